@@ -1,0 +1,76 @@
+"""A condition as written: canonical operator words, operands unchecked, each part with its path.
+
+A dialect turns its vendor's JSON into this; `check` turns this into the tree. What the dialect could
+not read stands here as `Broken`, so that all faults come out in the order of the document.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from diglot.errors import Fault, Path
+
+
+class Absent:
+    """The type of `ABSENT`: an operand that was not given (JSON null is None)."""
+
+
+ABSENT: Final = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One rule. A part that the dialect could not read is None, and `faults` says why.
+
+    The three paths say where each part stands or would stand; `keys` is the order they were written in.
+    """
+
+    field: str | None
+    word: str | None
+    operand: object
+    path: Path
+    keys: tuple[str, ...]
+    faults: tuple[Fault, ...] = ()
+    field_key: str = "field"
+    operator_key: str = "operator"
+    operand_key: str = "value"
+
+    def at(self, key: str) -> Path:
+        """Return the path of one of the rule's keys."""
+        return (*self.path, key)
+
+    def in_order(self, faults: Sequence[Fault]) -> list[Fault]:
+        """Return faults of this rule in the order of the document; a missing key comes last."""
+        place = {key: index for index, key in enumerate(self.keys)}
+        depth = len(self.path)
+
+        def position(fault: Fault) -> int:
+            return place.get(str(fault.path[depth]), len(place)) if len(fault.path) > depth else -1
+
+        return sorted(faults, key=position)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of rules. Past the depth limit a dialect may leave `items` empty: check refuses it first."""
+
+    mode: Literal["all", "any"]
+    items: "Sequence[Written]"
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """A negated rule or group; neither vendor can write one except as a negative operator."""
+
+    item: "Written"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A part that is not of the dialect's shape."""
+
+    faults: tuple[Fault, ...]
+
+
+Written = Leaf | Group | Negation | Broken

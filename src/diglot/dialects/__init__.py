@@ -1,0 +1,1 @@
+"""The vendors' HTTP vocabularies. `registry.DIALECTS` is the only list of them."""

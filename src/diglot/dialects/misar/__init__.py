@@ -1,0 +1,1 @@
+"""Misar: the audience API of MisarMail, under `/mail/v1`."""

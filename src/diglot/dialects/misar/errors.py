@@ -1,0 +1,63 @@
+"""Domain errors -> Misar's envelope: one row for each class (the vendor's errors page; Zod's flatten)."""
+
+from diglot.dialects.dialect import Answer
+from diglot.dialects.misar.wire import ErrorBody, FieldFaults
+from diglot.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unsupported,
+)
+
+_MISSING = {
+    "segment": "Segment not found",
+    "contact": "Contact not found",
+    "list": "List not found",
+}
+
+
+def render_error(error: Exception) -> Answer:
+    """Return the answer to an error; what is not of the family is a 500."""
+    if isinstance(error, Invalid):
+        return Answer(400, _validation(error), {})
+    status, text = _row(error)
+    headers = {"Allow": ", ".join(error.allow)} if isinstance(error, NotAllowed) else {}
+    return Answer(status, ErrorBody(success=False, error=text), headers)
+
+
+def _row(error: Exception) -> tuple[int, str]:
+    match error:
+        case Unauthenticated():
+            return 401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."
+        case Forbidden():
+            return 403, "API key does not have 'contacts' scope"
+        case NotFound():
+            return 404, _MISSING.get(error.thing, "Not found")
+        case NotAllowed():
+            return 405, "Method not allowed"
+        case Conflict():
+            return 409, str(error)
+        case TooLarge():
+            return 413, f"Request is too large: at most {error.limit:,} {error.unit}"
+        case Unsupported():
+            return 415, "Content-Type must be application/json"
+        case _:
+            return 500, "Internal server error"
+
+
+def _validation(invalid: Invalid) -> ErrorBody:
+    """Key the faults by the first part of their path, as Zod's flatten does; keep the rest in the text."""
+    fields: dict[str, list[str]] = {}
+    form: list[str] = []
+    for fault in invalid.faults:
+        if not fault.path:
+            form.append(fault.message)
+            continue
+        first, *rest = map(str, fault.path)
+        where = f"{'.'.join(rest)}: " if rest else ""
+        fields.setdefault(first, []).append(where + fault.message)
+    return ErrorBody(success=False, error="Validation failed", details=FieldFaults(fields, form))

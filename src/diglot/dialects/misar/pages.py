@@ -1,0 +1,48 @@
+"""`page` and `limit` <-> window."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from diglot.dialects.misar import wire
+from diglot.dialects.queries import MOST_OFFSET, integer
+from diglot.errors import Fault, Invalid
+from diglot.model.pages import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """A page asked for: its number from 1, and the limit after clamping."""
+
+    page: int
+    limit: int
+
+    @property
+    def window(self) -> Window:
+        """The rows of the page."""
+        return Window(min((self.page - 1) * self.limit, MOST_OFFSET), self.limit)
+
+    def shown(self, total: int) -> wire.Pagination:
+        """Return the page as answers show it; no rows make one page."""
+        return wire.Pagination(self.page, self.limit, total, self._pages(total))
+
+    def shown_twice(self, total: int) -> wire.BothPagination:
+        """Return the page with the number of pages in both of the vendor's spellings."""
+        pages = self._pages(total)
+        return wire.BothPagination(self.page, self.limit, total, pages, pages)
+
+    def _pages(self, total: int) -> int:
+        return max(1, -(-total // self.limit))
+
+
+def read(query: Mapping[str, str], *, default: int = 20, most: int = 100) -> Paging:
+    """Return the page that a query asks for; raise `Invalid` with both faults."""
+    faults: list[Fault] = []
+    found: dict[str, int] = {}
+    for key, fallback, greatest in (("page", 1, MOST_OFFSET), ("limit", default, most)):
+        try:
+            found[key] = integer(query, key, fallback, least=1, most=greatest)
+        except Invalid as invalid:
+            faults.extend(invalid.faults)
+    if faults:
+        raise Invalid(faults)
+    return Paging(found["page"], found["limit"])

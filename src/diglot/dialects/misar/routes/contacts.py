@@ -1,0 +1,200 @@
+"""Contacts: the query forms that the vendor's clients send, and the path forms of its pages, together."""
+
+import asyncio
+from typing import Final
+
+from diglot.conditions import tree
+from diglot.conditions.fields import STATUS_ALIASES, STATUSES
+from diglot.dialects import contact_bodies, queries
+from diglot.dialects.dialect import Call
+from diglot.dialects.misar import imports, pages, show, wire
+from diglot.dialects.operations import MEGABYTE, Operation
+from diglot.errors import Invalid
+from diglot.model.contacts import Change
+from diglot.model.ids import read_id
+from diglot.service.contact_values import read_change, require_email
+
+_TAG: Final = "contacts"
+_ONE: Final = "/contacts/{contact_id:str}"
+
+
+@Operation(
+    "listContacts",
+    "GET",
+    "/contacts",
+    _TAG,
+    "List contacts, newest first; with `id`, get that one",
+    scope="read",
+    query=wire.ContactPageQuery,
+    answer=wire.ContactListAnswer,
+).route()
+async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnswer:
+    query = call.query
+    if "id" in query:
+        return await _get(call, query["id"])
+    paging = pages.read(query, default=50)
+    page = await call.services.contacts.page(call.caller, paging.window, _condition(query))
+    shown = [show.contact(one) for one in page.items]
+    return wire.ContactListAnswer(
+        success=True, data=shown, contacts=shown, pagination=paging.shown_twice(page.total)
+    )
+
+
+def _condition(query: dict[str, str]) -> tree.Node | None:
+    status = queries.text(query, "status")
+    words = contact_bodies.search(queries.text(query, "search") or "")
+    found = [] if words is None else [words]
+    if status is not None:
+        status = STATUS_ALIASES.get(status, status)
+        if status not in STATUSES:
+            raise Invalid.at(("status",), f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
+        found.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
+    return tree.All(tuple(found)) if found else None
+
+
+@Operation(
+    "createContact",
+    "POST",
+    "/contacts",
+    _TAG,
+    "Create a contact",
+    scope="write",
+    status=201,
+    body=wire.ContactCreate,
+    answer=wire.ContactAnswer,
+    conflict=True,
+).route()
+async def create_contact(call: Call) -> wire.ContactAnswer:
+    change = await _change(call, required=True)
+    contact = await call.services.contacts.create(call.caller, change)
+    return wire.ContactAnswer(success=True, data=show.contact(contact))
+
+
+@Operation(
+    "getContact",
+    "GET",
+    _ONE,
+    _TAG,
+    "Get a contact",
+    scope="read",
+    answer=wire.ContactAnswer,
+).route()
+async def get_contact(call: Call, contact_id: str) -> wire.ContactAnswer:
+    return await _get(call, contact_id)
+
+
+async def _get(call: Call, contact_id: str) -> wire.ContactAnswer:
+    contact = await call.services.contacts.get(call.caller, read_id(contact_id))
+    return wire.ContactAnswer(success=True, data=show.contact(contact))
+
+
+@Operation(
+    "updateContactByEmail",
+    "PATCH",
+    "/contacts",
+    _TAG,
+    "Change the contact that has the email in the body",
+    scope="write",
+    body=wire.ContactPatchByEmail,
+    answer=wire.ContactAnswer,
+).route()
+async def update_contact_by_email(call: Call) -> wire.ContactAnswer:
+    change = await _change(call, required=True)
+    contact = await call.services.contacts.change_by_email(call.caller, change.email, change)
+    return wire.ContactAnswer(success=True, data=show.contact(contact))
+
+
+@Operation(
+    "updateContact",
+    "PATCH",
+    _ONE,
+    _TAG,
+    "Change a contact; custom fields merge, null removes one",
+    scope="write",
+    body=wire.ContactPatch,
+    answer=wire.ContactAnswer,
+    conflict=True,
+).route()
+async def update_contact(call: Call, contact_id: str) -> wire.ContactAnswer:
+    id_ = read_id(contact_id)
+    async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
+        change = await _change(call, required=False)
+    contact = await call.services.contacts.change(call.caller, id_, change)
+    return wire.ContactAnswer(success=True, data=show.contact(contact))
+
+
+@Operation(
+    "deleteContactByQuery",
+    "DELETE",
+    "/contacts",
+    _TAG,
+    "Delete the contact named in the query",
+    scope="write",
+    query=wire.ContactIdQuery,
+    answer=wire.Success,
+).route()
+async def delete_contact_by_query(call: Call) -> wire.Success:
+    written = call.query.get("id")
+    if written is None:
+        raise Invalid.at(("id",), "Required")
+    return await _delete(call, written)
+
+
+@Operation(
+    "deleteContact",
+    "DELETE",
+    _ONE,
+    _TAG,
+    "Delete a contact",
+    scope="write",
+    answer=wire.Success,
+).route()
+async def delete_contact(call: Call, contact_id: str) -> wire.Success:
+    return await _delete(call, contact_id)
+
+
+async def _delete(call: Call, contact_id: str) -> wire.Success:
+    await call.services.contacts.delete(call.caller, read_id(contact_id))
+    return wire.Success(success=True)
+
+
+@Operation(
+    "importContacts",
+    "POST",
+    "/contacts/import",
+    _TAG,
+    "Create or change up to 10,000 contacts by email, in one transaction",
+    scope="write",
+    body=wire.ImportBody,
+    answer=wire.ImportAnswer,
+    most_bytes=32 * MEGABYTE,
+).route()
+async def import_contacts(call: Call) -> wire.ImportAnswer:
+    body = await call.body()
+    # A full import takes a second to check: not on the thread that answers everybody else.
+    request = await asyncio.to_thread(imports.read_import, body, call.caller.zone)
+    done = await call.services.contacts.import_all(
+        call.caller, request.changes, update_existing=request.update_existing
+    )
+    summary = wire.ImportSummary(done.created, done.updated, done.skipped, len(request.errors))
+    return wire.ImportAnswer(success=True, summary=summary, errors=request.errors)
+
+
+async def _change(call: Call, *, required: bool) -> Change:
+    values = contact_bodies.decoded(await call.members(), imports.CONTAINERS)
+    fields, attributes = contact_bodies.read(values, imports.CONTAINERS)
+    if required:
+        require_email(fields, ("email",))
+    return read_change(fields, attributes, call.caller.zone)
+
+
+HANDLERS: Final = (
+    list_contacts,
+    create_contact,
+    get_contact,
+    update_contact_by_email,
+    update_contact,
+    delete_contact_by_query,
+    delete_contact,
+    import_contacts,
+)

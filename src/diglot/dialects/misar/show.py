@@ -1,0 +1,84 @@
+"""Domain values -> Misar's shapes."""
+
+import msgspec
+
+from diglot.dialects.misar import wire
+from diglot.dialects.misar.conditions import WORDS
+from diglot.dialects.numbers import in_seconds, whole_if_integral
+from diglot.dialects.rules import write
+from diglot.model.contacts import Contact
+from diglot.model.ids import prefixed
+from diglot.model.segments import Condition, CountedSegment
+
+NAME = "misar"
+
+
+def _time(instant: int) -> str:
+    shown = in_seconds(instant)
+    assert shown is not None
+    return shown
+
+
+def criteria(condition: Condition) -> msgspec.Raw:
+    """Return a condition as sent, or in Misar's words when it was sent in another dialect."""
+    source = condition.source
+    text = source.text if source.dialect == NAME else write(condition.tree, WORDS)
+    return msgspec.Raw(text.encode())
+
+
+def segment(counted: CountedSegment) -> wire.Segment:
+    """Show a segment with its rules."""
+    one = counted.segment
+    return wire.Segment(
+        id=prefixed(one.id),
+        name=one.name,
+        description=one.description,
+        segment_type=one.type.value,
+        filter_criteria=criteria(one.condition),
+        contact_count=counted.count,
+        last_calculated_at=in_seconds(one.last_calculated_at),
+        created_at=_time(one.created_at),
+        updated_at=_time(one.updated_at),
+    )
+
+
+def segment_item(counted: CountedSegment) -> wire.SegmentItem:
+    """Show a segment in a list."""
+    one = counted.segment
+    return wire.SegmentItem(
+        id=prefixed(one.id),
+        name=one.name,
+        description=one.description,
+        segment_type=one.type.value,
+        contact_count=counted.count,
+        last_calculated_at=in_seconds(one.last_calculated_at),
+        created_at=_time(one.created_at),
+    )
+
+
+def contact(one: Contact) -> wire.Contact:
+    """Show a contact."""
+    return wire.Contact(
+        one.id,
+        one.email,
+        one.first_name,
+        one.last_name,
+        one.phone,
+        one.company,
+        one.job_title,
+        one.source,
+        one.status,
+        msgspec.Raw(one.tags.encode()),
+        msgspec.Raw(one.attributes.encode()),
+        whole_if_integral(one.engagement_score),
+        _time(one.created_at),
+        _time(one.updated_at),
+        whole_if_integral(one.lead_score),
+        one.total_opens,
+        one.total_clicks,
+        one.total_orders,
+        whole_if_integral(one.total_spent) or 0,
+        in_seconds(one.last_opened_at),
+        in_seconds(one.last_clicked_at),
+        in_seconds(one.last_emailed_at),
+    )

@@ -1,0 +1,312 @@
+"""Misar's shapes: what the JSON on the wire looks like, keys in the order the vendor prints them."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Text = str | None
+Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
+Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-27T10:01:44Z"])]
+SegmentId = Annotated[
+    str, Meta(pattern="^seg_[0-7][0-9a-hjkmnp-tv-z]{25}$", examples=["seg_01jqsv4z0tfmz8yjgv5gpmyqv0"])
+]
+ContactId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+Criteria = Annotated[msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/FilterCriteria"})]
+Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
+Attributes = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": True})]
+SegmentTypeWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/SegmentType"})]
+StatusWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/ContactStatus"})]
+
+
+class Pagination(msgspec.Struct, frozen=True):
+    """Where a page stands among all."""
+
+    page: Count
+    limit: Count
+    total: Count
+    total_pages: Count
+
+
+class BothPagination(msgspec.Struct, frozen=True):
+    """The same, with the number of pages in the vendor's two spellings."""
+
+    page: Count
+    limit: Count
+    total: Count
+    total_pages: Count
+    totalPages: Count  # noqa: N815
+
+
+class SegmentItem(msgspec.Struct, frozen=True):
+    """A segment in a list."""
+
+    id: SegmentId
+    name: str
+    description: Text
+    segment_type: SegmentTypeWord
+    contact_count: Count
+    last_calculated_at: Time | None
+    created_at: Time
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A segment with its rules."""
+
+    id: SegmentId
+    name: str
+    description: Text
+    segment_type: SegmentTypeWord
+    filter_criteria: Criteria
+    contact_count: Count
+    last_calculated_at: Time | None
+    created_at: Time
+    updated_at: Time
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A contact. The fields after `updated_at` are an extension: the vendor filters on them only."""
+
+    id: ContactId
+    email: str
+    first_name: Text
+    last_name: Text
+    phone: Text
+    company: Text
+    job_title: Text
+    source: Text
+    status: StatusWord
+    tags: Tags
+    custom_fields: Attributes
+    engagement_score: Number | None
+    created_at: Time
+    updated_at: Time
+    lead_score: Number | None
+    total_opens: Count
+    total_clicks: Count
+    total_orders: Count
+    total_spent: Number
+    last_opened_at: Time | None
+    last_clicked_at: Time | None
+    last_emailed_at: Time | None
+
+
+class SegmentListData(msgspec.Struct, frozen=True):
+    """A page of segments."""
+
+    segments: list[SegmentItem]
+    pagination: Pagination
+
+
+class RefreshData(msgspec.Struct, frozen=True):
+    """What a refresh found."""
+
+    contact_count: Count
+    last_calculated_at: Time | None
+
+
+class PreviewData(msgspec.Struct, frozen=True):
+    """A sample of the members, newest first, and how many there are."""
+
+    contacts: list[Contact]
+    total_matching: Count
+
+
+class MembersData(msgspec.Struct, frozen=True):
+    """A page of members' ids, newest first."""
+
+    segment_id: SegmentId
+    contact_ids: list[ContactId]
+
+
+class Success(msgspec.Struct, frozen=True):
+    """The answer to a deletion."""
+
+    success: bool
+
+
+class SegmentAnswer(msgspec.Struct, frozen=True):
+    """One segment."""
+
+    success: bool
+    data: Segment
+
+
+class SegmentListAnswer(msgspec.Struct, frozen=True):
+    """A page of segments."""
+
+    success: bool
+    data: SegmentListData
+
+
+class RefreshAnswer(msgspec.Struct, frozen=True):
+    """The answer to a refresh."""
+
+    success: bool
+    data: RefreshData
+
+
+class PreviewAnswer(msgspec.Struct, frozen=True):
+    """The answer to a preview."""
+
+    success: bool
+    data: PreviewData
+
+
+class MembersAnswer(msgspec.Struct, frozen=True):
+    """A page of members."""
+
+    success: bool
+    data: MembersData
+    pagination: BothPagination
+
+
+class ContactAnswer(msgspec.Struct, frozen=True):
+    """One contact."""
+
+    success: bool
+    data: Contact
+
+
+class ContactListAnswer(msgspec.Struct, frozen=True):
+    """A page of contacts, under both of the vendor's keys."""
+
+    success: bool
+    data: list[Contact]
+    contacts: list[Contact]
+    pagination: BothPagination
+
+
+class ImportSummary(msgspec.Struct, frozen=True):
+    """What an import did, in contacts."""
+
+    imported: Count
+    updated: Count
+    skipped: Count
+    errors: Count
+
+
+class ImportAnswer(msgspec.Struct, frozen=True):
+    """The answer to an import; `errors` names each contact that was refused."""
+
+    success: bool
+    summary: ImportSummary
+    errors: list[str]
+
+
+class FieldFaults(msgspec.Struct, frozen=True):
+    """Faults by the field they belong to, and those of the body as a whole."""
+
+    fieldErrors: dict[str, list[str]]  # noqa: N815
+    formErrors: list[str]  # noqa: N815
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """Any error. `details` stands on validation errors only."""
+
+    success: bool
+    error: str
+    details: FieldFaults | UnsetType = UNSET
+
+
+class SegmentCreate(msgspec.Struct, frozen=True):
+    """A new segment."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    segment_type: SegmentTypeWord
+    filter_criteria: Criteria
+    description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
+
+
+class SegmentPatch(msgspec.Struct, frozen=True):
+    """The parts of a segment to change."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
+    filter_criteria: Criteria = msgspec.Raw(b"")
+
+
+class PageQuery(msgspec.Struct, frozen=True):
+    """Which page."""
+
+    page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
+    limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 20
+
+
+class ContactPageQuery(msgspec.Struct, frozen=True):
+    """Which page, or which contact."""
+
+    page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
+    limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 50
+    id: Annotated[str, Meta(description="Answer this one contact, as the vendor's clients ask.")] = ""
+    search: Annotated[str, Meta(description="Words, each part of the email or of a name.")] = ""
+    status: Annotated[StatusWord, Meta(description="Only contacts of this status.")] = ""
+
+
+class ContactIdQuery(msgspec.Struct, frozen=True):
+    """Which contact."""
+
+    id: ContactId
+
+
+class ContactFields(msgspec.Struct, frozen=True):
+    """What may be said of a contact. Both casings are read; the totals and times are an extension."""
+
+    first_name: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
+    last_name: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
+    phone: Annotated[str, Meta(max_length=50)] | UnsetType | None = UNSET
+    company: Annotated[str, Meta(max_length=150)] | UnsetType | None = UNSET
+    job_title: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
+    source: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
+    status: StatusWord | UnsetType = UNSET
+    tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET
+    custom_fields: Attributes = msgspec.Raw(b"{}")
+    firstName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
+    lastName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
+    customFields: Attributes = msgspec.Raw(b"{}")  # noqa: N815
+    subscribed: bool | UnsetType = UNSET
+    engagement_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
+    lead_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
+    total_opens: Count | UnsetType = UNSET
+    total_clicks: Count | UnsetType = UNSET
+    total_orders: Count | UnsetType = UNSET
+    total_spent: Number | UnsetType = UNSET
+    last_opened_at: Time | UnsetType | None = UNSET
+    last_clicked_at: Time | UnsetType | None = UNSET
+    last_emailed_at: Time | UnsetType | None = UNSET
+
+
+class ContactCreate(ContactFields, frozen=True, kw_only=True):
+    """A new contact."""
+
+    email: Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
+
+
+class ContactPatch(ContactFields, frozen=True, kw_only=True):
+    """A change to a contact named in the path."""
+
+    email: Annotated[str, Meta(max_length=254)] | UnsetType = UNSET
+
+
+class ContactPatchByEmail(ContactFields, frozen=True, kw_only=True):
+    """A change to the contact that has this address."""
+
+    email: Annotated[str, Meta(max_length=254)]
+
+
+class ImportContact(ContactFields, frozen=True, kw_only=True):
+    """A contact of an import."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    created_at: Time | UnsetType = UNSET
+
+
+class ImportBody(msgspec.Struct, frozen=True):
+    """Contacts to make or to change, by address; the three switches are spellings of one."""
+
+    contacts: Annotated[list[ImportContact], Meta(max_length=10000)]
+    updateExisting: bool | UnsetType = UNSET  # noqa: N815
+    update_existing: bool | UnsetType = UNSET
+    skipExisting: bool | UnsetType = UNSET  # noqa: N815
+    tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET

@@ -1,0 +1,50 @@
+"""Query strings: integers by the letter, the last of a repeated key, faults with the key as their path."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+from diglot.conditions.operands import text_fault
+from diglot.errors import Invalid
+
+_INTEGER = re.compile(r"[0-9]+", re.ASCII)
+# Past this there are no rows anyway, and every database still takes the number.
+MOST_OFFSET: Final = 2**53
+
+
+def parse(query_string: bytes) -> dict[str, str]:
+    """Return the parameters of a query string; what is not UTF-8 becomes U+FFFD."""
+    text = query_string.decode("latin-1")
+    return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=None))
+
+
+def integer(query: Mapping[str, str], key: str, default: int, *, least: int, most: int) -> int:
+    """Return an integer, clamped to `most`; raise `Invalid` for what is none or is below `least`."""
+    written = query.get(key)
+    if written is None:
+        return default
+    if not _INTEGER.fullmatch(written):
+        raise Invalid.at((key,), "Expected number, received string")
+    value = most if len(written.lstrip("0")) > len(str(most)) else min(int(written), most)
+    if value < least:
+        raise Invalid.at((key,), f"Number must be greater than or equal to {least}")
+    return value
+
+
+def text(query: Mapping[str, str], key: str) -> str | None:
+    """Return a text; raise `Invalid` for one with U+0000."""
+    written = query.get(key)
+    if written is not None and (message := text_fault(written)) is not None:
+        raise Invalid.at((key,), message)
+    return written
+
+
+def boolean(query: Mapping[str, str], key: str) -> bool | None:
+    """Return true or false; raise `Invalid` for any other word."""
+    written = query.get(key)
+    if written is None:
+        return None
+    if written not in ("true", "false"):
+        raise Invalid.at((key,), "Expected boolean, received string")
+    return written == "true"

@@ -1,0 +1,162 @@
+"""Vendor rules <-> conditions, driven by a dialect's table of words.
+
+Both vendors write a condition as groups of `{field, operator, value}`; what differs is data: the key and the
+words of a group, and the words of the operators. Nothing unknown is dropped: it becomes a fault with its
+path.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import msgspec
+
+from diglot.conditions import dates, tree
+from diglot.conditions.check import MOST_DEPTH
+from diglot.conditions.fields import attribute_key
+from diglot.conditions.operands import expected
+from diglot.conditions.written import ABSENT, Broken, Group, Leaf, Written
+from diglot.errors import Fault, Path
+
+_FIELD: Final = "field"
+_OPERATOR: Final = "operator"
+_VALUE: Final = "value"
+_RULES: Final = "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A dialect's words: group modes, its own operators, and those it borrows from the other vendor."""
+
+    group_key: str
+    modes: Mapping[str, Literal["all", "any"]]
+    own: Mapping[str, str]
+    borrowed: Mapping[str, str]
+    attribute_prefix: str
+    operators: Mapping[str, str] = field(init=False)
+    """Every vendor word and the canonical one it means."""
+
+    def __post_init__(self) -> None:
+        both = {**self.own, **self.borrowed}
+        object.__setattr__(self, "operators", {vendor: word for word, vendor in both.items()})
+
+
+def read(value: object, words: Words, *, strict: bool = False) -> Written:
+    """Return a vendor's condition as written; `strict` refuses borrowed operators and nested groups."""
+    if not isinstance(value, dict):
+        return Broken((Fault((), str(expected("object", value))),))
+    return _Reader(words, strict).group(value, (), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    words: Words
+    strict: bool
+
+    def group(self, value: dict[str, Any], path: Path, depth: int) -> Written:
+        """Read a group; its faults stand among its items, in the order of the document."""
+        mode: Literal["all", "any"] = "all"
+        items: list[Written] = []
+        for key, part in value.items():
+            if key == self.words.group_key:
+                found = self.words.modes.get(part) if isinstance(part, str) else None
+                if found is None:
+                    items.append(_broken((*path, key), _enum(self.words.modes, part)))
+                mode = found or mode
+            elif key == _RULES and isinstance(part, list):
+                items.extend(self.rules(part, (*path, key), depth))
+            elif key == _RULES:
+                items.append(_broken((*path, key), str(expected("array", part))))
+            else:
+                items.append(_broken((*path, key), "Unrecognized key"))
+        return Group(mode, items, path)
+
+    def rules(self, rules: list[Any], path: Path, depth: int) -> list[Written]:
+        if depth > MOST_DEPTH:
+            return []  # check refuses the group itself
+        return [self.rule(rule, (*path, index), depth) for index, rule in enumerate(rules)]
+
+    def rule(self, rule: Any, path: Path, depth: int) -> Written:
+        if not isinstance(rule, dict):
+            return _broken(path, str(expected("object", rule)))
+        if _RULES not in rule:
+            return self.leaf(rule, path)
+        if _FIELD in rule:
+            return _broken(path, "A rule has either field or rules")
+        if self.strict:
+            return _broken(path, "Groups do not nest")
+        return self.group(rule, path, depth + 1)
+
+    def leaf(self, rule: dict[str, Any], path: Path) -> Written:
+        faults = [
+            Fault((*path, key), "Unrecognized key") for key in rule if key not in (_FIELD, _OPERATOR, _VALUE)
+        ]
+        name = self.part(rule, _FIELD, path, faults)
+        operator = self.part(rule, _OPERATOR, path, faults)
+        word = None if operator is None else self.word(operator, path, faults)
+        return Leaf(name, word, rule.get(_VALUE, ABSENT), path, tuple(rule), tuple(faults))
+
+    def part(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
+        value = rule.get(key, ABSENT)
+        if isinstance(value, str):
+            return value
+        message = "Required" if value is ABSENT else str(expected("string", value))
+        faults.append(Fault((*path, key), message))
+        return None
+
+    def word(self, operator: str, path: Path, faults: list[Fault]) -> str | None:
+        allowed = self.words.own.values() if self.strict else self.words.operators
+        if operator in allowed:
+            return self.words.operators[operator]
+        faults.append(Fault((*path, _OPERATOR), _enum(dict.fromkeys(allowed), operator)))
+        return None
+
+
+def _broken(path: Path, message: str) -> Broken:
+    return Broken((Fault(path, message),))
+
+
+def _enum(options: Mapping[str, object], value: object) -> str:
+    if not isinstance(value, str):
+        return str(expected("string", value))
+    shown = " | ".join(f"'{option}'" for option in options)
+    return f"Invalid enum value. Expected {shown}, received '{value[:100]}'"
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write(node: tree.Node, words: Words) -> str:
+    """Return a condition in canonical spelling in the dialect's words, as JSON text."""
+    return _encode(_group(node, words)).decode()
+
+
+def _group(node: tree.Node, words: Words) -> dict[str, Any]:
+    """Return a node as a group: a lone rule at the root stands in a group of its own."""
+    if not isinstance(node, tree.All | tree.Any):
+        node = tree.All((node,))
+    mode = "all" if isinstance(node, tree.All) else "any"
+    word = next(word for word, meaning in words.modes.items() if meaning == mode)
+    return {words.group_key: word, _RULES: [_item(item, words) for item in node.items]}
+
+
+def _item(node: tree.Node, words: Words) -> dict[str, Any]:
+    negated = isinstance(node, tree.Not)
+    item = node.item if isinstance(node, tree.Not) else node
+    if not isinstance(item, tree.Predicate):
+        assert not negated, "no dialect writes a negated group"
+        return _group(item, words)
+    word = tree.NEGATIVE_OF[item.op] if negated else str(item.op)
+    key = attribute_key(item.field)
+    name = item.field if key is None else words.attribute_prefix + key
+    rule = {_FIELD: name, _OPERATOR: {**words.own, **words.borrowed}[word]}
+    return rule if item.operand is None else rule | {_VALUE: _value(item.operand)}
+
+
+def _value(operand: tree.Operand) -> Any:
+    if isinstance(operand, tree.Values):
+        return [_value(value) for value in operand.values]
+    if isinstance(operand, tree.Instant):
+        return dates.written(operand.value)
+    assert operand is not None
+    return operand.value

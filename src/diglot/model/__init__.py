@@ -1,0 +1,1 @@
+"""Domain values: frozen, without HTTP and without SQL."""

@@ -1,0 +1,49 @@
+"""Ids: one UUIDv7 inside; at the edge a UUID, or a prefix and 26 characters of the same bits.
+
+UUIDv7 is RFC 9562, section 5.7. The second form is TypeID's: Crockford base32 in lower case, most
+significant bits first, so the first character is 0 to 7.
+"""
+
+import os
+import re
+import time
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_BASE32 = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
+SEGMENT_PREFIX: Final = "seg_"
+
+
+def _written(bits: int) -> str:
+    digits = f"{bits:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def new_id() -> str:
+    """Return a new UUIDv7."""
+    random = int.from_bytes(os.urandom(10))
+    milliseconds = time.time_ns() // 1_000_000
+    bits = milliseconds << 80 | 7 << 76 | (random >> 62 & 0xFFF) << 64 | 2 << 62 | random & (2**62 - 1)
+    return _written(bits)
+
+
+def prefixed(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:
+    """Return the prefixed form of a UUID."""
+    bits = int(uuid.replace("-", ""), 16)
+    return prefix + "".join(_ALPHABET[bits >> shift & 31] for shift in range(125, -1, -5))
+
+
+def read_id(written: str, prefix: str = SEGMENT_PREFIX) -> str | None:
+    """Return the UUID of either form, or None for what is no id; the prefixed form is lower case only."""
+    lower = written.lower()
+    if _UUID.fullmatch(lower):
+        return lower
+    body = written.removeprefix(prefix)
+    if body == written or not _BASE32.fullmatch(body):
+        return None
+    bits = 0
+    for character in body:
+        bits = bits << 5 | _VALUES[character]
+    return _written(bits)

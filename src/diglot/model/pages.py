@@ -1,0 +1,23 @@
+"""Windows and pages: what is asked for, and what comes back with its total."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows asked for: skip `offset`, then at most `limit`."""
+
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows got, newest first, and how many there are in all."""
+
+    items: Sequence[T]
+    total: int

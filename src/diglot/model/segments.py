@@ -1,0 +1,53 @@
+"""Segments: a named group of contacts, dynamic (by condition) or static (by hand)."""
+
+import enum
+from dataclasses import dataclass
+
+from diglot.conditions.tree import Node
+
+
+class SegmentType(enum.StrEnum):
+    """Whether membership follows the condition or is changed by hand."""
+
+    DYNAMIC = "dynamic"
+    STATIC = "static"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A condition as sent: compact JSON text, and the dialect whose words it is in."""
+
+    dialect: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A checked condition and the source it came from."""
+
+    tree: Node
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment as stored. `number` is dense within the workspace; instants in microseconds."""
+
+    number: int
+    id: str
+    name: str
+    description: str | None
+    type: SegmentType
+    condition: Condition
+    revision: int
+    last_calculated_at: int | None
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSegment:
+    """A segment with the number of its members, both of one state of the database."""
+
+    segment: Segment
+    count: int

@@ -1,0 +1,49 @@
+"""Workspaces and keys: who asks, and what they may."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from diglot.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A tenant: its number, its name, its IANA time zone."""
+
+    number: int
+    name: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as it is kept: never the secret itself. Instants in microseconds."""
+
+    id: str
+    workspace: int
+    dialect: str
+    prefix: str
+    scopes: tuple[str, ...]
+    created_at: int
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever holds the key of a request."""
+
+    workspace: int
+    zone: ZoneInfo
+    key: str
+    scopes: frozenset[str]
+
+
+def read_zone(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name; raise `Invalid`."""
+    try:
+        zone = ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid.at(("time_zone",), f"unknown time zone {name!r}: use an IANA name") from error
+    if name not in available_timezones():
+        raise Invalid.at(("time_zone",), f"unknown time zone {name!r}: use an IANA name")
+    return zone

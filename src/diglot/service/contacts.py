@@ -1,0 +1,231 @@
+"""Contacts: create, read, change, delete, import."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from diglot.conditions import tree
+from diglot.errors import Conflict, NotFound
+from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Change, Contact, Imported, ListName
+from diglot.model.ids import new_id
+from diglot.model.pages import Page, Window
+from diglot.model.workspaces import Caller
+from diglot.service.clock import Clock, system_clock
+from diglot.service.counts import Counts
+from diglot.storage import contacts, lists, membership, workspaces
+from diglot.storage.engine import Engine, Transaction
+from diglot.storage.membership import Relation
+from diglot.storage.workspaces import Locked
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_NOTHING: Final = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """The use cases of contacts; every call is one transaction within the caller's workspace."""
+
+    engine: Engine
+    clock: Clock = system_clock
+    counts: Counts = field(default_factory=Counts)
+
+    async def page(self, caller: Caller, window: Window, condition: tree.Node | None = None) -> Page[Contact]:
+        """Return a window of the contacts, newest first: all, or those of a condition."""
+
+        async def work(transaction: Transaction) -> Page[Contact]:
+            state = await workspaces.state(transaction, caller.workspace)
+            if condition is not None:
+                relation = Relation(caller.workspace, condition, None, self.clock(), state.zone)
+                total = await self.counts.count(transaction, relation, state)
+                return Page(await membership.page(transaction, relation, window), total)
+            return Page(await contacts.page(transaction, caller.workspace, window), state.contact_count)
+
+        return await self.engine.read(work)
+
+    async def get(self, caller: Caller, id_: str | None) -> Contact:
+        """Return a contact by its UUID; raise `NotFound`."""
+        return await self.engine.glance(lambda tx: _by_id(tx, caller, id_))
+
+    async def get_with_lists(self, caller: Caller, id_: str | None) -> tuple[Contact, list[ListName]]:
+        """Return a contact and the lists it is on; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> tuple[Contact, list[ListName]]:
+            contact = await _by_id(transaction, caller, id_)
+            return contact, await contacts.lists_of(transaction, caller.workspace, contact.pk)
+
+        return await self.engine.read(work)
+
+    async def create(self, caller: Caller, change: Change) -> Contact:
+        """Make a contact; raise `Conflict` for an address that exists, `NotFound` for an unknown list."""
+
+        async def work(transaction: Transaction) -> Contact:
+            locked = await workspaces.lock(transaction, caller.workspace, contacts=1)
+            if await contacts.by_email(transaction, caller.workspace, change.email) is not None:
+                raise Conflict("contact", "A contact with this email already exists")
+            contact = _new(change, locked.pk, self.clock())
+            await contacts.insert_all(transaction, caller.workspace, [contact], locked.zone)
+            for id_ in change.lists:
+                number = await lists.number_of(transaction, caller.workspace, id_)
+                if number is None:
+                    raise NotFound("list")
+                await lists.join(transaction, caller.workspace, number, [contact.pk])
+            return contact
+
+        return await self.engine.write(work)
+
+    async def change(self, caller: Caller, id_: str | None, change: Change) -> Contact:
+        """Change a contact by its UUID; raise `NotFound`, or `Conflict` for another's address."""
+
+        async def work(transaction: Transaction) -> Contact:
+            locked = await workspaces.lock(transaction, caller.workspace)
+            stored = await _by_id(transaction, caller, id_)
+            return await self._change(transaction, caller, stored, change, locked.zone)
+
+        return await self.engine.write(work)
+
+    async def change_by_email(self, caller: Caller, email: str, change: Change) -> Contact:
+        """Change a contact by its address; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> Contact:
+            locked = await workspaces.lock(transaction, caller.workspace)
+            stored = await contacts.by_email(transaction, caller.workspace, email)
+            if stored is None:
+                raise NotFound("contact")
+            return await self._change(transaction, caller, stored, change, locked.zone)
+
+        return await self.engine.write(work)
+
+    async def delete(self, caller: Caller, id_: str | None) -> None:
+        """Delete a contact; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> None:
+            await workspaces.lock(transaction, caller.workspace, contacts=-1)
+            contact = await _by_id(transaction, caller, id_)
+            await contacts.remove(transaction, caller.workspace, contact.pk)
+
+        await self.engine.write(work)
+
+    async def import_all(
+        self, caller: Caller, changes: Sequence[Change], *, update_existing: bool = True
+    ) -> Imported:
+        """Make or change contacts by address, in order, in one transaction.
+
+        A change without a status leaves the status of a contact that exists, so that whoever unsubscribed
+        stays so. A second change of one address in the import is a change to the first.
+        """
+
+        async def work(transaction: Transaction) -> Imported:
+            locked = await workspaces.lock(transaction, caller.workspace)
+            batch = _Import(locked, self.clock(), update_existing=update_existing)
+            emails = list(dict.fromkeys(change.email for change in changes))
+            batch.stored = await contacts.by_emails(transaction, caller.workspace, emails)
+            for change in changes:
+                batch.take(change)
+            await batch.write(transaction, caller.workspace)
+            return Imported(len(batch.created), len(batch.updated), batch.skipped)
+
+        return await self.engine.write(work)
+
+    async def _change(
+        self, transaction: Transaction, caller: Caller, stored: Contact, change: Change, zone: ZoneInfo
+    ) -> Contact:
+        changed = _changed(stored, change, self.clock())
+        if changed.email != stored.email:
+            other = await contacts.by_email(transaction, caller.workspace, changed.email)
+            if other is not None:
+                raise Conflict("contact", "A contact with this email already exists")
+        if changed is not stored:
+            await contacts.update_all(transaction, caller.workspace, [changed], zone)
+        return changed
+
+
+class _Import:
+    """An import in progress: what exists, what is new, what changed."""
+
+    def __init__(self, locked: Locked, now: int, *, update_existing: bool) -> None:
+        self.locked = locked
+        self.now = now
+        self.update_existing = update_existing
+        self.stored: dict[str, Contact] = {}
+        self.created: dict[str, Contact] = {}
+        self.updated: dict[str, Contact] = {}
+        self.skipped = 0
+
+    def take(self, change: Change) -> None:
+        email = change.email
+        if (new := self.created.get(email)) is not None:
+            self.created[email] = replace(_changed(new, change, self.now), updated_at=self.now)
+            return
+        stored = self.updated.get(email) or self.stored.get(email)
+        if stored is None:
+            self.created[email] = _new(change, self.locked.pk + len(self.created), self.now)
+        elif self.update_existing:
+            self.updated[email] = _changed(stored, change, self.now)
+        else:
+            self.skipped += 1
+
+    async def write(self, transaction: Transaction, workspace: int) -> None:
+        if self.created:
+            await workspaces.lock(transaction, workspace, contacts=len(self.created), moves=False)
+            new = list(self.created.values())
+            await contacts.insert_all(transaction, workspace, new, self.locked.zone)
+        changed = [contact for email, contact in self.updated.items() if contact is not self.stored[email]]
+        if changed:
+            await contacts.update_all(transaction, workspace, changed, self.locked.zone)
+
+
+async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> Contact:
+    found = None if id_ is None else await contacts.by_id(transaction, caller.workspace, id_)
+    if found is None:
+        raise NotFound("contact")
+    return found
+
+
+def _new(change: Change, pk: int, now: int) -> Contact:
+    blank = Contact(
+        pk=pk,
+        id=new_id(),
+        email=change.email,
+        first_name=None,
+        last_name=None,
+        phone=None,
+        company=None,
+        job_title=None,
+        source=None,
+        status=SUBSCRIBED,
+        engagement_score=None,
+        lead_score=None,
+        total_opens=0,
+        total_clicks=0,
+        total_orders=0,
+        total_spent=0.0,
+        created_at=now,
+        updated_at=now,
+        last_opened_at=None,
+        last_clicked_at=None,
+        last_emailed_at=None,
+        tags="[]",
+        attributes=_NOTHING.decode(),
+    )
+    return _changed(blank, change, now)
+
+
+def _changed(stored: Contact, change: Change, now: int) -> Contact:
+    """Return the contact after a change; the same object when nothing differs."""
+    values: dict[str, Any] = dict(change.values)
+    if "tags" in values:
+        values["tags"] = _encode(values["tags"]).decode()
+    if change.subscribed is False and stored.status == SUBSCRIBED:
+        values["status"] = UNSUBSCRIBED
+    if change.subscribed is True and stored.status == UNSUBSCRIBED:
+        values["status"] = SUBSCRIBED
+    if change.attributes:
+        merged = _decode(stored.attributes) | change.attributes
+        kept = {key: value for key, value in merged.items() if value is not None}
+        values["attributes"] = _encode(kept).decode()
+    differing = {name: value for name, value in values.items() if value != getattr(stored, name)}
+    return replace(stored, **differing, updated_at=now) if differing else stored

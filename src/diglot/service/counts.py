@@ -1,0 +1,48 @@
+"""How many members a segment has: evaluated once for each state of a workspace, then remembered.
+
+A count is remembered with the version of the workspace's contacts that it was made at, and used only where
+the same snapshot shows the same version: it can never differ from the members read beside it. Conditions
+that move with time alone are evaluated each time.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+from diglot.conditions import tree
+from diglot.storage import membership
+from diglot.storage.engine import Transaction
+from diglot.storage.membership import Relation
+from diglot.storage.workspaces import State
+
+MOST: Final = 50_000
+_Key = tuple[int, int, str, int | str]
+
+
+@dataclass(slots=True)
+class Counts:
+    """The remembered counts of this process."""
+
+    _counts: OrderedDict[_Key, int] = field(default_factory=OrderedDict)
+
+    async def count(self, transaction: Transaction, relation: Relation, state: State) -> int:
+        """Return the number of members in the state that the transaction sees."""
+        if relation.kept is None and tree.is_draft(relation.node):
+            return 0
+        if relation.kept is None and membership.moves_with_time(relation.node):
+            return await membership.count(transaction, relation)
+        who = tree.encode(relation.node) if relation.kept is None else relation.kept
+        key = (relation.workspace, state.version, relation.zone.key or "", who)
+        found = self._counts.get(key)
+        if found is None:
+            found = await membership.count(transaction, relation)
+            self._remember(key, found)
+        return found
+
+    def _remember(self, key: _Key, count: int) -> None:
+        self._counts[key] = count
+        while len(self._counts) > MOST:
+            try:
+                self._counts.popitem(last=False)
+            except KeyError:  # another thread emptied it
+                return

@@ -1,0 +1,146 @@
+"""Keys: made or adopted by the operator, stored as a digest, compared in constant time."""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from diglot.errors import Conflict, Invalid, NotFound, Unauthenticated
+from diglot.model.ids import new_id
+from diglot.model.workspaces import Caller, Key, Workspace
+from diglot.service.clock import Clock, system_clock
+from diglot.service.workspaces import get_or_create
+from diglot.storage import keys, workspaces
+from diglot.storage.engine import Engine, Transaction
+
+HANDLE_LENGTH: Final = 16
+SHOWN_LENGTH: Final = 8
+# How long a key may be remembered where asking the database is a round trip.
+REMEMBERED_SECONDS: Final = 1.0
+MOST_REMEMBERED: Final = 10_000
+LONGEST_KEY: Final = 256
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShape:
+    """What a dialect's keys look like, and the scopes it knows."""
+
+    dialect: str
+    prefix: str
+    prefixes: tuple[str, ...]
+    is_key: Callable[[str], bool]
+    scopes: tuple[str, ...]
+    default_scopes: tuple[str, ...]
+
+    def new_secret(self, prefix: str | None = None) -> str:
+        """Return a fresh key: a prefix and 256 random bits in hexadecimal."""
+        return (prefix or self.prefix) + secrets.token_hex(32)
+
+    def shown(self, secret: str) -> str:
+        """Return the part of a key that may be shown: its prefix and eight characters."""
+        prefix = next(prefix for prefix in self.prefixes if secret.startswith(prefix))
+        return secret[: len(prefix) + SHOWN_LENGTH] if len(secret) >= len(prefix) + 24 else prefix
+
+    def check_scopes(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the scopes, or the default ones; raise `Invalid` for one the vendor does not have."""
+        for scope in scopes:
+            if scope not in self.scopes:
+                known = ", ".join(self.scopes)
+                raise Invalid.at(("scopes",), f"unknown {self.dialect} scope {scope!r}: choose of {known}")
+        return scopes or self.default_scopes
+
+
+@dataclass(slots=True)
+class Keys:
+    """The operator's calls on keys, and the check that every request passes."""
+
+    engine: Engine
+    clock: Clock = system_clock
+    _remembered: dict[str, tuple[float, keys.Found | None]] = field(default_factory=dict)
+
+    async def create(
+        self,
+        shape: KeyShape,
+        workspace: str,
+        scopes: tuple[str, ...] = (),
+        *,
+        time_zone: str | None = None,
+        secret: str | None = None,
+    ) -> str:
+        """Make a key, or adopt `secret`, and return it; the workspace is made when it is new.
+
+        Raise `Invalid` for a secret not of the dialect's form, `Conflict` for one that exists.
+        """
+        scopes = shape.check_scopes(scopes)
+        if secret is not None and not (len(secret) <= LONGEST_KEY and shape.is_key(secret)):
+            raise Invalid.at(
+                ("key",), f"not a {shape.dialect} key: it begins with {' or '.join(shape.prefixes)}"
+            )
+        kept = secret or shape.new_secret()
+
+        async def work(transaction: Transaction) -> None:
+            now = self.clock()
+            found = await get_or_create(transaction, workspace, time_zone, now)
+            digest = _digest(kept)
+            if await keys.find(transaction, digest[:HANDLE_LENGTH]) is not None:
+                raise Conflict("key", "this key exists already")
+            key = Key(new_id(), found.number, shape.dialect, shape.shown(kept), scopes, now, None)
+            await keys.insert_key(transaction, key, digest[:HANDLE_LENGTH], digest)
+
+        await self.engine.write(work)
+        return kept
+
+    async def every(self, workspace: str | None = None) -> list[tuple[Workspace, Key]]:
+        """Return the keys of one workspace or of all; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> list[tuple[Workspace, Key]]:
+            found = [one for one in await workspaces.every(transaction) if workspace in (None, one.name)]
+            if workspace is not None and not found:
+                raise NotFound(f"workspace {workspace}")
+            return [(one, key) for one in found for key in await keys.of_workspace(transaction, one.number)]
+
+        return await self.engine.read(work)
+
+    async def revoke(self, key: str) -> None:
+        """Revoke a key by its id or by the key itself; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> None:
+            found = await keys.find(transaction, _digest(key)[:HANDLE_LENGTH])
+            id_ = key if found is None else found.id
+            if await keys.by_id(transaction, id_) is None:
+                raise NotFound("key")
+            await keys.revoke(transaction, id_, self.clock())
+
+        await self.engine.write(work)
+
+    async def authenticate(self, dialect: str, secret: str | None) -> Caller:
+        """Return whoever holds a key of this dialect; raise `Unauthenticated`."""
+        if not secret or len(secret) > LONGEST_KEY:
+            raise Unauthenticated
+        digest = _digest(secret)
+        found = await self._find(digest[:HANDLE_LENGTH])
+        known = found is not None and hmac.compare_digest(found.digest, digest)
+        if found is None or not known or found.revoked or found.dialect != dialect:
+            raise Unauthenticated
+        return Caller(found.workspace, ZoneInfo(found.time_zone), found.id, frozenset(found.scopes))
+
+    async def _find(self, handle: str) -> keys.Found | None:
+        if self.engine.glance_is_cheap:
+            return await self.engine.glance(lambda transaction: keys.find(transaction, handle))
+        now = time.monotonic()
+        remembered = self._remembered.get(handle)
+        if remembered is not None and now < remembered[0]:
+            return remembered[1]
+        found = await self.engine.glance(lambda transaction: keys.find(transaction, handle))
+        if len(self._remembered) >= MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[handle] = (now + REMEMBERED_SECONDS, found)
+        return found

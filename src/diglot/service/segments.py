@@ -1,0 +1,236 @@
+"""Segments: create, read, change, delete, and who is in them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from diglot.conditions import tree
+from diglot.errors import NotFound
+from diglot.model.contacts import Contact
+from diglot.model.ids import new_id
+from diglot.model.pages import Page, Window
+from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
+from diglot.model.workspaces import Caller
+from diglot.service.clock import Clock, system_clock
+from diglot.service.counts import Counts
+from diglot.storage import membership, segments, workspaces
+from diglot.storage.engine import Engine, Transaction
+from diglot.storage.membership import Relation
+from diglot.storage.workspaces import State
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegment:
+    """A segment to make."""
+
+    name: str
+    condition: Condition
+    description: str | None = None
+    type: SegmentType = SegmentType.DYNAMIC
+
+
+class Keep:
+    """The type of `KEEP`: a part of a segment that a change leaves alone."""
+
+
+KEEP = Keep()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentChange:
+    """The parts of a segment to change."""
+
+    name: str | Keep = KEEP
+    description: str | Keep | None = KEEP
+    condition: Condition | Keep = KEEP
+
+
+@dataclass(slots=True)
+class Segments:
+    """The use cases of segments; every call is one transaction within the caller's workspace."""
+
+    engine: Engine
+    clock: Clock = system_clock
+    counts: Counts = field(default_factory=Counts)
+
+    async def page(self, caller: Caller, window: Window, search: str | None = None) -> Page[Segment]:
+        """Return a window of the segments, newest first."""
+        return await self.engine.read(lambda tx: segments.page(tx, caller.workspace, window, search))
+
+    async def counted_page(self, caller: Caller, window: Window) -> Page[CountedSegment]:
+        """Return a window of the segments with their counts, all of one state."""
+
+        async def work(transaction: Transaction) -> Page[CountedSegment]:
+            page = await segments.page(transaction, caller.workspace, window)
+            state = await workspaces.state(transaction, caller.workspace)
+            now = self.clock()
+            counted = [await self._counted(transaction, caller, one, state, now) for one in page.items]
+            return Page(counted, page.total)
+
+        return await self.engine.read(work)
+
+    async def get(self, caller: Caller, id_: str | None) -> Segment:
+        """Return a segment; raise `NotFound`."""
+        return await self.engine.glance(lambda tx: _segment(tx, caller, id_))
+
+    async def counted(self, caller: Caller, id_: str | None) -> CountedSegment:
+        """Return a segment with its count; raise `NotFound`."""
+        return await self._with(caller, id_, _whole)
+
+    async def estimate(self, caller: Caller, id_: str | None) -> int:
+        """Return how many contacts are members; raise `NotFound`."""
+        return await self._with(caller, id_, lambda counted: counted.count)
+
+    async def members(self, caller: Caller, id_: str | None, window: Window) -> Page[Contact]:
+        """Return a window of the members, newest first, and their total; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> Page[Contact]:
+            _, relation, total = await self._relation(transaction, caller, id_)
+            return Page(await membership.page(transaction, relation, window), total)
+
+        return await self.engine.read(work)
+
+    async def member_ids(self, caller: Caller, id_: str | None, window: Window) -> tuple[Segment, Page[str]]:
+        """Return a segment and a window of its members' ids, newest first; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> tuple[Segment, Page[str]]:
+            segment, relation, total = await self._relation(transaction, caller, id_)
+            return segment, Page(await membership.ids(transaction, relation, window), total)
+
+        return await self.engine.read(work)
+
+    async def create(self, caller: Caller, new: NewSegment) -> CountedSegment:
+        """Make a segment and evaluate it at once."""
+
+        async def work(transaction: Transaction) -> CountedSegment:
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, segments=1, moves=False)
+            segment = Segment(
+                number=locked.segment,
+                id=new_id(),
+                name=new.name,
+                description=new.description,
+                type=new.type,
+                condition=new.condition,
+                revision=1,
+                last_calculated_at=None if tree.is_draft(new.condition.tree) else now,
+                created_at=now,
+                updated_at=now,
+            )
+            await segments.insert_segment(transaction, caller.workspace, segment)
+            return await self._evaluated(transaction, caller, segment, now)
+
+        return await self.engine.write(work)
+
+    async def change(self, caller: Caller, id_: str | None, change: SegmentChange) -> CountedSegment:
+        """Change a segment; raise `NotFound`. What stays equal moves nothing, not even `updated_at`."""
+
+        async def work(transaction: Transaction) -> CountedSegment:
+            now = self.clock()
+            moves = isinstance(change.condition, Condition)
+            await workspaces.lock(transaction, caller.workspace, moves=moves)
+            stored = await _segment(transaction, caller, id_)
+            changed = _changed(stored, change, now)
+            if changed is not stored:
+                await segments.update_segment(transaction, caller.workspace, changed)
+            if changed.revision == stored.revision:
+                return await self._recounted(transaction, caller, changed, now)
+            await segments.forget_members(transaction, caller.workspace, changed.number)
+            return await self._evaluated(transaction, caller, changed, now)
+
+        return await self.engine.write(work)
+
+    async def refresh(self, caller: Caller, id_: str | None) -> CountedSegment:
+        """Evaluate a segment again and note when; a static one is recounted. Raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> CountedSegment:
+            now = self.clock()
+            await workspaces.lock(transaction, caller.workspace, moves=False)
+            segment = await _segment(transaction, caller, id_)
+            draft = tree.is_draft(segment.condition.tree) and segment.type is SegmentType.DYNAMIC
+            if not draft:
+                segment = replace(segment, last_calculated_at=now)
+                await segments.update_segment(transaction, caller.workspace, segment)
+            return await self._recounted(transaction, caller, segment, now)
+
+        return await self.engine.write(work)
+
+    async def delete(self, caller: Caller, id_: str | None) -> None:
+        """Delete a segment; its contacts stay. Raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> None:
+            await workspaces.lock(transaction, caller.workspace, moves=False)
+            segment = await _segment(transaction, caller, id_)
+            await segments.remove(transaction, caller.workspace, segment.number)
+
+        await self.engine.write(work)
+
+    async def _with(self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]) -> T:
+        async def work(transaction: Transaction) -> T:
+            segment = await _segment(transaction, caller, id_)
+            state = await workspaces.state(transaction, caller.workspace)
+            return part(await self._counted(transaction, caller, segment, state, self.clock()))
+
+        return await self.engine.read(work)
+
+    async def _relation(
+        self, transaction: Transaction, caller: Caller, id_: str | None
+    ) -> tuple[Segment, Relation, int]:
+        segment = await _segment(transaction, caller, id_)
+        state = await workspaces.state(transaction, caller.workspace)
+        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
+        return segment, relation, await self.counts.count(transaction, relation, state)
+
+    async def _counted(
+        self, transaction: Transaction, caller: Caller, segment: Segment, state: State, now: int
+    ) -> CountedSegment:
+        relation = Relation.of(caller.workspace, segment, now, state.zone)
+        return CountedSegment(segment, await self.counts.count(transaction, relation, state))
+
+    async def _evaluated(
+        self, transaction: Transaction, caller: Caller, segment: Segment, now: int
+    ) -> CountedSegment:
+        if segment.type is SegmentType.STATIC:
+            state = await workspaces.state(transaction, caller.workspace)
+            await membership.keep(transaction, caller.workspace, segment, now, state.zone)
+        return await self._recounted(transaction, caller, segment, now)
+
+    async def _recounted(
+        self, transaction: Transaction, caller: Caller, segment: Segment, now: int
+    ) -> CountedSegment:
+        # Not through the remembered counts: a transaction that writes may still be undone.
+        state = await workspaces.state(transaction, caller.workspace)
+        relation = Relation.of(caller.workspace, segment, now, state.zone)
+        return CountedSegment(segment, await membership.count(transaction, relation))
+
+
+def _whole(counted: CountedSegment) -> CountedSegment:
+    return counted
+
+
+async def _segment(transaction: Transaction, caller: Caller, id_: str | None) -> Segment:
+    found = None if id_ is None else await segments.by_id(transaction, caller.workspace, id_)
+    if found is None:
+        raise NotFound("segment")
+    return found
+
+
+def _changed(stored: Segment, change: SegmentChange, now: int) -> Segment:
+    values: dict[str, Any] = {}
+    if not isinstance(change.name, Keep) and change.name != stored.name:
+        values["name"] = change.name
+    if not isinstance(change.description, Keep) and change.description != stored.description:
+        values["description"] = change.description
+    if isinstance(change.condition, Condition) and not _same(stored.condition, change.condition):
+        draft = tree.is_draft(change.condition.tree)
+        values["condition"] = change.condition
+        values["revision"] = stored.revision + 1
+        values["last_calculated_at"] = None if draft else now
+    return replace(stored, **values, updated_at=now) if values else stored
+
+
+def _same(stored: Condition, changed: Condition) -> bool:
+    # As stored text: 5 and 5.0 are equal in Python, yet they are two operands.
+    return tree.encode(stored.tree) == tree.encode(changed.tree)

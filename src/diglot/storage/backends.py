@@ -1,0 +1,213 @@
+"""The few primitives in which the databases differ, and how a statement becomes their SQL.
+
+A backend is one record. Statements are SQLAlchemy Core; they are compiled once and run on the driver
+itself, with values bound by position.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Float,
+    Text,
+    and_,
+    any_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
+
+from diglot.storage.tokens import CLOSE
+
+Expression = ColumnElement[Any]
+# Binds a value and returns its parameter; a list travels as one parameter.
+Bind = Callable[[Any, TypeEngine[Any]], BindParameter[Any]]
+
+ZERO: Final[Expression] = literal_column("0")
+ONE: Final[Expression] = literal_column("1")
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A compiled statement: its text, the names of its parameters by position, and its constants."""
+
+    text: str
+    names: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    def positional(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the values by position; a missing one raises KeyError."""
+        constants = self.constants
+        return [values[name] if name in values else constants[name] for name in self.names]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What a database says in its own words; each function builds an expression."""
+
+    name: str
+    dialect: Dialect
+    position: Callable[[Expression, Expression], Expression]
+    """Where a part stands in a text, from 1; 0 where it does not."""
+    last: Callable[[Expression, Expression], Expression]
+    """The last n characters of a text."""
+    rest_after: Callable[[Expression, Expression, Expression], Expression]
+    """What follows a mark in a token document that has it (mark, length of the mark)."""
+    until_close: Callable[[Expression], Expression]
+    """The beginning of such a rest, up to CLOSE: the value of the token."""
+    is_any: Callable[[Expression, Sequence[Any], TypeEngine[Any], Bind], Expression]
+    """True when the expression equals one of the values."""
+    has_any: Callable[[Expression, Sequence[str], Bind], Expression]
+    """True when the text contains one of the parts."""
+    within_any: Callable[[Expression, Sequence[tuple[int, int]], Bind], Expression]
+    """True when the number lies in one of the spans (begin included, end excluded)."""
+    encode_list: Callable[[Sequence[Any]], Any]
+    """How a list travels as one parameter."""
+
+    def compile(self, statement: ClauseElement) -> Sql:
+        """Return the SQL of a statement."""
+        compiled = cast(Any, statement.compile(dialect=self.dialect))
+        return Sql(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
+
+
+class _HintingCompiler(SQLiteCompiler):
+    """Carries `INDEXED BY`, which the stock compiler drops without a word."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
+        return text
+
+
+class _SQLiteDialect(SQLiteDialect_pysqlite):
+    statement_compiler = _HintingCompiler
+    supports_statement_cache = True
+
+
+def _instr(haystack: Expression, needle: Expression) -> Expression:
+    return func.instr(haystack, needle)
+
+
+def _substr_last(text: Expression, length: Expression) -> Expression:
+    return func.substr(text, -length)
+
+
+def _instr_rest_after(document: Expression, mark: Expression, length: Expression) -> Expression:
+    return func.substr(document, func.instr(document, mark) + length)
+
+
+def _instr_until_close(rest: Expression) -> Expression:
+    return func.substr(rest, ONE, func.instr(rest, literal_column(f"char({ord(CLOSE)})")) - ONE)
+
+
+def _each(parameter: Expression) -> Any:
+    return func.json_each(parameter).table_valued("value", name="each")
+
+
+def _json_is_any(
+    expression: Expression, values: Sequence[Any], kind: TypeEngine[Any], bind: Bind
+) -> Expression:
+    if isinstance(kind, Float):
+        # SQLite's reading of a decimal may be off by the last bit: doubles with a fraction are bound
+        # one by one, whole ones travel as integers.
+        whole = [int(value) for value in values if value == int(value)]
+        single = [expression == bind(value, kind) for value in values if value != int(value)]
+        return or_(_json_is_any(expression, whole, BigInteger(), bind), _balanced(single))
+    each = _each(bind(values, Text()))
+    return expression.in_(select(each.c.value))
+
+
+def _balanced(items: Sequence[Expression]) -> Expression:
+    if len(items) <= 2:
+        return or_(*items) if items else literal_column("0")
+    half = len(items) // 2
+    return or_(_balanced(items[:half]).self_group(), _balanced(items[half:]).self_group())
+
+
+def _json_has_any(text: Expression, parts: Sequence[str], bind: Bind) -> Expression:
+    each = _each(bind(parts, Text()))
+    return exists(select(ONE).select_from(each).where(func.instr(text, each.c.value) > ZERO))
+
+
+def _json_within_any(number: Expression, spans: Sequence[tuple[int, int]], bind: Bind) -> Expression:
+    each = _each(bind(spans, Text()))
+    begin = func.json_extract(each.c.value, literal_column("'$[0]'"))
+    end = func.json_extract(each.c.value, literal_column("'$[1]'"))
+    return exists(select(ONE).select_from(each).where(and_(number >= begin, number < end)))
+
+
+def _json_list(values: Sequence[Any]) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _strpos(haystack: Expression, needle: Expression) -> Expression:
+    return func.strpos(haystack, needle)
+
+
+def _right(text: Expression, length: Expression) -> Expression:
+    return func.right(text, length)
+
+
+def _split_rest_after(document: Expression, mark: Expression, length: Expression) -> Expression:
+    del length
+    return func.split_part(document, mark, literal_column("2"))
+
+
+def _split_until_close(rest: Expression) -> Expression:
+    return func.split_part(rest, literal_column(f"chr({ord(CLOSE)})"), ONE)
+
+
+def _array_is_any(
+    expression: Expression, values: Sequence[Any], kind: TypeEngine[Any], bind: Bind
+) -> Expression:
+    return expression == any_(bind(values, ARRAY(kind)))
+
+
+def _array_has_any(text: Expression, parts: Sequence[str], bind: Bind) -> Expression:
+    part = func.unnest(bind(parts, ARRAY(Text()))).table_valued("part", name="part")
+    return exists(select(ONE).select_from(part).where(func.strpos(text, part.c.part) > ZERO))
+
+
+def _array_within_any(number: Expression, spans: Sequence[tuple[int, int]], bind: Bind) -> Expression:
+    begins = bind([begin for begin, _ in spans], ARRAY(BigInteger()))
+    ends = bind([end for _, end in spans], ARRAY(BigInteger()))
+    span = func.unnest(begins, ends).table_valued("begin", "end", name="span").render_derived()
+    return exists(select(ONE).select_from(span).where(and_(number >= span.c.begin, number < span.c["end"])))
+
+
+SQLITE: Final = Backend(
+    name="sqlite",
+    dialect=_SQLiteDialect(paramstyle="qmark"),
+    position=_instr,
+    last=_substr_last,
+    rest_after=_instr_rest_after,
+    until_close=_instr_until_close,
+    is_any=_json_is_any,
+    has_any=_json_has_any,
+    within_any=_json_within_any,
+    encode_list=_json_list,
+)
+POSTGRESQL: Final = Backend(
+    name="postgresql",
+    dialect=PGDialect_asyncpg(),  # type: ignore[no-untyped-call]
+    position=_strpos,
+    last=_right,
+    rest_after=_split_rest_after,
+    until_close=_split_until_close,
+    is_any=_array_is_any,
+    has_any=_array_has_any,
+    within_any=_array_within_any,
+    encode_list=list,
+)

@@ -1,0 +1,139 @@
+"""Rows of contacts."""
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Text, and_, bindparam, delete, insert, select, update
+from sqlalchemy.sql.elements import ClauseElement
+
+from diglot.model.contacts import Contact, ListName
+from diglot.model.pages import Window
+from diglot.storage.backends import Backend
+from diglot.storage.contact_rows import SHOWN, attribute_columns, contact_of, row_of
+from diglot.storage.engine import Transaction
+from diglot.storage.scans import pinned
+from diglot.storage.statement import BackendStatement, Statement
+from diglot.storage.tables import contacts, list_members, lists, segment_members
+
+_c = contacts.c
+_HERE = _c.workspace == bindparam("workspace")
+_BY_ID = Statement(select(*SHOWN).where(_HERE, _c.id == bindparam("id")))
+_BY_EMAIL = Statement(select(*SHOWN).where(_HERE, _c.email == bindparam("email")))
+
+
+def _by_emails(backend: Backend) -> ClauseElement:
+    wanted = backend.is_any(_c.email, [], Text(), lambda _, kind: bindparam("emails", type_=kind))
+    return select(*SHOWN).where(_HERE, wanted)
+
+
+_BY_EMAILS = BackendStatement(_by_emails)
+_PAGE = Statement(
+    pinned(select(*SHOWN))
+    .where(_HERE)
+    .order_by(_c.pk.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_INSERT = Statement(insert(contacts))
+_CHANGED = [column.name for column in contacts.columns if column.name not in ("workspace", "pk", "id")]
+_UPDATE = Statement(
+    update(contacts)
+    .where(_c.workspace == bindparam("in_workspace"), _c.pk == bindparam("at_pk"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGED})
+)
+_DELETES = tuple(
+    Statement(delete(table).where(table.c.workspace == bindparam("workspace"), table.c.pk == bindparam("pk")))
+    for table in (segment_members, list_members, contacts)
+)
+_LISTS = Statement(
+    select(lists.c.id, lists.c.name)
+    .join(
+        list_members, and_(list_members.c.workspace == lists.c.workspace, list_members.c.list == lists.c.list)
+    )
+    .where(list_members.c.workspace == bindparam("workspace"), list_members.c.pk == bindparam("pk"))
+    .order_by(lists.c.list)
+)
+_DERIVED = ("attributes_exact", "attributes_fold", "attributes_number", "attributes_instant")
+_SLICE = Statement(
+    select(_c.pk, _c.attributes)
+    .where(_HERE, _c.pk > bindparam("after"))
+    .order_by(_c.pk)
+    .limit(bindparam("limit"))
+)
+_REDERIVE = Statement(
+    update(contacts)
+    .where(_c.workspace == bindparam("in_workspace"), _c.pk == bindparam("at_pk"))
+    .values({name: bindparam(f"new_{name}") for name in _DERIVED})
+)
+_SLICE_LENGTH = 1_000
+
+
+async def by_id(transaction: Transaction, workspace: int, id_: str) -> Contact | None:
+    """Return a contact by its UUID."""
+    row = await transaction.row(_BY_ID, {"workspace": workspace, "id": id_})
+    return None if row is None else contact_of(row)
+
+
+async def by_email(transaction: Transaction, workspace: int, email: str) -> Contact | None:
+    """Return a contact by its address in stored form."""
+    row = await transaction.row(_BY_EMAIL, {"workspace": workspace, "email": email})
+    return None if row is None else contact_of(row)
+
+
+async def by_emails(transaction: Transaction, workspace: int, emails: Sequence[str]) -> dict[str, Contact]:
+    """Return the contacts that have one of the addresses, by address."""
+    values = {"workspace": workspace, "emails": transaction.backend.encode_list(emails)}
+    found = map(contact_of, await transaction.rows(_BY_EMAILS, values))
+    return {contact.email: contact for contact in found}
+
+
+async def page(transaction: Transaction, workspace: int, window: Window) -> list[Contact]:
+    """Return the contacts of a window, newest first."""
+    values = {"workspace": workspace, "limit": window.limit, "offset": window.offset}
+    return [contact_of(row) for row in await transaction.rows(_PAGE, values)]
+
+
+async def insert_all(
+    transaction: Transaction, workspace: int, new: Sequence[Contact], zone: ZoneInfo
+) -> None:
+    """Insert new contacts."""
+    await transaction.run_many(_INSERT, [row_of(workspace, contact, zone) for contact in new])
+
+
+async def update_all(
+    transaction: Transaction, workspace: int, changed: Sequence[Contact], zone: ZoneInfo
+) -> None:
+    """Write contacts that exist, every column but their keys."""
+    values = []
+    for contact in changed:
+        row = row_of(workspace, contact, zone)
+        new = {f"new_{name}": row[name] for name in _CHANGED}
+        values.append(new | {"in_workspace": workspace, "at_pk": contact.pk})
+    await transaction.run_many(_UPDATE, values)
+
+
+async def remove(transaction: Transaction, workspace: int, pk: int) -> None:
+    """Delete a contact and its places in lists and static segments."""
+    for statement in _DELETES:
+        await transaction.run(statement, {"workspace": workspace, "pk": pk})
+
+
+async def lists_of(transaction: Transaction, workspace: int, pk: int) -> list[ListName]:
+    """Return the lists that a contact is on."""
+    rows = await transaction.rows(_LISTS, {"workspace": workspace, "pk": pk})
+    return [ListName(id_, name) for id_, name in rows]
+
+
+async def rederive(transaction: Transaction, workspace: int, zone: ZoneInfo) -> None:
+    """Write what depends on the time zone again, for every contact of a workspace."""
+    after = 0
+    while rows := await transaction.rows(
+        _SLICE, {"workspace": workspace, "after": after, "limit": _SLICE_LENGTH}
+    ):
+        values = []
+        for pk, attributes in rows:
+            derived = attribute_columns(attributes, zone)
+            new = {f"new_{name}": value for name, value in derived.items()}
+            values.append(new | {"in_workspace": workspace, "at_pk": pk})
+        await transaction.run_many(_REDERIVE, values)
+        after = rows[-1][0]

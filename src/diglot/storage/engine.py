@@ -1,0 +1,94 @@
+"""The one executor: units of work over a database, run on the driver itself.
+
+A unit of work is an async function of a `Transaction`. On PostgreSQL it runs on a pooled connection of
+asyncpg. On SQLite its awaits never suspend: the whole unit runs in one hop on the thread that owns the
+connection. The repositories above are the same for both.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from diglot.errors import Misconfigured
+from diglot.storage.backends import Backend, Sql
+
+T = TypeVar("T")
+Row = Sequence[Any]
+Values = Mapping[str, Any]
+NO_VALUES: Values = {}
+
+
+class Executable(Protocol):
+    """What a transaction runs: something with SQL in a backend's words."""
+
+    def sql(self, backend: Backend) -> Sql: ...
+
+
+class Transaction(Protocol):
+    """A transaction in progress. Rows are sequences in the order of the selected columns."""
+
+    @property
+    def backend(self) -> Backend: ...
+
+    async def rows(self, statement: Executable, values: Values = NO_VALUES) -> Sequence[Row]:
+        """Return all rows."""
+
+    async def row(self, statement: Executable, values: Values = NO_VALUES) -> Row | None:
+        """Return the first row, or None."""
+
+    async def run(self, statement: Executable, values: Values = NO_VALUES) -> None:
+        """Run a statement that returns nothing."""
+
+    async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
+        """Run a statement once for each set of values."""
+
+
+Work = Callable[[Transaction], Awaitable[T]]
+
+
+class Engine(Protocol):
+    """A database. `write` is one transaction; `read` is one snapshot; `glance` is for bounded point reads."""
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def glance_is_cheap(self) -> bool:
+        """Whether a glance costs no round trip, so that nothing need be remembered between requests."""
+
+    async def open(self) -> None:
+        """Connect; raise `Misconfigured` when the database cannot be used."""
+
+    async def close(self) -> None:
+        """Finish what is under way and disconnect."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a unit that reads; all its reads see one state of the database."""
+
+    async def glance(self, work: Work[T]) -> T:
+        """Run a unit of one or two reads by unique key."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
+
+
+def connect(url: str) -> Engine:
+    """Return the engine for a database URL or a file name; raise `Misconfigured`."""
+    from diglot.storage.postgresql import PostgreSQL  # noqa: PLC0415
+    from diglot.storage.sqlite import SQLite  # noqa: PLC0415
+
+    if url.startswith(("postgresql://", "postgres://")):
+        return PostgreSQL(url)
+    return SQLite(sqlite_path(url))
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
+    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
+    if not path or path == ":memory:" or scheme:
+        raise Misconfigured(
+            f"database {url!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
+        )
+    return Path(path)

@@ -1,0 +1,86 @@
+"""The membership relation: one relation from which count, page, members and estimate all come.
+
+A dynamic segment is its condition, evaluated here and now; a static one is its kept rows.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from diglot.conditions import tree
+from diglot.conditions.operands import DAY_OPS
+from diglot.model.contacts import Contact
+from diglot.model.pages import Window
+from diglot.model.segments import Segment, SegmentType
+from diglot.storage import scans
+from diglot.storage.contact_rows import contact_of
+from diglot.storage.engine import Transaction
+from diglot.storage.statement import ShapedStatement
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Whose members are meant, and when. `kept` is the number of a static segment."""
+
+    workspace: int
+    node: tree.Node
+    kept: int | None
+    now: int
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, workspace: int, segment: Segment, now: int, zone: ZoneInfo) -> "Relation":
+        """Return the relation of a stored segment."""
+        kept = segment.number if segment.type is SegmentType.STATIC else None
+        return cls(workspace, segment.condition.tree, kept, now, zone)
+
+    def statement(self, purpose: str, transaction: Transaction) -> tuple[ShapedStatement, dict[str, Any]]:
+        """Return the statement of a purpose and its values, the window's excepted."""
+        values: dict[str, Any] = {"workspace": self.workspace}
+        if self.kept is not None:
+            return scans.static_scan(purpose, transaction.backend), values | {"segment": self.kept}
+        statement = scans.scan(purpose, self.node, transaction.backend, self.now, self.zone)
+        return statement, values | statement.values
+
+
+async def count(transaction: Transaction, relation: Relation) -> int:
+    """Return how many contacts are members."""
+    statement, values = relation.statement(scans.COUNT, transaction)
+    row = await transaction.row(statement, values)
+    assert row is not None
+    return int(row[0])
+
+
+async def page(transaction: Transaction, relation: Relation, window: Window) -> list[Contact]:
+    """Return a window of the members, newest first."""
+    statement, values = relation.statement(scans.PAGE, transaction)
+    rows = await transaction.rows(statement, values | {"limit": window.limit, "offset": window.offset})
+    return [contact_of(row) for row in rows]
+
+
+async def ids(transaction: Transaction, relation: Relation, window: Window) -> list[str]:
+    """Return the ids of a window of the members, newest first."""
+    statement, values = relation.statement(scans.IDS, transaction)
+    rows = await transaction.rows(statement, values | {"limit": window.limit, "offset": window.offset})
+    return [row[0] for row in rows]
+
+
+async def keep(transaction: Transaction, workspace: int, segment: Segment, now: int, zone: ZoneInfo) -> None:
+    """Evaluate a static segment's condition once and keep the members."""
+    if tree.is_draft(segment.condition.tree):
+        return
+    statement = scans.scan(scans.KEEP, segment.condition.tree, transaction.backend, now, zone)
+    values = statement.values | {"workspace": workspace, "segment": segment.number}
+    await transaction.run(statement, values)
+
+
+_TIMELESS: Final = frozenset(tree.Op) - DAY_OPS
+
+
+def moves_with_time(node: tree.Node) -> bool:
+    """Tell whether a condition can change by the passing of time alone."""
+    if isinstance(node, tree.Predicate):
+        return node.op not in _TIMELESS
+    if isinstance(node, tree.Not):
+        return moves_with_time(node.item)
+    return any(moves_with_time(item) for item in node.items)

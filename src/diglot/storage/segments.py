@@ -1,0 +1,134 @@
+"""Rows of segments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from diglot.conditions import text, tree
+from diglot.model.pages import Page, Window
+from diglot.model.segments import Condition, Segment, SegmentType, Source
+from diglot.storage.backends import ZERO, Backend, Expression
+from diglot.storage.engine import Transaction
+from diglot.storage.statement import BackendStatement, Statement
+from diglot.storage.tables import segment_members, segments
+
+_c = segments.c
+_SHOWN = (
+    *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
+    *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at),
+)
+_HERE = _c.workspace == bindparam("workspace")
+_BY_ID = Statement(select(*_SHOWN).where(_HERE, _c.id == bindparam("id")))
+_COUNT = Statement(select(func.count()).select_from(segments).where(_HERE))
+_PAGE = Statement(
+    select(*_SHOWN)
+    .where(_HERE)
+    .order_by(_c.segment.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_INSERT = Statement(insert(segments))
+_CHANGED = (
+    *("name", "name_fold", "description", "dialect", "source", "tree", "revision"),
+    *("last_calculated_at", "updated_at"),
+)
+_UPDATE = Statement(
+    update(segments)
+    .where(_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
+    .values({name: bindparam(f"new_{name}") for name in _CHANGED})
+)
+_DELETE = Statement(delete(segments).where(_HERE, _c.segment == bindparam("segment")))
+_FORGET = Statement(
+    delete(segment_members).where(
+        segment_members.c.workspace == bindparam("workspace"),
+        segment_members.c.segment == bindparam("segment"),
+    )
+)
+
+
+def _found(backend: Backend) -> Expression:
+    return backend.position(_c.name_fold, bindparam("search", type_=_c.name_fold.type)) > ZERO
+
+
+_FOUND_COUNT = BackendStatement(
+    lambda backend: select(func.count()).select_from(segments).where(_HERE, _found(backend))
+)
+_FOUND_PAGE = BackendStatement(
+    lambda backend: (
+        select(*_SHOWN)
+        .where(_HERE, _found(backend))
+        .order_by(_c.segment.desc())
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+    )
+)
+
+
+def _segment(row: Sequence[Any]) -> Segment:
+    number, id_, name, description, kind, dialect, source, stored, *rest = row
+    condition = Condition(tree.decode(stored), Source(dialect, source))
+    return Segment(number, id_, name, description, SegmentType(kind), condition, *rest)
+
+
+def _columns(segment: Segment) -> dict[str, Any]:
+    return {
+        "name": segment.name,
+        "name_fold": text.fold(segment.name),
+        "description": segment.description,
+        "dialect": segment.condition.source.dialect,
+        "source": segment.condition.source.text,
+        "tree": tree.encode(segment.condition.tree),
+        "revision": segment.revision,
+        "last_calculated_at": segment.last_calculated_at,
+        "updated_at": segment.updated_at,
+    }
+
+
+async def by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
+    """Return a segment by its UUID."""
+    row = await transaction.row(_BY_ID, {"workspace": workspace, "id": id_})
+    return None if row is None else _segment(row)
+
+
+async def page(
+    transaction: Transaction, workspace: int, window: Window, search: str | None = None
+) -> Page[Segment]:
+    """Return a window of the segments, newest first; `search` is a part of the name, case ignored."""
+    values: dict[str, Any] = {"workspace": workspace}
+    if search:
+        values["search"] = text.fold(search)
+    total = await transaction.row(_FOUND_COUNT if search else _COUNT, values)
+    assert total is not None
+    window_values = values | {"limit": window.limit, "offset": window.offset}
+    rows = await transaction.rows(_FOUND_PAGE if search else _PAGE, window_values)
+    return Page([_segment(row) for row in rows], total[0])
+
+
+async def insert_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
+    """Insert a segment."""
+    row = _columns(segment) | {
+        "workspace": workspace,
+        "segment": segment.number,
+        "id": segment.id,
+        "type": segment.type.value,
+        "created_at": segment.created_at,
+    }
+    await transaction.run(_INSERT, row)
+
+
+async def update_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
+    """Write a segment that exists, all but its type and keys."""
+    new = {f"new_{name}": value for name, value in _columns(segment).items()}
+    await transaction.run(_UPDATE, new | {"in_workspace": workspace, "at_segment": segment.number})
+
+
+async def remove(transaction: Transaction, workspace: int, number: int) -> None:
+    """Delete a segment and its kept members; contacts stay."""
+    for statement in (_FORGET, _DELETE):
+        await transaction.run(statement, {"workspace": workspace, "segment": number})
+
+
+async def forget_members(transaction: Transaction, workspace: int, number: int) -> None:
+    """Delete the kept members of a static segment."""
+    await transaction.run(_FORGET, {"workspace": workspace, "segment": number})

@@ -1,0 +1,170 @@
+"""The schema. Every table is led by the workspace, and so is every unique key but that of `keys`.
+
+Keys are looked up before a workspace is known, so their table is a reference table (on Citus too).
+Instants are microseconds since 1970 in UTC; JSON is text as it was encoded; times are bound, never now().
+`contacts` has its narrow typed columns first and its documents last: a scan reads the front of a row.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import postgresql
+
+metadata = MetaData()
+
+# Compared by code point on PostgreSQL whatever the collation of the database, as SQLite does.
+Exact: Final = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("workspace", Integer, primary_key=True, autoincrement=False),
+    Column("name", Exact, nullable=False, unique=True),
+    Column("time_zone", Text, nullable=False),
+    # The next dense keys, taken inside the transaction that uses them.
+    Column("next_pk", BigInteger, nullable=False),
+    Column("next_segment", Integer, nullable=False),
+    Column("next_list", Integer, nullable=False),
+    # Moves with every change that can move a membership.
+    Column("contacts_version", BigInteger, nullable=False),
+    Column("contact_count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Exact, primary_key=True),
+    Column("workspace", Integer, nullable=False),
+    Column("dialect", Text, nullable=False),
+    # The first 16 hexadecimal digits of the digest find the row; the whole digest is compared.
+    Column("handle", Exact, nullable=False, unique=True),
+    Column("digest", Exact, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("pk", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("last_opened_at", BigInteger),
+    Column("last_clicked_at", BigInteger),
+    Column("last_emailed_at", BigInteger),
+    Column("engagement_score", Float(53)),
+    Column("lead_score", Float(53)),
+    Column("total_opens", BigInteger, nullable=False),
+    Column("total_clicks", BigInteger, nullable=False),
+    Column("total_orders", BigInteger, nullable=False),
+    Column("total_spent", Float(53), nullable=False),
+    Column("email", Exact, nullable=False),
+    Column("email_fold", Exact, nullable=False),
+    *(
+        column
+        for name in ("first_name", "last_name", "phone", "company", "job_title", "source")
+        for column in (Column(name, Exact), Column(f"{name}_fold", Exact))
+    ),
+    # Token documents (see tokens.py): what SQL compares of tags and custom attributes.
+    Column("tags_exact", Exact, nullable=False),
+    Column("tags_fold", Exact, nullable=False),
+    Column("attributes_number", Exact, nullable=False),
+    Column("attributes_instant", Exact, nullable=False),
+    Column("attributes_exact", Exact, nullable=False),
+    Column("attributes_fold", Exact, nullable=False),
+    Column("id", Exact, nullable=False),
+    # JSON as sent: what answers show. `as_sent` keeps text fields whose normal form differs.
+    Column("as_sent", Text),
+    Column("tags", Text, nullable=False),
+    Column("attributes", Text, nullable=False),
+    PrimaryKeyConstraint("workspace", "pk"),
+    # The workspace stands last in the two other unique keys, or SQLite walks one of them to scan.
+    UniqueConstraint("id", "workspace"),
+    UniqueConstraint("email", "workspace"),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("id", Exact, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("name_fold", Exact, nullable=False),
+    Column("description", Text),
+    Column("type", Text, nullable=False),
+    # The condition as sent and the dialect it was sent in; the checked tree decides.
+    Column("dialect", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("tree", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("last_calculated_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "segment"),
+    UniqueConstraint("id", "workspace"),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)
+
+# The members of static segments; dynamic ones are evaluated.
+segment_members = Table(
+    "segment_members",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("pk", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "segment", "pk"),
+    ForeignKeyConstraint(["workspace", "segment"], ["segments.workspace", "segments.segment"]),
+    ForeignKeyConstraint(["workspace", "pk"], ["contacts.workspace", "contacts.pk"]),
+    UniqueConstraint("workspace", "pk", "segment"),
+    sqlite_with_rowid=False,
+)
+
+lists = Table(
+    "lists",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("list", Integer, nullable=False),
+    Column("id", Exact, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "list"),
+    UniqueConstraint("id", "workspace"),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)
+
+list_members = Table(
+    "list_members",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("list", Integer, nullable=False),
+    Column("pk", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "list", "pk"),
+    ForeignKeyConstraint(["workspace", "list"], ["lists.workspace", "lists.list"]),
+    ForeignKeyConstraint(["workspace", "pk"], ["contacts.workspace", "contacts.pk"]),
+    UniqueConstraint("workspace", "pk", "list"),
+    sqlite_with_rowid=False,
+)

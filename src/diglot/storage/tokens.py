@@ -1,0 +1,120 @@
+"""Token documents: what SQL compares of tags and custom attributes (semantics 4, 11 to 15).
+
+A document is text made of tokens, one for each stored scalar:
+
+    KIND OPEN key CLOSE value CLOSE key OPEN
+
+KIND tells a value that stands alone (SCALAR) from an element of an array (ELEMENT). One substring search then
+answers equals (`OPEN key CLOSE value CLOSE`), starts-with (`OPEN key CLOSE part`) and ends-with
+(`part CLOSE key OPEN`), for scalars and elements alike, with the key bound as a value. A key that is set
+also has the token `SET OPEN key CLOSE`. Measured on SQLite, this costs half of what json_extract does.
+
+The marks are control characters; where they occur in a value they are escaped, so that a value can neither
+forge a token nor match across one. Keys hold no control characters. Numbers and instants are written as 16
+hexadecimal digits whose order as text is their order as numbers: no database ever parses one.
+"""
+
+import struct
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from diglot.conditions import dates, text
+
+OPEN: Final = "\x1f"
+CLOSE: Final = "\x1e"
+SCALAR: Final = "\x1d"
+ELEMENT: Final = "\x1c"
+SET: Final = "\x1b"
+_ESCAPE: Final = "\x1a"
+_BITS: Final = ("\x18", "\x19")
+# Each mark becomes ESCAPE and three bits. Bits occur nowhere else in escaped text, so that a part of
+# text found in escaped text begins and ends at whole characters.
+_ESCAPES: Final = {
+    ord(mark): _ESCAPE + _BITS[n >> 2 & 1] + _BITS[n >> 1 & 1] + _BITS[n & 1]
+    for n, mark in enumerate((OPEN, CLOSE, SCALAR, ELEMENT, SET, _ESCAPE, *_BITS))
+}
+# A number is PLAIN and its double; an integer too big to be sure of its double is BIG, its double, itself.
+PLAIN: Final = "d"
+BIG: Final = "b"
+BIG_FROM: Final = 2**53
+
+
+def escape(value: str) -> str:
+    """Return a value without marks."""
+    return value.translate(_ESCAPES)
+
+
+def double_key(value: float) -> str:
+    """Return 16 hexadecimal digits that sort as the double does; -0.0 is 0.0."""
+    bits: int = struct.unpack(">q", struct.pack(">d", value + 0.0))[0]
+    return f"{bits + 2**63 if bits >= 0 else ~bits & (2**63 - 1):016x}"
+
+
+def integer_key(value: int) -> str:
+    """Return 16 hexadecimal digits that sort as the 64-bit integer does."""
+    return f"{value + 2**63:016x}"
+
+
+def is_big(value: float) -> bool:
+    """Tell whether a number is an integer that its double may not hold exactly."""
+    return isinstance(value, int) and abs(value) >= BIG_FROM
+
+
+def number_value(value: float) -> str:
+    """Return what the number document holds for a number."""
+    double = double_key(float(value))
+    return f"{BIG}{double}{integer_key(int(value))}" if is_big(value) else f"{PLAIN}{double}"
+
+
+def _token(kind: str, key: str, value: str) -> str:
+    return f"{kind}{OPEN}{key}{CLOSE}{value}{CLOSE}{key}{OPEN}"
+
+
+def _number(value: object) -> int | float | None:
+    if isinstance(value, str):
+        return text.numeric(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+class Attributes:
+    """The four token documents of a contact's custom attributes."""
+
+    def __init__(self, attributes: dict[str, Any], zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._exact: list[str] = []
+        self._fold: list[str] = []
+        self._number: list[str] = []
+        self._instant: list[str] = []
+        for key, value in attributes.items():
+            self._add(key, value)
+        self.exact = "".join(self._exact)
+        self.fold = "".join(self._fold)
+        self.number = "".join(self._number)
+        self.instant = "".join(self._instant)
+
+    def _add(self, key: str, value: Any) -> None:
+        if isinstance(value, list):
+            for element in value:
+                self._scalar(ELEMENT, key, element)
+        else:
+            self._scalar(SCALAR, key, value)
+        blank = isinstance(value, str) and text.is_blank(value)
+        if not blank and value is not None and value not in ([], {}):
+            self._exact.append(f"{SET}{OPEN}{key}{CLOSE}")
+
+    def _scalar(self, kind: str, key: str, value: Any) -> None:
+        if not isinstance(value, str | int | float):
+            return
+        spelled = text.spelling(value)
+        self._exact.append(_token(kind, key, escape(spelled)))
+        self._fold.append(_token(kind, key, escape(text.fold(spelled))))
+        if (number := _number(value)) is not None:
+            self._number.append(_token(kind, key, number_value(number)))
+        if kind == SCALAR and isinstance(value, str) and (moment := dates.read(value)) is not None:
+            self._instant.append(_token(kind, key, integer_key(moment.instant(self._zone))))
+
+
+def tag_documents(tags: list[str]) -> tuple[str, str]:
+    """Return the exact and the folded token document of a contact's tags: OPEN tag CLOSE, each."""
+    exact = "".join(f"{OPEN}{escape(text.nfc(tag))}{CLOSE}" for tag in tags)
+    return exact, "".join(f"{OPEN}{escape(text.fold(tag))}{CLOSE}" for tag in tags)

@@ -1,0 +1,132 @@
+"""Rows of workspaces. `lock` orders the writes of a workspace and hands out its dense keys."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from diglot.model.workspaces import Workspace
+from diglot.storage.engine import Transaction
+from diglot.storage.statement import Statement
+from diglot.storage.tables import workspaces
+
+_c = workspaces.c
+_SHOWN = (_c.workspace, _c.name, _c.time_zone)
+_BY_NAME = Statement(select(*_SHOWN).where(_c.name == bindparam("name")))
+_EVERY = Statement(select(*_SHOWN).order_by(_c.name))
+_NEXT = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
+_INSERT = Statement(insert(workspaces))
+_STATE = Statement(
+    select(_c.contacts_version, _c.contact_count, _c.time_zone).where(_c.workspace == bindparam("workspace"))
+)
+_SET_ZONE = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"))
+    .values(time_zone=bindparam("zone"), contacts_version=_c.contacts_version + 1)
+)
+_TAKE = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"))
+    .values(
+        next_pk=_c.next_pk + bindparam("pks"),
+        next_segment=_c.next_segment + bindparam("segments"),
+        next_list=_c.next_list + bindparam("lists"),
+        contact_count=_c.contact_count + bindparam("contacts"),
+        contacts_version=_c.contacts_version + bindparam("versions"),
+    )
+    .returning(_c.next_pk, _c.next_segment, _c.next_list, _c.time_zone)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a read needs to know of a workspace; `version` moves whenever a membership can."""
+
+    version: int
+    contact_count: int
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A workspace locked until the end of the transaction, with the first of each key taken."""
+
+    pk: int
+    segment: int
+    list: int
+    zone: ZoneInfo
+
+
+def _workspace(row: Sequence[object]) -> Workspace:
+    number, name, zone = row
+    return Workspace(int(str(number)), str(name), str(zone))
+
+
+async def by_name(transaction: Transaction, name: str) -> Workspace | None:
+    """Return a workspace by its name."""
+    row = await transaction.row(_BY_NAME, {"name": name})
+    return None if row is None else _workspace(row)
+
+
+async def every(transaction: Transaction) -> list[Workspace]:
+    """Return all workspaces by name."""
+    return [_workspace(row) for row in await transaction.rows(_EVERY)]
+
+
+async def create(transaction: Transaction, name: str, time_zone: str, now: int) -> Workspace:
+    """Insert a workspace."""
+    row = await transaction.row(_NEXT)
+    assert row is not None
+    values = {
+        "workspace": row[0],
+        "name": name,
+        "time_zone": time_zone,
+        "next_pk": 1,
+        "next_segment": 1,
+        "next_list": 1,
+        "contacts_version": 0,
+        "contact_count": 0,
+        "created_at": now,
+    }
+    await transaction.run(_INSERT, values)
+    return Workspace(row[0], name, time_zone)
+
+
+async def state(transaction: Transaction, workspace: int) -> State:
+    """Return the state of a workspace as this transaction sees it."""
+    row = await transaction.row(_STATE, {"workspace": workspace})
+    assert row is not None
+    return State(row[0], row[1], ZoneInfo(row[2]))
+
+
+async def set_zone(transaction: Transaction, workspace: int, zone: str) -> None:
+    """Set the time zone; what depends on it must be rewritten in the same transaction."""
+    await transaction.run(_SET_ZONE, {"in_workspace": workspace, "zone": zone})
+
+
+async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
+    transaction: Transaction,
+    workspace: int,
+    *,
+    contacts: int = 0,
+    segments: int = 0,
+    lists: int = 0,
+    moves: bool = True,
+) -> Locked:
+    """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
+
+    It is the first statement of every write in a workspace, so that writers queue there and never
+    deadlock. `moves` says that a membership may change.
+    """
+    values = {
+        "in_workspace": workspace,
+        "pks": max(contacts, 0),
+        "segments": segments,
+        "lists": lists,
+        "contacts": contacts,
+        "versions": int(moves),
+    }
+    row = await transaction.row(_TAKE, values)
+    assert row is not None
+    return Locked(row[0] - max(contacts, 0), row[1] - segments, row[2] - lists, ZoneInfo(row[3]))

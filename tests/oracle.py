@@ -1,0 +1,337 @@
+"""A second opinion: evaluates canonical conditions from the rules, never from the product."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from operator import eq, ge, gt, le, lt
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys(["email", "first_name", "last_name", "phone", "company", "job_title", "source"], "text"),
+    **dict.fromkeys(["engagement_score", "lead_score"], "number"),
+    **dict.fromkeys(["total_opens", "total_clicks", "total_orders", "total_spent"], "number"),
+    **dict.fromkeys(["created_at", "updated_at"], "instant"),
+    **dict.fromkeys(["last_opened_at", "last_clicked_at", "last_emailed_at"], "instant"),
+    "status": "choice",
+    "subscribed": "boolean",
+    "tags": "list",
+    "lists": "ids",
+}
+NEGATIVES: Mapping[str, str] = {
+    "not_equals": "equals",
+    "not_contains": "contains",
+    "not_in": "in",
+    "is_empty": "is_set",
+}
+ORDERINGS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "gt": gt, "gte": ge, "lt": lt, "lte": le, "before": lt, "after": gt,
+}  # fmt: skip
+AFFIXES: Mapping[str, Callable[[str, str], bool]] = {"starts_with": str.startswith, "ends_with": str.endswith}
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+MOMENT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?(?:(Z)|([+-])([0-9]{2}):([0-9]{2}))?)?"
+)
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: local clocks are counted in plain microseconds
+MICROSECOND = timedelta(microseconds=1)
+DAY = 86_400_000_000
+NEVER = 1 << 80
+
+
+def nfc(text: str) -> str:
+    """Compose a text canonically."""
+    return unicodedata.normalize("NFC", text)
+
+
+@lru_cache(maxsize=200_000)
+def fold(text: str) -> str:
+    """Reduce a text to what comparisons that ignore case compare."""
+    return nfc(nfc(text).casefold())
+
+
+def numeric(text: str) -> float | None:
+    """Read numeric text; beyond 64 bits it is a double."""
+    if not NUMBER.fullmatch(text):
+        return None
+    exact = None if "." in text else int(text)
+    return exact if exact is not None and -(2**63) <= exact < 2**63 else float(text)
+
+
+class Span(NamedTuple):
+    """What a date or an instant covers, in microseconds since the epoch; the end is not part of it."""
+
+    start: int
+    end: int
+
+
+def clock(local: datetime, zone: str) -> int:
+    """Count microseconds of a local clock: the offset before a gap, the first passing of an overlap."""
+    offset = ZoneInfo(zone).utcoffset(local) or timedelta()
+    return (local - EPOCH - offset) // MICROSECOND
+
+
+def local_day(micros: int, zone: str) -> date:
+    """Name the calendar day of an instant."""
+    return (EPOCH.replace(tzinfo=UTC) + micros * MICROSECOND).astimezone(ZoneInfo(zone)).date()
+
+
+@lru_cache(maxsize=100_000)
+def day_begins(day: date, zone: str) -> int:
+    """Find the first instant of a calendar day, also where midnight does not exist."""
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a local clock
+    late, early = clock(midnight, zone), clock(midnight.replace(fold=1), zone)
+    if early >= late:
+        return late
+    while early < late:  # the clock jumped over midnight: the day begins at the jump itself
+        middle = (early + late) // 2
+        early, late = (early, middle) if local_day(middle, zone) >= day else (middle + 1, late)
+    return early
+
+
+def day_span(day: date, zone: str) -> Span:
+    """Give the instants of a calendar day."""
+    last = day == date.max
+    return Span(day_begins(day, zone), NEVER if last else day_begins(day + timedelta(days=1), zone))
+
+
+@lru_cache(maxsize=200_000)
+def moment(text: str, zone: str) -> Span | None:
+    """Read a date as its day and an instant as its microsecond; None when the text is neither."""
+    found = MOMENT.fullmatch(text)
+    if not found:
+        return None
+    year, month, day, hour, minute, second, fraction, utc, sign, ahead, beside = found.groups()
+    try:
+        if hour is None:
+            return day_span(date(int(year), int(month), int(day)), zone)
+        clock_parts = int(hour), int(minute), int(second or 0), int((fraction or "").ljust(6, "0"))
+        local = datetime(int(year), int(month), int(day), *clock_parts)  # noqa: DTZ001 - a local clock
+    except ValueError:
+        return None
+    if utc or not sign:
+        start = clock(local, "UTC" if utc else zone)
+    elif int(ahead) > 23 or int(beside) > 59:
+        return None
+    else:
+        offset = timedelta(hours=int(ahead), minutes=int(beside))
+        start = (local - EPOCH - (offset if sign == "+" else -offset)) // MICROSECOND
+    return Span(start, start + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """Every reading of one stored value; None where the value does not fit that reading."""
+
+    text: str | None = None
+    fold: str | None = None
+    number: float | None = None
+    boolean: bool | None = None
+    instant: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A field of one contact: its values, and whether they stand in an array."""
+
+    values: tuple[Scalar, ...] = ()
+    many: bool = False
+    is_set: bool = False
+
+
+def read_scalar(value: object, zone: str) -> Scalar:
+    """Read an attribute value in every way that fits its JSON type."""
+    if isinstance(value, str):
+        span = moment(value, zone)
+        truth = {"true": True, "false": False}.get(value)
+        return Scalar(nfc(value), fold(value), numeric(value), truth, span.start if span else None)
+    if isinstance(value, bool | int | float):
+        spelling = msgspec.json.encode(value).decode()
+        if isinstance(value, bool):
+            return Scalar(spelling, fold(spelling), boolean=value)
+        return Scalar(spelling, fold(spelling), number=value)
+    return Scalar()
+
+
+def read_attribute(value: object, zone: str) -> Stored:
+    """Read a custom attribute; an object has entries but no values."""
+    if isinstance(value, list):
+        return Stored(tuple(read_scalar(element, zone) for element in value), many=True, is_set=bool(value))
+    if isinstance(value, dict):
+        return Stored(is_set=bool(value))
+    blank = isinstance(value, str) and not value.strip(WHITE_SPACE)
+    return Stored((read_scalar(value, zone),), is_set=not blank)
+
+
+def as_text(field: str, value: str) -> str:
+    """Bring stored or asked text of a catalogued field to the form that is compared."""
+    if field == "email":
+        return nfc(value.lower())
+    if field == "lists":
+        return value.lower()
+    return "subscribed" if field == "status" and value == "active" else nfc(value)
+
+
+class Subject:
+    """One contact as the evaluator sees it; fields are read once and kept."""
+
+    def __init__(self, contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> None:
+        self.zone = zone
+        self._contact = contact
+        self._lists = lists
+        self._fields: dict[str, Stored] = {}
+
+    def field(self, name: str) -> Stored:
+        """Return a field, missing or not."""
+        if name not in self._fields:
+            self._fields[name] = self._read(name)
+        return self._fields[name]
+
+    def _read(self, name: str) -> Stored:
+        if name.startswith("attributes."):
+            value = self._contact.get("attributes", {}).get(name.removeprefix("attributes."))
+            return Stored() if value is None else read_attribute(value, self.zone)
+        status = self._contact.get("status", "subscribed")
+        if name in {"status", "subscribed"}:
+            return Stored((Scalar(text=status, boolean=status == "subscribed"),), is_set=True)
+        value = self._contact.get(name)
+        if name in {"tags", "lists"}:
+            texts = [self._lists[each] for each in value or ()] if name == "lists" else value or ()
+            keys = [as_text(name, each) for each in texts]
+            return Stored(tuple(Scalar(key, fold(key)) for key in keys), many=True, is_set=bool(keys))
+        value = 0 if value is None and name.startswith("total_") else value
+        return Stored() if value is None else self._read_one(name, value)
+
+    def _read_one(self, name: str, value: Any) -> Stored:
+        kind = KINDS[name]
+        if kind == "number":
+            return Stored((Scalar(number=value),), is_set=True)
+        if kind == "instant":
+            span = moment(value, "UTC")
+            return Stored((Scalar(instant=span.start if span else None),), is_set=True)
+        text = as_text(name, value)
+        return Stored((Scalar(text, fold(text)),), is_set=bool(value.strip(WHITE_SPACE)))
+
+
+def holds_number(stored: float | None, asked: float | None, test: Callable[[Any, Any], bool]) -> bool:
+    """Compare two integers exactly and everything else as doubles; what is no number never holds."""
+    if stored is None or asked is None:
+        return False
+    exact = isinstance(stored, int) and isinstance(asked, int)
+    return test(stored, asked) if exact else test(float(stored), float(asked))
+
+
+def equals(field: str, stored: Stored, asked: Any, zone: str) -> bool:
+    """Hold when any stored value equals, by the kind of the field or else by the type of the operand."""
+    kind = KINDS.get(field, "attribute")
+    if kind == "instant":
+        span = moment(asked, zone)
+        instants = [v.instant for v in stored.values if v.instant is not None]
+        return span is not None and any(span.start <= instant < span.end for instant in instants)
+    if kind == "number" and isinstance(asked, str):
+        asked = numeric(asked)
+    if kind == "boolean" and isinstance(asked, str):
+        asked = asked == "true"
+    if isinstance(asked, bool):
+        return any(v.boolean is asked for v in stored.values)
+    if isinstance(asked, str):
+        text = as_text(field, asked)
+        return any(v.text == text for v in stored.values)
+    return any(holds_number(v.number, asked, eq) for v in stored.values)
+
+
+def contains(field: str, stored: Stored, asked: Any, zone: str) -> bool:
+    """Hold when an array has the element, or a scalar text holds the text ignoring case."""
+    if stored.many:
+        return equals(field, stored, asked, zone)
+    if not isinstance(asked, str):
+        return False
+    return any(fold(asked) in v.fold for v in stored.values if v.fold is not None)
+
+
+def affix(operator: str, field: str, stored: Stored, asked: str) -> bool:
+    """Hold when any scalar starts or ends with the text ignoring case; a list id only as a whole."""
+    if field == "lists":
+        return any(v.text == asked.lower() for v in stored.values)
+    return any(AFFIXES[operator](v.fold, fold(asked)) for v in stored.values if v.fold is not None)
+
+
+def in_order(operator: str, stored: Stored, asked: Any, zone: str) -> bool:
+    """Hold when a single stored number or instant stands in that order to the operand."""
+    if stored.many:
+        return False
+    test = ORDERINGS[operator]
+    span = moment(asked, zone) if isinstance(asked, str) else None
+    if span is not None:
+        return any(test(v.instant, span.start) for v in stored.values if v.instant is not None)
+    number = numeric(asked) if isinstance(asked, str) else asked
+    return any(holds_number(v.number, number, test) for v in stored.values)
+
+
+@lru_cache(maxsize=100_000)
+def window(operator: str, days: int, now: datetime, zone: str) -> Span:
+    """Give the instants a day operator means."""
+    instant = (now.astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND
+    if operator == "exactly_days_ago":
+        return day_span(now.astimezone(ZoneInfo(zone)).date() - timedelta(days=days), zone)
+    edge = instant - days * DAY
+    return Span(edge, instant + 1) if operator == "in_last_days" else Span(-NEVER, edge)
+
+
+def positive(node: Mapping[str, Any], operator: str, subject: Subject, now: datetime) -> bool:
+    """Evaluate one predicate whose operator is not a complement."""
+    field, asked, zone = node["field"], node.get("operand"), subject.zone
+    stored = subject.field(field)
+    if operator == "is_set":
+        return stored.is_set
+    if operator == "in":
+        return any(equals(field, stored, each, zone) for each in asked or ())
+    if operator == "equals":
+        return equals(field, stored, asked, zone)
+    if operator == "contains":
+        return contains(field, stored, asked, zone)
+    if operator in AFFIXES:
+        return affix(operator, field, stored, str(asked))
+    if operator in ORDERINGS:
+        return in_order(operator, stored, asked, zone)
+    span = window(operator, int(asked or 0), now, zone)
+    instants = [] if stored.many else [v.instant for v in stored.values if v.instant is not None]
+    return any(span.start <= instant < span.end for instant in instants)
+
+
+def holds(node: Mapping[str, Any], subject: Subject, now: datetime) -> bool:
+    """Evaluate a node that is not a draft."""
+    if "all" in node:
+        return all(holds(each, subject, now) for each in node["all"])
+    if "any" in node:
+        return any(holds(each, subject, now) for each in node["any"])
+    if "not" in node:
+        return not holds(node["not"], subject, now)
+    operator = node["operator"]
+    if operator in NEGATIVES:
+        return not positive(node, NEGATIVES[operator], subject, now)
+    return positive(node, operator, subject, now)
+
+
+def matches(
+    condition: Mapping[str, Any],
+    contact: Mapping[str, Any] | Subject,
+    *,
+    now: datetime,
+    zone: str,
+    lists: Mapping[str, str],
+) -> bool:
+    """Tell whether a contact is a member; a draft has none."""
+    subject = contact if isinstance(contact, Subject) else Subject(contact, zone, lists)
+    return condition not in ({"all": []}, {"any": []}) and holds(condition, subject, now)
