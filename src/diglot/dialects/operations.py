@@ -44,6 +44,5 @@ class Operation:
             http_method=self.method,
             status_code=self.status,
             operation_id=self.id,
-            name=self.id,
             opt={OPT: self},
         )

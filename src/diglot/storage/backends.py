@@ -5,7 +5,7 @@ itself, with values bound by position.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Float,
+    Select,
     Text,
     and_,
     any_,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -39,6 +41,9 @@ Bind = Callable[[Any, TypeEngine[Any]], BindParameter[Any]]
 
 ZERO: Final[Expression] = literal_column("0")
 ONE: Final[Expression] = literal_column("1")
+# A double's denominator is 2 to the power of 1,074 at most, an integer of SQLite 2 to the power of 62.
+_MOST_POWER: Final = 62
+_MOST_BEYOND: Final = 1_074 - _MOST_POWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +125,31 @@ def _json_is_any(
     expression: Expression, values: Sequence[Any], kind: TypeEngine[Any], bind: Bind
 ) -> Expression:
     if isinstance(kind, Float):
-        # SQLite's reading of a decimal may be off by the last bit: doubles with a fraction are bound
-        # one by one, whole ones travel as integers.
         whole = [int(value) for value in values if value == int(value)]
-        single = [expression == bind(value, kind) for value in values if value != int(value)]
-        return or_(_json_is_any(expression, whole, BigInteger(), bind), _balanced(single))
+        found = [expression.in_(part) for part in _json_fractions(values, bind)]
+        return or_(_json_is_any(expression, whole, BigInteger(), bind), *found)
     each = _each(bind(values, Text()))
     return expression.in_(select(each.c.value))
 
 
-def _balanced(items: Sequence[Expression]) -> Expression:
-    if len(items) <= 2:
-        return or_(*items) if items else literal_column("0")
-    half = len(items) // 2
-    return or_(_balanced(items[:half]).self_group(), _balanced(items[half:]).self_group())
+def _json_fractions(values: Sequence[float], bind: Bind) -> Iterator[Select[Any]]:
+    """Yield selects of the doubles with a fraction.
+
+    SQLite's reading of a decimal may be off by the last bit. So a double travels as two integers, its
+    numerator and a power of two; what the power lacks of the denominator is bound as a double of its own.
+    """
+    scaled: dict[int, list[tuple[int, int]]] = {0: []}
+    for value in values:
+        numerator, denominator = value.as_integer_ratio()
+        power = denominator.bit_length() - 1
+        beyond = min(-(-max(power - _MOST_POWER, 0) // _MOST_POWER) * _MOST_POWER, _MOST_BEYOND)
+        if power:
+            scaled.setdefault(beyond, []).append((numerator, 1 << power - beyond))
+    for beyond, ratios in scaled.items():
+        each = _each(bind(ratios, Text()))
+        numerator_read = cast_to(func.json_extract(each.c.value, literal_column("'$[0]'")), Float(53))
+        denominator_read = func.json_extract(each.c.value, literal_column("'$[1]'"))
+        yield select(numerator_read.op("/")(denominator_read).op("/")(bind(2.0**beyond, Float(53))))
 
 
 def _json_has_any(text: Expression, parts: Sequence[str], bind: Bind) -> Expression:

@@ -6,15 +6,19 @@ from datetime import date, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, BindParameter, Float, Text, and_, bindparam, false
+from sqlalchemy import BigInteger, BindParameter, Float, Integer, Text, and_, bindparam
 from sqlalchemy.types import TypeEngine
 
 from diglot.conditions import dates, tree
 from diglot.conditions.tree import Op
-from diglot.storage.backends import ZERO, Backend, Expression
+from diglot.storage.backends import ONE, ZERO, Backend, Expression
 
 DOUBLE: Final = Float(53)
 INTEGER: Final = BigInteger()
+# PostgreSQL cuts text at 32-bit lengths only.
+LENGTH: Final = Integer()
+# SQLAlchemy folds false() and with it the workspace out of the statement, which then is no longer pinned.
+NOBODY: Final[Expression] = ZERO == ONE
 STRING: Final = Text()
 
 
@@ -42,7 +46,7 @@ class Binder:
 
     def length(self, value: str) -> Expression:
         """Bind the length of a text in characters."""
-        return self.bind(len(value), INTEGER)
+        return self.bind(len(value), LENGTH)
 
     def has(self, document: Expression, part: str) -> Expression:
         """Tell whether a text contains a part."""
@@ -79,7 +83,7 @@ def texts(operand: tree.Operand) -> list[str]:
 def any_of(column: Expression, values: Sequence[Any], kind: TypeEngine[Any], binder: Binder) -> Expression:
     if not values:
         binder.shape.append("none")
-        return false()
+        return NOBODY
     return binder.backend.is_any(column, list(values), kind, binder.bind)
 
 

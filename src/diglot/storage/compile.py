@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, bindparam, cast, false, func, or_, select, true
+from sqlalchemy import and_, bindparam, cast, func, or_, select, true
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import FIELDS, Kind, kind_of
@@ -19,6 +19,7 @@ from diglot.storage.backends import ONE, Backend, Expression
 from diglot.storage.binder import (
     DOUBLE,
     INTEGER,
+    NOBODY,
     STRING,
     Binder,
     any_of,
@@ -45,7 +46,7 @@ class Compiled:
 def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInfo) -> Compiled:
     """Return the predicate of a condition at an instant; a draft is false for everybody."""
     if tree.is_draft(node):
-        return Compiled(false(), {}, "draft")
+        return Compiled(NOBODY, {}, "draft")
     binder = Binder(backend, now, zone)
     where = _node(node, binder)
     return Compiled(where, binder.values, " ".join(binder.shape))
@@ -100,7 +101,7 @@ def _boolean(predicate: tree.Predicate, binder: Binder) -> Expression:
     wanted = {scalar.value for scalar in scalars(predicate.operand) if isinstance(scalar, tree.Boolean)}
     binder.shape.append(str(sorted(wanted)))
     if len(wanted) != 1:
-        return true() if wanted else false()
+        return true() if wanted else NOBODY
     subscribed = contacts.c.status == binder.text("subscribed")
     return subscribed if True in wanted else ~subscribed
 
@@ -112,7 +113,7 @@ def _tags(predicate: tree.Predicate, binder: Binder) -> Expression:
     values = [escape(value) for value in texts(predicate.operand)]
     if predicate.op is Op.IN:
         if not values:
-            return false()
+            return NOBODY
         return binder.backend.has_any(exact, [f"{OPEN}{value}{CLOSE}" for value in values], binder.bind)
     if predicate.op in (Op.EQUALS, Op.CONTAINS):
         return binder.has(exact, f"{OPEN}{values[0]}{CLOSE}")
@@ -125,9 +126,8 @@ def _lists(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op is not Op.IS_SET:
         # Of two whole ids one starts or ends with the other only when they are equal.
         ids = any_of(lists.c.id, texts(predicate.operand), STRING, binder)
-        members = members.join(
-            lists, and_(lists.c.workspace == list_members.c.workspace, lists.c.list == list_members.c.list)
-        ).where(ids)
+        found = select(lists.c.list).where(lists.c.workspace == bindparam("workspace"), ids)
+        members = members.where(list_members.c.list.in_(found))
     return contacts.c.pk.in_(members)
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import and_, case, false, func, literal_column, or_
+from sqlalchemy import and_, case, func, literal_column, or_
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op
 from diglot.storage import tokens
 from diglot.storage.backends import ONE, Expression
-from diglot.storage.binder import STRING, Binder, compare, days, scalars
+from diglot.storage.binder import NOBODY, STRING, Binder, compare, days, scalars
 from diglot.storage.tables import contacts
 from diglot.storage.tokens import BIG, CLOSE, ELEMENT, OPEN, PLAIN, SCALAR, SET, escape
 
@@ -143,7 +143,7 @@ def _in(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expression:
         binder.shape.append("big numbers")
         value = _scalar(NUMBER, key, binder)
         found.append(_any(NUMBER, key, _one_of(value, wholes, binder), wholes, binder))
-    return or_(*found) if found else false()
+    return or_(*found) if found else NOBODY
 
 
 def _one_of(value: Expression, forms: list[str], binder: Binder) -> Expression:

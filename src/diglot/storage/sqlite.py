@@ -93,6 +93,11 @@ def _open(path: Path, *, shared: bool = False) -> sqlite3.Connection:
 class _Thread(aiosqlite.Connection):
     """A connection that runs a whole function on its thread: one hop for a unit of work."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(partial(_open, path), iter_chunk_size=64)
+        # A process that dies without closing must not hang on a thread that waits for work.
+        self._thread.daemon = True
+
     async def hop(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return cast("T", await self._execute(self._call, function))  # type: ignore[no-untyped-call]
 
@@ -133,7 +138,7 @@ class SQLite:
         try:
             prepare(self._path)
             for _ in range(READERS + 1):
-                thread = _Thread(partial(_open, self._path), iter_chunk_size=64)
+                thread = _Thread(self._path)
                 self._threads.append(thread)
                 await thread
             # Point reads of cached pages cost less than a hop to another thread.

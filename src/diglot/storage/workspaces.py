@@ -130,3 +130,8 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     row = await transaction.row(_TAKE, values)
     assert row is not None
     return Locked(row[0] - max(contacts, 0), row[1] - segments, row[2] - lists, ZoneInfo(row[3]))
+
+
+async def any_row(transaction: Transaction) -> None:
+    """Read a row, to tell whether the database answers."""
+    await transaction.row(_NEXT)

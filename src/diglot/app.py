@@ -1,0 +1,163 @@
+"""The only assembly point: settings, engine, services and dialects -> an ASGI app."""
+
+import gc
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, Request, Response, Router
+from litestar.di import Provide
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
+
+from diglot import http
+from diglot.dialects.dialect import SERVICES, Answer, Dialect, Services, resolver
+from diglot.dialects.registry import DIALECTS
+from diglot.errors import DiglotError, NotAllowed, NotFound
+from diglot.service.clock import Clock, system_clock
+from diglot.service.contacts import Contacts
+from diglot.service.counts import Counts
+from diglot.service.keys import Keys
+from diglot.service.segments import Segments
+from diglot.settings import Settings, load
+from diglot.storage import migrate, workspaces
+from diglot.storage.engine import Engine, connect
+
+log = logging.getLogger("diglot")
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
+    """Return the app; its lifespan opens and closes the database, which has to be migrated."""
+    engine = connect(settings.database)
+    app = Litestar(
+        route_handlers=[_router(dialect) for dialect in DIALECTS],
+        exception_handlers={Exception: _render},
+        lifespan=[_lifespan(engine, settings)],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    app.state[SERVICES] = _services(engine, clock, settings)
+    return http.Outer(app, _allowed(app), _healthy(engine), access_log=settings.access_log)  # type: ignore[arg-type]
+
+
+def from_environment() -> http.App:
+    """Return the app of a worker process, whose settings are in its environment."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    return create_app(load({}, os.environ))
+
+
+def _services(engine: Engine, clock: Clock, settings: Settings) -> Services:
+    counts = Counts()
+    return Services(
+        segments=Segments(engine, clock, counts),
+        contacts=Contacts(engine, clock, counts),
+        keys=Keys(engine, clock),
+        strict=settings.strict,
+    )
+
+
+def _router(dialect: Dialect) -> Router:
+    return Router(
+        path=dialect.prefix,
+        route_handlers=list(dialect.handlers),
+        dependencies={"call": Provide(resolver(dialect))},
+    )
+
+
+def _lifespan(engine: Engine, settings: Settings) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await migrate.require_latest(settings.database)
+        await engine.open()
+        # What lives as long as the process need not be looked at by every collection.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+        try:
+            yield
+        finally:
+            await engine.close()
+
+    return lifespan
+
+
+def _healthy(engine: Engine) -> Callable[[], Any]:
+    async def healthy() -> bool:
+        try:
+            await engine.read(workspaces.any_row)
+        except Exception:
+            log.exception("the health check cannot read the database")
+            return False
+        return True
+
+    return healthy
+
+
+def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
+    """Return what tells the methods of a path, from the routes as they are."""
+    table: list[tuple[tuple[str | None, ...], tuple[str, ...]]] = []
+    for route in app.routes:
+        parts = tuple(part if isinstance(part, str) else None for part in route.path_components)
+        methods = sorted({*getattr(route, "methods", ()), "HEAD", "OPTIONS"})
+        table.append((parts, tuple(methods)))
+
+    def allowed(path: str) -> tuple[str, ...] | None:
+        parts = tuple(path.strip("/").split("/"))
+        # A literal part wins over a parameter, as in routing.
+        for shape, methods in sorted(table, key=lambda row: sum(part is None for part in row[0])):
+            if len(shape) == len(parts) and all(
+                want in (None, part) for want, part in zip(shape, parts, strict=True)
+            ):
+                return methods
+        return None
+
+    return allowed
+
+
+def _render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer an error in the envelope of the dialect whose prefix the path is under."""
+    known = _domain_error(error)
+    if not isinstance(known, DiglotError):
+        request_id = request.scope.get("diglot.request_id")
+        log.error("request %s failed", request_id, exc_info=known)
+    answer = _renderer(request.scope["path"])(known)
+    return Response(
+        _ENCODE(answer.body),
+        status_code=answer.status,
+        headers=answer.headers,
+        media_type="application/json",
+    )
+
+
+def _domain_error(error: Exception) -> Exception:
+    if isinstance(error, MethodNotAllowedException):
+        allow = (error.headers or {}).get("Allow", "")
+        return NotAllowed(sorted({*allow.replace(" ", "").split(","), "HEAD", "OPTIONS"} - {""}))
+    if isinstance(error, NotFoundException):
+        return NotFound("route")
+    return error
+
+
+def _renderer(path: str) -> Callable[[Exception], Answer]:
+    for dialect in DIALECTS:
+        if path == dialect.prefix or path.startswith(f"{dialect.prefix}/"):
+            return dialect.render_error
+    return _no_dialect
+
+
+class _Plain(msgspec.Struct, frozen=True):
+    error: str
+
+
+def _no_dialect(error: Exception) -> Answer:
+    """Answer outside every prefix, where no vendor's client looks."""
+    if isinstance(error, NotFound):
+        prefixes = " and ".join(dialect.prefix for dialect in DIALECTS)
+        return Answer(404, _Plain(f"Not found: Diglot serves {prefixes}"), {})
+    if isinstance(error, NotAllowed):
+        return Answer(405, _Plain("Method not allowed"), {"Allow": ", ".join(error.allow)})
+    return Answer(500, _Plain("Internal server error"), {})

@@ -1,0 +1,164 @@
+"""The OpenAPI 3.1 document of a dialect, from its operations and structs: nothing in it is written twice."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from diglot import __version__
+from diglot.dialects.dialect import Dialect
+from diglot.dialects.operations import Operation
+
+_REF: Final = "#/components/schemas/{name}"
+_PARAMETER = re.compile(r"\{(\w+):str\}")
+_FAULTS: Final = {
+    400: "The input is at fault; the body says where.",
+    401: "No key, or a key that is unknown or revoked.",
+    403: "The key lacks a scope.",
+    404: "No such thing in the key's workspace.",
+    409: "A contact with this email exists already.",
+    413: "The body passes the limit of the call.",
+    415: "The body is not `application/json`.",
+    500: "Diglot is at fault; the log has the request id.",
+}
+
+
+def document(dialect: Dialect) -> dict[str, Any]:
+    """Return the document of a dialect."""
+    operations = dialect.operations
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Diglot: {dialect.title}",
+            "version": __version__,
+            "summary": dialect.description,
+            "description": f"{dialect.description} Extensions, which the vendor does not have, are marked.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": dialect.prefix, "description": "This server."}],
+        "security": [{name: []} for name in dialect.schemes],
+        "tags": [{"name": tag, "description": f"Calls on {tag}."} for tag in _tags(operations)],
+        "paths": _paths(operations, dialect),
+        "components": {
+            "schemas": _schemas(operations, dialect),
+            "securitySchemes": dialect.schemes,
+        },
+    }
+
+
+def encoded(dialect: Dialect) -> bytes:
+    """Return the document as the file holds it."""
+    return msgspec.json.format(msgspec.json.encode(document(dialect)), indent=2) + b"\n"
+
+
+def _tags(operations: Iterable[Operation]) -> list[str]:
+    return list(dict.fromkeys(operation.tag for operation in operations))
+
+
+def _paths(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        path = _PARAMETER.sub(r"{\1}", operation.path)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, dialect)
+    return paths
+
+
+def _operation(operation: Operation, dialect: Dialect) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+    }
+    if operation.description:
+        described["description"] = operation.description
+    parameters = [*_path_parameters(operation), *_query_parameters(operation)]
+    if parameters:
+        described["parameters"] = parameters
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+    described["responses"] = _responses(operation, dialect)
+    if operation.extension:
+        described["x-extension"] = True
+    return described
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": "The id, as this API or the other shows it.",
+            "schema": {"type": "string"},
+        }
+        for name in _PARAMETER.findall(operation.path)
+    ]
+
+
+def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+    if operation.query is None:
+        return []
+    (_,), components = msgspec.json.schema_components([operation.query], ref_template=_REF)
+    schema = components[operation.query.__name__]
+    required = schema.get("required", [])
+    return [_query_parameter(name, part, name in required) for name, part in schema["properties"].items()]
+
+
+def _query_parameter(name: str, schema: dict[str, Any], required: bool) -> dict[str, Any]:
+    inner = {key: value for key, value in schema.items() if key != "description"}
+    if inner.get("type") == "string" or "$ref" in inner or name == "subscribed":
+        inner.pop("default", None)  # an empty text stands for "not given"
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "description": schema.get("description", name),
+        "schema": inner,
+    }
+
+
+def _content(body: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REF.format(name=body.__name__)}}}
+
+
+def _responses(operation: Operation, dialect: Dialect) -> dict[str, Any]:
+    statuses = [400, 401, 403, 500]
+    if operation.has_id or (operation.query is not None and "Contact" in operation.query.__name__):
+        statuses.append(404)
+    if operation.body is not None:
+        statuses += [413, 415]
+        statuses += [404] if not operation.has_id and operation.method == "PATCH" else []
+    if operation.conflict:
+        statuses.append(409)
+    success = {"description": "Success.", "content": _content(operation.answer)}
+    faults = {
+        str(status): {"description": _FAULTS[status], "content": _content(dialect.error_body)}
+        for status in sorted(statuses)
+    }
+    return {str(operation.status): success, **faults}
+
+
+def _schemas(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any]:
+    roots: list[type[msgspec.Struct]] = [dialect.error_body]
+    for operation in operations:
+        roots += [operation.answer, *([operation.body] if operation.body else [])]
+    _, components = msgspec.json.schema_components(dict.fromkeys(roots), ref_template=_REF)
+    found = {**components, **dialect.schemas}
+    return {name: _tidy(found[name]) for name in sorted(found)}
+
+
+def _tidy(schema: Any) -> Any:
+    """Return a schema without what generators stumble over: encoded defaults, empty `required`."""
+    if isinstance(schema, list):
+        return [_tidy(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidy = {
+        key: _tidy(value) for key, value in schema.items() if not (key == "default" and value in ({}, ""))
+    }
+    if tidy.get("required") == []:
+        del tidy["required"]
+    if "$ref" in tidy:
+        return {"$ref": tidy["$ref"]}
+    return tidy

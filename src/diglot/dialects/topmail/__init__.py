@@ -1,0 +1,1 @@
+"""Topmail: the audience API of TopMail, under `/api/v1`."""

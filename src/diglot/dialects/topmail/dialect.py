@@ -1,0 +1,72 @@
+"""Topmail, assembled."""
+
+import re
+from typing import Any, Final
+
+from litestar import Request
+
+from diglot.dialects.dialect import Dialect, bearer
+from diglot.dialects.schemas import condition_schemas
+from diglot.dialects.topmail.conditions import WORDS
+from diglot.dialects.topmail.errors import render_error
+from diglot.dialects.topmail.routes import HANDLERS
+from diglot.dialects.topmail.wire import ErrorBody
+from diglot.service.keys import KeyShape
+
+_KEY = re.compile(r"tm_(live|test)_[A-Za-z0-9_-]+")
+
+# The permission grid of the vendor's authentication page.
+SCOPES: Final = (
+    *("contacts:read", "contacts:write", "contacts:delete"),
+    *("lists:read", "lists:write", "lists:delete"),
+    *("campaigns:read", "campaigns:write", "templates:read", "templates:write"),
+    *("flows:read", "flows:write", "analytics:read", "forms:read", "forms:write"),
+    *("conversions:read", "conversions:write"),
+)
+
+KEYS: Final = KeyShape(
+    dialect="topmail",
+    prefix="tm_live_",
+    prefixes=("tm_live_", "tm_test_"),
+    is_key=lambda secret: _KEY.fullmatch(secret) is not None,
+    scopes=SCOPES,
+    default_scopes=SCOPES[:6],
+)
+
+
+def _secret(request: Request[Any, Any, Any]) -> str | None:
+    """Return the bearer token, which wins over the older `X-API-Key`."""
+    token = bearer(request)
+    return request.headers.get("x-api-key") if token is None else token
+
+
+def _may(scopes: frozenset[str], needed: str) -> bool:
+    return needed in scopes
+
+
+TOPMAIL: Final = Dialect(
+    name="topmail",
+    title="Topmail",
+    prefix="/api/v1",
+    keys=KEYS,
+    handlers=HANDLERS,
+    secret=_secret,
+    may=_may,
+    render_error=render_error,
+    error_body=ErrorBody,
+    schemes={
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key: `tm_live_...` or `tm_test_...`.",
+        },
+        "apiKey": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "The same key in the older header.",
+        },
+    },
+    schemas=condition_schemas("Conditions", "Rule", WORDS),
+    description="The audience API of TopMail, served by Diglot.",
+)

@@ -1,0 +1,53 @@
+"""Domain errors -> Topmail's envelope: one row for each class (the vendor's errors page)."""
+
+from diglot.dialects.dialect import Answer
+from diglot.dialects.topmail.wire import ErrorBody, ErrorDetail
+from diglot.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unsupported,
+)
+
+_MISSING = {
+    "segment": "Segment not found",
+    "contact": "Contact not found",
+    "list": "List not found",
+}
+
+
+def render_error(error: Exception) -> Answer:
+    """Return the answer to an error; what is not of the family is a 500."""
+    if isinstance(error, Invalid):
+        first = error.faults[0]
+        detail = ErrorDetail("validation_error", first.message)
+        if first.path:
+            detail = ErrorDetail("validation_error", first.message, ".".join(map(str, first.path)))
+        return Answer(400, ErrorBody(detail), {})
+    status, code, message = _row(error)
+    headers = {"Allow": ", ".join(error.allow)} if isinstance(error, NotAllowed) else {}
+    return Answer(status, ErrorBody(ErrorDetail(code, message)), headers)
+
+
+def _row(error: Exception) -> tuple[int, str, str]:
+    match error:
+        case Unauthenticated():
+            return 401, "unauthorized", "Missing, invalid or revoked API key"
+        case Forbidden():
+            return 403, "forbidden", f"API key does not have the {error.scope} permission"
+        case NotFound():
+            return 404, "not_found", _MISSING.get(error.thing, "Not found")
+        case NotAllowed():
+            return 405, "method_not_allowed", "Method not allowed"
+        case Conflict():
+            return 409, "duplicate", str(error)
+        case TooLarge():
+            return 413, "payload_too_large", f"Request is too large: at most {error.limit:,} {error.unit}"
+        case Unsupported():
+            return 415, "unsupported_media_type", "Content-Type must be application/json"
+        case _:
+            return 500, "internal_error", "Internal server error"

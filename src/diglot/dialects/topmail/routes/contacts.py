@@ -1,0 +1,114 @@
+"""Contacts, as on the vendor's Contacts page."""
+
+from typing import Final
+
+from diglot.conditions import tree
+from diglot.dialects import contact_bodies, queries
+from diglot.dialects.dialect import Call
+from diglot.dialects.operations import Operation
+from diglot.dialects.topmail import pages, show, wire
+from diglot.model.ids import read_id
+from diglot.service.contact_values import Given, read_change, require_email
+
+_TAG: Final = "contacts"
+_ONE: Final = "/contacts/{contact_id:str}"
+_CONTAINERS: Final = ("attributes",)
+
+
+@Operation(
+    "listContacts",
+    "GET",
+    "/contacts",
+    _TAG,
+    "List contacts, newest first",
+    scope="contacts:read",
+    query=wire.ContactQuery,
+    answer=wire.ContactListAnswer,
+).route()
+async def list_contacts(call: Call) -> wire.ContactListAnswer:
+    query = call.query
+    condition = _condition(query)
+    window = pages.read(query)
+    page = await call.services.contacts.page(call.caller, window, condition)
+    return wire.ContactListAnswer([show.contact(one) for one in page.items], pages.shown(window, page.total))
+
+
+def _condition(query: dict[str, str]) -> tree.Node | None:
+    words = contact_bodies.search(queries.text(query, "search") or "")
+    subscribed = queries.boolean(query, "subscribed")
+    found = [] if words is None else [words]
+    if subscribed is not None:
+        found.append(tree.Predicate("subscribed", tree.Op.EQUALS, tree.Boolean(subscribed)))
+    return tree.All(tuple(found)) if found else None
+
+
+@Operation(
+    "createContact",
+    "POST",
+    "/contacts",
+    _TAG,
+    "Create a contact",
+    scope="contacts:write",
+    status=201,
+    body=wire.ContactCreate,
+    answer=wire.ContactAnswer,
+    conflict=True,
+).route()
+async def create_contact(call: Call) -> wire.ContactAnswer:
+    values = contact_bodies.decoded(await call.members(), _CONTAINERS, "list_id")
+    fields, attributes = contact_bodies.read(values, _CONTAINERS)
+    require_email(fields, ("email",))
+    joined = Given(values["list_id"], ("list_id",)) if "list_id" in values else None
+    change = read_change(fields, attributes, call.caller.zone, joined)
+    return wire.ContactAnswer(show.contact(await call.services.contacts.create(call.caller, change)))
+
+
+@Operation(
+    "getContact",
+    "GET",
+    _ONE,
+    _TAG,
+    "Get a contact with its lists",
+    scope="contacts:read",
+    answer=wire.ContactDetailAnswer,
+).route()
+async def get_contact(call: Call, contact_id: str) -> wire.ContactDetailAnswer:
+    found = await call.services.contacts.get_with_lists(call.caller, read_id(contact_id))
+    return wire.ContactDetailAnswer(show.contact_detail(*found))
+
+
+@Operation(
+    "updateContact",
+    "PATCH",
+    _ONE,
+    _TAG,
+    "Change a contact; attributes merge, null removes one",
+    scope="contacts:write",
+    body=wire.ContactPatch,
+    answer=wire.ContactAnswer,
+    conflict=True,
+).route()
+async def update_contact(call: Call, contact_id: str) -> wire.ContactAnswer:
+    id_ = read_id(contact_id)
+    async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
+        values = contact_bodies.decoded(await call.members(), _CONTAINERS)
+        change = read_change(*contact_bodies.read(values, _CONTAINERS), call.caller.zone)
+    contact = await call.services.contacts.change(call.caller, id_, change)
+    return wire.ContactAnswer(show.contact(contact))
+
+
+@Operation(
+    "deleteContact",
+    "DELETE",
+    _ONE,
+    _TAG,
+    "Delete a contact",
+    scope="contacts:delete",
+    answer=wire.DeletedAnswer,
+).route()
+async def delete_contact(call: Call, contact_id: str) -> wire.DeletedAnswer:
+    await call.services.contacts.delete(call.caller, read_id(contact_id))
+    return wire.DeletedAnswer(wire.Deleted(success=True))
+
+
+HANDLERS: Final = (list_contacts, create_contact, get_contact, update_contact, delete_contact)

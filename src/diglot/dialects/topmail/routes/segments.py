@@ -1,0 +1,157 @@
+"""Segments, as on the vendor's Segments page."""
+
+from typing import Final
+
+from diglot.conditions.tree import DRAFT
+from diglot.dialects import queries
+from diglot.dialects.dialect import Call
+from diglot.dialects.members import Missing, Reader
+from diglot.dialects.operations import Operation
+from diglot.dialects.rules import write
+from diglot.dialects.topmail import pages, show, wire
+from diglot.dialects.topmail.conditions import WORDS
+from diglot.model.ids import read_id
+from diglot.model.segments import Condition, Source
+from diglot.service.segments import KEEP, NewSegment, SegmentChange
+
+_TAG: Final = "segments"
+_ONE: Final = "/segments/{segment_id:str}"
+_LONGEST_NAME: Final = 100
+_DRAFT: Final = Condition(DRAFT, Source(show.NAME, write(DRAFT, WORDS)))
+
+
+@Operation(
+    "listSegments",
+    "GET",
+    "/segments",
+    _TAG,
+    "List segments, newest first",
+    scope="contacts:read",
+    query=wire.SegmentQuery,
+    answer=wire.SegmentListAnswer,
+).route()
+async def list_segments(call: Call) -> wire.SegmentListAnswer:
+    query = call.query
+    search = queries.text(query, "search")
+    window = pages.read(query)
+    page = await call.services.segments.page(call.caller, window, search)
+    return wire.SegmentListAnswer([show.segment(one) for one in page.items], pages.shown(window, page.total))
+
+
+@Operation(
+    "createSegment",
+    "POST",
+    "/segments",
+    _TAG,
+    "Create a segment",
+    scope="contacts:write",
+    status=201,
+    body=wire.SegmentCreate,
+    answer=wire.SegmentAnswer,
+).route()
+async def create_segment(call: Call) -> wire.SegmentAnswer:
+    reader = Reader(await call.members(unique=True))
+    reader.required("name")
+    name = reader.name("name", _LONGEST_NAME)
+    condition = reader.condition("conditions", show.NAME, WORDS, call.caller, strict=call.services.strict)
+    reader.finish()
+    assert not isinstance(name, Missing)
+    new = NewSegment(name, _DRAFT if isinstance(condition, Missing) else condition)
+    counted = await call.services.segments.create(call.caller, new)
+    return wire.SegmentAnswer(show.segment(counted.segment))
+
+
+@Operation(
+    "getSegment",
+    "GET",
+    _ONE,
+    _TAG,
+    "Get a segment",
+    scope="contacts:read",
+    answer=wire.SegmentAnswer,
+).route()
+async def get_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
+    segment = await call.services.segments.get(call.caller, read_id(segment_id))
+    return wire.SegmentAnswer(show.segment(segment))
+
+
+@Operation(
+    "updateSegment",
+    "PATCH",
+    _ONE,
+    _TAG,
+    "Change a segment; what is not given stays",
+    scope="contacts:write",
+    body=wire.SegmentPatch,
+    answer=wire.SegmentAnswer,
+).route()
+async def update_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
+    id_ = read_id(segment_id)
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
+        reader = Reader(await call.members(unique=True))
+        name = reader.name("name", _LONGEST_NAME)
+        condition = reader.condition("conditions", show.NAME, WORDS, call.caller, strict=call.services.strict)
+        reader.finish()
+    change = SegmentChange(
+        name=KEEP if isinstance(name, Missing) else name,
+        condition=KEEP if isinstance(condition, Missing) else condition,
+    )
+    counted = await call.services.segments.change(call.caller, id_, change)
+    return wire.SegmentAnswer(show.segment(counted.segment))
+
+
+@Operation(
+    "deleteSegment",
+    "DELETE",
+    _ONE,
+    _TAG,
+    "Delete a segment; its contacts stay",
+    scope="contacts:delete",
+    answer=wire.DeletedAnswer,
+).route()
+async def delete_segment(call: Call, segment_id: str) -> wire.DeletedAnswer:
+    await call.services.segments.delete(call.caller, read_id(segment_id))
+    return wire.DeletedAnswer(wire.Deleted(success=True))
+
+
+@Operation(
+    "estimateSegment",
+    "POST",
+    f"{_ONE}/estimate",
+    _TAG,
+    "Count the contacts of a segment; takes no body",
+    scope="contacts:read",
+    answer=wire.EstimateAnswer,
+).route()
+async def estimate_segment(call: Call, segment_id: str) -> wire.EstimateAnswer:
+    count = await call.services.segments.estimate(call.caller, read_id(segment_id))
+    return wire.EstimateAnswer(wire.Estimate(count, count))
+
+
+@Operation(
+    "listSegmentContacts",
+    "GET",
+    f"{_ONE}/contacts",
+    _TAG,
+    "List the contacts of a segment, newest first",
+    scope="contacts:read",
+    query=wire.WindowQuery,
+    answer=wire.ContactListAnswer,
+).route()
+async def list_segment_contacts(call: Call, segment_id: str) -> wire.ContactListAnswer:
+    id_ = read_id(segment_id)
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
+        window = pages.read(call.query)
+    page = await call.services.segments.members(call.caller, id_, window)
+    return wire.ContactListAnswer([show.contact(one) for one in page.items], pages.shown(window, page.total))
+
+
+HANDLERS: Final = (
+    list_segments,
+    create_segment,
+    get_segment,
+    update_segment,
+    delete_segment,
+    estimate_segment,
+    list_segment_contacts,
+)

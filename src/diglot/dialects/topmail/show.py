@@ -1,0 +1,79 @@
+"""Domain values -> Topmail's shapes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from diglot.dialects.numbers import in_milliseconds, whole_if_integral
+from diglot.dialects.rules import write
+from diglot.dialects.topmail import wire
+from diglot.dialects.topmail.conditions import WORDS
+from diglot.model.contacts import SUBSCRIBED, Contact, ListName
+from diglot.model.segments import Condition, Segment
+
+NAME = "topmail"
+
+
+def _time(instant: int) -> str:
+    shown = in_milliseconds(instant)
+    assert shown is not None
+    return shown
+
+
+def conditions(condition: Condition) -> msgspec.Raw:
+    """Return a condition as sent, or in Topmail's words when it was sent in another dialect."""
+    source = condition.source
+    text = source.text if source.dialect == NAME else write(condition.tree, WORDS)
+    return msgspec.Raw(text.encode())
+
+
+def segment(one: Segment) -> wire.Segment:
+    """Show a segment."""
+    return wire.Segment(
+        one.id, one.name, conditions(one.condition), _time(one.created_at), _time(one.updated_at)
+    )
+
+
+def _own(one: Contact) -> tuple[Any, ...]:
+    return (
+        one.id,
+        one.email,
+        one.first_name,
+        one.last_name,
+        msgspec.Raw(one.attributes.encode()),
+        one.status == SUBSCRIBED,
+        _time(one.created_at),
+    )
+
+
+def _extension(one: Contact) -> tuple[Any, ...]:
+    return (
+        _time(one.updated_at),
+        one.phone,
+        one.company,
+        one.job_title,
+        one.source,
+        one.status,
+        msgspec.Raw(one.tags.encode()),
+        whole_if_integral(one.engagement_score),
+        whole_if_integral(one.lead_score),
+        one.total_opens,
+        one.total_clicks,
+        one.total_orders,
+        whole_if_integral(one.total_spent),
+        in_milliseconds(one.last_opened_at),
+        in_milliseconds(one.last_clicked_at),
+        in_milliseconds(one.last_emailed_at),
+    )
+
+
+def contact(one: Contact) -> wire.Contact:
+    """Show a contact."""
+    return wire.Contact(*_own(one), *_extension(one))
+
+
+def contact_detail(one: Contact, lists: Sequence[ListName]) -> wire.ContactDetail:
+    """Show a contact with its lists."""
+    named = [wire.ListName(each.id, each.name) for each in lists]
+    return wire.ContactDetail(*(*_own(one), named, *_extension(one)))

@@ -1,0 +1,243 @@
+"""Topmail's shapes: what the JSON on the wire looks like, keys in the order the vendor prints them."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Text = str | None
+Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
+Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-15T10:30:00.000Z"])]
+Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+Conditions = Annotated[msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/Conditions"})]
+Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
+Attributes = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": True})]
+StatusWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/ContactStatus"})]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+ShortText = Annotated[str, Meta(max_length=100)]
+
+
+class Pagination(msgspec.Struct, frozen=True):
+    """Where a window stands among all."""
+
+    total: Count
+    limit: Count
+    offset: Count
+    has_more: bool
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A segment."""
+
+    id: Id
+    name: str
+    conditions: Conditions
+    created_at: Time
+    updated_at: Time
+
+
+class ListName(msgspec.Struct, frozen=True):
+    """A list that a contact is on."""
+
+    id: Id
+    name: str
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A contact. The fields after `created_at` are an extension: the vendor filters on them only."""
+
+    id: Id
+    email: str
+    first_name: Text
+    last_name: Text
+    attributes: Attributes
+    subscribed: bool
+    created_at: Time
+    updated_at: Time
+    phone: Text
+    company: Text
+    job_title: Text
+    source: Text
+    status: StatusWord
+    tags: Tags
+    engagement_score: Number | None
+    lead_score: Number | None
+    total_opens: Count
+    total_clicks: Count
+    total_orders: Count
+    total_spent: Number
+    last_opened_at: Time | None
+    last_clicked_at: Time | None
+    last_emailed_at: Time | None
+
+
+class ContactDetail(msgspec.Struct, frozen=True):
+    """A contact with the lists it is on."""
+
+    id: Id
+    email: str
+    first_name: Text
+    last_name: Text
+    attributes: Attributes
+    subscribed: bool
+    created_at: Time
+    lists: list[ListName]
+    updated_at: Time
+    phone: Text
+    company: Text
+    job_title: Text
+    source: Text
+    status: StatusWord
+    tags: Tags
+    engagement_score: Number | None
+    lead_score: Number | None
+    total_opens: Count
+    total_clicks: Count
+    total_orders: Count
+    total_spent: Number
+    last_opened_at: Time | None
+    last_clicked_at: Time | None
+    last_emailed_at: Time | None
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """What a deletion says."""
+
+    success: bool
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """How many contacts match, under both keys that clients look for."""
+
+    count: Count
+    estimated_count: Count
+
+
+class SegmentAnswer(msgspec.Struct, frozen=True):
+    """One segment."""
+
+    data: Segment
+
+
+class SegmentListAnswer(msgspec.Struct, frozen=True):
+    """A window of segments."""
+
+    data: list[Segment]
+    pagination: Pagination
+
+
+class EstimateAnswer(msgspec.Struct, frozen=True):
+    """An estimate."""
+
+    data: Estimate
+
+
+class DeletedAnswer(msgspec.Struct, frozen=True):
+    """The answer to a deletion."""
+
+    data: Deleted
+
+
+class ContactAnswer(msgspec.Struct, frozen=True):
+    """One contact."""
+
+    data: Contact
+
+
+class ContactDetailAnswer(msgspec.Struct, frozen=True):
+    """One contact with its lists."""
+
+    data: ContactDetail
+
+
+class ContactListAnswer(msgspec.Struct, frozen=True):
+    """A window of contacts."""
+
+    data: list[Contact]
+    pagination: Pagination
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What went wrong; `path` stands on validation errors that have one."""
+
+    code: str
+    message: str
+    path: str | UnsetType = UNSET
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """Any error."""
+
+    error: ErrorDetail
+
+
+class SegmentCreate(msgspec.Struct, frozen=True):
+    """A new segment; without conditions it is a draft and matches nobody."""
+
+    name: Name
+    conditions: Conditions = msgspec.Raw(b"{}")
+
+
+class SegmentPatch(msgspec.Struct, frozen=True):
+    """The parts of a segment to change."""
+
+    name: Name | UnsetType = UNSET
+    conditions: Conditions = msgspec.Raw(b"{}")
+
+
+class WindowQuery(msgspec.Struct, frozen=True):
+    """Which window."""
+
+    limit: Annotated[int, Meta(ge=1, description="Rows to return; more than 1000 is read as 1000.")] = 100
+    offset: Annotated[int, Meta(ge=0, description="Rows to skip.")] = 0
+
+
+class SegmentQuery(WindowQuery, frozen=True):
+    """Which segments."""
+
+    search: Annotated[str, Meta(description="A part of the name; case is ignored.")] = ""
+
+
+class ContactQuery(WindowQuery, frozen=True):
+    """Which contacts."""
+
+    search: Annotated[str, Meta(description="Words, each part of the email or of a name.")] = ""
+    subscribed: Annotated[bool, Meta(description="Only contacts that are, or are not, subscribed.")] = True
+
+
+class ContactFields(msgspec.Struct, frozen=True):
+    """What may be said of a contact. The fields after `subscribed` are an extension."""
+
+    first_name: ShortText | UnsetType | None = UNSET
+    last_name: ShortText | UnsetType | None = UNSET
+    attributes: Attributes = msgspec.Raw(b"{}")
+    subscribed: bool | UnsetType = UNSET
+    status: StatusWord | UnsetType = UNSET
+    tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET
+    phone: Annotated[str, Meta(max_length=50)] | UnsetType | None = UNSET
+    company: Annotated[str, Meta(max_length=150)] | UnsetType | None = UNSET
+    job_title: ShortText | UnsetType | None = UNSET
+    source: ShortText | UnsetType | None = UNSET
+    engagement_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
+    lead_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
+    total_opens: Count | UnsetType = UNSET
+    total_clicks: Count | UnsetType = UNSET
+    total_orders: Count | UnsetType = UNSET
+    total_spent: Number | UnsetType = UNSET
+    last_opened_at: Time | UnsetType | None = UNSET
+    last_clicked_at: Time | UnsetType | None = UNSET
+    last_emailed_at: Time | UnsetType | None = UNSET
+
+
+class ContactCreate(ContactFields, frozen=True, kw_only=True):
+    """A new contact; `list_id` puts it on a list."""
+
+    email: Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
+    list_id: Id | UnsetType = UNSET
+
+
+class ContactPatch(ContactFields, frozen=True, kw_only=True):
+    """The parts of a contact to change; attributes merge, null removes one."""
+
+    email: Annotated[str, Meta(max_length=254)] | UnsetType = UNSET

@@ -1,0 +1,105 @@
+"""The outer ASGI wrapper: request ids, HEAD, OPTIONS, NUL in paths, the access log, the health check.
+
+Litestar's own middleware does not run for routing errors; this does.
+"""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+access = logging.getLogger("diglot.access")
+_REQUEST_ID: Final = b"x-request-id"
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+HEALTH: Final = "/health"
+
+
+class Outer:
+    """Wraps the app. `allowed` tells the methods of a path, or None for a path that does not exist."""
+
+    def __init__(
+        self,
+        app: App,
+        allowed: Callable[[str], tuple[str, ...] | None],
+        healthy: Callable[[], Awaitable[bool]],
+        *,
+        access_log: bool = False,
+    ) -> None:
+        self._app = app
+        self._allowed = allowed
+        self._healthy = healthy
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1000})
+            else:
+                await self._app(scope, receive, send)
+            return
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(_REQUEST_ID, b"")
+        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(16).encode()
+        scope["diglot.request_id"] = request_id.decode()
+        started = time.perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (_REQUEST_ID, request_id)]
+            await send(message)
+
+        await self._answer(scope, receive, sending)
+        if self._access_log:
+            took = (time.perf_counter() - started) * 1000
+            line = "%s %s %s %.1f ms %s"
+            access.info(line, scope["method"], _printable(scope["path"]), status, took, request_id.decode())
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if "\x00" in path:
+            # No database takes it, and no id or route has it.
+            scope = {**scope, "path": path.replace("\x00", "\ufffd"), "raw_path": b""}
+        if path == HEALTH and method in ("GET", "HEAD"):
+            await self._health(send)
+        elif method == "OPTIONS" and (allowed := self._allowed(path)) is not None:
+            await _plain(send, 204, b"", [(b"allow", ", ".join(allowed).encode())])
+        elif method == "HEAD":
+            await self._app({**scope, "method": "GET"}, receive, _without_body(send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _health(self, send: Send) -> None:
+        if await self._healthy():
+            await _plain(send, 200, b'{"status":"ok"}', [(b"content-type", b"application/json")])
+        else:
+            await _plain(send, 503, b'{"status":"database"}', [(b"content-type", b"application/json")])
+
+
+def _printable(path: str) -> str:
+    return path.encode("unicode_escape").decode()
+
+
+def _without_body(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return sending
+
+
+async def _plain(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    length = [] if status == 204 else [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,98 @@
+"""Settings: flags, then the environment (DIGLOT_*), then a file; anything unknown stops the start."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from diglot.errors import Misconfigured
+
+PREFIX: Final = "DIGLOT_"
+# Names in the environment that are not settings: the file of settings, and what tests read.
+_NOT_SETTINGS: Final = ("CONFIG", "TEST_POSTGRESQL")
+_TRUE: Final = ("1", "true", "yes", "on")
+_FALSE: Final = ("0", "false", "no", "off")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operator can set. `database` is a file, `sqlite:///FILE` or `postgresql://...`."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    database: str = "diglot.db"
+    workers: int = 1
+    strict: bool = False
+    access_log: bool = False
+
+
+def load(
+    flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: str | None = None
+) -> Settings:
+    """Return the settings; raise `Misconfigured` with one line that says what to mend."""
+    path = file or environment.get(f"{PREFIX}CONFIG")
+    values = {
+        **({} if path is None else _from_file(Path(path))),
+        **_from_environment(environment),
+        **{name: value for name, value in flags.items() if value is not None},
+    }
+    settings = Settings(**values)
+    if not 0 <= settings.port <= 65535:
+        raise Misconfigured(f"port {settings.port} is not between 0 and 65535")
+    if not 1 <= settings.workers <= 64:
+        raise Misconfigured(f"workers {settings.workers} is not between 1 and 64")
+    if not settings.host:
+        raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
+    return settings
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment that gives these settings, for worker processes."""
+    values = msgspec.structs.asdict(settings)
+    return {f"{PREFIX}{name.upper()}": _written(value) for name, value in values.items()}
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _NOT_SETTINGS:
+            key = name.removeprefix(PREFIX).lower()
+            found[key] = _typed(key, value, name)
+    return found
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Misconfigured(f"settings file {str(path)!r}: {error}") from error
+    return {key: _typed(key, value, f"{path}: {key}") for key, value in values.items()}
+
+
+def _typed(key: str, value: Any, where: str) -> Any:
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    if key not in kinds:
+        near = difflib.get_close_matches(key, kinds, n=1, cutoff=0.5)
+        hint = f": did you mean {near[0]}?" if near else f": the settings are {', '.join(kinds)}"
+        raise Misconfigured(f"unknown setting {where}{hint}")
+    kind = kinds[key]
+    if isinstance(value, bool) or not isinstance(value, str):
+        if type(value) is kind:
+            return value
+        raise Misconfigured(f"{where}: expected {kind.__name__}, got {value!r}")
+    if kind is bool:
+        if value.lower() not in _TRUE + _FALSE:
+            raise Misconfigured(f"{where}: expected true or false, got {value!r}")
+        return value.lower() in _TRUE
+    if kind is int:
+        if not (value.isascii() and value.isdigit()):
+            raise Misconfigured(f"{where}: expected a whole number, got {value!r}")
+        return int(value)
+    return value

@@ -1,0 +1,71 @@
+"""Fixtures that every test may use: a database of one's own, and figures for the terminal summary."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from random import SystemRandom
+
+import pytest
+import pytest_asyncio
+
+from diglot.storage.engine import Engine, connect
+from engines import DATABASES, Database
+
+Tally = Callable[[str, str, int], None]
+_TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
+SEED = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("diglot")
+    group.addoption("--random-trees", type=int, default=500, help="how many random conditions (500)")
+    group.addoption("--random-contacts", type=int, default=40, help="contacts for each hundred of them (40)")
+    group.addoption("--random-seed", type=int, help="repeats a run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_TALLIES] = {}
+    given = config.getoption("random_seed")
+    config.stash[SEED] = SystemRandom().randrange(2**32) if given is None else given
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"random seed: {config.stash[SEED]} (repeat with --random-seed)"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for what, counts in config.stash[_TALLIES].items():
+        terminalreporter.write_line(f"{what}: " + ", ".join(f"{n:,} on {name}" for name, n in counts.items()))
+
+
+@pytest.fixture(scope="session")
+def tally(pytestconfig: pytest.Config) -> Tally:
+    """Return a function that adds to a figure of the terminal summary: what, on which database, how many."""
+    tallies = pytestconfig.stash[_TALLIES]
+
+    def add(what: str, database: str, number: int) -> None:
+        tallies.setdefault(what, Counter())[database] += number
+
+    return add
+
+
+@pytest.fixture(scope="session", params=DATABASES, ids=lambda database: database.name)
+def database(request: pytest.FixtureRequest) -> Database:
+    """Return each database under test in turn."""
+    found: Database = request.param
+    return found
+
+
+@pytest_asyncio.fixture
+async def url(database: Database) -> AsyncIterator[str]:
+    """Lend the URL of a migrated database of the test's own."""
+    async with database.fresh() as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def engine(url: str) -> AsyncIterator[Engine]:
+    """Lend an open engine on a migrated database of the test's own."""
+    found = connect(url)
+    await found.open()
+    yield found
+    await found.close()

@@ -1,0 +1,99 @@
+"""Loads contacts of the spec's shape into a workspace, and asks a database who matches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from diglot.conditions import dates, text, tree
+from diglot.model.contacts import Contact, ListName
+from diglot.model.ids import new_id
+from diglot.model.pages import Window
+from diglot.storage import contacts, lists, membership, workspaces
+from diglot.storage.contact_rows import TEXT_FIELDS
+from diglot.storage.engine import Engine, Transaction
+from diglot.storage.membership import Relation
+
+People = Mapping[str, Mapping[str, Any]]
+EVERYBODY = Window(0, 1_000_000)
+_INSTANTS = ("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at")
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Contacts in a workspace of their own, by name."""
+
+    engine: Engine
+    workspace: int
+    zone: ZoneInfo
+    names: Mapping[str, str]
+
+    async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
+        """Return who matches a condition; its count must say the same."""
+
+        async def work(transaction: Transaction) -> tuple[list[str], int]:
+            relation = Relation(self.workspace, node, None, micros(now), self.zone)
+            listed = await membership.ids(transaction, relation, EVERYBODY)
+            return listed, await membership.count(transaction, relation)
+
+        ids, count = await self.engine.read(work)
+        found = frozenset(self.names[id_] for id_ in ids)
+        assert count == len(ids) == len(found), "the count and the list of a condition differ"
+        return found
+
+
+def micros(instant: datetime) -> int:
+    """Return microseconds since 1970."""
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+async def load(engine: Engine, people: People, known: Mapping[str, str], zone: str, now: datetime) -> Crowd:
+    """Load people, and the lists known by name, into a new workspace named after its time zone."""
+
+    async def work(transaction: Transaction) -> Crowd:
+        made = await workspaces.create(transaction, zone, zone, micros(now))
+        locked = await workspaces.lock(transaction, made.number, contacts=len(people), lists=len(known))
+        rows = {name: contact(one, locked.pk + n) for n, (name, one) in enumerate(people.items())}
+        await contacts.insert_all(transaction, made.number, list(rows.values()), ZoneInfo(zone))
+        for number, (name, id_) in enumerate(known.items(), locked.list):
+            await lists.create(transaction, made.number, number, ListName(id_, name), micros(now))
+            joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
+            await lists.join(transaction, made.number, number, joined)
+        return Crowd(engine, made.number, ZoneInfo(zone), {row.id: name for name, row in rows.items()})
+
+    return await engine.write(work)
+
+
+def contact(one: Mapping[str, Any], pk: int) -> Contact:
+    """Return a contact of the spec as the service stores it: what is not given has its value at rest."""
+    values: dict[str, Any] = {name: one.get(name) for name in TEXT_FIELDS}
+    values |= {name: _double(one.get(name)) for name in ("engagement_score", "lead_score")}
+    values |= {name: one.get(name, 0) for name in ("total_opens", "total_clicks", "total_orders")}
+    values |= {name: _instant(one.get(name)) for name in _INSTANTS}
+    attributes = {key: value for key, value in one.get("attributes", {}).items() if value is not None}
+    return Contact(
+        pk=pk,
+        id=new_id(),
+        email=text.email_form(one["email"]),
+        status=one.get("status", "subscribed"),
+        total_spent=float(one.get("total_spent", 0)),
+        tags=_encoded(one.get("tags", [])),
+        attributes=_encoded(attributes),
+        **values,
+    )
+
+
+def _encoded(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _double(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _instant(value: str | None) -> int | None:
+    found = None if value is None else dates.read(value)
+    return None if found is None else found.instant(ZoneInfo("UTC"))

@@ -1,0 +1,56 @@
+"""Every row of truth holds on every database."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+
+import canonical
+import spec_data
+from conftest import Tally
+from crowds import Crowd, load
+from diglot.conditions import tree
+from diglot.storage.engine import connect
+from engines import Database
+
+ROWS = spec_data.rows()
+ZONES = sorted({row.zone for row in ROWS})
+# One loop for all rows, since the connections of an engine belong to the loop that opened them.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def name_of(row: spec_data.Row) -> str:
+    return f"{row.file}: {row.name}"
+
+
+def is_draft(row: spec_data.Row) -> bool:
+    return tree.is_draft(canonical.read(row.condition, row.zone))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
+    """Load the population once for each time zone."""
+    people = spec_data.population()
+    async with database.fresh() as url:
+        engine = connect(url)
+        await engine.open()
+        yield {zone: await load(engine, people.contacts, people.lists, zone, people.now) for zone in ZONES}
+        await engine.close()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+async def test_a_row_holds(
+    database: Database, crowds: Mapping[str, Crowd], row: spec_data.Row, tally: Tally
+) -> None:
+    """The members of a row are exactly the contacts that match."""
+    node = canonical.read(row.condition, row.zone)
+    assert await crowds[row.zone].members(node, row.now) == row.members
+    tally("rows of truth", database.name, 1)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not is_draft(row)], ids=name_of)
+async def test_a_negation_is_the_complement(crowds: Mapping[str, Crowd], row: spec_data.Row) -> None:
+    """Whoever does not match a condition matches its negation, missing values included."""
+    node = tree.Not(canonical.read(row.condition, row.zone))
+    everybody = frozenset(spec_data.population().contacts)
+    assert await crowds[row.zone].members(node, row.now) == everybody - row.members
