@@ -68,8 +68,11 @@ def _bundled() -> str:
     return server.get_uri()
 
 
+SQLITE = Database("sqlite", _sqlite)
+
+
 def _databases() -> tuple[Database, ...]:
-    found = (Database("sqlite", _sqlite), Database("postgresql", partial(_postgresql, _bundled)))
+    found = (SQLITE, Database("postgresql", partial(_postgresql, _bundled)))
     other = os.environ.get(OTHER_SERVER)
     if not other:
         return found

@@ -63,7 +63,7 @@ class Reader:
 
     def text_or_null(self, key: str, most: int) -> str | Missing | None:
         """Read a text or null."""
-        if self._members.get(key) == b"null":
+        if key in self._members and bytes(self._members[key]) == b"null":
             return None
         return self.text(key, most)
 

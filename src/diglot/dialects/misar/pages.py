@@ -30,6 +30,11 @@ class Paging:
         pages = self._pages(total)
         return wire.BothPagination(self.page, self.limit, total, pages, pages)
 
+    def shown_to_members(self, total: int) -> wire.MembersPagination:
+        """Return the page as the members call shows it."""
+        pages = self._pages(total)
+        return wire.MembersPagination(self.page, self.limit, total, pages, pages)
+
     def _pages(self, total: int) -> int:
         return max(1, -(-total // self.limit))
 

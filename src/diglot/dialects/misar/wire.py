@@ -39,6 +39,16 @@ class BothPagination(msgspec.Struct, frozen=True):
     totalPages: Count  # noqa: N815
 
 
+class MembersPagination(msgspec.Struct, frozen=True):
+    """The same in the order of the members call."""
+
+    page: Count
+    limit: Count
+    total: Count
+    totalPages: Count  # noqa: N815
+    total_pages: Count
+
+
 class SegmentItem(msgspec.Struct, frozen=True):
     """A segment in a list."""
 
@@ -159,7 +169,7 @@ class MembersAnswer(msgspec.Struct, frozen=True):
 
     success: bool
     data: MembersData
-    pagination: BothPagination
+    pagination: MembersPagination
 
 
 class ContactAnswer(msgspec.Struct, frozen=True):

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Final
 
+from litestar.params import FromPath
+
 from diglot.conditions import tree
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects import contact_bodies, queries
@@ -79,7 +81,7 @@ async def create_contact(call: Call) -> wire.ContactAnswer:
     scope="read",
     answer=wire.ContactAnswer,
 ).route()
-async def get_contact(call: Call, contact_id: str) -> wire.ContactAnswer:
+async def get_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactAnswer:
     return await _get(call, contact_id)
 
 
@@ -115,7 +117,7 @@ async def update_contact_by_email(call: Call) -> wire.ContactAnswer:
     answer=wire.ContactAnswer,
     conflict=True,
 ).route()
-async def update_contact(call: Call, contact_id: str) -> wire.ContactAnswer:
+async def update_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactAnswer:
     id_ = read_id(contact_id)
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         change = await _change(call, required=False)
@@ -149,7 +151,7 @@ async def delete_contact_by_query(call: Call) -> wire.Success:
     scope="write",
     answer=wire.Success,
 ).route()
-async def delete_contact(call: Call, contact_id: str) -> wire.Success:
+async def delete_contact(call: Call, contact_id: FromPath[str]) -> wire.Success:
     return await _delete(call, contact_id)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from litestar.params import FromPath
+
 from diglot.dialects.dialect import Call
 from diglot.dialects.members import Missing, Reader
 from diglot.dialects.misar import pages, show, wire
@@ -76,7 +78,7 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     scope="read",
     answer=wire.SegmentAnswer,
 ).route()
-async def get_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
+async def get_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
     counted = await call.services.segments.counted(call.caller, read_id(segment_id))
     return wire.SegmentAnswer(success=True, data=show.segment(counted))
 
@@ -91,7 +93,7 @@ async def get_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
     body=wire.SegmentPatch,
     answer=wire.SegmentAnswer,
 ).route()
-async def update_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
+async def update_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
     id_ = read_id(segment_id)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         change = await _change(call)
@@ -125,7 +127,7 @@ async def _change(call: Call) -> SegmentChange:
     scope="write",
     answer=wire.Success,
 ).route()
-async def delete_segment(call: Call, segment_id: str) -> wire.Success:
+async def delete_segment(call: Call, segment_id: FromPath[str]) -> wire.Success:
     await call.services.segments.delete(call.caller, read_id(segment_id))
     return wire.Success(success=True)
 
@@ -139,7 +141,7 @@ async def delete_segment(call: Call, segment_id: str) -> wire.Success:
     scope="read",
     answer=wire.PreviewAnswer,
 ).route()
-async def preview_segment(call: Call, segment_id: str) -> wire.PreviewAnswer:
+async def preview_segment(call: Call, segment_id: FromPath[str]) -> wire.PreviewAnswer:
     page = await call.services.segments.members(call.caller, read_id(segment_id), _PREVIEW)
     data = wire.PreviewData([show.contact(one) for one in page.items], page.total)
     return wire.PreviewAnswer(success=True, data=data)
@@ -154,7 +156,7 @@ async def preview_segment(call: Call, segment_id: str) -> wire.PreviewAnswer:
     scope="write",
     answer=wire.RefreshAnswer,
 ).route()
-async def refresh_segment(call: Call, segment_id: str) -> wire.RefreshAnswer:
+async def refresh_segment(call: Call, segment_id: FromPath[str]) -> wire.RefreshAnswer:
     counted = await call.services.segments.refresh(call.caller, read_id(segment_id))
     shown = show.segment(counted)
     data = wire.RefreshData(shown.contact_count, shown.last_calculated_at)
@@ -171,7 +173,7 @@ async def refresh_segment(call: Call, segment_id: str) -> wire.RefreshAnswer:
     query=wire.PageQuery,
     answer=wire.MembersAnswer,
 ).route()
-async def list_segment_members(call: Call, segment_id: str) -> wire.MembersAnswer:
+async def list_segment_members(call: Call, segment_id: FromPath[str]) -> wire.MembersAnswer:
     id_ = read_id(segment_id)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         paging = pages.read(call.query)
@@ -179,7 +181,7 @@ async def list_segment_members(call: Call, segment_id: str) -> wire.MembersAnswe
     return wire.MembersAnswer(
         success=True,
         data=wire.MembersData(prefixed(segment.id), list(page.items)),
-        pagination=paging.shown_twice(page.total),
+        pagination=paging.shown_to_members(page.total),
     )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from litestar.params import FromPath
+
 from diglot.conditions import tree
 from diglot.dialects import contact_bodies, queries
 from diglot.dialects.dialect import Call
@@ -72,7 +74,7 @@ async def create_contact(call: Call) -> wire.ContactAnswer:
     scope="contacts:read",
     answer=wire.ContactDetailAnswer,
 ).route()
-async def get_contact(call: Call, contact_id: str) -> wire.ContactDetailAnswer:
+async def get_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactDetailAnswer:
     found = await call.services.contacts.get_with_lists(call.caller, read_id(contact_id))
     return wire.ContactDetailAnswer(show.contact_detail(*found))
 
@@ -88,7 +90,7 @@ async def get_contact(call: Call, contact_id: str) -> wire.ContactDetailAnswer:
     answer=wire.ContactAnswer,
     conflict=True,
 ).route()
-async def update_contact(call: Call, contact_id: str) -> wire.ContactAnswer:
+async def update_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactAnswer:
     id_ = read_id(contact_id)
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         values = contact_bodies.decoded(await call.members(), _CONTAINERS)
@@ -106,7 +108,7 @@ async def update_contact(call: Call, contact_id: str) -> wire.ContactAnswer:
     scope="contacts:delete",
     answer=wire.DeletedAnswer,
 ).route()
-async def delete_contact(call: Call, contact_id: str) -> wire.DeletedAnswer:
+async def delete_contact(call: Call, contact_id: FromPath[str]) -> wire.DeletedAnswer:
     await call.services.contacts.delete(call.caller, read_id(contact_id))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 

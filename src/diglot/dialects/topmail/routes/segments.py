@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from litestar.params import FromPath
+
 from diglot.conditions.tree import DRAFT
 from diglot.dialects import queries
 from diglot.dialects.dialect import Call
@@ -70,7 +72,7 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     scope="contacts:read",
     answer=wire.SegmentAnswer,
 ).route()
-async def get_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
+async def get_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
     segment = await call.services.segments.get(call.caller, read_id(segment_id))
     return wire.SegmentAnswer(show.segment(segment))
 
@@ -85,7 +87,7 @@ async def get_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
     body=wire.SegmentPatch,
     answer=wire.SegmentAnswer,
 ).route()
-async def update_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
+async def update_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
     id_ = read_id(segment_id)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         reader = Reader(await call.members(unique=True))
@@ -109,7 +111,7 @@ async def update_segment(call: Call, segment_id: str) -> wire.SegmentAnswer:
     scope="contacts:delete",
     answer=wire.DeletedAnswer,
 ).route()
-async def delete_segment(call: Call, segment_id: str) -> wire.DeletedAnswer:
+async def delete_segment(call: Call, segment_id: FromPath[str]) -> wire.DeletedAnswer:
     await call.services.segments.delete(call.caller, read_id(segment_id))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
@@ -123,7 +125,7 @@ async def delete_segment(call: Call, segment_id: str) -> wire.DeletedAnswer:
     scope="contacts:read",
     answer=wire.EstimateAnswer,
 ).route()
-async def estimate_segment(call: Call, segment_id: str) -> wire.EstimateAnswer:
+async def estimate_segment(call: Call, segment_id: FromPath[str]) -> wire.EstimateAnswer:
     count = await call.services.segments.estimate(call.caller, read_id(segment_id))
     return wire.EstimateAnswer(wire.Estimate(count, count))
 
@@ -138,7 +140,7 @@ async def estimate_segment(call: Call, segment_id: str) -> wire.EstimateAnswer:
     query=wire.WindowQuery,
     answer=wire.ContactListAnswer,
 ).route()
-async def list_segment_contacts(call: Call, segment_id: str) -> wire.ContactListAnswer:
+async def list_segment_contacts(call: Call, segment_id: FromPath[str]) -> wire.ContactListAnswer:
     id_ = read_id(segment_id)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         window = pages.read(call.query)

@@ -1,0 +1,76 @@
+"""What the commands share: where the database is, and an open engine on it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import click
+
+from diglot.errors import Misconfigured
+from diglot.settings import Settings, load
+from diglot.storage import migrate
+from diglot.storage.backends import SQLITE
+from diglot.storage.engine import Engine, connect, sqlite_path
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    help="A TOML file of settings, such as `port = 8000`. Flags and DIGLOT_... variables win over it.",
+)
+
+
+def database_options(command: F) -> F:
+    """Add the options that say where the database is; `located` reads them."""
+    database_option = click.option(
+        "--database",
+        metavar="FILE|URL",
+        help="A SQLite file or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db, or DIGLOT_DATABASE]",
+    )
+    return database_option(config_option(command))
+
+
+def located(database: str | None, config: str | None) -> str:
+    """Return the database that a command is about, found like the server's."""
+    return load({"database": database}, file=config).database
+
+
+def is_embedded(url: str) -> bool:
+    """Tell whether a database is a file of this machine, which Diglot keeps up to date by itself."""
+    return connect(url).backend is SQLITE
+
+
+async def make_ready(url: str) -> None:
+    """Bring an embedded database up to date; raise `Misconfigured` for a server's that is not."""
+    if is_embedded(url):
+        await migrate.upgrade(url)
+    else:
+        await migrate.require_latest(url)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Engine]:
+    """Lend an engine on a database that is ready; a missing file is made."""
+    await make_ready(url)
+    engine = connect(url)
+    await engine.open()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+@asynccontextmanager
+async def existing(url: str) -> AsyncIterator[Engine]:
+    """Lend an engine on a database that is there: a mistyped file name makes no empty one."""
+    if is_embedded(url) and not sqlite_path(url).exists():
+        raise Misconfigured(f"there is no database file {str(sqlite_path(url))!r}: is --database right?")
+    async with opened(url) as engine:
+        yield engine
+
+
+async def check(settings: Settings) -> None:
+    """Open the database once, so that a bad one stops the start with one line."""
+    async with opened(settings.database):
+        pass

@@ -1,0 +1,148 @@
+"""`diglot keys`."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from diglot.cli.database import database_options, existing, located, opened
+from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.errors import Invalid
+from diglot.model.workspaces import Key, Workspace
+from diglot.service.keys import Keys, KeyShape
+
+_FROM_INPUT = "-"
+
+dialect_option = click.option(
+    "--dialect",
+    type=click.Choice([dialect.name for dialect in DIALECTS]),
+    required=True,
+    help="Whose API the key opens.",
+)
+workspace_option = click.option(
+    "--workspace", metavar="NAME", required=True, help="Whose data it opens; made when it is new."
+)
+scopes_option = click.option(
+    "--scopes", metavar="A,B", default="", help="What it may do, in the vendor's words. [default: audience]"
+)
+zone_option = click.option(
+    "--time-zone", metavar="ZONE", help="The time zone of a new workspace, an IANA name. [default: UTC]"
+)
+
+
+@click.group()
+def keys() -> None:
+    """Create, list, revoke and adopt API keys.
+
+    A key belongs to one workspace and speaks one dialect; a workspace may have keys of both. Keys are
+    stored as digests, so a lost key cannot be shown again: revoke it and make another.
+    """
+
+
+@keys.command()
+@dialect_option
+@workspace_option
+@scopes_option
+@zone_option
+@click.option("--test", is_flag=True, help="Make a test key (tm_test_...), where the vendor has them.")
+@database_options
+def create(
+    dialect: str, scopes: str, *, test: bool, database: str | None, config: str | None, **options: Any
+) -> None:
+    """Make a key and print it, alone, on standard output. It is shown this once."""
+    shape = dialect_named(dialect).keys
+    secret = _test_secret(shape) if test else None
+    click.echo(_keep(shape, _split(scopes), secret, located(database, config), options))
+    click.echo("Keep this key: it is not shown again.", err=True)
+
+
+@keys.command()
+@dialect_option
+@workspace_option
+@scopes_option
+@zone_option
+@database_options
+@click.argument("key", default=_FROM_INPUT)
+def adopt(
+    dialect: str, scopes: str, key: str, *, database: str | None, config: str | None, **options: Any
+) -> None:
+    """Register a KEY that your client has already, so that it need not change.
+
+    Without KEY, or with `-`, the key is read from standard input and stays out of the shell's history.
+    """
+    shape = dialect_named(dialect).keys
+    _keep(shape, _split(scopes), _read(key), located(database, config), options)
+    click.echo("The key is registered.", err=True)
+
+
+@keys.command("list")
+@click.option("--workspace", metavar="NAME", help="Only the keys of this workspace.")
+@database_options
+def list_(workspace: str | None, database: str | None, config: str | None) -> None:
+    """List the keys: id, workspace, dialect, beginning, scopes, when made, and whether revoked."""
+
+    async def work() -> list[tuple[Workspace, Key]]:
+        async with existing(located(database, config)) as engine:
+            return await Keys(engine).every(workspace)
+
+    for owner, key in asyncio.run(work()):
+        state = "active" if key.revoked_at is None else f"revoked {_time(key.revoked_at)}"
+        beginning, scopes = f"{key.prefix}...", ",".join(key.scopes)
+        row = (key.id, owner.name, key.dialect, beginning, scopes, _time(key.created_at), state)
+        click.echo("\t".join(row))
+
+
+@keys.command()
+@click.argument("key", metavar="ID|KEY")
+@database_options
+def revoke(key: str, database: str | None, config: str | None) -> None:
+    """Revoke a key for good, by the ID of `diglot keys list` or by the KEY itself (`-` reads it).
+
+    It stops at once; with several workers on PostgreSQL within a second.
+    """
+
+    async def work() -> None:
+        async with existing(located(database, config)) as engine:
+            await Keys(engine).revoke(_read(key))
+
+    asyncio.run(work())
+    click.echo("The key is revoked.", err=True)
+
+
+def _keep(
+    shape: KeyShape, scopes: tuple[str, ...], secret: str | None, url: str, options: dict[str, Any]
+) -> str:
+    workspace: str = options["workspace"]
+    zone: str | None = options["time_zone"]
+
+    async def work() -> str:
+        async with opened(url) as engine:
+            return await Keys(engine).create(shape, workspace, scopes, time_zone=zone, secret=secret)
+
+    return asyncio.run(work())
+
+
+def _test_secret(shape: KeyShape) -> str:
+    for prefix in shape.prefixes:
+        if "test" in prefix:
+            return shape.new_secret(prefix)
+    raise Invalid.at(("test",), f"{shape.dialect} has no test keys")
+
+
+def _split(scopes: str) -> tuple[str, ...]:
+    return tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
+
+
+def _read(key: str) -> str:
+    if key != _FROM_INPUT:
+        return key
+    if sys.stdin.isatty():
+        prompted: str = click.prompt("Key", hide_input=True, err=True)
+        return prompted.strip()
+    return sys.stdin.read().strip()
+
+
+def _time(instant: int) -> str:
+    return datetime.fromtimestamp(instant // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

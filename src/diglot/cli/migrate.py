@@ -1,0 +1,23 @@
+"""`diglot migrate`."""
+
+import asyncio
+
+import click
+
+from diglot.cli.database import database_options, located
+from diglot.storage.migrate import upgrade
+
+
+@click.command()
+@database_options
+def migrate(database: str | None, config: str | None) -> None:
+    """Bring a database to the schema of this version.
+
+    Needed for PostgreSQL before the first start and after an update; run it once, with the servers stopped.
+    `diglot serve` does it by itself for a SQLite file.
+    """
+    before, after = asyncio.run(upgrade(located(database, config)))
+    if before == after:
+        click.echo(f"The database is at revision {after} already.")
+    else:
+        click.echo(f"The database is at revision {after} now; it was {before or 'empty'}.")

@@ -1,0 +1,40 @@
+"""`diglot openapi`."""
+
+from pathlib import Path
+
+import click
+
+from diglot.dialects.openapi import encoded
+from diglot.dialects.registry import DIALECTS, dialect_named
+
+
+@click.command()
+@click.argument("dialect", type=click.Choice([dialect.name for dialect in DIALECTS]))
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.option(
+    "--check",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write nothing; exit with 1 when the file differs from the code.",
+)
+def openapi(dialect: str, output: Path | None, check: Path | None) -> int:
+    """Print the OpenAPI 3.1 document of a dialect, as this version serves it."""
+    document = encoded(dialect_named(dialect))
+    try:
+        if check is not None:
+            return _compare(document, check, dialect)
+        if output is not None:
+            output.write_bytes(document)
+        else:
+            click.echo(document, nl=False)
+    except OSError as error:
+        raise click.ClickException(f"{output or check}: {error.strerror}") from error
+    return 0
+
+
+def _compare(document: bytes, file: Path, dialect: str) -> int:
+    if file.read_bytes() == document:
+        return 0
+    hint = f"run `diglot openapi {dialect} --output {file}`"
+    click.echo(f"diglot: {file} is not what the code serves: {hint}", err=True)
+    return 1

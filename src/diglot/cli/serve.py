@@ -1,0 +1,36 @@
+"""`diglot serve`."""
+
+from typing import Any
+
+import click
+
+from diglot.cli import server
+from diglot.cli.database import config_option
+from diglot.settings import load
+
+
+@click.command()
+@click.option("--host", help="The address to listen on; 0.0.0.0 means all. [default: 127.0.0.1]")
+@click.option("--port", type=int, help="The port; 0 takes a free one. [default: 8000]")
+@click.option(
+    "--database",
+    metavar="FILE|URL",
+    help="A SQLite file, made when it is missing, or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db]",
+)
+@click.option("--workers", type=int, help="Server processes; one for each processor core. [default: 1]")
+@click.option(
+    "--strict/--no-strict",
+    default=None,
+    help="Refuse what the vendor itself would refuse, such as nested groups. [default: no]",
+)
+@click.option(
+    "--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]"
+)
+@config_option
+def serve(config: str | None, **flags: Any) -> None:
+    """Start the server.
+
+    Every option can also be set in the environment, as DIGLOT_HOST, DIGLOT_PORT and so on, or in the file
+    of --config. Flags win over the environment, and the environment over the file.
+    """
+    server.serve(load(flags, file=config), server.printed)

@@ -1,0 +1,126 @@
+"""The server process: granian, one worker process after another on one address."""
+
+import asyncio
+import errno
+import os
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from diglot.app import from_environment
+from diglot.cli.database import check
+from diglot.errors import Misconfigured
+from diglot.http import HEALTH
+from diglot.settings import Settings, to_environment
+
+# After this a worker that does not end is killed, so that a stop always ends.
+STOP_SECONDS: Final = 15
+_START_SECONDS: Final = 60.0
+_ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
+_LOGGING: Final = {
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"},
+        "access": {"class": "logging.NullHandler"},
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address to serve on: an IP, as granian takes no names, and a port that is free."""
+
+    ip: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds it."""
+        ip = _ALL.get(self.ip, self.ip)
+        return f"http://[{ip}]:{self.port}" if ":" in ip else f"http://{ip}:{self.port}"
+
+
+def free_address(host: str, port: int) -> Address:
+    """Return the address of a host and port (0: any); raise `Misconfigured` when it cannot be served on.
+
+    Workers share their port, and so would a second server, silently: hence the look before.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise Misconfigured(f"host {host!r} is not an address of this machine") from error
+    family, kind, protocol, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(where)
+            probe.listen(1)
+        except OSError as error:
+            raise Misconfigured(_why_not(error, host, port)) from error
+        return Address(str(where[0]), probe.getsockname()[1])
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use: stop what uses it, or choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} may not be opened by this user: choose one from 1024 with --port"
+    return f"host {host!r} is not an address of this machine"
+
+
+class _Announcing(Server):
+    """The server, calling a function once it answers."""
+
+    def __init__(self, address: Address, announce: Callable[[], None], **options: Any) -> None:
+        super().__init__("diglot.app:from_environment", address.ip, address.port, **options)
+        self._url = address.url + HEALTH
+        self._announce = announce
+
+    def startup(self, *arguments: Any) -> None:
+        """Start the workers, then wait for their first answer beside them."""
+        super().startup(*arguments)
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + _START_SECONDS
+        pause = threading.Event()
+        while time.monotonic() < until and not self.main_loop_interrupt.is_set():
+            try:
+                with urllib.request.urlopen(self._url, timeout=5):  # noqa: S310 - our own http address
+                    return self._announce()
+            except (urllib.error.URLError, OSError):
+                pause.wait(0.02)
+        return None
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before."""
+    address = free_address(settings.host, settings.port)
+    asyncio.run(check(settings))
+    os.environ.update(to_environment(settings))
+    server = _Announcing(
+        address,
+        lambda: announce(address.url),
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        websockets=False,
+        log_level=LogLevels.warning,
+        log_dictconfig=_LOGGING,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_SECONDS,
+    )
+    server.serve(target_loader=from_environment, wrap_loader=False)
+
+
+def printed(url: str) -> None:
+    """Say where the server is."""
+    click.echo(f"Diglot serves on {url} (stop with Ctrl+C)")

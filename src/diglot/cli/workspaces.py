@@ -1,0 +1,51 @@
+"""`diglot workspaces`."""
+
+import asyncio
+
+import click
+
+from diglot.cli.database import database_options, existing, located
+from diglot.model.workspaces import Workspace
+from diglot.service.workspaces import Workspaces
+
+
+@click.group()
+def workspaces() -> None:
+    """List workspaces and set their time zones.
+
+    A workspace is a tenant: it owns contacts, segments and keys, and sees nobody else's.
+    `diglot keys create` makes one.
+    """
+
+
+@workspaces.command("list")
+@database_options
+def list_(database: str | None, config: str | None) -> None:
+    """List the workspaces with their time zones."""
+
+    async def work() -> list[Workspace]:
+        async with existing(located(database, config)) as engine:
+            return await Workspaces(engine).every()
+
+    for workspace in asyncio.run(work()):
+        click.echo(f"{workspace.name}\t{workspace.time_zone}")
+
+
+@workspaces.command("set")
+@click.argument("name")
+@click.option(
+    "--time-zone", metavar="ZONE", required=True, help="An IANA name, such as Europe/Berlin or UTC."
+)
+@database_options
+def set_(name: str, time_zone: str, database: str | None, config: str | None) -> None:
+    """Set the time zone in which the days of the workspace NAME begin.
+
+    Bare dates in contacts and in segments, and "exactly N days ago", follow it.
+    """
+
+    async def work() -> None:
+        async with existing(located(database, config)) as engine:
+            await Workspaces(engine).set_zone(name, time_zone)
+
+    asyncio.run(work())
+    click.echo(f"{name} has time zone {time_zone} now.", err=True)

@@ -1,0 +1,71 @@
+"""The app in process, with a clock that tests move: what HTTP tests talk to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from diglot.app import create_app
+from diglot.dialects.registry import dialect_named
+from diglot.service.keys import Keys
+from diglot.settings import Settings
+from diglot.storage.engine import connect
+
+
+@dataclass
+class Server:
+    """A running app: `client` reaches it, `now` (microseconds) is what its clock says."""
+
+    url: str
+    client: httpx.AsyncClient
+    now: int = field(default=0)
+
+    async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
+        """Make a key through the operator's use case."""
+        engine = connect(self.url)
+        await engine.open()
+        try:
+            return await Keys(engine).create(dialect_named(dialect).keys, workspace, scopes)
+        finally:
+            await engine.close()
+
+
+def bearer(key: str) -> Mapping[str, str]:
+    """Return the header that carries a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Run the lifespan of an ASGI app."""
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+    running = asyncio.create_task(app(scope, inbox.get, outbox.put))
+    for event in ("startup", "shutdown"):
+        await inbox.put({"type": f"lifespan.{event}"})
+        answer = await outbox.get()
+        assert answer["type"] == f"lifespan.{event}.complete", answer
+        if event == "startup":
+            try:
+                yield
+            except BaseException:
+                await inbox.put({"type": "lifespan.shutdown"})
+                await running
+                raise
+    await running
+
+
+@asynccontextmanager
+async def serving(url: str, *, strict: bool = False, now: int = 0) -> AsyncIterator[Server]:
+    """Serve a migrated database in process."""
+    server = Server(url, httpx.AsyncClient(), now)
+    app = create_app(Settings(database=url, strict=strict), clock=lambda: server.now)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:
+        await server.client.aclose()
+        server.client = client
+        yield server
