@@ -19,6 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("diglot")
     group.addoption("--random-trees", type=int, default=500, help="how many random conditions (500)")
     group.addoption("--random-contacts", type=int, default=40, help="contacts for each hundred of them (40)")
+    group.addoption(
+        "--hostile", type=int, default=20_000, help="hostile requests to each dialect on SQLite (20000)"
+    )
     group.addoption("--random-seed", type=int, help="repeats a run")
 
 

@@ -1,6 +1,6 @@
 """Loads contacts of the spec's shape into a workspace, and asks a database who matches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,9 @@ from diglot.conditions import dates, text, tree
 from diglot.model.contacts import Contact, ListName
 from diglot.model.ids import new_id
 from diglot.model.pages import Window
+from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.workspaces import Caller
+from diglot.service.segments import NewSegment, Segments
 from diglot.storage import contacts, lists, membership, workspaces
 from diglot.storage.contact_rows import TEXT_FIELDS
 from diglot.storage.engine import Engine, Transaction
@@ -29,20 +32,42 @@ class Crowd:
     engine: Engine
     workspace: int
     zone: ZoneInfo
-    names: Mapping[str, str]
+    contacts: Mapping[str, Contact]
 
     async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
         """Return who matches a condition; its count must say the same."""
 
         async def work(transaction: Transaction) -> tuple[list[str], int]:
-            relation = Relation(self.workspace, node, None, micros(now), self.zone)
+            relation = self._relation(node, now)
             listed = await membership.ids(transaction, relation, EVERYBODY)
             return listed, await membership.count(transaction, relation)
 
         ids, count = await self.engine.read(work)
-        found = frozenset(self.names[id_] for id_ in ids)
-        assert count == len(ids) == len(found), "the count and the list of a condition differ"
-        return found
+        assert count == len(ids), "the count and the list of a condition differ"
+        return self.named(ids)
+
+    async def kept(self, node: tree.Node, now: datetime) -> frozenset[str]:
+        """Return who is in a new static segment with a condition; its count must say the same."""
+        caller = Caller(self.workspace, self.zone, "key", frozenset())
+        segments = Segments(self.engine, lambda: micros(now))
+        condition = Condition(node, Source("canonical", "{}"))
+        made = await segments.create(caller, NewSegment("kept", condition, type=SegmentType.STATIC))
+        _, page = await segments.member_ids(caller, made.segment.id, EVERYBODY)
+        assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
+        return self.named(page.items)
+
+    async def page(self) -> list[Contact]:
+        """Return everybody, newest first."""
+        return await self.engine.read(lambda tx: contacts.page(tx, self.workspace, EVERYBODY))
+
+    def named(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return the names of contacts by their ids, each at most once."""
+        assert len(set(ids)) == len(ids), "a member is listed twice"
+        wanted = set(ids)
+        return frozenset(name for name, one in self.contacts.items() if one.id in wanted)
+
+    def _relation(self, node: tree.Node, now: datetime) -> Relation:
+        return Relation(self.workspace, node, None, micros(now), self.zone)
 
 
 def micros(instant: datetime) -> int:
@@ -62,7 +87,7 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
             await lists.create(transaction, made.number, number, ListName(id_, name), micros(now))
             joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
             await lists.join(transaction, made.number, number, joined)
-        return Crowd(engine, made.number, ZoneInfo(zone), {row.id: name for name, row in rows.items()})
+        return Crowd(engine, made.number, ZoneInfo(zone), rows)
 
     return await engine.write(work)
 

@@ -17,10 +17,11 @@ from diglot.storage.engine import connect
 
 @dataclass
 class Server:
-    """A running app: `client` reaches it, `now` (microseconds) is what its clock says."""
+    """A running app: `client` reaches it, `app` is called directly, `now` (microseconds) is what its clock says."""
 
     url: str
     client: httpx.AsyncClient
+    app: Any = None
     now: int = field(default=0)
 
     async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
@@ -62,8 +63,9 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 @asynccontextmanager
 async def serving(url: str, *, strict: bool = False, now: int = 0) -> AsyncIterator[Server]:
     """Serve a migrated database in process."""
-    server = Server(url, httpx.AsyncClient(), now)
+    server = Server(url, httpx.AsyncClient(), now=now)
     app = create_app(Settings(database=url, strict=strict), clock=lambda: server.now)
+    server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:
         await server.client.aclose()

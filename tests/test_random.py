@@ -131,5 +131,5 @@ async def _differences(crowd: Crowd, case: Case, expected: frozenset[str]) -> li
     """Say where a database disagrees: on the condition, or on its complement."""
     found = await crowd.members(case.node, generate.NOW)
     others = await crowd.members(tree.Not(case.node), generate.NOW)
-    odd = sorted((found ^ expected) | (others ^ (frozenset(crowd.names.values()) - expected)))
+    odd = sorted((found ^ expected) | (others ^ (frozenset(crowd.contacts) - expected)))
     return [f"{odd}: {json.dumps(case.condition)}"] if odd else []

@@ -1,11 +1,13 @@
 """Every row of truth holds on every database."""
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 import pytest
 import pytest_asyncio
 
 import canonical
+import oracle
 import spec_data
 from conftest import Tally
 from crowds import Crowd, load
@@ -54,3 +56,28 @@ async def test_a_negation_is_the_complement(crowds: Mapping[str, Crowd], row: sp
     node = tree.Not(canonical.read(row.condition, row.zone))
     everybody = frozenset(spec_data.population().contacts)
     assert await crowds[row.zone].members(node, row.now) == everybody - row.members
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+async def test_a_static_segment_keeps_the_members(crowds: Mapping[str, Crowd], row: spec_data.Row) -> None:
+    """A static segment is made of whoever matches at its creation."""
+    node = canonical.read(row.condition, row.zone)
+    assert await crowds[row.zone].kept(node, row.now) == row.members
+
+
+@pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
+async def test_an_acceptance_is_evaluated(
+    crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance
+) -> None:
+    """What is just accepted is not too much for a database either."""
+    people = spec_data.population()
+    match = partial(oracle.matches, acceptance.condition, now=people.now, zone="UTC", lists=people.lists)
+    expected = frozenset(name for name, one in people.contacts.items() if match(one))
+    node = canonical.read(acceptance.condition, "UTC")
+    assert await crowds["UTC"].members(node, people.now) == expected
+
+
+async def test_contacts_come_back_as_they_went_in(crowds: Mapping[str, Crowd]) -> None:
+    """Newest first, with every value as it was sent, whatever normal form is compared."""
+    for crowd in crowds.values():
+        assert await crowd.page() == list(crowd.contacts.values())[::-1]

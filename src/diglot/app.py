@@ -10,12 +10,12 @@ from typing import Any, Final
 import msgspec
 from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
-from litestar.exceptions import MethodNotAllowedException, NotFoundException
+from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException
 
 from diglot import http
 from diglot.dialects.dialect import SERVICES, Answer, Dialect, Services, resolver
 from diglot.dialects.registry import DIALECTS
-from diglot.errors import DiglotError, NotAllowed, NotFound
+from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
@@ -46,7 +46,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
 
 def from_environment() -> http.App:
     """Return the app of a worker process, whose settings are in its environment."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log.setLevel(logging.INFO)
     return create_app(load({}, os.environ))
 
 
@@ -139,6 +140,8 @@ def _domain_error(error: Exception) -> Exception:
         return NotAllowed(sorted({*allow.replace(" ", "").split(","), "HEAD", "OPTIONS"} - {""}))
     if isinstance(error, NotFoundException):
         return NotFound("route")
+    if isinstance(error, ClientException):
+        return Malformed(error.detail)  # the Host header is at fault: nothing else is left to Litestar
     return error
 
 

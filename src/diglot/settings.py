@@ -80,8 +80,9 @@ def _typed(key: str, value: Any, where: str) -> Any:
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     if key not in kinds:
         near = difflib.get_close_matches(key, kinds, n=1, cutoff=0.5)
-        hint = f": did you mean {near[0]}?" if near else f": the settings are {', '.join(kinds)}"
-        raise Misconfigured(f"unknown setting {where}{hint}")
+        known = [f"{PREFIX}{name.upper()}" if where.startswith(PREFIX) else name for name in near or kinds]
+        hint = f"did you mean {known[0]}?" if near else f"the settings are {', '.join(known)}"
+        raise Misconfigured(f"unknown setting {where}: {hint}")
     kind = kinds[key]
     if isinstance(value, bool) or not isinstance(value, str):
         if type(value) is kind:

@@ -26,7 +26,7 @@ def database_options(command: F) -> F:
     database_option = click.option(
         "--database",
         metavar="FILE|URL",
-        help="A SQLite file or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db, or DIGLOT_DATABASE]",
+        help="A SQLite file or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db]",
     )
     return database_option(config_option(command))
 

@@ -18,7 +18,7 @@ from diglot.dialects.registry import DIALECTS, dialect_named
     help="Write nothing; exit with 1 when the file differs from the code.",
 )
 def openapi(dialect: str, output: Path | None, check: Path | None) -> int:
-    """Print the OpenAPI 3.1 document of a dialect, as this version serves it."""
+    """Print the OpenAPI 3.1 document of a dialect."""
     document = encoded(dialect_named(dialect))
     try:
         if check is not None:

@@ -15,7 +15,7 @@ from diglot.settings import load
 @click.option(
     "--database",
     metavar="FILE|URL",
-    help="A SQLite file, made when it is missing, or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db]",
+    help="A SQLite file, made when missing, or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db]",
 )
 @click.option("--workers", type=int, help="Server processes; one for each processor core. [default: 1]")
 @click.option(
@@ -23,9 +23,7 @@ from diglot.settings import load
     default=None,
     help="Refuse what the vendor itself would refuse, such as nested groups. [default: no]",
 )
-@click.option(
-    "--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]"
-)
+@click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option
 def serve(config: str | None, **flags: Any) -> None:
     """Start the server.
@@ -33,4 +31,4 @@ def serve(config: str | None, **flags: Any) -> None:
     Every option can also be set in the environment, as DIGLOT_HOST, DIGLOT_PORT and so on, or in the file
     of --config. Flags win over the environment, and the environment over the file.
     """
-    server.serve(load(flags, file=config), server.printed)
+    server.serve(load(flags, file=config), server.announce)

@@ -6,16 +6,15 @@ import os
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
 import click
 from granian.constants import Interfaces
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from diglot.app import from_environment
 from diglot.cli.database import check
@@ -43,10 +42,14 @@ class Address:
     port: int
 
     @property
+    def near(self) -> str:
+        """The IP at which this machine reaches it."""
+        return _ALL.get(self.ip, self.ip)
+
+    @property
     def url(self) -> str:
         """Where a client on this machine finds it."""
-        ip = _ALL.get(self.ip, self.ip)
-        return f"http://[{ip}]:{self.port}" if ":" in ip else f"http://{ip}:{self.port}"
+        return f"http://[{self.near}]:{self.port}" if ":" in self.near else f"http://{self.near}:{self.port}"
 
 
 def free_address(host: str, port: int) -> Address:
@@ -77,29 +80,38 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"host {host!r} is not an address of this machine"
 
 
-class _Announcing(Server):
+class _Announcing(MPServer):
     """The server, calling a function once it answers."""
 
     def __init__(self, address: Address, announce: Callable[[], None], **options: Any) -> None:
         super().__init__("diglot.app:from_environment", address.ip, address.port, **options)
-        self._url = address.url + HEALTH
+        self._address = address
         self._announce = announce
 
     def startup(self, *arguments: Any) -> None:
         """Start the workers, then wait for their first answer beside them."""
-        super().startup(*arguments)
+        super().startup(*arguments)  # type: ignore[no-untyped-call]
         threading.Thread(target=self._wait, daemon=True).start()
 
     def _wait(self) -> None:
         until = time.monotonic() + _START_SECONDS
         pause = threading.Event()
         while time.monotonic() < until and not self.main_loop_interrupt.is_set():
-            try:
-                with urllib.request.urlopen(self._url, timeout=5):  # noqa: S310 - our own http address
-                    return self._announce()
-            except (urllib.error.URLError, OSError):
-                pause.wait(0.02)
+            if _answers(self._address):
+                return self._announce()
+            pause.wait(0.02)
         return None
+
+
+def _answers(address: Address) -> bool:
+    connection = HTTPConnection(address.near, address.port, timeout=5)
+    try:
+        connection.request("GET", HEALTH)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -121,6 +133,6 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     server.serve(target_loader=from_environment, wrap_loader=False)
 
 
-def printed(url: str) -> None:
+def announce(url: str) -> None:
     """Say where the server is."""
     click.echo(f"Diglot serves on {url} (stop with Ctrl+C)")

@@ -23,17 +23,28 @@ async def read_bytes(request: Request[Any, Any, Any], most: int, media: str = _J
     """Return the body; raise `Unsupported` or `TooLarge` (which reads no further)."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
         raise Unsupported
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
+    if _exceeds(request.headers.get("content-length", ""), most):
         raise TooLarge(most)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    more = True
+    while more:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("The body ends before its end")
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:
             raise TooLarge(most)
         chunks.append(chunk)
+        more = message.get("more_body", False)
     return b"".join(chunks)
+
+
+def _exceeds(length: str, most: int) -> bool:
+    """Tell whether an announced length passes the limit; a server refuses what is no number itself."""
+    digits = length.lstrip("0")
+    return digits.isascii() and digits.isdigit() and (len(digits) > len(str(most)) or int(digits) > most)
 
 
 def read_members(body: bytes, *, unique: bool = False) -> Members:

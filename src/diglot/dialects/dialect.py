@@ -112,10 +112,19 @@ def resolver(dialect: Dialect) -> Callable[..., Any]:
     return call
 
 
+def header(request: Request[Any, Any, Any], name: bytes) -> str | None:
+    """Return the last header of a lower-case name, without building a mapping of all."""
+    found = None
+    for key, value in request.scope["headers"]:
+        if key == name:
+            found = value.decode("latin-1")
+    return found
+
+
 def bearer(request: Request[Any, Any, Any]) -> str | None:
     """Return the token of `Authorization: Bearer`, or None where there is no such header."""
-    header = request.headers.get("authorization")
-    if header is None:
+    written = header(request, b"authorization")
+    if written is None:
         return None
-    scheme, _, token = header.partition(" ")
+    scheme, _, token = written.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

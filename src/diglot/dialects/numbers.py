@@ -1,9 +1,24 @@
-"""How answers print numbers and instants."""
+"""How answers print numbers and instants.
 
-from datetime import UTC, datetime, timedelta
+A page of contacts prints hundreds of instants: days are remembered and the parts of a day are tables.
+"""
+
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+_LAST_DAY: Final = date.max.toordinal() - _EPOCH_ORDINAL
+_FIRST_DAY: Final = 1 - _EPOCH_ORDINAL
+_MINUTES: Final = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440))
+_SECONDS: Final = tuple(f"{second:02}Z" for second in range(60))
+_MILLISECONDS: Final = tuple(f"{part:03}Z" for part in range(1000))
+
+
+@lru_cache(maxsize=8192)
+def _day(days: int) -> str:
+    # An offset may carry an instant past the ends of the calendar; RFC 3339 has no such year.
+    return date.fromordinal(min(max(days, _FIRST_DAY), _LAST_DAY) + _EPOCH_ORDINAL).isoformat()
 
 
 def whole_if_integral(number: float | None) -> float | None:
@@ -15,12 +30,14 @@ def in_seconds(instant: int | None) -> str | None:
     """Return an instant as RFC 3339 in whole seconds, `...T10:01:44Z`."""
     if instant is None:
         return None
-    return (_EPOCH + timedelta(seconds=instant // 1_000_000)).isoformat() + "Z"
+    days, second = divmod(instant // 1_000_000, 86_400)
+    return _day(days) + _MINUTES[second // 60] + _SECONDS[second % 60]
 
 
 def in_milliseconds(instant: int | None) -> str | None:
     """Return an instant as RFC 3339 in milliseconds, `...T10:01:44.000Z`."""
     if instant is None:
         return None
-    moment = _EPOCH + timedelta(milliseconds=instant // 1_000)
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    days, part = divmod(instant // 1_000, 86_400_000)
+    second, fraction = divmod(part, 1000)
+    return f"{_day(days)}{_MINUTES[second // 60]}{second % 60:02}.{_MILLISECONDS[fraction]}"

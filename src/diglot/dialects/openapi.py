@@ -106,9 +106,9 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _query_parameter(name: str, schema: dict[str, Any], required: bool) -> dict[str, Any]:
-    inner = {key: value for key, value in schema.items() if key != "description"}
-    if inner.get("type") == "string" or "$ref" in inner or name == "subscribed":
-        inner.pop("default", None)  # an empty text stands for "not given"
+    inner = _tidy({key: value for key, value in schema.items() if key != "description"})
+    if inner.get("type") != "integer":
+        inner.pop("default", None)  # it stands for "not given"
     return {
         "name": name,
         "in": "query",
@@ -123,12 +123,13 @@ def _content(body: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _responses(operation: Operation, dialect: Dialect) -> dict[str, Any]:
-    statuses = [400, 401, 403, 500]
-    if operation.has_id or (operation.query is not None and "Contact" in operation.query.__name__):
-        statuses.append(404)
+    statuses = [401, 403, 500]
+    if operation.query is not None or operation.body is not None:
+        statuses.append(400)
     if operation.body is not None:
         statuses += [413, 415]
-        statuses += [404] if not operation.has_id and operation.method == "PATCH" else []
+    if _names_a_thing(operation):
+        statuses.append(404)
     if operation.conflict:
         statuses.append(409)
     success = {"description": "Success.", "content": _content(operation.answer)}
@@ -139,26 +140,64 @@ def _responses(operation: Operation, dialect: Dialect) -> dict[str, Any]:
     return {str(operation.status): success, **faults}
 
 
+def _names_a_thing(operation: Operation) -> bool:
+    """Tell whether the path, the query or the body names something that has to exist."""
+    structs = [struct for struct in (operation.query, operation.body) if struct is not None]
+    fields = {name for struct in structs for name in struct.__struct_fields__}
+    return operation.has_id or operation.method == "PATCH" or not fields.isdisjoint({"id", "list_id"})
+
+
 def _schemas(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any]:
     roots: list[type[msgspec.Struct]] = [dialect.error_body]
     for operation in operations:
         roots += [operation.answer, *([operation.body] if operation.body else [])]
     _, components = msgspec.json.schema_components(dict.fromkeys(roots), ref_template=_REF)
-    found = {**components, **dialect.schemas}
-    return {name: _tidy(found[name]) for name in sorted(found)}
+    tidy = {name: _tidy(schema) for name, schema in (components | dialect.schemas).items()}
+    used = _reached(tidy, [root.__name__ for root in roots])
+    return {name: tidy[name] for name in sorted(used)}
+
+
+def _reached(schemas: dict[str, Any], names: list[str]) -> set[str]:
+    """Return the names of the schemas that are referred to from some, and their own."""
+    reached: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in reached:
+            reached.add(name)
+            names += _references(schemas[name])
+    return reached
+
+
+def _references(schema: Any) -> list[str]:
+    if isinstance(schema, list):
+        return [name for each in schema for name in _references(each)]
+    if not isinstance(schema, dict):
+        return []
+    if "$ref" in schema:
+        return [schema["$ref"].rpartition("/")[2]]
+    return [name for each in schema.values() for name in _references(each)]
 
 
 def _tidy(schema: Any) -> Any:
-    """Return a schema without what generators stumble over: encoded defaults, empty `required`."""
+    """Return a schema as generators of clients like it.
+
+    Null is one of the types where that can be said, a reference stands alone, an integer has its size,
+    nothing is said twice.
+    """
     if isinstance(schema, list):
         return [_tidy(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    tidy = {
-        key: _tidy(value) for key, value in schema.items() if not (key == "default" and value in ({}, ""))
-    }
-    if tidy.get("required") == []:
-        del tidy["required"]
-    if "$ref" in tidy:
-        return {"$ref": tidy["$ref"]}
-    return tidy
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}
+    if (inner := _nullable(schema)) is not None:
+        return {**_tidy(inner), "type": [inner["type"], "null"]}
+    tidy = {key: _tidy(value) for key, value in schema.items() if key != "title" and value != []}
+    return {"format": "int64", **tidy} if tidy.get("type") == "integer" else tidy
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the other schema of a choice between one type and null."""
+    options = schema.get("anyOf", [])
+    others = [option for option in options if option != {"type": "null"}]
+    return others[0] if len(options) == 2 and len(others) == 1 and "type" in others[0] else None

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 UNSUBSCRIBED: Final = "unsubscribed"
 SUBSCRIBED: Final = "subscribed"
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(msgspec.Struct, frozen=True):
     """A contact as answers show it. `tags` and `attributes` are JSON as encoded; instants in microseconds."""
 
     pk: int

@@ -10,7 +10,9 @@ import time
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+# To the digits that `int` reads in base 32.
+_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BASE32 = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
 SEGMENT_PREFIX: Final = "seg_"
@@ -32,7 +34,7 @@ def new_id() -> str:
 def prefixed(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:
     """Return the prefixed form of a UUID."""
     bits = int(uuid.replace("-", ""), 16)
-    return prefix + "".join(_ALPHABET[bits >> shift & 31] for shift in range(125, -1, -5))
+    return prefix + "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def read_id(written: str, prefix: str = SEGMENT_PREFIX) -> str | None:
@@ -43,7 +45,4 @@ def read_id(written: str, prefix: str = SEGMENT_PREFIX) -> str | None:
     body = written.removeprefix(prefix)
     if body == written or not _BASE32.fullmatch(body):
         return None
-    bits = 0
-    for character in body:
-        bits = bits << 5 | _VALUES[character]
-    return _written(bits)
+    return _written(int(body.translate(_DIGITS), 32))

@@ -1,11 +1,12 @@
 """Contacts: create, read, change, delete, import."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound

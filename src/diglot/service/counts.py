@@ -25,18 +25,20 @@ class Counts:
 
     _counts: OrderedDict[_Key, int] = field(default_factory=OrderedDict)
 
-    async def count(self, transaction: Transaction, relation: Relation, state: State) -> int:
-        """Return the number of members in the state that the transaction sees."""
+    def remembered(self, relation: Relation, state: State) -> int | None:
+        """Return the number of members in a state, where that is known without asking."""
         if relation.kept is None and tree.is_draft(relation.node):
             return 0
-        if relation.kept is None and membership.moves_with_time(relation.node):
-            return await membership.count(transaction, relation)
-        who = tree.encode(relation.node) if relation.kept is None else relation.kept
-        key = (relation.workspace, state.version, relation.zone.key or "", who)
-        found = self._counts.get(key)
+        key = _key(relation, state)
+        return None if key is None else self._counts.get(key)
+
+    async def count(self, transaction: Transaction, relation: Relation, state: State) -> int:
+        """Return the number of members in the state that the transaction sees."""
+        found = self.remembered(relation, state)
         if found is None:
             found = await membership.count(transaction, relation)
-            self._remember(key, found)
+            if (key := _key(relation, state)) is not None:
+                self._remember(key, found)
         return found
 
     def _remember(self, key: _Key, count: int) -> None:
@@ -46,3 +48,11 @@ class Counts:
                 self._counts.popitem(last=False)
             except KeyError:  # another thread emptied it
                 return
+
+
+def _key(relation: Relation, state: State) -> _Key | None:
+    if relation.kept is not None:
+        return relation.workspace, state.version, "", relation.kept
+    if membership.moves_with_time(relation.node):
+        return None
+    return relation.workspace, state.version, relation.zone.key, tree.encode(relation.node)

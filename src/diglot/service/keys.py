@@ -49,6 +49,13 @@ class KeyShape:
         prefix = next(prefix for prefix in self.prefixes if secret.startswith(prefix))
         return secret[: len(prefix) + SHOWN_LENGTH] if len(secret) >= len(prefix) + 24 else prefix
 
+    def check_secret(self, secret: str) -> str:
+        """Return a key that somebody has already; raise `Invalid` for one not of the dialect's form."""
+        if len(secret) > LONGEST_KEY or not self.is_key(secret):
+            begins = " or ".join(self.prefixes)
+            raise Invalid.at(("key",), f"not a {self.dialect} key: it begins with {begins}")
+        return secret
+
     def check_scopes(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
         """Return the scopes, or the default ones; raise `Invalid` for one the vendor does not have."""
         for scope in scopes:
@@ -80,11 +87,7 @@ class Keys:
         Raise `Invalid` for a secret not of the dialect's form, `Conflict` for one that exists.
         """
         scopes = shape.check_scopes(scopes)
-        if secret is not None and not (len(secret) <= LONGEST_KEY and shape.is_key(secret)):
-            raise Invalid.at(
-                ("key",), f"not a {shape.dialect} key: it begins with {' or '.join(shape.prefixes)}"
-            )
-        kept = secret or shape.new_secret()
+        kept = shape.new_secret() if secret is None else shape.check_secret(secret)
 
         async def work(transaction: Transaction) -> None:
             now = self.clock()

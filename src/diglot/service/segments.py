@@ -77,7 +77,7 @@ class Segments:
 
     async def counted(self, caller: Caller, id_: str | None) -> CountedSegment:
         """Return a segment with its count; raise `NotFound`."""
-        return await self._with(caller, id_, _whole)
+        return await self._with(caller, id_, lambda counted: counted)
 
     async def estimate(self, caller: Caller, id_: str | None) -> int:
         """Return how many contacts are members; raise `NotFound`."""
@@ -168,9 +168,14 @@ class Segments:
         await self.engine.write(work)
 
     async def _with(self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]) -> T:
+        segment, state = await self.engine.glance(lambda tx: _with_state(tx, caller, id_))
+        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
+        count = self.counts.remembered(relation, state)
+        if count is not None:
+            return part(CountedSegment(segment, count))
+
         async def work(transaction: Transaction) -> T:
-            segment = await _segment(transaction, caller, id_)
-            state = await workspaces.state(transaction, caller.workspace)
+            segment, state = await _with_state(transaction, caller, id_)
             return part(await self._counted(transaction, caller, segment, state, self.clock()))
 
         return await self.engine.read(work)
@@ -178,8 +183,7 @@ class Segments:
     async def _relation(
         self, transaction: Transaction, caller: Caller, id_: str | None
     ) -> tuple[Segment, Relation, int]:
-        segment = await _segment(transaction, caller, id_)
-        state = await workspaces.state(transaction, caller.workspace)
+        segment, state = await _with_state(transaction, caller, id_)
         relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
         return segment, relation, await self.counts.count(transaction, relation, state)
 
@@ -206,12 +210,15 @@ class Segments:
         return CountedSegment(segment, await membership.count(transaction, relation))
 
 
-def _whole(counted: CountedSegment) -> CountedSegment:
-    return counted
-
-
 async def _segment(transaction: Transaction, caller: Caller, id_: str | None) -> Segment:
     found = None if id_ is None else await segments.by_id(transaction, caller.workspace, id_)
+    if found is None:
+        raise NotFound("segment")
+    return found
+
+
+async def _with_state(transaction: Transaction, caller: Caller, id_: str | None) -> tuple[Segment, State]:
+    found = None if id_ is None else await segments.by_id_with_state(transaction, caller.workspace, id_)
     if found is None:
         raise NotFound("segment")
     return found

@@ -67,7 +67,7 @@ class Engine(Protocol):
         """Run a unit that reads; all its reads see one state of the database."""
 
     async def glance(self, work: Work[T]) -> T:
-        """Run a unit of one or two reads by unique key."""
+        """Run a unit of one read by unique key; it is no transaction."""
 
     async def write(self, work: Work[T]) -> T:
         """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""

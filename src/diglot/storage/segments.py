@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
@@ -11,7 +12,8 @@ from diglot.model.segments import Condition, Segment, SegmentType, Source
 from diglot.storage.backends import ZERO, Backend, Expression
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import segment_members, segments
+from diglot.storage.tables import segment_members, segments, workspaces
+from diglot.storage.workspaces import State
 
 _c = segments.c
 _SHOWN = (
@@ -20,6 +22,16 @@ _SHOWN = (
 )
 _HERE = _c.workspace == bindparam("workspace")
 _BY_ID = Statement(select(*_SHOWN).where(_HERE, _c.id == bindparam("id")))
+_WITH_STATE = Statement(
+    select(
+        *_SHOWN,
+        workspaces.c.contacts_version,
+        workspaces.c.contact_count,
+        workspaces.c.time_zone,
+    )
+    .join(workspaces, workspaces.c.workspace == _c.workspace)
+    .where(_HERE, _c.id == bindparam("id"))
+)
 _COUNT = Statement(select(func.count()).select_from(segments).where(_HERE))
 _PAGE = Statement(
     select(*_SHOWN)
@@ -89,6 +101,14 @@ async def by_id(transaction: Transaction, workspace: int, id_: str) -> Segment |
     """Return a segment by its UUID."""
     row = await transaction.row(_BY_ID, {"workspace": workspace, "id": id_})
     return None if row is None else _segment(row)
+
+
+async def by_id_with_state(
+    transaction: Transaction, workspace: int, id_: str
+) -> tuple[Segment, State] | None:
+    """Return a segment by its UUID and the state of the workspace, of one snapshot without a transaction."""
+    row = await transaction.row(_WITH_STATE, {"workspace": workspace, "id": id_})
+    return None if row is None else (_segment(row[:-3]), State(row[-3], row[-2], ZoneInfo(row[-1])))
 
 
 async def page(

@@ -124,6 +124,7 @@ class SQLite:
         self._threads: list[_Thread] = []
         self._writer: _Thread | None = None
         self._here: sqlite3.Connection | None = None
+        self._glance: SQLiteTransaction | None = None
         self._pending: deque[_Pending] = deque()
         self._drainer: asyncio.Task[None] | None = None
 
@@ -143,6 +144,7 @@ class SQLite:
                 await thread
             # Point reads of cached pages cost less than a hop to another thread.
             self._here = _open(self._path, shared=True)
+            self._glance = SQLiteTransaction(self._here)
         except sqlite3.Error as error:
             await self.close()
             raise Misconfigured(f"database {str(self._path)!r} cannot be opened: {error}") from error
@@ -165,8 +167,8 @@ class SQLite:
             self._readers.put_nowait(reader)
 
     async def glance(self, work: Work[T]) -> T:
-        assert self._here is not None
-        return _read(work, self._here)
+        assert self._glance is not None
+        return drive(work(self._glance))
 
     async def write(self, work: Work[T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()

@@ -234,7 +234,7 @@ class SegmentPatch(msgspec.Struct, frozen=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
-    filter_criteria: Criteria = msgspec.Raw(b"")
+    filter_criteria: Criteria | UnsetType = UNSET
 
 
 class PageQuery(msgspec.Struct, frozen=True):
@@ -271,10 +271,10 @@ class ContactFields(msgspec.Struct, frozen=True):
     source: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
     status: StatusWord | UnsetType = UNSET
     tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET
-    custom_fields: Attributes = msgspec.Raw(b"{}")
+    custom_fields: Attributes | UnsetType = UNSET
     firstName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
     lastName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
-    customFields: Attributes = msgspec.Raw(b"{}")  # noqa: N815
+    customFields: Attributes | UnsetType = UNSET  # noqa: N815
     subscribed: bool | UnsetType = UNSET
     engagement_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
     lead_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from litestar import Request
 
-from diglot.dialects.dialect import Dialect, bearer
+from diglot.dialects.dialect import Dialect, bearer, header
 from diglot.dialects.schemas import condition_schemas
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.dialects.topmail.errors import render_error
@@ -37,7 +37,7 @@ KEYS: Final = KeyShape(
 def _secret(request: Request[Any, Any, Any]) -> str | None:
     """Return the bearer token, which wins over the older `X-API-Key`."""
     token = bearer(request)
-    return request.headers.get("x-api-key") if token is None else token
+    return header(request, b"x-api-key") if token is None else token
 
 
 def _may(scopes: frozenset[str], needed: str) -> bool:

@@ -176,14 +176,14 @@ class SegmentCreate(msgspec.Struct, frozen=True):
     """A new segment; without conditions it is a draft and matches nobody."""
 
     name: Name
-    conditions: Conditions = msgspec.Raw(b"{}")
+    conditions: Conditions | UnsetType = UNSET
 
 
 class SegmentPatch(msgspec.Struct, frozen=True):
     """The parts of a segment to change."""
 
     name: Name | UnsetType = UNSET
-    conditions: Conditions = msgspec.Raw(b"{}")
+    conditions: Conditions | UnsetType = UNSET
 
 
 class WindowQuery(msgspec.Struct, frozen=True):
@@ -211,7 +211,7 @@ class ContactFields(msgspec.Struct, frozen=True):
 
     first_name: ShortText | UnsetType | None = UNSET
     last_name: ShortText | UnsetType | None = UNSET
-    attributes: Attributes = msgspec.Raw(b"{}")
+    attributes: Attributes | UnsetType = UNSET
     subscribed: bool | UnsetType = UNSET
     status: StatusWord | UnsetType = UNSET
     tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET

@@ -1,0 +1,146 @@
+"""`diglot demo`."""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from diglot.cli import example_contacts, server
+from diglot.cli.database import is_embedded, opened
+from diglot.cli.example_segments import SEGMENTS
+from diglot.dialects.dialect import Dialect
+from diglot.dialects.registry import DIALECTS
+from diglot.errors import Conflict, Misconfigured, Unauthenticated
+from diglot.model.pages import Window
+from diglot.model.workspaces import Caller
+from diglot.service.clock import system_clock
+from diglot.service.contacts import Contacts
+from diglot.service.keys import Keys
+from diglot.service.segments import Segments
+from diglot.settings import Settings, load
+from diglot.storage.engine import Engine, sqlite_path
+
+_WORKSPACE: Final = "Demo"
+_NEWEST: Final = Window(0, 1)
+
+
+@click.command()
+@click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
+@click.option("--port", type=int, help="The port; 0 takes a free one. [default: 8000]")
+@click.option(
+    "--database", metavar="FILE", default="diglot-demo.db", show_default=True, help="Where the examples are."
+)
+@click.option("--no-serve", is_flag=True, help="Make the examples, print the keys and stop.")
+def demo(*, no_serve: bool, **flags: Any) -> None:
+    """Start a server with example contacts and segments.
+
+    There are 10,000 contacts and a dozen segments to try things out with. It prints a key for each dialect
+    and a curl line to paste. The file is made the first time and reused afterwards; the keys are kept
+    beside it. Delete both files to start afresh.
+    """
+    settings = load(flags)
+    if not is_embedded(settings.database):
+        raise Misconfigured("the demo keeps its examples in a file: give --database a file name")
+    if no_serve:
+        demonstration = asyncio.run(_make(settings.database))
+        click.echo(demonstration.introduction(f"http://{settings.host}:{settings.port}"))
+    else:
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    server.free_address(settings.host, settings.port)
+    demonstration = asyncio.run(_make(settings.database))
+
+    def announce(url: str) -> None:
+        click.echo(demonstration.introduction(url))
+        server.announce(url)
+
+    server.serve(settings, announce)
+
+
+@dataclass(frozen=True, slots=True)
+class _Demonstration:
+    summary: str
+    keys: dict[str, str]
+    segment: str | None
+
+    def introduction(self, url: str) -> str:
+        """Return the keys, and for each a line to paste."""
+        of_segment = "segments" if self.segment is None else f"segments/{self.segment}/contacts"
+        calls = {"misar": "segments?limit=5", "topmail": f"{of_segment}?limit=5"}
+        lines = [self.summary]
+        for dialect in DIALECTS:
+            key, path = self.keys[dialect.name], f"{dialect.prefix}/{calls[dialect.name]}"
+            lines += ["", f"{dialect.title} key: {key}"]
+            lines += [f'  curl "{url}{path}" -H "Authorization: Bearer {key}"']
+        return "\n".join([*lines, ""])
+
+
+async def _make(url: str) -> _Demonstration:
+    """Make what is missing of the examples; whatever is there stays as it is."""
+    began = time.monotonic()
+    async with opened(url) as engine:
+        keys = await _keys(engine, sqlite_path(url).with_suffix(".keys"))
+        caller = await Keys(engine).authenticate(DIALECTS[0].name, keys[DIALECTS[0].name])
+        filled = await _fill(engine, caller)
+        contacts = await Contacts(engine).page(caller, _NEWEST)
+        segments = await Segments(engine).page(caller, _NEWEST)
+    how = f"made in {time.monotonic() - began:.1f} s" if filled else "as they were"
+    summary = f"{contacts.total:,} contacts and {segments.total} segments in {sqlite_path(url)}, {how}"
+    return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
+
+
+async def _fill(engine: Engine, caller: Caller) -> bool:
+    contacts, segments = Contacts(engine), Segments(engine)
+    if not (await contacts.page(caller, _NEWEST)).total:
+        await contacts.import_all(caller, list(example_contacts.contacts(system_clock())))
+    elif (await segments.page(caller, _NEWEST)).total:
+        return False
+    for example in SEGMENTS:
+        await segments.create(caller, example.new(caller))
+    return True
+
+
+async def _keys(engine: Engine, file: Path) -> dict[str, str]:
+    """Return the demo's keys: those of the file where they still open the workspace."""
+    service = Keys(engine)
+    kept = _read(file)
+    keys = {dialect.name: await _key(service, dialect, kept.get(dialect.name)) for dialect in DIALECTS}
+    if keys != kept:
+        _write(file, keys)
+    return keys
+
+
+async def _key(service: Keys, dialect: Dialect, kept: str | None) -> str:
+    try:
+        await service.authenticate(dialect.name, kept)
+    except Unauthenticated:
+        try:
+            return await service.create(dialect.keys, _WORKSPACE, secret=kept)
+        except Conflict:  # it was revoked
+            return await service.create(dialect.keys, _WORKSPACE)
+    assert kept is not None
+    return kept
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise Misconfigured(f"{file} is not a file of demo keys: delete it ({error})") from error
+
+
+def _write(file: Path, keys: dict[str, str]) -> None:
+    """Write the keys where only this user can read them."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as opened_file:
+        os.fchmod(descriptor, 0o600)
+        opened_file.write(msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")

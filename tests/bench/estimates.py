@@ -1,0 +1,1 @@
+def report(filled): return ""

@@ -1,0 +1,88 @@
+"""Server CPU per request: Diglot beside a bare ASGI app and beside FastAPI, all under granian, in turn."""
+
+import asyncio
+import statistics
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.load import Served, fetch, served
+from bench.store import Filled
+from diglot.model.ids import prefixed
+
+HERE = str(Path(__file__).resolve().parents[1])
+ROUNDS = 7
+SIDES = ("diglot", "bare", "fastapi")
+
+
+@dataclass
+class Call:
+    """A call to measure; paths may differ by side only in the form of an id."""
+
+    name: str
+    path: str
+    plain_path: str
+    key: str
+    requests: int
+    cpu: dict[str, list[float]] = field(default_factory=lambda: {side: [] for side in SIDES})
+
+
+def calls(filled: Filled) -> list[Call]:
+    """Return the calls that the table has a row for."""
+    misar, topmail = filled.segments["misar"], filled.segments["topmail"]
+    one, other = "/mail/v1/segments/", "/api/v1/segments/"
+    page, window = "/mail/v1/contacts?limit=100", "/api/v1/contacts?limit=100"
+    return [
+        Call("Misar GET segment", one + prefixed(misar), one + misar, filled.misar_key, 3000),
+        Call("Topmail GET segment", other + topmail, other + topmail, filled.topmail_key, 3000),
+        Call("Misar page of 100", page, page, filled.misar_key, 400),
+        Call("Topmail page of 100", window, window, filled.topmail_key, 400),
+    ]
+
+
+def measure(filled: Filled) -> list[Call]:
+    """Return the calls with their CPU seconds per request, by side and round."""
+    environment = {
+        "PYTHONPATH": HERE,
+        "BENCH_URL": filled.url,
+        "BENCH_COUNT": str(filled.count),
+        "DIGLOT_DATABASE": filled.url,
+    }
+    measured = calls(filled)
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(served("diglot", "diglot.app:from_environment", environment, factory=True)),
+            stack.enter_context(served("bare", "bench.apps.bare:app", environment, factory=False)),
+            stack.enter_context(served("fastapi", "bench.apps.fastapi_orm:app", environment, factory=False)),
+        ]
+        for call in measured:
+            asyncio.run(_compare(call, servers))
+    return measured
+
+
+async def _compare(call: Call, servers: list[Served]) -> None:
+    headers = {"Authorization": f"Bearer {call.key}"}
+    answers = {one.name: await fetch(one.port, _path(call, one), headers, 200) for one in servers}
+    if answers["diglot"] != answers["bare"]:
+        raise RuntimeError(f"{call.name}: the bare app answers other bytes")
+    for _ in range(ROUNDS):
+        for server in servers:
+            before = server.cpu()
+            await fetch(server.port, _path(call, server), headers, call.requests)
+            call.cpu[server.name].append((server.cpu() - before) / call.requests)
+
+
+def _path(call: Call, server: Served) -> str:
+    return call.path if server.name == "diglot" else call.plain_path
+
+
+def table(measured: list[Call]) -> str:
+    """Return the table: medians, and the ratios of one round as medians."""
+    rows = ["| call | diglot us | bare us | fastapi us | diglot / bare | fastapi / diglot |", "|---|---|---|---|---|---|"]
+    for call in measured:
+        medians = [statistics.median(call.cpu[side]) * 1e6 for side in SIDES]
+        over = statistics.median(a / b for a, b in zip(call.cpu["diglot"], call.cpu["bare"], strict=True))
+        under = statistics.median(a / b for a, b in zip(call.cpu["fastapi"], call.cpu["diglot"], strict=True))
+        figures = " | ".join(f"{median:.0f}" for median in medians)
+        rows.append(f"| {call.name} | {figures} | {over:.2f} | {under:.2f} |")
+    return "\n".join(rows)

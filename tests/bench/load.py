@@ -1,0 +1,111 @@
+"""Load from keep-alive connections, and the CPU time of a whole server process with its children."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+TICKS = os.sysconf("SC_CLK_TCK")
+CONNECTIONS = 16
+READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server under granian: its name in the table, its process, its port."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    port: int
+
+    def cpu(self) -> float:
+        """Return the CPU seconds used so far by the process and its children."""
+        return sum(_cpu(pid) for pid in _family(self.process.pid))
+
+
+def _stat(pid: str) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _family(pid: int) -> Iterator[int]:
+    """Yield a process and its children (granian's workers have none)."""
+    yield pid
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int(_stat(folder.name)[1]) == pid:
+                yield int(folder.name)
+
+
+def _cpu(pid: int) -> float:
+    fields = _stat(str(pid))
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(name: str, target: str, environment: Mapping[str, str], *, factory: bool) -> Iterator[Served]:
+    """Serve an ASGI app with granian, one worker, as every side of a comparison is."""
+    port = free_port()
+    options = ["--interface", "asgi", "--loop", "uvloop", "--no-access-log", "--log-level", "error"]
+    command = [sys.executable, "-m", "granian", *options, "--port", str(port), target]
+    process = subprocess.Popen(
+        [*command, "--factory"] if factory else command, env={**os.environ, **environment}
+    )
+    try:
+        _wait(port, process)
+        yield Served(name, process, port)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        try:
+            urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+        except OSError:
+            if process.poll() is not None:
+                raise RuntimeError("the server stopped") from None
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("the server did not answer")
+
+
+async def fetch(port: int, path: str, headers: Mapping[str, str], count: int) -> bytes:
+    """Send a GET so many times over several connections; return the body of the last answer."""
+    lines = [f"GET {path} HTTP/1.1", "Host: bench", *(f"{name}: {value}" for name, value in headers.items())]
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    shares = [count // CONNECTIONS + (index < count % CONNECTIONS) for index in range(CONNECTIONS)]
+    bodies = await asyncio.gather(*(_connection(port, request, share) for share in shares if share))
+    return bodies[0]
+
+
+async def _connection(port: int, request: bytes, count: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
+    body = b""
+    for _ in range(count):
+        writer.write(request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if not head.startswith(b"http/1.1 200"):
+            raise RuntimeError(head.decode())
+        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        body = await reader.readexactly(length)
+    writer.close()
+    await writer.wait_closed()
+    return body

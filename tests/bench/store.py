@@ -1,0 +1,90 @@
+"""A workspace full of contacts, with a key of each dialect and a segment of each."""
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from itertools import islice
+
+from bench.data import contacts
+from diglot.dialects.registry import dialect_named
+from diglot.model.segments import Condition, Source
+from diglot.conditions import tree
+from diglot.service.keys import Keys
+from diglot.service.segments import NewSegment, Segments
+from diglot.storage import contacts as rows
+from diglot.storage import migrate, workspaces
+from diglot.storage.engine import Engine, Transaction, connect
+
+BATCH = 5_000
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a benchmark needs to ask: keys, ids, the workspace's number."""
+
+    url: str
+    workspace: int
+    misar_key: str
+    topmail_key: str
+    segments: dict[str, str]
+    count: int
+
+
+async def fill(url: str, count: int) -> Filled:
+    """Migrate a database and fill one workspace, with a progress bar."""
+    await migrate.upgrade(url)
+    engine = connect(url)
+    await engine.open()
+    try:
+        keys = Keys(engine)
+        misar = await keys.create(dialect_named("misar").keys, "bench")
+        topmail = await keys.create(dialect_named("topmail").keys, "bench")
+        caller = await keys.authenticate("misar", misar)
+        await _insert(engine, caller.workspace, count)
+        made: dict[str, str] = {}
+        members = 0
+        for dialect, source in _SOURCES.items():
+            node = tree.All((tree.Predicate("attributes.plan", tree.Op.EQUALS, tree.Text("pro")),))
+            new = NewSegment(f"Pro — {dialect}", Condition(node, Source(dialect, source)))
+            counted = await Segments(engine).create(caller, new)
+            made[dialect], members = counted.segment.id, counted.count
+        return Filled(url, caller.workspace, misar, topmail, made, members)
+    finally:
+        await engine.close()
+
+
+_SOURCES = {
+    "misar": '{"operator":"AND","rules":[{"field":"plan","operator":"equals","value":"pro"}]}',
+    "topmail": '{"match":"all","rules":[{"field":"plan","operator":"equals","value":"pro"}]}',
+}
+
+
+async def _insert(engine: Engine, workspace: int, count: int) -> None:
+    started = time.monotonic()
+    source = contacts(count)
+    done = 0
+    while batch := list(islice(source, BATCH)):
+
+        async def work(transaction: Transaction, batch: list[rows.Contact] = batch) -> None:
+            locked = await workspaces.lock(transaction, workspace, contacts=len(batch))
+            await rows.insert_all(transaction, workspace, batch, locked.zone)
+
+        await engine.write(work)
+        done += len(batch)
+        _progress(done, count, started)
+
+
+def _progress(done: int, count: int, started: float) -> None:
+    share = done / count
+    bar = "#" * round(30 * share)
+    rate = done / max(time.monotonic() - started, 0.001)
+    sys.stderr.write(f"\r[{bar:<30}] {done:,} of {count:,} contacts, {rate:,.0f}/s")
+    if done == count:
+        sys.stderr.write("\n")
+    sys.stderr.flush()
+
+
+def filled(url: str, count: int) -> Filled:
+    """Fill a database from synchronous code."""
+    return asyncio.run(fill(url, count))

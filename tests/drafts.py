@@ -1,0 +1,44 @@
+"""Requests in parts, so that parts can be broken."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import nasty
+from asgi import Headers, Request
+
+
+@dataclass
+class Known:
+    """What requests may name: the caller's things, another workspace's, and keys of every kind."""
+
+    key: str
+    other_keys: Sequence[str]
+    segments: list[str]
+    contacts: list[str]
+    emails: list[str]
+    foreign: Sequence[str]
+    round: int = 0
+
+
+@dataclass
+class Draft:
+    """A request in parts, so that parts can be broken."""
+
+    method: str
+    path: list[bytes]
+    known: Known
+    query: list[tuple[bytes, bytes]] = field(default_factory=list)
+    headers: Headers = field(default_factory=list)
+    body: Any = None
+    has_body: bool = False
+    content: Callable[[bytes], bytes] = bytes
+    piece: int = 0
+
+    def request(self) -> Request:
+        """Put the parts together."""
+        body = self.content(nasty.encode(self.body)) if self.has_body else b""
+        step = self.piece or len(body) or 1
+        chunks = [body[start : start + step] for start in range(0, len(body), step)]
+        query = b"&".join(key + b"=" + value for key, value in self.query)
+        return Request(self.method, b"/" + b"/".join(self.path), query, self.headers, chunks)

@@ -1,0 +1,117 @@
+"""Hostile requests: a valid request for any call, broken in one to three ways."""
+
+import json
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+import canonical
+import generate
+from breaks import BODY_BREAKS, OTHER_BREAKS
+from diglot.dialects.dialect import Dialect
+from diglot.dialects.misar.conditions import WORDS as MISAR
+from diglot.dialects.operations import Operation
+from diglot.dialects.rules import Words, write
+from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from drafts import Draft, Known
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Where a dialect keeps conditions and attributes, and its words."""
+
+    words: Words
+    condition: str
+    attributes: str
+
+
+SPOKEN: Final = {
+    "misar": Spoken(MISAR, "filter_criteria", "custom_fields"),
+    "topmail": Spoken(TOPMAIL, "conditions", "attributes"),
+}
+
+
+@dataclass
+class Maker:
+    """Makes the hostile requests of a dialect in an order that its seed repeats."""
+
+    dialect: Dialect
+    rng: Random
+    known: Known
+    made: int = 0
+
+    def next(self) -> Draft:
+        """Return the next request."""
+        self.made += 1
+        draft = self.valid(self.rng.choice(self.dialect.operations))
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            breaks = BODY_BREAKS if draft.has_body and self.rng.random() < 0.65 else OTHER_BREAKS
+            self.rng.choice(breaks)(self.rng, draft)
+        return draft
+
+    def valid(self, operation: Operation) -> Draft:
+        """Return a request for a call that it answers with success."""
+        parts = self.dialect.prefix.strip("/") + operation.path
+        ids = {"{segment_id:str}": self.known.segments, "{contact_id:str}": self.known.contacts}
+        path = [self.rng.choice(ids[part]) if part in ids else part for part in parts.split("/")]
+        draft = Draft(operation.method, [part.encode() for part in path], self.known)
+        draft.headers.append((b"authorization", b"Bearer " + self.known.key.encode()))
+        if operation.query is not None:
+            draft.query = self.query(operation)
+        if operation.body is not None:
+            draft.has_body, draft.body = True, self.body(operation.id)
+            draft.headers.append((b"content-type", b"application/json"))
+        return draft
+
+    def query(self, operation: Operation) -> list[tuple[bytes, bytes]]:
+        """Return parameters that a call takes."""
+        if operation.method == "DELETE":
+            return [(b"id", self.rng.choice(self.known.contacts).encode())]
+        return [(b"limit", b"3"), (b"search", b"example")][: self.rng.randint(1, 2)]
+
+    def body(self, operation: str) -> Any:
+        """Return a body that a call takes."""
+        spoken, rng = SPOKEN[self.dialect.name], self.rng
+        if operation in ("createSegment", "updateSegment"):
+            node = canonical.read(sayable(generate.condition(rng, depth=2)), "UTC")
+            segment = {
+                "name": f"Segment {self.made}",
+                spoken.condition: json.loads(write(node, spoken.words)),
+            }
+            kind = {"segment_type": rng.choice(("dynamic", "static"))}
+            return segment | (kind if operation == "createSegment" else {})
+        contact = self.contact(f"new{self.made}@example.com")
+        if operation == "createContact":
+            return contact
+        if operation == "importContacts":
+            again = self.contact(rng.choice(self.known.emails))
+            return {"contacts": [contact, again], "updateExisting": True, "tags": ["imported"]}
+        contact["email"] = rng.choice(self.known.emails)
+        return contact if operation == "updateContactByEmail" else _without(contact, "email")
+
+    def contact(self, email: str) -> dict[str, Any]:
+        """Return a contact's fields."""
+        attributes = {"plan": "pro", "seats": 3, "nested": {"a": [1, "b"]}}
+        return {
+            "email": email,
+            "first_name": "Ada",
+            "tags": ["vip", "new"],
+            "subscribed": True,
+            "engagement_score": 50,
+            "last_opened_at": "2026-01-01T00:00:00Z",
+            SPOKEN[self.dialect.name].attributes: attributes,
+        }
+
+
+def sayable(condition: dict[str, Any]) -> dict[str, Any]:
+    """Return a canonical condition without negations, which no vendor can write but as an operator."""
+    if "not" in condition:
+        return sayable(condition["not"])
+    return {
+        key: [sayable(item) for item in part] if key in ("all", "any") else part
+        for key, part in condition.items()
+    }
+
+
+def _without(value: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: part for name, part in value.items() if name != key}

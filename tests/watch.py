@@ -1,0 +1,70 @@
+"""Tells whether anything in a database changed, cheaply and exactly."""
+
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from typing import Any, Protocol
+
+import asyncpg
+
+from diglot.storage.engine import sqlite_path
+from diglot.storage.tables import metadata
+
+_TABLES = [table.name for table in metadata.sorted_tables]
+
+
+class Watch(Protocol):
+    """Watches a database from a connection of its own."""
+
+    async def state(self) -> object:
+        """Return a value that is equal for two moments exactly when every row was the same."""
+
+
+class _SQLite:
+    """Reads all rows, but only when SQLite says that another connection committed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._version: int | None = None
+        self._digest = ""
+
+    async def state(self) -> object:
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._digest = self._rows()
+        return self._digest
+
+    def _rows(self) -> str:
+        digest = hashlib.blake2b()
+        for table in _TABLES:
+            rows = self._connection.execute(f"SELECT * FROM {table}").fetchall()
+            digest.update(repr(rows).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+
+class _PostgreSQL:
+    """Lets the database hash every row, with the transaction that wrote it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        each = (f"SELECT sum(hashtextextended(xmin::text || t::text, 0)) FROM {name} t" for name in _TABLES)
+        self._statement = f"SELECT array[{', '.join(f'({one})' for one in each)}]"
+
+    async def state(self) -> object:
+        return await self._connection.fetchval(self._statement)
+
+
+@asynccontextmanager
+async def watching(url: str) -> AsyncIterator[Watch]:
+    """Lend a watch on a database."""
+    if url.startswith("postgresql"):
+        connection: Any = await asyncpg.connect(url)
+        try:
+            yield _PostgreSQL(connection)
+        finally:
+            await connection.close()
+    else:
+        with closing(sqlite3.connect(sqlite_path(url))) as file:
+            yield _SQLite(file)
