@@ -41,7 +41,8 @@ class Request:
         body = b"".join(self.chunks)
         shown = body if len(body) < 400 else body[:400] + b"..."
         path = self.path[:300].decode("latin-1")
-        return f"{self.method} {path}?{self.query[:300]!r} {_shortened(self.headers)} {len(body)} bytes: {shown!r}"
+        headers = _shortened(self.headers)
+        return f"{self.method} {path}?{self.query[:300]!r} {headers} {len(body)} bytes: {shown!r}"
 
 
 def _shortened(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -126,7 +126,7 @@ def _documented(dialect: Dialect, request: Request) -> set[int]:
     if request.method == "OPTIONS":
         return {204, 404}
     method = "GET" if request.method == "HEAD" else request.method
-    path = request.scope()["path"].removeprefix(dialect.prefix).strip("/").split("/")
+    path = [part for part in request.scope()["path"].removeprefix(dialect.prefix).split("/") if part]
     found = [each for each in _documents(dialect.name) if _fits(each.path, path)]
     # A literal part wins over a parameter, as in routing.
     nearest = min(found, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)

@@ -107,7 +107,7 @@ def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
         table.append((parts, tuple(methods)))
 
     def allowed(path: str) -> tuple[str, ...] | None:
-        parts = tuple(path.strip("/").split("/"))
+        parts = tuple(part for part in path.split("/") if part)
         # A literal part wins over a parameter, as in routing.
         for shape, methods in sorted(table, key=lambda row: sum(part is None for part in row[0])):
             if len(shape) == len(parts) and all(

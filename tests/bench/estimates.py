@@ -1,1 +1,111 @@
-def report(filled): return ""
+"""The estimate of unsaved conditions beside hand-written SQL on the same tables: wall time, in turn."""
+
+import asyncio
+import json
+import sqlite3
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from bench.data import NOW
+from bench.hand_written import CONDITIONS, HandWritten
+from bench.store import Filled
+from diglot.conditions.check import check
+from diglot.dialects import rules
+from diglot.dialects.misar.conditions import WORDS
+from diglot.storage import membership
+from diglot.storage.engine import Engine, connect
+from diglot.storage.membership import Relation
+
+ROUNDS = 3
+Count = Callable[[], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One condition measured: seconds of each round on both sides."""
+
+    name: str
+    members: int
+    ours: list[float]
+    theirs: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """The best of ours over the best of theirs: what is left when the machine is quiet."""
+        return min(self.ours) / min(self.theirs)
+
+
+def report(filled: Filled) -> str:
+    """Measure every condition and return the table."""
+    return table(asyncio.run(_measure(filled)))
+
+
+async def _measure(filled: Filled) -> list[Line]:
+    engine = connect(filled.url)
+    await engine.open()
+    driver = await _driver(filled.url)
+    try:
+        return [await _line(engine, driver, filled.workspace, one) for one in CONDITIONS]
+    finally:
+        await engine.close()
+
+
+async def _line(engine: Engine, driver: Any, workspace: int, one: HandWritten) -> Line:
+    node = check(rules.read(json.loads(one.wire), WORDS), ZoneInfo("UTC"))
+    relation = Relation(workspace, node, None, NOW, ZoneInfo("UTC"))
+
+    async def ours() -> int:
+        return await engine.read(lambda transaction: membership.count(transaction, relation))
+
+    async def theirs() -> int:
+        count: int = await driver(engine.backend.name, one, workspace)
+        return count
+
+    members, wanted = await ours(), await theirs()
+    if members != wanted:
+        raise RuntimeError(f"{one.name}: {members} members, by hand {wanted}")
+    line = Line(one.name, members, [], [])
+    for _ in range(ROUNDS):
+        line.ours.append(await _seconds(ours))
+        line.theirs.append(await _seconds(theirs))
+    return line
+
+
+async def _seconds(count: Count) -> float:
+    started = time.perf_counter()
+    await count()
+    return time.perf_counter() - started
+
+
+async def _driver(url: str) -> Any:
+    if url.startswith("postgres"):
+        connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+
+        async def ask(backend: str, one: HandWritten, workspace: int) -> Any:
+            return await connection.fetchval(one.sql(backend), workspace)
+
+        return ask
+    file = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    for pragma in ("cache_size=-65536", "mmap_size=8589934592"):
+        file.execute(f"PRAGMA {pragma}")
+
+    async def read(backend: str, one: HandWritten, workspace: int) -> Any:
+        return file.execute(one.sql(backend), (workspace,)).fetchone()[0]
+
+    return read
+
+
+def table(lines: list[Line]) -> str:
+    """Return the table, and the median of the ratios."""
+    rows = ["| condition | members | ours ms | by hand ms | ratio |", "|---|---|---|---|---|"]
+    for line in lines:
+        ours, theirs = min(line.ours) * 1000, min(line.theirs) * 1000
+        rows.append(f"| {line.name} | {line.members:,} | {ours:.0f} | {theirs:.0f} | {line.ratio:.2f} |")
+    median = statistics.median(line.ratio for line in lines)
+    return "\n".join([*rows, f"\nmedian ratio of {len(lines)} conditions: {median:.2f}"])

@@ -24,12 +24,12 @@ _NUMERIC = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 def nfc(text: str) -> str:
     """Return the text in normal form C."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def fold(text: str) -> str:
     """Return the form in which text is compared without regard to case."""
-    return nfc(nfc(text).casefold())
+    return text.lower() if text.isascii() else nfc(nfc(text).casefold())
 
 
 def email_form(text: str) -> str:

@@ -26,7 +26,8 @@ def integer(query: Mapping[str, str], key: str, default: int, *, least: int, mos
         return default
     if not _INTEGER.fullmatch(written):
         raise Invalid.at((key,), "Expected number, received string")
-    value = most if len(written.lstrip("0")) > len(str(most)) else min(int(written), most)
+    digits = written.lstrip("0")
+    value = most if len(digits) > len(str(most)) else min(int(digits or "0"), most)
     if value < least:
         raise Invalid.at((key,), f"Number must be greater than or equal to {least}")
     return value

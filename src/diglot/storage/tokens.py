@@ -14,6 +14,7 @@ forge a token nor match across one. Keys hold no control characters. Numbers and
 hexadecimal digits whose order as text is their order as numbers: no database ever parses one.
 """
 
+import re
 import struct
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ _ESCAPES: Final = {
     ord(mark): _ESCAPE + _BITS[n >> 2 & 1] + _BITS[n >> 1 & 1] + _BITS[n & 1]
     for n, mark in enumerate((OPEN, CLOSE, SCALAR, ELEMENT, SET, _ESCAPE, *_BITS))
 }
+_MARKS = re.compile("[\x18-\x1f]")
 # A number is PLAIN and its double; an integer too big to be sure of its double is BIG, its double, itself.
 PLAIN: Final = "d"
 BIG: Final = "b"
@@ -41,7 +43,7 @@ BIG_FROM: Final = 2**53
 
 def escape(value: str) -> str:
     """Return a value without marks."""
-    return value.translate(_ESCAPES)
+    return value.translate(_ESCAPES) if _MARKS.search(value) else value
 
 
 def double_key(value: float) -> str:

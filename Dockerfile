@@ -1,0 +1,33 @@
+# docker build --build-arg PYTHON_DIGEST=sha256:... -t diglot .   (the digest pins the base; without it the tag does)
+# docker run -p 8000:8000 -v diglot:/data diglot
+# docker run -v diglot:/data diglot keys create --dialect misar --workspace Acme
+ARG PYTHON_TAG=3.13.9-slim-bookworm
+ARG PYTHON_DIGEST=
+
+FROM python:${PYTHON_TAG}${PYTHON_DIGEST:+@${PYTHON_DIGEST}} AS build
+WORKDIR /build
+RUN python3 -m venv /opt/diglot && python3 -m venv /opt/build
+COPY requirements.lock requirements-build.lock ./
+RUN /opt/diglot/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
+ && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir wheels . \
+ && /opt/diglot/bin/pip install --no-cache-dir --no-deps --no-index wheels/*.whl
+
+FROM python:${PYTHON_TAG}${PYTHON_DIGEST:+@${PYTHON_DIGEST}}
+COPY --from=build /opt/diglot /opt/diglot
+RUN mkdir /data && chown 10001:10001 /data
+ENV PATH=/opt/diglot/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    DIGLOT_HOST=0.0.0.0 \
+    DIGLOT_PORT=8000 \
+    DIGLOT_DATABASE=/data/diglot.db
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["python3", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['DIGLOT_PORT'] + '/health', timeout=4)"]
+ENTRYPOINT ["diglot"]
+CMD ["serve"]
