@@ -27,7 +27,9 @@ def main() -> None:
         if given.database is None or database.name in given.database:
             print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
             with asyncio.Runner() as runner:
-                print(_on(database, runner, lambda url: runs[given.benchmark](filled(url, count))), flush=True)
+                print(
+                    _on(database, runner, lambda url: runs[given.benchmark](filled(url, count))), flush=True
+                )
 
 
 def _on(database: Database, runner: asyncio.Runner, work: Callable[[str], str]) -> str:

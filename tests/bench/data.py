@@ -19,7 +19,7 @@ TAGS = tuple(f"tag-{index}" for index in range(50))
 
 def contacts(count: int, first_pk: int = 1, seed: int = 1) -> Iterator[Contact]:
     """Yield so many contacts with dense keys."""
-    rng = Random(seed)  # noqa: S311
+    rng = Random(seed)
     for pk in range(first_pk, first_pk + count):
         yield _contact(rng, pk)
 

@@ -78,7 +78,10 @@ def _path(call: Call, server: Served) -> str:
 
 def table(measured: list[Call]) -> str:
     """Return the table: medians, and the ratios of one round as medians."""
-    rows = ["| call | diglot us | bare us | fastapi us | diglot / bare | fastapi / diglot |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| call | diglot us | bare us | fastapi us | diglot / bare | fastapi / diglot |",
+        "|---|---|---|---|---|---|",
+    ]
     for call in measured:
         medians = [statistics.median(call.cpu[side]) * 1e6 for side in SIDES]
         over = statistics.median(a / b for a, b in zip(call.cpu["diglot"], call.cpu["bare"], strict=True))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bench.data import contacts
-from diglot.dialects.registry import dialect_named
-from diglot.model.segments import Condition, Source
 from diglot.conditions import tree
+from diglot.dialects.registry import dialect_named
+from diglot.model.contacts import Contact
+from diglot.model.segments import Condition, Source
 from diglot.service.keys import Keys
 from diglot.service.segments import NewSegment, Segments
 from diglot.storage import contacts as rows
@@ -66,7 +67,7 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
     done = 0
     while batch := list(islice(source, BATCH)):
 
-        async def work(transaction: Transaction, batch: list[rows.Contact] = batch) -> None:
+        async def work(transaction: Transaction, batch: list[Contact] = batch) -> None:
             locked = await workspaces.lock(transaction, workspace, contacts=len(batch))
             await rows.insert_all(transaction, workspace, batch, locked.zone)
 

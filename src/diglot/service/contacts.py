@@ -116,7 +116,7 @@ class Contacts:
         """Make or change contacts by address, in order, in one transaction.
 
         A change without a status leaves the status of a contact that exists, so that whoever unsubscribed
-        stays so. A second change of one address in the import is a change to the first.
+        stays so. An address that the import gives twice exists the second time.
         """
 
         async def work(transaction: Transaction) -> Imported:
@@ -127,7 +127,7 @@ class Contacts:
             for change in changes:
                 batch.take(change)
             await batch.write(transaction, caller.workspace)
-            return Imported(len(batch.created), len(batch.updated), batch.skipped)
+            return Imported(len(batch.created), batch.changes, batch.skipped)
 
         return await self.engine.write(work)
 
@@ -154,20 +154,21 @@ class _Import:
         self.stored: dict[str, Contact] = {}
         self.created: dict[str, Contact] = {}
         self.updated: dict[str, Contact] = {}
+        self.changes = 0
         self.skipped = 0
 
     def take(self, change: Change) -> None:
+        """Take one contact of the import; each counts once, repeated addresses included."""
         email = change.email
-        if (new := self.created.get(email)) is not None:
-            self.created[email] = replace(_changed(new, change, self.now), updated_at=self.now)
-            return
-        stored = self.updated.get(email) or self.stored.get(email)
-        if stored is None:
+        known = self.created.get(email) or self.updated.get(email) or self.stored.get(email)
+        if known is None:
             self.created[email] = _new(change, self.locked.pk + len(self.created), self.now)
-        elif self.update_existing:
-            self.updated[email] = _changed(stored, change, self.now)
-        else:
+        elif not self.update_existing:
             self.skipped += 1
+        else:
+            changed = self.created if email in self.created else self.updated
+            changed[email] = _changed(known, change, self.now)
+            self.changes += 1
 
     async def write(self, transaction: Transaction, workspace: int) -> None:
         if self.created:
