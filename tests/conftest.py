@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from random import SystemRandom
 
 import pytest
@@ -9,6 +10,7 @@ import pytest_asyncio
 
 from diglot.storage.engine import Engine, connect
 from engines import DATABASES, Database
+from live import Live, running
 
 Tally = Callable[[str, str, int], None]
 _TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
@@ -72,3 +74,16 @@ async def engine(url: str) -> AsyncIterator[Engine]:
     await found.open()
     yield found
     await found.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def process(database: Database) -> AsyncIterator[Live]:
+    """Lend a server process on a migrated database, which all tests share."""
+    async with database.fresh() as found, running(found) as server:
+        yield server
+
+
+@pytest.fixture
+def live(process: Live, request: pytest.FixtureRequest) -> Live:
+    """Return the server process with a workspace of the test's own."""
+    return replace(process, workspace=request.node.name[:100])

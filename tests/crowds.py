@@ -56,15 +56,16 @@ class Crowd:
         assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
         return self.named(page.items)
 
-    async def page(self) -> list[Contact]:
-        """Return everybody, newest first."""
-        return await self.engine.read(lambda tx: contacts.page(tx, self.workspace, EVERYBODY))
+    async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
+        """Return a window of the members."""
+        return await self.engine.read(lambda tx: membership.page(tx, self._relation(node, now), window))
 
     def named(self, ids: Sequence[str]) -> frozenset[str]:
-        """Return the names of contacts by their ids, each at most once."""
-        assert len(set(ids)) == len(ids), "a member is listed twice"
-        wanted = set(ids)
-        return frozenset(name for name, one in self.contacts.items() if one.id in wanted)
+        """Return the names of contacts by their ids, which must come newest first, each once."""
+        names = {one.id: name for name, one in self.contacts.items()}
+        order = {one.id: one.pk for one in self.contacts.values()}
+        assert list(ids) == sorted(set(ids), key=order.__getitem__, reverse=True)
+        return frozenset(names[id_] for id_ in ids)
 
     def _relation(self, node: tree.Node, now: datetime) -> Relation:
         return Relation(self.workspace, node, None, micros(now), self.zone)

@@ -28,7 +28,7 @@ class Speaker:
     async def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
         """Send a request, expect a status and return the answer's JSON."""
         content = None if body is None else json.dumps(body).encode()
-        headers = bearer(self.key) | ({} if body is None else {"Content-Type": "application/json"})
+        headers = {**bearer(self.key), **({} if body is None else {"Content-Type": "application/json"})}
         url = f"{self.prefix}{path}"
         answer = await self.client.request(method, url, headers=headers, content=content)
         assert answer.status_code == status, f"{method} {url}: {answer.status_code} {answer.text[:500]}"

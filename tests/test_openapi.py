@@ -55,7 +55,6 @@ OPERATION = {
         "operationId": {"type": "string", "pattern": "^[a-z]+([A-Z][a-z]+)+$"},
         "tags": {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 1},
         "summary": TEXT,
-        "description": TEXT,
         "parameters": {"type": "array", "items": PARAMETER, "minItems": 1},
         "requestBody": {
             "type": "object",
@@ -69,7 +68,6 @@ OPERATION = {
             "additionalProperties": False,
             "patternProperties": {"^(20[01]|40[01349]|41[35]|500)$": RESPONSE},
         },
-        "x-extension": {"const": True},
     },
 }
 DOCUMENT = {

@@ -12,6 +12,7 @@ import spec_data
 from conftest import Tally
 from crowds import Crowd, load
 from diglot.conditions import tree
+from diglot.model.pages import Window
 from diglot.storage.engine import connect
 from engines import Database
 
@@ -77,7 +78,12 @@ async def test_an_acceptance_is_evaluated(
     assert await crowds["UTC"].members(node, people.now) == expected
 
 
-async def test_contacts_come_back_as_they_went_in(crowds: Mapping[str, Crowd]) -> None:
-    """Newest first, with every value as it was sent, whatever normal form is compared."""
+@pytest.mark.parametrize("limit", [1, 7, 1000])
+async def test_pages_follow_one_another(crowds: Mapping[str, Crowd], limit: int) -> None:
+    """Contacts come newest first and as they were sent, whatever form is compared; pages never overlap."""
+    now = spec_data.population().now
+    everybody = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
     for crowd in crowds.values():
-        assert await crowd.page() == list(crowd.contacts.values())[::-1]
+        windows = [Window(offset, limit) for offset in range(0, len(crowd.contacts) + 1, limit)]
+        pages = [await crowd.page(everybody, now, window) for window in windows]
+        assert [one for page in pages for one in page] == list(crowd.contacts.values())[::-1]

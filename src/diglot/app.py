@@ -27,6 +27,7 @@ from diglot.storage.engine import Engine, connect
 
 log = logging.getLogger("diglot")
 _ENCODE: Final = msgspec.json.Encoder().encode
+_ALLOWED: Final = "allowed"
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
@@ -41,7 +42,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
         request_max_body_size=None,
     )
     app.state[SERVICES] = _services(engine, clock, settings)
-    return http.Outer(app, _allowed(app), _healthy(engine), access_log=settings.access_log)  # type: ignore[arg-type]
+    app.state[_ALLOWED] = allowed = _allowed(app)
+    return http.Outer(app, allowed, _healthy(engine), access_log=settings.access_log)  # type: ignore[arg-type]
 
 
 def from_environment() -> http.App:
@@ -103,8 +105,8 @@ def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
     table: list[tuple[tuple[str | None, ...], tuple[str, ...]]] = []
     for route in app.routes:
         parts = tuple(part if isinstance(part, str) else None for part in route.path_components)
-        methods = sorted({*getattr(route, "methods", ()), "HEAD", "OPTIONS"})
-        table.append((parts, tuple(methods)))
+        methods = {*getattr(route, "methods", ()), "OPTIONS"}
+        table.append((parts, tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))))
 
     def allowed(path: str) -> tuple[str, ...] | None:
         parts = tuple(part for part in path.split("/") if part)
@@ -121,7 +123,7 @@ def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
 
 def _render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer an error in the envelope of the dialect whose prefix the path is under."""
-    known = _domain_error(error)
+    known = _domain_error(request, error)
     if not isinstance(known, DiglotError):
         request_id = request.scope.get("diglot.request_id")
         log.error("request %s failed", request_id, exc_info=known)
@@ -134,10 +136,9 @@ def _render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     )
 
 
-def _domain_error(error: Exception) -> Exception:
+def _domain_error(request: Request[Any, Any, Any], error: Exception) -> Exception:
     if isinstance(error, MethodNotAllowedException):
-        allow = (error.headers or {}).get("Allow", "")
-        return NotAllowed(sorted({*allow.replace(" ", "").split(","), "HEAD", "OPTIONS"} - {""}))
+        return NotAllowed(request.app.state[_ALLOWED](request.scope["path"]) or ())
     if isinstance(error, NotFoundException):
         return NotFound("route")
     if isinstance(error, ClientException):

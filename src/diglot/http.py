@@ -1,8 +1,9 @@
-"""The outer ASGI wrapper: request ids, HEAD, OPTIONS, NUL in paths, the access log, the health check.
+"""The outer ASGI wrapper: request ids, HEAD, OPTIONS, NUL in paths, unread bodies, access log, health check.
 
 Litestar's own middleware does not run for routing errors; this does.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -20,6 +21,11 @@ access = logging.getLogger("diglot.access")
 _REQUEST_ID: Final = b"x-request-id"
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH: Final = "/health"
+# A client reads its answer only after its body has gone out: what no call reads is read here, to this limit.
+MOST_UNREAD: Final = 64 * 1024 * 1024
+UNREAD_SECONDS: Final = 30
+# A shorter body fits the buffers of the connection, and no answer to it is lost.
+_SHORT: Final = 65_536
 
 
 class Outer:
@@ -51,15 +57,18 @@ class Outer:
         scope["diglot.request_id"] = request_id.decode()
         started = time.perf_counter()
         status = 0
+        body = _Body(receive) if _may_stay_unread(headers) else None
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (_REQUEST_ID, request_id)]
+                if body is not None:
+                    await body.finish()
             await send(message)
 
-        await self._answer(scope, receive, sending)
+        await self._answer(scope, receive if body is None else body.receive, sending)
         if self._access_log:
             took = (time.perf_counter() - started) * 1000
             line = "%s %s %s %.1f ms %s"
@@ -84,6 +93,37 @@ class Outer:
             await _plain(send, 200, b'{"status":"ok"}', [(b"content-type", b"application/json")])
         else:
             await _plain(send, 503, b'{"status":"database"}', [(b"content-type", b"application/json")])
+
+
+class _Body:
+    """A body on its way, of which an answer may come before its end."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)
+        return message
+
+    async def finish(self) -> None:
+        """Read the rest and forget it: a connection that closes with bytes unread loses the answer, too."""
+        size = 0
+        try:
+            async with asyncio.timeout(UNREAD_SECONDS):
+                while not self._ended and size < MOST_UNREAD:
+                    size += len((await self.receive()).get("body", b""))
+        except TimeoutError:
+            return
+
+
+def _may_stay_unread(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether the body is long, or of unknown length; who announces too much is answered at once."""
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit() or len(length) > len(str(MOST_UNREAD)):
+        return b"transfer-encoding" in headers
+    return _SHORT < int(length) <= MOST_UNREAD
 
 
 def _printable(path: str) -> str:

@@ -8,7 +8,7 @@ from diglot.conditions import operands, tree
 from diglot.conditions.fields import attribute_key, key_fault, kind_of, resolve
 from diglot.conditions.operands import Unfit
 from diglot.conditions.tree import Node, Op
-from diglot.conditions.written import ABSENT, Broken, Group, Leaf, Negation, Written
+from diglot.conditions.written import ABSENT, Group, Leaf, Negation, Written
 from diglot.errors import Fault, Invalid, Path
 
 MOST_DEPTH: Final = 8
@@ -45,7 +45,7 @@ class _Check:
                 return self.group(written, depth)
             case Negation():
                 return self.negation(written, depth)
-            case Broken():
+            case _:
                 self.faults.extend(written.faults)
                 return None
 

@@ -70,16 +70,12 @@ def _operation(operation: Operation, dialect: Dialect) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": operation.summary,
     }
-    if operation.description:
-        described["description"] = operation.description
     parameters = [*_path_parameters(operation), *_query_parameters(operation)]
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _content(operation.body)}
     described["responses"] = _responses(operation, dialect)
-    if operation.extension:
-        described["x-extension"] = True
     return described
 
 

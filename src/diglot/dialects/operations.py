@@ -1,7 +1,7 @@
 """What a call is, said once: routed by Litestar, described in the OpenAPI document, walked by tests."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -24,13 +24,10 @@ class Operation:
     scope: str
     answer: type[msgspec.Struct]
     status: int = 200
-    description: str = ""
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     most_bytes: int = MEGABYTE
     conflict: bool = False
-    extension: bool = False
-    examples: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_id(self) -> bool:

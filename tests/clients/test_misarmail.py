@@ -1,0 +1,151 @@
+"""The vendor's client from PyPI, unmodified, against a server process: sync methods and async twins."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from inspect import isawaitable
+from typing import Any
+
+import misarmail  # type: ignore[import-untyped]
+import pytest
+
+from engines import Database
+from live import Live
+
+VIP = {"operator": "AND", "rules": [{"field": "status", "operator": "equals", "value": "subscribed"}]}
+PAGES = {"page": 1, "limit": 50, "total": 2, "total_pages": 1, "totalPages": 1}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One half of the client: its methods as they are, or those with `a` before their name."""
+
+    client: misarmail.MisarMailClient
+    prefix: str
+
+    async def contacts(self, method: str, *arguments: Any) -> Any:
+        """Call a method of `client.contacts`."""
+        return await _awaited(getattr(self.client.contacts, f"{self.prefix}{method}"), *arguments)
+
+    async def members(self, *arguments: Any) -> Any:
+        """Call `client.segments.members`."""
+        return await _awaited(getattr(self.client.segments, f"{self.prefix}members"), *arguments)
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Call what all methods call: the client has none of its own for the other segment calls."""
+        return await _awaited(getattr(self.client, f"_{self.prefix}request"), method, path, body)
+
+
+async def _awaited(function: Callable[..., Any], *arguments: Any) -> Any:
+    found = function(*arguments)
+    return await found if isawaitable(found) else found
+
+
+@pytest.fixture(params=["", "a"], ids=["sync", "async"])
+def prefix(request: pytest.FixtureRequest) -> str:
+    """Return what stands before the names of the methods."""
+    return str(request.param)
+
+
+async def _twin(live: Live, prefix: str, scopes: tuple[str, ...] = ()) -> Twin:
+    key = await live.key("misar", scopes=scopes)
+    return Twin(misarmail.MisarMailClient(key, base_url=f"{live.base}/mail/v1"), prefix)
+
+
+async def _fails(status: int, text: str, function: Callable[..., Any], *arguments: Any) -> None:
+    with pytest.raises(misarmail.MisarMailError) as raised:
+        await function(*arguments)
+    assert raised.value.status == status
+    assert str(raised.value) == f"misar-mail: API error {status} (api_error): {text}"
+    assert raised.value.is_unauthorized == (status == 401)
+
+
+def test_the_version_of_the_client() -> None:
+    """Another one has to be looked at first."""
+    assert version("misarmail") == "5.0.4"
+
+
+async def test_a_story(live: Live, prefix: str, tally: Any, database: Database) -> None:
+    """Contacts are made, segmented, changed and deleted, and the counts follow."""
+    twin = await _twin(live, prefix)
+    ids = []
+    for number in range(3):
+        contact = {"email": f"Ada{number}@example.com", "firstName": "Ada — “é”", "tags": ["vip"]}
+        made = await twin.contacts("create", contact)
+        assert made["success"] is True
+        assert made["data"]["email"] == f"ada{number}@example.com"
+        assert made["data"]["first_name"] == "Ada — “é”"
+        ids.append(made["data"]["id"])
+    segment = (await twin.ask("POST", "/segments", _segment()))["data"]
+    assert segment["contact_count"] == 3
+    members = await twin.members(segment["id"])
+    assert members["data"] == {"segment_id": segment["id"], "contact_ids": ids[::-1]}
+    second = await twin.members(segment["id"], 2, 2)
+    assert second["data"]["contact_ids"] == ids[:1]
+    pages = {"page": 2, "limit": 2, "total": 3, "totalPages": 2, "total_pages": 2}
+    assert second["pagination"] == pages
+    await _shrink(twin, segment["id"], ids)
+    tally("stories told through misarmail", database.name, 1)
+
+
+def _segment() -> dict[str, Any]:
+    return {"name": "VIP", "segment_type": "dynamic", "filter_criteria": VIP}
+
+
+async def _shrink(twin: Twin, segment: str, ids: list[str]) -> None:
+    changed = await twin.contacts("update", "ADA0@example.com", {"status": "unsubscribed"})
+    assert (changed["data"]["id"], changed["data"]["status"]) == (ids[0], "unsubscribed")
+    refreshed = await twin.ask("POST", f"/segments/{segment}/refresh")
+    assert refreshed["data"]["contact_count"] == 2
+    assert (await twin.members(segment))["data"]["contact_ids"] == [ids[2], ids[1]]
+    assert (await twin.contacts("get", ids[0]))["data"]["status"] == "unsubscribed"
+    assert await twin.contacts("delete", ids[1]) == {"success": True}
+    assert (await twin.ask("GET", f"/segments/{segment}/preview"))["data"]["total_matching"] == 1
+    assert (await twin.ask("GET", f"/segments/{segment}"))["data"]["contact_count"] == 1
+    assert await twin.ask("DELETE", f"/segments/{segment}") == {"success": True}
+    await _fails(404, "Segment not found", twin.members, segment)
+    listed = await twin.contacts("list")
+    assert [one["id"] for one in listed["data"]] == [ids[2], ids[0]]
+    assert listed["pagination"] == PAGES
+    assert (await twin.contacts("list", 2, 1))["data"][0]["id"] == ids[0]
+
+
+async def test_an_import(live: Live, prefix: str) -> None:
+    """An import makes, changes and refuses contacts, and says how many; whoever unsubscribed stays so."""
+    twin = await _twin(live, prefix)
+    await twin.contacts("create", {"email": "old@example.com", "status": "unsubscribed"})
+    contacts = [
+        {"email": "new@example.com", "firstName": "New", "customFields": {"plan": "pro"}, "tags": ["a"]},
+        {"email": "OLD@example.com", "firstName": "Old"},
+        {"email": "nobody"},
+    ]
+    done = await twin.contacts("import_contacts", {"contacts": contacts, "updateExisting": True})
+    assert done == {
+        "success": True,
+        "summary": {"imported": 1, "updated": 1, "skipped": 0, "errors": 1},
+        "errors": ["contacts.2.email: Invalid email"],
+    }
+    listed = (await twin.contacts("list"))["data"]
+    assert [(one["email"], one["first_name"], one["status"]) for one in listed] == [
+        ("new@example.com", "New", "subscribed"),
+        ("old@example.com", "Old", "unsubscribed"),
+    ]
+
+
+async def test_errors_reach_the_caller(live: Live, prefix: str) -> None:
+    """400, 401, 403, 404 and 409 become the client's own errors, with the server's text."""
+    twin = await _twin(live, prefix)
+    await _fails(400, "Validation failed", twin.contacts, "create", {"email": 5})
+    await _fails(400, "Validation failed", twin.contacts, "update", "nobody", {})
+    await _fails(404, "Contact not found", twin.contacts, "get", "a/b c")
+    await _fails(404, "Contact not found", twin.contacts, "delete", "a/b c")
+    await _fails(404, "Contact not found", twin.contacts, "update", "ada@example.com", {})
+    await _fails(404, "Segment not found", twin.members, "seg_1")
+    await twin.contacts("create", {"email": "ada@example.com"})
+    conflict = "A contact with this email already exists"
+    await _fails(409, conflict, twin.contacts, "create", {"email": "ADA@example.com"})
+    weak = await _twin(live, prefix, ("send",))
+    await _fails(403, "API key does not have 'contacts' scope", weak.contacts, "list")
+    stranger = Twin(misarmail.MisarMailClient(f"msk_{'0' * 64}", base_url=f"{live.base}/mail/v1/"), prefix)
+    missing = "Invalid or missing API key. Use: Authorization: Bearer msk_..."
+    await _fails(401, missing, stranger.contacts, "list")

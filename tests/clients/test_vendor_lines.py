@@ -1,0 +1,164 @@
+"""The lines of the vendors' pages, run by bash and by node: only host, key and SEGMENT_ID change."""
+
+import asyncio
+import json
+import shutil
+from asyncio.subprocess import PIPE
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from conftest import Tally
+from engines import Database
+from exchanges import difference
+from live import Live
+from server import bearer
+
+pytestmark = pytest.mark.clients
+
+FOLDER = Path(__file__).parent
+SECONDS = 30
+CRITERIA: dict[str, Any] = {
+    "operator": "AND",
+    "rules": [
+        {"field": "status", "operator": "equals", "value": "subscribed"},
+        {"field": "created_at", "operator": "after", "value": "2026-01-01"},
+        {"field": "tags", "operator": "contains", "value": "early-adopter"},
+    ],
+}
+NAME = "Active subscribers — Q1 2026"
+ABOUT = "Subscribed after Jan 1 with early-adopter tag"
+CONDITIONS: dict[str, Any] = {
+    "match": "all",
+    "rules": [
+        {"field": "engagement_score", "operator": "gte", "value": 50},
+        {"field": "subscribed", "operator": "equals", "value": True},
+    ],
+}
+
+
+def lines(file: str, replaced: dict[str, str]) -> list[str]:
+    """Return the documented lines of a file, with what a reader has to replace replaced."""
+    text = (FOLDER / file).read_text("utf-8").strip()
+    for what, by in replaced.items():
+        assert what in text
+        text = text.replace(what, by)
+    return text.split("\n\n")
+
+
+async def run(*command: str, folder: Path) -> str:
+    """Run a program and return what it printed; one that is missing fails."""
+    program = shutil.which(command[0])
+    assert program is not None, f"{command[0]} is needed"
+    found = await asyncio.create_subprocess_exec(
+        program, *command[1:], stdout=PIPE, stderr=PIPE, env={"PATH": _path(), "CURL_HOME": str(folder)}
+    )
+    out, err = await asyncio.wait_for(found.communicate(), SECONDS)
+    assert found.returncode == 0, err.decode()
+    return out.decode()
+
+
+def _path() -> str:
+    folders = [Path(found).parent for name in ("bash", "curl", "node") if (found := shutil.which(name))]
+    return ":".join(str(folder) for folder in dict.fromkeys(folders))
+
+
+async def curl(line: str, folder: Path) -> tuple[int, Any]:
+    """Run a curl line as it is; curl's own file of settings makes it print the status too."""
+    (folder / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')
+    body, _, status = (await run("bash", "-c", line, folder=folder)).rpartition("\n")
+    return int(status), json.loads(body)
+
+
+async def node(line: str, folder: Path) -> tuple[int, Any]:
+    """Run a fetch line as it is, then print what it found."""
+    script = f"{line}\nconsole.log(JSON.stringify([res.status, data]));"
+    status, data = json.loads(await run("node", "--input-type=module", "--eval", script, folder=folder))
+    return int(status), data
+
+
+async def make(live: Live, key: str, contacts: Sequence[dict[str, Any]]) -> None:
+    """Make contacts in Topmail's words."""
+    async with httpx.AsyncClient(base_url=live.base, headers=bearer(key)) as client:
+        for contact in contacts:
+            answer = await client.post("/api/v1/contacts", json=contact)
+            assert answer.status_code == 201, answer.text
+
+
+def _segment(name: str, description: str | None) -> dict[str, Any]:
+    return {
+        "id": "<seg id>",
+        "name": name,
+        "description": description,
+        "segment_type": "dynamic",
+        "filter_criteria": CRITERIA,
+        "contact_count": 1,
+        "last_calculated_at": "<rfc3339 s>",
+        "created_at": "<rfc3339 s>",
+        "updated_at": "<rfc3339 s>",
+    }
+
+
+def _listed(limit: int, descriptions: Sequence[str | None]) -> dict[str, Any]:
+    dropped = ("filter_criteria", "updated_at")
+    whole = [_segment(NAME, description) for description in descriptions]
+    items = [{key: part for key, part in one.items() if key not in dropped} for one in whole]
+    pagination = {"page": 1, "limit": limit, "total": len(items), "total_pages": 1}
+    return {"segments": items, "pagination": pagination}
+
+
+async def test_the_lines_of_misars_page(live: Live, tmp_path: Path, database: Database, tally: Tally) -> None:
+    """Its two curl lines and its two fetch lines list and create segments."""
+    replaced = {"https://api.misar.io": live.base, "msk_...": await live.key("misar")}
+    await make(live, await live.key("topmail"), [{"email": "a@example.com", "tags": ["early-adopter"]}])
+    await make(live, await live.key("topmail"), [{"email": "b@example.com", "tags": ["late-adopter"]}])
+    listing, creating = lines("misar-curl.txt", replaced)
+    assert await curl(listing, tmp_path) == (200, {"success": True, "data": _listed(20, [])})
+    status, created = await curl(creating, tmp_path)
+    assert (status, difference({"success": True, "data": _segment(NAME, ABOUT)}, created)) == (201, None)
+    fetching, posting = lines("misar-fetch.txt", replaced)
+    status, data = await node(posting, tmp_path)
+    assert (status, difference(_segment(NAME, None), data)) == (201, None)
+    status, data = await node(fetching, tmp_path)
+    assert (status, difference(_listed(20, [None, ABOUT]), data)) == (200, None)
+    status, listed = await curl(listing, tmp_path)
+    assert (status, listed) == (200, {"success": True, "data": data})
+    tally("documented lines run", database.name, 5)
+
+
+PERSON = {"email": "vip@example.com", "engagement_score": 50}
+ASLEEP = {"email": "asleep@example.com", "engagement_score": 49.5}
+GONE = {"email": "gone@example.com", "engagement_score": 90, "subscribed": False}
+
+
+async def test_the_lines_of_topmails_page(
+    live: Live, tmp_path: Path, database: Database, tally: Tally
+) -> None:
+    """Its seven curl lines create, list, show, rename, estimate, page and delete a segment."""
+    key = await live.key("topmail")
+    await make(live, key, [PERSON, ASLEEP, GONE])
+    replaced = {"https://api.topmail.so": live.base, "tm_live_abc123": key}
+    creating = lines("topmail-curl.txt", replaced)[2]
+    status, created = await curl(creating, tmp_path)
+    segment: dict[str, Any] = {"id": "<uuid>", "name": "Engaged Subscribers", "conditions": CONDITIONS}
+    segment |= {"created_at": "<rfc3339 ms>", "updated_at": "<rfc3339 ms>"}
+    assert (status, difference({"data": segment}, created)) == (201, None)
+    known = replaced | {"SEGMENT_ID": created["data"]["id"]}
+    listing, getting, _, renaming, deleting, estimating, paging = lines("topmail-curl.txt", known)
+    found_none = {"total": 0, "limit": 10, "offset": 0, "has_more": False}
+    assert await curl(listing, tmp_path) == (200, {"data": [], "pagination": found_none})
+    assert await curl(getting, tmp_path) == (200, created)
+    status, renamed = await curl(renaming, tmp_path)
+    new_name: dict[str, Any] = {"data": segment | {"name": "Top Engaged Subscribers"}}
+    assert (status, difference(new_name, renamed)) == (200, None)
+    estimate = {"data": {"count": 1, "estimated_count": 1}}
+    assert await curl(estimating, tmp_path) == (200, estimate)
+    status, page = await curl(paging, tmp_path)
+    assert (status, [one["email"] for one in page["data"]]) == (200, ["vip@example.com"])
+    assert page["pagination"] == {"total": 1, "limit": 50, "offset": 0, "has_more": False}
+    assert await curl(deleting, tmp_path) == (200, {"data": {"success": True}})
+    assert (await curl(getting, tmp_path))[0] == 404
+    tally("documented lines run", database.name, 8)

@@ -1,0 +1,60 @@
+"""The server as a process of its own, as `diglot serve` starts it."""
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from diglot.dialects.registry import dialect_named
+from diglot.service.keys import Keys
+from diglot.storage.engine import connect
+
+SECONDS: Final = 60
+_ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server that answers at `base`, on the database of `url`; a test has a workspace of its own there."""
+
+    base: str
+    url: str
+    workspace: str = "one"
+
+    async def key(self, dialect: str, scopes: tuple[str, ...] = (), prefix: str | None = None) -> str:
+        """Make a key through the operator's use case, beside the running server."""
+        shape = dialect_named(dialect).keys
+        engine = connect(self.url)
+        await engine.open()
+        try:
+            return await Keys(engine).create(shape, self.workspace, scopes, secret=shape.new_secret(prefix))
+        finally:
+            await engine.close()
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[Live]:
+    """Serve a migrated database until the end of the block; the server then leaves with 0."""
+    command = (sys.executable, "-m", "diglot", "serve", "--port", "0", "--database", url)
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=settings)
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode()
+        found = _ADDRESS.search(line)
+        assert found is not None, f"no address in {line!r}"
+        async with httpx.AsyncClient(base_url=found[0]) as client:
+            assert (await client.get("/health")).status_code == 200
+        yield Live(found[0], url)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        code = await asyncio.wait_for(process.wait(), SECONDS)
+    assert code == 0, f"the server left with {code}"
