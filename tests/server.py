@@ -17,7 +17,7 @@ from diglot.storage.engine import connect
 
 @dataclass
 class Server:
-    """A running app: `client` reaches it, `app` is called directly, `now` (microseconds) is what its clock says."""
+    """A running app: `client` reaches it, `app` is called directly, its clock says `now` (microseconds)."""
 
     url: str
     client: httpx.AsyncClient

@@ -149,8 +149,12 @@ class TopmailPage(BaseModel):
     pagination: dict[str, Any]
 
 
+def at(instant: int) -> datetime:
+    return datetime.fromtimestamp(instant / 1_000_000, UTC)
+
+
 def when(instant: int | None) -> datetime | None:
-    return None if instant is None else datetime.fromtimestamp(instant / 1_000_000, UTC)
+    return None if instant is None else at(instant)
 
 
 def contact(row: ContactRow) -> Contact:
@@ -215,8 +219,8 @@ async def misar_segment(id_: str, db: Session, workspace_: Workspace) -> MisarSe
         filter_criteria=json.loads(row.source),
         contact_count=COUNT,
         last_calculated_at=when(row.last_calculated_at),
-        created_at=when(row.created_at),
-        updated_at=when(row.updated_at),
+        created_at=at(row.created_at),
+        updated_at=at(row.updated_at),
     )
     return MisarSegmentAnswer(success=True, data=data)
 
@@ -228,8 +232,8 @@ async def topmail_segment(id_: str, db: Session, workspace_: Workspace) -> Topma
         id=row.id,
         name=row.name,
         conditions=json.loads(row.source),
-        created_at=when(row.created_at),
-        updated_at=when(row.updated_at),
+        created_at=at(row.created_at),
+        updated_at=at(row.updated_at),
     )
     return TopmailSegmentAnswer(data=data)
 
