@@ -78,6 +78,14 @@ def test_the_condition_is_written_canonically(pair: Pair) -> None:
     assert text == bodies.compact(wire_text(pair.canonical).encode())
 
 
+@pytest.mark.parametrize("dialect", SPOKEN)
+def test_a_lone_rule_is_written_in_a_group(dialect: str) -> None:
+    """Neither vendor can write a rule outside a group."""
+    lone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
+    alone = canonical.read({"all": [{"field": "email", "operator": "is_set"}]}, "UTC")
+    assert written(dialect, lone) == written(dialect, alone)
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 @pytest.mark.parametrize("dialect", SPOKEN)
 def test_reading_back_and_writing_changes_nothing(pair: Pair, dialect: str) -> None:

@@ -103,14 +103,11 @@ class _Repeated:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
             return _Repeated(key)
-        seen.add(key)
+        found[key] = value
     return found
 
 
