@@ -1,6 +1,7 @@
 """Rows of segments."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -77,9 +78,13 @@ _FOUND_PAGE = BackendStatement(
 )
 
 
+# Trees are immutable and asked for again and again; few, since one may hold 10,000 values.
+_tree = lru_cache(maxsize=256)(tree.decode)
+
+
 def _segment(row: Sequence[Any]) -> Segment:
     number, id_, name, description, kind, dialect, source, stored, *rest = row
-    condition = Condition(tree.decode(stored), Source(dialect, source))
+    condition = Condition(_tree(stored), Source(dialect, source))
     return Segment(number, id_, name, description, SegmentType(kind), condition, *rest)
 
 
