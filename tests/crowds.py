@@ -51,7 +51,7 @@ class Crowd:
         caller = Caller(self.workspace, self.zone, "key", frozenset())
         segments = Segments(self.engine, lambda: micros(now))
         condition = Condition(node, Source("canonical", "{}"))
-        made = await segments.create(caller, NewSegment("kept", condition, type=SegmentType.STATIC))
+        made = await segments.create_counted(caller, NewSegment("kept", condition, type=SegmentType.STATIC))
         _, page = await segments.member_ids(caller, made.segment.id, EVERYBODY)
         assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
         return self.named(page.items)

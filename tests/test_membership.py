@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from diglot.service.workspaces import Workspaces
+from diglot.storage import membership
 from diglot.storage.engine import connect
 from server import Server, serving
 from speakers import Misar, Topmail, speakers
@@ -159,3 +160,26 @@ async def test_an_import_leaves_the_status_alone(
     contact = (await told.topmail.ask("GET", f"/contacts/{id_}"))["data"]
     assert (contact["first_name"], contact["status"]) == ("Ada", after)
     assert await told.names(segment) == ({"ada"} if after == "subscribed" else set())
+
+
+async def test_what_shows_no_count_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Topmail's create and changes, and a rename where the count is known, keep the writer for no scan."""
+    await told.contact("ada@example.com", tags=["vip"])
+    id_ = (await told.misar.create("counted", VIP))["id"]
+    assert await told.misar.counts(id_) == (1, 1, 1)
+    scans: list[str] = []
+    count = membership.count
+
+    async def noted(*args: Any) -> int:
+        scans.append("scan")
+        return await count(*args)
+
+    monkeypatch.setattr(membership, "count", noted)
+    await told.topmail.create("uncounted", VIP | {"match": "all"})
+    await told.topmail.patch(id_, name="renamed there")
+    renamed = await told.misar.ask("PATCH", f"/segments/{id_}", {"name": "renamed here"})
+    assert (renamed["data"]["name"], renamed["data"]["contact_count"]) == ("renamed here", 1)
+    assert scans == []
+    changed = {"filter_criteria": {"operator": "OR", **VIP}}
+    await told.misar.ask("PATCH", f"/segments/{id_}", changed)
+    assert scans == ["scan"]

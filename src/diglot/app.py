@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Litestar, Request, Response, Router
-from litestar.di import Provide
 from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException
 
 from diglot import http
-from diglot.dialects.dialect import SERVICES, Answer, Dialect, Services, resolver
+from diglot.dialects.dialect import SERVICES, Answer, Dialect, Services
+from diglot.dialects.pipeline import routed
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
 from diglot.service.clock import Clock, system_clock
@@ -66,8 +66,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings) -> Services:
 def _router(dialect: Dialect) -> Router:
     return Router(
         path=dialect.prefix,
-        route_handlers=list(dialect.handlers),
-        dependencies={"call": Provide(resolver(dialect))},
+        route_handlers=[routed(dialect, endpoint) for endpoint in dialect.endpoints],
     )
 
 

@@ -48,7 +48,7 @@ async def fill(url: str, count: int) -> Filled:
         for dialect, source in _SOURCES.items():
             node = tree.All((tree.Predicate("attributes.plan", tree.Op.EQUALS, tree.Text("pro")),))
             new = NewSegment(f"Pro — {dialect}", Condition(node, Source(dialect, source)))
-            counted = await Segments(engine).create(caller, new)
+            counted = await Segments(engine).create_counted(caller, new)
             made[dialect], members = counted.segment.id, counted.count
         return Filled(url, caller.workspace, misar, topmail, made, members)
     finally:

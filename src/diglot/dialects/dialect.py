@@ -7,12 +7,10 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request
-from litestar.di import NamedDependency
-from litestar.handlers import HTTPRouteHandler
 
 from diglot.dialects import bodies, queries
-from diglot.dialects.operations import OPT, Operation
-from diglot.errors import Forbidden, Invalid, TooLarge, Unsupported
+from diglot.dialects.operations import Endpoint, Operation
+from diglot.errors import Invalid, TooLarge, Unsupported
 from diglot.model.workspaces import Caller
 from diglot.service.contacts import Contacts
 from diglot.service.keys import Keys, KeyShape
@@ -48,7 +46,7 @@ class Dialect:
     title: str
     prefix: str
     keys: KeyShape
-    handlers: Sequence[HTTPRouteHandler]
+    endpoints: Sequence[Endpoint]
     secret: Callable[[Request[Any, Any, Any]], str | None]
     may: Callable[[frozenset[str], str], bool]
     render_error: Callable[[Exception], Answer]
@@ -60,16 +58,23 @@ class Dialect:
     @property
     def operations(self) -> list[Operation]:
         """The calls of the dialect."""
-        return [handler.opt[OPT] for handler in self.handlers]
+        return [endpoint.operation for endpoint in self.endpoints]
 
 
 @dataclass(frozen=True, slots=True)
-class RequestInHand:
+class Call:
     """A request whose key is known and may do what it asks."""
 
     request: Request[Any, Any, Any]
+    operation: Operation
     caller: Caller
     services: Services
+
+    @property
+    def path(self) -> dict[str, str]:
+        """The parameters of the path."""
+        found: dict[str, str] = self.request.scope["path_params"]
+        return found
 
     @property
     def query(self) -> dict[str, str]:
@@ -78,8 +83,7 @@ class RequestInHand:
 
     async def body(self) -> bytes:
         """Return the body within the call's limit; raise `Unsupported` or `TooLarge`."""
-        operation: Operation = self.request.route_handler.opt[OPT]
-        return await bodies.read_bytes(self.request, operation.most_bytes)
+        return await bodies.read_bytes(self.request, self.operation.most_bytes)
 
     async def members(self, *, unique: bool = False) -> bodies.Members:
         """Return the encoded members of the JSON object in the body; `unique` refuses repeated keys."""
@@ -93,23 +97,6 @@ class RequestInHand:
         except (Invalid, Unsupported, TooLarge):
             await look_up()
             raise
-
-
-Call = NamedDependency[RequestInHand]
-
-
-def resolver(dialect: Dialect) -> Callable[..., Any]:
-    """Return the one dependency of a dialect: key, workspace and scope together."""
-
-    async def call(request: Request[Any, Any, Any]) -> RequestInHand:
-        services: Services = request.app.state[SERVICES]
-        caller = await services.keys.authenticate(dialect.name, dialect.secret(request))
-        operation: Operation = request.route_handler.opt[OPT]
-        if not dialect.may(caller.scopes, operation.scope):
-            raise Forbidden(operation.scope)
-        return RequestInHand(request, caller, services)
-
-    return call
 
 
 def header(request: Request[Any, Any, Any], name: bytes) -> str | None:

@@ -1,14 +1,16 @@
-"""What a call is, said once: routed by Litestar, described in the OpenAPI document, walked by tests."""
+"""What a call is, said once: routed by the pipeline, described in the OpenAPI document, walked by tests."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import Method
 
-OPT: Final = "operation"
+if TYPE_CHECKING:
+    from diglot.dialects.dialect import Call
+
+Handler = Callable[["Call"], Awaitable[msgspec.Struct]]
 MEGABYTE: Final = 1024 * 1024
 
 
@@ -34,12 +36,14 @@ class Operation:
         """Whether the path names a thing, so that it may be missing."""
         return "{" in self.path
 
-    def route(self) -> Callable[[Any], HTTPRouteHandler]:
-        """Return the decorator that makes a function the handler of this call."""
-        return route(
-            self.path,
-            http_method=self.method,
-            status_code=self.status,
-            operation_id=self.id,
-            opt={OPT: self},
-        )
+    def handled_by(self, handler: Handler) -> "Endpoint":
+        """Make a function the handler of this call; used as a decorator."""
+        return Endpoint(self, handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A call and the function that answers it."""
+
+    operation: Operation
+    handler: Handler

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.errors import NotFound
@@ -101,44 +102,28 @@ class Segments:
 
         return await self.engine.read(work)
 
-    async def create(self, caller: Caller, new: NewSegment) -> CountedSegment:
+    async def create(self, caller: Caller, new: NewSegment) -> Segment:
+        """Make a segment; a static one gets its members at once."""
+        return await self.engine.write(lambda tx: self._made(tx, caller, new))
+
+    async def create_counted(self, caller: Caller, new: NewSegment) -> CountedSegment:
         """Make a segment and evaluate it at once."""
 
         async def work(transaction: Transaction) -> CountedSegment:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, segments=1, moves=False)
-            segment = Segment(
-                number=locked.segment,
-                id=new_id(),
-                name=new.name,
-                description=new.description,
-                type=new.type,
-                condition=new.condition,
-                revision=1,
-                last_calculated_at=None if tree.is_draft(new.condition.tree) else now,
-                created_at=now,
-                updated_at=now,
-            )
-            await segments.insert_segment(transaction, caller.workspace, segment)
-            return await self._evaluated(transaction, caller, segment, now)
+            return await self._recounted(transaction, caller, await self._made(transaction, caller, new))
 
         return await self.engine.write(work)
 
-    async def change(self, caller: Caller, id_: str | None, change: SegmentChange) -> CountedSegment:
+    async def change(self, caller: Caller, id_: str | None, change: SegmentChange) -> Segment:
         """Change a segment; raise `NotFound`. What stays equal moves nothing, not even `updated_at`."""
+        return await self.engine.write(lambda tx: self._changed(tx, caller, id_, change))
+
+    async def change_counted(self, caller: Caller, id_: str | None, change: SegmentChange) -> CountedSegment:
+        """Change a segment and return its count too; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> CountedSegment:
-            now = self.clock()
-            moves = isinstance(change.condition, Condition)
-            await workspaces.lock(transaction, caller.workspace, moves=moves)
-            stored = await _segment(transaction, caller, id_)
-            changed = _changed(stored, change, now)
-            if changed is not stored:
-                await segments.update_segment(transaction, caller.workspace, changed)
-            if changed.revision == stored.revision:
-                return await self._recounted(transaction, caller, changed, now)
-            await segments.forget_members(transaction, caller.workspace, changed.number)
-            return await self._evaluated(transaction, caller, changed, now)
+            segment = await self._changed(transaction, caller, id_, change)
+            return await self._recounted(transaction, caller, segment)
 
         return await self.engine.write(work)
 
@@ -153,7 +138,7 @@ class Segments:
             if not draft:
                 segment = replace(segment, last_calculated_at=now)
                 await segments.update_segment(transaction, caller.workspace, segment)
-            return await self._recounted(transaction, caller, segment, now)
+            return await self._recounted(transaction, caller, segment)
 
         return await self.engine.write(work)
 
@@ -193,21 +178,53 @@ class Segments:
         relation = Relation.of(caller.workspace, segment, now, state.zone)
         return CountedSegment(segment, await self.counts.count(transaction, relation, state))
 
-    async def _evaluated(
-        self, transaction: Transaction, caller: Caller, segment: Segment, now: int
-    ) -> CountedSegment:
-        if segment.type is SegmentType.STATIC:
-            state = await workspaces.state(transaction, caller.workspace)
-            await membership.keep(transaction, caller.workspace, segment, now, state.zone)
-        return await self._recounted(transaction, caller, segment, now)
+    async def _made(self, transaction: Transaction, caller: Caller, new: NewSegment) -> Segment:
+        now = self.clock()
+        locked = await workspaces.lock(transaction, caller.workspace, segments=1, moves=False)
+        segment = Segment(
+            number=locked.segment,
+            id=new_id(),
+            name=new.name,
+            description=new.description,
+            type=new.type,
+            condition=new.condition,
+            revision=1,
+            last_calculated_at=None if tree.is_draft(new.condition.tree) else now,
+            created_at=now,
+            updated_at=now,
+        )
+        await segments.insert_segment(transaction, caller.workspace, segment)
+        await _keep(transaction, caller, segment, locked.zone, now)
+        return segment
 
-    async def _recounted(
-        self, transaction: Transaction, caller: Caller, segment: Segment, now: int
-    ) -> CountedSegment:
-        # Not through the remembered counts: a transaction that writes may still be undone.
+    async def _changed(
+        self, transaction: Transaction, caller: Caller, id_: str | None, change: SegmentChange
+    ) -> Segment:
+        now = self.clock()
+        moves = isinstance(change.condition, Condition)
+        locked = await workspaces.lock(transaction, caller.workspace, moves=moves)
+        stored = await _segment(transaction, caller, id_)
+        changed = _changed(stored, change, now)
+        if changed is not stored:
+            await segments.update_segment(transaction, caller.workspace, changed)
+        if changed.revision != stored.revision:
+            await segments.forget_members(transaction, caller.workspace, changed.number)
+            await _keep(transaction, caller, changed, locked.zone, now)
+        return changed
+
+    async def _recounted(self, transaction: Transaction, caller: Caller, segment: Segment) -> CountedSegment:
+        # A remembered count may be used, but none kept: what this transaction sees may be undone.
         state = await workspaces.state(transaction, caller.workspace)
-        relation = Relation.of(caller.workspace, segment, now, state.zone)
-        return CountedSegment(segment, await membership.count(transaction, relation))
+        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
+        count = self.counts.remembered(relation, state)
+        if count is None:
+            count = await membership.count(transaction, relation)
+        return CountedSegment(segment, count)
+
+
+async def _keep(transaction: Transaction, caller: Caller, segment: Segment, zone: ZoneInfo, now: int) -> None:
+    if segment.type is SegmentType.STATIC:
+        await membership.keep(transaction, caller.workspace, segment, now, zone)
 
 
 async def _segment(transaction: Transaction, caller: Caller, id_: str | None) -> Segment:

@@ -6,7 +6,7 @@ from typing import Final
 from diglot.dialects.dialect import Dialect, bearer
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.misar.errors import render_error
-from diglot.dialects.misar.routes import HANDLERS
+from diglot.dialects.misar.routes import ENDPOINTS
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.schemas import condition_schemas
 from diglot.service.keys import KeyShape
@@ -41,7 +41,7 @@ MISAR: Final = Dialect(
     title="Misar",
     prefix="/mail/v1",
     keys=KEYS,
-    handlers=HANDLERS,
+    endpoints=ENDPOINTS,
     secret=bearer,
     may=_may,
     render_error=render_error,

@@ -9,7 +9,7 @@ from diglot.dialects.dialect import Dialect, bearer, header
 from diglot.dialects.schemas import condition_schemas
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.dialects.topmail.errors import render_error
-from diglot.dialects.topmail.routes import HANDLERS
+from diglot.dialects.topmail.routes import ENDPOINTS
 from diglot.dialects.topmail.wire import ErrorBody
 from diglot.service.keys import KeyShape
 
@@ -49,7 +49,7 @@ TOPMAIL: Final = Dialect(
     title="Topmail",
     prefix="/api/v1",
     keys=KEYS,
-    handlers=HANDLERS,
+    endpoints=ENDPOINTS,
     secret=_secret,
     may=_may,
     render_error=render_error,

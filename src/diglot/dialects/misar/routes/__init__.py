@@ -1,7 +1,7 @@
-"""The handlers of Misar's calls."""
+"""The endpoints of Misar's calls."""
 
 from typing import Final
 
 from diglot.dialects.misar.routes import contacts, segments
 
-HANDLERS: Final = (*segments.HANDLERS, *contacts.HANDLERS)
+ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS)

@@ -3,8 +3,6 @@
 import asyncio
 from typing import Final
 
-from litestar.params import FromPath
-
 from diglot.conditions import tree
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects import contact_bodies, queries
@@ -29,7 +27,7 @@ _ONE: Final = "/contacts/{contact_id:str}"
     scope="read",
     query=wire.ContactPageQuery,
     answer=wire.ContactListAnswer,
-).route()
+).handled_by
 async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnswer:
     query = call.query
     if "id" in query:
@@ -65,7 +63,7 @@ def _condition(query: dict[str, str]) -> tree.Node | None:
     body=wire.ContactCreate,
     answer=wire.ContactAnswer,
     conflict=True,
-).route()
+).handled_by
 async def create_contact(call: Call) -> wire.ContactAnswer:
     change = await _change(call, required=True)
     contact = await call.services.contacts.create(call.caller, change)
@@ -80,9 +78,9 @@ async def create_contact(call: Call) -> wire.ContactAnswer:
     "Get a contact",
     scope="read",
     answer=wire.ContactAnswer,
-).route()
-async def get_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactAnswer:
-    return await _get(call, contact_id)
+).handled_by
+async def get_contact(call: Call) -> wire.ContactAnswer:
+    return await _get(call, call.path["contact_id"])
 
 
 async def _get(call: Call, contact_id: str) -> wire.ContactAnswer:
@@ -99,7 +97,7 @@ async def _get(call: Call, contact_id: str) -> wire.ContactAnswer:
     scope="write",
     body=wire.ContactPatchByEmail,
     answer=wire.ContactAnswer,
-).route()
+).handled_by
 async def update_contact_by_email(call: Call) -> wire.ContactAnswer:
     change = await _change(call, required=True)
     contact = await call.services.contacts.change_by_email(call.caller, change.email, change)
@@ -116,9 +114,9 @@ async def update_contact_by_email(call: Call) -> wire.ContactAnswer:
     body=wire.ContactPatch,
     answer=wire.ContactAnswer,
     conflict=True,
-).route()
-async def update_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactAnswer:
-    id_ = read_id(contact_id)
+).handled_by
+async def update_contact(call: Call) -> wire.ContactAnswer:
+    id_ = read_id(call.path["contact_id"])
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         change = await _change(call, required=False)
     contact = await call.services.contacts.change(call.caller, id_, change)
@@ -134,7 +132,7 @@ async def update_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactA
     scope="write",
     query=wire.ContactIdQuery,
     answer=wire.Success,
-).route()
+).handled_by
 async def delete_contact_by_query(call: Call) -> wire.Success:
     written = call.query.get("id")
     if written is None:
@@ -150,9 +148,9 @@ async def delete_contact_by_query(call: Call) -> wire.Success:
     "Delete a contact",
     scope="write",
     answer=wire.Success,
-).route()
-async def delete_contact(call: Call, contact_id: FromPath[str]) -> wire.Success:
-    return await _delete(call, contact_id)
+).handled_by
+async def delete_contact(call: Call) -> wire.Success:
+    return await _delete(call, call.path["contact_id"])
 
 
 async def _delete(call: Call, contact_id: str) -> wire.Success:
@@ -170,7 +168,7 @@ async def _delete(call: Call, contact_id: str) -> wire.Success:
     body=wire.ImportBody,
     answer=wire.ImportAnswer,
     most_bytes=32 * MEGABYTE,
-).route()
+).handled_by
 async def import_contacts(call: Call) -> wire.ImportAnswer:
     body = await call.body()
     # A full import takes a second to check: not on the thread that answers everybody else.
@@ -190,7 +188,7 @@ async def _change(call: Call, *, required: bool) -> Change:
     return read_change(fields, attributes, call.caller.zone)
 
 
-HANDLERS: Final = (
+ENDPOINTS: Final = (
     list_contacts,
     create_contact,
     get_contact,

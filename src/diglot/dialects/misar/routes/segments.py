@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from litestar.params import FromPath
-
 from diglot.dialects.dialect import Call
 from diglot.dialects.members import Missing, Reader
 from diglot.dialects.misar import pages, show, wire
@@ -31,7 +29,7 @@ _TYPES: Final = tuple(each.value for each in SegmentType)
     scope="read",
     answer=wire.SegmentListAnswer,
     query=wire.PageQuery,
-).route()
+).handled_by
 async def list_segments(call: Call) -> wire.SegmentListAnswer:
     paging = pages.read(call.query)
     page = await call.services.segments.counted_page(call.caller, paging.window)
@@ -49,7 +47,7 @@ async def list_segments(call: Call) -> wire.SegmentListAnswer:
     status=201,
     body=wire.SegmentCreate,
     answer=wire.SegmentAnswer,
-).route()
+).handled_by
 async def create_segment(call: Call) -> wire.SegmentAnswer:
     reader = Reader(await call.members(unique=True))
     reader.required("name", "segment_type", "filter_criteria")
@@ -65,7 +63,7 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     assert not isinstance(condition, Missing)
     text = None if isinstance(description, Missing) else description
     new = NewSegment(name, condition, text, SegmentType(kind))
-    counted = await call.services.segments.create(call.caller, new)
+    counted = await call.services.segments.create_counted(call.caller, new)
     return wire.SegmentAnswer(success=True, data=show.segment(counted))
 
 
@@ -77,9 +75,9 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     "Get a segment with its rules and its count",
     scope="read",
     answer=wire.SegmentAnswer,
-).route()
-async def get_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
-    counted = await call.services.segments.counted(call.caller, read_id(segment_id))
+).handled_by
+async def get_segment(call: Call) -> wire.SegmentAnswer:
+    counted = await call.services.segments.counted(call.caller, read_id(call.path["segment_id"]))
     return wire.SegmentAnswer(success=True, data=show.segment(counted))
 
 
@@ -92,12 +90,12 @@ async def get_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnsw
     scope="write",
     body=wire.SegmentPatch,
     answer=wire.SegmentAnswer,
-).route()
-async def update_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
-    id_ = read_id(segment_id)
+).handled_by
+async def update_segment(call: Call) -> wire.SegmentAnswer:
+    id_ = read_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         change = await _change(call)
-    counted = await call.services.segments.change(call.caller, id_, change)
+    counted = await call.services.segments.change_counted(call.caller, id_, change)
     return wire.SegmentAnswer(success=True, data=show.segment(counted))
 
 
@@ -126,9 +124,9 @@ async def _change(call: Call) -> SegmentChange:
     "Delete a segment; its contacts stay",
     scope="write",
     answer=wire.Success,
-).route()
-async def delete_segment(call: Call, segment_id: FromPath[str]) -> wire.Success:
-    await call.services.segments.delete(call.caller, read_id(segment_id))
+).handled_by
+async def delete_segment(call: Call) -> wire.Success:
+    await call.services.segments.delete(call.caller, read_id(call.path["segment_id"]))
     return wire.Success(success=True)
 
 
@@ -140,9 +138,9 @@ async def delete_segment(call: Call, segment_id: FromPath[str]) -> wire.Success:
     "Preview the members: the 10 newest, and how many there are",
     scope="read",
     answer=wire.PreviewAnswer,
-).route()
-async def preview_segment(call: Call, segment_id: FromPath[str]) -> wire.PreviewAnswer:
-    page = await call.services.segments.members(call.caller, read_id(segment_id), _PREVIEW)
+).handled_by
+async def preview_segment(call: Call) -> wire.PreviewAnswer:
+    page = await call.services.segments.members(call.caller, read_id(call.path["segment_id"]), _PREVIEW)
     data = wire.PreviewData([show.contact(one) for one in page.items], page.total)
     return wire.PreviewAnswer(success=True, data=data)
 
@@ -155,9 +153,9 @@ async def preview_segment(call: Call, segment_id: FromPath[str]) -> wire.Preview
     "Recalculate membership; takes no body",
     scope="write",
     answer=wire.RefreshAnswer,
-).route()
-async def refresh_segment(call: Call, segment_id: FromPath[str]) -> wire.RefreshAnswer:
-    counted = await call.services.segments.refresh(call.caller, read_id(segment_id))
+).handled_by
+async def refresh_segment(call: Call) -> wire.RefreshAnswer:
+    counted = await call.services.segments.refresh(call.caller, read_id(call.path["segment_id"]))
     shown = show.segment(counted)
     data = wire.RefreshData(shown.contact_count, shown.last_calculated_at)
     return wire.RefreshAnswer(success=True, data=data)
@@ -172,9 +170,9 @@ async def refresh_segment(call: Call, segment_id: FromPath[str]) -> wire.Refresh
     scope="read",
     query=wire.PageQuery,
     answer=wire.MembersAnswer,
-).route()
-async def list_segment_members(call: Call, segment_id: FromPath[str]) -> wire.MembersAnswer:
-    id_ = read_id(segment_id)
+).handled_by
+async def list_segment_members(call: Call) -> wire.MembersAnswer:
+    id_ = read_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         paging = pages.read(call.query)
     segment, page = await call.services.segments.member_ids(call.caller, id_, paging.window)
@@ -185,7 +183,7 @@ async def list_segment_members(call: Call, segment_id: FromPath[str]) -> wire.Me
     )
 
 
-HANDLERS: Final = (
+ENDPOINTS: Final = (
     list_segments,
     create_segment,
     get_segment,

@@ -1,7 +1,7 @@
-"""The handlers of Topmail's calls."""
+"""The endpoints of Topmail's calls."""
 
 from typing import Final
 
 from diglot.dialects.topmail.routes import contacts, segments
 
-HANDLERS: Final = (*segments.HANDLERS, *contacts.HANDLERS)
+ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS)

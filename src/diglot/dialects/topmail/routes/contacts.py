@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from litestar.params import FromPath
-
 from diglot.conditions import tree
 from diglot.dialects import contact_bodies, queries
 from diglot.dialects.dialect import Call
@@ -26,7 +24,7 @@ _CONTAINERS: Final = ("attributes",)
     scope="contacts:read",
     query=wire.ContactQuery,
     answer=wire.ContactListAnswer,
-).route()
+).handled_by
 async def list_contacts(call: Call) -> wire.ContactListAnswer:
     query = call.query
     condition = _condition(query)
@@ -55,7 +53,7 @@ def _condition(query: dict[str, str]) -> tree.Node | None:
     body=wire.ContactCreate,
     answer=wire.ContactAnswer,
     conflict=True,
-).route()
+).handled_by
 async def create_contact(call: Call) -> wire.ContactAnswer:
     values = contact_bodies.decoded(await call.members(), _CONTAINERS, "list_id")
     fields, attributes = contact_bodies.read(values, _CONTAINERS)
@@ -73,9 +71,9 @@ async def create_contact(call: Call) -> wire.ContactAnswer:
     "Get a contact with its lists",
     scope="contacts:read",
     answer=wire.ContactDetailAnswer,
-).route()
-async def get_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactDetailAnswer:
-    found = await call.services.contacts.get_with_lists(call.caller, read_id(contact_id))
+).handled_by
+async def get_contact(call: Call) -> wire.ContactDetailAnswer:
+    found = await call.services.contacts.get_with_lists(call.caller, read_id(call.path["contact_id"]))
     return wire.ContactDetailAnswer(show.contact_detail(*found))
 
 
@@ -89,9 +87,9 @@ async def get_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactDeta
     body=wire.ContactPatch,
     answer=wire.ContactAnswer,
     conflict=True,
-).route()
-async def update_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactAnswer:
-    id_ = read_id(contact_id)
+).handled_by
+async def update_contact(call: Call) -> wire.ContactAnswer:
+    id_ = read_id(call.path["contact_id"])
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         values = contact_bodies.decoded(await call.members(), _CONTAINERS)
         change = read_change(*contact_bodies.read(values, _CONTAINERS), call.caller.zone)
@@ -107,10 +105,10 @@ async def update_contact(call: Call, contact_id: FromPath[str]) -> wire.ContactA
     "Delete a contact",
     scope="contacts:delete",
     answer=wire.DeletedAnswer,
-).route()
-async def delete_contact(call: Call, contact_id: FromPath[str]) -> wire.DeletedAnswer:
-    await call.services.contacts.delete(call.caller, read_id(contact_id))
+).handled_by
+async def delete_contact(call: Call) -> wire.DeletedAnswer:
+    await call.services.contacts.delete(call.caller, read_id(call.path["contact_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
-HANDLERS: Final = (list_contacts, create_contact, get_contact, update_contact, delete_contact)
+ENDPOINTS: Final = (list_contacts, create_contact, get_contact, update_contact, delete_contact)

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from litestar.params import FromPath
-
 from diglot.conditions.tree import DRAFT
 from diglot.dialects import queries
 from diglot.dialects.dialect import Call
@@ -31,7 +29,7 @@ _DRAFT: Final = Condition(DRAFT, Source(show.NAME, write(DRAFT, WORDS)))
     scope="contacts:read",
     query=wire.SegmentQuery,
     answer=wire.SegmentListAnswer,
-).route()
+).handled_by
 async def list_segments(call: Call) -> wire.SegmentListAnswer:
     query = call.query
     search = queries.text(query, "search")
@@ -50,7 +48,7 @@ async def list_segments(call: Call) -> wire.SegmentListAnswer:
     status=201,
     body=wire.SegmentCreate,
     answer=wire.SegmentAnswer,
-).route()
+).handled_by
 async def create_segment(call: Call) -> wire.SegmentAnswer:
     reader = Reader(await call.members(unique=True))
     reader.required("name")
@@ -59,8 +57,8 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     reader.finish()
     assert not isinstance(name, Missing)
     new = NewSegment(name, _DRAFT if isinstance(condition, Missing) else condition)
-    counted = await call.services.segments.create(call.caller, new)
-    return wire.SegmentAnswer(show.segment(counted.segment))
+    segment = await call.services.segments.create(call.caller, new)
+    return wire.SegmentAnswer(show.segment(segment))
 
 
 @Operation(
@@ -71,9 +69,9 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     "Get a segment",
     scope="contacts:read",
     answer=wire.SegmentAnswer,
-).route()
-async def get_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
-    segment = await call.services.segments.get(call.caller, read_id(segment_id))
+).handled_by
+async def get_segment(call: Call) -> wire.SegmentAnswer:
+    segment = await call.services.segments.get(call.caller, read_id(call.path["segment_id"]))
     return wire.SegmentAnswer(show.segment(segment))
 
 
@@ -86,9 +84,9 @@ async def get_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnsw
     scope="contacts:write",
     body=wire.SegmentPatch,
     answer=wire.SegmentAnswer,
-).route()
-async def update_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentAnswer:
-    id_ = read_id(segment_id)
+).handled_by
+async def update_segment(call: Call) -> wire.SegmentAnswer:
+    id_ = read_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         reader = Reader(await call.members(unique=True))
         name = reader.name("name", _LONGEST_NAME)
@@ -98,8 +96,8 @@ async def update_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentA
         name=KEEP if isinstance(name, Missing) else name,
         condition=KEEP if isinstance(condition, Missing) else condition,
     )
-    counted = await call.services.segments.change(call.caller, id_, change)
-    return wire.SegmentAnswer(show.segment(counted.segment))
+    segment = await call.services.segments.change(call.caller, id_, change)
+    return wire.SegmentAnswer(show.segment(segment))
 
 
 @Operation(
@@ -110,9 +108,9 @@ async def update_segment(call: Call, segment_id: FromPath[str]) -> wire.SegmentA
     "Delete a segment; its contacts stay",
     scope="contacts:delete",
     answer=wire.DeletedAnswer,
-).route()
-async def delete_segment(call: Call, segment_id: FromPath[str]) -> wire.DeletedAnswer:
-    await call.services.segments.delete(call.caller, read_id(segment_id))
+).handled_by
+async def delete_segment(call: Call) -> wire.DeletedAnswer:
+    await call.services.segments.delete(call.caller, read_id(call.path["segment_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
@@ -124,9 +122,9 @@ async def delete_segment(call: Call, segment_id: FromPath[str]) -> wire.DeletedA
     "Count the contacts of a segment; takes no body",
     scope="contacts:read",
     answer=wire.EstimateAnswer,
-).route()
-async def estimate_segment(call: Call, segment_id: FromPath[str]) -> wire.EstimateAnswer:
-    count = await call.services.segments.estimate(call.caller, read_id(segment_id))
+).handled_by
+async def estimate_segment(call: Call) -> wire.EstimateAnswer:
+    count = await call.services.segments.estimate(call.caller, read_id(call.path["segment_id"]))
     return wire.EstimateAnswer(wire.Estimate(count, count))
 
 
@@ -139,16 +137,16 @@ async def estimate_segment(call: Call, segment_id: FromPath[str]) -> wire.Estima
     scope="contacts:read",
     query=wire.WindowQuery,
     answer=wire.ContactListAnswer,
-).route()
-async def list_segment_contacts(call: Call, segment_id: FromPath[str]) -> wire.ContactListAnswer:
-    id_ = read_id(segment_id)
+).handled_by
+async def list_segment_contacts(call: Call) -> wire.ContactListAnswer:
+    id_ = read_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         window = pages.read(call.query)
     page = await call.services.segments.members(call.caller, id_, window)
     return wire.ContactListAnswer([show.contact(one) for one in page.items], pages.shown(window, page.total))
 
 
-HANDLERS: Final = (
+ENDPOINTS: Final = (
     list_segments,
     create_segment,
     get_segment,
