@@ -8,7 +8,7 @@ from typing import Any, Final
 import canonical
 import generate
 from breaks import BODY_BREAKS, OTHER_BREAKS
-from diglot.dialects.dialect import Dialect
+from diglot.dialects.dialect import Dialect, Surface
 from diglot.dialects.misar.conditions import WORDS as MISAR
 from diglot.dialects.operations import Operation
 from diglot.dialects.rules import Words, write
@@ -43,15 +43,15 @@ class Maker:
     def next(self) -> Draft:
         """Return the next request."""
         self.made += 1
-        draft = self.valid(self.rng.choice(self.dialect.operations))
+        draft = self.valid(*self.rng.choice(self.dialect.calls))
         for _ in range(self.rng.choice((1, 1, 2, 3))):
             breaks = BODY_BREAKS if draft.has_body and self.rng.random() < 0.65 else OTHER_BREAKS
             self.rng.choice(breaks)(self.rng, draft)
         return draft
 
-    def valid(self, operation: Operation) -> Draft:
+    def valid(self, surface: Surface, operation: Operation) -> Draft:
         """Return a request for a call that it answers with success."""
-        parts = self.dialect.prefix.strip("/") + operation.path
+        parts = surface.prefix.strip("/") + operation.path
         ids = {"{segment_id:str}": self.known.segments, "{contact_id:str}": self.known.contacts}
         path = [self.rng.choice(ids[part]) if part in ids else part for part in parts.split("/")]
         draft = Draft(operation.method, [part.encode() for part in path], self.known)

@@ -90,13 +90,13 @@ async def _known(server: Server, dialect: Dialect) -> Known:
 async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
     """Make sure that there are segments and contacts to name."""
     maker = Maker(dialect, Random(known.round), known)
-    operations = {operation.id: operation for operation in dialect.operations}
+    calls = {call[1].id: call for call in dialect.calls}
     known.round += 1
     known.emails = [f"known{known.round}.{number}@example.com" for number in range(2)]
     made: dict[str, list[str]] = {"createSegment": [], "createContact": []}
     for call, ids in made.items():
         for email in known.emails:
-            draft = maker.valid(operations[call])
+            draft = maker.valid(*calls[call])
             if call == "createContact":
                 draft.body["email"] = email
             answer = await ask(server.app, draft.request())
@@ -126,7 +126,7 @@ def _documented(dialect: Dialect, request: Request) -> set[int]:
     if request.method == "OPTIONS":
         return {204, 404}
     method = "GET" if request.method == "HEAD" else request.method
-    path = [part for part in request.scope()["path"].removeprefix(dialect.prefix).split("/") if part]
+    path = [part for part in request.scope()["path"].removeprefix(dialect.base).split("/") if part]
     found = [each for each in _documents(dialect.name) if _fits(each.path, path)]
     # A literal part wins over a parameter, as in routing.
     nearest = min(found, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)

@@ -60,10 +60,10 @@ async def test_bodies_past_the_largest_limit(database: Database, dialect: Dialec
 
 
 def _too_large(maker: Maker) -> Iterator[Request]:
-    for operation in maker.dialect.operations:
+    for surface, operation in maker.dialect.calls:
         if operation.body is None or operation.method == "PATCH":
             continue
-        draft = maker.valid(operation)
+        draft = maker.valid(surface, operation)
         draft.piece = nasty.MEGABYTE
         size = operation.most_bytes
         draft.content = lambda body, size=size: body + b" " * (size + 1 - len(body))  # type: ignore[misc]

@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from asgi import Request, ask
-from diglot.dialects.dialect import Dialect
+from diglot.dialects.dialect import Dialect, Surface
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Forbidden
 from diglot.service.segments import Segments
@@ -67,11 +67,11 @@ async def test_head_is_get_without_the_body(server: Server, dialect: Dialect, pa
 async def test_options_names_every_method(server: Server, dialect: Dialect) -> None:
     """OPTIONS needs no key; it and a 405 allow all that the calls of the path are, HEAD and OPTIONS."""
     methods: dict[str, set[str]] = {}
-    for operation in dialect.operations:
-        methods.setdefault(operation.path, {"OPTIONS"}).add(operation.method)
+    for surface, operation in dialect.calls:
+        methods.setdefault(surface.prefix + operation.path, {"OPTIONS"}).add(operation.method)
     for path, expected in methods.items():
         allowed = expected | ({"HEAD"} if "GET" in expected else set())
-        url = dialect.prefix + re.sub(r"\{\w+:str\}", "x", path)
+        url = re.sub(r"\{\w+:str\}", "x", path)
         for where in (url, f"{url}/", url.replace("/segments", "//segments")):
             answer = await server.client.options(where)
             assert answer.status_code == 204
@@ -176,12 +176,12 @@ async def test_outside_every_prefix_there_is_nothing(server: Server) -> None:
 async def test_a_missing_scope_is_a_403(server: Server, dialect: Dialect) -> None:
     """A key opens what its scopes say: reading, writing, or neither."""
     weak = await server.key(dialect.name, "one", (dialect.keys.scopes[-1],))
-    for operation in dialect.operations:
-        url = dialect.prefix + re.sub(r"\{\w+:str\}", "x", operation.path)
+    for surface, operation in dialect.calls:
+        url = surface.prefix + re.sub(r"\{\w+:str\}", "x", operation.path)
         answer = await server.client.request(operation.method, url, headers=bearer(weak))
         assert answer.status_code == 403
-        assert answer.content == _encoded(dialect, Forbidden(operation.scope))
+        assert answer.content == _encoded(surface, Forbidden(operation.scope))
 
 
-def _encoded(dialect: Dialect, error: Exception) -> bytes:
-    return msgspec.json.encode(dialect.render_error(error).body)
+def _encoded(surface: Surface, error: Exception) -> bytes:
+    return msgspec.json.encode(surface.render_error(error).body)

@@ -216,12 +216,12 @@ def test_every_handler_of_the_app_is_in_the_document(
     litestar: Litestar = outer._app
     served = {
         (
-            re.sub(r":str\}", "}", route.path.removeprefix(dialect.prefix)),
+            re.sub(r":str\}", "}", "/" + route.path.removeprefix(dialect.base).lstrip("/")),
             method.lower(),
             handler.operation_id,
         )
         for route in litestar.routes
-        if isinstance(route, HTTPRoute) and route.path.startswith(dialect.prefix)
+        if isinstance(route, HTTPRoute) and any(surface.has(route.path) for surface in dialect.surfaces)
         for handler in route.route_handlers
         for method in handler.http_methods - {"OPTIONS"}
     }

@@ -12,15 +12,17 @@ from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException
 
 from diglot import http
-from diglot.dialects.dialect import SERVICES, Answer, Dialect, Services
+from diglot.dialects.answers import Answer
+from diglot.dialects.dialect import SERVICES, Dialect, Surface
 from diglot.dialects.pipeline import routed
-from diglot.dialects.registry import DIALECTS
+from diglot.dialects.registry import DIALECTS, surface_of
 from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.keys import Keys
 from diglot.service.segments import Segments
+from diglot.service.services import Services
 from diglot.settings import Settings, load
 from diglot.storage import migrate, workspaces
 from diglot.storage.engine import Engine, connect
@@ -34,7 +36,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated."""
     engine = connect(settings.database)
     app = Litestar(
-        route_handlers=[_router(dialect) for dialect in DIALECTS],
+        route_handlers=[_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces],
         exception_handlers={Exception: _render},
         lifespan=[_lifespan(engine, settings)],
         openapi_config=None,
@@ -63,10 +65,10 @@ def _services(engine: Engine, clock: Clock, settings: Settings) -> Services:
     )
 
 
-def _router(dialect: Dialect) -> Router:
+def _router(dialect: Dialect, surface: Surface) -> Router:
     return Router(
-        path=dialect.prefix,
-        route_handlers=[routed(dialect, endpoint) for endpoint in dialect.endpoints],
+        path=surface.prefix,
+        route_handlers=[routed(dialect, endpoint) for endpoint in surface.endpoints],
     )
 
 
@@ -146,10 +148,8 @@ def _domain_error(request: Request[Any, Any, Any], error: Exception) -> Exceptio
 
 
 def _renderer(path: str) -> Callable[[Exception], Answer]:
-    for dialect in DIALECTS:
-        if path == dialect.prefix or path.startswith(f"{dialect.prefix}/"):
-            return dialect.render_error
-    return _no_dialect
+    found = surface_of(path)
+    return _no_dialect if found is None else found[1].render_error
 
 
 class _Plain(msgspec.Struct, frozen=True):

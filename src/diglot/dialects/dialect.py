@@ -3,62 +3,68 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from posixpath import commonpath
 from typing import Any, Final
 
 import msgspec
 from litestar import Request
 
 from diglot.dialects import bodies, queries
+from diglot.dialects.answers import Answer
 from diglot.dialects.operations import Endpoint, Operation
 from diglot.errors import Invalid, TooLarge, Unsupported
 from diglot.model.workspaces import Caller
-from diglot.service.contacts import Contacts
-from diglot.service.keys import Keys, KeyShape
-from diglot.service.segments import Segments
+from diglot.service.keys import KeyShape
+from diglot.service.services import Services
 
 SERVICES: Final = "services"
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """The use cases, and whether dialects refuse what their vendor does not have."""
+class Surface:
+    """A prefix of paths with the calls under it, and the error body that its clients read."""
 
-    segments: Segments
-    contacts: Contacts
-    keys: Keys
-    strict: bool = False
+    prefix: str
+    endpoints: Sequence[Endpoint]
+    render_error: Callable[[Exception], Answer]
+    error_body: type[msgspec.Struct]
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An error in a dialect's own envelope."""
-
-    status: int
-    body: msgspec.Struct
-    headers: dict[str, str]
+    def has(self, path: str) -> bool:
+        """Tell whether a path lies under the prefix."""
+        return path == self.prefix or path.startswith(f"{self.prefix}/")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A vendor's HTTP vocabulary: `secret` finds the key of a request, `may` tells whether scopes suffice."""
+    """A vendor's HTTP vocabulary: `secret` finds the key of a request, `may` tells whether scopes suffice.
+
+    The first surface is the one that the vendor's pages document; the others serve clients of other ages.
+    """
 
     name: str
     title: str
-    prefix: str
     keys: KeyShape
-    endpoints: Sequence[Endpoint]
+    surfaces: Sequence[Surface]
     secret: Callable[[Request[Any, Any, Any]], str | None]
     may: Callable[[frozenset[str], str], bool]
-    render_error: Callable[[Exception], Answer]
-    error_body: type[msgspec.Struct]
     schemes: dict[str, Any]
     schemas: dict[str, Any]
     description: str
 
     @property
-    def operations(self) -> list[Operation]:
-        """The calls of the dialect."""
-        return [endpoint.operation for endpoint in self.endpoints]
+    def prefix(self) -> str:
+        """The prefix of the documented surface."""
+        return self.surfaces[0].prefix
+
+    @property
+    def base(self) -> str:
+        """The longest path that all surfaces share: where the OpenAPI document's server is."""
+        return commonpath([surface.prefix for surface in self.surfaces])
+
+    @property
+    def calls(self) -> list[tuple[Surface, Operation]]:
+        """Every call with its surface."""
+        return [(one, endpoint.operation) for one in self.surfaces for endpoint in one.endpoints]
 
 
 @dataclass(frozen=True, slots=True)

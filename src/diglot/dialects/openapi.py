@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from diglot import __version__
-from diglot.dialects.dialect import Dialect
+from diglot.dialects.dialect import Dialect, Surface
 from diglot.dialects.operations import Operation
 
 _REF: Final = "#/components/schemas/{name}"
@@ -26,7 +26,7 @@ _FAULTS: Final = {
 
 def document(dialect: Dialect) -> dict[str, Any]:
     """Return the document of a dialect."""
-    operations = dialect.operations
+    operations = [operation for _, operation in dialect.calls]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -36,10 +36,10 @@ def document(dialect: Dialect) -> dict[str, Any]:
             "description": f"{dialect.description} Extensions, which the vendor does not have, are marked.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": dialect.prefix, "description": "This server."}],
+        "servers": [{"url": dialect.base, "description": "This server."}],
         "security": [{name: []} for name in dialect.schemes],
         "tags": [{"name": tag, "description": f"Calls on {tag}."} for tag in _tags(operations)],
-        "paths": _paths(operations, dialect),
+        "paths": _paths(dialect),
         "components": {
             "schemas": _schemas(operations, dialect),
             "securitySchemes": dialect.schemes,
@@ -56,15 +56,16 @@ def _tags(operations: Iterable[Operation]) -> list[str]:
     return list(dict.fromkeys(operation.tag for operation in operations))
 
 
-def _paths(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any]:
+def _paths(dialect: Dialect) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for operation in operations:
-        path = _PARAMETER.sub(r"{\1}", operation.path)
-        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, dialect)
+    for surface, operation in dialect.calls:
+        path = f"/{surface.prefix.removeprefix(dialect.base)}/{operation.path}"
+        path = re.sub("/+", "/", _PARAMETER.sub(r"{\1}", path))
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, surface)
     return paths
 
 
-def _operation(operation: Operation, dialect: Dialect) -> dict[str, Any]:
+def _operation(operation: Operation, surface: Surface) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -75,7 +76,7 @@ def _operation(operation: Operation, dialect: Dialect) -> dict[str, Any]:
         described["parameters"] = parameters
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _content(operation.body)}
-    described["responses"] = _responses(operation, dialect)
+    described["responses"] = _responses(operation, surface)
     return described
 
 
@@ -118,7 +119,7 @@ def _content(body: type[msgspec.Struct]) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": _REF.format(name=body.__name__)}}}
 
 
-def _responses(operation: Operation, dialect: Dialect) -> dict[str, Any]:
+def _responses(operation: Operation, surface: Surface) -> dict[str, Any]:
     statuses = [401, 403, 500]
     if operation.query is not None or operation.body is not None:
         statuses.append(400)
@@ -130,7 +131,7 @@ def _responses(operation: Operation, dialect: Dialect) -> dict[str, Any]:
         statuses.append(409)
     success = {"description": "Success.", "content": _content(operation.answer)}
     faults = {
-        str(status): {"description": _FAULTS[status], "content": _content(dialect.error_body)}
+        str(status): {"description": _FAULTS[status], "content": _content(surface.error_body)}
         for status in sorted(statuses)
     }
     return {str(operation.status): success, **faults}
@@ -144,7 +145,7 @@ def _names_a_thing(operation: Operation) -> bool:
 
 
 def _schemas(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any]:
-    roots: list[type[msgspec.Struct]] = [dialect.error_body]
+    roots: list[type[msgspec.Struct]] = [surface.error_body for surface in dialect.surfaces]
     for operation in operations:
         roots += [operation.answer, *([operation.body] if operation.body else [])]
     _, components = msgspec.json.schema_components(dict.fromkeys(roots), ref_template=_REF)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar.types import Method
 
+from diglot.dialects.answers import Encoded
+
 if TYPE_CHECKING:
     from diglot.dialects.dialect import Call
 
-Handler = Callable[["Call"], Awaitable[msgspec.Struct]]
+Handler = Callable[["Call"], Awaitable[msgspec.Struct | Encoded]]
 MEGABYTE: Final = 1024 * 1024
 
 

@@ -4,43 +4,17 @@ Litestar routes; what follows is done here, once for every call. A handler of Li
 of its parameters and a response object for each request, which cost more than the reads they stand for.
 """
 
-from typing import Any, Final
+from typing import Any
 
-import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler, route
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp
 
-from diglot.dialects.dialect import SERVICES, Call, Dialect, Services
+from diglot.dialects.answers import Encoded, encode
+from diglot.dialects.dialect import SERVICES, Call, Dialect
 from diglot.dialects.operations import Endpoint, Operation
 from diglot.errors import Forbidden
-
-_ENCODE: Final = msgspec.json.Encoder().encode
-_JSON: Final = (b"content-type", b"application/json")
-
-
-class Encoded:
-    """An answer as bytes: an ASGI app that sends them."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-        self.status = status
-        self.body = body
-        self.headers = headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
-        del scope, receive
-        length = (b"content-length", b"%d" % len(self.body))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status,
-                "headers": [_JSON, length, *self.headers],
-            }
-        )
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+from diglot.service.services import Services
 
 
 def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
@@ -49,7 +23,8 @@ def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
 
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
         call = await _admitted(dialect, operation, request)
-        return Encoded(operation.status, _ENCODE(await handler(call)))
+        answered = await handler(call)
+        return answered if isinstance(answered, Encoded) else Encoded(operation.status, encode(answered))
 
     decorator = route(
         operation.path,

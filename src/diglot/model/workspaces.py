@@ -26,6 +26,10 @@ class Key:
     scopes: tuple[str, ...]
     created_at: int
     revoked_at: int | None
+    name: str | None = None
+    account: str | None = None
+    expires_at: int | None = None
+    last_used_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

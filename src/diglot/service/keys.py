@@ -133,6 +133,8 @@ class Keys:
         known = found is not None and hmac.compare_digest(found.digest, digest)
         if found is None or not known or found.revoked or found.dialect != dialect:
             raise Unauthenticated
+        if found.expires_at is not None and found.expires_at <= self.clock():
+            raise Unauthenticated
         return Caller(found.workspace, ZoneInfo(found.time_zone), found.id, frozenset(found.scopes))
 
     async def _find(self, handle: str) -> keys.Found | None:

@@ -73,6 +73,34 @@ class Engine(Protocol):
         """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
 
 
+class Inside:
+    """A transaction in progress as an engine: each unit is a part of it, and is done or undone with it."""
+
+    glance_is_cheap = True
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    @property
+    def backend(self) -> Backend:
+        return self._transaction.backend
+
+    async def open(self) -> None:
+        """Nothing to do: the transaction is open."""
+
+    async def close(self) -> None:
+        """Nothing to do: who began the transaction ends it."""
+
+    async def read(self, work: Work[T]) -> T:
+        return await work(self._transaction)
+
+    async def glance(self, work: Work[T]) -> T:
+        return await work(self._transaction)
+
+    async def write(self, work: Work[T]) -> T:
+        return await work(self._transaction)
+
+
 def connect(url: str) -> Engine:
     """Return the engine for a database URL or a file name; raise `Misconfigured`."""
     from diglot.storage.postgresql import PostgreSQL  # noqa: PLC0415

@@ -12,9 +12,15 @@ from diglot.storage.statement import Statement
 from diglot.storage.tables import keys, workspaces
 
 _c = keys.c
-_SHOWN = (_c.id, _c.workspace, _c.dialect, _c.prefix, _c.scopes, _c.created_at, _c.revoked_at)
+_SHOWN = (
+    *(_c.id, _c.workspace, _c.dialect, _c.prefix, _c.scopes, _c.created_at, _c.revoked_at),
+    *(_c.name, _c.account, _c.expires_at, _c.last_used_at),
+)
 _FIND = Statement(
-    select(_c.digest, _c.dialect, _c.revoked_at, _c.id, _c.workspace, _c.scopes, workspaces.c.time_zone)
+    select(
+        *(_c.digest, _c.dialect, _c.revoked_at, _c.expires_at, _c.id, _c.workspace, _c.scopes),
+        workspaces.c.time_zone,
+    )
     .join(workspaces, workspaces.c.workspace == _c.workspace)
     .where(_c.handle == bindparam("handle"))
 )
@@ -35,6 +41,7 @@ class Found:
     digest: str
     dialect: str
     revoked: bool
+    expires_at: int | None
     id: str
     workspace: int
     scopes: tuple[str, ...]
@@ -46,8 +53,8 @@ def _scopes(stored: str) -> tuple[str, ...]:
 
 
 def _key(row: Sequence[Any]) -> Key:
-    id_, workspace, dialect, prefix, scopes, created_at, revoked_at = row
-    return Key(id_, workspace, dialect, prefix, _scopes(scopes), created_at, revoked_at)
+    id_, workspace, dialect, prefix, scopes, *rest = row
+    return Key(id_, workspace, dialect, prefix, _scopes(scopes), *rest)
 
 
 async def find(transaction: Transaction, handle: str) -> Found | None:
@@ -55,8 +62,8 @@ async def find(transaction: Transaction, handle: str) -> Found | None:
     row = await transaction.row(_FIND, {"handle": handle})
     if row is None:
         return None
-    digest, dialect, revoked_at, id_, workspace, scopes, zone = row
-    return Found(digest, dialect, revoked_at is not None, id_, workspace, _scopes(scopes), zone)
+    digest, dialect, revoked_at, expires_at, id_, workspace, scopes, zone = row
+    return Found(digest, dialect, revoked_at is not None, expires_at, id_, workspace, _scopes(scopes), zone)
 
 
 async def insert_key(transaction: Transaction, key: Key, handle: str, digest: str) -> None:
@@ -70,6 +77,10 @@ async def insert_key(transaction: Transaction, key: Key, handle: str, digest: st
         "prefix": key.prefix,
         "scopes": ",".join(key.scopes),
         "created_at": key.created_at,
+        "name": key.name,
+        "account": key.account,
+        "expires_at": key.expires_at,
+        "last_used_at": None,
         "revoked_at": None,
     }
     await transaction.run(_INSERT, values)

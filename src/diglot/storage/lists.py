@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.conditions import text
 from diglot.model.contacts import ListName
 from diglot.storage.backends import Backend
 from diglot.storage.engine import Transaction
@@ -40,6 +41,9 @@ async def create(transaction: Transaction, workspace: int, number: int, named: L
         "list": number,
         "id": named.id,
         "name": named.name,
+        "name_fold": text.fold(named.name),
+        "description": None,
+        "segment": None,
         "created_at": now,
         "updated_at": now,
     }

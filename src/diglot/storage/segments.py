@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from diglot.conditions import text, tree
 from diglot.model.pages import Page, Window
@@ -21,7 +21,8 @@ _SHOWN = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at),
 )
-_HERE = _c.workspace == bindparam("workspace")
+# The segment behind a dynamic list is not a segment that a client sees as one.
+_HERE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
 _BY_ID = Statement(select(*_SHOWN).where(_HERE, _c.id == bindparam("id")))
 _WITH_STATE = Statement(
     select(
@@ -51,7 +52,9 @@ _UPDATE = Statement(
     .where(_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGED})
 )
-_DELETE = Statement(delete(segments).where(_HERE, _c.segment == bindparam("segment")))
+_DELETE = Statement(
+    delete(segments).where(_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
+)
 _FORGET = Statement(
     delete(segment_members).where(
         segment_members.c.workspace == bindparam("workspace"),
@@ -137,6 +140,7 @@ async def insert_segment(transaction: Transaction, workspace: int, segment: Segm
         "segment": segment.number,
         "id": segment.id,
         "type": segment.type.value,
+        "list": None,
         "created_at": segment.created_at,
     }
     await transaction.run(_INSERT, row)

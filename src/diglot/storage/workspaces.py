@@ -25,6 +25,9 @@ _SET_ZONE = Statement(
     .where(_c.workspace == bindparam("in_workspace"))
     .values(time_zone=bindparam("zone"), contacts_version=_c.contacts_version + 1)
 )
+# What rows are numbered by, each dense within its workspace.
+_COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery")
+_TAKEN = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries")
 _TAKE = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
@@ -32,10 +35,14 @@ _TAKE = Statement(
         next_pk=_c.next_pk + bindparam("pks"),
         next_segment=_c.next_segment + bindparam("segments"),
         next_list=_c.next_list + bindparam("lists"),
+        next_tag=_c.next_tag + bindparam("tags"),
+        next_event=_c.next_event + bindparam("events"),
+        next_webhook=_c.next_webhook + bindparam("webhooks"),
+        next_delivery=_c.next_delivery + bindparam("deliveries"),
         contact_count=_c.contact_count + bindparam("contacts"),
         contacts_version=_c.contacts_version + bindparam("versions"),
     )
-    .returning(_c.next_pk, _c.next_segment, _c.next_list, _c.time_zone)
+    .returning(*(_c[f"next_{name}"] for name in _COUNTERS), _c.webhook_count, _c.time_zone)
 )
 
 
@@ -55,6 +62,11 @@ class Locked:
     pk: int
     segment: int
     list: int
+    tag: int
+    event: int
+    webhook: int
+    delivery: int
+    webhooks: int
     zone: ZoneInfo
 
 
@@ -82,11 +94,11 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         "workspace": row[0],
         "name": name,
         "time_zone": time_zone,
-        "next_pk": 1,
-        "next_segment": 1,
-        "next_list": 1,
+        **{f"next_{name}": 1 for name in _COUNTERS},
         "contacts_version": 0,
         "contact_count": 0,
+        "webhook_count": 0,
+        "password": None,
         "created_at": now,
     }
     await transaction.run(_INSERT, values)
@@ -112,24 +124,29 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     contacts: int = 0,
     segments: int = 0,
     lists: int = 0,
+    tags: int = 0,
+    events: int = 0,
+    webhooks: int = 0,
+    deliveries: int = 0,
     moves: bool = True,
 ) -> Locked:
     """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
 
     It is the first statement of every write in a workspace, so that writers queue there and never
-    deadlock. `moves` says that a membership may change.
+    deadlock; a unit may lock again to take more keys. `moves` says that a membership may change.
     """
+    taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries)
     values = {
+        **dict(zip(_TAKEN, taken, strict=True)),
         "in_workspace": workspace,
-        "pks": max(contacts, 0),
-        "segments": segments,
-        "lists": lists,
         "contacts": contacts,
         "versions": int(moves),
     }
     row = await transaction.row(_TAKE, values)
     assert row is not None
-    return Locked(row[0] - max(contacts, 0), row[1] - segments, row[2] - lists, ZoneInfo(row[3]))
+    first = [next_ - number for next_, number in zip(row[:-2], taken, strict=True)]
+    pk, segment, list_, tag, event, webhook, delivery = first
+    return Locked(pk, segment, list_, tag, event, webhook, delivery, row[-2], ZoneInfo(row[-1]))
 
 
 async def any_row(transaction: Transaction) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from diglot.dialects.dialect import Dialect, bearer
+from diglot.dialects.dialect import Dialect, Surface, bearer
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.misar.errors import render_error
 from diglot.dialects.misar.routes import ENDPOINTS
@@ -39,13 +39,10 @@ def _may(scopes: frozenset[str], needed: str) -> bool:
 MISAR: Final = Dialect(
     name="misar",
     title="Misar",
-    prefix="/mail/v1",
     keys=KEYS,
-    endpoints=ENDPOINTS,
+    surfaces=(Surface("/mail/v1", ENDPOINTS, render_error, ErrorBody),),
     secret=bearer,
     may=_may,
-    render_error=render_error,
-    error_body=ErrorBody,
     schemes={"bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."}},
     schemas=condition_schemas("FilterCriteria", "Rule", WORDS),
     description="The audience API of MisarMail, served by Diglot.",

@@ -1,6 +1,6 @@
 """Domain errors -> Misar's envelope: one row for each class (the vendor's errors page; Zod's flatten)."""
 
-from diglot.dialects.dialect import Answer
+from diglot.dialects.answers import Answer
 from diglot.dialects.misar.wire import ErrorBody, FieldFaults
 from diglot.errors import (
     Conflict,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from litestar import Request
 
-from diglot.dialects.dialect import Dialect, bearer, header
+from diglot.dialects.dialect import Dialect, Surface, bearer, header
 from diglot.dialects.schemas import condition_schemas
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.dialects.topmail.errors import render_error
@@ -47,13 +47,10 @@ def _may(scopes: frozenset[str], needed: str) -> bool:
 TOPMAIL: Final = Dialect(
     name="topmail",
     title="Topmail",
-    prefix="/api/v1",
     keys=KEYS,
-    endpoints=ENDPOINTS,
+    surfaces=(Surface("/api/v1", ENDPOINTS, render_error, ErrorBody),),
     secret=_secret,
     may=_may,
-    render_error=render_error,
-    error_body=ErrorBody,
     schemes={
         "bearer": {
             "type": "http",

@@ -1,6 +1,6 @@
 """Domain errors -> Topmail's envelope: one row for each class (the vendor's errors page)."""
 
-from diglot.dialects.dialect import Answer
+from diglot.dialects.answers import Answer
 from diglot.dialects.topmail.wire import ErrorBody, ErrorDetail
 from diglot.errors import (
     Conflict,

@@ -1,11 +1,7 @@
-"""The schema. Every table is led by the workspace, and so is every unique key but that of `keys`.
+"""Workspaces, keys, contacts, segments, lists.
 
-Keys are looked up before a workspace is known, so their table is a reference table (on Citus too).
-Instants are microseconds since 1970 in UTC; JSON is text as it was encoded; times are bound, never now().
 `contacts` has its narrow typed columns first and its documents last: a scan reads the front of a row.
 """
-
-from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -13,18 +9,13 @@ from sqlalchemy import (
     Float,
     ForeignKeyConstraint,
     Integer,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects import postgresql
 
-metadata = MetaData()
-
-# Compared by code point on PostgreSQL whatever the collation of the database, as SQLite does.
-Exact: Final = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+from diglot.storage.tables.base import Exact, metadata
 
 workspaces = Table(
     "workspaces",
@@ -36,9 +27,17 @@ workspaces = Table(
     Column("next_pk", BigInteger, nullable=False),
     Column("next_segment", Integer, nullable=False),
     Column("next_list", Integer, nullable=False),
+    Column("next_tag", Integer, nullable=False),
+    Column("next_event", BigInteger, nullable=False),
+    Column("next_webhook", Integer, nullable=False),
+    Column("next_delivery", BigInteger, nullable=False),
     # Moves with every change that can move a membership.
     Column("contacts_version", BigInteger, nullable=False),
     Column("contact_count", BigInteger, nullable=False),
+    # How many webhooks want to hear of changes: a write reads it with its lock, and most find 0.
+    Column("webhook_count", Integer, nullable=False),
+    # An argon2 hash; without one nobody signs in.
+    Column("password", Text),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -53,7 +52,12 @@ keys = Table(
     Column("digest", Exact, nullable=False),
     Column("prefix", Text, nullable=False),
     Column("scopes", Text, nullable=False),
+    Column("name", Text),
+    # The sending account that the vendor may tie a key to: kept and shown, as nothing is sent from here.
+    Column("account", Text),
     Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
     sqlite_with_rowid=False,
@@ -113,6 +117,8 @@ segments = Table(
     Column("name_fold", Exact, nullable=False),
     Column("description", Text),
     Column("type", Text, nullable=False),
+    # The number of the dynamic list that this segment stands behind: then it is not listed as a segment.
+    Column("list", Integer),
     # The condition as sent and the dialect it was sent in; the checked tree decides.
     Column("dialect", Text, nullable=False),
     Column("source", Text, nullable=False),
@@ -148,6 +154,10 @@ lists = Table(
     Column("list", Integer, nullable=False),
     Column("id", Exact, nullable=False),
     Column("name", Text, nullable=False),
+    Column("name_fold", Exact, nullable=False),
+    Column("description", Text),
+    # The number of the segment behind a dynamic list; a static one has none, but rows in list_members.
+    Column("segment", Integer),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "list"),

@@ -1,0 +1,41 @@
+"""The schema. Every table is led by the workspace, and so is every unique key but those of what opens one.
+
+Keys and sessions are looked up before a workspace is known, so their tables are reference tables (on Citus
+too). Instants are microseconds since 1970 in UTC; JSON is text as it was encoded; times are bound, never
+now().
+"""
+
+from diglot.storage.tables.access import answers, rate_counts, sessions
+from diglot.storage.tables.base import Exact, fleeting, metadata
+from diglot.storage.tables.core import (
+    contacts,
+    keys,
+    list_members,
+    lists,
+    segment_members,
+    segments,
+    workspaces,
+)
+from diglot.storage.tables.events import events
+from diglot.storage.tables.tags import tags
+from diglot.storage.tables.webhooks import deliveries, webhooks
+
+__all__ = [
+    "Exact",
+    "answers",
+    "contacts",
+    "deliveries",
+    "events",
+    "fleeting",
+    "keys",
+    "list_members",
+    "lists",
+    "metadata",
+    "rate_counts",
+    "segment_members",
+    "segments",
+    "sessions",
+    "tags",
+    "webhooks",
+    "workspaces",
+]

@@ -1,0 +1,60 @@
+"""Who wants to hear of changes, and what is on its way to them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from diglot.storage.tables.base import Exact, metadata
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("webhook", Integer, nullable=False),
+    Column("id", Exact, nullable=False),
+    Column("dialect", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    # Names of events, separated by commas, in the words of the dialect.
+    Column("events", Text, nullable=False),
+    # It signs, so it is kept as it is.
+    Column("secret", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "webhook"),
+    UniqueConstraint("id", "workspace"),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("delivery", BigInteger, nullable=False),
+    Column("id", Exact, nullable=False),
+    Column("webhook", Integer, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # When it is to be sent, or sent again; nothing when it arrived or was given up.
+    Column("due_at", BigInteger),
+    Column("delivered_at", BigInteger),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "delivery"),
+    UniqueConstraint("id", "workspace"),
+    ForeignKeyConstraint(["workspace", "webhook"], ["webhooks.workspace", "webhooks.webhook"]),
+    Index("deliveries_due", "workspace", "due_at"),
+    sqlite_with_rowid=False,
+)
