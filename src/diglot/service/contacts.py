@@ -2,28 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
-from zoneinfo import ZoneInfo
-
-import msgspec
-from msgspec.structs import replace
 
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
-from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Change, Contact, Imported, ListName
-from diglot.model.ids import new_id
+from diglot.model.contacts import Change, Contact, Imported, ListName
 from diglot.model.pages import Page, Window
 from diglot.model.workspaces import Caller
+from diglot.service import contact_writes
 from diglot.service.clock import Clock, system_clock
+from diglot.service.contact_changes import changed_contact, new_contact
 from diglot.service.counts import Counts
 from diglot.storage import contacts, lists, membership, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import Locked
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
-_NOTHING: Final = b"{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +59,8 @@ class Contacts:
             locked = await workspaces.lock(transaction, caller.workspace, contacts=1)
             if await contacts.by_email(transaction, caller.workspace, change.email) is not None:
                 raise Conflict("contact", "A contact with this email already exists")
-            contact = _new(change, locked.pk, self.clock())
-            await contacts.insert_all(transaction, caller.workspace, [contact], locked.zone)
+            contact = new_contact(change, locked.pk, self.clock())
+            await contact_writes.insert(transaction, caller.workspace, locked, [contact])
             for id_ in change.lists:
                 number = await lists.number_of(transaction, caller.workspace, id_)
                 if number is None:
@@ -84,7 +76,7 @@ class Contacts:
         async def work(transaction: Transaction) -> Contact:
             locked = await workspaces.lock(transaction, caller.workspace)
             stored = await _by_id(transaction, caller, id_)
-            return await self._change(transaction, caller, stored, change, locked.zone)
+            return await self._change(transaction, caller, stored, change, locked)
 
         return await self.engine.write(work)
 
@@ -96,7 +88,7 @@ class Contacts:
             stored = await contacts.by_email(transaction, caller.workspace, email)
             if stored is None:
                 raise NotFound("contact")
-            return await self._change(transaction, caller, stored, change, locked.zone)
+            return await self._change(transaction, caller, stored, change, locked)
 
         return await self.engine.write(work)
 
@@ -104,9 +96,9 @@ class Contacts:
         """Delete a contact; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> None:
-            await workspaces.lock(transaction, caller.workspace, contacts=-1)
+            locked = await workspaces.lock(transaction, caller.workspace, contacts=-1)
             contact = await _by_id(transaction, caller, id_)
-            await contacts.remove(transaction, caller.workspace, contact.pk)
+            await contact_writes.remove(transaction, caller.workspace, locked, [contact])
 
         await self.engine.write(work)
 
@@ -132,15 +124,15 @@ class Contacts:
         return await self.engine.write(work)
 
     async def _change(
-        self, transaction: Transaction, caller: Caller, stored: Contact, change: Change, zone: ZoneInfo
+        self, transaction: Transaction, caller: Caller, stored: Contact, change: Change, locked: Locked
     ) -> Contact:
-        changed = _changed(stored, change, self.clock())
+        changed = changed_contact(stored, change, self.clock())
         if changed.email != stored.email:
             other = await contacts.by_email(transaction, caller.workspace, changed.email)
             if other is not None:
                 raise Conflict("contact", "A contact with this email already exists")
         if changed is not stored:
-            await contacts.update_all(transaction, caller.workspace, [changed], zone)
+            await contact_writes.update(transaction, caller.workspace, locked, [(stored, changed)])
         return changed
 
 
@@ -162,22 +154,22 @@ class _Import:
         email = change.email
         known = self.created.get(email) or self.updated.get(email) or self.stored.get(email)
         if known is None:
-            self.created[email] = _new(change, self.locked.pk + len(self.created), self.now)
+            self.created[email] = new_contact(change, self.locked.pk + len(self.created), self.now)
         elif not self.update_existing:
             self.skipped += 1
         else:
             changed = self.created if email in self.created else self.updated
-            changed[email] = _changed(known, change, self.now)
+            changed[email] = changed_contact(known, change, self.now)
             self.changes += 1
 
     async def write(self, transaction: Transaction, workspace: int) -> None:
         if self.created:
             await workspaces.lock(transaction, workspace, contacts=len(self.created), moves=False)
             new = list(self.created.values())
-            await contacts.insert_all(transaction, workspace, new, self.locked.zone)
-        changed = [contact for email, contact in self.updated.items() if contact is not self.stored[email]]
-        if changed:
-            await contacts.update_all(transaction, workspace, changed, self.locked.zone)
+            await contact_writes.insert(transaction, workspace, self.locked, new)
+        pairs = [(self.stored[email], contact) for email, contact in self.updated.items()]
+        if changed := [(before, after) for before, after in pairs if after is not before]:
+            await contact_writes.update(transaction, workspace, self.locked, changed)
 
 
 async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> Contact:
@@ -185,49 +177,3 @@ async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> C
     if found is None:
         raise NotFound("contact")
     return found
-
-
-def _new(change: Change, pk: int, now: int) -> Contact:
-    blank = Contact(
-        pk=pk,
-        id=new_id(),
-        email=change.email,
-        first_name=None,
-        last_name=None,
-        phone=None,
-        company=None,
-        job_title=None,
-        source=None,
-        status=SUBSCRIBED,
-        engagement_score=None,
-        lead_score=None,
-        total_opens=0,
-        total_clicks=0,
-        total_orders=0,
-        total_spent=0.0,
-        created_at=now,
-        updated_at=now,
-        last_opened_at=None,
-        last_clicked_at=None,
-        last_emailed_at=None,
-        tags="[]",
-        attributes=_NOTHING.decode(),
-    )
-    return _changed(blank, change, now)
-
-
-def _changed(stored: Contact, change: Change, now: int) -> Contact:
-    """Return the contact after a change; the same object when nothing differs."""
-    values: dict[str, Any] = dict(change.values)
-    if "tags" in values:
-        values["tags"] = _encode(values["tags"]).decode()
-    if change.subscribed is False and stored.status == SUBSCRIBED:
-        values["status"] = UNSUBSCRIBED
-    if change.subscribed is True and stored.status == UNSUBSCRIBED:
-        values["status"] = SUBSCRIBED
-    if change.attributes:
-        merged = _decode(stored.attributes) | change.attributes
-        kept = {key: value for key, value in merged.items() if value is not None}
-        values["attributes"] = _encode(kept).decode()
-    differing = {name: value for name, value in values.items() if value != getattr(stored, name)}
-    return replace(stored, **differing, updated_at=now) if differing else stored

@@ -1,0 +1,34 @@
+"""Every write of contacts passes here, so that what follows from one follows from all.
+
+The workspace is locked by then. What follows happens in the transaction of the write.
+"""
+
+from collections.abc import Sequence
+
+from diglot.model.contacts import Contact
+from diglot.storage import contacts
+from diglot.storage.engine import Transaction
+from diglot.storage.workspaces import Locked
+
+# A contact before and after a change.
+Changed = tuple[Contact, Contact]
+
+
+async def insert(transaction: Transaction, workspace: int, locked: Locked, new: Sequence[Contact]) -> None:
+    """Insert new contacts."""
+    await contacts.insert_all(transaction, workspace, new, locked.zone)
+
+
+async def update(
+    transaction: Transaction, workspace: int, locked: Locked, changed: Sequence[Changed]
+) -> None:
+    """Write contacts that exist."""
+    after = [contact for _, contact in changed]
+    await contacts.update_all(transaction, workspace, after, locked.zone)
+
+
+async def remove(transaction: Transaction, workspace: int, locked: Locked, gone: Sequence[Contact]) -> None:
+    """Delete contacts and their places in lists and static segments."""
+    del locked
+    for contact in gone:
+        await contacts.remove(transaction, workspace, contact.pk)
