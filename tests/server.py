@@ -61,10 +61,12 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def serving(url: str, *, strict: bool = False, now: int = 0) -> AsyncIterator[Server]:
-    """Serve a migrated database in process."""
+async def serving(
+    url: str, *, strict: bool = False, now: int = 0, rate_limits: str = "off"
+) -> AsyncIterator[Server]:
+    """Serve a migrated database in process; requests are not counted unless a test asks for it."""
     server = Server(url, httpx.AsyncClient(), now=now)
-    app = create_app(Settings(database=url, strict=strict), clock=lambda: server.now)
+    app = create_app(Settings(database=url, strict=strict, rate_limits=rate_limits), clock=lambda: server.now)
     server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:

@@ -41,7 +41,7 @@ PARAMETER = {
     "additionalProperties": False,
     "properties": {
         "name": TEXT,
-        "in": {"enum": ["path", "query"]},
+        "in": {"enum": ["path", "query", "header"]},
         "required": {"type": "boolean"},
         "description": TEXT,
         "schema": {"type": "object", "minProperties": 1},
@@ -66,7 +66,7 @@ OPERATION = {
             "type": "object",
             "minProperties": 2,
             "additionalProperties": False,
-            "patternProperties": {"^(20[01]|40[01349]|41[35]|500)$": RESPONSE},
+            "patternProperties": {"^(20[01]|40[01349]|41[35]|429|500)$": RESPONSE},
         },
     },
 }

@@ -21,6 +21,8 @@ from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.keys import Keys
+from diglot.service.limits import Limits
+from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.services import Services
 from diglot.settings import Settings, load
@@ -61,6 +63,8 @@ def _services(engine: Engine, clock: Clock, settings: Settings) -> Services:
         segments=Segments(engine, clock, counts),
         contacts=Contacts(engine, clock, counts),
         keys=Keys(engine, clock),
+        limits=Limits(engine, clock, every=settings.requests_a_minute),
+        repeats=Repeats(engine, clock),
         strict=settings.strict,
     )
 

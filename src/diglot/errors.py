@@ -7,6 +7,8 @@
     |-- Forbidden          the key lacks a scope
     |-- NotFound           no such thing in the caller's workspace
     |-- Conflict           the thing exists already
+    |-- Reused             the name of a request stands for another request already
+    |-- TooMany            the key has to wait before it asks again
     |-- NotAllowed         the path exists, the method does not
     |-- Unsupported        the body is of another media type
     |-- TooLarge           the body passes a limit
@@ -79,6 +81,18 @@ class Conflict(DiglotError):
     def __init__(self, thing: str, message: str) -> None:
         self.thing = thing
         super().__init__(message)
+
+
+class Reused(DiglotError):
+    """The name that the client gave this request stands for another one already."""
+
+
+class TooMany(DiglotError):
+    """The key asks too often; `seconds` is how long it has to wait."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(f"wait {seconds} s")
 
 
 class NotAllowed(DiglotError):

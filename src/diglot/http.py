@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from diglot.dialects.answers import EXTRA_HEADERS
+
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -46,15 +48,13 @@ class Outer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1000})
-            else:
-                await self._app(scope, receive, send)
+            await self._other(scope, receive, send)
             return
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         given = headers.get(_REQUEST_ID, b"")
         request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(16).encode()
         scope["diglot.request_id"] = request_id.decode()
+        scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
         started = time.perf_counter()
         status = 0
         body = _Body(receive) if _may_stay_unread(headers) else None
@@ -63,7 +63,7 @@ class Outer:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (_REQUEST_ID, request_id)]
+                message["headers"] = [*message["headers"], *extra]
                 if body is not None:
                     await body.finish()
             await send(message)
@@ -73,6 +73,12 @@ class Outer:
             took = (time.perf_counter() - started) * 1000
             line = "%s %s %s %.1f ms %s"
             access.info(line, scope["method"], _printable(scope["path"]), status, took, request_id.decode())
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]

@@ -12,6 +12,9 @@ import msgspec
 from diglot.errors import Misconfigured
 
 PREFIX: Final = "DIGLOT_"
+VENDOR: Final = "vendor"
+OFF: Final = "off"
+MOST_REQUESTS: Final = 1_000_000
 # Names in the environment that are not settings: the file of settings, and what tests read.
 _NOT_SETTINGS: Final = ("CONFIG", "TEST_POSTGRESQL")
 _TRUE: Final = ("1", "true", "yes", "on")
@@ -19,7 +22,11 @@ _FALSE: Final = ("0", "false", "no", "off")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator can set. `database` is a file, `sqlite:///FILE` or `postgresql://...`."""
+    """What an operator can set.
+
+    `database` is a file, `sqlite:///FILE` or `postgresql://...`; `rate_limits` is `vendor` for the figures of
+    each vendor, `off`, or a number of requests that each key may make a minute with each call.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -27,6 +34,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int = 1
     strict: bool = False
     access_log: bool = False
+    rate_limits: str = VENDOR
+
+    @property
+    def requests_a_minute(self) -> int | None:
+        """What replaces the vendors' figures: 0 for no limit at all, None for the figures themselves."""
+        return None if self.rate_limits == VENDOR else 0 if self.rate_limits == OFF else int(self.rate_limits)
 
 
 def load(
@@ -44,6 +57,12 @@ def load(
         raise Misconfigured(f"port {settings.port} is not between 0 and 65535")
     if not 1 <= settings.workers <= 64:
         raise Misconfigured(f"workers {settings.workers} is not between 1 and 64")
+    limit = settings.rate_limits
+    number = limit.isascii() and limit.isdigit() and len(limit) <= len(str(MOST_REQUESTS))
+    if limit not in (VENDOR, OFF) and not (number and 1 <= int(limit) <= MOST_REQUESTS):
+        raise Misconfigured(
+            f"rate limits {limit!r} are neither {VENDOR}, {OFF} nor a number from 1 to {MOST_REQUESTS:,}"
+        )
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
     return settings

@@ -26,6 +26,7 @@ def _piece(body: bytes, *, more: bool = True) -> dict[str, Any]:
 
 async def _read(most: int, *messages: dict[str, Any], **headers: str) -> bytes:
     request: Any = _Request({name.replace("_", "-"): value for name, value in headers.items()}, *messages)
+    bodies.refuse_unread(request, most, ("application/json",))
     return await bodies.read_bytes(request, most)
 
 

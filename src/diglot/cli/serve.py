@@ -23,6 +23,12 @@ from diglot.settings import load
     default=None,
     help="Refuse what the vendor itself would refuse, such as nested groups. [default: no]",
 )
+@click.option(
+    "--rate-limits",
+    metavar="vendor|off|NUMBER",
+    help="How often a key may ask: as its vendor allows, as often as it likes, or NUMBER times a minute "
+    "with each call. [default: vendor]",
+)
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option
 def serve(config: str | None, **flags: Any) -> None:

@@ -7,6 +7,8 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 
 Headers = tuple[tuple[bytes, bytes], ...]
+# Where a request's scope collects headers that its answer carries whatever becomes of it.
+EXTRA_HEADERS: Final = "diglot.headers"
 encode: Final = msgspec.json.Encoder().encode
 _JSON: Final = (b"content-type", b"application/json")
 

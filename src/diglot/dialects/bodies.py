@@ -4,6 +4,7 @@ The checks stand in the order of the answers: media type, then size, then JSON.
 """
 
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -14,17 +15,26 @@ from diglot.errors import Invalid, Malformed, Path, TooLarge, Unsupported
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything = msgspec.json.Decoder()
-_JSON: Final = "application/json"
 _TOO_DEEP: Final = "The JSON body is nested too deep"
 Members = dict[str, msgspec.Raw]
 
 
-async def read_bytes(request: Request[Any, Any, Any], most: int, media: str = _JSON) -> bytes:
-    """Return the body; raise `Unsupported` or `TooLarge` (which reads no further)."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media:
+def media_type(request: Request[Any, Any, Any]) -> str:
+    """Return the media type of the body in lower case, without parameters."""
+    written: str = request.headers.get("content-type", "")
+    return written.partition(";")[0].strip().lower()
+
+
+def refuse_unread(request: Request[Any, Any, Any], most: int, media: Collection[str]) -> None:
+    """Raise `Unsupported` or `TooLarge` for a body whose headers are enough to refuse it."""
+    if media_type(request) not in media:
         raise Unsupported
     if _exceeds(request.headers.get("content-length", ""), most):
         raise TooLarge(most)
+
+
+async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
+    """Return the body; raise `TooLarge`, which reads no further."""
     chunks: list[bytes] = []
     size = 0
     more = True

@@ -1,22 +1,26 @@
 """What the app needs from a dialect, and what a dialect's handlers get from the app."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import commonpath
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Request
 
 from diglot.dialects import bodies, queries
-from diglot.dialects.answers import Answer
-from diglot.dialects.operations import Endpoint, Operation
+from diglot.dialects.answers import Answer, Encoded, Headers, encode
+from diglot.dialects.operations import Endpoint, Handler, Operation
 from diglot.errors import Invalid, TooLarge, Unsupported
 from diglot.model.workspaces import Caller
 from diglot.service.keys import KeyShape
+from diglot.service.limits import Allowance, Rate
 from diglot.service.services import Services
+from diglot.storage.engine import Transaction
 
+T = TypeVar("T")
 SERVICES: Final = "services"
 
 
@@ -38,6 +42,7 @@ class Surface:
 class Dialect:
     """A vendor's HTTP vocabulary: `secret` finds the key of a request, `may` tells whether scopes suffice.
 
+    `rate` names what a call is counted with and how often that may be asked; `rate_headers` shows the rest.
     The first surface is the one that the vendor's pages document; the others serve clients of other ages.
     """
 
@@ -47,6 +52,8 @@ class Dialect:
     surfaces: Sequence[Surface]
     secret: Callable[[Request[Any, Any, Any]], str | None]
     may: Callable[[frozenset[str], str], bool]
+    rate: Callable[[Operation], tuple[str, Rate]]
+    rate_headers: Callable[[Allowance], Headers]
     schemes: dict[str, Any]
     schemas: dict[str, Any]
     description: str
@@ -75,6 +82,26 @@ class Call:
     operation: Operation
     caller: Caller
     services: Services
+    held: bytes | None = None
+
+    def within(self, transaction: Transaction, body: bytes) -> "Call":
+        """Return the call inside a transaction in progress, its body read already."""
+        return replace(self, services=self.services.within(transaction), held=body)
+
+    async def answered(self, handler: Handler) -> Encoded:
+        """Return what a handler answers, as bytes."""
+        answer = await handler(self)
+        if isinstance(answer, Encoded):
+            return answer
+        return Encoded(self.operation.status, encode(answer))
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run what takes long on a thread of its own; a unit of work on SQLite has one already."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return work()
+        return await asyncio.to_thread(work)
 
     @property
     def path(self) -> dict[str, str]:
@@ -89,7 +116,14 @@ class Call:
 
     async def body(self) -> bytes:
         """Return the body within the call's limit; raise `Unsupported` or `TooLarge`."""
+        if self.held is not None:
+            return self.held
+        self.refuse_unread()
         return await bodies.read_bytes(self.request, self.operation.most_bytes)
+
+    def refuse_unread(self) -> None:
+        """Raise `Unsupported` or `TooLarge` for a body whose headers are enough to refuse it."""
+        bodies.refuse_unread(self.request, self.operation.most_bytes, self.operation.media)
 
     async def members(self, *, unique: bool = False) -> bodies.Members:
         """Return the encoded members of the JSON object in the body; `unique` refuses repeated keys."""

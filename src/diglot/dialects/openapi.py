@@ -17,10 +17,21 @@ _FAULTS: Final = {
     401: "No key, or a key that is unknown or revoked.",
     403: "The key lacks a scope.",
     404: "No such thing in the key's workspace.",
-    409: "A contact with this email exists already.",
+    409: "The `Idempotency-Key` was used for another request.",
     413: "The body passes the limit of the call.",
     415: "The body is not `application/json`.",
+    429: "The key asks too often; `Retry-After` says how many seconds to wait.",
     500: "Diglot is at fault; the log has the request id.",
+}
+_CONFLICT: Final = (
+    "A thing of this name exists already, or the `Idempotency-Key` was used for another request."
+)
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A name for this request: sent again within 24 hours, it is answered as the first time.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
 
@@ -72,12 +83,18 @@ def _operation(operation: Operation, surface: Surface) -> dict[str, Any]:
         "summary": operation.summary,
     }
     parameters = [*_path_parameters(operation), *_query_parameters(operation)]
+    if _may_be_named(operation):
+        parameters.append(_IDEMPOTENCY_KEY)
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+        described["requestBody"] = {"required": True, "content": _content(operation.body, operation.media)}
     described["responses"] = _responses(operation, surface)
     return described
+
+
+def _may_be_named(operation: Operation) -> bool:
+    return operation.method != "GET" and not operation.secret
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -115,23 +132,25 @@ def _query_parameter(name: str, schema: dict[str, Any], required: bool) -> dict[
     }
 
 
-def _content(body: type[msgspec.Struct]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REF.format(name=body.__name__)}}}
+def _content(body: type[msgspec.Struct], media: Iterable[str] = ("application/json",)) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(name=body.__name__)}
+    return {each: {"schema": schema} for each in media}
 
 
 def _responses(operation: Operation, surface: Surface) -> dict[str, Any]:
-    statuses = [401, 403, 500]
+    statuses = [401, 403, 429, 500]
     if operation.query is not None or operation.body is not None:
         statuses.append(400)
     if operation.body is not None:
         statuses += [413, 415]
     if _names_a_thing(operation):
         statuses.append(404)
-    if operation.conflict:
+    if _may_be_named(operation) or operation.conflict:
         statuses.append(409)
     success = {"description": "Success.", "content": _content(operation.answer)}
+    described = _FAULTS | ({409: _CONFLICT} if operation.conflict else {})
     faults = {
-        str(status): {"description": _FAULTS[status], "content": _content(surface.error_body)}
+        str(status): {"description": described[status], "content": _content(surface.error_body)}
         for status in sorted(statuses)
     }
     return {str(operation.status): success, **faults}

@@ -31,7 +31,13 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
     most_bytes: int = MEGABYTE
+    # The media types of the body that the call reads.
+    media: tuple[str, ...] = ("application/json",)
     conflict: bool = False
+    # Clients send it again when no answer came, without a name for it: once within seconds is enough.
+    retried: bool = False
+    # Its answer shows a secret once, so it is kept nowhere.
+    secret: bool = False
 
     @property
     def has_id(self) -> bool:

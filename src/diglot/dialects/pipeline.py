@@ -1,4 +1,4 @@
-"""The one way of a request through a dialect: key, scope, handler, bytes.
+"""The one way of a request through a dialect: key, rate, scope, repetition, handler, bytes.
 
 Litestar routes; what follows is done here, once for every call. A handler of Litestar's own builds a model
 of its parameters and a response object for each request, which cost more than the reads they stand for.
@@ -10,10 +10,12 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import ASGIApp
 
-from diglot.dialects.answers import Encoded, encode
+from diglot.dialects import repeats
+from diglot.dialects.answers import EXTRA_HEADERS
 from diglot.dialects.dialect import SERVICES, Call, Dialect
 from diglot.dialects.operations import Endpoint, Operation
-from diglot.errors import Forbidden
+from diglot.errors import Forbidden, TooMany
+from diglot.model.workspaces import Caller
 from diglot.service.services import Services
 
 
@@ -23,8 +25,9 @@ def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
 
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
         call = await _admitted(dialect, operation, request)
-        answered = await handler(call)
-        return answered if isinstance(answered, Encoded) else Encoded(operation.status, encode(answered))
+        if repeats.may_be(call):
+            return await repeats.answer(call, handler)
+        return await call.answered(handler)
 
     decorator = route(
         operation.path,
@@ -39,6 +42,22 @@ def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
 async def _admitted(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:
     services: Services = request.app.state[SERVICES]
     caller = await services.keys.authenticate(dialect.name, dialect.secret(request))
+    await _count(dialect, operation, request, services, caller)
     if not dialect.may(caller.scopes, operation.scope):
         raise Forbidden(operation.scope)
     return Call(request, operation, caller, services)
+
+
+async def _count(
+    dialect: Dialect,
+    operation: Operation,
+    request: Request[Any, Any, Any],
+    services: Services,
+    caller: Caller,
+) -> None:
+    allowance = await services.limits.take(caller.key, *dialect.rate(operation))
+    if allowance is not None:
+        extra: list[tuple[bytes, bytes]] = request.scope[EXTRA_HEADERS]  # type: ignore[typeddict-item]
+        extra.extend(dialect.rate_headers(allowance))
+        if allowance.refused:
+            raise TooMany(allowance.retry_after)

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 
 from diglot.service.contacts import Contacts
+from diglot.service.counts import Counts
 from diglot.service.keys import Keys
+from diglot.service.limits import Limits
+from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.storage.engine import Inside, Transaction
 
@@ -15,13 +18,17 @@ class Services:
     segments: Segments
     contacts: Contacts
     keys: Keys
+    limits: Limits
+    repeats: Repeats
     strict: bool = False
 
     def within(self, transaction: Transaction) -> "Services":
         """Return the same use cases inside a transaction in progress: they end with it."""
         inside = Inside(transaction)
+        # What is counted there may be undone, so it is not remembered with the rest.
+        counts = Counts()
         return replace(
             self,
-            segments=replace(self.segments, engine=inside),
-            contacts=replace(self.contacts, engine=inside),
+            segments=replace(self.segments, engine=inside, counts=counts),
+            contacts=replace(self.contacts, engine=inside, counts=counts),
         )

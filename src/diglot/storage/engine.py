@@ -47,6 +47,10 @@ class Transaction(Protocol):
 Work = Callable[[Transaction], Awaitable[T]]
 
 
+class Busy(Exception):
+    """The fleeting tables are held by another process."""
+
+
 class Engine(Protocol):
     """A database. `write` is one transaction; `read` is one snapshot; `glance` is for bounded point reads."""
 
@@ -71,6 +75,12 @@ class Engine(Protocol):
 
     async def write(self, work: Work[T]) -> T:
         """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
+
+    async def fleeting(self, work: Work[T]) -> T:
+        """Run a unit on the fleeting tables, which all processes share and a crash may empty.
+
+        Each of its statements stands alone. Raise `Busy` where another process holds them for long.
+        """
 
 
 class Inside:
@@ -99,6 +109,10 @@ class Inside:
 
     async def write(self, work: Work[T]) -> T:
         return await work(self._transaction)
+
+    async def fleeting(self, work: Work[T]) -> T:
+        """Nothing fleeting happens inside a transaction: requests are counted before it begins."""
+        raise NotImplementedError
 
 
 def connect(url: str) -> Engine:

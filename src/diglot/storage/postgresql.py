@@ -104,6 +104,9 @@ class PostgreSQL:
         async with self._pool.acquire() as connection:
             return await work(PostgreSQLTransaction(connection))
 
+    async def fleeting(self, work: Work[T]) -> T:
+        return await self.glance(work)
+
     async def write(self, work: Work[T]) -> T:
         async with self._transaction() as transaction:
             return await work(transaction)

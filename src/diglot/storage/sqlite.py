@@ -17,7 +17,8 @@ import aiosqlite
 
 from diglot.errors import Misconfigured
 from diglot.storage.backends import SQLITE, Backend
-from diglot.storage.engine import NO_VALUES, Executable, Row, Values, Work
+from diglot.storage.engine import NO_VALUES, Busy, Executable, Row, Values, Work
+from diglot.storage.sqlite_fleeting import open_fleeting
 
 T = TypeVar("T")
 READERS: Final = 2
@@ -125,6 +126,7 @@ class SQLite:
         self._writer: _Thread | None = None
         self._here: sqlite3.Connection | None = None
         self._glance: SQLiteTransaction | None = None
+        self._beside: sqlite3.Connection | None = None
         self._pending: deque[_Pending] = deque()
         self._drainer: asyncio.Task[None] | None = None
 
@@ -145,6 +147,7 @@ class SQLite:
             # Point reads of cached pages cost less than a hop to another thread.
             self._here = _open(self._path, shared=True)
             self._glance = SQLiteTransaction(self._here)
+            self._beside = open_fleeting(self._path)
         except sqlite3.Error as error:
             await self.close()
             raise Misconfigured(f"database {str(self._path)!r} cannot be opened: {error}") from error
@@ -153,9 +156,10 @@ class SQLite:
             self._readers.put_nowait(reader)
 
     async def close(self) -> None:
-        if self._here is not None:
-            self._here.close()
-            self._here = None
+        for connection in (self._here, self._beside):
+            if connection is not None:
+                connection.close()
+        self._here = self._beside = None
         while self._threads:
             await self._threads.pop().close()
 
@@ -169,6 +173,13 @@ class SQLite:
     async def glance(self, work: Work[T]) -> T:
         assert self._glance is not None
         return drive(work(self._glance))
+
+    async def fleeting(self, work: Work[T]) -> T:
+        assert self._beside is not None
+        try:
+            return drive(work(SQLiteTransaction(self._beside)))
+        except sqlite3.OperationalError as error:
+            raise Busy from error
 
     async def write(self, work: Work[T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from diglot.dialects.dialect import Dialect, Surface, bearer
+from diglot.dialects.misar import rates
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.misar.errors import render_error
 from diglot.dialects.misar.routes import ENDPOINTS
@@ -43,6 +44,8 @@ MISAR: Final = Dialect(
     surfaces=(Surface("/mail/v1", ENDPOINTS, render_error, ErrorBody),),
     secret=bearer,
     may=_may,
+    rate=rates.rate,
+    rate_headers=rates.headers,
     schemes={"bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."}},
     schemas=condition_schemas("FilterCriteria", "Rule", WORDS),
     description="The audience API of MisarMail, served by Diglot.",

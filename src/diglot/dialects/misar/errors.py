@@ -8,7 +8,9 @@ from diglot.errors import (
     Invalid,
     NotAllowed,
     NotFound,
+    Reused,
     TooLarge,
+    TooMany,
     Unauthenticated,
     Unsupported,
 )
@@ -24,6 +26,9 @@ def render_error(error: Exception) -> Answer:
     """Return the answer to an error; what is not of the family is a 500."""
     if isinstance(error, Invalid):
         return Answer(400, _validation(error), {})
+    if isinstance(error, TooMany):
+        text = "Too many requests. Please slow down."
+        return Answer(429, ErrorBody(success=False, error=text, retryAfter=error.seconds), {})
     status, text = _row(error)
     headers = {"Allow": ", ".join(error.allow)} if isinstance(error, NotAllowed) else {}
     return Answer(status, ErrorBody(success=False, error=text), headers)
@@ -41,6 +46,8 @@ def _row(error: Exception) -> tuple[int, str]:
             return 405, "Method not allowed"
         case Conflict():
             return 409, str(error)
+        case Reused():
+            return 409, "This idempotency key was used for another request"
         case TooLarge():
             return 413, f"Request is too large: at most {error.limit:,} {error.unit}"
         case Unsupported():

@@ -213,11 +213,12 @@ class FieldFaults(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """Any error. `details` stands on validation errors only."""
+    """Any error. `details` stands on validation errors only, `retryAfter` (seconds) on too many requests."""
 
     success: bool
     error: str
     details: FieldFaults | UnsetType = UNSET
+    retryAfter: Count | UnsetType = UNSET  # noqa: N815
 
 
 class SegmentCreate(msgspec.Struct, frozen=True):

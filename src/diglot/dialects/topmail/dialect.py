@@ -7,6 +7,7 @@ from litestar import Request
 
 from diglot.dialects.dialect import Dialect, Surface, bearer, header
 from diglot.dialects.schemas import condition_schemas
+from diglot.dialects.topmail import rates
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.dialects.topmail.errors import render_error
 from diglot.dialects.topmail.routes import ENDPOINTS
@@ -51,6 +52,8 @@ TOPMAIL: Final = Dialect(
     surfaces=(Surface("/api/v1", ENDPOINTS, render_error, ErrorBody),),
     secret=_secret,
     may=_may,
+    rate=rates.rate,
+    rate_headers=rates.headers,
     schemes={
         "bearer": {
             "type": "http",

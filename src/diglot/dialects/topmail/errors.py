@@ -8,7 +8,9 @@ from diglot.errors import (
     Invalid,
     NotAllowed,
     NotFound,
+    Reused,
     TooLarge,
+    TooMany,
     Unauthenticated,
     Unsupported,
 )
@@ -45,6 +47,10 @@ def _row(error: Exception) -> tuple[int, str, str]:
             return 405, "method_not_allowed", "Method not allowed"
         case Conflict():
             return 409, "duplicate", str(error)
+        case Reused():
+            return 409, "idempotency_conflict", "This idempotency key was used for another request"
+        case TooMany():
+            return 429, "rate_limited", f"Too many requests: retry in {error.seconds} s"
         case TooLarge():
             return 413, "payload_too_large", f"Request is too large: at most {error.limit:,} {error.unit}"
         case Unsupported():

@@ -1,6 +1,6 @@
 """Contacts: the query forms that the vendor's clients send, and the path forms of its pages, together."""
 
-import asyncio
+from functools import partial
 from typing import Final
 
 from diglot.conditions import tree
@@ -172,7 +172,7 @@ async def _delete(call: Call, contact_id: str) -> wire.Success:
 async def import_contacts(call: Call) -> wire.ImportAnswer:
     body = await call.body()
     # A full import takes a second to check: not on the thread that answers everybody else.
-    request = await asyncio.to_thread(imports.read_import, body, call.caller.zone)
+    request = await call.aside(partial(imports.read_import, body, call.caller.zone))
     done = await call.services.contacts.import_all(
         call.caller, request.changes, update_existing=request.update_existing
     )

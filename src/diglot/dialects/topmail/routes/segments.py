@@ -48,6 +48,7 @@ async def list_segments(call: Call) -> wire.SegmentListAnswer:
     status=201,
     body=wire.SegmentCreate,
     answer=wire.SegmentAnswer,
+    retried=True,
 ).handled_by
 async def create_segment(call: Call) -> wire.SegmentAnswer:
     reader = Reader(await call.members(unique=True))

@@ -1,0 +1,31 @@
+"""How often a key may ask, and the headers that say so (the vendor's rate limits page)."""
+
+from typing import Final
+
+from diglot.dialects.answers import Headers
+from diglot.dialects.operations import Operation
+from diglot.service.limits import Allowance, Rate
+
+# Requests a minute, by what they are counted with; any other call is counted by itself.
+_CONTACTS: Final = ("GET /contacts", Rate(100))
+_RATES: Final = {
+    "listContacts": _CONTACTS,
+    "getContact": _CONTACTS,
+    "importContacts": ("POST /contacts/import", Rate(10)),
+}
+_OTHERS: Final = Rate(60)
+
+
+def rate(operation: Operation) -> tuple[str, Rate]:
+    """Return what a call is counted with, and how often that may be asked."""
+    return _RATES.get(operation.id) or (operation.id, _OTHERS)
+
+
+def headers(allowance: Allowance) -> Headers:
+    """Return the vendor's headers: the reset in seconds since 1970."""
+    shown: Headers = (
+        (b"x-ratelimit-limit", b"%d" % allowance.rate.requests),
+        (b"x-ratelimit-remaining", b"%d" % allowance.remaining),
+        (b"x-ratelimit-reset", b"%d" % -(-allowance.reset_at // 1_000_000)),
+    )
+    return (*shown, (b"retry-after", b"%d" % allowance.retry_after)) if allowance.refused else shown
