@@ -2,50 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
+from typing import TypeVar
 
 from diglot.conditions import tree
 from diglot.errors import NotFound
 from diglot.model.contacts import Contact
-from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
 from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
 from diglot.model.workspaces import Caller
+from diglot.service import segment_writes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.counts import Counts
+from diglot.service.segment_writes import KEEP, Keep, NewSegment, SegmentChange, Writing
 from diglot.storage import membership, segments, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
 
+__all__ = ["KEEP", "Keep", "NewSegment", "SegmentChange", "Segments"]
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class NewSegment:
-    """A segment to make."""
-
-    name: str
-    condition: Condition
-    description: str | None = None
-    type: SegmentType = SegmentType.DYNAMIC
-
-
-class Keep:
-    """The type of `KEEP`: a part of a segment that a change leaves alone."""
-
-
-KEEP = Keep()
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentChange:
-    """The parts of a segment to change."""
-
-    name: str | Keep = KEEP
-    description: str | Keep | None = KEEP
-    condition: Condition | Keep = KEEP
 
 
 @dataclass(slots=True)
@@ -181,21 +157,7 @@ class Segments:
     async def _made(self, transaction: Transaction, caller: Caller, new: NewSegment) -> Segment:
         now = self.clock()
         locked = await workspaces.lock(transaction, caller.workspace, segments=1, moves=False)
-        segment = Segment(
-            number=locked.segment,
-            id=new_id(),
-            name=new.name,
-            description=new.description,
-            type=new.type,
-            condition=new.condition,
-            revision=1,
-            last_calculated_at=None if tree.is_draft(new.condition.tree) else now,
-            created_at=now,
-            updated_at=now,
-        )
-        await segments.insert_segment(transaction, caller.workspace, segment)
-        await _keep(transaction, caller, segment, locked.zone, now)
-        return segment
+        return await segment_writes.make(Writing(transaction, caller.workspace, locked, now), new)
 
     async def _changed(
         self, transaction: Transaction, caller: Caller, id_: str | None, change: SegmentChange
@@ -204,13 +166,8 @@ class Segments:
         moves = isinstance(change.condition, Condition)
         locked = await workspaces.lock(transaction, caller.workspace, moves=moves)
         stored = await _segment(transaction, caller, id_)
-        changed = _changed(stored, change, now)
-        if changed is not stored:
-            await segments.update_segment(transaction, caller.workspace, changed)
-        if changed.revision != stored.revision:
-            await segments.forget_members(transaction, caller.workspace, changed.number)
-            await _keep(transaction, caller, changed, locked.zone, now)
-        return changed
+        writing = Writing(transaction, caller.workspace, locked, now)
+        return await segment_writes.change(writing, stored, change)
 
     async def _recounted(self, transaction: Transaction, caller: Caller, segment: Segment) -> CountedSegment:
         # A remembered count may be used, but none kept: what this transaction sees may be undone.
@@ -220,11 +177,6 @@ class Segments:
         if count is None:
             count = await membership.count(transaction, relation)
         return CountedSegment(segment, count)
-
-
-async def _keep(transaction: Transaction, caller: Caller, segment: Segment, zone: ZoneInfo, now: int) -> None:
-    if segment.type is SegmentType.STATIC:
-        await membership.keep(transaction, caller.workspace, segment, now, zone)
 
 
 async def _segment(transaction: Transaction, caller: Caller, id_: str | None) -> Segment:
@@ -239,22 +191,3 @@ async def _with_state(transaction: Transaction, caller: Caller, id_: str | None)
     if found is None:
         raise NotFound("segment")
     return found
-
-
-def _changed(stored: Segment, change: SegmentChange, now: int) -> Segment:
-    values: dict[str, Any] = {}
-    if not isinstance(change.name, Keep) and change.name != stored.name:
-        values["name"] = change.name
-    if not isinstance(change.description, Keep) and change.description != stored.description:
-        values["description"] = change.description
-    if isinstance(change.condition, Condition) and not _same(stored.condition, change.condition):
-        draft = tree.is_draft(change.condition.tree)
-        values["condition"] = change.condition
-        values["revision"] = stored.revision + 1
-        values["last_calculated_at"] = None if draft else now
-    return replace(stored, **values, updated_at=now) if values else stored
-
-
-def _same(stored: Condition, changed: Condition) -> bool:
-    # As stored text: 5 and 5.0 are equal in Python, yet they are two operands.
-    return tree.encode(stored.tree) == tree.encode(changed.tree)

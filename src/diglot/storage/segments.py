@@ -17,16 +17,16 @@ from diglot.storage.tables import segment_members, segments, workspaces
 from diglot.storage.workspaces import State
 
 _c = segments.c
-_SHOWN = (
+SHOWN = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at),
 )
 # The segment behind a dynamic list is not a segment that a client sees as one.
 _HERE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
-_BY_ID = Statement(select(*_SHOWN).where(_HERE, _c.id == bindparam("id")))
+_BY_ID = Statement(select(*SHOWN).where(_HERE, _c.id == bindparam("id")))
 _WITH_STATE = Statement(
     select(
-        *_SHOWN,
+        *SHOWN,
         workspaces.c.contacts_version,
         workspaces.c.contact_count,
         workspaces.c.time_zone,
@@ -36,7 +36,7 @@ _WITH_STATE = Statement(
 )
 _COUNT = Statement(select(func.count()).select_from(segments).where(_HERE))
 _PAGE = Statement(
-    select(*_SHOWN)
+    select(*SHOWN)
     .where(_HERE)
     .order_by(_c.segment.desc())
     .limit(bindparam("limit"))
@@ -72,7 +72,7 @@ _FOUND_COUNT = BackendStatement(
 )
 _FOUND_PAGE = BackendStatement(
     lambda backend: (
-        select(*_SHOWN)
+        select(*SHOWN)
         .where(_HERE, _found(backend))
         .order_by(_c.segment.desc())
         .limit(bindparam("limit"))
@@ -85,7 +85,8 @@ _FOUND_PAGE = BackendStatement(
 _tree = lru_cache(maxsize=256)(tree.decode)
 
 
-def _segment(row: Sequence[Any]) -> Segment:
+def segment_of(row: Sequence[Any]) -> Segment:
+    """Return the segment of a row selected with `SHOWN`."""
     number, id_, name, description, kind, dialect, source, stored, *rest = row
     condition = Condition(_tree(stored), Source(dialect, source))
     return Segment(number, id_, name, description, SegmentType(kind), condition, *rest)
@@ -108,7 +109,7 @@ def _columns(segment: Segment) -> dict[str, Any]:
 async def by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
     """Return a segment by its UUID."""
     row = await transaction.row(_BY_ID, {"workspace": workspace, "id": id_})
-    return None if row is None else _segment(row)
+    return None if row is None else segment_of(row)
 
 
 async def by_id_with_state(
@@ -116,7 +117,7 @@ async def by_id_with_state(
 ) -> tuple[Segment, State] | None:
     """Return a segment by its UUID and the state of the workspace, of one snapshot without a transaction."""
     row = await transaction.row(_WITH_STATE, {"workspace": workspace, "id": id_})
-    return None if row is None else (_segment(row[:-3]), State(row[-3], row[-2], ZoneInfo(row[-1])))
+    return None if row is None else (segment_of(row[:-3]), State(row[-3], row[-2], ZoneInfo(row[-1])))
 
 
 async def page(
@@ -130,17 +131,19 @@ async def page(
     assert total is not None
     window_values = values | {"limit": window.limit, "offset": window.offset}
     rows = await transaction.rows(_FOUND_PAGE if search else _PAGE, window_values)
-    return Page([_segment(row) for row in rows], total[0])
+    return Page([segment_of(row) for row in rows], total[0])
 
 
-async def insert_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
-    """Insert a segment."""
+async def insert_segment(
+    transaction: Transaction, workspace: int, segment: Segment, list_: int | None = None
+) -> None:
+    """Insert a segment, or the one behind a dynamic list of a number."""
     row = _columns(segment) | {
         "workspace": workspace,
         "segment": segment.number,
         "id": segment.id,
         "type": segment.type.value,
-        "list": None,
+        "list": list_,
         "created_at": segment.created_at,
     }
     await transaction.run(_INSERT, row)

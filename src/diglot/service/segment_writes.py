@@ -1,0 +1,105 @@
+"""A segment made and changed: one way for segments and for those that stand behind dynamic lists.
+
+The workspace is locked by then.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from diglot.conditions import tree
+from diglot.model.ids import new_id
+from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.storage import membership, segments
+from diglot.storage.engine import Transaction
+from diglot.storage.workspaces import Locked
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegment:
+    """A segment to make."""
+
+    name: str
+    condition: Condition
+    description: str | None = None
+    type: SegmentType = SegmentType.DYNAMIC
+
+
+class Keep:
+    """The type of `KEEP`: a part that a change leaves alone."""
+
+
+KEEP = Keep()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentChange:
+    """The parts of a segment to change."""
+
+    name: str | Keep = KEEP
+    description: str | Keep | None = KEEP
+    condition: Condition | Keep = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A unit that writes: its transaction, the locked workspace, and when it is."""
+
+    transaction: Transaction
+    workspace: int
+    locked: Locked
+    now: int
+
+
+async def make(writing: Writing, new: NewSegment, list_: int | None = None) -> Segment:
+    """Make a segment of the number taken, or the one behind a dynamic list; a static one gets its members."""
+    segment = Segment(
+        number=writing.locked.segment,
+        id=new_id(),
+        name=new.name,
+        description=new.description,
+        type=new.type,
+        condition=new.condition,
+        revision=1,
+        last_calculated_at=None if tree.is_draft(new.condition.tree) else writing.now,
+        created_at=writing.now,
+        updated_at=writing.now,
+    )
+    await segments.insert_segment(writing.transaction, writing.workspace, segment, list_)
+    await _keep(writing, segment)
+    return segment
+
+
+async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Segment:
+    """Change a segment; return the same object when nothing differs."""
+    changed = _changed(stored, wanted, writing.now)
+    if changed is not stored:
+        await segments.update_segment(writing.transaction, writing.workspace, changed)
+    if changed.revision != stored.revision:
+        await segments.forget_members(writing.transaction, writing.workspace, changed.number)
+        await _keep(writing, changed)
+    return changed
+
+
+async def _keep(writing: Writing, segment: Segment) -> None:
+    if segment.type is SegmentType.STATIC:
+        zone = writing.locked.zone
+        await membership.keep(writing.transaction, writing.workspace, segment, writing.now, zone)
+
+
+def _changed(stored: Segment, wanted: SegmentChange, now: int) -> Segment:
+    values: dict[str, Any] = {}
+    if not isinstance(wanted.name, Keep) and wanted.name != stored.name:
+        values["name"] = wanted.name
+    if not isinstance(wanted.description, Keep) and wanted.description != stored.description:
+        values["description"] = wanted.description
+    if isinstance(wanted.condition, Condition) and not _same(stored.condition, wanted.condition):
+        draft = tree.is_draft(wanted.condition.tree)
+        values["condition"] = wanted.condition
+        values["revision"] = stored.revision + 1
+        values["last_calculated_at"] = None if draft else now
+    return replace(stored, **values, updated_at=now) if values else stored
+
+
+def _same(stored: Condition, changed: Condition) -> bool:
+    # As stored text: 5 and 5.0 are equal in Python, yet they are two operands.
+    return tree.encode(stored.tree) == tree.encode(changed.tree)
