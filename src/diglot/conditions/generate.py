@@ -1,0 +1,267 @@
+"""Compiles conditions to one Python function, which tells the conditions that a contact meets.
+
+The second compiler of the tree beside SQL, for a changed contact against many segments. Both are held by the
+same rows of truth. Each value of the contact is read once; operands are constants of the function, never
+part of its text.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from diglot.conditions import dates, matching, text, tree
+from diglot.conditions.fields import Kind, attribute_key, kind_of
+from diglot.conditions.subject import Subject
+from diglot.conditions.tree import Op
+
+# The numbers of the conditions that a contact meets at an instant in microseconds.
+Evaluate = Callable[[Subject, int], list[int]]
+_HELPERS: Final[dict[str, Any]] = {
+    name: getattr(matching, name)
+    for name in ("among", "begins", "ends", "equal", "equal_any", "is_blank", "ordered", "within")
+}
+_COMPARE: Final = {
+    Op.GT: ">",
+    Op.AFTER: ">",
+    Op.GTE: ">=",
+    Op.LT: "<",
+    Op.BEFORE: "<",
+    Op.LTE: "<=",
+    Op.EQUALS: "==",
+}
+
+
+def generate(conditions: Mapping[int, tree.Node], zone: ZoneInfo) -> Evaluate:
+    """Return the function that tells which conditions, by number, a contact meets in a time zone."""
+    writer = _Writer(zone)
+    tests = [(number, writer.condition(node)) for number, node in conditions.items()]
+    lines = ["def evaluate(s, now):", *(f"    {name} = {read}" for read, name in writer.reads.items())]
+    lines += ["    met = []"]
+    for number, test in tests:
+        lines += [f"    if {test}:", f"        met.append({number})"]
+    source = "\n".join([*lines, "    return met"])
+    namespace = _HELPERS | writer.constants
+    exec(compile(source, "<conditions>", "exec"), namespace)  # noqa: S102 - operands are constants of it
+    evaluate: Evaluate = namespace["evaluate"]
+    return evaluate
+
+
+def fields_of(node: tree.Node) -> frozenset[str]:
+    """Return the fields that a condition mentions: nothing else of a contact can change what it says."""
+    if isinstance(node, tree.Predicate):
+        return frozenset({node.field})
+    items = (node.item,) if isinstance(node, tree.Not) else node.items
+    return frozenset(field for item in items for field in fields_of(item))
+
+
+class _Writer:
+    """Writes expressions, and collects what they read and their constants."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+        self.reads: dict[str, str] = {}
+        self.constants: dict[str, Any] = {"exactly": self._exactly}
+
+    def _exactly(self, now: int, days: int) -> tuple[int, int]:
+        return dates.day_span(dates.today(now, self.zone) - timedelta(days=days), self.zone)
+
+    def read(self, expression: str) -> str:
+        """Return the local variable that holds what an expression reads of the contact or the clock."""
+        return self.reads.setdefault(expression, f"r{len(self.reads)}")
+
+    def constant(self, value: Any) -> str:
+        """Return the name of a constant."""
+        name = f"k{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def field(self, name: str) -> str:
+        """Return the local variable of a plain field."""
+        return self.read(f"s.fields[{name!r}]")
+
+    def condition(self, node: tree.Node) -> str:
+        """Return the expression of a whole condition; a draft is false for everybody."""
+        return "False" if tree.is_draft(node) else self.node(node)
+
+    def node(self, node: tree.Node) -> str:
+        if isinstance(node, tree.Predicate):
+            return _BRANCHES[kind_of(node.field)](node, self)
+        if isinstance(node, tree.Not):
+            return f"(not {self.node(node.item)})"
+        word = " and " if isinstance(node, tree.All) else " or "
+        return f"({word.join(self.node(item) for item in node.items)})"
+
+    def instant(self, moment: tree.Operand) -> int:
+        """Return the instant that a date or an instant stands for."""
+        if isinstance(moment, tree.Instant):
+            return moment.value
+        assert isinstance(moment, tree.Day)
+        return dates.day_begins(date.fromisoformat(moment.value), self.zone)
+
+    def days(self, op: Op, days: int, value: str) -> str:
+        """Compare an instant that is there with days before now."""
+        edge = self.read(f"now - {days * dates.DAY}")
+        if op is Op.MORE_THAN_DAYS_AGO:
+            return f"{value} < {edge}"
+        if op is Op.IN_LAST_DAYS:
+            return f"{edge} <= {value} <= now"
+        span = self.read(f"exactly(now, {days})")
+        return f"{span}[0] <= {value} < {span}[1]"
+
+
+def _scalars(operand: tree.Operand) -> tuple[tree.Scalar, ...]:
+    if isinstance(operand, tree.Values):
+        return operand.values
+    assert operand is not None
+    assert not isinstance(operand, tree.Days)
+    return (operand,)
+
+
+def _texts(operand: tree.Operand) -> frozenset[str]:
+    return frozenset(one.value for one in _scalars(operand) if isinstance(one, tree.Text))
+
+
+def _text(predicate: tree.Predicate, writer: _Writer) -> str:
+    op = predicate.op
+    value = writer.read(f"s.text({predicate.field!r})")
+    if op is Op.IS_SET:
+        return f"({value} is not None and not is_blank({value}))"
+    if op in (Op.EQUALS, Op.IN):
+        return f"({value} in {writer.constant(_texts(predicate.operand))})"
+    folded = writer.read(f"s.fold({predicate.field!r})")
+    (written,) = _texts(predicate.operand)
+    part = writer.constant(text.fold(written))
+    if op is Op.CONTAINS:
+        return f"({folded} is not None and {part} in {folded})"
+    method = "startswith" if op is Op.STARTS_WITH else "endswith"
+    return f"({folded} is not None and {folded}.{method}({part}))"
+
+
+def _choice(predicate: tree.Predicate, writer: _Writer) -> str:
+    if predicate.op is Op.IS_SET:
+        return "True"
+    return f"({writer.field('status')} in {writer.constant(_texts(predicate.operand))})"
+
+
+def _boolean(predicate: tree.Predicate, writer: _Writer) -> str:
+    if predicate.op is Op.IS_SET:
+        return "True"
+    wanted = {one.value for one in _scalars(predicate.operand) if isinstance(one, tree.Boolean)}
+    subscribed = f"({writer.field('status')} == 'subscribed')"
+    return f"({subscribed} in {writer.constant(frozenset(wanted))})"
+
+
+def _tags(predicate: tree.Predicate, writer: _Writer) -> str:
+    op = predicate.op
+    if op is Op.IS_SET:
+        return f"(len({writer.read('s.tags()')}) > 0)"
+    values = _texts(predicate.operand)
+    if op in (Op.EQUALS, Op.CONTAINS, Op.IN):
+        return f"(not {writer.constant(values)}.isdisjoint({writer.read('s.tags()')}))"
+    (written,) = values
+    helper = "begins" if op is Op.STARTS_WITH else "ends"
+    return f"{helper}({writer.read('s.tag_folds()')}, {writer.constant(text.fold(written))})"
+
+
+def _lists(predicate: tree.Predicate, writer: _Writer) -> str:
+    lists = writer.read("s.lists")
+    if predicate.op is Op.IS_SET:
+        return f"(len({lists}) > 0)"
+    # Of two whole ids one starts or ends with the other only when they are equal.
+    return f"(not {writer.constant(_texts(predicate.operand))}.isdisjoint({lists}))"
+
+
+def _number(predicate: tree.Predicate, writer: _Writer) -> str:
+    value = writer.field(predicate.field)
+    if predicate.op is Op.IS_SET:
+        return f"({value} is not None)"
+    numbers = [one.value for one in _scalars(predicate.operand) if isinstance(one, tree.Number)]
+    if predicate.op is Op.IN:
+        return f"({value} is not None and among({value}, {writer.constant(matching.Numbers(numbers))}))"
+    (number,) = numbers
+    return f"({value} is not None and {value} {_COMPARE[predicate.op]} {writer.constant(float(number))})"
+
+
+def _instant(predicate: tree.Predicate, writer: _Writer) -> str:
+    value = writer.field(predicate.field)
+    op, operand = predicate.op, predicate.operand
+    if op is Op.IS_SET:
+        return f"({value} is not None)"
+    if isinstance(operand, tree.Days):
+        return f"({value} is not None and {writer.days(op, operand.value, value)})"
+    if op in (Op.EQUALS, Op.IN):
+        spans = writer.constant(_spans(_scalars(operand), writer.zone))
+        return f"({value} is not None and within({value}, {spans}))"
+    return f"({value} is not None and {value} {_COMPARE[op]} {writer.constant(writer.instant(operand))})"
+
+
+def _spans(moments: tuple[tree.Scalar, ...], zone: ZoneInfo) -> matching.Spans:
+    days = [date.fromisoformat(one.value) for one in moments if isinstance(one, tree.Day)]
+    instants = [one.value for one in moments if isinstance(one, tree.Instant)]
+    spans = [dates.day_span(day, zone) for day in days]
+    return matching.Spans([*spans, *((instant, instant + 1) for instant in instants)])
+
+
+def _attribute(predicate: tree.Predicate, writer: _Writer) -> str:
+    key = attribute_key(predicate.field)
+    # A key has no quote and no control character, so that its literal is what it is.
+    value = writer.read(f"s.attribute({key!r})")
+    return f"({value} is not None and {_attribute_test(predicate, value, writer)})"
+
+
+def _attribute_test(predicate: tree.Predicate, value: str, writer: _Writer) -> str:
+    op, operand = predicate.op, predicate.operand
+    if op is Op.IS_SET:
+        return f"{value}.is_set"
+    if isinstance(operand, tree.Days):
+        instant = f"{value}.instant"
+        return f"{instant} is not None and {writer.days(op, operand.value, instant)}"
+    scalars = _scalars(operand)
+    if op in (Op.EQUALS, Op.IN):
+        return _attribute_in(scalars, value, writer)
+    (scalar,) = scalars
+    if op in (Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH):
+        return _attribute_part(op, scalar, value, writer)
+    if isinstance(scalar, tree.Number):
+        operator = writer.constant(matching.OPERATORS[_COMPARE[op]])
+        return f"ordered({value}, {operator}, {writer.constant(scalar.value)})"
+    instant = writer.constant(writer.instant(scalar))
+    return f"{value}.instant is not None and {value}.instant {_COMPARE[op]} {instant}"
+
+
+def _attribute_in(scalars: tuple[tree.Scalar, ...], value: str, writer: _Writer) -> str:
+    spelled = frozenset(
+        text.spelling(one.value) for one in scalars if isinstance(one, tree.Text | tree.Boolean)
+    )
+    numbers = [one.value for one in scalars if isinstance(one, tree.Number)]
+    tests = [f"not {writer.constant(spelled)}.isdisjoint({value}.spelled)"] if spelled else []
+    if numbers:
+        tests.append(f"equal_any({value}.numbers, {writer.constant(matching.Numbers(numbers))})")
+    return f"({' or '.join(tests)})" if tests else "False"
+
+
+def _attribute_part(op: Op, scalar: tree.Scalar, value: str, writer: _Writer) -> str:
+    if isinstance(scalar, tree.Number):
+        return f"{value}.array and equal({value}.numbers, {writer.constant(scalar.value)})"
+    assert isinstance(scalar, tree.Text | tree.Boolean)
+    spelled = text.spelling(scalar.value)
+    exact = f"{writer.constant(spelled)} in {value}.spelled"
+    if isinstance(scalar, tree.Boolean):
+        return f"{value}.array and {exact}"
+    part = writer.constant(text.fold(spelled))
+    if op is Op.CONTAINS:
+        return f"({exact} if {value}.array else any({part} in fold for fold in {value}.folds))"
+    return f"{'begins' if op is Op.STARTS_WITH else 'ends'}({value}.folds, {part})"
+
+
+_BRANCHES: Final[dict[Kind, Callable[[tree.Predicate, _Writer], str]]] = {
+    Kind.TEXT: _text,
+    Kind.CHOICE: _choice,
+    Kind.BOOLEAN: _boolean,
+    Kind.TAGS: _tags,
+    Kind.LISTS: _lists,
+    Kind.NUMBER: _number,
+    Kind.INSTANT: _instant,
+    Kind.ATTRIBUTE: _attribute,
+}

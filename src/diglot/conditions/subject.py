@@ -1,0 +1,91 @@
+"""A contact as conditions read it: what is compared of it, derived when it is first asked for.
+
+It holds the same forms that the storage writes into its derived columns: normal text, folds, spelled scalars,
+numbers, instants (semantics 4, 11 to 15).
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from diglot.conditions import dates, text
+
+BIG_FROM: Final = 2**53
+
+
+def is_big(value: float) -> bool:
+    """Tell whether a number is an integer that its double may not hold exactly."""
+    return isinstance(value, int) and abs(value) >= BIG_FROM
+
+
+class Attribute:
+    """The value of a custom attribute: one scalar, or the scalars in an array."""
+
+    __slots__ = ("array", "folds", "instant", "is_set", "numbers", "spelled")
+
+    def __init__(self, value: Any, zone: ZoneInfo) -> None:
+        self.array = isinstance(value, list)
+        scalars = [one for one in (value if self.array else [value]) if isinstance(one, str | int | float)]
+        self.spelled = tuple(text.spelling(one) for one in scalars)
+        self.folds = tuple(text.fold(one) for one in self.spelled)
+        self.numbers = tuple(number for one in scalars if (number := _number(one)) is not None)
+        blank = isinstance(value, str) and text.is_blank(value)
+        self.is_set = not blank and value is not None and value not in ([], {})
+        moment = dates.read(value) if isinstance(value, str) else None
+        self.instant = None if moment is None else moment.instant(zone)
+
+
+def _number(value: str | float) -> int | float | None:
+    if isinstance(value, str):
+        return text.numeric(value)
+    return None if isinstance(value, bool) else value
+
+
+class Subject:
+    """One contact.
+
+    `fields` are its catalogued fields (instants in microseconds, tags as a list), `attributes` its custom
+    attributes decoded, `lists` the ids of the static lists it is on.
+    """
+
+    __slots__ = ("_attributes", "_derived", "_zone", "fields", "lists")
+
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        attributes: Mapping[str, Any],
+        lists: Collection[str],
+        zone: ZoneInfo,
+    ) -> None:
+        self.fields = fields
+        self.lists = lists
+        self._attributes = attributes
+        self._zone = zone
+        self._derived: dict[str, Any] = {}
+
+    def text(self, name: str) -> str | None:
+        """Return a text field in normal form."""
+        value: str | None = self.fields[name]
+        return None if value is None else text.nfc(value)
+
+    def fold(self, name: str) -> str | None:
+        """Return a text field folded."""
+        value: str | None = self.fields[name]
+        return None if value is None else text.fold(value)
+
+    def tags(self) -> frozenset[str]:
+        """Return the tags in normal form."""
+        return frozenset(map(text.nfc, self.fields["tags"]))
+
+    def tag_folds(self) -> tuple[str, ...]:
+        """Return the tags folded."""
+        return tuple(map(text.fold, self.fields["tags"]))
+
+    def attribute(self, key: str) -> Attribute | None:
+        """Return a custom attribute, or None where there is none."""
+        if key not in self._attributes:
+            return None
+        found: Attribute | None = self._derived.get(key)
+        if found is None:
+            found = self._derived[key] = Attribute(self._attributes[key], self._zone)
+        return found
