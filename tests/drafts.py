@@ -18,6 +18,7 @@ class Known:
     contacts: list[str]
     emails: list[str]
     foreign: Sequence[str]
+    keys: list[str] = field(default_factory=list)
     round: int = 0
 
 

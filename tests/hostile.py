@@ -52,7 +52,11 @@ class Maker:
     def valid(self, surface: Surface, operation: Operation) -> Draft:
         """Return a request for a call that it answers with success."""
         parts = surface.prefix.strip("/") + operation.path
-        ids = {"{segment_id:str}": self.known.segments, "{contact_id:str}": self.known.contacts}
+        ids = {
+            "{segment_id:str}": self.known.segments,
+            "{contact_id:str}": self.known.contacts,
+            "{key_id:str}": self.known.keys,
+        }
         path = [self.rng.choice(ids[part]) if part in ids else part for part in parts.split("/")]
         draft = Draft(operation.method, [part.encode() for part in path], self.known)
         draft.headers.append((b"authorization", b"Bearer " + self.known.key.encode()))
@@ -66,7 +70,8 @@ class Maker:
     def query(self, operation: Operation) -> list[tuple[bytes, bytes]]:
         """Return parameters that a call takes."""
         if operation.method == "DELETE":
-            return [(b"id", self.rng.choice(self.known.contacts).encode())]
+            ids = self.known.keys if operation.id == "revokeKeyByQuery" else self.known.contacts
+            return [(b"id", self.rng.choice(ids).encode())]
         return [(b"limit", b"3"), (b"search", b"example")][: self.rng.randint(1, 2)]
 
     def body(self, operation: str) -> Any:
@@ -80,6 +85,8 @@ class Maker:
             }
             kind = {"segment_type": rng.choice(("dynamic", "static"))}
             return segment | (kind if operation == "createSegment" else {})
+        if operation == "createKey":
+            return {"name": f"Key {self.made}", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
         contact = self.contact(f"new{self.made}@example.com")
         if operation == "createContact":
             return contact

@@ -29,7 +29,7 @@ class Server:
         engine = connect(self.url)
         await engine.open()
         try:
-            return await Keys(engine).create(dialect_named(dialect).keys, workspace, scopes)
+            return await Keys(engine, lambda: self.now).create(dialect_named(dialect).keys, workspace, scopes)
         finally:
             await engine.close()
 

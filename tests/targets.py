@@ -83,7 +83,7 @@ async def _known(server: Server, dialect: Dialect) -> Known:
     await Keys(engine).revoke(revoked)
     await engine.close()
     known.other_keys = (weak, revoked, await server.key(other.name, "one"), known.key[:-1], known.key + "0")
-    known.foreign = (*stranger.segments, *stranger.contacts)
+    known.foreign = (*stranger.segments, *stranger.contacts, *stranger.keys)
     return known
 
 
@@ -103,6 +103,9 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
             assert answer.status == 201, answer.body
             ids.append(json.loads(answer.body)["data"]["id"])
     known.segments[:], known.contacts[:] = made["createSegment"], made["createContact"]
+    if "createKey" in calls:
+        answer = await ask(server.app, maker.valid(*calls["createKey"]).request())
+        known.keys[:] = [json.loads(answer.body)["keyId"]]
 
 
 def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:

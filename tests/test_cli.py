@@ -247,6 +247,27 @@ def test_keys_are_made_listed_and_revoked(diglot: Diglot, url: str) -> None:
     assert all(row[6].startswith("revoked 20") for row in listed(diglot, url))
 
 
+def test_a_key_has_a_name_and_an_end(diglot: Diglot, url: str) -> None:
+    """A bare date is the instant that the day begins in the workspace; the list shows the end."""
+    options = ("--name", "Till the fair", "--expires-at", "2099-01-31", "--time-zone", "Asia/Tokyo")
+    create(diglot, url, "misar", "Acme", *options)
+    create(diglot, url, "topmail", "Acme", "--expires-at", "2099-01-31T09:00:00+01:00")
+    rows = listed(diglot, url)
+    assert [row[6:] for row in rows] == [
+        ["active until 2099-01-30T15:00:00Z", "Till the fair", "never used"],
+        ["active until 2099-01-31T08:00:00Z", "", "never used"],
+    ]
+    command = ("keys", "create", "--dialect", "misar", "--workspace", "Acme", "--database", url)
+    for option, value, message in (
+        ("--expires-at", "2020-01-01", "the end of a key lies in the future"),
+        ("--expires-at", "soon", "'soon' is no time: write 2027-01-31 or 2027-01-31T09:00:00Z"),
+        ("--name", " ", "a key's name has 1 to 80 printable characters"),
+        ("--name", "n" * 81, "a key's name has 1 to 80 printable characters"),
+    ):
+        assert diglot(*command, option, value) == Result(2, "", f"diglot: {message}\n")
+    assert len(listed(diglot, url)) == 2
+
+
 def test_a_key_that_a_client_has_is_adopted(diglot: Diglot, url: str) -> None:
     """From standard input, so that it stays out of the shell's history, or as an argument."""
     adopt = ("keys", "adopt", "--dialect", "topmail", "--workspace", "Acme", "--database", url)

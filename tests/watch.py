@@ -12,6 +12,8 @@ from diglot.storage.engine import sqlite_path
 from diglot.storage.tables import metadata
 
 _TABLES = [table.name for table in metadata.sorted_tables]
+# What a server writes by itself: when a key was last used.
+_ITS_OWN = {"keys": "last_used_at"}
 
 
 class Watch(Protocol):
@@ -39,9 +41,17 @@ class _SQLite:
     def _rows(self) -> str:
         digest = hashlib.blake2b()
         for table in _TABLES:
-            rows = self._connection.execute(f"SELECT * FROM {table}").fetchall()
+            columns = ", ".join(
+                column.name for column in metadata.tables[table].c if column.name != _ITS_OWN.get(table)
+            )
+            rows = self._connection.execute(f"SELECT {columns} FROM {table}").fetchall()
             digest.update(repr(rows).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+
+def _text(table: str) -> str:
+    own = _ITS_OWN.get(table)
+    return "xmin::text || t::text" if own is None else f"(to_jsonb(t) - '{own}')::text"
 
 
 class _PostgreSQL:
@@ -49,7 +59,7 @@ class _PostgreSQL:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        each = (f"SELECT sum(hashtextextended(xmin::text || t::text, 0)) FROM {name} t" for name in _TABLES)
+        each = (f"SELECT sum(hashtextextended({_text(name)}, 0)) FROM {name} t" for name in _TABLES)
         self._statement = f"SELECT array[{', '.join(f'({one})' for one in each)}]"
 
     async def state(self) -> object:

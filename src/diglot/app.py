@@ -20,8 +20,10 @@ from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
+from diglot.service.key_uses import KeyUses
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
+from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.services import Services
@@ -37,15 +39,16 @@ _ALLOWED: Final = "allowed"
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated."""
     engine = connect(settings.database)
+    uses = KeyUses(engine)
     app = Litestar(
         route_handlers=[_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces],
         exception_handlers={Exception: _render},
-        lifespan=[_lifespan(engine, settings)],
+        lifespan=[_lifespan(engine, settings, uses)],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,
     )
-    app.state[SERVICES] = _services(engine, clock, settings)
+    app.state[SERVICES] = _services(engine, clock, settings, uses)
     app.state[_ALLOWED] = allowed = _allowed(app)
     return http.Outer(app, allowed, _healthy(engine), access_log=settings.access_log)  # type: ignore[arg-type]
 
@@ -57,12 +60,14 @@ def from_environment() -> http.App:
     return create_app(load({}, os.environ))
 
 
-def _services(engine: Engine, clock: Clock, settings: Settings) -> Services:
+def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -> Services:
     counts = Counts()
+    keys = Keys(engine, clock, uses)
     return Services(
         segments=Segments(engine, clock, counts),
         contacts=Contacts(engine, clock, counts),
-        keys=Keys(engine, clock),
+        keys=keys,
+        own_keys=OwnKeys(engine, keys),
         limits=Limits(engine, clock, every=settings.requests_a_minute),
         repeats=Repeats(engine, clock),
         strict=settings.strict,
@@ -76,7 +81,7 @@ def _router(dialect: Dialect, surface: Surface) -> Router:
     )
 
 
-def _lifespan(engine: Engine, settings: Settings) -> Callable[[Litestar], Any]:
+def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await migrate.require_latest(settings.database)
@@ -86,7 +91,8 @@ def _lifespan(engine: Engine, settings: Settings) -> Callable[[Litestar], Any]:
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
         try:
-            yield
+            async with uses.writing():
+                yield
         finally:
             await engine.close()
 

@@ -5,6 +5,7 @@
     |   `-- Malformed      the body is not the JSON object it has to be (no path)
     |-- Unauthenticated    no key, or a key that is unknown or revoked
     |-- Forbidden          the key lacks a scope
+    |   `-- Ungranted      a scope that it would give to another key
     |-- NotFound           no such thing in the caller's workspace
     |-- Conflict           the thing exists already
     |-- Reused             the name of a request stands for another request already
@@ -65,6 +66,10 @@ class Forbidden(DiglotError):
     def __init__(self, scope: str) -> None:
         self.scope = scope
         super().__init__(scope)
+
+
+class Ungranted(Forbidden):
+    """The key would give, or take from another, a scope that it lacks."""
 
 
 class NotFound(DiglotError):

@@ -27,6 +27,10 @@ class Twin:
         """Call a method of `client.contacts`."""
         return await _awaited(getattr(self.client.contacts, f"{self.prefix}{method}"), *arguments)
 
+    async def keys(self, method: str, *arguments: Any) -> Any:
+        """Call a method of `client.keys`."""
+        return await _awaited(getattr(self.client.keys, f"{self.prefix}{method}"), *arguments)
+
     async def members(self, *arguments: Any) -> Any:
         """Call `client.segments.members`."""
         return await _awaited(getattr(self.client.segments, f"{self.prefix}members"), *arguments)
@@ -149,3 +153,29 @@ async def test_errors_reach_the_caller(live: Live, prefix: str) -> None:
     stranger = Twin(misarmail.MisarMailClient(f"msk_{'0' * 64}", base_url=f"{live.base}/mail/v1/"), prefix)
     missing = "Invalid or missing API key. Use: Authorization: Bearer msk_..."
     await _fails(401, missing, stranger.contacts, "list")
+
+
+async def test_keys(live: Live, prefix: str, tally: Any, database: Database) -> None:
+    """A key makes another, that one works, is listed and read, revokes itself and is refused from then on."""
+    twin = await _twin(live, prefix)
+    wanted = {"name": "Nightly sync", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
+    made = await twin.keys("create", wanted)
+    assert list(made) == ["success", "key", "keyId", "prefix", "name", "scopes", "createdAt", "expiresAt"]
+    assert (made["prefix"], made["expiresAt"]) == (made["key"][:12], "2099-01-01T00:00:00Z")
+    other = Twin(misarmail.MisarMailClient(made["key"], base_url=f"{live.base}/mail/v1"), prefix)
+    assert (await other.contacts("list"))["data"] == []
+    shown = (await other.keys("list"))["keys"]
+    assert shown[0]["name"] == "Nightly sync"
+    assert (await twin.keys("get", made["keyId"]))["key"] == shown[0]
+    assert shown[0]["last_used_at"] is not None
+    assert made["key"] not in str(shown)
+    await _fails(
+        403, "API key does not have 'send' scope", other.keys, "create", wanted | {"scopes": ["send"]}
+    )
+    assert await other.keys("revoke", made["keyId"]) == {"success": True}
+    await _fails(
+        401, "Invalid or missing API key. Use: Authorization: Bearer msk_...", other.contacts, "list"
+    )
+    assert (await twin.keys("get", made["keyId"]))["key"]["is_active"] is False
+    await _fails(404, "API key not found", twin.keys, "revoke", "nothing")
+    tally("stories told through misarmail", database.name, 1)

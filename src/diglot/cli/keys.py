@@ -8,9 +8,12 @@ from typing import Any
 import click
 
 from diglot.cli.database import database_options, existing, located, opened
+from diglot.conditions import dates
+from diglot.conditions.dates import Written
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.errors import Invalid
 from diglot.model.workspaces import Key, Workspace
+from diglot.service.clock import system_clock
 from diglot.service.keys import Keys, KeyShape
 
 _FROM_INPUT = "-"
@@ -26,6 +29,12 @@ workspace_option = click.option(
 )
 scopes_option = click.option(
     "--scopes", metavar="A,B", default="", help="What it may do, in the vendor's words. [default: audience]"
+)
+name_option = click.option("--name", metavar="TEXT", help="What it is for; 1 to 80 characters.")
+end_option = click.option(
+    "--expires-at",
+    metavar="TIME",
+    help="When it stops: 2027-01-31, as that day begins in the workspace, or 2027-01-31T09:00:00Z.",
 )
 zone_option = click.option(
     "--time-zone", metavar="ZONE", help="The time zone of a new workspace, an IANA name. [default: UTC]"
@@ -45,6 +54,8 @@ def keys() -> None:
 @dialect_option
 @workspace_option
 @scopes_option
+@name_option
+@end_option
 @zone_option
 @click.option("--test", is_flag=True, help="Make a test key (tm_test_...), where the vendor has them.")
 @database_options
@@ -62,6 +73,8 @@ def create(
 @dialect_option
 @workspace_option
 @scopes_option
+@name_option
+@end_option
 @zone_option
 @database_options
 @click.argument("key", default=_FROM_INPUT)
@@ -81,17 +94,29 @@ def adopt(
 @click.option("--workspace", metavar="NAME", help="Only the keys of this workspace.")
 @database_options
 def list_(workspace: str | None, database: str | None, config: str | None) -> None:
-    """List the keys: id, workspace, dialect, beginning, scopes, when made, and whether revoked."""
+    """List the keys: id, workspace, dialect, beginning, scopes, when made, state, name, last use.
+
+    The state is `active`, `active until TIME`, `expired TIME` or `revoked TIME`; a last use appears within
+    a minute.
+    """
 
     async def work() -> list[tuple[Workspace, Key]]:
         async with existing(located(database, config)) as engine:
             return await Keys(engine).every(workspace)
 
+    now = system_clock()
     for owner, key in asyncio.run(work()):
-        state = "active" if key.revoked_at is None else f"revoked {_time(key.revoked_at)}"
-        beginning, scopes = f"{key.prefix}...", ",".join(key.scopes)
-        row = (key.id, owner.name, key.dialect, beginning, scopes, _time(key.created_at), state)
-        click.echo("\t".join(row))
+        used = "never used" if key.last_used_at is None else f"used {_time(key.last_used_at)}"
+        shown = (f"{key.prefix}...", ",".join(key.scopes), _time(key.created_at), _state(key, now))
+        click.echo("\t".join((key.id, owner.name, key.dialect, *shown, key.name or "", used)))
+
+
+def _state(key: Key, now: int) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {_time(key.revoked_at)}"
+    if key.expires_at is None:
+        return "active"
+    return f"{'active until' if key.works(now) else 'expired'} {_time(key.expires_at)}"
 
 
 @keys.command()
@@ -116,12 +141,24 @@ def _keep(
 ) -> str:
     workspace: str = options["workspace"]
     zone: str | None = options["time_zone"]
+    name: str | None = options["name"]
+    ends = _written(options["expires_at"])
 
     async def work() -> str:
         async with opened(url) as engine:
-            return await Keys(engine).create(shape, workspace, scopes, time_zone=zone, secret=secret)
+            return await Keys(engine).create(
+                shape, workspace, scopes, time_zone=zone, secret=secret, name=name, ends=ends
+            )
 
     return asyncio.run(work())
+
+
+def _written(text: str | None) -> Written | None:
+    if text is None:
+        return None
+    if (written := dates.read(text)) is None:
+        raise Invalid.at(("expires_at",), f"{text!r} is no time: write 2027-01-31 or 2027-01-31T09:00:00Z")
+    return written
 
 
 def _test_secret(shape: KeyShape) -> str:

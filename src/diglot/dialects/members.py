@@ -67,20 +67,47 @@ class Reader:
             return None
         return self.text(key, most)
 
+    def name_or_null(self, key: str, most: int) -> str | Missing | None:
+        """Read a text that is not blank, or null."""
+        if key in self._members and bytes(self._members[key]) == b"null":
+            return None
+        return self.name(key, most)
+
     def choice(self, key: str, options: Sequence[str]) -> str | Missing:
         """Read one of a few words."""
         value = self._value(key)
         if isinstance(value, Missing):
             return value
-        if not isinstance(value, str):
-            self.fault((key,), str(expected("string", value)))
-        elif value not in options:
-            shown = " | ".join(f"'{option}'" for option in options)
-            message = f"Invalid enum value. Expected {shown}, received '{value[:100]}'"
+        message = _choice_fault(value, options)
+        if message is not None:
             self.fault((key,), message)
-        else:
+            return MISSING
+        assert isinstance(value, str)
+        return value
+
+    def choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | Missing:
+        """Read a list of one or more of a few words, each once."""
+        value = self._value(key)
+        if isinstance(value, Missing):
             return value
+        if not isinstance(value, list):
+            self.fault((key,), str(expected("array", value)))
+        elif not value:
+            self.fault((key,), "Array must contain at least 1 element(s)")
+        else:
+            faults = [(index, _choice_fault(one, options)) for index, one in enumerate(value)]
+            self._faults.extend(Fault((key, index), fault) for index, fault in faults if fault is not None)
+            if all(fault is None for _, fault in faults):
+                return tuple(dict.fromkeys(value))
         return MISSING
+
+    def spelled(self, *spellings: str) -> str:
+        """Return the spelling that the body uses, or the first; keep a fault where two differ."""
+        used = [spelling for spelling in spellings if spelling in self._members] or [spellings[0]]
+        for other in used[1:]:
+            if self._value(other) != self._value(used[0]):
+                self.fault((other,), f"Differs from {used[0]}")
+        return used[0]
 
     def condition(
         self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
@@ -120,3 +147,12 @@ def _text_fault(value: object, most: int) -> str | None:
     if len(value) > most:
         return f"String must contain at most {most} character(s)"
     return text_fault(value)
+
+
+def _choice_fault(value: object, options: Sequence[str]) -> str | None:
+    if not isinstance(value, str):
+        return str(expected("string", value))
+    if value in options:
+        return None
+    shown = " | ".join(f"'{option}'" for option in options)
+    return f"Invalid enum value. Expected {shown}, received '{value[:100]}'"

@@ -31,15 +31,29 @@ class Key:
     expires_at: int | None = None
     last_used_at: int | None = None
 
+    def works(self, now: int) -> bool:
+        """Tell whether the key opens anything: it is neither revoked nor past its end."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a new key is given beside its scopes: a name, a sending account, an end (microseconds)."""
+
+    name: str | None = None
+    account: str | None = None
+    expires_at: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds the key of a request."""
+    """Whoever asks: the holder of a key, or a person signed in. `key` is what requests are counted by."""
 
     workspace: int
     zone: ZoneInfo
     key: str
     scopes: frozenset[str]
+    signed_in: bool = False
 
 
 def read_zone(name: str) -> ZoneInfo:

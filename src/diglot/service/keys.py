@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from diglot.conditions.dates import Written
+from diglot.conditions.text import is_blank
 from diglot.errors import Conflict, Invalid, NotFound, Unauthenticated
 from diglot.model.ids import new_id
-from diglot.model.workspaces import Caller, Key, Workspace
+from diglot.model.workspaces import Caller, Key, Terms, Workspace
 from diglot.service.clock import Clock, system_clock
+from diglot.service.key_uses import KeyUses
 from diglot.service.workspaces import get_or_create
 from diglot.storage import keys, workspaces
 from diglot.storage.engine import Engine, Transaction
@@ -23,10 +26,20 @@ SHOWN_LENGTH: Final = 8
 REMEMBERED_SECONDS: Final = 1.0
 MOST_REMEMBERED: Final = 10_000
 LONGEST_KEY: Final = 256
+LONGEST_NAME: Final = 80
 
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A new key and what is kept of its secret."""
+
+    key: Key
+    handle: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,13 @@ class KeyShape:
         prefix = next(prefix for prefix in self.prefixes if secret.startswith(prefix))
         return secret[: len(prefix) + SHOWN_LENGTH] if len(secret) >= len(prefix) + 24 else prefix
 
+    def mint(self, secret: str, workspace: int, scopes: tuple[str, ...], terms: Terms, now: int) -> Minted:
+        """Return the key that a secret is from now on, not stored yet."""
+        digest = _digest(secret)
+        given = (terms.name, terms.account, terms.expires_at)
+        key = Key(new_id(), workspace, self.dialect, self.shown(secret), scopes, now, None, *given)
+        return Minted(key, digest[:HANDLE_LENGTH], digest)
+
     def check_secret(self, secret: str) -> str:
         """Return a key that somebody has already; raise `Invalid` for one not of the dialect's form."""
         if len(secret) > LONGEST_KEY or not self.is_key(secret):
@@ -65,15 +85,32 @@ class KeyShape:
         return scopes or self.default_scopes
 
 
+def _name(name: str | None) -> str | None:
+    if name is not None and (is_blank(name) or len(name) > LONGEST_NAME or not name.isprintable()):
+        raise Invalid.at(("name",), f"a key's name has 1 to {LONGEST_NAME} printable characters")
+    return name
+
+
+def _end(ends: Written | None, workspace: Workspace, now: int) -> int | None:
+    end = None if ends is None else ends.instant(ZoneInfo(workspace.time_zone))
+    if end is not None and end <= now:
+        raise Invalid.at(("expires_at",), "the end of a key lies in the future")
+    return end
+
+
 @dataclass(slots=True)
 class Keys:
-    """The operator's calls on keys, and the check that every request passes."""
+    """The operator's calls on keys, and the check that every request passes.
+
+    A server notes in `uses` when each key was last used; a command notes nothing.
+    """
 
     engine: Engine
     clock: Clock = system_clock
+    uses: KeyUses | None = None
     _remembered: dict[str, tuple[float, keys.Found | None]] = field(default_factory=dict)
 
-    async def create(
+    async def create(  # noqa: PLR0913 - one row, each part optional
         self,
         shape: KeyShape,
         workspace: str,
@@ -81,10 +118,13 @@ class Keys:
         *,
         time_zone: str | None = None,
         secret: str | None = None,
+        name: str | None = None,
+        ends: Written | None = None,
     ) -> str:
         """Make a key, or adopt `secret`, and return it; the workspace is made when it is new.
 
-        Raise `Invalid` for a secret not of the dialect's form, `Conflict` for one that exists.
+        A bare date in `ends` is the instant that the day begins in the workspace. Raise `Invalid` for a
+        secret not of the dialect's form or an end that has passed, `Conflict` for a secret that exists.
         """
         scopes = shape.check_scopes(scopes)
         kept = shape.new_secret() if secret is None else shape.check_secret(secret)
@@ -92,11 +132,11 @@ class Keys:
         async def work(transaction: Transaction) -> None:
             now = self.clock()
             found = await get_or_create(transaction, workspace, time_zone, now)
-            digest = _digest(kept)
-            if await keys.find(transaction, digest[:HANDLE_LENGTH]) is not None:
+            terms = Terms(_name(name), None, _end(ends, found, now))
+            minted = shape.mint(kept, found.number, scopes, terms, now)
+            if await keys.find(transaction, minted.handle) is not None:
                 raise Conflict("key", "this key exists already")
-            key = Key(new_id(), found.number, shape.dialect, shape.shown(kept), scopes, now, None)
-            await keys.insert_key(transaction, key, digest[:HANDLE_LENGTH], digest)
+            await keys.insert_key(transaction, minted.key, minted.handle, minted.digest)
 
         await self.engine.write(work)
         return kept
@@ -133,9 +173,20 @@ class Keys:
         known = found is not None and hmac.compare_digest(found.digest, digest)
         if found is None or not known or found.revoked or found.dialect != dialect:
             raise Unauthenticated
-        if found.expires_at is not None and found.expires_at <= self.clock():
+        now = self.clock()
+        if found.expires_at is not None and found.expires_at <= now:
             raise Unauthenticated
+        if self.uses is not None:
+            self.uses.note(found.id, now)
         return Caller(found.workspace, ZoneInfo(found.time_zone), found.id, frozenset(found.scopes))
+
+    def last_use(self, key: Key) -> int | None:
+        """Return when a key was last used, as far as this process knows."""
+        return key.last_used_at if self.uses is None else self.uses.latest(key.id, key.last_used_at)
+
+    def forget(self) -> None:
+        """Forget the keys remembered: what was revoked here stops here at once."""
+        self._remembered.clear()
 
     async def _find(self, handle: str) -> keys.Found | None:
         if self.engine.glance_is_cheap:

@@ -6,6 +6,7 @@ from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
+from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.storage.engine import Inside, Transaction
@@ -18,6 +19,7 @@ class Services:
     segments: Segments
     contacts: Contacts
     keys: Keys
+    own_keys: OwnKeys
     limits: Limits
     repeats: Repeats
     strict: bool = False
@@ -31,4 +33,5 @@ class Services:
             self,
             segments=replace(self.segments, engine=inside, counts=counts),
             contacts=replace(self.contacts, engine=inside, counts=counts),
+            own_keys=replace(self.own_keys, engine=inside),
         )

@@ -1,10 +1,10 @@
 """Rows of keys: a digest, never the secret."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from diglot.model.workspaces import Key
 from diglot.storage.engine import Transaction
@@ -27,6 +27,16 @@ _FIND = Statement(
 _INSERT = Statement(insert(keys))
 _OF_WORKSPACE = Statement(
     select(*_SHOWN).where(_c.workspace == bindparam("workspace")).order_by(_c.created_at, _c.id)
+)
+_OF_DIALECT = Statement(
+    select(*_SHOWN)
+    .where(_c.workspace == bindparam("workspace"), _c.dialect == bindparam("dialect"))
+    .order_by(_c.created_at.desc(), _c.id.desc())
+)
+_USED = Statement(
+    update(keys)
+    .where(_c.id == bindparam("key"), or_(_c.last_used_at.is_(None), _c.last_used_at < bindparam("used_at")))
+    .values(last_used_at=bindparam("used_at"))
 )
 _REVOKE = Statement(
     update(keys).where(_c.id == bindparam("key"), _c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
@@ -91,6 +101,12 @@ async def of_workspace(transaction: Transaction, workspace: int) -> list[Key]:
     return [_key(row) for row in await transaction.rows(_OF_WORKSPACE, {"workspace": workspace})]
 
 
+async def of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[Key]:
+    """Return the keys of a workspace in a dialect, newest first, revoked ones included."""
+    values = {"workspace": workspace, "dialect": dialect}
+    return [_key(row) for row in await transaction.rows(_OF_DIALECT, values)]
+
+
 async def by_id(transaction: Transaction, key: str) -> Key | None:
     """Return a key by its id."""
     row = await transaction.row(_BY_ID, {"key": key})
@@ -100,3 +116,9 @@ async def by_id(transaction: Transaction, key: str) -> Key | None:
 async def revoke(transaction: Transaction, key: str, now: int) -> None:
     """Revoke a key; a revoked one stays as it was."""
     await transaction.run(_REVOKE, {"key": key, "now": now})
+
+
+async def used(transaction: Transaction, uses: Mapping[str, int]) -> None:
+    """Move the last uses of keys forward, in one order, so that two writers never deadlock."""
+    rows = [{"key": key, "used_at": instant} for key, instant in sorted(uses.items())]
+    await transaction.run_many(_USED, rows)

@@ -1,35 +1,15 @@
 """Misar, assembled."""
 
-import re
 from typing import Final
 
 from diglot.dialects.dialect import Dialect, Surface, bearer
 from diglot.dialects.misar import rates
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.misar.errors import render_error
+from diglot.dialects.misar.keys import KEYS
 from diglot.dialects.misar.routes import ENDPOINTS
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.schemas import condition_schemas
-from diglot.service.keys import KeyShape
-
-_KEY = re.compile(r"msk_[0-9a-f]{64}")
-
-# The scopes of the vendor's authentication page.
-SCOPES: Final = (
-    *("contacts", "read", "write", "send", "send:transactional", "send:marketing", "campaigns"),
-    *("templates", "automations", "analytics", "validate", "sandbox", "ips", "ips:read", "ips:write"),
-    *("inbound", "inbound:read", "inbound:write", "track", "track:events", "track:purchase"),
-    *("monetization", "subscription"),
-)
-
-KEYS: Final = KeyShape(
-    dialect="misar",
-    prefix="msk_",
-    prefixes=("msk_",),
-    is_key=lambda secret: _KEY.fullmatch(secret) is not None,
-    scopes=SCOPES,
-    default_scopes=("contacts",),
-)
 
 
 def _may(scopes: frozenset[str], needed: str) -> bool:

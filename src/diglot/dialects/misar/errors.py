@@ -12,6 +12,7 @@ from diglot.errors import (
     TooLarge,
     TooMany,
     Unauthenticated,
+    Ungranted,
     Unsupported,
 )
 
@@ -19,7 +20,10 @@ _MISSING = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
+    "key": "API key not found",
 }
+# What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
+_AUDIENCE = {"read": "contacts", "write": "contacts"}
 
 
 def render_error(error: Exception) -> Answer:
@@ -38,8 +42,10 @@ def _row(error: Exception) -> tuple[int, str]:
     match error:
         case Unauthenticated():
             return 401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."
+        case Ungranted():
+            return 403, f"API key does not have '{error.scope}' scope"
         case Forbidden():
-            return 403, "API key does not have 'contacts' scope"
+            return 403, f"API key does not have '{_AUDIENCE.get(error.scope, error.scope)}' scope"
         case NotFound():
             return 404, _MISSING.get(error.thing, "Not found")
         case NotAllowed():

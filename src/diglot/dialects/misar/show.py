@@ -2,13 +2,14 @@
 
 import msgspec
 
-from diglot.dialects.misar import wire
+from diglot.dialects.misar import wire, wire_keys
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.numbers import in_seconds, whole_if_integral
 from diglot.dialects.rules import write
 from diglot.model.contacts import Contact
 from diglot.model.ids import prefixed
 from diglot.model.segments import Condition, CountedSegment
+from diglot.model.workspaces import Key
 
 NAME = "misar"
 
@@ -81,4 +82,33 @@ def contact(one: Contact) -> wire.Contact:
         in_seconds(one.last_opened_at),
         in_seconds(one.last_clicked_at),
         in_seconds(one.last_emailed_at),
+    )
+
+
+def key(one: Key, now: int) -> wire_keys.Key:
+    """Show a key without its secret."""
+    return wire_keys.Key(
+        id=one.id,
+        name=one.name or "",
+        key_prefix=one.prefix,
+        scopes=",".join(one.scopes),
+        allowed_account_id=one.account,
+        is_active=one.works(now),
+        last_used_at=in_seconds(one.last_used_at),
+        created_at=_time(one.created_at),
+        expires_at=in_seconds(one.expires_at),
+    )
+
+
+def created_key(one: Key, secret: str) -> wire_keys.KeyCreatedAnswer:
+    """Show a new key with its secret."""
+    return wire_keys.KeyCreatedAnswer(
+        success=True,
+        key=secret,
+        keyId=one.id,
+        prefix=one.prefix,
+        name=one.name or "",
+        scopes=",".join(one.scopes),
+        createdAt=_time(one.created_at),
+        expiresAt=in_seconds(one.expires_at),
     )

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from diglot.dialects.misar.routes import contacts, segments
+from diglot.dialects.misar.routes import contacts, keys, segments
 
-ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS)
+ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *keys.ENDPOINTS)
