@@ -176,7 +176,7 @@ def _path(rng: Random, draft: Draft) -> None:
 
 
 def _foreign(rng: Random, draft: Draft) -> None:
-    ids = {id_.encode() for id_ in (*draft.known.segments, *draft.known.contacts)}
+    ids = {id_.encode() for id_ in draft.known.ids}
     other = rng.choice(draft.known.foreign).encode()
     draft.path = [other if part in ids else part for part in draft.path]
     draft.query = [(key, other if value in ids else value) for key, value in draft.query]

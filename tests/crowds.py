@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions import dates, text, tree
-from diglot.model.contacts import Contact, ListName
+from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
+from diglot.model.lists import ContactList
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, SegmentType, Source
 from diglot.model.workspaces import Caller
@@ -85,7 +86,8 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
         rows = {name: contact(one, locked.pk + n) for n, (name, one) in enumerate(people.items())}
         await contacts.insert_all(transaction, made.number, list(rows.values()), ZoneInfo(zone))
         for number, (name, id_) in enumerate(known.items(), locked.list):
-            await lists.create(transaction, made.number, number, ListName(id_, name), micros(now))
+            new = ContactList(number, id_, name, None, None, micros(now), micros(now))
+            await lists.insert_list(transaction, made.number, new)
             joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
             await lists.join(transaction, made.number, number, joined)
         return Crowd(engine, made.number, ZoneInfo(zone), rows)

@@ -20,6 +20,14 @@ class Known:
     foreign: Sequence[str]
     keys: list[str] = field(default_factory=list)
     round: int = 0
+    lists: list[str] = field(default_factory=list)
+    dynamic_lists: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the caller's things."""
+        return [*self.segments, *self.contacts, *self.lists, *self.dynamic_lists, *self.tags, *self.keys]
 
 
 @dataclass

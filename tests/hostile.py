@@ -52,11 +52,7 @@ class Maker:
     def valid(self, surface: Surface, operation: Operation) -> Draft:
         """Return a request for a call that it answers with success."""
         parts = surface.prefix.strip("/") + operation.path
-        ids = {
-            "{segment_id:str}": self.known.segments,
-            "{contact_id:str}": self.known.contacts,
-            "{key_id:str}": self.known.keys,
-        }
+        ids = self.ids(operation.id)
         path = [self.rng.choice(ids[part]) if part in ids else part for part in parts.split("/")]
         draft = Draft(operation.method, [part.encode() for part in path], self.known)
         draft.headers.append((b"authorization", b"Bearer " + self.known.key.encode()))
@@ -66,6 +62,19 @@ class Maker:
             draft.has_body, draft.body = True, self.body(operation.id)
             draft.headers.append((b"content-type", b"application/json"))
         return draft
+
+    def ids(self, operation: str) -> dict[str, list[str]]:
+        """Return what each parameter of a path may name."""
+        known = self.known
+        # One list of each kind: by hand for what is done by hand, by condition where that may change.
+        lists = known.dynamic_lists if operation == "updateList" else known.lists
+        return {
+            "{segment_id:str}": known.segments,
+            "{contact_id:str}": known.contacts,
+            "{list_id:str}": lists,
+            "{tag_id:str}": known.tags,
+            "{key_id:str}": known.keys,
+        }
 
     def query(self, operation: Operation) -> list[tuple[bytes, bytes]]:
         """Return parameters that a call takes."""
@@ -78,15 +87,16 @@ class Maker:
         """Return a body that a call takes."""
         spoken, rng = SPOKEN[self.dialect.name], self.rng
         if operation in ("createSegment", "updateSegment"):
-            node = canonical.read(sayable(generate.condition(rng, depth=2)), "UTC")
-            segment = {
-                "name": f"Segment {self.made}",
-                spoken.condition: json.loads(write(node, spoken.words)),
-            }
+            segment = {"name": f"Segment {self.made}", spoken.condition: self.condition()}
             kind = {"segment_type": rng.choice(("dynamic", "static"))}
             return segment | (kind if operation == "createSegment" else {})
         if operation == "createKey":
             return {"name": f"Key {self.made}", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
+        if operation in ("createList", "updateList"):
+            return self.list(dynamic=operation == "updateList" or rng.random() < 0.5)
+        if operation == "addListMembers":
+            both = {"contact_ids": self.known.contacts}
+            return rng.choice((both, {"contact_id": rng.choice(self.known.contacts)}))
         contact = self.contact(f"new{self.made}@example.com")
         if operation == "createContact":
             return contact
@@ -95,6 +105,16 @@ class Maker:
             return {"contacts": [contact, again], "updateExisting": True, "tags": ["imported"]}
         contact["email"] = rng.choice(self.known.emails)
         return contact if operation == "updateContactByEmail" else _without(contact, "email")
+
+    def condition(self) -> Any:
+        """Return a condition in the words of the dialect."""
+        node = canonical.read(sayable(generate.condition(self.rng, depth=2)), "UTC")
+        return json.loads(write(node, SPOKEN[self.dialect.name].words))
+
+    def list(self, *, dynamic: bool) -> dict[str, Any]:
+        """Return a list's fields."""
+        made = {"name": f"List {self.made}", "description": "Friends"}
+        return made | ({"type": "dynamic", "conditions": self.condition()} if dynamic else {})
 
     def contact(self, email: str) -> dict[str, Any]:
         """Return a contact's fields."""

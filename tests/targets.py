@@ -83,29 +83,33 @@ async def _known(server: Server, dialect: Dialect) -> Known:
     await Keys(engine).revoke(revoked)
     await engine.close()
     known.other_keys = (weak, revoked, await server.key(other.name, "one"), known.key[:-1], known.key + "0")
-    known.foreign = (*stranger.segments, *stranger.contacts, *stranger.keys)
+    known.foreign = stranger.ids
     return known
 
 
 async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
-    """Make sure that there are segments and contacts to name."""
+    """Make sure that there are things of each kind to name."""
     maker = Maker(dialect, Random(known.round), known)
     calls = {call[1].id: call for call in dialect.calls}
+
+    async def make(call: str, body: Any = None) -> str:
+        draft = maker.valid(*calls[call])
+        draft.body = draft.body if body is None else body
+        answer = await ask(server.app, draft.request())
+        assert answer.status in (200, 201), answer.body
+        return str(json.loads(answer.body)["data"].get("id"))
+
     known.round += 1
     known.emails = [f"known{known.round}.{number}@example.com" for number in range(2)]
-    made: dict[str, list[str]] = {"createSegment": [], "createContact": []}
-    for call, ids in made.items():
-        for email in known.emails:
-            draft = maker.valid(*calls[call])
-            if call == "createContact":
-                draft.body["email"] = email
-            answer = await ask(server.app, draft.request())
-            assert answer.status == 201, answer.body
-            ids.append(json.loads(answer.body)["data"]["id"])
-    known.segments[:], known.contacts[:] = made["createSegment"], made["createContact"]
     if "createKey" in calls:
         answer = await ask(server.app, maker.valid(*calls["createKey"]).request())
         known.keys[:] = [json.loads(answer.body)["keyId"]]
+    known.segments[:] = [await make("createSegment") for _ in known.emails]
+    known.contacts[:] = [await make("createContact", maker.contact(email)) for email in known.emails]
+    if "createList" in calls:
+        known.lists[:] = [await make("createList", maker.list(dynamic=False))]
+        known.dynamic_lists[:] = [await make("createList", maker.list(dynamic=True))]
+        await make("addListMembers", {"contact_ids": known.contacts})
 
 
 def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:

@@ -23,6 +23,7 @@ from diglot.service.counts import Counts
 from diglot.service.key_uses import KeyUses
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
+from diglot.service.lists import Lists
 from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
@@ -68,6 +69,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         contacts=Contacts(engine, clock, counts),
         keys=keys,
         own_keys=OwnKeys(engine, keys),
+        lists=Lists(engine, clock, counts),
         limits=Limits(engine, clock, every=settings.requests_a_minute),
         repeats=Repeats(engine, clock),
         strict=settings.strict,

@@ -35,6 +35,10 @@ class Reader:
         """Tell whether the body has a member."""
         return key in self._members
 
+    def is_null(self, key: str) -> bool:
+        """Tell whether the body has a member that is null."""
+        return key in self._members and bytes(self._members[key]) == b"null"
+
     def finish(self) -> None:
         """Raise `Invalid` when there was any fault."""
         if self._faults:
@@ -63,7 +67,7 @@ class Reader:
 
     def text_or_null(self, key: str, most: int) -> str | Missing | None:
         """Read a text or null."""
-        if key in self._members and bytes(self._members[key]) == b"null":
+        if self.is_null(key):
             return None
         return self.text(key, most)
 

@@ -1,7 +1,7 @@
 """Query strings: integers by the letter, the last of a repeated key, faults with the key as their path."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -37,6 +37,16 @@ def text(query: Mapping[str, str], key: str) -> str | None:
     """Return a text; raise `Invalid` for one with U+0000."""
     written = query.get(key)
     if written is not None and (message := text_fault(written)) is not None:
+        raise Invalid.at((key,), message)
+    return written
+
+
+def choice(query: Mapping[str, str], key: str, options: Sequence[str]) -> str | None:
+    """Return one of a few words; raise `Invalid` for any other."""
+    written = query.get(key)
+    if written is not None and written not in options:
+        shown = " | ".join(f"'{option}'" for option in options)
+        message = f"Invalid enum value. Expected {shown}, received '{written[:100]}'"
         raise Invalid.at((key,), message)
     return written
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Change, Contact, Imported, ListName
+from diglot.model.ids import read_id
 from diglot.model.pages import Page, Window
 from diglot.model.workspaces import Caller
-from diglot.service import contact_writes
+from diglot.service import contact_writes, list_writes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contact_changes import changed_contact, new_contact
 from diglot.service.counts import Counts
@@ -62,10 +63,7 @@ class Contacts:
             contact = new_contact(change, locked.pk, self.clock())
             await contact_writes.insert(transaction, caller.workspace, locked, [contact])
             for id_ in change.lists:
-                number = await lists.number_of(transaction, caller.workspace, id_)
-                if number is None:
-                    raise NotFound("list")
-                await lists.join(transaction, caller.workspace, number, [contact.pk])
+                await _join(transaction, caller.workspace, id_, contact)
             return contact
 
         return await self.engine.write(work)
@@ -170,6 +168,15 @@ class _Import:
         pairs = [(self.stored[email], contact) for email, contact in self.updated.items()]
         if changed := [(before, after) for before, after in pairs if after is not before]:
             await contact_writes.update(transaction, workspace, self.locked, changed)
+
+
+async def _join(transaction: Transaction, workspace: int, list_id: str, contact: Contact) -> None:
+    uuid = read_id(list_id)
+    found = None if uuid is None else await lists.by_id(transaction, workspace, uuid)
+    if found is None:
+        raise NotFound("list")
+    list_writes.require_static(found[0], ("list_id",))
+    await list_writes.join(transaction, workspace, found[0], [contact])
 
 
 async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> Contact:

@@ -41,6 +41,14 @@ class Counts:
                 self._remember(key, found)
         return found
 
+    async def recount(self, transaction: Transaction, relation: Relation, state: State) -> int:
+        """Return the number of members as a transaction that wrote sees it.
+
+        A remembered count may be used, but none kept: what this transaction sees may be undone.
+        """
+        found = self.remembered(relation, state)
+        return await membership.count(transaction, relation) if found is None else found
+
     def _remember(self, key: _Key, count: int) -> None:
         self._counts[key] = count
         while len(self._counts) > MOST:

@@ -170,13 +170,9 @@ class Segments:
         return await segment_writes.change(writing, stored, change)
 
     async def _recounted(self, transaction: Transaction, caller: Caller, segment: Segment) -> CountedSegment:
-        # A remembered count may be used, but none kept: what this transaction sees may be undone.
         state = await workspaces.state(transaction, caller.workspace)
         relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
-        count = self.counts.remembered(relation, state)
-        if count is None:
-            count = await membership.count(transaction, relation)
-        return CountedSegment(segment, count)
+        return CountedSegment(segment, await self.counts.recount(transaction, relation, state))
 
 
 async def _segment(transaction: Transaction, caller: Caller, id_: str | None) -> Segment:

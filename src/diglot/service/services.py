@@ -6,6 +6,7 @@ from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
+from diglot.service.lists import Lists
 from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
@@ -18,6 +19,7 @@ class Services:
 
     segments: Segments
     contacts: Contacts
+    lists: Lists
     keys: Keys
     own_keys: OwnKeys
     limits: Limits
@@ -34,4 +36,5 @@ class Services:
             segments=replace(self.segments, engine=inside, counts=counts),
             contacts=replace(self.contacts, engine=inside, counts=counts),
             own_keys=replace(self.own_keys, engine=inside),
+            lists=replace(self.lists, engine=inside, counts=counts),
         )

@@ -27,6 +27,14 @@ def _by_emails(backend: Backend) -> ClauseElement:
 
 
 _BY_EMAILS = BackendStatement(_by_emails)
+
+
+def _by_ids(backend: Backend) -> ClauseElement:
+    wanted = backend.is_any(_c.id, [], Text(), lambda _, kind: bindparam("ids", type_=kind))
+    return select(*SHOWN).where(_HERE, wanted)
+
+
+_BY_IDS = BackendStatement(_by_ids)
 _PAGE = Statement(
     pinned(select(*SHOWN))
     .where(_HERE)
@@ -85,6 +93,13 @@ async def by_emails(transaction: Transaction, workspace: int, emails: Sequence[s
     values = {"workspace": workspace, "emails": transaction.backend.encode_list(emails)}
     found = map(contact_of, await transaction.rows(_BY_EMAILS, values))
     return {contact.email: contact for contact in found}
+
+
+async def by_ids(transaction: Transaction, workspace: int, ids: Sequence[str]) -> dict[str, Contact]:
+    """Return the contacts that have one of the UUIDs, by UUID."""
+    values = {"workspace": workspace, "ids": transaction.backend.encode_list(ids)}
+    found = map(contact_of, await transaction.rows(_BY_IDS, values))
+    return {contact.id: contact for contact in found}
 
 
 async def page(transaction: Transaction, workspace: int, window: Window) -> list[Contact]:

@@ -14,11 +14,13 @@ from diglot.errors import (
     Unauthenticated,
     Unsupported,
 )
+from diglot.service.named import NAMED_CONTACT
 
 _MISSING = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
+    NAMED_CONTACT: "Contact not found",
 }
 
 
@@ -42,7 +44,8 @@ def _row(error: Exception) -> tuple[int, str, str]:
         case Forbidden():
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
         case NotFound():
-            return 404, "not_found", _MISSING.get(error.thing, "Not found")
+            code = "contact_not_found" if error.thing == NAMED_CONTACT else "not_found"
+            return 404, code, _MISSING.get(error.thing, "Not found")
         case NotAllowed():
             return 405, "method_not_allowed", "Method not allowed"
         case Conflict():

@@ -7,9 +7,10 @@ import msgspec
 
 from diglot.dialects.numbers import in_milliseconds, whole_if_integral
 from diglot.dialects.rules import write
-from diglot.dialects.topmail import wire
+from diglot.dialects.topmail import wire, wire_lists
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.model.contacts import SUBSCRIBED, Contact, ListName
+from diglot.model.lists import CountedList
 from diglot.model.segments import Condition, Segment
 
 NAME = "topmail"
@@ -32,6 +33,21 @@ def segment(one: Segment) -> wire.Segment:
     """Show a segment."""
     return wire.Segment(
         one.id, one.name, conditions(one.condition), _time(one.created_at), _time(one.updated_at)
+    )
+
+
+def contact_list(counted: CountedList) -> wire_lists.ContactList:
+    """Show a list with its count."""
+    one = counted.list
+    return wire_lists.ContactList(
+        one.id,
+        one.name,
+        one.description,
+        one.type.value,
+        msgspec.Raw(b"null") if one.segment is None else conditions(one.segment.condition),
+        counted.count,
+        _time(one.created_at),
+        _time(one.updated_at),
     )
 
 

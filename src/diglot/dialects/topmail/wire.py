@@ -204,6 +204,7 @@ class ContactQuery(WindowQuery, frozen=True):
 
     search: Annotated[str, Meta(description="Words, each part of the email or of a name.")] = ""
     subscribed: Annotated[bool, Meta(description="Only contacts that are, or are not, subscribed.")] = True
+    list_id: Annotated[Id, Meta(description="Only contacts on a list, static or dynamic.")] = ""
 
 
 class ContactFields(msgspec.Struct, frozen=True):

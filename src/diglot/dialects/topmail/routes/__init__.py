@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from diglot.dialects.topmail.routes import contacts, segments
+from diglot.dialects.topmail.routes import contacts, lists, segments
 
-ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS)
+ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *lists.ENDPOINTS)

@@ -29,7 +29,11 @@ async def list_contacts(call: Call) -> wire.ContactListAnswer:
     query = call.query
     condition = _condition(query)
     window = pages.read(query)
-    page = await call.services.contacts.page(call.caller, window, condition)
+    if "list_id" in query:
+        id_ = read_id(query["list_id"])
+        page = await call.services.lists.members(call.caller, id_, window, condition)
+    else:
+        page = await call.services.contacts.page(call.caller, window, condition)
     return wire.ContactListAnswer([show.contact(one) for one in page.items], pages.shown(window, page.total))
 
 
