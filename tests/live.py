@@ -27,6 +27,7 @@ class Live:
     base: str
     url: str
     workspace: str = "one"
+    pid: int = 0
 
     async def key(self, dialect: str, scopes: tuple[str, ...] = (), prefix: str | None = None) -> str:
         """Make a key through the operator's use case, beside the running server."""
@@ -54,7 +55,7 @@ async def running(url: str, *options: str) -> AsyncIterator[Live]:
         assert found is not None, f"no address in {line!r}"
         async with httpx.AsyncClient(base_url=found[0]) as client:
             assert (await client.get("/health")).status_code == 200
-        yield Live(found[0], url)
+        yield Live(found[0], url, pid=process.pid)
     finally:
         if process.returncode is None:
             process.terminate()

@@ -16,6 +16,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("app",),
+    ("forward",),
     ("http", "settings"),
     ("dialects",),
     ("service",),
@@ -27,7 +28,12 @@ LAYERS = (
 )
 HEIGHT = {unit: -height for height, row in enumerate(LAYERS) for unit in row}
 # Beside the app, and seen only from above.
-ONLY_FOR = {"http": {"app", "cli"}, "settings": {"app", "cli"}, "cli": {"__main__"}}
+ONLY_FOR = {
+    "http": {"app", "cli", "forward"},
+    "forward": {"app"},
+    "settings": {"app", "cli"},
+    "cli": {"__main__"},
+}
 # Which units may know a library at all.
 LIBRARIES = {
     "sqlalchemy": {"storage", "app"},
@@ -37,6 +43,7 @@ LIBRARIES = {
     "sqlite3": {"storage"},
     "litestar": {"dialects", "app"},
     "granian": {"cli"},
+    "httpx": {"forward"},
     "click": {"cli"},
 }
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException
+from litestar.routes import BaseRoute
 
 from diglot import http
 from diglot.dialects.answers import Answer
@@ -17,6 +18,8 @@ from diglot.dialects.dialect import SERVICES, Dialect, Surface
 from diglot.dialects.pipeline import routed
 from diglot.dialects.registry import DIALECTS, surface_of
 from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
+from diglot.forward.paths import Owned
+from diglot.forward.upstream import PassThrough
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
@@ -35,6 +38,7 @@ from diglot.storage.engine import Engine, connect
 log = logging.getLogger("diglot")
 _ENCODE: Final = msgspec.json.Encoder().encode
 _ALLOWED: Final = "allowed"
+_ELSEWHERE: Final = "elsewhere"
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
@@ -44,14 +48,21 @@ def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
     app = Litestar(
         route_handlers=[_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces],
         exception_handlers={Exception: _render},
-        lifespan=[_lifespan(engine, settings, uses)],
+        lifespan=[_lifespan(engine, settings, uses), lambda app: app.state[_ELSEWHERE].opened()],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,
     )
     app.state[SERVICES] = _services(engine, clock, settings, uses)
     app.state[_ALLOWED] = allowed = _allowed(app)
-    return http.Outer(app, allowed, _healthy(engine), access_log=settings.access_log)  # type: ignore[arg-type]
+    app.state[_ELSEWHERE] = elsewhere = _elsewhere(app, settings)
+    return http.Outer(
+        app,  # type: ignore[arg-type]
+        allowed,
+        _healthy(engine),
+        elsewhere=elsewhere.way,
+        access_log=settings.access_log,
+    )
 
 
 def from_environment() -> http.App:
@@ -113,13 +124,22 @@ def _healthy(engine: Engine) -> Callable[[], Any]:
     return healthy
 
 
+def _elsewhere(app: Litestar, settings: Settings) -> PassThrough:
+    upstreams = {dialect.name: getattr(settings, f"{dialect.name}_upstream") for dialect in DIALECTS}
+    return PassThrough(upstreams, Owned(map(_shape, app.routes)), settings.upstream_timeout)
+
+
+def _shape(route: BaseRoute) -> tuple[str | None, ...]:
+    """Return the parts of a route's path, None for a parameter."""
+    return tuple(part if isinstance(part, str) else None for part in route.path_components)
+
+
 def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
     """Return what tells the methods of a path, from the routes as they are."""
     table: list[tuple[tuple[str | None, ...], tuple[str, ...]]] = []
     for route in app.routes:
-        parts = tuple(part if isinstance(part, str) else None for part in route.path_components)
         methods = {*getattr(route, "methods", ()), "OPTIONS"}
-        table.append((parts, tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))))
+        table.append((_shape(route), tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))))
 
     def allowed(path: str) -> tuple[str, ...] | None:
         parts = tuple(part for part in path.split("/") if part)
@@ -153,7 +173,9 @@ def _domain_error(request: Request[Any, Any, Any], error: Exception) -> Exceptio
     if isinstance(error, MethodNotAllowedException):
         return NotAllowed(request.app.state[_ALLOWED](request.scope["path"]) or ())
     if isinstance(error, NotFoundException):
-        return NotFound("route")
+        found = surface_of(request.scope["path"])
+        passed = found is not None and request.app.state[_ELSEWHERE].has(found[0].name)
+        return NotFound("spelling" if passed else "route")
     if isinstance(error, ClientException):
         return Malformed(error.detail)  # the Host header is at fault: nothing else is left to Litestar
     return error

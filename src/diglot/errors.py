@@ -13,6 +13,7 @@
     |-- NotAllowed         the path exists, the method does not
     |-- Unsupported        the body is of another media type
     |-- TooLarge           the body passes a limit
+    |-- Unreachable        the upstream of a dialect gave no answer, or none in time
     `-- Misconfigured      a setting or a database that stops the start
 
 Nothing here knows HTTP: each dialect has a table from these classes to its own answers.
@@ -119,6 +120,14 @@ class TooLarge(DiglotError):
         self.limit = limit
         self.unit = unit
         super().__init__(f"more than {limit} {unit}")
+
+
+class Unreachable(DiglotError):
+    """The upstream gave no answer; `late` when its time ran out."""
+
+    def __init__(self, *, late: bool) -> None:
+        self.late = late
+        super().__init__("timeout" if late else "failure")
 
 
 class Misconfigured(DiglotError):

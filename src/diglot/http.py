@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from diglot.dialects.answers import EXTRA_HEADERS
@@ -31,7 +31,10 @@ _SHORT: Final = 65_536
 
 
 class Outer:
-    """Wraps the app. `allowed` tells the methods of a path, or None for a path that does not exist."""
+    """Wraps the app. `allowed` tells the methods of a path, or None for a path that does not exist.
+
+    `elsewhere` returns the app that answers a request instead of the wrapped one, if any.
+    """
 
     def __init__(
         self,
@@ -39,11 +42,13 @@ class Outer:
         allowed: Callable[[str], tuple[str, ...] | None],
         healthy: Callable[[], Awaitable[bool]],
         *,
+        elsewhere: Callable[[Scope], App | None] = lambda scope: None,
         access_log: bool = False,
     ) -> None:
         self._app = app
         self._allowed = allowed
         self._healthy = healthy
+        self._elsewhere = elsewhere
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,8 +56,7 @@ class Outer:
             await self._other(scope, receive, send)
             return
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        given = headers.get(_REQUEST_ID, b"")
-        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(16).encode()
+        request_id = known_as(scope["headers"]) or secrets.token_hex(16).encode()
         scope["diglot.request_id"] = request_id.decode()
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
         started = time.perf_counter()
@@ -72,7 +76,8 @@ class Outer:
         if self._access_log:
             took = (time.perf_counter() - started) * 1000
             line = "%s %s %s %.1f ms %s"
-            access.info(line, scope["method"], _printable(scope["path"]), status, took, request_id.decode())
+            who = scope["diglot.request_id"]
+            access.info(line, scope["method"], _printable(scope["path"]), status, took, who)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -87,8 +92,10 @@ class Outer:
             scope = {**scope, "path": path.replace("\x00", "\ufffd"), "raw_path": b""}
         if path == HEALTH and method in ("GET", "HEAD"):
             await self._health(send)
+        elif (other := self._elsewhere(scope)) is not None:
+            await other(scope, receive, send)
         elif method == "OPTIONS" and (allowed := self._allowed(path)) is not None:
-            await _plain(send, 204, b"", [(b"allow", ", ".join(allowed).encode())])
+            await plain(send, 204, b"", [(b"allow", ", ".join(allowed).encode())])
         elif method == "HEAD":
             await self._app({**scope, "method": "GET"}, receive, _without_body(send))
         else:
@@ -96,9 +103,9 @@ class Outer:
 
     async def _health(self, send: Send) -> None:
         if await self._healthy():
-            await _plain(send, 200, b'{"status":"ok"}', [(b"content-type", b"application/json")])
+            await plain(send, 200, b'{"status":"ok"}', [(b"content-type", b"application/json")])
         else:
-            await _plain(send, 503, b'{"status":"database"}', [(b"content-type", b"application/json")])
+            await plain(send, 503, b'{"status":"database"}', [(b"content-type", b"application/json")])
 
 
 class _Body:
@@ -132,6 +139,12 @@ def _may_stay_unread(headers: Mapping[bytes, bytes]) -> bool:
     return _SHORT < int(length) <= MOST_UNREAD
 
 
+def known_as(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the sane id that headers give a request, or None."""
+    given = dict(headers).get(_REQUEST_ID, b"")
+    return given if _GIVEN_ID.fullmatch(given) else None
+
+
 def _printable(path: str) -> str:
     return path.encode("unicode_escape").decode()
 
@@ -145,7 +158,8 @@ def _without_body(send: Send) -> Send:
     return sending
 
 
-async def _plain(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def plain(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Send an answer that is at hand."""
     length = [] if status == 204 else [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
     await send({"type": "http.response.body", "body": body})

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,11 @@ OFF: Final = "off"
 MOST_REQUESTS: Final = 1_000_000
 # Names in the environment that are not settings: the file of settings, and what tests read.
 _NOT_SETTINGS: Final = ("CONFIG", "TEST_POSTGRESQL")
+MOST_SECONDS: Final = 3600
+_UPSTREAM: Final = re.compile(
+    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*|\[[0-9A-Fa-f:]+(?:\.[0-9.]+)?\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*/?"
+)
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("0", "false", "no", "off")
 
@@ -25,7 +31,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operator can set.
 
     `database` is a file, `sqlite:///FILE` or `postgresql://...`; `rate_limits` is `vendor` for the figures of
-    each vendor, `off`, or a number of requests that each key may make a minute with each call.
+    each vendor, `off`, or a number of requests that each key may make a minute with each call. An upstream
+    is the URL that what Diglot does not serve of a dialect is passed on to, empty for none.
     """
 
     host: str = "127.0.0.1"
@@ -35,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strict: bool = False
     access_log: bool = False
     rate_limits: str = VENDOR
+    misar_upstream: str = ""
+    topmail_upstream: str = ""
+    upstream_timeout: int = 60
 
     @property
     def requests_a_minute(self) -> int | None:
@@ -63,9 +73,23 @@ def load(
         raise Misconfigured(
             f"rate limits {limit!r} are neither {VENDOR}, {OFF} nor a number from 1 to {MOST_REQUESTS:,}"
         )
+    if not 1 <= settings.upstream_timeout <= MOST_SECONDS:
+        raise Misconfigured(f"upstream timeout {settings.upstream_timeout} is not from 1 to {MOST_SECONDS} s")
+    _check_upstream("misar", settings.misar_upstream)
+    _check_upstream("topmail", settings.topmail_upstream)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
     return settings
+
+
+def _check_upstream(dialect: str, url: str) -> None:
+    """Refuse what is not an origin, but for a plain path before all others; never print a password."""
+    name = f"{dialect} upstream"
+    if url and "@" in url:
+        raise Misconfigured(f"{name}: leave user and password out, since callers send their own keys")
+    match = _UPSTREAM.fullmatch(url)
+    if url and (match is None or int(match["port"] or 1) not in range(1, 65536)):
+        raise Misconfigured(f"{name} {url!r} is not a URL such as https://api.example.com, without a query")
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

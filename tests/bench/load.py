@@ -27,14 +27,14 @@ class Served:
 
     def cpu(self) -> float:
         """Return the CPU seconds used so far by the process and its children."""
-        return sum(_cpu(pid) for pid in _family(self.process.pid))
+        return sum(_cpu(pid) for pid in family(self.process.pid))
 
 
 def _stat(pid: str) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
     """Yield a process and its children (granian's workers have none)."""
     yield pid
     for folder in Path("/proc").glob("[0-9]*"):

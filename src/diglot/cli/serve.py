@@ -29,6 +29,23 @@ from diglot.settings import load
     help="How often a key may ask: as its vendor allows, as often as it likes, or NUMBER times a minute "
     "with each call. [default: vendor]",
 )
+@click.option(
+    "--misar-upstream",
+    metavar="URL",
+    help="Where calls of Misar's that Diglot does not serve go, such as https://api.misar.io. "
+    "[default: nowhere]",
+)
+@click.option(
+    "--topmail-upstream",
+    metavar="URL",
+    help="The same for Topmail, such as https://api.topmail.so. [default: nowhere]",
+)
+@click.option(
+    "--upstream-timeout",
+    type=int,
+    metavar="SECONDS",
+    help="How long an upstream may keep silent. [default: 60]",
+)
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option
 def serve(config: str | None, **flags: Any) -> None:

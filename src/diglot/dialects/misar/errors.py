@@ -13,6 +13,7 @@ from diglot.errors import (
     TooMany,
     Unauthenticated,
     Ungranted,
+    Unreachable,
     Unsupported,
 )
 
@@ -21,6 +22,8 @@ _MISSING = {
     "contact": "Contact not found",
     "list": "List not found",
     "key": "API key not found",
+    "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
+    "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
 }
 # What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
 _AUDIENCE = {"read": "contacts", "write": "contacts"}
@@ -58,6 +61,16 @@ def _row(error: Exception) -> tuple[int, str]:
             return 413, f"Request is too large: at most {error.limit:,} {error.unit}"
         case Unsupported():
             return 415, "Content-Type must be application/json"
+        case _:
+            return _row_of_servers(error)
+
+
+def _row_of_servers(error: Exception) -> tuple[int, str]:
+    match error:
+        case Unreachable(late=True):
+            return 504, "The upstream did not answer in time"
+        case Unreachable():
+            return 502, "The upstream did not answer"
         case _:
             return 500, "Internal server error"
 

@@ -12,6 +12,7 @@ from diglot.errors import (
     TooLarge,
     TooMany,
     Unauthenticated,
+    Unreachable,
     Unsupported,
 )
 from diglot.service.named import NAMED_CONTACT
@@ -21,6 +22,8 @@ _MISSING = {
     "contact": "Contact not found",
     "list": "List not found",
     NAMED_CONTACT: "Contact not found",
+    "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
+    "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
 }
 
 
@@ -58,5 +61,15 @@ def _row(error: Exception) -> tuple[int, str, str]:
             return 413, "payload_too_large", f"Request is too large: at most {error.limit:,} {error.unit}"
         case Unsupported():
             return 415, "unsupported_media_type", "Content-Type must be application/json"
+        case _:
+            return _row_of_servers(error)
+
+
+def _row_of_servers(error: Exception) -> tuple[int, str, str]:
+    match error:
+        case Unreachable(late=True):
+            return 504, "gateway_timeout", "The upstream did not answer in time"
+        case Unreachable():
+            return 502, "bad_gateway", "The upstream did not answer"
         case _:
             return 500, "internal_error", "Internal server error"

@@ -1,0 +1,1 @@
+"""Pass-through: what a dialect's vendor has and Diglot does not goes to an upstream, unchanged."""

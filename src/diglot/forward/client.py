@@ -1,0 +1,73 @@
+"""The client's side of a call that passes through: its body going out, its answer coming back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+
+from diglot.errors import Malformed
+from diglot.http import Message, Receive, Send
+
+
+class Gone(Exception):
+    """The client left, or reads no more."""
+
+
+class Client(httpx.AsyncByteStream):
+    """A client: an iteration reads its body. None may stall for longer than `seconds`."""
+
+    def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
+        self._receive = receive
+        self._send = send
+        self._seconds = seconds
+        self._waits = asyncio.Event()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next piece of the body; raise `Gone` or `Malformed`."""
+        while not self._waits.is_set():
+            try:
+                async with asyncio.timeout(self._seconds):
+                    message = await self._receive()
+            except TimeoutError:
+                raise Malformed("The rest of the body did not come in time") from None
+            if message["type"] == "http.disconnect":
+                raise Gone
+            if not message.get("more_body", False):
+                self._waits.set()
+            if message.get("body", b""):
+                return bytes(message["body"])
+        raise StopAsyncIteration
+
+    async def left(self) -> None:
+        """Return once the client has left; look for it when its body is no longer read."""
+        await self._waits.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+
+    def has_no_body(self) -> None:
+        """Say that there is nothing to read before the client can leave."""
+        self._waits.set()
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the head of an answer, at once: an empty piece makes the server let go of it."""
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.piece(b"")
+        self._waits.set()
+
+    async def piece(self, body: bytes) -> None:
+        """Send a piece of the answer; raise `Gone`."""
+        await self._in_time({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self) -> None:
+        """End the answer; one that is not ended the server breaks off, so that no part passes for all."""
+        await self._in_time({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _in_time(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._send(message)
+        except TimeoutError:
+            raise Gone from None

@@ -1,0 +1,123 @@
+"""A hundred megabytes through a server to an upstream and back, and how much its memory grew meanwhile."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from bench.load import family
+from engines import DATABASES
+from live import Live, running
+from upstreams import PIECE, Taken, Upstream, upstream
+
+MEGABYTE: Final = 1024 * 1024
+SIZE: Final = 100 * MEGABYTE
+# The one that takes waits this long before it begins, so that the other has to wait for it.
+PAUSE: Final = 1.0
+_BLOCK: Final = bytes(range(256)) * (PIECE // 256)
+DIGEST: Final = hashlib.sha256(_BLOCK * (SIZE // PIECE)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One transfer: seconds, bytes of memory before it and by how many its peak lies above."""
+
+    name: str
+    seconds: float
+    before: int
+    growth: int
+
+
+async def measure() -> list[Row]:
+    """Send and fetch through a server process of its own; raise when a byte is wrong."""
+    async with (
+        upstream() as up,
+        DATABASES[0].fresh() as url,
+        running(url, "--misar-upstream", up.base) as live,
+        httpx.AsyncClient(base_url=live.base, timeout=60) as client,
+    ):
+        for size in (MEGABYTE, 4 * MEGABYTE):
+            await _send(client, up, size, length=True)
+            await _fetch(client, up, size, length=False)
+        return [
+            await _measured("sent, length announced", live, _send(client, up, SIZE, length=True)),
+            await _measured("sent in chunks", live, _send(client, up, SIZE, length=False)),
+            await _measured("fetched, length announced", live, _fetch(client, up, SIZE, length=True)),
+            await _measured("fetched in chunks", live, _fetch(client, up, SIZE, length=False)),
+        ]
+
+
+async def _measured(name: str, live: Live, transfer: Awaitable[str]) -> Row:
+    before = _forget_peaks(live.pid)
+    started = time.perf_counter()
+    if await transfer != DIGEST:
+        raise RuntimeError(f"{name}: other bytes came")
+    took = time.perf_counter() - started
+    return Row(name, took, before, sum(_status(pid)["VmHWM"] for pid in family(live.pid)) - before)
+
+
+async def _send(client: httpx.AsyncClient, up: Upstream, size: int, *, length: bool) -> str:
+    headers = {"Content-Length": str(size)} if length else {}
+    up.reads.clear()
+    asyncio.get_running_loop().call_later(PAUSE, up.reads.set)
+    answer = await client.post("/mail/v1/attachments", headers=headers, content=_blocks(size))
+    if answer.json()["size"] != size:
+        raise RuntimeError(f"{answer.text} instead of {size} bytes")
+    return str(answer.json()["digest"])
+
+
+async def _blocks(size: int) -> AsyncIterator[bytes]:
+    for _ in range(size // PIECE):
+        yield _BLOCK
+
+
+async def _fetch(client: httpx.AsyncClient, up: Upstream, size: int, *, length: bool) -> str:
+    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+        del taken
+        how = f"Content-Length: {size}" if length else "Transfer-Encoding: chunked"
+        writer.write(f"HTTP/1.1 200 OK\r\n{how}\r\n\r\n".encode())
+        frame = _BLOCK if length else b"%x\r\n%b\r\n" % (PIECE, _BLOCK)
+        for _ in range(size // PIECE):
+            writer.write(frame)
+            await writer.drain()
+        writer.write(b"" if length else b"0\r\n\r\n")
+
+    digest = hashlib.sha256()
+    before, up.reply = up.reply, reply
+    try:
+        async with client.stream("GET", "/mail/v1/exports") as answer:
+            await asyncio.sleep(PAUSE)
+            async for piece in answer.aiter_raw():
+                digest.update(piece)
+    finally:
+        up.reply = before
+    return digest.hexdigest()
+
+
+def _forget_peaks(pid: int) -> int:
+    """Start the peaks of a server's processes afresh; return how much memory they have now."""
+    found = list(family(pid))
+    for one in found:
+        Path(f"/proc/{one}/clear_refs").write_text("5")
+    return sum(_status(one)["VmRSS"] for one in found)
+
+
+def _status(pid: int) -> dict[str, int]:
+    """Return the sizes of a process, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    pairs = (line.split(":", 1) for line in lines if line.endswith(" kB"))
+    return {name: int(value.split()[0]) * 1024 for name, value in pairs}
+
+
+def report(rows: list[Row]) -> str:
+    """Return the table."""
+    lines = ["| 100 MiB | seconds | memory before, MiB | growth at the peak, MiB |", "|---|---|---|---|"]
+    for row in rows:
+        figures = f"{row.seconds:.1f} | {row.before / MEGABYTE:.1f} | {row.growth / MEGABYTE:.1f}"
+        lines.append(f"| {row.name} | {figures} |")
+    return "\n".join(lines)
