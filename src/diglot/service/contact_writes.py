@@ -6,6 +6,7 @@ The workspace is locked by then. What follows happens in the transaction of the 
 from collections.abc import Sequence
 
 from diglot.model.contacts import Contact
+from diglot.service import outbox
 from diglot.storage import contacts
 from diglot.storage.engine import Transaction
 from diglot.storage.workspaces import Locked
@@ -17,6 +18,8 @@ Changed = tuple[Contact, Contact]
 async def insert(transaction: Transaction, workspace: int, locked: Locked, new: Sequence[Contact]) -> None:
     """Insert new contacts."""
     await contacts.insert_all(transaction, workspace, new, locked.zone)
+    if new:
+        await outbox.emit(transaction, workspace, locked, outbox.made(new), new[0].updated_at)
 
 
 async def update(
@@ -25,6 +28,8 @@ async def update(
     """Write contacts that exist."""
     after = [contact for _, contact in changed]
     await contacts.update_all(transaction, workspace, after, locked.zone)
+    if after:
+        await outbox.emit(transaction, workspace, locked, outbox.changed(changed), after[0].updated_at)
 
 
 async def remove(transaction: Transaction, workspace: int, locked: Locked, gone: Sequence[Contact]) -> None:

@@ -43,6 +43,9 @@ class Transaction(Protocol):
     async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
         """Run a statement once for each set of values."""
 
+    def announce(self) -> None:
+        """Have the engine's listener called once this is committed."""
+
 
 Work = Callable[[Transaction], Awaitable[T]]
 
@@ -66,6 +69,9 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have a function called after each commit of this process that was announced."""
 
     async def read(self, work: Work[T]) -> T:
         """Run a unit that reads; all its reads see one state of the database."""
@@ -100,6 +106,9 @@ class Inside:
 
     async def close(self) -> None:
         """Nothing to do: who began the transaction ends it."""
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Nothing to do: who began the transaction hears of its commit."""
 
     async def read(self, work: Work[T]) -> T:
         return await work(self._transaction)

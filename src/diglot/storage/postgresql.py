@@ -1,6 +1,6 @@
 """The database for servers: PostgreSQL 15 to 18 through a pool of asyncpg."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -34,6 +34,7 @@ class PostgreSQLTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.announced = False
 
     @property
     def backend(self) -> Backend:
@@ -57,6 +58,9 @@ class PostgreSQLTransaction:
         sql = statement.sql(POSTGRESQL)
         await self._connection.executemany(sql.text, [sql.positional(each) for each in values])
 
+    def announce(self) -> None:
+        self.announced = True
+
 
 class PostgreSQL:
     """One PostgreSQL database."""
@@ -67,6 +71,7 @@ class PostgreSQL:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: Any = None
+        self._listener: Callable[[], None] | None = None
 
     @property
     def backend(self) -> Backend:
@@ -96,6 +101,9 @@ class PostgreSQL:
             await self._pool.close()
             self._pool = None
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        self._listener = listener
+
     async def read(self, work: Work[T]) -> T:
         async with self._transaction(isolation="repeatable_read", readonly=True) as transaction:
             return await work(transaction)
@@ -109,7 +117,10 @@ class PostgreSQL:
 
     async def write(self, work: Work[T]) -> T:
         async with self._transaction() as transaction:
-            return await work(transaction)
+            result = await work(transaction)
+        if transaction.announced and self._listener is not None:
+            self._listener()
+        return result
 
     @asynccontextmanager
     async def _transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:

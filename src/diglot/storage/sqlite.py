@@ -44,6 +44,7 @@ class SQLiteTransaction:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         self._execute_many = connection.executemany
+        self.announced = False
 
     @property
     def backend(self) -> Backend:
@@ -65,6 +66,9 @@ class SQLiteTransaction:
     async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
         sql = statement.sql(SQLITE)
         self._execute_many(sql.text, [sql.positional(each) for each in values])
+
+    def announce(self) -> None:
+        self.announced = True
 
 
 def drive(work: Awaitable[T]) -> T:
@@ -112,6 +116,7 @@ class _Pending:
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+    announced: bool = False
 
 
 class SQLite:
@@ -129,6 +134,7 @@ class SQLite:
         self._beside: sqlite3.Connection | None = None
         self._pending: deque[_Pending] = deque()
         self._drainer: asyncio.Task[None] | None = None
+        self._listener: Callable[[], None] | None = None
 
     @property
     def backend(self) -> Backend:
@@ -162,6 +168,9 @@ class SQLite:
         self._here = self._beside = None
         while self._threads:
             await self._threads.pop().close()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        self._listener = listener
 
     async def read(self, work: Work[T]) -> T:
         reader = await self._readers.get()
@@ -200,6 +209,9 @@ class SQLite:
                         unit.error = error
                 for unit in shared:
                     _settle(unit)
+                announced = any(unit.announced and unit.error is None for unit in shared)
+                if announced and self._listener is not None:
+                    self._listener()
         finally:
             self._drainer = None
 
@@ -226,8 +238,10 @@ def _write(units: Sequence[_Pending], connection: sqlite3.Connection) -> None:
     try:
         for unit in units:
             connection.execute("SAVEPOINT unit")
+            transaction = SQLiteTransaction(connection)
             try:
-                unit.result = drive(unit.work(SQLiteTransaction(connection)))
+                unit.result = drive(unit.work(transaction))
+                unit.announced = transaction.announced
             except Exception as error:  # noqa: BLE001 - it belongs to one request, which gets it
                 unit.error = error
                 connection.execute("ROLLBACK TO unit")

@@ -133,8 +133,10 @@ def _webhooks() -> None:
         sa.Column("dialect", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("hears", sa.Text(), nullable=False),
         sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("closed_until", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
@@ -152,19 +154,27 @@ def _deliveries() -> None:
         sa.Column("id", Exact, nullable=False),
         sa.Column("webhook", sa.Integer(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("delivered_at", sa.BigInteger(), nullable=True),
         sa.Column("last_status", sa.Integer(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("last_response", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["workspace", "webhook"], ["webhooks.workspace", "webhooks.webhook"]),
         sa.PrimaryKeyConstraint("workspace", "delivery"),
-        sa.UniqueConstraint("id", "workspace"),
+        sa.UniqueConstraint("workspace", "webhook", "delivery"),
         sqlite_with_rowid=False,
     )
-    op.create_index("deliveries_due", "deliveries", ["workspace", "due_at"])
+    waiting = sa.text("due_at IS NOT NULL")
+    op.create_index(
+        "deliveries_due",
+        "deliveries",
+        ["workspace", "webhook", "due_at", "delivery"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
 
 
 def upgrade() -> None:

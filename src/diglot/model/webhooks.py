@@ -1,0 +1,122 @@
+"""Webhooks: who wants to hear of what, what happened, and how its delivery went."""
+
+import enum
+from dataclasses import dataclass
+
+import msgspec
+
+from diglot.model.contacts import Contact
+
+
+class Event(enum.StrEnum):
+    """What can happen here, in no vendor's words."""
+
+    CONTACT_CREATED = "contact created"
+    CONTACT_UPDATED = "contact updated"
+    CONTACT_SUBSCRIBED = "contact subscribed"
+    CONTACT_UNSUBSCRIBED = "contact unsubscribed"
+    LIST_JOINED = "list joined"
+    LIST_LEFT = "list left"
+    CONVERTED = "converted"
+    SEGMENT_ENTERED = "segment entered"
+    SEGMENT_LEFT = "segment left"
+    TESTED = "tested"
+
+
+class Group(msgspec.Struct, frozen=True):
+    """A list or a segment, as it was called when something happened."""
+
+    id: str
+    name: str
+
+
+class Conversion(msgspec.Struct, frozen=True):
+    """What a contact did that counts: its id, its type, and what it was worth."""
+
+    id: str
+    type: str
+    revenue: float
+    currency: str
+    order_id: str | None
+    campaign_id: str | None
+    converted_at: int
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom an event is about, as they were then: kept as JSON until it is delivered."""
+
+    contact: Contact | None = None
+    group: Group | None = None
+    conversion: Conversion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """An event that happened to somebody."""
+
+    event: Event
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An address that wants to hear of events. `events` are in the dialect's words, `hears` in ours."""
+
+    number: int
+    id: str
+    dialect: str
+    url: str
+    events: tuple[str, ...]
+    hears: tuple[Event, ...]
+    secret: str
+    active: bool
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way to a webhook, or what became of it; `due_at` is None when nothing is to be sent."""
+
+    number: int
+    id: str
+    webhook: int
+    event: Event
+    subject: str
+    attempts: int
+    due_at: int | None
+    delivered_at: int | None
+    last_status: int | None
+    last_error: str | None
+    last_response: str | None
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A webhook with deliveries on their way, and when the first may be sent."""
+
+    workspace: int
+    webhook: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one attempt went: a status, or an error where no answer came; `ours` where nothing went out."""
+
+    status: int | None
+    error: str | None = None
+    response: str | None = None
+    ours: bool = False
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the receiver took it."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def silent(self) -> bool:
+        """Whether the receiver gave no answer at all."""
+        return self.status is None and not self.ours

@@ -1,0 +1,156 @@
+"""Webhooks: register, change, try out, and see what was sent."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from diglot.errors import Fault, Invalid, NotFound
+from diglot.model.ids import new_id
+from diglot.model.webhooks import Delivery, Event, Occurrence, Subject, Webhook
+from diglot.model.workspaces import Caller
+from diglot.service import outbox
+from diglot.service.clock import Clock, system_clock
+from diglot.service.targets import PUBLIC, Targets, url_fault
+from diglot.storage import deliveries, webhooks, workspaces
+from diglot.storage.engine import Engine, Transaction
+
+MOST_WEBHOOKS: Final = 100
+MOST_SHOWN: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """A webhook to make: `events` in the dialect's words, `hears` in ours."""
+
+    dialect: str
+    url: str
+    events: tuple[str, ...]
+    hears: tuple[Event, ...]
+    secret: str
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChange:
+    """The parts of a webhook to change; what is None stays."""
+
+    url: str | None = None
+    events: tuple[str, ...] | None = None
+    hears: tuple[Event, ...] | None = None
+    secret: str | None = None
+    active: bool | None = None
+
+
+def new_secret(prefix: str = "") -> str:
+    """Return a fresh signing secret: 256 random bits in hexadecimal."""
+    return prefix + secrets.token_hex(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """The use cases of webhooks. A dialect sees its own only: what they get is in its words."""
+
+    engine: Engine
+    clock: Clock = system_clock
+    targets: Targets = PUBLIC
+
+    def url_fault(self, url: str) -> str | None:
+        """Return what is wrong with a URL to deliver to, or None."""
+        return url_fault(url, self.targets)
+
+    async def every(self, caller: Caller, dialect: str) -> Sequence[Webhook]:
+        """Return the webhooks, newest first."""
+        return await self.engine.read(lambda tx: webhooks.of_dialect(tx, caller.workspace, dialect))
+
+    async def get(self, caller: Caller, dialect: str, id_: str | None) -> Webhook:
+        """Return a webhook by its id; raise `NotFound`."""
+        return await self.engine.glance(lambda tx: _by_id(tx, caller, dialect, id_))
+
+    async def create(self, caller: Caller, new: NewWebhook) -> Webhook:
+        """Make a webhook; raise `Invalid` when there are too many."""
+
+        async def work(transaction: Transaction) -> Webhook:
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, webhooks=1, moves=False)
+            if await webhooks.count(transaction, caller.workspace) >= MOST_WEBHOOKS:
+                raise Invalid([Fault((), f"A workspace has at most {MOST_WEBHOOKS} webhooks")])
+            made = Webhook(
+                number=locked.webhook,
+                id=new_id(),
+                dialect=new.dialect,
+                url=new.url,
+                events=new.events,
+                hears=new.hears,
+                secret=new.secret,
+                active=new.active,
+                created_at=now,
+                updated_at=now,
+            )
+            await webhooks.insert_webhook(transaction, caller.workspace, made)
+            return made
+
+        return await self.engine.write(work)
+
+    async def change(self, caller: Caller, dialect: str, id_: str | None, change: WebhookChange) -> Webhook:
+        """Change a webhook; switched off, it loses what is on its way. Raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> Webhook:
+            await workspaces.lock(transaction, caller.workspace, moves=False)
+            stored = await _by_id(transaction, caller, dialect, id_)
+            after = _changed(stored, change, self.clock())
+            if after is not stored:
+                await webhooks.update_webhook(transaction, caller.workspace, stored, after)
+            if stored.active and not after.active:
+                reason = "the webhook was switched off"
+                await deliveries.cancel(transaction, caller.workspace, stored.number, reason)
+            return after
+
+        return await self.engine.write(work)
+
+    async def delete(self, caller: Caller, dialect: str, id_: str | None) -> None:
+        """Delete a webhook and what is on its way to it; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> None:
+            await workspaces.lock(transaction, caller.workspace, moves=False)
+            stored = await _by_id(transaction, caller, dialect, id_)
+            await webhooks.remove(transaction, caller.workspace, stored)
+
+        await self.engine.write(work)
+
+    async def test(self, caller: Caller, dialect: str, id_: str | None) -> Delivery:
+        """Put a test event on its way to a webhook, active or not; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> Delivery:
+            await workspaces.lock(transaction, caller.workspace, moves=False)
+            stored = await _by_id(transaction, caller, dialect, id_)
+            tested = [(stored, Occurrence(Event.TESTED, Subject()))]
+            (delivery,) = await outbox.put(transaction, caller.workspace, tested, self.clock())
+            return delivery
+
+        return await self.engine.write(work)
+
+    async def deliveries(self, caller: Caller, dialect: str, id_: str | None) -> Sequence[Delivery]:
+        """Return the last deliveries to a webhook, newest first; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> Sequence[Delivery]:
+            stored = await _by_id(transaction, caller, dialect, id_)
+            return await deliveries.last(transaction, caller.workspace, stored.number, MOST_SHOWN)
+
+        return await self.engine.read(work)
+
+
+async def _by_id(transaction: Transaction, caller: Caller, dialect: str, id_: str | None) -> Webhook:
+    found = None if id_ is None else await webhooks.by_id(transaction, caller.workspace, dialect, id_)
+    if found is None:
+        raise NotFound("webhook")
+    return found
+
+
+def _changed(stored: Webhook, change: WebhookChange, now: int) -> Webhook:
+    given: dict[str, Any] = {
+        name: value
+        for name in WebhookChange.__slots__
+        if (value := getattr(change, name)) is not None and value != getattr(stored, name)
+    }
+    return replace(stored, **given, updated_at=now) if given else stored
