@@ -23,11 +23,13 @@ class Known:
     lists: list[str] = field(default_factory=list)
     dynamic_lists: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
+    webhooks: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
         """The ids of the caller's things."""
-        return [*self.segments, *self.contacts, *self.lists, *self.dynamic_lists, *self.tags, *self.keys]
+        lists = (*self.lists, *self.dynamic_lists)
+        return [*self.segments, *self.contacts, *lists, *self.tags, *self.keys, *self.webhooks]
 
 
 @dataclass

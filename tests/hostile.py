@@ -73,13 +73,15 @@ class Maker:
             "{contact_id:str}": known.contacts,
             "{list_id:str}": lists,
             "{tag_id:str}": known.tags,
+            "{webhook_id:str}": known.webhooks,
             "{key_id:str}": known.keys,
         }
 
     def query(self, operation: Operation) -> list[tuple[bytes, bytes]]:
         """Return parameters that a call takes."""
         if operation.method == "DELETE":
-            ids = self.known.keys if operation.id == "revokeKeyByQuery" else self.known.contacts
+            named = {"revokeKeyByQuery": self.known.keys, "deleteTrigger": self.known.webhooks}
+            ids = named.get(operation.id, self.known.contacts)
             return [(b"id", self.rng.choice(ids).encode())]
         return [(b"limit", b"3"), (b"search", b"example")][: self.rng.randint(1, 2)]
 
@@ -97,6 +99,10 @@ class Maker:
         if operation == "addListMembers":
             both = {"contact_ids": self.known.contacts}
             return rng.choice((both, {"contact_id": rng.choice(self.known.contacts)}))
+        if operation in ("createWebhook", "updateWebhook"):
+            return self.webhook()
+        if operation == "createTrigger":
+            return {"targetUrl": "https://example.com/hook", "event": "contact.created", "secret": "shh"}
         contact = self.contact(f"new{self.made}@example.com")
         if operation == "createContact":
             return contact
@@ -115,6 +121,11 @@ class Maker:
         """Return a list's fields."""
         made = {"name": f"List {self.made}", "description": "Friends"}
         return made | ({"type": "dynamic", "conditions": self.condition()} if dynamic else {})
+
+    def webhook(self) -> dict[str, Any]:
+        """Return a webhook's fields."""
+        events = ["contact.created", "contact.updated", "email.unsubscribed"]
+        return {"url": "https://example.com/hook", "events": events, "secret": "shh", "is_active": True}
 
     def contact(self, email: str) -> dict[str, Any]:
         """Return a contact's fields."""

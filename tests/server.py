@@ -64,9 +64,13 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 async def serving(
     url: str, *, strict: bool = False, now: int = 0, rate_limits: str = "off"
 ) -> AsyncIterator[Server]:
-    """Serve a migrated database in process; requests are not counted unless a test asks for it."""
+    """Serve a migrated database in process; requests are not counted unless a test asks for it.
+
+    Nothing is sent to webhooks: what is there must not change by itself.
+    """
     server = Server(url, httpx.AsyncClient(), now=now)
-    app = create_app(Settings(database=url, strict=strict, rate_limits=rate_limits), clock=lambda: server.now)
+    settings = Settings(database=url, strict=strict, rate_limits=rate_limits)
+    app = create_app(settings, clock=lambda: server.now, deliver=False)
     server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:

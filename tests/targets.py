@@ -110,6 +110,11 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
         known.lists[:] = [await make("createList", maker.list(dynamic=False))]
         known.dynamic_lists[:] = [await make("createList", maker.list(dynamic=True))]
         await make("addListMembers", {"contact_ids": known.contacts})
+    misar = "createWebhook" in calls
+    register, remove = ("createWebhook", "deleteWebhook") if misar else ("createTrigger", "deleteTrigger")
+    if known.webhooks:  # a workspace has room for so many
+        await ask(server.app, maker.valid(*calls[remove]).request())
+    known.webhooks[:] = [await make(register)]
 
 
 def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:

@@ -17,7 +17,7 @@ LAYERS = (
     ("cli",),
     ("app",),
     ("forward",),
-    ("http", "settings"),
+    ("http", "settings", "delivery"),
     ("dialects",),
     ("service",),
     ("storage",),
@@ -31,6 +31,7 @@ HEIGHT = {unit: -height for height, row in enumerate(LAYERS) for unit in row}
 ONLY_FOR = {
     "http": {"app", "cli", "forward"},
     "forward": {"app"},
+    "delivery": {"app"},
     "settings": {"app", "cli"},
     "cli": {"__main__"},
 }
@@ -43,7 +44,7 @@ LIBRARIES = {
     "sqlite3": {"storage"},
     "litestar": {"dialects", "app"},
     "granian": {"cli"},
-    "httpx": {"forward"},
+    "httpx": {"forward", "delivery"},
     "click": {"cli"},
 }
 

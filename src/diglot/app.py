@@ -1,5 +1,6 @@
 """The only assembly point: settings, engine, services and dialects -> an ASGI app."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -13,16 +14,21 @@ from litestar.exceptions import ClientException, MethodNotAllowedException, NotF
 from litestar.routes import BaseRoute
 
 from diglot import http
+from diglot.delivery.sender import Sender
+from diglot.delivery.worker import Worker
 from diglot.dialects.answers import Answer
 from diglot.dialects.dialect import SERVICES, Dialect, Surface
+from diglot.dialects.messages import Message
 from diglot.dialects.pipeline import routed
-from diglot.dialects.registry import DIALECTS, surface_of
+from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
 from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
 from diglot.forward.paths import Owned
 from diglot.forward.upstream import PassThrough
+from diglot.model.webhooks import Delivery, Webhook
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
+from diglot.service.deliveries import Deliveries
 from diglot.service.key_uses import KeyUses
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
@@ -31,6 +37,8 @@ from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.services import Services
+from diglot.service.targets import read_targets
+from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
 from diglot.storage import migrate, workspaces
 from diglot.storage.engine import Engine, connect
@@ -41,14 +49,22 @@ _ALLOWED: Final = "allowed"
 _ELSEWHERE: Final = "elsewhere"
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock) -> http.App:
-    """Return the app; its lifespan opens and closes the database, which has to be migrated."""
+def create_app(settings: Settings, *, clock: Clock = system_clock, deliver: bool = True) -> http.App:
+    """Return the app; its lifespan opens and closes the database, which has to be migrated.
+
+    Without `deliver` the outbox fills and nothing is sent.
+    """
     engine = connect(settings.database)
     uses = KeyUses(engine)
+    delivering = [_delivering(engine, clock, settings)] if deliver else []
     app = Litestar(
         route_handlers=[_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces],
         exception_handlers={Exception: _render},
-        lifespan=[_lifespan(engine, settings, uses), lambda app: app.state[_ELSEWHERE].opened()],
+        lifespan=[
+            _lifespan(engine, settings, uses),
+            lambda app: app.state[_ELSEWHERE].opened(),
+            *delivering,
+        ],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,
@@ -83,6 +99,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         lists=Lists(engine, clock, counts),
         limits=Limits(engine, clock, every=settings.requests_a_minute),
         repeats=Repeats(engine, clock),
+        webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),
         strict=settings.strict,
     )
 
@@ -110,6 +127,24 @@ def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Li
             await engine.close()
 
     return lifespan
+
+
+def _delivering(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        worker = Worker(Deliveries(engine, clock), Sender(read_targets(settings.webhook_targets)), _message)
+        engine.listen(worker.wake)
+        running = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            await worker.stop(running)
+
+    return lifespan
+
+
+def _message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
+    return dialect_named(webhook.dialect).message(webhook, delivery, now)
 
 
 def _healthy(engine: Engine) -> Callable[[], Any]:

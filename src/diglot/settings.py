@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from diglot.errors import Misconfigured
+from diglot.service.targets import read_targets
 
 PREFIX: Final = "DIGLOT_"
 VENDOR: Final = "vendor"
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `database` is a file, `sqlite:///FILE` or `postgresql://...`; `rate_limits` is `vendor` for the figures of
     each vendor, `off`, or a number of requests that each key may make a minute with each call. An upstream
     is the URL that what Diglot does not serve of a dialect is passed on to, empty for none.
+    `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks.
     """
 
     host: str = "127.0.0.1"
@@ -45,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     misar_upstream: str = ""
     topmail_upstream: str = ""
     upstream_timeout: int = 60
+    webhook_targets: str = "public"
 
     @property
     def requests_a_minute(self) -> int | None:
@@ -77,6 +80,7 @@ def load(
         raise Misconfigured(f"upstream timeout {settings.upstream_timeout} is not from 1 to {MOST_SECONDS} s")
     _check_upstream("misar", settings.misar_upstream)
     _check_upstream("topmail", settings.topmail_upstream)
+    read_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
     return settings

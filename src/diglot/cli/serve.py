@@ -46,6 +46,11 @@ from diglot.settings import load
     metavar="SECONDS",
     help="How long an upstream may keep silent. [default: 60]",
 )
+@click.option(
+    "--webhook-targets",
+    metavar="LIST",
+    help="Where webhooks may lead: public, any, hosts, networks; separated by commas. [default: public]",
+)
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option
 def serve(config: str | None, **flags: Any) -> None:

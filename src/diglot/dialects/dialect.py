@@ -12,8 +12,10 @@ from litestar import Request
 
 from diglot.dialects import bodies, queries
 from diglot.dialects.answers import Answer, Encoded, Headers, encode
+from diglot.dialects.messages import Message
 from diglot.dialects.operations import Endpoint, Handler, Operation
 from diglot.errors import Invalid, TooLarge, Unsupported
+from diglot.model.webhooks import Delivery, Webhook
 from diglot.model.workspaces import Caller
 from diglot.service.keys import KeyShape
 from diglot.service.limits import Allowance, Rate
@@ -43,6 +45,7 @@ class Dialect:
     """A vendor's HTTP vocabulary: `secret` finds the key of a request, `may` tells whether scopes suffice.
 
     `rate` names what a call is counted with and how often that may be asked; `rate_headers` shows the rest.
+    `message` is what goes out to a webhook at an instant.
     The first surface is the one that the vendor's pages document; the others serve clients of other ages.
     """
 
@@ -54,6 +57,7 @@ class Dialect:
     may: Callable[[frozenset[str], str], bool]
     rate: Callable[[Operation], tuple[str, Rate]]
     rate_headers: Callable[[Allowance], Headers]
+    message: Callable[[Webhook, Delivery, int], Message]
     schemes: dict[str, Any]
     schemas: dict[str, Any]
     description: str

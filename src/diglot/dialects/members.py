@@ -89,6 +89,14 @@ class Reader:
         assert isinstance(value, str)
         return value
 
+    def boolean(self, key: str) -> bool | Missing:
+        """Read true or false."""
+        value = self._value(key)
+        if isinstance(value, bool | Missing):
+            return value
+        self.fault((key,), str(expected("boolean", value)))
+        return MISSING
+
     def choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | Missing:
         """Read a list of one or more of a few words, each once."""
         value = self._value(key)

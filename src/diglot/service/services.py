@@ -10,6 +10,7 @@ from diglot.service.lists import Lists
 from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
+from diglot.service.webhooks import Webhooks
 from diglot.storage.engine import Inside, Transaction
 
 
@@ -24,6 +25,7 @@ class Services:
     own_keys: OwnKeys
     limits: Limits
     repeats: Repeats
+    webhooks: Webhooks
     strict: bool = False
 
     def within(self, transaction: Transaction) -> "Services":
@@ -37,4 +39,5 @@ class Services:
             contacts=replace(self.contacts, engine=inside, counts=counts),
             own_keys=replace(self.own_keys, engine=inside),
             lists=replace(self.lists, engine=inside, counts=counts),
+            webhooks=replace(self.webhooks, engine=inside),
         )

@@ -6,6 +6,7 @@ from diglot.dialects.dialect import Dialect, Surface, bearer
 from diglot.dialects.misar import rates
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.misar.errors import render_error
+from diglot.dialects.misar.events import message
 from diglot.dialects.misar.keys import KEYS
 from diglot.dialects.misar.routes import ENDPOINTS
 from diglot.dialects.misar.wire import ErrorBody
@@ -28,5 +29,6 @@ MISAR: Final = Dialect(
     rate_headers=rates.headers,
     schemes={"bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."}},
     schemas=condition_schemas("FilterCriteria", "Rule", WORDS),
+    message=message,
     description="The audience API of MisarMail, served by Diglot.",
 )

@@ -24,6 +24,7 @@ _MISSING = {
     "key": "API key not found",
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
+    "webhook": "Webhook not found",
 }
 # What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
 _AUDIENCE = {"read": "contacts", "write": "contacts"}

@@ -10,6 +10,7 @@ from diglot.dialects.schemas import condition_schemas
 from diglot.dialects.topmail import rates
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.dialects.topmail.errors import render_error
+from diglot.dialects.topmail.events import message
 from diglot.dialects.topmail.routes import ENDPOINTS
 from diglot.dialects.topmail.wire import ErrorBody
 from diglot.service.keys import KeyShape
@@ -68,5 +69,6 @@ TOPMAIL: Final = Dialect(
         },
     },
     schemas=condition_schemas("Conditions", "Rule", WORDS),
+    message=message,
     description="The audience API of TopMail, served by Diglot.",
 )

@@ -24,6 +24,7 @@ _MISSING = {
     NAMED_CONTACT: "Contact not found",
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
+    "webhook": "Webhook not found",
 }
 
 

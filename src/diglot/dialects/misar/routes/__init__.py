@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from diglot.dialects.misar.routes import contacts, keys, segments
+from diglot.dialects.misar.routes import contacts, keys, segments, webhooks
 
-ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *keys.ENDPOINTS)
+ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *keys.ENDPOINTS, *webhooks.ENDPOINTS)

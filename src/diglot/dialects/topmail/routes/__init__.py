@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from diglot.dialects.topmail.routes import contacts, lists, segments
+from diglot.dialects.topmail.routes import contacts, lists, segments, webhooks
 
-ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *lists.ENDPOINTS)
+ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *lists.ENDPOINTS, *webhooks.ENDPOINTS)

@@ -1,0 +1,104 @@
+"""Misar's words for events, and what a receiver gets (the vendor's webhooks pages, its clients' verifier)."""
+
+from typing import Final
+
+import msgspec
+
+from diglot.dialects import messages
+from diglot.dialects.messages import EventWords, Message
+from diglot.dialects.misar import show, wire
+from diglot.dialects.numbers import in_milliseconds
+from diglot.model.ids import prefixed
+from diglot.model.webhooks import Delivery, Event, Subject, Webhook
+
+EVENTS: Final[EventWords] = {
+    "contact.created": Event.CONTACT_CREATED,
+    "contact.updated": Event.CONTACT_UPDATED,
+    "email.unsubscribed": Event.CONTACT_UNSUBSCRIBED,
+    # What is sent elsewhere: may be asked for, as clients do, and happens where the sending does.
+    "email.sent": None,
+    "email.delivered": None,
+    "email.opened": None,
+    "email.clicked": None,
+    "email.bounced": None,
+    "email.complained": None,
+    "email.received": None,
+    "campaign.sent": None,
+    "campaign.completed": None,
+    # Extensions.
+    "segment.entered": Event.SEGMENT_ENTERED,
+    "segment.left": Event.SEGMENT_LEFT,
+}
+TEST: Final = "webhook.test"
+_TYPES: Final = {event: word for word, event in EVENTS.items() if event} | {Event.TESTED: TEST}
+_encode = msgspec.json.Encoder().encode
+
+
+class _Envelope(msgspec.Struct):
+    id: str
+    type: str
+    created_at: str | None
+    data: msgspec.Struct
+
+
+class _Unsubscribed(msgspec.Struct):
+    """The vendor's parts of an e-mail event; what no message caused has no message."""
+
+    message_id: None
+    email: str
+    campaign_id: None
+    timestamp: str | None
+    contact_id: str
+
+
+class _Segment(msgspec.Struct):
+    id: str
+    name: str
+
+
+class _Moved(msgspec.Struct):
+    segment: _Segment
+    contact: wire.Contact
+
+
+class _Test(msgspec.Struct):
+    webhook_id: str
+    message: str = "This is a test delivery"
+
+
+def event_id(delivery: Delivery) -> str:
+    """Return the id of an event as receivers see it."""
+    return "evt_" + delivery.id.replace("-", "")
+
+
+def event_type(event: Event) -> str:
+    """Return the word for an event."""
+    return _TYPES[event]
+
+
+def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
+    """Return what goes out, signed twice: with the time, as clients verify, and without, as the pages say."""
+    id_, type_ = event_id(delivery), event_type(delivery.event)
+    data = _data(webhook, delivery, messages.subject_of(delivery))
+    body = _encode(_Envelope(id_, type_, in_milliseconds(delivery.created_at), data))
+    timestamp = str(now // 1_000_000)
+    headers = {
+        "X-Misar-Signature": messages.signature(webhook.secret, timestamp.encode(), b".", body),
+        "X-Misar-Timestamp": timestamp,
+        "X-MisarMail-Signature": messages.signature(webhook.secret, body),
+        "X-Misar-Event": type_,
+        "X-Misar-Delivery": id_,
+    }
+    return Message(headers, body)
+
+
+def _data(webhook: Webhook, delivery: Delivery, subject: Subject) -> msgspec.Struct:
+    contact, group = subject.contact, subject.group
+    if contact is None:
+        return _Test(webhook.id)
+    if delivery.event is Event.CONTACT_UNSUBSCRIBED:
+        time = in_milliseconds(delivery.created_at)
+        return _Unsubscribed(None, contact.email, None, time, contact.id)
+    if group is not None:
+        return _Moved(_Segment(prefixed(group.id), group.name), show.contact(contact))
+    return show.contact(contact)

@@ -1,0 +1,117 @@
+"""Topmail's words for events, and what a receiver gets (the vendor's webhooks page)."""
+
+from typing import Final
+
+import msgspec
+
+from diglot.dialects import messages
+from diglot.dialects.messages import EventWords, Message
+from diglot.dialects.numbers import in_milliseconds, whole_if_integral
+from diglot.dialects.topmail import show, wire
+from diglot.model.contacts import Contact
+from diglot.model.webhooks import Conversion, Delivery, Event, Subject, Webhook
+
+EVENTS: Final[EventWords] = {
+    "contact.created": Event.CONTACT_CREATED,
+    "contact.updated": Event.CONTACT_UPDATED,
+    "contact.subscribed": Event.CONTACT_SUBSCRIBED,
+    "contact.unsubscribed": Event.CONTACT_UNSUBSCRIBED,
+    # What is sent elsewhere: may be asked for, as clients do, and happens where the sending does.
+    "campaign.sent": None,
+    "campaign.completed": None,
+    "email.sent": None,
+    "email.delivered": None,
+    "email.opened": None,
+    "email.clicked": None,
+    "email.bounced": None,
+    "email.complained": None,
+    "flow.triggered": None,
+    "flow.completed": None,
+    "form.submitted": None,
+    "conversion.created": Event.CONVERTED,
+    "list.member_added": Event.LIST_JOINED,
+    "list.member_removed": Event.LIST_LEFT,
+    # Extensions.
+    "segment.entered": Event.SEGMENT_ENTERED,
+    "segment.left": Event.SEGMENT_LEFT,
+}
+_WORDS: Final = {event: word for word, event in EVENTS.items() if event}
+_IN_SEGMENTS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Payload(msgspec.Struct):
+    event: str
+    data: msgspec.Struct
+    timestamp: str | None
+
+
+class _Group(msgspec.Struct):
+    id: str
+    name: str
+
+
+class _InList(msgspec.Struct):
+    list: _Group
+    contact: wire.Contact
+
+
+class _InSegment(msgspec.Struct):
+    segment: _Group
+    contact: wire.Contact
+
+
+class _Contact(msgspec.Struct):
+    id: str
+    email: str
+
+
+class _Converted(msgspec.Struct):
+    id: str
+    type: str
+    revenue: float | None
+    currency: str
+    order_id: str | None
+    contact: _Contact
+    campaign_id: str | None
+    metadata: msgspec.Raw
+    converted_at: str | None
+
+
+def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
+    """Return what goes out, signed as a whole; its id is an extension, to tell a repetition by."""
+    del now
+    word = _WORDS[delivery.event]
+    data = _data(delivery.event, messages.subject_of(delivery))
+    body = _encode(_Payload(word, data, in_milliseconds(delivery.created_at)))
+    headers = {
+        "X-TopMail-Signature": messages.signature(webhook.secret, body),
+        "X-TopMail-Event": word,
+        "X-TopMail-Delivery": delivery.id,
+    }
+    return Message(headers, body)
+
+
+def _data(event: Event, subject: Subject) -> msgspec.Struct:
+    contact, group = subject.contact, subject.group
+    assert contact is not None
+    if subject.conversion is not None:
+        return _converted(subject.conversion, contact)
+    if group is None:
+        return show.contact(contact)
+    named, shown = _Group(group.id, group.name), show.contact(contact)
+    return _InSegment(named, shown) if event in _IN_SEGMENTS else _InList(named, shown)
+
+
+def _converted(one: Conversion, contact: Contact) -> _Converted:
+    return _Converted(
+        id=one.id,
+        type=one.type,
+        revenue=whole_if_integral(one.revenue),
+        currency=one.currency,
+        order_id=one.order_id,
+        contact=_Contact(contact.id, contact.email),
+        campaign_id=one.campaign_id,
+        metadata=one.metadata,
+        converted_at=in_milliseconds(one.converted_at),
+    )

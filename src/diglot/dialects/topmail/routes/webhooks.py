@@ -1,0 +1,99 @@
+"""Webhooks, as on the vendor's Webhooks page; listing them is an extension."""
+
+from typing import Final
+
+from diglot.dialects import messages
+from diglot.dialects.dialect import Call
+from diglot.dialects.members import Reader
+from diglot.dialects.numbers import in_milliseconds
+from diglot.dialects.operations import Operation
+from diglot.dialects.topmail import pages, show, wire
+from diglot.dialects.topmail import wire_webhooks as hooks
+from diglot.dialects.topmail.events import EVENTS
+from diglot.errors import Forbidden, Invalid
+from diglot.model.ids import read_id
+from diglot.model.webhooks import Webhook
+from diglot.service.webhooks import NewWebhook, new_secret
+
+_TAG: Final = "webhooks"
+_TRIGGERS: Final = "/webhooks/triggers"
+_WORDS: Final = tuple(EVENTS)
+_READ: Final = "contacts:read"
+
+
+@Operation(
+    "listTriggers",
+    "GET",
+    _TRIGGERS,
+    _TAG,
+    "List active registrations for events, newest first (an extension)",
+    scope=_READ,
+    query=wire.WindowQuery,
+    answer=hooks.TriggerListAnswer,
+).handled_by
+async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
+    window = pages.read(call.query)
+    found = [one for one in await call.services.webhooks.every(call.caller, show.NAME) if one.active]
+    shown = [_shown(one) for one in found[window.offset : window.offset + window.limit]]
+    return hooks.TriggerListAnswer(shown, pages.shown(window, len(found)))
+
+
+@Operation(
+    "createTrigger",
+    "POST",
+    _TRIGGERS,
+    _TAG,
+    "Register an address for one sort of event",
+    scope="contacts:write",
+    status=201,
+    body=hooks.TriggerCreate,
+    answer=hooks.CreatedTriggerAnswer,
+    secret=True,
+).handled_by
+async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
+    if _READ not in call.caller.scopes:
+        raise Forbidden(_READ)  # what it gets is contacts
+    reader = Reader(await call.members())
+    reader.required("targetUrl", "event")
+    url = messages.url(reader, "targetUrl", call.services.webhooks)
+    event = reader.choice("event", _WORDS)
+    secret = messages.secret(reader)
+    reader.finish()
+    assert isinstance(url, str)
+    assert isinstance(event, str)
+    new = NewWebhook(
+        dialect=show.NAME,
+        url=url,
+        events=(event,),
+        hears=messages.heard(EVENTS, (event,)),
+        secret=secret if isinstance(secret, str) else new_secret(),
+    )
+    made = await call.services.webhooks.create(call.caller, new)
+    one = _shown(made)
+    data = hooks.CreatedTrigger(one.id, one.event, one.targetUrl, one.createdAt, made.secret)
+    return hooks.CreatedTriggerAnswer(data)
+
+
+@Operation(
+    "deleteTrigger",
+    "DELETE",
+    _TRIGGERS,
+    _TAG,
+    "Remove a registration and what is on its way to it",
+    scope="contacts:write",
+    query=hooks.TriggerIdQuery,
+    answer=wire.DeletedAnswer,
+).handled_by
+async def delete_trigger(call: Call) -> wire.DeletedAnswer:
+    written = call.query.get("id")
+    if written is None:
+        raise Invalid.at(("id",), "Required")
+    await call.services.webhooks.delete(call.caller, show.NAME, read_id(written))
+    return wire.DeletedAnswer(wire.Deleted(success=True))
+
+
+def _shown(one: Webhook) -> hooks.Trigger:
+    return hooks.Trigger(one.id, one.events[0], one.url, in_milliseconds(one.created_at) or "")
+
+
+ENDPOINTS: Final = (list_triggers, create_trigger, delete_trigger)

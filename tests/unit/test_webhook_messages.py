@@ -1,0 +1,171 @@
+"""What goes out to a receiver: in the words of its dialect, signed as its clients verify."""
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from misarmail import verify_webhook_signature  # type: ignore[import-untyped]
+
+from diglot.dialects.messages import Message
+from diglot.dialects.misar import events as misar
+from diglot.dialects.topmail import events as topmail
+from diglot.model.contacts import Change, Contact
+from diglot.model.ids import prefixed
+from diglot.model.webhooks import Conversion, Delivery, Event, Group, Subject, Webhook
+from diglot.service.contact_changes import new_contact
+
+AT = 1_772_366_400_123_000
+ID = "01a213d1-0b90-725e-8b12-61c7b5e07e09"
+SEGMENT = Group("01a213d1-0b8f-7676-a266-75d9f03f969d", "Friends")
+CONVERSION = Conversion(
+    id="c1",
+    type="purchase",
+    revenue=12.0,
+    currency="EUR",
+    order_id="o1",
+    campaign_id=None,
+    converted_at=AT,
+    metadata=msgspec.Raw(b'{"a":1}'),
+)
+SECRET = "whsec_h\u00e9"
+
+
+def contact() -> Contact:
+    """Return a contact with a name that is not ASCII."""
+    return new_contact(Change({"email": "ada@example.com", "first_name": "Zoë — 💌"}), 1, AT)
+
+
+def webhook(dialect: str) -> Webhook:
+    return Webhook(
+        1, "w1", dialect, "https://example.com/", (), (), SECRET, active=True, created_at=AT, updated_at=AT
+    )
+
+
+def delivery(event: Event, subject: Subject) -> Delivery:
+    encoded = msgspec.json.encode(subject).decode()
+    return Delivery(1, ID, 1, event, encoded, 0, AT, None, None, None, None, AT)
+
+
+def told(message: Message) -> Any:
+    return json.loads(message.body)
+
+
+def signed(*parts: bytes) -> str:
+    return hmac.new(SECRET.encode(), b"".join(parts), hashlib.sha256).hexdigest()
+
+
+def test_misars_envelope() -> None:
+    """An id, a type, milliseconds, and the contact as the API shows it."""
+    one = contact()
+    message = misar.message(webhook("misar"), delivery(Event.CONTACT_CREATED, Subject(one)), AT)
+    found = told(message)
+    assert list(found) == ["id", "type", "created_at", "data"]
+    assert found["id"] == "evt_01a213d10b90725e8b1261c7b5e07e09"
+    assert (found["type"], found["created_at"]) == ("contact.created", "2026-03-01T12:00:00.123Z")
+    assert (found["data"]["id"], found["data"]["first_name"]) == (one.id, "Zoë — 💌")
+    assert message.headers["X-Misar-Event"] == "contact.created"
+    assert message.headers["X-Misar-Delivery"] == found["id"]
+
+
+def test_the_vendors_client_verifies_misars_signature() -> None:
+    """And no longer once a byte of the body, the time or the secret is another."""
+    now = time.time_ns() // 1_000
+    message = misar.message(webhook("misar"), delivery(Event.CONTACT_UPDATED, Subject(contact())), now)
+    signature, timestamp = message.headers["X-Misar-Signature"], message.headers["X-Misar-Timestamp"]
+    assert verify_webhook_signature(message.body, signature, timestamp, SECRET)
+    assert not verify_webhook_signature(message.body + b" ", signature, timestamp, SECRET)
+    assert not verify_webhook_signature(message.body, signature, str(int(timestamp) + 1), SECRET)
+    assert not verify_webhook_signature(message.body, signature, timestamp, "another")
+
+
+def test_both_of_misars_signatures_and_topmails() -> None:
+    """The pages sign the body alone."""
+    about = delivery(Event.CONTACT_UPDATED, Subject(contact()))
+    message = misar.message(webhook("misar"), about, AT)
+    assert message.headers["X-Misar-Timestamp"] == "1772366400"
+    assert message.headers["X-Misar-Signature"] == signed(b"1772366400.", message.body)
+    assert message.headers["X-MisarMail-Signature"] == signed(message.body)
+    message = topmail.message(webhook("topmail"), about, AT)
+    assert message.headers["X-TopMail-Signature"] == signed(message.body)
+
+
+def test_the_body_is_the_same_on_every_attempt() -> None:
+    """Only the time of sending differs."""
+    about = delivery(Event.CONTACT_UPDATED, Subject(contact()))
+    first, second = (misar.message(webhook("misar"), about, AT + later) for later in (0, 60_000_000))
+    assert first.body == second.body
+    assert first.headers["X-Misar-Signature"] != second.headers["X-Misar-Signature"]
+
+
+def test_misars_other_events() -> None:
+    """Who unsubscribed, as an e-mail event without a message; who moved; a test."""
+    one = contact()
+    hook = webhook("misar")
+    found = told(misar.message(hook, delivery(Event.CONTACT_UNSUBSCRIBED, Subject(one)), AT))
+    assert found["type"] == "email.unsubscribed"
+    assert found["data"] == {
+        "message_id": None,
+        "email": "ada@example.com",
+        "campaign_id": None,
+        "timestamp": "2026-03-01T12:00:00.123Z",
+        "contact_id": one.id,
+    }
+    found = told(misar.message(hook, delivery(Event.SEGMENT_ENTERED, Subject(one, SEGMENT)), AT))
+    assert (found["type"], list(found["data"])) == ("segment.entered", ["segment", "contact"])
+    assert found["data"]["segment"] == {
+        "id": prefixed(SEGMENT.id),
+        "name": "Friends",
+    }
+    found = told(misar.message(hook, delivery(Event.TESTED, Subject()), AT))
+    assert (found["type"], found["data"]["webhook_id"]) == ("webhook.test", "w1")
+
+
+@pytest.mark.parametrize(
+    ("event", "word", "key"),
+    [
+        (Event.LIST_JOINED, "list.member_added", "list"),
+        (Event.LIST_LEFT, "list.member_removed", "list"),
+        (Event.SEGMENT_ENTERED, "segment.entered", "segment"),
+        (Event.SEGMENT_LEFT, "segment.left", "segment"),
+    ],
+)
+def test_topmails_groups(event: Event, word: str, key: str) -> None:
+    """What a contact joined or left, and the contact."""
+    message = topmail.message(webhook("topmail"), delivery(event, Subject(contact(), SEGMENT)), AT)
+    found = told(message)
+    assert (found["event"], list(found["data"])) == (word, [key, "contact"])
+    assert found["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
+    assert (message.headers["X-TopMail-Event"], message.headers["X-TopMail-Delivery"]) == (word, ID)
+
+
+def test_topmails_payload() -> None:
+    """An event, the contact as the API shows it, milliseconds."""
+    found = told(
+        topmail.message(webhook("topmail"), delivery(Event.CONTACT_SUBSCRIBED, Subject(contact())), AT)
+    )
+    assert list(found) == ["event", "data", "timestamp"]
+    assert (found["event"], found["timestamp"]) == ("contact.subscribed", "2026-03-01T12:00:00.123Z")
+    assert found["data"]["subscribed"] is True
+
+
+def test_topmails_conversions() -> None:
+    """What it was worth, and whose it was."""
+    one = contact()
+    about = delivery(Event.CONVERTED, Subject(one, conversion=CONVERSION))
+    found = told(topmail.message(webhook("topmail"), about, AT))
+    assert found["event"] == "conversion.created"
+    assert found["data"] == {
+        "id": "c1",
+        "type": "purchase",
+        "revenue": 12,
+        "currency": "EUR",
+        "order_id": "o1",
+        "contact": {"id": one.id, "email": "ada@example.com"},
+        "campaign_id": None,
+        "metadata": {"a": 1},
+        "converted_at": "2026-03-01T12:00:00.123Z",
+    }
