@@ -15,6 +15,7 @@ import engines
 import generate
 import spec_data
 from diglot.conditions import tree
+from diglot.model.pages import Sort
 from diglot.storage import scans
 from diglot.storage.backends import POSTGRESQL, SQLITE, Backend, Sql
 from diglot.storage.compile import Compiled, compile_condition
@@ -93,6 +94,22 @@ async def test_every_condition_walks_the_primary_key(purpose: str, connection: s
 async def test_static_segments_walk_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
     """The kept members of a segment lead to their contacts by primary key."""
     assert odd(connection, scans.static_scan(purpose, SQLITE).sql(SQLITE)) == set()
+
+
+SORTS = [Sort(field, descending) for field in ("engagement_score", "email") for descending in (True, False)]
+# A sort of keys is a sort; the contacts of the window are sorted once more.
+SORTING = {"USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Connection) -> None:
+    """No order lures the planner to the index of addresses, where other workspaces' stand between."""
+    conditions = [canonical.read(generate.condition(Random(seed), LISTS), "UTC") for seed in range(20)]
+    statements = [scans.scan(scans.PAGE, node, SQLITE, 0, UTC, sort=sort) for node in conditions]
+    narrowed = compile_condition(conditions[0], SQLITE, 0, UTC)
+    statements += [scans.static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
+    found = [odd(connection, statement.sql(SQLITE)) - SORTING for statement in statements]
+    assert set().union(*found) == set()
 
 
 def compiled(condition: Any, backend: Backend) -> tuple[Compiled, Sql]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from diglot.conditions import tree
 from diglot.conditions.fields import SPELLINGS
+from diglot.conditions.operands import LONGEST_TEXT
 from diglot.dialects import bodies
 from diglot.errors import Fault, Invalid, Path
 from diglot.service.contact_values import WRITABLE, Given
@@ -12,6 +13,8 @@ from diglot.service.contact_values import WRITABLE, Given
 _WRITABLE: Final = {spelling: name for spelling, name in SPELLINGS.items() if name in WRITABLE}
 _IMPORTED: Final = _WRITABLE | {"created_at": "created_at", "createdAt": "created_at"}
 _ATTRIBUTES: Final = "attributes"
+# Three predicates each, below the 250 of a condition.
+MOST_WORDS: Final = 50
 
 
 def decoded(members: bodies.Members, containers: tuple[str, ...], *more: str) -> dict[str, Any]:
@@ -47,14 +50,22 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def search(text: str) -> tree.Node | None:
-    """Return the condition of a search: each word is part of the address or of a name."""
-    words = [
+    """Return the condition of a search: each word is part of the address or of a name.
+
+    Raise `Invalid` for one that is longer than a condition may be.
+    """
+    words = dict.fromkeys(text.split())
+    if len(words) > MOST_WORDS:
+        raise Invalid.at(("search",), f"A search has at most {MOST_WORDS} words")
+    if any(len(word) > LONGEST_TEXT for word in words):
+        raise Invalid.at(("search",), f"A word has at most {LONGEST_TEXT} characters")
+    found = [
         tree.Any(
             tuple(
                 tree.Predicate(name, tree.Op.CONTAINS, tree.Text(word))
                 for name in ("email", "first_name", "last_name")
             )
         )
-        for word in text.split()
+        for word in words
     ]
-    return tree.All(tuple(words)) if words else None
+    return tree.All(tuple(found)) if found else None

@@ -41,6 +41,15 @@ def text(query: Mapping[str, str], key: str) -> str | None:
     return written
 
 
+def spelled(query: Mapping[str, str], *spellings: str) -> str | None:
+    """Return a text that has several spellings; raise `Invalid` where two differ or for U+0000."""
+    used = [spelling for spelling in spellings if spelling in query]
+    for other in used[1:]:
+        if query[other] != query[used[0]]:
+            raise Invalid.at((other,), f"Differs from {used[0]}")
+    return text(query, used[0]) if used else None
+
+
 def choice(query: Mapping[str, str], key: str, options: Sequence[str]) -> str | None:
     """Return one of a few words; raise `Invalid` for any other."""
     written = query.get(key)

@@ -16,8 +16,16 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Sort:
+    """An order by a field of the catalogue: who lacks it comes last either way, equals stand newest first."""
+
+    field: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows got, newest first, and how many there are in all."""
+    """Rows got, newest first where nothing else is said, and how many there are in all."""
 
     items: Sequence[T]
     total: int

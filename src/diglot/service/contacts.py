@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Change, Contact, Imported, ListName
 from diglot.model.ids import read_id
-from diglot.model.pages import Page, Window
+from diglot.model.pages import Page, Sort, Window
 from diglot.model.workspaces import Caller
 from diglot.service import contact_writes, list_writes
 from diglot.service.clock import Clock, system_clock
@@ -18,6 +19,9 @@ from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import Locked
 
+# Nobody is without a status.
+_EVERYBODY: Final = tree.Predicate("status", tree.Op.IS_SET)
+
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
@@ -27,16 +31,25 @@ class Contacts:
     clock: Clock = system_clock
     counts: Counts = field(default_factory=Counts)
 
-    async def page(self, caller: Caller, window: Window, condition: tree.Node | None = None) -> Page[Contact]:
-        """Return a window of the contacts, newest first: all, or those of a condition."""
+    async def page(
+        self,
+        caller: Caller,
+        window: Window,
+        condition: tree.Node | None = None,
+        sort: Sort | None = None,
+    ) -> Page[Contact]:
+        """Return a window of the contacts, newest first or sorted: all, or those of a condition."""
 
         async def work(transaction: Transaction) -> Page[Contact]:
             state = await workspaces.state(transaction, caller.workspace)
+            total = state.contact_count
+            if condition is None and sort is None:
+                return Page(await contacts.page(transaction, caller.workspace, window), total)
+            node = _EVERYBODY if condition is None else condition
+            relation = Relation(caller.workspace, node, None, self.clock(), state.zone)
             if condition is not None:
-                relation = Relation(caller.workspace, condition, None, self.clock(), state.zone)
                 total = await self.counts.count(transaction, relation, state)
-                return Page(await membership.page(transaction, relation, window), total)
-            return Page(await contacts.page(transaction, caller.workspace, window), state.contact_count)
+            return Page(await membership.page(transaction, relation, window, sort), total)
 
         return await self.engine.read(work)
 

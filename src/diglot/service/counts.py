@@ -59,8 +59,12 @@ class Counts:
 
 
 def _key(relation: Relation, state: State) -> _Key | None:
-    if relation.kept is not None:
-        return relation.workspace, state.version, "", relation.kept
-    if membership.moves_with_time(relation.node):
+    kept, node = relation.kept, relation.node
+    if kept is not None:
+        if relation.narrow is None:
+            return relation.workspace, state.version, "", kept
+        node = relation.narrow
+    if membership.moves_with_time(node):
         return None
-    return relation.workspace, state.version, relation.zone.key, tree.encode(relation.node)
+    members = "" if kept is None else f"{kept} "
+    return relation.workspace, state.version, relation.zone.key, members + tree.encode(node)

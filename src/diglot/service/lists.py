@@ -83,11 +83,8 @@ class Lists:
         async def work(transaction: Transaction) -> Page[Contact]:
             one, _ = await _by_id(transaction, caller, id_)
             state = await workspaces.state(transaction, caller.workspace)
-            node = _node(one)
-            # A draft matches nobody, but only where it is the whole of a condition.
-            if condition is not None and not tree.is_draft(node):
-                node = tree.All((node, condition))
-            relation = Relation(caller.workspace, node, None, self.clock(), state.zone)
+            relation = Relation(caller.workspace, _node(one), None, self.clock(), state.zone)
+            relation = relation.narrowed(condition)
             total = await self.counts.count(transaction, relation, state)
             return Page(await membership.page(transaction, relation, window), total)
 

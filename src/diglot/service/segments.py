@@ -7,7 +7,7 @@ from typing import TypeVar
 from diglot.conditions import tree
 from diglot.errors import NotFound
 from diglot.model.contacts import Contact
-from diglot.model.pages import Page, Window
+from diglot.model.pages import Page, Sort, Window
 from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service import segment_writes
@@ -60,12 +60,22 @@ class Segments:
         """Return how many contacts are members; raise `NotFound`."""
         return await self._with(caller, id_, lambda counted: counted.count)
 
-    async def members(self, caller: Caller, id_: str | None, window: Window) -> Page[Contact]:
-        """Return a window of the members, newest first, and their total; raise `NotFound`."""
+    async def members(
+        self,
+        caller: Caller,
+        id_: str | None,
+        window: Window,
+        condition: tree.Node | None = None,
+        sort: Sort | None = None,
+    ) -> Page[Contact]:
+        """Return a window of the members, newest first or sorted, and their total; raise `NotFound`.
+
+        With a condition, of those for whom it is true too.
+        """
 
         async def work(transaction: Transaction) -> Page[Contact]:
-            _, relation, total = await self._relation(transaction, caller, id_)
-            return Page(await membership.page(transaction, relation, window), total)
+            _, relation, total = await self._relation(transaction, caller, id_, condition)
+            return Page(await membership.page(transaction, relation, window, sort), total)
 
         return await self.engine.read(work)
 
@@ -142,10 +152,10 @@ class Segments:
         return await self.engine.read(work)
 
     async def _relation(
-        self, transaction: Transaction, caller: Caller, id_: str | None
+        self, transaction: Transaction, caller: Caller, id_: str | None, condition: tree.Node | None = None
     ) -> tuple[Segment, Relation, int]:
         segment, state = await _with_state(transaction, caller, id_)
-        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
+        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone).narrowed(condition)
         return segment, relation, await self.counts.count(transaction, relation, state)
 
     async def _counted(

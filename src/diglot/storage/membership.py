@@ -3,16 +3,17 @@
 A dynamic segment is its condition, evaluated here and now; a static one is its kept rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.conditions.operands import DAY_OPS
 from diglot.model.contacts import Contact
-from diglot.model.pages import Window
+from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage import scans
+from diglot.storage.compile import compile_condition
 from diglot.storage.contact_rows import contact_of
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import ShapedStatement
@@ -20,13 +21,17 @@ from diglot.storage.statement import ShapedStatement
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Whose members are meant, and when. `kept` is the number of a static segment."""
+    """Whose members are meant, and when.
+
+    `kept` is the number of a static segment; `narrow` leaves those for whom it is true too.
+    """
 
     workspace: int
     node: tree.Node
     kept: int | None
     now: int
     zone: ZoneInfo
+    narrow: tree.Node | None = None
 
     @classmethod
     def of(cls, workspace: int, segment: Segment, now: int, zone: ZoneInfo) -> "Relation":
@@ -34,13 +39,29 @@ class Relation:
         kept = segment.number if segment.type is SegmentType.STATIC else None
         return cls(workspace, segment.condition.tree, kept, now, zone)
 
-    def statement(self, purpose: str, transaction: Transaction) -> tuple[ShapedStatement, dict[str, Any]]:
+    def narrowed(self, condition: tree.Node | None) -> "Relation":
+        """Return the relation of the members for whom a condition is true too; None is true of all."""
+        # A draft matches nobody, but only where it is the whole of a condition.
+        if condition is None or (self.kept is None and tree.is_draft(self.node)):
+            return self
+        if self.kept is not None:
+            return replace(self, narrow=condition)
+        return replace(self, node=tree.All((self.node, condition)))
+
+    def statement(
+        self, purpose: str, transaction: Transaction, sort: Sort | None = None
+    ) -> tuple[ShapedStatement, dict[str, Any]]:
         """Return the statement of a purpose and its values, the window's excepted."""
         values: dict[str, Any] = {"workspace": self.workspace}
-        if self.kept is not None:
-            return scans.static_scan(purpose, transaction.backend), values | {"segment": self.kept}
-        statement = scans.scan(purpose, self.node, transaction.backend, self.now, self.zone)
-        return statement, values | statement.values
+        backend = transaction.backend
+        if self.kept is None:
+            statement = scans.scan(purpose, self.node, backend, self.now, self.zone, sort=sort)
+            return statement, values | statement.values
+        also = None
+        if self.narrow is not None:
+            also = compile_condition(self.narrow, backend, self.now, self.zone)
+        statement = scans.static_scan(purpose, backend, also, sort)
+        return statement, values | statement.values | {"segment": self.kept}
 
 
 async def count(transaction: Transaction, relation: Relation) -> int:
@@ -51,9 +72,11 @@ async def count(transaction: Transaction, relation: Relation) -> int:
     return int(row[0])
 
 
-async def page(transaction: Transaction, relation: Relation, window: Window) -> list[Contact]:
-    """Return a window of the members, newest first."""
-    statement, values = relation.statement(scans.PAGE, transaction)
+async def page(
+    transaction: Transaction, relation: Relation, window: Window, sort: Sort | None = None
+) -> list[Contact]:
+    """Return a window of the members, newest first or sorted."""
+    statement, values = relation.statement(scans.PAGE, transaction, sort)
     rows = await transaction.rows(statement, values | {"limit": window.limit, "offset": window.offset})
     return [contact_of(row) for row in rows]
 

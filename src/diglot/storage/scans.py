@@ -3,15 +3,17 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, bindparam, func, insert, select
+from sqlalchemy import Select, and_, bindparam, func, insert, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions.tree import Node
+from diglot.model.pages import Sort
 from diglot.storage.backends import Backend, Expression, Sql
-from diglot.storage.compile import compile_condition
+from diglot.storage.compile import Compiled, compile_condition
 from diglot.storage.contact_rows import SHOWN
 from diglot.storage.statement import ShapedStatement
 from diglot.storage.tables import contacts, segment_members
@@ -31,6 +33,18 @@ def _count(where: Expression) -> ClauseElement:
 
 def _page(where: Expression) -> ClauseElement:
     return _windowed(pinned(select(*SHOWN)).where(_here(), where))
+
+
+def _sorted(sort: Sort, where: Expression) -> ClauseElement:
+    """Sort keys, then read the contacts of the window: documents do not pass through the sort."""
+    wanted = pinned(select(_c.pk, _c[sort.field].label("key"))).where(_here(), where)
+    chosen = _windowed(_in_order(wanted, _c[sort.field], sort)).subquery("chosen")
+    found = pinned(select(*SHOWN)).join(chosen, and_(_here(), _c.pk == chosen.c.pk))
+    return _in_order(found, chosen.c.key, sort).order_by(chosen.c.pk.desc())
+
+
+def _in_order(statement: Select[Any], key: Expression, sort: Sort) -> Select[Any]:
+    return statement.order_by((key.desc() if sort.descending else key.asc()).nulls_last())
 
 
 def _ids(where: Expression) -> ClauseElement:
@@ -65,23 +79,34 @@ _compiled: OrderedDict[tuple[str, str, str], Sql] = OrderedDict()
 _compiling = threading.Lock()
 
 
-def scan(purpose: str, node: Node, backend: Backend, now: int, zone: ZoneInfo) -> ShapedStatement:
+def scan(  # noqa: PLR0913 - what a condition means, and what is asked of it
+    purpose: str, node: Node, backend: Backend, now: int, zone: ZoneInfo, *, sort: Sort | None = None
+) -> ShapedStatement:
     """Return the statement that counts, pages, lists or keeps the contacts of a condition."""
     condition = compile_condition(node, backend, now, zone)
-    sql = _once(purpose, backend, condition.shape, condition.where)
+    sql = _once(purpose, backend, condition.shape, condition.where, sort)
     return ShapedStatement(sql, condition.values)
 
 
-def static_scan(purpose: str, backend: Backend) -> ShapedStatement:
-    """Return the statement over the kept members of a static segment; it binds `segment`."""
-    return ShapedStatement(_once(purpose, backend, "static", _kept()), {})
+def static_scan(
+    purpose: str, backend: Backend, narrowed: Compiled | None = None, sort: Sort | None = None
+) -> ShapedStatement:
+    """Return the statement over the kept members of a static segment; it binds `segment`.
+
+    `narrowed` leaves those for whom a predicate is true too.
+    """
+    if narrowed is None:
+        return ShapedStatement(_once(purpose, backend, "static", _kept(), sort), {})
+    where = and_(_kept(), narrowed.where)
+    return ShapedStatement(_once(purpose, backend, f"static {narrowed.shape}", where, sort), narrowed.values)
 
 
-def _once(purpose: str, backend: Backend, shape: str, where: Expression) -> Sql:
-    key = (backend.name, purpose, shape)
+def _once(purpose: str, backend: Backend, shape: str, where: Expression, sort: Sort | None) -> Sql:
+    key = (backend.name, purpose if sort is None else f"{purpose} {sort}", shape)
     sql = _compiled.get(key)
     if sql is None:
-        sql = backend.compile(_BUILDERS[purpose](where))
+        build = _BUILDERS[purpose] if sort is None else partial(_sorted, sort)
+        sql = backend.compile(build(where))
         # Units of work run on several threads.
         with _compiling:
             _compiled[key] = sql

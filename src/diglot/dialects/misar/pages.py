@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from diglot.dialects.misar import wire
 from diglot.dialects.queries import MOST_OFFSET, integer
 from diglot.errors import Fault, Invalid
-from diglot.model.pages import Window
+from diglot.model.pages import Sort, Window
+
+# The vendor's MCP client asks for `engagement_asc`; the rest is made as it is.
+_SORTED: Final = {"engagement": "engagement_score"} | {
+    name: name for name in ("created_at", "updated_at", "email")
+}
+SORTS: Final = {
+    f"{word}_{way}": Sort(field, way == "desc") for word, field in _SORTED.items() for way in ("asc", "desc")
+}
 
 
 @dataclass(frozen=True, slots=True)

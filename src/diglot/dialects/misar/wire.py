@@ -245,16 +245,6 @@ class PageQuery(msgspec.Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 20
 
 
-class ContactPageQuery(msgspec.Struct, frozen=True):
-    """Which page, or which contact."""
-
-    page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
-    limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 50
-    id: Annotated[str, Meta(description="Answer this one contact, as the vendor's clients ask.")] = ""
-    search: Annotated[str, Meta(description="Words, each part of the email or of a name.")] = ""
-    status: Annotated[StatusWord, Meta(description="Only contacts of this status.")] = ""
-
-
 class ContactIdQuery(msgspec.Struct, frozen=True):
     """Which contact."""
 

@@ -7,11 +7,12 @@ from diglot.conditions import tree
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects import contact_bodies, queries
 from diglot.dialects.dialect import Call
-from diglot.dialects.misar import imports, pages, show, wire
+from diglot.dialects.misar import imports, pages, show, wire, wire_contacts
 from diglot.dialects.operations import MEGABYTE, Operation
 from diglot.errors import Invalid
 from diglot.model.contacts import Change
 from diglot.model.ids import read_id
+from diglot.model.pages import Sort
 from diglot.service.contact_values import read_change, require_email
 
 _TAG: Final = "contacts"
@@ -23,9 +24,9 @@ _ONE: Final = "/contacts/{contact_id:str}"
     "GET",
     "/contacts",
     _TAG,
-    "List contacts, newest first; with `id`, get that one",
+    "List contacts, newest first or sorted; with `id`, get that one",
     scope="read",
-    query=wire.ContactPageQuery,
+    query=wire_contacts.ContactPageQuery,
     answer=wire.ContactListAnswer,
 ).handled_by
 async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnswer:
@@ -33,7 +34,13 @@ async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnsw
     if "id" in query:
         return await _get(call, query["id"])
     paging = pages.read(query, default=50)
-    page = await call.services.contacts.page(call.caller, paging.window, _condition(query))
+    condition, sort = _condition(query), _sort(query)
+    segment = queries.spelled(query, "segment_id", "segmentId")
+    if segment is None:
+        page = await call.services.contacts.page(call.caller, paging.window, condition, sort)
+    else:
+        id_ = read_id(segment)
+        page = await call.services.segments.members(call.caller, id_, paging.window, condition, sort)
     shown = [show.contact(one) for one in page.items]
     return wire.ContactListAnswer(
         success=True, data=shown, contacts=shown, pagination=paging.shown_twice(page.total)
@@ -50,6 +57,11 @@ def _condition(query: dict[str, str]) -> tree.Node | None:
             raise Invalid.at(("status",), f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
         found.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
     return tree.All(tuple(found)) if found else None
+
+
+def _sort(query: dict[str, str]) -> Sort | None:
+    written = queries.choice(query, "sort", tuple(pages.SORTS))
+    return None if written is None else pages.SORTS[written]
 
 
 @Operation(
