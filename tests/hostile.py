@@ -83,7 +83,11 @@ class Maker:
             named = {"revokeKeyByQuery": self.known.keys, "deleteTrigger": self.known.webhooks}
             ids = named.get(operation.id, self.known.contacts)
             return [(b"id", self.rng.choice(ids).encode())]
-        return [(b"limit", b"3"), (b"search", b"example")][: self.rng.randint(1, 2)]
+        found = [(b"limit", b"3"), (b"search", b"example")]
+        if operation.id == "listContacts":
+            segment = self.rng.choice(self.known.segments).encode()
+            found += [(b"status", b"subscribed"), (b"sort", b"engagement_asc"), (b"segment_id", segment)]
+        return self.rng.sample(found, self.rng.randint(1, len(found)))
 
     def body(self, operation: str) -> Any:
         """Return a body that a call takes."""

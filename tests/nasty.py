@@ -69,7 +69,8 @@ QUERY_VALUES: Final[Sequence[bytes]] = (
 )
 QUERY_KEYS: Final[Sequence[bytes]] = (
     *(b"page", b"limit", b"offset", b"search", b"status", b"subscribed", b"id", b"limit[]", b"%00", b"\xff"),
-    *(b"", b"limit%00", b"LIMIT", b"__proto__"),
+    *(b"", b"limit%00", b"LIMIT", b"__proto__", b"sort", b"segment_id", b"segmentId", b"tags"),
+    *(b"updateExisting", b"skip_existing"),
 )
 PATH_PARTS: Final[Sequence[bytes]] = (
     *(b"", b"%00", b"a%00b", b"%ff", b"%ED%A0%80", b"..", b".", b"%2e%2e", b"%2F", b"a%2Fb", b"%", b"%zz"),
