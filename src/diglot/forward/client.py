@@ -21,12 +21,16 @@ class Client(httpx.AsyncByteStream):
         self._send = send
         self._seconds = seconds
         self._waits = asyncio.Event()
+        self._ahead = b""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         """Return the next piece of the body; raise `Gone` or `Malformed`."""
+        if self._ahead:
+            ahead, self._ahead = self._ahead, b""
+            return ahead
         while not self._waits.is_set():
             try:
                 async with asyncio.timeout(self._seconds):
@@ -47,9 +51,13 @@ class Client(httpx.AsyncByteStream):
         while (await self._receive())["type"] != "http.disconnect":
             continue
 
-    def has_no_body(self) -> None:
-        """Say that there is nothing to read before the client can leave."""
-        self._waits.set()
+    async def has_body(self) -> bool:
+        """Tell whether there is a body where no header says so, as in HTTP/2: read a piece ahead."""
+        try:
+            self._ahead = await anext(self)
+        except StopAsyncIteration:
+            return False
+        return True
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send the head of an answer, at once: an empty piece makes the server let go of it."""

@@ -19,6 +19,7 @@ _HOP: Final = frozenset(
         *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
     )
 )
+CHUNKED: Final[Headers] = [(b"transfer-encoding", b"chunked")]
 # Written anew for the upstream, or answered by the server here.
 _OURS: Final = frozenset((b"host", b"cookie", b"content-length", b"expect", _REQUEST_ID))
 _OF_THE_WAY: Final = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip")
@@ -34,7 +35,7 @@ def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers
         if name.lower() not in ended and _OF_THE_WAY.fullmatch(name.lower()) is None
     ]
     cookie = _cookie(value for name, value in given if name.lower() == b"cookie")
-    version = str(scope["http_version"]).encode()
+    version = {"1": b"1.0"}.get(scope["http_version"]) or str(scope["http_version"]).encode()
     return [
         (b"host", host),
         *kept,
@@ -45,19 +46,13 @@ def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers
 
 
 def framing(scope: dict[str, Any]) -> Headers:
-    """Return the headers that frame a request's body; none where it has no body."""
+    """Return the headers that frame a request's body; none where nothing says that it has one."""
     given = {name.lower(): value for name, value in scope["headers"]}
     if b"transfer-encoding" in given:
-        return [(b"transfer-encoding", b"chunked")]
+        return CHUNKED
     if b"content-length" in given:
         return [(b"content-length", given[b"content-length"])]
-    # HTTP/2 frames a body of unknown length without a header.
-    unframed = str(scope["http_version"]).startswith("2") and scope["method"] not in (
-        "GET",
-        "HEAD",
-        "OPTIONS",
-    )
-    return [(b"transfer-encoding", b"chunked")] if unframed else []
+    return []
 
 
 def to_client(given: Headers) -> Headers:

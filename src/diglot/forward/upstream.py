@@ -98,7 +98,7 @@ class _Way:
         if headers.came_by(scope, self.pseudonym):
             return self._failed(scope, "it leads back here")
         try:
-            response = await self.transport.handle_async_request(self._request(scope, client))
+            response = await self.transport.handle_async_request(await self._request(scope, client))
         except Gone:
             return None
         except Malformed as error:
@@ -113,13 +113,13 @@ class _Way:
         await self._answer(scope, client, response)
         return None
 
-    def _request(self, scope: Scope, client: Client) -> httpx.Request:
+    async def _request(self, scope: Scope, client: Client) -> httpx.Request:
         target = self.upstream.raw_path.rstrip(b"/") + scope["raw_path"]
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
         framing = headers.framing(scope)
-        if not framing:
-            client.has_no_body()
+        if not framing and await client.has_body():
+            framing = headers.CHUNKED
         return httpx.Request(
             scope["method"],
             self.upstream,
