@@ -207,7 +207,7 @@ def test_only_what_has_an_upstream_leaves() -> None:
     for stays in (
         *(scope("TRACE"), scope("CONNECT"), scope(path="/api/v1/email/send"), scope(path="/emails")),
         *(
-            scope(path="/mail/v12"),
+            scope(path="/mailbox/emails"),
             scope(raw_path=b"/%6Dail/v1/emails"),
             scope(raw_path=b""),
             scope(raw_path=None),
