@@ -107,12 +107,21 @@ class Maker:
             return self.webhook()
         if operation == "createTrigger":
             return {"targetUrl": "https://example.com/hook", "event": "contact.created", "secret": "shh"}
+        return self.contact_body(operation)
+
+    def contact_body(self, operation: str) -> Any:
+        """Return a body that a call on contacts takes."""
+        rng = self.rng
         contact = self.contact(f"new{self.made}@example.com")
+        if operation == "deleteContacts":
+            return {"ids": self.known.contacts}
         if operation == "createContact":
             return contact
         if operation == "importContacts":
             again = self.contact(rng.choice(self.known.emails))
             return {"contacts": [contact, again], "updateExisting": True, "tags": ["imported"]}
+        if operation == "updateContacts":
+            return {"ids": self.known.contacts, "update": _without(contact, "email")}
         contact["email"] = rng.choice(self.known.emails)
         return contact if operation == "updateContactByEmail" else _without(contact, "email")
 

@@ -35,5 +35,4 @@ async def update(
 async def remove(transaction: Transaction, workspace: int, locked: Locked, gone: Sequence[Contact]) -> None:
     """Delete contacts and their places in lists and static segments."""
     del locked
-    for contact in gone:
-        await contacts.remove(transaction, workspace, contact.pk)
+    await contacts.remove_all(transaction, workspace, [contact.pk for contact in gone])

@@ -113,6 +113,32 @@ class Contacts:
 
         await self.engine.write(work)
 
+    async def change_many(self, caller: Caller, ids: Sequence[str], change: Change) -> frozenset[str]:
+        """Change contacts by their UUIDs, in one transaction; return which of them exist."""
+
+        async def work(transaction: Transaction) -> frozenset[str]:
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace)
+            stored = await _by_ids(transaction, caller, ids)
+            pairs = [(contact, changed_contact(contact, change, now)) for contact in stored]
+            if changed := [(before, after) for before, after in pairs if after is not before]:
+                await contact_writes.update(transaction, caller.workspace, locked, changed)
+            return frozenset(contact.id for contact in stored)
+
+        return await self.engine.write(work)
+
+    async def delete_many(self, caller: Caller, ids: Sequence[str]) -> frozenset[str]:
+        """Delete contacts by their UUIDs, in one transaction; return which of them existed."""
+
+        async def work(transaction: Transaction) -> frozenset[str]:
+            locked = await workspaces.lock(transaction, caller.workspace)
+            if gone := await _by_ids(transaction, caller, ids):
+                await workspaces.lock(transaction, caller.workspace, contacts=-len(gone), moves=False)
+                await contact_writes.remove(transaction, caller.workspace, locked, gone)
+            return frozenset(contact.id for contact in gone)
+
+        return await self.engine.write(work)
+
     async def import_all(
         self, caller: Caller, changes: Sequence[Change], *, update_existing: bool = True
     ) -> Imported:
@@ -190,6 +216,11 @@ async def _join(transaction: Transaction, workspace: int, list_id: str, contact:
         raise NotFound("list")
     list_writes.require_static(found[0], ("list_id",))
     await list_writes.join(transaction, workspace, found[0], [contact])
+
+
+async def _by_ids(transaction: Transaction, caller: Caller, ids: Sequence[str]) -> list[Contact]:
+    found = await contacts.by_ids(transaction, caller.workspace, ids)
+    return sorted(found.values(), key=lambda contact: contact.pk)
 
 
 async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> Contact:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Text, and_, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Table, Text, and_, bindparam, delete, insert, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.model.contacts import Contact, ListName
@@ -49,10 +49,17 @@ _UPDATE = Statement(
     .where(_c.workspace == bindparam("in_workspace"), _c.pk == bindparam("at_pk"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGED})
 )
-_DELETES = tuple(
-    Statement(delete(table).where(table.c.workspace == bindparam("workspace"), table.c.pk == bindparam("pk")))
-    for table in (segment_members, list_members, contacts)
-)
+
+
+def _delete(table: Table) -> BackendStatement:
+    def build(backend: Backend) -> ClauseElement:
+        gone = backend.is_any(table.c.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+        return delete(table).where(table.c.workspace == bindparam("workspace"), gone)
+
+    return BackendStatement(build)
+
+
+_DELETES = tuple(_delete(table) for table in (segment_members, list_members, contacts))
 _LISTS = Statement(
     select(lists.c.id, lists.c.name)
     .join(
@@ -127,10 +134,11 @@ async def update_all(
     await transaction.run_many(_UPDATE, values)
 
 
-async def remove(transaction: Transaction, workspace: int, pk: int) -> None:
-    """Delete a contact and its places in lists and static segments."""
+async def remove_all(transaction: Transaction, workspace: int, pks: Sequence[int]) -> None:
+    """Delete contacts and their places in lists and static segments."""
+    values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
     for statement in _DELETES:
-        await transaction.run(statement, {"workspace": workspace, "pk": pk})
+        await transaction.run(statement, values)
 
 
 async def lists_of(transaction: Transaction, workspace: int, pk: int) -> list[ListName]:

@@ -12,7 +12,8 @@ from diglot.model.contacts import Change
 from diglot.service.contact_values import Given, read_change, require_email
 
 MOST_CONTACTS: Final = 10_000
-CONTAINERS: Final = ("custom_fields", "customFields")
+# `metadata` is what they are in the older pages.
+CONTAINERS: Final = ("custom_fields", "customFields", "metadata")
 # The spellings of one switch, and what each means by true.
 _SWITCHES: Final = {
     "updateExisting": True,

@@ -252,7 +252,7 @@ class ContactIdQuery(msgspec.Struct, frozen=True):
 
 
 class ContactFields(msgspec.Struct, frozen=True):
-    """What may be said of a contact. Both casings are read; the totals and times are an extension."""
+    """What may be said of a contact: every spelling is read; the totals and times are an extension."""
 
     first_name: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
     last_name: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
@@ -266,6 +266,7 @@ class ContactFields(msgspec.Struct, frozen=True):
     firstName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
     lastName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
     customFields: Attributes | UnsetType = UNSET  # noqa: N815
+    metadata: Attributes | UnsetType = UNSET
     subscribed: bool | UnsetType = UNSET
     engagement_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
     lead_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
@@ -288,12 +289,6 @@ class ContactPatch(ContactFields, frozen=True, kw_only=True):
     """A change to a contact named in the path."""
 
     email: Annotated[str, Meta(max_length=254)] | UnsetType = UNSET
-
-
-class ContactPatchByEmail(ContactFields, frozen=True, kw_only=True):
-    """A change to the contact that has this address."""
-
-    email: Annotated[str, Meta(max_length=254)]
 
 
 class ImportContact(ContactFields, frozen=True, kw_only=True):

@@ -3,9 +3,10 @@
 from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.misar import pages, wire
+from diglot.dialects.misar.tiers import Tier
 
 _SORTS: Final = {"enum": list(pages.SORTS)}
 
@@ -28,3 +29,56 @@ class ContactPageQuery(msgspec.Struct, frozen=True):
             extra_json_schema=_SORTS,
         ),
     ] = ""
+
+
+class ContactPatchQuery(msgspec.Struct, frozen=True):
+    """Which contact, where the body does not say."""
+
+    id: Annotated[str, Meta(description="The contact; without it the email in the body names it.")] = ""
+
+
+class ContactPatchByEmail(wire.ContactFields, frozen=True, kw_only=True):
+    """A change to the contact that has this address; with an id in the query, its new address."""
+
+    email: Annotated[str, Meta(max_length=254)] | UnsetType = UNSET
+
+
+class ContactScore(msgspec.Struct, frozen=True):
+    """The engagement score, and which fifth of 0 to 100 it lies in; both null where there is none."""
+
+    score: wire.Number | None
+    tier: Tier | None
+    success: bool
+
+
+Ids = Annotated[list[str], Meta(max_length=10_000)]
+
+
+class BulkDelete(msgspec.Struct, frozen=True):
+    """The contacts, under one of three spellings."""
+
+    ids: Ids | UnsetType = UNSET
+    contact_ids: Ids | UnsetType = UNSET
+    contactIds: Ids | UnsetType = UNSET  # noqa: N815
+
+
+class BulkUpdate(BulkDelete, frozen=True, kw_only=True):
+    """The contacts, and what is said of each; an email is refused."""
+
+    update: wire.ContactFields
+
+
+class BulkUpdateAnswer(msgspec.Struct, frozen=True):
+    """How many contacts are as the update says, and the ids that no contact has."""
+
+    success: bool
+    updated: wire.Count
+    not_found: list[str]
+
+
+class BulkDeleteAnswer(msgspec.Struct, frozen=True):
+    """How many contacts were deleted, and the ids that no contact has."""
+
+    success: bool
+    deleted: wire.Count
+    not_found: list[str]

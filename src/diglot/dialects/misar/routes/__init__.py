@@ -2,6 +2,7 @@
 
 from typing import Final
 
-from diglot.dialects.misar.routes import contacts, keys, segments, webhooks
+from diglot.dialects.misar.routes import contact_bulk, contacts, keys, segments, webhooks
 
-ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *keys.ENDPOINTS, *webhooks.ENDPOINTS)
+_RESOURCES: Final = (segments, contacts, contact_bulk, keys, webhooks)
+ENDPOINTS: Final = tuple(endpoint for each in _RESOURCES for endpoint in each.ENDPOINTS)

@@ -1,6 +1,5 @@
 """Contacts: the query forms that the vendor's clients send, and the path forms of its pages, together."""
 
-from functools import partial
 from typing import Final
 
 from diglot.conditions import tree
@@ -8,7 +7,9 @@ from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects import contact_bodies, queries
 from diglot.dialects.dialect import Call
 from diglot.dialects.misar import imports, pages, show, wire, wire_contacts
-from diglot.dialects.operations import MEGABYTE, Operation
+from diglot.dialects.misar.tiers import tier
+from diglot.dialects.numbers import whole_if_integral
+from diglot.dialects.operations import Operation
 from diglot.errors import Invalid
 from diglot.model.contacts import Change
 from diglot.model.ids import read_id
@@ -95,6 +96,21 @@ async def get_contact(call: Call) -> wire.ContactAnswer:
     return await _get(call, call.path["contact_id"])
 
 
+@Operation(
+    "getContactScore",
+    "GET",
+    f"{_ONE}/score",
+    _TAG,
+    "Tell how engaged a contact is",
+    scope="read",
+    answer=wire_contacts.ContactScore,
+).handled_by
+async def get_contact_score(call: Call) -> wire_contacts.ContactScore:
+    contact = await call.services.contacts.get(call.caller, read_id(call.path["contact_id"]))
+    score = contact.engagement_score
+    return wire_contacts.ContactScore(whole_if_integral(score), tier(score), success=True)
+
+
 async def _get(call: Call, contact_id: str) -> wire.ContactAnswer:
     contact = await call.services.contacts.get(call.caller, read_id(contact_id))
     return wire.ContactAnswer(success=True, data=show.contact(contact))
@@ -105,12 +121,17 @@ async def _get(call: Call, contact_id: str) -> wire.ContactAnswer:
     "PATCH",
     "/contacts",
     _TAG,
-    "Change the contact that has the email in the body",
+    "Change the contact that has the id in the query, else the email in the body",
     scope="write",
-    body=wire.ContactPatchByEmail,
+    query=wire_contacts.ContactPatchQuery,
+    body=wire_contacts.ContactPatchByEmail,
     answer=wire.ContactAnswer,
+    conflict=True,
 ).handled_by
 async def update_contact_by_email(call: Call) -> wire.ContactAnswer:
+    query = call.query
+    if "id" in query:
+        return await _update(call, query["id"])
     change = await _change(call, required=True)
     contact = await call.services.contacts.change_by_email(call.caller, change.email, change)
     return wire.ContactAnswer(success=True, data=show.contact(contact))
@@ -128,7 +149,11 @@ async def update_contact_by_email(call: Call) -> wire.ContactAnswer:
     conflict=True,
 ).handled_by
 async def update_contact(call: Call) -> wire.ContactAnswer:
-    id_ = read_id(call.path["contact_id"])
+    return await _update(call, call.path["contact_id"])
+
+
+async def _update(call: Call, contact_id: str) -> wire.ContactAnswer:
+    id_ = read_id(contact_id)
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         change = await _change(call, required=False)
     contact = await call.services.contacts.change(call.caller, id_, change)
@@ -170,28 +195,6 @@ async def _delete(call: Call, contact_id: str) -> wire.Success:
     return wire.Success(success=True)
 
 
-@Operation(
-    "importContacts",
-    "POST",
-    "/contacts/import",
-    _TAG,
-    "Create or change up to 10,000 contacts by email, in one transaction",
-    scope="write",
-    body=wire.ImportBody,
-    answer=wire.ImportAnswer,
-    most_bytes=32 * MEGABYTE,
-).handled_by
-async def import_contacts(call: Call) -> wire.ImportAnswer:
-    body = await call.body()
-    # A full import takes a second to check: not on the thread that answers everybody else.
-    request = await call.aside(partial(imports.read_import, body, call.caller.zone))
-    done = await call.services.contacts.import_all(
-        call.caller, request.changes, update_existing=request.update_existing
-    )
-    summary = wire.ImportSummary(done.created, done.updated, done.skipped, len(request.errors))
-    return wire.ImportAnswer(success=True, summary=summary, errors=request.errors)
-
-
 async def _change(call: Call, *, required: bool) -> Change:
     values = contact_bodies.decoded(await call.members(), imports.CONTAINERS)
     fields, attributes = contact_bodies.read(values, imports.CONTAINERS)
@@ -204,9 +207,9 @@ ENDPOINTS: Final = (
     list_contacts,
     create_contact,
     get_contact,
+    get_contact_score,
     update_contact_by_email,
     update_contact,
     delete_contact_by_query,
     delete_contact,
-    import_contacts,
 )

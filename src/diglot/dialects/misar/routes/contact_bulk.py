@@ -1,0 +1,68 @@
+"""Many contacts at once: changed alike, deleted, imported."""
+
+from functools import partial
+from typing import Final
+
+from diglot.dialects.dialect import Call
+from diglot.dialects.misar import bulk, imports, wire, wire_contacts
+from diglot.dialects.operations import MEGABYTE, Operation
+
+_TAG: Final = "contacts"
+_BULK: Final = "/contacts/bulk"
+
+
+@Operation(
+    "updateContacts",
+    "PATCH",
+    _BULK,
+    _TAG,
+    "Change up to 10,000 contacts alike, in one transaction",
+    scope="write",
+    body=wire_contacts.BulkUpdate,
+    answer=wire_contacts.BulkUpdateAnswer,
+).handled_by
+async def update_contacts(call: Call) -> wire_contacts.BulkUpdateAnswer:
+    named, change = bulk.read_named_update(await call.members(), call.caller.zone)
+    found = await call.services.contacts.change_many(call.caller, named.known, change)
+    return wire_contacts.BulkUpdateAnswer(success=True, updated=len(found), not_found=named.missing(found))
+
+
+@Operation(
+    "deleteContacts",
+    "DELETE",
+    _BULK,
+    _TAG,
+    "Delete up to 10,000 contacts, in one transaction",
+    scope="write",
+    body=wire_contacts.BulkDelete,
+    answer=wire_contacts.BulkDeleteAnswer,
+).handled_by
+async def delete_contacts(call: Call) -> wire_contacts.BulkDeleteAnswer:
+    named = bulk.read_named(await call.members())
+    found = await call.services.contacts.delete_many(call.caller, named.known)
+    return wire_contacts.BulkDeleteAnswer(success=True, deleted=len(found), not_found=named.missing(found))
+
+
+@Operation(
+    "importContacts",
+    "POST",
+    "/contacts/import",
+    _TAG,
+    "Create or change up to 10,000 contacts by email, in one transaction",
+    scope="write",
+    body=wire.ImportBody,
+    answer=wire.ImportAnswer,
+    most_bytes=32 * MEGABYTE,
+).handled_by
+async def import_contacts(call: Call) -> wire.ImportAnswer:
+    body = await call.body()
+    # A full import takes a second to check: not on the thread that answers everybody else.
+    request = await call.aside(partial(imports.read_import, body, call.caller.zone))
+    done = await call.services.contacts.import_all(
+        call.caller, request.changes, update_existing=request.update_existing
+    )
+    summary = wire.ImportSummary(done.created, done.updated, done.skipped, len(request.errors))
+    return wire.ImportAnswer(success=True, summary=summary, errors=request.errors)
+
+
+ENDPOINTS: Final = (update_contacts, delete_contacts, import_contacts)
