@@ -29,6 +29,7 @@ from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.deliveries import Deliveries
+from diglot.service.events import Events
 from diglot.service.key_uses import KeyUses
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
@@ -97,6 +98,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         keys=keys,
         own_keys=OwnKeys(engine, keys),
         lists=Lists(engine, clock, counts),
+        events=Events(engine, clock),
         limits=Limits(engine, clock, every=settings.requests_a_minute),
         repeats=Repeats(engine, clock),
         webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),

@@ -18,6 +18,7 @@ from diglot.model.contacts import SUBSCRIBED, Change
 MOST_TAGS: Final = 50
 LONGEST_TAG: Final = 100
 DEEPEST_ATTRIBUTE: Final = 32
+_ANY_ZONE: Final = ZoneInfo("UTC")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)+")
 _KEPT: Final = frozenset({"created_at", "updated_at", "lists"})
 WRITABLE: Final = tuple(name for name in FIELDS if name not in _KEPT)
@@ -65,7 +66,7 @@ class _Check:
 
     def json(self, value: Any, path: Path, depth: int) -> None:
         if depth > DEEPEST_ATTRIBUTE:
-            self.faults.append(Fault(path, f"Attributes nest at most {DEEPEST_ATTRIBUTE} deep"))
+            self.faults.append(Fault(path, f"Values nest at most {DEEPEST_ATTRIBUTE} deep"))
         elif isinstance(value, str):
             if (message := text_fault(value)) is not None:
                 self.faults.append(Fault(path, message))
@@ -97,6 +98,13 @@ def read_change(
     if check.faults:
         raise Invalid(check.faults)
     return Change(values, merged, subscribed, joined)
+
+
+def json_faults(value: Any, path: Path) -> list[Fault]:
+    """Return what no JSON that is kept may hold: texts, numbers and depths that attributes refuse."""
+    check = _Check(_ANY_ZONE)
+    check.json(value, path, -1)  # an object of attributes is no level either
+    return check.faults
 
 
 def require_email(fields: Mapping[str, Given], path: Path) -> None:

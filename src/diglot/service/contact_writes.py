@@ -33,6 +33,6 @@ async def update(
 
 
 async def remove(transaction: Transaction, workspace: int, locked: Locked, gone: Sequence[Contact]) -> None:
-    """Delete contacts and their places in lists and static segments."""
+    """Delete contacts, their places in lists and static segments, and their events."""
     del locked
     await contacts.remove_all(transaction, workspace, [contact.pk for contact in gone])

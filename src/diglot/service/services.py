@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
+from diglot.service.events import Events
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
 from diglot.service.lists import Lists
@@ -21,6 +22,7 @@ class Services:
     segments: Segments
     contacts: Contacts
     lists: Lists
+    events: Events
     keys: Keys
     own_keys: OwnKeys
     limits: Limits
@@ -40,4 +42,5 @@ class Services:
             own_keys=replace(self.own_keys, engine=inside),
             lists=replace(self.lists, engine=inside, counts=counts),
             webhooks=replace(self.webhooks, engine=inside),
+            events=replace(self.events, engine=inside),
         )

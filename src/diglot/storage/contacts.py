@@ -13,7 +13,7 @@ from diglot.storage.contact_rows import SHOWN, attribute_columns, contact_of, ro
 from diglot.storage.engine import Transaction
 from diglot.storage.scans import pinned
 from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import contacts, list_members, lists, segment_members
+from diglot.storage.tables import contacts, events, list_members, lists, segment_members
 
 _c = contacts.c
 _HERE = _c.workspace == bindparam("workspace")
@@ -59,7 +59,7 @@ def _delete(table: Table) -> BackendStatement:
     return BackendStatement(build)
 
 
-_DELETES = tuple(_delete(table) for table in (segment_members, list_members, contacts))
+_DELETES = tuple(_delete(table) for table in (segment_members, list_members, events, contacts))
 _LISTS = Statement(
     select(lists.c.id, lists.c.name)
     .join(
@@ -135,7 +135,7 @@ async def update_all(
 
 
 async def remove_all(transaction: Transaction, workspace: int, pks: Sequence[int]) -> None:
-    """Delete contacts and their places in lists and static segments."""
+    """Delete contacts, their places in lists and static segments, and their events."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
     for statement in _DELETES:
         await transaction.run(statement, values)

@@ -108,8 +108,8 @@ def _events() -> None:
         sa.Column("event", sa.BigInteger(), nullable=False),
         sa.Column("id", Exact, nullable=False),
         sa.Column("pk", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", Exact, nullable=False),
+        sa.Column("name", Exact, nullable=False),
         sa.Column("order_id", Exact, nullable=True),
         sa.Column("campaign_id", Exact, nullable=True),
         sa.Column("happened_at", sa.BigInteger(), nullable=False),
@@ -117,11 +117,18 @@ def _events() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["workspace", "pk"], ["contacts.workspace", "contacts.pk"]),
         sa.PrimaryKeyConstraint("workspace", "event"),
-        sa.UniqueConstraint("id", "workspace"),
-        sa.UniqueConstraint("order_id", "workspace"),
-        sa.UniqueConstraint("workspace", "pk", "event"),
         sqlite_with_rowid=False,
     )
+    op.create_index("events_of_contact", "events", ["workspace", "pk", "kind", "happened_at"])
+    _partial("events_by_order", ["order_id", "workspace"], "order_id IS NOT NULL", unique=True)
+    _partial("events_conversions", ["workspace", "event"], "kind = 'conversion'")
+    campaigns = "kind = 'conversion' AND campaign_id IS NOT NULL"
+    _partial("events_by_campaign", ["workspace", "campaign_id", "event"], campaigns)
+
+
+def _partial(name: str, columns: list[str], where: str, *, unique: bool = False) -> None:
+    some = sa.text(where)
+    op.create_index(name, "events", columns, unique=unique, sqlite_where=some, postgresql_where=some)
 
 
 def _webhooks() -> None:
