@@ -14,6 +14,7 @@ from diglot.dialects.operations import Operation
 from diglot.dialects.rules import Words, write
 from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
 from drafts import Draft, Known
+from hostile_events import BODIES as EVENT_BODIES
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class Maker:
     def body(self, operation: str) -> Any:
         """Return a body that a call takes."""
         spoken, rng = SPOKEN[self.dialect.name], self.rng
+        if operation in EVENT_BODIES:
+            return EVENT_BODIES[operation](rng, self.known, self.made)
         if operation in ("createSegment", "updateSegment"):
             segment = {"name": f"Segment {self.made}", spoken.condition: self.condition()}
             kind = {"segment_type": rng.choice(("dynamic", "static"))}

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from diglot.app import create_app
+from diglot.dialects.dialect import Dialect
 from diglot.dialects.registry import dialect_named
 from diglot.service.keys import Keys
 from diglot.settings import Settings
@@ -32,6 +33,13 @@ class Server:
             return await Keys(engine, lambda: self.now).create(dialect_named(dialect).keys, workspace, scopes)
         finally:
             await engine.close()
+
+
+def idle_scope(dialect: Dialect) -> str:
+    """Return a scope of the vendor's that opens no call of ours."""
+    needed = {operation.scope for _, operation in dialect.calls}
+    may = dialect.may
+    return next(one for one in dialect.keys.scopes if not any(may(frozenset({one}), each) for each in needed))
 
 
 def bearer(key: str) -> Mapping[str, str]:

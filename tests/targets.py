@@ -19,7 +19,7 @@ from diglot.storage.engine import connect
 from drafts import Known
 from engines import Database
 from hostile import Maker
-from server import Server, serving
+from server import Server, idle_scope, serving
 from watch import Watch, watching
 
 SECONDS: Final = 20
@@ -76,7 +76,7 @@ async def _known(server: Server, dialect: Dialect) -> Known:
     stranger = Known(await server.key(dialect.name, "two"), [], [], [], [], [])
     for one in (known, stranger):
         await _replenish(server, dialect, one)
-    weak = await server.key(dialect.name, "one", (dialect.keys.scopes[-1],))
+    weak = await server.key(dialect.name, "one", (idle_scope(dialect),))
     revoked = await server.key(dialect.name, "one")
     engine = connect(server.url)
     await engine.open()

@@ -139,7 +139,7 @@ def _content(body: type[msgspec.Struct], media: Iterable[str] = ("application/js
 
 def _responses(operation: Operation, surface: Surface) -> dict[str, Any]:
     statuses = [401, 403, 429, 500]
-    if operation.query is not None or operation.body is not None:
+    if operation.query is not None or operation.body is not None or _may_be_named(operation):
         statuses.append(400)
     if operation.body is not None:
         statuses += [413, 415]
@@ -160,7 +160,8 @@ def _names_a_thing(operation: Operation) -> bool:
     """Tell whether the path, the query or the body names something that has to exist."""
     structs = [struct for struct in (operation.query, operation.body) if struct is not None]
     fields = {name for struct in structs for name in struct.__struct_fields__}
-    return operation.has_id or operation.method == "PATCH" or not fields.isdisjoint({"id", "list_id"})
+    named = operation.names or not fields.isdisjoint({"id", "list_id"})
+    return named or operation.has_id or operation.method == "PATCH"
 
 
 def _schemas(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Operation:
     # The media types of the body that the call reads.
     media: tuple[str, ...] = ("application/json",)
     conflict: bool = False
+    # The body names a thing that may not exist.
+    names: bool = False
     # Clients send it again when no answer came, without a name for it: once within seconds is enough.
     retried: bool = False
     # Its answer shows a secret once, so it is kept nowhere.

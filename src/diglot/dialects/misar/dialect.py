@@ -12,10 +12,19 @@ from diglot.dialects.misar.routes import ENDPOINTS
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.schemas import condition_schemas
 
+# Wider scopes that open a call as well as its own: the vendor's pages name three for tracking.
+_TRACKING: Final = frozenset({"track", "send", "write"})
+_WIDER: Final = {
+    "read": frozenset({"contacts"}),
+    "write": frozenset({"contacts"}),
+    "track:events": _TRACKING,
+    "track:purchase": _TRACKING,
+}
+
 
 def _may(scopes: frozenset[str], needed: str) -> bool:
-    """`contacts` opens every audience call; `read` and `write` open what they say."""
-    return "contacts" in scopes or needed in scopes
+    """`contacts` opens every call on the audience; `read` and `write` open what they say."""
+    return needed in scopes or not scopes.isdisjoint(_WIDER.get(needed, ()))
 
 
 MISAR: Final = Dialect(

@@ -16,6 +16,7 @@ from diglot.errors import (
     Unreachable,
     Unsupported,
 )
+from diglot.service.named import NAMED_CONTACT
 
 _MISSING = {
     "segment": "Segment not found",
@@ -25,6 +26,7 @@ _MISSING = {
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
     "webhook": "Webhook not found",
+    NAMED_CONTACT: "Contact not found",
 }
 # What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
 _AUDIENCE = {"read": "contacts", "write": "contacts"}

@@ -20,5 +20,5 @@ KEYS: Final = KeyShape(
     prefixes=("msk_",),
     is_key=lambda secret: _KEY.fullmatch(secret) is not None,
     scopes=SCOPES,
-    default_scopes=("contacts",),
+    default_scopes=("contacts", "track"),
 )

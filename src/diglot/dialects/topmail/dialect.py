@@ -32,7 +32,8 @@ KEYS: Final = KeyShape(
     prefixes=("tm_live_", "tm_test_"),
     is_key=lambda secret: _KEY.fullmatch(secret) is not None,
     scopes=SCOPES,
-    default_scopes=SCOPES[:6],
+    # What opens every call that is served.
+    default_scopes=(*SCOPES[:6], *SCOPES[-2:]),
 )
 
 

@@ -2,6 +2,12 @@
 
 from typing import Final
 
-from diglot.dialects.topmail.routes import contacts, lists, segments, webhooks
+from diglot.dialects.topmail.routes import contacts, conversions, lists, segments, webhooks
 
-ENDPOINTS: Final = (*segments.ENDPOINTS, *contacts.ENDPOINTS, *lists.ENDPOINTS, *webhooks.ENDPOINTS)
+ENDPOINTS: Final = (
+    *segments.ENDPOINTS,
+    *contacts.ENDPOINTS,
+    *lists.ENDPOINTS,
+    *conversions.ENDPOINTS,
+    *webhooks.ENDPOINTS,
+)
