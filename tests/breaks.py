@@ -6,6 +6,7 @@ from random import Random
 from typing import Any, Final
 
 import nasty
+from diglot.service.sessions import proof
 from drafts import Draft
 from nasty import AGAIN, Raw
 
@@ -165,6 +166,21 @@ def _key(rng: Random, draft: Draft) -> None:
         draft.headers.append((rng.choice((b"authorization", b"x-api-key")), scheme + token))
 
 
+def _session(rng: Random, draft: Draft) -> None:
+    secret = rng.choice((draft.known.session, *draft.known.other_sessions))
+    cookies = [f"diglot_session={secret}", "a=b; ", ";", "diglot_session"]
+    draft.headers = [pair for pair in draft.headers if pair[0] != b"authorization"]
+    for cookie in rng.sample(cookies, rng.randint(1, 2)):
+        draft.headers.append((b"cookie", cookie.encode()))
+    token = rng.choice((proof(draft.known.session).encode(), proof("x").encode(), *nasty.HEADER_VALUES))
+    shown = (
+        (b"x-csrf-token", token),
+        (b"origin", rng.choice((b"http://diglot", b"null", b"http://[", b"https://elsewhere.example"))),
+        (b"sec-fetch-site", rng.choice((b"same-origin", b"none", b"same-site", b"cross-site", b"\xff"))),
+    )
+    draft.headers += [pair for pair in shown if rng.random() < 0.6]
+
+
 def _method(rng: Random, draft: Draft) -> None:
     draft.method = rng.choice((*nasty.METHODS, "GET", "POST", "PATCH", "DELETE"))
 
@@ -204,5 +220,5 @@ BODY_BREAKS: Final[Sequence[Break]] = (
     *(_whole, _damage, _damage, _no_body, _pieces, _content_type, _length),
 )
 OTHER_BREAKS: Final[Sequence[Break]] = (
-    *(_header, _key, _method, _path, _path, _foreign, _query, _query, _query, _body_where_none),
+    *(_header, _key, _session, _method, _path, _path, _foreign, _query, _query, _query, _body_where_none),
 )

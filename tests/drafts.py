@@ -19,6 +19,9 @@ class Known:
     emails: list[str]
     foreign: Sequence[str]
     keys: list[str] = field(default_factory=list)
+    # The secret of a session in the caller's workspace, that of one elsewhere, and secrets of none.
+    session: str = "s" * 43
+    other_sessions: Sequence[str] = ("t" * 43, "", "é", "u" * 101, "v" * 100_000)
     round: int = 0
     lists: list[str] = field(default_factory=list)
     dynamic_lists: list[str] = field(default_factory=list)

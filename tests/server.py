@@ -69,15 +69,13 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def serving(
-    url: str, *, strict: bool = False, now: int = 0, rate_limits: str = "off"
-) -> AsyncIterator[Server]:
+async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: Any) -> AsyncIterator[Server]:
     """Serve a migrated database in process; requests are not counted unless a test asks for it.
 
     Nothing is sent to webhooks: what is there must not change by itself.
     """
     server = Server(url, httpx.AsyncClient(), now=now)
-    settings = Settings(database=url, strict=strict, rate_limits=rate_limits)
+    settings = Settings(database=url, rate_limits=rate_limits, **more)
     app = create_app(settings, clock=lambda: server.now, deliver=False)
     server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]

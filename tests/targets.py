@@ -1,6 +1,7 @@
 """A server under fire: things in it that requests may name, and what was wrong with its answers."""
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -14,8 +15,11 @@ from asgi import Answer, Request, ask
 from diglot.dialects.dialect import Dialect
 from diglot.dialects.openapi import document
 from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.model.sessions import Session
+from diglot.model.workspaces import Workspace
 from diglot.service.keys import Keys
-from diglot.storage.engine import connect
+from diglot.storage import sessions
+from diglot.storage.engine import Transaction, connect
 from drafts import Known
 from engines import Database
 from hostile import Maker
@@ -81,10 +85,18 @@ async def _known(server: Server, dialect: Dialect) -> Known:
     engine = connect(server.url)
     await engine.open()
     await Keys(engine).revoke(revoked)
+    await engine.write(lambda transaction: _sign_in(transaction, known.session, 1))
+    await engine.write(lambda transaction: _sign_in(transaction, known.other_sessions[0], 2))
     await engine.close()
     known.other_keys = (weak, revoked, await server.key(other.name, "one"), known.key[:-1], known.key + "0")
     known.foreign = stranger.ids
     return known
+
+
+async def _sign_in(transaction: Transaction, secret: str, workspace: int) -> None:
+    """Begin a session of a workspace that never ends."""
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    await sessions.begin(transaction, Session(digest, Workspace(workspace, "", "UTC"), NOW, 2**62))
 
 
 async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:

@@ -1,5 +1,6 @@
 """The commands, end to end, on every database under test; the server as a process of its own."""
 
+import asyncio
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import select
 
 from diglot import __version__
 from diglot.cli import main
@@ -26,6 +28,10 @@ from diglot.cli.example_contacts import COUNT
 from diglot.cli.example_segments import SEGMENTS
 from diglot.dialects.openapi import encoded
 from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.service.passwords import _HASHER
+from diglot.storage.engine import connect
+from diglot.storage.statement import Statement
+from diglot.storage.tables import workspaces as tables
 from engines import Database
 
 STOP_SECONDS = 10
@@ -88,7 +94,7 @@ COMMANDS = [
     (),
     *(("serve",), ("demo",), ("migrate",), ("openapi",)),
     *(("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("keys", "adopt")),
-    *(("workspaces",), ("workspaces", "list"), ("workspaces", "set")),
+    *(("workspaces",), ("workspaces", "list"), ("workspaces", "set"), ("workspaces", "password")),
 ]
 
 
@@ -248,6 +254,38 @@ def test_keys_are_made_listed_and_revoked(diglot: Diglot, url: str) -> None:
     assert diglot("keys", "revoke", topmail, "--database", url).code == 0
     assert diglot("keys", "revoke", "-", "--database", url, stdin=f"{test}\n").code == 0
     assert all(row[6].startswith("revoked 20") for row in listed(diglot, url))
+
+
+def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
+    """It is read from standard input, never an argument, and what is kept is a hash; `--remove` ends it."""
+    create(diglot, url)
+    command = ("workspaces", "password", "Acme", "--database", url)
+    for stdin in ("correct horse\n", "correct horse\r\n", "correct horse"):
+        assert diglot(*command, stdin=stdin) == Result(0, "", "Acme has a new password now.\n")
+        (kept,) = asyncio.run(kept_passwords(url))
+        assert kept is not None
+        assert kept.startswith("$argon2id$")
+        assert _HASHER.verify(kept, "correct horse")
+    short = "diglot: a password has 12 to 1,000 characters\n"
+    assert diglot(*command, stdin="too short\n") == Result(2, "", short)
+    assert diglot(*command, stdin="p" * 1001) == Result(2, "", short)
+    assert asyncio.run(kept_passwords(url)) == [kept]
+    assert diglot(*command, "--remove") == Result(0, "", "Acme has no password now.\n")
+    assert asyncio.run(kept_passwords(url)) == [None]
+    unknown = diglot("workspaces", "password", "Nobody", "--database", url, stdin="correct horse")
+    assert unknown == Result(2, "", "diglot: there is no such workspace Nobody\n")
+    assert diglot(*command, "correct horse").code == 2
+
+
+async def kept_passwords(url: str) -> list[str | None]:
+    """Return what is kept of the passwords of all workspaces."""
+    engine = connect(url)
+    await engine.open()
+    try:
+        rows = await engine.read(lambda transaction: transaction.rows(Statement(select(tables.c.password))))
+        return [row[0] for row in rows]
+    finally:
+        await engine.close()
 
 
 def test_a_key_has_a_name_and_an_end(diglot: Diglot, url: str) -> None:

@@ -14,6 +14,8 @@ from litestar.exceptions import ClientException, MethodNotAllowedException, NotF
 from litestar.routes import BaseRoute
 
 from diglot import http
+from diglot.console import session
+from diglot.console.errors import render_error
 from diglot.delivery.sender import Sender
 from diglot.delivery.worker import Worker
 from diglot.dialects.answers import Answer
@@ -38,6 +40,7 @@ from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.services import Services
+from diglot.service.sessions import Sessions
 from diglot.service.targets import read_targets
 from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
@@ -59,7 +62,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, deliver: bool
     uses = KeyUses(engine)
     delivering = [_delivering(engine, clock, settings)] if deliver else []
     app = Litestar(
-        route_handlers=[_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces],
+        route_handlers=_routes(settings),
         exception_handlers={Exception: _render},
         lifespan=[
             _lifespan(engine, settings, uses),
@@ -99,11 +102,17 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         own_keys=OwnKeys(engine, keys),
         lists=Lists(engine, clock, counts),
         events=Events(engine, clock),
+        sessions=Sessions(engine, Limits(engine, clock), clock),
         limits=Limits(engine, clock, every=settings.requests_a_minute),
         repeats=Repeats(engine, clock),
         webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),
         strict=settings.strict,
     )
+
+
+def _routes(settings: Settings) -> list[Any]:
+    dialects = [_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
+    return [*dialects, *session.routes(settings.proxies, secure=settings.secure_cookies)]
 
 
 def _router(dialect: Dialect, surface: Surface) -> Router:
@@ -192,7 +201,7 @@ def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
 
 
 def _render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer an error in the envelope of the dialect whose prefix the path is under."""
+    """Answer an error in the envelope of the dialect whose prefix the path is under, or in our own."""
     known = _domain_error(request, error)
     if not isinstance(known, DiglotError):
         request_id = request.scope.get("diglot.request_id")
@@ -220,18 +229,4 @@ def _domain_error(request: Request[Any, Any, Any], error: Exception) -> Exceptio
 
 def _renderer(path: str) -> Callable[[Exception], Answer]:
     found = surface_of(path)
-    return _no_dialect if found is None else found[1].render_error
-
-
-class _Plain(msgspec.Struct, frozen=True):
-    error: str
-
-
-def _no_dialect(error: Exception) -> Answer:
-    """Answer outside every prefix, where no vendor's client looks."""
-    if isinstance(error, NotFound):
-        prefixes = " and ".join(dialect.prefix for dialect in DIALECTS)
-        return Answer(404, _Plain(f"Not found: Diglot serves {prefixes}"), {})
-    if isinstance(error, NotAllowed):
-        return Answer(405, _Plain("Method not allowed"), {"Allow": ", ".join(error.allow)})
-    return Answer(500, _Plain("Internal server error"), {})
+    return render_error if found is None else found[1].render_error

@@ -6,6 +6,7 @@
     |-- Unauthenticated    no key, or a key that is unknown or revoked
     |-- Forbidden          the key lacks a scope
     |   `-- Ungranted      a scope that it would give to another key
+    |-- CrossSite          another site may have sent this write, with a cookie of ours
     |-- NotFound           no such thing in the caller's workspace
     |-- Conflict           the thing exists already
     |-- Reused             the name of a request stands for another request already
@@ -71,6 +72,10 @@ class Forbidden(DiglotError):
 
 class Ungranted(Forbidden):
     """The key would give, or take from another, a scope that it lacks."""
+
+
+class CrossSite(DiglotError):
+    """A write in a session does not show that the console sent it; the text says how it would."""
 
 
 class NotFound(DiglotError):

@@ -34,7 +34,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `database` is a file, `sqlite:///FILE` or `postgresql://...`; `rate_limits` is `vendor` for the figures of
     each vendor, `off`, or a number of requests that each key may make a minute with each call. An upstream
     is the URL that what Diglot does not serve of a dialect is passed on to, empty for none.
-    `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks.
+    `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks. `proxies`
+    is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     topmail_upstream: str = ""
     upstream_timeout: int = 60
     webhook_targets: str = "public"
+    proxies: int = 0
+    secure_cookies: bool = False
 
     @property
     def requests_a_minute(self) -> int | None:
@@ -66,10 +69,17 @@ def load(
         **{name: value for name, value in flags.items() if value is not None},
     }
     settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
     if not 0 <= settings.port <= 65535:
         raise Misconfigured(f"port {settings.port} is not between 0 and 65535")
     if not 1 <= settings.workers <= 64:
         raise Misconfigured(f"workers {settings.workers} is not between 1 and 64")
+    if not 0 <= settings.proxies <= 10:
+        raise Misconfigured(f"proxies {settings.proxies} is not between 0 and 10")
     limit = settings.rate_limits
     number = limit.isascii() and limit.isdigit() and len(limit) <= len(str(MOST_REQUESTS))
     if limit not in (VENDOR, OFF) and not (number and 1 <= int(limit) <= MOST_REQUESTS):
@@ -83,7 +93,6 @@ def load(
     read_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
-    return settings
 
 
 def _check_upstream(dialect: str, url: str) -> None:

@@ -51,6 +51,17 @@ from diglot.settings import load
     metavar="LIST",
     help="Where webhooks may lead: public, any, hosts, networks; separated by commas. [default: public]",
 )
+@click.option(
+    "--proxies",
+    type=int,
+    help="How many reverse proxies stand before the server: so many X-Forwarded-... entries are believed. "
+    "[default: 0]",
+)
+@click.option(
+    "--secure-cookies/--no-secure-cookies",
+    default=None,
+    help="Sign people in with cookies for https only, where the server cannot see that it is. [default: no]",
+)
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option
 def serve(config: str | None, **flags: Any) -> None:

@@ -1,6 +1,7 @@
 """`diglot workspaces`."""
 
 import asyncio
+import sys
 
 import click
 
@@ -11,7 +12,7 @@ from diglot.service.workspaces import Workspaces
 
 @click.group()
 def workspaces() -> None:
-    """List workspaces and set their time zones.
+    """List workspaces, set their time zones and their passwords.
 
     A workspace is a tenant: it owns contacts, segments and keys, and sees nobody else's.
     `diglot keys create` makes one.
@@ -49,3 +50,29 @@ def set_(name: str, time_zone: str, database: str | None, config: str | None) ->
 
     asyncio.run(work())
     click.echo(f"{name} has time zone {time_zone} now.", err=True)
+
+
+@workspaces.command()
+@click.argument("name")
+@click.option("--remove", is_flag=True, help="Let nobody sign in to the workspace any more.")
+@database_options
+def password(name: str, *, remove: bool, database: str | None, config: str | None) -> None:
+    """Set the password with which a person signs in to the workspace NAME.
+
+    It is asked for, or read from standard input, and kept as an argon2 hash. Who is signed in is signed out.
+    """
+    given = None if remove else _read_password()
+
+    async def work() -> None:
+        async with existing(located(database, config)) as engine:
+            await Workspaces(engine).set_password(name, given)
+
+    asyncio.run(work())
+    click.echo(f"{name} has {'no password' if remove else 'a new password'} now.", err=True)
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        return asked
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")

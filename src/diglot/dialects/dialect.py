@@ -61,6 +61,8 @@ class Dialect:
     schemes: dict[str, Any]
     schemas: dict[str, Any]
     description: str
+    # Whether a person who is signed in may call it without a key.
+    sessions: bool = False
 
     @property
     def prefix(self) -> str:

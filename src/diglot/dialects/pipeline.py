@@ -10,7 +10,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import ASGIApp
 
-from diglot.dialects import repeats
+from diglot.dialects import repeats, sessions
 from diglot.dialects.answers import EXTRA_HEADERS
 from diglot.dialects.dialect import SERVICES, Call, Dialect
 from diglot.dialects.operations import Endpoint, Operation
@@ -41,7 +41,7 @@ def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
 
 async def _admitted(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:
     services: Services = request.app.state[SERVICES]
-    caller = await services.keys.authenticate(dialect.name, dialect.secret(request))
+    caller = await sessions.caller(dialect, request, services)
     await _count(dialect, operation, request, services, caller)
     if not dialect.may(caller.scopes, operation.scope):
         raise Forbidden(operation.scope)

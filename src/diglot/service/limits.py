@@ -6,6 +6,7 @@ as soon as there is room.
 """
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from diglot.service.clock import Clock, system_clock
@@ -67,6 +68,12 @@ class Limits:
             log.warning("the counts of requests are locked: a request goes uncounted")
             return None
         return _allowance(rate, used, asked, now)
+
+    async def forget_old(self, bucket: str, rate: Rate) -> None:
+        """Delete the counts of a bucket that no answer depends on any more: it is asked by anybody."""
+        window = self.clock() // (rate.seconds * _SECOND)
+        with suppress(Busy):
+            await self.engine.fleeting(lambda tx: rates.forget(tx, bucket, window - 1))
 
 
 def _allowance(rate: Rate, used: Used, asked: rates.Asked, now: int) -> Allowance:

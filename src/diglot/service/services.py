@@ -11,6 +11,7 @@ from diglot.service.lists import Lists
 from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
+from diglot.service.sessions import Sessions
 from diglot.service.webhooks import Webhooks
 from diglot.storage.engine import Inside, Transaction
 
@@ -25,6 +26,7 @@ class Services:
     events: Events
     keys: Keys
     own_keys: OwnKeys
+    sessions: Sessions
     limits: Limits
     repeats: Repeats
     webhooks: Webhooks

@@ -6,7 +6,8 @@ from typing import Final
 from diglot.errors import Conflict, Invalid, NotFound
 from diglot.model.workspaces import Workspace, read_zone
 from diglot.service.clock import Clock, system_clock
-from diglot.storage import contacts, workspaces
+from diglot.service.passwords import check_new, hashed
+from diglot.storage import contacts, sessions, workspaces
 from diglot.storage.engine import Engine, Transaction
 
 DEFAULT_ZONE: Final = "UTC"
@@ -49,5 +50,19 @@ class Workspaces:
                 raise NotFound(f"workspace {name}")
             await workspaces.set_zone(transaction, found.number, time_zone)
             await contacts.rederive(transaction, found.number, zone)
+
+        await self.engine.write(work)
+
+    async def set_password(self, name: str, password: str | None) -> None:
+        """Set the password that opens sessions, or None for none; the sessions there are end."""
+        kept = None if password is None else hashed(check_new(password))
+
+        async def work(transaction: Transaction) -> None:
+            found = await workspaces.by_name(transaction, name)
+            if found is None:
+                raise NotFound(f"workspace {name}")
+            await workspaces.lock(transaction, found.number, moves=False)
+            await workspaces.set_password(transaction, found.number, kept)
+            await sessions.end_all(transaction, found.number)
 
         await self.engine.write(work)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -74,6 +74,11 @@ _READ = Statement(
 )
 
 
+_FORGET = Statement(
+    delete(rate_counts).where(_c.bucket == bindparam("bucket"), _c.window < bindparam("before"))
+)
+
+
 async def take(transaction: Transaction, asked: Asked) -> Used:
     """Count a request where there is room for it."""
     named = {"key": asked.key, "bucket": asked.bucket}
@@ -91,3 +96,8 @@ async def take(transaction: Transaction, asked: Asked) -> Used:
         return Used(taken=False, count=0, previous=0)
     window, count, previous = row
     return Used(False, count, previous) if window == asked.window else Used(False, 0, count)
+
+
+async def forget(transaction: Transaction, bucket: str, before: int) -> None:
+    """Delete the counts of a bucket in windows before one."""
+    await transaction.run(_FORGET, {"bucket": bucket, "before": before})

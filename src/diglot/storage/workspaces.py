@@ -14,6 +14,10 @@ from diglot.storage.tables import workspaces
 _c = workspaces.c
 _SHOWN = (_c.workspace, _c.name, _c.time_zone)
 _BY_NAME = Statement(select(*_SHOWN).where(_c.name == bindparam("name")))
+_SIGNS_IN = Statement(select(*_SHOWN, _c.password).where(_c.name == bindparam("name")))
+_SET_PASSWORD = Statement(
+    update(workspaces).where(_c.workspace == bindparam("in_workspace")).values(password=bindparam("hash"))
+)
 _EVERY = Statement(select(*_SHOWN).order_by(_c.name))
 _NEXT = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
 _INSERT = Statement(insert(workspaces))
@@ -56,6 +60,14 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class SignsIn:
+    """A workspace and the hash of its password, None where nobody signs in."""
+
+    workspace: Workspace
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Locked:
     """A workspace locked until the end of the transaction, with the first of each key taken."""
 
@@ -79,6 +91,17 @@ async def by_name(transaction: Transaction, name: str) -> Workspace | None:
     """Return a workspace by its name."""
     row = await transaction.row(_BY_NAME, {"name": name})
     return None if row is None else _workspace(row)
+
+
+async def signs_in(transaction: Transaction, name: str) -> SignsIn | None:
+    """Return a workspace by its name, with the hash of its password."""
+    row = await transaction.row(_SIGNS_IN, {"name": name})
+    return None if row is None else SignsIn(_workspace(row[:3]), row[3])
+
+
+async def set_password(transaction: Transaction, workspace: int, password: str | None) -> None:
+    """Set the hash of the password, or None for no signing in."""
+    await transaction.run(_SET_PASSWORD, {"in_workspace": workspace, "hash": password})
 
 
 async def every(transaction: Transaction) -> list[Workspace]:

@@ -11,6 +11,7 @@ from diglot.dialects.misar.keys import KEYS
 from diglot.dialects.misar.routes import ENDPOINTS
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.schemas import condition_schemas
+from diglot.dialects.sessions import COOKIE, PROOF
 
 # Wider scopes that open a call as well as its own: the vendor's pages name three for tracking.
 _TRACKING: Final = frozenset({"track", "send", "write"})
@@ -36,7 +37,16 @@ MISAR: Final = Dialect(
     may=_may,
     rate=rates.rate,
     rate_headers=rates.headers,
-    schemes={"bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."}},
+    sessions=True,
+    schemes={
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."},
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": COOKIE,
+            "description": f"A session of `POST /session`; a write sends its `csrf_token` as `{PROOF}`.",
+        },
+    },
     schemas=condition_schemas("FilterCriteria", "Rule", WORDS),
     message=message,
     description="The audience API of MisarMail, served by Diglot.",

@@ -4,6 +4,7 @@ from diglot.dialects.answers import Answer
 from diglot.dialects.misar.wire import ErrorBody, FieldFaults
 from diglot.errors import (
     Conflict,
+    CrossSite,
     Forbidden,
     Invalid,
     NotAllowed,
@@ -31,6 +32,14 @@ _MISSING = {
 # What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
 _AUDIENCE = {"read": "contacts", "write": "contacts"}
 
+# Errors of which there is one thing to say.
+_ALWAYS: dict[type[Exception], tuple[int, str]] = {
+    Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
+    NotAllowed: (405, "Method not allowed"),
+    Reused: (409, "This idempotency key was used for another request"),
+    Unsupported: (415, "Content-Type must be application/json"),
+}
+
 
 def render_error(error: Exception) -> Answer:
     """Return the answer to an error; what is not of the family is a 500."""
@@ -45,25 +54,21 @@ def render_error(error: Exception) -> Answer:
 
 
 def _row(error: Exception) -> tuple[int, str]:
+    if (row := _ALWAYS.get(type(error))) is not None:
+        return row
     match error:
-        case Unauthenticated():
-            return 401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."
         case Ungranted():
             return 403, f"API key does not have '{error.scope}' scope"
         case Forbidden():
             return 403, f"API key does not have '{_AUDIENCE.get(error.scope, error.scope)}' scope"
+        case CrossSite():
+            return 403, str(error)
         case NotFound():
             return 404, _MISSING.get(error.thing, "Not found")
-        case NotAllowed():
-            return 405, "Method not allowed"
         case Conflict():
             return 409, str(error)
-        case Reused():
-            return 409, "This idempotency key was used for another request"
         case TooLarge():
             return 413, f"Request is too large: at most {error.limit:,} {error.unit}"
-        case Unsupported():
-            return 415, "Content-Type must be application/json"
         case _:
             return _row_of_servers(error)
 

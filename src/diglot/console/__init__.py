@@ -1,0 +1,1 @@
+"""What people use with a browser, outside the dialects: signing in."""
