@@ -23,18 +23,18 @@ _BY_EMAIL = Statement(select(*SHOWN).where(_HERE, _c.email == bindparam("email")
 
 def _by_emails(backend: Backend) -> ClauseElement:
     wanted = backend.is_any(_c.email, [], Text(), lambda _, kind: bindparam("emails", type_=kind))
-    return select(*SHOWN).where(_HERE, wanted)
+    return pinned(select(*SHOWN), "email").where(_HERE, wanted)
 
 
-_BY_EMAILS = BackendStatement(_by_emails)
+BY_EMAILS = BackendStatement(_by_emails)
 
 
 def _by_ids(backend: Backend) -> ClauseElement:
     wanted = backend.is_any(_c.id, [], Text(), lambda _, kind: bindparam("ids", type_=kind))
-    return select(*SHOWN).where(_HERE, wanted)
+    return pinned(select(*SHOWN), "id").where(_HERE, wanted)
 
 
-_BY_IDS = BackendStatement(_by_ids)
+BY_IDS = BackendStatement(_by_ids)
 _PAGE = Statement(
     pinned(select(*SHOWN))
     .where(_HERE)
@@ -98,14 +98,14 @@ async def by_email(transaction: Transaction, workspace: int, email: str) -> Cont
 async def by_emails(transaction: Transaction, workspace: int, emails: Sequence[str]) -> dict[str, Contact]:
     """Return the contacts that have one of the addresses, by address."""
     values = {"workspace": workspace, "emails": transaction.backend.encode_list(emails)}
-    found = map(contact_of, await transaction.rows(_BY_EMAILS, values))
+    found = map(contact_of, await transaction.rows(BY_EMAILS, values))
     return {contact.email: contact for contact in found}
 
 
 async def by_ids(transaction: Transaction, workspace: int, ids: Sequence[str]) -> dict[str, Contact]:
     """Return the contacts that have one of the UUIDs, by UUID."""
     values = {"workspace": workspace, "ids": transaction.backend.encode_list(ids)}
-    found = map(contact_of, await transaction.rows(_BY_IDS, values))
+    found = map(contact_of, await transaction.rows(BY_IDS, values))
     return {contact.id: contact for contact in found}
 
 

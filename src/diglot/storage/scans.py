@@ -22,9 +22,17 @@ _MOST_SHAPES: Final = 2_000
 _c = contacts.c
 
 
-def pinned(statement: Select[Any]) -> Select[Any]:
-    """Pin a scan of contacts to the primary key on SQLite, whose planner prefers worse indexes."""
-    return statement.with_hint(contacts, "INDEXED BY sqlite_autoindex_contacts_1", "sqlite")
+# SQLite names the indexes of a table's unique keys by their order.
+_INDEXES: Final = {"pk": 1, "email": 2, "id": 3}
+
+
+def pinned(statement: Select[Any], key: str = "pk") -> Select[Any]:
+    """Pin a select of contacts to the index of a key on SQLite, whose planner prefers worse ones.
+
+    It scans by another index where the primary key stands, and by the primary key where a list of ids or
+    of addresses is looked up.
+    """
+    return statement.with_hint(contacts, f"INDEXED BY sqlite_autoindex_contacts_{_INDEXES[key]}", "sqlite")
 
 
 def _count(where: Expression) -> ClauseElement:
