@@ -23,6 +23,7 @@ class Known:
     session: str = "s" * 43
     other_sessions: Sequence[str] = ("t" * 43, "", "é", "u" * 101, "v" * 100_000)
     round: int = 0
+    static_segments: list[str] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
     dynamic_lists: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
@@ -31,8 +32,9 @@ class Known:
     @property
     def ids(self) -> list[str]:
         """The ids of the caller's things."""
+        segments = (*self.segments, *self.static_segments)
         lists = (*self.lists, *self.dynamic_lists)
-        return [*self.segments, *self.contacts, *lists, *self.tags, *self.keys, *self.webhooks]
+        return [*segments, *self.contacts, *lists, *self.tags, *self.keys, *self.webhooks]
 
 
 @dataclass

@@ -69,8 +69,9 @@ class Maker:
         known = self.known
         # One list of each kind: by hand for what is done by hand, by condition where that may change.
         lists = known.dynamic_lists if operation == "updateList" else known.lists
+        segments = known.static_segments if operation.startswith("change") else known.segments
         return {
-            "{segment_id:str}": known.segments,
+            "{segment_id:str}": [*segments, "new"] if operation == "previewRootSegment" else segments,
             "{contact_id:str}": known.contacts,
             "{list_id:str}": lists,
             "{tag_id:str}": known.tags,
@@ -92,13 +93,11 @@ class Maker:
 
     def body(self, operation: str) -> Any:
         """Return a body that a call takes."""
-        spoken, rng = SPOKEN[self.dialect.name], self.rng
+        rng = self.rng
         if operation in EVENT_BODIES:
             return EVENT_BODIES[operation](rng, self.known, self.made)
-        if operation in ("createSegment", "updateSegment"):
-            segment = {"name": f"Segment {self.made}", spoken.condition: self.condition()}
-            kind = {"segment_type": rng.choice(("dynamic", "static"))}
-            return segment | (kind if operation == "createSegment" else {})
+        if "Segment" in operation:
+            return self.segment(operation)
         if operation == "createKey":
             return {"name": f"Key {self.made}", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
         if operation in ("createList", "updateList"):
@@ -127,6 +126,18 @@ class Maker:
             return {"ids": self.known.contacts, "update": _without(contact, "email")}
         contact["email"] = rng.choice(self.known.emails)
         return contact if operation == "updateContactByEmail" else _without(contact, "email")
+
+    def segment(self, operation: str) -> Any:
+        """Return the body of a call on segments."""
+        if operation.endswith("Members"):
+            action = self.rng.choice(("set", "add", "remove"))
+            return {"action": action, "contactIds": [*self.known.contacts, *self.known.contacts]}
+        key = "filterCriteria" if "Platform" in operation else SPOKEN[self.dialect.name].condition
+        if operation.startswith("preview"):
+            return {key: self.condition()}
+        segment = {"name": f"Segment {self.made}", key: self.condition()}
+        kind = {"segment_type": self.rng.choice(("dynamic", "static"))}
+        return segment | (kind if operation.startswith("create") else {})
 
     def condition(self) -> Any:
         """Return a condition in the words of the dialect."""

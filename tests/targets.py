@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from asgi import Answer, Request, ask
 from diglot.dialects.dialect import Dialect
+from diglot.dialects.misar.wire_platform import PlatformError
 from diglot.dialects.openapi import document
-from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
 from diglot.model.sessions import Session
 from diglot.model.workspaces import Workspace
 from diglot.service.keys import Keys
@@ -118,6 +119,9 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
         known.keys[:] = [json.loads(answer.body)["keyId"]]
     known.segments[:] = [await make("createSegment") for _ in known.emails]
     known.contacts[:] = [await make("createContact", maker.contact(email)) for email in known.emails]
+    if "changeSegmentMembers" in calls:
+        by_hand = maker.segment("createSegment") | {"segment_type": "static"}
+        known.static_segments[:] = [await make("createSegment", by_hand)]
     if "createList" in calls:
         known.lists[:] = [await make("createList", maker.list(dynamic=False))]
         known.dynamic_lists[:] = [await make("createList", maker.list(dynamic=True))]
@@ -142,7 +146,7 @@ def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
         return None
     if answer.values(b"content-type") != [b"application/json"]:
         return "not application/json"
-    return None if _is_error(dialect, answer) else "not the error body of the dialect"
+    return None if _is_error(dialect, request, answer) else "not the error body of the dialect"
 
 
 def _documented(dialect: Dialect, request: Request) -> set[int]:
@@ -185,8 +189,11 @@ def _fits(shape: list[str], path: list[str]) -> bool:
     return len(shape) == len(path) and all(want.startswith("{") or want == part for want, part in pairs)
 
 
-def _is_error(dialect: Dialect, answer: Answer) -> bool:
+def _is_error(dialect: Dialect, request: Request, answer: Answer) -> bool:
     body: Any = json.loads(answer.body)
+    found = surface_of(request.scope()["path"])
+    if found is not None and found[1].error_body is PlatformError:
+        return list(body) == ["error"] and isinstance(body["error"], str)
     if dialect.name == "misar":
         keys = ["success", "error", *(["details"] if answer.status == 400 else [])]
         details = body.get("details", {"fieldErrors": {}, "formErrors": []})

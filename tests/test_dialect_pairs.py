@@ -11,6 +11,7 @@ from dialect_data import Across, Pair, Refused, load_dialects, wire_text
 from diglot.conditions import tree
 from diglot.dialects import bodies, rules
 from diglot.dialects.members import Missing, Reader
+from diglot.dialects.misar.conditions import PLATFORM_WORDS
 from diglot.dialects.misar.conditions import WORDS as MISAR
 from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
 from diglot.errors import Invalid
@@ -131,3 +132,17 @@ def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
     """A condition of one dialect is printed by the other, keys in order."""
     node = read(row.dialect, wire_text(row.wire)).tree
     assert written(SPOKEN[row.dialect].other, node) == bodies.compact(wire_text(row.other).encode())
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("synonym", "word"),
+    [("eq", "equals"), ("neq", "not_equals"), ("gt", "greater_than"), ("lt", "less_than")],
+)
+def test_the_words_of_misars_platform_are_read_and_never_shown(synonym: str, word: str, strict: bool) -> None:
+    """They mean what Misar's own words mean, in strict emulation too; what is stored has no trace of them."""
+    text = '{"filter_criteria":{"operator":"AND","rules":[{"field":"lead_score","operator":"%s","value":5}]}}'
+    reader = Reader(bodies.read_members((text % synonym).encode()))
+    read_so = reader.condition("filter_criteria", "misar", PLATFORM_WORDS, CALLER, strict=strict)
+    plain = Reader(bodies.read_members((text % word).encode()))
+    assert read_so == plain.condition("filter_criteria", "misar", MISAR, CALLER, strict=strict)

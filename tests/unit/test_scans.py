@@ -16,7 +16,7 @@ import generate
 import spec_data
 from diglot.conditions import tree
 from diglot.model.pages import Sort
-from diglot.storage import scans
+from diglot.storage import contacts, kept_members, scans
 from diglot.storage.backends import POSTGRESQL, SQLITE, Backend, Sql
 from diglot.storage.compile import Compiled, compile_condition
 from diglot.storage.engine import sqlite_path
@@ -110,6 +110,19 @@ async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Conn
     statements += [scans.static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
     found = [odd(connection, statement.sql(SQLITE)) - SORTING for statement in statements]
     assert set().union(*found) == set()
+
+
+async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> None:
+    """Ids and addresses that are given as one list lead to their contacts by their own indexes."""
+    by_hand = [one for statements in kept_members.STATEMENTS.values() for one in statements]
+    for statement, key in [
+        (contacts.BY_EMAILS, "email"),
+        (contacts.BY_IDS, "id"),
+        *((one, "id") for one in by_hand),
+    ]:
+        steps = plan(connection, statement.sql(SQLITE))
+        walked = [step for step in steps if " contacts " in step]
+        assert [step.partition(" (")[2] for step in walked] == [f"{key}=? AND workspace=?)"]
 
 
 def compiled(condition: Any, backend: Backend) -> tuple[Compiled, Sql]:

@@ -51,6 +51,14 @@ async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
     return b"".join(chunks)
 
 
+async def is_empty(request: Request[Any, Any, Any]) -> bool:
+    """Tell whether there is no body, by reading up to its first byte."""
+    try:
+        return not await read_bytes(request, 0)
+    except TooLarge:
+        return False
+
+
 def _exceeds(length: str, most: int) -> bool:
     """Tell whether an announced length passes the limit; a server refuses what is no number itself."""
     digits = length.lstrip("0")

@@ -127,6 +127,15 @@ class Call:
         self.refuse_unread()
         return await bodies.read_bytes(self.request, self.operation.most_bytes)
 
+    async def body_if_any(self) -> bytes:
+        """Return the body of a call that does without; an empty one is of any media type."""
+        try:
+            return await self.body()
+        except Unsupported:
+            if await bodies.is_empty(self.request):
+                return b""
+            raise
+
     def refuse_unread(self) -> None:
         """Raise `Unsupported` or `TooLarge` for a body whose headers are enough to refuse it."""
         bodies.refuse_unread(self.request, self.operation.most_bytes, self.operation.media)

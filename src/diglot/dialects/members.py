@@ -1,7 +1,7 @@
 """Reads the members of a body one by one and keeps every fault, in the order they are asked for."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from diglot.conditions.check import check
 from diglot.conditions.operands import expected, text_fault
@@ -121,6 +121,19 @@ class Reader:
                 self.fault((other,), f"Differs from {used[0]}")
         return used[0]
 
+    def array(self, key: str, most: int) -> list[Any] | Missing:
+        """Read an array of at most so many elements."""
+        value = self._value(key)
+        if isinstance(value, Missing):
+            return value
+        if not isinstance(value, list):
+            self.fault((key,), str(expected("array", value)))
+        elif len(value) > most:
+            self.fault((key,), f"Array must contain at most {most} element(s)")
+        else:
+            return value
+        return MISSING
+
     def condition(
         self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
     ) -> Condition | Missing:
@@ -133,8 +146,9 @@ class Reader:
         except Invalid as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return MISSING
-        # A draft is shown as an empty group, whatever was left out of it.
-        text = rules.write(node, words) if is_draft(node) else bodies.compact(self._members[key])
+        # A draft is shown as an empty group, whatever was left out of it; a synonym is not shown.
+        respelled = is_draft(node) or words.synonyms
+        text = rules.write(node, words) if respelled else bodies.compact(self._members[key])
         return Condition(node, Source(dialect, text))
 
     def required(self, *keys: str) -> None:

@@ -24,7 +24,8 @@ _FAULTS: Final = {
     500: "Diglot is at fault; the log has the request id.",
 }
 _CONFLICT: Final = (
-    "A thing of this name exists already, or the `Idempotency-Key` was used for another request."
+    "A thing of this name exists already, or what this one is forbids the change, or the `Idempotency-Key` "
+    "was used for another request."
 )
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -88,7 +89,8 @@ def _operation(operation: Operation, surface: Surface) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(operation.body, operation.media)}
+        content = _content(operation.body, operation.media)
+        described["requestBody"] = {"required": not operation.body_optional, "content": content}
     described["responses"] = _responses(operation, surface)
     return described
 

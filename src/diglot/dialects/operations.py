@@ -29,6 +29,7 @@ class Operation:
     answer: type[msgspec.Struct]
     status: int = 200
     body: type[msgspec.Struct] | None = None
+    body_optional: bool = False
     query: type[msgspec.Struct] | None = None
     most_bytes: int = MEGABYTE
     # The media types of the body that the call reads.

@@ -33,12 +33,15 @@ class Words:
     own: Mapping[str, str]
     borrowed: Mapping[str, str]
     attribute_prefix: str
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    """Words of its own that are read and never written, and the canonical ones they mean."""
     operators: Mapping[str, str] = field(init=False)
     """Every vendor word and the canonical one it means."""
 
     def __post_init__(self) -> None:
         both = {**self.own, **self.borrowed}
-        object.__setattr__(self, "operators", {vendor: word for word, vendor in both.items()})
+        operators = {vendor: word for word, vendor in both.items()} | dict(self.synonyms)
+        object.__setattr__(self, "operators", operators)
 
 
 def read(value: object, words: Words, *, strict: bool = False) -> Written:
@@ -105,7 +108,8 @@ class _Reader:
         return None
 
     def word(self, operator: str, path: Path, faults: list[Fault]) -> str | None:
-        allowed = self.words.own.values() if self.strict else self.words.operators
+        own = (*self.words.own.values(), *self.words.synonyms)
+        allowed = own if self.strict else self.words.operators
         if operator in allowed:
             return self.words.operators[operator]
         faults.append(Fault((*path, _OPERATOR), _enum(dict.fromkeys(allowed), operator)))

@@ -13,6 +13,22 @@ class SegmentType(enum.StrEnum):
     STATIC = "static"
 
 
+class MemberAction(enum.StrEnum):
+    """What a change by hand does with the contacts it names."""
+
+    SET = "set"
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """A change of the members of a static segment by hand; `ids` are UUIDs of contacts, each once."""
+
+    action: MemberAction
+    ids: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A condition as sent: compact JSON text, and the dialect whose words it is in."""

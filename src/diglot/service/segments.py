@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from diglot.conditions import tree
-from diglot.errors import NotFound
+from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Contact
 from diglot.model.pages import Page, Sort, Window
-from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
+from diglot.model.segments import Condition, CountedSegment, MemberChange, Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service import segment_writes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.counts import Counts
 from diglot.service.segment_writes import KEEP, Keep, NewSegment, SegmentChange, Writing
-from diglot.storage import membership, segments, workspaces
+from diglot.storage import kept_members, membership, segments, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
@@ -22,6 +22,7 @@ from diglot.storage.workspaces import State
 __all__ = ["KEEP", "Keep", "NewSegment", "SegmentChange", "Segments"]
 
 T = TypeVar("T")
+_DYNAMIC: Final = "A dynamic segment holds whoever meets its condition: its members are not changed by hand"
 
 
 @dataclass(slots=True)
@@ -88,6 +89,16 @@ class Segments:
 
         return await self.engine.read(work)
 
+    async def every_member_id(self, caller: Caller, id_: str | None) -> list[str]:
+        """Return the ids of all members, newest first; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> list[str]:
+            segment, state = await _with_state(transaction, caller, id_)
+            relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
+            return await membership.ids(transaction, relation, Window(0, state.contact_count))
+
+        return await self.engine.read(work)
+
     async def create(self, caller: Caller, new: NewSegment) -> Segment:
         """Make a segment; a static one gets its members at once."""
         return await self.engine.write(lambda tx: self._made(tx, caller, new))
@@ -124,6 +135,22 @@ class Segments:
             if not draft:
                 segment = replace(segment, last_calculated_at=now)
                 await segments.update_segment(transaction, caller.workspace, segment)
+            return await self._recounted(transaction, caller, segment)
+
+        return await self.engine.write(work)
+
+    async def change_members(self, caller: Caller, id_: str | None, change: MemberChange) -> CountedSegment:
+        """Change who is in a static segment; raise `NotFound`, or `Conflict` for one that has a condition.
+
+        Ids of contacts that the workspace does not have are passed over.
+        """
+
+        async def work(transaction: Transaction) -> CountedSegment:
+            await workspaces.lock(transaction, caller.workspace)
+            segment = await _segment(transaction, caller, id_)
+            if segment.type is not SegmentType.STATIC:
+                raise Conflict("segment", _DYNAMIC)
+            await kept_members.change(transaction, caller.workspace, segment.number, change)
             return await self._recounted(transaction, caller, segment)
 
         return await self.engine.write(work)

@@ -1,5 +1,6 @@
 """`filter_criteria` <-> condition. The words are those of the vendor's Segments page."""
 
+from dataclasses import replace
 from typing import Final
 
 from diglot.dialects.rules import Words
@@ -31,4 +32,10 @@ WORDS: Final = Words(
         "exactly_days_ago": "exactly_days_ago",
     },
     attribute_prefix="custom_fields.",
+)
+
+# The contacts platform says some operators in its own way; they are read there, and shown nowhere.
+PLATFORM_WORDS: Final = replace(
+    WORDS,
+    synonyms={"eq": "equals", "neq": "not_equals", "gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte"},
 )

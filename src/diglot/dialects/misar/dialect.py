@@ -3,13 +3,14 @@
 from typing import Final
 
 from diglot.dialects.dialect import Dialect, Surface, bearer
-from diglot.dialects.misar import rates
+from diglot.dialects.misar import platform_errors, rates
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.misar.errors import render_error
 from diglot.dialects.misar.events import message
 from diglot.dialects.misar.keys import KEYS
-from diglot.dialects.misar.routes import ENDPOINTS
+from diglot.dialects.misar.routes import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
 from diglot.dialects.misar.wire import ErrorBody
+from diglot.dialects.misar.wire_platform import PlatformError
 from diglot.dialects.schemas import condition_schemas
 from diglot.dialects.sessions import COOKIE, PROOF
 
@@ -32,7 +33,11 @@ MISAR: Final = Dialect(
     name="misar",
     title="Misar",
     keys=KEYS,
-    surfaces=(Surface("/mail/v1", ENDPOINTS, render_error, ErrorBody),),
+    surfaces=(
+        Surface("/mail/v1", ENDPOINTS, render_error, ErrorBody),
+        Surface("/mail", ROOT_ENDPOINTS, render_error, ErrorBody),
+        Surface("/io/contacts", PLATFORM_ENDPOINTS, platform_errors.render_error, PlatformError),
+    ),
     secret=bearer,
     may=_may,
     rate=rates.rate,

@@ -12,6 +12,16 @@ _RATES: Final = {
     "listContacts": _CONTACTS,
     "getContact": _CONTACTS,
     "importContacts": ("POST /contacts/import", Rate(10)),
+    # The contacts platform has a figure of its own for writes and none for reads, which get the same.
+    **{
+        id_: (id_, Rate(200))
+        for id_ in (
+            "getPlatformSegment",
+            "previewPlatformSegment",
+            "listPlatformSegmentMembers",
+            "changePlatformSegmentMembers",
+        )
+    },
 }
 _OTHERS: Final = Rate(60)
 

@@ -1,8 +1,19 @@
-"""The endpoints of Misar's calls."""
+"""The endpoints of Misar's calls, those of each surface by themselves."""
 
 from typing import Final
 
-from diglot.dialects.misar.routes import contact_bulk, contacts, keys, segments, track, webhooks
+from diglot.dialects.misar.routes import (
+    contact_bulk,
+    contacts,
+    keys,
+    platform_segments,
+    root_segments,
+    segments,
+    track,
+    webhooks,
+)
 
 _RESOURCES: Final = (segments, contacts, contact_bulk, keys, track, webhooks)
 ENDPOINTS: Final = tuple(endpoint for each in _RESOURCES for endpoint in each.ENDPOINTS)
+ROOT_ENDPOINTS: Final = root_segments.ENDPOINTS
+PLATFORM_ENDPOINTS: Final = platform_segments.ENDPOINTS

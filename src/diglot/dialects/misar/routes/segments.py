@@ -3,21 +3,12 @@
 from typing import Final
 
 from diglot.dialects.dialect import Call
-from diglot.dialects.members import Missing, Reader
-from diglot.dialects.misar import pages, show, wire
-from diglot.dialects.misar.conditions import WORDS
+from diglot.dialects.misar import segment_calls, show, wire, wire_members
 from diglot.dialects.operations import Operation
-from diglot.model.ids import prefixed, read_id
-from diglot.model.pages import Window
-from diglot.model.segments import SegmentType
-from diglot.service.segments import KEEP, NewSegment, SegmentChange
+from diglot.model.ids import prefixed
 
 _TAG: Final = "segments"
 _ONE: Final = "/segments/{segment_id:str}"
-_PREVIEW: Final = Window(0, 10)
-_LONGEST_NAME: Final = 200
-_LONGEST_DESCRIPTION: Final = 1000
-_TYPES: Final = tuple(each.value for each in SegmentType)
 
 
 @Operation(
@@ -31,8 +22,7 @@ _TYPES: Final = tuple(each.value for each in SegmentType)
     query=wire.PageQuery,
 ).handled_by
 async def list_segments(call: Call) -> wire.SegmentListAnswer:
-    paging = pages.read(call.query)
-    page = await call.services.segments.counted_page(call.caller, paging.window)
+    paging, page = await segment_calls.page(call)
     items = [show.segment_item(one) for one in page.items]
     return wire.SegmentListAnswer(success=True, data=wire.SegmentListData(items, paging.shown(page.total)))
 
@@ -50,22 +40,7 @@ async def list_segments(call: Call) -> wire.SegmentListAnswer:
     retried=True,
 ).handled_by
 async def create_segment(call: Call) -> wire.SegmentAnswer:
-    reader = Reader(await call.members(unique=True))
-    reader.required("name", "segment_type", "filter_criteria")
-    name = reader.name("name", _LONGEST_NAME)
-    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
-    kind = reader.choice("segment_type", _TYPES)
-    condition = reader.condition(
-        "filter_criteria", show.NAME, WORDS, call.caller, strict=call.services.strict
-    )
-    reader.finish()
-    assert not isinstance(name, Missing)
-    assert not isinstance(kind, Missing)
-    assert not isinstance(condition, Missing)
-    text = None if isinstance(description, Missing) else description
-    new = NewSegment(name, condition, text, SegmentType(kind))
-    counted = await call.services.segments.create_counted(call.caller, new)
-    return wire.SegmentAnswer(success=True, data=show.segment(counted))
+    return wire.SegmentAnswer(success=True, data=show.segment(await segment_calls.create(call)))
 
 
 @Operation(
@@ -78,8 +53,7 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     answer=wire.SegmentAnswer,
 ).handled_by
 async def get_segment(call: Call) -> wire.SegmentAnswer:
-    counted = await call.services.segments.counted(call.caller, read_id(call.path["segment_id"]))
-    return wire.SegmentAnswer(success=True, data=show.segment(counted))
+    return wire.SegmentAnswer(success=True, data=show.segment(await segment_calls.get(call)))
 
 
 @Operation(
@@ -93,31 +67,10 @@ async def get_segment(call: Call) -> wire.SegmentAnswer:
     answer=wire.SegmentAnswer,
 ).handled_by
 async def update_segment(call: Call) -> wire.SegmentAnswer:
-    id_ = read_id(call.path["segment_id"])
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        change = await _change(call)
-    counted = await call.services.segments.change_counted(call.caller, id_, change)
-    return wire.SegmentAnswer(success=True, data=show.segment(counted))
+    return wire.SegmentAnswer(success=True, data=show.segment(await segment_calls.change(call)))
 
 
-async def _change(call: Call) -> SegmentChange:
-    reader = Reader(await call.members(unique=True))
-    name = reader.name("name", _LONGEST_NAME)
-    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
-    if reader.has("segment_type"):
-        reader.fault(("segment_type",), "The type of a segment cannot be changed")
-    condition = reader.condition(
-        "filter_criteria", show.NAME, WORDS, call.caller, strict=call.services.strict
-    )
-    reader.finish()
-    return SegmentChange(
-        KEEP if isinstance(name, Missing) else name,
-        KEEP if isinstance(description, Missing) else description,
-        KEEP if isinstance(condition, Missing) else condition,
-    )
-
-
-@Operation(
+delete_segment: Final = Operation(
     "deleteSegment",
     "DELETE",
     _ONE,
@@ -125,10 +78,7 @@ async def _change(call: Call) -> SegmentChange:
     "Delete a segment; its contacts stay",
     scope="write",
     answer=wire.Success,
-).handled_by
-async def delete_segment(call: Call) -> wire.Success:
-    await call.services.segments.delete(call.caller, read_id(call.path["segment_id"]))
-    return wire.Success(success=True)
+).handled_by(segment_calls.delete)
 
 
 @Operation(
@@ -141,7 +91,7 @@ async def delete_segment(call: Call) -> wire.Success:
     answer=wire.PreviewAnswer,
 ).handled_by
 async def preview_segment(call: Call) -> wire.PreviewAnswer:
-    page = await call.services.segments.members(call.caller, read_id(call.path["segment_id"]), _PREVIEW)
+    page = await segment_calls.preview(call)
     data = wire.PreviewData([show.contact(one) for one in page.items], page.total)
     return wire.PreviewAnswer(success=True, data=data)
 
@@ -156,13 +106,12 @@ async def preview_segment(call: Call) -> wire.PreviewAnswer:
     answer=wire.RefreshAnswer,
 ).handled_by
 async def refresh_segment(call: Call) -> wire.RefreshAnswer:
-    counted = await call.services.segments.refresh(call.caller, read_id(call.path["segment_id"]))
-    shown = show.segment(counted)
+    shown = show.segment(await segment_calls.refresh(call))
     data = wire.RefreshData(shown.contact_count, shown.last_calculated_at)
     return wire.RefreshAnswer(success=True, data=data)
 
 
-@Operation(
+list_segment_members: Final = Operation(
     "listSegmentMembers",
     "GET",
     f"{_ONE}/members",
@@ -171,17 +120,24 @@ async def refresh_segment(call: Call) -> wire.RefreshAnswer:
     scope="read",
     query=wire.PageQuery,
     answer=wire.MembersAnswer,
+).handled_by(segment_calls.member_ids)
+
+
+@Operation(
+    "changeSegmentMembers",
+    "POST",
+    f"{_ONE}/members",
+    _TAG,
+    "Change the members of a static segment by hand (an extension, as in the vendor's contacts platform)",
+    scope="write",
+    body=wire_members.MembersChange,
+    answer=wire_members.MembersChangedAnswer,
+    conflict=True,
 ).handled_by
-async def list_segment_members(call: Call) -> wire.MembersAnswer:
-    id_ = read_id(call.path["segment_id"])
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        paging = pages.read(call.query)
-    segment, page = await call.services.segments.member_ids(call.caller, id_, paging.window)
-    return wire.MembersAnswer(
-        success=True,
-        data=wire.MembersData(prefixed(segment.id), list(page.items)),
-        pagination=paging.shown_to_members(page.total),
-    )
+async def change_segment_members(call: Call) -> wire_members.MembersChangedAnswer:
+    counted = await segment_calls.change_members(call)
+    data = wire_members.MembersChanged(prefixed(counted.segment.id), counted.count)
+    return wire_members.MembersChangedAnswer(success=True, data=data)
 
 
 ENDPOINTS: Final = (
@@ -193,4 +149,5 @@ ENDPOINTS: Final = (
     preview_segment,
     refresh_segment,
     list_segment_members,
+    change_segment_members,
 )

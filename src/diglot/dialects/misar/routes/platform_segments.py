@@ -1,0 +1,88 @@
+"""Segments as the vendor's contacts platform has them."""
+
+from typing import Final
+
+from diglot.dialects.dialect import Call
+from diglot.dialects.misar import segment_calls, show, wire_platform
+from diglot.dialects.misar.conditions import PLATFORM_WORDS
+from diglot.dialects.operations import Operation
+
+_TAG: Final = "platform segments"
+_ONE: Final = "/segments/{segment_id:str}"
+
+
+@Operation(
+    "getPlatformSegment",
+    "GET",
+    _ONE,
+    _TAG,
+    "Get a segment with its rules and its count",
+    scope="read",
+    answer=wire_platform.PlatformSegmentAnswer,
+).handled_by
+async def get_platform_segment(call: Call) -> wire_platform.PlatformSegmentAnswer:
+    shown = show.segment(await segment_calls.get(call))
+    data = wire_platform.PlatformSegment(
+        id=shown.id,
+        name=shown.name,
+        segment_type=shown.segment_type,
+        filter_criteria=shown.filter_criteria,
+        contact_count=shown.contact_count,
+        last_calculated_at=shown.last_calculated_at,
+    )
+    return wire_platform.PlatformSegmentAnswer(data)
+
+
+@Operation(
+    "previewPlatformSegment",
+    "POST",
+    "/segments/preview",
+    _TAG,
+    "Count and sample who matches rules that are not stored",
+    scope="read",
+    body=wire_platform.PlatformPreview,
+    answer=wire_platform.PlatformPreviewAnswer,
+).handled_by
+async def preview_platform_segment(call: Call) -> wire_platform.PlatformPreviewAnswer:
+    members = await call.members(unique=True)
+    condition = segment_calls.given_condition(call, members, "filterCriteria", PLATFORM_WORDS)
+    page = await segment_calls.preview_of(call, condition)
+    return wire_platform.PlatformPreviewAnswer(page.total, [show.contact(one) for one in page.items])
+
+
+@Operation(
+    "listPlatformSegmentMembers",
+    "GET",
+    f"{_ONE}/members",
+    _TAG,
+    "List the ids of all members in one answer, newest first: 39 bytes for each of them",
+    scope="read",
+    answer=wire_platform.PlatformMembersAnswer,
+).handled_by
+async def list_platform_segment_members(call: Call) -> wire_platform.PlatformMembersAnswer:
+    return wire_platform.PlatformMembersAnswer(
+        await call.services.segments.every_member_id(call.caller, segment_calls.named(call))
+    )
+
+
+@Operation(
+    "changePlatformSegmentMembers",
+    "POST",
+    f"{_ONE}/members",
+    _TAG,
+    "Change the members of a static segment by hand",
+    scope="write",
+    body=wire_platform.PlatformMembersChange,
+    answer=wire_platform.PlatformMembersCount,
+    conflict=True,
+).handled_by
+async def change_platform_segment_members(call: Call) -> wire_platform.PlatformMembersCount:
+    return wire_platform.PlatformMembersCount((await segment_calls.change_members(call)).count)
+
+
+ENDPOINTS: Final = (
+    get_platform_segment,
+    preview_platform_segment,
+    list_platform_segment_members,
+    change_platform_segment_members,
+)

@@ -1,0 +1,148 @@
+"""What the calls on segments do, whatever family of routes has them; these differ in what they show."""
+
+from typing import Final
+
+from diglot.dialects import bodies
+from diglot.dialects.dialect import Call
+from diglot.dialects.members import Missing, Reader
+from diglot.dialects.misar import member_bodies, pages, show, wire
+from diglot.dialects.misar.conditions import WORDS
+from diglot.dialects.rules import Words
+from diglot.model.contacts import Contact
+from diglot.model.ids import prefixed, read_id
+from diglot.model.pages import Page, Window
+from diglot.model.segments import Condition, CountedSegment, SegmentType
+from diglot.service.segments import KEEP, NewSegment, SegmentChange
+
+_PREVIEW: Final = Window(0, 10)
+_LONGEST_NAME: Final = 200
+_LONGEST_DESCRIPTION: Final = 1000
+_TYPES: Final = tuple(each.value for each in SegmentType)
+# What stands in the place of an id while a segment is being made.
+_UNSAVED: Final = "new"
+_CRITERIA: Final = "filter_criteria"
+
+
+def named(call: Call) -> str | None:
+    """Return the UUID of the segment that the path names, None for what is no id."""
+    return read_id(call.path["segment_id"])
+
+
+async def page(call: Call) -> tuple[pages.Paging, Page[CountedSegment]]:
+    """Return the page asked for and its segments."""
+    paging = pages.read(call.query)
+    return paging, await call.services.segments.counted_page(call.caller, paging.window)
+
+
+async def create(call: Call) -> CountedSegment:
+    """Make the segment of the body."""
+    reader = Reader(await call.members(unique=True))
+    reader.required("name", "segment_type", _CRITERIA)
+    name = reader.name("name", _LONGEST_NAME)
+    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
+    kind = reader.choice("segment_type", _TYPES)
+    condition = _condition(call, reader)
+    reader.finish()
+    assert not isinstance(name, Missing)
+    assert not isinstance(kind, Missing)
+    assert not isinstance(condition, Missing)
+    text = None if isinstance(description, Missing) else description
+    new = NewSegment(name, condition, text, SegmentType(kind))
+    return await call.services.segments.create_counted(call.caller, new)
+
+
+async def get(call: Call) -> CountedSegment:
+    """Return the segment of the path."""
+    return await call.services.segments.counted(call.caller, named(call))
+
+
+async def change(call: Call) -> CountedSegment:
+    """Change the segment of the path as the body says."""
+    id_ = named(call)
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
+        wanted = _change(call, Reader(await call.members(unique=True)))
+    return await call.services.segments.change_counted(call.caller, id_, wanted)
+
+
+def _change(call: Call, reader: Reader) -> SegmentChange:
+    name = reader.name("name", _LONGEST_NAME)
+    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
+    if reader.has("segment_type"):
+        reader.fault(("segment_type",), "The type of a segment cannot be changed")
+    condition = _condition(call, reader)
+    reader.finish()
+    return SegmentChange(
+        KEEP if isinstance(name, Missing) else name,
+        KEEP if isinstance(description, Missing) else description,
+        KEEP if isinstance(condition, Missing) else condition,
+    )
+
+
+async def delete(call: Call) -> wire.Success:
+    """Delete the segment of the path."""
+    await call.services.segments.delete(call.caller, named(call))
+    return wire.Success(success=True)
+
+
+async def refresh(call: Call) -> CountedSegment:
+    """Evaluate the segment of the path again."""
+    return await call.services.segments.refresh(call.caller, named(call))
+
+
+async def preview(call: Call) -> Page[Contact]:
+    """Return the newest members of the segment of the path, and how many there are."""
+    return await call.services.segments.members(call.caller, named(call), _PREVIEW)
+
+
+async def preview_of(call: Call, condition: Condition) -> Page[Contact]:
+    """Return the newest contacts that meet a condition which is not stored, and how many there are."""
+    return await call.services.contacts.page(call.caller, _PREVIEW, condition.tree)
+
+
+async def preview_given(call: Call) -> Page[Contact]:
+    """Preview the rules of the body, or without any the segment of the path; `new` names no segment."""
+    if call.path["segment_id"] == _UNSAVED:
+        condition = given_condition(call, await call.members(unique=True), _CRITERIA, WORDS)
+        return await preview_of(call, condition)
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
+        body = await call.body_if_any()
+        members = bodies.read_members(body, unique=True) if body else {}
+        if _CRITERIA not in members:
+            return await preview(call)
+        condition = given_condition(call, members, _CRITERIA, WORDS)
+    await call.services.segments.get(call.caller, named(call))
+    return await preview_of(call, condition)
+
+
+async def change_members(call: Call) -> CountedSegment:
+    """Change the members of the segment of the path by hand, as the body says."""
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
+        wanted = member_bodies.read(await call.members(unique=True))
+    return await call.services.segments.change_members(call.caller, named(call), wanted)
+
+
+def given_condition(call: Call, members: bodies.Members, key: str, words: Words) -> Condition:
+    """Return the condition under a key of a body; raise `Invalid`."""
+    reader = Reader(members)
+    reader.required(key)
+    condition = _condition(call, reader, key, words)
+    reader.finish()
+    assert not isinstance(condition, Missing)
+    return condition
+
+
+def _condition(call: Call, reader: Reader, key: str = _CRITERIA, words: Words = WORDS) -> Condition | Missing:
+    return reader.condition(key, show.NAME, words, call.caller, strict=call.services.strict)
+
+
+async def member_ids(call: Call) -> wire.MembersAnswer:
+    """Show a page of the ids of the members of the segment of the path."""
+    id_ = named(call)
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
+        paging = pages.read(call.query)
+    segment, found = await call.services.segments.member_ids(call.caller, id_, paging.window)
+    return wire.MembersAnswer(
+        success=True,
+        data=wire.MembersData(prefixed(segment.id), list(found.items)),
+        pagination=paging.shown_to_members(found.total),
+    )

@@ -1,0 +1,42 @@
+"""Domain values -> Misar's shapes on the routes without a version."""
+
+from diglot.dialects.misar import show, wire_root
+from diglot.dialects.misar.pages import Paging
+from diglot.dialects.misar.tiers import tier
+from diglot.model.contacts import Contact
+from diglot.model.segments import CountedSegment
+
+
+def segment(counted: CountedSegment) -> wire_root.RootSegment:
+    """Show a segment with its rules."""
+    shown = show.segment(counted)
+    return wire_root.RootSegment(
+        id=shown.id,
+        name=shown.name,
+        description=shown.description,
+        segment_type=shown.segment_type,
+        contact_count=shown.contact_count,
+        membership_count=shown.contact_count,
+        last_calculated_at=shown.last_calculated_at,
+        filter_criteria=shown.filter_criteria,
+        created_at=shown.created_at,
+        updated_at=shown.updated_at,
+    )
+
+
+def answer(counted: CountedSegment) -> wire_root.RootSegmentAnswer:
+    """Show a segment as an answer of its own."""
+    return wire_root.RootSegmentAnswer(success=True, data=segment(counted))
+
+
+def pagination(paging: Paging, total: int) -> wire_root.RootPagination:
+    """Show where a page stands among all."""
+    shown = paging.shown(total)
+    return wire_root.RootPagination(shown.page, shown.limit, shown.total, shown.total_pages)
+
+
+def contact(one: Contact) -> wire_root.SampleContact:
+    """Show a contact in short."""
+    return wire_root.SampleContact(
+        one.id, one.email, one.first_name, one.last_name, one.status, tier(one.engagement_score)
+    )

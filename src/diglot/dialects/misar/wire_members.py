@@ -1,0 +1,36 @@
+"""Misar's shapes: the members of a static segment, changed by hand."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from diglot.dialects.misar.wire import ContactId, Count, SegmentId
+from diglot.model.segments import MemberAction
+
+ContactIds = Annotated[list[ContactId], Meta(max_length=5000)]
+
+
+class MembersChange(msgspec.Struct, frozen=True):
+    """Who enters, who leaves, or who all the members are. One of the two spellings is required.
+
+    Ids of contacts that do not exist are passed over.
+    """
+
+    action: MemberAction
+    contactIds: ContactIds | UnsetType = UNSET  # noqa: N815
+    contact_ids: ContactIds | UnsetType = UNSET
+
+
+class MembersChanged(msgspec.Struct, frozen=True):
+    """How many members the segment has after the change."""
+
+    segment_id: SegmentId
+    contact_count: Count
+
+
+class MembersChangedAnswer(msgspec.Struct, frozen=True):
+    """The answer to a change of members."""
+
+    success: bool
+    data: MembersChanged

@@ -1,0 +1,70 @@
+"""Misar's shapes on its contacts platform: requests in camel case, no `success`, errors of one member."""
+
+import msgspec
+
+from diglot.dialects.misar.wire import (
+    Contact,
+    ContactId,
+    Count,
+    Criteria,
+    SegmentId,
+    SegmentTypeWord,
+    Time,
+)
+from diglot.dialects.misar.wire_members import ContactIds
+from diglot.model.segments import MemberAction
+
+
+class PlatformSegment(msgspec.Struct, frozen=True):
+    """A segment with its rules."""
+
+    id: SegmentId
+    name: str
+    segment_type: SegmentTypeWord
+    filter_criteria: Criteria
+    contact_count: Count
+    last_calculated_at: Time | None
+
+
+class PlatformSegmentAnswer(msgspec.Struct, frozen=True):
+    """One segment."""
+
+    data: PlatformSegment
+
+
+class PlatformPreview(msgspec.Struct, frozen=True):
+    """Rules to try. The operators `eq`, `neq`, `gt` and `lt` are read here too."""
+
+    filterCriteria: Criteria  # noqa: N815
+
+
+class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
+    """How many contacts match, and the 10 newest of them."""
+
+    count: Count
+    sample: list[Contact]
+
+
+class PlatformMembersAnswer(msgspec.Struct, frozen=True):
+    """The ids of all members, newest first."""
+
+    contactIds: list[ContactId]  # noqa: N815
+
+
+class PlatformMembersChange(msgspec.Struct, frozen=True):
+    """Who enters, who leaves, or who all the members are; unknown ids are passed over."""
+
+    action: MemberAction
+    contactIds: ContactIds  # noqa: N815
+
+
+class PlatformMembersCount(msgspec.Struct, frozen=True):
+    """How many members the segment has after the change."""
+
+    count: Count
+
+
+class PlatformError(msgspec.Struct, frozen=True):
+    """Any error on the contacts platform."""
+
+    error: str

@@ -1,0 +1,101 @@
+"""Misar's shapes on the routes without a version, as the vendor's TypeScript client types them."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from diglot.dialects.misar.tiers import Tier
+from diglot.dialects.misar.wire import (
+    ContactId,
+    Count,
+    Criteria,
+    SegmentId,
+    SegmentTypeWord,
+    StatusWord,
+    Text,
+    Time,
+)
+
+
+class RootPagination(msgspec.Struct, frozen=True):
+    """Where a page stands among all."""
+
+    page: Count
+    limit: Count
+    total: Count
+    totalPages: Count  # noqa: N815
+
+
+class RootSegment(msgspec.Struct, frozen=True):
+    """A segment with its rules. Both counts are the number of members."""
+
+    id: SegmentId
+    name: str
+    description: Text
+    segment_type: SegmentTypeWord
+    contact_count: Count
+    membership_count: Count
+    last_calculated_at: Time | None
+    filter_criteria: Criteria
+    created_at: Time
+    updated_at: Time
+
+
+class RootSegmentAnswer(msgspec.Struct, frozen=True):
+    """One segment."""
+
+    success: bool
+    data: RootSegment
+
+
+class RootSegmentListAnswer(msgspec.Struct, frozen=True):
+    """A page of segments."""
+
+    success: bool
+    data: list[RootSegment]
+    pagination: RootPagination
+
+
+class RootRefreshData(msgspec.Struct, frozen=True):
+    """What a refresh found."""
+
+    segment_id: SegmentId
+    contact_count: Count
+    last_calculated_at: Time | None
+
+
+class RootRefreshAnswer(msgspec.Struct, frozen=True):
+    """The answer to a refresh."""
+
+    success: bool
+    data: RootRefreshData
+
+
+class RootPreview(msgspec.Struct, frozen=True):
+    """Rules to try; without them the segment's own are."""
+
+    filter_criteria: Criteria | UnsetType = UNSET
+
+
+class SampleContact(msgspec.Struct, frozen=True):
+    """A contact in short."""
+
+    id: ContactId
+    email: str
+    first_name: Text
+    last_name: Text
+    status: StatusWord
+    engagement_tier: Tier | None
+
+
+class RootPreviewData(msgspec.Struct, frozen=True):
+    """How many contacts match, and a sample of them, newest first."""
+
+    count: Count
+    sampleContacts: list[SampleContact]  # noqa: N815
+
+
+class RootPreviewAnswer(msgspec.Struct, frozen=True):
+    """The answer to a preview."""
+
+    success: bool
+    data: RootPreviewData
