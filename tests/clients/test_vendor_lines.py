@@ -162,3 +162,26 @@ async def test_the_lines_of_topmails_page(
     assert await curl(deleting, tmp_path) == (200, {"data": {"success": True}})
     assert (await curl(getting, tmp_path))[0] == 404
     tally("documented lines run", database.name, 8)
+
+
+async def test_the_lines_of_topmails_tracking_pages(
+    live: Live, tmp_path: Path, database: Database, tally: Tally
+) -> None:
+    """The line of its conversions page lists purchases; that of its tracking page tells of a product view."""
+    key = await live.key("topmail")
+    await make(live, key, [{"email": "shopper@example.com"}])
+    replaced = {"https://api.topmail.so": live.base, "tm_live_abc123": key}
+    listing, viewing = lines("topmail-tracking-curl.txt", replaced)
+    status, view = await curl(viewing, tmp_path)
+    expected = {
+        "id": "<uuid>",
+        "contact_id": "<uuid>",
+        "product_id": "prod_abc123",
+        "product_name": "Premium Wireless Headphones",
+        "viewed_at": "<rfc3339 ms>",
+    }
+    assert (status, difference({"data": expected}, view)) == (201, None)
+    status, purchases = await curl(listing, tmp_path)
+    none = {"data": [], "pagination": {"total": 0, "limit": 50, "offset": 0, "has_more": False}}
+    assert (status, purchases) == (200, none)
+    tally("documented lines run", database.name, 2)
