@@ -44,7 +44,10 @@ class Maker:
     def next(self) -> Draft:
         """Return the next request."""
         self.made += 1
-        draft = self.valid(*self.rng.choice(self.dialect.calls))
+        surface, operation = self.rng.choice(self.dialect.calls)
+        draft = self.valid(surface, operation)
+        if operation.other_bodies and self.rng.random() < 0.6:
+            self.as_file(draft)
         for _ in range(self.rng.choice((1, 1, 2, 3))):
             breaks = BODY_BREAKS if draft.has_body and self.rng.random() < 0.65 else OTHER_BREAKS
             self.rng.choice(breaks)(self.rng, draft)
@@ -63,6 +66,21 @@ class Maker:
             draft.has_body, draft.body = True, self.body(operation.id)
             draft.headers.append((b"content-type", b"application/json"))
         return draft
+
+    def as_file(self, draft: Draft) -> None:
+        """Make an import one of a file, as it is or in a form."""
+        head, plain = b"email,First Name,status,engagement_score,tags,metadata,plan,,id\r\n", b"text/csv"
+        known = self.rng.choice(self.known.emails)
+        row = f'{known},"Ada ""A""",active,50,"vip,new","{{""seats"":3}}",pro,,\r\n'
+        file = head + row.encode() + f"new{self.made}@example.com,,,,,,,,\r\n".encode()
+        if self.rng.random() < 0.5:
+            part = b'--xx\r\ncontent-disposition: form-data; name="'
+            tags = part + b'tags"\r\n\r\nvip\r\n'
+            file = tags + part + b'file"; filename="a.csv"\r\n\r\n' + file + b"\r\n--xx--\r\n"
+            plain = b"multipart/form-data; boundary=xx"
+        draft.content = lambda _: file
+        draft.headers = [pair for pair in draft.headers if pair[0] != b"content-type"]
+        draft.headers.append((b"content-type", plain))
 
     def ids(self, operation: str) -> dict[str, list[str]]:
         """Return what each parameter of a path may name."""
@@ -86,6 +104,8 @@ class Maker:
             ids = named.get(operation.id, self.known.contacts)
             return [(b"id", self.rng.choice(ids).encode())]
         found = [(b"limit", b"3"), (b"search", b"example")]
+        if operation.id == "importContacts":
+            found = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]
         if operation.id == "listContacts":
             segment = self.rng.choice(self.known.segments).encode()
             found += [(b"status", b"subscribed"), (b"sort", b"engagement_asc"), (b"segment_id", segment)]

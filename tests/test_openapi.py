@@ -29,6 +29,14 @@ CONTENT = {
     "additionalProperties": False,
     "properties": {MEDIA_TYPE: {"type": "object", "required": ["schema"]}},
 }
+# A body of input may be of other media types too.
+INPUT = {
+    **CONTENT,
+    "properties": {
+        media: {"type": "object", "required": ["schema"]}
+        for media in (MEDIA_TYPE, "text/csv", "multipart/form-data")
+    },
+}
 RESPONSE = {
     "type": "object",
     "required": ["description", "content"],
@@ -60,7 +68,7 @@ OPERATION = {
             "type": "object",
             "required": ["required", "content"],
             "additionalProperties": False,
-            "properties": {"required": {"type": "boolean"}, "content": CONTENT},
+            "properties": {"required": {"type": "boolean"}, "content": INPUT},
         },
         "responses": {
             "type": "object",

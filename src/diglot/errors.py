@@ -115,7 +115,11 @@ class NotAllowed(DiglotError):
 
 
 class Unsupported(DiglotError):
-    """The body is of a media type that the call does not read."""
+    """The body is of a media type that the call does not read; `media` are those it does."""
+
+    def __init__(self, media: Iterable[str]) -> None:
+        self.media = tuple(media)
+        super().__init__(", ".join(self.media))
 
 
 class TooLarge(DiglotError):

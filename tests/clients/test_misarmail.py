@@ -128,6 +128,10 @@ async def test_an_import(live: Live, prefix: str) -> None:
         "success": True,
         "summary": {"imported": 1, "updated": 1, "skipped": 0, "errors": 1},
         "errors": ["contacts.2.email: Invalid email"],
+        "imported": 1,
+        "updated": 1,
+        "skipped": 0,
+        "failed": 1,
     }
     listed = (await twin.contacts("list"))["data"]
     assert [(one["email"], one["first_name"], one["status"]) for one in listed] == [

@@ -28,7 +28,7 @@ def media_type(request: Request[Any, Any, Any]) -> str:
 def refuse_unread(request: Request[Any, Any, Any], most: int, media: Collection[str]) -> None:
     """Raise `Unsupported` or `TooLarge` for a body whose headers are enough to refuse it."""
     if media_type(request) not in media:
-        raise Unsupported
+        raise Unsupported(media)
     if _exceeds(request.headers.get("content-length", ""), most):
         raise TooLarge(most)
 

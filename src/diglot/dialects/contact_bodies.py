@@ -11,7 +11,7 @@ from diglot.errors import Fault, Invalid, Path
 from diglot.service.contact_values import WRITABLE, Given
 
 _WRITABLE: Final = {spelling: name for spelling, name in SPELLINGS.items() if name in WRITABLE}
-_IMPORTED: Final = _WRITABLE | {"created_at": "created_at", "createdAt": "created_at"}
+IMPORTED: Final = _WRITABLE | {"created_at": "created_at", "createdAt": "created_at"}
 _ATTRIBUTES: Final = "attributes"
 # Three predicates each, below the 250 of a condition.
 MOST_WORDS: Final = 50
@@ -30,7 +30,7 @@ def read(
 
     Raise `Invalid` when two spellings of one field differ.
     """
-    spellings = (_IMPORTED if imported else _WRITABLE) | dict.fromkeys(containers, _ATTRIBUTES)
+    spellings = (IMPORTED if imported else _WRITABLE) | dict.fromkeys(containers, _ATTRIBUTES)
     given: dict[str, Given] = {}
     faults: list[Fault] = []
     for key, value in body.items():

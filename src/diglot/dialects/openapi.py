@@ -8,7 +8,7 @@ import msgspec
 
 from diglot import __version__
 from diglot.dialects.dialect import Dialect, Surface
-from diglot.dialects.operations import Operation
+from diglot.dialects.operations import JSON, Operation
 
 _REF: Final = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+):str\}")
@@ -19,7 +19,7 @@ _FAULTS: Final = {
     404: "No such thing in the key's workspace.",
     409: "The `Idempotency-Key` was used for another request.",
     413: "The body passes the limit of the call.",
-    415: "The body is not `application/json`.",
+    415: "The body is of another media type.",
     429: "The key asks too often; `Retry-After` says how many seconds to wait.",
     500: "Diglot is at fault; the log has the request id.",
 }
@@ -89,7 +89,7 @@ def _operation(operation: Operation, surface: Surface) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
-        content = _content(operation.body, operation.media)
+        content = _content(operation.body, *operation.other_bodies.items())
         described["requestBody"] = {"required": not operation.body_optional, "content": content}
     described["responses"] = _responses(operation, surface)
     return described
@@ -134,9 +134,12 @@ def _query_parameter(name: str, schema: dict[str, Any], required: bool) -> dict[
     }
 
 
-def _content(body: type[msgspec.Struct], media: Iterable[str] = ("application/json",)) -> dict[str, Any]:
-    schema = {"$ref": _REF.format(name=body.__name__)}
-    return {each: {"schema": schema} for each in media}
+def _content(body: type[msgspec.Struct], *others: tuple[str, type[msgspec.Struct | str]]) -> dict[str, Any]:
+    return {media: {"schema": _reference(kind)} for media, kind in ((JSON, body), *others)}
+
+
+def _reference(kind: type[msgspec.Struct | str]) -> dict[str, Any]:
+    return {"type": "string"} if kind is str else {"$ref": _REF.format(name=kind.__name__)}
 
 
 def _responses(operation: Operation, surface: Surface) -> dict[str, Any]:
@@ -170,6 +173,7 @@ def _schemas(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any
     roots: list[type[msgspec.Struct]] = [surface.error_body for surface in dialect.surfaces]
     for operation in operations:
         roots += [operation.answer, *([operation.body] if operation.body else [])]
+        roots += [kind for kind in operation.other_bodies.values() if issubclass(kind, msgspec.Struct)]
     _, components = msgspec.json.schema_components(dict.fromkeys(roots), ref_template=_REF)
     tidy = {name: _tidy(schema) for name, schema in (components | dialect.schemas).items()}
     used = _reached(tidy, [root.__name__ for root in roots])

@@ -1,7 +1,7 @@
 """What a call is, said once: routed by the pipeline, described in the OpenAPI document, walked by tests."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from diglot.dialects.dialect import Call
 
 Handler = Callable[["Call"], Awaitable[msgspec.Struct | Encoded]]
+JSON: Final = "application/json"
 MEGABYTE: Final = 1024 * 1024
 
 
@@ -32,8 +33,8 @@ class Operation:
     body_optional: bool = False
     query: type[msgspec.Struct] | None = None
     most_bytes: int = MEGABYTE
-    # The media types of the body that the call reads.
-    media: tuple[str, ...] = ("application/json",)
+    # Media types of the body that the call reads besides JSON, each with what documents it.
+    other_bodies: Mapping[str, type[msgspec.Struct | str]] = field(default_factory=dict)
     conflict: bool = False
     # The body names a thing that may not exist.
     names: bool = False
@@ -41,6 +42,11 @@ class Operation:
     retried: bool = False
     # Its answer shows a secret once, so it is kept nowhere.
     secret: bool = False
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The media types of the body that the call reads."""
+        return (JSON, *self.other_bodies)
 
     @property
     def has_id(self) -> bool:

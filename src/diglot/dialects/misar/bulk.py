@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from diglot.conditions.operands import expected
 from diglot.dialects import bodies, contact_bodies
 from diglot.dialects.members import Reader
-from diglot.dialects.misar.imports import CONTAINERS
+from diglot.dialects.misar.import_files import CONTAINERS
 from diglot.errors import Fault, Invalid, TooLarge
 from diglot.model.contacts import Change
 from diglot.model.ids import read_id

@@ -37,7 +37,6 @@ _ALWAYS: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
     NotAllowed: (405, "Method not allowed"),
     Reused: (409, "This idempotency key was used for another request"),
-    Unsupported: (415, "Content-Type must be application/json"),
 }
 
 
@@ -69,6 +68,8 @@ def _row(error: Exception) -> tuple[int, str]:
             return 409, str(error)
         case TooLarge():
             return 413, f"Request is too large: at most {error.limit:,} {error.unit}"
+        case Unsupported():
+            return 415, f"Content-Type must be {' or '.join(error.media)}"
         case _:
             return _row_of_servers(error)
 

@@ -1,19 +1,20 @@
 """The body of an import -> checked changes, one by one: a contact at fault is reported, not imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions.operands import expected
 from diglot.dialects import bodies, contact_bodies
-from diglot.errors import Fault, Invalid, TooLarge
+from diglot.dialects.misar import import_files, import_forms
+from diglot.dialects.misar.import_files import CONTAINERS, MOST_CONTACTS, Content, Row, split_tags
+from diglot.errors import Fault, Invalid, Malformed, TooLarge
 from diglot.model.contacts import Change
 from diglot.service.contact_values import Given, read_change, require_email
 
-MOST_CONTACTS: Final = 10_000
-# `metadata` is what they are in the older pages.
-CONTAINERS: Final = ("custom_fields", "customFields", "metadata")
+CSV: Final = "text/csv"
+FORM: Final = "multipart/form-data"
 # The spellings of one switch, and what each means by true.
 _SWITCHES: Final = {
     "updateExisting": True,
@@ -21,6 +22,7 @@ _SWITCHES: Final = {
     "skipExisting": False,
     "skip_existing": False,
 }
+_CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 
 
 @dataclass(slots=True)
@@ -32,69 +34,111 @@ class ImportRequest:
     errors: list[str] = field(default_factory=list)
 
 
-def read_import(body: bytes, zone: ZoneInfo) -> ImportRequest:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An import as sent: its body, what the header says that is, and the query."""
+
+    body: bytes
+    media: str
+    content_type: str
+    query: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What is said of all contacts of an import: in the query or a form as text, in JSON as values."""
+
+    texts: list[Mapping[str, str]]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def read_import(sent: Sent, zone: ZoneInfo) -> ImportRequest:
     """Return the changes of an import; raise `Invalid` for its frame, `TooLarge` for too many."""
-    members = bodies.read_members(body)
-    known = {"contacts", "tags", *_SWITCHES}
-    values = {key: bodies.decode(raw, (key,)) for key, raw in members.items() if key in known}
-    faults: list[Fault] = []
-    contacts = _contacts(values, faults)
-    request = ImportRequest(update_existing=_switch(values, faults))
-    tags = _tags(values, zone, faults)
-    if faults:
-        raise Invalid(faults)
-    for index, contact in enumerate(contacts):
+    frame = _Frame([sent.query])
+    rows = _rows(sent, frame)
+    request = ImportRequest(update_existing=_switch(frame))
+    tags = _tags(frame, zone)
+    if frame.faults:
+        raise Invalid(frame.faults)
+    for path, content in rows:
         try:
-            request.changes.append(_change(contact, tags, zone))
+            request.changes.append(_change(content, tags, zone))
         except Invalid as invalid:
             fault = invalid.faults[0]
-            where = ".".join(map(str, ("contacts", index, *fault.path)))
+            where = ".".join(map(str, (*path, *fault.path)))
             request.errors.append(f"{where}: {fault.message}")
     return request
 
 
-def _contacts(values: Mapping[str, Any], faults: list[Fault]) -> list[Any]:
-    contacts = values.get("contacts")
+def _rows(sent: Sent, frame: _Frame) -> Sequence[Row]:
+    if sent.media == FORM:
+        form = import_forms.read(sent.body, sent.content_type)
+        frame.texts.append(form.fields)
+        return import_files.rows(form.file)
+    if sent.media == CSV:
+        charset = import_forms.charset(sent.content_type)
+        if charset not in _CHARSETS:
+            raise Malformed(f"The file has to be UTF-8, not {charset[:40]}")
+        return import_files.rows(sent.body)
+    members = bodies.read_members(sent.body)
+    known = {"contacts", "tags", *_SWITCHES}
+    frame.values = {key: bodies.decode(raw, (key,)) for key, raw in members.items() if key in known}
+    return [(("contacts", index), _content(one)) for index, one in enumerate(_contacts(frame))]
+
+
+def _contacts(frame: _Frame) -> list[Any]:
+    contacts = frame.values.get("contacts")
     if not isinstance(contacts, list):
-        message = str(expected("array", contacts)) if "contacts" in values else "Required"
-        faults.append(Fault(("contacts",), message))
+        message = str(expected("array", contacts)) if "contacts" in frame.values else "Required"
+        frame.faults.append(Fault(("contacts",), message))
         return []
     if len(contacts) > MOST_CONTACTS:
         raise TooLarge(MOST_CONTACTS, "contacts")
     return contacts
 
 
-def _switch(values: Mapping[str, Any], faults: list[Fault]) -> bool:
+def _content(contact: Any) -> Content | Invalid:
+    if not isinstance(contact, dict):
+        return Invalid.at((), str(expected("object", contact)))
+    try:
+        return contact_bodies.read(contact, CONTAINERS, imported=True)
+    except Invalid as invalid:
+        return invalid
+
+
+def _switch(frame: _Frame) -> bool:
+    words = {"true": True, "false": False}
+    given = [(key, words.get(one[key], one[key])) for one in frame.texts for key in _SWITCHES if key in one]
+    given += [(key, frame.values[key]) for key in _SWITCHES if key in frame.values]
     found: set[bool] = set()
-    for key, meaning in _SWITCHES.items():
-        if key not in values:
-            continue
-        value = values[key]
+    for key, value in given:
         if not isinstance(value, bool):
-            faults.append(Fault((key,), str(expected("boolean", value))))
+            frame.faults.append(Fault((key,), str(expected("boolean", value))))
         else:
-            found.add(value is meaning)
+            found.add(value is _SWITCHES[key])
             if len(found) > 1:
-                faults.append(Fault((key,), "Contradicts another switch"))
+                frame.faults.append(Fault((key,), "Contradicts another switch"))
     return found.pop() if len(found) == 1 else True
 
 
-def _tags(values: Mapping[str, Any], zone: ZoneInfo, faults: list[Fault]) -> list[str]:
-    if "tags" not in values:
-        return []
+def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
+    written = frame.values.get("tags", [])
+    if isinstance(written, list):
+        written = [tag for one in frame.texts for tag in split_tags(one.get("tags", ""))] + written
     try:
-        change = read_change({"tags": Given(values["tags"], ("tags",))}, None, zone)
+        change = read_change({"tags": Given(written, ("tags",))}, None, zone)
     except Invalid as invalid:
-        faults.extend(invalid.faults)
+        frame.faults.extend(invalid.faults)
         return []
     tags: list[str] = change.values["tags"]
     return tags
 
 
-def _change(contact: Any, tags: list[str], zone: ZoneInfo) -> Change:
-    if not isinstance(contact, dict):
-        raise Invalid.at((), str(expected("object", contact)))
-    fields, attributes = contact_bodies.read(contact, CONTAINERS, imported=True)
+def _change(content: Content | Invalid, tags: list[str], zone: ZoneInfo) -> Change:
+    if isinstance(content, Invalid):
+        raise content
+    fields, attributes = content
     require_email(fields, ("email",))
     if tags:
         own = fields.get("tags", Given([], ("tags",)))

@@ -198,11 +198,18 @@ class ImportSummary(msgspec.Struct, frozen=True):
 
 
 class ImportAnswer(msgspec.Struct, frozen=True):
-    """The answer to an import; `errors` names each contact that was refused."""
+    """The answer to an import; `errors` names each contact that was refused.
+
+    The counts stand once more beside the summary, as older pages have them.
+    """
 
     success: bool
     summary: ImportSummary
     errors: list[str]
+    imported: Count
+    updated: Count
+    skipped: Count
+    failed: Count
 
 
 class FieldFaults(msgspec.Struct, frozen=True):
@@ -299,10 +306,11 @@ class ImportContact(ContactFields, frozen=True, kw_only=True):
 
 
 class ImportBody(msgspec.Struct, frozen=True):
-    """Contacts to make or to change, by address; the three switches are spellings of one."""
+    """Contacts to make or to change, by address; the four switches are spellings of one."""
 
     contacts: Annotated[list[ImportContact], Meta(max_length=10000)]
     updateExisting: bool | UnsetType = UNSET  # noqa: N815
     update_existing: bool | UnsetType = UNSET
     skipExisting: bool | UnsetType = UNSET  # noqa: N815
+    skip_existing: bool | UnsetType = UNSET
     tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET

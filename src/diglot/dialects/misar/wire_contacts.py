@@ -82,3 +82,28 @@ class BulkDeleteAnswer(msgspec.Struct, frozen=True):
     success: bool
     deleted: wire.Count
     not_found: list[str]
+
+
+Switch = Annotated[str, Meta(extra_json_schema={"type": "string", "enum": ["true", "false"]})]
+TagText = Annotated[str, Meta(description="Tags for every contact, with commas between them.")]
+
+
+class ImportQuery(msgspec.Struct, frozen=True):
+    """What holds for every contact of an import, where the body has no place for it."""
+
+    updateExisting: Annotated[Switch, Meta(description="Whether contacts that exist change.")] = "true"  # noqa: N815
+    update_existing: Annotated[Switch, Meta(description="The same in another spelling.")] = "true"
+    skipExisting: Annotated[Switch, Meta(description="The opposite.")] = "false"  # noqa: N815
+    skip_existing: Annotated[Switch, Meta(description="The opposite in another spelling.")] = "false"
+    tags: TagText = ""
+
+
+class ImportForm(msgspec.Struct, frozen=True):
+    """A file of comma-separated values, fields named in its first row, and what the query may say."""
+
+    file: Annotated[str, Meta(extra_json_schema={"contentMediaType": "text/csv"})]
+    updateExisting: Switch | UnsetType = UNSET  # noqa: N815
+    update_existing: Switch | UnsetType = UNSET
+    skipExisting: Switch | UnsetType = UNSET  # noqa: N815
+    skip_existing: Switch | UnsetType = UNSET
+    tags: TagText | UnsetType = UNSET

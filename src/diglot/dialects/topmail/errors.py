@@ -61,7 +61,7 @@ def _row(error: Exception) -> tuple[int, str, str]:
         case TooLarge():
             return 413, "payload_too_large", f"Request is too large: at most {error.limit:,} {error.unit}"
         case Unsupported():
-            return 415, "unsupported_media_type", "Content-Type must be application/json"
+            return 415, "unsupported_media_type", f"Content-Type must be {' or '.join(error.media)}"
         case _:
             return _row_of_servers(error)
 

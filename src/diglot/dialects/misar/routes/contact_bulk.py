@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Final
 
-from diglot.dialects.dialect import Call
+from diglot.dialects.bodies import media_type
+from diglot.dialects.dialect import Call, header
 from diglot.dialects.misar import bulk, imports, wire, wire_contacts
 from diglot.dialects.operations import MEGABYTE, Operation
 
@@ -50,19 +51,23 @@ async def delete_contacts(call: Call) -> wire_contacts.BulkDeleteAnswer:
     _TAG,
     "Create or change up to 10,000 contacts by email, in one transaction",
     scope="write",
+    query=wire_contacts.ImportQuery,
     body=wire.ImportBody,
+    other_bodies={imports.CSV: str, imports.FORM: wire_contacts.ImportForm},
     answer=wire.ImportAnswer,
     most_bytes=32 * MEGABYTE,
 ).handled_by
 async def import_contacts(call: Call) -> wire.ImportAnswer:
     body = await call.body()
+    content_type = header(call.request, b"content-type") or ""
+    sent = imports.Sent(body, media_type(call.request), content_type, call.query)
     # A full import takes a second to check: not on the thread that answers everybody else.
-    request = await call.aside(partial(imports.read_import, body, call.caller.zone))
+    request = await call.aside(partial(imports.read_import, sent, call.caller.zone))
     done = await call.services.contacts.import_all(
         call.caller, request.changes, update_existing=request.update_existing
     )
-    summary = wire.ImportSummary(done.created, done.updated, done.skipped, len(request.errors))
-    return wire.ImportAnswer(success=True, summary=summary, errors=request.errors)
+    counts = (done.created, done.updated, done.skipped, len(request.errors))
+    return wire.ImportAnswer(True, wire.ImportSummary(*counts), request.errors, *counts)
 
 
 ENDPOINTS: Final = (update_contacts, delete_contacts, import_contacts)

@@ -6,7 +6,8 @@ from diglot.conditions import tree
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects import contact_bodies, queries
 from diglot.dialects.dialect import Call
-from diglot.dialects.misar import imports, pages, show, wire, wire_contacts
+from diglot.dialects.misar import pages, show, wire, wire_contacts
+from diglot.dialects.misar.import_files import CONTAINERS
 from diglot.dialects.misar.tiers import tier
 from diglot.dialects.numbers import whole_if_integral
 from diglot.dialects.operations import Operation
@@ -196,8 +197,8 @@ async def _delete(call: Call, contact_id: str) -> wire.Success:
 
 
 async def _change(call: Call, *, required: bool) -> Change:
-    values = contact_bodies.decoded(await call.members(), imports.CONTAINERS)
-    fields, attributes = contact_bodies.read(values, imports.CONTAINERS)
+    values = contact_bodies.decoded(await call.members(), CONTAINERS)
+    fields, attributes = contact_bodies.read(values, CONTAINERS)
     if required:
         require_email(fields, ("email",))
     return read_change(fields, attributes, call.caller.zone)

@@ -1,0 +1,75 @@
+"""Files of comma-separated values, byte by byte: what JSON stories cannot hold."""
+
+import csv
+
+import pytest
+
+from diglot.dialects.misar import import_files, import_forms
+from diglot.errors import Invalid, Malformed
+
+HEADER = b"email,plan\n"
+FORM = "multipart/form-data; boundary=xx"
+PART = b'--xx\r\nContent-Disposition: form-data; name="'
+
+
+def _read(body: bytes) -> list[tuple[int | str, object]]:
+    """Return the number and the plan of each row, or what is wrong with it."""
+    found: list[tuple[int | str, object]] = []
+    for path, content in import_files.rows(body):
+        if isinstance(content, Invalid):
+            found.append((path[1], str(content)))
+        else:
+            fields, attributes = content
+            assert attributes is not None
+            found.append((path[1], (fields["email"].value, attributes.value.get("plan"))))
+    return found
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_any_end_of_line(end: bytes, mark: bytes) -> None:
+    """Every system's lines are read, with a byte order mark or without, and blank rows keep their number."""
+    body = mark + b'email,plan\n\na@example.com,pro\n , \nb@example.com,"a\nb"\n'.replace(b"\n", end)
+    several = f"a{end.decode()}b"
+    assert _read(body) == [(3, ("a@example.com", "pro")), (5, ("b@example.com", several))]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_any_delimiter(delimiter: str) -> None:
+    """What stands between the names of the columns stands between the cells; quoted ones do not count."""
+    body = f'"email"{delimiter}"a,b;c d"{delimiter}plan\na@example.com{delimiter}{delimiter} "p,r;o"\n'
+    assert _read(body.encode()) == [(2, ("a@example.com", "p,r;o"))]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (HEADER + "é@example.com,".encode("latin-1"), "The file is not UTF-8 (byte 12)"),
+        ("email\n".encode("utf-16"), "The file is not UTF-8 (byte 1)"),
+        (b"", "The file is empty"),
+        (HEADER + b"a@example.com," + b"a" * (csv.field_size_limit() + 1), "Line 2 is not valid CSV"),
+    ],
+)
+def test_what_is_no_file(body: bytes, message: str) -> None:
+    """A file that cannot be read is refused whole, and says why."""
+    with pytest.raises(Malformed, match=r".*") as refused:
+        import_files.rows(body)
+    assert message in str(refused.value)
+
+
+def test_nul_in_a_name_of_a_column() -> None:
+    """No field has such a name."""
+    with pytest.raises(Invalid, match="control character"):
+        import_files.rows(b"email,a\x00b\na@example.com,1\n")
+
+
+def test_a_file_in_a_form_may_lack_its_name() -> None:
+    """`curl -F 'file=<people.csv'` gives none."""
+    body = PART + b'file"\r\n\r\n' + HEADER + b"\r\n--xx--\r\n"
+    assert import_forms.read(body, FORM).file == HEADER
+
+
+def test_a_field_of_a_form_that_is_no_text() -> None:
+    """A switch is not guessed from bytes."""
+    with pytest.raises(Malformed, match="not UTF-8"):
+        import_forms.read(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
