@@ -119,11 +119,14 @@ class Contacts:
         async def work(transaction: Transaction) -> frozenset[str]:
             now = self.clock()
             locked = await workspaces.lock(transaction, caller.workspace)
-            stored = await _by_ids(transaction, caller, ids)
-            pairs = [(contact, changed_contact(contact, change, now)) for contact in stored]
-            if changed := [(before, after) for before, after in pairs if after is not before]:
-                await contact_writes.update(transaction, caller.workspace, locked, changed)
-            return frozenset(contact.id for contact in stored)
+            found: set[str] = set()
+            for part in contacts.parts(ids):
+                stored = await _by_ids(transaction, caller, part)
+                pairs = [(contact, changed_contact(contact, change, now)) for contact in stored]
+                if changed := [(before, after) for before, after in pairs if after is not before]:
+                    await contact_writes.update(transaction, caller.workspace, locked, changed)
+                found.update(contact.id for contact in stored)
+            return frozenset(found)
 
         return await self.engine.write(work)
 

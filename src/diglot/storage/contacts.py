@@ -1,6 +1,7 @@
 """Rows of contacts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, Table, Text, and_, bindparam, delete, insert, select, update
@@ -15,6 +16,7 @@ from diglot.storage.scans import pinned
 from diglot.storage.statement import BackendStatement, Statement
 from diglot.storage.tables import contacts, events, list_members, lists, segment_members
 
+T = TypeVar("T")
 _c = contacts.c
 _HERE = _c.workspace == bindparam("workspace")
 _BY_ID = Statement(select(*SHOWN).where(_HERE, _c.id == bindparam("id")))
@@ -81,6 +83,14 @@ _REDERIVE = Statement(
     .values({name: bindparam(f"new_{name}") for name in _DERIVED})
 )
 _SLICE_LENGTH = 1_000
+# A unit on PostgreSQL shares its thread with all requests: between two parts others have their turn.
+_PART_LENGTH = 250
+
+
+def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield a long sequence in parts, each short enough to be worked through at once."""
+    for start in range(0, len(items), _PART_LENGTH):
+        yield items[start : start + _PART_LENGTH]
 
 
 async def by_id(transaction: Transaction, workspace: int, id_: str) -> Contact | None:
@@ -119,19 +129,21 @@ async def insert_all(
     transaction: Transaction, workspace: int, new: Sequence[Contact], zone: ZoneInfo
 ) -> None:
     """Insert new contacts."""
-    await transaction.run_many(_INSERT, [row_of(workspace, contact, zone) for contact in new])
+    for part in parts(new):
+        await transaction.run_many(_INSERT, [row_of(workspace, contact, zone) for contact in part])
 
 
 async def update_all(
     transaction: Transaction, workspace: int, changed: Sequence[Contact], zone: ZoneInfo
 ) -> None:
     """Write contacts that exist, every column but their keys."""
-    values = []
-    for contact in changed:
-        row = row_of(workspace, contact, zone)
-        new = {f"new_{name}": row[name] for name in _CHANGED}
-        values.append(new | {"in_workspace": workspace, "at_pk": contact.pk})
-    await transaction.run_many(_UPDATE, values)
+    for part in parts(changed):
+        values = []
+        for contact in part:
+            row = row_of(workspace, contact, zone)
+            new = {f"new_{name}": row[name] for name in _CHANGED}
+            values.append(new | {"in_workspace": workspace, "at_pk": contact.pk})
+        await transaction.run_many(_UPDATE, values)
 
 
 async def remove_all(transaction: Transaction, workspace: int, pks: Sequence[int]) -> None:
