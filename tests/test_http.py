@@ -163,6 +163,23 @@ async def test_a_crash_is_logged_and_says_nothing(
     assert record.exc_info[2] is not None, "the traceback is in the log"
 
 
+@EVERY_DIALECT
+async def test_a_crash_has_the_error_body_of_its_surface(
+    server: Server, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients of every age read that something broke in the shape that they know."""
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(Segments, "counted", crash)
+    monkeypatch.setattr(Segments, "get", crash)
+    headers = bearer(await server.key(dialect.name, "one"))
+    for surface in dialect.surfaces:
+        answer = await server.client.get(f"{surface.prefix}/segments/x", headers=headers)
+        assert (answer.status_code, answer.content) == (500, _encoded(surface, RuntimeError(SECRET)))
+
+
 async def test_outside_every_prefix_there_is_nothing(server: Server) -> None:
     """Paths of no dialect answer plainly; a prefix ends where a part of the path ends."""
     for path in ("/", "/nothing", "/mailv1/segments", "/api/v1x", "/io", "/io/contactsx"):

@@ -61,6 +61,18 @@ async def test_misar_counts_each_call_by_the_minute(server: Server) -> None:
     assert (await _gets(server, "/mail/v1/segments", key, 1))[0].headers["x-ratelimit-remaining"] == "59"
 
 
+async def test_misars_other_routes_have_their_own_counts(server: Server) -> None:
+    """60 a minute for a call without a version, 200 on the contacts platform, whose body is one member."""
+    key = await server.key("misar", "one")
+    root = await _gets(server, "/mail/segments", key, 61)
+    assert [answer.status_code for answer in root] == [200] * 60 + [429]
+    assert root[60].json()["retryAfter"] == 50
+    platform = await _gets(server, "/io/contacts/segments/x", key, 201)
+    assert [answer.status_code for answer in platform] == [404] * 200 + [429]
+    assert platform[200].headers["retry-after"] == "50"
+    assert platform[200].json() == {"error": "Too many requests. Please slow down."}
+
+
 async def test_topmail_counts_all_calls_in_a_sliding_window(server: Server) -> None:
     """100 in any minute over all calls; the window before fades as the next one goes on."""
     key = await server.key("topmail", "one")
