@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from diglot.dialects.misar import import_files, import_forms
-from diglot.errors import Invalid, Malformed
+from diglot.errors import Invalid, Malformed, TooLarge
 
 HEADER = b"email,plan\n"
 FORM = "multipart/form-data; boundary=xx"
@@ -47,6 +47,7 @@ def test_any_delimiter(delimiter: str) -> None:
         (HEADER + "é@example.com,".encode("latin-1"), "The file is not UTF-8 (byte 12)"),
         ("email\n".encode("utf-16"), "The file is not UTF-8 (byte 1)"),
         (b"", "The file is empty"),
+        (b"email," + b"a," * 1_000, "A file has at most 1,000 columns"),
         (HEADER + b"a@example.com," + b"a" * (csv.field_size_limit() + 1), "Line 2 is not valid CSV"),
     ],
 )
@@ -55,6 +56,12 @@ def test_what_is_no_file(body: bytes, message: str) -> None:
     with pytest.raises(Malformed, match=r".*") as refused:
         import_files.rows(body)
     assert message in str(refused.value)
+
+
+def test_rows_without_end() -> None:
+    """Blank rows are no contacts, yet they are read."""
+    with pytest.raises(TooLarge, match="rows"):
+        import_files.rows(HEADER + b"\n" * import_files.MOST_ROWS)
 
 
 def test_nul_in_a_name_of_a_column() -> None:

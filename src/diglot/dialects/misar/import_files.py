@@ -22,6 +22,9 @@ from diglot.errors import Fault, Invalid, Malformed, Path, TooLarge
 from diglot.service.contact_values import Given
 
 MOST_CONTACTS: Final = 10_000
+MOST_COLUMNS: Final = 1_000
+# Blank ones included.
+MOST_ROWS: Final = 10 * MOST_CONTACTS
 # `metadata` is what they are in the older pages.
 CONTAINERS: Final = ("custom_fields", "customFields", "metadata")
 # The catalogued fields and the attributes of a contact, as given.
@@ -53,6 +56,7 @@ _CONTAINERS: Final = {_squeezed(name) for name in CONTAINERS}
 # In the vendor's answers, and nobody's to write.
 _IGNORED: Final = {_squeezed(name) for name in ("id", "updated_at", "lists", "list_id")}
 _METADATA: Final = "metadata."
+_LINE: Final = re.compile(r"[^\r\n]*")
 
 
 def rows(body: bytes) -> list[Row]:
@@ -64,6 +68,8 @@ def rows(body: bytes) -> list[Row]:
     number, header = next(records, (1, []))
     if not header:
         raise Malformed("The file is empty")
+    if len(header) > MOST_COLUMNS:
+        raise Malformed(f"A file has at most {MOST_COLUMNS:,} columns")
     columns = _columns(header, number)
     found: list[Row] = []
     for number, cells in records:
@@ -92,6 +98,8 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(lines, delimiter=_delimiter(text), strict=True, skipinitialspace=True)
     try:
         for number, written in enumerate(reader, 1):
+            if number > MOST_ROWS:
+                raise TooLarge(MOST_ROWS, "rows")
             cells = [cell.strip(WHITE_SPACE) for cell in written]
             if any(cells):
                 yield number, cells
@@ -101,8 +109,9 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _delimiter(text: str) -> str:
     """Return what stands first between the names of the columns: spreadsheets write one of three."""
-    header = next((line for line in io.StringIO(text) if line.strip()), "")
-    found = re.search("[,;\t]", re.sub('"[^"]*"', "", header))
+    header = _LINE.match(text.lstrip(" \r\n"))
+    assert header is not None
+    found = re.search("[,;\t]", re.sub('"[^"]*"', "", header[0]))
     return found[0] if found else ","
 
 
