@@ -173,7 +173,7 @@ async def test_the_lines_of_topmails_tracking_pages(
     replaced = {"https://api.topmail.so": live.base, "tm_live_abc123": key}
     listing, viewing = lines("topmail-tracking-curl.txt", replaced)
     status, view = await curl(viewing, tmp_path)
-    expected = {
+    expected: dict[str, Any] = {
         "id": "<uuid>",
         "contact_id": "<uuid>",
         "product_id": "prod_abc123",
