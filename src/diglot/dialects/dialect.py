@@ -96,10 +96,7 @@ class Call:
 
     async def answered(self, handler: Handler) -> Encoded:
         """Return what a handler answers, as bytes."""
-        answer = await handler(self)
-        if isinstance(answer, Encoded):
-            return answer
-        return Encoded(self.operation.status, encode(answer))
+        return Encoded(self.operation.status, encode(await handler(self)))
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Run what takes long on a thread of its own; a unit of work on SQLite has one already."""

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from litestar.types import Method
 
-from diglot.dialects.answers import Encoded
-
 if TYPE_CHECKING:
     from diglot.dialects.dialect import Call
 
-Handler = Callable[["Call"], Awaitable[msgspec.Struct | Encoded]]
+Handler = Callable[["Call"], Awaitable[msgspec.Struct]]
 JSON: Final = "application/json"
 MEGABYTE: Final = 1024 * 1024
 
