@@ -122,7 +122,9 @@ class Maker:
             return {"name": f"Key {self.made}", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
         if operation in ("createList", "updateList"):
             return self.list(dynamic=operation == "updateList" or rng.random() < 0.5)
-        if operation == "addListMembers":
+        if operation in ("createTag", "updateTag"):
+            return {"name": f"Tag {self.made}", "color": "#0a0B0c", "description": "Friends"}
+        if operation in ("addListMembers", "addTagContacts"):
             both = {"contact_ids": self.known.contacts}
             return rng.choice((both, {"contact_id": rng.choice(self.known.contacts)}))
         if operation in ("createWebhook", "updateWebhook"):

@@ -126,6 +126,8 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
         known.lists[:] = [await make("createList", maker.list(dynamic=False))]
         known.dynamic_lists[:] = [await make("createList", maker.list(dynamic=True))]
         await make("addListMembers", {"contact_ids": known.contacts})
+        known.tags[:] = [await make("createTag", {"name": f"tag {known.round}"})]
+        await make("addTagContacts", {"contact_ids": known.contacts})
     misar = "createWebhook" in calls
     register, remove = ("createWebhook", "deleteWebhook") if misar else ("createTrigger", "deleteTrigger")
     if known.webhooks:  # a workspace has room for so many

@@ -41,6 +41,7 @@ from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.services import Services
 from diglot.service.sessions import Sessions
+from diglot.service.tags import Tags
 from diglot.service.targets import read_targets
 from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
@@ -103,6 +104,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         lists=Lists(engine, clock, counts),
         events=Events(engine, clock),
         sessions=Sessions(engine, Limits(engine, clock), clock),
+        tags=Tags(engine, clock),
         limits=Limits(engine, clock, every=settings.requests_a_minute),
         repeats=Repeats(engine, clock),
         webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),

@@ -23,12 +23,13 @@ from diglot.storage.engine import sqlite_path
 
 UTC = ZoneInfo("UTC")
 LISTS = tuple(spec_data.population().lists.values())
-PURPOSES = (scans.COUNT, scans.PAGE, scans.IDS, scans.KEEP)
+PURPOSES = (scans.COUNT, scans.PAGE, scans.IDS, scans.AFTER, scans.KEEP)
 BACKENDS = pytest.mark.parametrize("backend", [SQLITE, POSTGRESQL], ids=lambda backend: backend.name)
 PINNED = "INDEXED BY sqlite_autoindex_contacts_1"
 ALLOWED = {
     "SEARCH contacts USING PRIMARY KEY (workspace=?)",
     "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk=?)",
+    "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk>?)",
 }
 DAY = "2026-01-01"
 INSTANT = "2026-01-01T00:00:00Z"

@@ -12,6 +12,7 @@ from diglot.service.own_keys import OwnKeys
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.sessions import Sessions
+from diglot.service.tags import Tags
 from diglot.service.webhooks import Webhooks
 from diglot.storage.engine import Inside, Transaction
 
@@ -24,6 +25,7 @@ class Services:
     contacts: Contacts
     lists: Lists
     events: Events
+    tags: Tags
     keys: Keys
     own_keys: OwnKeys
     sessions: Sessions
@@ -45,4 +47,5 @@ class Services:
             lists=replace(self.lists, engine=inside, counts=counts),
             webhooks=replace(self.webhooks, engine=inside),
             events=replace(self.events, engine=inside),
+            tags=replace(self.tags, engine=inside),
         )

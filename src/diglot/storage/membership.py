@@ -81,6 +81,13 @@ async def page(
     return [contact_of(row) for row in rows]
 
 
+async def after(transaction: Transaction, relation: Relation, pk: int, limit: int) -> list[Contact]:
+    """Return the next members after a key, oldest first: for walks that change what they pass."""
+    statement, values = relation.statement(scans.AFTER, transaction)
+    rows = await transaction.rows(statement, values | {"after": pk, "limit": limit})
+    return [contact_of(row) for row in rows]
+
+
 async def ids(transaction: Transaction, relation: Relation, window: Window) -> list[str]:
     """Return the ids of a window of the members, newest first."""
     statement, values = relation.statement(scans.IDS, transaction)

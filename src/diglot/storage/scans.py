@@ -59,6 +59,11 @@ def _ids(where: Expression) -> ClauseElement:
     return _windowed(pinned(select(_c.id)).where(_here(), where))
 
 
+def _after(where: Expression) -> ClauseElement:
+    found = pinned(select(*SHOWN)).where(_here(), where, _c.pk > bindparam("after"))
+    return found.order_by(_c.pk).limit(bindparam("limit"))
+
+
 def _keep(where: Expression) -> ClauseElement:
     segment = bindparam("segment", type_=segment_members.c.segment.type).label("segment")
     found = pinned(select(_c.workspace, segment, _c.pk)).where(_here(), where)
@@ -76,11 +81,13 @@ def _windowed(statement: Select[Any]) -> Select[Any]:
 COUNT: Final = "count"
 PAGE: Final = "page"
 IDS: Final = "ids"
+AFTER: Final = "after"
 KEEP: Final = "keep"
 _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     COUNT: _count,
     PAGE: _page,
     IDS: _ids,
+    AFTER: _after,
     KEEP: _keep,
 }
 _compiled: OrderedDict[tuple[str, str, str], Sql] = OrderedDict()

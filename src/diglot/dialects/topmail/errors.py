@@ -21,6 +21,7 @@ _MISSING = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
+    "tag": "Tag not found",
     NAMED_CONTACT: "Contact not found",
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",

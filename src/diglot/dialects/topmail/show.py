@@ -7,11 +7,12 @@ import msgspec
 
 from diglot.dialects.numbers import in_milliseconds, whole_if_integral
 from diglot.dialects.rules import write
-from diglot.dialects.topmail import wire, wire_lists
+from diglot.dialects.topmail import wire, wire_lists, wire_tags
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.model.contacts import SUBSCRIBED, Contact, ListName
 from diglot.model.lists import CountedList
 from diglot.model.segments import Condition, Segment
+from diglot.model.tags import Tag
 
 NAME = "topmail"
 
@@ -46,6 +47,19 @@ def contact_list(counted: CountedList) -> wire_lists.ContactList:
         one.type.value,
         msgspec.Raw(b"null") if one.segment is None else conditions(one.segment.condition),
         counted.count,
+        _time(one.created_at),
+        _time(one.updated_at),
+    )
+
+
+def tag(one: Tag) -> wire_tags.Tag:
+    """Show a tag."""
+    return wire_tags.Tag(
+        one.id,
+        one.name,
+        one.color,
+        one.description,
+        one.contact_count,
         _time(one.created_at),
         _time(one.updated_at),
     )

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from diglot.storage.migrations import tag_rows
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -99,6 +101,7 @@ def _tags() -> None:
         sa.UniqueConstraint("name_exact", "workspace"),
         sqlite_with_rowid=False,
     )
+    tag_rows.make(op.get_bind())
 
 
 def _events() -> None:

@@ -1,0 +1,72 @@
+"""Topmail's shapes of tags."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from diglot.dialects.topmail.wire import Count, Id, Pagination, Text, Time, WindowQuery
+
+Name = Annotated[str, Meta(min_length=1, max_length=50)]
+Color = Annotated[str, Meta(pattern="^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$", examples=["#6366f1"])]
+Description = Annotated[str, Meta(max_length=200)]
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """A tag with the number of contacts that bear it. A name that came with a contact may be longer."""
+
+    id: Id
+    name: str
+    color: str
+    description: Text
+    contact_count: Count
+    created_at: Time
+    updated_at: Time
+
+
+class TagAnswer(msgspec.Struct, frozen=True):
+    """One tag."""
+
+    data: Tag
+
+
+class TagListAnswer(msgspec.Struct, frozen=True):
+    """A window of tags."""
+
+    data: list[Tag]
+    pagination: Pagination
+
+
+class TagQuery(WindowQuery, frozen=True):
+    """Which tags."""
+
+    search: Annotated[str, Meta(description="A part of the name; case is ignored.")] = ""
+
+
+class TagCreate(msgspec.Struct, frozen=True):
+    """A new tag; no contact bears it yet."""
+
+    name: Name
+    color: Color | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+
+
+class TagPatch(msgspec.Struct, frozen=True):
+    """The parts of a tag to change; another name is given to its contacts too."""
+
+    name: Name | UnsetType = UNSET
+    color: Color | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+
+
+class Tagged(msgspec.Struct, frozen=True):
+    """How many contacts got a tag, and how many bear it now."""
+
+    added: Count
+    contact_count: Count
+
+
+class TaggedAnswer(msgspec.Struct, frozen=True):
+    """The answer to a tag put on contacts."""
+
+    data: Tagged
