@@ -41,6 +41,7 @@ class Worker:
     idle_seconds: float = IDLE_SECONDS
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: dict[Place, asyncio.Task[None]] = field(default_factory=dict)
+    _served: dict[Place, float] = field(default_factory=dict)
     _stopping: bool = False
     _purged: float = field(default_factory=time.monotonic)
 
@@ -82,16 +83,22 @@ class Worker:
             self._purged = time.monotonic()
             await self.deliveries.purge()
         now = self.deliveries.clock()
-        waiting = sorted(await self.deliveries.waiting(), key=lambda one: one.at)
-        idle = [one for one in waiting if (one.workspace, one.webhook) not in self._turns]
+        waiting = {(one.workspace, one.webhook): one for one in await self.deliveries.waiting()}
+        # Whoever had a turn is behind who had none for longer.
+        self._served = {place: turn for place, turn in self._served.items() if place in waiting}
+        idle = [waiting[place] for place in sorted(waiting, key=self._rank) if place not in self._turns]
         for one in idle:
             if one.at <= now and len(self._turns) < MOST_AT_ONCE:
                 self._start(one)
         later = [one.at - now for one in idle if one.at > now]
         return min([self.idle_seconds, *(microseconds / 1_000_000 for microseconds in later)])
 
+    def _rank(self, place: Place) -> float:
+        return self._served.get(place, 0.0)
+
     def _start(self, one: Waiting) -> None:
         place = (one.workspace, one.webhook)
+        self._served[place] = time.monotonic()
         turn = asyncio.create_task(self._turn(place))
         self._turns[place] = turn
         turn.add_done_callback(lambda _: self._ended(place))
@@ -129,10 +136,11 @@ class Worker:
         """Send a batch in its order; return whether there is time for another."""
         async with self.sender.connection() as connection:
             for delivery in batch.items:
-                if self._stopping or time.monotonic() > ends:
+                if self._stopping:
                     return False
                 attempt = await self._attempt(connection, batch.webhook, delivery)
-                if not await self.deliveries.settle(batch, delivery, attempt):
+                goes_on = await self.deliveries.settle(batch, delivery, attempt)
+                if not goes_on or time.monotonic() > ends:
                     return False
         return True
 

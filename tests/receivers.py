@@ -1,0 +1,91 @@
+"""A receiver of webhooks: an HTTP server that keeps what it gets and answers as it is told."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+Answer = Callable[["Got"], Awaitable[bytes]]
+
+
+@dataclass(frozen=True)
+class Got:
+    """A request that came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def email(self) -> str:
+        """Whom it is about."""
+        return str(self.json["data"]["email"])
+
+
+def answer(status: int, body: bytes = b"ok", *headers: str) -> bytes:
+    """Return an answer as bytes."""
+    lines = [f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@dataclass
+class Receiver:
+    """A receiver on a port of this machine; `say` decides the answers, in bytes."""
+
+    url: str = ""
+    port: int = 0
+    got: list[Got] = field(default_factory=list)
+    say: Answer | None = None
+    status: int = 200
+    connections: int = 0
+
+    @property
+    def emails(self) -> list[str]:
+        """Whom the requests were about, in their order."""
+        return [one.email for one in self.got]
+
+    async def wait(self, number: int, seconds: float = 30) -> None:
+        """Wait for so many requests."""
+        async with asyncio.timeout(seconds):
+            while len(self.got) < number:  # noqa: ASYNC110 - several may wait, each for a number of its own
+                await asyncio.sleep(0.005)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                got = await _read(reader)
+                self.got.append(got)
+                writer.write(answer(self.status) if self.say is None else await self.say(got))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+async def _read(reader: asyncio.StreamReader) -> Got:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in head[1:] if line)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    return Got(head[0].split(" ")[1], headers, await reader.readexactly(int(headers["content-length"])))
+
+
+@asynccontextmanager
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """Lend a receiver."""
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    receiver.port = server.sockets[0].getsockname()[1]
+    receiver.url = f"http://127.0.0.1:{receiver.port}/hook"
+    try:
+        yield receiver
+    finally:
+        server.close()
