@@ -66,9 +66,7 @@ class Receiver:
                 writer.write(answer(self.status) if self.say is None else await self.say(got))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+            return
 
 
 async def _read(reader: asyncio.StreamReader) -> Got:
@@ -78,14 +76,36 @@ async def _read(reader: asyncio.StreamReader) -> Got:
     return Got(head[0].split(" ")[1], headers, await reader.readexactly(int(headers["content-length"])))
 
 
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 @asynccontextmanager
-async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
-    """Lend a receiver."""
+async def receiving(
+    tls: ssl.SSLContext | None = None, handler: Handler | None = None
+) -> AsyncIterator[Receiver]:
+    """Lend a receiver; `handler` replaces what it does on a connection."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    serve = handler or receiver.serve
+    serving: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.transport.abort()
+            serving.discard(task)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     receiver.url = f"http://127.0.0.1:{receiver.port}/hook"
     try:
         yield receiver
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
+        # What was aborted is closed when the loop comes round to it.
+        await asyncio.sleep(0.01)

@@ -14,10 +14,11 @@ from diglot.delivery.sender import Sender
 from diglot.dialects.messages import Message
 from diglot.errors import Conflict, Invalid, NotFound
 from diglot.model.contacts import Change
-from diglot.model.webhooks import Attempt, Delivery, Webhook
+from diglot.model.webhooks import Attempt, Delivery, Event, Webhook
 from diglot.service import webhooks as registered
 from diglot.service.deliveries import GIVE_UP_AFTER, KEPT, LEASE, Batch, Deliveries
-from diglot.service.webhooks import WebhookChange
+from diglot.service.lists import Lists, NewList
+from diglot.service.webhooks import NewWebhook, WebhookChange
 from diglot.storage import deliveries as stored
 from diglot.storage import webhooks, workspaces
 from diglot.storage.engine import Engine, Transaction
@@ -87,6 +88,27 @@ async def test_an_import_tells_of_each(box: Outbox, receiver: Receiver) -> None:
     for n in range(2):
         assert [one.email for one in receiver.got if one.path.endswith(str(n))] == emails
     assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the last hundred are shown"
+
+
+async def test_lists_tell_of_who_comes_and_goes(box: Outbox, receiver: Receiver) -> None:
+    """Once for each; not of who was on it already, and not of who was not."""
+    events = ("list.member_added", "list.member_removed")
+    for word, event in zip(events, (Event.LIST_JOINED, Event.LIST_LEFT), strict=True):
+        new = NewWebhook("topmail", receiver.url, (word,), (event,), "secret")
+        await box.webhooks.create(box.caller, new)
+    lists = Lists(box.engine, box.clock)
+    made = (await lists.create(box.caller, NewList("Friends"))).list
+    people = [(await box.person(name)).id for name in ("ada", "bob")]
+    assert await lists.add(box.caller, made.id, people[:1]) == (1, 1)
+    assert await lists.add(box.caller, made.id, people) == (1, 2)
+    await lists.remove(box.caller, made.id, people[0])
+    with pytest.raises(NotFound):
+        await lists.remove(box.caller, made.id, people[0])
+    await deliver(box.worker())
+    told = sorted((one.json["event"], one.json["data"]["contact"]["email"]) for one in receiver.got)
+    emails = ("ada@example.com", "bob@example.com")
+    assert told == [(events[0], emails[0]), (events[0], emails[1]), (events[1], emails[0])]
+    assert {one.json["data"]["list"]["name"] for one in receiver.got} == {"Friends"}
 
 
 async def test_a_workspace_counts_its_webhooks(box: Outbox, receiver: Receiver) -> None:

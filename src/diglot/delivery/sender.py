@@ -144,11 +144,19 @@ def _why(error: Exception) -> str:
     """Say what went wrong without what only this machine should know, such as an address inside."""
     match error:
         case httpx.ConnectError():
-            cause = error.__cause__ and error.__cause__.__cause__
-            if isinstance(cause, ssl.SSLCertVerificationError):
+            cause = _certificate_error(error)
+            if cause is not None:
                 return f"its certificate is refused: {cause.verify_message}"
             return "it takes no connection"
         case httpx.InvalidURL() | ValueError():
             return "its URL cannot be used"
         case _:
             return f"the connection broke ({type(error).__name__})"
+
+
+def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """Return what was wrong with a certificate, if that is what an error comes from."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, ssl.SSLCertVerificationError):
+        found = found.__cause__ or found.__context__
+    return found

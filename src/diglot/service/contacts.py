@@ -14,6 +14,7 @@ from diglot.service import contact_writes, list_writes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contact_changes import changed_contact, new_contact
 from diglot.service.counts import Counts
+from diglot.service.segment_writes import Writing
 from diglot.storage import contacts, lists, membership, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
@@ -75,8 +76,9 @@ class Contacts:
                 raise Conflict("contact", "A contact with this email already exists")
             contact = new_contact(change, locked.pk, self.clock())
             await contact_writes.insert(transaction, caller.workspace, locked, [contact])
+            writing = Writing(transaction, caller.workspace, locked, self.clock())
             for id_ in change.lists:
-                await _join(transaction, caller.workspace, id_, contact)
+                await _join(writing, id_, contact)
             return contact
 
         return await self.engine.write(work)
@@ -212,13 +214,13 @@ class _Import:
             await contact_writes.update(transaction, workspace, self.locked, changed)
 
 
-async def _join(transaction: Transaction, workspace: int, list_id: str, contact: Contact) -> None:
+async def _join(writing: Writing, list_id: str, contact: Contact) -> None:
     uuid = read_id(list_id)
-    found = None if uuid is None else await lists.by_id(transaction, workspace, uuid)
+    found = None if uuid is None else await lists.by_id(writing.transaction, writing.workspace, uuid)
     if found is None:
         raise NotFound("list")
     list_writes.require_static(found[0], ("list_id",))
-    await list_writes.join(transaction, workspace, found[0], [contact])
+    await list_writes.join(writing, found[0], [contact])
 
 
 async def _by_ids(transaction: Transaction, caller: Caller, ids: Sequence[str]) -> list[Contact]:

@@ -9,8 +9,10 @@ from typing import Final
 from diglot.errors import Invalid, Path
 from diglot.model.contacts import Contact
 from diglot.model.lists import ContactList
+from diglot.model.webhooks import Event, Group, Occurrence, Subject
+from diglot.service import outbox
+from diglot.service.segment_writes import Writing
 from diglot.storage import lists
-from diglot.storage.engine import Transaction
 
 _BY_CONDITION: Final = "This list is dynamic: its conditions decide who is on it, nobody is put on it by hand"
 
@@ -21,17 +23,29 @@ def require_static(one: ContactList, path: Path = ()) -> None:
         raise Invalid.at(path, _BY_CONDITION)
 
 
-async def join(transaction: Transaction, workspace: int, one: ContactList, joining: Sequence[Contact]) -> int:
+async def join(writing: Writing, one: ContactList, joining: Sequence[Contact]) -> int:
     """Put contacts on a static list; those who are on it already stay. Return how many came to it."""
-    pks = {contact.pk for contact in joining}
-    new = pks - await lists.members_among(transaction, workspace, one.number, sorted(pks))
+    transaction, workspace = writing.transaction, writing.workspace
+    by_pk = {contact.pk: contact for contact in joining}
+    already = await lists.members_among(transaction, workspace, one.number, sorted(by_pk))
+    new = sorted(by_pk.keys() - already)
     if new:
-        await lists.join(transaction, workspace, one.number, sorted(new))
+        await lists.join(transaction, workspace, one.number, new)
+        await _tell(writing, Event.LIST_JOINED, one, [by_pk[pk] for pk in new])
     return len(new)
 
 
-async def leave(transaction: Transaction, workspace: int, one: ContactList, leaving: Contact) -> bool:
+async def leave(writing: Writing, one: ContactList, leaving: Contact) -> bool:
     """Take a contact off a static list; tell whether it was on it."""
-    found = await lists.members_among(transaction, workspace, one.number, [leaving.pk])
+    transaction, workspace = writing.transaction, writing.workspace
+    if not await lists.members_among(transaction, workspace, one.number, [leaving.pk]):
+        return False
     await lists.leave(transaction, workspace, one.number, leaving.pk)
-    return bool(found)
+    await _tell(writing, Event.LIST_LEFT, one, [leaving])
+    return True
+
+
+async def _tell(writing: Writing, event: Event, one: ContactList, moved: Sequence[Contact]) -> None:
+    group = Group(one.id, one.name)
+    occurrences = [Occurrence(event, Subject(contact, group)) for contact in moved]
+    await outbox.emit(writing.transaction, writing.workspace, writing.locked, occurrences, writing.now)

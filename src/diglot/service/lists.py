@@ -148,11 +148,12 @@ class Lists:
         """
 
         async def work(transaction: Transaction) -> tuple[int, int]:
-            await workspaces.lock(transaction, caller.workspace)
+            locked = await workspaces.lock(transaction, caller.workspace)
             one, count = await _by_id(transaction, caller, id_)
             list_writes.require_static(one)
             joining = await named_contacts(transaction, caller.workspace, ids)
-            came = await list_writes.join(transaction, caller.workspace, one, joining)
+            writing = Writing(transaction, caller.workspace, locked, self.clock())
+            came = await list_writes.join(writing, one, joining)
             return came, count + came
 
         return await self.engine.write(work)
@@ -161,7 +162,7 @@ class Lists:
         """Take a contact off a static list; raise `NotFound` when it is not on it."""
 
         async def work(transaction: Transaction) -> None:
-            await workspaces.lock(transaction, caller.workspace)
+            locked = await workspaces.lock(transaction, caller.workspace)
             one, _ = await _by_id(transaction, caller, id_)
             list_writes.require_static(one)
             contact = (
@@ -169,7 +170,8 @@ class Lists:
                 if contact_id is None
                 else await contacts.by_id(transaction, caller.workspace, contact_id)
             )
-            if contact is None or not await list_writes.leave(transaction, caller.workspace, one, contact):
+            writing = Writing(transaction, caller.workspace, locked, self.clock())
+            if contact is None or not await list_writes.leave(writing, one, contact):
                 raise NotFound("contact")
 
         await self.engine.write(work)
