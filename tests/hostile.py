@@ -127,7 +127,7 @@ class Maker:
         if operation in ("addListMembers", "addTagContacts"):
             both = {"contact_ids": self.known.contacts}
             return rng.choice((both, {"contact_id": rng.choice(self.known.contacts)}))
-        if operation in ("createWebhook", "updateWebhook"):
+        if operation.startswith(("create", "update")) and "Webhook" in operation:
             return self.webhook()
         if operation == "createTrigger":
             return {"targetUrl": "https://example.com/hook", "event": "contact.created", "secret": "shh"}

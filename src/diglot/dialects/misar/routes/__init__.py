@@ -8,6 +8,7 @@ from diglot.dialects.misar.routes import (
     keys,
     platform_segments,
     root_segments,
+    root_webhooks,
     segments,
     track,
     webhooks,
@@ -15,5 +16,5 @@ from diglot.dialects.misar.routes import (
 
 _RESOURCES: Final = (segments, contacts, contact_bulk, keys, track, webhooks)
 ENDPOINTS: Final = tuple(endpoint for each in _RESOURCES for endpoint in each.ENDPOINTS)
-ROOT_ENDPOINTS: Final = root_segments.ENDPOINTS
+ROOT_ENDPOINTS: Final = (*root_segments.ENDPOINTS, *root_webhooks.ENDPOINTS)
 PLATFORM_ENDPOINTS: Final = platform_segments.ENDPOINTS
