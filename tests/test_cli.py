@@ -208,8 +208,8 @@ def test_what_is_no_database_is_one_line(diglot: Diglot) -> None:
 def test_migrate(diglot: Diglot, empty: str) -> None:
     """The first run makes the tables, the second says that there is nothing to do."""
     first = diglot("migrate", "--database", empty)
-    assert (first.code, first.out) == (0, "The database is at revision 0002 now; it was empty.\n")
-    assert diglot("migrate", "--database", empty).out == "The database is at revision 0002 already.\n"
+    assert (first.code, first.out) == (0, "The database is at revision 0003 now; it was empty.\n")
+    assert diglot("migrate", "--database", empty).out == "The database is at revision 0003 already.\n"
 
 
 def test_a_command_on_a_database_without_tables(diglot: Diglot, empty: str) -> None:

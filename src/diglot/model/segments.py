@@ -47,7 +47,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment as stored. `number` is dense within the workspace; instants in microseconds."""
+    """A segment as stored. `number` is dense within the workspace; instants in microseconds.
+
+    `members` is how many the stored membership holds, None where it is evaluated when it is read.
+    """
 
     number: int
     id: str
@@ -59,6 +62,7 @@ class Segment:
     last_calculated_at: int | None
     created_at: int
     updated_at: int
+    members: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

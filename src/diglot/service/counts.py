@@ -25,8 +25,10 @@ class Counts:
 
     _counts: OrderedDict[_Key, int] = field(default_factory=OrderedDict)
 
-    def remembered(self, relation: Relation, state: State) -> int | None:
+    def remembered(self, transaction: Transaction, relation: Relation, state: State) -> int | None:
         """Return the number of members in a state, where that is known without asking."""
+        if relation.stored is not None:
+            return membership.remembered(transaction, relation)
         if relation.kept is None and tree.is_draft(relation.node):
             return 0
         key = _key(relation, state)
@@ -34,7 +36,7 @@ class Counts:
 
     async def count(self, transaction: Transaction, relation: Relation, state: State) -> int:
         """Return the number of members in the state that the transaction sees."""
-        found = self.remembered(relation, state)
+        found = self.remembered(transaction, relation, state)
         if found is None:
             found = await membership.count(transaction, relation)
             if (key := _key(relation, state)) is not None:
@@ -46,7 +48,7 @@ class Counts:
 
         A remembered count may be used, but none kept: what this transaction sees may be undone.
         """
-        found = self.remembered(relation, state)
+        found = self.remembered(transaction, relation, state)
         return await membership.count(transaction, relation) if found is None else found
 
     def _remember(self, key: _Key, count: int) -> None:
@@ -64,7 +66,7 @@ def _key(relation: Relation, state: State) -> _Key | None:
         if relation.narrow is None:
             return relation.workspace, state.version, "", kept
         node = relation.narrow
-    if membership.moves_with_time(node):
+    if relation.stored is not None or membership.moves_with_time(node):
         return None
     members = "" if kept is None else f"{kept} "
     return relation.workspace, state.version, relation.zone.key, members + tree.encode(node)

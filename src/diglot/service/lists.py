@@ -16,7 +16,7 @@ from diglot.service.clock import Clock, system_clock
 from diglot.service.counts import Counts
 from diglot.service.named import named_contacts
 from diglot.service.segment_writes import Keep, NewSegment, SegmentChange, Writing
-from diglot.storage import contacts, lists, membership, segments, workspaces
+from diglot.storage import contacts, lists, membership, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
@@ -83,8 +83,7 @@ class Lists:
         async def work(transaction: Transaction) -> Page[Contact]:
             one, _ = await _by_id(transaction, caller, id_)
             state = await workspaces.state(transaction, caller.workspace)
-            relation = Relation(caller.workspace, _node(one), None, self.clock(), state.zone)
-            relation = relation.narrowed(condition)
+            relation = _relation(caller, one, self.clock(), state).narrowed(condition)
             total = await self.counts.count(transaction, relation, state)
             return Page(await membership.page(transaction, relation, window), total)
 
@@ -136,7 +135,7 @@ class Lists:
             one, _ = await _by_id(transaction, caller, id_)
             await lists.remove(transaction, caller.workspace, one.number)
             if one.segment is not None:
-                await segments.remove(transaction, caller.workspace, one.segment.number)
+                await segment_writes.remove(transaction, caller.workspace, one.segment)
 
         await self.engine.write(work)
 
@@ -182,12 +181,12 @@ class Lists:
         one, by_hand = found
         if one.segment is None:
             return CountedList(one, by_hand)
-        relation = Relation.of(caller.workspace, one.segment, now, state.zone)
+        relation = Relation.of(caller.workspace, one.segment, now, state)
         return CountedList(one, await self.counts.count(transaction, relation, state))
 
     async def _recounted(self, transaction: Transaction, caller: Caller, one: ContactList) -> CountedList:
         state = await workspaces.state(transaction, caller.workspace)
-        relation = Relation(caller.workspace, _node(one), None, self.clock(), state.zone)
+        relation = _relation(caller, one, self.clock(), state)
         return CountedList(one, await self.counts.recount(transaction, relation, state))
 
 
@@ -204,10 +203,11 @@ async def _changed(writing: Writing, stored: ContactList, change: SegmentChange)
     return stored if changed == stored else replace(changed, updated_at=writing.now)
 
 
-def _node(one: ContactList) -> tree.Node:
-    if one.segment is None:
-        return tree.Predicate("lists", tree.Op.EQUALS, tree.Text(one.id))
-    return one.segment.condition.tree
+def _relation(caller: Caller, one: ContactList, now: int, state: State) -> Relation:
+    if one.segment is not None:
+        return Relation.of(caller.workspace, one.segment, now, state)
+    on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(one.id))
+    return Relation(caller.workspace, on_it, None, now, state.zone)
 
 
 async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> tuple[ContactList, int]:

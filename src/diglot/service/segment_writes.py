@@ -9,6 +9,7 @@ from typing import Any
 from diglot.conditions import tree
 from diglot.model.ids import new_id
 from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.service import memberships
 from diglot.storage import membership, segments
 from diglot.storage.engine import Transaction
 from diglot.storage.workspaces import Locked
@@ -65,8 +66,7 @@ async def make(writing: Writing, new: NewSegment, list_: int | None = None) -> S
         updated_at=writing.now,
     )
     await segments.insert_segment(writing.transaction, writing.workspace, segment, list_)
-    await _keep(writing, segment)
-    return segment
+    return await _evaluated(writing, segment)
 
 
 async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Segment:
@@ -76,14 +76,23 @@ async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Se
         await segments.update_segment(writing.transaction, writing.workspace, changed)
     if changed.revision != stored.revision:
         await segments.forget_members(writing.transaction, writing.workspace, changed.number)
-        await _keep(writing, changed)
+        return await _evaluated(writing, changed)
     return changed
 
 
-async def _keep(writing: Writing, segment: Segment) -> None:
-    if segment.type is SegmentType.STATIC:
-        zone = writing.locked.zone
-        await membership.keep(writing.transaction, writing.workspace, segment, writing.now, zone)
+async def remove(transaction: Transaction, workspace: int, segment: Segment) -> None:
+    """Delete a segment; its contacts stay."""
+    await segments.remove(transaction, workspace, segment.number)
+    if segment.members is not None:
+        await memberships.changed(transaction, workspace)
+
+
+async def _evaluated(writing: Writing, segment: Segment) -> Segment:
+    if segment.type is SegmentType.DYNAMIC:
+        return await memberships.evaluate(writing.transaction, writing.workspace, writing.locked, segment)
+    zone = writing.locked.zone
+    await membership.keep(writing.transaction, writing.workspace, segment, writing.now, zone)
+    return segment
 
 
 def _changed(stored: Segment, wanted: SegmentChange, now: int) -> Segment:

@@ -10,7 +10,7 @@ from diglot.model.contacts import Contact
 from diglot.model.pages import Page, Sort, Window
 from diglot.model.segments import Condition, CountedSegment, MemberChange, Segment, SegmentType
 from diglot.model.workspaces import Caller
-from diglot.service import segment_writes
+from diglot.service import memberships, segment_writes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.counts import Counts
 from diglot.service.segment_writes import KEEP, Keep, NewSegment, SegmentChange, Writing
@@ -94,7 +94,7 @@ class Segments:
 
         async def work(transaction: Transaction) -> list[str]:
             segment, state = await _with_state(transaction, caller, id_)
-            relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
+            relation = Relation.of(caller.workspace, segment, self.clock(), state)
             return await membership.ids(transaction, relation, Window(0, state.contact_count))
 
         return await self.engine.read(work)
@@ -129,12 +129,13 @@ class Segments:
 
         async def work(transaction: Transaction) -> CountedSegment:
             now = self.clock()
-            await workspaces.lock(transaction, caller.workspace, moves=False)
+            locked = await workspaces.lock(transaction, caller.workspace, moves=False)
             segment = await _segment(transaction, caller, id_)
             draft = tree.is_draft(segment.condition.tree) and segment.type is SegmentType.DYNAMIC
             if not draft:
                 segment = replace(segment, last_calculated_at=now)
                 await segments.update_segment(transaction, caller.workspace, segment)
+                segment = await memberships.evaluate(transaction, caller.workspace, locked, segment)
             return await self._recounted(transaction, caller, segment)
 
         return await self.engine.write(work)
@@ -161,14 +162,12 @@ class Segments:
         async def work(transaction: Transaction) -> None:
             await workspaces.lock(transaction, caller.workspace, moves=False)
             segment = await _segment(transaction, caller, id_)
-            await segments.remove(transaction, caller.workspace, segment.number)
+            await segment_writes.remove(transaction, caller.workspace, segment)
 
         await self.engine.write(work)
 
     async def _with(self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]) -> T:
-        segment, state = await self.engine.glance(lambda tx: _with_state(tx, caller, id_))
-        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
-        count = self.counts.remembered(relation, state)
+        segment, count = await self.engine.glance(lambda tx: self._remembered(tx, caller, id_))
         if count is not None:
             return part(CountedSegment(segment, count))
 
@@ -178,17 +177,24 @@ class Segments:
 
         return await self.engine.read(work)
 
+    async def _remembered(
+        self, transaction: Transaction, caller: Caller, id_: str | None
+    ) -> tuple[Segment, int | None]:
+        segment, state = await _with_state(transaction, caller, id_)
+        relation = Relation.of(caller.workspace, segment, self.clock(), state)
+        return segment, self.counts.remembered(transaction, relation, state)
+
     async def _relation(
         self, transaction: Transaction, caller: Caller, id_: str | None, condition: tree.Node | None = None
     ) -> tuple[Segment, Relation, int]:
         segment, state = await _with_state(transaction, caller, id_)
-        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone).narrowed(condition)
+        relation = Relation.of(caller.workspace, segment, self.clock(), state).narrowed(condition)
         return segment, relation, await self.counts.count(transaction, relation, state)
 
     async def _counted(
         self, transaction: Transaction, caller: Caller, segment: Segment, state: State, now: int
     ) -> CountedSegment:
-        relation = Relation.of(caller.workspace, segment, now, state.zone)
+        relation = Relation.of(caller.workspace, segment, now, state)
         return CountedSegment(segment, await self.counts.count(transaction, relation, state))
 
     async def _made(self, transaction: Transaction, caller: Caller, new: NewSegment) -> Segment:
@@ -208,7 +214,7 @@ class Segments:
 
     async def _recounted(self, transaction: Transaction, caller: Caller, segment: Segment) -> CountedSegment:
         state = await workspaces.state(transaction, caller.workspace)
-        relation = Relation.of(caller.workspace, segment, self.clock(), state.zone)
+        relation = Relation.of(caller.workspace, segment, self.clock(), state)
         return CountedSegment(segment, await self.counts.recount(transaction, relation, state))
 
 

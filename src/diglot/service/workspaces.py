@@ -5,6 +5,7 @@ from typing import Final
 
 from diglot.errors import Conflict, Invalid, NotFound
 from diglot.model.workspaces import Workspace, read_zone
+from diglot.service import memberships
 from diglot.service.clock import Clock, system_clock
 from diglot.service.passwords import check_new, hashed
 from diglot.storage import contacts, sessions, workspaces
@@ -49,7 +50,9 @@ class Workspaces:
             if found is None:
                 raise NotFound(f"workspace {name}")
             await workspaces.set_zone(transaction, found.number, time_zone)
+            locked = await workspaces.lock(transaction, found.number)
             await contacts.rederive(transaction, found.number, zone)
+            await memberships.evaluate_all(transaction, found.number, locked)
 
         await self.engine.write(work)
 

@@ -1,17 +1,28 @@
 """Rows of contacts."""
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Table, Text, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.model.contacts import Contact, ListName
 from diglot.model.pages import Window
 from diglot.storage.backends import Backend
 from diglot.storage.contact_rows import SHOWN, attribute_columns, contact_of, row_of
-from diglot.storage.engine import Transaction
+from diglot.storage.engine import Row, Transaction
 from diglot.storage.scans import pinned
 from diglot.storage.statement import BackendStatement, Statement
 from diglot.storage.tables import contacts, events, list_members, lists, segment_members
@@ -37,6 +48,18 @@ def _by_ids(backend: Backend) -> ClauseElement:
 
 
 BY_IDS = BackendStatement(_by_ids)
+
+
+def _of_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], ClauseElement]:
+    def build(backend: Backend) -> ClauseElement:
+        wanted = backend.is_any(_c.pk, [], BigInteger(), lambda _, kind: bindparam("keys", type_=kind))
+        return pinned(select(*columns)).where(_HERE, wanted).order_by(_c.pk.desc())
+
+    return build
+
+
+_BY_KEYS = BackendStatement(_of_keys(*SHOWN))
+_IDS_OF_KEYS = BackendStatement(_of_keys(_c.id))
 _PAGE = Statement(
     pinned(select(*SHOWN))
     .where(_HERE)
@@ -117,6 +140,25 @@ async def by_ids(transaction: Transaction, workspace: int, ids: Sequence[str]) -
     values = {"workspace": workspace, "ids": transaction.backend.encode_list(ids)}
     found = map(contact_of, await transaction.rows(BY_IDS, values))
     return {contact.id: contact for contact in found}
+
+
+async def by_keys(transaction: Transaction, workspace: int, keys: Sequence[int]) -> list[Contact]:
+    """Return the contacts of dense keys, newest first."""
+    return [contact_of(row) for row in await _rows_of_keys(transaction, _BY_KEYS, workspace, keys)]
+
+
+async def ids_of_keys(transaction: Transaction, workspace: int, keys: Sequence[int]) -> list[str]:
+    """Return the ids of the contacts of dense keys, newest first."""
+    return [row[0] for row in await _rows_of_keys(transaction, _IDS_OF_KEYS, workspace, keys)]
+
+
+async def _rows_of_keys(
+    transaction: Transaction, statement: BackendStatement, workspace: int, keys: Sequence[int]
+) -> Sequence[Row]:
+    if not keys:
+        return []
+    values = {"workspace": workspace, "keys": transaction.backend.encode_list(keys)}
+    return await transaction.rows(statement, values)
 
 
 async def page(transaction: Transaction, workspace: int, window: Window) -> list[Contact]:

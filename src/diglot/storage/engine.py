@@ -31,6 +31,14 @@ class Transaction(Protocol):
     @property
     def backend(self) -> Backend: ...
 
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What this process remembers of the database: the same object in every transaction."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may write: what it sees may then be undone, and is not for remembering."""
+
     async def rows(self, statement: Executable, values: Values = NO_VALUES) -> Sequence[Row]:
         """Return all rows."""
 

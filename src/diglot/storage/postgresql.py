@@ -32,9 +32,11 @@ class _Kept(asyncpg.Connection):
 class PostgreSQLTransaction:
     """A transaction, or a single statement, on a pooled connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, memory: dict[str, Any], *, writes: bool = False) -> None:
         self._connection = connection
         self.announced = False
+        self.memory = memory
+        self.writes = writes
 
     @property
     def backend(self) -> Backend:
@@ -72,6 +74,7 @@ class PostgreSQL:
         self._url = url
         self._pool: Any = None
         self._listener: Callable[[], None] | None = None
+        self._memory: dict[str, Any] = {}
 
     @property
     def backend(self) -> Backend:
@@ -110,7 +113,7 @@ class PostgreSQL:
 
     async def glance(self, work: Work[T]) -> T:
         async with self._pool.acquire() as connection:
-            return await work(PostgreSQLTransaction(connection))
+            return await work(PostgreSQLTransaction(connection, self._memory))
 
     async def fleeting(self, work: Work[T]) -> T:
         return await self.glance(work)
@@ -125,4 +128,4 @@ class PostgreSQL:
     @asynccontextmanager
     async def _transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
         async with self._pool.acquire() as connection, connection.transaction(**options):
-            yield PostgreSQLTransaction(connection)
+            yield PostgreSQLTransaction(connection, self._memory, writes=not options)

@@ -64,6 +64,10 @@ def _after(where: Expression) -> ClauseElement:
     return found.order_by(_c.pk).limit(bindparam("limit"))
 
 
+def _keys(where: Expression) -> ClauseElement:
+    return pinned(select(_c.pk)).where(_here(), where).order_by(_c.pk)
+
+
 def _keep(where: Expression) -> ClauseElement:
     segment = bindparam("segment", type_=segment_members.c.segment.type).label("segment")
     found = pinned(select(_c.workspace, segment, _c.pk)).where(_here(), where)
@@ -82,12 +86,14 @@ COUNT: Final = "count"
 PAGE: Final = "page"
 IDS: Final = "ids"
 AFTER: Final = "after"
+KEYS: Final = "keys"
 KEEP: Final = "keep"
 _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     COUNT: _count,
     PAGE: _page,
     IDS: _ids,
     AFTER: _after,
+    KEYS: _keys,
     KEEP: _keep,
 }
 _compiled: OrderedDict[tuple[str, str, str], Sql] = OrderedDict()

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
@@ -13,24 +12,19 @@ from diglot.model.segments import Condition, Segment, SegmentType, Source
 from diglot.storage.backends import ZERO, Backend, Expression
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import segment_members, segments, workspaces
-from diglot.storage.workspaces import State
+from diglot.storage.tables import segment_chunks, segment_members, segments, workspaces
+from diglot.storage.workspaces import STATE, State
 
 _c = segments.c
 SHOWN = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
-    *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at),
+    *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members),
 )
 # The segment behind a dynamic list is not a segment that a client sees as one.
 _HERE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
 _BY_ID = Statement(select(*SHOWN).where(_HERE, _c.id == bindparam("id")))
 _WITH_STATE = Statement(
-    select(
-        *SHOWN,
-        workspaces.c.contacts_version,
-        workspaces.c.contact_count,
-        workspaces.c.time_zone,
-    )
+    select(*SHOWN, *(workspaces.c[name] for name in STATE))
     .join(workspaces, workspaces.c.workspace == _c.workspace)
     .where(_HERE, _c.id == bindparam("id"))
 )
@@ -59,6 +53,12 @@ _FORGET = Statement(
     delete(segment_members).where(
         segment_members.c.workspace == bindparam("workspace"),
         segment_members.c.segment == bindparam("segment"),
+    )
+)
+_FORGET_CHUNKS = Statement(
+    delete(segment_chunks).where(
+        segment_chunks.c.workspace == bindparam("workspace"),
+        segment_chunks.c.segment == bindparam("segment"),
     )
 )
 
@@ -117,7 +117,7 @@ async def by_id_with_state(
 ) -> tuple[Segment, State] | None:
     """Return a segment by its UUID and the state of the workspace, of one snapshot without a transaction."""
     row = await transaction.row(_WITH_STATE, {"workspace": workspace, "id": id_})
-    return None if row is None else (segment_of(row[:-3]), State(row[-3], row[-2], ZoneInfo(row[-1])))
+    return None if row is None else (segment_of(row[: len(SHOWN)]), State.of(row[len(SHOWN) :]))
 
 
 async def page(
@@ -144,6 +144,7 @@ async def insert_segment(
         "id": segment.id,
         "type": segment.type.value,
         "list": list_,
+        "members": None,
         "created_at": segment.created_at,
     }
     await transaction.run(_INSERT, row)
@@ -157,7 +158,7 @@ async def update_segment(transaction: Transaction, workspace: int, segment: Segm
 
 async def remove(transaction: Transaction, workspace: int, number: int) -> None:
     """Delete a segment and its kept members; contacts stay."""
-    for statement in (_FORGET, _DELETE):
+    for statement in (_FORGET, _FORGET_CHUNKS, _DELETE):
         await transaction.run(statement, {"workspace": workspace, "segment": number})
 
 

@@ -41,7 +41,11 @@ _PRAGMAS: Final = (
 class SQLiteTransaction:
     """A transaction on the connection's own thread: awaits return at once."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, memory: dict[str, Any], *, writes: bool = False
+    ) -> None:
+        self.memory = memory
+        self.writes = writes
         self._execute = connection.execute
         self._execute_many = connection.executemany
         self.announced = False
@@ -131,6 +135,7 @@ class SQLite:
         self._writer: _Thread | None = None
         self._here: sqlite3.Connection | None = None
         self._glance: SQLiteTransaction | None = None
+        self._memory: dict[str, Any] = {}
         self._beside: sqlite3.Connection | None = None
         self._pending: deque[_Pending] = deque()
         self._drainer: asyncio.Task[None] | None = None
@@ -152,7 +157,7 @@ class SQLite:
                 await thread
             # Point reads of cached pages cost less than a hop to another thread.
             self._here = _open(self._path, shared=True)
-            self._glance = SQLiteTransaction(self._here)
+            self._glance = SQLiteTransaction(self._here, self._memory)
             self._beside = open_fleeting(self._path)
         except sqlite3.Error as error:
             await self.close()
@@ -175,7 +180,7 @@ class SQLite:
     async def read(self, work: Work[T]) -> T:
         reader = await self._readers.get()
         try:
-            return await reader.hop(partial(_read, work))
+            return await reader.hop(partial(_read, work, self._memory))
         finally:
             self._readers.put_nowait(reader)
 
@@ -186,7 +191,7 @@ class SQLite:
     async def fleeting(self, work: Work[T]) -> T:
         assert self._beside is not None
         try:
-            return drive(work(SQLiteTransaction(self._beside)))
+            return drive(work(SQLiteTransaction(self._beside, self._memory)))
         except sqlite3.OperationalError as error:
             raise Busy from error
 
@@ -203,7 +208,7 @@ class SQLite:
             while self._pending:
                 shared = [self._pending.popleft() for _ in range(min(len(self._pending), MOST_SHARED))]
                 try:
-                    await self._writer.hop(partial(_write, shared))
+                    await self._writer.hop(partial(_write, shared, self._memory))
                 except BaseException as error:  # noqa: BLE001 - every waiting request gets it
                     for unit in shared:
                         unit.error = error
@@ -225,20 +230,20 @@ def _settle(unit: _Pending) -> None:
         unit.future.set_result(unit.result)
 
 
-def _read(work: Work[T], connection: sqlite3.Connection) -> T:
+def _read(work: Work[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
     connection.execute("BEGIN")
     try:
-        return drive(work(SQLiteTransaction(connection)))
+        return drive(work(SQLiteTransaction(connection, memory)))
     finally:
         connection.execute("COMMIT")
 
 
-def _write(units: Sequence[_Pending], connection: sqlite3.Connection) -> None:
+def _write(units: Sequence[_Pending], memory: dict[str, Any], connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for unit in units:
             connection.execute("SAVEPOINT unit")
-            transaction = SQLiteTransaction(connection)
+            transaction = SQLiteTransaction(connection, memory, writes=True)
             try:
                 unit.result = drive(unit.work(transaction))
                 unit.announced = transaction.announced

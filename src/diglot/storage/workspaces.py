@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -12,6 +13,8 @@ from diglot.storage.statement import Statement
 from diglot.storage.tables import workspaces
 
 _c = workspaces.c
+# The columns of a state, in its order.
+STATE = ("contacts_version", "contact_count", "next_entry", "folded_entry", "time_zone")
 _SHOWN = (_c.workspace, _c.name, _c.time_zone)
 _BY_NAME = Statement(select(*_SHOWN).where(_c.name == bindparam("name")))
 _SIGNS_IN = Statement(select(*_SHOWN, _c.password).where(_c.name == bindparam("name")))
@@ -21,17 +24,26 @@ _SET_PASSWORD = Statement(
 _EVERY = Statement(select(*_SHOWN).order_by(_c.name))
 _NEXT = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
 _INSERT = Statement(insert(workspaces))
-_STATE = Statement(
-    select(_c.contacts_version, _c.contact_count, _c.time_zone).where(_c.workspace == bindparam("workspace"))
-)
+_STATE = Statement(select(*(_c[name] for name in STATE)).where(_c.workspace == bindparam("workspace")))
 _SET_ZONE = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
     .values(time_zone=bindparam("zone"), contacts_version=_c.contacts_version + 1)
 )
+_SET_FOLDED = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"))
+    .values(folded_entry=bindparam("entry"))
+)
+_SET_SEGMENTS = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"))
+    .values(segments_version=bindparam("version"))
+)
 # What rows are numbered by, each dense within its workspace.
-_COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery")
-_TAKEN = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries")
+_COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
+_LOCKED = ("folded_entry", "segments_version", "webhook_count", "time_zone")
+_TAKEN = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries", "entries")
 _TAKE = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
@@ -43,10 +55,11 @@ _TAKE = Statement(
         next_event=_c.next_event + bindparam("events"),
         next_webhook=_c.next_webhook + bindparam("webhooks"),
         next_delivery=_c.next_delivery + bindparam("deliveries"),
+        next_entry=_c.next_entry + bindparam("entries"),
         contact_count=_c.contact_count + bindparam("contacts"),
         contacts_version=_c.contacts_version + bindparam("versions"),
     )
-    .returning(*(_c[f"next_{name}"] for name in _COUNTERS), _c.webhook_count, _c.time_zone)
+    .returning(*(_c[f"next_{name}"] for name in _COUNTERS), *(_c[name] for name in _LOCKED))
 )
 
 
@@ -56,7 +69,15 @@ class State:
 
     version: int
     contact_count: int
+    logged: int
+    folded: int
     zone: ZoneInfo
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "State":
+        """Return the state of a row selected with `STATE`."""
+        version, contact_count, next_entry, folded, zone = row
+        return cls(version, contact_count, next_entry - 1, folded, ZoneInfo(zone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +99,9 @@ class Locked:
     event: int
     webhook: int
     delivery: int
+    entry: int
+    folded: int
+    segments_version: int
     webhooks: int
     zone: ZoneInfo
 
@@ -120,6 +144,8 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         **{f"next_{name}": 1 for name in _COUNTERS},
         "contacts_version": 0,
         "contact_count": 0,
+        "folded_entry": 0,
+        "segments_version": 0,
         "webhook_count": 0,
         "password": None,
         "created_at": now,
@@ -132,7 +158,17 @@ async def state(transaction: Transaction, workspace: int) -> State:
     """Return the state of a workspace as this transaction sees it."""
     row = await transaction.row(_STATE, {"workspace": workspace})
     assert row is not None
-    return State(row[0], row[1], ZoneInfo(row[2]))
+    return State.of(row)
+
+
+async def set_folded(transaction: Transaction, workspace: int, entry: int) -> None:
+    """Note the last entry of the log that the chunks hold."""
+    await transaction.run(_SET_FOLDED, {"in_workspace": workspace, "entry": entry})
+
+
+async def set_segments_version(transaction: Transaction, workspace: int, version: int) -> None:
+    """Note that the segments kept current are others now."""
+    await transaction.run(_SET_SEGMENTS, {"in_workspace": workspace, "version": version})
 
 
 async def set_zone(transaction: Transaction, workspace: int, zone: str) -> None:
@@ -151,6 +187,7 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     events: int = 0,
     webhooks: int = 0,
     deliveries: int = 0,
+    entries: int = 0,
     moves: bool = True,
 ) -> Locked:
     """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
@@ -158,7 +195,7 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     It is the first statement of every write in a workspace, so that writers queue there and never
     deadlock; a unit may lock again to take more keys. `moves` says that a membership may change.
     """
-    taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries)
+    taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, entries)
     values = {
         **dict(zip(_TAKEN, taken, strict=True)),
         "in_workspace": workspace,
@@ -167,9 +204,18 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     }
     row = await transaction.row(_TAKE, values)
     assert row is not None
-    first = [next_ - number for next_, number in zip(row[:-2], taken, strict=True)]
-    pk, segment, list_, tag, event, webhook, delivery = first
-    return Locked(pk, segment, list_, tag, event, webhook, delivery, row[-2], ZoneInfo(row[-1]))
+    return _locked(row, taken)
+
+
+def _locked(row: Sequence[Any], taken: Sequence[int]) -> Locked:
+    following = row[: len(taken)]
+    first = (next_ - number for next_, number in zip(following, taken, strict=True))
+    pk, segment, list_, tag, event, webhook, delivery, entry = first
+    folded, version, webhook_count, zone = row[len(taken) :]
+    return Locked(
+        *(pk, segment, list_, tag, event, webhook, delivery, entry),
+        *(folded, version, webhook_count, ZoneInfo(zone)),
+    )
 
 
 async def any_row(transaction: Transaction) -> None:

@@ -17,6 +17,7 @@ from diglot.storage.tables.core import (
     workspaces,
 )
 from diglot.storage.tables.events import events
+from diglot.storage.tables.memberships import membership_log, segment_chunks
 from diglot.storage.tables.tags import tags
 from diglot.storage.tables.webhooks import deliveries, webhooks
 
@@ -30,8 +31,10 @@ __all__ = [
     "keys",
     "list_members",
     "lists",
+    "membership_log",
     "metadata",
     "rate_counts",
+    "segment_chunks",
     "segment_members",
     "segments",
     "sessions",

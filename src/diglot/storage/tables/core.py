@@ -34,6 +34,11 @@ workspaces = Table(
     # Moves with every change that can move a membership.
     Column("contacts_version", BigInteger, nullable=False),
     Column("contact_count", BigInteger, nullable=False),
+    # The log of memberships: the next entry, and the last that is folded into the chunks.
+    Column("next_entry", BigInteger, nullable=False),
+    Column("folded_entry", BigInteger, nullable=False),
+    # Another number, never one used before, whenever the segments that are kept current change.
+    Column("segments_version", BigInteger, nullable=False),
     # How many webhooks want to hear of changes: a write reads it with its lock, and most find 0.
     Column("webhook_count", Integer, nullable=False),
     # An argon2 hash; without one nobody signs in.
@@ -123,6 +128,8 @@ segments = Table(
     Column("dialect", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("tree", Text, nullable=False),
+    # How many members the chunks hold; nothing where the membership is not kept, but evaluated when read.
+    Column("members", BigInteger),
     Column("revision", Integer, nullable=False),
     Column("last_calculated_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
