@@ -46,6 +46,8 @@ LIBRARIES = {
     "sqlite3": {"storage"},
     "litestar": {"dialects", "console", "app"},
     "argon2": {"service"},
+    "pyroaring": {"storage"},
+    "litestar": {"dialects", "app"},
     "granian": {"cli"},
     "httpx": {"forward", "delivery"},
     "click": {"cli"},

@@ -106,7 +106,7 @@ async def follow(transaction: Transaction, workspace: int, locked: Locked, write
             assert one is not None
             changes.append((one.pk, sorted(is_ - was), sorted(was - is_)))
     if changes:
-        await memberships.log(transaction, workspace, locked, changes)
+        await memberships.log(transaction, workspace, changes)
 
 
 def _differing(before: Contact, after: Contact) -> set[str]:

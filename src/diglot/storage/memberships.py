@@ -20,7 +20,7 @@ from diglot.storage.engine import Transaction
 from diglot.storage.overlay import CHUNK_BITS, Entry, Overlay
 from diglot.storage.statement import BackendStatement, Statement
 from diglot.storage.tables import membership_log, segment_chunks, segments
-from diglot.storage.workspaces import Locked, State
+from diglot.storage.workspaces import State
 
 # The log is folded into the chunks when it has so many entries.
 FOLD_AT: Final = 2_000
@@ -137,11 +137,10 @@ async def _write_chunks(
 async def log(
     transaction: Transaction,
     workspace: int,
-    locked: Locked,
     changes: Sequence[tuple[int, Sequence[int], Sequence[int]]],
 ) -> None:
     """Log who entered and left which segments: key, numbers entered, numbers left; fold when it is long."""
-    first = (await workspaces.lock(transaction, workspace, entries=len(changes), moves=False)).entry
+    taken = await workspaces.lock(transaction, workspace, entries=len(changes), moves=False)
     values = [
         {
             "workspace": workspace,
@@ -150,12 +149,12 @@ async def log(
             "added": _encode(added).decode(),
             "removed": _encode(removed).decode(),
         }
-        for entry, (pk, added, removed) in enumerate(changes, first)
+        for entry, (pk, added, removed) in enumerate(changes, taken.entry)
     ]
     await transaction.run_many(_LOG, values)
-    last = first + len(changes) - 1
-    if last - locked.folded >= FOLD_AT:
-        await fold(transaction, workspace, locked.folded, last)
+    last = taken.entry + len(changes) - 1
+    if last - taken.folded >= FOLD_AT:
+        await fold(transaction, workspace, taken.folded, last)
 
 
 async def fold(transaction: Transaction, workspace: int, folded: int, last: int) -> None:
