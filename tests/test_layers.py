@@ -47,7 +47,6 @@ LIBRARIES = {
     "litestar": {"dialects", "console", "app"},
     "argon2": {"service"},
     "pyroaring": {"storage"},
-    "litestar": {"dialects", "app"},
     "granian": {"cli"},
     "httpx": {"forward", "delivery"},
     "click": {"cli"},
