@@ -131,6 +131,10 @@ BAD = {
     "no-host": (("serve", "--host", ""), "host is empty"),
     "host": (("serve", "--host", "no such host"), "host 'no such host' is not an address of this machine"),
     "other-host": (("serve", "--host", "192.0.2.1"), "host '192.0.2.1' is not an address of this machine"),
+    "targets": (
+        ("serve", "--webhook-targets", "10.0.0.1/8"),
+        "webhook_targets: '10.0.0.1/8' is neither a host",
+    ),
     "upstream": (("serve", "--misar-upstream", "api.example.com"), "is not a URL such as https://"),
     "upstream-password": (("serve", "--topmail-upstream", "https://u:p@h"), "leave user and password out"),
     "upstream-timeout": (("serve", "--upstream-timeout", "0"), "upstream timeout 0 is not from 1 to 3600"),

@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+import engines
 from conftest import Tally
 from diglot.delivery import worker as workers
 from diglot.delivery.sender import Sender
@@ -21,7 +25,9 @@ from diglot.service.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookChange
 from diglot.storage import deliveries as stored
 from diglot.storage import webhooks, workspaces
-from diglot.storage.engine import Engine, Transaction
+from diglot.storage.backends import SQLITE
+from diglot.storage.engine import Engine, Transaction, sqlite_path
+from diglot.storage.statement import Statement
 from engines import Database
 from outboxes import SECOND, TARGETS, Outbox, deliver, outbox
 from receivers import Got, Receiver, answer, receiving
@@ -503,6 +509,25 @@ async def test_old_deliveries_are_forgotten(
     monkeypatch.setattr(workers, "_PURGE_SECONDS", 0.0)
     await deliver(worker)
     assert await box.sent(hook) == []
+
+
+def explained(path: Path, *statements: Statement) -> list[str]:
+    """Return how SQLite would look rows up."""
+    with closing(sqlite3.connect(path)) as connection:
+        plans = [
+            connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.names)).fetchall()
+            for sql in (statement.sql(SQLITE) for statement in statements)
+        ]
+    return [" ".join(row[3] for row in plan) for plan in plans]
+
+
+async def test_few_rows_are_looked_at() -> None:
+    """What waits is found by a seek for each webhook, whatever else there is."""
+    async with engines.SQLITE.fresh() as url:
+        plans = explained(sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
+    assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plans[0]
+    assert "INDEX deliveries_due (workspace=? AND webhook=?" in plans[1]
+    assert "INDEX deliveries_of_webhook (workspace=? AND webhook=?)" in plans[2]
 
 
 # Who hears of a commit

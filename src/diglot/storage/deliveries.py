@@ -25,7 +25,14 @@ _DUE = Statement(
     .order_by(_c.due_at, _c.delivery)
     .limit(bindparam("limit"))
 )
-_LAST = Statement(select(*_SHOWN).where(_HERE).order_by(_c.delivery.desc()).limit(bindparam("limit")))
+# SQLite would read all deliveries of the workspace for the few of a quiet webhook.
+_LAST = Statement(
+    select(*_SHOWN)
+    .with_hint(deliveries, "INDEXED BY deliveries_of_webhook", "sqlite")
+    .where(_HERE)
+    .order_by(_c.delivery.desc())
+    .limit(bindparam("limit"))
+)
 _RESULT = ("attempts", "due_at", "delivered_at", "last_status", "last_error", "last_response")
 _SETTLE = Statement(
     update(deliveries)

@@ -58,10 +58,10 @@ deliveries = Table(
     Column("last_response", Text),
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "delivery"),
-    UniqueConstraint("workspace", "webhook", "delivery"),
     ForeignKeyConstraint(["workspace", "webhook"], ["webhooks.workspace", "webhooks.webhook"]),
     sqlite_with_rowid=False,
 )
+Index("deliveries_of_webhook", *(deliveries.c[name] for name in ("workspace", "webhook", "delivery")))
 # Only what waits: the many that arrived cost it nothing.
 Index(
     "deliveries_due",

@@ -174,9 +174,9 @@ def _deliveries() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["workspace", "webhook"], ["webhooks.workspace", "webhooks.webhook"]),
         sa.PrimaryKeyConstraint("workspace", "delivery"),
-        sa.UniqueConstraint("workspace", "webhook", "delivery"),
         sqlite_with_rowid=False,
     )
+    op.create_index("deliveries_of_webhook", "deliveries", ["workspace", "webhook", "delivery"])
     waiting = sa.text("due_at IS NOT NULL")
     op.create_index(
         "deliveries_due",
