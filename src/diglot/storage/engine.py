@@ -128,8 +128,8 @@ class Inside:
         return await work(self._transaction)
 
     async def fleeting(self, work: Work[T]) -> T:
-        """Nothing fleeting happens inside a transaction: requests are counted before it begins."""
-        raise NotImplementedError
+        """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
+        raise RuntimeError("the fleeting tables are not part of a transaction")
 
 
 def connect(url: str) -> Engine:
