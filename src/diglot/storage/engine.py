@@ -129,6 +129,7 @@ class Inside:
 
     async def fleeting(self, work: Work[T]) -> T:
         """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
+        del work
         raise RuntimeError("the fleeting tables are not part of a transaction")
 
 
