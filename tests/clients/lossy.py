@@ -1,31 +1,42 @@
-"""A proxy that loses the first answer: the request arrives, and the client never hears of it."""
+"""A proxy that loses answers: the request arrives, and the client never hears of it."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 SECONDS: Final = 20
 
 
+@dataclass
+class Proxy:
+    """Where a proxy listens, how many answers it still loses, and how many connections it had."""
+
+    url: str
+    to_lose: int
+    connections: int = 0
+
+
 @asynccontextmanager
-async def losing_first_answer(base: str) -> AsyncIterator[str]:
-    """Lend the URL of a proxy before a server; its first connection is cut when the answer comes."""
+async def proxy(base: str, to_lose: int = 0) -> AsyncIterator[Proxy]:
+    """Lend a proxy before a server; its first connections are cut when their answers come."""
     where = urlsplit(base)
-    lost = asyncio.Event()
+    found = Proxy("", to_lose)
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         serving.add(task)
+        found.connections += 1
         there, back = await asyncio.open_connection(where.hostname, where.port)
         sending = asyncio.create_task(_pump(reader, back))
         with suppress(ConnectionError):
             while data := await there.read(65_536):
-                if not lost.is_set():
-                    lost.set()
+                if found.to_lose:
+                    found.to_lose -= 1
                     break
                 writer.write(data)
                 await writer.drain()
@@ -36,9 +47,9 @@ async def losing_first_answer(base: str) -> AsyncIterator[str]:
         await sending
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield found
     finally:
         server.close()
         await asyncio.wait_for(asyncio.gather(*serving), SECONDS)

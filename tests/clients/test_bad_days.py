@@ -6,7 +6,7 @@ import httpx
 import misarmail  # type: ignore[import-untyped]
 import pytest
 
-from clients.lossy import losing_first_answer
+from clients.lossy import Proxy, proxy
 from engines import Database
 from live import Live, running
 from server import bearer
@@ -18,8 +18,8 @@ SEGMENT = {"name": "All", "segment_type": "dynamic", "filter_criteria": RULES}
 async def test_a_segment_whose_answer_got_lost(live: Live) -> None:
     """The client sends its POST again by itself, without a name for it: there is one segment."""
     key = await live.key("misar")
-    async with losing_first_answer(live.base) as base:
-        client = misarmail.MisarMailClient(key, base_url=f"{base}/mail/v1")
+    async with proxy(live.base, to_lose=1) as before:
+        client = misarmail.MisarMailClient(key, base_url=f"{before.url}/mail/v1")
         made = await asyncio.to_thread(client._request, "POST", "/segments", SEGMENT)
         listed = await asyncio.to_thread(client._request, "GET", "/segments")
     assert [one["id"] for one in listed["data"]["segments"]] == [made["data"]["id"]]
@@ -28,8 +28,8 @@ async def test_a_segment_whose_answer_got_lost(live: Live) -> None:
 async def test_a_contact_whose_answer_got_lost(live: Live) -> None:
     """The client's own retry meets the contact that it made: 409 as ever, and nothing is there twice."""
     key = await live.key("misar")
-    async with losing_first_answer(live.base) as base:
-        client = misarmail.MisarMailClient(key, base_url=f"{base}/mail/v1")
+    async with proxy(live.base, to_lose=1) as before:
+        client = misarmail.MisarMailClient(key, base_url=f"{before.url}/mail/v1")
         with pytest.raises(misarmail.MisarMailError, match="already exists") as raised:
             await asyncio.to_thread(client.contacts.create, {"email": "ada@example.com"})
         assert raised.value.status == 409
@@ -41,8 +41,8 @@ async def test_a_named_contact_whose_answer_got_lost(live: Live, dialect: str, p
     """With an idempotency key the second request gets the answer that the first should have had."""
     headers = {**bearer(await live.key(dialect)), "Idempotency-Key": "one"}
     async with (
-        losing_first_answer(live.base) as base,
-        httpx.AsyncClient(base_url=base + prefix, headers=headers) as client,
+        proxy(live.base, to_lose=1) as before,
+        httpx.AsyncClient(base_url=before.url + prefix, headers=headers) as client,
     ):
         with pytest.raises(httpx.TransportError):
             await client.post("/contacts", json={"email": "ada@example.com"})
@@ -52,10 +52,15 @@ async def test_a_named_contact_whose_answer_got_lost(live: Live, dialect: str, p
 
 
 async def test_limits_that_are_reached(database: Database) -> None:
-    """The client asks again by itself, then raises; its error is no plan error. Topmail says when to ask."""
-    async with database.fresh() as url, running(url, "--rate-limits", "1") as live:
-        client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
-        refused = await _refused(client)
+    """The client asks three times in all, then raises what is no plan error. Topmail says when to ask."""
+    async with (
+        database.fresh() as url,
+        running(url, "--rate-limits", "1") as live,
+        proxy(live.base) as before,
+    ):
+        client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{before.url}/mail/v1")
+        refused, asked = await _refused(client, before)
+        assert asked == 3
         assert type(refused) is misarmail.MisarMailError
         assert refused.status == 429
         assert "Too many requests. Please slow down." in str(refused)
@@ -67,11 +72,12 @@ async def test_limits_that_are_reached(database: Database) -> None:
         assert 1 <= int(answer.headers["retry-after"]) <= 120
 
 
-async def _refused(client: misarmail.MisarMailClient) -> misarmail.MisarMailError:
-    """Ask until a request is refused: a minute may end between two, so that one more passes."""
+async def _refused(client: misarmail.MisarMailClient, before: Proxy) -> tuple[misarmail.MisarMailError, int]:
+    """Ask until a call is refused, and return how often it asked: a minute may end between two calls."""
     for _ in range(5):
+        earlier = before.connections
         try:
             await asyncio.to_thread(client.contacts.list)
         except misarmail.MisarMailError as error:
-            return error
-    raise AssertionError("five requests passed where one may")
+            return error, before.connections - earlier
+    raise AssertionError("five calls passed where one may")
