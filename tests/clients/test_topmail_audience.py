@@ -46,7 +46,7 @@ class Shop:
 
 @pytest.mark.parametrize("header", [bearer, _x_api_key], ids=["Authorization", "X-API-Key"])
 @pytest.mark.parametrize("prefix", ["tm_live_", "tm_test_"])
-async def test_a_story(live: Live, header: Any, prefix: str, database: Database, tally: Tally) -> None:
+async def test_a_shop(live: Live, header: Any, prefix: str, database: Database, tally: Tally) -> None:
     """People join lists, bear tags, buy, and leave; whatever asks sees each step at once."""
     key = await live.key("topmail", prefix=prefix)
     async with httpx.AsyncClient(base_url=f"{live.base}/api/v1", headers=header(key)) as client:
