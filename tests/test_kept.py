@@ -13,23 +13,20 @@ import pytest_asyncio
 import canonical
 import generate as drawn
 from conftest import SEED
-from diglot.conditions import tree
 from diglot.errors import DiglotError
 from diglot.model.contacts import Change
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
 from diglot.model.workspaces import Caller
 from diglot.service.contacts import Contacts
-from diglot.service.memberships import is_kept
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import Workspaces, get_or_create
-from diglot.storage import membership, memberships, segments, workspaces
+from diglot.storage import memberships, workspaces
 from diglot.storage.engine import Engine, Inside, Transaction, connect
-from diglot.storage.membership import Relation
 from diglot.storage.overlay import Entry, Overlay
+from memberships import EVERYBODY, compare
 
 NOW = 1_772_366_400_000_000
-EVERYBODY = Window(0, 1_000_000)
 PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
 TAGS = ("vip", "VIP", "Ä", "new")
 
@@ -128,32 +125,20 @@ class World:
         node = canonical.read(written, "UTC")
         return Condition(node, Source("canonical", "{}"))
 
+    async def compare(self, engine: Engine) -> None:
+        """Compare every membership with a full evaluation, in one process."""
+        await compare(engine, self.caller.workspace, NOW, self.rng)
+
     async def check(self) -> None:
         """Compare every membership, its count and its pages with a full evaluation, in both processes."""
         for engine in self.engines:
-            await engine.read(self._compare)
+            await self.compare(engine)
         for id_ in self.segments:
             counts = [
                 (await Segments(one, lambda: NOW).counted(self.caller, id_)).count for one in self.engines
             ]
             ids = (await Segments(self.engine, lambda: NOW).member_ids(self.caller, id_, EVERYBODY))[1]
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
-
-    async def _compare(self, transaction: Transaction) -> None:
-        workspace = self.caller.workspace
-        state = await workspaces.state(transaction, workspace)
-        for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
-            assert (one.members is not None) == is_kept(one)
-            relation = Relation.of(workspace, one, NOW, state)
-            live = Relation(workspace, one.condition.tree, None, NOW, state.zone)
-            expected = await membership.ids(transaction, live, EVERYBODY)
-            assert await membership.ids(transaction, relation, EVERYBODY) == expected, tree.encode(
-                one.condition.tree
-            )
-            assert await membership.count(transaction, relation) == len(expected)
-            window = Window(self.rng.randint(0, len(expected) + 1), self.rng.randint(1, 7))
-            page = [found.id for found in await membership.page(transaction, relation, window)]
-            assert page == expected[window.offset : window.offset + window.limit]
 
 
 @pytest_asyncio.fixture
@@ -242,7 +227,7 @@ async def test_writes_and_reads_at_once(world: World) -> None:
     async def read() -> int:
         reads = 0
         while not done.is_set():
-            await world.engine.read(world._compare)
+            await world.compare(world.engine)
             reads += 1
         return reads
 
