@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
@@ -19,7 +21,7 @@ from granian.server.mp import MPServer
 from diglot.app import from_environment
 from diglot.cli.database import check
 from diglot.errors import Misconfigured
-from diglot.http import HEALTH
+from diglot.http import HEALTH, App
 from diglot.settings import Settings, to_environment
 
 # After this a worker that does not end is killed, so that a stop always ends.
@@ -130,7 +132,25 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
-    server.serve(target_loader=from_environment, wrap_loader=False)
+    server.serve(target_loader=_loaded, wrap_loader=False)
+
+
+def _loaded() -> App:
+    """Return the app of a worker process, which ends with the process that started it.
+
+    One that went on alone would keep the port, and nobody would stop it.
+    """
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    return from_environment()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(STOP_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def announce(url: str) -> None:
