@@ -3,11 +3,13 @@
 import asyncio
 import os
 import re
+import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -39,25 +41,47 @@ class Live:
         finally:
             await engine.close()
 
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer; the one that started them is `pid`."""
+        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    async def answers(self) -> None:
+        """Wait until it answers."""
+        async with asyncio.timeout(SECONDS), httpx.AsyncClient(base_url=self.base) as client:
+            while True:
+                try:
+                    assert (await client.get("/health")).status_code == 200
+                except httpx.TransportError:
+                    await asyncio.sleep(0.02)
+                else:
+                    return
+
+    def kill(self) -> None:
+        """End all processes of the server at once, with SIGKILL."""
+        os.killpg(self.pid, signal.SIGKILL)
+
 
 @asynccontextmanager
-async def running(url: str, *options: str) -> AsyncIterator[Live]:
-    """Serve a migrated database until the end of the block; the server then leaves with 0."""
+async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Live]:
+    """Serve a migrated database until the end of the block; the server then leaves with 0, or as told."""
     serve = ("-m", "diglot", "serve", "--port", "0", "--database", url)
     # Requests are not counted unless a test asks for it; the last of two flags wins.
     command = (sys.executable, *serve, "--rate-limits", "off", *options)
     settings = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=settings)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=PIPE, env=settings, start_new_session=True
+    )
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode()
         found = _ADDRESS.search(line)
         assert found is not None, f"no address in {line!r}"
-        async with httpx.AsyncClient(base_url=found[0]) as client:
-            assert (await client.get("/health")).status_code == 200
-        yield Live(found[0], url, pid=process.pid)
+        live = Live(found[0], url, pid=process.pid)
+        await live.answers()
+        yield live
     finally:
         if process.returncode is None:
             process.terminate()
         code = await asyncio.wait_for(process.wait(), SECONDS)
-    assert code == 0, f"the server left with {code}"
+    assert code == leaves, f"the server left with {code}"

@@ -1,0 +1,1 @@
+"""Clients that write at random and know what must be there."""
