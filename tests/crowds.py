@@ -69,7 +69,7 @@ class Crowd:
         return frozenset(names[id_] for id_ in ids)
 
     def _relation(self, node: tree.Node, now: datetime) -> Relation:
-        return Relation(self.workspace, node, None, micros(now), self.zone)
+        return Relation(self.workspace, node, micros(now), self.zone)
 
 
 def micros(instant: datetime) -> int:

@@ -1,144 +1,25 @@
 """Memberships that are kept current: after any writes they are what a full evaluation finds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from random import Random
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 import canonical
-import generate as drawn
 from conftest import SEED
 from diglot.errors import DiglotError
 from diglot.model.contacts import Change
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
-from diglot.model.workspaces import Caller
 from diglot.service.contacts import Contacts
-from diglot.service.segments import NewSegment, SegmentChange, Segments
+from diglot.service.segments import NewSegment, Segments
 from diglot.service.workspaces import Workspaces, get_or_create
 from diglot.storage import memberships, workspaces
-from diglot.storage.engine import Engine, Inside, Transaction, connect
-from diglot.storage.overlay import Entry, Overlay
-from memberships import EVERYBODY, compare
-
-NOW = 1_772_366_400_000_000
-PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
-TAGS = ("vip", "VIP", "Ä", "new")
-
-
-@dataclass
-class World:
-    """Two processes on one database: each has an engine and services of its own."""
-
-    engines: Sequence[Engine]
-    caller: Caller
-    rng: Random
-    ids: list[str] = field(default_factory=list)
-    segments: list[str] = field(default_factory=list)
-    made: int = 0
-
-    @property
-    def engine(self) -> Engine:
-        return self.rng.choice(self.engines)
-
-    def contacts(self) -> Contacts:
-        return Contacts(self.engine, lambda: NOW + self.made)
-
-    def change(self) -> Change:
-        """Return a change of a few fields."""
-        rng = self.rng
-        values: dict[str, Any] = {}
-        if rng.random() < 0.4:
-            values["tags"] = rng.sample(TAGS, rng.randint(0, 3))
-        if rng.random() < 0.3:
-            values["engagement_score"] = rng.choice((None, 0.0, 50.0, 99.5))
-        if rng.random() < 0.3:
-            values["first_name"] = rng.choice((None, "Ada", "", "ÄDA", "bo"))
-        if rng.random() < 0.3:
-            values["status"] = rng.choice(("subscribed", "unsubscribed", "bounced"))
-        attributes = {"plan": rng.choice(PLANS)} if rng.random() < 0.4 else {}
-        return Change(values, attributes)
-
-    async def step(self) -> None:
-        """Do something that may move memberships."""
-        self.made += 1
-        action = self.rng.choice((self._create, self._update, self._update, self._update, self._delete))
-        if self.rng.random() < 0.1:
-            action = self.rng.choice((self._import, self._segment, self._edit, self._drop))
-        await action()
-
-    async def _create(self) -> None:
-        self.made += 1
-        change = self.change()
-        change.values["email"] = f"c{self.made}@example.com"
-        self.ids.append((await self.contacts().create(self.caller, change)).id)
-
-    async def _update(self) -> None:
-        if self.ids:
-            await self.contacts().change(self.caller, self.rng.choice(self.ids), self.change())
-
-    async def _delete(self) -> None:
-        if len(self.ids) > 5:
-            await self.contacts().delete(self.caller, self.ids.pop(self.rng.randrange(len(self.ids))))
-
-    async def _import(self) -> None:
-        changes = [self.change() for _ in range(self.rng.randint(1, 30))]
-        for change in changes:
-            change.values["email"] = f"i{self.rng.randint(0, 40)}@example.com"
-        await self.contacts().import_all(self.caller, changes)
-
-    async def _segment(self) -> None:
-        new = NewSegment(f"s{self.made}", self.condition())
-        made = await Segments(self.engine, lambda: NOW).create_counted(self.caller, new)
-        self.segments.append(made.segment.id)
-
-    async def _edit(self) -> None:
-        if self.segments:
-            change = SegmentChange(condition=self.condition())
-            id_ = self.rng.choice(self.segments)
-            await Segments(self.engine, lambda: NOW).change_counted(self.caller, id_, change)
-
-    async def _drop(self) -> None:
-        if len(self.segments) > 4:
-            id_ = self.segments.pop(self.rng.randrange(len(self.segments)))
-            await Segments(self.engine, lambda: NOW).delete(self.caller, id_)
-
-    def condition(self) -> Condition:
-        """Return a condition that time does not move, most often one about what changes here."""
-        rng = self.rng
-        written = rng.choice(
-            (
-                {"field": "attributes.plan", "operator": "equals", "operand": rng.choice(("pro", 5, True))},
-                {"field": "tags", "operator": rng.choice(("contains", "not_contains")), "operand": "vip"},
-                {"field": "subscribed", "operator": "equals", "operand": True},
-                {"field": "engagement_score", "operator": "gte", "operand": 50},
-                {"not": {"field": "first_name", "operator": "contains", "operand": "ä"}},
-                {"field": "attributes.plan", "operator": "is_empty"},
-                drawn.condition(rng),
-            )
-        )
-        node = canonical.read(written, "UTC")
-        return Condition(node, Source("canonical", "{}"))
-
-    async def compare(self, engine: Engine) -> None:
-        """Compare every membership with a full evaluation, in one process."""
-        await compare(engine, self.caller.workspace, NOW, self.rng)
-
-    async def check(self) -> None:
-        """Compare every membership, its count and its pages with a full evaluation, in both processes."""
-        for engine in self.engines:
-            await self.compare(engine)
-        for id_ in self.segments:
-            counts = [
-                (await Segments(one, lambda: NOW).counted(self.caller, id_)).count for one in self.engines
-            ]
-            ids = (await Segments(self.engine, lambda: NOW).member_ids(self.caller, id_, EVERYBODY))[1]
-            assert {*counts, ids.total, len(ids.items)} == {counts[0]}
+from diglot.storage.changes import Change as Moved
+from diglot.storage.engine import Inside, Transaction, connect
+from diglot.storage.overlay import Overlay, Row
+from worlds import NOW, World, world_of
 
 
 @pytest_asyncio.fixture
@@ -147,24 +28,25 @@ async def world(
 ) -> AsyncIterator[World]:
     """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
     monkeypatch.setattr(memberships, "FOLD_AT", 25)
+    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
     engines = [connect(url), connect(url)]
     for engine in engines:
         await engine.open()
     made = await engines[0].write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
-    caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
-    yield World(engines, caller, Random(pytestconfig.stash[SEED]))
+    yield world_of(engines, made.number, pytestconfig.stash[SEED])
     for engine in engines:
         await engine.close()
 
 
-async def test_random_writes(world: World) -> None:
+async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
     """Contacts come, change and go, segments too, in two processes; now and then everything is compared."""
     for _ in range(6):
         await world._segment()
-    for _ in range(300):
+    for _ in range(pytestconfig.getoption("--world-steps")):
         await world.step()
         if world.rng.random() < 0.1:
             await world.check()
+    await world.move_zone()
     await world.check()
 
 
@@ -182,12 +64,12 @@ async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
     for number in range(6):
 
         async def work(transaction: Transaction, number: int = number) -> None:
-            inside = Contacts(Inside(transaction), lambda: NOW)
+            inside = Contacts(Inside(transaction), world.clock)
             for id_ in world.ids[: 5 * number]:
                 await inside.change(world.caller, id_, world.change())
             if number % 2:
                 new = NewSegment("undone", world.condition())
-                await Segments(Inside(transaction), lambda: NOW).create_counted(world.caller, new)
+                await Segments(Inside(transaction), world.clock).create_counted(world.caller, new)
                 await inside.change(world.caller, world.ids[0], world.change())
             raise Undone
 
@@ -209,10 +91,10 @@ async def test_a_change_of_zone_moves_memberships(world: World) -> None:
     written = {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}
     condition = Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
     new = NewSegment("before", condition)
-    made = await Segments(world.engine, lambda: NOW).create_counted(world.caller, new)
+    made = await Segments(world.engine, world.clock).create_counted(world.caller, new)
     assert made.count == 0
     await Workspaces(world.engine).set_zone("one", "America/New_York")
-    assert (await Segments(world.engine, lambda: NOW).counted(world.caller, made.segment.id)).count == 2
+    assert (await Segments(world.engine, world.clock).counted(world.caller, made.segment.id)).count == 2
     await world.check()
 
 
@@ -251,7 +133,7 @@ async def test_members_in_several_chunks(world: World) -> None:
     condition = Condition(
         canonical.read({"field": "email", "operator": "is_set"}, "UTC"), Source("canonical", "{}")
     )
-    made = await Segments(world.engine, lambda: NOW).create_counted(
+    made = await Segments(world.engine, world.clock).create_counted(
         world.caller, NewSegment("all", condition)
     )
     ids = [
@@ -261,7 +143,7 @@ async def test_members_in_several_chunks(world: World) -> None:
         for engine in world.engines:
             found: list[str] = []
             for offset in range(0, 42, limit):
-                page = await Segments(engine, lambda: NOW).members(
+                page = await Segments(engine, world.clock).members(
                     world.caller, made.segment.id, Window(offset, limit)
                 )
                 found += [one.id for one in page.items]
@@ -270,12 +152,18 @@ async def test_members_in_several_chunks(world: World) -> None:
 
 def test_an_overlay_keeps_the_net_change() -> None:
     """Whoever enters and leaves again is in neither list; an older overlay stays what it was."""
-    first = Overlay(0, 0).then([Entry(1, 5, "[1,2]", "[]"), Entry(2, 6, "[1]", "[3]")], 2)
-    second = first.then(
-        [Entry(3, 5, "[]", "[1]"), Entry(4, 6, "[3]", "[]"), Entry(5, 70_000, "[1]", "[]")], 5
-    )
+    first = Overlay(0, 0).then([_row(1, 5, [1, 2], []), _row(2, 6, [1], [3])], 2)
+    second = first.then([_row(3, 5, [], [1]), _row(4, 6, [3], []), _row(5, 70_000, [1], [])], 5)
     assert [sorted(one) for one in first.change(1)] == [[5, 6], []]
     assert [sorted(one) for one in second.change(1)] == [[6, 70_000], []]
     assert [sorted(one) for one in second.change(3)] == [[], []]
+    assert (sorted(second.nets[1].passed), sorted(second.nets[3].passed)) == ([5], [6])
     assert second.counts(1, {0: 3}) == {0: 4, 1: 1}
     assert (first.logged, second.logged, second.count(1, 3)) == (2, 5, 5)
+    whole = second.then([Row(8, whole=True, changes=[Moved(1, [1, 2], [6])])], 8)
+    assert (whole.count(1, 9), whole.nets[1].first) == (9, 9)
+
+
+def _row(entry: int, pk: int, added: list[int], removed: list[int]) -> Row:
+    entered = [Moved(number, [pk], []) for number in added]
+    return Row(entry, whole=False, changes=entered + [Moved(number, [], [pk]) for number in removed])

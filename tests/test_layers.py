@@ -46,7 +46,7 @@ LIBRARIES = {
     "sqlite3": {"storage"},
     "litestar": {"dialects", "console", "app"},
     "argon2": {"service"},
-    "pyroaring": {"storage"},
+    "pyroaring": {"service", "storage"},
     "granian": {"cli"},
     "httpx": {"forward", "delivery"},
     "click": {"cli"},

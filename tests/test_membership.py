@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from diglot.service.workspaces import Workspaces
-from diglot.storage import memberships
+from diglot.storage import membership
 from diglot.storage.engine import connect
 from server import Server, serving
 from speakers import Misar, Topmail, speakers
@@ -168,13 +168,13 @@ async def test_a_rename_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatc
     id_ = (await told.misar.create("counted", VIP))["id"]
     assert await told.misar.counts(id_) == (1, 1, 1)
     scans: list[str] = []
-    build = memberships.build
+    evaluated = membership.evaluated
 
-    async def noted(*args: Any) -> int:
+    async def noted(*args: Any) -> Any:
         scans.append("scan")
-        return await build(*args)
+        return await evaluated(*args)
 
-    monkeypatch.setattr(memberships, "build", noted)
+    monkeypatch.setattr(membership, "evaluated", noted)
     await told.topmail.patch(id_, name="renamed there")
     renamed = await told.misar.ask("PATCH", f"/segments/{id_}", {"name": "renamed here"})
     assert (renamed["data"]["name"], renamed["data"]["contact_count"]) == ("renamed here", 1)

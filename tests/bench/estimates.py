@@ -58,7 +58,7 @@ async def _measure(filled: Filled) -> list[Line]:
 
 async def _line(engine: Engine, driver: Any, workspace: int, one: HandWritten) -> Line:
     node = check(rules.read(json.loads(one.wire), WORDS), ZoneInfo("UTC"))
-    relation = Relation(workspace, node, None, NOW, ZoneInfo("UTC"))
+    relation = Relation(workspace, node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:
         return await engine.read(lambda transaction: membership.count(transaction, relation))

@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass
 
+from diglot.conditions.relative import NEVER
 from diglot.conditions.tree import Node
 
 
@@ -49,7 +50,8 @@ class Condition:
 class Segment:
     """A segment as stored. `number` is dense within the workspace; instants in microseconds.
 
-    `members` is how many the stored membership holds, None where it is evaluated when it is read.
+    `members` is how many the stored membership holds, None until it is evaluated; `next_change_at` is an
+    instant before which time alone changes none of them.
     """
 
     number: int
@@ -63,6 +65,7 @@ class Segment:
     created_at: int
     updated_at: int
     members: int | None = None
+    next_change_at: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)

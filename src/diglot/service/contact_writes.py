@@ -6,7 +6,9 @@ The workspace is locked by then. What follows happens in the transaction of the 
 from collections.abc import Sequence
 
 from diglot.model.contacts import Contact
+from diglot.model.history import Cause
 from diglot.service import memberships, outbox, tag_counts
+from diglot.service.current import current
 from diglot.storage import contacts
 from diglot.storage.engine import Transaction
 from diglot.storage.workspaces import Locked
@@ -17,27 +19,40 @@ Changed = tuple[Contact, Contact]
 
 async def insert(transaction: Transaction, workspace: int, locked: Locked, new: Sequence[Contact]) -> None:
     """Insert new contacts."""
+    if not new:
+        return
+    now = new[0].updated_at
+    here = await current(transaction, workspace, locked, now)
     await contacts.insert_all(transaction, workspace, new, locked.zone)
-    if new:
-        await outbox.emit(transaction, workspace, locked, outbox.made(new), new[0].updated_at)
-    await tag_counts.follow(transaction, workspace, [(None, contact) for contact in new])
-    await memberships.follow(transaction, workspace, locked, [(None, contact) for contact in new])
+    await outbox.emit(transaction, workspace, locked, outbox.made(new), now)
+    writes = [(None, contact) for contact in new]
+    await tag_counts.follow(transaction, workspace, writes)
+    await memberships.follow(here, writes, Cause.CONTACT_CREATED, {})
 
 
 async def update(
     transaction: Transaction, workspace: int, locked: Locked, changed: Sequence[Changed]
 ) -> None:
     """Write contacts that exist."""
+    if not changed:
+        return
     after = [contact for _, contact in changed]
+    now = after[0].updated_at
+    here = await current(transaction, workspace, locked, now)
+    on_lists = await memberships.lists_of(here, after)
     await contacts.update_all(transaction, workspace, after, locked.zone)
-    if after:
-        await outbox.emit(transaction, workspace, locked, outbox.changed(changed), after[0].updated_at)
+    await outbox.emit(transaction, workspace, locked, outbox.changed(changed), now)
     await tag_counts.follow(transaction, workspace, changed)
-    await memberships.follow(transaction, workspace, locked, changed)
+    await memberships.follow(here, changed, Cause.CONTACT_CHANGED, on_lists)
 
 
-async def remove(transaction: Transaction, workspace: int, locked: Locked, gone: Sequence[Contact]) -> None:
+async def remove(
+    transaction: Transaction, workspace: int, locked: Locked, gone: Sequence[Contact], now: int
+) -> None:
     """Delete contacts, their places in lists and static segments, and their events."""
+    here = await current(transaction, workspace, locked, now)
+    on_lists = await memberships.lists_of(here, gone)
     await contacts.remove_all(transaction, workspace, [contact.pk for contact in gone])
-    await tag_counts.follow(transaction, workspace, [(contact, None) for contact in gone])
-    await memberships.follow(transaction, workspace, locked, [(contact, None) for contact in gone])
+    writes = [(contact, None) for contact in gone]
+    await tag_counts.follow(transaction, workspace, writes)
+    await memberships.follow(here, writes, Cause.CONTACT_DELETED, on_lists)

@@ -47,7 +47,7 @@ class Contacts:
             if condition is None and sort is None:
                 return Page(await contacts.page(transaction, caller.workspace, window), total)
             node = _EVERYBODY if condition is None else condition
-            relation = Relation(caller.workspace, node, None, self.clock(), state.zone)
+            relation = Relation(caller.workspace, node, self.clock(), state.zone)
             if condition is not None:
                 total = await self.counts.count(transaction, relation, state)
             return Page(await membership.page(transaction, relation, window, sort), total)
@@ -71,12 +71,13 @@ class Contacts:
         """Make a contact; raise `Conflict` for an address that exists, `NotFound` for an unknown list."""
 
         async def work(transaction: Transaction) -> Contact:
-            locked = await workspaces.lock(transaction, caller.workspace, contacts=1)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, contacts=1, now=now)
             if await contacts.by_email(transaction, caller.workspace, change.email) is not None:
                 raise Conflict("contact", "A contact with this email already exists")
-            contact = new_contact(change, locked.pk, self.clock())
+            contact = new_contact(change, locked.pk, now)
             await contact_writes.insert(transaction, caller.workspace, locked, [contact])
-            writing = Writing(transaction, caller.workspace, locked, self.clock())
+            writing = Writing(transaction, caller.workspace, locked, now)
             for id_ in change.lists:
                 await _join(writing, id_, contact)
             return contact
@@ -87,9 +88,10 @@ class Contacts:
         """Change a contact by its UUID; raise `NotFound`, or `Conflict` for another's address."""
 
         async def work(transaction: Transaction) -> Contact:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             stored = await _by_id(transaction, caller, id_)
-            return await self._change(transaction, caller, stored, change, locked)
+            return await _change(Writing(transaction, caller.workspace, locked, now), stored, change)
 
         return await self.engine.write(work)
 
@@ -97,11 +99,12 @@ class Contacts:
         """Change a contact by its address; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> Contact:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             stored = await contacts.by_email(transaction, caller.workspace, email)
             if stored is None:
                 raise NotFound("contact")
-            return await self._change(transaction, caller, stored, change, locked)
+            return await _change(Writing(transaction, caller.workspace, locked, now), stored, change)
 
         return await self.engine.write(work)
 
@@ -109,9 +112,10 @@ class Contacts:
         """Delete a contact; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> None:
-            locked = await workspaces.lock(transaction, caller.workspace, contacts=-1)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, contacts=-1, now=now)
             contact = await _by_id(transaction, caller, id_)
-            await contact_writes.remove(transaction, caller.workspace, locked, [contact])
+            await contact_writes.remove(transaction, caller.workspace, locked, [contact], now)
 
         await self.engine.write(work)
 
@@ -120,7 +124,7 @@ class Contacts:
 
         async def work(transaction: Transaction) -> frozenset[str]:
             now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace)
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             found: set[str] = set()
             for part in contacts.parts(ids):
                 stored = await _by_ids(transaction, caller, part)
@@ -136,10 +140,11 @@ class Contacts:
         """Delete contacts by their UUIDs, in one transaction; return which of them existed."""
 
         async def work(transaction: Transaction) -> frozenset[str]:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             if gone := await _by_ids(transaction, caller, ids):
                 await workspaces.lock(transaction, caller.workspace, contacts=-len(gone), moves=False)
-                await contact_writes.remove(transaction, caller.workspace, locked, gone)
+                await contact_writes.remove(transaction, caller.workspace, locked, gone, now)
             return frozenset(contact.id for contact in gone)
 
         return await self.engine.write(work)
@@ -154,8 +159,9 @@ class Contacts:
         """
 
         async def work(transaction: Transaction) -> Imported:
-            locked = await workspaces.lock(transaction, caller.workspace)
-            batch = _Import(locked, self.clock(), update_existing=update_existing)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
+            batch = _Import(locked, now, update_existing=update_existing)
             emails = list(dict.fromkeys(change.email for change in changes))
             batch.stored = await contacts.by_emails(transaction, caller.workspace, emails)
             for change in changes:
@@ -165,17 +171,17 @@ class Contacts:
 
         return await self.engine.write(work)
 
-    async def _change(
-        self, transaction: Transaction, caller: Caller, stored: Contact, change: Change, locked: Locked
-    ) -> Contact:
-        changed = changed_contact(stored, change, self.clock())
-        if changed.email != stored.email:
-            other = await contacts.by_email(transaction, caller.workspace, changed.email)
-            if other is not None:
-                raise Conflict("contact", "A contact with this email already exists")
-        if changed is not stored:
-            await contact_writes.update(transaction, caller.workspace, locked, [(stored, changed)])
-        return changed
+
+async def _change(writing: Writing, stored: Contact, change: Change) -> Contact:
+    changed = changed_contact(stored, change, writing.now)
+    if changed.email != stored.email:
+        other = await contacts.by_email(writing.transaction, writing.workspace, changed.email)
+        if other is not None:
+            raise Conflict("contact", "A contact with this email already exists")
+    if changed is not stored:
+        pair = stored, changed
+        await contact_writes.update(writing.transaction, writing.workspace, writing.locked, [pair])
+    return changed
 
 
 class _Import:

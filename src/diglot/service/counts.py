@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from diglot.conditions import tree
+from diglot.conditions.relative import edges_of
 from diglot.storage import membership
 from diglot.storage.engine import Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
 
 MOST: Final = 50_000
-_Key = tuple[int, int, str, int | str]
+_Key = tuple[int, int, str, str]
 
 
 @dataclass(slots=True)
@@ -27,9 +28,9 @@ class Counts:
 
     def remembered(self, transaction: Transaction, relation: Relation, state: State) -> int | None:
         """Return the number of members in a state, where that is known without asking."""
-        if relation.stored is not None:
+        if relation.kept is not None:
             return membership.remembered(transaction, relation)
-        if relation.kept is None and tree.is_draft(relation.node):
+        if not relation.static and tree.is_draft(relation.node):
             return 0
         key = _key(relation, state)
         return None if key is None else self._counts.get(key)
@@ -61,12 +62,10 @@ class Counts:
 
 
 def _key(relation: Relation, state: State) -> _Key | None:
-    kept, node = relation.kept, relation.node
-    if kept is not None:
-        if relation.narrow is None:
-            return relation.workspace, state.version, "", kept
-        node = relation.narrow
-    if relation.stored is not None or membership.moves_with_time(node):
+    if relation.kept is not None:
         return None
-    members = "" if kept is None else f"{kept} "
+    node = relation.node if relation.narrow is None else relation.narrow
+    if edges_of(node):
+        return None
+    members = f"{relation.stored.segment} " if relation.narrow is not None and relation.stored else ""
     return relation.workspace, state.version, relation.zone.key, members + tree.encode(node)

@@ -71,7 +71,7 @@ class _Telling:
 
     async def told(self, who: Who) -> Told:
         moves = engagement.moves(self.new)
-        locked = await workspaces.lock(self.transaction, self.workspace, events=1, moves=moves)
+        locked = await workspaces.lock(self.transaction, self.workspace, events=1, moves=moves, now=self.now)
         if self.new.order_id is not None:
             first = await events.by_order(self.transaction, self.workspace, self.new.order_id)
             if first is not None:

@@ -10,7 +10,8 @@ from diglot.errors import Invalid, Path
 from diglot.model.contacts import Contact
 from diglot.model.lists import ContactList
 from diglot.model.webhooks import Event, Group, Occurrence, Subject
-from diglot.service import outbox
+from diglot.service import memberships, outbox
+from diglot.service.current import current
 from diglot.service.segment_writes import Writing
 from diglot.storage import lists
 
@@ -30,8 +31,12 @@ async def join(writing: Writing, one: ContactList, joining: Sequence[Contact]) -
     already = await lists.members_among(transaction, workspace, one.number, sorted(by_pk))
     new = sorted(by_pk.keys() - already)
     if new:
+        came = [by_pk[pk] for pk in new]
+        here = await current(transaction, workspace, writing.locked, writing.now)
+        before = await memberships.lists_of(here, came)
         await lists.join(transaction, workspace, one.number, new)
-        await _tell(writing, Event.LIST_JOINED, one, [by_pk[pk] for pk in new])
+        await memberships.follow_lists(here, came, before)
+        await _tell(writing, Event.LIST_JOINED, one, came)
     return len(new)
 
 
@@ -40,7 +45,10 @@ async def leave(writing: Writing, one: ContactList, leaving: Contact) -> bool:
     transaction, workspace = writing.transaction, writing.workspace
     if not await lists.members_among(transaction, workspace, one.number, [leaving.pk]):
         return False
+    here = await current(transaction, workspace, writing.locked, writing.now)
+    before = await memberships.lists_of(here, [leaving])
     await lists.leave(transaction, workspace, one.number, leaving.pk)
+    await memberships.follow_lists(here, [leaving], before)
     await _tell(writing, Event.LIST_LEFT, one, [leaving])
     return True
 

@@ -11,12 +11,13 @@ from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import Page, Window
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.workspaces import Caller
-from diglot.service import list_writes, segment_writes
+from diglot.service import evaluation, list_writes, segment_writes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.counts import Counts
+from diglot.service.current import current
 from diglot.service.named import named_contacts
 from diglot.service.segment_writes import Keep, NewSegment, SegmentChange, Writing
-from diglot.storage import contacts, lists, membership, workspaces
+from diglot.storage import contacts, lists, membership, segments, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
@@ -96,7 +97,7 @@ class Lists:
             now = self.clock()
             behind = int(new.condition is not None)
             locked = await workspaces.lock(
-                transaction, caller.workspace, lists=1, segments=behind, moves=False
+                transaction, caller.workspace, lists=1, segments=behind, moves=False, now=now
             )
             writing = Writing(transaction, caller.workspace, locked, now)
             segment: Segment | None = None
@@ -116,10 +117,11 @@ class Lists:
         """
 
         async def work(transaction: Transaction) -> CountedList:
+            now = self.clock()
             moves = isinstance(change.condition, Condition)
-            locked = await workspaces.lock(transaction, caller.workspace, moves=moves)
+            locked = await workspaces.lock(transaction, caller.workspace, moves=moves, now=now)
             stored, _ = await _by_id(transaction, caller, id_)
-            writing = Writing(transaction, caller.workspace, locked, self.clock())
+            writing = Writing(transaction, caller.workspace, locked, now)
             changed = await _changed(writing, stored, change)
             if changed is not stored:
                 await lists.update_list(transaction, caller.workspace, changed)
@@ -131,9 +133,12 @@ class Lists:
         """Delete a list and the segment behind it; its contacts stay. Raise `NotFound`."""
 
         async def work(transaction: Transaction) -> None:
-            await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
+            here = await current(transaction, caller.workspace, locked, now)
             one, _ = await _by_id(transaction, caller, id_)
             await lists.remove(transaction, caller.workspace, one.number)
+            await evaluation.list_gone(here)
             if one.segment is not None:
                 await segment_writes.remove(transaction, caller.workspace, one.segment)
 
@@ -147,11 +152,12 @@ class Lists:
         """
 
         async def work(transaction: Transaction) -> tuple[int, int]:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             one, count = await _by_id(transaction, caller, id_)
             list_writes.require_static(one)
             joining = await named_contacts(transaction, caller.workspace, ids)
-            writing = Writing(transaction, caller.workspace, locked, self.clock())
+            writing = Writing(transaction, caller.workspace, locked, now)
             came = await list_writes.join(writing, one, joining)
             return came, count + came
 
@@ -161,7 +167,8 @@ class Lists:
         """Take a contact off a static list; raise `NotFound` when it is not on it."""
 
         async def work(transaction: Transaction) -> None:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             one, _ = await _by_id(transaction, caller, id_)
             list_writes.require_static(one)
             contact = (
@@ -169,7 +176,7 @@ class Lists:
                 if contact_id is None
                 else await contacts.by_id(transaction, caller.workspace, contact_id)
             )
-            writing = Writing(transaction, caller.workspace, locked, self.clock())
+            writing = Writing(transaction, caller.workspace, locked, now)
             if contact is None or not await list_writes.leave(writing, one, contact):
                 raise NotFound("contact")
 
@@ -185,6 +192,10 @@ class Lists:
         return CountedList(one, await self.counts.count(transaction, relation, state))
 
     async def _recounted(self, transaction: Transaction, caller: Caller, one: ContactList) -> CountedList:
+        if one.segment is not None:
+            found = await segments.by_number_with_state(transaction, caller.workspace, one.segment.number)
+            assert found is not None
+            one = replace(one, segment=found[0])
         state = await workspaces.state(transaction, caller.workspace)
         relation = _relation(caller, one, self.clock(), state)
         return CountedList(one, await self.counts.recount(transaction, relation, state))
@@ -207,7 +218,7 @@ def _relation(caller: Caller, one: ContactList, now: int, state: State) -> Relat
     if one.segment is not None:
         return Relation.of(caller.workspace, one.segment, now, state)
     on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(one.id))
-    return Relation(caller.workspace, on_it, None, now, state.zone)
+    return Relation(caller.workspace, on_it, now, state.zone)
 
 
 async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> tuple[ContactList, int]:

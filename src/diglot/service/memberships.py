@@ -1,161 +1,182 @@
-"""Memberships follow every write: the segments that mention what changed are asked about the contact again.
+"""Memberships follow every write: who may have moved is asked again, in the same transaction."""
 
-A condition is kept current when nothing but a write of the contact can change what it says of one: neither
-time alone nor the lists that a contact is on. The others are evaluated when they are read.
-"""
-
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, field
 
-import msgspec
+from pyroaring import BitMap
 
-from diglot.conditions import tree
 from diglot.conditions.fields import ATTRIBUTE_PREFIX
-from diglot.conditions.generate import Evaluate, fields_of, generate
-from diglot.conditions.subject import Subject
+from diglot.conditions.relative import NEVER, Edge, turns_after
 from diglot.model.contacts import Contact
-from diglot.model.segments import Segment, SegmentType
-from diglot.storage import membership, memberships
-from diglot.storage.engine import Transaction
-from diglot.storage.workspaces import Locked
+from diglot.model.history import Cause, Moment
+from diglot.model.segments import MemberAction, Segment
+from diglot.service.current import Current, record
+from diglot.storage import contacts, departed, lists, memberships, moments, workspaces
+from diglot.storage.changes import Change
+from diglot.storage.live import LISTS, differing, nexts
 
 # A contact before and after a write; nothing before it came, nothing after it went.
 Write = tuple[Contact | None, Contact | None]
-# Conditions in one generated function, and functions for sets of them, remembered for a workspace.
-MOST_IN_ONE: Final = 1_000
-MOST_FUNCTIONS: Final = 256
-_REMEMBERED: Final = "evaluators"
-# What a condition can mention of a contact, but for its attributes, tags and lists.
-_PLAIN: Final = tuple(
-    name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
-)
-_decode = msgspec.json.Decoder().decode
-
-
-def is_kept(segment: Segment) -> bool:
-    """Tell whether the membership of a segment is kept current."""
-    node = segment.condition.tree
-    return (
-        segment.type is SegmentType.DYNAMIC
-        and not membership.moves_with_time(node)
-        and "lists" not in fields_of(node)
-    )
 
 
 @dataclass(slots=True)
-class _Live:
-    """The segments of a workspace that are kept current, and the functions that ask them."""
+class _Moves:
+    """Who enters and leaves which segments by a write of some contacts."""
 
-    version: int
-    zone: ZoneInfo
-    nodes: Mapping[int, tree.Node]
-    by_field: dict[str, set[int]] = field(default_factory=dict)
-    _functions: OrderedDict[frozenset[int], Sequence[Evaluate]] = field(default_factory=OrderedDict)
+    entered: dict[int, list[int]] = field(default_factory=dict)
+    left: dict[int, list[int]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for number, node in self.nodes.items():
-            for name in fields_of(node):
-                self.by_field.setdefault(name, set()).add(number)
+    def note(self, pk: int, was: Sequence[int], is_: Sequence[int]) -> None:
+        """Note the segments of a contact before and after."""
+        if was == is_:
+            return
+        before, after = set(was), set(is_)
+        for number in after - before:
+            self.entered.setdefault(number, []).append(pk)
+        for number in before - after:
+            self.left.setdefault(number, []).append(pk)
 
-    def affected(self, fields: Iterable[str]) -> frozenset[int]:
-        """Return the segments that mention any of the fields."""
-        return frozenset(number for name in fields for number in self.by_field.get(name, ()))
-
-    def met(self, numbers: frozenset[int], contact: Contact | None) -> set[int]:
-        """Return which of the segments a contact is in."""
-        if contact is None or not numbers:
-            return set()
-        subject = _subject(contact, self.zone)
-        return {number for function in self._function(numbers) for number in function(subject, 0)}
-
-    def _function(self, numbers: frozenset[int]) -> Sequence[Evaluate]:
-        found = self._functions.get(numbers)
-        if found is None:
-            ordered = sorted(numbers)
-            parts = [ordered[first : first + MOST_IN_ONE] for first in range(0, len(ordered), MOST_IN_ONE)]
-            found = [generate({number: self.nodes[number] for number in part}, self.zone) for part in parts]
-            self._functions[numbers] = found
-            while len(self._functions) > MOST_FUNCTIONS:
-                self._functions.popitem(last=False)
-        return found
+    def changes(self) -> list[Change]:
+        """Return them by segment."""
+        numbers = sorted(self.entered.keys() | self.left.keys())
+        return [
+            Change(number, sorted(self.entered.get(number, ())), sorted(self.left.get(number, ())))
+            for number in numbers
+        ]
 
 
-def _subject(contact: Contact, zone: ZoneInfo) -> Subject:
-    fields: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN}
-    fields["tags"] = _decode(contact.tags)
-    return Subject(fields, _decode(contact.attributes), (), zone)
+async def lists_of(one: Current, written: Iterable[Contact]) -> Mapping[int, Sequence[str]]:
+    """Return the lists that contacts are on, where any segment asks."""
+    if not one.live.mention_lists(one.live.everything):
+        return {}
+    return await lists.ids_of(one.transaction, one.workspace, [contact.pk for contact in written])
 
 
-async def follow(transaction: Transaction, workspace: int, locked: Locked, writes: Sequence[Write]) -> None:
-    """Bring the memberships up to date with writes of contacts, in their transaction."""
-    live = await _live(transaction, workspace, locked)
-    if not live.nodes:
+async def follow(
+    one: Current, writes: Sequence[Write], cause: Cause, on_lists: Mapping[int, Sequence[str]]
+) -> None:
+    """Bring the memberships up to date with writes of contacts that were made.
+
+    `on_lists` are the lists that each is on, before and after.
+    """
+    gone = [before for before, after in writes if before is not None and after is None]
+    if gone:
+        identities = [(contact.pk, contact.id) for contact in gone]
+        await departed.add(one.transaction, one.workspace, identities, one.at)
+    if not one.follows:
         return
-    everything = frozenset(live.nodes)
-    changes: list[tuple[int, Sequence[int], Sequence[int]]] = []
+    moves = _Moves()
+    known, at = one.live, one.at
     for before, after in writes:
-        numbers = everything
+        numbers = known.everything
         if before is not None and after is not None:
-            numbers = live.affected(_differing(before, after))
-        was, is_ = live.met(numbers, before), live.met(numbers, after)
-        if was != is_:
-            one = after or before
-            assert one is not None
-            changes.append((one.pk, sorted(is_ - was), sorted(was - is_)))
-    if changes:
-        await memberships.log(transaction, workspace, changes)
+            numbers = known.affected(differing(before, after))
+        pk = _pk(before, after)
+        was = known.met(numbers, known.subject(before, on_lists.get(pk, ())), at)
+        is_ = known.met(numbers, known.subject(after, on_lists.get(pk, ())), at)
+        moves.note(pk, was, is_)
+    if gone and one.live.statics:
+        await _depart(one, gone, moves)
+    await _watch(one, writes)
+    await record(one, moves.changes(), Moment(at, cause))
 
 
-def _differing(before: Contact, after: Contact) -> set[str]:
-    """Return the fields that differ, under the names that conditions know them by."""
-    names = {name for name in (*_PLAIN, "tags") if getattr(before, name) != getattr(after, name)}
-    if "status" in names:
-        names.add("subscribed")
-    if before.attributes != after.attributes:
-        was, is_ = _decode(before.attributes), _decode(after.attributes)
-        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in was.keys() | is_.keys() if _other(was, is_, key)}
-    return names
+def _pk(before: Contact | None, after: Contact | None) -> int:
+    contact = after or before
+    assert contact is not None
+    return contact.pk
 
 
-def _other(was: Mapping[str, Any], is_: Mapping[str, Any], key: str) -> bool:
-    # As encoded: 1, 1.0 and true are equal in Python, and three values here.
-    return key not in was or key not in is_ or msgspec.json.encode(was[key]) != msgspec.json.encode(is_[key])
+async def _depart(one: Current, gone: Sequence[Contact], moves: _Moves) -> None:
+    """Take deleted contacts out of the static segments."""
+    state = await workspaces.state(one.transaction, one.workspace)
+    pks = [contact.pk for contact in gone]
+    among = await memberships.members_among(one.transaction, one.workspace, one.live.statics, pks, state)
+    for number, there in among.items():
+        if there:
+            moves.left[number] = list(there)
 
 
-async def _live(transaction: Transaction, workspace: int, locked: Locked) -> _Live:
-    kept: dict[int, _Live] = transaction.memory.setdefault(_REMEMBERED, {})
-    found = kept.get(workspace)
-    if found is None or found.version != locked.segments_version or found.zone != locked.zone:
-        nodes = await memberships.live(transaction, workspace) if locked.segments_version else {}
-        found = kept[workspace] = _Live(locked.segments_version, locked.zone, nodes)
-    return found
+async def _watch(one: Current, writes: Sequence[Write]) -> None:
+    """Keep the instants that conditions with days look at, and when time will change a membership."""
+    turns: dict[Edge, int] = {}
+    for name in one.live.watched:
+        gone: list[tuple[int, int]] = []
+        new: list[tuple[int, int]] = []
+        for before, after in writes:
+            if _same(before, after, name):
+                continue
+            was, is_ = one.live.instant(before, name), one.live.instant(after, name)
+            if was != is_:
+                pk = _pk(before, after)
+                gone += [(pk, was)] if was is not None else []
+                new += [(pk, is_)] if is_ is not None else []
+        await moments.remove(one.transaction, one.workspace, name, gone)
+        await moments.add(one.transaction, one.workspace, name, new)
+        if new:
+            _turn(one, name, [instant for _, instant in new], turns)
+    if turns:
+        await _lower(one, turns)
 
 
-async def evaluate(transaction: Transaction, workspace: int, locked: Locked, segment: Segment) -> Segment:
-    """Evaluate a segment in full and keep its membership current from now on, where that can be done."""
-    if not is_kept(segment):
-        if segment.members is not None:
-            await memberships.forget(transaction, workspace, segment.number)
-        return replace(segment, members=None)
-    if locked.entry - 1 > locked.folded:
-        # What the log says of the segment was said under its earlier condition.
-        await memberships.fold(transaction, workspace, locked.folded, locked.entry - 1)
-    node = segment.condition.tree
-    members = await memberships.build(transaction, workspace, segment.number, node, locked.zone)
-    return replace(segment, members=members)
+def _same(before: Contact | None, after: Contact | None, name: str) -> bool:
+    """Tell cheaply whether a field holds what it held; False where that is not known."""
+    if before is None or after is None or not name.startswith(ATTRIBUTE_PREFIX):
+        return False
+    return before.attributes == after.attributes
 
 
-async def evaluate_all(transaction: Transaction, workspace: int, locked: Locked) -> None:
-    """Evaluate every segment that is kept current again, as a change of the time zone asks for."""
-    if locked.entry - 1 > locked.folded:
-        await memberships.fold(transaction, workspace, locked.folded, locked.entry - 1)
-    for number, node in (await memberships.live(transaction, workspace)).items():
-        await memberships.build(transaction, workspace, number, node, locked.zone)
+def _turn(one: Current, name: str, instants: Sequence[int], turns: dict[Edge, int]) -> None:
+    """Note for each edge of a field when the first of some instants turns."""
+    for edge in one.live.by_edge:
+        if edge.field == name:
+            turns[edge] = min(turns_after(edge, each, one.at, one.live.zone) for each in instants)
 
 
-async def changed(transaction: Transaction, workspace: int) -> None:
-    """Note that a segment that was kept current is gone."""
-    await memberships.changed_segments(transaction, workspace)
+async def _lower(one: Current, turns: Mapping[Edge, int]) -> None:
+    """Note that time changes memberships earlier than was known, where it does."""
+    known = await nexts(one.transaction, one.workspace, one.live, one.clock_version)
+    lower: dict[int, int] = {}
+    for edge, at in turns.items():
+        if at < known.highest[edge]:
+            for number in one.live.by_edge[edge]:
+                if at < known.by_segment.get(number, NEVER):
+                    lower[number] = min(at, lower.get(number, NEVER))
+    if lower:
+        await memberships.lower_next(one.transaction, one.workspace, lower)
+
+
+async def follow_lists(one: Current, moved: Sequence[Contact], before: Mapping[int, Sequence[str]]) -> None:
+    """Bring the memberships up to date with contacts that came to static lists or left them.
+
+    `before` are the lists that each was on.
+    """
+    numbers = one.live.affected((LISTS,))
+    if not numbers:
+        return
+    after = await lists_of(one, moved)
+    moves = _Moves()
+    for contact in moved:
+        was = one.live.subject(contact, before.get(contact.pk, ()))
+        is_ = one.live.subject(contact, after.get(contact.pk, ()))
+        moves.note(contact.pk, one.live.met(numbers, was, one.at), one.live.met(numbers, is_, one.at))
+    await record(one, moves.changes(), Moment(one.at, Cause.LIST_CHANGED))
+
+
+async def change_by_hand(one: Current, segment: Segment, action: MemberAction, ids: Sequence[str]) -> None:
+    """Change the members of a static segment; ids that no contact here has are passed over."""
+    transaction, workspace = one.transaction, one.workspace
+    named = BitMap([contact.pk for contact in (await contacts.by_ids(transaction, workspace, ids)).values()])
+    moment = Moment(one.at, Cause.BY_HAND)
+    if action is MemberAction.SET:
+        await memberships.store(transaction, workspace, segment.number, named, moment)
+        return
+    state = await workspaces.state(transaction, workspace)
+    among = await memberships.members_among(transaction, workspace, [segment.number], named, state)
+    there = among.get(segment.number, BitMap())
+    if action is MemberAction.ADD:
+        change = Change(segment.number, named - there, BitMap())
+    else:
+        change = Change(segment.number, BitMap(), there)
+    if change.numbers:
+        await record(one, [change], moment)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diglot.conditions import tree
+from diglot.model.history import Cause
 from diglot.model.ids import new_id
 from diglot.model.segments import Condition, Segment, SegmentType
-from diglot.service import memberships
-from diglot.storage import membership, segments
+from diglot.service import evaluation
+from diglot.service.current import Current, current
+from diglot.storage import segments
 from diglot.storage.engine import Transaction
 from diglot.storage.workspaces import Locked
 
@@ -65,34 +67,34 @@ async def make(writing: Writing, new: NewSegment, list_: int | None = None) -> S
         created_at=writing.now,
         updated_at=writing.now,
     )
+    here = await _brought(writing)
     await segments.insert_segment(writing.transaction, writing.workspace, segment, list_)
-    return await _evaluated(writing, segment)
+    return await evaluation.evaluate(here, segment, Cause.SEGMENT_CREATED)
 
 
 async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Segment:
     """Change a segment; return the same object when nothing differs."""
     changed = _changed(stored, wanted, writing.now)
-    if changed is not stored:
-        await segments.update_segment(writing.transaction, writing.workspace, changed)
+    if changed is stored:
+        return stored
+    # Time does to a membership what it does under the condition that it was stored under.
+    here = await _brought(writing)
+    await segments.update_segment(writing.transaction, writing.workspace, changed)
     if changed.revision != stored.revision:
-        await segments.forget_members(writing.transaction, writing.workspace, changed.number)
-        return await _evaluated(writing, changed)
+        return await evaluation.evaluate(here, changed, Cause.SEGMENT_CHANGED)
+    if changed.name != stored.name:
+        await evaluation.renamed(here)
     return changed
 
 
 async def remove(transaction: Transaction, workspace: int, segment: Segment) -> None:
     """Delete a segment; its contacts stay."""
     await segments.remove(transaction, workspace, segment.number)
-    if segment.members is not None:
-        await memberships.changed(transaction, workspace)
+    await evaluation.changed(transaction, workspace)
 
 
-async def _evaluated(writing: Writing, segment: Segment) -> Segment:
-    if segment.type is SegmentType.DYNAMIC:
-        return await memberships.evaluate(writing.transaction, writing.workspace, writing.locked, segment)
-    zone = writing.locked.zone
-    await membership.keep(writing.transaction, writing.workspace, segment, writing.now, zone)
-    return segment
+async def _brought(writing: Writing) -> Current:
+    return await current(writing.transaction, writing.workspace, writing.locked, writing.now)
 
 
 def _changed(stored: Segment, wanted: SegmentChange, now: int) -> Segment:

@@ -7,14 +7,16 @@ from typing import Final, TypeVar
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Contact
+from diglot.model.history import Cause
 from diglot.model.pages import Page, Sort, Window
 from diglot.model.segments import Condition, CountedSegment, MemberChange, Segment, SegmentType
 from diglot.model.workspaces import Caller
-from diglot.service import memberships, segment_writes
+from diglot.service import evaluation, memberships, segment_writes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.counts import Counts
+from diglot.service.current import current
 from diglot.service.segment_writes import KEEP, Keep, NewSegment, SegmentChange, Writing
-from diglot.storage import kept_members, membership, segments, workspaces
+from diglot.storage import membership, segments, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
@@ -129,13 +131,15 @@ class Segments:
 
         async def work(transaction: Transaction) -> CountedSegment:
             now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, moves=False)
+            locked = await workspaces.lock(transaction, caller.workspace, moves=False, now=now)
             segment = await _segment(transaction, caller, id_)
-            draft = tree.is_draft(segment.condition.tree) and segment.type is SegmentType.DYNAMIC
-            if not draft:
+            dynamic = segment.type is SegmentType.DYNAMIC
+            if not (dynamic and tree.is_draft(segment.condition.tree)):
                 segment = replace(segment, last_calculated_at=now)
                 await segments.update_segment(transaction, caller.workspace, segment)
-                segment = await memberships.evaluate(transaction, caller.workspace, locked, segment)
+            if dynamic:
+                here = await current(transaction, caller.workspace, locked, now)
+                await evaluation.evaluate(here, segment, Cause.REPAIRED, changed=False)
             return await self._recounted(transaction, caller, segment)
 
         return await self.engine.write(work)
@@ -147,11 +151,13 @@ class Segments:
         """
 
         async def work(transaction: Transaction) -> CountedSegment:
-            await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             segment = await _segment(transaction, caller, id_)
             if segment.type is not SegmentType.STATIC:
                 raise Conflict("segment", _DYNAMIC)
-            await kept_members.change(transaction, caller.workspace, segment.number, change)
+            here = await current(transaction, caller.workspace, locked, now)
+            await memberships.change_by_hand(here, segment, change.action, change.ids)
             return await self._recounted(transaction, caller, segment)
 
         return await self.engine.write(work)
@@ -199,7 +205,7 @@ class Segments:
 
     async def _made(self, transaction: Transaction, caller: Caller, new: NewSegment) -> Segment:
         now = self.clock()
-        locked = await workspaces.lock(transaction, caller.workspace, segments=1, moves=False)
+        locked = await workspaces.lock(transaction, caller.workspace, segments=1, moves=False, now=now)
         return await segment_writes.make(Writing(transaction, caller.workspace, locked, now), new)
 
     async def _changed(
@@ -207,13 +213,15 @@ class Segments:
     ) -> Segment:
         now = self.clock()
         moves = isinstance(change.condition, Condition)
-        locked = await workspaces.lock(transaction, caller.workspace, moves=moves)
+        locked = await workspaces.lock(transaction, caller.workspace, moves=moves, now=now)
         stored = await _segment(transaction, caller, id_)
         writing = Writing(transaction, caller.workspace, locked, now)
         return await segment_writes.change(writing, stored, change)
 
     async def _recounted(self, transaction: Transaction, caller: Caller, segment: Segment) -> CountedSegment:
-        state = await workspaces.state(transaction, caller.workspace)
+        found = await segments.by_number_with_state(transaction, caller.workspace, segment.number)
+        assert found is not None
+        segment, state = found
         relation = Relation.of(caller.workspace, segment, self.clock(), state)
         return CountedSegment(segment, await self.counts.recount(transaction, relation, state))
 

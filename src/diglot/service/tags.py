@@ -57,7 +57,7 @@ class Tags:
         async def work(transaction: Transaction) -> Page[Contact]:
             tag = await _by_id(transaction, caller, id_)
             state = await workspaces.state(transaction, caller.workspace)
-            relation = Relation(caller.workspace, _bearing(tag), None, self.clock(), state.zone)
+            relation = Relation(caller.workspace, _bearing(tag), self.clock(), state.zone)
             return Page(await membership.page(transaction, relation, window), tag.contact_count)
 
         return await self.engine.read(work)
@@ -79,8 +79,9 @@ class Tags:
         """Change a tag, and its name on its contacts; raise `NotFound`, or `Conflict` for another's name."""
 
         async def work(transaction: Transaction) -> Tag:
-            locked = await workspaces.lock(transaction, caller.workspace)
-            writing = Writing(transaction, caller.workspace, locked, self.clock())
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
+            writing = Writing(transaction, caller.workspace, locked, now)
             stored = await _by_id(transaction, caller, id_)
             changed = _applied(stored, change)
             if changed == stored:
@@ -101,9 +102,10 @@ class Tags:
         """Delete a tag and take it off its contacts; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> None:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             tag = await _by_id(transaction, caller, id_)
-            await _rewrite(Writing(transaction, caller.workspace, locked, self.clock()), tag, None)
+            await _rewrite(Writing(transaction, caller.workspace, locked, now), tag, None)
             await tags.remove(transaction, caller.workspace, tag.number)
 
         await self.engine.write(work)
@@ -116,10 +118,10 @@ class Tags:
         """
 
         async def work(transaction: Transaction) -> tuple[int, int]:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             tag = await _by_id(transaction, caller, id_)
             named = await named_contacts(transaction, caller.workspace, ids)
-            now = self.clock()
             changed = [
                 (contact, _tagged(contact, [*borne.values(), tag.name], now))
                 for contact in named
@@ -137,7 +139,8 @@ class Tags:
         """Take a tag off a contact; raise `NotFound` when it does not bear it."""
 
         async def work(transaction: Transaction) -> None:
-            locked = await workspaces.lock(transaction, caller.workspace)
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
             tag = await _by_id(transaction, caller, id_)
             stored = (
                 None
@@ -147,7 +150,7 @@ class Tags:
             borne = {} if stored is None else by_exact(stored.tags)
             if stored is None or borne.pop(tag.exact, None) is None:
                 raise NotFound("contact")
-            changed = _tagged(stored, list(borne.values()), self.clock())
+            changed = _tagged(stored, list(borne.values()), now)
             await contact_writes.update(transaction, caller.workspace, locked, [(stored, changed)])
 
         await self.engine.write(work)
@@ -172,7 +175,7 @@ def _tagged(contact: Contact, names: Sequence[str], now: int) -> Contact:
 
 async def _rewrite(writing: Writing, tag: Tag, name: str | None) -> None:
     """Put another name in a tag's place on every contact that bears it, or nothing."""
-    relation = Relation(writing.workspace, _bearing(tag), None, writing.now, writing.locked.zone)
+    relation = Relation(writing.workspace, _bearing(tag), writing.now, writing.locked.zone)
     pk = 0
     while found := await membership.after(writing.transaction, relation, pk, _SLICE):
         renamed = [(contact, _renamed(contact, tag.exact, name, writing.now)) for contact in found]

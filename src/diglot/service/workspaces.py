@@ -5,8 +5,9 @@ from typing import Final
 
 from diglot.errors import Conflict, Invalid, NotFound
 from diglot.model.workspaces import Workspace, read_zone
-from diglot.service import memberships
 from diglot.service.clock import Clock, system_clock
+from diglot.service.current import tick
+from diglot.service.evaluation import evaluate_all
 from diglot.service.passwords import check_new, hashed
 from diglot.storage import contacts, sessions, workspaces
 from diglot.storage.engine import Engine, Transaction
@@ -49,10 +50,12 @@ class Workspaces:
             found = await workspaces.by_name(transaction, name)
             if found is None:
                 raise NotFound(f"workspace {name}")
+            now = self.clock()
+            await tick(transaction, found.number, now)
             await workspaces.set_zone(transaction, found.number, time_zone)
             locked = await workspaces.lock(transaction, found.number)
             await contacts.rederive(transaction, found.number, zone)
-            await memberships.evaluate_all(transaction, found.number, locked)
+            await evaluate_all(transaction, found.number, locked, now)
 
         await self.engine.write(work)
 

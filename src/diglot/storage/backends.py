@@ -5,16 +5,20 @@ itself, with values bound by position.
 """
 
 import json
+import sys
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from pyroaring import BitMap
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     BindParameter,
     ColumnElement,
     Float,
+    Integer,
     Select,
     Text,
     and_,
@@ -82,6 +86,10 @@ class Backend:
     """True when the number lies in one of the spans (begin included, end excluded)."""
     encode_list: Callable[[Sequence[Any]], Any]
     """How a list travels as one parameter."""
+    gather: Callable[[Select[Any], Expression], Select[Any]]
+    """Makes a select of keys one that returns them as cheaply as it can, in any order."""
+    gathered: Callable[[Sequence[Sequence[Any]]], BitMap]
+    """The keys that such a select returned."""
 
     def compile(self, statement: ClauseElement) -> Sql:
         """Return the SQL of a statement."""
@@ -203,6 +211,31 @@ def _array_within_any(number: Expression, spans: Sequence[tuple[int, int]], bind
     return exists(select(ONE).select_from(span).where(and_(number >= span.c.begin, number < span.c["end"])))
 
 
+def _gather_rows(keys: Select[Any], key: Expression) -> Select[Any]:
+    return keys.order_by(key)
+
+
+def _gathered_rows(rows: Sequence[Sequence[Any]]) -> BitMap:
+    return BitMap([row[0] for row in rows])
+
+
+def _gather_bytes(keys: Select[Any], key: Expression) -> Select[Any]:
+    """One row for each chunk of keys: a row for each key costs the driver more than the scan."""
+    packed = func.int4send(cast_to(key, Integer))
+    return keys.with_only_columns(func.string_agg(packed, literal_column("''::bytea"))).group_by(
+        key.op(">>")(literal_column("16"))
+    )
+
+
+def _gathered_bytes(rows: Sequence[Sequence[Any]]) -> BitMap:
+    keys = array("I")
+    for row in rows:
+        keys.frombytes(row[0])
+    if sys.byteorder == "little":
+        keys.byteswap()
+    return BitMap(keys)
+
+
 SQLITE: Final = Backend(
     name="sqlite",
     dialect=_SQLiteDialect(paramstyle="qmark"),
@@ -214,6 +247,8 @@ SQLITE: Final = Backend(
     has_any=_json_has_any,
     within_any=_json_within_any,
     encode_list=_json_list,
+    gather=_gather_rows,
+    gathered=_gathered_rows,
 )
 POSTGRESQL: Final = Backend(
     name="postgresql",
@@ -226,4 +261,6 @@ POSTGRESQL: Final = Backend(
     has_any=_array_has_any,
     within_any=_array_within_any,
     encode_list=list,
+    gather=_gather_bytes,
+    gathered=_gathered_bytes,
 )

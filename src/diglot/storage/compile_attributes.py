@@ -43,6 +43,11 @@ def attribute(predicate: tree.Predicate, binder: Binder) -> Expression:
     return _ordered(key, op, scalar, binder)
 
 
+def instant_of(key: str, binder: Binder) -> tuple[Expression, Expression]:
+    """Return whether a custom attribute holds an instant, and the digits of it (see `integer_of`)."""
+    return _present(INSTANT, key, binder), _digits(INSTANT, key, 1, binder)
+
+
 def _mark(key: str) -> str:
     return f"{SCALAR}{OPEN}{key}{CLOSE}"
 

@@ -25,7 +25,7 @@ from diglot.storage.contact_rows import SHOWN, attribute_columns, contact_of, ro
 from diglot.storage.engine import Row, Transaction
 from diglot.storage.scans import pinned
 from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import contacts, events, list_members, lists, segment_members
+from diglot.storage.tables import contacts, events, list_members, lists
 
 T = TypeVar("T")
 _c = contacts.c
@@ -84,7 +84,7 @@ def _delete(table: Table) -> BackendStatement:
     return BackendStatement(build)
 
 
-_DELETES = tuple(_delete(table) for table in (segment_members, list_members, events, contacts))
+_DELETES = tuple(_delete(table) for table in (list_members, events, contacts))
 _LISTS = Statement(
     select(lists.c.id, lists.c.name)
     .join(
@@ -189,7 +189,7 @@ async def update_all(
 
 
 async def remove_all(transaction: Transaction, workspace: int, pks: Sequence[int]) -> None:
-    """Delete contacts, their places in lists and static segments, and their events."""
+    """Delete contacts, their places in lists, and their events."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
     for statement in _DELETES:
         await transaction.run(statement, values)

@@ -111,6 +111,16 @@ def _among(backend: Backend) -> ClauseElement:
 _AMONG = BackendStatement(_among)
 
 
+def _ids_of(backend: Backend) -> ClauseElement:
+    wanted = backend.is_any(_m.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+    joined = and_(_l.workspace == _m.workspace, _l.list == _m.list)
+    found = select(_m.pk, _l.id).join(lists, joined)
+    return found.where(_m.workspace == bindparam("workspace"), wanted)
+
+
+_IDS_OF = BackendStatement(_ids_of)
+
+
 def _list(row: Sequence[Any]) -> tuple[ContactList, int]:
     number, id_, name, description, created_at, updated_at, members, *behind = row
     segment = None if behind[0] is None else segment_of(behind)
@@ -178,6 +188,15 @@ async def members_among(
     """Return which of some contacts are on a static list."""
     values = {"workspace": workspace, "list": number, "pks": transaction.backend.encode_list(pks)}
     return {row[0] for row in await transaction.rows(_AMONG, values)}
+
+
+async def ids_of(transaction: Transaction, workspace: int, pks: Sequence[int]) -> dict[int, list[str]]:
+    """Return the ids of the static lists that each of some contacts is on; who is on none is left out."""
+    found: dict[int, list[str]] = {}
+    values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
+    for pk, id_ in await transaction.rows(_IDS_OF, values):
+        found.setdefault(pk, []).append(id_)
+    return found
 
 
 async def join(transaction: Transaction, workspace: int, number: int, pks: Sequence[int]) -> None:

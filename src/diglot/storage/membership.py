@@ -1,89 +1,140 @@
 """The membership relation: one relation from which count, page, members and estimate all come.
 
-A dynamic segment whose membership is kept current is its chunks and the log since; another dynamic one is
-its condition, evaluated here and now; a static one is its kept rows.
+A segment is its chunks and the log since, and what time did since then; a condition that is not a segment's,
+or one that is not evaluated yet, is asked of the contacts here and now.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from pyroaring import BitMap
+
 from diglot.conditions import tree
-from diglot.conditions.operands import DAY_OPS
+from diglot.conditions.dates import SECOND
+from diglot.conditions.relative import edges_of
 from diglot.model.contacts import Contact
 from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
-from diglot.storage import contacts, memberships, scans
+from diglot.storage import chunks, contacts, memberships, passing, scans
 from diglot.storage.compile import compile_condition
 from diglot.storage.contact_rows import contact_of
 from diglot.storage.engine import Transaction
+from diglot.storage.live import live
+from diglot.storage.overlay import Overlay, Row
 from diglot.storage.statement import ShapedStatement
 from diglot.storage.workspaces import State
+
+_AGREED: Final = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A membership that is kept current: how many members the chunks of a segment hold, in which state."""
+    """A membership that is kept: how many members the chunks of a segment hold, in which state.
+
+    `due` says that time may have changed it since.
+    """
 
     segment: int
     members: int
     state: State
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """Whose members are meant, and when.
 
-    `kept` is the number of a static segment; `stored` is there where the membership is kept current; `narrow`
-    leaves those for whom it is true too.
+    `stored` is there where the membership is kept; a `static` one has no other. `narrow` leaves those of a
+    static one for whom it is true too.
     """
 
     workspace: int
     node: tree.Node
-    kept: int | None
     now: int
     zone: ZoneInfo
+    static: bool = False
     stored: Stored | None = None
     narrow: tree.Node | None = None
 
     @classmethod
     def of(cls, workspace: int, segment: Segment, now: int, state: State) -> "Relation":
         """Return the relation of a stored segment in a state of its workspace."""
-        kept = segment.number if segment.type is SegmentType.STATIC else None
-        stored = None if segment.members is None else Stored(segment.number, segment.members, state)
-        return cls(workspace, segment.condition.tree, kept, now, state.zone, stored)
+        static = segment.type is SegmentType.STATIC
+        stored = None
+        if segment.members is not None and not _is_ahead(segment, now, state):
+            due = segment.next_change_at <= now
+            stored = Stored(segment.number, segment.members, state, due)
+        return cls(workspace, segment.condition.tree, now, state.zone, static, stored)
 
     def narrowed(self, condition: tree.Node | None) -> "Relation":
         """Return the relation of the members for whom a condition is true too; None is true of all."""
         # A draft matches nobody, but only where it is the whole of a condition.
-        if condition is None or (self.kept is None and tree.is_draft(self.node)):
+        if condition is None or (not self.static and tree.is_draft(self.node)):
             return self
-        if self.kept is not None:
+        if self.static:
             return replace(self, narrow=condition)
         return replace(self, node=tree.All((self.node, condition)), stored=None)
 
-    def statement(
-        self, purpose: str, transaction: Transaction, sort: Sort | None = None
-    ) -> tuple[ShapedStatement, dict[str, Any]]:
-        """Return the statement of a purpose and its values, the window's excepted."""
-        values: dict[str, Any] = {"workspace": self.workspace}
-        backend = transaction.backend
-        if self.kept is None:
-            statement = scans.scan(purpose, self.node, backend, self.now, self.zone, sort=sort)
-            return statement, values | statement.values
-        also = None
-        if self.narrow is not None:
-            also = compile_condition(self.narrow, backend, self.now, self.zone)
-        statement = scans.static_scan(purpose, backend, also, sort)
-        return statement, values | statement.values | {"segment": self.kept}
+    @property
+    def kept(self) -> Stored | None:
+        """What is stored, where that is the whole answer."""
+        return self.stored if self.narrow is None else None
+
+
+def is_set_back(evaluated_at: int, now: int) -> bool:
+    """Tell whether the clock was set back; clocks of several servers agree by a minute or so."""
+    return now < evaluated_at - _AGREED
+
+
+def _is_ahead(segment: Segment, now: int, state: State) -> bool:
+    """Tell whether a stored membership is one of the future."""
+    if segment.type is SegmentType.STATIC or not is_set_back(state.evaluated_at, now):
+        return False
+    return bool(edges_of(segment.condition.tree))
+
+
+async def _statement(
+    transaction: Transaction, relation: Relation, purpose: str, sort: Sort | None = None
+) -> tuple[ShapedStatement, dict[str, Any]]:
+    """Return the statement of a purpose and its values, the window's excepted."""
+    values: dict[str, Any] = {"workspace": relation.workspace}
+    backend = transaction.backend
+    if not relation.static:
+        statement = scans.scan(purpose, relation.node, backend, relation.now, relation.zone, sort=sort)
+        return statement, values | statement.values
+    also = None
+    if relation.narrow is not None:
+        also = compile_condition(relation.narrow, backend, relation.now, relation.zone)
+    statement = scans.static_scan(purpose, backend, also, sort)
+    stored = relation.stored
+    assert stored is not None
+    found = await memberships.members(transaction, relation.workspace, stored.segment, stored.state)
+    return statement, values | statement.values | {"keys": backend.encode_list(list(found))}
+
+
+async def _overlay(transaction: Transaction, relation: Relation, stored: Stored) -> Overlay | None:
+    """Return what changed of a stored membership up to now; None where evaluating it costs less."""
+    changes = await memberships.overlay(transaction, relation.workspace, stored.state)
+    if not stored.due:
+        return changes
+    state = stored.state
+    known = await live(transaction, relation.workspace, state.segments_version, state.zone)
+    since, until = state.evaluated_at, max(relation.now, state.evaluated_at)
+    numbers = frozenset({stored.segment})
+    passed = await passing.moved(transaction, relation.workspace, known, numbers, since, until)
+    if passed.others:
+        return None
+    return changes.then([Row(state.logged, whole=False, changes=passed.changes)], state.logged)
 
 
 async def count(transaction: Transaction, relation: Relation) -> int:
     """Return how many contacts are members."""
-    if (stored := relation.stored) is not None:
-        changes = await memberships.overlay(transaction, relation.workspace, stored.state)
-        return changes.count(stored.segment, stored.members)
-    statement, values = relation.statement(scans.COUNT, transaction)
+    if (stored := relation.kept) is not None:
+        changes = await _overlay(transaction, relation, stored)
+        if changes is not None:
+            return changes.count(stored.segment, stored.members)
+    statement, values = await _statement(transaction, relation, scans.COUNT)
     row = await transaction.row(statement, values)
     assert row is not None
     return int(row[0])
@@ -93,61 +144,63 @@ async def page(
     transaction: Transaction, relation: Relation, window: Window, sort: Sort | None = None
 ) -> list[Contact]:
     """Return a window of the members, newest first or sorted."""
-    if (stored := relation.stored) is not None and sort is None:
-        found = await _keys(transaction, relation.workspace, stored, window)
+    if sort is None and (found := await _keys(transaction, relation, window)) is not None:
         return await contacts.by_keys(transaction, relation.workspace, found)
-    statement, values = relation.statement(scans.PAGE, transaction, sort)
+    statement, values = await _statement(transaction, relation, scans.PAGE, sort)
     rows = await transaction.rows(statement, values | {"limit": window.limit, "offset": window.offset})
     return [contact_of(row) for row in rows]
 
 
 async def after(transaction: Transaction, relation: Relation, pk: int, limit: int) -> list[Contact]:
     """Return the next members after a key, oldest first: for walks that change what they pass."""
-    statement, values = relation.statement(scans.AFTER, transaction)
+    statement, values = await _statement(transaction, relation, scans.AFTER)
     rows = await transaction.rows(statement, values | {"after": pk, "limit": limit})
     return [contact_of(row) for row in rows]
 
 
 async def ids(transaction: Transaction, relation: Relation, window: Window) -> list[str]:
     """Return the ids of a window of the members, newest first."""
-    if (stored := relation.stored) is not None:
-        found = await _keys(transaction, relation.workspace, stored, window)
+    if (found := await _keys(transaction, relation, window)) is not None:
         return await contacts.ids_of_keys(transaction, relation.workspace, found)
-    statement, values = relation.statement(scans.IDS, transaction)
+    statement, values = await _statement(transaction, relation, scans.IDS)
     rows = await transaction.rows(statement, values | {"limit": window.limit, "offset": window.offset})
     return [row[0] for row in rows]
 
 
-async def _keys(transaction: Transaction, workspace: int, stored: Stored, window: Window) -> list[int]:
-    changes = await memberships.overlay(transaction, workspace, stored.state)
-    return await memberships.keys(transaction, workspace, stored.segment, window, changes)
+async def members(transaction: Transaction, relation: Relation) -> BitMap:
+    """Return the keys of all members of what is kept, or of a condition."""
+    if (stored := relation.kept) is not None:
+        changes = await _overlay(transaction, relation, stored)
+        if changes is not None:
+            entered, left = changes.change(stored.segment)
+            held = await chunks.every(transaction, relation.workspace, stored.segment)
+            return (held - left) | entered
+    return await evaluated(transaction, relation.workspace, relation.node, relation.now, relation.zone)
+
+
+async def evaluated(
+    transaction: Transaction, workspace: int, node: tree.Node, now: int, zone: ZoneInfo
+) -> BitMap:
+    """Return the keys of all contacts for whom a condition is true, by one scan."""
+    statement = scans.scan(scans.KEYS, node, transaction.backend, now, zone)
+    rows = await transaction.rows(statement, statement.values | {"workspace": workspace})
+    return transaction.backend.gathered(rows)
+
+
+async def _keys(transaction: Transaction, relation: Relation, window: Window) -> list[int] | None:
+    """Return the keys of a window of what is kept, where something is."""
+    if (stored := relation.kept) is None:
+        return None
+    changes = await _overlay(transaction, relation, stored)
+    if changes is None:
+        return None
+    return await memberships.keys(transaction, relation.workspace, stored.segment, window, changes)
 
 
 def remembered(transaction: Transaction, relation: Relation) -> int | None:
-    """Return how many contacts are members of what is kept current, where that needs no query."""
-    stored = relation.stored
-    if stored is None:
+    """Return how many contacts are members of what is kept, where that needs no query."""
+    stored = relation.kept
+    if stored is None or stored.due:
         return None
     changes = memberships.remembered(transaction, relation.workspace, stored.state)
     return None if changes is None else changes.count(stored.segment, stored.members)
-
-
-async def keep(transaction: Transaction, workspace: int, segment: Segment, now: int, zone: ZoneInfo) -> None:
-    """Evaluate a static segment's condition once and keep the members."""
-    if tree.is_draft(segment.condition.tree):
-        return
-    statement = scans.scan(scans.KEEP, segment.condition.tree, transaction.backend, now, zone)
-    values = statement.values | {"workspace": workspace, "segment": segment.number}
-    await transaction.run(statement, values)
-
-
-_TIMELESS: Final = frozenset(tree.Op) - DAY_OPS
-
-
-def moves_with_time(node: tree.Node) -> bool:
-    """Tell whether a condition can change by the passing of time alone."""
-    if isinstance(node, tree.Predicate):
-        return node.op not in _TIMELESS
-    if isinstance(node, tree.Not):
-        return moves_with_time(node.item)
-    return any(moves_with_time(item) for item in node.items)

@@ -1,190 +1,193 @@
-"""Memberships that are kept current: chunks of bitmaps, a log of changes, and what reads make of both."""
+"""Memberships that are kept current: what chunks and the log since them say of a segment together."""
 
 import secrets
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo
 
-import msgspec
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy import BigInteger, bindparam, case, update
 
-from diglot.conditions import tree
+from diglot.model.history import Moment
 from diglot.model.pages import Window
-from diglot.storage import scans, workspaces
-from diglot.storage.backends import Backend
+from diglot.storage import chunks, history, membership_log, workspaces
+from diglot.storage.changes import Change
+from diglot.storage.chunks import chunk_of
 from diglot.storage.engine import Transaction
-from diglot.storage.overlay import CHUNK_BITS, Entry, Overlay
-from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import membership_log, segment_chunks, segments
+from diglot.storage.live import Live
+from diglot.storage.overlay import Net, Overlay, chunks_of
+from diglot.storage.statement import Statement
+from diglot.storage.tables import segments
 from diglot.storage.workspaces import State
 
-# The log is folded into the chunks when it has so many entries.
+# The log is folded into the chunks when it is so long: a folding writes most chunks of all segments, which
+# pays where each gets several changes; but a new process has to read what is not folded.
 FOLD_AT: Final = 2_000
+FOLD_PER_CHUNK: Final = 32
+FOLD_AT_MOST: Final = 200_000
+# Their chunks are in memory together.
+_FOLDED_AT_ONCE: Final = 64
 _OVERLAYS: Final = "overlays"
-_encode = msgspec.json.Encoder().encode
 
-_c, _log = segment_chunks.c, membership_log.c
-_HERE = _c.workspace == bindparam("workspace")
-_LIVE = Statement(
-    select(segments.c.segment, segments.c.tree).where(
-        segments.c.workspace == bindparam("workspace"), segments.c.members.is_not(None)
-    )
-)
-_SIZES = Statement(select(_c.chunk, _c.n).where(_HERE, _c.segment == bindparam("segment")))
-_BITS = Statement(
-    select(_c.bits).where(_HERE, _c.segment == bindparam("segment"), _c.chunk == bindparam("chunk"))
-)
-_FORGET = Statement(delete(segment_chunks).where(_HERE, _c.segment == bindparam("segment")))
-_SET_MEMBERS = Statement(
-    update(segments)
-    .where(segments.c.workspace == bindparam("in_workspace"), segments.c.segment == bindparam("at_segment"))
-    .values(members=bindparam("new_members"))
-)
+_c = segments.c
+_THIS = (_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
+_SET_MEMBERS = Statement(update(segments).where(*_THIS).values(members=bindparam("new_members")))
 _ADD_MEMBERS = Statement(
+    update(segments).where(*_THIS).values(members=_c.members + bindparam("more", type_=BigInteger()))
+)
+_SET_NEXT = Statement(update(segments).where(*_THIS).values(next_change_at=bindparam("new_next")))
+_LOWER_NEXT = Statement(
     update(segments)
-    .where(segments.c.workspace == bindparam("in_workspace"), segments.c.segment == bindparam("at_segment"))
-    .values(members=segments.c.members + bindparam("more", type_=BigInteger()))
-)
-_LOG = Statement(insert(membership_log))
-_ENTRIES = Statement(
-    select(_log.entry, _log.pk, _log.added, _log.removed)
-    .where(
-        _log.workspace == bindparam("workspace"),
-        _log.entry > bindparam("after"),
-        _log.entry <= bindparam("last"),
-    )
-    .order_by(_log.entry)
-)
-_FORGET_LOG = Statement(
-    delete(membership_log).where(_log.workspace == bindparam("workspace"), _log.entry <= bindparam("last"))
-)
-
-
-def _write(backend: Backend) -> ClauseElement:
-    keys = ["workspace", "segment", "chunk"]
-    if backend.name == "sqlite":
-        lite = sqlite.insert(segment_chunks)
-        return lite.on_conflict_do_update(
-            index_elements=keys, set_={"n": lite.excluded.n, "bits": lite.excluded.bits}
+    .where(*_THIS)
+    .values(
+        next_change_at=case(
+            (_c.next_change_at > bindparam("turns_at"), bindparam("turns_at")), else_=_c.next_change_at
         )
-    server = postgresql.insert(segment_chunks)
-    return server.on_conflict_do_update(
-        index_elements=keys, set_={"n": server.excluded.n, "bits": server.excluded.bits}
     )
+)
 
 
-_WRITE = BackendStatement(_write)
+def _at(workspace: int, segment: int) -> dict[str, int]:
+    return {"in_workspace": workspace, "at_segment": segment}
 
 
-async def live(transaction: Transaction, workspace: int) -> dict[int, tree.Node]:
-    """Return the conditions of the segments that are kept current, by number."""
-    rows = await transaction.rows(_LIVE, {"workspace": workspace})
-    return {number: tree.decode(stored) for number, stored in rows}
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A membership that was stored: how many members the chunks hold, and who moved by it."""
+
+    members: int
+    entered: BitMap
+    left: BitMap
 
 
-async def build(
-    transaction: Transaction, workspace: int, segment: int, node: tree.Node, zone: ZoneInfo
-) -> int:
-    """Evaluate a condition, write its members in chunks, and return how many they are.
-
-    The log has to be folded first: it may name the segment under an earlier condition.
-    """
-    await transaction.run(_FORGET, {"workspace": workspace, "segment": segment})
-    statement = scans.scan(scans.KEYS, node, transaction.backend, 0, zone)
-    rows = await transaction.rows(statement, statement.values | {"workspace": workspace})
-    keys = [row[0] for row in rows]
-    await _write_chunks(transaction, workspace, segment, _chunks(keys))
-    named = {"in_workspace": workspace, "at_segment": segment}
-    await transaction.run(_SET_MEMBERS, named | {"new_members": len(keys)})
-    await changed_segments(transaction, workspace)
-    return len(keys)
+async def members(transaction: Transaction, workspace: int, segment: int, state: State) -> BitMap:
+    """Return every member of a segment in a state, by key."""
+    changes = await overlay(transaction, workspace, state)
+    entered, left = changes.change(segment)
+    return (await chunks.every(transaction, workspace, segment) - left) | entered
 
 
-async def forget(transaction: Transaction, workspace: int, segment: int) -> None:
-    """Keep the membership of a segment no longer."""
-    await transaction.run(_FORGET, {"workspace": workspace, "segment": segment})
-    named = {"in_workspace": workspace, "at_segment": segment}
-    await transaction.run(_SET_MEMBERS, named | {"new_members": None})
-    await changed_segments(transaction, workspace)
+async def store(
+    transaction: Transaction, workspace: int, segment: int, now_members: BitMap, moment: Moment
+) -> Kept:
+    """Write a membership in place of the one that is stored; where nobody entered or left, that one stays."""
+    state = await workspaces.state(transaction, workspace)
+    changes = await overlay(transaction, workspace, state)
+    stored = await chunks.every(transaction, workspace, segment)
+    net = changes.nets.get(segment) or Net.since(state.folded + 1)
+    was = (stored - net.left) | net.entered
+    entered, left = now_members - was, was - now_members
+    kept = Kept(len(now_members) if entered or left else len(stored), entered, left)
+    await transaction.run(_SET_MEMBERS, _at(workspace, segment) | {"new_members": kept.members})
+    if not entered and not left:
+        return kept
+    await chunks.replace(transaction, workspace, segment, now_members)
+    taken = await membership_log.append(
+        transaction, workspace, [Change(segment, entered, left)], moment, whole=True
+    )
+    passed = (net.passed | net.entered | net.left) - (now_members ^ stored)
+    sum_ = Net(net.first, now_members - stored, stored - now_members, passed)
+    await history.add(transaction, workspace, taken.entry + len(entered) + len(left) - 1, [(segment, sum_)])
+    return kept
+
+
+async def postpone(transaction: Transaction, workspace: int, segment: int) -> None:
+    """Have the membership of a segment evaluated when it is read, until it is evaluated and stored again."""
+    await transaction.run(_SET_MEMBERS, _at(workspace, segment) | {"new_members": None})
+
+
+async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and what is known
+    transaction: Transaction, workspace: int, segment: int, now_members: BitMap, state: State, live: Live
+) -> None:
+    """Write the chunks of a membership and the number of its members anew, whatever they hold."""
+    await fold(transaction, workspace, state, live)
+    await chunks.replace(transaction, workspace, segment, now_members)
+    await transaction.run(_SET_MEMBERS, _at(workspace, segment) | {"new_members": len(now_members)})
+
+
+async def set_next(transaction: Transaction, workspace: int, nexts: Mapping[int, int]) -> None:
+    """Note before which instant time does not change each of some segments."""
+    values = [_at(workspace, number) | {"new_next": instant} for number, instant in nexts.items()]
+    if values:
+        await transaction.run_many(_SET_NEXT, values)
+        await workspaces.set_clock_version(transaction, workspace, _token())
+
+
+async def lower_next(transaction: Transaction, workspace: int, segments_: Mapping[int, int]) -> None:
+    """Note that time changes some segments at an instant, where it does not do so earlier."""
+    values = [_at(workspace, number) | {"turns_at": instant} for number, instant in segments_.items()]
+    await transaction.run_many(_LOWER_NEXT, values)
+    await workspaces.set_clock_version(transaction, workspace, _token())
+    await workspaces.lower_next_change(transaction, workspace, min(segments_.values()))
 
 
 async def changed_segments(transaction: Transaction, workspace: int) -> None:
-    """Note that the segments kept current are others now, under a number that nobody saw before."""
-    await workspaces.set_segments_version(transaction, workspace, secrets.randbits(62) + 1)
+    """Note that the live segments are others now, under a number that nobody saw before."""
+    await workspaces.set_segments_version(transaction, workspace, _token())
 
 
-def _chunks(keys: Sequence[int]) -> Iterable[tuple[int, BitMap]]:
-    for chunk, members in groupby(keys, key=lambda key: key >> CHUNK_BITS):
-        yield chunk, BitMap(members)
+def _token() -> int:
+    return secrets.randbits(62) + 1
 
 
-async def _write_chunks(
-    transaction: Transaction, workspace: int, segment: int, chunks: Iterable[tuple[int, BitMap]]
+def fold_at(live: Live, pk: int) -> int:
+    """Return how long the log may grow, given the live segments and the next key of a contact."""
+    touched = (len(live.nodes) + len(live.statics)) * (chunk_of(pk) + 1)
+    return max(FOLD_AT, min(FOLD_PER_CHUNK * touched, FOLD_AT_MOST))
+
+
+async def fold(transaction: Transaction, workspace: int, state: State, live: Live) -> None:
+    """Write what the log says into the chunks, and in sum into the history."""
+    if state.folded == state.logged:
+        return
+    changes = await overlay(transaction, workspace, state)
+    known = live.everything | live.statics
+    nets = [(number, net) for number, net in sorted(changes.nets.items()) if number in known]
+    for first in range(0, len(nets), _FOLDED_AT_ONCE):
+        await _fold_some(transaction, workspace, changes, nets[first : first + _FOLDED_AT_ONCE])
+    moved = [(number, net) for number, net in nets if net.entered or net.left or net.passed]
+    await history.add(transaction, workspace, state.logged, moved)
+    await workspaces.set_folded(transaction, workspace, state.logged)
+
+
+async def _fold_some(
+    transaction: Transaction, workspace: int, changes: Overlay, nets: Sequence[tuple[int, Net]]
 ) -> None:
-    values = []
-    for chunk, members in chunks:
-        members.run_optimize()
-        row = {"workspace": workspace, "segment": segment, "chunk": chunk}
-        values.append(row | {"n": len(members), "bits": members.serialize()})
-    if values:
-        await transaction.run_many(_WRITE, values)
+    touched = {number: chunks_of(net.entered | net.left) for number, net in nets}
+    every = {chunk for found in touched.values() for chunk in found}
+    if not every:
+        return
+    stored = await chunks.some(transaction, workspace, touched, every)
+    await chunks.write(
+        transaction,
+        workspace,
+        [
+            (number, chunk, changes.apply(number, stored.get((number, chunk), BitMap()), chunk))
+            for number, found in touched.items()
+            for chunk in found
+        ],
+    )
+    more = [_at(workspace, number) | {"more": changes.count(number, 0)} for number, _ in nets]
+    await transaction.run_many(_ADD_MEMBERS, more)
 
 
-async def log(
-    transaction: Transaction,
-    workspace: int,
-    changes: Sequence[tuple[int, Sequence[int], Sequence[int]]],
-) -> None:
-    """Log who entered and left which segments: key, numbers entered, numbers left; fold when it is long."""
-    taken = await workspaces.lock(transaction, workspace, entries=len(changes), moves=False)
-    values = [
-        {
-            "workspace": workspace,
-            "entry": entry,
-            "pk": pk,
-            "added": _encode(added).decode(),
-            "removed": _encode(removed).decode(),
-        }
-        for entry, (pk, added, removed) in enumerate(changes, taken.entry)
-    ]
-    await transaction.run_many(_LOG, values)
-    last = taken.entry + len(changes) - 1
-    if last - taken.folded >= FOLD_AT:
-        await fold(transaction, workspace, taken.folded, last)
-
-
-async def fold(transaction: Transaction, workspace: int, folded: int, last: int) -> None:
-    """Write the entries of the log up to the last into the chunks, and forget them."""
-    overlay = Overlay(folded, folded).then(await _entries(transaction, workspace, folded, last), last)
-    known = await live(transaction, workspace)
-    for segment in sorted(overlay.segments & known.keys()):
-        more = overlay.count(segment, 0)
-        entered, left = overlay.change(segment)
-        folded_chunks = []
-        for chunk in sorted({pk >> CHUNK_BITS for pk in entered | left}):
-            stored = await _members(transaction, workspace, segment, chunk)
-            folded_chunks.append((chunk, overlay.apply(segment, stored, chunk)))
-        await _write_chunks(transaction, workspace, segment, folded_chunks)
-        named = {"in_workspace": workspace, "at_segment": segment}
-        await transaction.run(_ADD_MEMBERS, named | {"more": more})
-    await transaction.run(_FORGET_LOG, {"workspace": workspace, "last": last})
-    await workspaces.set_folded(transaction, workspace, last)
-
-
-async def _entries(transaction: Transaction, workspace: int, after: int, last: int) -> list[Entry]:
-    if after >= last:
-        return []
-    values = {"workspace": workspace, "after": after, "last": last}
-    return [Entry(*row) for row in await transaction.rows(_ENTRIES, values)]
-
-
-async def _members(transaction: Transaction, workspace: int, segment: int, chunk: int) -> BitMap:
-    row = await transaction.row(_BITS, {"workspace": workspace, "segment": segment, "chunk": chunk})
-    return BitMap() if row is None else BitMap.deserialize(bytes(row[0]))
+async def members_among(
+    transaction: Transaction, workspace: int, segments_: Iterable[int], pks: Iterable[int], state: State
+) -> dict[int, BitMap]:
+    """Return which of some contacts are in each of some segments."""
+    asked = BitMap(pks)
+    numbers = list(segments_)
+    if not numbers or not asked:
+        return {}
+    changes = await overlay(transaction, workspace, state)
+    stored = await chunks.some(transaction, workspace, numbers, chunks_of(asked))
+    found = {number: BitMap() for number in numbers}
+    for (number, _), bits in stored.items():
+        found[number] |= bits & asked
+    for number in numbers:
+        entered, left = changes.change(number)
+        found[number] = (found[number] - left) | (entered & asked)
+    return found
 
 
 def remembered(transaction: Transaction, workspace: int, state: State) -> Overlay | None:
@@ -206,7 +209,9 @@ async def overlay(transaction: Transaction, workspace: int, state: State) -> Ove
     base = kept.get(workspace)
     if base is None or base.folded != state.folded or base.logged > state.logged:
         base = Overlay(state.folded, state.folded)
-    found = base.then(await _entries(transaction, workspace, base.logged, state.logged), state.logged)
+    rows = await membership_log.between(transaction, workspace, base.logged, state.logged)
+    found = base.then(rows, state.logged)
+    # What a transaction that writes sees may be undone.
     if not transaction.writes and _newer(found, kept.get(workspace)):
         kept[workspace] = found
     return found
@@ -220,20 +225,22 @@ async def keys(
     transaction: Transaction, workspace: int, segment: int, window: Window, changes: Overlay
 ) -> list[int]:
     """Return the keys of a window of the members, newest first."""
-    rows = await transaction.rows(_SIZES, {"workspace": workspace, "segment": segment})
-    counts = changes.counts(segment, dict(map(tuple, rows)))
+    counts = changes.counts(segment, await chunks.sizes(transaction, workspace, segment))
     found: list[int] = []
     skip = window.offset
     for chunk in sorted(counts, reverse=True):
         if skip >= counts[chunk]:
             skip -= counts[chunk]
             continue
-        stored = await _members(transaction, workspace, segment, chunk)
-        members = changes.apply(segment, stored, chunk)
-        end = len(members) - skip
-        begin = max(0, end - (window.limit - len(found)))
-        found += list(members[begin:end])[::-1]
+        stored = await chunks.one(transaction, workspace, segment, chunk)
+        found += newest(changes.apply(segment, stored, chunk), skip, window.limit - len(found))
         skip = 0
         if len(found) == window.limit:
             break
     return found
+
+
+def newest(members: BitMap, offset: int, limit: int) -> list[int]:
+    """Return the keys of a window of some members, newest first."""
+    end = max(0, len(members) - offset)
+    return list(members[max(0, end - limit) : end])[::-1]

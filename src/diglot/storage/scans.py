@@ -3,11 +3,10 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, bindparam, func, insert, select
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions.tree import Node
@@ -16,7 +15,7 @@ from diglot.storage.backends import Backend, Expression, Sql
 from diglot.storage.compile import Compiled, compile_condition
 from diglot.storage.contact_rows import SHOWN
 from diglot.storage.statement import ShapedStatement
-from diglot.storage.tables import contacts, segment_members
+from diglot.storage.tables import contacts
 
 _MOST_SHAPES: Final = 2_000
 _c = contacts.c
@@ -64,16 +63,6 @@ def _after(where: Expression) -> ClauseElement:
     return found.order_by(_c.pk).limit(bindparam("limit"))
 
 
-def _keys(where: Expression) -> ClauseElement:
-    return pinned(select(_c.pk)).where(_here(), where).order_by(_c.pk)
-
-
-def _keep(where: Expression) -> ClauseElement:
-    segment = bindparam("segment", type_=segment_members.c.segment.type).label("segment")
-    found = pinned(select(_c.workspace, segment, _c.pk)).where(_here(), where)
-    return insert(segment_members).from_select(["workspace", "segment", "pk"], found)
-
-
 def _here() -> Expression:
     return _c.workspace == bindparam("workspace")
 
@@ -87,14 +76,11 @@ PAGE: Final = "page"
 IDS: Final = "ids"
 AFTER: Final = "after"
 KEYS: Final = "keys"
-KEEP: Final = "keep"
 _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     COUNT: _count,
     PAGE: _page,
     IDS: _ids,
     AFTER: _after,
-    KEYS: _keys,
-    KEEP: _keep,
 }
 _compiled: OrderedDict[tuple[str, str, str], Sql] = OrderedDict()
 _compiling = threading.Lock()
@@ -103,7 +89,7 @@ _compiling = threading.Lock()
 def scan(  # noqa: PLR0913 - what a condition means, and what is asked of it
     purpose: str, node: Node, backend: Backend, now: int, zone: ZoneInfo, *, sort: Sort | None = None
 ) -> ShapedStatement:
-    """Return the statement that counts, pages, lists or keeps the contacts of a condition."""
+    """Return the statement that counts, pages or lists the contacts of a condition."""
     condition = compile_condition(node, backend, now, zone)
     sql = _once(purpose, backend, condition.shape, condition.where, sort)
     return ShapedStatement(sql, condition.values)
@@ -112,13 +98,13 @@ def scan(  # noqa: PLR0913 - what a condition means, and what is asked of it
 def static_scan(
     purpose: str, backend: Backend, narrowed: Compiled | None = None, sort: Sort | None = None
 ) -> ShapedStatement:
-    """Return the statement over the kept members of a static segment; it binds `segment`.
+    """Return the statement over the members of a static segment; it binds their `keys` as a list.
 
     `narrowed` leaves those for whom a predicate is true too.
     """
     if narrowed is None:
-        return ShapedStatement(_once(purpose, backend, "static", _kept(), sort), {})
-    where = and_(_kept(), narrowed.where)
+        return ShapedStatement(_once(purpose, backend, "static", _among(backend), sort), {})
+    where = and_(_among(backend), narrowed.where)
     return ShapedStatement(_once(purpose, backend, f"static {narrowed.shape}", where, sort), narrowed.values)
 
 
@@ -126,8 +112,7 @@ def _once(purpose: str, backend: Backend, shape: str, where: Expression, sort: S
     key = (backend.name, purpose if sort is None else f"{purpose} {sort}", shape)
     sql = _compiled.get(key)
     if sql is None:
-        build = _BUILDERS[purpose] if sort is None else partial(_sorted, sort)
-        sql = backend.compile(build(where))
+        sql = backend.compile(_built(purpose, backend, where, sort))
         # Units of work run on several threads.
         with _compiling:
             _compiled[key] = sql
@@ -136,9 +121,13 @@ def _once(purpose: str, backend: Backend, shape: str, where: Expression, sort: S
     return sql
 
 
-def _kept() -> Expression:
-    members = select(segment_members.c.pk).where(
-        segment_members.c.workspace == bindparam("workspace"),
-        segment_members.c.segment == bindparam("segment"),
-    )
-    return _c.pk.in_(members)
+def _built(purpose: str, backend: Backend, where: Expression, sort: Sort | None) -> ClauseElement:
+    if sort is not None:
+        return _sorted(sort, where)
+    if purpose == KEYS:
+        return backend.gather(pinned(select(_c.pk)).where(_here(), where), _c.pk)
+    return _BUILDERS[purpose](where)
+
+
+def _among(backend: Backend) -> Expression:
+    return backend.is_any(_c.pk, [], BigInteger(), lambda _, kind: bindparam("keys", type_=kind))

@@ -7,18 +7,19 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from diglot.conditions import text, tree
+from diglot.conditions.relative import NEVER
 from diglot.model.pages import Page, Window
 from diglot.model.segments import Condition, Segment, SegmentType, Source
 from diglot.storage.backends import ZERO, Backend, Expression
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import segment_chunks, segment_members, segments, workspaces
+from diglot.storage.tables import pending_members, segment_chunks, segment_history, segments, workspaces
 from diglot.storage.workspaces import STATE, State
 
 _c = segments.c
 SHOWN = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
-    *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members),
+    *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
 )
 # The segment behind a dynamic list is not a segment that a client sees as one.
 _HERE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
@@ -27,6 +28,11 @@ _WITH_STATE = Statement(
     select(*SHOWN, *(workspaces.c[name] for name in STATE))
     .join(workspaces, workspaces.c.workspace == _c.workspace)
     .where(_HERE, _c.id == bindparam("id"))
+)
+_BY_NUMBER = Statement(
+    select(*SHOWN, *(workspaces.c[name] for name in STATE))
+    .join(workspaces, workspaces.c.workspace == _c.workspace)
+    .where(_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
 )
 _COUNT = Statement(select(func.count()).select_from(segments).where(_HERE))
 _PAGE = Statement(
@@ -49,17 +55,13 @@ _UPDATE = Statement(
 _DELETE = Statement(
     delete(segments).where(_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
 )
-_FORGET = Statement(
-    delete(segment_members).where(
-        segment_members.c.workspace == bindparam("workspace"),
-        segment_members.c.segment == bindparam("segment"),
+_FORGET = tuple(
+    Statement(
+        delete(table).where(
+            table.c.workspace == bindparam("workspace"), table.c.segment == bindparam("segment")
+        )
     )
-)
-_FORGET_CHUNKS = Statement(
-    delete(segment_chunks).where(
-        segment_chunks.c.workspace == bindparam("workspace"),
-        segment_chunks.c.segment == bindparam("segment"),
-    )
+    for table in (segment_chunks, segment_history, pending_members)
 )
 
 
@@ -120,6 +122,14 @@ async def by_id_with_state(
     return None if row is None else (segment_of(row[: len(SHOWN)]), State.of(row[len(SHOWN) :]))
 
 
+async def by_number_with_state(
+    transaction: Transaction, workspace: int, number: int
+) -> tuple[Segment, State] | None:
+    """Return a segment by its number, those behind dynamic lists included, and the state of the workspace."""
+    row = await transaction.row(_BY_NUMBER, {"workspace": workspace, "segment": number})
+    return None if row is None else (segment_of(row[: len(SHOWN)]), State.of(row[len(SHOWN) :]))
+
+
 async def page(
     transaction: Transaction, workspace: int, window: Window, search: str | None = None
 ) -> Page[Segment]:
@@ -145,6 +155,7 @@ async def insert_segment(
         "type": segment.type.value,
         "list": list_,
         "members": None,
+        "next_change_at": NEVER,
         "created_at": segment.created_at,
     }
     await transaction.run(_INSERT, row)
@@ -157,11 +168,6 @@ async def update_segment(transaction: Transaction, workspace: int, segment: Segm
 
 
 async def remove(transaction: Transaction, workspace: int, number: int) -> None:
-    """Delete a segment and its kept members; contacts stay."""
-    for statement in (_FORGET, _FORGET_CHUNKS, _DELETE):
+    """Delete a segment and what is kept of its members; contacts stay."""
+    for statement in (*_FORGET, _DELETE):
         await transaction.run(statement, {"workspace": workspace, "segment": number})
-
-
-async def forget_members(transaction: Transaction, workspace: int, number: int) -> None:
-    """Delete the kept members of a static segment."""
-    await transaction.run(_FORGET, {"workspace": workspace, "segment": number})

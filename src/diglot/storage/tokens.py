@@ -57,6 +57,11 @@ def integer_key(value: int) -> str:
     return f"{value + 2**63:016x}"
 
 
+def integer_of(key: str) -> int:
+    """Return the 64-bit integer of such digits."""
+    return int(key, 16) - 2**63
+
+
 def is_big(value: float) -> bool:
     """Tell whether a number is an integer that its double may not hold exactly."""
     return isinstance(value, int) and abs(value) >= BIG_FROM

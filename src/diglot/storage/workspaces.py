@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, select, update
 
+from diglot.conditions.relative import NEVER
 from diglot.model.workspaces import Workspace
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import Statement
@@ -14,7 +15,10 @@ from diglot.storage.tables import workspaces
 
 _c = workspaces.c
 # The columns of a state, in its order.
-STATE = ("contacts_version", "contact_count", "next_entry", "folded_entry", "time_zone")
+STATE = (
+    *("contacts_version", "contact_count", "next_entry", "folded_entry", "segments_version"),
+    *("evaluated_at", "next_change_at", "history_entry", "history_since", "time_zone"),
+)
 _SHOWN = (_c.workspace, _c.name, _c.time_zone)
 _BY_NAME = Statement(select(*_SHOWN).where(_c.name == bindparam("name")))
 _SIGNS_IN = Statement(select(*_SHOWN, _c.password).where(_c.name == bindparam("name")))
@@ -35,6 +39,21 @@ _SET_FOLDED = Statement(
     .where(_c.workspace == bindparam("in_workspace"))
     .values(folded_entry=bindparam("entry"))
 )
+_SET_CLOCK = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"))
+    .values(clock_version=bindparam("version"))
+)
+_SET_EVALUATED = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"))
+    .values(evaluated_at=bindparam("instant"), next_change_at=bindparam("next_change"))
+)
+_LOWER_NEXT = Statement(
+    update(workspaces)
+    .where(_c.workspace == bindparam("in_workspace"), _c.next_change_at > bindparam("instant"))
+    .values(next_change_at=bindparam("instant"))
+)
 _SET_SEGMENTS = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
@@ -42,7 +61,10 @@ _SET_SEGMENTS = Statement(
 )
 # What rows are numbered by, each dense within its workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
-_LOCKED = ("folded_entry", "segments_version", "webhook_count", "time_zone")
+_LOCKED = (
+    *("contact_count", "folded_entry", "segments_version", "evaluated_at", "next_change_at", "clock_version"),
+    *("webhook_count", "time_zone"),
+)
 _TAKEN = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries", "entries")
 _TAKE = Statement(
     update(workspaces)
@@ -58,6 +80,14 @@ _TAKE = Statement(
         next_entry=_c.next_entry + bindparam("entries"),
         contact_count=_c.contact_count + bindparam("contacts"),
         contacts_version=_c.contacts_version + bindparam("versions"),
+        # Until time changes a membership, what is right now was right then too.
+        evaluated_at=case(
+            (
+                and_(_c.evaluated_at < bindparam("now"), _c.next_change_at > bindparam("now")),
+                bindparam("now"),
+            ),
+            else_=_c.evaluated_at,
+        ),
     )
     .returning(*(_c[f"next_{name}"] for name in _COUNTERS), *(_c[name] for name in _LOCKED))
 )
@@ -71,13 +101,22 @@ class State:
     contact_count: int
     logged: int
     folded: int
+    segments_version: int
+    evaluated_at: int
+    next_change_at: int
+    history_entry: int
+    history_since: int
     zone: ZoneInfo
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> "State":
         """Return the state of a row selected with `STATE`."""
-        version, contact_count, next_entry, folded, zone = row
-        return cls(version, contact_count, next_entry - 1, folded, ZoneInfo(zone))
+        version, contact_count, next_entry, folded, segments_version, *clock, entry, since, zone = row
+        evaluated_at, next_change_at = clock
+        return cls(
+            *(version, contact_count, next_entry - 1, folded, segments_version),
+            *(evaluated_at, next_change_at, entry, since, ZoneInfo(zone)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +139,12 @@ class Locked:
     webhook: int
     delivery: int
     entry: int
+    contact_count: int
     folded: int
     segments_version: int
+    evaluated_at: int
+    next_change_at: int
+    clock_version: int
     webhooks: int
     zone: ZoneInfo
 
@@ -146,6 +189,11 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         "contact_count": 0,
         "folded_entry": 0,
         "segments_version": 0,
+        "evaluated_at": now,
+        "next_change_at": NEVER,
+        "clock_version": 0,
+        "history_entry": 0,
+        "history_since": now,
         "webhook_count": 0,
         "password": None,
         "created_at": now,
@@ -171,6 +219,22 @@ async def set_segments_version(transaction: Transaction, workspace: int, version
     await transaction.run(_SET_SEGMENTS, {"in_workspace": workspace, "version": version})
 
 
+async def set_clock_version(transaction: Transaction, workspace: int, version: int) -> None:
+    """Note that time changes some live segments at other instants now."""
+    await transaction.run(_SET_CLOCK, {"in_workspace": workspace, "version": version})
+
+
+async def set_evaluated(transaction: Transaction, workspace: int, at: int, next_change: int) -> None:
+    """Note the instant at which all stored memberships are right, and before which none changes by time."""
+    values = {"in_workspace": workspace, "instant": at, "next_change": next_change}
+    await transaction.run(_SET_EVALUATED, values)
+
+
+async def lower_next_change(transaction: Transaction, workspace: int, instant: int) -> None:
+    """Note that time changes a membership at an instant, where it does not do so earlier."""
+    await transaction.run(_LOWER_NEXT, {"in_workspace": workspace, "instant": instant})
+
+
 async def set_zone(transaction: Transaction, workspace: int, zone: str) -> None:
     """Set the time zone; what depends on it must be rewritten in the same transaction."""
     await transaction.run(_SET_ZONE, {"in_workspace": workspace, "zone": zone})
@@ -189,20 +253,17 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     deliveries: int = 0,
     entries: int = 0,
     moves: bool = True,
+    now: int = 0,
 ) -> Locked:
     """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
 
     It is the first statement of every write in a workspace, so that writers queue there and never
-    deadlock; a unit may lock again to take more keys. `moves` says that a membership may change.
+    deadlock; a unit may lock again to take more keys. `moves` says that a membership may change; stored
+    memberships are then right at `now`, unless time has to change one first.
     """
     taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, entries)
-    values = {
-        **dict(zip(_TAKEN, taken, strict=True)),
-        "in_workspace": workspace,
-        "contacts": contacts,
-        "versions": int(moves),
-    }
-    row = await transaction.row(_TAKE, values)
+    asked = {"in_workspace": workspace, "contacts": contacts, "versions": int(moves), "now": now}
+    row = await transaction.row(_TAKE, asked | dict(zip(_TAKEN, taken, strict=True)))
     assert row is not None
     return _locked(row, taken)
 
@@ -211,10 +272,13 @@ def _locked(row: Sequence[Any], taken: Sequence[int]) -> Locked:
     following = row[: len(taken)]
     first = (next_ - number for next_, number in zip(following, taken, strict=True))
     pk, segment, list_, tag, event, webhook, delivery, entry = first
-    folded, version, webhook_count, zone = row[len(taken) :]
+    contact_count, folded, version, *clock, webhook_count, zone = row[len(taken) :]
+    evaluated_at, next_change_at, clock_version = clock
     return Locked(
         *(pk, segment, list_, tag, event, webhook, delivery, entry),
-        *(folded, version, webhook_count, ZoneInfo(zone)),
+        *(contact_count, folded, version),
+        *(evaluated_at, next_change_at, clock_version),
+        *(webhook_count, ZoneInfo(zone)),
     )
 
 

@@ -12,12 +12,19 @@ from diglot.storage.tables.core import (
     keys,
     list_members,
     lists,
-    segment_members,
     segments,
     workspaces,
 )
 from diglot.storage.tables.events import events
-from diglot.storage.tables.memberships import membership_log, segment_chunks
+from diglot.storage.tables.memberships import (
+    departed_contacts,
+    membership_log,
+    moments,
+    pending_members,
+    segment_chunks,
+    segment_history,
+    watched_fields,
+)
 from diglot.storage.tables.tags import tags
 from diglot.storage.tables.webhooks import deliveries, webhooks
 
@@ -26,6 +33,7 @@ __all__ = [
     "answers",
     "contacts",
     "deliveries",
+    "departed_contacts",
     "events",
     "fleeting",
     "keys",
@@ -33,12 +41,15 @@ __all__ = [
     "lists",
     "membership_log",
     "metadata",
+    "moments",
+    "pending_members",
     "rate_counts",
     "segment_chunks",
-    "segment_members",
+    "segment_history",
     "segments",
     "sessions",
     "tags",
+    "watched_fields",
     "webhooks",
     "workspaces",
 ]

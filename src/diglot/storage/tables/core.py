@@ -39,6 +39,14 @@ workspaces = Table(
     Column("folded_entry", BigInteger, nullable=False),
     # Another number, never one used before, whenever the segments that are kept current change.
     Column("segments_version", BigInteger, nullable=False),
+    # The instant at which every stored membership is right, one before which time changes none of them, and
+    # another number whenever any segment's own such instant changes.
+    Column("evaluated_at", BigInteger, nullable=False),
+    Column("next_change_at", BigInteger, nullable=False),
+    Column("clock_version", BigInteger, nullable=False),
+    # The history is complete after this entry of the log, which was made at that instant or later.
+    Column("history_entry", BigInteger, nullable=False),
+    Column("history_since", BigInteger, nullable=False),
     # How many webhooks want to hear of changes: a write reads it with its lock, and most find 0.
     Column("webhook_count", Integer, nullable=False),
     # An argon2 hash; without one nobody signs in.
@@ -128,8 +136,10 @@ segments = Table(
     Column("dialect", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("tree", Text, nullable=False),
-    # How many members the chunks hold; nothing where the membership is not kept, but evaluated when read.
+    # How many members the chunks hold; nothing until it is evaluated: then it is evaluated when read.
     Column("members", BigInteger),
+    # An instant before which time does not change who its members are.
+    Column("next_change_at", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("last_calculated_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
@@ -137,20 +147,6 @@ segments = Table(
     PrimaryKeyConstraint("workspace", "segment"),
     UniqueConstraint("id", "workspace"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
-    sqlite_with_rowid=False,
-)
-
-# The members of static segments; dynamic ones are evaluated.
-segment_members = Table(
-    "segment_members",
-    metadata,
-    Column("workspace", Integer, nullable=False),
-    Column("segment", Integer, nullable=False),
-    Column("pk", BigInteger, nullable=False),
-    PrimaryKeyConstraint("workspace", "segment", "pk"),
-    ForeignKeyConstraint(["workspace", "segment"], ["segments.workspace", "segments.segment"]),
-    ForeignKeyConstraint(["workspace", "pk"], ["contacts.workspace", "contacts.pk"]),
-    UniqueConstraint("workspace", "pk", "segment"),
     sqlite_with_rowid=False,
 )
 

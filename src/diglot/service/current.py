@@ -1,0 +1,136 @@
+"""The clock of a workspace: at `evaluated_at` every stored membership is what a full evaluation would find.
+
+Whatever moves memberships first brings the clock to now, and then records who moved.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from diglot.conditions.relative import NEVER, Edge, edges_of
+from diglot.model.history import Cause, Moment
+from diglot.storage import (
+    membership,
+    membership_log,
+    memberships,
+    moments,
+    passing,
+    pending,
+    workspaces,
+)
+from diglot.storage.changes import Change
+from diglot.storage.engine import Transaction
+from diglot.storage.live import Live, live, nexts
+from diglot.storage.membership import is_set_back
+from diglot.storage.workspaces import Locked
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """A workspace whose stored memberships are right at `at`, in a transaction that may move them."""
+
+    transaction: Transaction
+    workspace: int
+    live: Live
+    at: int
+    clock_version: int
+
+    @property
+    def follows(self) -> bool:
+        """Whether there is any segment to follow contacts into."""
+        return bool(self.live.nodes or self.live.statics)
+
+
+async def current(transaction: Transaction, workspace: int, locked: Locked, now: int) -> Current:
+    """Bring the clock of a locked workspace to now, before anything is written that moves memberships.
+
+    It stays where it is when it is a little ahead of this process's.
+    """
+    known = await live_now(transaction, workspace, locked)
+    if locked.evaluated_at < now:
+        locked = await _advance(transaction, workspace, known, now)
+    elif is_set_back(locked.evaluated_at, now):
+        await _set_back(Current(transaction, workspace, known, now, locked.clock_version))
+        locked = await workspaces.lock(transaction, workspace, moves=False)
+    return Current(transaction, workspace, known, locked.evaluated_at, locked.clock_version)
+
+
+async def tick(transaction: Transaction, workspace: int, now: int) -> None:
+    """Do to the stored memberships of a workspace what time did since."""
+    locked = await workspaces.lock(transaction, workspace, moves=False, now=now)
+    await current(transaction, workspace, locked, now)
+
+
+async def live_now(transaction: Transaction, workspace: int, locked: Locked) -> Live:
+    """Return the live segments of a locked workspace."""
+    if not locked.segments_version:
+        return Live(0, locked.zone)
+    return await live(transaction, workspace, locked.segments_version, locked.zone)
+
+
+async def _set_back(one: Current) -> None:
+    """Evaluate what time moves at an instant that is earlier than the clock was: it had been ahead."""
+    moved = frozenset[int]().union(*one.live.by_edge.values())
+    for number in sorted(moved):
+        await store(one, number, Moment(one.at, Cause.TIME))
+    changes = await next_changes(one, moved)
+    await memberships.set_next(one.transaction, one.workspace, changes)
+    first = min(changes.values(), default=NEVER)
+    await workspaces.set_evaluated(one.transaction, one.workspace, one.at, first)
+
+
+async def _advance(transaction: Transaction, workspace: int, known: Live, now: int) -> Locked:
+    """Do to the stored memberships what time did."""
+    locked = await workspaces.lock(transaction, workspace, moves=False, now=now)
+    if locked.evaluated_at >= now:
+        return locked
+    by_segment = dict((await nexts(transaction, workspace, known, locked.clock_version)).by_segment)
+    due = frozenset(number for number, at in by_segment.items() if at <= now) & known.everything
+    passed = await passing.moved(transaction, workspace, known, due, locked.evaluated_at, now)
+    moment = Moment(now, Cause.TIME)
+    one = Current(transaction, workspace, known, now, locked.clock_version)
+    await record(one, passed.changes, moment)
+    for number in sorted(passed.others):
+        await store(one, number, moment)
+    changes = await next_changes(one, due)
+    await memberships.set_next(transaction, workspace, changes)
+    by_segment |= changes
+    await workspaces.set_evaluated(transaction, workspace, now, min(by_segment.values(), default=NEVER))
+    return await workspaces.lock(transaction, workspace, moves=False)
+
+
+async def store(one: Current, number: int, moment: Moment) -> None:
+    """Evaluate a dynamic segment in full and store what is found."""
+    transaction, workspace = one.transaction, one.workspace
+    found = await membership.evaluated(transaction, workspace, one.live.nodes[number], one.at, one.live.zone)
+    await memberships.store(transaction, workspace, number, found, moment)
+    if number in one.live.pending:
+        await pending.forget(transaction, workspace, number)
+        await memberships.changed_segments(transaction, workspace)
+
+
+async def next_changes(one: Current, numbers: Iterable[int]) -> dict[int, int]:
+    """Return when time can change each of some segments next."""
+    by_edge: dict[Edge, int] = {}
+    found: dict[int, int] = {}
+    for number in numbers:
+        for edge in edges_of(one.live.nodes[number]):
+            if edge not in by_edge:
+                by_edge[edge] = await moments.next_change(
+                    one.transaction, one.workspace, edge, one.at, one.live.zone
+                )
+            found[number] = min(found.get(number, NEVER), by_edge[edge])
+    return found
+
+
+async def record(one: Current, changes: Sequence[Change], moment: Moment) -> None:
+    """Log who entered and left segments, and fold the log when it is long."""
+    waiting = [change for change in changes if change.segment in one.live.pending]
+    await pending.note(one.transaction, one.workspace, waiting)
+    logged = [change for change in changes if change.segment not in one.live.pending]
+    if not logged:
+        return
+    taken = await membership_log.append(one.transaction, one.workspace, logged, moment)
+    last = taken.entry + sum(change.numbers for change in logged) - 1
+    if last - taken.folded >= memberships.fold_at(one.live, taken.pk):
+        state = await workspaces.state(one.transaction, one.workspace)
+        await memberships.fold(one.transaction, one.workspace, state, one.live)

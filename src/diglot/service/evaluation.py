@@ -1,0 +1,105 @@
+"""Segments evaluated in full: made, changed, refreshed, and by what changes many at once."""
+
+from dataclasses import replace
+from typing import Final
+
+from pyroaring import BitMap
+
+from diglot.conditions import tree
+from diglot.conditions.relative import NEVER, edges_of
+from diglot.model.history import Cause, Moment
+from diglot.model.segments import Segment, SegmentType
+from diglot.service.current import Current, live_now, next_changes, store
+from diglot.storage import membership, memberships, moments, pending, workspaces
+from diglot.storage.engine import Transaction
+from diglot.storage.live import LISTS
+from diglot.storage.workspaces import Locked
+
+# A segment of a workspace with more contacts is evaluated in the background.
+EVALUATED_AT_ONCE: Final = 1_000_000
+
+
+async def evaluate(one: Current, segment: Segment, cause: Cause, *, changed: bool = True) -> Segment:
+    """Evaluate a segment in full and keep its membership from now on; return it with its members.
+
+    `changed` says that its condition is another one or new. In a large workspace that is left to the
+    background, and until then the segment is evaluated when it is read.
+    """
+    transaction, workspace = one.transaction, one.workspace
+    node, moment = segment.condition.tree, Moment(one.at, cause)
+    if segment.type is SegmentType.DYNAMIC and changed:
+        await _watch_fields(one, node)
+        state = await workspaces.state(transaction, workspace)
+        if state.contact_count > EVALUATED_AT_ONCE and not tree.is_draft(node):
+            return await _postpone(one, segment)
+    found = BitMap()
+    if not tree.is_draft(node):
+        found = await membership.evaluated(transaction, workspace, node, one.at, one.live.zone)
+    kept = await memberships.store(transaction, workspace, segment.number, found, moment)
+    next_change = NEVER
+    for edge in edges_of(node) if segment.type is SegmentType.DYNAMIC else ():
+        at = await moments.next_change(transaction, workspace, edge, one.at, one.live.zone)
+        next_change = min(next_change, at)
+    await _turns_next(one, segment, next_change)
+    if segment.members is None:
+        await pending.forget(transaction, workspace, segment.number)
+    if changed or segment.members is None:
+        await memberships.changed_segments(transaction, workspace)
+    return replace(segment, members=kept.members, next_change_at=next_change)
+
+
+async def _postpone(one: Current, segment: Segment) -> Segment:
+    await memberships.postpone(one.transaction, one.workspace, segment.number)
+    await pending.forget(one.transaction, one.workspace, segment.number)
+    # Until it is evaluated, time is asked about it at once.
+    await _turns_next(one, segment, one.at + 1 if edges_of(segment.condition.tree) else NEVER)
+    await memberships.changed_segments(one.transaction, one.workspace)
+    return replace(segment, members=None)
+
+
+async def _turns_next(one: Current, segment: Segment, next_change: int) -> None:
+    if next_change != segment.next_change_at:
+        await memberships.set_next(one.transaction, one.workspace, {segment.number: next_change})
+        await workspaces.lower_next_change(one.transaction, one.workspace, next_change)
+
+
+async def _watch_fields(one: Current, node: tree.Node) -> None:
+    """Keep the instants of the fields that a condition with days looks at."""
+    wanted = {edge.field for edge in edges_of(node)}
+    if wanted:
+        for name in sorted(wanted - await moments.watched(one.transaction, one.workspace)):
+            await moments.watch(one.transaction, one.workspace, name, one.live.zone)
+
+
+async def renamed(one: Current) -> None:
+    """Note that a segment has another name, which whoever hears of its members is told."""
+    await memberships.changed_segments(one.transaction, one.workspace)
+
+
+async def changed(transaction: Transaction, workspace: int) -> None:
+    """Note that segments are gone or are others, and watch no field that none of them looks at any more."""
+    await memberships.changed_segments(transaction, workspace)
+    known = await live_now(transaction, workspace, await workspaces.lock(transaction, workspace, moves=False))
+    for name in sorted(await moments.watched(transaction, workspace) - known.watched):
+        await moments.unwatch(transaction, workspace, name)
+
+
+async def list_gone(one: Current) -> None:
+    """Evaluate the segments that ask for lists again: a list is gone, and everyone was taken off it."""
+    for number in sorted(one.live.affected((LISTS,))):
+        await store(one, number, Moment(one.at, Cause.LIST_CHANGED))
+
+
+async def evaluate_all(transaction: Transaction, workspace: int, locked: Locked, now: int) -> None:
+    """Evaluate every dynamic segment again, as a change of the time zone asks for."""
+    known = await live_now(transaction, workspace, locked)
+    at = max(now, locked.evaluated_at)
+    one = Current(transaction, workspace, known, at, locked.clock_version)
+    for name in sorted(known.watched):
+        await moments.unwatch(transaction, workspace, name)
+        await moments.watch(transaction, workspace, name, known.zone)
+    for number in sorted(known.nodes):
+        await store(one, number, Moment(at, Cause.ZONE_CHANGED))
+    changes = await next_changes(one, known.nodes)
+    await memberships.set_next(transaction, workspace, changes)
+    await workspaces.set_evaluated(transaction, workspace, at, min(changes.values(), default=NEVER))

@@ -1,0 +1,30 @@
+"""Rows of the history of memberships: what the log says of one segment between two foldings, in sum."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert
+
+from diglot.storage.engine import Transaction
+from diglot.storage.overlay import Net
+from diglot.storage.statement import Statement
+from diglot.storage.tables import segment_history
+
+_INSERT = Statement(insert(segment_history))
+
+
+async def add(transaction: Transaction, workspace: int, last: int, nets: Sequence[tuple[int, Net]]) -> None:
+    """Note the sums of segments up to an entry, each since the entry that it begins with."""
+    values = [
+        {
+            "workspace": workspace,
+            "segment": segment,
+            "first": net.first,
+            "last": last,
+            "entered": net.entered.serialize(),
+            "departed": net.left.serialize(),
+            "passed": net.passed.serialize() if net.passed else None,
+        }
+        for segment, net in nets
+    ]
+    if values:
+        await transaction.run_many(_INSERT, values)

@@ -1,0 +1,214 @@
+"""The segments of a workspace that are kept current, as this process knows them, and what asks them.
+
+One is made when the segments change (`segments_version`) and serves every transaction until they do again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from diglot.conditions import tree
+from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
+from diglot.conditions.generate import Evaluate, fields_of, generate
+from diglot.conditions.relative import NEVER, Edge, edges_of
+from diglot.conditions.subject import Attribute, Subject
+from diglot.model.contacts import Contact
+from diglot.model.segments import SegmentType
+from diglot.model.webhooks import Group
+from diglot.storage.engine import Transaction
+from diglot.storage.statement import Statement
+from diglot.storage.tables import segments
+
+# Conditions in one generated function, and functions for sets of them, remembered for a workspace.
+MOST_IN_ONE: Final = 1_000
+MOST_FUNCTIONS: Final = 256
+_REMEMBERED: Final = "live segments"
+LISTS: Final = "lists"
+# What a condition can mention of a contact, but for its attributes, tags and lists.
+PLAIN: Final = tuple(
+    name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
+)
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+_c = segments.c
+_EVERY = Statement(
+    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list)
+    .where(_c.workspace == bindparam("workspace"))
+    .order_by(_c.segment)
+)
+_NEXTS = Statement(
+    select(_c.segment, _c.next_change_at).where(
+        _c.workspace == bindparam("workspace"), _c.next_change_at < NEVER
+    )
+)
+
+
+@dataclass(slots=True)
+class Nexts:
+    """When the segments that time moves can change, by segment, at a version of the clock."""
+
+    version: int
+    by_segment: Mapping[int, int]
+    highest: Mapping[Edge, int]
+
+
+@dataclass
+class Live:
+    """The live segments: dynamic ones by their conditions, static ones by number alone.
+
+    `pending` ones are still being evaluated for the first time; `groups` are those that clients know.
+    """
+
+    version: int
+    zone: ZoneInfo
+    nodes: Mapping[int, tree.Node] = field(default_factory=dict)
+    statics: frozenset[int] = frozenset()
+    pending: frozenset[int] = frozenset()
+    groups: Mapping[int, Group] = field(default_factory=dict)
+    nexts: Nexts = field(default_factory=lambda: Nexts(-1, {}, {}))
+    _functions: OrderedDict[frozenset[int], Sequence[Evaluate]] = field(default_factory=OrderedDict)
+
+    @cached_property
+    def by_field(self) -> Mapping[str, frozenset[int]]:
+        """The segments that mention each field."""
+        found: dict[str, set[int]] = {}
+        for number, node in self.nodes.items():
+            for name in fields_of(node):
+                found.setdefault(name, set()).add(number)
+        return {name: frozenset(numbers) for name, numbers in found.items()}
+
+    @cached_property
+    def by_edge(self) -> Mapping[Edge, frozenset[int]]:
+        """The segments that have each edge."""
+        found: dict[Edge, set[int]] = {}
+        for number, node in self.nodes.items():
+            for edge in edges_of(node):
+                found.setdefault(edge, set()).add(number)
+        return {edge: frozenset(numbers) for edge, numbers in found.items()}
+
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """The fields whose instants time compares."""
+        return frozenset(edge.field for edge in self.by_edge)
+
+    @cached_property
+    def everything(self) -> frozenset[int]:
+        """The numbers of all dynamic segments."""
+        return frozenset(self.nodes)
+
+    def affected(self, fields: Iterable[str]) -> frozenset[int]:
+        """Return the segments that mention any of the fields."""
+        return frozenset().union(*(self.by_field.get(name, ()) for name in fields))
+
+    def mention_lists(self, numbers: frozenset[int]) -> bool:
+        """Tell whether any of the segments asks what lists a contact is on."""
+        return not numbers.isdisjoint(self.by_field.get(LISTS, frozenset()))
+
+    def met(self, numbers: frozenset[int], subject: Subject | None, at: int) -> list[int]:
+        """Return which of the segments a contact is in at an instant, in ascending order."""
+        if subject is None or not numbers:
+            return []
+        first, *others = self._function(numbers)
+        found = first(subject, at)
+        for function in others:
+            found += function(subject, at)
+        return found
+
+    def subject(self, contact: Contact | None, lists: Sequence[str] = ()) -> Subject | None:
+        """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
+        if contact is None:
+            return None
+        fields: dict[str, Any] = {name: getattr(contact, name) for name in PLAIN}
+        fields["tags"] = _decode(contact.tags)
+        return Subject(fields, _decode(contact.attributes), lists, self.zone)
+
+    def instant(self, contact: Contact | None, name: str) -> int | None:
+        """Return the instant that a field of a contact holds, None where it holds none."""
+        if contact is None:
+            return None
+        if (key := attribute_key(name)) is None:
+            found: int | None = getattr(contact, name)
+            return found
+        value = _decode(contact.attributes).get(key)
+        return Attribute(value, self.zone).instant if isinstance(value, str) else None
+
+    def _function(self, numbers: frozenset[int]) -> Sequence[Evaluate]:
+        found = self._functions.get(numbers)
+        if found is None:
+            ordered = sorted(numbers)
+            parts = [ordered[first : first + MOST_IN_ONE] for first in range(0, len(ordered), MOST_IN_ONE)]
+            found = [generate({number: self.nodes[number] for number in part}, self.zone) for part in parts]
+            self._functions[numbers] = found
+            while len(self._functions) > MOST_FUNCTIONS:
+                self._functions.popitem(last=False)
+        return found
+
+
+def differing(before: Contact, after: Contact) -> set[str]:
+    """Return the fields that differ, under the names that conditions know them by."""
+    names = {name for name in (*PLAIN, "tags") if getattr(before, name) != getattr(after, name)}
+    if "status" in names:
+        names.add("subscribed")
+    if before.attributes != after.attributes:
+        was, is_ = _decode(before.attributes), _decode(after.attributes)
+        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in was.keys() | is_.keys() if _other(was, is_, key)}
+    return names
+
+
+def _other(was: Mapping[str, Any], is_: Mapping[str, Any], key: str) -> bool:
+    # As encoded: 1, 1.0 and true are equal in Python, and three values here.
+    return key not in was or key not in is_ or _encode(was[key]) != _encode(is_[key])
+
+
+async def live(transaction: Transaction, workspace: int, version: int, zone: ZoneInfo) -> Live:
+    """Return the live segments of a workspace whose segments have a version."""
+    kept: dict[int, Live] = transaction.memory.setdefault(_REMEMBERED, {})
+    found = kept.get(workspace)
+    if found is None or found.version != version or found.zone != zone:
+        found = kept[workspace] = await _load(transaction, workspace, version, zone)
+    return found
+
+
+async def _load(transaction: Transaction, workspace: int, version: int, zone: ZoneInfo) -> Live:
+    found = Live(version, zone)
+    nodes: dict[int, tree.Node] = {}
+    pending: set[int] = set()
+    statics: set[int] = set()
+    groups: dict[int, Group] = {}
+    for number, id_, name, kind, stored, members, list_ in await transaction.rows(
+        _EVERY, {"workspace": workspace}
+    ):
+        if list_ is None:
+            groups[number] = Group(id_, name)
+        if kind == SegmentType.STATIC:
+            statics.add(number)
+            continue
+        node = tree.decode(stored)
+        if tree.is_draft(node):
+            continue
+        nodes[number] = node
+        if members is None:
+            pending.add(number)
+    found.nodes, found.groups = nodes, groups
+    found.statics, found.pending = frozenset(statics), frozenset(pending)
+    return found
+
+
+async def nexts(transaction: Transaction, workspace: int, live: Live, clock_version: int) -> Nexts:
+    """Return when the live segments can change by time alone, at a version of the clock."""
+    if live.nexts.version != clock_version:
+        rows = await transaction.rows(_NEXTS, {"workspace": workspace})
+        by_segment = {row[0]: row[1] for row in rows}
+        highest = {
+            edge: max(by_segment.get(number, NEVER) for number in numbers)
+            for edge, numbers in live.by_edge.items()
+        }
+        live.nexts = Nexts(clock_version, by_segment, highest)
+    return live.nexts

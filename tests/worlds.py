@@ -1,0 +1,250 @@
+"""A world of contacts, lists and segments in which anything may happen, by two processes and the clock.
+
+What is stored of memberships is compared with full evaluations, with counts and with the replayed log.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import canonical
+import generate as drawn
+from diglot.conditions import dates
+from diglot.errors import NotFound
+from diglot.model.contacts import Change
+from diglot.model.segments import Condition, MemberAction, MemberChange, SegmentType, Source
+from diglot.model.workspaces import Caller
+from diglot.service.contacts import Contacts
+from diglot.service.current import tick
+from diglot.service.lists import Lists, NewList
+from diglot.service.segments import NewSegment, SegmentChange, Segments
+from diglot.service.workspaces import Workspaces
+from diglot.storage.engine import Engine
+from memberships import EVERYBODY, compare, replayed
+
+NOW = 1_772_366_400_000_000
+PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
+TAGS = ("vip", "VIP", "Ä", "new")
+ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Africa/Cairo", "Pacific/Apia")
+DAY_OPS = ("in_last_days", "more_than_days_ago", "exactly_days_ago")
+DAYS = (0, 1, 2, 7, 30)
+
+
+@dataclass
+class World:
+    """Two processes on one database: each has an engine and services of its own."""
+
+    engines: Sequence[Engine]
+    caller: Caller
+    rng: Random
+    zone: str = "UTC"
+    now: int = NOW
+    ids: list[str] = field(default_factory=list)
+    segments: list[str] = field(default_factory=list)
+    statics: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
+    instants: list[int] = field(default_factory=list)
+    made: int = 0
+
+    @property
+    def engine(self) -> Engine:
+        return self.rng.choice(self.engines)
+
+    def clock(self) -> int:
+        """Return the time of this world, which goes on by itself, if only a little."""
+        self.now += 1
+        return self.now
+
+    def contacts(self) -> Contacts:
+        return Contacts(self.engine, self.clock)
+
+    def change(self) -> Change:
+        """Return a change of a few fields."""
+        rng = self.rng
+        values: dict[str, Any] = {}
+        if rng.random() < 0.4:
+            values["tags"] = rng.sample(TAGS, rng.randint(0, 3))
+        if rng.random() < 0.3:
+            values["engagement_score"] = rng.choice((None, 0.0, 50.0, 99.5))
+        if rng.random() < 0.3:
+            values["first_name"] = rng.choice((None, "Ada", "", "ÄDA", "bo"))
+        if rng.random() < 0.3:
+            values["status"] = rng.choice(("subscribed", "unsubscribed", "bounced"))
+        for name in ("last_opened_at", "last_clicked_at"):
+            if rng.random() < 0.3:
+                values[name] = self.instant() if rng.random() < 0.9 else None
+        attributes: dict[str, Any] = {"plan": rng.choice(PLANS)} if rng.random() < 0.4 else {}
+        if rng.random() < 0.3:
+            text = dates.written(self.instant())
+            attributes["seen"] = rng.choice((text, text[:10], text[:19], None, 5, [text]))
+        return Change(values, attributes)
+
+    def instant(self) -> int:
+        """Return an instant near an edge, by whole days or not."""
+        rng = self.rng
+        found = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
+        found += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
+        self.instants = [*self.instants[-20:], found]
+        return found
+
+    async def step(self) -> None:
+        """Do something that may move memberships."""
+        self.made += 1
+        often = (self._create, self._update, self._update, self._update, self._delete, self._pass)
+        action = self.rng.choice(often)
+        if self.rng.random() < 0.2:
+            seldom = (self._import, self._segment, self._edit, self._drop, self._static, self._by_hand)
+            action = self.rng.choice((*seldom, self._join, self._leave, self._list, self._no_list))
+        await action()
+
+    async def _pass(self) -> None:
+        """Let time pass: a little, or up to an edge that somebody is about to cross."""
+        rng = self.rng
+        if self.instants and rng.random() < 0.6:
+            edge = rng.choice(self.instants) + rng.choice(DAYS) * dates.DAY + rng.choice((-1, 0, 1))
+            self.now = max(self.now, min(edge, self.now + 3 * dates.DAY))
+        else:
+            self.now += rng.choice((1, dates.SECOND, 60 * dates.SECOND, 3_600 * dates.SECOND, dates.DAY))
+        if rng.random() < 0.3:
+            await self.engine.write(lambda tx: tick(tx, self.caller.workspace, self.clock()))
+
+    async def _create(self) -> None:
+        self.made += 1
+        change = self.change()
+        change.values["email"] = f"c{self.made}@example.com"
+        self.ids.append((await self.contacts().create(self.caller, change)).id)
+
+    async def _update(self) -> None:
+        if self.ids:
+            await self.contacts().change(self.caller, self.rng.choice(self.ids), self.change())
+
+    async def _delete(self) -> None:
+        if len(self.ids) > 5:
+            await self.contacts().delete(self.caller, self.ids.pop(self.rng.randrange(len(self.ids))))
+
+    async def _import(self) -> None:
+        changes = [self.change() for _ in range(self.rng.randint(1, 30))]
+        for change in changes:
+            change.values["email"] = f"i{self.rng.randint(0, 40)}@example.com"
+            if self.rng.random() < 0.3:
+                change.values["created_at"] = self.instant()
+        await self.contacts().import_all(self.caller, changes)
+
+    async def _segment(self) -> None:
+        new = NewSegment(f"s{self.made}", self.condition())
+        made = await Segments(self.engine, self.clock).create_counted(self.caller, new)
+        self.segments.append(made.segment.id)
+
+    async def _edit(self) -> None:
+        if self.segments:
+            change = SegmentChange(condition=self.condition())
+            id_ = self.rng.choice(self.segments)
+            await Segments(self.engine, self.clock).change_counted(self.caller, id_, change)
+            await Segments(self.engine, self.clock).refresh(self.caller, self.rng.choice(self.segments))
+
+    async def _drop(self) -> None:
+        for ids in (self.segments, self.statics):
+            if len(ids) > 4:
+                id_ = ids.pop(self.rng.randrange(len(ids)))
+                await Segments(self.engine, self.clock).delete(self.caller, id_)
+
+    async def _static(self) -> None:
+        new = NewSegment(f"s{self.made}", self.condition(), type=SegmentType.STATIC)
+        made = await Segments(self.engine, self.clock).create_counted(self.caller, new)
+        self.statics.append(made.segment.id)
+
+    async def _by_hand(self) -> None:
+        if self.statics:
+            ids = self.rng.sample(self.ids, min(len(self.ids), self.rng.randint(0, 12)))
+            change = MemberChange(self.rng.choice(list(MemberAction)), tuple(ids))
+            id_ = self.rng.choice(self.statics)
+            await Segments(self.engine, self.clock).change_members(self.caller, id_, change)
+
+    async def _list(self) -> None:
+        made = await Lists(self.engine, self.clock).create(self.caller, NewList(f"l{self.made}"))
+        self.lists.append(made.list.id)
+
+    async def _no_list(self) -> None:
+        if len(self.lists) > 2:
+            id_ = self.lists.pop(self.rng.randrange(len(self.lists)))
+            await Lists(self.engine, self.clock).delete(self.caller, id_)
+
+    async def _join(self) -> None:
+        if self.lists and self.ids:
+            ids = self.rng.sample(self.ids, min(len(self.ids), self.rng.randint(1, 5)))
+            await Lists(self.engine, self.clock).add(self.caller, self.rng.choice(self.lists), ids)
+
+    async def _leave(self) -> None:
+        if self.lists and self.ids:
+            one, contact = self.rng.choice(self.lists), self.rng.choice(self.ids)
+            try:
+                await Lists(self.engine, self.clock).remove(self.caller, one, contact)
+            except NotFound:
+                return
+
+    async def move_zone(self) -> None:
+        """Set another time zone."""
+        self.zone = self.rng.choice(ZONES)
+        await Workspaces(self.engine, self.clock).set_zone("one", self.zone)
+
+    def condition(self) -> Condition:
+        """Return a condition, most often one about what changes here."""
+        rng = self.rng
+        written = rng.choice(
+            (
+                {"field": "attributes.plan", "operator": "equals", "operand": rng.choice(("pro", 5, True))},
+                {"field": "tags", "operator": rng.choice(("contains", "not_contains")), "operand": "vip"},
+                {"field": "subscribed", "operator": "equals", "operand": True},
+                {"field": "engagement_score", "operator": "gte", "operand": 50},
+                {"not": {"field": "first_name", "operator": "contains", "operand": "ä"}},
+                {"field": "attributes.plan", "operator": "is_empty"},
+                self.days(),
+                self.days(),
+                {"any": [self.days(), {"field": "tags", "operator": "contains", "operand": "vip"}]},
+                {"not": {"all": [self.days(), self.on_a_list()]}},
+                self.on_a_list(),
+                drawn.condition(rng),
+            )
+        )
+        node = canonical.read(written, self.zone)
+        return Condition(node, Source("canonical", "{}"))
+
+    def days(self) -> dict[str, Any]:
+        """Return a condition that time moves."""
+        rng = self.rng
+        fields = ("last_opened_at", "last_clicked_at", "created_at", "updated_at", "attributes.seen")
+        return {
+            "field": rng.choice(fields),
+            "operator": rng.choice(DAY_OPS),
+            "operand": rng.choice(DAYS),
+        }
+
+    def on_a_list(self) -> dict[str, Any]:
+        """Return a condition about a list, or about any."""
+        if not self.lists or self.rng.random() < 0.2:
+            return {"field": "lists", "operator": "is_set"}
+        return {"field": "lists", "operator": "equals", "operand": self.rng.choice(self.lists)}
+
+    async def compare(self, engine: Engine) -> None:
+        """Compare every membership with a full evaluation, in one process."""
+        await compare(engine, self.caller.workspace, self.now, self.rng)
+
+    async def check(self) -> None:
+        """Compare every membership, its count, its pages and the replayed log, in both processes."""
+        for engine in self.engines:
+            await self.compare(engine)
+        await replayed(self.engine, self.caller.workspace)
+        now = self.now
+        for id_ in (*self.segments, *self.statics):
+            counts = [
+                (await Segments(one, lambda: now).counted(self.caller, id_)).count for one in self.engines
+            ]
+            ids = (await Segments(self.engine, lambda: now).member_ids(self.caller, id_, EVERYBODY))[1]
+            assert {*counts, ids.total, len(ids.items)} == {counts[0]}
+
+
+def world_of(engines: Sequence[Engine], workspace: int, seed: int) -> World:
+    """Return a world in a workspace."""
+    return World(engines, Caller(workspace, ZoneInfo("UTC"), "key", frozenset()), Random(seed))
