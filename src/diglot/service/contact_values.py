@@ -4,8 +4,9 @@ A dialect hands over what was given under canonical names, each with the path it
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -65,21 +66,26 @@ class _Check:
         return given.value
 
     def json(self, value: Any, path: Path, depth: int) -> None:
-        if depth > DEEPEST_ATTRIBUTE:
-            self.faults.append(Fault(path, f"Values nest at most {DEEPEST_ATTRIBUTE} deep"))
-        elif isinstance(value, str):
-            if (message := text_fault(value)) is not None:
-                self.faults.append(Fault(path, message))
-        elif text.is_number(value):
-            if not text.number_fits(value):
-                self.faults.append(Fault(path, "Number is out of range"))
-        elif isinstance(value, list):
-            for index, element in enumerate(value):
-                self.json(element, (*path, index), depth + 1)
-        elif isinstance(value, dict):
-            for key, member in value.items():
-                self.json(key, (*path, key), depth)
-                self.json(member, (*path, key), depth + 1)
+        """Keep the first fault of a value: each repeats the keys above it, however long these are."""
+        self.faults.extend(islice(_json_faults(value, path, depth), 1))
+
+
+def _json_faults(value: Any, path: Path, depth: int) -> Iterator[Fault]:
+    if depth > DEEPEST_ATTRIBUTE:
+        yield Fault(path, f"Values nest at most {DEEPEST_ATTRIBUTE} deep")
+    elif isinstance(value, str):
+        if (message := text_fault(value)) is not None:
+            yield Fault(path, message)
+    elif text.is_number(value):
+        if not text.number_fits(value):
+            yield Fault(path, "Number is out of range")
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _json_faults(element, (*path, index), depth + 1)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield from _json_faults(key, (*path, key), depth)
+            yield from _json_faults(member, (*path, key), depth + 1)
 
 
 def read_change(
@@ -101,7 +107,7 @@ def read_change(
 
 
 def json_faults(value: Any, path: Path) -> list[Fault]:
-    """Return what no JSON that is kept may hold: texts, numbers and depths that attributes refuse."""
+    """Return the first thing that no JSON which is kept may hold: what attributes refuse."""
     check = _Check(_ANY_ZONE)
     check.json(value, path, -1)  # an object of attributes is no level either
     return check.faults

@@ -23,6 +23,8 @@ from diglot.service.contact_values import Given
 
 MOST_CONTACTS: Final = 10_000
 MOST_COLUMNS: Final = 1_000
+# A fault of a row names its column: of the spellings of a field only those that people write are read.
+LONGEST_COLUMN: Final = 200
 # Blank ones included.
 MOST_ROWS: Final = 10 * MOST_CONTACTS
 # `metadata` is what they are in the older pages.
@@ -70,6 +72,8 @@ def rows(body: bytes) -> list[Row]:
         raise Malformed("The file is empty")
     if len(header) > MOST_COLUMNS:
         raise Malformed(f"A file has at most {MOST_COLUMNS:,} columns")
+    if max(map(len, header)) > LONGEST_COLUMN:
+        raise Malformed(f"The name of a column has at most {LONGEST_COLUMN} characters")
     columns = _columns(header, number)
     found: list[Row] = []
     for number, cells in records:
