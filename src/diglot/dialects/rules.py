@@ -5,14 +5,15 @@ words of a group, and the words of the operators. Nothing unknown is dropped: it
 path.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final, Literal
 
 import msgspec
 
 from diglot.conditions import dates, tree
-from diglot.conditions.check import MOST_DEPTH
+from diglot.conditions.check import MOST_DEPTH, MOST_PREDICATES
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.operands import expected
 from diglot.conditions.written import ABSENT, Broken, Group, Leaf, Written
@@ -22,6 +23,9 @@ _FIELD: Final = "field"
 _OPERATOR: Final = "operator"
 _VALUE: Final = "value"
 _RULES: Final = "rules"
+# Every rule and group of a condition that has as many rules, each as deep, as one may have; a body with more
+# is refused for what stands before, and not read to its end.
+MOST_READ: Final = MOST_PREDICATES * (MOST_DEPTH + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ def read(value: object, words: Words, *, strict: bool = False) -> Written:
 class _Reader:
     words: Words
     strict: bool
+    # How many rules and groups were read.
+    read: Iterator[int] = field(default_factory=count)
 
     def group(self, value: dict[str, Any], path: Path, depth: int) -> Written:
         """Read a group; its faults stand among its items, in the order of the document."""
@@ -77,7 +83,11 @@ class _Reader:
     def rules(self, rules: list[Any], path: Path, depth: int) -> list[Written]:
         if depth > MOST_DEPTH:
             return []  # check refuses the group itself
-        return [self.rule(rule, (*path, index), depth) for index, rule in enumerate(rules)]
+        return [
+            self.rule(rule, (*path, index), depth)
+            for index, rule in enumerate(rules)
+            if next(self.read) < MOST_READ
+        ]
 
     def rule(self, rule: Any, path: Path, depth: int) -> Written:
         if not isinstance(rule, dict):
