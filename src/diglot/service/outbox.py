@@ -4,6 +4,7 @@ A write of contacts passes `contact_writes`; whatever else happens calls `emit` 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -15,6 +16,9 @@ from diglot.storage import deliveries, webhooks, workspaces
 from diglot.storage.engine import Transaction
 from diglot.storage.workspaces import Locked
 
+# An import may be told to a hundred webhooks: so many deliveries are in memory at once, and on PostgreSQL
+# others have their turn between two parts.
+PART_LENGTH: Final = 500
 _encode = msgspec.json.Encoder().encode
 # They move with what a contact does, which has events of its own.
 _UNTOLD: Final = frozenset(
@@ -39,27 +43,24 @@ async def emit(
     """
     if not locked.webhooks:
         return
-    hooks = await webhooks.every_active(transaction, workspace)
-    await put(transaction, workspace, _heard(hooks, occurrences), at)
+    heard = _heard(await webhooks.every_active(transaction, workspace), occurrences)
+    while part := list(islice(heard, PART_LENGTH)):
+        await put(transaction, workspace, part, at)
 
 
-def _heard(hooks: Sequence[Webhook], occurrences: Iterable[Occurrence]) -> list[tuple[Webhook, Occurrence]]:
+def _heard(
+    hooks: Sequence[Webhook], occurrences: Iterable[Occurrence]
+) -> Iterator[tuple[Webhook, Occurrence]]:
     wanted = {event for hook in hooks for event in hook.hears}
-    return [
-        (hook, occurrence)
-        for occurrence in occurrences
-        if occurrence.event in wanted
-        for hook in hooks
-        if occurrence.event in hook.hears
-    ]
+    for occurrence in occurrences:
+        if occurrence.event in wanted:
+            yield from ((hook, occurrence) for hook in hooks if occurrence.event in hook.hears)
 
 
 async def put(
     transaction: Transaction, workspace: int, heard: Sequence[tuple[Webhook, Occurrence]], at: int
 ) -> list[Delivery]:
     """Put events into the outbox, in their order; return the deliveries."""
-    if not heard:
-        return []
     taken = await workspaces.lock(transaction, workspace, deliveries=len(heard), moves=False)
     new: list[Delivery] = []
     last: Subject | None = None
