@@ -19,6 +19,8 @@ _TAG: Final = "webhooks"
 _TRIGGERS: Final = "/webhooks/triggers"
 _WORDS: Final = tuple(EVENTS)
 _READ: Final = "contacts:read"
+# What an event tells beside the contact, by the first part of its word: whoever hears of it reads that.
+_TELLS: Final = {"conversion": "conversions:read", "list": "lists:read"}
 
 
 @Operation(
@@ -61,6 +63,8 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
     reader.finish()
     assert isinstance(url, str)
     assert isinstance(event, str)
+    if (told := _TELLS.get(event.partition(".")[0], _READ)) not in call.caller.scopes:
+        raise Forbidden(told)
     new = NewWebhook(
         dialect=show.NAME,
         url=url,
