@@ -1,4 +1,4 @@
-"""What is put into the outbox at once: the deliveries of an import to many webhooks."""
+"""What is put into the outbox at once, and what leaves it at once."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,11 @@ import pytest
 
 from diglot.model.webhooks import Delivery
 from diglot.service.outbox import PART_LENGTH
+from diglot.service.webhooks import WebhookChange
 from diglot.storage import deliveries
 from diglot.storage.engine import Transaction
-from outboxes import outbox
+from outboxes import deliver, outbox
+from receivers import Got, answer, receiving
 
 
 async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +33,26 @@ async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPa
             heard = [one.subject for one in told if one.webhook == hook.number]
             assert len(heard) == len(emails)
             assert all(email in subject for email, subject in zip(emails, heard, strict=True))
+
+
+@pytest.mark.parametrize("way", ["deleted", "switched off", "moved"])
+async def test_a_webhook_that_changes_while_it_is_sent_to(url: str, way: str) -> None:
+    """What stands behind in the same batch goes where the webhook is now, or nowhere."""
+    async with outbox(url) as box, receiving() as receiver:
+        hook = await box.hook(f"{receiver.url}/old")
+        to = receiver.url + "/new"
+        change = {"switched off": WebhookChange(active=False), "moved": WebhookChange(url=to)}
+
+        async def change_it(got: Got) -> bytes:
+            if got.path.endswith("/old"):
+                if way == "deleted":
+                    await box.webhooks.delete(box.caller, "misar", hook.id)
+                else:
+                    await box.webhooks.change(box.caller, "misar", hook.id, change[way])
+            return answer(200)
+
+        receiver.say = change_it
+        await box.people(3)
+        await deliver(box.worker())
+        went = [got.path.rpartition("/")[2] for got in receiver.got]
+        assert went == (["old", "new", "new"] if way == "moved" else ["old"])

@@ -78,12 +78,12 @@ class Deliveries:
         await self.engine.write(lambda tx: webhooks.release(tx, *place, batch.held, None))
 
     async def settle(self, batch: Batch, delivery: Delivery, attempt: Attempt) -> bool:
-        """Note how an attempt went; return whether the next may follow."""
+        """Note how an attempt went; tell whether the next may follow, to a webhook that is the same still."""
         after = self._settled(delivery, attempt)
         gone = attempt.status == GONE
         silent = attempt.silent
 
-        async def work(transaction: Transaction) -> None:
+        async def work(transaction: Transaction) -> bool:
             if gone or silent:
                 await workspaces.lock(transaction, batch.workspace, moves=False)
             await deliveries.settle(transaction, batch.workspace, after)
@@ -91,9 +91,11 @@ class Deliveries:
                 await self._leave(transaction, batch)
             if silent:
                 await self._rest(transaction, batch, after)
+            now = await webhooks.by_number(transaction, batch.workspace, batch.webhook.number)
+            return now == batch.webhook
 
-        await self.engine.write(work)
-        return not gone and not silent
+        same = await self.engine.write(work)
+        return same and not gone and not silent
 
     async def purge(self) -> None:
         """Forget deliveries that ended long ago."""
