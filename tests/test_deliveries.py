@@ -223,6 +223,31 @@ async def test_a_silent_receiver_rests(box: Outbox, receiver: Receiver) -> None:
     assert receiver.emails == [*emails, "late@example.com"]
 
 
+@pytest.mark.parametrize(("status", "rests"), [(429, True), (503, True), (500, False)])
+async def test_a_receiver_that_asks_for_time_gets_it(
+    box: Outbox, receiver: Receiver, status: int, *, rests: bool
+) -> None:
+    """Nothing at all is sent to it before, neither what it refused nor what stands behind."""
+
+    async def busy(_: Got) -> bytes:
+        return answer(status if len(receiver.got) == 1 else 200, b"", "Retry-After: 600")
+
+    receiver.say = busy
+    hook = await box.hook(receiver.url)
+    emails = await box.people(3)
+    worker = box.worker()
+    await deliver(worker)
+    assert receiver.emails == (emails[:1] if rests else emails)
+    box.now += 10 * MINUTE - 1
+    await box.person("late")
+    await deliver(worker)
+    assert receiver.emails == (emails[:1] if rests else [*emails, emails[0], "late@example.com"])
+    box.now += 1
+    await deliver(worker)
+    assert sorted(receiver.emails[1:]) == sorted([*emails, "late@example.com"])
+    assert {one.due_at for one in await box.sent(hook)} == {None}
+
+
 async def test_what_waited_for_a_day_is_given_up(box: Outbox) -> None:
     """A receiver that is gone without a word costs few attempts, and its events end."""
     hook = await box.hook(f"http://127.0.0.1:{await free_port()}/")

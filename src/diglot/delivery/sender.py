@@ -127,7 +127,9 @@ class Connection:
             text = await _beginning(response)
             error = None if response.is_success else f"status {response.status_code}"
             # What a server inside says is not for whoever may make a webhook.
-            return Attempt(response.status_code, error, text if is_public(address) else None)
+            shown = text if is_public(address) else None
+            later = response.headers.get("Retry-After")
+            return Attempt(response.status_code, error, shown, retry_after=later)
 
 
 async def _beginning(response: httpx.Response) -> str:

@@ -104,12 +104,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt went: a status, or an error where no answer came; `ours` where nothing went out."""
+    """How one attempt went: a status, or an error where no answer came; `ours` where nothing went out.
+
+    `retry_after` is what the answer says of when to ask again, as written.
+    """
 
     status: int | None
     error: str | None = None
     response: str | None = None
     ours: bool = False
+    retry_after: str | None = None
 
     @property
     def arrived(self) -> bool:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from diglot.model.webhooks import Attempt, Delivery, Waiting, Webhook
+from diglot.service import retry_after
 from diglot.service.clock import Clock, system_clock
 from diglot.storage import deliveries, webhooks, workspaces
 from diglot.storage.engine import Engine, Transaction
@@ -31,6 +32,8 @@ LEASE: Final = 90 * SECOND
 BATCH: Final = 20
 KEPT: Final = 30 * 24 * HOUR
 GONE: Final = 410
+# Answers that ask to be left alone with all that there is to send, as long as `Retry-After` says.
+BUSY: Final = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,9 @@ class Deliveries:
 
     async def settle(self, batch: Batch, delivery: Delivery, attempt: Attempt) -> bool:
         """Note how an attempt went; tell whether the next may follow, to a webhook that is the same still."""
-        after = self._settled(delivery, attempt)
+        now = self.clock()
+        asked = retry_after.read(attempt.retry_after, now) if attempt.status in BUSY else 0
+        after = self._settled(delivery, attempt, now, asked)
         gone = attempt.status == GONE
         silent = attempt.silent
 
@@ -91,11 +96,14 @@ class Deliveries:
                 await self._leave(transaction, batch)
             if silent:
                 await self._rest(transaction, batch, after)
-            now = await webhooks.by_number(transaction, batch.workspace, batch.webhook.number)
-            return now == batch.webhook
+            if asked:
+                place = (batch.workspace, batch.webhook.number)
+                await webhooks.release(transaction, *place, batch.held, now + asked)
+            stored = await webhooks.by_number(transaction, batch.workspace, batch.webhook.number)
+            return stored == batch.webhook
 
         same = await self.engine.write(work)
-        return same and not gone and not silent
+        return same and not gone and not silent and not asked
 
     async def purge(self) -> None:
         """Forget deliveries that ended long ago."""
@@ -105,14 +113,13 @@ class Deliveries:
             while await self.engine.write(some):
                 pass
 
-    def _settled(self, delivery: Delivery, attempt: Attempt) -> Delivery:
-        now = self.clock()
+    def _settled(self, delivery: Delivery, attempt: Attempt, now: int, asked: int) -> Delivery:
         attempts = delivery.attempts + 1
         again = not attempt.arrived and attempts <= RETRIES and attempt.status != GONE
         return replace(
             delivery,
             attempts=attempts,
-            due_at=now + self._delay(attempts) if again else None,
+            due_at=now + max(self._delay(attempts), asked) if again else None,
             delivered_at=now if attempt.arrived else None,
             last_status=attempt.status,
             last_error=attempt.error,
