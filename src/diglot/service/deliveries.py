@@ -89,7 +89,7 @@ class Deliveries:
         silent = attempt.silent
 
         async def work(transaction: Transaction) -> bool:
-            if gone or silent:
+            if gone or silent or asked:
                 await workspaces.lock(transaction, batch.workspace, moves=False)
             await deliveries.settle(transaction, batch.workspace, after)
             if gone:
