@@ -1,6 +1,7 @@
 """Writes sent again: done once, answered as the first time, whatever arrives at once."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,14 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import select
 
+from diglot.service import repeats
+from diglot.service.repeats import Repeats
+from diglot.storage import answers as storage_answers
+from diglot.storage.engine import connect
+from diglot.storage.statement import Statement
+from diglot.storage.tables import answers
 from server import Server, bearer, serving
 
 NOW = 1_772_366_400_000_000
@@ -179,3 +187,39 @@ async def test_names_belong_to_a_key(client: Client) -> None:
     assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
     assert (await other.post("/contacts", {"email": "bob@example.com"}, "n")).status_code == 201
     assert await client.total("/contacts") == 2
+
+
+async def test_answers_are_forgotten_after_a_day(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They hold contacts, so that they go although no other request comes; a failure is tried again."""
+    monkeypatch.setattr(repeats, "FORGOTTEN_SECONDS", 0.01)
+    caplog.set_level(logging.CRITICAL, logger="diglot")
+    engine = connect(url)
+    await engine.open()
+
+    async def kept() -> int:
+        rows = await engine.read(lambda tx: tx.rows(Statement(select(answers.c.body))))
+        return len(rows)
+
+    async with serving(url, now=NOW) as server:
+        for workspace in ("one", "two"):
+            client = Client(server, await server.key("topmail", workspace), "/api/v1")
+            assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
+        server.now += DAY
+        await Repeats(engine, lambda: server.now).forget_old()
+        assert await kept() == 2, "not a moment before"
+        with monkeypatch.context() as broken:
+            failed = asyncio.Event()
+
+            async def fail(*_: object) -> None:
+                failed.set()
+                raise RuntimeError
+
+            broken.setattr(storage_answers, "workspaces_with_old", fail)
+            await asyncio.wait_for(failed.wait(), 10)
+        server.now += 1
+        async with asyncio.timeout(10):
+            while await kept():  # noqa: ASYNC110 - a row has no event
+                await asyncio.sleep(0.01)
+    await engine.close()

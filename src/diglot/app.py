@@ -126,7 +126,8 @@ def _router(dialect: Dialect, surface: Surface) -> Router:
 
 def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Litestar], Any]:
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        services: Services = app.state[SERVICES]
         await migrate.require_latest(settings.database)
         await engine.open()
         # What lives as long as the process need not be looked at by every collection.
@@ -134,7 +135,7 @@ def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Li
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
         try:
-            async with uses.writing():
+            async with uses.writing(), services.repeats.forgetting():
                 yield
         finally:
             await engine.close()

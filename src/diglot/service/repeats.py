@@ -5,8 +5,12 @@ other. Requests of a workspace queue at its lock: of many at once with one name,
 others find its answer.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from diglot.errors import Reused
@@ -16,10 +20,12 @@ from diglot.storage import answers, segments, workspaces
 from diglot.storage.answers import Kept
 from diglot.storage.engine import Engine, Transaction
 
+log = logging.getLogger("diglot")
 _SECOND: Final = 1_000_000
 # How long a name given by the client holds, and how long a request is taken for a retry of the same one.
 NAMED_SECONDS: Final = 24 * 60 * 60
 UNNAMED_SECONDS: Final = 10
+FORGOTTEN_SECONDS: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,30 @@ class Repeats:
             return done
 
         return await self.engine.write(work)
+
+    async def forget_old(self) -> None:
+        """Forget what was answered more than a day ago, in every workspace: it holds contacts."""
+        before = self.clock() - NAMED_SECONDS * _SECOND
+        for workspace in await self.engine.read(lambda tx: answers.workspaces_with_old(tx, before)):
+            await self.engine.write(partial(answers.forget_old, workspace=workspace, before=before))
+
+    @asynccontextmanager
+    async def forgetting(self) -> AsyncIterator[None]:
+        """Forget once an hour inside the block, also where no request comes that would."""
+        task = asyncio.create_task(self._keep_forgetting())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _keep_forgetting(self) -> None:
+        while True:
+            try:
+                await self.forget_old()
+            except Exception:
+                log.exception("old answers cannot be forgotten")
+            await asyncio.sleep(FORGOTTEN_SECONDS)
 
 
 async def _holds(transaction: Transaction, request: Request, kept: Kept, now: int) -> bool:

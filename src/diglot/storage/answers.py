@@ -14,6 +14,7 @@ _THIS = (_HERE, _c.key == bindparam("key"), _c.name == bindparam("name"))
 _FIND = Statement(select(_c.fingerprint, _c.status, _c.body, _c.made, _c.made_at).where(*_THIS))
 _FORGET = Statement(delete(answers).where(*_THIS))
 _FORGET_OLD = Statement(delete(answers).where(_HERE, _c.made_at < bindparam("before")))
+_WITH_OLD = Statement(select(_c.workspace).where(_c.made_at < bindparam("before")).distinct())
 _KEEP = Statement(insert(answers))
 
 
@@ -51,3 +52,8 @@ async def keep(transaction: Transaction, workspace: int, key: str, name: str, an
 async def forget_old(transaction: Transaction, workspace: int, before: int) -> None:
     """Delete a workspace's answers made before an instant."""
     await transaction.run(_FORGET_OLD, {"workspace": workspace, "before": before})
+
+
+async def workspaces_with_old(transaction: Transaction, before: int) -> list[int]:
+    """Return the workspaces that have answers made before an instant."""
+    return [row[0] for row in await transaction.rows(_WITH_OLD, {"before": before})]
