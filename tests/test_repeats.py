@@ -189,6 +189,21 @@ async def test_names_belong_to_a_key(client: Client) -> None:
     assert await client.total("/contacts") == 2
 
 
+async def test_a_body_of_another_media_type_is_another_request(server: Server) -> None:
+    """Bytes that are a form with a file in it are no file themselves."""
+    headers = {**bearer(await server.key("misar", "one")), "Idempotency-Key": "n"}
+    part = 'Content-Disposition: form-data; name="file"\r\n\r\nemail\nada@example.com\n'
+    body = f"--xx\r\n{part}\r\n--xx--\r\n".encode()
+    sent = []
+    for media in ("multipart/form-data; boundary=xx", "Multipart/Form-Data; boundary=xx", "text/csv"):
+        send = server.client.post(
+            "/mail/v1/contacts/import", content=body, headers=headers | {"Content-Type": media}
+        )
+        sent.append(await send)
+    assert [answer.status_code for answer in sent] == [200, 200, 409]
+    assert sent[1].headers["idempotency-replayed"] == "true"
+
+
 async def test_answers_are_forgotten_after_a_day(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

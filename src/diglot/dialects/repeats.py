@@ -61,7 +61,15 @@ async def answer(call: Call, handler: Handler) -> Encoded:
 
 def _fingerprint(call: Call, body: bytes) -> str:
     scope = call.request.scope
+    # One body may be two requests: what it says is for its media type to tell.
+    media = bodies.media_type(call.request) if body else ""
     digest = hashlib.sha256()
-    for part in (scope["method"].encode(), scope["path"].encode(), scope["query_string"], body):
+    for part in (
+        scope["method"].encode(),
+        scope["path"].encode(),
+        scope["query_string"],
+        media.encode(),
+        body,
+    ):
         digest.update(b"%d:" % len(part) + part)
     return digest.hexdigest()
