@@ -48,6 +48,7 @@ def test_any_delimiter(delimiter: str) -> None:
         ("email\n".encode("utf-16"), "The file is not UTF-8 (byte 1)"),
         (b"", "The file is empty"),
         (b"email," + b"a," * 1_000, "A file has at most 1,000 columns"),
+        (b"email," + b"a" * 201, "The name of a column has at most 200 characters"),
         (HEADER + b"a@example.com," + b"a" * (csv.field_size_limit() + 1), "Line 2 is not valid CSV"),
     ],
 )
