@@ -14,7 +14,7 @@ import pytest_asyncio
 from misarmail import MisarMailClient, MisarMailError  # type: ignore[import-untyped]
 
 from bench import forwarding
-from bench.load import free_port
+from bench.load import MEGABYTE, free_port
 from diglot.dialects.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from engines import DATABASES
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 SECONDS = 10
 NOBODY = "http://127.0.0.1:9"
-MOST_GROWTH = 20 * forwarding.MEGABYTE
+MOST_GROWTH = 20 * MEGABYTE
 ANSWERS: dict[str, dict[int, Any]] = {
     "misar": {
         404: {
@@ -285,7 +285,7 @@ async def test_an_upstream_that_keeps_silent(pair: Pair, dialect: Dialect) -> No
     assert (answer.status_code, answer.json()) == (504, ANSWERS[dialect.name][504])
     assert answer.headers["x-request-id"]
     pair.up.reads.clear()
-    answer = await pair.client.post(f"{dialect.prefix}/email/send", content=bytes(32 * forwarding.MEGABYTE))
+    answer = await pair.client.post(f"{dialect.prefix}/email/send", content=bytes(32 * MEGABYTE))
     assert (answer.status_code, len(pair.up.taken)) == (504, 2)
 
 
@@ -389,7 +389,7 @@ async def test_an_upstream_that_answers_before_the_body_ends(pair: Pair) -> None
 
     pair.up.reply = refuse
     for _ in range(2):
-        answer = await pair.client.post("/mail/v1/emails", content=bytes(9 * forwarding.MEGABYTE))
+        answer = await pair.client.post("/mail/v1/emails", content=bytes(9 * MEGABYTE))
         assert (answer.status_code, answer.content) == (413, b"{}")
 
 

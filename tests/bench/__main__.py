@@ -1,38 +1,51 @@
-"""`python -m bench http|estimate|forward` in the folder tests: builds its own data and prints a table."""
+"""`python -m bench http|estimate|forward|membership` in the folder tests builds its data, prints tables."""
 
 import argparse
 import asyncio
 from collections.abc import Callable
 
 from bench import estimates, forwarding, http_cost
+from bench.membership import run
 from bench.store import Filled, filled
 from engines import DATABASES, Database
 
-SIZES = {"http": 10_000, "estimate": 1_000_000}
+SIZES = {"http": 10_000, "estimate": 1_000_000, "membership": 1_000_000}
 
 
 def main() -> None:
     """Run one benchmark on each database asked for."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("benchmark", choices=[*SIZES, "forward"])
-    parser.add_argument("--contacts", type=int, help="how many contacts (http 10,000; estimate 1,000,000)")
-    parser.add_argument("--database", choices=[each.name for each in DATABASES], action="append")
-    given = parser.parse_args()
+    given = _arguments().parse_args()
     if given.benchmark == "forward":
         print(forwarding.report(asyncio.run(forwarding.measure())))
         return
-    runs: dict[str, Callable[[Filled], str]] = {
-        "http": lambda store: http_cost.table(http_cost.measure(store)),
-        "estimate": estimates.report,
-    }
     count = given.contacts or SIZES[given.benchmark]
     for database in DATABASES:
         if given.database is None or database.name in given.database:
             print(f"\n{given.benchmark}: {database.name}, {count:,} contacts\n", flush=True)
-            with asyncio.Runner() as runner:
-                print(
-                    _on(database, runner, lambda url: runs[given.benchmark](filled(url, count))), flush=True
-                )
+            if given.benchmark == "membership":
+                asyncio.run(run.run(database.name, count, given.keep, given.only or ()))
+            else:
+                _in_turn(database, given.benchmark, count)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("benchmark", choices=[*SIZES, "forward"])
+    parser.add_argument(
+        "--contacts", type=int, help="how many contacts (http 10,000; estimate and membership 1,000,000)"
+    )
+    parser.add_argument("--database", choices=[each.name for each in DATABASES], action="append")
+    parser.add_argument("--keep", metavar="DIR", help="membership: keep the databases there for another run")
+    parser.add_argument(
+        "--only", choices=list(run.PARTS), action="append", help="membership: measure this part alone"
+    )
+    return parser
+
+
+def _in_turn(database: Database, benchmark: str, count: int) -> None:
+    runs: dict[str, Callable[[Filled], str]] = {"http": http_cost.report, "estimate": estimates.report}
+    with asyncio.Runner() as runner:
+        print(_on(database, runner, lambda url: runs[benchmark](filled(url, count))), flush=True)
 
 
 def _on(database: Database, runner: asyncio.Runner, work: Callable[[str], str]) -> str:
@@ -45,4 +58,5 @@ def _on(database: Database, runner: asyncio.Runner, work: Callable[[str], str]) 
         runner.run(lent.__aexit__(None, None, None))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from random import Random
+from uuid import UUID
 
 from diglot.model.contacts import Contact
 
@@ -17,20 +18,27 @@ STATUSES = ("subscribed",) * 8 + ("unsubscribed", "bounced")
 TAGS = tuple(f"tag-{index}" for index in range(50))
 
 
-def contacts(count: int, first_pk: int = 1, seed: int = 1) -> Iterator[Contact]:
-    """Yield so many contacts with dense keys."""
+def contacts(count: int, first_pk: int = 1, seed: int = 1, now: int = NOW) -> Iterator[Contact]:
+    """Yield so many contacts with dense keys, as they are at an instant."""
     rng = Random(seed)
     for pk in range(first_pk, first_pk + count):
-        yield _contact(rng, pk)
+        yield _contact(rng, pk, now)
 
 
-def _contact(rng: Random, pk: int) -> Contact:
-    created = NOW - rng.randrange(900 * DAY)
-    opened = NOW - rng.randrange(365 * DAY) if rng.random() < 0.8 else None
+def _id(rng: Random, pk: int, now: int) -> str:
+    """Return a UUIDv7: as in life, the ids of contacts that came later sort later."""
+    milliseconds = now // 1000 - 10**9 + pk
+    bits = milliseconds << 80 | 7 << 76 | rng.getrandbits(12) << 64 | 2 << 62 | rng.getrandbits(62)
+    return str(UUID(int=bits))
+
+
+def _contact(rng: Random, pk: int, now: int) -> Contact:
+    created = now - rng.randrange(900 * DAY)
+    opened = now - rng.randrange(365 * DAY) if rng.random() < 0.8 else None
     tags = rng.sample(TAGS, rng.randrange(4))
     return Contact(
         pk=pk,
-        id=f"{rng.getrandbits(48):012x}-7000-{rng.getrandbits(16):04x}-{rng.getrandbits(48):012x}"[:36],
+        id=_id(rng, pk, now),
         email=f"user{pk}@{rng.choice(('example', 'mail', 'corp'))}.{rng.choice(('com', 'io', 'de'))}",
         first_name=rng.choice(FIRST) if rng.random() < 0.95 else None,
         last_name=rng.choice(LAST) if rng.random() < 0.92 else None,
@@ -49,7 +57,7 @@ def _contact(rng: Random, pk: int) -> Contact:
         updated_at=created,
         last_opened_at=opened,
         last_clicked_at=None if opened is None else opened - rng.randrange(30 * DAY),
-        last_emailed_at=NOW - rng.randrange(60 * DAY),
+        last_emailed_at=now - rng.randrange(60 * DAY),
         tags=json.dumps(tags),
         attributes=_attributes(rng),
     )

@@ -14,6 +14,7 @@ import asyncpg
 
 from bench.data import NOW
 from bench.hand_written import CONDITIONS, HandWritten
+from bench.progress import Progress
 from bench.store import Filled
 from diglot.conditions.check import check
 from diglot.dialects import rules
@@ -43,15 +44,21 @@ class Line:
 
 def report(filled: Filled) -> str:
     """Measure every condition and return the table."""
-    return table(asyncio.run(_measure(filled)))
+    return table(asyncio.run(measure(filled.url, filled.workspace)))
 
 
-async def _measure(filled: Filled) -> list[Line]:
-    engine = connect(filled.url)
+async def measure(url: str, workspace: int) -> list[Line]:
+    """Measure every condition on the contacts of a workspace."""
+    engine = connect(url)
     await engine.open()
-    driver = await _driver(filled.url)
+    driver = await _driver(url)
+    found = []
     try:
-        return [await _line(engine, driver, filled.workspace, one) for one in CONDITIONS]
+        with Progress("unsaved conditions", len(CONDITIONS)) as progress:
+            for one in CONDITIONS:
+                found.append(await _line(engine, driver, workspace, one))
+                progress.step()
+        return found
     finally:
         await engine.close()
 

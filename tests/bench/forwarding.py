@@ -5,17 +5,15 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import httpx
 
-from bench.load import family
+from bench.load import MEGABYTE, forget_peaks, memory
 from engines import DATABASES
 from live import Live, running
 from upstreams import PIECE, Taken, Upstream, upstream
 
-MEGABYTE: Final = 1024 * 1024
 SIZE: Final = 100 * MEGABYTE
 # The one that takes waits this long before it begins, so that the other has to wait for it.
 PAUSE: Final = 1.0
@@ -53,12 +51,13 @@ async def measure() -> list[Row]:
 
 
 async def _measured(name: str, live: Live, transfer: Awaitable[str]) -> Row:
-    before = _forget_peaks(live.pid)
+    forget_peaks(live.pid)
+    before = memory(live.pid)["VmRSS"]
     started = time.perf_counter()
     if await transfer != DIGEST:
         raise RuntimeError(f"{name}: other bytes came")
     took = time.perf_counter() - started
-    return Row(name, took, before, sum(_status(pid)["VmHWM"] for pid in family(live.pid)) - before)
+    return Row(name, took, before, memory(live.pid)["VmHWM"] - before)
 
 
 async def _send(client: httpx.AsyncClient, up: Upstream, size: int, *, length: bool) -> str:
@@ -97,21 +96,6 @@ async def _fetch(client: httpx.AsyncClient, up: Upstream, size: int, *, length: 
     finally:
         up.reply = before
     return digest.hexdigest()
-
-
-def _forget_peaks(pid: int) -> int:
-    """Start the peaks of a server's processes afresh; return how much memory they have now."""
-    found = list(family(pid))
-    for one in found:
-        Path(f"/proc/{one}/clear_refs").write_text("5")
-    return sum(_status(one)["VmRSS"] for one in found)
-
-
-def _status(pid: int) -> dict[str, int]:
-    """Return the sizes of a process, in bytes."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    pairs = (line.split(":", 1) for line in lines if line.endswith(" kB"))
-    return {name: int(value.split()[0]) * 1024 for name, value in pairs}
 
 
 def report(rows: list[Row]) -> str:

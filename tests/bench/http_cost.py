@@ -1,18 +1,26 @@
 """Server CPU per request: Diglot beside a bare ASGI app and beside FastAPI, all under granian, in turn."""
 
 import asyncio
+import json
 import statistics
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.load import Served, fetch, served
+from bench.progress import Progress
 from bench.store import Filled
 from diglot.model.ids import prefixed
 
 HERE = str(Path(__file__).resolve().parents[1])
 ROUNDS = 5
-SIDES = ("diglot", "bare", "fastapi")
+_APPS = {
+    "diglot": "diglot.app:from_environment",
+    "bare": "bench.apps.bare:app",
+    "fastapi": "bench.apps.fastapi_orm:app",
+}
+SIDES = tuple(_APPS)
 
 
 @dataclass
@@ -40,25 +48,37 @@ def calls(filled: Filled) -> list[Call]:
     ]
 
 
-def measure(filled: Filled) -> list[Call]:
-    """Return the calls with their CPU seconds per request, by side and round."""
+def report(filled: Filled) -> str:
+    """Measure every call beside both others and return the table."""
+    measured = calls(filled)
+    asyncio.run(measure(measured, filled.url, filled.count))
+    return table(measured)
+
+
+async def measure(
+    measured: list[Call], url: str, count: int, *, pages: Mapping[int, int] | None = None, sides: int = 3
+) -> None:
+    """Add to the calls their CPU seconds per request, by side and round.
+
+    `count` is that of the segment; `pages` tells the bare app with which key a page of it begins.
+    """
     environment = {
         "PYTHONPATH": HERE,
-        "BENCH_URL": filled.url,
-        "BENCH_COUNT": str(filled.count),
-        "DIGLOT_DATABASE": filled.url,
+        "BENCH_URL": url,
+        "BENCH_COUNT": str(count),
+        "BENCH_PAGES": json.dumps(pages or {}),
+        "DIGLOT_DATABASE": url,
         "DIGLOT_RATE_LIMITS": "off",
     }
-    measured = calls(filled)
     with ExitStack() as stack:
         servers = [
-            stack.enter_context(served("diglot", "diglot.app:from_environment", environment, factory=True)),
-            stack.enter_context(served("bare", "bench.apps.bare:app", environment, factory=False)),
-            stack.enter_context(served("fastapi", "bench.apps.fastapi_orm:app", environment, factory=False)),
+            stack.enter_context(served(side, _APPS[side], environment, factory=side == "diglot"))
+            for side in SIDES[:sides]
         ]
-        for call in measured:
-            asyncio.run(_compare(call, servers))
-    return measured
+        with Progress("calls over HTTP", len(measured)) as progress:
+            for call in measured:
+                await _compare(call, servers)
+                progress.step()
 
 
 async def _compare(call: Call, servers: list[Served]) -> None:

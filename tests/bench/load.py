@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from urllib.request import urlopen
 TICKS = os.sysconf("SC_CLK_TCK")
 CONNECTIONS = 16
 READY_SECONDS = 30.0
+MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,27 @@ def family(pid: int) -> Iterator[int]:
 def _cpu(pid: int) -> float:
     fields = _stat(str(pid))
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory(pid: int) -> dict[str, int]:
+    """Return the sizes of a process and its children by the kernel's names for them, in bytes."""
+    total: Counter[str] = Counter()
+    for one in family(pid):
+        total.update(memory_of(one))
+    return total
+
+
+def memory_of(pid: int) -> dict[str, int]:
+    """Return the sizes of one process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    pairs = (line.partition(":") for line in lines if line.endswith(" kB"))
+    return {name: int(value.split()[0]) * 1024 for name, _, value in pairs}
+
+
+def forget_peaks(pid: int) -> None:
+    """Start the peaks of a process and its children afresh."""
+    for one in family(pid):
+        Path(f"/proc/{one}/clear_refs").write_text("5")
 
 
 def free_port() -> int:

@@ -1,12 +1,11 @@
 """A workspace full of contacts, with a key of each dialect and a segment of each."""
 
 import asyncio
-import sys
-import time
 from dataclasses import dataclass
 from itertools import islice
 
 from bench.data import contacts
+from bench.progress import Progress
 from diglot.conditions import tree
 from diglot.dialects.registry import dialect_named
 from diglot.model.contacts import Contact
@@ -62,28 +61,16 @@ _SOURCES = {
 
 
 async def _insert(engine: Engine, workspace: int, count: int) -> None:
-    started = time.monotonic()
     source = contacts(count)
-    done = 0
-    while batch := list(islice(source, BATCH)):
+    with Progress("contacts", count) as progress:
+        while batch := list(islice(source, BATCH)):
 
-        async def work(transaction: Transaction, batch: list[Contact] = batch) -> None:
-            locked = await workspaces.lock(transaction, workspace, contacts=len(batch))
-            await rows.insert_all(transaction, workspace, batch, locked.zone)
+            async def work(transaction: Transaction, batch: list[Contact] = batch) -> None:
+                locked = await workspaces.lock(transaction, workspace, contacts=len(batch))
+                await rows.insert_all(transaction, workspace, batch, locked.zone)
 
-        await engine.write(work)
-        done += len(batch)
-        _progress(done, count, started)
-
-
-def _progress(done: int, count: int, started: float) -> None:
-    share = done / count
-    bar = "#" * round(30 * share)
-    rate = done / max(time.monotonic() - started, 0.001)
-    sys.stderr.write(f"\r[{bar:<30}] {done:,} of {count:,} contacts, {rate:,.0f}/s")
-    if done == count:
-        sys.stderr.write("\n")
-    sys.stderr.flush()
+            await engine.write(work)
+            progress.step(len(batch))
 
 
 def filled(url: str, count: int) -> Filled:

@@ -1,0 +1,196 @@
+"""Builds what is measured: contacts in several workspaces of one database, and their segments.
+
+`main` holds the thirty segments of each kind and is only read and refreshed. The three others hold the same
+contacts, of which there are a million at most, and 0, 100 and 1,000 live segments: they are written to.
+"""
+
+import asyncio
+import os
+from collections import Counter, deque
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import bindparam, insert, literal, select
+
+from bench.data import contacts as made_contacts
+from bench.membership.live import live_segments
+from bench.membership.notes import LIVE, MAIN, Made, Note
+from bench.membership.segments import BY_HAND, STATIC, Spec, all_kinds
+from bench.progress import Progress
+from diglot.dialects.registry import dialect_named
+from diglot.model.ids import new_id
+from diglot.model.segments import MemberAction, MemberChange
+from diglot.model.tags import DEFAULT_COLOR, Tag
+from diglot.model.workspaces import Caller
+from diglot.service.keys import Keys
+from diglot.service.segments import Segments
+from diglot.storage import migrate, tags, workspaces
+from diglot.storage.contact_rows import row_of
+from diglot.storage.engine import Engine, Transaction, connect
+from diglot.storage.statement import Statement
+from diglot.storage.tables import contacts
+
+BATCH = 5_000
+COPIED_AT_ONCE = 50_000
+MOST_COPIED = 1_000_000
+# So few are made faster than processes start.
+FEW = 20_000
+UTC = ZoneInfo("UTC")
+
+_c = contacts.c
+_INSERT = Statement(insert(contacts))
+_OTHERS = [column for column in contacts.columns if column.name != "workspace"]
+_COPY = Statement(
+    insert(contacts).from_select(
+        ["workspace", *(column.name for column in _OTHERS)],
+        select(bindparam("target", type_=_c.workspace.type), *_OTHERS).where(
+            _c.workspace == bindparam("source"), _c.pk > bindparam("after"), _c.pk <= bindparam("last")
+        ),
+    )
+)
+_SPREAD = Statement(
+    select(_c.id)
+    .where(_c.workspace == bindparam("workspace"), _c.pk % bindparam("step") == literal(0))
+    .order_by(_c.pk)
+    .limit(bindparam("limit"))
+)
+
+
+@dataclass
+class Builder:
+    """A database being built."""
+
+    engine: Engine
+    now: int
+    tags: Counter[str] = field(default_factory=Counter)
+    copied_tags: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def segments(self) -> Segments:
+        """The service of segments at the instant of the build."""
+        return Segments(self.engine, clock=lambda: self.now)
+
+    async def key(self, workspace: str) -> dict[str, str]:
+        """Make a key of each dialect for a workspace."""
+        keys = Keys(self.engine)
+        return {name: await keys.create(dialect_named(name).keys, workspace) for name in ("misar", "topmail")}
+
+    async def caller(self, keys: dict[str, str]) -> Caller:
+        """Return the holder of such keys."""
+        return await Keys(self.engine).authenticate("misar", keys["misar"])
+
+    async def fill(self, workspace: int, count: int) -> None:
+        """Fill a workspace with contacts; the processors make rows while others are written."""
+        firsts = range(1, count + 1, BATCH)
+        processors = (os.cpu_count() or 1) if count > FEW else 0
+        pool = ProcessPoolExecutor(processors, get_context("spawn")) if processors else None
+        ahead: deque[asyncio.Future[tuple[list[dict[str, Any]], Counter[str]]]] = deque()
+        loop = asyncio.get_running_loop()
+        with Progress("contacts made and written", count) as progress:
+            for first in firsts:
+                size = min(BATCH, count - first + 1)
+                ahead.append(loop.run_in_executor(pool, rows_of, workspace, first, size, self.now))
+                if len(ahead) > processors:
+                    progress.step(await self._write(workspace, await ahead.popleft()))
+            while ahead:
+                progress.step(await self._write(workspace, await ahead.popleft()))
+        if pool is not None:
+            pool.shutdown()
+
+    async def _write(self, workspace: int, made: tuple[list[dict[str, Any]], Counter[str]]) -> int:
+        rows, bear = made
+
+        async def work(transaction: Transaction) -> None:
+            await workspaces.lock(transaction, workspace, contacts=len(rows))
+            await transaction.run_many(_INSERT, rows)
+
+        await self.engine.write(work)
+        self.tags += bear
+        if rows[-1]["pk"] <= MOST_COPIED:
+            self.copied_tags += bear
+        return len(rows)
+
+    async def count_tags(self, workspace: int, bear: Counter[str]) -> None:
+        """Write the rows of the tags that the contacts bear, as writes of contacts would have."""
+
+        async def work(transaction: Transaction) -> None:
+            locked = await workspaces.lock(transaction, workspace, tags=len(bear))
+            new = [
+                Tag(number, new_id(), name, DEFAULT_COLOR, None, count, self.now, self.now)
+                for number, (name, count) in enumerate(sorted(bear.items()), locked.tag)
+            ]
+            await tags.insert_all(transaction, workspace, new)
+
+        await self.engine.write(work)
+
+    async def copy(self, source: int, target: int, count: int, name: str) -> None:
+        """Copy the first contacts of a workspace to another."""
+        with Progress(f"contacts copied: {name}", count) as progress:
+            for after in range(0, count, COPIED_AT_ONCE):
+                last = min(after + COPIED_AT_ONCE, count)
+                values = {"source": source, "target": target, "after": after, "last": last}
+
+                async def work(transaction: Transaction, values: dict[str, int] = values) -> None:
+                    await workspaces.lock(transaction, target, contacts=values["last"] - values["after"])
+                    await transaction.run(_COPY, values)
+
+                await self.engine.write(work)
+                progress.step(last - after)
+
+    async def make(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[Made]:
+        """Make segments."""
+        found: list[Made] = []
+        with Progress(what, len(specs)) as progress:
+            for spec in specs:
+                segment = await self.segments.create(caller, spec.new)
+                found.append(Made(segment.id, spec))
+                if spec.kind == STATIC and spec.name in BY_HAND:
+                    await self._put(caller, segment.id, BY_HAND[spec.name])
+                progress.step()
+        return found
+
+    async def _put(self, caller: Caller, segment: str, count: int) -> None:
+        state = await self.engine.read(lambda tx: workspaces.state(tx, caller.workspace))
+        step = max(1, state.contact_count // count)
+        values = {"workspace": caller.workspace, "step": step, "limit": count}
+        ids = await self.engine.read(lambda tx: tx.rows(_SPREAD, values))
+        change = MemberChange(MemberAction.ADD, tuple(row[0] for row in ids))
+        await self.segments.change_members(caller, segment, change)
+
+
+def rows_of(workspace: int, first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Return the rows of contacts, and how many of them bear each tag."""
+    found = list(made_contacts(count, first, seed=first, now=now))
+    bear = Counter(name for contact in found for name in msgspec.json.decode(contact.tags))
+    return [row_of(workspace, contact, UTC) for contact in found], bear
+
+
+async def build(url: str, count: int, now: int, *, writes: bool = True) -> Note:
+    """Migrate a database and fill it; without `writes` only its main workspace."""
+    await migrate.upgrade(url)
+    engine = connect(url)
+    await engine.open()
+    try:
+        builder = Builder(engine, now)
+        keys = {MAIN: await builder.key(MAIN)}
+        main = await builder.caller(keys[MAIN])
+        await builder.fill(main.workspace, count)
+        await builder.count_tags(main.workspace, builder.tags)
+        kinds = await builder.make(main, all_kinds(now), "segments of each kind")
+        live: dict[str, list[Made]] = {}
+        copied = min(count, MOST_COPIED)
+        for name, segments in LIVE.items() if writes else ():
+            keys[name] = await builder.key(name)
+            caller = await builder.caller(keys[name])
+            # While there is nobody, a segment is made at once.
+            live[name] = await builder.make(caller, live_segments(segments, now), f"live segments: {name}")
+            await builder.copy(main.workspace, caller.workspace, copied, name)
+            await builder.count_tags(caller.workspace, builder.copied_tags)
+        return Note(migrate.latest(), count, copied, keys, kinds, live)
+    finally:
+        await engine.close()

@@ -1,0 +1,212 @@
+"""Evaluations in full: one segment, all live segments, and the hourly slide of relative dates."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from bench.membership import product
+from bench.membership.meter import Compared, Cost, Part, Work, cpu, server, wall
+from bench.membership.notes import THOUSAND
+from bench.membership.raw import Raw
+from bench.membership.report import NOTHING, Line, Outcome, at_least, at_most, number, table, time, unmeasured
+from bench.membership.segments import REFRESHED, RELATIVE
+from bench.membership.store import Store, require
+from bench.progress import Progress
+
+ROUNDS = 5
+HOUR = 3_600_000_000
+HOURS = 5
+# Every twentieth live segment is counted raw, and the sum scaled.
+EVERY = 20
+# How much more than a raw count a refresh may cost, by the share of contacts that are members.
+_ALLOWED = ((0.3, 1.3), (1.0, 1.8))
+_ROWS = """
+CREATE TABLE IF NOT EXISTS bench_members (segment integer, pk bigint, PRIMARY KEY (segment, pk));
+"""
+
+
+async def refreshes(store: Store) -> Outcome:
+    """Compare the refresh of one segment with a raw count, and on PostgreSQL with a table of rows."""
+    lines: list[Line] = []
+    details: list[tuple[str, ...]] = []
+    with Progress("refreshes of one segment", len(REFRESHED)) as progress:
+        for name in REFRESHED:
+            found, members = await _refresh(store, name)
+            lines += _refresh_lines(found, members / store.note.contacts, on_server=store.postgresql)
+            details.append(_walls(found, name, members))
+            progress.step()
+    head = ("segment", "members", "ours, wall", "raw count, wall", "rows, wall", "ours, this process's CPU")
+    return Outcome(lines, table(head, details))
+
+
+async def _refresh(store: Store, name: str) -> tuple[Compared, int]:
+    one = store.note.named(name)
+    sql, values = product.raw_count(store.main.workspace, one.spec.node, store.engine.backend, store.now)
+
+    async def ours(times: int) -> None:
+        for _ in range(times):
+            await store.segments().refresh(store.main, one.id)
+
+    sides: dict[str, Work] = {"ours": ours, "raw": store.raw.asking(sql, values)}
+    if store.postgresql:
+        await store.raw.run(_ROWS)
+        sides["rows"] = store.raw.doing(_as_rows(sql, values))
+    found = await store.meter.compare(sides, ROUNDS)
+    members = await store.counted(one)
+    require(name, members, scanned=await store.scanned(one.spec))
+    if store.postgresql:
+        require(name, members, in_rows=int(await store.raw.value("SELECT count(*) FROM bench_members")))
+        await store.raw.run("DROP TABLE bench_members")
+    return found, members
+
+
+def _as_rows(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
+    """Return the refresh of a segment kept as rows: whom it wants, the others out, the missing in."""
+    fill = f"INSERT INTO wanted {product.keys_instead(count)}"
+
+    async def refresh(raw: Raw) -> None:
+        await raw.run("CREATE TEMPORARY TABLE wanted (pk bigint) ON COMMIT DROP")
+        await raw.run(fill, *values)
+        await raw.run(
+            "DELETE FROM bench_members m WHERE segment = 1 "
+            "AND NOT EXISTS (SELECT FROM wanted w WHERE w.pk = m.pk)"
+        )
+        await raw.run(
+            "INSERT INTO bench_members SELECT 1, pk FROM wanted w "
+            "WHERE NOT EXISTS (SELECT FROM bench_members m WHERE m.segment = 1 AND m.pk = w.pk)"
+        )
+
+    return refresh
+
+
+def _refresh_lines(found: Compared, share: float, *, on_server: bool) -> list[Line]:
+    allowed = next(allowed for most, allowed in _ALLOWED if share <= most)
+    what = f"full refresh of a segment with {share:.0%} of all contacts"
+    part, of = (server, "server CPU") if on_server else (cpu, "CPU")
+    lines = [
+        at_most(
+            f"{what}, beside a raw count scan, {of}",
+            time(found.median("ours", part)),
+            time(found.median("raw", part)),
+            found.ratios("ours", "raw", part),
+            allowed,
+        )
+    ]
+    if on_server:
+        ours, rows = time(found.median("ours", cpu)), time(found.median("rows", cpu))
+        beside = f"{what}, beside refreshing rows by INSERT..SELECT, CPU in all"
+        lines.append(at_least(beside, ours, rows, found.ratios("rows", "ours", cpu), 2))
+    return lines
+
+
+def _walls(found: Compared, name: str, members: int) -> tuple[str, ...]:
+    sides = [
+        time(found.median(side, wall)) if side in found.costs else NOTHING for side in ("ours", "raw", "rows")
+    ]
+    return (name, f"{members:,}", *sides, time(found.median("ours", _client)))
+
+
+def _client(cost: Cost) -> float:
+    return cost.client
+
+
+async def refresh_of_all(store: Store) -> Outcome:
+    """Compare the refresh of all live segments with as many raw counts, of which a sample is made."""
+    caller, made = store.callers[THOUSAND], store.note.live[THOUSAND]
+    sample = made[::EVERY]
+    counted = [
+        product.raw_count(caller.workspace, one.spec.node, store.engine.backend, store.now) for one in sample
+    ]
+    costs: list[Cost] = []
+
+    async def count(first: int) -> None:
+        for index in range(first, len(sample), 2):
+            sql, values = counted[index]
+            work = store.raw.asking(sql, values)
+            costs.append(await store.meter.cost(lambda work=work: work(1)))  # type: ignore[misc]
+            progress.step()
+
+    await store.evaluate()
+    with Progress("all live segments refreshed", len(sample) + 1) as progress:
+        # The half of the sample is counted before and the half after.
+        await count(0)
+        ours = await store.meter.cost(lambda: product.refresh_all(store.engine, caller))
+        progress.step()
+        await count(1)
+    await store.require_true()
+    raw = sum(costs, Cost(0, 0, 0))
+    scale = len(made) / len(sample)
+    parts: tuple[tuple[str, Part], ...] = (("CPU", cpu), ("wall", wall))
+    rows = [(name, time(part(ours)), time(part(raw) * scale)) for name, part in parts]
+    what = (
+        f"refresh of all {len(made):,} segments at {store.note.copied:,} contacts, beside as many raw counts "
+        f"({len(sample)} made and scaled), CPU"
+    )
+    line = at_least(what, time(cpu(ours)), time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3)
+    return Outcome([line], table(("all live segments", "ours", "raw counts"), rows))
+
+
+async def slides(store: Store) -> Outcome:
+    """Compare hourly slides of the relative-date segments with their evaluation in full."""
+    target = 9 if store.postgresql else 50
+    what = "hourly slide of the relative-date segments, beside their full evaluation, CPU"
+    made = store.note.of_kind(RELATIVE)
+    begin = store.now - HOURS * HOUR
+
+    async def evaluate(now: int) -> None:
+        for one in made:
+            await store.segments(now=now).refresh(store.main, one.id)
+
+    await evaluate(begin)
+    if not await product.slide(store.engine, store.main, begin, begin):
+        await evaluate(store.now)
+        return Outcome([unmeasured(what, f"≥ {target}", "the product offers no slide yet")])
+    costs: list[Cost] = []
+    with Progress("hourly slides", HOURS + 1) as progress:
+        for hour in range(HOURS):
+            before = begin + hour * HOUR
+            costs.append(await store.meter.cost(lambda at=before: _slide(store, at)))  # type: ignore[misc]
+            for one in made:
+                ours = await store.segments(now=before + HOUR).estimate(store.main, one.id)
+                scanned = await store.scanned(one.spec, now=before + HOUR)
+                require(f"{one.spec.name} after a slide", ours, scanned=scanned)
+            progress.step()
+        full = await store.meter.cost(lambda: evaluate(store.now))
+        progress.step()
+    ratios = [cpu(full) / cpu(cost) for cost in costs]
+    slide = sum(costs, Cost(0, 0, 0)).per(HOURS)
+    line = at_least(what, time(cpu(slide)), time(cpu(full)), ratios, target)
+    return Outcome(
+        [line], f"{len(made)} segments; one slide {time(wall(slide))}, in full {time(wall(full))}."
+    )
+
+
+async def _slide(store: Store, before: int) -> None:
+    await product.slide(store.engine, store.main, before, before + HOUR)
+
+
+async def sizes(store: Store) -> Outcome:
+    """Compare the bytes of stored membership with the number of contacts."""
+    caller = store.callers[THOUSAND]
+    await store.evaluate()
+    sql = store.raw.sql(
+        "SELECT count(*), coalesce(sum(length(bits)), 0), count(DISTINCT segment), coalesce(sum(n), 0) "
+        "FROM segment_chunks WHERE workspace = {}"
+    )
+    ((chunks, size, segments, members),) = await store.raw.rows(sql, caller.workspace)
+    total = int(await store.raw.value(store.raw.sql(_CONTACTS), caller.workspace))
+    each = int(size) / max(segments, 1)
+    line = at_most(
+        "stored membership of a live segment, beside the number of contacts, bytes",
+        f"{number(each)} B",
+        f"{total:,}",
+        [each / total],
+        0.13,
+    )
+    share = int(members) / max(segments, 1) / total
+    return Outcome(
+        [line],
+        f"{segments:,} segments in {chunks:,} chunks of {size:,} bytes; {share:.1%} of all contacts each.",
+    )
+
+
+_CONTACTS = "SELECT contact_count FROM workspaces WHERE workspace = {}"

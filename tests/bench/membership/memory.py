@@ -1,0 +1,143 @@
+"""The memory of a server process while counts, pages, updates and imports run against it."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import httpx
+
+from bench.load import MEGABYTE, family, forget_peaks, memory, memory_of
+from bench.membership.notes import MAIN, THOUSAND
+from bench.membership.report import NOTHING, Line, Outcome, at_most, number, table
+from bench.membership.segments import DYNAMIC
+from bench.membership.store import Store
+from bench.membership.writes import next_batch, planned_changes
+from bench.progress import Progress
+from diglot.model.contacts import Change
+from live import Live, running
+
+QUARTERS = 4
+# In each quarter.
+COUNTS, PAGES, UPDATES, IMPORTS = 600, 200, 500, 3
+AT_ONCE = 16
+MOST_IDLE = 150
+# A server may grow by so much from the first quarter to the end, and still be called flat.
+FLAT = 1.1
+
+
+@dataclass
+class _Busy:
+    """What keeps a server busy: requests of every kind on the two workspaces that hold segments."""
+
+    store: Store
+    client: httpx.AsyncClient
+    rng: Random = field(default_factory=lambda: Random(1))
+
+    async def quarter(self) -> None:
+        """Do a quarter of the work; updates and imports are those of the benchmark of writes."""
+        made = self.store.note.of_kind(DYNAMIC)
+        live = self.store.note.live[THOUSAND]
+        await self._many(
+            [self._get(MAIN, "misar", _counted(self.rng.choice(made).id)) for _ in range(COUNTS)]
+        )
+        await self._many(
+            [self._get(THOUSAND, "misar", _counted(self.rng.choice(live).id)) for _ in range(COUNTS)]
+        )
+        last = self.store.note.contacts
+        pages = [_paged(self.rng.choice(made).id, self.rng.randrange(last)) for _ in range(PAGES)]
+        await self._many([self._get(MAIN, "topmail", page) for page in pages])
+        planned = await planned_changes(self.store, UPDATES, self.rng)
+        await self._many([self._change(id_, change) for id_, change in planned])
+        for _ in range(IMPORTS):
+            await self._import(await next_batch(self.store, self.rng))
+
+    async def _many(self, calls: Sequence[Awaitable[None]]) -> None:
+        for first in range(0, len(calls), AT_ONCE):
+            await asyncio.gather(*calls[first : first + AT_ONCE])
+
+    def _key(self, workspace: str, dialect: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.store.note.keys[workspace][dialect]}"}
+
+    async def _get(self, workspace: str, dialect: str, path: str) -> None:
+        (await self.client.get(path, headers=self._key(workspace, dialect))).raise_for_status()
+
+    async def _change(self, id_: str, change: Change) -> None:
+        answer = await self.client.patch(
+            f"/mail/v1/contacts/{id_}", json=_body(change), headers=self._key(THOUSAND, "misar")
+        )
+        answer.raise_for_status()
+
+    async def _import(self, batch: Sequence[Change]) -> None:
+        answer = await self.client.post(
+            "/mail/v1/contacts/import",
+            json={"contacts": [_body(change) for change in batch]},
+            headers=self._key(THOUSAND, "misar"),
+        )
+        answer.raise_for_status()
+
+
+def _counted(segment: str) -> str:
+    return f"/mail/v1/segments/{segment}"
+
+
+def _paged(segment: str, offset: int) -> str:
+    return f"/api/v1/segments/{segment}/contacts?limit=100&offset={offset}"
+
+
+def _body(change: Change) -> dict[str, Any]:
+    """Return a change as a client sends it."""
+    values = {
+        name: datetime.fromtimestamp(value / 1_000_000, UTC).isoformat()
+        if name.startswith("last_") and name.endswith("_at") and value is not None
+        else value
+        for name, value in change.values.items()
+    }
+    return values | ({"custom_fields": change.attributes} if change.attributes else {})
+
+
+async def watch(store: Store) -> Outcome:
+    """Watch the memory from the start, idle, to the end of the work."""
+    await store.evaluate()
+    async with running(store.url) as live, httpx.AsyncClient(base_url=live.base, timeout=300) as client:
+        forget_peaks(live.pid)
+        each = ", ".join(f"{number(memory_of(pid)['VmRSS'] / MEGABYTE)} MiB" for pid in family(live.pid))
+        taken = [(f"idle after the start ({each})", _sizes(live))]
+        busy = _Busy(store, client)
+        with Progress("a server at work", QUARTERS) as progress:
+            for quarter in range(QUARTERS):
+                await busy.quarter()
+                progress.step()
+                taken.append((f"after quarter {quarter + 1} of the work", _sizes(live)))
+    return _outcome(store, taken)
+
+
+def _sizes(live: Live) -> dict[str, float]:
+    return {name: size / MEGABYTE for name, size in memory(live.pid).items()}
+
+
+def _outcome(store: Store, taken: Sequence[tuple[str, dict[str, float]]]) -> Outcome:
+    idle, warm, end = (taken[index][1] for index in (0, 1, -1))
+    peak = end["VmHWM"]
+    lines = [
+        _line(
+            f"memory of a server, idle, with {store.note.contacts:,} contacts, MiB", idle["VmRSS"], MOST_IDLE
+        ),
+        _flat("memory of a server at the end beside after a quarter of the work, MiB", end, warm, "VmRSS"),
+        _flat("the same without the pages of the database file that are mapped, MiB", end, warm, "RssAnon"),
+    ]
+    names = ("VmRSS", "RssAnon", "RssFile", "VmHWM")
+    rows = [(when, *(number(sizes[name]) for name in names)) for when, sizes in taken]
+    head = ("MiB, all processes of the server", "resident", "its own", "mapped files", "peak")
+    return Outcome(lines, f"{table(head, rows)}\n\nPeak {number(peak)} MiB.")
+
+
+def _line(what: str, ours: float, most: float) -> Line:
+    reached = "yes" if ours <= most else "NO"
+    return Line(what, number(ours), NOTHING, NOTHING, f"≤ {most:g}", reached)
+
+
+def _flat(what: str, end: dict[str, float], warm: dict[str, float], name: str) -> Line:
+    return at_most(what, number(end[name]), number(warm[name]), [end[name] / warm[name]], FLAT)

@@ -1,0 +1,57 @@
+"""Where the benchmark reaches below the services: a few functions, to be kept in step with the product."""
+
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from diglot.conditions import tree
+from diglot.model.workspaces import Caller
+from diglot.service import memberships
+from diglot.storage import membership, scans, segments, workspaces
+from diglot.storage.backends import Backend
+from diglot.storage.engine import Engine, Transaction
+from diglot.storage.membership import Relation
+
+UTC = ZoneInfo("UTC")
+
+
+async def stored_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int:
+    """Return the count of a saved segment as a read makes it, below the services."""
+    found = await segments.by_id_with_state(transaction, workspace, id_)
+    assert found is not None
+    segment, state = found
+    return await membership.count(transaction, Relation.of(workspace, segment, now, state))
+
+
+def raw_count(workspace: int, node: tree.Node, backend: Backend, now: int) -> tuple[str, Sequence[Any]]:
+    """Return the scan that counts a condition, for the driver: its SQL and its values."""
+    statement = scans.scan(scans.COUNT, node, backend, now, UTC)
+    sql = statement.sql(backend)
+    return sql.text, sql.positional(statement.values | {"workspace": workspace})
+
+
+def keys_instead(count: str) -> str:
+    """Return the scan that lists the keys instead of counting them."""
+    found = count.replace("count(*) AS count_1", "contacts.pk", 1)
+    assert found != count
+    return found
+
+
+async def refresh_all(engine: Engine, caller: Caller) -> None:
+    """Evaluate every live segment of a workspace again, in full."""
+
+    async def work(transaction: Transaction) -> None:
+        locked = await workspaces.lock(transaction, caller.workspace)
+        await memberships.evaluate_all(transaction, caller.workspace, locked)
+
+    await engine.write(work)
+
+
+async def slide(engine: Engine, caller: Caller, before: int, after: int) -> bool:
+    """Move the relative-date segments of a workspace from one instant to a later one.
+
+    TO BE FILLED when the service offers it: call it and return True. Until then the line of the table says
+    that there is nothing to measure.
+    """
+    del engine, caller, before, after
+    return False

@@ -1,0 +1,176 @@
+"""The segments of the benchmark: thirty of each kind, in Misar's words.
+
+Dates stand where they do in the contacts: a number of days before the instant that these were made for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from diglot.conditions import tree
+from diglot.conditions.check import check
+from diglot.dialects import rules
+from diglot.dialects.misar.conditions import WORDS
+from diglot.model.segments import Condition, SegmentType, Source
+from diglot.service.segments import NewSegment
+
+DYNAMIC, RELATIVE, STATIC = "dynamic", "relative", "static"
+EACH = 30
+Group = dict[str, Any]
+# How many contacts are put by hand into each of the last static segments.
+BY_HAND = {f"by hand: {count:,}": count for count in (1, 10, 100, 1_000, 10_000)}
+
+# The segments that other parts of the benchmark ask for by name.
+ALMOST_ALL = "has a first name"
+REFRESHED = ("score >= 99", "score >= 75", "subscribed")
+UNSELECTIVE = (
+    "last_opened_at in_last_days 7",
+    "last_opened_at more_than_days_ago 90",
+    "nested, opened in 30",
+)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A segment to make: its kind, its name, its condition as Misar's JSON."""
+
+    kind: str
+    name: str
+    wire: str
+
+    @property
+    def node(self) -> tree.Node:
+        """The checked condition."""
+        return check(rules.read(msgspec.json.decode(self.wire), WORDS), ZoneInfo("UTC"))
+
+    @property
+    def new(self) -> NewSegment:
+        """What the service makes the segment of."""
+        kind = SegmentType.STATIC if self.kind == STATIC else SegmentType.DYNAMIC
+        return NewSegment(self.name, Condition(self.node, Source("misar", self.wire)), type=kind)
+
+
+def rule(field: str, operator: str, value: Any = None) -> Group:
+    """Return a rule; an operator without an operand has no value."""
+    found = {"field": field, "operator": operator}
+    return found if value is None else found | {"value": value}
+
+
+def every(*rules_: Group) -> Group:
+    """Return a group of which every rule holds."""
+    return {"operator": "AND", "rules": list(rules_)}
+
+
+def either(*rules_: Group) -> Group:
+    """Return a group of which one rule holds."""
+    return {"operator": "OR", "rules": list(rules_)}
+
+
+def spec(kind: str, name: str, group: Group) -> Spec:
+    """Return a segment of a kind; a lone rule becomes a group."""
+    whole = group if "rules" in group else every(group)
+    return Spec(kind, name, msgspec.json.encode(whole).decode())
+
+
+def day(now: int, days: int) -> str:
+    """Return the day so many days before an instant."""
+    return str((datetime.fromtimestamp(now // 1_000_000, UTC) - timedelta(days=days)).date())
+
+
+def all_kinds(now: int) -> list[Spec]:
+    """Return thirty segments of each kind."""
+    found = [
+        *(spec(DYNAMIC, name, group) for name, group in _dynamic(now)),
+        *(spec(RELATIVE, name, group) for name, group in _relative()),
+        *_static(now),
+    ]
+    assert [sum(one.kind == kind for one in found) for kind in (DYNAMIC, RELATIVE, STATIC)] == [EACH] * 3
+    return found
+
+
+_SUBSCRIBED = rule("status", "equals", "subscribed")
+_VIP = rule("is_vip", "equals", True)
+_PRO = rule("plan", "equals", "pro")
+
+
+def _dynamic(now: int) -> Iterator[tuple[str, Group]]:
+    """Yield every family of operators, groups of both modes, from one member to almost all."""
+    yield "subscribed", _SUBSCRIBED
+    yield "not subscribed", rule("status", "not_equals", "subscribed")
+    yield ALMOST_ALL, rule("first_name", "is_not_empty")
+    yield "no company", rule("company", "is_empty")
+    yield "score >= 99", rule("engagement_score", "gte", 99)
+    yield "score >= 75", rule("engagement_score", "gte", 75)
+    yield "more than 15 orders", rule("total_orders", "greater_than", 15)
+    yield "spent less than 100", rule("total_spent", "less_than", 100)
+    yield "few opens, many clicks", every(rule("total_opens", "lte", 20), rule("total_clicks", "gte", 25))
+    yield "came before", rule("created_at", "before", day(now, 300))
+    yield "came after", rule("created_at", "after", day(now, 90))
+    yield "never opened", rule("last_opened_at", "is_empty")
+    yield "one address", rule("email", "starts_with", "user77@")
+    yield "corporate addresses", rule("email", "contains", "@CORP")
+    yield "German addresses", rule("email", "ends_with", ".de")
+    yield "first name contains", rule("first_name", "contains", "DM")
+    yield "first names", rule("first_name", "in", ["Ada", "Hiro", "José"])
+    yield "other sources", rule("source", "not_in", ["web", "api"])
+    yield "a tag", rule("tags", "contains", "tag-7")
+    yield "one of two tags, subscribed", every(rule("tags", "in", ["tag-7", "tag-8"]), _SUBSCRIBED)
+    yield "without a tag", rule("tags", "not_contains", "tag-7")
+    yield "plan is pro", _PRO
+    yield "plan is not free", rule("plan", "not_equals", "free")
+    yield (
+        "enterprises of two countries",
+        every(rule("country", "in", ["Germany", "France"]), rule("plan", "equals", "enterprise")),
+    )
+    yield (
+        "ltv between",
+        every(rule("ltv", "gte", 1000), rule("ltv", "lte", 2000), rule("seats", "greater_than", 50)),
+    )
+    yield "vip and subscribed", every(_VIP, _SUBSCRIBED)
+    yield (
+        "renews early, speaks Japanese",
+        every(rule("renews_on", "before", "2026-03-01"), rule("langs", "contains", "ja")),
+    )
+    yield "not met at the fair", rule("note", "not_contains", "fair")
+    yield (
+        "enterprise or big spender",
+        either(rule("plan", "equals", "enterprise"), rule("total_spent", "gte", 900)),
+    )
+    yield (
+        "nested",
+        every(_SUBSCRIBED, either(_VIP, every(_PRO, rule("engagement_score", "greater_than", 80)))),
+    )
+
+
+def _relative() -> Iterator[tuple[str, Group]]:
+    """Yield rules that move with time: alone, with others, under groups of both modes."""
+    fields = ("last_opened_at", "last_clicked_at", "last_emailed_at", "created_at", "renews_on")
+    words = (
+        *(("in_last_days", days) for days in (7, 30)),
+        *(("more_than_days_ago", days) for days in (30, 90)),
+        ("exactly_days_ago", 3),
+    )
+    for field, (operator, days) in product(fields, words):
+        yield f"{field} {operator} {days}", rule(field, operator, days)
+    opened = rule("last_opened_at", "in_last_days", 30)
+    yield "bought much, opened in 30", every(rule("total_orders", "gte", 10), opened)
+    yield "subscribed, opened in 30", every(_SUBSCRIBED, opened)
+    yield (
+        "asleep but written to",
+        every(rule("last_opened_at", "more_than_days_ago", 180), rule("last_emailed_at", "in_last_days", 14)),
+    )
+    yield "new or awake", either(rule("created_at", "in_last_days", 30), opened)
+    yield "nested, opened in 30", every(_SUBSCRIBED, either(opened, every(_VIP, _PRO)))
+
+
+def _static(now: int) -> Iterator[Spec]:
+    """Yield segments that hold whom a condition met when they were made, and some to be filled by hand."""
+    for name, group in list(_dynamic(now))[: EACH - len(BY_HAND)]:
+        yield spec(STATIC, f"static: {name}", group)
+    for name in BY_HAND:
+        yield spec(STATIC, name, every())

@@ -1,0 +1,123 @@
+"""A database that was built, opened: the engine of the product and the driver beside it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.membership import product
+from bench.membership.meter import Meter, Work
+from bench.membership.notes import MAIN, THOUSAND, Made, Note
+from bench.membership.raw import Raw
+from bench.membership.segments import Spec
+from bench.progress import Progress
+from diglot.model.workspaces import Caller
+from diglot.service.contacts import Contacts
+from diglot.service.keys import Keys
+from diglot.service.segments import Segments
+from diglot.storage.engine import Engine, Inside, Transaction, connect
+
+
+@dataclass
+class Store:
+    """What a part of the benchmark asks of, at one instant."""
+
+    url: str
+    engine: Engine
+    raw: Raw
+    meter: Meter
+    note: Note
+    path: Path
+    callers: dict[str, Caller]
+    now: int
+
+    @property
+    def postgresql(self) -> bool:
+        """Whether the database has processes of its own."""
+        return self.raw.postgresql
+
+    @property
+    def main(self) -> Caller:
+        """The workspace of the thirty segments of each kind."""
+        return self.callers[MAIN]
+
+    def segments(self, engine: Engine | None = None, now: int | None = None) -> Segments:
+        """Return the service of segments, that remembers nothing yet."""
+        instant = self.now if now is None else now
+        return Segments(engine or self.engine, clock=lambda: instant)
+
+    def contacts(self) -> Contacts:
+        """Return the service of contacts."""
+        return Contacts(self.engine, clock=lambda: self.now)
+
+    def reading(self, ask: Callable[[Segments, Transaction, int], Any]) -> Work:
+        """Return the work of asking the product inside one open read transaction, turn by turn."""
+
+        async def work(times: int) -> None:
+            async def unit(transaction: Transaction) -> None:
+                service = self.segments(Inside(transaction))
+                for turn in range(times):
+                    await ask(service, transaction, turn)
+
+            await self.engine.read(unit)
+
+        return work
+
+    async def counted(self, one: Made) -> int:
+        """Return the count of a segment of the main workspace."""
+        return await self.segments().estimate(self.main, one.id)
+
+    async def scanned(self, spec: Spec, workspace: int | None = None, now: int | None = None) -> int:
+        """Return how many contacts meet a condition, by a scan on the driver."""
+        where = self.main.workspace if workspace is None else workspace
+        instant = self.now if now is None else now
+        sql, values = product.raw_count(where, spec.node, self.engine.backend, instant)
+        return int(await self.raw.value(sql, *values))
+
+    def save(self) -> None:
+        """Keep the note."""
+        self.note.write(self.path)
+
+    async def evaluate(self) -> None:
+        """See that the live segments are evaluated: their contacts were copied behind their back."""
+        if self.note.evaluated:
+            return
+        with Progress("live segments evaluated first", len(self.note.live)) as progress:
+            for name in self.note.live:
+                await product.refresh_all(self.engine, self.callers[name])
+                progress.step()
+        self.note.evaluated = True
+        self.save()
+
+    async def require_true(self) -> None:
+        """Raise RuntimeError unless every twentieth live segment has exactly the members of its condition."""
+        workspace = self.callers[THOUSAND]
+        sample = self.note.live[THOUSAND][::20]
+        with Progress("live segments checked", len(sample)) as progress:
+            for one in sample:
+                ours = await self.segments().estimate(workspace, one.id)
+                require(one.spec.name, ours, scanned=await self.scanned(one.spec, workspace.workspace))
+                progress.step()
+
+
+def require(what: str, ours: int, **others: int) -> None:
+    """Raise RuntimeError where a count is not the same on all sides."""
+    for side, count in others.items():
+        if count != ours:
+            raise RuntimeError(f"{what}: {ours:,} members, but {count:,} {side}")
+
+
+@asynccontextmanager
+async def opened(url: str, note: Note, path: Path, now: int) -> AsyncIterator[Store]:
+    """Lend a built database, opened."""
+    engine, raw, meter = connect(url), Raw(url), Meter(url)
+    for one in (engine, raw, meter):
+        await one.open()
+    try:
+        keys = Keys(engine)
+        callers = {name: await keys.authenticate("misar", one["misar"]) for name, one in note.keys.items()}
+        yield Store(url, engine, raw, meter, note, path, callers, now)
+    finally:
+        for each in (meter, raw, engine):
+            await each.close()

@@ -1,0 +1,166 @@
+"""Writes of contacts with and without live segments: one by one and in imports, the workspaces in turn.
+
+The three workspaces hold the same contacts and get the same changes, block by block in turn, so that all
+have the same share of a noisy machine. The sums are compared, since folding the log is part of it.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+
+from bench.data import DAY, PLANS, TAGS, contacts
+from bench.membership.meter import Cost, Part, cpu, wall
+from bench.membership.notes import HUNDRED, NONE, THOUSAND
+from bench.membership.report import Line, Outcome, at_least, number, table
+from bench.membership.store import Store
+from bench.progress import Progress
+from diglot.model.contacts import Change, Contact
+from diglot.model.workspaces import Caller
+
+# Twice as many as the log holds before it is folded, and more.
+CHANGES = 5_000
+BLOCK = 250
+BATCH = 1_000
+BATCHES = 10
+_NOT_SENT = ("pk", "id", "created_at", "updated_at", "tags", "attributes")
+_SENT = tuple(name for name in Contact.__struct_fields__ if name not in _NOT_SENT)
+
+
+async def changes(store: Store) -> Outcome:
+    """Compare single changes with 0, 100 and 1,000 live segments."""
+    await store.evaluate()
+    # Other changes in every run: the same again would change nothing.
+    planned = await planned_changes(store, CHANGES, Random(store.now))
+    costs: dict[str, list[Cost]] = {name: [] for name in (NONE, HUNDRED, THOUSAND)}
+    with Progress("single changes", len(costs) * CHANGES) as progress:
+        for first in range(0, CHANGES, BLOCK):
+            block = planned[first : first + BLOCK]
+            for name in _in_turn(list(costs), first // BLOCK):
+                cost = await store.meter.cost(lambda name=name, block=block: _change(store, name, block))  # type: ignore[misc]
+                costs[name].append(cost)
+                progress.step(BLOCK)
+    await store.require_true()
+    target = 0.65 if store.postgresql else 0.45
+    lines = [
+        *_lines("single contact update with 1,000 live segments", costs, THOUSAND, CHANGES, target),
+        *_lines("single contact update with 100 live segments", costs, HUNDRED, CHANGES, 0.6),
+    ]
+    return Outcome(lines, _table("single updates", costs, CHANGES))
+
+
+async def imports(store: Store) -> Outcome:
+    """Compare imports of batches, half of them new contacts, with 0 and 1,000 live segments."""
+    await store.evaluate()
+    rng = Random(store.now + 1)
+    costs: dict[str, list[Cost]] = {name: [] for name in (NONE, HUNDRED, THOUSAND)}
+    with Progress("imports", len(costs) * BATCHES) as progress:
+        for turn in range(BATCHES):
+            batch = await next_batch(store, rng)
+            for name in _in_turn(list(costs), turn):
+                work = _importing(store, store.callers[name], batch)
+                costs[name].append(await store.meter.cost(work))
+                progress.step()
+    await store.require_true()
+    target = 0.5 if store.postgresql else 0.35
+    what = f"import in batches of {BATCH:,} with 1,000 live segments"
+    lines = _lines(what, costs, THOUSAND, BATCH * BATCHES, target)
+    return Outcome(lines, _table("imports", costs, BATCH * BATCHES))
+
+
+def change(rng: Random, now: int) -> Change:
+    """Return a change of the mix: half of them openings, then plans, tags, purchases."""
+    kind = rng.random()
+    if kind < 0.5:
+        return Change({"last_opened_at": now - rng.randrange(DAY)})
+    if kind < 0.7:
+        return Change(attributes={"plan": rng.choice(PLANS)})
+    if kind < 0.85:
+        return Change({"tags": rng.sample(TAGS, rng.randrange(4))})
+    ltv = {"ltv": round(rng.random() * 5000, 2)}
+    return Change({"total_orders": rng.randrange(20)}, ltv)
+
+
+def new_contact(contact: Contact, email: str) -> Change:
+    """Return the change that makes a contact, as an import brings it."""
+    values: dict[str, Any] = {name: getattr(contact, name) for name in _SENT}
+    values |= {"email": email, "tags": msgspec.json.decode(contact.tags)}
+    return Change(values, msgspec.json.decode(contact.attributes))
+
+
+async def planned_changes(store: Store, count: int, rng: Random) -> list[tuple[str, Change]]:
+    """Return changes of the mix to some contacts, by id."""
+    return [(id_, change(rng, store.now)) for _, id_, _ in await _some(store, count, rng)]
+
+
+async def _some(store: Store, count: int, rng: Random) -> list[tuple[int, str, str]]:
+    """Return the keys, ids and addresses of some contacts, each once, of those that were copied."""
+    keys = rng.sample(range(1, store.note.copied + 1), min(count, store.note.copied))
+    sql = store.raw.sql("SELECT pk, id, email FROM contacts WHERE workspace = {} AND pk = {}")
+    found = [(await store.raw.rows(sql, store.callers[NONE].workspace, key))[0] for key in keys]
+    return [(row[0], row[1], row[2]) for row in found]
+
+
+async def _change(store: Store, name: str, block: Sequence[tuple[str, Change]]) -> None:
+    service, caller = store.contacts(), store.callers[name]
+    for id_, wanted in block:
+        await service.change(caller, id_, wanted)
+
+
+async def next_batch(store: Store, rng: Random) -> list[Change]:
+    """Return the next batch to import: half new contacts, half changes of the mix."""
+    half = BATCH // 2
+    existing = await _some(store, half, rng)
+    batch = []
+    for _, _, email in existing:
+        wanted = change(rng, store.now)
+        batch.append(Change(wanted.values | {"email": email}, wanted.attributes))
+    first = store.note.imported
+    store.note.imported += half
+    store.save()
+    made = contacts(half, first + 1, seed=rng.getrandbits(32), now=store.now)
+    batch += [new_contact(contact, f"new{first + index}@example.com") for index, contact in enumerate(made)]
+    rng.shuffle(batch)
+    return batch
+
+
+def _importing(store: Store, caller: Caller, batch: Sequence[Change]) -> Callable[[], Awaitable[None]]:
+    async def work() -> None:
+        done = await store.contacts().import_all(caller, batch)
+        if (done.created, done.updated) != (BATCH // 2, BATCH // 2):
+            raise RuntimeError(f"an import made {done.created} contacts and changed {done.updated}")
+
+    return work
+
+
+def _in_turn(names: list[str], turn: int) -> list[str]:
+    cut = turn % len(names)
+    return names[cut:] + names[:cut]
+
+
+def _rate(costs: Sequence[Cost], contacts_: int, part: Part) -> float:
+    return contacts_ / sum(part(cost) for cost in costs)
+
+
+def _lines(what: str, costs: dict[str, list[Cost]], name: str, contacts_: int, target: float) -> list[Line]:
+    """Return a line by the clock, which waits for every sync, and one by what there is to do."""
+    parts: tuple[tuple[str, Part], ...] = (("", wall), (" of CPU", cpu))
+    lines = []
+    for of, part in parts:
+        ours, other = (_rate(costs[side], contacts_, part) for side in (name, NONE))
+        beside = f"{what}, beside 0 segments, contacts a second{of}"
+        lines.append(at_least(beside, f"{number(ours)}/s", f"{number(other)}/s", [ours / other], target))
+    return lines
+
+
+def _table(what: str, costs: dict[str, list[Cost]], contacts_: int) -> str:
+    rows = []
+    for name, found in costs.items():
+        rates = [_rate(found, contacts_, part) for part in (wall, cpu)]
+        beside = [
+            rate / _rate(costs[NONE], contacts_, part) for rate, part in zip(rates, (wall, cpu), strict=True)
+        ]
+        rows.append((name, *(f"{number(rate)}/s" for rate in rates), *(number(one) for one in beside)))
+    head = (f"{what}: live segments", "a second", "a second of CPU", "ratio, wall", "ratio, CPU")
+    return table(head, rows)

@@ -1,0 +1,59 @@
+"""A progress bar on stderr: the phase, how far it is, how fast, and how long it still takes."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+WIDTH = 24
+# On a terminal the bar is drawn again in place; elsewhere a line now and then is enough.
+SECONDS_DRAWN = 0.2
+SECONDS_LOGGED = 20.0
+
+
+def lasting(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+class Progress:
+    """One phase of known length."""
+
+    def __init__(self, phase: str, total: int) -> None:
+        self._phase = phase
+        self._total = max(total, 1)
+        self._done = 0
+        self._started = self._drawn = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        if self._terminal:
+            self._draw()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._draw()
+        if self._terminal:
+            sys.stderr.write("\n")
+            sys.stderr.flush()
+
+    def step(self, more: int = 1) -> None:
+        """Note that so many more are done."""
+        self._done += more
+        if time.monotonic() - self._drawn >= (SECONDS_DRAWN if self._terminal else SECONDS_LOGGED):
+            self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        spent = self._drawn - self._started
+        rate = self._done / max(spent, 0.001)
+        bar = "#" * round(WIDTH * min(self._done / self._total, 1))
+        figures = f"{self._done:,} of {self._total:,}, {rate:,.1f}/s, {lasting(spent)} so far"
+        if 0 < self._done < self._total:
+            figures += f", {lasting((self._total - self._done) / rate)} left"
+        line = f"{self._phase:<34.34} [{bar:<{WIDTH}}] {figures}"
+        sys.stderr.write(f"\r{line}\x1b[K" if self._terminal else f"{line}\n")
+        sys.stderr.flush()
