@@ -19,7 +19,7 @@ import oracle
 import spec_data
 from conftest import SEED, Tally
 from diglot.conditions import tree
-from diglot.conditions.generate import Evaluate, fields_of, generate
+from diglot.conditions.generate import Evaluate, generate
 from diglot.conditions.matching import Spans, within
 from diglot.conditions.subject import Subject
 
@@ -119,7 +119,7 @@ def test_the_fields_of_a_condition() -> None:
             {"field": "email", "operator": "not_contains", "operand": "x"},
         ]
     }
-    assert fields_of(canonical.read(condition, "UTC")) == {"tags", "attributes.plan", "email"}
+    assert tree.fields_of(canonical.read(condition, "UTC")) == {"tags", "attributes.plan", "email"}
 
 
 def test_spans_that_touch_are_one() -> None:

@@ -12,6 +12,7 @@ from diglot.errors import DiglotError
 from diglot.model.contacts import Change
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
+from diglot.service import current
 from diglot.service.contacts import Contacts
 from diglot.service.segments import NewSegment, Segments
 from diglot.service.workspaces import Workspaces, get_or_create
@@ -29,6 +30,7 @@ async def world(
     """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
     monkeypatch.setattr(memberships, "FOLD_AT", 25)
     monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
+    monkeypatch.setattr(current, "SWEPT_FROM", 2)
     engines = [connect(url), connect(url)]
     for engine in engines:
         await engine.open()

@@ -5,22 +5,37 @@ same rows of truth. Each value of the contact is read once; operands are constan
 part of its text.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from diglot.conditions import dates, matching, text, tree
 from diglot.conditions.fields import Kind, attribute_key, kind_of
-from diglot.conditions.subject import Subject
+from diglot.conditions.operands import ORDER_OPS
+from diglot.conditions.subject import Subject, is_big
 from diglot.conditions.tree import Op
 
 # The numbers of the conditions that a contact meets at an instant in microseconds.
 Evaluate = Callable[[Subject, int], list[int]]
 _HELPERS: Final[dict[str, Any]] = {
     name: getattr(matching, name)
-    for name in ("among", "begins", "ends", "equal", "equal_any", "is_blank", "ordered", "within")
+    for name in (
+        "among",
+        "begins",
+        "double_of",
+        "ends",
+        "equal",
+        "equal_any",
+        "is_blank",
+        "ordered",
+        "within",
+    )
 }
+_encode = msgspec.json.Encoder().encode
 _COMPARE: Final = {
     Op.GT: ">",
     Op.AFTER: ">",
@@ -34,12 +49,13 @@ _COMPARE: Final = {
 
 def generate(conditions: Mapping[int, tree.Node], zone: ZoneInfo) -> Evaluate:
     """Return the function that tells which conditions, by number, a contact meets in a time zone."""
-    writer = _Writer(zone)
+    writer = _Writer(zone, _shared(conditions.values()))
     tests = [(number, writer.condition(node)) for number, node in conditions.items()]
     lines = ["def evaluate(s, now):", *(f"    {name} = {read}" for read, name in writer.reads.items())]
-    lines += ["    met = []"]
+    lines += [f"    {name} = {test}" for name, test in writer.known.values()]
+    lines += ["    met = []", "    add = met.append"]
     for number, test in tests:
-        lines += [f"    if {test}:", f"        met.append({number})"]
+        lines += [f"    if {test}:", f"        add({number})"]
     source = "\n".join([*lines, "    return met"])
     namespace = _HELPERS | writer.constants
     exec(compile(source, "<conditions>", "exec"), namespace)  # noqa: S102 - operands are constants of it
@@ -47,19 +63,20 @@ def generate(conditions: Mapping[int, tree.Node], zone: ZoneInfo) -> Evaluate:
     return evaluate
 
 
-def fields_of(node: tree.Node) -> frozenset[str]:
-    """Return the fields that a condition mentions: nothing else of a contact can change what it says."""
-    if isinstance(node, tree.Predicate):
-        return frozenset({node.field})
-    items = (node.item,) if isinstance(node, tree.Not) else node.items
-    return frozenset(field for item in items for field in fields_of(item))
+def _shared(nodes: Iterable[tree.Node]) -> frozenset[bytes]:
+    """Return the predicates, encoded, that stand in the conditions more than once: asked once for all."""
+    counts = Counter(_encode(predicate) for node in nodes for predicate in tree.predicates(node))
+    return frozenset(encoded for encoded, times in counts.items() if times > 1)
 
 
 class _Writer:
     """Writes expressions, and collects what they read and their constants."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, shared: frozenset[bytes]) -> None:
         self.zone = zone
+        self.shared = shared
+        # The local variable and the expression of each shared predicate.
+        self.known: dict[bytes, tuple[str, str]] = {}
         self.reads: dict[str, str] = {}
         self.constants: dict[str, Any] = {"exactly": self._exactly}
 
@@ -86,11 +103,21 @@ class _Writer:
 
     def node(self, node: tree.Node) -> str:
         if isinstance(node, tree.Predicate):
-            return _BRANCHES[kind_of(node.field)](node, self)
+            return self.predicate(node)
         if isinstance(node, tree.Not):
             return f"(not {self.node(node.item)})"
         word = " and " if isinstance(node, tree.All) else " or "
         return f"({word.join(self.node(item) for item in node.items)})"
+
+    def predicate(self, predicate: tree.Predicate) -> str:
+        """Return the expression of a predicate, or the local variable that holds what it says."""
+        encoded = _encode(predicate)
+        if encoded not in self.shared:
+            return _BRANCHES[kind_of(predicate.field)](predicate, self)
+        if encoded not in self.known:
+            test = _BRANCHES[kind_of(predicate.field)](predicate, self)
+            self.known[encoded] = f"p{len(self.known)}", test
+        return self.known[encoded][0]
 
     def instant(self, moment: tree.Operand) -> int:
         """Return the instant that a date or an instant stands for."""
@@ -207,6 +234,12 @@ def _attribute(predicate: tree.Predicate, writer: _Writer) -> str:
     key = attribute_key(predicate.field)
     # A key has no quote and no control character, so that its literal is what it is.
     value = writer.read(f"s.attribute({key!r})")
+    operand, ordered = predicate.operand, predicate.op in ORDER_OPS
+    if ordered and isinstance(operand, tree.Number) and not is_big(operand.value):
+        # Unless both are big integers they compare as doubles (semantics 12).
+        double = writer.read(f"double_of({value})")
+        limit = writer.constant(float(operand.value))
+        return f"({double} is not None and {double} {_COMPARE[predicate.op]} {limit})"
     return f"({value} is not None and {_attribute_test(predicate, value, writer)})"
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from diglot.conditions.subject import Attribute, is_big
 from diglot.conditions.text import is_blank
 
-__all__ = ["among", "begins", "ends", "equal", "equal_any", "is_blank", "ordered", "within"]
+__all__ = ["among", "begins", "double_of", "ends", "equal", "equal_any", "is_blank", "ordered", "within"]
 
 OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
@@ -84,6 +84,11 @@ def ordered(attribute: Attribute, compare: Callable[[Any, Any], bool], number: f
     if attribute.array or not attribute.numbers:
         return False
     return _compared(attribute.numbers[0], compare, number)
+
+
+def double_of(attribute: Attribute | None) -> float | None:
+    """Return the double of an attribute that is one number."""
+    return None if attribute is None else attribute.double
 
 
 def _compared(value: float, compare: Callable[[Any, Any], bool], number: float) -> bool:

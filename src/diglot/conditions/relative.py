@@ -4,14 +4,14 @@ An edge is what such a predicate asks of one instant of a contact. Everything he
 meanings in semantics ("Operators"); instants are microseconds, spans exclude their end.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, tree
-from diglot.conditions.operands import DAY_OPS
 from diglot.conditions.tree import Op
 
 # Later than any instant of the calendar: what never changes by itself changes then.
@@ -34,36 +34,26 @@ class Edge:
 
 def edges_of(node: tree.Node) -> frozenset[Edge]:
     """Return the edges of a condition; without any, time alone does not change who meets it."""
-    return frozenset(_edges(node))
+    return frozenset(
+        Edge(predicate.field, predicate.op, predicate.operand.value)
+        for predicate in tree.predicates(node)
+        if isinstance(predicate.operand, tree.Days)
+    )
 
 
-def _edges(node: tree.Node) -> Iterator[Edge]:
-    if isinstance(node, tree.Predicate):
-        if node.op in DAY_OPS:
-            assert isinstance(node.operand, tree.Days)
-            yield Edge(node.field, node.op, node.operand.value)
-        return
-    for item in (node.item,) if isinstance(node, tree.Not) else node.items:
-        yield from _edges(item)
+def turns_after(edge: Edge, values: Sequence[int], at: int, zone: ZoneInfo) -> int:
+    """Return an instant after `at` before which an edge says the same of each of some values, or NEVER.
 
-
-def turns_after(edge: Edge, value: int, at: int, zone: ZoneInfo) -> int:
-    """Return the first instant after `at` at which an edge can say something else of a value, or NEVER."""
-    if edge.op is Op.IN_LAST_DAYS:
-        turns: tuple[int, ...] = (value, value + edge.span + 1)
-    elif edge.op is Op.MORE_THAN_DAYS_AGO:
-        turns = (value + edge.span + 1,)
-    else:
-        turns = _days_of(edge, value, zone)
-    return min((turn for turn in turns if turn > at), default=NEVER)
-
-
-def _days_of(edge: Edge, value: int, zone: ZoneInfo) -> tuple[int, ...]:
-    try:
-        day = dates.today(value, zone) + timedelta(days=edge.days)
-    except OverflowError:
-        return ()
-    return dates.day_span(day, zone)
+    The values ascend.
+    """
+    if edge.op is Op.EXACTLY_DAYS_AGO:
+        return next_midnight(at, zone)
+    turns = NEVER
+    if (old := bisect_left(values, at - edge.span)) < len(values):
+        turns = values[old] + edge.span + 1
+    if edge.op is Op.IN_LAST_DAYS and (new := bisect_right(values, at)) < len(values):
+        turns = min(turns, values[new])
+    return turns
 
 
 def crossed(edge: Edge, since: int, until: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:

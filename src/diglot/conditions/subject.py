@@ -4,7 +4,7 @@ It holds the same forms that the storage writes into its derived columns: normal
 numbers, instants (semantics 4, 11 to 15).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,20 +19,57 @@ def is_big(value: float) -> bool:
 
 
 class Attribute:
-    """The value of a custom attribute: one scalar, or the scalars in an array."""
+    """The value of a custom attribute: one scalar, or the scalars in an array; derived when asked for.
 
-    __slots__ = ("array", "folds", "instant", "is_set", "numbers", "spelled")
+    `spelled` and `folds` are its scalars as text, `numbers` those that are numbers, `double` the one of a
+    scalar, `instant` what a text says of a date.
+    """
+
+    __slots__ = ("array", "double", "folds", "instant", "is_set", "numbers", "spelled", "value", "zone")
 
     def __init__(self, value: Any, zone: ZoneInfo) -> None:
+        self.value = value
+        self.zone = zone
         self.array = isinstance(value, list)
-        scalars = [one for one in (value if self.array else [value]) if isinstance(one, str | int | float)]
-        self.spelled = tuple(text.spelling(one) for one in scalars)
-        self.folds = tuple(text.fold(one) for one in self.spelled)
-        self.numbers = tuple(number for one in scalars if (number := _number(one)) is not None)
-        blank = isinstance(value, str) and text.is_blank(value)
-        self.is_set = not blank and value is not None and value not in ([], {})
-        moment = dates.read(value) if isinstance(value, str) else None
-        self.instant = None if moment is None else moment.instant(zone)
+
+    def __getattr__(self, name: str) -> Any:
+        found = _DERIVED[name](self)
+        setattr(self, name, found)
+        return found
+
+    def scalars(self) -> list[str | int | float]:
+        """Return the scalar, or those in the array."""
+        values = self.value if self.array else [self.value]
+        return [one for one in values if isinstance(one, str | int | float)]
+
+
+def _numbers(attribute: Attribute) -> tuple[int | float, ...]:
+    return tuple(number for one in attribute.scalars() if (number := _number(one)) is not None)
+
+
+def _double(attribute: Attribute) -> float | None:
+    return None if attribute.array or not attribute.numbers else float(attribute.numbers[0])
+
+
+def _is_set(attribute: Attribute) -> bool:
+    value = attribute.value
+    blank = isinstance(value, str) and text.is_blank(value)
+    return not blank and value is not None and value not in ([], {})
+
+
+def _instant(attribute: Attribute) -> int | None:
+    moment = dates.read(attribute.value) if isinstance(attribute.value, str) else None
+    return None if moment is None else moment.instant(attribute.zone)
+
+
+_DERIVED: Final[Mapping[str, Callable[[Attribute], Any]]] = {
+    "spelled": lambda attribute: tuple(text.spelling(one) for one in attribute.scalars()),
+    "folds": lambda attribute: tuple(text.fold(one) for one in attribute.spelled),
+    "numbers": _numbers,
+    "double": _double,
+    "is_set": _is_set,
+    "instant": _instant,
+}
 
 
 def _number(value: str | float) -> int | float | None:

@@ -5,6 +5,7 @@ compiler decides one. A root group without items is a draft: it matches nobody.
 """
 
 import enum
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -122,6 +123,20 @@ DRAFT: Final = All(())
 def is_draft(node: Node) -> bool:
     """Tell whether a condition has no rules, and so matches nobody."""
     return isinstance(node, All | Any) and not node.items
+
+
+def predicates(node: Node) -> Iterator[Predicate]:
+    """Yield the predicates of a condition, as they are written."""
+    if isinstance(node, Predicate):
+        yield node
+        return
+    for item in (node.item,) if isinstance(node, Not) else node.items:
+        yield from predicates(item)
+
+
+def fields_of(node: Node) -> frozenset[str]:
+    """Return the fields that a condition mentions: nothing else of a contact can change what it says."""
+    return frozenset(predicate.field for predicate in predicates(node))
 
 
 _decoder: msgspec.json.Decoder[Node] = msgspec.json.Decoder(Node)

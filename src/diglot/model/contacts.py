@@ -9,7 +9,7 @@ UNSUBSCRIBED: Final = "unsubscribed"
 SUBSCRIBED: Final = "subscribed"
 
 
-class Contact(msgspec.Struct, frozen=True):
+class Contact(msgspec.Struct, frozen=True, gc=False):
     """A contact as answers show it. `tags` and `attributes` are JSON as encoded; instants in microseconds."""
 
     pk: int

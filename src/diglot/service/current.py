@@ -5,6 +5,7 @@ Whatever moves memberships first brings the clock to now, and then records who m
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from diglot.conditions.relative import NEVER, Edge, edges_of
 from diglot.model.history import Cause, Moment
@@ -21,7 +22,11 @@ from diglot.storage.changes import Change
 from diglot.storage.engine import Transaction
 from diglot.storage.live import Live, live, nexts
 from diglot.storage.membership import is_set_back
+from diglot.storage.sweep import sweep
 from diglot.storage.workspaces import Locked
+
+# Where more segments are evaluated at once, one walk over the contacts costs less than a scan for each.
+SWEPT_FROM: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,7 @@ async def live_now(transaction: Transaction, workspace: int, locked: Locked) -> 
 async def _set_back(one: Current) -> None:
     """Evaluate what time moves at an instant that is earlier than the clock was: it had been ahead."""
     moved = frozenset[int]().union(*one.live.by_edge.values())
-    for number in sorted(moved):
-        await store(one, number, Moment(one.at, Cause.TIME))
+    await store_all(one, moved, Moment(one.at, Cause.TIME))
     changes = await next_changes(one, moved)
     await memberships.set_next(one.transaction, one.workspace, changes)
     first = min(changes.values(), default=NEVER)
@@ -89,8 +93,7 @@ async def _advance(transaction: Transaction, workspace: int, known: Live, now: i
     moment = Moment(now, Cause.TIME)
     one = Current(transaction, workspace, known, now, locked.clock_version)
     await record(one, passed.changes, moment)
-    for number in sorted(passed.others):
-        await store(one, number, moment)
+    await store_all(one, passed.others, moment)
     changes = await next_changes(one, due)
     await memberships.set_next(transaction, workspace, changes)
     by_segment |= changes
@@ -98,12 +101,16 @@ async def _advance(transaction: Transaction, workspace: int, known: Live, now: i
     return await workspaces.lock(transaction, workspace, moves=False)
 
 
-async def store(one: Current, number: int, moment: Moment) -> None:
-    """Evaluate a dynamic segment in full and store what is found."""
+async def store_all(one: Current, numbers: frozenset[int], moment: Moment) -> None:
+    """Evaluate dynamic segments in full and store what is found."""
     transaction, workspace = one.transaction, one.workspace
-    found = await membership.evaluated(transaction, workspace, one.live.nodes[number], one.at, one.live.zone)
-    await memberships.store(transaction, workspace, number, found, moment)
-    if number in one.live.pending:
+    if len(numbers) > SWEPT_FROM:
+        await sweep(transaction, workspace, one.live, numbers, one.at, moment)
+    for number in sorted(numbers) if len(numbers) <= SWEPT_FROM else ():
+        node = one.live.nodes[number]
+        found = await membership.evaluated(transaction, workspace, node, one.at, one.live.zone)
+        await memberships.store(transaction, workspace, number, found, moment)
+    for number in sorted(numbers & one.live.pending):
         await pending.forget(transaction, workspace, number)
         await memberships.changed_segments(transaction, workspace)
 

@@ -9,7 +9,7 @@ from diglot.conditions import tree
 from diglot.conditions.relative import NEVER, edges_of
 from diglot.model.history import Cause, Moment
 from diglot.model.segments import Segment, SegmentType
-from diglot.service.current import Current, live_now, next_changes, store
+from diglot.service.current import Current, live_now, next_changes, store_all
 from diglot.storage import membership, memberships, moments, pending, workspaces
 from diglot.storage.engine import Transaction
 from diglot.storage.live import LISTS
@@ -86,8 +86,7 @@ async def changed(transaction: Transaction, workspace: int) -> None:
 
 async def list_gone(one: Current) -> None:
     """Evaluate the segments that ask for lists again: a list is gone, and everyone was taken off it."""
-    for number in sorted(one.live.affected((LISTS,))):
-        await store(one, number, Moment(one.at, Cause.LIST_CHANGED))
+    await store_all(one, one.live.affected((LISTS,)), Moment(one.at, Cause.LIST_CHANGED))
 
 
 async def evaluate_all(transaction: Transaction, workspace: int, locked: Locked, now: int) -> None:
@@ -98,8 +97,7 @@ async def evaluate_all(transaction: Transaction, workspace: int, locked: Locked,
     for name in sorted(known.watched):
         await moments.unwatch(transaction, workspace, name)
         await moments.watch(transaction, workspace, name, known.zone)
-    for number in sorted(known.nodes):
-        await store(one, number, Moment(at, Cause.ZONE_CHANGED))
+    await store_all(one, known.everything, Moment(at, Cause.ZONE_CHANGED))
     changes = await next_changes(one, known.nodes)
     await memberships.set_next(transaction, workspace, changes)
     await workspaces.set_evaluated(transaction, workspace, at, min(changes.values(), default=NEVER))

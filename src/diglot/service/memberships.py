@@ -1,5 +1,6 @@
 """Memberships follow every write: who may have moved is asked again, in the same transaction."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,18 +24,18 @@ Write = tuple[Contact | None, Contact | None]
 class _Moves:
     """Who enters and leaves which segments by a write of some contacts."""
 
-    entered: dict[int, list[int]] = field(default_factory=dict)
-    left: dict[int, list[int]] = field(default_factory=dict)
+    entered: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    left: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def note(self, pk: int, was: Sequence[int], is_: Sequence[int]) -> None:
         """Note the segments of a contact before and after."""
         if was == is_:
             return
         before, after = set(was), set(is_)
-        for number in after - before:
-            self.entered.setdefault(number, []).append(pk)
-        for number in before - after:
-            self.left.setdefault(number, []).append(pk)
+        for number in after - before if before else is_:
+            self.entered[number].append(pk)
+        for number in before - after if after else was:
+            self.left[number].append(pk)
 
     def changes(self) -> list[Change]:
         """Return them by segment."""
@@ -128,9 +129,10 @@ def _same(before: Contact | None, after: Contact | None, name: str) -> bool:
 
 def _turn(one: Current, name: str, instants: Sequence[int], turns: dict[Edge, int]) -> None:
     """Note for each edge of a field when the first of some instants turns."""
+    ascending = sorted(instants)
     for edge in one.live.by_edge:
         if edge.field == name:
-            turns[edge] = min(turns_after(edge, each, one.at, one.live.zone) for each in instants)
+            turns[edge] = turns_after(edge, ascending, one.at, one.live.zone)
 
 
 async def _lower(one: Current, turns: Mapping[Edge, int]) -> None:

@@ -17,6 +17,7 @@ from diglot.service.counts import Counts
 from diglot.service.current import current
 from diglot.service.segment_writes import KEEP, Keep, NewSegment, SegmentChange, Writing
 from diglot.storage import membership, segments, workspaces
+from diglot.storage import memberships as memberships_stored
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
@@ -61,6 +62,12 @@ class Segments:
 
     async def estimate(self, caller: Caller, id_: str | None) -> int:
         """Return how many contacts are members; raise `NotFound`."""
+        if id_ is not None:
+            found = await self.engine.glance(
+                lambda tx: memberships_stored.saved_count(tx, caller.workspace, id_, self.clock())
+            )
+            if found is not None:
+                return found
         return await self._with(caller, id_, lambda counted: counted.count)
 
     async def members(

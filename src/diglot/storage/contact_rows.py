@@ -36,9 +36,8 @@ _decode = msgspec.json.Decoder().decode
 
 def contact_of(row: Sequence[Any]) -> Contact:
     """Return the contact of a row selected with `SHOWN`."""
-    *values, as_sent = row
-    contact = Contact(*values)
-    return contact if as_sent is None else _with(contact, _decode(as_sent))
+    contact = Contact(*row[:-1])
+    return contact if row[-1] is None else _with(contact, _decode(row[-1]))
 
 
 def _with(contact: Contact, as_sent: dict[str, str]) -> Contact:

@@ -67,6 +67,12 @@ _PAGE = Statement(
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
+_BETWEEN = Statement(
+    pinned(select(*SHOWN))
+    .where(_HERE, _c.pk > bindparam("after"), _c.pk < bindparam("end"))
+    .order_by(_c.pk)
+    .limit(bindparam("limit"))
+)
 _INSERT = Statement(insert(contacts))
 _CHANGED = [column.name for column in contacts.columns if column.name not in ("workspace", "pk", "id")]
 _UPDATE = Statement(
@@ -165,6 +171,14 @@ async def page(transaction: Transaction, workspace: int, window: Window) -> list
     """Return the contacts of a window, newest first."""
     values = {"workspace": workspace, "limit": window.limit, "offset": window.offset}
     return [contact_of(row) for row in await transaction.rows(_PAGE, values)]
+
+
+async def between(
+    transaction: Transaction, workspace: int, after: int, end: int, limit: int
+) -> list[Contact]:
+    """Return the first contacts after a key and before another, oldest first."""
+    values = {"workspace": workspace, "after": after, "end": end, "limit": limit}
+    return [contact_of(row) for row in await transaction.rows(_BETWEEN, values)]
 
 
 async def insert_all(

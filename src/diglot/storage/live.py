@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from sqlalchemy import bindparam, select
 
 from diglot.conditions import tree
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
-from diglot.conditions.generate import Evaluate, fields_of, generate
+from diglot.conditions.generate import Evaluate, generate
 from diglot.conditions.relative import NEVER, Edge, edges_of
 from diglot.conditions.subject import Attribute, Subject
 from diglot.model.contacts import Contact
@@ -34,6 +35,7 @@ LISTS: Final = "lists"
 PLAIN: Final = tuple(
     name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
 )
+_plain = attrgetter(*PLAIN)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -73,6 +75,7 @@ class Live:
     pending: frozenset[int] = frozenset()
     groups: Mapping[int, Group] = field(default_factory=dict)
     nexts: Nexts = field(default_factory=lambda: Nexts(-1, {}, {}))
+    _affected: OrderedDict[frozenset[str], frozenset[int]] = field(default_factory=OrderedDict)
     _functions: OrderedDict[frozenset[int], Sequence[Evaluate]] = field(default_factory=OrderedDict)
 
     @cached_property
@@ -80,7 +83,7 @@ class Live:
         """The segments that mention each field."""
         found: dict[str, set[int]] = {}
         for number, node in self.nodes.items():
-            for name in fields_of(node):
+            for name in tree.fields_of(node):
                 found.setdefault(name, set()).add(number)
         return {name: frozenset(numbers) for name, numbers in found.items()}
 
@@ -105,7 +108,14 @@ class Live:
 
     def affected(self, fields: Iterable[str]) -> frozenset[int]:
         """Return the segments that mention any of the fields."""
-        return frozenset().union(*(self.by_field.get(name, ()) for name in fields))
+        names = frozenset(fields)
+        found = self._affected.get(names)
+        if found is None:
+            found = frozenset().union(*(self.by_field.get(name, ()) for name in names))
+            self._affected[names] = found
+            while len(self._affected) > MOST_FUNCTIONS:
+                self._affected.popitem(last=False)
+        return found
 
     def mention_lists(self, numbers: frozenset[int]) -> bool:
         """Tell whether any of the segments asks what lists a contact is on."""
@@ -125,7 +135,7 @@ class Live:
         """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
         if contact is None:
             return None
-        fields: dict[str, Any] = {name: getattr(contact, name) for name in PLAIN}
+        fields: dict[str, Any] = dict(zip(PLAIN, _plain(contact), strict=True))
         fields["tags"] = _decode(contact.tags)
         return Subject(fields, _decode(contact.attributes), lists, self.zone)
 

@@ -5,13 +5,12 @@ or one that is not evaluated yet, is asked of the contacts here and now.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pyroaring import BitMap
 
 from diglot.conditions import tree
-from diglot.conditions.dates import SECOND
 from diglot.conditions.relative import edges_of
 from diglot.model.contacts import Contact
 from diglot.model.pages import Sort, Window
@@ -24,8 +23,6 @@ from diglot.storage.live import live
 from diglot.storage.overlay import Overlay, Row
 from diglot.storage.statement import ShapedStatement
 from diglot.storage.workspaces import State
-
-_AGREED: Final = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ class Relation:
 
 def is_set_back(evaluated_at: int, now: int) -> bool:
     """Tell whether the clock was set back; clocks of several servers agree by a minute or so."""
-    return now < evaluated_at - _AGREED
+    return now < evaluated_at - memberships.CLOCKS_AGREE
 
 
 def _is_ahead(segment: Segment, now: int, state: State) -> bool:

@@ -12,7 +12,7 @@ from diglot.model.history import Moment
 from diglot.storage import changes, workspaces
 from diglot.storage.changes import Change
 from diglot.storage.engine import Transaction
-from diglot.storage.overlay import Row
+from diglot.storage.overlay import Mark, Row
 from diglot.storage.statement import Statement
 from diglot.storage.tables import membership_log
 from diglot.storage.workspaces import Locked
@@ -20,8 +20,14 @@ from diglot.storage.workspaces import Locked
 _l = membership_log.c
 _HERE = _l.workspace == bindparam("workspace")
 _INSERT = Statement(insert(membership_log))
+_ENDING = Statement(
+    select(_l.happened_at, _l.body)
+    .where(_HERE, _l.entry <= bindparam("entry"))
+    .order_by(_l.entry.desc())
+    .limit(1)
+)
 _BETWEEN = Statement(
-    select(_l.last, _l.whole, _l.body)
+    select(_l.last, _l.whole, _l.happened_at, _l.body)
     .where(_HERE, _l.entry > bindparam("after"), _l.entry <= bindparam("until"))
     .order_by(_l.entry)
 )
@@ -54,12 +60,18 @@ async def append(
     return taken
 
 
+async def holds(transaction: Transaction, workspace: int, entry: int, mark: Mark) -> bool:
+    """Tell whether the row that ends with an entry is the one of a mark."""
+    row = await transaction.row(_ENDING, {"workspace": workspace, "entry": entry})
+    return row is not None and (row[0], bytes(row[1])) == mark
+
+
 async def between(transaction: Transaction, workspace: int, after: int, until: int) -> list[Row]:
     """Return the rows after an entry up to another; both have to be the last of a row."""
     if after >= until:
         return []
     values = {"workspace": workspace, "after": after, "until": until}
     return [
-        Row(last, bool(whole), changes.decode(bytes(body)))
-        for last, whole, body in await transaction.rows(_BETWEEN, values)
+        Row(last, bool(whole), changes.decode(bytes(body)), (at, bytes(body)))
+        for last, whole, at, body in await transaction.rows(_BETWEEN, values)
     ]

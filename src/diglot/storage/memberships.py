@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, bindparam, case, update
+from sqlalchemy import BigInteger, bindparam, case, select, update
 
 from diglot.model.history import Moment
 from diglot.model.pages import Window
@@ -18,24 +18,36 @@ from diglot.storage.live import Live
 from diglot.storage.overlay import Net, Overlay, chunks_of
 from diglot.storage.statement import Statement
 from diglot.storage.tables import segments
+from diglot.storage.tables import workspaces as workspace_rows
 from diglot.storage.workspaces import State
 
 # The log is folded into the chunks when it is so long: a folding writes most chunks of all segments, which
 # pays where each gets several changes; but a new process has to read what is not folded.
 FOLD_AT: Final = 2_000
-FOLD_PER_CHUNK: Final = 32
-FOLD_AT_MOST: Final = 200_000
+FOLD_PER_CHUNK: Final = 256
+FOLD_AT_MOST: Final = 1_000_000
+# Clocks of several servers agree so far, in microseconds.
+CLOCKS_AGREE: Final = 60_000_000
 # Their chunks are in memory together.
 _FOLDED_AT_ONCE: Final = 64
+_UNSURE: Final = "overlays of writers"
 _OVERLAYS: Final = "overlays"
 
-_c = segments.c
+_c, _w = segments.c, workspace_rows.c
 _THIS = (_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
 _SET_MEMBERS = Statement(update(segments).where(*_THIS).values(members=bindparam("new_members")))
 _ADD_MEMBERS = Statement(
     update(segments).where(*_THIS).values(members=_c.members + bindparam("more", type_=BigInteger()))
 )
 _SET_NEXT = Statement(update(segments).where(*_THIS).values(next_change_at=bindparam("new_next")))
+_SAVED = Statement(
+    select(
+        *(_c.segment, _c.members, _c.next_change_at),
+        *(_w.evaluated_at, _w.folded_entry, _w.next_entry),
+    )
+    .join(workspace_rows, _w.workspace == _c.workspace)
+    .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
+)
 _LOWER_NEXT = Statement(
     update(segments)
     .where(*_THIS)
@@ -103,6 +115,12 @@ async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and wha
     await fold(transaction, workspace, state, live)
     await chunks.replace(transaction, workspace, segment, now_members)
     await transaction.run(_SET_MEMBERS, _at(workspace, segment) | {"new_members": len(now_members)})
+
+
+async def set_members(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:
+    """Note how many members the chunks of each of some segments hold."""
+    values = [_at(workspace, number) | {"new_members": count} for number, count in members.items()]
+    await transaction.run_many(_SET_MEMBERS, values)
 
 
 async def set_next(transaction: Transaction, workspace: int, nexts: Mapping[int, int]) -> None:
@@ -190,6 +208,26 @@ async def members_among(
     return found
 
 
+async def saved_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int | None:
+    """Return how many members a segment has, by one read of two rows.
+
+    None where that takes more: another id, a segment that waits to be evaluated, changes of the log that
+    this process has not read, or time that may have changed who its members are.
+    """
+    row = await transaction.row(_SAVED, {"workspace": workspace, "id": id_})
+    if row is None:
+        return None
+    number, stored, next_change_at, evaluated_at, folded, next_entry = row
+    if stored is None or next_change_at <= now or now < evaluated_at - CLOCKS_AGREE:
+        return None
+    if folded == next_entry - 1:
+        return int(stored)
+    kept: Overlay | None = transaction.memory.setdefault(_OVERLAYS, {}).get(workspace)
+    if kept is None or kept.folded != folded or kept.logged != next_entry - 1:
+        return None
+    return kept.count(number, stored)
+
+
 def remembered(transaction: Transaction, workspace: int, state: State) -> Overlay | None:
     """Return the overlay of a state where this process has it."""
     if state.folded == state.logged:
@@ -205,16 +243,25 @@ async def overlay(transaction: Transaction, workspace: int, state: State) -> Ove
     found = remembered(transaction, workspace, state)
     if found is not None:
         return found
-    kept: dict[int, Overlay] = transaction.memory.setdefault(_OVERLAYS, {})
+    # What a transaction that writes sees may be undone: it is gone on with only where the log still holds it.
+    kept: dict[int, Overlay] = transaction.memory.setdefault(_UNSURE if transaction.writes else _OVERLAYS, {})
     base = kept.get(workspace)
-    if base is None or base.folded != state.folded or base.logged > state.logged:
+    if base is None or not await _leads_to(transaction, workspace, base, state):
         base = Overlay(state.folded, state.folded)
     rows = await membership_log.between(transaction, workspace, base.logged, state.logged)
     found = base.then(rows, state.logged)
-    # What a transaction that writes sees may be undone.
-    if not transaction.writes and _newer(found, kept.get(workspace)):
+    if transaction.writes or _newer(found, kept.get(workspace)):
         kept[workspace] = found
     return found
+
+
+async def _leads_to(transaction: Transaction, workspace: int, base: Overlay, state: State) -> bool:
+    """Tell whether an overlay can be gone on with to a state."""
+    if base.folded != state.folded or base.logged > state.logged:
+        return False
+    if base.mark is None or not transaction.writes:
+        return True
+    return await membership_log.holds(transaction, workspace, base.logged, base.mark)
 
 
 def _newer(found: Overlay, kept: Overlay | None) -> bool:

@@ -17,6 +17,10 @@ _NOBODY: Final = BitMap()
 _FEW: Final = 8
 
 
+# What tells a row of the log from another with the same numbers: when it was written and what it says.
+Mark = tuple[int, bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of the log; of a whole one the chunks of the segment hold everything already."""
@@ -24,6 +28,7 @@ class Row:
     last: int
     whole: bool
     changes: Sequence[Change]
+    mark: Mark | None = None
 
 
 @dataclass(slots=True)
@@ -72,12 +77,15 @@ class Overlay:
     folded: int
     logged: int
     nets: Mapping[int, Net] = field(default_factory=dict)
+    mark: Mark | None = None
 
     def then(self, rows: Iterable[Row], logged: int) -> "Overlay":
         """Return the overlay with further rows of the log, in their order."""
         nets = dict(self.nets)
         own: set[int] = set()
+        mark = self.mark
         for row in rows:
+            mark = row.mark
             for change in row.changes:
                 number = change.segment
                 if row.whole:
@@ -89,7 +97,7 @@ class Overlay:
                     known = nets.get(number)
                     nets[number] = Net.since(self.folded + 1) if known is None else known.copy()
                 nets[number].add(change)
-        return Overlay(self.folded, logged, nets)
+        return Overlay(self.folded, logged, nets, mark)
 
     def change(self, segment: int) -> tuple[BitMap, BitMap]:
         """Return who entered a segment and who left it."""

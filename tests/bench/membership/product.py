@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.model.workspaces import Caller
-from diglot.service import memberships
-from diglot.storage import membership, scans, segments, workspaces
+from diglot.service import evaluation
+from diglot.service.current import tick
+from diglot.storage import membership, memberships, scans, segments, workspaces
 from diglot.storage.backends import Backend
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
@@ -17,6 +18,9 @@ UTC = ZoneInfo("UTC")
 
 async def stored_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int:
     """Return the count of a saved segment as a read makes it, below the services."""
+    saved = await memberships.saved_count(transaction, workspace, id_, now)
+    if saved is not None:
+        return saved
     found = await segments.by_id_with_state(transaction, workspace, id_)
     assert found is not None
     segment, state = found
@@ -42,16 +46,13 @@ async def refresh_all(engine: Engine, caller: Caller) -> None:
 
     async def work(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, caller.workspace)
-        await memberships.evaluate_all(transaction, caller.workspace, locked)
+        await evaluation.evaluate_all(transaction, caller.workspace, locked, locked.evaluated_at)
 
     await engine.write(work)
 
 
 async def slide(engine: Engine, caller: Caller, before: int, after: int) -> bool:
-    """Move the relative-date segments of a workspace from one instant to a later one.
-
-    TO BE FILLED when the service offers it: call it and return True. Until then the line of the table says
-    that there is nothing to measure.
-    """
-    del engine, caller, before, after
-    return False
+    """Move the relative-date segments of a workspace from one instant to a later one."""
+    await engine.write(lambda tx: tick(tx, caller.workspace, before))
+    await engine.write(lambda tx: tick(tx, caller.workspace, after))
+    return True
