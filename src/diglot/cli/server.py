@@ -27,6 +27,7 @@ from diglot.settings import Settings, to_environment
 # After this a worker that does not end is killed, so that a stop always ends.
 STOP_SECONDS: Final = 15
 _START_SECONDS: Final = 60.0
+_STOP: Final = (signal.SIGTERM,)
 _ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
 _LOGGING: Final = {
     "handlers": {
@@ -132,7 +133,25 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
+    _let_new_workers_stop()
     server.serve(target_loader=_loaded, wrap_loader=False)
+
+
+def _let_new_workers_stop() -> None:
+    """Have a worker end by the signal to stop until it listens itself.
+
+    What it inherits from the first process would pass over it, and the stop wait for it in vain.
+    """
+
+    def begin() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOP),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP),
+        after_in_child=begin,
+    )
 
 
 def _loaded() -> App:
