@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--kills", type=int, default=4, help="how often a server is killed on each database (4)")
     group.addoption("--world-steps", type=int, default=300, help="random steps of memberships (300)")
+    group.addoption(
+        "--operations", type=int, default=400, help="writes of several processes on each database (400)"
+    )
     group.addoption("--random-seed", type=int, help="repeats a run")
 
 

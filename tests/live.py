@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import asyncpg
 import httpx
 
 from diglot.dialects.registry import dialect_named
@@ -19,6 +20,10 @@ from diglot.service.keys import Keys
 from diglot.storage.engine import connect
 
 SECONDS: Final = 60
+_UNDER_WAY: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $1
+"""
 _ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
 
 
@@ -62,6 +67,20 @@ class Live:
         os.killpg(self.pid, signal.SIGKILL)
 
 
+async def transactions_over(url: str) -> None:
+    """Wait until every transaction that has begun is over, also those whose client was killed."""
+    if not url.startswith("postgresql"):
+        return  # what locks a file ends with its process
+    connection: Any = await asyncpg.connect(url)
+    try:
+        now = await connection.fetchval("SELECT clock_timestamp()")
+        async with asyncio.timeout(SECONDS):
+            while await connection.fetchval(_UNDER_WAY, now):  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
+
+
 @asynccontextmanager
 async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Live]:
     """Serve a migrated database until the end of the block; the server then leaves with 0, or as told."""
@@ -80,8 +99,13 @@ async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Liv
         live = Live(found[0], url, pid=process.pid)
         await live.answers()
         yield live
-    finally:
+    except BaseException:
         if process.returncode is None:
             process.terminate()
+        raise
+    else:
+        if not leaves:
+            process.terminate()
+    finally:
         code = await asyncio.wait_for(process.wait(), SECONDS)
     assert code == leaves, f"the server left with {code}"

@@ -3,7 +3,7 @@
 from typing import Final
 
 from acting import contacts, groups, segments
-from acting.actors import Action
+from acting.actors import Action, Actor
 
 ACTIONS: Final[tuple[Action, ...]] = (
     groups.make_tag,
@@ -34,3 +34,8 @@ ACTIONS: Final[tuple[Action, ...]] = (
     segments.drop_static,
     segments.drop_segment,
 )
+
+
+async def act(actor: Actor) -> None:
+    """Have an actor do something."""
+    await actor.act(actor.rng.choice(ACTIONS))

@@ -14,12 +14,11 @@ from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
 MOST_OF_A_KIND: Final = 5
 
 
-def _condition(actor: Actor) -> Any:
+def _condition(actor: Actor, depth: int = 3) -> Any:
     """Return a canonical condition over everybody's contacts; some move with time, some with lists."""
     rng = actor.rng
-    pick = rng.random()
-    if pick < 0.2:
-        return {rng.choice(("all", "any")): [_condition(actor), _condition(actor)]}
+    if depth and rng.random() < 0.2:
+        return {rng.choice(("all", "any")): [_condition(actor, depth - 1) for _ in range(2)]}
     rows = [
         {"field": "attributes.plan", "operator": "equals", "operand": rng.choice(PLANS)},
         {"field": "tags", "operator": rng.choice(("contains", "not_contains")), "operand": "vip"},
