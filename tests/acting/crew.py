@@ -9,7 +9,7 @@ from random import Random
 import httpx
 
 from acting.actors import Actor, Way
-from acting.readings import Reading, members, read
+from acting.readings import Reading, members, paged_members, read
 from diglot.service.clock import system_clock
 from diglot.service.workspaces import get_or_create
 from diglot.storage.engine import connect
@@ -17,6 +17,8 @@ from live import Live
 from memberships import compare
 
 SECONDS = 60
+# Segments whose pages are read one by one at each check.
+_WALKED = 4
 
 
 @dataclass
@@ -76,6 +78,9 @@ class Crew:
                 assert await members(way, id_) == found[id_]
                 one = (await way.get(f"/mail/v1/segments/{id_}"))["data"]
                 assert one["contact_count"] == len(found[id_])
+            for id_ in self.rng.sample(list(reading.still.values()), min(_WALKED, len(reading.still))):
+                limit = len(found[id_]) // self.rng.randint(1, 6) + 1
+                assert await paged_members(way, id_, min(limit, 1000)) == found[id_]
 
 
 async def crew(url: str, rng: Random, actors: Sequence[Actor]) -> Crew:

@@ -24,11 +24,11 @@ class Reading:
         return {fact: self.facts[fact] for fact in mine}, {fact: self.ids[fact] for fact in mine}
 
 
-async def _all(way: Way, path: str) -> list[dict[str, Any]]:
+async def _all(way: Way, path: str, limit: int = 1000) -> list[dict[str, Any]]:
     """Return the rows of all pages; the total has to be their number."""
     rows: list[dict[str, Any]] = []
     while True:
-        page = await way.get(f"{path}?limit=1000&offset={len(rows)}")
+        page = await way.get(f"{path}?limit={limit}&offset={len(rows)}")
         rows += page["data"]
         if not page["pagination"]["has_more"]:
             assert page["pagination"]["total"] == len(rows), path
@@ -68,6 +68,11 @@ async def members(way: Way, segment: str) -> Sequence[str]:
     """Return the ids of the members of a segment, of one answer."""
     found: list[str] = (await way.get(f"/io/contacts/segments/{segment}/members"))["contactIds"]
     return found
+
+
+async def paged_members(way: Way, segment: str, limit: int) -> Sequence[str]:
+    """Return the ids of the members of a segment, of pages of so many."""
+    return [one["id"] for one in await _all(way, f"/api/v1/segments/{segment}/contacts", limit)]
 
 
 async def _lists(way: Way, facts: Facts, ids: dict[Fact, str]) -> None:
