@@ -5,9 +5,9 @@ from typing import Any
 
 from pyroaring import BitMap
 from sqlalchemy import BigInteger, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.storage import bulk
 from diglot.storage.backends import Backend
 from diglot.storage.engine import Transaction
 from diglot.storage.overlay import CHUNK_BITS, chunks_of, within
@@ -34,20 +34,7 @@ def _some(backend: Backend) -> ClauseElement:
 _SOME = BackendStatement(_some)
 
 
-def _write(backend: Backend) -> ClauseElement:
-    keys = ["workspace", "segment", "chunk"]
-    if backend.name == "sqlite":
-        lite = sqlite.insert(segment_chunks)
-        return lite.on_conflict_do_update(
-            index_elements=keys, set_={"n": lite.excluded.n, "bits": lite.excluded.bits}
-        )
-    server = postgresql.insert(segment_chunks)
-    return server.on_conflict_do_update(
-        index_elements=keys, set_={"n": server.excluded.n, "bits": server.excluded.bits}
-    )
-
-
-_WRITE = BackendStatement(_write)
+_WRITE = bulk.inserting(segment_chunks, replaced=("n", "bits"))
 
 
 async def sizes(transaction: Transaction, workspace: int, segment: int) -> dict[int, int]:
@@ -85,8 +72,7 @@ async def write(transaction: Transaction, workspace: int, written: Sequence[tupl
         members.run_optimize()
         row = {"workspace": workspace, "segment": segment, "chunk": chunk}
         values.append(row | {"n": len(members), "bits": members.serialize()})
-    if values:
-        await transaction.run_many(_WRITE, values)
+    await _WRITE.run(transaction, values)
 
 
 async def replace(transaction: Transaction, workspace: int, segment: int, members: BitMap) -> None:

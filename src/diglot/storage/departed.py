@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import insert
-
+from diglot.storage import bulk
 from diglot.storage.engine import Transaction
-from diglot.storage.statement import Statement
 from diglot.storage.tables import departed_contacts
 
-_INSERT = Statement(insert(departed_contacts))
+_INSERT = bulk.inserting(departed_contacts)
 
 
 async def add(transaction: Transaction, workspace: int, gone: Iterable[tuple[int, str]], at: int) -> None:
     """Keep the ids of contacts that are deleted at an instant, each a key and an id."""
     values = [{"workspace": workspace, "pk": pk, "id": id_, "happened_at": at} for pk, id_ in gone]
-    await transaction.run_many(_INSERT, values)
+    await _INSERT.run(transaction, values)

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert
-
+from diglot.storage import bulk
 from diglot.storage.engine import Transaction
 from diglot.storage.overlay import Net
-from diglot.storage.statement import Statement
 from diglot.storage.tables import segment_history
 
-_INSERT = Statement(insert(segment_history))
+_INSERT = bulk.inserting(segment_history)
 
 
 async def add(transaction: Transaction, workspace: int, last: int, nets: Sequence[tuple[int, Net]]) -> None:
@@ -26,5 +24,4 @@ async def add(transaction: Transaction, workspace: int, last: int, nets: Sequenc
         }
         for segment, net in nets
     ]
-    if values:
-        await transaction.run_many(_INSERT, values)
+    await _INSERT.run(transaction, values)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, bindparam, case, select, update
+from sqlalchemy import BigInteger, Column, bindparam, case, select
 
 from diglot.model.history import Moment
 from diglot.model.pages import Window
-from diglot.storage import chunks, history, membership_log, workspaces
+from diglot.storage import bulk, chunks, history, membership_log, workspaces
 from diglot.storage.changes import Change
 from diglot.storage.chunks import chunk_of
 from diglot.storage.engine import Transaction
@@ -34,12 +34,20 @@ _UNSURE: Final = "overlays of writers"
 _OVERLAYS: Final = "overlays"
 
 _c, _w = segments.c, workspace_rows.c
-_THIS = (_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
-_SET_MEMBERS = Statement(update(segments).where(*_THIS).values(members=bindparam("new_members")))
-_ADD_MEMBERS = Statement(
-    update(segments).where(*_THIS).values(members=_c.members + bindparam("more", type_=BigInteger()))
+_KEYS = ("workspace", "segment")
+
+
+def _setting(name: str, make: bulk.Setting) -> bulk.Bulk:
+    return bulk.updating(segments, _KEYS, Column("value", BigInteger), {name: make})
+
+
+_SET_MEMBERS = _setting("members", lambda sent: sent["value"])
+_ADD_MEMBERS = _setting("members", lambda sent: _c.members + sent["value"])
+_SET_NEXT = _setting("next_change_at", lambda sent: sent["value"])
+_LOWER_NEXT = _setting(
+    "next_change_at",
+    lambda sent: case((_c.next_change_at > sent["value"], sent["value"]), else_=_c.next_change_at),
 )
-_SET_NEXT = Statement(update(segments).where(*_THIS).values(next_change_at=bindparam("new_next")))
 _SAVED = Statement(
     select(
         *(_c.segment, _c.members, _c.next_change_at),
@@ -48,19 +56,13 @@ _SAVED = Statement(
     .join(workspace_rows, _w.workspace == _c.workspace)
     .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
 )
-_LOWER_NEXT = Statement(
-    update(segments)
-    .where(*_THIS)
-    .values(
-        next_change_at=case(
-            (_c.next_change_at > bindparam("turns_at"), bindparam("turns_at")), else_=_c.next_change_at
-        )
-    )
-)
 
 
-def _at(workspace: int, segment: int) -> dict[str, int]:
-    return {"in_workspace": workspace, "at_segment": segment}
+async def _set(
+    transaction: Transaction, statement: bulk.Bulk, workspace: int, values: Mapping[int, int | None]
+) -> None:
+    rows = [{"workspace": workspace, "segment": number, "value": one} for number, one in values.items()]
+    await statement.run(transaction, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ async def store(
     was = (stored - net.left) | net.entered
     entered, left = now_members - was, was - now_members
     kept = Kept(len(now_members) if entered or left else len(stored), entered, left)
-    await transaction.run(_SET_MEMBERS, _at(workspace, segment) | {"new_members": kept.members})
+    await _set(transaction, _SET_MEMBERS, workspace, {segment: kept.members})
     if not entered and not left:
         return kept
     await chunks.replace(transaction, workspace, segment, now_members)
@@ -105,7 +107,7 @@ async def store(
 
 async def postpone(transaction: Transaction, workspace: int, segment: int) -> None:
     """Have the membership of a segment evaluated when it is read, until it is evaluated and stored again."""
-    await transaction.run(_SET_MEMBERS, _at(workspace, segment) | {"new_members": None})
+    await _set(transaction, _SET_MEMBERS, workspace, {segment: None})
 
 
 async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and what is known
@@ -114,27 +116,24 @@ async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and wha
     """Write the chunks of a membership and the number of its members anew, whatever they hold."""
     await fold(transaction, workspace, state, live)
     await chunks.replace(transaction, workspace, segment, now_members)
-    await transaction.run(_SET_MEMBERS, _at(workspace, segment) | {"new_members": len(now_members)})
+    await _set(transaction, _SET_MEMBERS, workspace, {segment: len(now_members)})
 
 
 async def set_members(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:
     """Note how many members the chunks of each of some segments hold."""
-    values = [_at(workspace, number) | {"new_members": count} for number, count in members.items()]
-    await transaction.run_many(_SET_MEMBERS, values)
+    await _set(transaction, _SET_MEMBERS, workspace, members)
 
 
 async def set_next(transaction: Transaction, workspace: int, nexts: Mapping[int, int]) -> None:
     """Note before which instant time does not change each of some segments."""
-    values = [_at(workspace, number) | {"new_next": instant} for number, instant in nexts.items()]
-    if values:
-        await transaction.run_many(_SET_NEXT, values)
+    if nexts:
+        await _set(transaction, _SET_NEXT, workspace, nexts)
         await workspaces.set_clock_version(transaction, workspace, _token())
 
 
 async def lower_next(transaction: Transaction, workspace: int, segments_: Mapping[int, int]) -> None:
     """Note that time changes some segments at an instant, where it does not do so earlier."""
-    values = [_at(workspace, number) | {"turns_at": instant} for number, instant in segments_.items()]
-    await transaction.run_many(_LOWER_NEXT, values)
+    await _set(transaction, _LOWER_NEXT, workspace, segments_)
     await workspaces.set_clock_version(transaction, workspace, _token())
     await workspaces.lower_next_change(transaction, workspace, min(segments_.values()))
 
@@ -185,8 +184,8 @@ async def _fold_some(
             for chunk in found
         ],
     )
-    more = [_at(workspace, number) | {"more": changes.count(number, 0)} for number, _ in nets]
-    await transaction.run_many(_ADD_MEMBERS, more)
+    more = {number: changes.count(number, 0) for number, _ in nets}
+    await _set(transaction, _ADD_MEMBERS, workspace, more)
 
 
 async def members_among(

@@ -10,6 +10,7 @@ from sqlalchemy import cast as cast_to
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.relative import NEVER, Edge, crossed, next_midnight
 from diglot.conditions.tree import Op
+from diglot.storage import bulk
 from diglot.storage.binder import Binder
 from diglot.storage.compile_attributes import instant_of
 from diglot.storage.engine import Transaction
@@ -29,10 +30,8 @@ _CROSSED = Statement(
     .where(_HERE, _FIELD, _m.instant >= bindparam("since"), _m.instant < bindparam("until"))
     .limit(bindparam("limit"))
 )
-_INSERT = Statement(insert(moments))
-_DELETE = Statement(
-    delete(moments).where(_HERE, _FIELD, _m.instant == bindparam("at"), _m.pk == bindparam("of_pk"))
-)
+_INSERT = bulk.inserting(moments)
+_DELETE = bulk.deleting(moments, ("workspace", "field", "instant", "pk"))
 _CLEAR = Statement(delete(moments).where(_HERE, _FIELD))
 _WATCHED = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
 _WATCH = Statement(insert(watched_fields))
@@ -120,8 +119,7 @@ async def add(
     values = [
         {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
     ]
-    if values:
-        await transaction.run_many(_INSERT, values)
+    await _INSERT.run(transaction, values)
 
 
 async def remove(
@@ -129,10 +127,9 @@ async def remove(
 ) -> None:
     """Remove instants of contacts."""
     values = [
-        {"workspace": workspace, "field": field, "of_pk": pk, "at": instant} for pk, instant in instants
+        {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
     ]
-    if values:
-        await transaction.run_many(_DELETE, values)
+    await _DELETE.run(transaction, values)
 
 
 async def crossing(  # noqa: PLR0913, PLR0917 - whose, which edge, and when

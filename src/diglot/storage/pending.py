@@ -4,31 +4,18 @@ from collections.abc import Sequence
 
 from pyroaring import BitMap
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.storage.backends import Backend
+from diglot.storage import bulk
 from diglot.storage.changes import Change
 from diglot.storage.engine import Transaction
-from diglot.storage.statement import BackendStatement, Statement
+from diglot.storage.statement import Statement
 from diglot.storage.tables import pending_members
 
 _c = pending_members.c
 _OF = (_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
 _EVERY = Statement(select(_c.pk, _c.is_member).where(*_OF))
 _FORGET = Statement(delete(pending_members).where(*_OF))
-
-
-def _note(backend: Backend) -> ClauseElement:
-    keys = ["workspace", "segment", "pk"]
-    if backend.name == "sqlite":
-        lite = sqlite.insert(pending_members)
-        return lite.on_conflict_do_update(index_elements=keys, set_={"is_member": lite.excluded.is_member})
-    server = postgresql.insert(pending_members)
-    return server.on_conflict_do_update(index_elements=keys, set_={"is_member": server.excluded.is_member})
-
-
-_NOTE = BackendStatement(_note)
+_NOTE = bulk.inserting(pending_members, replaced=("is_member",))
 
 
 async def note(transaction: Transaction, workspace: int, moved: Sequence[Change]) -> None:
@@ -39,8 +26,7 @@ async def note(transaction: Transaction, workspace: int, moved: Sequence[Change]
         for keys, is_member in ((one.left, 0), (one.entered, 1))
         for pk in keys
     ]
-    if values:
-        await transaction.run_many(_NOTE, values)
+    await _NOTE.run(transaction, values)
 
 
 async def applied(transaction: Transaction, workspace: int, segment: int, found: BitMap) -> BitMap:
