@@ -19,6 +19,8 @@ SHARE_ELSEWHERE = 10
 # A fresh database after so many, so that looking at all its rows stays cheap.
 BATCH = 1_000
 MOST_SHOWN = 5
+# Two thirds are refused in the long run; of the hundred of a batch on PostgreSQL now and then not half.
+LEAST_REFUSED = 4
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,7 +46,7 @@ async def test_hostile_requests(
     tally(f"hostile requests to {dialect.name}, refused", database.name, found.refused)
     tally(f"hostile requests to {dialect.name}, answers 500", database.name, found.crashes)
     assert not found.faults, f"--random-seed {seed}:\n" + "\n".join(found.faults[:MOST_SHOWN])
-    assert found.refused > number // 2, "most of what is broken is refused"
+    assert found.refused > number // LEAST_REFUSED, "much of what is broken is refused"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
