@@ -21,20 +21,7 @@ from diglot.conditions.tree import Op
 
 # The numbers of the conditions that a contact meets at an instant in microseconds.
 Evaluate = Callable[[Subject, int], list[int]]
-_HELPERS: Final[dict[str, Any]] = {
-    name: getattr(matching, name)
-    for name in (
-        "among",
-        "begins",
-        "double_of",
-        "ends",
-        "equal",
-        "equal_any",
-        "is_blank",
-        "ordered",
-        "within",
-    )
-}
+_HELPERS: Final[dict[str, Any]] = {name: getattr(matching, name) for name in matching.__all__}
 _encode = msgspec.json.Encoder().encode
 _COMPARE: Final = {
     Op.GT: ">",
@@ -179,13 +166,20 @@ def _boolean(predicate: tree.Predicate, writer: _Writer) -> str:
     return f"({subscribed} in {writer.constant(frozenset(wanted))})"
 
 
+def _any_of(values: frozenset[str], held: str, writer: _Writer) -> str:
+    """Tell whether a set or a tuple holds any of the values."""
+    if len(values) == 1:
+        return f"({writer.constant(*values)} in {held})"
+    return f"(not {writer.constant(values)}.isdisjoint({held}))"
+
+
 def _tags(predicate: tree.Predicate, writer: _Writer) -> str:
     op = predicate.op
     if op is Op.IS_SET:
         return f"(len({writer.read('s.tags()')}) > 0)"
     values = _texts(predicate.operand)
     if op in (Op.EQUALS, Op.CONTAINS, Op.IN):
-        return f"(not {writer.constant(values)}.isdisjoint({writer.read('s.tags()')}))"
+        return _any_of(values, writer.read("s.tags()"), writer)
     (written,) = values
     helper = "begins" if op is Op.STARTS_WITH else "ends"
     return f"{helper}({writer.read('s.tag_folds()')}, {writer.constant(text.fold(written))})"
@@ -268,7 +262,7 @@ def _attribute_in(scalars: tuple[tree.Scalar, ...], value: str, writer: _Writer)
         text.spelling(one.value) for one in scalars if isinstance(one, tree.Text | tree.Boolean)
     )
     numbers = [one.value for one in scalars if isinstance(one, tree.Number)]
-    tests = [f"not {writer.constant(spelled)}.isdisjoint({value}.spelled)"] if spelled else []
+    tests = [_any_of(spelled, writer.read(f"spelled_of({value})"), writer)] if spelled else []
     if numbers:
         tests.append(f"equal_any({value}.numbers, {writer.constant(matching.Numbers(numbers))})")
     return f"({' or '.join(tests)})" if tests else "False"

@@ -12,7 +12,18 @@ from typing import Any, Final
 from diglot.conditions.subject import Attribute, is_big
 from diglot.conditions.text import is_blank
 
-__all__ = ["among", "begins", "double_of", "ends", "equal", "equal_any", "is_blank", "ordered", "within"]
+__all__ = [
+    "among",
+    "begins",
+    "double_of",
+    "ends",
+    "equal",
+    "equal_any",
+    "is_blank",
+    "ordered",
+    "spelled_of",
+    "within",
+]
 
 OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
@@ -84,6 +95,14 @@ def ordered(attribute: Attribute, compare: Callable[[Any, Any], bool], number: f
     if attribute.array or not attribute.numbers:
         return False
     return _compared(attribute.numbers[0], compare, number)
+
+
+def spelled_of(attribute: Attribute | None) -> tuple[str, ...]:
+    """Return the scalars of an attribute as text; one that is not there has none."""
+    if attribute is None:
+        return ()
+    spelled: tuple[str, ...] = attribute.spelled
+    return spelled
 
 
 def double_of(attribute: Attribute | None) -> float | None:
