@@ -8,13 +8,14 @@ import pytest_asyncio
 
 import canonical
 from conftest import SEED
+from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError
 from diglot.model.contacts import Change
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
 from diglot.service import current
 from diglot.service.contacts import Contacts
-from diglot.service.segments import NewSegment, Segments
+from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import Workspaces, get_or_create
 from diglot.storage import memberships, workspaces
 from diglot.storage.changes import Change as Moved
@@ -150,6 +151,24 @@ async def test_members_in_several_chunks(world: World) -> None:
                 )
                 found += [one.id for one in page.items]
             assert found == ids[::-1]
+
+
+async def test_a_draft_is_folded_too(world: World) -> None:
+    """Who left a segment before it became a draft is not in it again once the log is folded."""
+    contacts, segments = world.contacts(), Segments(world.engine, world.clock)
+    vip = canonical.read({"field": "tags", "operator": "contains", "operand": "vip"}, "UTC")
+    made = await segments.create_counted(
+        world.caller, NewSegment("vip", Condition(vip, Source("canonical", "{}")))
+    )
+    await world._segment()
+    one = await contacts.create(world.caller, Change({"email": "one@example.com", "tags": ["vip"]}))
+    await world.fold()
+    await contacts.change(world.caller, one.id, Change({"tags": []}))
+    draft = SegmentChange(condition=Condition(DRAFT, Source("canonical", "{}")))
+    assert (await segments.change_counted(world.caller, made.segment.id, draft)).count == 0
+    await world.fold()
+    assert (await segments.counted(world.caller, made.segment.id)).count == 0
+    await world.check()
 
 
 def test_an_overlay_keeps_the_net_change() -> None:

@@ -17,11 +17,12 @@ from diglot.model.contacts import Change
 from diglot.model.segments import Condition, MemberAction, MemberChange, SegmentType, Source
 from diglot.model.workspaces import Caller
 from diglot.service.contacts import Contacts
-from diglot.service.current import tick
+from diglot.service.current import live_now, tick
 from diglot.service.lists import Lists, NewList
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import Workspaces
-from diglot.storage.engine import Engine
+from diglot.storage import memberships, workspaces
+from diglot.storage.engine import Engine, Transaction
 from memberships import EVERYBODY, compare, replayed
 
 NOW = 1_772_366_400_000_000
@@ -192,7 +193,7 @@ class World:
     def condition(self) -> Condition:
         """Return a condition, most often one about what changes here."""
         rng = self.rng
-        written = rng.choice(
+        written: dict[str, Any] = rng.choice(
             (
                 {"field": "attributes.plan", "operator": "equals", "operand": rng.choice(("pro", 5, True))},
                 {"field": "tags", "operator": rng.choice(("contains", "not_contains")), "operand": "vip"},
@@ -205,6 +206,7 @@ class World:
                 {"any": [self.days(), {"field": "tags", "operator": "contains", "operand": "vip"}]},
                 {"not": {"all": [self.days(), self.on_a_list()]}},
                 self.on_a_list(),
+                {"all": []},
                 drawn.condition(rng),
             )
         )
@@ -226,6 +228,19 @@ class World:
         if not self.lists or self.rng.random() < 0.2:
             return {"field": "lists", "operator": "is_set"}
         return {"field": "lists", "operator": "equals", "operand": self.rng.choice(self.lists)}
+
+    async def fold(self) -> None:
+        """Fold the log, however short it is."""
+        workspace = self.caller.workspace
+
+        async def work(transaction: Transaction) -> None:
+            locked = await workspaces.lock(transaction, workspace, moves=False)
+            state = await workspaces.state(transaction, workspace)
+            await memberships.fold(
+                transaction, workspace, state, await live_now(transaction, workspace, locked)
+            )
+
+        await self.engine.write(work)
 
     async def compare(self, engine: Engine) -> None:
         """Compare every membership with a full evaluation, in one process."""

@@ -65,13 +65,15 @@ class Nexts:
 class Live:
     """The live segments: dynamic ones by their conditions, static ones by number alone.
 
-    `pending` ones are still being evaluated for the first time; `groups` are those that clients know.
+    `kept` are all that may have members stored: drafts too, which may have had some before. `pending` ones
+    are still being evaluated for the first time; `groups` are those that clients know.
     """
 
     version: int
     zone: ZoneInfo
     nodes: Mapping[int, tree.Node] = field(default_factory=dict)
     statics: frozenset[int] = frozenset()
+    kept: frozenset[int] = frozenset()
     pending: frozenset[int] = frozenset()
     groups: Mapping[int, Group] = field(default_factory=dict)
     nexts: Nexts = field(default_factory=lambda: Nexts(-1, {}, {}))
@@ -191,12 +193,14 @@ async def _load(transaction: Transaction, workspace: int, version: int, zone: Zo
     nodes: dict[int, tree.Node] = {}
     pending: set[int] = set()
     statics: set[int] = set()
+    kept: set[int] = set()
     groups: dict[int, Group] = {}
     for number, id_, name, kind, stored, members, list_ in await transaction.rows(
         _EVERY, {"workspace": workspace}
     ):
         if list_ is None:
             groups[number] = Group(id_, name)
+        kept.add(number)
         if kind == SegmentType.STATIC:
             statics.add(number)
             continue
@@ -206,7 +210,7 @@ async def _load(transaction: Transaction, workspace: int, version: int, zone: Zo
         nodes[number] = node
         if members is None:
             pending.add(number)
-    found.nodes, found.groups = nodes, groups
+    found.nodes, found.groups, found.kept = nodes, groups, frozenset(kept)
     found.statics, found.pending = frozenset(statics), frozenset(pending)
     return found
 

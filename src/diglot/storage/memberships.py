@@ -158,8 +158,7 @@ async def fold(transaction: Transaction, workspace: int, state: State, live: Liv
     if state.folded == state.logged:
         return
     changes = await overlay(transaction, workspace, state)
-    known = live.everything | live.statics
-    nets = [(number, net) for number, net in sorted(changes.nets.items()) if number in known]
+    nets = [(number, net) for number, net in sorted(changes.nets.items()) if number in live.kept]
     for first in range(0, len(nets), _FOLDED_AT_ONCE):
         await _fold_some(transaction, workspace, changes, nets[first : first + _FOLDED_AT_ONCE])
     moved = [(number, net) for number, net in nets if net.entered or net.left or net.passed]
