@@ -8,6 +8,7 @@ import pytest_asyncio
 
 import canonical
 from conftest import SEED
+from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError
 from diglot.model.contacts import Change
@@ -99,6 +100,29 @@ async def test_a_change_of_zone_moves_memberships(world: World) -> None:
     await Workspaces(world.engine).set_zone("one", "America/New_York")
     assert (await Segments(world.engine, world.clock).counted(world.caller, made.segment.id)).count == 2
     await world.check()
+
+
+async def test_a_field_that_nobody_looked_at_for_a_while(world: World) -> None:
+    """Its instants were not kept meanwhile: whoever looks at it again finds those of now."""
+    contacts, service = world.contacts(), Segments(world.engine, world.clock)
+    days = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
+    plan = {"field": "attributes.plan", "operator": "equals", "operand": "pro"}
+    lasts, others = (
+        Condition(canonical.read(written, "UTC"), Source("canonical", "{}")) for written in (days, plan)
+    )
+    first = await service.create(world.caller, NewSegment("first", lasts))
+    seen = [dates.written(world.now - n * dates.DAY) for n in (1, 5, 9)]
+    made = [
+        await contacts.create(world.caller, Change({"email": f"{n}@example.com"}, {"seen": text}))
+        for n, text in enumerate(seen)
+    ]
+    await service.change(world.caller, first.id, SegmentChange(condition=others))
+    for contact, text in zip(made, reversed(seen), strict=True):
+        await contacts.change(world.caller, contact.id, Change({}, {"seen": text}))
+    await service.create(world.caller, NewSegment("second", lasts))
+    for _ in range(4):
+        await world.check()
+        world.now += 2 * dates.DAY
 
 
 async def test_writes_and_reads_at_once(world: World) -> None:

@@ -77,8 +77,13 @@ async def renamed(one: Current) -> None:
 
 
 async def changed(transaction: Transaction, workspace: int) -> None:
-    """Note that segments are gone or are others, and watch no field that none of them looks at any more."""
+    """Note that segments are gone."""
     await memberships.changed_segments(transaction, workspace)
+    await look_away(transaction, workspace)
+
+
+async def look_away(transaction: Transaction, workspace: int) -> None:
+    """Watch no field that no segment looks at any more: nobody would keep what is known of it."""
     known = await live_now(transaction, workspace, await workspaces.lock(transaction, workspace, moves=False))
     for name in sorted(await moments.watched(transaction, workspace) - known.watched):
         await moments.unwatch(transaction, workspace, name)

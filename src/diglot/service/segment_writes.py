@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diglot.conditions import tree
+from diglot.conditions.relative import edges_of
 from diglot.model.history import Cause
 from diglot.model.ids import new_id
 from diglot.model.segments import Condition, Segment, SegmentType
@@ -81,7 +82,10 @@ async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Se
     here = await _brought(writing)
     await segments.update_segment(writing.transaction, writing.workspace, changed)
     if changed.revision != stored.revision:
-        return await evaluation.evaluate(here, changed, Cause.SEGMENT_CHANGED)
+        evaluated = await evaluation.evaluate(here, changed, Cause.SEGMENT_CHANGED)
+        if edges_of(stored.condition.tree):
+            await evaluation.look_away(writing.transaction, writing.workspace)
+        return evaluated
     if changed.name != stored.name:
         await evaluation.renamed(here)
     return changed
