@@ -103,6 +103,8 @@ class Maker:
             named = {"revokeKeyByQuery": self.known.keys, "deleteTrigger": self.known.webhooks}
             ids = named.get(operation.id, self.known.contacts)
             return [(b"id", self.rng.choice(ids).encode())]
+        if operation.id == "explainSegment":
+            return [(b"contact", self.rng.choice([*self.known.contacts, *self.known.emails]).encode())]
         found = [(b"limit", b"3"), (b"search", b"example")]
         if operation.id == "importContacts":
             found = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]

@@ -32,6 +32,7 @@ from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.deliveries import Deliveries
 from diglot.service.events import Events
+from diglot.service.explain import Explanations
 from diglot.service.key_uses import KeyUses
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
@@ -108,6 +109,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         limits=Limits(engine, clock, every=settings.requests_a_minute),
         repeats=Repeats(engine, clock),
         webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),
+        explanations=Explanations(engine, clock),
         strict=settings.strict,
     )
 

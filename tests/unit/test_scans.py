@@ -23,7 +23,7 @@ from diglot.storage.engine import sqlite_path
 
 UTC = ZoneInfo("UTC")
 LISTS = tuple(spec_data.population().lists.values())
-PURPOSES = (scans.COUNT, scans.PAGE, scans.IDS, scans.AFTER, scans.KEYS)
+PURPOSES = (scans.COUNT, scans.PAGE, scans.IDS, scans.AFTER, scans.HAS, scans.KEYS)
 BACKENDS = pytest.mark.parametrize("backend", [SQLITE, POSTGRESQL], ids=lambda backend: backend.name)
 PINNED = "INDEXED BY sqlite_autoindex_contacts_1"
 ALLOWED = {

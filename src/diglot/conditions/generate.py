@@ -52,7 +52,7 @@ def generate(conditions: Mapping[int, tree.Node], zone: ZoneInfo) -> Evaluate:
 
 def _shared(nodes: Iterable[tree.Node]) -> frozenset[bytes]:
     """Return the predicates, encoded, that stand in the conditions more than once: asked once for all."""
-    counts = Counter(_encode(predicate) for node in nodes for predicate in tree.predicates(node))
+    counts = Counter(_encode(predicate) for node in nodes for predicate in tree.predicates_of(node))
     return frozenset(encoded for encoded, times in counts.items() if times > 1)
 
 

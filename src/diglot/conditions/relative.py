@@ -36,7 +36,7 @@ def edges_of(node: tree.Node) -> frozenset[Edge]:
     """Return the edges of a condition; without any, time alone does not change who meets it."""
     return frozenset(
         Edge(predicate.field, predicate.op, predicate.operand.value)
-        for predicate in tree.predicates(node)
+        for predicate in tree.predicates_of(node)
         if isinstance(predicate.operand, tree.Days)
     )
 

@@ -125,18 +125,27 @@ def is_draft(node: Node) -> bool:
     return isinstance(node, All | Any) and not node.items
 
 
-def predicates(node: Node) -> Iterator[Predicate]:
-    """Yield the predicates of a condition, as they are written."""
+def predicates_of(node: Node) -> Iterator[Predicate]:
+    """Yield the predicates of a condition in their order, negated ones too."""
     if isinstance(node, Predicate):
         yield node
         return
     for item in (node.item,) if isinstance(node, Not) else node.items:
-        yield from predicates(item)
+        yield from predicates_of(item)
 
 
 def fields_of(node: Node) -> frozenset[str]:
     """Return the fields that a condition mentions: nothing else of a contact can change what it says."""
-    return frozenset(predicate.field for predicate in predicates(node))
+    return frozenset(predicate.field for predicate in predicates_of(node))
+
+
+def rules_of(node: Node) -> Iterator[Predicate | Not]:
+    """Yield the rules of a condition in their order: predicates, each with the negation that is its own."""
+    if isinstance(node, Predicate) or (isinstance(node, Not) and isinstance(node.item, Predicate)):
+        yield node
+        return
+    for item in (node.item,) if isinstance(node, Not) else node.items:
+        yield from rules_of(item)
 
 
 _decoder: msgspec.json.Decoder[Node] = msgspec.json.Decoder(Node)

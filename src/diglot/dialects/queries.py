@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from diglot.conditions.operands import text_fault
+from diglot.conditions.text import is_blank
 from diglot.errors import Invalid
 
 _INTEGER = re.compile(r"[0-9]+", re.ASCII)
@@ -38,6 +39,16 @@ def text(query: Mapping[str, str], key: str) -> str | None:
     written = query.get(key)
     if written is not None and (message := text_fault(written)) is not None:
         raise Invalid.at((key,), message)
+    return written
+
+
+def name(query: Mapping[str, str], key: str) -> str:
+    """Return a text that has to be there and is not blank; raise `Invalid`."""
+    written = text(query, key)
+    if written is None:
+        raise Invalid.at((key,), "Required")
+    if is_blank(written):
+        raise Invalid.at((key,), "String is blank")
     return written
 
 

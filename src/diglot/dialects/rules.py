@@ -22,7 +22,7 @@ from diglot.errors import Fault, Path
 _FIELD: Final = "field"
 _OPERATOR: Final = "operator"
 _VALUE: Final = "value"
-_RULES: Final = "rules"
+RULES: Final = "rules"
 # Every rule and group of a condition that has as many rules, each as deep, as one may have; a body with more
 # is refused for what stands before, and not read to its end.
 MOST_READ: Final = MOST_PREDICATES * (MOST_DEPTH + 1)
@@ -72,9 +72,9 @@ class _Reader:
                 if found is None:
                     items.append(_broken((*path, key), _enum(self.words.modes, part)))
                 mode = found or mode
-            elif key == _RULES and isinstance(part, list):
+            elif key == RULES and isinstance(part, list):
                 items.extend(self.rules(part, (*path, key), depth))
-            elif key == _RULES:
+            elif key == RULES:
                 items.append(_broken((*path, key), str(expected("array", part))))
             else:
                 items.append(_broken((*path, key), "Unrecognized key"))
@@ -92,7 +92,7 @@ class _Reader:
     def rule(self, rule: Any, path: Path, depth: int) -> Written:
         if not isinstance(rule, dict):
             return _broken(path, str(expected("object", rule)))
-        if _RULES not in rule:
+        if RULES not in rule:
             return self.leaf(rule, path)
         if _FIELD in rule:
             return _broken(path, "A rule has either field or rules")
@@ -146,25 +146,35 @@ def write(node: tree.Node, words: Words) -> str:
 
 
 def _group(node: tree.Node, words: Words) -> dict[str, Any]:
+    group = as_group(node)
+    return {words.group_key: mode(group, words), RULES: [_item(item, words) for item in group.items]}
+
+
+def as_group(node: tree.Node) -> tree.All | tree.Any:
     """Return a node as a group: a lone rule at the root stands in a group of its own."""
-    if not isinstance(node, tree.All | tree.Any):
-        node = tree.All((node,))
-    mode = "all" if isinstance(node, tree.All) else "any"
-    word = next(word for word, meaning in words.modes.items() if meaning == mode)
-    return {words.group_key: word, _RULES: [_item(item, words) for item in node.items]}
+    return node if isinstance(node, tree.All | tree.Any) else tree.All((node,))
+
+
+def mode(group: tree.All | tree.Any, words: Words) -> str:
+    """Return the word that says whether all rules of a group have to hold, or any."""
+    wanted = "all" if isinstance(group, tree.All) else "any"
+    return next(word for word, meaning in words.modes.items() if meaning == wanted)
 
 
 def _item(node: tree.Node, words: Words) -> dict[str, Any]:
+    return _group(node, words) if isinstance(node, tree.All | tree.Any) else rule(node, words)
+
+
+def rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
+    """Return a rule in the dialect's words."""
     negated = isinstance(node, tree.Not)
     item = node.item if isinstance(node, tree.Not) else node
-    if not isinstance(item, tree.Predicate):
-        assert not negated, "no dialect writes a negated group"
-        return _group(item, words)
+    assert isinstance(item, tree.Predicate), "no dialect writes a negated group"
     word = tree.NEGATIVE_OF[item.op] if negated else str(item.op)
     key = attribute_key(item.field)
     name = item.field if key is None else words.attribute_prefix + key
-    rule = {_FIELD: name, _OPERATOR: {**words.own, **words.borrowed}[word]}
-    return rule if item.operand is None else rule | {_VALUE: _value(item.operand)}
+    found = {_FIELD: name, _OPERATOR: {**words.own, **words.borrowed}[word]}
+    return found if item.operand is None else found | {_VALUE: _value(item.operand)}
 
 
 def _value(operand: tree.Operand) -> Any:

@@ -11,7 +11,8 @@ _VALUE: Final = (
 )
 
 
-def _ref(name: str) -> dict[str, str]:
+def ref(name: str) -> dict[str, str]:
+    """Return a reference to a named schema."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -50,8 +51,8 @@ def condition_schemas(group: str, rule: str, words: Words) -> dict[str, Any]:
                     "minLength": 1,
                     "description": f"A contact field, or an attribute as `{words.attribute_prefix}KEY`.",
                 },
-                "operator": _ref("RuleOperator"),
-                "value": _ref("RuleValue"),
+                "operator": ref("RuleOperator"),
+                "value": ref("RuleValue"),
             },
             "required": ["field", "operator"],
             "additionalProperties": False,
@@ -61,11 +62,11 @@ def condition_schemas(group: str, rule: str, words: Words) -> dict[str, Any]:
             "description": "A group of rules. Without rules the segment is a draft and matches nobody. "
             "Groups nest to depth 8, with at most 250 rules in all.",
             "properties": {
-                words.group_key: _ref("GroupMode"),
+                words.group_key: ref("GroupMode"),
                 "rules": {
                     "type": "array",
                     "maxItems": 250,
-                    "items": {"anyOf": [_ref(rule), _ref(group)]},
+                    "items": {"anyOf": [ref(rule), ref(group)]},
                 },
             },
             "additionalProperties": False,

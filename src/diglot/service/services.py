@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.events import Events
+from diglot.service.explain import Explanations
 from diglot.service.keys import Keys
 from diglot.service.limits import Limits
 from diglot.service.lists import Lists
@@ -32,6 +33,7 @@ class Services:
     limits: Limits
     repeats: Repeats
     webhooks: Webhooks
+    explanations: Explanations
     strict: bool = False
 
     def within(self, transaction: Transaction) -> "Services":
@@ -48,4 +50,5 @@ class Services:
             webhooks=replace(self.webhooks, engine=inside),
             events=replace(self.events, engine=inside),
             tags=replace(self.tags, engine=inside),
+            explanations=replace(self.explanations, engine=inside),
         )

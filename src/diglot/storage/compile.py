@@ -43,6 +43,15 @@ class Compiled:
     shape: str
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledParts:
+    """Several predicates of one statement, in order; their values are bound together."""
+
+    parts: tuple[Expression, ...]
+    values: dict[str, Any]
+    shape: str
+
+
 def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInfo) -> Compiled:
     """Return the predicate of a condition at an instant; a draft is false for everybody."""
     if tree.is_draft(node):
@@ -52,15 +61,31 @@ def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInf
     return Compiled(where, binder.values, " ".join(binder.shape))
 
 
+def compile_parts(nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo) -> CompiledParts:
+    """Return the predicates of several conditions at an instant, each as `compile_condition` does."""
+    binder = Binder(backend, now, zone)
+    parts: list[Expression] = []
+    for node in nodes:
+        draft = tree.is_draft(node)
+        binder.shape.append("draft" if draft else "part")
+        parts.append(NOBODY if draft else _node(node, binder))
+    return CompiledParts(tuple(parts), binder.values, " ".join(binder.shape))
+
+
 def _node(node: tree.Node, binder: Binder) -> Expression:
+    return combined(node, lambda predicate: _predicate(predicate, binder), binder.shape)
+
+
+def combined(node: tree.Node, leaf: Callable[[tree.Predicate], Expression], shape: list[str]) -> Expression:
+    """Return what groups and negations make of the expressions of their predicates."""
     if isinstance(node, tree.Predicate):
-        return _predicate(node, binder)
+        return leaf(node)
     if isinstance(node, tree.Not):
-        binder.shape.append("not")
-        return _node(node.item, binder).is_not(true())
-    binder.shape.append("all(" if isinstance(node, tree.All) else "any(")
-    items = [_node(item, binder) for item in node.items]
-    binder.shape.append(")")
+        shape.append("not")
+        return combined(node.item, leaf, shape).is_not(true())
+    shape.append("all(" if isinstance(node, tree.All) else "any(")
+    items = [combined(item, leaf, shape) for item in node.items]
+    shape.append(")")
     return and_(*items) if isinstance(node, tree.All) else or_(*items)
 
 

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from diglot.conditions.relative import NEVER, Edge, edges_of
 from diglot.conditions.subject import Attribute, Subject
 from diglot.model.contacts import Contact
 from diglot.model.segments import SegmentType
+from diglot.model.subjects import PLAIN, subject_of
 from diglot.model.webhooks import Group
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import Statement
@@ -31,11 +31,6 @@ MOST_IN_ONE: Final = 1_000
 MOST_FUNCTIONS: Final = 256
 _REMEMBERED: Final = "live segments"
 LISTS: Final = "lists"
-# What a condition can mention of a contact, but for its attributes, tags and lists.
-PLAIN: Final = tuple(
-    name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
-)
-_plain = attrgetter(*PLAIN)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -135,11 +130,7 @@ class Live:
 
     def subject(self, contact: Contact | None, lists: Sequence[str] = ()) -> Subject | None:
         """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
-        if contact is None:
-            return None
-        fields: dict[str, Any] = dict(zip(PLAIN, _plain(contact), strict=True))
-        fields["tags"] = _decode(contact.tags)
-        return Subject(fields, _decode(contact.attributes), lists, self.zone)
+        return None if contact is None else subject_of(contact, lists, self.zone)
 
     def instant(self, contact: Contact | None, name: str) -> int | None:
         """Return the instant that a field of a contact holds, None where it holds none."""

@@ -84,6 +84,11 @@ def is_set_back(evaluated_at: int, now: int) -> bool:
     return now < evaluated_at - memberships.CLOCKS_AGREE
 
 
+def read_at(state: State, now: int) -> int:
+    """Return the instant of what a read shows: what is stored may be a little ahead of this clock."""
+    return now if is_set_back(state.evaluated_at, now) else max(now, state.evaluated_at)
+
+
 def _is_ahead(segment: Segment, now: int, state: State) -> bool:
     """Tell whether a stored membership is one of the future."""
     if segment.type is SegmentType.STATIC or not is_set_back(state.evaluated_at, now):
@@ -135,6 +140,18 @@ async def count(transaction: Transaction, relation: Relation) -> int:
     row = await transaction.row(statement, values)
     assert row is not None
     return int(row[0])
+
+
+async def has(transaction: Transaction, relation: Relation, pk: int) -> bool:
+    """Tell whether the contact of a key is a member."""
+    if (stored := relation.kept) is not None:
+        changes = await _overlay(transaction, relation, stored)
+        if changes is not None:
+            chunk = chunks.chunk_of(pk)
+            held = await chunks.one(transaction, relation.workspace, stored.segment, chunk)
+            return pk in changes.apply(stored.segment, held, chunk)
+    statement, values = await _statement(transaction, relation, scans.HAS)
+    return await transaction.row(statement, values | {"pk": pk}) is not None
 
 
 async def page(

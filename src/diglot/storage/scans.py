@@ -35,18 +35,18 @@ def pinned(statement: Select[Any], key: str = "pk") -> Select[Any]:
 
 
 def _count(where: Expression) -> ClauseElement:
-    return pinned(select(func.count()).select_from(contacts)).where(_here(), where)
+    return pinned(select(func.count()).select_from(contacts)).where(here(), where)
 
 
 def _page(where: Expression) -> ClauseElement:
-    return _windowed(pinned(select(*SHOWN)).where(_here(), where))
+    return _windowed(pinned(select(*SHOWN)).where(here(), where))
 
 
 def _sorted(sort: Sort, where: Expression) -> ClauseElement:
     """Sort keys, then read the contacts of the window: documents do not pass through the sort."""
-    wanted = pinned(select(_c.pk, _c[sort.field].label("key"))).where(_here(), where)
+    wanted = pinned(select(_c.pk, _c[sort.field].label("key"))).where(here(), where)
     chosen = _windowed(_in_order(wanted, _c[sort.field], sort)).subquery("chosen")
-    found = pinned(select(*SHOWN)).join(chosen, and_(_here(), _c.pk == chosen.c.pk))
+    found = pinned(select(*SHOWN)).join(chosen, and_(here(), _c.pk == chosen.c.pk))
     return _in_order(found, chosen.c.key, sort).order_by(chosen.c.pk.desc())
 
 
@@ -55,15 +55,20 @@ def _in_order(statement: Select[Any], key: Expression, sort: Sort) -> Select[Any
 
 
 def _ids(where: Expression) -> ClauseElement:
-    return _windowed(pinned(select(_c.id)).where(_here(), where))
+    return _windowed(pinned(select(_c.id)).where(here(), where))
 
 
 def _after(where: Expression) -> ClauseElement:
-    found = pinned(select(*SHOWN)).where(_here(), where, _c.pk > bindparam("after"))
+    found = pinned(select(*SHOWN)).where(here(), where, _c.pk > bindparam("after"))
     return found.order_by(_c.pk).limit(bindparam("limit"))
 
 
-def _here() -> Expression:
+def _has(where: Expression) -> ClauseElement:
+    return pinned(select(_c.pk)).where(here(), where, _c.pk == bindparam("pk"))
+
+
+def here() -> Expression:
+    """Tell whether a contact is of the workspace that is bound."""
     return _c.workspace == bindparam("workspace")
 
 
@@ -75,12 +80,14 @@ COUNT: Final = "count"
 PAGE: Final = "page"
 IDS: Final = "ids"
 AFTER: Final = "after"
+HAS: Final = "has"
 KEYS: Final = "keys"
 _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     COUNT: _count,
     PAGE: _page,
     IDS: _ids,
     AFTER: _after,
+    HAS: _has,
 }
 _compiled: OrderedDict[tuple[str, str, str], Sql] = OrderedDict()
 _compiling = threading.Lock()
@@ -109,10 +116,16 @@ def static_scan(
 
 
 def _once(purpose: str, backend: Backend, shape: str, where: Expression, sort: Sort | None) -> Sql:
-    key = (backend.name, purpose if sort is None else f"{purpose} {sort}", shape)
+    named = purpose if sort is None else f"{purpose} {sort}"
+    return compiled_once(named, backend, shape, lambda: _built(purpose, backend, where, sort))
+
+
+def compiled_once(purpose: str, backend: Backend, shape: str, build: Callable[[], ClauseElement]) -> Sql:
+    """Return the SQL of a purpose and a shape, which is compiled when it is asked for first."""
+    key = (backend.name, purpose, shape)
     sql = _compiled.get(key)
     if sql is None:
-        sql = backend.compile(_built(purpose, backend, where, sort))
+        sql = backend.compile(build())
         # Units of work run on several threads.
         with _compiling:
             _compiled[key] = sql
@@ -125,7 +138,7 @@ def _built(purpose: str, backend: Backend, where: Expression, sort: Sort | None)
     if sort is not None:
         return _sorted(sort, where)
     if purpose == KEYS:
-        return backend.gather(pinned(select(_c.pk)).where(_here(), where), _c.pk)
+        return backend.gather(pinned(select(_c.pk)).where(here(), where), _c.pk)
     return _BUILDERS[purpose](where)
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from diglot.dialects.dialect import Dialect, Surface, bearer
+from diglot.dialects.explained_schemas import explained_schemas
 from diglot.dialects.misar import platform_errors, rates
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.misar.errors import render_error
@@ -52,7 +53,7 @@ MISAR: Final = Dialect(
             "description": f"A session of `POST /session`; a write sends its `csrf_token` as `{PROOF}`.",
         },
     },
-    schemas=condition_schemas("FilterCriteria", "Rule", WORDS),
+    schemas=condition_schemas("FilterCriteria", "Rule", WORDS) | explained_schemas(WORDS),
     message=message,
     description="The audience API of MisarMail, served by Diglot.",
 )

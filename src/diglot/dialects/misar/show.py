@@ -14,7 +14,8 @@ from diglot.model.workspaces import Key
 NAME = "misar"
 
 
-def _time(instant: int) -> str:
+def time(instant: int) -> str:
+    """Return an instant as answers print it."""
     shown = in_seconds(instant)
     assert shown is not None
     return shown
@@ -38,8 +39,8 @@ def segment(counted: CountedSegment) -> wire.Segment:
         filter_criteria=criteria(one.condition),
         contact_count=counted.count,
         last_calculated_at=in_seconds(one.last_calculated_at),
-        created_at=_time(one.created_at),
-        updated_at=_time(one.updated_at),
+        created_at=time(one.created_at),
+        updated_at=time(one.updated_at),
     )
 
 
@@ -53,7 +54,7 @@ def segment_item(counted: CountedSegment) -> wire.SegmentItem:
         segment_type=one.type.value,
         contact_count=counted.count,
         last_calculated_at=in_seconds(one.last_calculated_at),
-        created_at=_time(one.created_at),
+        created_at=time(one.created_at),
     )
 
 
@@ -72,8 +73,8 @@ def contact(one: Contact) -> wire.Contact:
         msgspec.Raw(one.tags.encode()),
         msgspec.Raw(one.attributes.encode()),
         whole_if_integral(one.engagement_score),
-        _time(one.created_at),
-        _time(one.updated_at),
+        time(one.created_at),
+        time(one.updated_at),
         whole_if_integral(one.lead_score),
         one.total_opens,
         one.total_clicks,
@@ -95,7 +96,7 @@ def key(one: Key, now: int) -> wire_keys.Key:
         allowed_account_id=one.account,
         is_active=one.works(now),
         last_used_at=in_seconds(one.last_used_at),
-        created_at=_time(one.created_at),
+        created_at=time(one.created_at),
         expires_at=in_seconds(one.expires_at),
     )
 
@@ -109,6 +110,6 @@ def created_key(one: Key, secret: str) -> wire_keys.KeyCreatedAnswer:
         prefix=one.prefix,
         name=one.name or "",
         scopes=",".join(one.scopes),
-        createdAt=_time(one.created_at),
+        createdAt=time(one.created_at),
         expiresAt=in_seconds(one.expires_at),
     )

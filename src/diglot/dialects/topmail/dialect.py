@@ -6,6 +6,7 @@ from typing import Any, Final
 from litestar import Request
 
 from diglot.dialects.dialect import Dialect, Surface, bearer, header
+from diglot.dialects.explained_schemas import explained_schemas
 from diglot.dialects.schemas import condition_schemas
 from diglot.dialects.topmail import rates
 from diglot.dialects.topmail.conditions import WORDS
@@ -69,7 +70,7 @@ TOPMAIL: Final = Dialect(
             "description": "The same key in the older header.",
         },
     },
-    schemas=condition_schemas("Conditions", "Rule", WORDS),
+    schemas=condition_schemas("Conditions", "Rule", WORDS) | explained_schemas(WORDS),
     message=message,
     description="The audience API of TopMail, served by Diglot.",
 )

@@ -17,7 +17,8 @@ from diglot.model.tags import Tag
 NAME = "topmail"
 
 
-def _time(instant: int) -> str:
+def time(instant: int) -> str:
+    """Return an instant as answers print it."""
     shown = in_milliseconds(instant)
     assert shown is not None
     return shown
@@ -33,7 +34,7 @@ def conditions(condition: Condition) -> msgspec.Raw:
 def segment(one: Segment) -> wire.Segment:
     """Show a segment."""
     return wire.Segment(
-        one.id, one.name, conditions(one.condition), _time(one.created_at), _time(one.updated_at)
+        one.id, one.name, conditions(one.condition), time(one.created_at), time(one.updated_at)
     )
 
 
@@ -47,8 +48,8 @@ def contact_list(counted: CountedList) -> wire_lists.ContactList:
         one.type.value,
         msgspec.Raw(b"null") if one.segment is None else conditions(one.segment.condition),
         counted.count,
-        _time(one.created_at),
-        _time(one.updated_at),
+        time(one.created_at),
+        time(one.updated_at),
     )
 
 
@@ -60,8 +61,8 @@ def tag(one: Tag) -> wire_tags.Tag:
         one.color,
         one.description,
         one.contact_count,
-        _time(one.created_at),
-        _time(one.updated_at),
+        time(one.created_at),
+        time(one.updated_at),
     )
 
 
@@ -73,13 +74,13 @@ def _own(one: Contact) -> tuple[Any, ...]:
         one.last_name,
         msgspec.Raw(one.attributes.encode()),
         one.status == SUBSCRIBED,
-        _time(one.created_at),
+        time(one.created_at),
     )
 
 
 def _extension(one: Contact) -> tuple[Any, ...]:
     return (
-        _time(one.updated_at),
+        time(one.updated_at),
         one.phone,
         one.company,
         one.job_title,

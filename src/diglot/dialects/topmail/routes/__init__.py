@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from diglot.dialects.topmail.routes import contacts, conversions, lists, segments, tags, webhooks
+from diglot.dialects.topmail.routes import contacts, conversions, explain, lists, segments, tags, webhooks
 
 ENDPOINTS: Final = (
     *segments.ENDPOINTS,
+    *explain.ENDPOINTS,
     *contacts.ENDPOINTS,
     *lists.ENDPOINTS,
     *tags.ENDPOINTS,

@@ -1,0 +1,50 @@
+"""The schemas of explained conditions: as with conditions, a rule may itself be a group."""
+
+from typing import Any, Final
+
+from diglot.dialects.rules import Words
+from diglot.dialects.schemas import ref
+
+_MATCHES: Final = {"type": "boolean", "description": "Whether it is true of the contact."}
+
+
+def explained_schemas(words: Words) -> dict[str, Any]:
+    """Return the named schemas of conditions in which each part has a verdict."""
+    instant = {"type": "string", "format": "date-time"}
+    parts = {"anyOf": [ref("ExplainedRule"), ref("ExplainedGroup")]}
+    return {
+        "ExplainedGroup": _object(
+            "A group of rules, and whether it is true of the contact.",
+            {
+                words.group_key: ref("GroupMode"),
+                "matches": _MATCHES,
+                "rules": {"type": "array", "items": parts},
+            },
+        ),
+        "ExplainedRule": _object(
+            "A rule, whether it is true of the contact, and what it was asked of.",
+            {
+                "rule": ref("Rule"),
+                "matches": _MATCHES,
+                "value": {"description": "What the contact has in the field; null where it has nothing."},
+                "resolved": {"anyOf": [ref("ResolvedDays"), {"type": "null"}]},
+            },
+        ),
+        "ResolvedDays": {
+            "type": "object",
+            "description": "The instants that the days of a rule stand for at this moment in the workspace's "
+            "time zone: at or after `from`, at or before `to`, earlier than `before`.",
+            "properties": {"from": instant, "to": instant, "before": instant},
+            "additionalProperties": False,
+        },
+    }
+
+
+def _object(description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,50 @@
+"""Why a contact is a member of a segment, or is not: an extension."""
+
+from typing import Final
+
+from diglot.dialects import explained, queries
+from diglot.dialects.dialect import Call
+from diglot.dialects.misar import segment_calls, show, wire_explain
+from diglot.dialects.misar.conditions import WORDS
+from diglot.dialects.numbers import in_seconds
+from diglot.dialects.operations import Operation
+from diglot.model.explanations import Explanation
+from diglot.model.ids import prefixed
+
+
+@Operation(
+    "explainSegment",
+    "GET",
+    "/segments/{segment_id:str}/explain",
+    "segments",
+    "Tell whether a contact is a member now, and what each rule says of it (an extension)",
+    scope="read",
+    query=wire_explain.ExplainQuery,
+    answer=wire_explain.ExplainAnswer,
+).handled_by
+async def explain_segment(call: Call) -> wire_explain.ExplainAnswer:
+    id_ = segment_calls.named(call)
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
+        contact = queries.name(call.query, "contact")
+    found = await call.services.explanations.explain(call.caller, id_, contact)
+    return wire_explain.ExplainAnswer(success=True, data=_shown(found))
+
+
+def _shown(one: Explanation) -> wire_explain.Explained:
+    entered_at, cause = one.entered or (None, None)
+    return wire_explain.Explained(
+        segment_id=prefixed(one.segment.id),
+        contact_id=one.contact.id,
+        segment_type=one.segment.type.value,
+        is_member=one.is_member,
+        filter_criteria=explained.condition(
+            one, explained.Shown(WORDS, show.contact(one.contact), in_seconds)
+        ),
+        entered_at=in_seconds(entered_at),
+        cause=cause,
+        revision=one.segment.revision,
+        as_of=show.time(one.as_of),
+    )
+
+
+ENDPOINTS: Final = (explain_segment,)

@@ -1,0 +1,43 @@
+"""Misar's shapes: why a contact is a member of a segment, or is not. The vendor has no such call."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from diglot.dialects.misar.wire import ContactId, Count, SegmentId, SegmentTypeWord, Text, Time
+
+ExplainedCriteria = Annotated[
+    msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/ExplainedGroup"})
+]
+
+
+class ExplainQuery(msgspec.Struct, frozen=True):
+    """Which contact."""
+
+    contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """Whether a contact is a member at `as_of`, and what each rule says of it.
+
+    `filter_criteria` is null for a static segment, whose rules decide nothing. `entered_at` and `cause` say
+    when a member came and by what, where that is known.
+    """
+
+    segment_id: SegmentId
+    contact_id: ContactId
+    segment_type: SegmentTypeWord
+    is_member: bool
+    filter_criteria: ExplainedCriteria | None
+    entered_at: Time | None
+    cause: Text
+    revision: Count
+    as_of: Time
+
+
+class ExplainAnswer(msgspec.Struct, frozen=True):
+    """One contact, explained."""
+
+    success: bool
+    data: Explained

@@ -1,0 +1,25 @@
+"""A stored contact as conditions read it."""
+
+from collections.abc import Collection
+from operator import attrgetter
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from diglot.conditions.subject import Subject
+from diglot.model.contacts import Contact
+
+# What a condition can mention of a contact, but for its attributes, tags and lists.
+PLAIN: Final = tuple(
+    name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
+)
+_plain = attrgetter(*PLAIN)
+_decode = msgspec.json.Decoder().decode
+
+
+def subject_of(contact: Contact, lists: Collection[str], zone: ZoneInfo) -> Subject:
+    """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
+    fields: dict[str, Any] = dict(zip(PLAIN, _plain(contact), strict=True))
+    fields["tags"] = _decode(contact.tags)
+    return Subject(fields, _decode(contact.attributes), lists, zone)

@@ -1,0 +1,101 @@
+"""Why a contact is a member of a segment, or is not."""
+
+from dataclasses import dataclass
+
+from diglot.conditions import text
+from diglot.conditions.generate import fields_of
+from diglot.conditions.verdicts import Verdict, judge
+from diglot.errors import NotFound
+from diglot.model.contacts import Contact
+from diglot.model.explanations import Explanation
+from diglot.model.ids import read_id
+from diglot.model.segments import Segment, SegmentType
+from diglot.model.subjects import subject_of
+from diglot.model.workspaces import Caller
+from diglot.service.clock import Clock, system_clock
+from diglot.service.named import NAMED_CONTACT
+from diglot.storage import contacts, membership, segments
+from diglot.storage.engine import Engine, Transaction
+from diglot.storage.membership import Relation
+from diglot.storage.workspaces import State
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one snapshot shows of a segment and a contact, at an instant."""
+
+    segment: Segment
+    state: State
+    contact: Contact
+    lists: tuple[str, ...]
+    is_member: bool
+    entered: tuple[int, str] | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """The use case: one snapshot, then the reasons."""
+
+    engine: Engine
+    clock: Clock = system_clock
+
+    async def explain(self, caller: Caller, segment_id: str | None, contact: str) -> Explanation:
+        """Explain a contact, named by its id or its address; raise `NotFound` for either."""
+        seen = await self.engine.read(lambda tx: self._look(tx, caller, segment_id, contact))
+        # Writing the function for many predicates takes its time: outside of the transaction.
+        return Explanation(
+            seen.segment,
+            seen.contact,
+            seen.lists,
+            seen.is_member,
+            _verdict(seen),
+            seen.entered,
+            seen.at,
+            seen.state.zone,
+        )
+
+    async def _look(
+        self, transaction: Transaction, caller: Caller, segment_id: str | None, named: str
+    ) -> _Seen:
+        workspace = caller.workspace
+        if segment_id is None:
+            raise NotFound("segment")
+        found = await segments.by_id_with_state(transaction, workspace, segment_id)
+        if found is None:
+            raise NotFound("segment")
+        segment, state = found
+        contact = await _contact(transaction, workspace, named)
+        at = membership.read_at(state, self.clock())
+        relation = Relation.of(workspace, segment, at, state)
+        is_member = await membership.has(transaction, relation, contact.pk)
+        entered = await _entered(transaction, workspace, segment, contact) if is_member else None
+        lists: tuple[str, ...] = ()
+        if "lists" in fields_of(segment.condition.tree):
+            lists = tuple(one.id for one in await contacts.lists_of(transaction, workspace, contact.pk))
+        return _Seen(segment, state, contact, lists, is_member, entered, at)
+
+
+async def _contact(transaction: Transaction, workspace: int, named: str) -> Contact:
+    if (id_ := read_id(named)) is not None:
+        found = await contacts.by_id(transaction, workspace, id_)
+    else:
+        found = await contacts.by_email(transaction, workspace, text.email_form(named))
+    if found is None:
+        raise NotFound(NAMED_CONTACT)
+    return found
+
+
+def _verdict(seen: _Seen) -> Verdict | None:
+    if seen.segment.type is SegmentType.STATIC:
+        return None
+    subject = subject_of(seen.contact, seen.lists, seen.state.zone)
+    return judge(seen.segment.condition.tree, subject, seen.at, seen.state.zone)
+
+
+async def _entered(
+    transaction: Transaction, workspace: int, segment: Segment, contact: Contact
+) -> tuple[int, str] | None:
+    """Return when a member came into a segment (microseconds), and by what, where that is known."""
+    del transaction, workspace, segment, contact
+    return None  # until memberships have a history
