@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from diglot.conditions import text
-from diglot.conditions.generate import fields_of
+from diglot.conditions import text, tree
 from diglot.conditions.verdicts import Verdict, judge
 from diglot.errors import NotFound
 from diglot.model.contacts import Contact
@@ -71,7 +70,7 @@ class Explanations:
         is_member = await membership.has(transaction, relation, contact.pk)
         entered = await _entered(transaction, workspace, segment, contact) if is_member else None
         lists: tuple[str, ...] = ()
-        if "lists" in fields_of(segment.condition.tree):
+        if "lists" in tree.fields_of(segment.condition.tree):
             lists = tuple(one.id for one in await contacts.lists_of(transaction, workspace, contact.pk))
         return _Seen(segment, state, contact, lists, is_member, entered, at)
 
