@@ -48,6 +48,8 @@ class World:
     lists: list[str] = field(default_factory=list)
     instants: list[int] = field(default_factory=list)
     made: int = 0
+    # The last condition, as it was written.
+    drawn: Any = None
 
     @property
     def engine(self) -> Engine:
@@ -210,6 +212,7 @@ class World:
                 drawn.condition(rng),
             )
         )
+        self.drawn = written
         node = canonical.read(written, self.zone)
         return Condition(node, Source("canonical", "{}"))
 
