@@ -17,12 +17,12 @@ from diglot.model.segments import Condition, Source
 from diglot.service import current
 from diglot.service.contacts import Contacts
 from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import Workspaces, get_or_create
+from diglot.service.workspaces import Workspaces
 from diglot.storage import memberships, workspaces
 from diglot.storage.changes import Change as Moved
-from diglot.storage.engine import Inside, Transaction, connect
+from diglot.storage.engine import Inside, Transaction
 from diglot.storage.overlay import Overlay, Row
-from worlds import NOW, World, world_of
+from worlds import World, worlds
 
 
 @pytest_asyncio.fixture
@@ -33,13 +33,8 @@ async def world(
     monkeypatch.setattr(memberships, "FOLD_AT", 25)
     monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
     monkeypatch.setattr(current, "SWEPT_FROM", 2)
-    engines = [connect(url), connect(url)]
-    for engine in engines:
-        await engine.open()
-    made = await engines[0].write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
-    yield world_of(engines, made.number, pytestconfig.stash[SEED])
-    for engine in engines:
-        await engine.close()
+    async with worlds(url, pytestconfig.stash[SEED]) as found:
+        yield found
 
 
 async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:

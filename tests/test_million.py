@@ -64,7 +64,7 @@ class Judged(World):
         self.written.clear()
         await super()._edit()
         for id_, known in before.items():
-            if await self._is_as_written(id_, known):
+            if id_ in self.segments and await self._is_as_written(id_, known):
                 self.written[id_] = known
 
     async def _is_as_written(self, id_: str, known: tuple[Any, str]) -> bool:

@@ -3,7 +3,8 @@
 What is stored of memberships is compared with full evaluations, with counts and with the replayed log.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -20,9 +21,9 @@ from diglot.service.contacts import Contacts
 from diglot.service.current import live_now, tick
 from diglot.service.lists import Lists, NewList
 from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import Workspaces
+from diglot.service.workspaces import Workspaces, get_or_create
 from diglot.storage import memberships, workspaces
-from diglot.storage.engine import Engine, Transaction
+from diglot.storage.engine import Engine, Transaction, connect
 from memberships import EVERYBODY, compare, replayed
 
 NOW = 1_772_366_400_000_000
@@ -46,6 +47,7 @@ class World:
     segments: list[str] = field(default_factory=list)
     statics: list[str] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
+    dynamic: list[str] = field(default_factory=list)
     instants: list[int] = field(default_factory=list)
     made: int = 0
     # The last condition, as it was written.
@@ -99,7 +101,8 @@ class World:
         action = self.rng.choice(often)
         if self.rng.random() < 0.2:
             seldom = (self._import, self._segment, self._edit, self._drop, self._static, self._by_hand)
-            action = self.rng.choice((*seldom, self._join, self._leave, self._list, self._no_list))
+            lists = (self._join, self._leave, self._list, self._edit_list, self._no_list)
+            action = self.rng.choice((*seldom, *lists))
         await action()
 
     async def _pass(self) -> None:
@@ -166,13 +169,21 @@ class World:
             await Segments(self.engine, self.clock).change_members(self.caller, id_, change)
 
     async def _list(self) -> None:
-        made = await Lists(self.engine, self.clock).create(self.caller, NewList(f"l{self.made}"))
-        self.lists.append(made.list.id)
+        condition = self.condition() if self.rng.random() < 0.3 else None
+        new = NewList(f"l{self.made}", condition=condition)
+        made = await Lists(self.engine, self.clock).create(self.caller, new)
+        (self.lists if condition is None else self.dynamic).append(made.list.id)
+
+    async def _edit_list(self) -> None:
+        if self.dynamic:
+            change = SegmentChange(f"e{self.made}", condition=self.condition())
+            await Lists(self.engine, self.clock).change(self.caller, self.rng.choice(self.dynamic), change)
 
     async def _no_list(self) -> None:
-        if len(self.lists) > 2:
-            id_ = self.lists.pop(self.rng.randrange(len(self.lists)))
-            await Lists(self.engine, self.clock).delete(self.caller, id_)
+        for ids in (self.lists, self.dynamic):
+            if len(ids) > 2:
+                id_ = ids.pop(self.rng.randrange(len(ids)))
+                await Lists(self.engine, self.clock).delete(self.caller, id_)
 
     async def _join(self) -> None:
         if self.lists and self.ids:
@@ -266,3 +277,15 @@ class World:
 def world_of(engines: Sequence[Engine], workspace: int, seed: int) -> World:
     """Return a world in a workspace."""
     return World(engines, Caller(workspace, ZoneInfo("UTC"), "key", frozenset()), Random(seed))
+
+
+@asynccontextmanager
+async def worlds(url: str, seed: int) -> AsyncIterator[World]:
+    """Lend a world of two processes on a migrated database."""
+    engines = [connect(url), connect(url)]
+    for engine in engines:
+        await engine.open()
+    made = await engines[0].write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    yield world_of(engines, made.number, seed)
+    for engine in engines:
+        await engine.close()

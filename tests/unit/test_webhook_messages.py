@@ -14,8 +14,9 @@ from diglot.dialects.messages import Message
 from diglot.dialects.misar import events as misar
 from diglot.dialects.topmail import events as topmail
 from diglot.model.contacts import Change, Contact
+from diglot.model.history import Cause
 from diglot.model.ids import prefixed
-from diglot.model.webhooks import Conversion, Delivery, Event, Group, Subject, Webhook
+from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
 from diglot.service.contact_changes import new_contact
 
 AT = 1_772_366_400_123_000
@@ -31,6 +32,17 @@ CONVERSION = Conversion(
     converted_at=AT,
     metadata=msgspec.Raw(b'{"a":1}'),
 )
+MOVE = Move(12, AT, Cause.TIME)
+MOVED = {"sequence": 12, "happened_at": "2026-03-01T12:00:00.123Z", "cause": "time"}
+BATCH = Batch(3_000, 2, 13, 3_014, AT, Cause.SEGMENT_CHANGED)
+BATCHED = {
+    "entered": 3_000,
+    "left": 2,
+    "first_sequence": 13,
+    "last_sequence": 3_014,
+    "happened_at": "2026-03-01T12:00:00.123Z",
+    "cause": "segment changed",
+}
 SECRET = "whsec_h\u00e9"
 
 
@@ -102,7 +114,7 @@ def test_the_body_is_the_same_on_every_attempt() -> None:
 
 
 def test_misars_other_events() -> None:
-    """Who unsubscribed, as an e-mail event without a message; who moved; a test."""
+    """Who unsubscribed, as an e-mail event without a message; a test."""
     one = contact()
     hook = webhook("misar")
     found = told(misar.message(hook, delivery(Event.CONTACT_UNSUBSCRIBED, Subject(one)), AT))
@@ -114,14 +126,41 @@ def test_misars_other_events() -> None:
         "timestamp": "2026-03-01T12:00:00.123Z",
         "contact_id": one.id,
     }
-    found = told(misar.message(hook, delivery(Event.SEGMENT_ENTERED, Subject(one, SEGMENT)), AT))
-    assert (found["type"], list(found["data"])) == ("segment.entered", ["segment", "contact"])
-    assert found["data"]["segment"] == {
-        "id": prefixed(SEGMENT.id),
-        "name": "Friends",
-    }
     found = told(misar.message(hook, delivery(Event.TESTED, Subject()), AT))
     assert (found["type"], found["data"]["webhook_id"]) == ("webhook.test", "w1")
+
+
+@pytest.mark.parametrize(
+    ("event", "word"),
+    [(Event.SEGMENT_ENTERED, "segment.entered"), (Event.SEGMENT_LEFT, "segment.left")],
+)
+def test_misars_segments(event: Event, word: str) -> None:
+    """Who entered or left which, as which entry of its changes, when and why."""
+    one = contact()
+    found = told(
+        misar.message(webhook("misar"), delivery(event, Subject(one, SEGMENT, move=MOVE)), AT + 60_000_000)
+    )
+    assert (found["type"], list(found["data"])) == (word, ["segment", "contact", *MOVED])
+    assert found["data"]["segment"] == {"id": prefixed(SEGMENT.id), "name": "Friends"}
+    assert found["data"]["contact"]["id"] == one.id
+    assert {key: found["data"][key] for key in MOVED} == MOVED
+
+
+def test_many_who_moved() -> None:
+    """How many entered and left, and the first and the last entry; in both dialects alike."""
+    hook = webhook("misar")
+    many = Subject(group=SEGMENT, batch=BATCH)
+    message = misar.message(hook, delivery(Event.SEGMENT_CHANGED, many), AT)
+    found = told(message)
+    assert found["type"] == message.headers["X-Misar-Event"] == "segment.members_changed"
+    shown = {"id": prefixed(SEGMENT.id), "name": "Friends"}
+    assert list(found["data"].items()) == [("segment", shown), *BATCHED.items()]
+    for event, key in ((Event.SEGMENT_CHANGED, "segment"), (Event.LIST_CHANGED, "list")):
+        message = topmail.message(webhook("topmail"), delivery(event, many), AT)
+        found = told(message)
+        assert found["event"] == message.headers["X-TopMail-Event"] == f"{key}.members_changed"
+        shown = {"id": SEGMENT.id, "name": "Friends"}
+        assert list(found["data"].items()) == [(key, shown), *BATCHED.items()]
 
 
 @pytest.mark.parametrize(
@@ -134,12 +173,17 @@ def test_misars_other_events() -> None:
     ],
 )
 def test_topmails_groups(event: Event, word: str, key: str) -> None:
-    """What a contact joined or left, and the contact."""
-    message = topmail.message(webhook("topmail"), delivery(event, Subject(contact(), SEGMENT)), AT)
+    """What a contact joined or left, and the contact; where a condition decided, which change that was."""
+    by_condition = delivery(event, Subject(contact(), SEGMENT, move=MOVE))
+    message = topmail.message(webhook("topmail"), by_condition, AT)
     found = told(message)
-    assert (found["event"], list(found["data"])) == (word, [key, "contact"])
+    assert (found["event"], list(found["data"])) == (word, [key, "contact", *MOVED])
     assert found["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
+    assert {name: found["data"][name] for name in MOVED} == MOVED
     assert (message.headers["X-TopMail-Event"], message.headers["X-TopMail-Delivery"]) == (word, ID)
+    by_hand = delivery(event, Subject(contact(), SEGMENT))
+    found = told(topmail.message(webhook("topmail"), by_hand, AT))
+    assert list(found["data"]) == [key, "contact"]
 
 
 def test_topmails_payload() -> None:

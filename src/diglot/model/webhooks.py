@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from diglot.model.contacts import Contact
+from diglot.model.history import Cause
 
 
 class Event(enum.StrEnum):
@@ -20,6 +21,9 @@ class Event(enum.StrEnum):
     CONVERTED = "converted"
     SEGMENT_ENTERED = "segment entered"
     SEGMENT_LEFT = "segment left"
+    # Many at once, told to whoever hears of each.
+    LIST_CHANGED = "list members changed"
+    SEGMENT_CHANGED = "segment members changed"
     TESTED = "tested"
 
 
@@ -43,20 +47,47 @@ class Conversion(msgspec.Struct, frozen=True):
     metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class Move(msgspec.Struct, frozen=True):
+    """Which entry of the log of memberships an event tells of: its sequence number, when and why."""
+
+    sequence: int
+    at: int
+    cause: Cause
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Many entries in one: how many contacts came and went, and from which sequence number to which."""
+
+    entered: int
+    left: int
+    first: int
+    last: int
+    at: int
+    cause: Cause
+
+
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whom an event is about, as they were then: kept as JSON until it is delivered."""
 
     contact: Contact | None = None
     group: Group | None = None
     conversion: Conversion | None = None
+    move: Move | None = None
+    batch: Batch | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """An event that happened to somebody."""
+    """An event that happened to somebody; one that stands for others goes to whoever hears of any of them."""
 
     event: Event
     subject: Subject
+    instead_of: frozenset[Event] = frozenset()
+
+    @property
+    def heard_as(self) -> frozenset[Event]:
+        """The events that whoever is told hears of."""
+        return self.instead_of or frozenset({self.event})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from diglot.model.contacts import Contact
 from diglot.model.history import Cause
 from diglot.service import memberships, outbox, tag_counts
 from diglot.service.current import current
-from diglot.storage import contacts
+from diglot.storage import contacts, lists
 from diglot.storage.engine import Transaction
 from diglot.storage.workspaces import Locked
 
@@ -52,7 +52,10 @@ async def remove(
     """Delete contacts, their places in lists and static segments, and their events."""
     here = await current(transaction, workspace, locked, now)
     on_lists = await memberships.lists_of(here, gone)
-    await contacts.remove_all(transaction, workspace, [contact.pk for contact in gone])
+    pks = [contact.pk for contact in gone]
+    left = await lists.groups_of(transaction, workspace, pks) if locked.webhooks else ()
+    await contacts.remove_all(transaction, workspace, pks)
+    await outbox.emit(transaction, workspace, locked, outbox.off_lists(gone, left), now)
     writes = [(contact, None) for contact in gone]
     await tag_counts.follow(transaction, workspace, writes)
     await memberships.follow(here, writes, Cause.CONTACT_DELETED, on_lists)

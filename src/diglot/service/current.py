@@ -1,14 +1,20 @@
 """The clock of a workspace: at `evaluated_at` every stored membership is what a full evaluation would find.
 
-Whatever moves memberships first brings the clock to now, and then records who moved.
+Whatever moves memberships first brings the clock to now, and then records who moved: here, where webhooks are
+told of it too.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pyroaring import BitMap
+
 from diglot.conditions.relative import NEVER, Edge, edges_of
+from diglot.model.contacts import Contact
 from diglot.model.history import Cause, Moment
+from diglot.service import telling
+from diglot.service.telling import Moved
 from diglot.storage import (
     membership,
     membership_log,
@@ -22,22 +28,28 @@ from diglot.storage.changes import Change
 from diglot.storage.engine import Transaction
 from diglot.storage.live import Live, live, nexts
 from diglot.storage.membership import is_set_back
+from diglot.storage.memberships import Kept
 from diglot.storage.sweep import sweep
 from diglot.storage.workspaces import Locked
 
 # Where more segments are evaluated at once, one walk over the contacts costs less than a scan for each.
 SWEPT_FROM: Final = 20
+NOBODY: Final[Mapping[int, Contact]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """A workspace whose stored memberships are right at `at`, in a transaction that may move them."""
+    """A workspace whose stored memberships are right at `at`, in a transaction that may move them.
+
+    `now` is when that is by the clock of this process.
+    """
 
     transaction: Transaction
     workspace: int
     live: Live
     at: int
-    clock_version: int
+    locked: Locked
+    now: int
 
     @property
     def follows(self) -> bool:
@@ -54,9 +66,9 @@ async def current(transaction: Transaction, workspace: int, locked: Locked, now:
     if locked.evaluated_at < now:
         locked = await _advance(transaction, workspace, known, now)
     elif is_set_back(locked.evaluated_at, now):
-        await _set_back(Current(transaction, workspace, known, now, locked.clock_version))
+        await _set_back(Current(transaction, workspace, known, now, locked, now))
         locked = await workspaces.lock(transaction, workspace, moves=False)
-    return Current(transaction, workspace, known, locked.evaluated_at, locked.clock_version)
+    return Current(transaction, workspace, known, locked.evaluated_at, locked, now)
 
 
 async def tick(transaction: Transaction, workspace: int, now: int) -> None:
@@ -91,7 +103,7 @@ async def _advance(transaction: Transaction, workspace: int, known: Live, now: i
     due = frozenset(number for number, at in by_segment.items() if at <= now) & known.everything
     passed = await passing.moved(transaction, workspace, known, due, locked.evaluated_at, now)
     moment = Moment(now, Cause.TIME)
-    one = Current(transaction, workspace, known, now, locked.clock_version)
+    one = Current(transaction, workspace, known, now, locked, now)
     await record(one, passed.changes, moment)
     await store_all(one, passed.others, moment)
     changes = await next_changes(one, due)
@@ -105,11 +117,12 @@ async def store_all(one: Current, numbers: frozenset[int], moment: Moment) -> No
     """Evaluate dynamic segments in full and store what is found."""
     transaction, workspace = one.transaction, one.workspace
     if len(numbers) > SWEPT_FROM:
-        await sweep(transaction, workspace, one.live, numbers, one.at, moment)
+        swept = await sweep(transaction, workspace, one.live, numbers, one.at, moment)
+        await _tell(one, swept.changes, swept.first, moment, NOBODY)
     for number in sorted(numbers) if len(numbers) <= SWEPT_FROM else ():
         node = one.live.nodes[number]
         found = await membership.evaluated(transaction, workspace, node, one.at, one.live.zone)
-        await memberships.store(transaction, workspace, number, found, moment)
+        await keep(one, number, found, moment)
     for number in sorted(numbers & one.live.pending):
         await pending.forget(transaction, workspace, number)
         await memberships.changed_segments(transaction, workspace)
@@ -129,15 +142,35 @@ async def next_changes(one: Current, numbers: Iterable[int]) -> dict[int, int]:
     return found
 
 
-async def record(one: Current, changes: Sequence[Change], moment: Moment) -> None:
-    """Log who entered and left segments, and fold the log when it is long."""
+async def keep(
+    one: Current, number: int, found: BitMap, moment: Moment, people: Mapping[int, Contact] = NOBODY
+) -> Kept:
+    """Store a whole membership in place of the one that is stored; `people` are contacts at hand."""
+    kept = await memberships.store(one.transaction, one.workspace, number, found, moment)
+    await _tell(one, [Change(number, kept.entered, kept.left)], kept.first, moment, people)
+    return kept
+
+
+async def record(
+    one: Current, changes: Sequence[Change], moment: Moment, people: Mapping[int, Contact] = NOBODY
+) -> None:
+    """Log who entered and left segments, and fold the log when it is long; `people` are contacts at hand."""
     waiting = [change for change in changes if change.segment in one.live.pending]
     await pending.note(one.transaction, one.workspace, waiting)
     logged = [change for change in changes if change.segment not in one.live.pending]
     if not logged:
         return
     taken = await membership_log.append(one.transaction, one.workspace, logged, moment)
+    await _tell(one, logged, taken.entry, moment, people)
     last = taken.entry + sum(change.numbers for change in logged) - 1
     if last - taken.folded >= memberships.fold_at(one.live, taken.pk):
         state = await workspaces.state(one.transaction, one.workspace)
         await memberships.fold(one.transaction, one.workspace, state, one.live)
+
+
+async def _tell(
+    one: Current, changes: Sequence[Change], first: int, moment: Moment, people: Mapping[int, Contact]
+) -> None:
+    """Tell webhooks of a row of the log, given its first sequence number."""
+    moved = Moved(changes, first, moment, one.live, people)
+    await telling.tell(one.transaction, one.workspace, one.locked, moved, one.now)

@@ -9,7 +9,7 @@ from diglot.conditions import tree
 from diglot.conditions.relative import NEVER, edges_of
 from diglot.model.history import Cause, Moment
 from diglot.model.segments import Segment, SegmentType
-from diglot.service.current import Current, live_now, next_changes, store_all
+from diglot.service.current import Current, keep, live_now, next_changes, store_all
 from diglot.storage import membership, memberships, moments, pending, workspaces
 from diglot.storage.engine import Transaction
 from diglot.storage.live import LISTS
@@ -35,7 +35,7 @@ async def evaluate(one: Current, segment: Segment, cause: Cause, *, changed: boo
     found = BitMap()
     if not tree.is_draft(node):
         found = await membership.evaluated(transaction, workspace, node, one.at, one.live.zone)
-    kept = await memberships.store(transaction, workspace, segment.number, found, moment)
+    kept = await keep(one, segment.number, found, moment)
     next_change = NEVER
     for edge in edges_of(node) if segment.type is SegmentType.DYNAMIC else ():
         at = await moments.next_change(transaction, workspace, edge, one.at, one.live.zone)
@@ -98,7 +98,7 @@ async def evaluate_all(transaction: Transaction, workspace: int, locked: Locked,
     """Evaluate every dynamic segment again, as a change of the time zone asks for."""
     known = await live_now(transaction, workspace, locked)
     at = max(now, locked.evaluated_at)
-    one = Current(transaction, workspace, known, at, locked.clock_version)
+    one = Current(transaction, workspace, known, at, locked, now)
     for name in sorted(known.watched):
         await moments.unwatch(transaction, workspace, name)
         await moments.watch(transaction, workspace, name, known.zone)

@@ -9,7 +9,7 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import Page, Window
-from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.model.segments import Condition, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service import evaluation, list_writes, segment_writes
 from diglot.service.clock import Clock, system_clock
@@ -100,11 +100,10 @@ class Lists:
                 transaction, caller.workspace, lists=1, segments=behind, moves=False, now=now
             )
             writing = Writing(transaction, caller.workspace, locked, now)
-            segment: Segment | None = None
+            one = ContactList(locked.list, new_id(), new.name, new.description, None, now, now)
             if new.condition is not None:
                 made = NewSegment(new.name, new.condition, new.description)
-                segment = await segment_writes.make(writing, made, locked.list)
-            one = ContactList(locked.list, new_id(), new.name, new.description, segment, now, now)
+                one = replace(one, segment=await segment_writes.make(writing, made, one))
             await lists.insert_list(transaction, caller.workspace, one)
             return await self._recounted(transaction, caller, one)
 

@@ -11,7 +11,7 @@ from diglot.conditions.relative import NEVER, Edge, turns_after
 from diglot.model.contacts import Contact
 from diglot.model.history import Cause, Moment
 from diglot.model.segments import MemberAction, Segment
-from diglot.service.current import Current, record
+from diglot.service.current import Current, keep, record
 from diglot.storage import contacts, departed, lists, memberships, moments, workspaces
 from diglot.storage.changes import Change
 from diglot.storage.live import LISTS, differing, nexts
@@ -79,13 +79,23 @@ async def follow(
     if gone and one.live.statics:
         await _depart(one, gone, moves)
     await _watch(one, writes)
-    await record(one, moves.changes(), Moment(at, cause))
+    await record(one, moves.changes(), Moment(at, cause), _people(one, writes))
+
+
+def _either(before: Contact | None, after: Contact | None) -> Contact:
+    """Return a contact as it is after a write, or as it was before it went."""
+    contact = after or before
+    assert contact is not None
+    return contact
 
 
 def _pk(before: Contact | None, after: Contact | None) -> int:
-    contact = after or before
-    assert contact is not None
-    return contact.pk
+    return _either(before, after).pk
+
+
+def _people(one: Current, writes: Sequence[Write]) -> Mapping[int, Contact]:
+    """Return the written contacts for those who are told of them, if anybody is."""
+    return {_pk(*write): _either(*write) for write in writes} if one.locked.webhooks else {}
 
 
 async def _depart(one: Current, gone: Sequence[Contact], moves: _Moves) -> None:
@@ -137,7 +147,7 @@ def _turn(one: Current, name: str, instants: Sequence[int], turns: dict[Edge, in
 
 async def _lower(one: Current, turns: Mapping[Edge, int]) -> None:
     """Note that time changes memberships earlier than was known, where it does."""
-    known = await nexts(one.transaction, one.workspace, one.live, one.clock_version)
+    known = await nexts(one.transaction, one.workspace, one.live, one.locked.clock_version)
     lower: dict[int, int] = {}
     for edge, at in turns.items():
         if at < known.highest[edge]:
@@ -162,16 +172,19 @@ async def follow_lists(one: Current, moved: Sequence[Contact], before: Mapping[i
         was = one.live.subject(contact, before.get(contact.pk, ()))
         is_ = one.live.subject(contact, after.get(contact.pk, ()))
         moves.note(contact.pk, one.live.met(numbers, was, one.at), one.live.met(numbers, is_, one.at))
-    await record(one, moves.changes(), Moment(one.at, Cause.LIST_CHANGED))
+    people = {contact.pk: contact for contact in moved}
+    await record(one, moves.changes(), Moment(one.at, Cause.LIST_CHANGED), people)
 
 
 async def change_by_hand(one: Current, segment: Segment, action: MemberAction, ids: Sequence[str]) -> None:
     """Change the members of a static segment; ids that no contact here has are passed over."""
     transaction, workspace = one.transaction, one.workspace
-    named = BitMap([contact.pk for contact in (await contacts.by_ids(transaction, workspace, ids)).values()])
+    found = await contacts.by_ids(transaction, workspace, ids)
+    people = {contact.pk: contact for contact in found.values()}
+    named = BitMap(people)
     moment = Moment(one.at, Cause.BY_HAND)
     if action is MemberAction.SET:
-        await memberships.store(transaction, workspace, segment.number, named, moment)
+        await keep(one, segment.number, named, moment, people)
         return
     state = await workspaces.state(transaction, workspace)
     among = await memberships.members_among(transaction, workspace, [segment.number], named, state)
@@ -181,4 +194,4 @@ async def change_by_hand(one: Current, segment: Segment, action: MemberAction, i
     else:
         change = Change(segment.number, BitMap(), there)
     if change.numbers:
-        await record(one, [change], moment)
+        await record(one, [change], moment, people)

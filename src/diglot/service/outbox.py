@@ -11,7 +11,7 @@ import msgspec
 
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact
 from diglot.model.ids import new_id
-from diglot.model.webhooks import Delivery, Event, Occurrence, Subject, Webhook
+from diglot.model.webhooks import Delivery, Event, Group, Occurrence, Subject, Webhook
 from diglot.storage import deliveries, webhooks, workspaces
 from diglot.storage.engine import Transaction
 from diglot.storage.workspaces import Locked
@@ -48,13 +48,20 @@ async def emit(
         await put(transaction, workspace, part, at)
 
 
+async def heard(transaction: Transaction, workspace: int) -> frozenset[Event]:
+    """Return the events that any webhook hears of."""
+    hooks = await webhooks.every_active(transaction, workspace)
+    return frozenset(event for hook in hooks for event in hook.hears)
+
+
 def _heard(
     hooks: Sequence[Webhook], occurrences: Iterable[Occurrence]
 ) -> Iterator[tuple[Webhook, Occurrence]]:
     wanted = {event for hook in hooks for event in hook.hears}
     for occurrence in occurrences:
-        if occurrence.event in wanted:
-            yield from ((hook, occurrence) for hook in hooks if occurrence.event in hook.hears)
+        events = occurrence.heard_as
+        if not events.isdisjoint(wanted):
+            yield from ((hook, occurrence) for hook in hooks if not events.isdisjoint(hook.hears))
 
 
 async def put(
@@ -105,3 +112,10 @@ def changed(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[Occurrence]:
             yield Occurrence(Event.CONTACT_UPDATED, subject)
         if before.status != after.status and after.status in _STATUS_EVENTS:
             yield Occurrence(_STATUS_EVENTS[after.status], subject)
+
+
+def off_lists(gone: Iterable[Contact], left: Iterable[tuple[int, Group]]) -> Iterator[Occurrence]:
+    """Yield what deleted contacts are told of, given the static lists that each was on, by key."""
+    by_pk = {contact.pk: contact for contact in gone}
+    for pk, group in left:
+        yield Occurrence(Event.LIST_LEFT, Subject(by_pk[pk], group))

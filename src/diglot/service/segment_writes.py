@@ -10,7 +10,9 @@ from diglot.conditions import tree
 from diglot.conditions.relative import edges_of
 from diglot.model.history import Cause
 from diglot.model.ids import new_id
+from diglot.model.lists import ContactList
 from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.model.webhooks import Group
 from diglot.service import evaluation
 from diglot.service.current import Current, current
 from diglot.storage import segments
@@ -54,7 +56,7 @@ class Writing:
     now: int
 
 
-async def make(writing: Writing, new: NewSegment, list_: int | None = None) -> Segment:
+async def make(writing: Writing, new: NewSegment, list_: ContactList | None = None) -> Segment:
     """Make a segment of the number taken, or the one behind a dynamic list; a static one gets its members."""
     segment = Segment(
         number=writing.locked.segment,
@@ -69,8 +71,10 @@ async def make(writing: Writing, new: NewSegment, list_: int | None = None) -> S
         updated_at=writing.now,
     )
     here = await _brought(writing)
-    await segments.insert_segment(writing.transaction, writing.workspace, segment, list_)
-    return await evaluation.evaluate(here, segment, Cause.SEGMENT_CREATED)
+    number = None if list_ is None else list_.number
+    await segments.insert_segment(writing.transaction, writing.workspace, segment, number)
+    list_id = None if list_ is None else list_.id
+    return await evaluation.evaluate(_called(here, segment, list_id), segment, Cause.SEGMENT_CREATED)
 
 
 async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Segment:
@@ -82,7 +86,9 @@ async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Se
     here = await _brought(writing)
     await segments.update_segment(writing.transaction, writing.workspace, changed)
     if changed.revision != stored.revision:
-        evaluated = await evaluation.evaluate(here, changed, Cause.SEGMENT_CHANGED)
+        behind = here.live.dynamic_lists.get(stored.number)
+        named = _called(here, changed, None if behind is None else behind.id)
+        evaluated = await evaluation.evaluate(named, changed, Cause.SEGMENT_CHANGED)
         if edges_of(stored.condition.tree):
             await evaluation.look_away(writing.transaction, writing.workspace)
         return evaluated
@@ -99,6 +105,15 @@ async def remove(transaction: Transaction, workspace: int, segment: Segment) -> 
 
 async def _brought(writing: Writing) -> Current:
     return await current(writing.transaction, writing.workspace, writing.locked, writing.now)
+
+
+def _called(here: Current, segment: Segment, list_id: str | None) -> Current:
+    """Return the same, with what a segment, or the list before it, is called from now on."""
+    if list_id is None:
+        groups = {**here.live.groups, segment.number: Group(segment.id, segment.name)}
+        return replace(here, live=replace(here.live, groups=groups))
+    lists = {**here.live.dynamic_lists, segment.number: Group(list_id, segment.name)}
+    return replace(here, live=replace(here.live, dynamic_lists=lists))
 
 
 def _changed(stored: Segment, wanted: SegmentChange, now: int) -> Segment:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     FromClause,
     Select,
     and_,
@@ -23,6 +24,7 @@ from diglot.conditions import text
 from diglot.model.lists import ContactList
 from diglot.model.pages import Page, Window
 from diglot.model.segments import SegmentType
+from diglot.model.webhooks import Group
 from diglot.storage.backends import ZERO, Backend, Expression
 from diglot.storage.engine import Transaction
 from diglot.storage.segments import SHOWN, segment_of
@@ -111,14 +113,18 @@ def _among(backend: Backend) -> ClauseElement:
 _AMONG = BackendStatement(_among)
 
 
-def _ids_of(backend: Backend) -> ClauseElement:
-    wanted = backend.is_any(_m.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
-    joined = and_(_l.workspace == _m.workspace, _l.list == _m.list)
-    found = select(_m.pk, _l.id).join(lists, joined)
-    return found.where(_m.workspace == bindparam("workspace"), wanted)
+def _of_members(*columns: ColumnElement[Any]) -> BackendStatement:
+    def build(backend: Backend) -> ClauseElement:
+        wanted = backend.is_any(_m.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+        joined = and_(_l.workspace == _m.workspace, _l.list == _m.list)
+        found = select(_m.pk, *columns).join(lists, joined)
+        return found.where(_m.workspace == bindparam("workspace"), wanted)
+
+    return BackendStatement(build)
 
 
-_IDS_OF = BackendStatement(_ids_of)
+_IDS_OF = _of_members(_l.id)
+_GROUPS_OF = _of_members(_l.id, _l.name)
 
 
 def _list(row: Sequence[Any]) -> tuple[ContactList, int]:
@@ -197,6 +203,13 @@ async def ids_of(transaction: Transaction, workspace: int, pks: Sequence[int]) -
     for pk, id_ in await transaction.rows(_IDS_OF, values):
         found.setdefault(pk, []).append(id_)
     return found
+
+
+async def groups_of(transaction: Transaction, workspace: int, pks: Sequence[int]) -> list[tuple[int, Group]]:
+    """Return the static lists that each of some contacts is on, with their names, by contact."""
+    values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
+    found = [(pk, Group(id_, name)) for pk, id_, name in await transaction.rows(_GROUPS_OF, values)]
+    return sorted(found, key=lambda one: (one[0], one[1].id))
 
 
 async def join(transaction: Transaction, workspace: int, number: int, pks: Sequence[int]) -> None:

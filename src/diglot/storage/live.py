@@ -11,7 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from diglot.conditions import tree
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
@@ -24,7 +24,7 @@ from diglot.model.subjects import PLAIN, subject_of
 from diglot.model.webhooks import Group
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import Statement
-from diglot.storage.tables import segments
+from diglot.storage.tables import lists, segments
 
 # Conditions in one generated function, and functions for sets of them, remembered for a workspace.
 MOST_IN_ONE: Final = 1_000
@@ -36,7 +36,8 @@ _encode = msgspec.json.Encoder().encode
 
 _c = segments.c
 _EVERY = Statement(
-    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list)
+    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id)
+    .join(lists, and_(lists.c.workspace == _c.workspace, lists.c.list == _c.list), isouter=True)
     .where(_c.workspace == bindparam("workspace"))
     .order_by(_c.segment)
 )
@@ -61,7 +62,8 @@ class Live:
     """The live segments: dynamic ones by their conditions, static ones by number alone.
 
     `kept` are all that may have members stored: drafts too, which may have had some before. `pending` ones
-    are still being evaluated for the first time; `groups` are those that clients know.
+    are still being evaluated for the first time. `groups` are those that clients know, `dynamic_lists` what
+    they know the others as.
     """
 
     version: int
@@ -71,6 +73,7 @@ class Live:
     kept: frozenset[int] = frozenset()
     pending: frozenset[int] = frozenset()
     groups: Mapping[int, Group] = field(default_factory=dict)
+    dynamic_lists: Mapping[int, Group] = field(default_factory=dict)
     nexts: Nexts = field(default_factory=lambda: Nexts(-1, {}, {}))
     _affected: OrderedDict[frozenset[str], frozenset[int]] = field(default_factory=OrderedDict)
     _functions: OrderedDict[frozenset[int], Sequence[Evaluate]] = field(default_factory=OrderedDict)
@@ -186,11 +189,15 @@ async def _load(transaction: Transaction, workspace: int, version: int, zone: Zo
     statics: set[int] = set()
     kept: set[int] = set()
     groups: dict[int, Group] = {}
-    for number, id_, name, kind, stored, members, list_ in await transaction.rows(
+    behind: dict[int, Group] = {}
+    for number, id_, name, kind, stored, members, list_, list_id in await transaction.rows(
         _EVERY, {"workspace": workspace}
     ):
         if list_ is None:
             groups[number] = Group(id_, name)
+        elif list_id is not None:
+            # A list is called like the segment behind it.
+            behind[number] = Group(list_id, name)
         kept.add(number)
         if kind == SegmentType.STATIC:
             statics.add(number)
@@ -201,7 +208,8 @@ async def _load(transaction: Transaction, workspace: int, version: int, zone: Zo
         nodes[number] = node
         if members is None:
             pending.add(number)
-    found.nodes, found.groups, found.kept = nodes, groups, frozenset(kept)
+    found.nodes, found.groups, found.dynamic_lists = nodes, groups, behind
+    found.kept = frozenset(kept)
     found.statics, found.pending = frozenset(statics), frozenset(pending)
     return found
 

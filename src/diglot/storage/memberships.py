@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pyroaring import BitMap
@@ -67,11 +67,12 @@ async def _set(
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A membership that was stored: how many members the chunks hold, and who moved by it."""
+    """A membership that was stored: how many members the chunks hold, who moved by it, as of which entry."""
 
     members: int
     entered: BitMap
     left: BitMap
+    first: int = 0
 
 
 async def members(transaction: Transaction, workspace: int, segment: int, state: State) -> BitMap:
@@ -102,7 +103,7 @@ async def store(
     passed = (net.passed | net.entered | net.left) - (now_members ^ stored)
     sum_ = Net(net.first, now_members - stored, stored - now_members, passed)
     await history.add(transaction, workspace, taken.entry + len(entered) + len(left) - 1, [(segment, sum_)])
-    return kept
+    return replace(kept, first=taken.entry)
 
 
 async def postpone(transaction: Transaction, workspace: int, segment: int) -> None:

@@ -6,6 +6,7 @@ so that no more than the members of one chunk and who moved are in memory.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
@@ -69,10 +70,18 @@ class _Sweep:
         await chunks.write(self.transaction, self.workspace, written)
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Who moved by a walk, and the first sequence number of that."""
+
+    changes: Sequence[Change]
+    first: int
+
+
 async def sweep(  # noqa: PLR0913, PLR0917 - which segments of whose, when and why
     transaction: Transaction, workspace: int, live: Live, numbers: frozenset[int], at: int, moment: Moment
-) -> None:
-    """Evaluate dynamic segments in full at an instant and store their memberships."""
+) -> Swept:
+    """Evaluate dynamic segments in full at an instant and store their memberships; return who moved."""
     await memberships.fold(transaction, workspace, await workspaces.state(transaction, workspace), live)
     locked = await workspaces.lock(transaction, workspace, moves=False)
     walk = _Sweep(transaction, workspace, live, numbers)
@@ -92,3 +101,4 @@ async def sweep(  # noqa: PLR0913, PLR0917 - which segments of whose, when and w
             for one in moved
         ]
         await history.add(transaction, workspace, last, nets)
+    return Swept(moved, locked.entry)

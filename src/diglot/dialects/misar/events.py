@@ -8,8 +8,9 @@ from diglot.dialects import messages
 from diglot.dialects.messages import EventWords, Message
 from diglot.dialects.misar import show, wire
 from diglot.dialects.numbers import in_milliseconds
+from diglot.model.contacts import Contact
 from diglot.model.ids import prefixed
-from diglot.model.webhooks import Delivery, Event, Subject, Webhook
+from diglot.model.webhooks import Batch, Delivery, Event, Group, Move, Subject, Webhook
 
 EVENTS: Final[EventWords] = {
     "contact.created": Event.CONTACT_CREATED,
@@ -30,7 +31,12 @@ EVENTS: Final[EventWords] = {
     "segment.left": Event.SEGMENT_LEFT,
 }
 TEST: Final = "webhook.test"
-_TYPES: Final = {event: word for word, event in EVENTS.items() if event} | {Event.TESTED: TEST}
+# Many at once: goes to whoever hears of each.
+MANY: Final = "segment.members_changed"
+_TYPES: Final = {event: word for word, event in EVENTS.items() if event} | {
+    Event.TESTED: TEST,
+    Event.SEGMENT_CHANGED: MANY,
+}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -57,8 +63,25 @@ class _Segment(msgspec.Struct):
 
 
 class _Moved(msgspec.Struct):
+    """A contact that entered or left a segment: which entry of the segment's changes that is, and why."""
+
     segment: _Segment
     contact: wire.Contact
+    sequence: int
+    happened_at: str | None
+    cause: str
+
+
+class _ManyMoved(msgspec.Struct):
+    """Contacts that entered or left a segment at once: their number, and between which entries they are."""
+
+    segment: _Segment
+    entered: int
+    left: int
+    first_sequence: int
+    last_sequence: int
+    happened_at: str | None
+    cause: str
 
 
 class _Test(msgspec.Struct):
@@ -93,12 +116,41 @@ def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
 
 
 def _data(webhook: Webhook, delivery: Delivery, subject: Subject) -> msgspec.Struct:
-    contact, group = subject.contact, subject.group
+    contact = subject.contact
+    if subject.batch is not None:
+        return _many(subject.group, subject.batch)
     if contact is None:
         return _Test(webhook.id)
     if delivery.event is Event.CONTACT_UNSUBSCRIBED:
         time = in_milliseconds(delivery.created_at)
         return _Unsubscribed(None, contact.email, None, time, contact.id)
-    if group is not None:
-        return _Moved(_Segment(prefixed(group.id), group.name), show.contact(contact))
+    if subject.move is not None:
+        return _moved(subject.group, contact, subject.move)
     return show.contact(contact)
+
+
+def _segment(group: Group | None) -> _Segment:
+    assert group is not None
+    return _Segment(prefixed(group.id), group.name)
+
+
+def _moved(group: Group | None, contact: Contact, move: Move) -> _Moved:
+    return _Moved(
+        segment=_segment(group),
+        contact=show.contact(contact),
+        sequence=move.sequence,
+        happened_at=in_milliseconds(move.at),
+        cause=move.cause.value,
+    )
+
+
+def _many(group: Group | None, batch: Batch) -> _ManyMoved:
+    return _ManyMoved(
+        segment=_segment(group),
+        entered=batch.entered,
+        left=batch.left,
+        first_sequence=batch.first,
+        last_sequence=batch.last,
+        happened_at=in_milliseconds(batch.at),
+        cause=batch.cause.value,
+    )

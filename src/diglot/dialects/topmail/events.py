@@ -3,13 +3,14 @@
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from diglot.dialects import messages
 from diglot.dialects.messages import EventWords, Message
 from diglot.dialects.numbers import in_milliseconds, whole_if_integral
 from diglot.dialects.topmail import show, wire
 from diglot.model.contacts import Contact
-from diglot.model.webhooks import Conversion, Delivery, Event, Subject, Webhook
+from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
 
 EVENTS: Final[EventWords] = {
     "contact.created": Event.CONTACT_CREATED,
@@ -35,8 +36,10 @@ EVENTS: Final[EventWords] = {
     "segment.entered": Event.SEGMENT_ENTERED,
     "segment.left": Event.SEGMENT_LEFT,
 }
-_WORDS: Final = {event: word for word, event in EVENTS.items() if event}
-_IN_SEGMENTS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT)
+# Many at once: they go to whoever hears of each.
+_MANY: Final = {Event.LIST_CHANGED: "list.members_changed", Event.SEGMENT_CHANGED: "segment.members_changed"}
+_WORDS: Final = {event: word for word, event in EVENTS.items() if event} | _MANY
+_IN_SEGMENTS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.SEGMENT_CHANGED)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -51,14 +54,31 @@ class _Group(msgspec.Struct):
     name: str
 
 
-class _InList(msgspec.Struct):
-    list: _Group
+class _Moved(msgspec.Struct, kw_only=True):
+    """A contact that entered or left a list or a segment.
+
+    Where a condition decides, `sequence` is the entry of the segment's changes that tells of it.
+    """
+
+    list: _Group | UnsetType = UNSET
+    segment: _Group | UnsetType = UNSET
     contact: wire.Contact
+    sequence: int | UnsetType = UNSET
+    happened_at: str | UnsetType | None = UNSET
+    cause: str | UnsetType = UNSET
 
 
-class _InSegment(msgspec.Struct):
-    segment: _Group
-    contact: wire.Contact
+class _ManyMoved(msgspec.Struct, kw_only=True):
+    """Contacts that entered or left at once: how many, and between which entries they are."""
+
+    list: _Group | UnsetType = UNSET
+    segment: _Group | UnsetType = UNSET
+    entered: int
+    left: int
+    first_sequence: int
+    last_sequence: int
+    happened_at: str | None
+    cause: str
 
 
 class _Contact(msgspec.Struct):
@@ -94,13 +114,43 @@ def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
 
 def _data(event: Event, subject: Subject) -> msgspec.Struct:
     contact, group = subject.contact, subject.group
+    if subject.batch is not None:
+        assert group is not None
+        return _many(event, group, subject.batch)
     assert contact is not None
     if subject.conversion is not None:
         return _converted(subject.conversion, contact)
     if group is None:
         return show.contact(contact)
-    named, shown = _Group(group.id, group.name), show.contact(contact)
-    return _InSegment(named, shown) if event in _IN_SEGMENTS else _InList(named, shown)
+    return _moved(event, group, contact, subject.move)
+
+
+def _list_or_segment(event: Event, group: Group) -> tuple[_Group | UnsetType, _Group | UnsetType]:
+    named = _Group(group.id, group.name)
+    return (UNSET, named) if event in _IN_SEGMENTS else (named, UNSET)
+
+
+def _moved(event: Event, group: Group, contact: Contact, move: Move | None) -> _Moved:
+    list_, segment = _list_or_segment(event, group)
+    moved = _Moved(list=list_, segment=segment, contact=show.contact(contact))
+    if move is not None:
+        moved.sequence, moved.happened_at = move.sequence, in_milliseconds(move.at)
+        moved.cause = move.cause.value
+    return moved
+
+
+def _many(event: Event, group: Group, batch: Batch) -> _ManyMoved:
+    list_, segment = _list_or_segment(event, group)
+    return _ManyMoved(
+        list=list_,
+        segment=segment,
+        entered=batch.entered,
+        left=batch.left,
+        first_sequence=batch.first,
+        last_sequence=batch.last,
+        happened_at=in_milliseconds(batch.at),
+        cause=batch.cause.value,
+    )
 
 
 def _converted(one: Conversion, contact: Contact) -> _Converted:

@@ -1,0 +1,65 @@
+"""The vendor's client from PyPI registers for segments, and its verifier takes what two processes send."""
+
+import asyncio
+from typing import Any
+
+import misarmail  # type: ignore[import-untyped]
+from misarmail import verify_webhook_signature
+
+from conftest import Tally
+from engines import Database
+from live import running
+from receivers import receiving
+
+FEW, MANY = 200, 1_200
+RULE = {"field": "source", "operator": "equals", "value": "shop"}
+BODY = {
+    "name": "Shoppers",
+    "segment_type": "dynamic",
+    "filter_criteria": {"operator": "AND", "rules": [RULE]},
+}
+
+
+async def test_who_enters_and_leaves_a_segment(database: Database, tally: Tally) -> None:
+    """Each of a few in its order and without a gap, many in one, and who is deleted: verified each."""
+    targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
+    async with database.fresh() as url, running(url, *targets) as live, receiving() as receiver:
+        client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
+
+        async def ask(method: str, path: str, body: Any = None) -> Any:
+            return await asyncio.to_thread(client._request, method, path, body)
+
+        async def add(first: int, number: int) -> list[str]:
+            emails = [f"p{n}@example.com" for n in range(first, first + number)]
+            people = [{"email": email, "source": "shop"} for email in emails]
+            await asyncio.to_thread(client.contacts.import_contacts, {"contacts": people})
+            return emails
+
+        events = ["segment.entered", "segment.left"]
+        made = (await ask("POST", "/webhooks", {"url": receiver.url, "events": events}))["data"]
+        segment = (await ask("POST", "/segments", BODY))["data"]
+        emails = await add(0, FEW)
+        await receiver.wait(FEW)
+        data = [one.json["data"] for one in receiver.got]
+        assert [one["contact"]["email"] for one in data] == emails
+        assert [one["sequence"] for one in data] == list(range(1, FEW + 1))
+        assert {one["cause"] for one in data} == {"contact created"}
+        assert {one["segment"]["id"] for one in data} == {segment["id"]}
+        await add(FEW, MANY)
+        await receiver.wait(FEW + 1)
+        many = receiver.got[-1].json
+        assert many["type"] == "segment.members_changed"
+        numbers = [many["data"][key] for key in ("entered", "left", "first_sequence", "last_sequence")]
+        assert numbers == [MANY, 0, FEW + 1, FEW + MANY]
+        await ask("DELETE", f"/contacts/{data[0]['contact']['id']}")
+        await receiver.wait(FEW + 2)
+        left = receiver.got[-1].json
+        assert (left["type"], left["data"]["contact"]["email"]) == ("segment.left", emails[0])
+        assert (left["data"]["sequence"], left["data"]["cause"]) == (FEW + MANY + 1, "contact deleted")
+        for got in receiver.got:
+            signature, timestamp = got.headers["x-misar-signature"], got.headers["x-misar-timestamp"]
+            assert verify_webhook_signature(got.body, signature, timestamp, made["secret"])
+        shown = (await ask("GET", f"/webhooks/{made['id']}/events"))["data"]
+        types = [one["type"] for one in shown[:3]]
+        assert types == ["segment.left", "segment.members_changed", "segment.entered"]
+    tally("events of segments that the vendor's client verified", database.name, FEW + 2)

@@ -1,0 +1,68 @@
+"""Topmail's triggers for segments and dynamic lists, over plain HTTP: what a server process sends."""
+
+import hashlib
+import hmac
+from typing import Any
+
+import httpx
+
+from conftest import Tally
+from engines import Database
+from live import running
+from receivers import Receiver, receiving
+from server import bearer
+
+RULE = {"field": "first_name", "operator": "equals", "value": "Ada"}
+CONDITIONS = {"match": "all", "rules": [RULE]}
+EVENTS = ("segment.entered", "segment.left", "list.member_added", "list.member_removed")
+NUMBER = 50
+
+
+async def _ask(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
+    answer = await client.request(method, path, json=body)
+    assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+    return answer.json()["data"]
+
+
+async def test_who_joins_and_leaves(database: Database, tally: Tally) -> None:
+    """A trigger hears of its event alone, in order; the segment and the list tell of the same contacts."""
+    targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
+    async with database.fresh() as url, running(url, *targets) as live, receiving() as receiver:
+        headers = bearer(await live.key("topmail"))
+        async with httpx.AsyncClient(base_url=f"{live.base}/api/v1", headers=headers) as client:
+            secrets = {}
+            for event in EVENTS:
+                trigger = {"targetUrl": f"{receiver.url}/{event}", "event": event}
+                secrets[event] = (await _ask(client, "POST", "/webhooks/triggers", trigger))["secret"]
+            segment = await _ask(client, "POST", "/segments", {"name": "Adas", "conditions": CONDITIONS})
+            body = {"name": "All Adas", "type": "dynamic", "conditions": CONDITIONS}
+            dynamic = await _ask(client, "POST", "/lists", body)
+            made = [
+                await _ask(client, "POST", "/contacts", {"email": f"p{n}@example.com", "first_name": "Ada"})
+                for n in range(NUMBER)
+            ]
+            for one in made[:3]:
+                await _ask(client, "PATCH", f"/contacts/{one['id']}", {"first_name": "Bob"})
+            await _ask(client, "DELETE", f"/contacts/{made[3]['id']}")
+            await receiver.wait(2 * NUMBER + 8)
+        for event, got in ((event, _of(receiver, event)) for event in EVENTS):
+            gone = made[:4] if event in ("segment.left", "list.member_removed") else made
+            key, place = ("segment", segment) if event.startswith("segment") else ("list", dynamic)
+            assert [one["contact"]["email"] for one in got] == [one["email"] for one in gone]
+            assert {one[key]["id"] for one in got} == {place["id"]}
+            numbers = [one["sequence"] for one in got]
+            assert numbers == sorted(set(numbers))
+            assert got[-1]["cause"] == ("contact created" if len(got) == NUMBER else "contact deleted")
+        told = sorted(one.json["data"]["sequence"] for one in receiver.got)
+        assert told == list(range(1, 2 * NUMBER + 9)), "every number is told of once"
+        for one in receiver.got:
+            secret = secrets[one.headers["x-topmail-event"]].encode()
+            signature = hmac.new(secret, one.body, hashlib.sha256).hexdigest()
+            assert one.headers["x-topmail-signature"] == signature
+    tally("events of segments and dynamic lists that arrived", database.name, 2 * NUMBER + 8)
+
+
+def _of(receiver: Receiver, event: str) -> list[Any]:
+    found = [one.json for one in receiver.got if one.path.endswith(f"/{event}")]
+    assert {one["event"] for one in found} == {event}
+    return [one["data"] for one in found]
