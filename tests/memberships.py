@@ -43,6 +43,8 @@ async def _compare(
     transaction: Transaction, workspace: int, one: Segment, now: int, rng: Random
 ) -> Sequence[str]:
     state = await workspaces.state(transaction, workspace)
+    # A process may have been here since, and brought the clock on.
+    now = max(now, state.evaluated_at)
     relation = Relation.of(workspace, one, now, state)
     found = await membership.ids(transaction, relation, EVERYBODY)
     condition = tree.encode(one.condition.tree)

@@ -14,7 +14,7 @@ from diglot.service.clock import system_clock
 from diglot.service.workspaces import get_or_create
 from diglot.storage.engine import connect
 from live import Live
-from memberships import compare
+from memberships import compare, replayed
 
 SECONDS = 60
 # Segments whose pages are read one by one at each check.
@@ -66,11 +66,12 @@ class Crew:
         return readings
 
     async def _compare(self, readings: Sequence[Reading]) -> None:
-        """Compare memberships with a full evaluation, and what each server says with both."""
+        """Compare memberships with a full evaluation and with their history, and each server with both."""
         engine = connect(self.url)
         await engine.open()
         try:
             found = await compare(engine, self.workspace, system_clock(), self.rng)
+            await replayed(engine, self.workspace)
         finally:
             await engine.close()
         for way, reading in zip(self.ways, readings, strict=True):
