@@ -29,6 +29,8 @@ def _condition(actor: Actor, depth: int = 3) -> Any:
         {"field": "total_orders", "operator": "gt", "operand": rng.randint(0, 2)},
         {"field": "attributes.seen", "operator": "in_last_days", "operand": 1},
         {"field": "attributes.seen", "operator": "more_than_days_ago", "operand": 1},
+        {"field": "updated_at", "operator": "exactly_days_ago", "operand": 0},
+        {"field": "lists", "operator": "is_set"},
     ]
     rows += [
         {"field": "lists", "operator": "equals", "operand": actor.ids[one]} for one in actor.known("list")
