@@ -1,14 +1,16 @@
-"""Builds what is measured: contacts in several workspaces of one database, and their segments.
+"""Builds what is measured: contacts, and their segments.
 
-`main` holds the thirty segments of each kind and is only read and refreshed. The three others hold the same
-contacts, of which there are a million at most, and 0, 100 and 1,000 live segments: they are written to.
+One database holds a single workspace with thirty segments of each kind; it is only read and refreshed. A copy
+of it becomes the one that is written to: there the workspace has no segments, and two more hold the same
+contacts and 100 and 1,000 live segments. Contacts that are written to are a million at most.
 """
 
 import asyncio
 import os
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import Any
@@ -19,7 +21,7 @@ from sqlalchemy import bindparam, insert, literal, select
 
 from bench.data import contacts as made_contacts
 from bench.membership.live import live_segments
-from bench.membership.notes import LIVE, MAIN, Made, Note
+from bench.membership.notes import LIVE, MAIN, NONE, Keyring, Made
 from bench.membership.segments import BY_HAND, STATIC, Spec, all_kinds
 from bench.progress import Progress
 from diglot.dialects.registry import dialect_named
@@ -34,10 +36,10 @@ from diglot.storage.contact_rows import row_of
 from diglot.storage.engine import Engine, Transaction, connect
 from diglot.storage.statement import Statement
 from diglot.storage.tables import contacts
+from diglot.storage.tables import tags as tag_rows
 
 BATCH = 5_000
 COPIED_AT_ONCE = 50_000
-MOST_COPIED = 1_000_000
 # So few are made faster than processes start.
 FEW = 20_000
 UTC = ZoneInfo("UTC")
@@ -53,6 +55,11 @@ _COPY = Statement(
         ),
     )
 )
+_TAGS = Statement(
+    select(tag_rows.c.name, tag_rows.c.contact_count)
+    .where(tag_rows.c.workspace == bindparam("workspace"))
+    .order_by(tag_rows.c.name)
+)
 _SPREAD = Statement(
     select(_c.id)
     .where(_c.workspace == bindparam("workspace"), _c.pk % bindparam("step") == literal(0))
@@ -67,32 +74,30 @@ class Builder:
 
     engine: Engine
     now: int
-    tags: Counter[str] = field(default_factory=Counter)
-    copied_tags: Counter[str] = field(default_factory=Counter)
+    bear: Counter[str] = field(default_factory=Counter)
 
     @property
     def segments(self) -> Segments:
         """The service of segments at the instant of the build."""
         return Segments(self.engine, clock=lambda: self.now)
 
-    async def key(self, workspace: str) -> dict[str, str]:
+    async def key(self, workspace: str) -> Keyring:
         """Make a key of each dialect for a workspace."""
         keys = Keys(self.engine)
         return {name: await keys.create(dialect_named(name).keys, workspace) for name in ("misar", "topmail")}
 
-    async def caller(self, keys: dict[str, str]) -> Caller:
+    async def caller(self, keys: Keyring) -> Caller:
         """Return the holder of such keys."""
         return await Keys(self.engine).authenticate("misar", keys["misar"])
 
     async def fill(self, workspace: int, count: int) -> None:
         """Fill a workspace with contacts; the processors make rows while others are written."""
-        firsts = range(1, count + 1, BATCH)
         processors = (os.cpu_count() or 1) if count > FEW else 0
         pool = ProcessPoolExecutor(processors, get_context("spawn")) if processors else None
         ahead: deque[asyncio.Future[tuple[list[dict[str, Any]], Counter[str]]]] = deque()
         loop = asyncio.get_running_loop()
         with Progress("contacts made and written", count) as progress:
-            for first in firsts:
+            for first in range(1, count + 1, BATCH):
                 size = min(BATCH, count - first + 1)
                 ahead.append(loop.run_in_executor(pool, rows_of, workspace, first, size, self.now))
                 if len(ahead) > processors:
@@ -101,6 +106,7 @@ class Builder:
                 progress.step(await self._write(workspace, await ahead.popleft()))
         if pool is not None:
             pool.shutdown()
+        await self.count_tags(workspace, self.bear)
 
     async def _write(self, workspace: int, made: tuple[list[dict[str, Any]], Counter[str]]) -> int:
         rows, bear = made
@@ -110,9 +116,7 @@ class Builder:
             await transaction.run_many(_INSERT, rows)
 
         await self.engine.write(work)
-        self.tags += bear
-        if rows[-1]["pk"] <= MOST_COPIED:
-            self.copied_tags += bear
+        self.bear += bear
         return len(rows)
 
     async def count_tags(self, workspace: int, bear: Counter[str]) -> None:
@@ -129,7 +133,7 @@ class Builder:
         await self.engine.write(work)
 
     async def copy(self, source: int, target: int, count: int, name: str) -> None:
-        """Copy the first contacts of a workspace to another."""
+        """Copy the contacts of a workspace to another, with their tags."""
         with Progress(f"contacts copied: {name}", count) as progress:
             for after in range(0, count, COPIED_AT_ONCE):
                 last = min(after + COPIED_AT_ONCE, count)
@@ -141,6 +145,8 @@ class Builder:
 
                 await self.engine.write(work)
                 progress.step(last - after)
+        bear = await self.engine.read(lambda tx: tx.rows(_TAGS, {"workspace": source}))
+        await self.count_tags(target, Counter(dict(map(tuple, bear))))
 
     async def make(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[Made]:
         """Make segments."""
@@ -149,6 +155,9 @@ class Builder:
             for spec in specs:
                 segment = await self.segments.create(caller, spec.new)
                 found.append(Made(segment.id, spec))
+                if segment.members is None:
+                    # In a large workspace the background would evaluate it.
+                    await self.segments.refresh(caller, segment.id)
                 if spec.kind == STATIC and spec.name in BY_HAND:
                     await self._put(caller, segment.id, BY_HAND[spec.name])
                 progress.step()
@@ -170,27 +179,44 @@ def rows_of(workspace: int, first: int, count: int, now: int) -> tuple[list[dict
     return [row_of(workspace, contact, UTC) for contact in found], bear
 
 
-async def build(url: str, count: int, now: int, *, writes: bool = True) -> Note:
-    """Migrate a database and fill it; without `writes` only its main workspace."""
-    await migrate.upgrade(url)
+@asynccontextmanager
+async def _building(url: str, now: int) -> AsyncIterator[Builder]:
     engine = connect(url)
     await engine.open()
     try:
-        builder = Builder(engine, now)
-        keys = {MAIN: await builder.key(MAIN)}
-        main = await builder.caller(keys[MAIN])
-        await builder.fill(main.workspace, count)
-        await builder.count_tags(main.workspace, builder.tags)
-        kinds = await builder.make(main, all_kinds(now), "segments of each kind")
-        live: dict[str, list[Made]] = {}
-        copied = min(count, MOST_COPIED)
-        for name, segments in LIVE.items() if writes else ():
-            keys[name] = await builder.key(name)
-            caller = await builder.caller(keys[name])
-            # While there is nobody, a segment is made at once.
-            live[name] = await builder.make(caller, live_segments(segments, now), f"live segments: {name}")
-            await builder.copy(main.workspace, caller.workspace, copied, name)
-            await builder.count_tags(caller.workspace, builder.copied_tags)
-        return Note(migrate.latest(), count, copied, keys, kinds, live)
+        yield Builder(engine, now)
     finally:
         await engine.close()
+
+
+async def fill(url: str, count: int, now: int) -> Keyring:
+    """Migrate a database and fill one workspace; return its keys."""
+    await migrate.upgrade(url)
+    async with _building(url, now) as builder:
+        keys = await builder.key(MAIN)
+        await builder.fill((await builder.caller(keys)).workspace, count)
+        return keys
+
+
+async def make_kinds(url: str, keys: Keyring, now: int) -> list[Made]:
+    """Make thirty segments of each kind."""
+    async with _building(url, now) as builder:
+        return await builder.make(await builder.caller(keys), all_kinds(now), "segments of each kind")
+
+
+async def make_live(
+    url: str, keys: Keyring, count: int, now: int
+) -> tuple[dict[str, Keyring], dict[str, list[Made]]]:
+    """Copy the one workspace of a database to two more with live segments; return all keys and segments."""
+    keyrings, live = {NONE: keys}, {NONE: list[Made]()}
+    async with _building(url, now) as builder:
+        source = (await builder.caller(keys)).workspace
+        for name, segments in LIVE.items():
+            if name != NONE:
+                keyrings[name] = await builder.key(name)
+                caller = await builder.caller(keyrings[name])
+                # While there is nobody, a segment is made at once.
+                made = live_segments(segments, now)
+                live[name] = await builder.make(caller, made, f"live segments: {name}")
+                await builder.copy(source, caller.workspace, count, name)
+    return keyrings, live

@@ -125,21 +125,21 @@ async def refresh_of_all(store: Store) -> Outcome:
             costs.append(await store.meter.cost(lambda work=work: work(1)))  # type: ignore[misc]
             progress.step()
 
-    await store.evaluate()
     with Progress("all live segments refreshed", len(sample) + 1) as progress:
         # The half of the sample is counted before and the half after.
         await count(0)
         ours = await store.meter.cost(lambda: product.refresh_all(store.engine, caller))
         progress.step()
         await count(1)
+    store.evaluated(THOUSAND)
     await store.require_true()
     raw = sum(costs, Cost(0, 0, 0))
     scale = len(made) / len(sample)
     parts: tuple[tuple[str, Part], ...] = (("CPU", cpu), ("wall", wall))
     rows = [(name, time(part(ours)), time(part(raw) * scale)) for name, part in parts]
     what = (
-        f"refresh of all {len(made):,} segments at {store.note.copied:,} contacts, beside as many raw counts "
-        f"({len(sample)} made and scaled), CPU"
+        f"refresh of all {len(made):,} segments at {store.note.contacts:,} contacts, "
+        f"beside as many raw counts ({len(sample)} made and scaled), CPU"
     )
     line = at_least(what, time(cpu(ours)), time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3)
     return Outcome([line], table(("all live segments", "ours", "raw counts"), rows))
@@ -187,7 +187,7 @@ async def _slide(store: Store, before: int) -> None:
 async def sizes(store: Store) -> Outcome:
     """Compare the bytes of stored membership with the number of contacts."""
     caller = store.callers[THOUSAND]
-    await store.evaluate()
+    await store.evaluate(THOUSAND)
     sql = store.raw.sql(
         "SELECT count(*), coalesce(sum(length(bits)), 0), count(DISTINCT segment), coalesce(sum(n), 0) "
         "FROM segment_chunks WHERE workspace = {}"

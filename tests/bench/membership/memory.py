@@ -10,9 +10,8 @@ from typing import Any
 import httpx
 
 from bench.load import MEGABYTE, family, forget_peaks, memory, memory_of
-from bench.membership.notes import MAIN, THOUSAND
+from bench.membership.notes import THOUSAND
 from bench.membership.report import NOTHING, Line, Outcome, at_most, number, table
-from bench.membership.segments import DYNAMIC
 from bench.membership.store import Store
 from bench.membership.writes import next_batch, planned_changes
 from bench.progress import Progress
@@ -21,7 +20,7 @@ from live import Live, running
 
 QUARTERS = 4
 # In each quarter.
-COUNTS, PAGES, UPDATES, IMPORTS = 600, 200, 500, 3
+COUNTS, PAGES, UPDATES, IMPORTS = 1_000, 200, 500, 3
 AT_ONCE = 16
 MOST_IDLE = 150
 # A server may grow by so much from the first quarter to the end, and still be called flat.
@@ -30,7 +29,7 @@ FLAT = 1.1
 
 @dataclass
 class _Busy:
-    """What keeps a server busy: requests of every kind on the two workspaces that hold segments."""
+    """What keeps a server busy: requests of every kind in a workspace of a thousand live segments."""
 
     store: Store
     client: httpx.AsyncClient
@@ -38,17 +37,11 @@ class _Busy:
 
     async def quarter(self) -> None:
         """Do a quarter of the work; updates and imports are those of the benchmark of writes."""
-        made = self.store.note.of_kind(DYNAMIC)
-        live = self.store.note.live[THOUSAND]
-        await self._many(
-            [self._get(MAIN, "misar", _counted(self.rng.choice(made).id)) for _ in range(COUNTS)]
-        )
-        await self._many(
-            [self._get(THOUSAND, "misar", _counted(self.rng.choice(live).id)) for _ in range(COUNTS)]
-        )
-        last = self.store.note.contacts
-        pages = [_paged(self.rng.choice(made).id, self.rng.randrange(last)) for _ in range(PAGES)]
-        await self._many([self._get(MAIN, "topmail", page) for page in pages])
+        live = [self.rng.choice(self.store.note.live[THOUSAND]).id for _ in range(COUNTS + PAGES)]
+        await self._many([self._get("misar", _counted(id_)) for id_ in live[:COUNTS]])
+        offsets = [self.rng.randrange(self.store.note.contacts // 10) for _ in range(PAGES)]
+        pages = [_paged(id_, offset) for id_, offset in zip(live[COUNTS:], offsets, strict=True)]
+        await self._many([self._get("topmail", page) for page in pages])
         planned = await planned_changes(self.store, UPDATES, self.rng)
         await self._many([self._change(id_, change) for id_, change in planned])
         for _ in range(IMPORTS):
@@ -58,15 +51,15 @@ class _Busy:
         for first in range(0, len(calls), AT_ONCE):
             await asyncio.gather(*calls[first : first + AT_ONCE])
 
-    def _key(self, workspace: str, dialect: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.store.note.keys[workspace][dialect]}"}
+    def _key(self, dialect: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.store.note.keys[THOUSAND][dialect]}"}
 
-    async def _get(self, workspace: str, dialect: str, path: str) -> None:
-        (await self.client.get(path, headers=self._key(workspace, dialect))).raise_for_status()
+    async def _get(self, dialect: str, path: str) -> None:
+        (await self.client.get(path, headers=self._key(dialect))).raise_for_status()
 
     async def _change(self, id_: str, change: Change) -> None:
         answer = await self.client.patch(
-            f"/mail/v1/contacts/{id_}", json=_body(change), headers=self._key(THOUSAND, "misar")
+            f"/mail/v1/contacts/{id_}", json=_body(change), headers=self._key("misar")
         )
         answer.raise_for_status()
 
@@ -74,7 +67,7 @@ class _Busy:
         answer = await self.client.post(
             "/mail/v1/contacts/import",
             json={"contacts": [_body(change) for change in batch]},
-            headers=self._key(THOUSAND, "misar"),
+            headers=self._key("misar"),
         )
         answer.raise_for_status()
 
@@ -100,7 +93,7 @@ def _body(change: Change) -> dict[str, Any]:
 
 async def watch(store: Store) -> Outcome:
     """Watch the memory from the start, idle, to the end of the work."""
-    await store.evaluate()
+    await store.evaluate(THOUSAND)
     async with running(store.url) as live, httpx.AsyncClient(base_url=live.base, timeout=300) as client:
         forget_peaks(live.pid)
         each = ", ".join(f"{number(memory_of(pid)['VmRSS'] / MEGABYTE)} MiB" for pid in family(live.pid))

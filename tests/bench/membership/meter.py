@@ -92,6 +92,19 @@ class Meter:
         used = {pid: spent - servers.get(pid, 0) for pid, spent in (await self._servers()).items()}
         return Cost(wall_, client, sum(used.values()) / 1e9)
 
+    async def _times(self, work: Work, most: int) -> int:
+        """Return how often work is to be done to last long enough, where that is more than once."""
+        times, spent = 1, 0.0
+        await work(1)
+        while times < most:
+            began = time.perf_counter()
+            await work(times)
+            spent = time.perf_counter() - began
+            if spent >= SECONDS / 4:
+                break
+            times *= 4
+        return max(1, min(most, int(times * SECONDS / max(spent, 1e-9))))
+
     async def _servers(self) -> dict[int, int]:
         """Return the nanoseconds that each process serving the databases has run."""
         if self._watch is None:
@@ -120,9 +133,7 @@ class Meter:
         """
         times: dict[str, int] = {}
         for name, work in sides.items():
-            await work(1)
-            once = (await self.cost(lambda work=work: work(1))).wall  # type: ignore[misc]
-            times[name] = max(1, min(most_times, int(SECONDS / once)))
+            times[name] = await self._times(work, most_times)
         costs: dict[str, list[Cost]] = {name: [] for name in sides}
         for turn in range(rounds):
             # Who comes first changes: what the one leaves in the caches shall not always help the other.

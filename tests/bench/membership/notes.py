@@ -13,7 +13,9 @@ NONE, HUNDRED, THOUSAND = "none", "hundred", "thousand"
 # The workspaces that are written to, and how many live segments each has.
 LIVE: Final = {NONE: 0, HUNDRED: 100, THOUSAND: 1_000}
 # Moves when what is built becomes another.
-FORMAT: Final = 1
+FORMAT: Final = 2
+# The keys of a workspace by dialect.
+Keyring = dict[str, str]
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -24,18 +26,17 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct):
-    """A database that was built: how many contacts the workspaces have, their keys and their segments."""
+    """A database that was built: how many contacts each workspace has, the keys and the segments."""
 
-    revision: str
     contacts: int
-    copied: int
-    keys: dict[str, dict[str, str]]
-    kinds: list[Made]
-    live: dict[str, list[Made]]
-    evaluated: bool = False
-    """Whether the live segments were evaluated since the contacts were copied."""
+    keys: dict[str, Keyring]
+    kinds: list[Made] = []
+    live: dict[str, list[Made]] = {}
+    evaluated: list[str] = []
+    """Which workspaces had their live segments evaluated since the contacts were copied."""
     imported: int = 0
     """How many addresses imports have brought so far."""
+    revision: str = msgspec.field(default_factory=migrate.latest)
     format: int = FORMAT
 
     def of_kind(self, kind: str) -> list[Made]:
@@ -43,7 +44,7 @@ class Note(msgspec.Struct):
         return [one for one in self.kinds if one.spec.kind == kind]
 
     def named(self, name: str) -> Made:
-        """Return a segment of the main workspace by its name."""
+        """Return a segment of the thirty of each kind by its name."""
         return next(one for one in self.kinds if one.spec.name == name)
 
     def write(self, path: Path) -> None:
@@ -51,11 +52,11 @@ class Note(msgspec.Struct):
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
 
 
-def read(path: Path, contacts: int) -> Note | None:
+def read(path: Path) -> Note | None:
     """Return the note of a database that may be used again."""
     if not path.exists():
         return None
     found = msgspec.json.decode(path.read_bytes())
-    if (found["format"], found["revision"], found["contacts"]) != (FORMAT, migrate.latest(), contacts):
+    if (found["format"], found["revision"]) != (FORMAT, migrate.latest()):
         return None
     return msgspec.json.decode(path.read_bytes(), type=Note)

@@ -1,6 +1,8 @@
 """Where the databases of a run stand: in a folder that is kept, or in one that is gone afterwards."""
 
+import asyncio
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -39,6 +41,25 @@ class Place:
                 each.unlink()
         return f"sqlite:///{self._within / name}.db"
 
+    async def copy(self, name: str, other: str) -> str:
+        """Copy a database that nobody uses; return the URL of the copy."""
+        if self._server is None:
+            url = await self.database(other, anew=True)
+            one, two = (self._within / f"{each}.db" for each in (name, other))
+            await asyncio.to_thread(shutil.copyfile, one, two)
+            return url
+        connection: Any = await asyncpg.connect(self._server)
+        try:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{other}" WITH (FORCE)')
+            await connection.execute(f'CREATE DATABASE "{other}" TEMPLATE "{name}"', timeout=None)
+        finally:
+            await connection.close()
+        return await self.database(other, anew=False)
+
+    def forget(self, name: str) -> None:
+        """Forget what the database of a name holds."""
+        self.note(name).unlink(missing_ok=True)
+
     def note(self, name: str) -> Path:
         """Return the file that tells what the database of a name holds."""
         return self._within / f"{self.kind}-{name}.json"
@@ -69,7 +90,7 @@ async def _have(server: str, name: str, *, anew: bool) -> None:
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             await connection.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
-            await connection.execute(f'ALTER DATABASE "{name}" SET max_parallel_workers_per_gather = 0')
+        await connection.execute(f'ALTER DATABASE "{name}" SET max_parallel_workers_per_gather = 0')
     finally:
         await connection.close()
 

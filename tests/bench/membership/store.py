@@ -79,15 +79,18 @@ class Store:
         """Keep the note."""
         self.note.write(self.path)
 
-    async def evaluate(self) -> None:
-        """See that the live segments are evaluated: their contacts were copied behind their back."""
-        if self.note.evaluated:
-            return
-        with Progress("live segments evaluated first", len(self.note.live)) as progress:
-            for name in self.note.live:
+    async def evaluate(self, *names: str) -> None:
+        """See that live segments are evaluated: their contacts were copied behind their back."""
+        missing = [name for name in names if name not in self.note.evaluated]
+        for name in missing:
+            with Progress(f"live segments evaluated: {name}", 1) as progress:
                 await product.refresh_all(self.engine, self.callers[name])
                 progress.step()
-        self.note.evaluated = True
+            self.evaluated(name)
+
+    def evaluated(self, name: str) -> None:
+        """Note that the live segments of a workspace are evaluated."""
+        self.note.evaluated = sorted({*self.note.evaluated, name})
         self.save()
 
     async def require_true(self) -> None:
