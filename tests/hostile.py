@@ -159,7 +159,11 @@ class Maker:
         key = "filterCriteria" if "Platform" in operation else SPOKEN[self.dialect.name].condition
         if operation.startswith("preview"):
             return {key: self.condition()}
-        segment = {"name": f"Segment {self.made}", key: self.condition()}
+        segment: dict[str, Any] = {"name": f"Segment {self.made}", key: self.condition()}
+        if operation == "dryRunSegment":
+            # Some of Misar's are static, and refused.
+            replaced = {"segment_id": self.rng.choice(self.known.segments)}
+            return segment | (replaced if self.rng.random() < 0.5 else {})
         kind = {"segment_type": self.rng.choice(("dynamic", "static"))}
         return segment | (kind if operation.startswith("create") else {})
 

@@ -80,6 +80,7 @@ async def test_a_row_is_explained(crowds: Mapping[str, Crowd], row: spec_data.Ro
     names = some(row.members, turn) + some(frozenset(crowd.contacts) - row.members, turn)
     expected = {name: (name in row.members,) * 2 for name in names}
     assert await say(crowd, segment, now, names) == expected
+    await Segments(crowd.engine, lambda: now).delete(caller_of(crowd), segment.id)
 
 
 async def test_random_conditions_are_explained(

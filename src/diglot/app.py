@@ -31,6 +31,7 @@ from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.deliveries import Deliveries
+from diglot.service.dry_run import DryRuns
 from diglot.service.events import Events
 from diglot.service.explain import Explanations
 from diglot.service.key_uses import KeyUses
@@ -110,6 +111,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         repeats=Repeats(engine, clock),
         webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),
         explanations=Explanations(engine, clock),
+        dry_runs=DryRuns(engine, clock),
         strict=settings.strict,
     )
 

@@ -16,7 +16,7 @@ import generate
 import spec_data
 from diglot.conditions import tree
 from diglot.model.pages import Sort
-from diglot.storage import contacts, scans
+from diglot.storage import contacts, dry_counts, scans
 from diglot.storage.backends import POSTGRESQL, SQLITE, Backend, Sql
 from diglot.storage.compile import Compiled, compile_condition
 from diglot.storage.engine import sqlite_path
@@ -161,3 +161,52 @@ def test_no_value_is_in_the_statement(backend: Backend) -> None:
     found, sql = compiled(condition, backend)
     assert "DROP" not in sql.text
     assert any(nasty in str(value) for value in found.values.values())
+
+
+def questions(number: int) -> list[dry_counts.Question]:
+    """Return pairs of random conditions, with few predicates, so that shapes and predicates come again."""
+    found = []
+    for seed in range(number):
+        rng = Random(seed)
+        fields = rng.sample(("email", "tags", "attributes.a", "lists", "last_opened_at"), 2)
+        again = Random(seed % 20)
+        few = [canonical.read(generate.predicate(again, field, ids=LISTS), "UTC") for field in fields]
+        condition, current = grouped(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
+        found.append(dry_counts.Question(1, condition, current, 0, UTC))
+    return found
+
+
+def grouped(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
+    """Group some predicates at random; at the root it may be a draft."""
+    if depth == 3 and rng.random() < 0.1:
+        return tree.DRAFT
+    if depth == 0 or rng.random() < 0.2:
+        return rng.choice(few)
+    if rng.random() < 0.2:
+        return tree.Not(grouped(rng, few, depth - 1 if depth < 3 else 2))
+    items = tuple(grouped(rng, few, min(depth, 3) - 1) for _ in range(rng.randint(1, 3)))
+    return rng.choice((tree.All, tree.Any))(items)
+
+
+async def test_a_dry_run_scans_once_and_asks_each_predicate_once(connection: sqlite3.Connection) -> None:
+    """All counts come from one walk along the primary key, over flags that were made there."""
+    for question in questions(100):
+        asked = dry_counts.counting(question, SQLITE)
+        sql = SQLITE.compile(asked.build())
+        assert odd(connection, sql) == set()
+        steps = plan(connection, sql)
+        assert len([step for step in steps if " contacts " in step]) == 1
+        assert "CO-ROUTINE flags" in steps
+        assert "?" not in sql.text.partition("FROM (")[0], "a predicate stands outside of the flags"
+
+
+@BACKENDS
+def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
+    """Groups of the same predicates in another order are other shapes."""
+    statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
+    for question in questions(400):
+        asked = dry_counts.counting(question, backend)
+        sql = backend.compile(asked.build())
+        statements.setdefault(asked.shape, set()).add((sql.text, sql.names))
+    assert len(statements) < 400, "no shape came again"
+    assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}

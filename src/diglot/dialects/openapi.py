@@ -84,7 +84,7 @@ def _operation(operation: Operation, surface: Surface) -> dict[str, Any]:
         "summary": operation.summary,
     }
     parameters = [*_path_parameters(operation), *_query_parameters(operation)]
-    if _may_be_named(operation):
+    if operation.may_be_named:
         parameters.append(_IDEMPOTENCY_KEY)
     if parameters:
         described["parameters"] = parameters
@@ -93,10 +93,6 @@ def _operation(operation: Operation, surface: Surface) -> dict[str, Any]:
         described["requestBody"] = {"required": not operation.body_optional, "content": content}
     described["responses"] = _responses(operation, surface)
     return described
-
-
-def _may_be_named(operation: Operation) -> bool:
-    return operation.method != "GET" and not operation.secret
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -144,13 +140,13 @@ def _reference(kind: type[msgspec.Struct | str]) -> dict[str, Any]:
 
 def _responses(operation: Operation, surface: Surface) -> dict[str, Any]:
     statuses = [401, 403, 429, 500]
-    if operation.query is not None or operation.body is not None or _may_be_named(operation):
+    if operation.query is not None or operation.body is not None or operation.may_be_named:
         statuses.append(400)
     if operation.body is not None:
         statuses += [413, 415]
     if _names_a_thing(operation):
         statuses.append(404)
-    if _may_be_named(operation) or operation.conflict:
+    if operation.may_be_named or operation.conflict:
         statuses.append(409)
     success = {"description": "Success.", "content": _content(operation.answer)}
     described = _FAULTS | ({409: _CONFLICT} if operation.conflict else {})

@@ -38,6 +38,8 @@ class Operation:
     names: bool = False
     # Clients send it again when no answer came, without a name for it: once within seconds is enough.
     retried: bool = False
+    # It changes nothing, though it is no GET: there is nothing to do once, and nothing to keep.
+    reads: bool = False
     # Its answer shows a secret once, so it is kept nowhere.
     secret: bool = False
 
@@ -45,6 +47,11 @@ class Operation:
     def media(self) -> tuple[str, ...]:
         """The media types of the body that the call reads."""
         return (JSON, *self.other_bodies)
+
+    @property
+    def may_be_named(self) -> bool:
+        """Whether a client may name a request, to have it done once."""
+        return not (self.method == "GET" or self.reads or self.secret)
 
     @property
     def has_id(self) -> bool:

@@ -31,7 +31,7 @@ class _Created(msgspec.Struct):
 def may_be(call: Call) -> bool:
     """Tell whether a call may be a repetition of one that was answered already."""
     operation = call.operation
-    if operation.method == "GET" or operation.secret:
+    if not operation.may_be_named:
         return False
     return operation.retried or header(call.request, b"idempotency-key") is not None
 

@@ -161,6 +161,15 @@ def mode(group: tree.All | tree.Any, words: Words) -> str:
     return next(word for word, meaning in words.modes.items() if meaning == wanted)
 
 
+def placed(node: tree.Node, path: Path) -> Iterator[Path]:
+    """Yield where the rules of a condition stand that a dialect wrote at a path, in their order."""
+    if not isinstance(node, tree.All | tree.Any):
+        yield path
+        return
+    for index, item in enumerate(node.items):
+        yield from placed(item, (*path, RULES, index))
+
+
 def _item(node: tree.Node, words: Words) -> dict[str, Any]:
     return _group(node, words) if isinstance(node, tree.All | tree.Any) else rule(node, words)
 

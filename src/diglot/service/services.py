@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
+from diglot.service.dry_run import DryRuns
 from diglot.service.events import Events
 from diglot.service.explain import Explanations
 from diglot.service.keys import Keys
@@ -34,6 +35,7 @@ class Services:
     repeats: Repeats
     webhooks: Webhooks
     explanations: Explanations
+    dry_runs: DryRuns
     strict: bool = False
 
     def within(self, transaction: Transaction) -> "Services":
@@ -51,4 +53,5 @@ class Services:
             events=replace(self.events, engine=inside),
             tags=replace(self.tags, engine=inside),
             explanations=replace(self.explanations, engine=inside),
+            dry_runs=replace(self.dry_runs, engine=inside),
         )

@@ -17,10 +17,11 @@ from diglot.service.segments import KEEP, NewSegment, SegmentChange
 _PREVIEW: Final = Window(0, 10)
 _LONGEST_NAME: Final = 200
 _LONGEST_DESCRIPTION: Final = 1000
+_LONGEST_ID: Final = 200
 _TYPES: Final = tuple(each.value for each in SegmentType)
 # What stands in the place of an id while a segment is being made.
 _UNSAVED: Final = "new"
-_CRITERIA: Final = "filter_criteria"
+CRITERIA: Final = "filter_criteria"
 
 
 def named(call: Call) -> str | None:
@@ -37,7 +38,7 @@ async def page(call: Call) -> tuple[pages.Paging, Page[CountedSegment]]:
 async def create(call: Call) -> CountedSegment:
     """Make the segment of the body."""
     reader = Reader(await call.members(unique=True))
-    reader.required("name", "segment_type", _CRITERIA)
+    reader.required("name", "segment_type", CRITERIA)
     name = reader.name("name", _LONGEST_NAME)
     description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
     kind = reader.choice("segment_type", _TYPES)
@@ -102,16 +103,30 @@ async def preview_of(call: Call, condition: Condition) -> Page[Contact]:
 async def preview_given(call: Call) -> Page[Contact]:
     """Preview the rules of the body, or without any the segment of the path; `new` names no segment."""
     if call.path["segment_id"] == _UNSAVED:
-        condition = given_condition(call, await call.members(unique=True), _CRITERIA, WORDS)
+        condition = given_condition(call, await call.members(unique=True), CRITERIA, WORDS)
         return await preview_of(call, condition)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
         body = await call.body_if_any()
         members = bodies.read_members(body, unique=True) if body else {}
-        if _CRITERIA not in members:
+        if CRITERIA not in members:
             return await preview(call)
-        condition = given_condition(call, members, _CRITERIA, WORDS)
+        condition = given_condition(call, members, CRITERIA, WORDS)
     await call.services.segments.get(call.caller, named(call))
     return await preview_of(call, condition)
+
+
+async def tried(call: Call) -> tuple[Condition, str | None]:
+    """Return the condition of a body that is tried, and the segment in whose place."""
+    reader = Reader(await call.members(unique=True))
+    reader.required(CRITERIA)
+    reader.name("name", _LONGEST_NAME)
+    reader.text_or_null("description", _LONGEST_DESCRIPTION)
+    reader.choice("segment_type", _TYPES)
+    condition = _condition(call, reader)
+    segment_id = reader.text("segment_id", _LONGEST_ID)
+    reader.finish()
+    assert not isinstance(condition, Missing)
+    return condition, None if isinstance(segment_id, Missing) else segment_id
 
 
 async def change_members(call: Call) -> CountedSegment:
@@ -131,7 +146,7 @@ def given_condition(call: Call, members: bodies.Members, key: str, words: Words)
     return condition
 
 
-def _condition(call: Call, reader: Reader, key: str = _CRITERIA, words: Words = WORDS) -> Condition | Missing:
+def _condition(call: Call, reader: Reader, key: str = CRITERIA, words: Words = WORDS) -> Condition | Missing:
     return reader.condition(key, show.NAME, words, call.caller, strict=call.services.strict)
 
 

@@ -2,11 +2,21 @@
 
 from typing import Final
 
-from diglot.dialects.topmail.routes import contacts, conversions, explain, lists, segments, tags, webhooks
+from diglot.dialects.topmail.routes import (
+    contacts,
+    conversions,
+    dry_run,
+    explain,
+    lists,
+    segments,
+    tags,
+    webhooks,
+)
 
 ENDPOINTS: Final = (
     *segments.ENDPOINTS,
     *explain.ENDPOINTS,
+    *dry_run.ENDPOINTS,
     *contacts.ENDPOINTS,
     *lists.ENDPOINTS,
     *tags.ENDPOINTS,

@@ -16,8 +16,8 @@ from diglot.service.segments import KEEP, NewSegment, SegmentChange
 
 _TAG: Final = "segments"
 _ONE: Final = "/segments/{segment_id:str}"
-_LONGEST_NAME: Final = 100
-_DRAFT: Final = Condition(DRAFT, Source(show.NAME, write(DRAFT, WORDS)))
+LONGEST_NAME: Final = 100
+DRAFT_CONDITION: Final = Condition(DRAFT, Source(show.NAME, write(DRAFT, WORDS)))
 
 
 @Operation(
@@ -53,11 +53,11 @@ async def list_segments(call: Call) -> wire.SegmentListAnswer:
 async def create_segment(call: Call) -> wire.SegmentAnswer:
     reader = Reader(await call.members(unique=True))
     reader.required("name")
-    name = reader.name("name", _LONGEST_NAME)
+    name = reader.name("name", LONGEST_NAME)
     condition = reader.condition("conditions", show.NAME, WORDS, call.caller, strict=call.services.strict)
     reader.finish()
     assert not isinstance(name, Missing)
-    new = NewSegment(name, _DRAFT if isinstance(condition, Missing) else condition)
+    new = NewSegment(name, DRAFT_CONDITION if isinstance(condition, Missing) else condition)
     segment = await call.services.segments.create(call.caller, new)
     return wire.SegmentAnswer(show.segment(segment))
 
@@ -90,7 +90,7 @@ async def update_segment(call: Call) -> wire.SegmentAnswer:
     id_ = read_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         reader = Reader(await call.members(unique=True))
-        name = reader.name("name", _LONGEST_NAME)
+        name = reader.name("name", LONGEST_NAME)
         condition = reader.condition("conditions", show.NAME, WORDS, call.caller, strict=call.services.strict)
         reader.finish()
     change = SegmentChange(

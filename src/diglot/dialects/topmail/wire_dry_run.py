@@ -1,0 +1,55 @@
+"""Topmail's shapes: trying conditions that are not stored. The vendor has no such call."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from diglot.dialects.topmail.wire import Conditions, Contact, Count, Name, Time
+
+RuleObject = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Rule"})]
+AnySegmentId = Annotated[str, Meta(description="A dynamic segment whose conditions these would replace.")]
+
+
+class DryRun(msgspec.Struct, frozen=True):
+    """A new segment as it would be created, of which only the conditions count.
+
+    With `segment_id`, in the place of that segment's; then they are required.
+    """
+
+    conditions: Conditions | UnsetType = UNSET
+    segment_id: AnySegmentId | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+
+
+class CountedRule(msgspec.Struct, frozen=True):
+    """A rule, where it stands in the body, and how many contacts it alone is true of."""
+
+    path: Annotated[str, Meta(examples=["conditions.rules.0"])]
+    rule: RuleObject
+    count: Count
+
+
+class DryRunData(msgspec.Struct, frozen=True):
+    """Who would be a member, all at `as_of`; each sample has the 10 newest.
+
+    The current total, who would enter and leave, and the revision that would be replaced are null without a
+    `segment_id`. The total is the current one and who enters, without who leaves.
+    """
+
+    total: Count
+    current_total: Count | None
+    entering: Count | None
+    leaving: Count | None
+    predicates: list[CountedRule]
+    sample: list[Contact]
+    entering_sample: list[Contact] | None
+    leaving_sample: list[Contact] | None
+    revision: Count | None
+    as_of: Time
+
+
+class DryRunAnswer(msgspec.Struct, frozen=True):
+    """What the conditions would find."""
+
+    data: DryRunData
