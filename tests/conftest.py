@@ -8,9 +8,12 @@ from random import SystemRandom
 import pytest
 import pytest_asyncio
 
+from diglot.service import current
+from diglot.storage import memberships
 from diglot.storage.engine import Engine, connect
 from engines import DATABASES, Database
 from live import Live, running
+from worlds import World, worlds
 
 Tally = Callable[[str, str, int], None]
 _TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
@@ -80,6 +83,18 @@ async def engine(url: str) -> AsyncIterator[Engine]:
     await found.open()
     yield found
     await found.close()
+
+
+@pytest_asyncio.fixture
+async def world(
+    url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
+    monkeypatch.setattr(memberships, "FOLD_AT", 25)
+    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
+    monkeypatch.setattr(current, "SWEPT_FROM", 2)
+    async with worlds(url, pytestconfig.stash[SEED]) as found:
+        yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,40 +1,25 @@
 """Memberships that are kept current: after any writes they are what a full evaluation finds."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 import canonical
-from conftest import SEED
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError
 from diglot.model.contacts import Change
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
-from diglot.service import current
+from diglot.service import evaluation
 from diglot.service.contacts import Contacts
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import Workspaces
-from diglot.storage import memberships, workspaces
+from diglot.storage import workspaces
 from diglot.storage.changes import Change as Moved
 from diglot.storage.engine import Inside, Transaction
 from diglot.storage.overlay import Overlay, Row
-from worlds import World, worlds
-
-
-@pytest_asyncio.fixture
-async def world(
-    url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[World]:
-    """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
-    monkeypatch.setattr(memberships, "FOLD_AT", 25)
-    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
-    monkeypatch.setattr(current, "SWEPT_FROM", 2)
-    async with worlds(url, pytestconfig.stash[SEED]) as found:
-        yield found
+from worlds import World
 
 
 async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
@@ -45,8 +30,34 @@ async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
         await world.step()
         if world.rng.random() < 0.1:
             await world.check()
+        if world.rng.random() < 0.05:
+            await world.verify()
     await world.move_zone()
     await world.check()
+    await world.verify()
+
+
+async def test_random_writes_around_evaluations(
+    world: World, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments are evaluated in the background, while everything goes on, edits of them too."""
+    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 5)
+    for _ in range(8):
+        await world._create()
+    for _ in range(6):
+        await world._segment()
+    for _ in range(pytestconfig.getoption("--world-steps")):
+        await world.step()
+        if world.rng.random() < 0.3:
+            await world.build()
+        if world.rng.random() < 0.1:
+            await world.edit()
+        if world.rng.random() < 0.05:
+            await world.verify()
+    await world.check()
+    await world.build_all()
+    await world.check()
+    await world.verify()
 
 
 async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
@@ -117,6 +128,7 @@ async def test_a_field_that_nobody_looked_at_for_a_while(world: World) -> None:
     await service.create(world.caller, NewSegment("second", lasts))
     for _ in range(4):
         await world.check()
+        await world.verify()
         world.now += 2 * dates.DAY
 
 

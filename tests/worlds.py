@@ -17,13 +17,16 @@ from diglot.errors import NotFound
 from diglot.model.contacts import Change
 from diglot.model.segments import Condition, MemberAction, MemberChange, SegmentType, Source
 from diglot.model.workspaces import Caller
+from diglot.service.building import Building, Scan
 from diglot.service.contacts import Contacts
 from diglot.service.current import live_now, tick
 from diglot.service.lists import Lists, NewList
 from diglot.service.segments import NewSegment, SegmentChange, Segments
+from diglot.service.verification import Verification
 from diglot.service.workspaces import Workspaces, get_or_create
-from diglot.storage import memberships, workspaces
+from diglot.storage import expiry, memberships, upkeep, workspaces
 from diglot.storage.engine import Engine, Transaction, connect
+from diglot.storage.upkeep import Place
 from memberships import EVERYBODY, compare, replayed
 
 NOW = 1_772_366_400_000_000
@@ -49,9 +52,12 @@ class World:
     lists: list[str] = field(default_factory=list)
     dynamic: list[str] = field(default_factory=list)
     instants: list[int] = field(default_factory=list)
+    scans: list[Scan] = field(default_factory=list)
     made: int = 0
     # The last condition, as it was written.
     drawn: Any = None
+    # Whether the log says how everything came to be.
+    is_whole: bool = True
 
     @property
     def engine(self) -> Engine:
@@ -143,11 +149,15 @@ class World:
         made = await Segments(self.engine, self.clock).create_counted(self.caller, new)
         self.segments.append(made.segment.id)
 
+    async def edit(self) -> None:
+        """Change the condition of a segment."""
+        change = SegmentChange(condition=self.condition())
+        id_ = self.rng.choice(self.segments)
+        await Segments(self.engine, self.clock).change_counted(self.caller, id_, change)
+
     async def _edit(self) -> None:
         if self.segments:
-            change = SegmentChange(condition=self.condition())
-            id_ = self.rng.choice(self.segments)
-            await Segments(self.engine, self.clock).change_counted(self.caller, id_, change)
+            await self.edit()
             await Segments(self.engine, self.clock).refresh(self.caller, self.rng.choice(self.segments))
 
     async def _drop(self) -> None:
@@ -197,6 +207,31 @@ class World:
                 await Lists(self.engine, self.clock).remove(self.caller, one, contact)
             except NotFound:
                 return
+
+    async def build(self) -> None:
+        """Scan for a segment that waits to be evaluated, or store what an earlier scan found."""
+        building = Building(self.engine, self.clock)
+        if self.scans and self.rng.random() < 0.5:
+            scan = self.scans.pop(self.rng.randrange(len(self.scans)))
+            if await building.store(scan):
+                await self.check()
+        elif waiting := await self.engine.read(upkeep.pending_segments):
+            place = self.rng.choice(waiting)
+            scan_ = await building.scan(place)
+            self.scans += [] if scan_ is None else [scan_]
+
+    async def build_all(self) -> None:
+        """Evaluate everything that waits for it."""
+        while waiting := await self.engine.read(upkeep.pending_segments):
+            assert await Building(self.engine, self.clock).build(waiting[0])
+
+    async def verify(self) -> None:
+        """Verify every segment in one of the processes: there is nothing to repair."""
+        workspace = self.caller.workspace
+        verification = Verification(self.engine, self.clock)
+        for number in await self.engine.read(lambda tx: expiry.segments_of(tx, workspace)):
+            verdict = await verification.verify(Place(workspace, number))
+            assert verdict is None or verdict.is_right, (number, verdict)
 
     async def move_zone(self) -> None:
         """Set another time zone."""
@@ -264,7 +299,8 @@ class World:
         """Compare every membership, its count, its pages and the replayed log, in both processes."""
         for engine in self.engines:
             await self.compare(engine)
-        await replayed(self.engine, self.caller.workspace)
+        if self.is_whole:
+            await replayed(self.engine, self.caller.workspace)
         now = self.now
         for id_ in (*self.segments, *self.statics):
             counts = [

@@ -45,10 +45,13 @@ from diglot.service.services import Services
 from diglot.service.sessions import Sessions
 from diglot.service.tags import Tags
 from diglot.service.targets import read_targets
+from diglot.service.upkeep import Upkeep
 from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
-from diglot.storage import migrate, workspaces
+from diglot.storage import figures, migrate, workspaces
 from diglot.storage.engine import Engine, connect
+from diglot.upkeep.metrics import TEXT, written
+from diglot.upkeep.worker import Worker as Keeper
 
 log = logging.getLogger("diglot")
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -56,21 +59,21 @@ _ALLOWED: Final = "allowed"
 _ELSEWHERE: Final = "elsewhere"
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock, deliver: bool = True) -> http.App:
+def create_app(settings: Settings, *, clock: Clock = system_clock, works: bool = True) -> http.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
-    Without `deliver` the outbox fills and nothing is sent.
+    Unless it `works` it does nothing but answer: the outbox fills and nothing is sent, nothing is kept up.
     """
     engine = connect(settings.database)
     uses = KeyUses(engine)
-    delivering = [_delivering(engine, clock, settings)] if deliver else []
+    working = [part(engine, clock, settings) for part in (_delivering, _keeping_up) if works]
     app = Litestar(
         route_handlers=_routes(settings),
         exception_handlers={Exception: _render},
         lifespan=[
             _lifespan(engine, settings, uses),
             lambda app: app.state[_ELSEWHERE].opened(),
-            *delivering,
+            *working,
         ],
         openapi_config=None,
         logging_config=None,
@@ -82,7 +85,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, deliver: bool
     return http.Outer(
         app,  # type: ignore[arg-type]
         allowed,
-        _healthy(engine),
+        {http.HEALTH: _health(engine), http.METRICS: _metrics(engine, clock)},
         elsewhere=elsewhere.way,
         access_log=settings.access_log,
     )
@@ -161,20 +164,46 @@ def _delivering(engine: Engine, clock: Clock, settings: Settings) -> Callable[[L
     return lifespan
 
 
+def _keeping_up(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        hours, days = settings.verify_hours, settings.history_days
+        worker = Keeper(Upkeep(engine, clock, verify_hours=hours, history_days=days))
+        running = asyncio.create_task(worker.run())
+        try:
+            yield
+        finally:
+            await worker.stop(running)
+
+    return lifespan
+
+
 def _message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
     return dialect_named(webhook.dialect).message(webhook, delivery, now)
 
 
-def _healthy(engine: Engine) -> Callable[[], Any]:
-    async def healthy() -> bool:
+def _health(engine: Engine) -> Callable[[], Any]:
+    async def health() -> http.Page:
         try:
             await engine.read(workspaces.any_row)
         except Exception:
             log.exception("the health check cannot read the database")
-            return False
-        return True
+            return http.Page(503, "application/json", b'{"status":"database"}')
+        return http.Page(200, "application/json", b'{"status":"ok"}')
 
-    return healthy
+    return health
+
+
+def _metrics(engine: Engine, clock: Clock) -> Callable[[], Any]:
+    async def metrics() -> http.Page:
+        try:
+            found = await engine.read(lambda tx: figures.read(tx, clock()))
+        except Exception:
+            log.exception("the metrics cannot be read")
+            return http.Page(503, TEXT, b"")
+        return http.Page(200, TEXT, written(found))
+
+    return metrics
 
 
 def _elsewhere(app: Litestar, settings: Settings) -> PassThrough:

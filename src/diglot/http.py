@@ -1,4 +1,4 @@
-"""The outer ASGI wrapper: request ids, HEAD, OPTIONS, NUL in paths, unread bodies, access log, health check.
+"""The outer ASGI wrapper: request ids, HEAD, OPTIONS, NUL in paths, unread bodies, access log, own pages.
 
 Litestar's own middleware does not run for routing errors; this does.
 """
@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from diglot.dialects.answers import EXTRA_HEADERS
@@ -23,6 +24,7 @@ access = logging.getLogger("diglot.access")
 _REQUEST_ID: Final = b"x-request-id"
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH: Final = "/health"
+METRICS: Final = "/metrics"
 # A client reads its answer only after its body has gone out: what no call reads is read here, to this limit.
 MOST_UNREAD: Final = 64 * 1024 * 1024
 UNREAD_SECONDS: Final = 30
@@ -30,24 +32,34 @@ UNREAD_SECONDS: Final = 30
 _SHORT: Final = 65_536
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the server itself, for its operator."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
 class Outer:
     """Wraps the app. `allowed` tells the methods of a path, or None for a path that does not exist.
 
-    `elsewhere` returns the app that answers a request instead of the wrapped one, if any.
+    `own` makes the pages of the server itself, by path; `elsewhere` returns the app that answers a request
+    instead of the wrapped one, if any.
     """
 
     def __init__(
         self,
         app: App,
         allowed: Callable[[str], tuple[str, ...] | None],
-        healthy: Callable[[], Awaitable[bool]],
+        own: Mapping[str, Callable[[], Awaitable[Page]]],
         *,
         elsewhere: Callable[[Scope], App | None] = lambda scope: None,
         access_log: bool = False,
     ) -> None:
         self._app = app
         self._allowed = allowed
-        self._healthy = healthy
+        self._own = own
         self._elsewhere = elsewhere
         self._access_log = access_log
 
@@ -90,8 +102,10 @@ class Outer:
         if "\x00" in path:
             # No database takes it, and no id or route has it.
             scope = {**scope, "path": path.replace("\x00", "\ufffd"), "raw_path": b""}
-        if path == HEALTH and method in ("GET", "HEAD"):
-            await self._health(send)
+        if path in self._own and method in ("GET", "HEAD"):
+            page = await self._own[path]()
+            answering = send if method == "GET" else _without_body(send)
+            await plain(answering, page.status, page.body, [(b"content-type", page.media_type.encode())])
         elif (other := self._elsewhere(scope)) is not None:
             await other(scope, receive, send)
         elif method == "OPTIONS" and (allowed := self._allowed(path)) is not None:
@@ -100,12 +114,6 @@ class Outer:
             await self._app({**scope, "method": "GET"}, receive, _without_body(send))
         else:
             await self._app(scope, receive, send)
-
-    async def _health(self, send: Send) -> None:
-        if await self._healthy():
-            await plain(send, 200, b'{"status":"ok"}', [(b"content-type", b"application/json")])
-        else:
-            await plain(send, 503, b'{"status":"database"}', [(b"content-type", b"application/json")])
 
 
 class _Body:

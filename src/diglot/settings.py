@@ -20,6 +20,8 @@ MOST_REQUESTS: Final = 1_000_000
 # Names in the environment that are not settings: the file of settings, and what tests read.
 _NOT_SETTINGS: Final = ("CONFIG", "TEST_POSTGRESQL")
 MOST_SECONDS: Final = 3600
+MOST_HOURS: Final = 8_760
+MOST_DAYS: Final = 3_650
 _UPSTREAM: Final = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*|\[[0-9A-Fa-f:]+(?:\.[0-9.]+)?\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*/?"
@@ -35,7 +37,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     each vendor, `off`, or a number of requests that each key may make a minute with each call. An upstream
     is the URL that what Diglot does not serve of a dialect is passed on to, empty for none.
     `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks. `proxies`
-    is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For.
+    is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For. Every dynamic
+    segment is verified once in `verify_hours`, 0 for never; who entered and left is kept for `history_days`.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook_targets: str = "public"
     proxies: int = 0
     secure_cookies: bool = False
+    verify_hours: int = 24
+    history_days: int = 30
 
     @property
     def requests_a_minute(self) -> int | None:
@@ -88,11 +93,19 @@ def _check(settings: Settings) -> None:
         )
     if not 1 <= settings.upstream_timeout <= MOST_SECONDS:
         raise Misconfigured(f"upstream timeout {settings.upstream_timeout} is not from 1 to {MOST_SECONDS} s")
+    _check_upkeep(settings)
     _check_upstream("misar", settings.misar_upstream)
     _check_upstream("topmail", settings.topmail_upstream)
     read_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
+
+
+def _check_upkeep(settings: Settings) -> None:
+    if not 0 <= settings.verify_hours <= MOST_HOURS:
+        raise Misconfigured(f"verify hours {settings.verify_hours} is not from 0 (never) to {MOST_HOURS:,}")
+    if not 1 <= settings.history_days <= MOST_DAYS:
+        raise Misconfigured(f"history days {settings.history_days} is not from 1 to {MOST_DAYS:,}")
 
 
 def _check_upstream(dialect: str, url: str) -> None:

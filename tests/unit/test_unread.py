@@ -33,16 +33,13 @@ async def _refuse(scope: http.Scope, receive: http.Receive, send: http.Send) -> 
 
 
 async def _status(client: _Client, headers: list[tuple[bytes, bytes]]) -> int:
-    async def healthy() -> bool:
-        return True
-
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-    await http.Outer(_refuse, lambda path: None, healthy)(scope, client.receive, send)
+    await http.Outer(_refuse, lambda path: None, {})(scope, client.receive, send)
     return int(sent[0]["status"])
 
 

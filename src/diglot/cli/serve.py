@@ -52,6 +52,19 @@ from diglot.settings import load
     help="Where webhooks may lead: public, any, hosts, networks; separated by commas. [default: public]",
 )
 @click.option(
+    "--verify-hours",
+    type=int,
+    metavar="HOURS",
+    help="Evaluate every dynamic segment in full once in so many hours, and compare; 0 for never. "
+    "[default: 24]",
+)
+@click.option(
+    "--history-days",
+    type=int,
+    metavar="DAYS",
+    help="How long to keep who entered and left segments. [default: 30]",
+)
+@click.option(
     "--proxies",
     type=int,
     help="How many reverse proxies stand before the server: so many X-Forwarded-... entries are believed. "

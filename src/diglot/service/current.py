@@ -10,6 +10,7 @@ from typing import Final
 
 from pyroaring import BitMap
 
+from diglot.conditions import tree
 from diglot.conditions.relative import NEVER, Edge, edges_of
 from diglot.model.contacts import Contact
 from diglot.model.history import Cause, Moment
@@ -35,6 +36,9 @@ from diglot.storage.workspaces import Locked
 # Where more segments are evaluated at once, one walk over the contacts costs less than a scan for each.
 SWEPT_FROM: Final = 20
 NOBODY: Final[Mapping[int, Contact]] = {}
+# Time is followed for a segment of an older database from the first write or tick on; until it is evaluated,
+# what it is then is found by a scan.
+UNFOLLOWED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,11 @@ async def current(transaction: Transaction, workspace: int, locked: Locked, now:
     return Current(transaction, workspace, known, locked.evaluated_at, locked, now)
 
 
-async def tick(transaction: Transaction, workspace: int, now: int) -> None:
-    """Do to the stored memberships of a workspace what time did since."""
+async def tick(transaction: Transaction, workspace: int, now: int, rest: int = 0) -> None:
+    """Do to the stored memberships of a workspace what time did, if nobody did it within the last `rest`."""
     locked = await workspaces.lock(transaction, workspace, moves=False, now=now)
-    await current(transaction, workspace, locked, now)
+    if locked.evaluated_at <= now - rest:
+        await current(transaction, workspace, locked, now)
 
 
 async def live_now(transaction: Transaction, workspace: int, locked: Locked) -> Live:
@@ -99,14 +104,18 @@ async def _advance(transaction: Transaction, workspace: int, known: Live, now: i
     locked = await workspaces.lock(transaction, workspace, moves=False, now=now)
     if locked.evaluated_at >= now:
         return locked
-    by_segment = dict((await nexts(transaction, workspace, known, locked.clock_version)).by_segment)
-    due = frozenset(number for number, at in by_segment.items() if at <= now) & known.everything
+    found = (await nexts(transaction, workspace, known, locked.clock_version)).by_segment
+    by_segment = {number: at for number, at in found.items() if number in known.nodes}
+    new = frozenset(number for number, at in by_segment.items() if at == UNFOLLOWED)
+    due = frozenset(number for number, at in by_segment.items() if at <= now) - new
     passed = await passing.moved(transaction, workspace, known, due, locked.evaluated_at, now)
     moment = Moment(now, Cause.TIME)
     one = Current(transaction, workspace, known, now, locked, now)
     await record(one, passed.changes, moment)
     await store_all(one, passed.others, moment)
-    changes = await next_changes(one, due)
+    for number in sorted(new):
+        await watch_fields(one, known.nodes[number])
+    changes = dict.fromkeys(new, NEVER) | await next_changes(one, due | new)
     await memberships.set_next(transaction, workspace, changes)
     by_segment |= changes
     await workspaces.set_evaluated(transaction, workspace, now, min(by_segment.values(), default=NEVER))
@@ -126,6 +135,14 @@ async def store_all(one: Current, numbers: frozenset[int], moment: Moment) -> No
     for number in sorted(numbers & one.live.pending):
         await pending.forget(transaction, workspace, number)
         await memberships.changed_segments(transaction, workspace)
+
+
+async def watch_fields(one: Current, node: tree.Node) -> None:
+    """Keep the instants of the fields that a condition with days looks at."""
+    wanted = {edge.field for edge in edges_of(node)}
+    if wanted:
+        for name in sorted(wanted - await moments.watched(one.transaction, one.workspace)):
+            await moments.watch(one.transaction, one.workspace, name, one.live.zone)
 
 
 async def next_changes(one: Current, numbers: Iterable[int]) -> dict[int, int]:

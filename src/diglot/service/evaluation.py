@@ -9,8 +9,8 @@ from diglot.conditions import tree
 from diglot.conditions.relative import NEVER, edges_of
 from diglot.model.history import Cause, Moment
 from diglot.model.segments import Segment, SegmentType
-from diglot.service.current import Current, keep, live_now, next_changes, store_all
-from diglot.storage import membership, memberships, moments, pending, workspaces
+from diglot.service.current import Current, keep, live_now, next_changes, store_all, watch_fields
+from diglot.storage import membership, memberships, moments, pending, verifications, workspaces
 from diglot.storage.engine import Transaction
 from diglot.storage.live import LISTS
 from diglot.storage.workspaces import Locked
@@ -28,7 +28,7 @@ async def evaluate(one: Current, segment: Segment, cause: Cause, *, changed: boo
     transaction, workspace = one.transaction, one.workspace
     node, moment = segment.condition.tree, Moment(one.at, cause)
     if segment.type is SegmentType.DYNAMIC and changed:
-        await _watch_fields(one, node)
+        await watch_fields(one, node)
         state = await workspaces.state(transaction, workspace)
         if state.contact_count > EVALUATED_AT_ONCE and not tree.is_draft(node):
             return await _postpone(one, segment)
@@ -36,6 +36,8 @@ async def evaluate(one: Current, segment: Segment, cause: Cause, *, changed: boo
     if not tree.is_draft(node):
         found = await membership.evaluated(transaction, workspace, node, one.at, one.live.zone)
     kept = await keep(one, segment.number, found, moment)
+    if cause is Cause.REPAIRED and (differed := len(kept.entered) + len(kept.left)):
+        await verifications.add(transaction, workspace, segments=1, contacts=differed)
     next_change = NEVER
     for edge in edges_of(node) if segment.type is SegmentType.DYNAMIC else ():
         at = await moments.next_change(transaction, workspace, edge, one.at, one.live.zone)
@@ -46,6 +48,17 @@ async def evaluate(one: Current, segment: Segment, cause: Cause, *, changed: boo
     if changed or segment.members is None:
         await memberships.changed_segments(transaction, workspace)
     return replace(segment, members=kept.members, next_change_at=next_change)
+
+
+async def refresh(one: Current, segment: Segment) -> Segment:
+    """Evaluate a segment again, at once in any workspace; what was wrong is counted as repaired."""
+    cause = Cause.REPAIRED if segment.members is not None else first_cause(segment.revision)
+    return await evaluate(one, segment, cause, changed=False)
+
+
+def first_cause(revision: int) -> Cause:
+    """Return why the members of a segment of a revision are in it when they are evaluated for it first."""
+    return Cause.SEGMENT_CREATED if revision == 1 else Cause.SEGMENT_CHANGED
 
 
 async def _postpone(one: Current, segment: Segment) -> Segment:
@@ -61,14 +74,6 @@ async def _turns_next(one: Current, segment: Segment, next_change: int) -> None:
     if next_change != segment.next_change_at:
         await memberships.set_next(one.transaction, one.workspace, {segment.number: next_change})
         await workspaces.lower_next_change(one.transaction, one.workspace, next_change)
-
-
-async def _watch_fields(one: Current, node: tree.Node) -> None:
-    """Keep the instants of the fields that a condition with days looks at."""
-    wanted = {edge.field for edge in edges_of(node)}
-    if wanted:
-        for name in sorted(wanted - await moments.watched(one.transaction, one.workspace)):
-            await moments.watch(one.transaction, one.workspace, name, one.live.zone)
 
 
 async def renamed(one: Current) -> None:
@@ -103,6 +108,6 @@ async def evaluate_all(transaction: Transaction, workspace: int, locked: Locked,
         await moments.unwatch(transaction, workspace, name)
         await moments.watch(transaction, workspace, name, known.zone)
     await store_all(one, known.everything, Moment(at, Cause.ZONE_CHANGED))
-    changes = await next_changes(one, known.nodes)
+    changes = dict.fromkeys(known.nodes, NEVER) | await next_changes(one, known.nodes)
     await memberships.set_next(transaction, workspace, changes)
     await workspaces.set_evaluated(transaction, workspace, at, min(changes.values(), default=NEVER))

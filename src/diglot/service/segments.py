@@ -7,7 +7,6 @@ from typing import Final, TypeVar
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Contact
-from diglot.model.history import Cause
 from diglot.model.pages import Page, Sort, Window
 from diglot.model.segments import Condition, CountedSegment, MemberChange, Segment, SegmentType
 from diglot.model.workspaces import Caller
@@ -146,7 +145,7 @@ class Segments:
                 await segments.update_segment(transaction, caller.workspace, segment)
             if dynamic:
                 here = await current(transaction, caller.workspace, locked, now)
-                await evaluation.evaluate(here, segment, Cause.REPAIRED, changed=False)
+                await evaluation.refresh(here, segment)
             return await self._recounted(transaction, caller, segment)
 
         return await self.engine.write(work)

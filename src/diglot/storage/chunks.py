@@ -20,6 +20,7 @@ _OF = _c.segment == bindparam("segment")
 _SIZES = Statement(select(_c.chunk, _c.n).where(_HERE, _OF))
 _BITS = Statement(select(_c.bits).where(_HERE, _OF, _c.chunk == bindparam("chunk")))
 _ALL_BITS = Statement(select(_c.bits).where(_HERE, _OF).order_by(_c.chunk))
+_ROWS = Statement(select(_c.chunk, _c.n, _c.bits).where(_HERE, _OF).order_by(_c.chunk))
 _FORGET = Statement(delete(segment_chunks).where(_HERE, _OF))
 
 
@@ -53,6 +54,12 @@ async def every(transaction: Transaction, workspace: int, segment: int) -> BitMa
     """Return the members that all chunks of a segment hold."""
     rows = await transaction.rows(_ALL_BITS, {"workspace": workspace, "segment": segment})
     return BitMap.union(BitMap(), *(BitMap.deserialize(bytes(row[0])) for row in rows))
+
+
+async def rows(transaction: Transaction, workspace: int, segment: int) -> list[tuple[int, int, BitMap]]:
+    """Return the chunks of a segment as they are: the number, how many it says it holds, and whom."""
+    found = await transaction.rows(_ROWS, {"workspace": workspace, "segment": segment})
+    return [(chunk, n, BitMap.deserialize(bytes(bits))) for chunk, n, bits in found]
 
 
 async def some(

@@ -244,11 +244,7 @@ async def overlay(transaction: Transaction, workspace: int, state: State) -> Ove
         return found
     # What a transaction that writes sees may be undone: it is gone on with only where the log still holds it.
     kept: dict[int, Overlay] = transaction.memory.setdefault(_UNSURE if transaction.writes else _OVERLAYS, {})
-    base = kept.get(workspace)
-    if base is None or not await _leads_to(transaction, workspace, base, state):
-        base = Overlay(state.folded, state.folded)
-    rows = await membership_log.between(transaction, workspace, base.logged, state.logged)
-    found = base.then(rows, state.logged)
+    found = await read(transaction, workspace, state, kept.get(workspace))
     if transaction.writes or _newer(found, kept.get(workspace)):
         kept[workspace] = found
     return found
@@ -261,6 +257,19 @@ async def _leads_to(transaction: Transaction, workspace: int, base: Overlay, sta
     if base.mark is None or not transaction.writes:
         return True
     return await membership_log.holds(transaction, workspace, base.logged, base.mark)
+
+
+async def read(transaction: Transaction, workspace: int, state: State, base: Overlay | None) -> Overlay:
+    """Return the overlay of a state as it is stored, but for what an earlier overlay says already."""
+    if base is None or not await _leads_to(transaction, workspace, base, state):
+        base = Overlay(state.folded, state.folded)
+    rows = await membership_log.between(transaction, workspace, base.logged, state.logged)
+    return base.then(rows, state.logged)
+
+
+def distrust(transaction: Transaction) -> None:
+    """Forget what this process remembers of logs: they are read again."""
+    transaction.memory.update({_OVERLAYS: {}, _UNSURE: {}})
 
 
 def _newer(found: Overlay, kept: Overlay | None) -> bool:
@@ -279,14 +288,10 @@ async def keys(
             skip -= counts[chunk]
             continue
         stored = await chunks.one(transaction, workspace, segment, chunk)
-        found += newest(changes.apply(segment, stored, chunk), skip, window.limit - len(found))
+        members_ = changes.apply(segment, stored, chunk)
+        end = max(0, len(members_) - skip)
+        found += list(members_[max(0, end - window.limit + len(found)) : end])[::-1]
         skip = 0
         if len(found) == window.limit:
             break
     return found
-
-
-def newest(members: BitMap, offset: int, limit: int) -> list[int]:
-    """Return the keys of a window of some members, newest first."""
-    end = max(0, len(members) - offset)
-    return list(members[max(0, end - limit) : end])[::-1]

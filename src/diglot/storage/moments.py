@@ -1,10 +1,10 @@
 """The instants that conditions with days look at, in the order of time, so that nobody else is asked."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions.fields import attribute_key
@@ -33,6 +33,18 @@ _CROSSED = Statement(
 _INSERT = bulk.inserting(moments)
 _DELETE = bulk.deleting(moments, ("workspace", "field", "instant", "pk"))
 _CLEAR = Statement(delete(moments).where(_HERE, _FIELD))
+_REST = Statement(
+    select(_m.instant, _m.pk)
+    .where(_HERE, _FIELD)
+    .order_by(_m.instant, _m.pk)
+    .limit(1)
+    .offset(bindparam("offset"))
+)
+_CLEAR_BEFORE = Statement(
+    delete(moments).where(
+        _HERE, _FIELD, tuple_(_m.instant, _m.pk) < tuple_(bindparam("until"), bindparam("until_pk"))
+    )
+)
 _WATCHED = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
 _WATCH = Statement(insert(watched_fields))
 _UNWATCH = Statement(
@@ -49,10 +61,8 @@ def _fill(name: str) -> Statement:
     return Statement(insert(moments).from_select(["workspace", "field", "instant", "pk"], found))
 
 
-_FILLS: Final = {
-    name: _fill(name)
-    for name in ("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at")
-}
+CORE: Final = ("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at")
+_FILLS: Final = {name: _fill(name) for name in CORE}
 
 
 async def watched(transaction: Transaction, workspace: int) -> frozenset[str]:
@@ -73,6 +83,14 @@ async def watch(transaction: Transaction, workspace: int, field: str, zone: Zone
 
 
 async def _fill_attribute(transaction: Transaction, workspace: int, field: str, zone: ZoneInfo) -> None:
+    async for found in attribute_instants(transaction, workspace, field, zone):
+        await add(transaction, workspace, field, found)
+
+
+async def attribute_instants(
+    transaction: Transaction, workspace: int, field: str, zone: ZoneInfo
+) -> AsyncIterator[list[tuple[int, int]]]:
+    """Yield the instants that contacts hold in a custom attribute, by parts: each a key and an instant."""
     key = attribute_key(field)
     assert key is not None
     binder = Binder(transaction.backend, 0, zone)
@@ -88,8 +106,7 @@ async def _fill_attribute(transaction: Transaction, workspace: int, field: str, 
     while True:
         values = binder.values | {"workspace": workspace, "after": after, "limit": _PART}
         rows = await transaction.rows(statement, values)
-        found = [(pk, integer_of(text)) for pk, text in rows]
-        await add(transaction, workspace, field, found)
+        yield [(pk, integer_of(text)) for pk, text in rows]
         if len(rows) < _PART:
             return
         after = rows[-1][0]
@@ -100,16 +117,33 @@ async def unwatch(transaction: Transaction, workspace: int, field: str) -> None:
     await transaction.run(_UNWATCH, {"workspace": workspace, "field": field})
 
 
-async def purge(transaction: Transaction, workspace: int) -> None:
-    """Remove the instants of fields that are no longer watched."""
+async def purge(transaction: Transaction, workspace: int) -> bool:
+    """Remove some instants of a field that is no longer watched; return whether there may be more.
+
+    The workspace is locked.
+    """
+    field = await unwatched(transaction, workspace)
+    if field is None:
+        return False
+    values = {"workspace": workspace, "field": field}
+    rest = await transaction.row(_REST, values | {"offset": _PART})
+    if rest is None:
+        await transaction.run(_CLEAR, values)
+    else:
+        await transaction.run(_CLEAR_BEFORE, values | {"until": rest[0], "until_pk": rest[1]})
+    return True
+
+
+async def unwatched(transaction: Transaction, workspace: int) -> str | None:
+    """Return a field of which instants are left although it is no longer watched, if there is one."""
     keep = await watched(transaction, workspace)
-    after = ""
-    while (row := await transaction.row(_FIELDS_HELD, {"workspace": workspace, "after": after})) is not None:
-        after = row[0]
-        if after is None:
-            return
-        if after not in keep:
-            await transaction.run(_CLEAR, {"workspace": workspace, "field": after})
+    field: str | None = ""
+    while field is not None:
+        row = await transaction.row(_FIELDS_HELD, {"workspace": workspace, "after": field})
+        field = None if row is None else row[0]
+        if field is not None and field not in keep:
+            break
+    return field
 
 
 async def add(

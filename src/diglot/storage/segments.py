@@ -52,6 +52,11 @@ _UPDATE = Statement(
     .where(_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
     .values({name: bindparam(f"new_{name}") for name in _CHANGED})
 )
+_SET_CALCULATED = Statement(
+    update(segments)
+    .where(_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
+    .values(last_calculated_at=bindparam("instant"))
+)
 _DELETE = Statement(
     delete(segments).where(_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
 )
@@ -165,6 +170,12 @@ async def update_segment(transaction: Transaction, workspace: int, segment: Segm
     """Write a segment that exists, all but its type and keys."""
     new = {f"new_{name}": value for name, value in _columns(segment).items()}
     await transaction.run(_UPDATE, new | {"in_workspace": workspace, "at_segment": segment.number})
+
+
+async def set_calculated(transaction: Transaction, workspace: int, number: int, at: int) -> None:
+    """Note when a segment was last evaluated in full."""
+    values = {"in_workspace": workspace, "at_segment": number, "instant": at}
+    await transaction.run(_SET_CALCULATED, values)
 
 
 async def remove(transaction: Transaction, workspace: int, number: int) -> None:

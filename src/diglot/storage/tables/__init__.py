@@ -26,6 +26,7 @@ from diglot.storage.tables.memberships import (
     watched_fields,
 )
 from diglot.storage.tables.tags import tags
+from diglot.storage.tables.upkeep import leases, verifications
 from diglot.storage.tables.webhooks import deliveries, webhooks
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "events",
     "fleeting",
     "keys",
+    "leases",
     "list_members",
     "lists",
     "membership_log",
@@ -49,6 +51,7 @@ __all__ = [
     "segments",
     "sessions",
     "tags",
+    "verifications",
     "watched_fields",
     "webhooks",
     "workspaces",

@@ -3,16 +3,20 @@
 `contacts` has its narrow typed columns first and its documents last: a scan reads the front of a row.
 """
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Column,
     Float,
     ForeignKeyConstraint,
+    Index,
     Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 from diglot.storage.tables.base import Exact, metadata
@@ -148,6 +152,22 @@ segments = Table(
     UniqueConstraint("id", "workspace"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
     sqlite_with_rowid=False,
+)
+# What the background work looks for in all workspaces. The values stand in the indexes and in its queries,
+# or neither database would see that they are meant.
+IS_PENDING: Final = segments.c.members.is_(None)
+IS_DYNAMIC: Final = segments.c.type == literal_column("'dynamic'")
+Index(
+    "segments_pending",
+    *(segments.c[name] for name in ("workspace", "segment")),
+    sqlite_where=IS_PENDING,
+    postgresql_where=IS_PENDING,
+)
+Index(
+    "segments_by_calculation",
+    *(segments.c[name] for name in ("last_calculated_at", "workspace", "segment")),
+    sqlite_where=IS_DYNAMIC,
+    postgresql_where=IS_DYNAMIC,
 )
 
 lists = Table(
