@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from diglot.service import current
-from diglot.storage import memberships
+from diglot.storage import feed, history, membership_log, memberships
 from diglot.storage.engine import Engine, connect
 from engines import DATABASES, Database
 from live import Live, running
@@ -93,6 +93,9 @@ async def world(
     monkeypatch.setattr(memberships, "FOLD_AT", 25)
     monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
     monkeypatch.setattr(current, "SWEPT_FROM", 2)
+    monkeypatch.setattr(feed, "MOST_ROWS", 7)
+    monkeypatch.setattr(history, "_PART", 2)
+    monkeypatch.setattr(membership_log, "_PART", 5)
     async with worlds(url, pytestconfig.stash[SEED]) as found:
         yield found
 

@@ -108,6 +108,10 @@ class Maker:
         found = [(b"limit", b"3"), (b"search", b"example")]
         if operation.id == "importContacts":
             found = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]
+        if operation.id.endswith("Changes"):
+            found = [(b"limit", b"3"), (b"after", b"0")]
+        elif operation.lists_members and operation.id != "listContacts":
+            found.append((b"as_of", b"2026-02-02T02:40:00Z"))
         if operation.id == "listContacts":
             segment = self.rng.choice(self.known.segments).encode()
             found += [(b"status", b"subscribed"), (b"sort", b"engagement_asc"), (b"segment_id", segment)]

@@ -6,14 +6,44 @@ The one place of the tests that knows how memberships are stored.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from random import Random
 
+from sqlalchemy import bindparam, delete, update
+
 from diglot.conditions import tree
 from diglot.model.pages import Window
 from diglot.model.segments import Segment, SegmentType
-from diglot.storage import lists, membership, membership_log, memberships, segments, workspaces
+from diglot.storage import (
+    contacts,
+    lists,
+    membership,
+    membership_log,
+    memberships,
+    segments,
+    tables,
+    workspaces,
+)
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
+from diglot.storage.statement import Statement
 
 EVERYBODY = Window(0, 1_000_000)
+_l, _h, _w = tables.membership_log.c, tables.segment_history.c, tables.workspaces.c
+_FORGET = (
+    Statement(
+        delete(tables.membership_log).where(
+            _l.workspace == bindparam("workspace"), _l.last <= bindparam("entry")
+        )
+    ),
+    Statement(
+        delete(tables.segment_history).where(
+            _h.workspace == bindparam("workspace"), _h.last <= bindparam("entry")
+        )
+    ),
+    Statement(
+        update(tables.workspaces)
+        .where(_w.workspace == bindparam("workspace"))
+        .values(history_entry=bindparam("entry"), history_since=bindparam("since"))
+    ),
+)
 Members = Mapping[str, Sequence[str]]
 
 
@@ -28,6 +58,61 @@ async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Memb
         return {one.id: await _compare(transaction, workspace, one, now, rng) for one in found}
 
     return await engine.read(work)
+
+
+async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
+    """Return the last entry of the log, and what is stored of every segment that clients know, by its id."""
+
+    async def work(transaction: Transaction) -> tuple[int, Members]:
+        state = await workspaces.state(transaction, workspace)
+        found = {}
+        for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
+            keys = await memberships.members(transaction, workspace, one.number, state)
+            found[one.id] = await contacts.ids_of_keys(transaction, workspace, list(keys))
+        return state.logged, found
+
+    return await engine.read(work)
+
+
+async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]:
+    """Return the numbers after one of the changes of segments that clients know, deleted ones included.
+
+    All numbers are there, each once.
+    """
+
+    async def work(transaction: Transaction) -> list[int]:
+        state = await workspaces.state(transaction, workspace)
+        every: list[tuple[int, int]] = []
+        async for row in membership_log.onwards(transaction, workspace, after, state.logged):
+            for first, change in row.parts(after, state.logged):
+                every += [(first + one, change.segment) for one in range(change.numbers)]
+        assert [number for number, _ in every] == list(range(after + 1, state.logged + 1))
+        known = await segments.ids_of(transaction, workspace, {segment for _, segment in every})
+        return [number for number, segment in every if segment in known]
+
+    return await engine.read(work)
+
+
+async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> int:
+    """Forget the oldest rows of the log that are folded, and the sums that end with them.
+
+    Return the entry after which the history is complete now.
+    """
+
+    async def work(transaction: Transaction) -> int:
+        state = await workspaces.state(transaction, workspace)
+        rows = [
+            row
+            async for row in membership_log.onwards(transaction, workspace, begins, state.logged)
+            if row.last <= state.folded
+        ]
+        last = rng.choice(rows[: max(len(rows) // 2, 1)])
+        values = {"workspace": workspace, "entry": last.last, "since": last.moment.at}
+        for statement in _FORGET:
+            await transaction.run(statement, values)
+        return last.last
+
+    return await engine.write(work)
 
 
 async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[Segment]:

@@ -7,18 +7,21 @@ import pytest
 import canonical
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
-from diglot.errors import DiglotError
+from diglot.errors import DiglotError, Invalid
 from diglot.model.contacts import Change
+from diglot.model.history import AtEntry, AtInstant
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
 from diglot.service import evaluation
 from diglot.service.contacts import Contacts
+from diglot.service.past import Past
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import Workspaces
 from diglot.storage import workspaces
 from diglot.storage.changes import Change as Moved
 from diglot.storage.engine import Inside, Transaction
 from diglot.storage.overlay import Overlay, Row
+from memberships import forget
 from worlds import World
 
 
@@ -42,6 +45,7 @@ async def test_random_writes_around_evaluations(
 ) -> None:
     """Segments are evaluated in the background, while everything goes on, edits of them too."""
     monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 5)
+    world.is_remembered = False
     for _ in range(8):
         await world._create()
     for _ in range(6):
@@ -58,6 +62,41 @@ async def test_random_writes_around_evaluations(
     await world.build_all()
     await world.check()
     await world.verify()
+
+
+async def test_a_history_that_begins_later(world: World, pytestconfig: pytest.Config) -> None:
+    """What is forgotten, from whatever row on, is refused; what is left is as complete as it was."""
+    for _ in range(6):
+        await world._segment()
+    for _ in range(pytestconfig.getoption("--world-steps") // 2):
+        await world.step()
+    begins = 0
+    for _ in range(6):
+        begins = await forget(world.engine, world.caller.workspace, begins, world.rng)
+        await world.look_back(begins)
+        with pytest.raises(Invalid):
+            await world.historian().feed(begins - 1)
+        assert await world.historian().feed(None) == await world.historian().feed(begins)
+        for _ in range(5):
+            await world.step()
+
+
+async def test_a_segment_that_waits_has_no_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a segment of a large workspace is evaluated, asking who was a member then is an error."""
+    await world._create()
+    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 0)
+    caller, segments = world.caller, Segments(world.engine, world.clock)
+    everyone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
+    new = NewSegment("everyone", Condition(everyone, Source("canonical", "{}")))
+    made = (await segments.create(caller, new)).id
+    past = Past(world.engine, world.clock)
+    with pytest.raises(Invalid, match="still being evaluated"):
+        await past.member_ids(caller, made, None, AtInstant(world.now))
+    await segments.refresh(caller, made)
+    for as_of in (AtEntry(1), AtInstant(world.clock())):
+        assert (await past.member_ids(caller, made, None, as_of))[1].items == world.ids
+    with pytest.raises(Invalid, match="begins after the change 1"):
+        await past.member_ids(caller, made, None, AtEntry(0))
 
 
 async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:

@@ -71,6 +71,14 @@ class Judged(World):
         found = await Segments(self.engine, self.clock).get(self.caller, id_)
         return found.condition.tree == canonical.read(*known)
 
+    async def look_back(self, begins: int = 0) -> None:
+        """Compare the oldest and the newest that is remembered, and play the feed from the newest on."""
+        historian = self.historian()
+        for memory in self.memories[:1] + self.memories[-1:]:
+            await historian.compare(memory, begins)
+        for memory in self.memories[-1:]:
+            await historian.replay(memory)
+
     async def judge(self) -> int:
         """Compare the members of every segment with what the oracle says; return how often it was asked."""
         people = await self.engine.read(self._people)

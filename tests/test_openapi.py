@@ -41,7 +41,15 @@ RESPONSE = {
     "type": "object",
     "required": ["description", "content"],
     "additionalProperties": False,
-    "properties": {"description": TEXT, "content": CONTENT},
+    "properties": {
+        "description": TEXT,
+        "content": CONTENT,
+        "headers": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"type": "object", "required": ["description", "schema"]},
+        },
+    },
 }
 PARAMETER = {
     "type": "object",

@@ -16,7 +16,8 @@ from diglot.model.pages import Window
 from diglot.storage.engine import connect
 from engines import Database
 
-ROWS = spec_data.rows()
+# In the order of their time: what is stored at an instant is not evaluated again at an earlier one.
+ROWS = sorted(spec_data.rows(), key=lambda row: row.now)
 ZONES = sorted({row.zone for row in ROWS})
 # One loop for all rows, since the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")

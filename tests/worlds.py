@@ -28,12 +28,14 @@ from diglot.storage import expiry, memberships, upkeep, workspaces
 from diglot.storage.engine import Engine, Transaction, connect
 from diglot.storage.upkeep import Place
 from memberships import EVERYBODY, compare, replayed
+from pasts import Historian, Memory
 
 NOW = 1_772_366_400_000_000
 PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
 TAGS = ("vip", "VIP", "Ä", "new")
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Africa/Cairo", "Pacific/Apia")
 DAY_OPS = ("in_last_days", "more_than_days_ago", "exactly_days_ago")
+MOST_MEMORIES = 30
 DAYS = (0, 1, 2, 7, 30)
 
 
@@ -58,6 +60,9 @@ class World:
     drawn: Any = None
     # Whether the log says how everything came to be.
     is_whole: bool = True
+    # Whether every segment has a history from its making on; one that waits to be evaluated has none.
+    is_remembered: bool = True
+    memories: list[Memory] = field(default_factory=list)
 
     @property
     def engine(self) -> Engine:
@@ -110,6 +115,14 @@ class World:
             lists = (self._join, self._leave, self._list, self._edit_list, self._no_list)
             action = self.rng.choice((*seldom, *lists))
         await action()
+        if self.rng.random() < 0.05:
+            self.memories.append(await self.historian().remember())
+            if len(self.memories) > MOST_MEMORIES:
+                self.memories.pop(self.rng.randrange(MOST_MEMORIES))
+
+    def historian(self) -> Historian:
+        """Return who asks one of the processes about the past."""
+        return Historian(self.engine, self.caller, self.clock(), self.rng)
 
     async def _pass(self) -> None:
         """Let time pass: a little, or up to an edge that somebody is about to cross."""
@@ -301,6 +314,8 @@ class World:
             await self.compare(engine)
         if self.is_whole:
             await replayed(self.engine, self.caller.workspace)
+        if self.is_whole and self.is_remembered:
+            await self.look_back()
         now = self.now
         for id_ in (*self.segments, *self.statics):
             counts = [
@@ -308,6 +323,15 @@ class World:
             ]
             ids = (await Segments(self.engine, lambda: now).member_ids(self.caller, id_, EVERYBODY))[1]
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
+
+    async def look_back(self, begins: int = 0) -> None:
+        """Compare some of what is remembered with the history, which begins after an entry."""
+        historian = self.historian()
+        for memory in self.rng.sample(self.memories, min(len(self.memories), 3)):
+            await historian.compare(memory, begins)
+            if memory.entry >= begins:
+                await historian.replay(memory)
+        await historian.follow(begins)
 
 
 def world_of(engines: Sequence[Engine], workspace: int, seed: int) -> World:

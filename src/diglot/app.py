@@ -27,6 +27,7 @@ from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
 from diglot.forward.paths import Owned
 from diglot.forward.upstream import PassThrough
 from diglot.model.webhooks import Delivery, Webhook
+from diglot.service.changes import Changes
 from diglot.service.clock import Clock, system_clock
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
@@ -39,6 +40,7 @@ from diglot.service.keys import Keys
 from diglot.service.limits import Limits
 from diglot.service.lists import Lists
 from diglot.service.own_keys import OwnKeys
+from diglot.service.past import Past
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.services import Services
@@ -115,6 +117,8 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
         webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),
         explanations=Explanations(engine, clock),
         dry_runs=DryRuns(engine, clock),
+        past=Past(engine, clock),
+        changes=Changes(engine),
         strict=settings.strict,
     )
 

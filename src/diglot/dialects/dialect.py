@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request
 
 from diglot.dialects import bodies, queries
-from diglot.dialects.answers import Answer, Encoded, Headers, encode
+from diglot.dialects.answers import EXTRA_HEADERS, Answer, Encoded, Headers, encode
 from diglot.dialects.messages import Message
 from diglot.dialects.operations import Endpoint, Handler, Operation
 from diglot.errors import Invalid, TooLarge, Unsupported
@@ -116,6 +116,10 @@ class Call:
     def query(self) -> dict[str, str]:
         """The parameters of the query string."""
         return queries.parse(self.request.scope["query_string"])
+
+    def add_header(self, name: bytes, value: bytes) -> None:
+        """Have the answer carry a header."""
+        self.request.scope[EXTRA_HEADERS].append((name, value))  # type: ignore[typeddict-item]
 
     async def body(self) -> bytes:
         """Return the body within the call's limit; raise `Unsupported` or `TooLarge`."""

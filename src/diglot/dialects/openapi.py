@@ -8,6 +8,7 @@ import msgspec
 
 from diglot import __version__
 from diglot.dialects.dialect import Dialect, Surface
+from diglot.dialects.history import HEADER
 from diglot.dialects.operations import JSON, Operation
 
 _REF: Final = "#/components/schemas/{name}"
@@ -33,6 +34,12 @@ _IDEMPOTENCY_KEY: Final = {
     "required": False,
     "description": "A name for this request: sent again within 24 hours, it is answered as the first time.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_AS_OF: Final = {
+    HEADER: {
+        "description": "The sequence number of the last change of members that the answer knows.",
+        "schema": {"type": "integer", "format": "int64"},
+    }
 }
 
 
@@ -148,7 +155,9 @@ def _responses(operation: Operation, surface: Surface) -> dict[str, Any]:
         statuses.append(404)
     if operation.may_be_named or operation.conflict:
         statuses.append(409)
-    success = {"description": "Success.", "content": _content(operation.answer)}
+    success: dict[str, Any] = {"description": "Success.", "content": _content(operation.answer)}
+    if operation.lists_members:
+        success["headers"] = _AS_OF
     described = _FAULTS | ({409: _CONFLICT} if operation.conflict else {})
     faults = {
         str(status): {"description": described[status], "content": _content(surface.error_body)}

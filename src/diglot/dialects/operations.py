@@ -42,6 +42,8 @@ class Operation:
     reads: bool = False
     # Its answer shows a secret once, so it is kept nowhere.
     secret: bool = False
+    # Its answer lists members and says in a header which change it knows last.
+    lists_members: bool = False
 
     @property
     def media(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Why and when memberships changed."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -25,3 +26,44 @@ class Moment:
 
     at: int
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class AtInstant:
+    """As of an instant, in microseconds: after everything that was stored until then."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtEntry:
+    """As of an entry of the log: after the change of this number."""
+
+    number: int
+
+
+AsOf = AtInstant | AtEntry
+
+
+@dataclass(frozen=True, slots=True)
+class MemberMove:
+    """A contact entered a segment or left it, by the change of a number in the workspace.
+
+    The id of the contact is None where it is no longer kept.
+    """
+
+    number: int
+    moment: Moment
+    segment_id: str
+    contact_id: str | None
+    entered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Changes after a number, in their order: all there are up to `through`, of all up to `newest`."""
+
+    moves: Sequence[MemberMove]
+    after: int
+    through: int
+    newest: int

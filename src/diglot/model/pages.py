@@ -29,3 +29,15 @@ class Page(Generic[T]):
 
     items: Sequence[T]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage(Page[T]):
+    """Members of a segment when the change of the number `entry` was the last that was stored.
+
+    As of another time than now, `deleted` says how many of the total are deleted since: they have their place
+    in the order, and are not among the items.
+    """
+
+    entry: int
+    deleted: int | None = None

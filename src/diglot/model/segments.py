@@ -51,7 +51,8 @@ class Segment:
     """A segment as stored. `number` is dense within the workspace; instants in microseconds.
 
     `members` is how many the stored membership holds, None until it is evaluated; `next_change_at` is an
-    instant before which time alone changes none of them.
+    instant before which time alone changes none of them; they have a history after `since_entry`, None until
+    the segment is evaluated first.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Segment:
     updated_at: int
     members: int | None = None
     next_change_at: int = NEVER
+    since_entry: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from diglot.model.subjects import subject_of
 from diglot.model.workspaces import Caller
 from diglot.service.clock import Clock, system_clock
 from diglot.service.named import NAMED_CONTACT
-from diglot.storage import contacts, membership, segments
+from diglot.service.past import entered_at
+from diglot.service.segments import segment_with_state
+from diglot.storage import contacts, membership
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
@@ -58,17 +60,12 @@ class Explanations:
         self, transaction: Transaction, caller: Caller, segment_id: str | None, named: str
     ) -> _Seen:
         workspace = caller.workspace
-        if segment_id is None:
-            raise NotFound("segment")
-        found = await segments.by_id_with_state(transaction, workspace, segment_id)
-        if found is None:
-            raise NotFound("segment")
-        segment, state = found
+        segment, state = found = await segment_with_state(transaction, caller, segment_id)
         contact = await _contact(transaction, workspace, named)
         at = membership.read_at(state, self.clock())
         relation = Relation.of(workspace, segment, at, state)
         is_member = await membership.has(transaction, relation, contact.pk)
-        entered = await _entered(transaction, workspace, segment, contact) if is_member else None
+        entered = await _entered(transaction, workspace, found, contact) if is_member else None
         lists: tuple[str, ...] = ()
         if "lists" in tree.fields_of(segment.condition.tree):
             lists = tuple(one.id for one in await contacts.lists_of(transaction, workspace, contact.pk))
@@ -93,8 +90,9 @@ def _verdict(seen: _Seen) -> Verdict | None:
 
 
 async def _entered(
-    transaction: Transaction, workspace: int, segment: Segment, contact: Contact
+    transaction: Transaction, workspace: int, found: tuple[Segment, State], contact: Contact
 ) -> tuple[int, str] | None:
     """Return when a member came into a segment (microseconds), and by what, where that is known."""
-    del transaction, workspace, segment, contact
-    return None  # until memberships have a history
+    segment, state = found
+    moment = await entered_at(transaction, workspace, segment, contact.pk, state)
+    return None if moment is None else (moment.at, moment.cause.value)

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Contact
-from diglot.model.pages import Page, Sort, Window
+from diglot.model.pages import MemberPage, Page, Sort, Window
 from diglot.model.segments import Condition, CountedSegment, MemberChange, Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service import evaluation, memberships, segment_writes
@@ -15,8 +15,7 @@ from diglot.service.clock import Clock, system_clock
 from diglot.service.counts import Counts
 from diglot.service.current import current
 from diglot.service.segment_writes import KEEP, Keep, NewSegment, SegmentChange, Writing
-from diglot.storage import membership, segments, workspaces
-from diglot.storage import memberships as memberships_stored
+from diglot.storage import membership, saved_counts, segments, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
@@ -63,7 +62,7 @@ class Segments:
         """Return how many contacts are members; raise `NotFound`."""
         if id_ is not None:
             found = await self.engine.glance(
-                lambda tx: memberships_stored.saved_count(tx, caller.workspace, id_, self.clock())
+                lambda tx: saved_counts.saved_count(tx, caller.workspace, id_, self.clock())
             )
             if found is not None:
                 return found
@@ -76,34 +75,30 @@ class Segments:
         window: Window,
         condition: tree.Node | None = None,
         sort: Sort | None = None,
-    ) -> Page[Contact]:
+    ) -> MemberPage[Contact]:
         """Return a window of the members, newest first or sorted, and their total; raise `NotFound`.
 
         With a condition, of those for whom it is true too.
         """
 
-        async def work(transaction: Transaction) -> Page[Contact]:
-            _, relation, total = await self._relation(transaction, caller, id_, condition)
-            return Page(await membership.page(transaction, relation, window, sort), total)
+        async def work(transaction: Transaction) -> MemberPage[Contact]:
+            _, state = found = await segment_with_state(transaction, caller, id_)
+            relation, total = await self._relation(transaction, caller, found, condition)
+            page = await membership.page(transaction, relation, window, sort)
+            return MemberPage(page, total, state.logged)
 
         return await self.engine.read(work)
 
-    async def member_ids(self, caller: Caller, id_: str | None, window: Window) -> tuple[Segment, Page[str]]:
-        """Return a segment and a window of its members' ids, newest first; raise `NotFound`."""
+    async def member_ids(
+        self, caller: Caller, id_: str | None, window: Window | None
+    ) -> tuple[Segment, MemberPage[str]]:
+        """Return a segment and a window of its members' ids, or all, newest first; raise `NotFound`."""
 
-        async def work(transaction: Transaction) -> tuple[Segment, Page[str]]:
-            segment, relation, total = await self._relation(transaction, caller, id_)
-            return segment, Page(await membership.ids(transaction, relation, window), total)
-
-        return await self.engine.read(work)
-
-    async def every_member_id(self, caller: Caller, id_: str | None) -> list[str]:
-        """Return the ids of all members, newest first; raise `NotFound`."""
-
-        async def work(transaction: Transaction) -> list[str]:
-            segment, state = await _with_state(transaction, caller, id_)
-            relation = Relation.of(caller.workspace, segment, self.clock(), state)
-            return await membership.ids(transaction, relation, Window(0, state.contact_count))
+        async def work(transaction: Transaction) -> tuple[Segment, MemberPage[str]]:
+            segment, state = found = await segment_with_state(transaction, caller, id_)
+            relation, total = await self._relation(transaction, caller, found)
+            page = await membership.ids(transaction, relation, window or Window(0, total))
+            return segment, MemberPage(page, total, state.logged)
 
         return await self.engine.read(work)
 
@@ -184,7 +179,7 @@ class Segments:
             return part(CountedSegment(segment, count))
 
         async def work(transaction: Transaction) -> T:
-            segment, state = await _with_state(transaction, caller, id_)
+            segment, state = await segment_with_state(transaction, caller, id_)
             return part(await self._counted(transaction, caller, segment, state, self.clock()))
 
         return await self.engine.read(work)
@@ -192,16 +187,20 @@ class Segments:
     async def _remembered(
         self, transaction: Transaction, caller: Caller, id_: str | None
     ) -> tuple[Segment, int | None]:
-        segment, state = await _with_state(transaction, caller, id_)
+        segment, state = await segment_with_state(transaction, caller, id_)
         relation = Relation.of(caller.workspace, segment, self.clock(), state)
         return segment, self.counts.remembered(transaction, relation, state)
 
     async def _relation(
-        self, transaction: Transaction, caller: Caller, id_: str | None, condition: tree.Node | None = None
-    ) -> tuple[Segment, Relation, int]:
-        segment, state = await _with_state(transaction, caller, id_)
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        found: tuple[Segment, State],
+        condition: tree.Node | None = None,
+    ) -> tuple[Relation, int]:
+        segment, state = found
         relation = Relation.of(caller.workspace, segment, self.clock(), state).narrowed(condition)
-        return segment, relation, await self.counts.count(transaction, relation, state)
+        return relation, await self.counts.count(transaction, relation, state)
 
     async def _counted(
         self, transaction: Transaction, caller: Caller, segment: Segment, state: State, now: int
@@ -239,7 +238,10 @@ async def _segment(transaction: Transaction, caller: Caller, id_: str | None) ->
     return found
 
 
-async def _with_state(transaction: Transaction, caller: Caller, id_: str | None) -> tuple[Segment, State]:
+async def segment_with_state(
+    transaction: Transaction, caller: Caller, id_: str | None
+) -> tuple[Segment, State]:
+    """Return a segment and the state of its workspace, of one snapshot; raise `NotFound`."""
     found = None if id_ is None else await segments.by_id_with_state(transaction, caller.workspace, id_)
     if found is None:
         raise NotFound("segment")

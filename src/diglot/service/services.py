@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from diglot.service.changes import Changes
 from diglot.service.contacts import Contacts
 from diglot.service.counts import Counts
 from diglot.service.dry_run import DryRuns
@@ -11,6 +12,7 @@ from diglot.service.keys import Keys
 from diglot.service.limits import Limits
 from diglot.service.lists import Lists
 from diglot.service.own_keys import OwnKeys
+from diglot.service.past import Past
 from diglot.service.repeats import Repeats
 from diglot.service.segments import Segments
 from diglot.service.sessions import Sessions
@@ -36,6 +38,8 @@ class Services:
     webhooks: Webhooks
     explanations: Explanations
     dry_runs: DryRuns
+    past: Past
+    changes: Changes
     strict: bool = False
 
     def within(self, transaction: Transaction) -> "Services":

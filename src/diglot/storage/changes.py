@@ -31,6 +31,21 @@ class Change:
         """How many sequence numbers it has."""
         return len(self.entered) + len(self.left) if self.segment > 0 else 0
 
+    def part(self, begin: int, end: int) -> "Change":
+        """Return the part that has some of its numbers, counted from 0, `end` excluded."""
+        gone = len(self.left)
+        entered = self.entered[max(begin - gone, 0) : max(end - gone, 0)]
+        return Change(self.segment, entered, self.left[min(begin, gone) : min(end, gone)])
+
+    def undo(self, members: BitMap) -> None:
+        """Make of the members of its segment after it those before it."""
+        if isinstance(self.entered, BitMap):
+            members.difference_update(self.entered)
+        else:
+            for pk in self.entered:
+                members.discard(pk)
+        members.update(self.left)
+
 
 def _packed(keys: Keys) -> Any:
     if len(keys) < _FEW:
@@ -50,3 +65,12 @@ def encode(changes: Iterable[Change]) -> bytes:
 def decode(body: bytes) -> list[Change]:
     """Read the stored form."""
     return [Change(segment, _unpacked(entered), _unpacked(left)) for segment, entered, left in _decode(body)]
+
+
+def decode_of(body: bytes, segment: int) -> list[Change]:
+    """Read what the stored form says of one segment."""
+    return [
+        Change(segment, _unpacked(entered), _unpacked(left))
+        for number, entered, left in _decode(body)
+        if number == segment
+    ]

@@ -60,6 +60,7 @@ def _of_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], ClauseElement]
 
 _BY_KEYS = BackendStatement(_of_keys(*SHOWN))
 _IDS_OF_KEYS = BackendStatement(_of_keys(_c.id))
+_NAMED_KEYS = BackendStatement(_of_keys(_c.pk, _c.id))
 _PAGE = Statement(
     pinned(select(*SHOWN))
     .where(_HERE)
@@ -156,6 +157,11 @@ async def by_keys(transaction: Transaction, workspace: int, keys: Sequence[int])
 async def ids_of_keys(transaction: Transaction, workspace: int, keys: Sequence[int]) -> list[str]:
     """Return the ids of the contacts of dense keys, newest first."""
     return [row[0] for row in await _rows_of_keys(transaction, _IDS_OF_KEYS, workspace, keys)]
+
+
+async def ids_by_key(transaction: Transaction, workspace: int, keys: Sequence[int]) -> dict[int, str]:
+    """Return the ids of those contacts of dense keys that are there, by key."""
+    return {row[0]: row[1] for row in await _rows_of_keys(transaction, _NAMED_KEYS, workspace, keys)}
 
 
 async def _rows_of_keys(

@@ -2,11 +2,11 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, Column, bindparam, case, select
+from sqlalchemy import BigInteger, Column, case, func, select
 
 from diglot.model.history import Moment
 from diglot.model.pages import Window
@@ -16,7 +16,6 @@ from diglot.storage.chunks import chunk_of
 from diglot.storage.engine import Transaction
 from diglot.storage.live import Live
 from diglot.storage.overlay import Net, Overlay, chunks_of
-from diglot.storage.statement import Statement
 from diglot.storage.tables import segments
 from diglot.storage.tables import workspaces as workspace_rows
 from diglot.storage.workspaces import State
@@ -35,26 +34,25 @@ _OVERLAYS: Final = "overlays"
 
 _c, _w = segments.c, workspace_rows.c
 _KEYS = ("workspace", "segment")
+_LOGGED = select(_w.next_entry - 1).where(_w.workspace == _c.workspace).scalar_subquery()
 
 
-def _setting(name: str, make: bulk.Setting) -> bulk.Bulk:
-    return bulk.updating(segments, _KEYS, Column("value", BigInteger), {name: make})
+def _setting(name: str, make: bulk.Setting, **more: bulk.Setting) -> bulk.Bulk:
+    return bulk.updating(segments, _KEYS, Column("value", BigInteger), {name: make, **more})
 
 
-_SET_MEMBERS = _setting("members", lambda sent: sent["value"])
+# What is stored for the first time has a history from then on.
+_SET_MEMBERS = _setting(
+    "members",
+    lambda sent: sent["value"],
+    since_entry=lambda sent: func.coalesce(_c.since_entry, _LOGGED),
+)
+_POSTPONE = _setting("members", lambda sent: sent["value"])
 _ADD_MEMBERS = _setting("members", lambda sent: _c.members + sent["value"])
 _SET_NEXT = _setting("next_change_at", lambda sent: sent["value"])
 _LOWER_NEXT = _setting(
     "next_change_at",
     lambda sent: case((_c.next_change_at > sent["value"], sent["value"]), else_=_c.next_change_at),
-)
-_SAVED = Statement(
-    select(
-        *(_c.segment, _c.members, _c.next_change_at),
-        *(_w.evaluated_at, _w.folded_entry, _w.next_entry),
-    )
-    .join(workspace_rows, _w.workspace == _c.workspace)
-    .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
 )
 
 
@@ -92,10 +90,9 @@ async def store(
     net = changes.nets.get(segment) or Net.since(state.folded + 1)
     was = (stored - net.left) | net.entered
     entered, left = now_members - was, was - now_members
-    kept = Kept(len(now_members) if entered or left else len(stored), entered, left)
-    await _set(transaction, _SET_MEMBERS, workspace, {segment: kept.members})
     if not entered and not left:
-        return kept
+        await set_members(transaction, workspace, {segment: len(stored)})
+        return Kept(len(stored), entered, left)
     await chunks.replace(transaction, workspace, segment, now_members)
     taken = await membership_log.append(
         transaction, workspace, [Change(segment, entered, left)], moment, whole=True
@@ -103,12 +100,13 @@ async def store(
     passed = (net.passed | net.entered | net.left) - (now_members ^ stored)
     sum_ = Net(net.first, now_members - stored, stored - now_members, passed)
     await history.add(transaction, workspace, taken.entry + len(entered) + len(left) - 1, [(segment, sum_)])
-    return replace(kept, first=taken.entry)
+    await set_members(transaction, workspace, {segment: len(now_members)})
+    return Kept(len(now_members), entered, left, taken.entry)
 
 
 async def postpone(transaction: Transaction, workspace: int, segment: int) -> None:
     """Have the membership of a segment evaluated when it is read, until it is evaluated and stored again."""
-    await _set(transaction, _SET_MEMBERS, workspace, {segment: None})
+    await _set(transaction, _POSTPONE, workspace, {segment: None})
 
 
 async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and what is known
@@ -117,11 +115,11 @@ async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and wha
     """Write the chunks of a membership and the number of its members anew, whatever they hold."""
     await fold(transaction, workspace, state, live)
     await chunks.replace(transaction, workspace, segment, now_members)
-    await _set(transaction, _SET_MEMBERS, workspace, {segment: len(now_members)})
+    await set_members(transaction, workspace, {segment: len(now_members)})
 
 
 async def set_members(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:
-    """Note how many members the chunks of each of some segments hold."""
+    """Note how many members the chunks of each of some segments hold, once all that is logged."""
     await _set(transaction, _SET_MEMBERS, workspace, members)
 
 
@@ -207,34 +205,18 @@ async def members_among(
     return found
 
 
-async def saved_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int | None:
-    """Return how many members a segment has, by one read of two rows.
-
-    None where that takes more: another id, a segment that waits to be evaluated, changes of the log that
-    this process has not read, or time that may have changed who its members are.
-    """
-    row = await transaction.row(_SAVED, {"workspace": workspace, "id": id_})
-    if row is None:
-        return None
-    number, stored, next_change_at, evaluated_at, folded, next_entry = row
-    if stored is None or next_change_at <= now or now < evaluated_at - CLOCKS_AGREE:
-        return None
-    if folded == next_entry - 1:
-        return int(stored)
-    kept: Overlay | None = transaction.memory.setdefault(_OVERLAYS, {}).get(workspace)
-    if kept is None or kept.folded != folded or kept.logged != next_entry - 1:
-        return None
-    return kept.count(number, stored)
-
-
 def remembered(transaction: Transaction, workspace: int, state: State) -> Overlay | None:
     """Return the overlay of a state where this process has it."""
-    if state.folded == state.logged:
-        return Overlay(state.folded, state.logged)
+    return known(transaction, workspace, state.folded, state.logged)
+
+
+def known(transaction: Transaction, workspace: int, folded: int, logged: int) -> Overlay | None:
+    """Return the overlay of the entries after one up to another where this process has it."""
+    if folded == logged:
+        return Overlay(folded, logged)
     kept: dict[int, Overlay] = transaction.memory.setdefault(_OVERLAYS, {})
     found = kept.get(workspace)
-    same = found is not None and (found.folded, found.logged) == (state.folded, state.logged)
-    return found if same else None
+    return found if found is not None and (found.folded, found.logged) == (folded, logged) else None
 
 
 async def overlay(transaction: Transaction, workspace: int, state: State) -> Overlay:
@@ -288,10 +270,14 @@ async def keys(
             skip -= counts[chunk]
             continue
         stored = await chunks.one(transaction, workspace, segment, chunk)
-        members_ = changes.apply(segment, stored, chunk)
-        end = max(0, len(members_) - skip)
-        found += list(members_[max(0, end - window.limit + len(found)) : end])[::-1]
+        found += newest(changes.apply(segment, stored, chunk), skip, window.limit - len(found))
         skip = 0
         if len(found) == window.limit:
             break
     return found
+
+
+def newest(keys_: BitMap, offset: int, limit: int) -> list[int]:
+    """Return a window of some keys, newest first."""
+    end = max(0, len(keys_) - offset)
+    return list(keys_[max(0, end - limit) : end])[::-1]

@@ -49,6 +49,10 @@ class Net:
         """Return an equal one to go on with."""
         return Net(self.first, BitMap(self.entered), BitMap(self.left), BitMap(self.passed))
 
+    def names(self, pk: int) -> bool:
+        """Tell whether a contact came or went."""
+        return pk in self.entered or pk in self.left or pk in self.passed
+
     def add(self, change: Change) -> None:
         """Note who left and who entered: a transition takes back the opposite one where that is noted."""
         self._move(change.left, self.entered, self.left)

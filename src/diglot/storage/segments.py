@@ -1,10 +1,11 @@
 """Rows of segments."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Integer, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text, tree
 from diglot.conditions.relative import NEVER
@@ -13,13 +14,21 @@ from diglot.model.segments import Condition, Segment, SegmentType, Source
 from diglot.storage.backends import ZERO, Backend, Expression
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import pending_members, segment_chunks, segment_history, segments, workspaces
+from diglot.storage.tables import (
+    departed_segments,
+    pending_members,
+    segment_chunks,
+    segment_history,
+    segments,
+    workspaces,
+)
 from diglot.storage.workspaces import STATE, State
 
 _c = segments.c
 SHOWN = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
+    _c.since_entry,
 )
 # The segment behind a dynamic list is not a segment that a client sees as one.
 _HERE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
@@ -68,6 +77,27 @@ _FORGET = tuple(
     )
     for table in (segment_chunks, segment_history, pending_members)
 )
+_DEPART = Statement(
+    insert(departed_segments).from_select(
+        ["workspace", "segment", "id", "last"],
+        select(_c.workspace, _c.segment, _c.id, workspaces.c.next_entry - 1)
+        .join(workspaces, workspaces.c.workspace == _c.workspace)
+        .where(_HERE, _c.segment == bindparam("segment")),
+    )
+)
+
+
+def _ids_of(table: Table, *where: ColumnElement[bool]) -> BackendStatement:
+    def build(backend: Backend) -> ClauseElement:
+        number = table.c.segment
+        wanted = backend.is_any(number, [], Integer(), lambda _, kind: bindparam("numbers", type_=kind))
+        return select(number, table.c.id).where(table.c.workspace == bindparam("workspace"), wanted, *where)
+
+    return BackendStatement(build)
+
+
+_IDS = _ids_of(segments, _c.list.is_(None))
+_DEPARTED_IDS = _ids_of(departed_segments)
 
 
 def _found(backend: Backend) -> Expression:
@@ -135,6 +165,15 @@ async def by_number_with_state(
     return None if row is None else (segment_of(row[: len(SHOWN)]), State.of(row[len(SHOWN) :]))
 
 
+async def ids_of(transaction: Transaction, workspace: int, numbers: Collection[int]) -> dict[int, str]:
+    """Return the ids of segments by number, deleted ones included, and no segment behind a dynamic list."""
+    values = {"workspace": workspace, "numbers": transaction.backend.encode_list(sorted(numbers))}
+    found = {row[0]: str(row[1]) for row in await transaction.rows(_IDS, values)}
+    if len(found) < len(numbers):
+        found |= {row[0]: row[1] for row in await transaction.rows(_DEPARTED_IDS, values)}
+    return found
+
+
 async def page(
     transaction: Transaction, workspace: int, window: Window, search: str | None = None
 ) -> Page[Segment]:
@@ -179,6 +218,6 @@ async def set_calculated(transaction: Transaction, workspace: int, number: int, 
 
 
 async def remove(transaction: Transaction, workspace: int, number: int) -> None:
-    """Delete a segment and what is kept of its members; contacts stay."""
-    for statement in (*_FORGET, _DELETE):
+    """Delete a segment and what is kept of its members; contacts stay, and the log still names it."""
+    for statement in (_DEPART, *_FORGET, _DELETE):
         await transaction.run(statement, {"workspace": workspace, "segment": number})

@@ -87,7 +87,6 @@ async def sweep(  # noqa: PLR0913, PLR0917 - which segments of whose, when and w
     walk = _Sweep(transaction, workspace, live, numbers)
     for chunk in range(chunk_of(locked.pk) + 1):
         await walk.chunk(chunk, at)
-    await memberships.set_members(transaction, workspace, walk.members)
     moved = [
         Change(number, walk.entered[number], walk.left[number])
         for number in walk.members
@@ -101,4 +100,5 @@ async def sweep(  # noqa: PLR0913, PLR0917 - which segments of whose, when and w
             for one in moved
         ]
         await history.add(transaction, workspace, last, nets)
+    await memberships.set_members(transaction, workspace, walk.members)
     return Swept(moved, locked.entry)

@@ -83,7 +83,7 @@ class Builder:
 
     async def key(self, workspace: str) -> Keyring:
         """Make a key of each dialect for a workspace."""
-        keys = Keys(self.engine)
+        keys = Keys(self.engine, lambda: self.now)
         return {name: await keys.create(dialect_named(name).keys, workspace) for name in ("misar", "topmail")}
 
     async def caller(self, keys: Keyring) -> Caller:

@@ -8,7 +8,7 @@ from diglot.conditions import tree
 from diglot.model.workspaces import Caller
 from diglot.service import evaluation
 from diglot.service.current import tick
-from diglot.storage import membership, memberships, scans, segments, workspaces
+from diglot.storage import membership, saved_counts, scans, segments, workspaces
 from diglot.storage.backends import Backend
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
@@ -18,7 +18,7 @@ UTC = ZoneInfo("UTC")
 
 async def stored_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int:
     """Return the count of a saved segment as a read makes it, below the services."""
-    saved = await memberships.saved_count(transaction, workspace, id_, now)
+    saved = await saved_counts.saved_count(transaction, workspace, id_, now)
     if saved is not None:
         return saved
     found = await segments.by_id_with_state(transaction, workspace, id_)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from diglot.dialects.history import of_past
 from diglot.dialects.misar import wire
 from diglot.dialects.queries import MOST_OFFSET, integer
 from diglot.errors import Fault, Invalid
-from diglot.model.pages import Sort, Window
+from diglot.model.pages import MemberPage, Page, Sort, Window
 
 # The vendor's MCP client asks for `engagement_asc`; the rest is made as it is.
 _SORTED: Final = {"engagement": "engagement_score"} | {
@@ -34,15 +35,15 @@ class Paging:
         """Return the page as answers show it; no rows make one page."""
         return wire.Pagination(self.page, self.limit, total, self._pages(total))
 
-    def shown_twice(self, total: int) -> wire.BothPagination:
+    def shown_twice(self, found: Page[Any]) -> wire.BothPagination:
         """Return the page with the number of pages in both of the vendor's spellings."""
-        pages = self._pages(total)
-        return wire.BothPagination(self.page, self.limit, total, pages, pages)
+        pages = self._pages(found.total)
+        return wire.BothPagination(self.page, self.limit, found.total, pages, pages, *of_past(found))
 
-    def shown_to_members(self, total: int) -> wire.MembersPagination:
+    def shown_to_members(self, found: MemberPage[Any]) -> wire.MembersPagination:
         """Return the page as the members call shows it."""
-        pages = self._pages(total)
-        return wire.MembersPagination(self.page, self.limit, total, pages, pages)
+        pages = self._pages(found.total)
+        return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *of_past(found))
 
     def _pages(self, total: int) -> int:
         return max(1, -(-total // self.limit))

@@ -4,14 +4,16 @@ from typing import Final
 
 from diglot.dialects import bodies
 from diglot.dialects.dialect import Call
+from diglot.dialects.history import read_as_of, tell
 from diglot.dialects.members import Missing, Reader
 from diglot.dialects.misar import member_bodies, pages, show, wire
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.rules import Words
 from diglot.model.contacts import Contact
+from diglot.model.history import AsOf
 from diglot.model.ids import prefixed, read_id
-from diglot.model.pages import Page, Window
-from diglot.model.segments import Condition, CountedSegment, SegmentType
+from diglot.model.pages import MemberPage, Page, Window
+from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
 from diglot.service.segments import KEEP, NewSegment, SegmentChange
 
 _PREVIEW: Final = Window(0, 10)
@@ -154,10 +156,29 @@ async def member_ids(call: Call) -> wire.MembersAnswer:
     """Show a page of the ids of the members of the segment of the path."""
     id_ = named(call)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        paging = pages.read(call.query)
-    segment, found = await call.services.segments.member_ids(call.caller, id_, paging.window)
+        paging, as_of = pages.read(call.query), read_as_of(call)
+    segment, found = await _member_ids(call, paging.window, as_of)
     return wire.MembersAnswer(
         success=True,
         data=wire.MembersData(prefixed(segment.id), list(found.items)),
-        pagination=paging.shown_to_members(found.total),
+        pagination=paging.shown_to_members(found),
     )
+
+
+async def every_member_id(call: Call) -> MemberPage[str]:
+    """Return the ids of all members of the segment of the path."""
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
+        as_of = read_as_of(call)
+    _, found = await _member_ids(call, None, as_of)
+    return found
+
+
+async def _member_ids(
+    call: Call, window: Window | None, as_of: AsOf | None
+) -> tuple[Segment, MemberPage[str]]:
+    if as_of is None:
+        found = await call.services.segments.member_ids(call.caller, named(call), window)
+    else:
+        found = await call.services.past.member_ids(call.caller, named(call), window, as_of)
+    tell(call, found[1])
+    return found

@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.history import AsOfQuery, OfPast
+
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
@@ -37,16 +39,20 @@ class BothPagination(msgspec.Struct, frozen=True):
     total: Count
     total_pages: Count
     totalPages: Count  # noqa: N815
+    as_of: OfPast = UNSET
+    deleted: OfPast = UNSET
 
 
 class MembersPagination(msgspec.Struct, frozen=True):
-    """The same in the order of the members call."""
+    """The same in the order of the members call. Of the past, how many of the total are deleted since."""
 
     page: Count
     limit: Count
     total: Count
     totalPages: Count  # noqa: N815
     total_pages: Count
+    as_of: OfPast = UNSET
+    deleted: OfPast = UNSET
 
 
 class SegmentItem(msgspec.Struct, frozen=True):
@@ -250,6 +256,12 @@ class PageQuery(msgspec.Struct, frozen=True):
 
     page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
     limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 20
+
+
+class MembersQuery(PageQuery, frozen=True):
+    """Which page of the members, and of when."""
+
+    as_of: AsOfQuery = ""
 
 
 class ContactIdQuery(msgspec.Struct, frozen=True):

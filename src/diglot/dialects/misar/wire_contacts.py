@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.history import AsOfQuery
 from diglot.dialects.misar import pages, wire
 from diglot.dialects.misar.tiers import Tier
 
@@ -21,6 +22,7 @@ class ContactPageQuery(msgspec.Struct, frozen=True):
     status: Annotated[wire.StatusWord, Meta(description="Only contacts of this status.")] = ""
     segment_id: Annotated[str, Meta(description="Only members of this segment; 404 without it.")] = ""
     segmentId: Annotated[str, Meta(description="Another spelling of `segment_id`.")] = ""  # noqa: N815
+    as_of: AsOfQuery = ""
     sort: Annotated[
         str,
         Meta(

@@ -1,7 +1,9 @@
 """Misar's shapes on its contacts platform: requests in camel case, no `success`, errors of one member."""
 
 import msgspec
+from msgspec import UNSET
 
+from diglot.dialects.history import AsOfQuery, OfPast
 from diglot.dialects.misar.wire import (
     Contact,
     ContactId,
@@ -46,9 +48,17 @@ class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
 
 
 class PlatformMembersAnswer(msgspec.Struct, frozen=True):
-    """The ids of all members, newest first."""
+    """The ids of all members, newest first; of the past, without those of contacts that are deleted since."""
 
     contactIds: list[ContactId]  # noqa: N815
+    as_of: OfPast = UNSET
+    deleted: OfPast = UNSET
+
+
+class PlatformMembersQuery(msgspec.Struct, frozen=True):
+    """Members of when."""
+
+    as_of: AsOfQuery = ""
 
 
 class PlatformMembersChange(msgspec.Struct, frozen=True):

@@ -1,10 +1,12 @@
 """`limit` and `offset` <-> window."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from diglot.dialects.history import of_past
 from diglot.dialects.queries import MOST_OFFSET, integer
 from diglot.dialects.topmail import wire
-from diglot.model.pages import Window
+from diglot.model.pages import MemberPage, Window
 
 DEFAULT = 100
 MOST = 1000
@@ -18,5 +20,15 @@ def read(query: Mapping[str, str]) -> Window:
 
 def shown(window: Window, total: int) -> wire.Pagination:
     """Return the window as answers show it."""
-    has_more = window.offset + window.limit < total
-    return wire.Pagination(total, window.limit, window.offset, has_more)
+    return wire.Pagination(total, window.limit, window.offset, _has_more(window, total))
+
+
+def shown_to_members(window: Window, page: MemberPage[Any]) -> wire.MembersPagination:
+    """Return the window of a segment's members as answers show it."""
+    total = page.total
+    more = _has_more(window, total)
+    return wire.MembersPagination(total, window.limit, window.offset, more, *of_past(page))
+
+
+def _has_more(window: Window, total: int) -> bool:
+    return window.offset + window.limit < total

@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.history import AsOfQuery, OfPast
+
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
@@ -25,6 +27,13 @@ class Pagination(msgspec.Struct, frozen=True):
     limit: Count
     offset: Count
     has_more: bool
+
+
+class MembersPagination(Pagination, frozen=True):
+    """Where a window stands among the members of a segment; of the past, how many are deleted since."""
+
+    as_of: OfPast = UNSET
+    deleted: OfPast = UNSET
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -158,6 +167,13 @@ class ContactListAnswer(msgspec.Struct, frozen=True):
     pagination: Pagination
 
 
+class SegmentContactsAnswer(msgspec.Struct, frozen=True):
+    """A window of the contacts of a segment."""
+
+    data: list[Contact]
+    pagination: MembersPagination
+
+
 class ErrorDetail(msgspec.Struct, frozen=True):
     """What went wrong; `path` stands on validation errors that have one."""
 
@@ -191,6 +207,12 @@ class WindowQuery(msgspec.Struct, frozen=True):
 
     limit: Annotated[int, Meta(ge=1, description="Rows to return; more than 1000 is read as 1000.")] = 100
     offset: Annotated[int, Meta(ge=0, description="Rows to skip.")] = 0
+
+
+class SegmentContactsQuery(WindowQuery, frozen=True):
+    """Which contacts of a segment, and of when."""
+
+    as_of: AsOfQuery = ""
 
 
 class SegmentQuery(WindowQuery, frozen=True):

@@ -18,6 +18,7 @@ from diglot.storage.tables.core import (
 from diglot.storage.tables.events import events
 from diglot.storage.tables.memberships import (
     departed_contacts,
+    departed_segments,
     membership_log,
     moments,
     pending_members,
@@ -35,6 +36,7 @@ __all__ = [
     "contacts",
     "deliveries",
     "departed_contacts",
+    "departed_segments",
     "events",
     "fleeting",
     "keys",

@@ -142,6 +142,8 @@ segments = Table(
     Column("tree", Text, nullable=False),
     # How many members the chunks hold; nothing until it is evaluated: then it is evaluated when read.
     Column("members", BigInteger),
+    # The entry of the log after which its members have a history; nothing until it is evaluated first.
+    Column("since_entry", BigInteger),
     # An instant before which time does not change who its members are.
     Column("next_change_at", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),

@@ -96,6 +96,19 @@ departed_contacts = Table(
     sqlite_with_rowid=False,
 )
 
+# Deleted segments that the log still names, up to an entry.
+departed_segments = Table(
+    "departed_segments",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("segment", Integer, nullable=False),
+    Column("id", Exact, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "segment"),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)
+
 # Who is in a segment, or no longer, by a write that came while it was evaluated for the first time.
 pending_members = Table(
     "pending_members",

@@ -6,19 +6,25 @@ from diglot.conditions import tree
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects import contact_bodies, queries
 from diglot.dialects.dialect import Call
+from diglot.dialects.history import read_as_of, tell
 from diglot.dialects.misar import pages, show, wire, wire_contacts
 from diglot.dialects.misar.import_files import CONTAINERS
 from diglot.dialects.misar.tiers import tier
 from diglot.dialects.numbers import whole_if_integral
 from diglot.dialects.operations import Operation
 from diglot.errors import Invalid
-from diglot.model.contacts import Change
+from diglot.model.contacts import Change, Contact
+from diglot.model.history import AsOf
 from diglot.model.ids import read_id
-from diglot.model.pages import Sort
+from diglot.model.pages import MemberPage, Page, Sort, Window
 from diglot.service.contact_values import read_change, require_email
 
 _TAG: Final = "contacts"
 _ONE: Final = "/contacts/{contact_id:str}"
+_ONLY_MEMBERS: Final = (
+    "The history says who was a member of a segment, not what contacts were like: "
+    "give segment_id with it, and no status, search or sort"
+)
 
 
 @Operation(
@@ -30,6 +36,7 @@ _ONE: Final = "/contacts/{contact_id:str}"
     scope="read",
     query=wire_contacts.ContactPageQuery,
     answer=wire.ContactListAnswer,
+    lists_members=True,
 ).handled_by
 async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnswer:
     query = call.query
@@ -38,15 +45,32 @@ async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnsw
     paging = pages.read(query, default=50)
     condition, sort = _condition(query), _sort(query)
     segment = queries.spelled(query, "segment_id", "segmentId")
+    as_of = read_as_of(call)
+    if as_of is not None and (segment is None or condition is not None or sort is not None):
+        raise Invalid.at(("as_of",), _ONLY_MEMBERS)
+    page: Page[Contact]
     if segment is None:
         page = await call.services.contacts.page(call.caller, paging.window, condition, sort)
     else:
-        id_ = read_id(segment)
-        page = await call.services.segments.members(call.caller, id_, paging.window, condition, sort)
+        page = members = await _members(call, read_id(segment), paging.window, condition, sort, as_of)
+        tell(call, members)
     shown = [show.contact(one) for one in page.items]
     return wire.ContactListAnswer(
-        success=True, data=shown, contacts=shown, pagination=paging.shown_twice(page.total)
+        success=True, data=shown, contacts=shown, pagination=paging.shown_twice(page)
     )
+
+
+async def _members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be narrowed to
+    call: Call,
+    segment: str | None,
+    window: Window,
+    condition: tree.Node | None,
+    sort: Sort | None,
+    as_of: AsOf | None,
+) -> MemberPage[Contact]:
+    if as_of is not None:
+        return await call.services.past.members(call.caller, segment, window, as_of)
+    return await call.services.segments.members(call.caller, segment, window, condition, sort)
 
 
 def _condition(query: dict[str, str]) -> tree.Node | None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from diglot.dialects.dialect import Call
+from diglot.dialects.history import of_past
 from diglot.dialects.misar import segment_calls, show, wire_platform
 from diglot.dialects.misar.conditions import PLATFORM_WORDS
 from diglot.dialects.operations import Operation
@@ -57,12 +58,13 @@ async def preview_platform_segment(call: Call) -> wire_platform.PlatformPreviewA
     _TAG,
     "List the ids of all members in one answer, newest first: 39 bytes for each of them",
     scope="read",
+    query=wire_platform.PlatformMembersQuery,
     answer=wire_platform.PlatformMembersAnswer,
+    lists_members=True,
 ).handled_by
 async def list_platform_segment_members(call: Call) -> wire_platform.PlatformMembersAnswer:
-    return wire_platform.PlatformMembersAnswer(
-        await call.services.segments.every_member_id(call.caller, segment_calls.named(call))
-    )
+    found = await segment_calls.every_member_id(call)
+    return wire_platform.PlatformMembersAnswer(list(found.items), *of_past(found))
 
 
 @Operation(

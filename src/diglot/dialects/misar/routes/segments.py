@@ -118,8 +118,9 @@ list_segment_members: Final = Operation(
     _TAG,
     "List the ids of the members, newest first",
     scope="read",
-    query=wire.PageQuery,
+    query=wire.MembersQuery,
     answer=wire.MembersAnswer,
+    lists_members=True,
 ).handled_by(segment_calls.member_ids)
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from diglot.dialects.topmail.routes import (
+    changes,
     contacts,
     conversions,
     dry_run,
@@ -17,6 +18,7 @@ ENDPOINTS: Final = (
     *segments.ENDPOINTS,
     *explain.ENDPOINTS,
     *dry_run.ENDPOINTS,
+    *changes.ENDPOINTS,
     *contacts.ENDPOINTS,
     *lists.ENDPOINTS,
     *tags.ENDPOINTS,

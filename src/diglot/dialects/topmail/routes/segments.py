@@ -5,6 +5,7 @@ from typing import Final
 from diglot.conditions.tree import DRAFT
 from diglot.dialects import queries
 from diglot.dialects.dialect import Call
+from diglot.dialects.history import read_as_of, tell
 from diglot.dialects.members import Missing, Reader
 from diglot.dialects.operations import Operation
 from diglot.dialects.rules import write
@@ -136,15 +137,21 @@ async def estimate_segment(call: Call) -> wire.EstimateAnswer:
     _TAG,
     "List the contacts of a segment, newest first",
     scope="contacts:read",
-    query=wire.WindowQuery,
-    answer=wire.ContactListAnswer,
+    query=wire.SegmentContactsQuery,
+    answer=wire.SegmentContactsAnswer,
+    lists_members=True,
 ).handled_by
-async def list_segment_contacts(call: Call) -> wire.ContactListAnswer:
+async def list_segment_contacts(call: Call) -> wire.SegmentContactsAnswer:
     id_ = read_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        window = pages.read(call.query)
-    page = await call.services.segments.members(call.caller, id_, window)
-    return wire.ContactListAnswer([show.contact(one) for one in page.items], pages.shown(window, page.total))
+        window, as_of = pages.read(call.query), read_as_of(call)
+    if as_of is None:
+        page = await call.services.segments.members(call.caller, id_, window)
+    else:
+        page = await call.services.past.members(call.caller, id_, window, as_of)
+    tell(call, page)
+    shown = [show.contact(one) for one in page.items]
+    return wire.SegmentContactsAnswer(shown, pages.shown_to_members(window, page))
 
 
 ENDPOINTS: Final = (

@@ -1,0 +1,70 @@
+"""What both dialects read and say of the past: `as_of`, `after`, and which change an answer knows last."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, UnsetType
+
+from diglot.conditions import dates
+from diglot.dialects import queries
+from diglot.dialects.dialect import Call
+from diglot.dialects.queries import MOST_OFFSET, integer
+from diglot.errors import Invalid
+from diglot.model.history import AsOf, AtEntry, AtInstant
+from diglot.model.pages import MemberPage, Page
+
+HEADER: Final = "Diglot-As-Of"
+DEFAULT_CHANGES: Final = 100
+MOST_CHANGES: Final = 1_000
+_HEADER: Final = HEADER.lower().encode()
+AsOfQuery = Annotated[
+    str,
+    Meta(
+        description="Who was a member then: at an instant, or after the change of a sequence number (an "
+        f"extension). Every page says in `{HEADER}` which change it knows last: pages asked for as of that "
+        "number are of one state, whatever is written meanwhile."
+    ),
+]
+AfterQuery = Annotated[
+    int,
+    Meta(
+        ge=0,
+        description="Changes after this sequence number; without it, from the beginning of the history.",
+    ),
+]
+LimitQuery = Annotated[
+    int,
+    Meta(ge=1, description=f"Changes to return; more than {MOST_CHANGES} is read as {MOST_CHANGES}."),
+]
+OfPast = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})] | UnsetType
+
+
+def read_as_of(call: Call) -> AsOf | None:
+    """Return the time that a query asks for, None for now; raise `Invalid` for what is none."""
+    written = queries.text(call.query, "as_of")
+    if written is None:
+        return None
+    if written.isascii() and written.isdigit():
+        return AtEntry(integer({"as_of": written}, "as_of", 0, least=0, most=MOST_OFFSET))
+    found = dates.read(written)
+    if found is None:
+        raise Invalid.at(("as_of",), "Expected an instant or a sequence number")
+    return AtInstant(found.instant(call.caller.zone))
+
+
+def read_after(query: Mapping[str, str]) -> tuple[int | None, int]:
+    """Return after which change a query asks, None for the beginning, and for how many."""
+    after = integer(query, "after", 0, least=0, most=MOST_OFFSET) if "after" in query else None
+    return after, integer(query, "limit", DEFAULT_CHANGES, least=1, most=MOST_CHANGES)
+
+
+def tell(call: Call, page: MemberPage[Any]) -> None:
+    """Have the answer say which change it knows last."""
+    call.add_header(_HEADER, b"%d" % page.entry)
+
+
+def of_past(page: Page[Any]) -> tuple[OfPast, OfPast]:
+    """Return the change that a page of the past is of and how many of its total are deleted since."""
+    if isinstance(page, MemberPage) and page.deleted is not None:
+        return page.entry, page.deleted
+    return UNSET, UNSET

@@ -1,0 +1,49 @@
+"""Misar's shapes: who entered and left segments, change by change. The vendor has no such call."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from diglot.dialects.history import DEFAULT_CHANGES, AfterQuery, LimitQuery
+from diglot.dialects.misar.wire import ContactId, Count, SegmentId, Time
+from diglot.model.history import Cause
+
+
+class ChangesQuery(msgspec.Struct, frozen=True):
+    """Which changes."""
+
+    after: AfterQuery | UnsetType = UNSET
+    limit: LimitQuery = DEFAULT_CHANGES
+
+
+class MemberChange(msgspec.Struct, frozen=True):
+    """A contact entered a segment or left it. Deleted ones keep their ids here as long as the history."""
+
+    sequence: Count
+    at: Time
+    cause: Cause
+    segment_id: SegmentId
+    contact_id: ContactId | None
+    change: Literal["entered", "left"]
+
+
+class ChangesPagination(msgspec.Struct, frozen=True):
+    """Every change after `after` up to `through` is among those shown: ask on after `through`.
+
+    `newest` is the last change there is in the workspace, of whatever segment.
+    """
+
+    after: Count
+    through: Count
+    newest: Count
+    limit: Count
+    has_more: bool
+
+
+class ChangesAnswer(msgspec.Struct, frozen=True):
+    """Changes in their order; they may be fewer than `limit`, even none, where there are more."""
+
+    success: bool
+    data: list[MemberChange]
+    pagination: ChangesPagination
