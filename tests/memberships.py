@@ -6,44 +6,25 @@ The one place of the tests that knows how memberships are stored.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from random import Random
 
-from sqlalchemy import bindparam, delete, update
-
 from diglot.conditions import tree
 from diglot.model.pages import Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage import (
     contacts,
+    departed,
+    expiry,
     lists,
     membership,
     membership_log,
     memberships,
     segments,
-    tables,
     workspaces,
 )
 from diglot.storage.engine import Engine, Transaction
+from diglot.storage.expiry import LogRow
 from diglot.storage.membership import Relation
-from diglot.storage.statement import Statement
 
 EVERYBODY = Window(0, 1_000_000)
-_l, _h, _w = tables.membership_log.c, tables.segment_history.c, tables.workspaces.c
-_FORGET = (
-    Statement(
-        delete(tables.membership_log).where(
-            _l.workspace == bindparam("workspace"), _l.last <= bindparam("entry")
-        )
-    ),
-    Statement(
-        delete(tables.segment_history).where(
-            _h.workspace == bindparam("workspace"), _h.last <= bindparam("entry")
-        )
-    ),
-    Statement(
-        update(tables.workspaces)
-        .where(_w.workspace == bindparam("workspace"))
-        .values(history_entry=bindparam("entry"), history_since=bindparam("since"))
-    ),
-)
 Members = Mapping[str, Sequence[str]]
 
 
@@ -61,14 +42,19 @@ async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Memb
 
 
 async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
-    """Return the last entry of the log, and what is stored of every segment that clients know, by its id."""
+    """Return the last entry of the log, and what is stored of every segment that clients know, by its id.
+
+    A deleted contact is still stored in a segment that waits to be evaluated.
+    """
 
     async def work(transaction: Transaction) -> tuple[int, Members]:
         state = await workspaces.state(transaction, workspace)
         found = {}
         for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
-            keys = await memberships.members(transaction, workspace, one.number, state)
-            found[one.id] = await contacts.ids_of_keys(transaction, workspace, list(keys))
+            keys = list(await memberships.members(transaction, workspace, one.number, state))
+            ids = await contacts.ids_by_key(transaction, workspace, keys)
+            ids |= await departed.ids_of(transaction, workspace, keys)
+            found[one.id] = [ids[key] for key in reversed(keys)]
         return state.logged, found
 
     return await engine.read(work)
@@ -107,9 +93,7 @@ async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> in
             if row.last <= state.folded
         ]
         last = rng.choice(rows[: max(len(rows) // 2, 1)])
-        values = {"workspace": workspace, "entry": last.last, "since": last.moment.at}
-        for statement in _FORGET:
-            await transaction.run(statement, values)
+        await expiry.forget_log(transaction, workspace, LogRow(last.last, last.moment.at))
         return last.last
 
     return await engine.write(work)

@@ -45,7 +45,6 @@ async def test_random_writes_around_evaluations(
 ) -> None:
     """Segments are evaluated in the background, while everything goes on, edits of them too."""
     monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 5)
-    world.is_remembered = False
     for _ in range(8):
         await world._create()
     for _ in range(6):

@@ -16,7 +16,7 @@ from diglot.storage import expiry, membership_log, memberships, workspaces
 from diglot.storage import moments as stored_moments
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import Statement
-from diglot.storage.tables import departed_contacts, moments, segment_history
+from diglot.storage.tables import departed_contacts, departed_segments, moments, segment_history
 from diglot.storage.tables import membership_log as log_rows
 from diglot.storage.workspaces import State
 from worlds import World
@@ -89,6 +89,7 @@ async def test_what_is_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert len(gone) < len(before)
     world.is_whole = False
     await world.check()
+    await world.look_back(at_last.history_entry)
     await world.verify()
     assert await expire(world) == 0
 
@@ -140,15 +141,18 @@ async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pyte
     monkeypatch.setattr(memberships, "FOLD_AT", 100_000)
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
+    gone = await service.create(world.caller, NewSegment("gone", VIPS))
     await busy(world, 10)
+    await service.delete(world.caller, gone.id)
     assert (await state(world)).folded == 0
     assert await expire(world) == 0
+    assert await rows(world, departed_segments.c.id) == [(gone.id,)]
     world.now += (DAYS + 1) * dates.DAY
     await expire(world)
     found = await state(world)
     assert found.folded == found.logged == found.history_entry
     assert await rows(world, log_rows.c.entry) == await rows(world, segment_history.c.last) == []
-    assert await rows(world, departed_contacts.c.pk) == []
+    assert await rows(world, departed_contacts.c.pk) == await rows(world, departed_segments.c.id) == []
     world.is_whole = False
     await world.check()
     await world.verify()

@@ -60,8 +60,6 @@ class World:
     drawn: Any = None
     # Whether the log says how everything came to be.
     is_whole: bool = True
-    # Whether every segment has a history from its making on; one that waits to be evaluated has none.
-    is_remembered: bool = True
     memories: list[Memory] = field(default_factory=list)
 
     @property
@@ -314,7 +312,6 @@ class World:
             await self.compare(engine)
         if self.is_whole:
             await replayed(self.engine, self.caller.workspace)
-        if self.is_whole and self.is_remembered:
             await self.look_back()
         now = self.now
         for id_ in (*self.segments, *self.statics):

@@ -1,4 +1,4 @@
-"""What of the history is no longer kept: rows of the log, their sums, and the ids of contacts it named."""
+"""What of the history is no longer kept: rows of the log, their sums, and the ids of what only it named."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,12 +11,19 @@ from diglot.storage import workspaces
 from diglot.storage.backends import Backend
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import BackendStatement, Statement
-from diglot.storage.tables import departed_contacts, membership_log, segment_history, segments
+from diglot.storage.tables import (
+    departed_contacts,
+    departed_segments,
+    membership_log,
+    segment_history,
+    segments,
+)
 from diglot.storage.tables import workspaces as rows
 
 # So much is deleted in one transaction.
 ROWS: Final = 1_000
 _l, _h, _d, _w = membership_log.c, segment_history.c, departed_contacts.c, rows.c
+_s = departed_segments.c
 _OLDEST = Statement(
     select(_l.last, _l.happened_at)
     .where(_l.workspace == bindparam("workspace"))
@@ -30,6 +37,9 @@ _BEGIN_AFTER = Statement(
     update(rows)
     .where(_w.workspace == bindparam("in_workspace"))
     .values(history_entry=bindparam("entry"), history_since=bindparam("since"))
+)
+_FORGET_SEGMENTS = Statement(
+    delete(departed_segments).where(_s.workspace == bindparam("workspace"), _s.last <= bindparam("until"))
 )
 _SEGMENTS = Statement(
     select(segments.c.segment)
@@ -84,6 +94,7 @@ async def forget_log(transaction: Transaction, workspace: int, until: LogRow) ->
     since = max(state.history_since, until.happened_at)
     values = {"workspace": workspace, "until": until.last}
     await transaction.run(_FORGET_LOG, values)
+    await transaction.run(_FORGET_SEGMENTS, values)
     if numbers := await segments_of(transaction, workspace):
         await transaction.run_many(_FORGET_SUMS, [values | {"of_segment": number} for number in numbers])
     begins = {"in_workspace": workspace, "entry": until.last, "since": since}
