@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a database of one's own, and figures for the terminal summary."""
 
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -34,6 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--operations", type=int, default=400, help="writes of several processes on each database (400)"
     )
     group.addoption("--random-seed", type=int, help="repeats a run")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settled() -> None:
+    """Have the collector pass over what stays: thousands of tests, and what was said of them."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
