@@ -29,8 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hostile", type=int, default=20_000, help="hostile requests to each dialect on SQLite (20000)"
     )
     group.addoption("--kills", type=int, default=4, help="how often a server is killed on each database (4)")
-    group.addoption("--world-writes", type=int, default=3_000, help="random writes that are judged (3000)")
-    group.addoption("--world-steps", type=int, default=300, help="random steps of memberships (300)")
+    group.addoption("--world-writes", type=int, default=2_000, help="random writes that are judged (2000)")
+    group.addoption("--world-steps", type=int, default=150, help="random steps of memberships (150)")
     group.addoption(
         "--operations", type=int, default=400, help="writes of several processes on each database (400)"
     )
