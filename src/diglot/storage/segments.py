@@ -82,6 +82,8 @@ _DEPART = Statement(
         ["workspace", "segment", "id", "last"],
         select(_c.workspace, _c.segment, _c.id, workspaces.c.next_entry - 1)
         .join(workspaces, workspaces.c.workspace == _c.workspace)
+        # A log without rows names nobody.
+        .where(workspaces.c.next_entry - 1 > workspaces.c.history_entry)
         .where(_HERE, _c.segment == bindparam("segment")),
     )
 )
