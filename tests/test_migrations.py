@@ -9,8 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, insert
 
+import canonical
+from conftest import SEED
+from diglot.conditions import dates, tree
 from diglot.errors import Misconfigured
 from diglot.model.contacts import Change
+from diglot.model.ids import new_id
 from diglot.model.pages import Window
 from diglot.model.tags import DEFAULT_COLOR
 from diglot.model.workspaces import Caller
@@ -21,6 +25,7 @@ from diglot.storage.contact_rows import row_of
 from diglot.storage.engine import Engine, connect
 from diglot.storage.tables import metadata
 from engines import Database
+from worlds import NOW, world_of
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -88,8 +93,9 @@ def _first_revision(connection: Connection) -> None:
     connection.execute(insert(tables.tables["contacts"]), rows)
 
 
-def _old_row(table: Table, workspace: int, borne: list[str], pk: int) -> dict[str, Any]:
-    contact = new_contact(Change({"email": f"{pk}@example.com", "tags": borne}), pk, 0)
+def _old_row(table: Table, workspace: int, borne: list[str], pk: int, seen: int = 0) -> dict[str, Any]:
+    change = Change({"email": f"{pk}@example.com", "tags": borne}, {"seen": dates.written(seen)})
+    contact = new_contact(change, pk, 0)
     row = row_of(workspace, contact, ZoneInfo("UTC"))
     return {column.name: row[column.name] for column in table.columns}
 
@@ -99,6 +105,98 @@ async def _tags(engine: Engine, workspace: int) -> list[tuple[Any, ...]]:
     return [
         (one.number, one.name, one.color, one.description, one.contact_count) for one in reversed(page.items)
     ]
+
+
+async def test_memberships_of_before_are_evaluated_in_the_background(
+    database: Database, pytestconfig: pytest.Config
+) -> None:
+    """A database of the third revision kept some of them: time and writes move all of them from now on."""
+    async with database.empty() as url:
+        connecting = migrate._engine(url)
+        async with connecting.begin() as connection:
+            await connection.run_sync(_third_revision)
+        await connecting.dispose()
+        assert await migrate.upgrade(url) == ("0003", migrate.latest())
+        engines = [connect(url), connect(url)]
+        for engine in engines:
+            await engine.open()
+        world = world_of(engines, 1, pytestconfig.stash[SEED])
+        world.is_whole = False
+        page = await Contacts(engines[0]).page(world.caller, Window(0, 100))
+        world.ids = [contact.id for contact in page.items]
+        await world.check()
+        for _ in range(3):
+            for _ in range(8):
+                await world.step()
+            await world.build()
+            await world.check()
+        await world.build_all()
+        for _ in range(4):
+            await world.check()
+            await world.verify()
+            world.now += 2 * dates.DAY
+        for engine in engines:
+            await engine.close()
+
+
+def _third_revision(connection: Connection) -> None:
+    config = migrate._config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0003")
+    tables = MetaData()
+    tables.reflect(connection)
+    row = {"workspace": 1, "name": "one", "time_zone": "UTC", "created_at": 0, "webhook_count": 0}
+    counters = {
+        "pk": 31,
+        "segment": 6,
+        "list": 1,
+        "tag": 1,
+        "event": 1,
+        "webhook": 1,
+        "delivery": 1,
+        "entry": 9,
+    }
+    counts = {"contacts_version": 0, "contact_count": 30, "folded_entry": 8, "segments_version": 1}
+    numbers = {f"next_{name}": number for name, number in counters.items()}
+    connection.execute(insert(tables.tables["workspaces"]), row | numbers | counts)
+    connection.execute(
+        insert(tables.tables["contacts"]),
+        [
+            _old_row(tables.tables["contacts"], 1, [], pk, seen=NOW - pk * dates.DAY // 2)
+            for pk in range(1, 31)
+        ],
+    )
+    nothing = canonical.read({"all": []}, "UTC")
+    days = [
+        canonical.read({"field": name, "operator": "in_last_days", "operand": 7}, "UTC")
+        for name in ("attributes.seen", "updated_at", "attributes.seen")
+    ]
+    kinds = [*(("dynamic", node) for node in (*days, nothing)), ("static", nothing)]
+    connection.execute(
+        insert(tables.tables["segments"]),
+        [_old_segment(number, kind, node) for number, (kind, node) in enumerate(kinds, 1)],
+    )
+    members = [{"workspace": 1, "segment": 5, "pk": pk} for pk in (2, 3, 30)]
+    connection.execute(insert(tables.tables["segment_members"]), members)
+
+
+def _old_segment(number: int, kind: str, node: tree.Node) -> dict[str, Any]:
+    return {
+        "workspace": 1,
+        "segment": number,
+        "id": new_id(),
+        "name": "s",
+        "name_fold": "s",
+        "type": kind,
+        "dialect": "canonical",
+        "source": "{}",
+        "tree": tree.encode(node),
+        "members": None,
+        "revision": number,
+        "last_calculated_at": None if tree.is_draft(node) else 1,
+        "created_at": 1,
+        "updated_at": 1,
+    }
 
 
 async def test_an_empty_database_is_refused(database: Database) -> None:

@@ -44,7 +44,7 @@ def _follow() -> None:
     """Have the first write or tick follow time for the segments that the revision before left for later."""
     op.execute("UPDATE segments SET next_change_at = 0 WHERE members IS NULL AND type = 'dynamic'")
     op.execute(
-        "UPDATE workspaces SET next_change_at = history_since WHERE workspace IN "
+        "UPDATE workspaces SET next_change_at = 1 WHERE workspace IN "
         "(SELECT workspace FROM segments WHERE members IS NULL)"
     )
 
