@@ -21,6 +21,7 @@ from diglot.storage import leases, upkeep
 from diglot.storage.engine import Busy, Engine
 from diglot.storage.upkeep import Place
 
+Name = tuple[str | int, ...]
 log = logging.getLogger("diglot.upkeep")
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
@@ -29,8 +30,10 @@ HOUR: Final = 60 * MINUTE
 REST: Final = 10 * SECOND
 # A process that dies leaves its lease, and another goes on when it has run out.
 LEASE: Final = 45 * SECOND
-# What failed is not tried again for a while, so that it holds up nothing else.
+# What failed is not tried again for a while, so that it holds up nothing else; nor is a segment evaluated
+# again at once that somebody changed, as they may go on.
 RETRY: Final = 10 * MINUTE
+AGAIN: Final = 5 * SECOND
 _WORK: Final = "upkeep"
 # How many times as long as a step took the worker rests after it. A segment that is evaluated when it is
 # read costs every reader a scan; verifying is in no hurry.
@@ -43,7 +46,7 @@ _SLOWLY: Final = 4.0
 class Chore:
     """Something to do by steps; a step is a transaction or two and says whether there may be another."""
 
-    name: tuple[str | int, ...]
+    name: Name
     step: Callable[[], Awaitable[bool]]
     rests: float
 
@@ -78,7 +81,7 @@ class Upkeep:
         self._building = Building(engine, clock)
         self._verification = Verification(engine, clock)
         self._retention = Retention(engine, history_days, clock)
-        self._failed: dict[tuple[str | int, ...], int] = {}
+        self._later: dict[Name, int] = {}
         # The first that has something to do is served first.
         self._kinds = (
             _Kind(0, self._builds),
@@ -118,24 +121,25 @@ class Upkeep:
             await kind.fill(now)
             while kind.waiting:
                 chore = kind.waiting.popleft()
-                if self._failed.get(chore.name, 0) <= now:
+                if self._later.get(chore.name, 0) <= now:
+                    self._later.pop(chore.name, None)
                     if await self._do(chore):
                         kind.waiting.appendleft(chore)
                     return chore.rests
         return None
 
     async def _do(self, chore: Chore) -> bool:
-        self._failed.pop(chore.name, None)
         try:
             return await chore.step()
         except Exception:
             log.exception("cannot %s %s", chore.name[0], chore.name[1:])
-            self._failed[chore.name] = self._clock() + RETRY
+            self._later[chore.name] = self._clock() + RETRY
             return False
 
     async def _builds(self) -> Sequence[Chore]:
         async def step(place: Place) -> bool:
-            await self._building.build(place)
+            if not await self._building.build(place):
+                self._later[_name("evaluate", place)] = self._clock() + AGAIN
             return False
 
         found = await self._engine.read(upkeep.pending_segments)
@@ -164,4 +168,8 @@ class Upkeep:
 
 
 def _of_segment(what: str, place: Place, step: Callable[[Place], Awaitable[bool]], rests: float) -> Chore:
-    return Chore((what, place.workspace, place.segment), partial(step, place), rests)
+    return Chore(_name(what, place), partial(step, place), rests)
+
+
+def _name(what: str, place: Place) -> Name:
+    return what, place.workspace, place.segment
