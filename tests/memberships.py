@@ -6,7 +6,7 @@ The one place of the tests that knows how memberships are stored.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from random import Random
 
-from diglot.conditions import tree
+from diglot.conditions import dates, tree
 from diglot.model.pages import Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage import (
@@ -23,8 +23,10 @@ from diglot.storage import (
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.expiry import LogRow
 from diglot.storage.membership import Relation
+from diglot.storage.timely import timely
 
 EVERYBODY = Window(0, 1_000_000)
+_LONG = 10_000 * dates.DAY
 Members = Mapping[str, Sequence[str]]
 
 
@@ -121,6 +123,11 @@ async def _compare(
         live = Relation(workspace, one.condition.tree, now, state.zone)
         expected = await membership.ids(transaction, live, EVERYBODY)
         assert found == expected, condition
+        until = (await timely(transaction, workspace, one, state, now)).next_change_at
+        assert until > now, condition
+        # Time alone changes nobody before.
+        last = Relation(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
+        assert await membership.ids(transaction, last, EVERYBODY) == expected, condition
     assert await membership.count(transaction, relation) == len(found), condition
     window = Window(rng.randint(0, len(found) + 1), rng.randint(1, 7))
     page = [contact.id for contact in await membership.page(transaction, relation, window)]

@@ -150,7 +150,7 @@ async def test_a_crash_is_logged_and_says_nothing(
         raise RuntimeError(SECRET)
 
     monkeypatch.setattr(Segments, "counted", crash)
-    monkeypatch.setattr(Segments, "get", crash)
+    monkeypatch.setattr(Segments, "look", crash)
     caplog.set_level(logging.ERROR, "diglot")
     answer = await get(server, dialect, "/segments/x", headers={"X-Request-Id": "find-me"})
     assert (answer.status_code, answer.json()) == (500, CRASHES[dialect.name])
@@ -173,7 +173,7 @@ async def test_a_crash_has_the_error_body_of_its_surface(
         raise RuntimeError(SECRET)
 
     monkeypatch.setattr(Segments, "counted", crash)
-    monkeypatch.setattr(Segments, "get", crash)
+    monkeypatch.setattr(Segments, "look", crash)
     headers = bearer(await server.key(dialect.name, "one"))
     for surface in dialect.surfaces:
         answer = await server.client.get(f"{surface.prefix}/segments/x", headers=headers)

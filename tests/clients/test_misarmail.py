@@ -87,7 +87,7 @@ async def test_a_story(live: Live, prefix: str, tally: Any, database: Database) 
     second = await twin.members(segment["id"], 2, 2)
     assert second["data"]["contact_ids"] == ids[:1]
     pages = {"page": 2, "limit": 2, "total": 3, "totalPages": 2, "total_pages": 2}
-    assert second["pagination"] == pages
+    assert second["pagination"].items() >= pages.items()
     await _shrink(twin, segment["id"], ids)
     tally("stories told through misarmail", database.name, 1)
 

@@ -33,14 +33,14 @@ CONVERSION = Conversion(
     metadata=msgspec.Raw(b'{"a":1}'),
 )
 MOVE = Move(12, AT, Cause.TIME)
-MOVED = {"sequence": 12, "happened_at": "2026-03-01T12:00:00.123Z", "cause": "time"}
+MOVED = {"sequence": 12, "at": "2026-03-01T12:00:00.123Z", "cause": "time"}
 BATCH = Batch(3_000, 2, 13, 3_014, AT, Cause.SEGMENT_CHANGED)
 BATCHED = {
     "entered": 3_000,
     "left": 2,
     "first_sequence": 13,
     "last_sequence": 3_014,
-    "happened_at": "2026-03-01T12:00:00.123Z",
+    "at": "2026-03-01T12:00:00.123Z",
     "cause": "segment changed",
 }
 SECRET = "whsec_h\u00e9"

@@ -1,17 +1,22 @@
-"""What both dialects read and say of the past: `as_of`, `after`, and which change an answer knows last."""
+"""What both dialects read and say of the past: `as_of`, `after`, and which change an answer knows last.
 
-from collections.abc import Mapping
+A count of now says when it is true, and which revision of a segment's condition it is of.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.conditions import dates
+from diglot.conditions.relative import NEVER
 from diglot.dialects import queries
 from diglot.dialects.dialect import Call
 from diglot.dialects.queries import MOST_OFFSET, integer
 from diglot.errors import Invalid
 from diglot.model.history import AsOf, AtEntry, AtInstant
-from diglot.model.pages import MemberPage, Page
+from diglot.model.pages import CountedPage, MemberPage, Page, PastPage
+from diglot.model.segments import Segment
 
 HEADER: Final = "Diglot-As-Of"
 DEFAULT_CHANGES: Final = 100
@@ -36,7 +41,9 @@ LimitQuery = Annotated[
     int,
     Meta(ge=1, description=f"Changes to return; more than {MOST_CHANGES} is read as {MOST_CHANGES}."),
 ]
-OfPast = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})] | UnsetType
+_Number = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+OfPast = _Number | UnsetType
+Revision = Annotated[int, Meta(ge=1, description="Goes up by one whenever the rules change.")]
 
 
 def read_as_of(call: Call) -> AsOf | None:
@@ -58,13 +65,21 @@ def read_after(query: Mapping[str, str]) -> tuple[int | None, int]:
     return after, integer(query, "limit", DEFAULT_CHANGES, least=1, most=MOST_CHANGES)
 
 
-def tell(call: Call, page: MemberPage[Any]) -> None:
+def tell(call: Call, page: MemberPage[Any] | PastPage[Any]) -> None:
     """Have the answer say which change it knows last."""
     call.add_header(_HEADER, b"%d" % page.entry)
 
 
 def of_past(page: Page[Any]) -> tuple[OfPast, OfPast]:
     """Return the change that a page of the past is of and how many of its total are deleted since."""
-    if isinstance(page, MemberPage) and page.deleted is not None:
-        return page.entry, page.deleted
-    return UNSET, UNSET
+    return (page.entry, page.deleted) if isinstance(page, PastPage) else (UNSET, UNSET)
+
+
+def of_now(page: Page[Any], show: Callable[[int], str]) -> tuple[str | UnsetType, int | UnsetType | None]:
+    """Return when the total of a page is true, and of which revision; of the past `of_past` says it."""
+    return (show(page.as_of), page.revision) if isinstance(page, CountedPage) else (UNSET, UNSET)
+
+
+def next_change(segment: Segment) -> int | None:
+    """Return when time can change a segment next, None where it never does."""
+    return segment.next_change_at if segment.next_change_at < NEVER else None

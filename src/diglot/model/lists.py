@@ -25,7 +25,8 @@ class ContactList:
 
 @dataclass(frozen=True, slots=True)
 class CountedList:
-    """A list with the number of its members, both of one state of the database."""
+    """A list with the number of its members at an instant, both of one state of the database."""
 
     list: ContactList
     count: int
+    as_of: int

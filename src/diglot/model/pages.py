@@ -1,7 +1,7 @@
 """Windows and pages: what is asked for, and what comes back with its total."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -32,12 +32,29 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberPage(Page[T]):
-    """Members of a segment when the change of the number `entry` was the last that was stored.
+class CountedPage(Page[T]):
+    """Contacts that a condition finds: how many is true at an instant, in microseconds.
 
-    As of another time than now, `deleted` says how many of the total are deleted since: they have their place
-    in the order, and are not among the items.
+    `revision` is that of the segment whose condition it is, None of one that is not stored.
+    """
+
+    as_of: int
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage(CountedPage[T]):
+    """Members of a segment when the change of the number `entry` was the last that was stored."""
+
+    entry: int = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PastPage(Page[T]):
+    """Members of a segment after the change of the number `entry`.
+
+    So many of the total are `deleted` since: they have their place in the order, and are not among the items.
     """
 
     entry: int
-    deleted: int | None = None
+    deleted: int

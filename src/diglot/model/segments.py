@@ -71,8 +71,18 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """How many members a revision of a segment has at an instant, in microseconds."""
+
+    number: int
+    as_of: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class CountedSegment:
-    """A segment with the number of its members, both of one state of the database."""
+    """A segment with the number of its members at an instant, both of one state of the database."""
 
     segment: Segment
     count: int
+    as_of: int

@@ -8,7 +8,7 @@ from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Change, Contact, Imported, ListName
 from diglot.model.ids import read_id
-from diglot.model.pages import Page, Sort, Window
+from diglot.model.pages import CountedPage, Sort, Window
 from diglot.model.workspaces import Caller
 from diglot.service import contact_writes, list_writes
 from diglot.service.clock import Clock, system_clock
@@ -38,19 +38,19 @@ class Contacts:
         window: Window,
         condition: tree.Node | None = None,
         sort: Sort | None = None,
-    ) -> Page[Contact]:
+    ) -> CountedPage[Contact]:
         """Return a window of the contacts, newest first or sorted: all, or those of a condition."""
 
-        async def work(transaction: Transaction) -> Page[Contact]:
+        async def work(transaction: Transaction) -> CountedPage[Contact]:
             state = await workspaces.state(transaction, caller.workspace)
-            total = state.contact_count
+            total, at = state.contact_count, membership.read_at(state, self.clock())
             if condition is None and sort is None:
-                return Page(await contacts.page(transaction, caller.workspace, window), total)
+                return CountedPage(await contacts.page(transaction, caller.workspace, window), total, at)
             node = _EVERYBODY if condition is None else condition
-            relation = Relation(caller.workspace, node, self.clock(), state.zone)
+            relation = Relation(caller.workspace, node, at, state.zone)
             if condition is not None:
                 total = await self.counts.count(transaction, relation, state)
-            return Page(await membership.page(transaction, relation, window, sort), total)
+            return CountedPage(await membership.page(transaction, relation, window, sort), total, at)
 
         return await self.engine.read(work)
 

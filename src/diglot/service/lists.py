@@ -8,7 +8,7 @@ from diglot.errors import NotFound
 from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList, CountedList
-from diglot.model.pages import Page, Window
+from diglot.model.pages import CountedPage, Page, Window
 from diglot.model.segments import Condition, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service import evaluation, list_writes, segment_writes
@@ -20,6 +20,7 @@ from diglot.service.segment_writes import Keep, NewSegment, SegmentChange, Writi
 from diglot.storage import contacts, lists, membership, segments, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
+from diglot.storage.timely import timely
 from diglot.storage.workspaces import State
 
 
@@ -75,18 +76,20 @@ class Lists:
 
     async def members(
         self, caller: Caller, id_: str | None, window: Window, condition: tree.Node | None = None
-    ) -> Page[Contact]:
+    ) -> CountedPage[Contact]:
         """Return a window of the contacts on a list, or of those that a condition is true for too.
 
         They stand newest first. Raise `NotFound`.
         """
 
-        async def work(transaction: Transaction) -> Page[Contact]:
+        async def work(transaction: Transaction) -> CountedPage[Contact]:
             one, _ = await _by_id(transaction, caller, id_)
             state = await workspaces.state(transaction, caller.workspace)
             relation = _relation(caller, one, self.clock(), state).narrowed(condition)
             total = await self.counts.count(transaction, relation, state)
-            return Page(await membership.page(transaction, relation, window), total)
+            page = await membership.page(transaction, relation, window)
+            revision = None if one.segment is None else one.segment.revision
+            return CountedPage(page, total, relation.now, revision)
 
         return await self.engine.read(work)
 
@@ -186,18 +189,21 @@ class Lists:
     ) -> CountedList:
         one, by_hand = found
         if one.segment is None:
-            return CountedList(one, by_hand)
+            return CountedList(one, by_hand, membership.read_at(state, now))
         relation = Relation.of(caller.workspace, one.segment, now, state)
-        return CountedList(one, await self.counts.count(transaction, relation, state))
+        count = await self.counts.count(transaction, relation, state)
+        shown = await timely(transaction, caller.workspace, one.segment, state, now)
+        return CountedList(replace(one, segment=shown), count, relation.now)
 
     async def _recounted(self, transaction: Transaction, caller: Caller, one: ContactList) -> CountedList:
+        state, now = await workspaces.state(transaction, caller.workspace), self.clock()
         if one.segment is not None:
             found = await segments.by_number_with_state(transaction, caller.workspace, one.segment.number)
             assert found is not None
-            one = replace(one, segment=found[0])
-        state = await workspaces.state(transaction, caller.workspace)
-        relation = _relation(caller, one, self.clock(), state)
-        return CountedList(one, await self.counts.recount(transaction, relation, state))
+            shown = await timely(transaction, caller.workspace, found[0], state, now)
+            one = replace(one, segment=shown)
+        relation = _relation(caller, one, now, state)
+        return CountedList(one, await self.counts.recount(transaction, relation, state), relation.now)
 
 
 async def _changed(writing: Writing, stored: ContactList, change: SegmentChange) -> ContactList:
@@ -217,7 +223,7 @@ def _relation(caller: Caller, one: ContactList, now: int, state: State) -> Relat
     if one.segment is not None:
         return Relation.of(caller.workspace, one.segment, now, state)
     on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(one.id))
-    return Relation(caller.workspace, on_it, now, state.zone)
+    return Relation(caller.workspace, on_it, membership.read_at(state, now), state.zone)
 
 
 async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> tuple[ContactList, int]:

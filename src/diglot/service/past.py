@@ -8,7 +8,7 @@ from diglot.conditions import dates
 from diglot.errors import Invalid
 from diglot.model.contacts import Contact
 from diglot.model.history import AsOf, AtInstant, Moment
-from diglot.model.pages import MemberPage, Window
+from diglot.model.pages import PastPage, Window
 from diglot.model.segments import Segment
 from diglot.model.workspaces import Caller
 from diglot.service.clock import Clock, system_clock
@@ -34,7 +34,7 @@ class Past:
 
     async def members(
         self, caller: Caller, id_: str | None, window: Window, as_of: AsOf
-    ) -> MemberPage[Contact]:
+    ) -> PastPage[Contact]:
         """Return a window of the members, newest first, as they are now; raise `NotFound`.
 
         Raise `Invalid` for what the history does not say.
@@ -44,14 +44,14 @@ class Past:
 
     async def member_ids(
         self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf
-    ) -> tuple[Segment, MemberPage[str]]:
+    ) -> tuple[Segment, PastPage[str]]:
         """Return a segment and a window of its members' ids, or all, as `members` does."""
         return await self._page(caller, id_, window, as_of, contacts.ids_of_keys)
 
     async def _page(
         self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf, show: _Show[T]
-    ) -> tuple[Segment, MemberPage[T]]:
-        async def work(transaction: Transaction) -> tuple[Segment, MemberPage[T]]:
+    ) -> tuple[Segment, PastPage[T]]:
+        async def work(transaction: Transaction) -> tuple[Segment, PastPage[T]]:
             workspace = caller.workspace
             segment, state = found = await segment_with_state(transaction, caller, id_)
             entry = await _entry(transaction, workspace, found, as_of, self.clock())
@@ -63,7 +63,7 @@ class Past:
             asked = window or Window(0, len(then))
             keys = memberships.newest(then, asked.offset, asked.limit)
             items = await show(transaction, workspace, keys)
-            return segment, MemberPage(items, len(then), entry, deleted)
+            return segment, PastPage(items, len(then), entry, deleted)
 
         return await self.engine.read(work)
 

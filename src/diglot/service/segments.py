@@ -8,7 +8,7 @@ from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import Contact
 from diglot.model.pages import MemberPage, Page, Sort, Window
-from diglot.model.segments import Condition, CountedSegment, MemberChange, Segment, SegmentType
+from diglot.model.segments import Condition, Count, CountedSegment, MemberChange, Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service import evaluation, memberships, segment_writes
 from diglot.service.clock import Clock, system_clock
@@ -18,6 +18,7 @@ from diglot.service.segment_writes import KEEP, Keep, NewSegment, SegmentChange,
 from diglot.storage import membership, saved_counts, segments, workspaces
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.membership import Relation
+from diglot.storage.timely import is_timely, timely
 from diglot.storage.workspaces import State
 
 __all__ = ["KEEP", "Keep", "NewSegment", "SegmentChange", "Segments"]
@@ -36,7 +37,15 @@ class Segments:
 
     async def page(self, caller: Caller, window: Window, search: str | None = None) -> Page[Segment]:
         """Return a window of the segments, newest first."""
-        return await self.engine.read(lambda tx: segments.page(tx, caller.workspace, window, search))
+
+        async def work(transaction: Transaction) -> Page[Segment]:
+            page = await segments.page(transaction, caller.workspace, window, search)
+            state = await workspaces.state(transaction, caller.workspace)
+            now = self.clock()
+            shown = [await timely(transaction, caller.workspace, one, state, now) for one in page.items]
+            return Page(shown, page.total)
+
+        return await self.engine.read(work)
 
     async def counted_page(self, caller: Caller, window: Window) -> Page[CountedSegment]:
         """Return a window of the segments with their counts, all of one state."""
@@ -51,14 +60,26 @@ class Segments:
         return await self.engine.read(work)
 
     async def get(self, caller: Caller, id_: str | None) -> Segment:
-        """Return a segment; raise `NotFound`."""
+        """Return a segment as it is stored; raise `NotFound`."""
         return await self.engine.glance(lambda tx: _segment(tx, caller, id_))
+
+    async def look(self, caller: Caller, id_: str | None) -> Segment:
+        """Return a segment with the next instant at which time can change it; raise `NotFound`."""
+        segment, state = await self.engine.glance(lambda tx: segment_with_state(tx, caller, id_))
+        if is_timely(segment, state, self.clock()):
+            return segment
+
+        async def work(transaction: Transaction) -> Segment:
+            segment, state = await segment_with_state(transaction, caller, id_)
+            return await timely(transaction, caller.workspace, segment, state, self.clock())
+
+        return await self.engine.read(work)
 
     async def counted(self, caller: Caller, id_: str | None) -> CountedSegment:
         """Return a segment with its count; raise `NotFound`."""
         return await self._with(caller, id_, lambda counted: counted)
 
-    async def estimate(self, caller: Caller, id_: str | None) -> int:
+    async def estimate(self, caller: Caller, id_: str | None) -> Count:
         """Return how many contacts are members; raise `NotFound`."""
         if id_ is not None:
             found = await self.engine.glance(
@@ -66,7 +87,7 @@ class Segments:
             )
             if found is not None:
                 return found
-        return await self._with(caller, id_, lambda counted: counted.count)
+        return await self._with(caller, id_, lambda one: Count(one.count, one.as_of, one.segment.revision))
 
     async def members(
         self,
@@ -82,10 +103,10 @@ class Segments:
         """
 
         async def work(transaction: Transaction) -> MemberPage[Contact]:
-            _, state = found = await segment_with_state(transaction, caller, id_)
+            segment, state = found = await segment_with_state(transaction, caller, id_)
             relation, total = await self._relation(transaction, caller, found, condition)
             page = await membership.page(transaction, relation, window, sort)
-            return MemberPage(page, total, state.logged)
+            return MemberPage(page, total, relation.now, segment.revision, entry=state.logged)
 
         return await self.engine.read(work)
 
@@ -98,13 +119,17 @@ class Segments:
             segment, state = found = await segment_with_state(transaction, caller, id_)
             relation, total = await self._relation(transaction, caller, found)
             page = await membership.ids(transaction, relation, window or Window(0, total))
-            return segment, MemberPage(page, total, state.logged)
+            return segment, MemberPage(page, total, relation.now, segment.revision, entry=state.logged)
 
         return await self.engine.read(work)
 
     async def create(self, caller: Caller, new: NewSegment) -> Segment:
         """Make a segment; a static one gets its members at once."""
-        return await self.engine.write(lambda tx: self._made(tx, caller, new))
+
+        async def work(transaction: Transaction) -> Segment:
+            return await self._again(transaction, caller, await self._made(transaction, caller, new))
+
+        return await self.engine.write(work)
 
     async def create_counted(self, caller: Caller, new: NewSegment) -> CountedSegment:
         """Make a segment and evaluate it at once."""
@@ -116,7 +141,12 @@ class Segments:
 
     async def change(self, caller: Caller, id_: str | None, change: SegmentChange) -> Segment:
         """Change a segment; raise `NotFound`. What stays equal moves nothing, not even `updated_at`."""
-        return await self.engine.write(lambda tx: self._changed(tx, caller, id_, change))
+
+        async def work(transaction: Transaction) -> Segment:
+            segment = await self._changed(transaction, caller, id_, change)
+            return await self._again(transaction, caller, segment)
+
+        return await self.engine.write(work)
 
     async def change_counted(self, caller: Caller, id_: str | None, change: SegmentChange) -> CountedSegment:
         """Change a segment and return its count too; raise `NotFound`."""
@@ -174,9 +204,9 @@ class Segments:
         await self.engine.write(work)
 
     async def _with(self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]) -> T:
-        segment, count = await self.engine.glance(lambda tx: self._remembered(tx, caller, id_))
-        if count is not None:
-            return part(CountedSegment(segment, count))
+        remembered = await self.engine.glance(lambda tx: self._remembered(tx, caller, id_))
+        if remembered is not None:
+            return part(remembered)
 
         async def work(transaction: Transaction) -> T:
             segment, state = await segment_with_state(transaction, caller, id_)
@@ -186,10 +216,14 @@ class Segments:
 
     async def _remembered(
         self, transaction: Transaction, caller: Caller, id_: str | None
-    ) -> tuple[Segment, int | None]:
+    ) -> CountedSegment | None:
         segment, state = await segment_with_state(transaction, caller, id_)
-        relation = Relation.of(caller.workspace, segment, self.clock(), state)
-        return segment, self.counts.remembered(transaction, relation, state)
+        now = self.clock()
+        relation = Relation.of(caller.workspace, segment, now, state)
+        count = self.counts.remembered(transaction, relation, state)
+        if count is None or not is_timely(segment, state, now):
+            return None
+        return CountedSegment(segment, count, relation.now)
 
     async def _relation(
         self,
@@ -206,7 +240,9 @@ class Segments:
         self, transaction: Transaction, caller: Caller, segment: Segment, state: State, now: int
     ) -> CountedSegment:
         relation = Relation.of(caller.workspace, segment, now, state)
-        return CountedSegment(segment, await self.counts.count(transaction, relation, state))
+        count = await self.counts.count(transaction, relation, state)
+        shown = await timely(transaction, caller.workspace, segment, state, now)
+        return CountedSegment(shown, count, relation.now)
 
     async def _made(self, transaction: Transaction, caller: Caller, new: NewSegment) -> Segment:
         now = self.clock()
@@ -224,11 +260,23 @@ class Segments:
         return await segment_writes.change(writing, stored, change)
 
     async def _recounted(self, transaction: Transaction, caller: Caller, segment: Segment) -> CountedSegment:
-        found = await segments.by_number_with_state(transaction, caller.workspace, segment.number)
-        assert found is not None
-        segment, state = found
-        relation = Relation.of(caller.workspace, segment, self.clock(), state)
-        return CountedSegment(segment, await self.counts.recount(transaction, relation, state))
+        segment, state = await _with_state(transaction, caller, segment)
+        now = self.clock()
+        relation = Relation.of(caller.workspace, segment, now, state)
+        count = await self.counts.recount(transaction, relation, state)
+        shown = await timely(transaction, caller.workspace, segment, state, now)
+        return CountedSegment(shown, count, relation.now)
+
+    async def _again(self, transaction: Transaction, caller: Caller, segment: Segment) -> Segment:
+        """Return a segment that was written, as it is read from now on."""
+        segment, state = await _with_state(transaction, caller, segment)
+        return await timely(transaction, caller.workspace, segment, state, self.clock())
+
+
+async def _with_state(transaction: Transaction, caller: Caller, segment: Segment) -> tuple[Segment, State]:
+    found = await segments.by_number_with_state(transaction, caller.workspace, segment.number)
+    assert found is not None
+    return found
 
 
 async def _segment(transaction: Transaction, caller: Caller, id_: str | None) -> Segment:

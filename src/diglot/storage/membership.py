@@ -40,7 +40,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Whose members are meant, and when.
+    """Whose members are meant, and when: at `now`, which what is stored may have a little later than asked.
 
     `stored` is there where the membership is kept; a `static` one has no other. `narrow` leaves those of a
     static one for whom it is true too.
@@ -57,6 +57,7 @@ class Relation:
     @classmethod
     def of(cls, workspace: int, segment: Segment, now: int, state: State) -> "Relation":
         """Return the relation of a stored segment in a state of its workspace."""
+        now = read_at(state, now)
         static = segment.type is SegmentType.STATIC
         stored = None
         if segment.members is not None and not _is_ahead(segment, now, state):

@@ -2,6 +2,7 @@
 
 from sqlalchemy import bindparam, select
 
+from diglot.model.segments import Count
 from diglot.storage import memberships
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import Statement
@@ -10,7 +11,7 @@ from diglot.storage.tables import segments, workspaces
 _c, _w = segments.c, workspaces.c
 _SAVED = Statement(
     select(
-        *(_c.segment, _c.members, _c.next_change_at),
+        *(_c.segment, _c.members, _c.next_change_at, _c.revision),
         *(_w.evaluated_at, _w.folded_entry, _w.next_entry),
     )
     .join(workspaces, _w.workspace == _c.workspace)
@@ -18,7 +19,7 @@ _SAVED = Statement(
 )
 
 
-async def saved_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int | None:
+async def saved_count(transaction: Transaction, workspace: int, id_: str, now: int) -> Count | None:
     """Return how many members a segment has, by one read of two rows.
 
     None where that takes more: another id, a segment that waits to be evaluated, changes of the log that
@@ -27,8 +28,9 @@ async def saved_count(transaction: Transaction, workspace: int, id_: str, now: i
     row = await transaction.row(_SAVED, {"workspace": workspace, "id": id_})
     if row is None:
         return None
-    number, stored, next_change_at, evaluated_at, folded, next_entry = row
-    if stored is None or next_change_at <= now or now < evaluated_at - memberships.CLOCKS_AGREE:
+    number, stored, next_change_at, revision, evaluated_at, folded, next_entry = row
+    at = max(now, evaluated_at)
+    if stored is None or next_change_at <= at or now < evaluated_at - memberships.CLOCKS_AGREE:
         return None
     changes = memberships.known(transaction, workspace, folded, next_entry - 1)
-    return None if changes is None else changes.count(number, stored)
+    return None if changes is None else Count(changes.count(number, stored), at, revision)

@@ -166,7 +166,7 @@ async def slides(store: Store) -> Outcome:
             before = begin + hour * HOUR
             costs.append(await store.meter.cost(lambda at=before: _slide(store, at)))  # type: ignore[misc]
             for one in made:
-                ours = await store.segments(now=before + HOUR).estimate(store.main, one.id)
+                ours = (await store.segments(now=before + HOUR).estimate(store.main, one.id)).number
                 scanned = await store.scanned(one.spec, now=before + HOUR)
                 require(f"{one.spec.name} after a slide", ours, scanned=scanned)
             progress.step()

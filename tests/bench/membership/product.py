@@ -20,7 +20,7 @@ async def stored_count(transaction: Transaction, workspace: int, id_: str, now: 
     """Return the count of a saved segment as a read makes it, below the services."""
     saved = await saved_counts.saved_count(transaction, workspace, id_, now)
     if saved is not None:
-        return saved
+        return saved.number
     found = await segments.by_id_with_state(transaction, workspace, id_)
     assert found is not None
     segment, state = found

@@ -66,7 +66,7 @@ class Store:
 
     async def counted(self, one: Made) -> int:
         """Return the count of a segment of the main workspace."""
-        return await self.segments().estimate(self.main, one.id)
+        return (await self.segments().estimate(self.main, one.id)).number
 
     async def scanned(self, spec: Spec, workspace: int | None = None, now: int | None = None) -> int:
         """Return how many contacts meet a condition, by a scan on the driver."""
@@ -99,7 +99,7 @@ class Store:
         sample = self.note.live[THOUSAND][::20]
         with Progress("live segments checked", len(sample)) as progress:
             for one in sample:
-                ours = await self.segments().estimate(workspace, one.id)
+                ours = (await self.segments().estimate(workspace, one.id)).number
                 require(one.spec.name, ours, scanned=await self.scanned(one.spec, workspace.workspace))
                 progress.step()
 

@@ -68,7 +68,7 @@ class _Moved(msgspec.Struct):
     segment: _Segment
     contact: wire.Contact
     sequence: int
-    happened_at: str | None
+    at: str | None
     cause: str
 
 
@@ -80,7 +80,7 @@ class _ManyMoved(msgspec.Struct):
     left: int
     first_sequence: int
     last_sequence: int
-    happened_at: str | None
+    at: str | None
     cause: str
 
 
@@ -139,7 +139,7 @@ def _moved(group: Group | None, contact: Contact, move: Move) -> _Moved:
         segment=_segment(group),
         contact=show.contact(contact),
         sequence=move.sequence,
-        happened_at=in_milliseconds(move.at),
+        at=in_milliseconds(move.at),
         cause=move.cause.value,
     )
 
@@ -151,6 +151,6 @@ def _many(group: Group | None, batch: Batch) -> _ManyMoved:
         left=batch.left,
         first_sequence=batch.first,
         last_sequence=batch.last,
-        happened_at=in_milliseconds(batch.at),
+        at=in_milliseconds(batch.at),
         cause=batch.cause.value,
     )

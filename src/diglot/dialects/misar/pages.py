@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diglot.dialects.history import of_past
-from diglot.dialects.misar import wire
+from diglot.dialects.history import of_now, of_past
+from diglot.dialects.misar import show, wire
 from diglot.dialects.queries import MOST_OFFSET, integer
 from diglot.errors import Fault, Invalid
-from diglot.model.pages import MemberPage, Page, Sort, Window
+from diglot.model.pages import MemberPage, Page, PastPage, Sort, Window
 
 # The vendor's MCP client asks for `engagement_asc`; the rest is made as it is.
 _SORTED: Final = {"engagement": "engagement_score"} | {
@@ -38,15 +38,21 @@ class Paging:
     def shown_twice(self, found: Page[Any]) -> wire.BothPagination:
         """Return the page with the number of pages in both of the vendor's spellings."""
         pages = self._pages(found.total)
-        return wire.BothPagination(self.page, self.limit, found.total, pages, pages, *of_past(found))
+        known = _known(found) if isinstance(found, MemberPage | PastPage) else ()
+        return wire.BothPagination(self.page, self.limit, found.total, pages, pages, *known)
 
-    def shown_to_members(self, found: MemberPage[Any]) -> wire.MembersPagination:
+    def shown_to_members(self, found: MemberPage[Any] | PastPage[Any]) -> wire.MembersPagination:
         """Return the page as the members call shows it."""
         pages = self._pages(found.total)
-        return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *of_past(found))
+        return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *_known(found))
 
     def _pages(self, total: int) -> int:
         return max(1, -(-total // self.limit))
+
+
+def _known(found: MemberPage[Any] | PastPage[Any]) -> tuple[Any, ...]:
+    """Return when the total is true and of which revision, or of which change of the past."""
+    return (*of_now(found, show.time), *of_past(found))
 
 
 def read(query: Mapping[str, str], *, default: int = 20, most: int = 100) -> Paging:

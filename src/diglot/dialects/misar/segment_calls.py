@@ -12,7 +12,7 @@ from diglot.dialects.rules import Words
 from diglot.model.contacts import Contact
 from diglot.model.history import AsOf
 from diglot.model.ids import prefixed, read_id
-from diglot.model.pages import MemberPage, Page, Window
+from diglot.model.pages import CountedPage, MemberPage, Page, PastPage, Window
 from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
 from diglot.service.segments import KEEP, NewSegment, SegmentChange
 
@@ -92,17 +92,17 @@ async def refresh(call: Call) -> CountedSegment:
     return await call.services.segments.refresh(call.caller, named(call))
 
 
-async def preview(call: Call) -> Page[Contact]:
+async def preview(call: Call) -> CountedPage[Contact]:
     """Return the newest members of the segment of the path, and how many there are."""
     return await call.services.segments.members(call.caller, named(call), _PREVIEW)
 
 
-async def preview_of(call: Call, condition: Condition) -> Page[Contact]:
+async def preview_of(call: Call, condition: Condition) -> CountedPage[Contact]:
     """Return the newest contacts that meet a condition which is not stored, and how many there are."""
     return await call.services.contacts.page(call.caller, _PREVIEW, condition.tree)
 
 
-async def preview_given(call: Call) -> Page[Contact]:
+async def preview_given(call: Call) -> CountedPage[Contact]:
     """Preview the rules of the body, or without any the segment of the path; `new` names no segment."""
     if call.path["segment_id"] == _UNSAVED:
         condition = given_condition(call, await call.members(unique=True), CRITERIA, WORDS)
@@ -165,7 +165,7 @@ async def member_ids(call: Call) -> wire.MembersAnswer:
     )
 
 
-async def every_member_id(call: Call) -> MemberPage[str]:
+async def every_member_id(call: Call) -> MemberPage[str] | PastPage[str]:
     """Return the ids of all members of the segment of the path."""
     async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
         as_of = read_as_of(call)
@@ -175,10 +175,12 @@ async def every_member_id(call: Call) -> MemberPage[str]:
 
 async def _member_ids(
     call: Call, window: Window | None, as_of: AsOf | None
-) -> tuple[Segment, MemberPage[str]]:
+) -> tuple[Segment, MemberPage[str] | PastPage[str]]:
+    segment: Segment
+    found: MemberPage[str] | PastPage[str]
     if as_of is None:
-        found = await call.services.segments.member_ids(call.caller, named(call), window)
+        segment, found = await call.services.segments.member_ids(call.caller, named(call), window)
     else:
-        found = await call.services.past.member_ids(call.caller, named(call), window, as_of)
-    tell(call, found[1])
-    return found
+        segment, found = await call.services.past.member_ids(call.caller, named(call), window, as_of)
+    tell(call, found)
+    return segment, found

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from diglot.dialects.history import next_change
 from diglot.dialects.misar import wire, wire_keys
 from diglot.dialects.misar.conditions import WORDS
 from diglot.dialects.numbers import in_seconds, whole_if_integral
@@ -41,6 +42,9 @@ def segment(counted: CountedSegment) -> wire.Segment:
         last_calculated_at=in_seconds(one.last_calculated_at),
         created_at=time(one.created_at),
         updated_at=time(one.updated_at),
+        count_as_of=time(counted.as_of),
+        revision=one.revision,
+        next_change_at=in_seconds(next_change(one)),
     )
 
 
@@ -55,6 +59,9 @@ def segment_item(counted: CountedSegment) -> wire.SegmentItem:
         contact_count=counted.count,
         last_calculated_at=in_seconds(one.last_calculated_at),
         created_at=time(one.created_at),
+        count_as_of=time(counted.as_of),
+        revision=one.revision,
+        next_change_at=in_seconds(next_change(one)),
     )
 
 

@@ -21,6 +21,9 @@ def segment(counted: CountedSegment) -> wire_root.RootSegment:
         filter_criteria=shown.filter_criteria,
         created_at=shown.created_at,
         updated_at=shown.updated_at,
+        count_as_of=shown.count_as_of,
+        revision=shown.revision,
+        next_change_at=shown.next_change_at,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.history import AsOfQuery, OfPast
+from diglot.dialects.history import AsOfQuery, OfPast, Revision
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
@@ -32,31 +32,41 @@ class Pagination(msgspec.Struct, frozen=True):
 
 
 class BothPagination(msgspec.Struct, frozen=True):
-    """The same, with the number of pages in the vendor's two spellings."""
+    """The same, with the number of pages in the vendor's two spellings.
+
+    Of the members of a segment, the total is that of a revision of its rules at `count_as_of` (an extension).
+    """
 
     page: Count
     limit: Count
     total: Count
     total_pages: Count
     totalPages: Count  # noqa: N815
+    count_as_of: Time | UnsetType = UNSET
+    revision: Revision | UnsetType = UNSET
     as_of: OfPast = UNSET
     deleted: OfPast = UNSET
 
 
 class MembersPagination(msgspec.Struct, frozen=True):
-    """The same in the order of the members call. Of the past, how many of the total are deleted since."""
+    """The same in the order of the members call. Of the past, how many of the total are deleted since.
+
+    The fields after `total_pages` are an extension: when the total is true, of which revision of the rules.
+    """
 
     page: Count
     limit: Count
     total: Count
     totalPages: Count  # noqa: N815
     total_pages: Count
+    count_as_of: Time | UnsetType = UNSET
+    revision: Revision | UnsetType = UNSET
     as_of: OfPast = UNSET
     deleted: OfPast = UNSET
 
 
 class SegmentItem(msgspec.Struct, frozen=True):
-    """A segment in a list."""
+    """A segment in a list. The fields after `created_at` are an extension, as in the segment itself."""
 
     id: SegmentId
     name: str
@@ -65,10 +75,17 @@ class SegmentItem(msgspec.Struct, frozen=True):
     contact_count: Count
     last_calculated_at: Time | None
     created_at: Time
+    count_as_of: Time
+    revision: Revision
+    next_change_at: Time | None
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A segment with its rules."""
+    """A segment with its rules. The fields after `updated_at` are an extension.
+
+    The count is true at `count_as_of`, of that revision of the rules. Before `next_change_at` time alone
+    changes no member; it is null where time never does.
+    """
 
     id: SegmentId
     name: str
@@ -79,6 +96,9 @@ class Segment(msgspec.Struct, frozen=True):
     last_calculated_at: Time | None
     created_at: Time
     updated_at: Time
+    count_as_of: Time
+    revision: Revision
+    next_change_at: Time | None
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -116,17 +136,24 @@ class SegmentListData(msgspec.Struct, frozen=True):
 
 
 class RefreshData(msgspec.Struct, frozen=True):
-    """What a refresh found."""
+    """What a refresh found; when the count is true and of which revision of the rules are an extension."""
 
     contact_count: Count
     last_calculated_at: Time | None
+    count_as_of: Time
+    revision: Revision
 
 
 class PreviewData(msgspec.Struct, frozen=True):
-    """A sample of the members, newest first, and how many there are."""
+    """A sample of the members, newest first, and how many there are.
+
+    The fields after `total_matching` are an extension: when that is true, of which revision of the rules.
+    """
 
     contacts: list[Contact]
     total_matching: Count
+    count_as_of: Time
+    revision: Revision
 
 
 class MembersData(msgspec.Struct, frozen=True):

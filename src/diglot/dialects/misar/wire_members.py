@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.misar.wire import ContactId, Count, SegmentId
+from diglot.dialects.history import Revision
+from diglot.dialects.misar.wire import ContactId, Count, SegmentId, Time
 from diglot.model.segments import MemberAction
 
 ContactIds = Annotated[list[ContactId], Meta(max_length=5000)]
@@ -27,6 +28,8 @@ class MembersChanged(msgspec.Struct, frozen=True):
 
     segment_id: SegmentId
     contact_count: Count
+    count_as_of: Time
+    revision: Revision
 
 
 class MembersChangedAnswer(msgspec.Struct, frozen=True):

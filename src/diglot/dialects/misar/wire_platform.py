@@ -1,9 +1,9 @@
 """Misar's shapes on its contacts platform: requests in camel case, no `success`, errors of one member."""
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from diglot.dialects.history import AsOfQuery, OfPast
+from diglot.dialects.history import AsOfQuery, OfPast, Revision
 from diglot.dialects.misar.wire import (
     Contact,
     ContactId,
@@ -26,6 +26,9 @@ class PlatformSegment(msgspec.Struct, frozen=True):
     filter_criteria: Criteria
     contact_count: Count
     last_calculated_at: Time | None
+    count_as_of: Time
+    revision: Revision
+    next_change_at: Time | None
 
 
 class PlatformSegmentAnswer(msgspec.Struct, frozen=True):
@@ -41,16 +44,19 @@ class PlatformPreview(msgspec.Struct, frozen=True):
 
 
 class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
-    """How many contacts match, and the 10 newest of them."""
+    """How many contacts match, and the 10 newest of them. The rules are not stored: they have no revision."""
 
     count: Count
     sample: list[Contact]
+    count_as_of: Time
 
 
 class PlatformMembersAnswer(msgspec.Struct, frozen=True):
     """The ids of all members, newest first; of the past, without those of contacts that are deleted since."""
 
     contactIds: list[ContactId]  # noqa: N815
+    count_as_of: Time | UnsetType = UNSET
+    revision: Revision | UnsetType = UNSET
     as_of: OfPast = UNSET
     deleted: OfPast = UNSET
 
@@ -72,6 +78,8 @@ class PlatformMembersCount(msgspec.Struct, frozen=True):
     """How many members the segment has after the change."""
 
     count: Count
+    count_as_of: Time
+    revision: Revision
 
 
 class PlatformError(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from diglot.dialects.history import Revision
 from diglot.dialects.misar.tiers import Tier
 from diglot.dialects.misar.wire import (
     ContactId,
@@ -26,7 +27,10 @@ class RootPagination(msgspec.Struct, frozen=True):
 
 
 class RootSegment(msgspec.Struct, frozen=True):
-    """A segment with its rules. Both counts are the number of members."""
+    """A segment with its rules. Both counts are the number of members.
+
+    The fields after `updated_at` are an extension, as in the other family of routes.
+    """
 
     id: SegmentId
     name: str
@@ -38,6 +42,9 @@ class RootSegment(msgspec.Struct, frozen=True):
     filter_criteria: Criteria
     created_at: Time
     updated_at: Time
+    count_as_of: Time
+    revision: Revision
+    next_change_at: Time | None
 
 
 class RootSegmentAnswer(msgspec.Struct, frozen=True):
@@ -61,6 +68,8 @@ class RootRefreshData(msgspec.Struct, frozen=True):
     segment_id: SegmentId
     contact_count: Count
     last_calculated_at: Time | None
+    count_as_of: Time
+    revision: Revision
 
 
 class RootRefreshAnswer(msgspec.Struct, frozen=True):
@@ -88,10 +97,15 @@ class SampleContact(msgspec.Struct, frozen=True):
 
 
 class RootPreviewData(msgspec.Struct, frozen=True):
-    """How many contacts match, and a sample of them, newest first."""
+    """How many contacts match, and a sample of them, newest first.
+
+    `revision` is that of the segment's own rules, null for rules that are not stored.
+    """
 
     count: Count
     sampleContacts: list[SampleContact]  # noqa: N815
+    count_as_of: Time
+    revision: Revision | None
 
 
 class RootPreviewAnswer(msgspec.Struct, frozen=True):

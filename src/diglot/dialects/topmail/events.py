@@ -64,7 +64,7 @@ class _Moved(msgspec.Struct, kw_only=True):
     segment: _Group | UnsetType = UNSET
     contact: wire.Contact
     sequence: int | UnsetType = UNSET
-    happened_at: str | UnsetType | None = UNSET
+    at: str | UnsetType | None = UNSET
     cause: str | UnsetType = UNSET
 
 
@@ -77,7 +77,7 @@ class _ManyMoved(msgspec.Struct, kw_only=True):
     left: int
     first_sequence: int
     last_sequence: int
-    happened_at: str | None
+    at: str | None
     cause: str
 
 
@@ -134,7 +134,7 @@ def _moved(event: Event, group: Group, contact: Contact, move: Move | None) -> _
     list_, segment = _list_or_segment(event, group)
     moved = _Moved(list=list_, segment=segment, contact=show.contact(contact))
     if move is not None:
-        moved.sequence, moved.happened_at = move.sequence, in_milliseconds(move.at)
+        moved.sequence, moved.at = move.sequence, in_milliseconds(move.at)
         moved.cause = move.cause.value
     return moved
 
@@ -148,7 +148,7 @@ def _many(event: Event, group: Group, batch: Batch) -> _ManyMoved:
         left=batch.left,
         first_sequence=batch.first,
         last_sequence=batch.last,
-        happened_at=in_milliseconds(batch.at),
+        at=in_milliseconds(batch.at),
         cause=batch.cause.value,
     )
 

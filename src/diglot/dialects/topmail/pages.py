@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from diglot.dialects.history import of_past
+from diglot.dialects.history import of_now, of_past
 from diglot.dialects.queries import MOST_OFFSET, integer
-from diglot.dialects.topmail import wire
-from diglot.model.pages import MemberPage, Window
+from diglot.dialects.topmail import show, wire
+from diglot.model.pages import CountedPage, PastPage, Window
 
 DEFAULT = 100
 MOST = 1000
@@ -23,11 +23,12 @@ def shown(window: Window, total: int) -> wire.Pagination:
     return wire.Pagination(total, window.limit, window.offset, _has_more(window, total))
 
 
-def shown_to_members(window: Window, page: MemberPage[Any]) -> wire.MembersPagination:
-    """Return the window of a segment's members as answers show it."""
+def shown_to_members(window: Window, page: CountedPage[Any] | PastPage[Any]) -> wire.MembersPagination:
+    """Return the window of a segment's members, or of those on a list, as answers show it."""
     total = page.total
     more = _has_more(window, total)
-    return wire.MembersPagination(total, window.limit, window.offset, more, *of_past(page))
+    known: tuple[Any, ...] = (*of_now(page, show.time), *of_past(page))
+    return wire.MembersPagination(total, window.limit, window.offset, more, *known)
 
 
 def _has_more(window: Window, total: int) -> bool:

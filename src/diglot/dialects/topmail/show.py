@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
+from diglot.dialects.history import next_change
 from diglot.dialects.numbers import in_milliseconds, whole_if_integral
 from diglot.dialects.rules import write
 from diglot.dialects.topmail import wire, wire_lists, wire_tags
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.model.contacts import SUBSCRIBED, Contact, ListName
 from diglot.model.lists import CountedList
-from diglot.model.segments import Condition, Segment
+from diglot.model.segments import Condition, Count, Segment
 from diglot.model.tags import Tag
 
 NAME = "topmail"
@@ -34,22 +35,36 @@ def conditions(condition: Condition) -> msgspec.Raw:
 def segment(one: Segment) -> wire.Segment:
     """Show a segment."""
     return wire.Segment(
-        one.id, one.name, conditions(one.condition), time(one.created_at), time(one.updated_at)
+        one.id,
+        one.name,
+        conditions(one.condition),
+        time(one.created_at),
+        time(one.updated_at),
+        one.revision,
+        in_milliseconds(next_change(one)),
     )
+
+
+def estimate(count: Count) -> wire.Estimate:
+    """Show how many contacts match."""
+    return wire.Estimate(count.number, count.number, time(count.as_of), count.revision)
 
 
 def contact_list(counted: CountedList) -> wire_lists.ContactList:
     """Show a list with its count."""
-    one = counted.list
+    one, segment = counted.list, counted.list.segment
     return wire_lists.ContactList(
         one.id,
         one.name,
         one.description,
         one.type.value,
-        msgspec.Raw(b"null") if one.segment is None else conditions(one.segment.condition),
+        msgspec.Raw(b"null") if segment is None else conditions(segment.condition),
         counted.count,
         time(one.created_at),
         time(one.updated_at),
+        time(counted.as_of),
+        None if segment is None else segment.revision,
+        None if segment is None else in_milliseconds(next_change(segment)),
     )
 
 

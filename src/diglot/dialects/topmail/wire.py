@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.history import AsOfQuery, OfPast
+from diglot.dialects.history import AsOfQuery, OfPast, Revision
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
@@ -30,20 +30,31 @@ class Pagination(msgspec.Struct, frozen=True):
 
 
 class MembersPagination(Pagination, frozen=True):
-    """Where a window stands among the members of a segment; of the past, how many are deleted since."""
+    """Where a window stands among the members of a segment; of the past, how many are deleted since.
 
+    The fields after `has_more` are an extension: when the total is true, of which revision of the conditions,
+    which a list that is filled by hand has not.
+    """
+
+    count_as_of: Time | UnsetType = UNSET
+    revision: Revision | UnsetType | None = UNSET
     as_of: OfPast = UNSET
     deleted: OfPast = UNSET
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """A segment."""
+    """A segment. The fields after `updated_at` are an extension.
+
+    Before `next_change_at` time alone changes no member; it is null where time never does.
+    """
 
     id: Id
     name: str
     conditions: Conditions
     created_at: Time
     updated_at: Time
+    revision: Revision
+    next_change_at: Time | None
 
 
 class ListName(msgspec.Struct, frozen=True):
@@ -117,10 +128,15 @@ class Deleted(msgspec.Struct, frozen=True):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """How many contacts match, under both keys that clients look for."""
+    """How many contacts match, under both keys that clients look for.
+
+    The fields after these are an extension: when that is true, of which revision of the conditions.
+    """
 
     count: Count
     estimated_count: Count
+    count_as_of: Time
+    revision: Revision
 
 
 class SegmentAnswer(msgspec.Struct, frozen=True):
@@ -168,7 +184,7 @@ class ContactListAnswer(msgspec.Struct, frozen=True):
 
 
 class SegmentContactsAnswer(msgspec.Struct, frozen=True):
-    """A window of the contacts of a segment."""
+    """A window of the contacts of a segment, or on a list."""
 
     data: list[Contact]
     pagination: MembersPagination

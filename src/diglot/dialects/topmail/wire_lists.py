@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.history import Revision
 from diglot.dialects.topmail.wire import Conditions, Count, Id, Name, Pagination, Text, Time, WindowQuery
 
 ListWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/SegmentType"})]
@@ -16,7 +17,11 @@ Description = Annotated[str, Meta(max_length=500)]
 
 
 class ContactList(msgspec.Struct, frozen=True):
-    """A list. `conditions` is null for a static one."""
+    """A list. `conditions` is null for a static one.
+
+    The fields after `updated_at` are an extension: when the count is true, of which revision of the
+    conditions, and before which instant time alone changes nobody on it.
+    """
 
     id: Id
     name: str
@@ -26,6 +31,9 @@ class ContactList(msgspec.Struct, frozen=True):
     member_count: Count
     created_at: Time
     updated_at: Time
+    count_as_of: Time
+    revision: Revision | None
+    next_change_at: Time | None
 
 
 class ListAnswer(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from diglot.errors import Invalid
 from diglot.model.contacts import Change, Contact
 from diglot.model.history import AsOf
 from diglot.model.ids import read_id
-from diglot.model.pages import MemberPage, Page, Sort, Window
+from diglot.model.pages import MemberPage, Page, PastPage, Sort, Window
 from diglot.service.contact_values import read_change, require_email
 
 _TAG: Final = "contacts"
@@ -67,7 +67,7 @@ async def _members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be n
     condition: tree.Node | None,
     sort: Sort | None,
     as_of: AsOf | None,
-) -> MemberPage[Contact]:
+) -> MemberPage[Contact] | PastPage[Contact]:
     if as_of is not None:
         return await call.services.past.members(call.caller, segment, window, as_of)
     return await call.services.segments.members(call.caller, segment, window, condition, sort)

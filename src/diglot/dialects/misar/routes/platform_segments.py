@@ -1,9 +1,9 @@
 """Segments as the vendor's contacts platform has them."""
 
-from typing import Final
+from typing import Any, Final
 
 from diglot.dialects.dialect import Call
-from diglot.dialects.history import of_past
+from diglot.dialects.history import of_now, of_past
 from diglot.dialects.misar import segment_calls, show, wire_platform
 from diglot.dialects.misar.conditions import PLATFORM_WORDS
 from diglot.dialects.operations import Operation
@@ -30,6 +30,9 @@ async def get_platform_segment(call: Call) -> wire_platform.PlatformSegmentAnswe
         filter_criteria=shown.filter_criteria,
         contact_count=shown.contact_count,
         last_calculated_at=shown.last_calculated_at,
+        count_as_of=shown.count_as_of,
+        revision=shown.revision,
+        next_change_at=shown.next_change_at,
     )
     return wire_platform.PlatformSegmentAnswer(data)
 
@@ -48,7 +51,8 @@ async def preview_platform_segment(call: Call) -> wire_platform.PlatformPreviewA
     members = await call.members(unique=True)
     condition = segment_calls.given_condition(call, members, "filterCriteria", PLATFORM_WORDS)
     page = await segment_calls.preview_of(call, condition)
-    return wire_platform.PlatformPreviewAnswer(page.total, [show.contact(one) for one in page.items])
+    shown = [show.contact(one) for one in page.items]
+    return wire_platform.PlatformPreviewAnswer(page.total, shown, show.time(page.as_of))
 
 
 @Operation(
@@ -64,7 +68,8 @@ async def preview_platform_segment(call: Call) -> wire_platform.PlatformPreviewA
 ).handled_by
 async def list_platform_segment_members(call: Call) -> wire_platform.PlatformMembersAnswer:
     found = await segment_calls.every_member_id(call)
-    return wire_platform.PlatformMembersAnswer(list(found.items), *of_past(found))
+    known: tuple[Any, ...] = (*of_now(found, show.time), *of_past(found))
+    return wire_platform.PlatformMembersAnswer(list(found.items), *known)
 
 
 @Operation(
@@ -79,7 +84,10 @@ async def list_platform_segment_members(call: Call) -> wire_platform.PlatformMem
     conflict=True,
 ).handled_by
 async def change_platform_segment_members(call: Call) -> wire_platform.PlatformMembersCount:
-    return wire_platform.PlatformMembersCount((await segment_calls.change_members(call)).count)
+    counted = await segment_calls.change_members(call)
+    return wire_platform.PlatformMembersCount(
+        counted.count, show.time(counted.as_of), counted.segment.revision
+    )
 
 
 ENDPOINTS: Final = (

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from diglot.dialects.dialect import Call
-from diglot.dialects.misar import segment_calls, show_root, wire, wire_root
+from diglot.dialects.misar import segment_calls, show, show_root, wire, wire_root
 from diglot.dialects.misar.routes import segments
 from diglot.dialects.operations import Endpoint, Operation
 
@@ -57,14 +57,17 @@ async def update_root_segment(call: Call) -> wire_root.RootSegmentAnswer:
 ).handled_by
 async def preview_root_segment(call: Call) -> wire_root.RootPreviewAnswer:
     page = await segment_calls.preview_given(call)
-    data = wire_root.RootPreviewData(page.total, [show_root.contact(one) for one in page.items])
+    shown = [show_root.contact(one) for one in page.items]
+    data = wire_root.RootPreviewData(page.total, shown, show.time(page.as_of), page.revision)
     return wire_root.RootPreviewAnswer(success=True, data=data)
 
 
 @_as(segments.refresh_segment, "refreshRootSegment", wire_root.RootRefreshAnswer).handled_by
 async def refresh_root_segment(call: Call) -> wire_root.RootRefreshAnswer:
     shown = show_root.segment(await segment_calls.refresh(call))
-    data = wire_root.RootRefreshData(shown.id, shown.contact_count, shown.last_calculated_at)
+    data = wire_root.RootRefreshData(
+        shown.id, shown.contact_count, shown.last_calculated_at, shown.count_as_of, shown.revision
+    )
     return wire_root.RootRefreshAnswer(success=True, data=data)
 
 

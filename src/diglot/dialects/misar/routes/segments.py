@@ -92,7 +92,9 @@ delete_segment: Final = Operation(
 ).handled_by
 async def preview_segment(call: Call) -> wire.PreviewAnswer:
     page = await segment_calls.preview(call)
-    data = wire.PreviewData([show.contact(one) for one in page.items], page.total)
+    shown = [show.contact(one) for one in page.items]
+    assert page.revision is not None
+    data = wire.PreviewData(shown, page.total, show.time(page.as_of), page.revision)
     return wire.PreviewAnswer(success=True, data=data)
 
 
@@ -107,7 +109,7 @@ async def preview_segment(call: Call) -> wire.PreviewAnswer:
 ).handled_by
 async def refresh_segment(call: Call) -> wire.RefreshAnswer:
     shown = show.segment(await segment_calls.refresh(call))
-    data = wire.RefreshData(shown.contact_count, shown.last_calculated_at)
+    data = wire.RefreshData(shown.contact_count, shown.last_calculated_at, shown.count_as_of, shown.revision)
     return wire.RefreshAnswer(success=True, data=data)
 
 
@@ -137,7 +139,10 @@ list_segment_members: Final = Operation(
 ).handled_by
 async def change_segment_members(call: Call) -> wire_members.MembersChangedAnswer:
     counted = await segment_calls.change_members(call)
-    data = wire_members.MembersChanged(prefixed(counted.segment.id), counted.count)
+    one = counted.segment
+    data = wire_members.MembersChanged(
+        prefixed(one.id), counted.count, show.time(counted.as_of), one.revision
+    )
     return wire_members.MembersChangedAnswer(success=True, data=data)
 
 

@@ -154,14 +154,15 @@ async def delete_list(call: Call) -> wire.DeletedAnswer:
     "List the contacts on a list, static or dynamic, newest first",
     scope="lists:read",
     query=wire.WindowQuery,
-    answer=wire.ContactListAnswer,
+    answer=wire.SegmentContactsAnswer,
 ).handled_by
-async def list_members(call: Call) -> wire.ContactListAnswer:
+async def list_members(call: Call) -> wire.SegmentContactsAnswer:
     id_ = read_id(call.path["list_id"])
     async with call.or_missing(lambda: call.services.lists.look_up(call.caller, id_)):
         window = pages.read(call.query)
     page = await call.services.lists.members(call.caller, id_, window)
-    return wire.ContactListAnswer([show.contact(one) for one in page.items], pages.shown(window, page.total))
+    shown = [show.contact(one) for one in page.items]
+    return wire.SegmentContactsAnswer(shown, pages.shown_to_members(window, page))
 
 
 @Operation(

@@ -11,7 +11,9 @@ from diglot.dialects.operations import Operation
 from diglot.dialects.rules import write
 from diglot.dialects.topmail import pages, show, wire
 from diglot.dialects.topmail.conditions import WORDS
+from diglot.model.contacts import Contact
 from diglot.model.ids import read_id
+from diglot.model.pages import MemberPage, PastPage
 from diglot.model.segments import Condition, Source
 from diglot.service.segments import KEEP, NewSegment, SegmentChange
 
@@ -73,7 +75,7 @@ async def create_segment(call: Call) -> wire.SegmentAnswer:
     answer=wire.SegmentAnswer,
 ).handled_by
 async def get_segment(call: Call) -> wire.SegmentAnswer:
-    segment = await call.services.segments.get(call.caller, read_id(call.path["segment_id"]))
+    segment = await call.services.segments.look(call.caller, read_id(call.path["segment_id"]))
     return wire.SegmentAnswer(show.segment(segment))
 
 
@@ -127,7 +129,7 @@ async def delete_segment(call: Call) -> wire.DeletedAnswer:
 ).handled_by
 async def estimate_segment(call: Call) -> wire.EstimateAnswer:
     count = await call.services.segments.estimate(call.caller, read_id(call.path["segment_id"]))
-    return wire.EstimateAnswer(wire.Estimate(count, count))
+    return wire.EstimateAnswer(show.estimate(count))
 
 
 @Operation(
@@ -145,6 +147,7 @@ async def list_segment_contacts(call: Call) -> wire.SegmentContactsAnswer:
     id_ = read_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         window, as_of = pages.read(call.query), read_as_of(call)
+    page: MemberPage[Contact] | PastPage[Contact]
     if as_of is None:
         page = await call.services.segments.members(call.caller, id_, window)
     else:
