@@ -51,16 +51,23 @@ def _cpu(pid: int) -> float:
 
 
 def memory(pid: int) -> dict[str, int]:
-    """Return the sizes of a process and its children by the kernel's names for them, in bytes."""
+    """Return the sizes of a process and its children by the kernel's names for them, in bytes.
+
+    Pages that they share are in the `VmRSS` of each; `Pss` has them once in all.
+    """
     total: Counter[str] = Counter()
     for one in family(pid):
         total.update(memory_of(one))
     return total
 
 
+def _lines(pid: int, name: str) -> list[str]:
+    return Path(f"/proc/{pid}/{name}").read_text().splitlines()
+
+
 def memory_of(pid: int) -> dict[str, int]:
     """Return the sizes of one process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    lines = [line for name in ("status", "smaps_rollup") for line in _lines(pid, name)]
     pairs = (line.partition(":") for line in lines if line.endswith(" kB"))
     return {name: int(value.split()[0]) * 1024 for name, _, value in pairs}
 

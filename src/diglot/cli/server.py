@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import multiprocessing
 import os
 import signal
@@ -134,6 +135,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         workers_kill_timeout=STOP_SECONDS,
     )
     _let_new_workers_stop()
+    _share_with_workers()
     server.serve(target_loader=_loaded, wrap_loader=False)
 
 
@@ -152,6 +154,12 @@ def _let_new_workers_stop() -> None:
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP),
         after_in_child=begin,
     )
+
+
+def _share_with_workers() -> None:
+    """Keep what is loaded by now in memory once: a collection in a worker would write to each page of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _loaded() -> App:

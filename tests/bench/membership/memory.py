@@ -96,7 +96,7 @@ async def watch(store: Store) -> Outcome:
     await store.evaluate(THOUSAND)
     async with running(store.url) as live, httpx.AsyncClient(base_url=live.base, timeout=300) as client:
         forget_peaks(live.pid)
-        each = ", ".join(f"{number(memory_of(pid)['VmRSS'] / MEGABYTE)} MiB" for pid in family(live.pid))
+        each = ", ".join(f"{number(memory_of(pid)['Pss'] / MEGABYTE)} MiB" for pid in family(live.pid))
         taken = [(f"idle after the start ({each})", _sizes(live))]
         busy = _Busy(store, client)
         with Progress("a server at work", QUARTERS) as progress:
@@ -116,14 +116,14 @@ def _outcome(store: Store, taken: Sequence[tuple[str, dict[str, float]]]) -> Out
     peak = end["VmHWM"]
     lines = [
         _line(
-            f"memory of a server, idle, with {store.note.contacts:,} contacts, MiB", idle["VmRSS"], MOST_IDLE
+            f"memory of a server, idle, with {store.note.contacts:,} contacts, MiB", idle["Pss"], MOST_IDLE
         ),
-        _flat("memory of a server at the end beside after a quarter of the work, MiB", end, warm, "VmRSS"),
+        _flat("memory of a server at the end beside after a quarter of the work, MiB", end, warm, "Pss"),
         _flat("the same without the pages of the database file that are mapped, MiB", end, warm, "RssAnon"),
     ]
-    names = ("VmRSS", "RssAnon", "RssFile", "VmHWM")
+    names = ("Pss", "VmRSS", "RssAnon", "RssFile", "VmHWM")
     rows = [(when, *(number(sizes[name]) for name in names)) for when, sizes in taken]
-    head = ("MiB, all processes of the server", "resident", "its own", "mapped files", "peak")
+    head = ("MiB, all processes", "in memory", "each process's resident", "its own", "mapped files", "peak")
     return Outcome(lines, f"{table(head, rows)}\n\nPeak {number(peak)} MiB.")
 
 
