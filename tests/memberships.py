@@ -6,6 +6,8 @@ The one place of the tests that knows how memberships are stored.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from random import Random
 
+from sqlalchemy import bindparam, select
+
 from diglot.conditions import dates, tree
 from diglot.model.pages import Window
 from diglot.model.segments import Segment, SegmentType
@@ -23,8 +25,13 @@ from diglot.storage import (
 from diglot.storage.engine import Engine, Transaction
 from diglot.storage.expiry import LogRow
 from diglot.storage.membership import Relation
+from diglot.storage.statement import Statement
+from diglot.storage.tables import workspaces as workspace_rows
 from diglot.storage.timely import timely
 
+_UNFOLDED = Statement(
+    select(workspace_rows.c.unfolded).where(workspace_rows.c.workspace == bindparam("workspace"))
+)
 EVERYBODY = Window(0, 1_000_000)
 _LONG = 10_000 * dates.DAY
 Members = Mapping[str, Sequence[str]]
@@ -41,6 +48,14 @@ async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Memb
         return {one.id: await _compare(transaction, workspace, one, now, rng) for one in found}
 
     return await engine.read(work)
+
+
+async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
+    state = await workspaces.state(transaction, workspace)
+    rows = await membership_log.between(transaction, workspace, state.folded, state.logged)
+    noted = await transaction.row(_UNFOLDED, {"workspace": workspace})
+    assert noted is not None
+    assert noted[0] == sum(len(row.changes) for row in rows)
 
 
 async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
@@ -139,6 +154,7 @@ async def replayed(engine: Engine, workspace: int) -> None:
     """Compare what is stored of every segment with its log, played from the beginning."""
 
     async def work(transaction: Transaction) -> None:
+        await _compare_unfolded(transaction, workspace)
         state = await workspaces.state(transaction, workspace)
         members: dict[int, set[int]] = {}
         for row in await membership_log.between(transaction, workspace, 0, state.logged):

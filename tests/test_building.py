@@ -173,7 +173,8 @@ async def test_a_segment_that_is_gone_is_not_stored(crowd: World) -> None:
 async def _as_before(engine: Engine) -> None:
     """Make a database one that was migrated just now: nothing of dynamic segments is kept."""
     dynamic = segments.c.type == "dynamic"
-    at_rest = {"folded_entry": workspace_rows.c.next_entry - 1, "evaluated_at": 0, "next_change_at": 1}
+    at_rest = {"folded_entry": workspace_rows.c.next_entry - 1, "unfolded": 0, "evaluated_at": 0}
+    at_rest["next_change_at"] = 1
     version = {"segments_version": workspace_rows.c.segments_version + 1}
     statements = (
         *(table.delete() for table in (log_rows, segment_history, moments, watched_fields, segment_chunks)),

@@ -142,7 +142,7 @@ async def test_everything_is_done_in_its_turn(world: World, monkeypatch: pytest.
     """Segments that wait are evaluated first and at once; what is in no hurry is done slowly, last."""
     await segment(world, VIPS)
     monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 1)
-    for n in range(3):
+    for n in range(6):
         await person(world, f"p{n}")
     one = upkeep(world, verify_hours=1)
     await _do_all(one)

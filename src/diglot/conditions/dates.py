@@ -43,7 +43,7 @@ class Written:
         """Return the instant meant; a bare date is the instant that its day begins in the zone."""
         if self.offset is not None:
             return self.local - self.offset
-        return _in_zone(self.local, zone)
+        return day_begins(self.day, zone) if self.bare else _in_zone(self.local, zone)
 
 
 def read(text: str) -> Written | None:

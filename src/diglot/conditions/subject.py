@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from diglot.conditions import dates, text
 
 BIG_FROM: Final = 2**53
+_SCALARS: Final = (str, int, float)
 
 
 def is_big(value: float) -> bool:
@@ -39,8 +40,9 @@ class Attribute:
 
     def scalars(self) -> list[str | int | float]:
         """Return the scalar, or those in the array."""
-        values = self.value if self.array else [self.value]
-        return [one for one in values if isinstance(one, str | int | float)]
+        if not self.array:
+            return [self.value] if isinstance(self.value, _SCALARS) else []
+        return [one for one in self.value if isinstance(one, _SCALARS)]
 
 
 def _numbers(attribute: Attribute) -> tuple[int | float, ...]:
@@ -63,8 +65,8 @@ def _instant(attribute: Attribute) -> int | None:
 
 
 _DERIVED: Final[Mapping[str, Callable[[Attribute], Any]]] = {
-    "spelled": lambda attribute: tuple(text.spelling(one) for one in attribute.scalars()),
-    "folds": lambda attribute: tuple(text.fold(one) for one in attribute.spelled),
+    "spelled": lambda attribute: tuple(map(text.spelling, attribute.scalars())),
+    "folds": lambda attribute: tuple(map(text.fold, attribute.spelled)),
     "numbers": _numbers,
     "double": _double,
     "is_set": _is_set,
@@ -99,6 +101,12 @@ class Subject:
         self._attributes = attributes
         self._zone = zone
         self._derived: dict[str, Any] = {}
+
+    def changed(self, fields: Mapping[str, Any]) -> "Subject":
+        """Return the contact with other fields and the same attributes: what is derived of them is shared."""
+        other = Subject(fields, self._attributes, self.lists, self._zone)
+        other._derived = self._derived
+        return other
 
     def text(self, name: str) -> str | None:
         """Return a text field in normal form."""

@@ -19,6 +19,7 @@ WHITE_SPACE: Final = (
 INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
 
+_encode = msgspec.json.Encoder().encode
 _NUMERIC = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
@@ -44,7 +45,7 @@ def is_blank(text: str) -> bool:
 
 def spelling(value: str | float | bool) -> str:
     """Return a scalar as text: text in normal form, numbers and booleans as they are encoded."""
-    return nfc(value) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return nfc(value) if isinstance(value, str) else _encode(value).decode()
 
 
 def numeric(text: str) -> int | float | None:

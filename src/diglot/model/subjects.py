@@ -20,6 +20,22 @@ _decode = msgspec.json.Decoder().decode
 
 def subject_of(contact: Contact, lists: Collection[str], zone: ZoneInfo) -> Subject:
     """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
+    return Subject(_fields(contact), _decode(contact.attributes), lists, zone)
+
+
+def subjects_of(
+    before: Contact | None, after: Contact | None, lists: Collection[str], zone: ZoneInfo
+) -> tuple[Subject | None, Subject | None]:
+    """Return a contact as conditions read it before and after a write; nothing where it is not there."""
+    was = None if before is None else subject_of(before, lists, zone)
+    if after is None:
+        return was, None
+    if was is not None and before is not None and before.attributes == after.attributes:
+        return was, was.changed(_fields(after))
+    return was, subject_of(after, lists, zone)
+
+
+def _fields(contact: Contact) -> dict[str, Any]:
     fields: dict[str, Any] = dict(zip(PLAIN, _plain(contact), strict=True))
     fields["tags"] = _decode(contact.tags)
-    return Subject(fields, _decode(contact.attributes), lists, zone)
+    return fields

@@ -179,8 +179,7 @@ async def record(
         return
     taken = await membership_log.append(one.transaction, one.workspace, logged, moment)
     await _tell(one, logged, taken.entry, moment, people)
-    last = taken.entry + sum(change.numbers for change in logged) - 1
-    if last - taken.folded >= memberships.fold_at(one.live, taken.pk):
+    if taken.unfolded >= memberships.fold_at(one.live, taken.pk):
         state = await workspaces.state(one.transaction, one.workspace)
         await memberships.fold(one.transaction, one.workspace, state, one.live)
 

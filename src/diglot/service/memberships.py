@@ -11,6 +11,7 @@ from diglot.conditions.relative import NEVER, Edge, turns_after
 from diglot.model.contacts import Contact
 from diglot.model.history import Cause, Moment
 from diglot.model.segments import MemberAction, Segment
+from diglot.model.subjects import subjects_of
 from diglot.service.current import Current, keep, record
 from diglot.storage import contacts, departed, lists, memberships, moments, workspaces
 from diglot.storage.changes import Change
@@ -72,10 +73,10 @@ async def follow(
         numbers = known.everything
         if before is not None and after is not None:
             numbers = known.affected(differing(before, after))
-        pk = _pk(before, after)
-        was = known.met(numbers, known.subject(before, on_lists.get(pk, ())), at)
-        is_ = known.met(numbers, known.subject(after, on_lists.get(pk, ())), at)
-        moves.note(pk, was, is_)
+        if numbers:
+            pk = _pk(before, after)
+            was, is_ = subjects_of(before, after, on_lists.get(pk, ()), known.zone)
+            moves.note(pk, known.met(numbers, was, at), known.met(numbers, is_, at))
     if gone and one.live.statics:
         await _depart(one, gone, moves)
     await _watch(one, writes)

@@ -74,7 +74,7 @@ async def _locked(transaction: Transaction, workspace: int, step: Callable[..., 
 async def _is_long(transaction: Transaction, one: LongLog) -> bool:
     state = await workspaces.state(transaction, one.workspace)
     known = await live(transaction, one.workspace, state.segments_version, state.zone)
-    return one.entries >= memberships.fold_at(known, one.next_pk) // _PART
+    return one.changes >= memberships.fold_at(known, one.next_pk) // _PART
 
 
 async def _fold(transaction: Transaction, workspace: int) -> None:

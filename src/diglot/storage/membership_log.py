@@ -92,7 +92,7 @@ async def append(
     Of a `whole` row the chunks must hold everything.
     """
     numbers = sum(one.numbers for one in moved)
-    taken = await workspaces.lock(transaction, workspace, entries=numbers, moves=False)
+    taken = await workspaces.lock(transaction, workspace, entries=numbers, changes=len(moved), moves=False)
     row = {
         "workspace": workspace,
         "entry": taken.entry,

@@ -20,8 +20,9 @@ from diglot.storage.tables import segments
 from diglot.storage.tables import workspaces as workspace_rows
 from diglot.storage.workspaces import State
 
-# The log is folded into the chunks when it is so long: a folding writes most chunks of all segments, which
-# pays where each gets several changes; but a new process has to read what is not folded.
+# The log is folded into the chunks when it holds so many changes, each of one segment by one write: a folding
+# writes most chunks of all segments, which pays where each gets several; but a new process has to read what
+# is not folded. How many contacts a change moves counts for little: they are a bitmap from the start.
 FOLD_AT: Final = 2_000
 FOLD_PER_CHUNK: Final = 256
 FOLD_AT_MOST: Final = 1_000_000
@@ -147,7 +148,7 @@ def _token() -> int:
 
 
 def fold_at(live: Live, pk: int) -> int:
-    """Return how long the log may grow, given the live segments and the next key of a contact."""
+    """Return how many changes the log may hold, given the live segments and the next key of a contact."""
     touched = (len(live.nodes) + len(live.statics)) * (chunk_of(pk) + 1)
     return max(FOLD_AT, min(FOLD_PER_CHUNK * touched, FOLD_AT_MOST))
 

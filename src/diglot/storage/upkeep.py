@@ -35,10 +35,9 @@ _last = (
     .limit(1)
     .scalar_subquery()
 )
-_unfolded = _w.next_entry - 1 - _w.folded_entry
 _LONG = Statement(
-    select(_w.workspace, _w.next_pk, _unfolded, _last)
-    .where(and_(_unfolded >= bindparam("at_least"), _last <= bindparam("quiet_since")))
+    select(_w.workspace, _w.next_pk, _w.unfolded, _last)
+    .where(and_(_w.unfolded >= bindparam("at_least"), _last <= bindparam("quiet_since")))
     .order_by(_w.workspace)
 )
 
@@ -53,11 +52,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class LongLog:
-    """A workspace with so many entries of the log that are not folded, the last made at an instant."""
+    """A workspace whose log has so many changes that are not folded, the last made at an instant."""
 
     workspace: int
     next_pk: int
-    entries: int
+    changes: int
     last_at: int
 
 
@@ -91,6 +90,6 @@ async def unverified(transaction: Transaction, before: int) -> list[Place]:
 
 
 async def long_logs(transaction: Transaction, at_least: int, quiet_since: int) -> list[LongLog]:
-    """Return the workspaces with so many entries that are not folded, none of them younger than some time."""
+    """Return the workspaces with so many changes that are not folded, none of them younger than some time."""
     rows = await transaction.rows(_LONG, {"at_least": at_least, "quiet_since": quiet_since})
     return [LongLog(*row) for row in rows]

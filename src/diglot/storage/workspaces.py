@@ -37,7 +37,7 @@ _SET_ZONE = Statement(
 _SET_FOLDED = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
-    .values(folded_entry=bindparam("entry"))
+    .values(folded_entry=bindparam("entry"), unfolded=0)
 )
 _SET_CLOCK = Statement(
     update(workspaces)
@@ -62,7 +62,7 @@ _SET_SEGMENTS = Statement(
 # What rows are numbered by, each dense within its workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
 _LOCKED = (
-    *("contact_count", "folded_entry", "segments_version", "evaluated_at", "next_change_at", "clock_version"),
+    *("contact_count", "unfolded", "segments_version", "evaluated_at", "next_change_at", "clock_version"),
     *("webhook_count", "time_zone"),
 )
 _TAKEN = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries", "entries")
@@ -78,6 +78,7 @@ _TAKE = Statement(
         next_webhook=_c.next_webhook + bindparam("webhooks"),
         next_delivery=_c.next_delivery + bindparam("deliveries"),
         next_entry=_c.next_entry + bindparam("entries"),
+        unfolded=_c.unfolded + bindparam("changes"),
         contact_count=_c.contact_count + bindparam("contacts"),
         contacts_version=_c.contacts_version + bindparam("versions"),
         # Until time changes a membership, what is right now was right then too.
@@ -140,7 +141,7 @@ class Locked:
     delivery: int
     entry: int
     contact_count: int
-    folded: int
+    unfolded: int
     segments_version: int
     evaluated_at: int
     next_change_at: int
@@ -188,6 +189,7 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         "contacts_version": 0,
         "contact_count": 0,
         "folded_entry": 0,
+        "unfolded": 0,
         "segments_version": 0,
         "evaluated_at": now,
         "next_change_at": NEVER,
@@ -252,17 +254,20 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     webhooks: int = 0,
     deliveries: int = 0,
     entries: int = 0,
+    changes: int = 0,
     moves: bool = True,
     now: int = 0,
 ) -> Locked:
     """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
 
     It is the first statement of every write in a workspace, so that writers queue there and never
-    deadlock; a unit may lock again to take more keys. `moves` says that a membership may change; stored
-    memberships are then right at `now`, unless time has to change one first.
+    deadlock; a unit may lock again to take more keys. `changes` are those of a row of the log. `moves` says
+    that a membership may change; stored memberships are then right at `now`, unless time has to change one
+    first.
     """
     taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, entries)
     asked = {"in_workspace": workspace, "contacts": contacts, "versions": int(moves), "now": now}
+    asked["changes"] = changes
     row = await transaction.row(_TAKE, asked | dict(zip(_TAKEN, taken, strict=True)))
     assert row is not None
     return _locked(row, taken)
@@ -272,11 +277,11 @@ def _locked(row: Sequence[Any], taken: Sequence[int]) -> Locked:
     following = row[: len(taken)]
     first = (next_ - number for next_, number in zip(following, taken, strict=True))
     pk, segment, list_, tag, event, webhook, delivery, entry = first
-    contact_count, folded, version, *clock, webhook_count, zone = row[len(taken) :]
+    contact_count, unfolded, version, *clock, webhook_count, zone = row[len(taken) :]
     evaluated_at, next_change_at, clock_version = clock
     return Locked(
         *(pk, segment, list_, tag, event, webhook, delivery, entry),
-        *(contact_count, folded, version),
+        *(contact_count, unfolded, version),
         *(evaluated_at, next_change_at, clock_version),
         *(webhook_count, ZoneInfo(zone)),
     )

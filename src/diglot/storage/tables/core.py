@@ -38,9 +38,11 @@ workspaces = Table(
     # Moves with every change that can move a membership.
     Column("contacts_version", BigInteger, nullable=False),
     Column("contact_count", BigInteger, nullable=False),
-    # The log of memberships: the next entry, and the last that is folded into the chunks.
+    # The log of memberships: the next entry, the last that is folded into the chunks, and how many changes,
+    # each of one segment by one write, the rows after that hold.
     Column("next_entry", BigInteger, nullable=False),
     Column("folded_entry", BigInteger, nullable=False),
+    Column("unfolded", BigInteger, nullable=False),
     # Another number, never one used before, whenever the segments that are kept current change.
     Column("segments_version", BigInteger, nullable=False),
     # The instant at which every stored membership is right, one before which time changes none of them, and
