@@ -377,7 +377,7 @@ async def test_metrics_say_what_waits(
     found = _figures(answer.text)
     assert tuple(found) == NAMES
     assert found["diglot_pending_segments"] == 1
-    assert found["diglot_unfolded_log_entries"] == 1
+    assert found["diglot_unfolded_log_changes"] == 1
     assert found["diglot_repaired_segments_total"] == 0
     assert found["diglot_clock_lag_seconds"] == 0
     assert not re.search(r"ada|bob|example|one", re.sub(r"#.*", "", answer.text))

@@ -13,6 +13,6 @@ class Figures:
     oldest_evaluation: int | None
     due_since: int | None
     pending_segments: int
-    unfolded_entries: int
+    unfolded_changes: int
     waiting_deliveries: int
     now: int

@@ -26,7 +26,7 @@ _STATEMENTS: Final = {
     "oldest_evaluation": select(func.min(_s.last_calculated_at)).where(IS_DYNAMIC),
     "due_since": select(func.min(_w.next_change_at)).where(_w.next_change_at <= bindparam("now")),
     "pending_segments": select(func.count()).select_from(segments).where(IS_PENDING),
-    "unfolded_entries": select(_sum(_w.next_entry - 1 - _w.folded_entry)),
+    "unfolded_changes": select(_sum(_w.unfolded)),
     "waiting_deliveries": select(func.count())
     .select_from(deliveries)
     .where(deliveries.c.due_at.is_not(None)),

@@ -50,9 +50,9 @@ _METRICS: Final[tuple[tuple[str, str, Callable[[Figures], float]], ...]] = (
         lambda figures: figures.pending_segments,
     ),
     (
-        "unfolded_log_entries",
-        "Entries of the log of memberships that are not in the bitmaps yet.",
-        lambda figures: figures.unfolded_entries,
+        "unfolded_log_changes",
+        "Changes of segments in the log of memberships that are not in the bitmaps yet.",
+        lambda figures: figures.unfolded_changes,
     ),
     (
         "waiting_deliveries",
