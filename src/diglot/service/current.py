@@ -179,7 +179,8 @@ async def record(
         return
     taken = await membership_log.append(one.transaction, one.workspace, logged, moment)
     await _tell(one, logged, taken.entry, moment, people)
-    if taken.unfolded >= memberships.fold_at(one.live, taken.pk):
+    last = taken.entry + sum(change.numbers for change in logged) - 1
+    if memberships.is_long(one.live, taken, last):
         state = await workspaces.state(one.transaction, one.workspace)
         await memberships.fold(one.transaction, one.workspace, state, one.live)
 

@@ -18,14 +18,16 @@ from diglot.storage.live import Live
 from diglot.storage.overlay import Net, Overlay, chunks_of
 from diglot.storage.tables import segments
 from diglot.storage.tables import workspaces as workspace_rows
-from diglot.storage.workspaces import State
+from diglot.storage.workspaces import Locked, State
 
 # The log is folded into the chunks when it holds so many changes, each of one segment by one write: a folding
 # writes most chunks of all segments, which pays where each gets several; but a new process has to read what
-# is not folded. How many contacts a change moves counts for little: they are a bitmap from the start.
+# is not folded. How many contacts a change moves counts for less: they are a bitmap from the start, but each
+# process has it in memory.
 FOLD_AT: Final = 2_000
 FOLD_PER_CHUNK: Final = 256
 FOLD_AT_MOST: Final = 1_000_000
+MOVED_BY_A_CHANGE: Final = 8
 # Clocks of several servers agree so far, in microseconds.
 CLOCKS_AGREE: Final = 60_000_000
 # Their chunks are in memory together.
@@ -151,6 +153,12 @@ def fold_at(live: Live, pk: int) -> int:
     """Return how many changes the log may hold, given the live segments and the next key of a contact."""
     touched = (len(live.nodes) + len(live.statics)) * (chunk_of(pk) + 1)
     return max(FOLD_AT, min(FOLD_PER_CHUNK * touched, FOLD_AT_MOST))
+
+
+def is_long(live: Live, locked: Locked, last: int) -> bool:
+    """Tell whether the log of a locked workspace, whose last number is given, is to be folded now."""
+    most = fold_at(live, locked.pk)
+    return locked.unfolded >= most or last - locked.folded >= most * MOVED_BY_A_CHANGE
 
 
 async def fold(transaction: Transaction, workspace: int, state: State, live: Live) -> None:

@@ -62,8 +62,8 @@ _SET_SEGMENTS = Statement(
 # What rows are numbered by, each dense within its workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
 _LOCKED = (
-    *("contact_count", "unfolded", "segments_version", "evaluated_at", "next_change_at", "clock_version"),
-    *("webhook_count", "time_zone"),
+    *("contact_count", "folded_entry", "unfolded", "segments_version"),
+    *("evaluated_at", "next_change_at", "clock_version", "webhook_count", "time_zone"),
 )
 _TAKEN = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries", "entries")
 _TAKE = Statement(
@@ -141,6 +141,7 @@ class Locked:
     delivery: int
     entry: int
     contact_count: int
+    folded: int
     unfolded: int
     segments_version: int
     evaluated_at: int
@@ -277,11 +278,11 @@ def _locked(row: Sequence[Any], taken: Sequence[int]) -> Locked:
     following = row[: len(taken)]
     first = (next_ - number for next_, number in zip(following, taken, strict=True))
     pk, segment, list_, tag, event, webhook, delivery, entry = first
-    contact_count, unfolded, version, *clock, webhook_count, zone = row[len(taken) :]
+    contact_count, folded, unfolded, version, *clock, webhook_count, zone = row[len(taken) :]
     evaluated_at, next_change_at, clock_version = clock
     return Locked(
         *(pk, segment, list_, tag, event, webhook, delivery, entry),
-        *(contact_count, unfolded, version),
+        *(contact_count, folded, unfolded, version),
         *(evaluated_at, next_change_at, clock_version),
         *(webhook_count, ZoneInfo(zone)),
     )
