@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import documents
 from engines import Database
 from exchanges import Json, Step, Story, difference, fill, load_stories, pick
 from server import Server, bearer, serving
@@ -34,6 +35,9 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> str | None
         content=step.content(kept),
     )
     body: Any = json.loads(answer.content) if answer.content else None
+    unsaid = documents.unsaid(answer)
+    if unsaid:
+        print("UNSAID", step.name, step.path, unsaid)
     found = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
     for name, value in step.headers_out.items():
         found = found or difference(value, answer.headers.get(name), f"header {name}")

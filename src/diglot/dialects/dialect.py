@@ -1,7 +1,7 @@
 """What the app needs from a dialect, and what a dialect's handlers get from the app."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from posixpath import commonpath
@@ -44,7 +44,8 @@ class Surface:
 class Dialect:
     """A vendor's HTTP vocabulary: `secret` finds the key of a request, `may` tells whether scopes suffice.
 
-    `rate` names what a call is counted with and how often that may be asked; `rate_headers` shows the rest.
+    `rate` names what a call is counted with and how often that may be asked; `rate_headers` shows the rest,
+    `rate_header_words` documents these headers; `tags` says of what each group of calls is.
     `message` is what goes out to a webhook at an instant.
     The first surface is the one that the vendor's pages document; the others serve clients of other ages.
     """
@@ -57,8 +58,12 @@ class Dialect:
     may: Callable[[frozenset[str], str], bool]
     rate: Callable[[Operation], tuple[str, Rate]]
     rate_headers: Callable[[Allowance], Headers]
+    rate_header_words: Mapping[str, Any]
     message: Callable[[Webhook, Delivery, int], Message]
+    tags: Mapping[str, str]
     schemes: dict[str, Any]
+    # Which of the schemes suffice, each by itself or together with those beside it.
+    security: Sequence[tuple[str, ...]]
     schemas: dict[str, Any]
     description: str
     # Whether a person who is signed in may call it without a key.

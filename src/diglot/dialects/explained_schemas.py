@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
+from diglot.dialects.marks import ref
 from diglot.dialects.rules import Words
-from diglot.dialects.schemas import ref
 
 _MATCHES: Final = {"type": "boolean", "description": "Whether it is true of the contact."}
 
@@ -11,25 +11,29 @@ _MATCHES: Final = {"type": "boolean", "description": "Whether it is true of the 
 def explained_schemas(words: Words) -> dict[str, Any]:
     """Return the named schemas of conditions in which each part has a verdict."""
     instant = {"type": "string", "format": "date-time"}
-    parts = {"anyOf": [ref("ExplainedRule"), ref("ExplainedGroup")]}
     return {
         "ExplainedGroup": _object(
             "A group of rules, and whether it is true of the contact.",
             {
                 words.group_key: ref("GroupMode"),
                 "matches": _MATCHES,
-                "rules": {"type": "array", "items": parts},
+                "rules": {"type": "array", "items": ref("ExplainedItem")},
             },
         ),
+        "ExplainedItem": {
+            "description": "A rule, or a group in its place.",
+            "anyOf": [ref("ExplainedRule"), ref("ExplainedGroup")],
+        },
         "ExplainedRule": _object(
             "A rule, whether it is true of the contact, and what it was asked of.",
             {
                 "rule": ref("Rule"),
                 "matches": _MATCHES,
-                "value": {"description": "What the contact has in the field; null where it has nothing."},
+                "value": ref("StoredValue"),
                 "resolved": {"anyOf": [ref("ResolvedDays"), {"type": "null"}]},
             },
         ),
+        "StoredValue": {"description": "What the contact has in the field; null where it has nothing."},
         "ResolvedDays": {
             "type": "object",
             "description": "The instants that the days of a rule stand for at this moment in the workspace's "

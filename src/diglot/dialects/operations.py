@@ -44,6 +44,8 @@ class Operation:
     secret: bool = False
     # Its answer lists members and says in a header which change it knows last.
     lists_members: bool = False
+    # The vendor has no such call.
+    extension: bool = False
 
     @property
     def media(self) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ class Words:
     own: Mapping[str, str]
     borrowed: Mapping[str, str]
     attribute_prefix: str
+    fields: tuple[str, ...]
+    """The fields of contacts that the vendor's pages show."""
     synonyms: Mapping[str, str] = field(default_factory=dict)
     """Words of its own that are read and never written, and the canonical ones they mean."""
     operators: Mapping[str, str] = field(init=False)

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from diglot.conditions.fields import STATUSES
+from diglot.conditions.fields import CATALOGUE, STATUSES
+from diglot.dialects.marks import MARK, enumeration, ref
 from diglot.dialects.rules import Words
 
 _VALUE: Final = (
@@ -11,49 +12,30 @@ _VALUE: Final = (
 )
 
 
-def ref(name: str) -> dict[str, str]:
-    """Return a reference to a named schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def condition_schemas(group: str, rule: str, words: Words) -> dict[str, Any]:
     """Return the named schemas of a dialect's conditions, its operators and the words they use."""
-    extensions = sorted(words.borrowed.values())
     return {
-        "ContactStatus": {
-            "type": "string",
-            "enum": list(STATUSES),
-            "description": "The status of a contact.",
-        },
-        "SegmentType": {
-            "type": "string",
-            "enum": ["dynamic", "static"],
-            "description": "Whether membership follows the condition or is changed by hand.",
-        },
-        "RuleOperator": {
-            "type": "string",
-            "enum": [*words.own.values(), *words.borrowed.values()],
-            "description": f"Extensions, which the vendor does not have: {', '.join(extensions)}.",
-            "x-extensions": extensions,
-        },
+        "ContactStatus": enumeration("The status of a contact.", STATUSES),
+        "SegmentType": enumeration(
+            "Whether membership follows the condition or is changed by hand.", ("dynamic", "static")
+        ),
+        "RuleField": _field(words),
         "RuleValue": {"description": _VALUE},
-        "GroupMode": {
-            "type": "string",
-            "enum": list(words.modes),
-            "description": "Whether all rules of the group have to hold, or any.",
-        },
+        "GroupMode": enumeration("Whether all rules of the group have to hold, or any.", words.modes),
+        **group_schemas(group, rule, "RuleOperator", words),
+    }
+
+
+def group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[str, Any]:
+    """Return the named schemas of groups and rules whose operators are these words."""
+    ours = sorted(words.borrowed.values())
+    every = dict.fromkeys([*words.own.values(), *words.borrowed.values(), *words.synonyms])
+    return {
+        operator: enumeration("What a rule asks of the field.", every, ours),
         rule: {
             "type": "object",
             "description": "One rule: a field, an operator, an operand.",
-            "properties": {
-                "field": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": f"A contact field, or an attribute as `{words.attribute_prefix}KEY`.",
-                },
-                "operator": ref("RuleOperator"),
-                "value": ref("RuleValue"),
-            },
+            "properties": {"field": ref("RuleField"), "operator": ref(operator), "value": ref("RuleValue")},
             "required": ["field", "operator"],
             "additionalProperties": False,
         },
@@ -63,12 +45,24 @@ def condition_schemas(group: str, rule: str, words: Words) -> dict[str, Any]:
             "Groups nest to depth 8, with at most 250 rules in all.",
             "properties": {
                 words.group_key: ref("GroupMode"),
-                "rules": {
-                    "type": "array",
-                    "maxItems": 250,
-                    "items": {"anyOf": [ref(rule), ref(group)]},
-                },
+                "rules": {"type": "array", "maxItems": 250, "items": ref(f"{group}Item")},
             },
             "additionalProperties": False,
         },
+        f"{group}Item": {"description": "A rule, or a group in its place.", "anyOf": [ref(rule), ref(group)]},
+    }
+
+
+def _field(words: Words) -> dict[str, Any]:
+    """Return the schema of a field's name: those of the catalogue, open to attributes."""
+    names = [field.name for field in CATALOGUE]
+    ours = [name for name in names if name not in words.fields]
+    return {
+        "type": "string",
+        "minLength": 1,
+        "description": f"A field of a contact, or an attribute as `{words.attribute_prefix}KEY`. Marked are "
+        "those that the vendor's pages do not show.",
+        "examples": [*names, f"{words.attribute_prefix}plan"],
+        "x-extensible-enum": names,
+        MARK: ours,
     }

@@ -32,6 +32,10 @@ WORDS: Final = Words(
         "exactly_days_ago": "exactly_days_ago",
     },
     attribute_prefix="custom_fields.",
+    fields=(
+        *("email", "first_name", "last_name", "phone", "company", "job_title", "source", "status", "tags"),
+        *("engagement_score", "lead_score", "created_at", "updated_at"),
+    ),
 )
 
 # The contacts platform says some operators in its own way; they are read there, and shown nowhere.

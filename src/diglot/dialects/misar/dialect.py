@@ -5,14 +5,15 @@ from typing import Final
 from diglot.dialects.dialect import Dialect, Surface, bearer
 from diglot.dialects.explained_schemas import explained_schemas
 from diglot.dialects.misar import platform_errors, rates
-from diglot.dialects.misar.conditions import WORDS
+from diglot.dialects.misar.conditions import PLATFORM_WORDS, WORDS
 from diglot.dialects.misar.errors import render_error
 from diglot.dialects.misar.events import message
 from diglot.dialects.misar.keys import KEYS
+from diglot.dialects.misar.named_schemas import NAMED
 from diglot.dialects.misar.routes import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.misar.wire_platform import PlatformError
-from diglot.dialects.schemas import condition_schemas
+from diglot.dialects.schemas import condition_schemas, group_schemas
 from diglot.dialects.sessions import COOKIE, PROOF
 
 # Wider scopes that open a call as well as its own: the vendor's pages name three for tracking.
@@ -43,6 +44,17 @@ MISAR: Final = Dialect(
     may=_may,
     rate=rates.rate,
     rate_headers=rates.headers,
+    rate_header_words=rates.HEADERS,
+    tags={
+        "segments": "Segments, their members and how these change.",
+        "contacts": "Contacts: one, a page of them, many at once.",
+        "keys": "The keys of the workspace.",
+        "tracking": "What contacts did and bought.",
+        "webhooks": "Addresses that are told of events.",
+        "root segments": "Segments on the routes of the vendor's TypeScript client, which have no version.",
+        "root webhooks": "Webhooks on the routes without a version.",
+        "platform segments": "Segments in the words of the vendor's contacts platform.",
+    },
     sessions=True,
     schemes={
         "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."},
@@ -50,10 +62,20 @@ MISAR: Final = Dialect(
             "type": "apiKey",
             "in": "cookie",
             "name": COOKIE,
-            "description": f"A session of `POST /session`; a write sends its `csrf_token` as `{PROOF}`.",
+            "description": "A session of `POST /session`.",
+        },
+        "proof": {
+            "type": "apiKey",
+            "in": "header",
+            "name": PROOF,
+            "description": "The `csrf_token` of the session; calls that change nothing do without.",
         },
     },
-    schemas=condition_schemas("FilterCriteria", "Rule", WORDS) | explained_schemas(WORDS),
+    security=(("bearer",), ("session", "proof")),
+    schemas=condition_schemas("FilterCriteria", "Rule", WORDS)
+    | group_schemas("PlatformFilterCriteria", "PlatformRule", "PlatformRuleOperator", PLATFORM_WORDS)
+    | explained_schemas(WORDS)
+    | NAMED,
     message=message,
     description="The audience API of MisarMail, served by Diglot.",
 )

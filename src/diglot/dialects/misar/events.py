@@ -12,6 +12,11 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import prefixed
 from diglot.model.webhooks import Batch, Delivery, Event, Group, Move, Subject, Webhook
 
+# What the vendor does not have.
+OURS: Final[EventWords] = {
+    "segment.entered": Event.SEGMENT_ENTERED,
+    "segment.left": Event.SEGMENT_LEFT,
+}
 EVENTS: Final[EventWords] = {
     "contact.created": Event.CONTACT_CREATED,
     "contact.updated": Event.CONTACT_UPDATED,
@@ -26,9 +31,7 @@ EVENTS: Final[EventWords] = {
     "email.received": None,
     "campaign.sent": None,
     "campaign.completed": None,
-    # Extensions.
-    "segment.entered": Event.SEGMENT_ENTERED,
-    "segment.left": Event.SEGMENT_LEFT,
+    **OURS,
 }
 TEST: Final = "webhook.test"
 # Many at once: goes to whoever hears of each.

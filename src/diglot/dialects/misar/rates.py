@@ -24,6 +24,18 @@ _RATES: Final = {
     },
 }
 _OTHERS: Final = Rate(60)
+_NUMBER: Final = {"type": "integer", "format": "int64"}
+HEADERS: Final = {
+    "X-RateLimit-Limit": {
+        "description": "How many requests the key may make in a minute.",
+        "schema": _NUMBER,
+    },
+    "X-RateLimit-Remaining": {"description": "How many of them are left.", "schema": _NUMBER},
+    "X-RateLimit-Reset": {
+        "description": "When the minute ends, in seconds since 1970.",
+        "schema": _NUMBER,
+    },
+}
 
 
 def rate(operation: Operation) -> tuple[str, Rate]:

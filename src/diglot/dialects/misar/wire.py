@@ -6,6 +6,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
+from diglot.dialects.marks import Ours, named
+from diglot.dialects.misar.tiers import Tier
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
@@ -15,11 +17,12 @@ SegmentId = Annotated[
     str, Meta(pattern="^seg_[0-7][0-9a-hjkmnp-tv-z]{25}$", examples=["seg_01jqsv4z0tfmz8yjgv5gpmyqv0"])
 ]
 ContactId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
-Criteria = Annotated[msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/FilterCriteria"})]
+Criteria = Annotated[msgspec.Raw, named("FilterCriteria")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
-Attributes = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": True})]
-SegmentTypeWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/SegmentType"})]
-StatusWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/ContactStatus"})]
+Attributes = Annotated[msgspec.Raw, named("CustomFields")]
+SegmentTypeWord = Annotated[str, named("SegmentType")]
+TierWord = Annotated[Tier, named("EngagementTier")]
+StatusWord = Annotated[str, named("ContactStatus")]
 
 
 class Pagination(msgspec.Struct, frozen=True):
@@ -42,10 +45,10 @@ class BothPagination(msgspec.Struct, frozen=True):
     total: Count
     total_pages: Count
     totalPages: Count  # noqa: N815
-    count_as_of: Time | UnsetType = UNSET
-    revision: Revision | UnsetType = UNSET
-    as_of: OfPast = UNSET
-    deleted: OfPast = UNSET
+    count_as_of: Ours[Time] | UnsetType = UNSET
+    revision: Ours[Revision] | UnsetType = UNSET
+    as_of: Ours[OfPast] = UNSET
+    deleted: Ours[OfPast] = UNSET
 
 
 class MembersPagination(msgspec.Struct, frozen=True):
@@ -59,10 +62,10 @@ class MembersPagination(msgspec.Struct, frozen=True):
     total: Count
     totalPages: Count  # noqa: N815
     total_pages: Count
-    count_as_of: Time | UnsetType = UNSET
-    revision: Revision | UnsetType = UNSET
-    as_of: OfPast = UNSET
-    deleted: OfPast = UNSET
+    count_as_of: Ours[Time] | UnsetType = UNSET
+    revision: Ours[Revision] | UnsetType = UNSET
+    as_of: Ours[OfPast] = UNSET
+    deleted: Ours[OfPast] = UNSET
 
 
 class SegmentItem(msgspec.Struct, frozen=True):
@@ -75,9 +78,9 @@ class SegmentItem(msgspec.Struct, frozen=True):
     contact_count: Count
     last_calculated_at: Time | None
     created_at: Time
-    count_as_of: Time
-    revision: Revision
-    next_change_at: Time | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+    next_change_at: Ours[Time] | None
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -96,9 +99,9 @@ class Segment(msgspec.Struct, frozen=True):
     last_calculated_at: Time | None
     created_at: Time
     updated_at: Time
-    count_as_of: Time
-    revision: Revision
-    next_change_at: Time | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+    next_change_at: Ours[Time] | None
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -118,14 +121,14 @@ class Contact(msgspec.Struct, frozen=True):
     engagement_score: Number | None
     created_at: Time
     updated_at: Time
-    lead_score: Number | None
-    total_opens: Count
-    total_clicks: Count
-    total_orders: Count
-    total_spent: Number
-    last_opened_at: Time | None
-    last_clicked_at: Time | None
-    last_emailed_at: Time | None
+    lead_score: Ours[Number] | None
+    total_opens: Ours[Count]
+    total_clicks: Ours[Count]
+    total_orders: Ours[Count]
+    total_spent: Ours[Number]
+    last_opened_at: Ours[Time] | None
+    last_clicked_at: Ours[Time] | None
+    last_emailed_at: Ours[Time] | None
 
 
 class SegmentListData(msgspec.Struct, frozen=True):
@@ -140,8 +143,8 @@ class RefreshData(msgspec.Struct, frozen=True):
 
     contact_count: Count
     last_calculated_at: Time | None
-    count_as_of: Time
-    revision: Revision
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
 
 
 class PreviewData(msgspec.Struct, frozen=True):
@@ -152,8 +155,8 @@ class PreviewData(msgspec.Struct, frozen=True):
 
     contacts: list[Contact]
     total_matching: Count
-    count_as_of: Time
-    revision: Revision
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
 
 
 class MembersData(msgspec.Struct, frozen=True):
@@ -248,7 +251,7 @@ class ImportAnswer(msgspec.Struct, frozen=True):
 class FieldFaults(msgspec.Struct, frozen=True):
     """Faults by the field they belong to, and those of the body as a whole."""
 
-    fieldErrors: dict[str, list[str]]  # noqa: N815
+    fieldErrors: Annotated[dict[str, list[str]], named("FaultsByField")]  # noqa: N815
     formErrors: list[str]  # noqa: N815
 
 
@@ -288,13 +291,13 @@ class PageQuery(msgspec.Struct, frozen=True):
 class MembersQuery(PageQuery, frozen=True):
     """Which page of the members, and of when."""
 
-    as_of: AsOfQuery = ""
+    as_of: Ours[AsOfQuery] = ""
 
 
 class ContactIdQuery(msgspec.Struct, frozen=True):
     """Which contact."""
 
-    id: ContactId
+    id: Annotated[ContactId, Meta(description="The id of the contact.")]
 
 
 class ContactFields(msgspec.Struct, frozen=True):
@@ -313,16 +316,16 @@ class ContactFields(msgspec.Struct, frozen=True):
     lastName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
     customFields: Attributes | UnsetType = UNSET  # noqa: N815
     metadata: Attributes | UnsetType = UNSET
-    subscribed: bool | UnsetType = UNSET
-    engagement_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
-    lead_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
-    total_opens: Count | UnsetType = UNSET
-    total_clicks: Count | UnsetType = UNSET
-    total_orders: Count | UnsetType = UNSET
-    total_spent: Number | UnsetType = UNSET
-    last_opened_at: Time | UnsetType | None = UNSET
-    last_clicked_at: Time | UnsetType | None = UNSET
-    last_emailed_at: Time | UnsetType | None = UNSET
+    subscribed: Ours[bool] | UnsetType = UNSET
+    engagement_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    lead_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    total_opens: Ours[Count] | UnsetType = UNSET
+    total_clicks: Ours[Count] | UnsetType = UNSET
+    total_orders: Ours[Count] | UnsetType = UNSET
+    total_spent: Ours[Number] | UnsetType = UNSET
+    last_opened_at: Ours[Time] | UnsetType | None = UNSET
+    last_clicked_at: Ours[Time] | UnsetType | None = UNSET
+    last_emailed_at: Ours[Time] | UnsetType | None = UNSET
 
 
 class ContactCreate(ContactFields, frozen=True, kw_only=True):
@@ -341,7 +344,7 @@ class ImportContact(ContactFields, frozen=True, kw_only=True):
     """A contact of an import."""
 
     email: Annotated[str, Meta(max_length=254)]
-    created_at: Time | UnsetType = UNSET
+    created_at: Ours[Time] | UnsetType = UNSET
 
 
 class ImportBody(msgspec.Struct, frozen=True):

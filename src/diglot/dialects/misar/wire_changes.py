@@ -1,11 +1,12 @@
 """Misar's shapes: who entered and left segments, change by change. The vendor has no such call."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.dialects.history import DEFAULT_CHANGES, AfterQuery, LimitQuery
+from diglot.dialects.marks import named
 from diglot.dialects.misar.wire import ContactId, Count, SegmentId, Time
 from diglot.model.history import Cause
 
@@ -25,7 +26,7 @@ class MemberChange(msgspec.Struct, frozen=True):
     cause: Cause
     segment_id: SegmentId
     contact_id: ContactId | None
-    change: Literal["entered", "left"]
+    change: Annotated[Literal["entered", "left"], named("MembershipChange")]
 
 
 class ChangesPagination(msgspec.Struct, frozen=True):

@@ -1,36 +1,28 @@
 """The shapes of Misar's contact calls that are past one contact: lists, many at once, scores, files."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery
-from diglot.dialects.misar import pages, wire
-from diglot.dialects.misar.tiers import Tier
+from diglot.dialects.marks import Ours, named
+from diglot.dialects.misar import wire
 
-_SORTS: Final = {"enum": list(pages.SORTS)}
+Sort = Annotated[str, named("ContactSort")]
 
 
 class ContactPageQuery(msgspec.Struct, frozen=True):
-    """Which page of whom, or which contact."""
+    """Which page of whom. With `id`, as older clients ask, the answer is that one contact: `getContact`'s."""
 
     page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
     limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 50
-    id: Annotated[str, Meta(description="Answer this one contact, as the vendor's clients ask.")] = ""
     search: Annotated[str, Meta(description="Up to 50 words, each part of the email or of a name.")] = ""
     status: Annotated[wire.StatusWord, Meta(description="Only contacts of this status.")] = ""
     segment_id: Annotated[str, Meta(description="Only members of this segment; 404 without it.")] = ""
     segmentId: Annotated[str, Meta(description="Another spelling of `segment_id`.")] = ""  # noqa: N815
-    as_of: AsOfQuery = ""
-    sort: Annotated[
-        str,
-        Meta(
-            description="The order: who has no score comes last either way, equals stand newest first. "
-            "Without it the newest come first. All but `engagement_asc` are an extension.",
-            extra_json_schema=_SORTS,
-        ),
-    ] = ""
+    as_of: Ours[AsOfQuery] = ""
+    sort: Annotated[Sort, Meta(description="The order; without it the newest come first.")] = ""
 
 
 class ContactPatchQuery(msgspec.Struct, frozen=True):
@@ -49,7 +41,7 @@ class ContactScore(msgspec.Struct, frozen=True):
     """The engagement score, and which fifth of 0 to 100 it lies in; both null where there is none."""
 
     score: wire.Number | None
-    tier: Tier | None
+    tier: wire.TierWord | None
     success: bool
 
 
@@ -86,7 +78,7 @@ class BulkDeleteAnswer(msgspec.Struct, frozen=True):
     not_found: list[str]
 
 
-Switch = Annotated[str, Meta(extra_json_schema={"type": "string", "enum": ["true", "false"]})]
+Switch = Annotated[str, named("Switch")]
 TagText = Annotated[str, Meta(description="Tags for every contact, with commas between them.")]
 
 

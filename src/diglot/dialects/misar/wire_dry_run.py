@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.marks import named
 from diglot.dialects.misar.wire import Contact, Count, Criteria, SegmentTypeWord, Time
 
-RuleObject = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Rule"})]
+RuleObject = Annotated[dict[str, Any], named("Rule")]
 AnySegmentId = Annotated[str, Meta(description="A dynamic segment whose rules these would replace.")]
 
 

@@ -5,11 +5,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from diglot.dialects.misar.wire import ContactId, Count, SegmentId, SegmentTypeWord, Text, Time
+from diglot.dialects.marks import named
+from diglot.dialects.misar.wire import ContactId, Count, SegmentId, SegmentTypeWord, Time
 
-ExplainedCriteria = Annotated[
-    msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/ExplainedGroup"})
-]
+ExplainedCriteria = Annotated[msgspec.Raw, named("ExplainedGroup")]
+CauseWord = Annotated[str, named("Cause")]
 
 
 class ExplainQuery(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class Explained(msgspec.Struct, frozen=True):
     is_member: bool
     filter_criteria: ExplainedCriteria | None
     entered_at: Time | None
-    cause: Text
+    cause: CauseWord | None
     revision: Count
     as_of: Time
 

@@ -79,4 +79,4 @@ class KeyCreate(msgspec.Struct, frozen=True):
 class KeyIdQuery(msgspec.Struct, frozen=True):
     """Which key."""
 
-    id: KeyId
+    id: Annotated[KeyId, Meta(description="The id of the key.")]

@@ -1,9 +1,12 @@
 """Misar's shapes on its contacts platform: requests in camel case, no `success`, errors of one member."""
 
+from typing import Annotated
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
+from diglot.dialects.marks import Ours, named
 from diglot.dialects.misar.wire import (
     Contact,
     ContactId,
@@ -16,6 +19,8 @@ from diglot.dialects.misar.wire import (
 from diglot.dialects.misar.wire_members import ContactIds
 from diglot.model.segments import MemberAction
 
+PlatformCriteria = Annotated[msgspec.Raw, named("PlatformFilterCriteria")]
+
 
 class PlatformSegment(msgspec.Struct, frozen=True):
     """A segment with its rules."""
@@ -26,9 +31,9 @@ class PlatformSegment(msgspec.Struct, frozen=True):
     filter_criteria: Criteria
     contact_count: Count
     last_calculated_at: Time | None
-    count_as_of: Time
-    revision: Revision
-    next_change_at: Time | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+    next_change_at: Ours[Time] | None
 
 
 class PlatformSegmentAnswer(msgspec.Struct, frozen=True):
@@ -38,9 +43,9 @@ class PlatformSegmentAnswer(msgspec.Struct, frozen=True):
 
 
 class PlatformPreview(msgspec.Struct, frozen=True):
-    """Rules to try. The operators `eq`, `neq`, `gt` and `lt` are read here too."""
+    """Rules to try."""
 
-    filterCriteria: Criteria  # noqa: N815
+    filterCriteria: PlatformCriteria  # noqa: N815
 
 
 class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
@@ -48,23 +53,23 @@ class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
 
     count: Count
     sample: list[Contact]
-    count_as_of: Time
+    count_as_of: Ours[Time]
 
 
 class PlatformMembersAnswer(msgspec.Struct, frozen=True):
     """The ids of all members, newest first; of the past, without those of contacts that are deleted since."""
 
     contactIds: list[ContactId]  # noqa: N815
-    count_as_of: Time | UnsetType = UNSET
-    revision: Revision | UnsetType = UNSET
-    as_of: OfPast = UNSET
-    deleted: OfPast = UNSET
+    count_as_of: Ours[Time] | UnsetType = UNSET
+    revision: Ours[Revision] | UnsetType = UNSET
+    as_of: Ours[OfPast] = UNSET
+    deleted: Ours[OfPast] = UNSET
 
 
 class PlatformMembersQuery(msgspec.Struct, frozen=True):
     """Members of when."""
 
-    as_of: AsOfQuery = ""
+    as_of: Ours[AsOfQuery] = ""
 
 
 class PlatformMembersChange(msgspec.Struct, frozen=True):
@@ -78,8 +83,8 @@ class PlatformMembersCount(msgspec.Struct, frozen=True):
     """How many members the segment has after the change."""
 
     count: Count
-    count_as_of: Time
-    revision: Revision
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
 
 
 class PlatformError(msgspec.Struct, frozen=True):

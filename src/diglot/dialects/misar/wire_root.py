@@ -4,7 +4,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.dialects.history import Revision
-from diglot.dialects.misar.tiers import Tier
+from diglot.dialects.marks import Ours
 from diglot.dialects.misar.wire import (
     ContactId,
     Count,
@@ -13,6 +13,7 @@ from diglot.dialects.misar.wire import (
     SegmentTypeWord,
     StatusWord,
     Text,
+    TierWord,
     Time,
 )
 
@@ -42,9 +43,9 @@ class RootSegment(msgspec.Struct, frozen=True):
     filter_criteria: Criteria
     created_at: Time
     updated_at: Time
-    count_as_of: Time
-    revision: Revision
-    next_change_at: Time | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+    next_change_at: Ours[Time] | None
 
 
 class RootSegmentAnswer(msgspec.Struct, frozen=True):
@@ -68,8 +69,8 @@ class RootRefreshData(msgspec.Struct, frozen=True):
     segment_id: SegmentId
     contact_count: Count
     last_calculated_at: Time | None
-    count_as_of: Time
-    revision: Revision
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
 
 
 class RootRefreshAnswer(msgspec.Struct, frozen=True):
@@ -93,7 +94,7 @@ class SampleContact(msgspec.Struct, frozen=True):
     first_name: Text
     last_name: Text
     status: StatusWord
-    engagement_tier: Tier | None
+    engagement_tier: TierWord | None
 
 
 class RootPreviewData(msgspec.Struct, frozen=True):
@@ -104,8 +105,8 @@ class RootPreviewData(msgspec.Struct, frozen=True):
 
     count: Count
     sampleContacts: list[SampleContact]  # noqa: N815
-    count_as_of: Time
-    revision: Revision | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision] | None
 
 
 class RootPreviewAnswer(msgspec.Struct, frozen=True):

@@ -5,25 +5,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.marks import named
 from diglot.dialects.misar.wire import ContactId, Number, Text, Time
 
 Email = Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
 Id = Annotated[str, Meta(max_length=100)]
 Url = Annotated[str, Meta(max_length=2048)]
-Data = Annotated[
-    dict[str, Any],
-    Meta(
-        description="Anything, kept as sent: at most 64 KiB.",
-        extra_json_schema={"additionalProperties": True},
-    ),
-]
-Item = Annotated[
-    dict[str, Any],
-    Meta(
-        description="A part of the order, kept as sent: `name`, `quantity`, `price_cents`.",
-        extra_json_schema={"additionalProperties": True},
-    ),
-]
+Data = Annotated[dict[str, Any], named("EventData")]
+Item = Annotated[dict[str, Any], named("OrderItem")]
 Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$")]
 Cents = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 Amount = Annotated[Number, Meta(ge=0)]
@@ -94,7 +83,7 @@ class TrackPurchase(msgspec.Struct, frozen=True):
 class Attribution(msgspec.Struct, frozen=True):
     """What earned a purchase: the last click before it, or nothing that is known."""
 
-    source: Annotated[str, Meta(extra_json_schema={"enum": ["campaign", "email", "direct"]})]
+    source: Annotated[str, named("AttributionSource")]
     campaign_id: Text
     automation_id: Text
     click_timestamp: Time | None

@@ -5,14 +5,14 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.misar.events import EVENTS
+from diglot.dialects.marks import named
 from diglot.dialects.misar.wire import Count, Text, Time
 
 WebhookId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 WebhookUrl = Annotated[
     str, Meta(max_length=2048, extra_json_schema={"format": "uri"}, examples=["https://example.com/hooks"])
 ]
-EventWord = Annotated[str, Meta(extra_json_schema={"enum": list(EVENTS)})]
+EventWord = Annotated[str, named("WebhookEventType")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256, examples=["whsec_..."])]
 EventList = Annotated[list[EventWord], Meta(min_length=1)]
 
@@ -45,7 +45,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
 
     id: str
     type: str
-    status: Annotated[str, Meta(extra_json_schema={"enum": ["pending", "delivered", "failed"]})]
+    status: Annotated[str, named("DeliveryStatus")]
     attempts: Count
     status_code: int | None
     response_body: Text

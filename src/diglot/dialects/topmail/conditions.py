@@ -31,4 +31,5 @@ WORDS: Final = Words(
         "after": "after",
     },
     attribute_prefix="attributes.",
+    fields=("email", "first_name", "last_name", "subscribed", "engagement_score", "created_at"),
 )

@@ -12,6 +12,7 @@ from diglot.dialects.topmail import rates
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.dialects.topmail.errors import render_error
 from diglot.dialects.topmail.events import message
+from diglot.dialects.topmail.named_schemas import NAMED
 from diglot.dialects.topmail.routes import ENDPOINTS
 from diglot.dialects.topmail.wire import ErrorBody
 from diglot.service.keys import KeyShape
@@ -57,6 +58,15 @@ TOPMAIL: Final = Dialect(
     may=_may,
     rate=rates.rate,
     rate_headers=rates.headers,
+    rate_header_words=rates.HEADERS,
+    tags={
+        "segments": "Segments, their contacts and how these change.",
+        "contacts": "Contacts: one, or a window of them.",
+        "lists": "Lists, static and dynamic, and who is on them.",
+        "tags": "Tags and the contacts that bear them.",
+        "conversions": "What contacts bought and looked at.",
+        "webhooks": "Addresses that are told of events.",
+    },
     schemes={
         "bearer": {
             "type": "http",
@@ -70,7 +80,8 @@ TOPMAIL: Final = Dialect(
             "description": "The same key in the older header.",
         },
     },
-    schemas=condition_schemas("Conditions", "Rule", WORDS) | explained_schemas(WORDS),
+    security=(("bearer",), ("apiKey",)),
+    schemas=condition_schemas("Conditions", "Rule", WORDS) | explained_schemas(WORDS) | NAMED,
     message=message,
     description="The audience API of TopMail, served by Diglot.",
 )

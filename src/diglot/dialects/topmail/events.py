@@ -12,6 +12,11 @@ from diglot.dialects.topmail import show, wire
 from diglot.model.contacts import Contact
 from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
 
+# What the vendor does not have.
+OURS: Final[EventWords] = {
+    "segment.entered": Event.SEGMENT_ENTERED,
+    "segment.left": Event.SEGMENT_LEFT,
+}
 EVENTS: Final[EventWords] = {
     "contact.created": Event.CONTACT_CREATED,
     "contact.updated": Event.CONTACT_UPDATED,
@@ -32,9 +37,7 @@ EVENTS: Final[EventWords] = {
     "conversion.created": Event.CONVERTED,
     "list.member_added": Event.LIST_JOINED,
     "list.member_removed": Event.LIST_LEFT,
-    # Extensions.
-    "segment.entered": Event.SEGMENT_ENTERED,
-    "segment.left": Event.SEGMENT_LEFT,
+    **OURS,
 }
 # Many at once: they go to whoever hears of each.
 _MANY: Final = {Event.LIST_CHANGED: "list.members_changed", Event.SEGMENT_CHANGED: "segment.members_changed"}

@@ -11,6 +11,16 @@ from diglot.dialects.operations import Operation
 from diglot.service.limits import Allowance, Rate
 
 _ALL: Final = ("all", Rate(100, sliding=True))
+HEADERS: Final = {
+    "X-RateLimit-Remaining": {
+        "description": "How many requests the key may still make now.",
+        "schema": {"type": "integer", "format": "int64"},
+    },
+    "X-RateLimit-Reset": {
+        "description": "When the minute ends.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+}
 
 
 def rate(operation: Operation) -> tuple[str, Rate]:

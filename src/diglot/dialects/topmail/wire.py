@@ -6,16 +6,17 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
+from diglot.dialects.marks import Ours, named
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-15T10:30:00.000Z"])]
 Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
-Conditions = Annotated[msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/Conditions"})]
+Conditions = Annotated[msgspec.Raw, named("Conditions")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
-Attributes = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": True})]
-StatusWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/ContactStatus"})]
+Attributes = Annotated[msgspec.Raw, named("Attributes")]
+StatusWord = Annotated[str, named("ContactStatus")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 ShortText = Annotated[str, Meta(max_length=100)]
 
@@ -36,10 +37,10 @@ class MembersPagination(Pagination, frozen=True):
     which a list that is filled by hand has not.
     """
 
-    count_as_of: Time | UnsetType = UNSET
-    revision: Revision | UnsetType | None = UNSET
-    as_of: OfPast = UNSET
-    deleted: OfPast = UNSET
+    count_as_of: Ours[Time] | UnsetType = UNSET
+    revision: Ours[Revision] | UnsetType | None = UNSET
+    as_of: Ours[OfPast] = UNSET
+    deleted: Ours[OfPast] = UNSET
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -53,8 +54,8 @@ class Segment(msgspec.Struct, frozen=True):
     conditions: Conditions
     created_at: Time
     updated_at: Time
-    revision: Revision
-    next_change_at: Time | None
+    revision: Ours[Revision]
+    next_change_at: Ours[Time] | None
 
 
 class ListName(msgspec.Struct, frozen=True):
@@ -74,22 +75,22 @@ class Contact(msgspec.Struct, frozen=True):
     attributes: Attributes
     subscribed: bool
     created_at: Time
-    updated_at: Time
-    phone: Text
-    company: Text
-    job_title: Text
-    source: Text
-    status: StatusWord
-    tags: Tags
-    engagement_score: Number | None
-    lead_score: Number | None
-    total_opens: Count
-    total_clicks: Count
-    total_orders: Count
-    total_spent: Number
-    last_opened_at: Time | None
-    last_clicked_at: Time | None
-    last_emailed_at: Time | None
+    updated_at: Ours[Time]
+    phone: Ours[Text]
+    company: Ours[Text]
+    job_title: Ours[Text]
+    source: Ours[Text]
+    status: Ours[StatusWord]
+    tags: Ours[Tags]
+    engagement_score: Ours[Number] | None
+    lead_score: Ours[Number] | None
+    total_opens: Ours[Count]
+    total_clicks: Ours[Count]
+    total_orders: Ours[Count]
+    total_spent: Ours[Number]
+    last_opened_at: Ours[Time] | None
+    last_clicked_at: Ours[Time] | None
+    last_emailed_at: Ours[Time] | None
 
 
 class ContactDetail(msgspec.Struct, frozen=True):
@@ -103,22 +104,22 @@ class ContactDetail(msgspec.Struct, frozen=True):
     subscribed: bool
     created_at: Time
     lists: list[ListName]
-    updated_at: Time
-    phone: Text
-    company: Text
-    job_title: Text
-    source: Text
-    status: StatusWord
-    tags: Tags
-    engagement_score: Number | None
-    lead_score: Number | None
-    total_opens: Count
-    total_clicks: Count
-    total_orders: Count
-    total_spent: Number
-    last_opened_at: Time | None
-    last_clicked_at: Time | None
-    last_emailed_at: Time | None
+    updated_at: Ours[Time]
+    phone: Ours[Text]
+    company: Ours[Text]
+    job_title: Ours[Text]
+    source: Ours[Text]
+    status: Ours[StatusWord]
+    tags: Ours[Tags]
+    engagement_score: Ours[Number] | None
+    lead_score: Ours[Number] | None
+    total_opens: Ours[Count]
+    total_clicks: Ours[Count]
+    total_orders: Ours[Count]
+    total_spent: Ours[Number]
+    last_opened_at: Ours[Time] | None
+    last_clicked_at: Ours[Time] | None
+    last_emailed_at: Ours[Time] | None
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -135,8 +136,8 @@ class Estimate(msgspec.Struct, frozen=True):
 
     count: Count
     estimated_count: Count
-    count_as_of: Time
-    revision: Revision
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
 
 
 class SegmentAnswer(msgspec.Struct, frozen=True):
@@ -228,7 +229,7 @@ class WindowQuery(msgspec.Struct, frozen=True):
 class SegmentContactsQuery(WindowQuery, frozen=True):
     """Which contacts of a segment, and of when."""
 
-    as_of: AsOfQuery = ""
+    as_of: Ours[AsOfQuery] = ""
 
 
 class SegmentQuery(WindowQuery, frozen=True):
@@ -252,21 +253,21 @@ class ContactFields(msgspec.Struct, frozen=True):
     last_name: ShortText | UnsetType | None = UNSET
     attributes: Attributes | UnsetType = UNSET
     subscribed: bool | UnsetType = UNSET
-    status: StatusWord | UnsetType = UNSET
-    tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET
-    phone: Annotated[str, Meta(max_length=50)] | UnsetType | None = UNSET
-    company: Annotated[str, Meta(max_length=150)] | UnsetType | None = UNSET
-    job_title: ShortText | UnsetType | None = UNSET
-    source: ShortText | UnsetType | None = UNSET
-    engagement_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
-    lead_score: Annotated[Number, Meta(ge=0, le=100)] | UnsetType | None = UNSET
-    total_opens: Count | UnsetType = UNSET
-    total_clicks: Count | UnsetType = UNSET
-    total_orders: Count | UnsetType = UNSET
-    total_spent: Number | UnsetType = UNSET
-    last_opened_at: Time | UnsetType | None = UNSET
-    last_clicked_at: Time | UnsetType | None = UNSET
-    last_emailed_at: Time | UnsetType | None = UNSET
+    status: Ours[StatusWord] | UnsetType = UNSET
+    tags: Ours[Annotated[list[str], Meta(max_length=50)]] | UnsetType = UNSET
+    phone: Ours[Annotated[str, Meta(max_length=50)]] | UnsetType | None = UNSET
+    company: Ours[Annotated[str, Meta(max_length=150)]] | UnsetType | None = UNSET
+    job_title: Ours[ShortText] | UnsetType | None = UNSET
+    source: Ours[ShortText] | UnsetType | None = UNSET
+    engagement_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    lead_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    total_opens: Ours[Count] | UnsetType = UNSET
+    total_clicks: Ours[Count] | UnsetType = UNSET
+    total_orders: Ours[Count] | UnsetType = UNSET
+    total_spent: Ours[Number] | UnsetType = UNSET
+    last_opened_at: Ours[Time] | UnsetType | None = UNSET
+    last_clicked_at: Ours[Time] | UnsetType | None = UNSET
+    last_emailed_at: Ours[Time] | UnsetType | None = UNSET
 
 
 class ContactCreate(ContactFields, frozen=True, kw_only=True):

@@ -1,11 +1,12 @@
 """Topmail's shapes: who entered and left segments, change by change. The vendor has no such call."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.dialects.history import DEFAULT_CHANGES, AfterQuery, LimitQuery
+from diglot.dialects.marks import named
 from diglot.dialects.topmail.wire import Count, Id, Time
 from diglot.model.history import Cause
 
@@ -25,7 +26,7 @@ class MemberChange(msgspec.Struct, frozen=True):
     cause: Cause
     segment_id: Id
     contact_id: Id | None
-    change: Literal["entered", "left"]
+    change: Annotated[Literal["entered", "left"], named("MembershipChange")]
 
 
 class ChangesPagination(msgspec.Struct, frozen=True):

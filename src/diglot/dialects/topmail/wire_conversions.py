@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.marks import named
 from diglot.dialects.topmail.wire import Id, Number, Pagination, Text, Time, WindowQuery
 
 Email = Annotated[str, Meta(max_length=254)]
@@ -12,12 +13,9 @@ Short = Annotated[str, Meta(min_length=1, max_length=100)]
 Url = Annotated[str, Meta(max_length=2048, extra_json_schema={"format": "uri"})]
 Amount = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
 Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$", examples=["USD"])]
-Type = Annotated[str, Meta(extra_json_schema={"enum": ["purchase", "signup", "upgrade", "custom"]})]
-Metadata = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object", "additionalProperties": True})]
-MetadataSent = Annotated[
-    dict[str, Any],
-    Meta(description="Kept as sent: at most 64 KiB.", extra_json_schema={"additionalProperties": True}),
-]
+Type = Annotated[str, named("ConversionType")]
+Metadata = Annotated[msgspec.Raw, named("Metadata")]
+MetadataSent = Annotated[dict[str, Any], named("Metadata")]
 
 
 class ContactName(msgspec.Struct, frozen=True):

@@ -5,12 +5,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from diglot.dialects.topmail.wire import Count, Id, Text, Time
+from diglot.dialects.marks import named
+from diglot.dialects.topmail.wire import Count, Id, Time
 
-TypeWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/SegmentType"})]
-ExplainedConditions = Annotated[
-    msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/ExplainedGroup"})
-]
+TypeWord = Annotated[str, named("SegmentType")]
+ExplainedConditions = Annotated[msgspec.Raw, named("ExplainedGroup")]
+CauseWord = Annotated[str, named("Cause")]
 
 
 class ExplainQuery(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Explained(msgspec.Struct, frozen=True):
     is_member: bool
     conditions: ExplainedConditions | None
     entered_at: Time | None
-    cause: Text
+    cause: CauseWord | None
     revision: Count
     as_of: Time
 

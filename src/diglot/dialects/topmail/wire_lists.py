@@ -6,12 +6,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import Revision
-from diglot.dialects.topmail.wire import Conditions, Count, Id, Name, Pagination, Text, Time, WindowQuery
+from diglot.dialects.marks import Ours, named, ref
+from diglot.dialects.topmail.wire import Count, Id, Name, Pagination, Text, Time, WindowQuery
 
-ListWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/SegmentType"})]
+ListWord = Annotated[str, named("SegmentType")]
 NullableConditions = Annotated[
     msgspec.Raw,
-    Meta(extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Conditions"}, {"type": "null"}]}),
+    Meta(extra_json_schema={"anyOf": [ref("Conditions"), {"type": "null"}]}),
 ]
 Description = Annotated[str, Meta(max_length=500)]
 
@@ -31,9 +32,9 @@ class ContactList(msgspec.Struct, frozen=True):
     member_count: Count
     created_at: Time
     updated_at: Time
-    count_as_of: Time
-    revision: Revision | None
-    next_change_at: Time | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision] | None
+    next_change_at: Ours[Time] | None
 
 
 class ListAnswer(msgspec.Struct, frozen=True):
@@ -59,12 +60,12 @@ class ListQuery(WindowQuery, frozen=True):
 
 
 class ListCreate(msgspec.Struct, frozen=True):
-    """A new list; a dynamic one needs conditions, a static one takes none."""
+    """A new list; a dynamic one needs conditions, a static one takes none or null."""
 
     name: Name
     description: Description | UnsetType | None = UNSET
     type: ListWord | UnsetType = UNSET
-    conditions: Conditions | UnsetType = UNSET
+    conditions: NullableConditions | UnsetType = UNSET
 
 
 class ListPatch(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ class ListPatch(msgspec.Struct, frozen=True):
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
-    conditions: Conditions | UnsetType = UNSET
+    conditions: NullableConditions | UnsetType = UNSET
 
 
 class NamedContacts(msgspec.Struct, frozen=True):

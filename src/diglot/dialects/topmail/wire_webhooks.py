@@ -5,13 +5,13 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.topmail.events import EVENTS
+from diglot.dialects.marks import Ours, named
 from diglot.dialects.topmail.wire import Id, Pagination, Time
 
 TargetUrl = Annotated[
     str, Meta(max_length=2048, extra_json_schema={"format": "uri"}, examples=["https://example.com/hooks"])
 ]
-EventWord = Annotated[str, Meta(extra_json_schema={"enum": list(EVENTS)})]
+EventWord = Annotated[str, named("TriggerEvent")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256, description="An extension: what signs.")]
 
 
@@ -31,7 +31,7 @@ class CreatedTrigger(msgspec.Struct, frozen=True):
     event: EventWord
     targetUrl: TargetUrl  # noqa: N815
     createdAt: Time  # noqa: N815
-    secret: Secret
+    secret: Ours[Secret]
 
 
 class CreatedTriggerAnswer(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class TriggerCreate(msgspec.Struct, frozen=True):
 
     targetUrl: TargetUrl  # noqa: N815
     event: EventWord
-    secret: Secret | UnsetType = UNSET
+    secret: Ours[Secret] | UnsetType = UNSET
 
 
 class TriggerIdQuery(msgspec.Struct, frozen=True):

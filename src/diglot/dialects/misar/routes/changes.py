@@ -21,6 +21,7 @@ _TAG: Final = "segments"
     scope="read",
     query=wire_changes.ChangesQuery,
     answer=wire_changes.ChangesAnswer,
+    extension=True,
 ).handled_by
 async def list_changes(call: Call) -> wire_changes.ChangesAnswer:
     after, limit = read_after(call.query)
@@ -36,6 +37,7 @@ async def list_changes(call: Call) -> wire_changes.ChangesAnswer:
     scope="read",
     query=wire_changes.ChangesQuery,
     answer=wire_changes.ChangesAnswer,
+    extension=True,
 ).handled_by
 async def list_segment_changes(call: Call) -> wire_changes.ChangesAnswer:
     id_ = read_id(call.path["segment_id"])

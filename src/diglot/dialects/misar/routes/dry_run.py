@@ -23,6 +23,7 @@ from diglot.model.segments import Condition
     answer=wire_dry_run.DryRunAnswer,
     names=True,
     reads=True,
+    extension=True,
 ).handled_by
 async def dry_run_segment(call: Call) -> wire_dry_run.DryRunAnswer:
     condition, replaces = await segment_calls.tried(call)

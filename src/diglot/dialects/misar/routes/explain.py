@@ -21,6 +21,7 @@ from diglot.model.ids import prefixed
     scope="read",
     query=wire_explain.ExplainQuery,
     answer=wire_explain.ExplainAnswer,
+    extension=True,
 ).handled_by
 async def explain_segment(call: Call) -> wire_explain.ExplainAnswer:
     id_ = segment_calls.named(call)

@@ -136,6 +136,7 @@ list_segment_members: Final = Operation(
     body=wire_members.MembersChange,
     answer=wire_members.MembersChangedAnswer,
     conflict=True,
+    extension=True,
 ).handled_by
 async def change_segment_members(call: Call) -> wire_members.MembersChangedAnswer:
     counted = await segment_calls.change_members(call)

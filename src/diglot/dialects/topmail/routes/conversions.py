@@ -11,11 +11,11 @@ from diglot.dialects.numbers import in_milliseconds, whole_if_integral
 from diglot.dialects.operations import Operation
 from diglot.dialects.topmail import pages
 from diglot.dialects.topmail import wire_conversions as wire
+from diglot.dialects.topmail.named_schemas import TYPES
 from diglot.errors import Invalid
-from diglot.model.events import PURCHASE, EventKind, NewEvent, Told, Wanted, Who, Worth
+from diglot.model.events import EventKind, NewEvent, Told, Wanted, Who, Worth
 from diglot.model.ids import read_id
 
-TYPES: Final = (PURCHASE, "signup", "upgrade", "custom")
 LAST_TOUCH: Final = "last_touch"
 _TAG: Final = "conversions"
 _VIEW: Final = "product_viewed"

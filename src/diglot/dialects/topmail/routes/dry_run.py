@@ -28,6 +28,7 @@ _LONGEST_ID: Final = 200
     answer=wire_dry_run.DryRunAnswer,
     names=True,
     reads=True,
+    extension=True,
 ).handled_by
 async def dry_run_segment(call: Call) -> wire_dry_run.DryRunAnswer:
     condition, replaces = await _read(call)

@@ -21,6 +21,7 @@ from diglot.model.ids import read_id
     scope="contacts:read",
     query=wire_explain.ExplainQuery,
     answer=wire_explain.ExplainAnswer,
+    extension=True,
 ).handled_by
 async def explain_segment(call: Call) -> wire_explain.ExplainAnswer:
     id_ = read_id(call.path["segment_id"])

@@ -32,6 +32,7 @@ _TELLS: Final = {"conversion": "conversions:read", "list": "lists:read"}
     scope=_READ,
     query=wire.WindowQuery,
     answer=hooks.TriggerListAnswer,
+    extension=True,
 ).handled_by
 async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
     window = pages.read(call.query)

@@ -1,0 +1,32 @@
+"""What the structs of the wire say to the OpenAPI documents: what is an extension, what has a name."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, TypeVar
+
+from msgspec import Meta
+
+T = TypeVar("T")
+MARK: Final = "x-diglot-extension"
+# A field that the vendor does not have.
+Ours = Annotated[T, Meta(extra_json_schema={MARK: True})]
+
+
+def ref(name: str) -> dict[str, str]:
+    """Return a reference to a named schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def named(name: str) -> Meta:
+    """Return what gives a field a named schema of the dialect."""
+    return Meta(extra_json_schema=ref(name))
+
+
+def free_form(description: str) -> dict[str, Any]:
+    """Return the schema of an object of any members."""
+    return {"type": "object", "description": description, "additionalProperties": True}
+
+
+def enumeration(description: str, values: Iterable[str], ours: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the schema of words, and which of them the vendor does not have."""
+    marked = {MARK: list(ours)} if ours else {}
+    return {"type": "string", "enum": list(values), "description": description, **marked}

@@ -1,0 +1,31 @@
+"""Misar's words and free objects that have a named schema, so that generated clients have a type for them."""
+
+from typing import Any, Final, get_args
+
+from diglot.dialects.marks import enumeration, free_form
+from diglot.dialects.misar import pages
+from diglot.dialects.misar.events import EVENTS, OURS
+from diglot.dialects.misar.tiers import Tier
+
+_SORTS_OF_OURS: Final = [word for word in pages.SORTS if word != "engagement_asc"]
+NAMED: Final[dict[str, Any]] = {
+    "CustomFields": free_form("Values of any JSON type by the keys of the custom fields."),
+    "EventData": free_form("Anything, kept as sent: at most 64 KiB."),
+    "FaultsByField": {
+        "type": "object",
+        "description": "What is wrong with each field that is at fault.",
+        "additionalProperties": {"type": "array", "items": {"type": "string"}},
+    },
+    "OrderItem": free_form("A part of the order, kept as sent: `name`, `quantity`, `price_cents`."),
+    "AttributionSource": enumeration("What earned a purchase.", ("campaign", "email", "direct")),
+    "ContactSort": enumeration(
+        "The order of contacts: who has no score comes last either way, equals stand newest first.",
+        pages.SORTS,
+        _SORTS_OF_OURS,
+    ),
+    "DeliveryStatus": enumeration("Whether an event was received.", ("pending", "delivered", "failed")),
+    "EngagementTier": enumeration("Which fifth of 0 to 100 a score lies in.", get_args(Tier)),
+    "MembershipChange": enumeration("Whether a contact came or went.", ("entered", "left")),
+    "Switch": enumeration("Yes or no where there is only text.", ("true", "false")),
+    "WebhookEventType": enumeration("What a webhook is told of.", EVENTS, OURS),
+}

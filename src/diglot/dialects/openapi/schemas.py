@@ -1,0 +1,99 @@
+"""The named schemas of a document, in the shape that generators of clients like."""
+
+from typing import Any, Final
+
+import msgspec
+
+from diglot.dialects.dialect import Dialect
+from diglot.dialects.marks import MARK
+
+REF: Final = "#/components/schemas/{name}"
+
+
+def schemas(dialect: Dialect) -> dict[str, Any]:
+    """Return every schema that a dialect's calls refer to, by name."""
+    structs: list[type[msgspec.Struct]] = [surface.error_body for surface in dialect.surfaces]
+    roots = []
+    for _, one in dialect.calls:
+        structs += [one.answer, *([one.body] if one.body else [])]
+        structs += [kind for kind in one.other_bodies.values() if issubclass(kind, msgspec.Struct)]
+        roots += _asked(one.query)
+    _, components = msgspec.json.schema_components(dict.fromkeys(structs), ref_template=REF)
+    every = {name: tidy(schema) for name, schema in (components | dialect.schemas).items()}
+    used = _reached(every, [*(struct.__name__ for struct in structs), *roots])
+    return {name: every[name] for name in sorted(used)}
+
+
+def _asked(query: type[msgspec.Struct] | None) -> list[str]:
+    """Return the names of the schemas that a query refers to."""
+    return [] if query is None else _references(msgspec.json.schema(query, ref_template=REF)["$defs"])
+
+
+def _reached(every: dict[str, Any], names: list[str]) -> set[str]:
+    """Return the names of the schemas that are referred to from some, and their own."""
+    reached: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in reached:
+            reached.add(name)
+            names += _references(every[name])
+    return reached
+
+
+def _references(schema: Any) -> list[str]:
+    if isinstance(schema, list):
+        return [name for each in schema for name in _references(each)]
+    if not isinstance(schema, dict):
+        return []
+    if isinstance(schema.get("$ref"), str):
+        return [schema["$ref"].rpartition("/")[2]]
+    return [name for each in schema.values() for name in _references(each)]
+
+
+def mark(schema: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Return whether the schema of a field has the mark of an extension, and the schema without it."""
+    options = [{key: value for key, value in one.items() if key != MARK} for one in schema.get("anyOf", ())]
+    bare = {key: value for key, value in schema.items() if key != MARK}
+    if options:
+        bare["anyOf"] = options
+    return schema.get(MARK) is True or options != schema.get("anyOf", []), bare
+
+
+def tidy(schema: Any) -> Any:
+    """Return a schema as generators of clients like it.
+
+    Null is one of the types where that can be said, a reference stands alone, an integer has its size,
+    nothing is said twice, and an object names those of its fields that are extensions.
+    """
+    if isinstance(schema, list):
+        return [tidy(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if isinstance(schema.get("$ref"), str):
+        return {"$ref": schema["$ref"]}
+    if (inner := _nullable(schema)) is not None:
+        beside = {key: value for key, value in schema.items() if key != "anyOf"}
+        return {**tidy(inner), **beside, "type": [inner["type"], "null"]}
+    if "properties" in schema:
+        schema = _marked(schema)
+    made = {key: _tidy_part(key, value) for key, value in schema.items() if key != "title" and value != []}
+    return {"format": "int64", **made} if made.get("type") == "integer" else made
+
+
+def _tidy_part(key: str, value: Any) -> Any:
+    return {name: tidy(part) for name, part in value.items()} if key == "properties" else tidy(value)
+
+
+def _marked(schema: dict[str, Any]) -> dict[str, Any]:
+    found = {name: mark(part) for name, part in schema["properties"].items()}
+    ours = [name for name, (is_ours, _) in found.items() if is_ours]
+    bare = {name: part for name, (_, part) in found.items()}
+    return {**schema, "properties": bare} | ({MARK: ours} if ours else {})
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the other schema of a choice between one type and null."""
+    options = schema.get("anyOf", [])
+    others = [option for option in options if option != {"type": "null"}]
+    simple = len(options) == 2 and len(others) == 1 and "type" in others[0] and "$ref" not in others[0]
+    return others[0] if simple else None

@@ -1,0 +1,16 @@
+"""Topmail's words and free objects that have a named schema: generated clients have a type for them."""
+
+from typing import Any, Final
+
+from diglot.dialects.marks import enumeration, free_form
+from diglot.dialects.topmail.events import EVENTS, OURS
+from diglot.model.events import PURCHASE
+
+TYPES: Final = (PURCHASE, "signup", "upgrade", "custom")
+NAMED: Final[dict[str, Any]] = {
+    "Attributes": free_form("Values of any JSON type by the keys of the attributes."),
+    "Metadata": free_form("Anything, kept as sent: at most 64 KiB."),
+    "ConversionType": enumeration("What sort of conversion it is.", TYPES),
+    "MembershipChange": enumeration("Whether a contact came or went.", ("entered", "left")),
+    "TriggerEvent": enumeration("What an address is told of.", EVENTS, OURS),
+}

@@ -1,0 +1,185 @@
+"""The OpenAPI documents as a judge of real exchanges: what was answered, or accepted, stands there."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import jsonschema
+import msgspec
+
+from diglot.dialects import openapi
+from diglot.dialects.dialect import Dialect
+from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
+
+JSON = "application/json"
+FORMATS = jsonschema.FormatChecker(("uuid",))
+INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+
+
+@FORMATS.checks("date-time")
+def is_instant(value: object) -> bool:
+    """Tell whether a text is an instant; what is no text is another rule's matter."""
+    return not isinstance(value, str) or INSTANT.fullmatch(value) is not None
+
+
+@FORMATS.checks("int64")
+def is_int64(value: object) -> bool:
+    """Tell whether a number fits the integer that generated clients have for it."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+def parts(node: Any) -> Iterator[dict[str, Any]]:
+    """Walk every object of a document."""
+    if isinstance(node, dict):
+        yield node
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for each in inner:
+        yield from parts(each)
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Walk the operations: path, method, what is said of it."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def resolved(document: Mapping[str, Any], part: Any) -> dict[str, Any]:
+    """Return what a reference stands for, any other part as it is."""
+    while "$ref" in part:
+        found: Any = document
+        for step in part["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        part = found
+    assert isinstance(part, dict)
+    return part
+
+
+@cache
+def document_of(dialect: str) -> dict[str, Any]:
+    """Return the document of a dialect as a client reads it."""
+    return msgspec.json.decode(openapi.encoded(dialect_named(dialect)), type=dict[str, Any])
+
+
+@cache
+def _judge(dialect: str, pointer: str, *, closed: bool) -> jsonschema.Draft202012Validator:
+    """Return the validator of a named schema; `closed` refuses what no schema names."""
+    schemas = document_of(dialect)["components"]["schemas"]
+    if closed:
+        schemas = _closed(schemas)
+    whole = {"$ref": pointer, "components": {"schemas": schemas}}
+    return jsonschema.Draft202012Validator(whole, format_checker=FORMATS)
+
+
+def _closed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: _closed(value) for key, value in schema.items()}
+    return {"additionalProperties": False, **inner} if isinstance(schema.get("properties"), dict) else inner
+
+
+def misfit(dialect: str, schema: Mapping[str, Any], value: Any, *, closed: bool = False) -> str | None:
+    """Return how a value fails a schema of a document, None when it fits."""
+    judge = (
+        _judge(dialect, schema["$ref"], closed=closed)
+        if "$ref" in schema
+        else jsonschema.Draft202012Validator(schema, format_checker=FORMATS)
+    )
+    error = jsonschema.exceptions.best_match(judge.iter_errors(value))
+    return None if error is None else f"{error.json_path}: {error.message[:300]}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operation of a document, found by a request."""
+
+    dialect: Dialect
+    operation: dict[str, Any]
+    path: str
+
+    def answer(self, status: int) -> dict[str, Any] | None:
+        """Return what is said of an answer of a status."""
+        found = self.operation["responses"].get(str(status))
+        return None if found is None else resolved(document_of(self.dialect.name), found)
+
+    def parameters(self, where: str) -> dict[str, dict[str, Any]]:
+        """Return the parameters in a place of the request, by name."""
+        document = document_of(self.dialect.name)
+        every = [resolved(document, one) for one in self.operation.get("parameters", ())]
+        return {one["name"]: one for one in every if one["in"] == where}
+
+
+def call_of(method: str, path: str) -> Call | None:
+    """Return the operation that a request is for; None where the document has none."""
+    found = surface_of(path)
+    if found is None:
+        return None
+    dialect = found[0]
+    inner = "/" + path.removeprefix(dialect.base).strip("/")
+    fitting = [
+        Call(dialect, operation, template)
+        for template, its_method, operation in operations(document_of(dialect.name))
+        if its_method == method.lower() and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), inner)
+    ]
+    return min(fitting, key=lambda call: call.path.count("{"), default=None)
+
+
+def unsaid(answer: httpx.Response) -> str | None:
+    """Return what a document does not say of an exchange, None when it says all."""
+    request = answer.request
+    call = call_of(request.method, urlsplit(str(request.url)).path)
+    if call is None:
+        return None if answer.status_code in (401, 404, 405) else "the document has no such call"
+    told = call.answer(answer.status_code)
+    if told is None:
+        return f"the document has no {answer.status_code} of {call.operation['operationId']}"
+    fault = _of_answer(call, told, answer)
+    return fault if fault or answer.status_code >= 400 else _of_request(call, request)
+
+
+def _of_answer(call: Call, told: Mapping[str, Any], answer: httpx.Response) -> str | None:
+    for name, header in told.get("headers", {}).items():
+        described = resolved(document_of(call.dialect.name), header)
+        value = answer.headers.get(name)
+        if value is None:
+            if described.get("required"):
+                return f"header {name} is missing"
+        elif fault := misfit(call.dialect.name, described["schema"], _typed(described["schema"], value)):
+            return f"header {name}: {fault}"
+    fault = misfit(call.dialect.name, told["content"][JSON]["schema"], answer.json(), closed=True)
+    return fault and f"answer {fault}"
+
+
+def _of_request(call: Call, request: httpx.Request) -> str | None:
+    known = call.parameters("query")
+    for name, value in parse_qsl(urlsplit(str(request.url)).query, keep_blank_values=True):
+        if name in known and (fault := _of_parameter(call, known[name], value)):
+            return f"query {name}: {fault}"
+    body = call.operation.get("requestBody")
+    media = request.headers.get("content-type", "").partition(";")[0]
+    if body is None or not request.content or media != JSON:
+        return None
+    fault = misfit(call.dialect.name, body["content"][JSON]["schema"], json.loads(request.content))
+    return fault and f"accepted request {fault}"
+
+
+def _of_parameter(call: Call, parameter: Mapping[str, Any], value: str) -> str | None:
+    schema = resolved(document_of(call.dialect.name), parameter["schema"])
+    return misfit(call.dialect.name, schema, _typed(schema, value))
+
+
+def _typed(schema: Mapping[str, Any], value: str) -> Any:
+    """Return a text of a header or a query as the JSON that its schema speaks of."""
+    return json.loads(value) if schema.get("type") in ("integer", "boolean") else value
+
+
+def every_document() -> dict[str, dict[str, Any]]:
+    """Return every document by the name of its dialect."""
+    return {dialect.name: document_of(dialect.name) for dialect in DIALECTS}
