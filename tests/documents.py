@@ -14,9 +14,11 @@ import msgspec
 
 from diglot.dialects import openapi
 from diglot.dialects.dialect import Dialect
-from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
+from diglot.dialects.registry import dialect_named, surface_of
 
 JSON = "application/json"
+# How a fault of an answer begins, as opposed to one of a request that was accepted.
+ANSWER = "answer"
 FORMATS = jsonschema.FormatChecker(("uuid",))
 INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
 
@@ -115,6 +117,14 @@ class Call:
         every = [resolved(document, one) for one in self.operation.get("parameters", ())]
         return {one["name"]: one for one in every if one["in"] == where}
 
+    def typed(self, part: Mapping[str, Any], value: str) -> Any:
+        """Return the text of a header or a parameter as the JSON that its schema speaks of."""
+        schema = resolved(document_of(self.dialect.name), part["schema"])
+        try:
+            return json.loads(value) if schema.get("type") in ("integer", "boolean") else value
+        except ValueError:
+            return value
+
 
 def call_of(method: str, path: str) -> Call | None:
     """Return the operation that a request is for; None where the document has none."""
@@ -135,32 +145,45 @@ def unsaid(answer: httpx.Response) -> str | None:
     """Return what a document does not say of an exchange, None when it says all."""
     request = answer.request
     call = call_of(request.method, urlsplit(str(request.url)).path)
-    if call is None:
-        return None if answer.status_code in (401, 404, 405) else "the document has no such call"
+    if call is None or answer.status_code == 405:
+        return None if _of_no_call(answer) else f"{ANSWER}: the document has no such call"
     told = call.answer(answer.status_code)
     if told is None:
-        return f"the document has no {answer.status_code} of {call.operation['operationId']}"
+        return f"{ANSWER}: the document has no {answer.status_code} of {call.operation['operationId']}"
+    if answer.status_code < 400 and (strange := _undocumented_query(call, request)):
+        return f"query {strange} is not in the document"
     fault = _of_answer(call, told, answer)
     return fault if fault or answer.status_code >= 400 else _of_request(call, request)
 
 
+def _of_no_call(answer: httpx.Response) -> bool:
+    """Tell whether an answer is of the kind that no call gives."""
+    return answer.request.method == "OPTIONS" or answer.status_code in (401, 404, 405)
+
+
+def _undocumented_query(call: Call, request: httpx.Request) -> str | None:
+    known = call.parameters("query")
+    asked = parse_qsl(urlsplit(str(request.url)).query, keep_blank_values=True)
+    return next((name for name, _ in asked if name not in known), None)
+
+
 def _of_answer(call: Call, told: Mapping[str, Any], answer: httpx.Response) -> str | None:
-    for name, header in told.get("headers", {}).items():
+    for name, header in told["headers"].items():
         described = resolved(document_of(call.dialect.name), header)
         value = answer.headers.get(name)
         if value is None:
             if described.get("required"):
-                return f"header {name} is missing"
-        elif fault := misfit(call.dialect.name, described["schema"], _typed(described["schema"], value)):
-            return f"header {name}: {fault}"
+                return f"{ANSWER}: header {name} is missing"
+        elif fault := misfit(call.dialect.name, described["schema"], call.typed(described, value)):
+            return f"{ANSWER}: header {name}: {fault}"
     fault = misfit(call.dialect.name, told["content"][JSON]["schema"], answer.json(), closed=True)
-    return fault and f"answer {fault}"
+    return fault and f"{ANSWER}: {fault}"
 
 
 def _of_request(call: Call, request: httpx.Request) -> str | None:
     known = call.parameters("query")
     for name, value in parse_qsl(urlsplit(str(request.url)).query, keep_blank_values=True):
-        if name in known and (fault := _of_parameter(call, known[name], value)):
+        if fault := misfit(call.dialect.name, known[name]["schema"], call.typed(known[name], value)):
             return f"query {name}: {fault}"
     body = call.operation.get("requestBody")
     media = request.headers.get("content-type", "").partition(";")[0]
@@ -168,18 +191,3 @@ def _of_request(call: Call, request: httpx.Request) -> str | None:
         return None
     fault = misfit(call.dialect.name, body["content"][JSON]["schema"], json.loads(request.content))
     return fault and f"accepted request {fault}"
-
-
-def _of_parameter(call: Call, parameter: Mapping[str, Any], value: str) -> str | None:
-    schema = resolved(document_of(call.dialect.name), parameter["schema"])
-    return misfit(call.dialect.name, schema, _typed(schema, value))
-
-
-def _typed(schema: Mapping[str, Any], value: str) -> Any:
-    """Return a text of a header or a query as the JSON that its schema speaks of."""
-    return json.loads(value) if schema.get("type") in ("integer", "boolean") else value
-
-
-def every_document() -> dict[str, dict[str, Any]]:
-    """Return every document by the name of its dialect."""
-    return {dialect.name: document_of(dialect.name) for dialect in DIALECTS}

@@ -27,7 +27,17 @@ MATCHERS = {
 STORY_KEYS = {"story", "basis", "now", "keys", "steps"}
 KEY_KEYS = {"dialect", "workspace", "scopes"}
 STEP_NEEDS = {"name", "as", "method", "path", "status", "answer"}
-STEP_KEYS = STEP_NEEDS | {"query", "headers", "json", "text", "headers_out", "keep", "clock"}
+STEP_KEYS = STEP_NEEDS | {
+    "query",
+    "headers",
+    "json",
+    "text",
+    "headers_out",
+    "keep",
+    "clock",
+    "example",
+    "lenient",
+}
 
 
 class BadStory(ValueError):
@@ -61,6 +71,8 @@ class Step:
     headers_out: Mapping[str, str]
     keep: Mapping[str, str]
     clock: timedelta
+    example: bool
+    lenient: str | None
 
     def content(self, kept: Mapping[str, Json]) -> bytes | None:
         """Return the bytes of the request's body, None when it has none."""
@@ -136,6 +148,8 @@ def _step(file: str, raw: dict[str, Json], keys: Mapping[str, Key]) -> Step:
         headers_out=_texts(where, raw.get("headers_out")),
         keep=_texts(where, raw.get("keep")),
         clock=_clock(where, raw.get("clock", "+0s")),
+        example=_marked(where, raw.get("example", False)),
+        lenient=_reason(where, raw.get("lenient")),
     )
 
 
@@ -145,6 +159,16 @@ def _texts(where: str, raw: Json) -> dict[str, str]:
     if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
         raise BadStory(f"{where}: an object of texts")
     return {key: str(value) for key, value in raw.items()}
+
+
+def _marked(where: str, raw: Json) -> bool:
+    require(where, isinstance(raw, bool), "example is true or is left out")
+    return bool(raw)
+
+
+def _reason(where: str, raw: Json) -> str | None:
+    require(where, raw is None or (isinstance(raw, str) and bool(raw.strip())), "lenient says why")
+    return None if raw is None else str(raw)
 
 
 def _clock(where: str, raw: Json) -> timedelta:

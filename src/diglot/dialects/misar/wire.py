@@ -314,6 +314,7 @@ class ContactFields(msgspec.Struct, frozen=True):
     custom_fields: Attributes | UnsetType = UNSET
     firstName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
     lastName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
+    jobTitle: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
     customFields: Attributes | UnsetType = UNSET  # noqa: N815
     metadata: Attributes | UnsetType = UNSET
     subscribed: Ours[bool] | UnsetType = UNSET

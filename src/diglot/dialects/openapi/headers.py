@@ -32,8 +32,7 @@ _REPEATED: Final = {
 }
 _AS_OF: Final = {
     HEADER: {
-        "description": "The sequence number of the last change of members that the answer knows.",
-        "required": True,
+        "description": "Of a page of members the sequence number of the last change that it knows.",
         "schema": {"type": "integer", "format": "int64", "minimum": 0},
         "x-diglot-extension": True,
     }
