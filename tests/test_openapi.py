@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,135 +14,18 @@ from litestar.routes import HTTPRoute
 from diglot import app
 from diglot.dialects import openapi
 from diglot.dialects.dialect import Dialect
+from diglot.dialects.marks import MARK
+from diglot.dialects.misar.conditions import WORDS as MISAR
+from diglot.dialects.openapi.examples import examples_of
 from diglot.dialects.registry import DIALECTS
+from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
 from diglot.settings import Settings
+from documents import misfit, operations, parts, resolved
+from exchanges import load_stories
+from openapi_shape import DOCUMENT, MEDIA_TYPE
 
 FILES = Path(__file__).parent.parent / "openapi"
-MEDIA_TYPE = "application/json"
-
-# The shape of OpenAPI 3.1, as much of it as these documents use: nothing else may be in them.
-TEXT = {"type": "string", "minLength": 1}
-CONTENT = {
-    "type": "object",
-    "required": [MEDIA_TYPE],
-    "additionalProperties": False,
-    "properties": {MEDIA_TYPE: {"type": "object", "required": ["schema"]}},
-}
-# A body of input may be of other media types too.
-INPUT = {
-    **CONTENT,
-    "properties": {
-        media: {"type": "object", "required": ["schema"]}
-        for media in (MEDIA_TYPE, "text/csv", "multipart/form-data")
-    },
-}
-RESPONSE = {
-    "type": "object",
-    "required": ["description", "content"],
-    "additionalProperties": False,
-    "properties": {
-        "description": TEXT,
-        "content": CONTENT,
-        "headers": {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": {"type": "object", "required": ["description", "schema"]},
-        },
-    },
-}
-PARAMETER = {
-    "type": "object",
-    "required": ["name", "in", "required", "description", "schema"],
-    "additionalProperties": False,
-    "properties": {
-        "name": TEXT,
-        "in": {"enum": ["path", "query", "header"]},
-        "required": {"type": "boolean"},
-        "description": TEXT,
-        "schema": {"type": "object", "minProperties": 1},
-    },
-}
-OPERATION = {
-    "type": "object",
-    "required": ["operationId", "tags", "summary", "responses"],
-    "additionalProperties": False,
-    "properties": {
-        "operationId": {"type": "string", "pattern": "^[a-z]+([A-Z][a-z]+)+$"},
-        "tags": {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 1},
-        "summary": TEXT,
-        "parameters": {"type": "array", "items": PARAMETER, "minItems": 1},
-        "requestBody": {
-            "type": "object",
-            "required": ["required", "content"],
-            "additionalProperties": False,
-            "properties": {"required": {"type": "boolean"}, "content": INPUT},
-        },
-        "responses": {
-            "type": "object",
-            "minProperties": 2,
-            "additionalProperties": False,
-            "patternProperties": {"^(20[01]|40[01349]|41[35]|429|500)$": RESPONSE},
-        },
-    },
-}
-DOCUMENT = {
-    "type": "object",
-    "required": ["openapi", "info", "servers", "security", "tags", "paths", "components"],
-    "additionalProperties": False,
-    "properties": {
-        "openapi": {"const": "3.1.0"},
-        "info": {
-            "type": "object",
-            "required": ["title", "version", "summary", "description", "license"],
-            "additionalProperties": False,
-            "properties": {
-                **dict.fromkeys(("title", "version", "summary", "description"), TEXT),
-                "license": {"const": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-            },
-        },
-        "servers": {"type": "array", "minItems": 1, "items": {"required": ["url", "description"]}},
-        "security": {"type": "array", "minItems": 1, "items": {"type": "object", "maxProperties": 1}},
-        "tags": {"type": "array", "items": {"required": ["name", "description"]}},
-        "paths": {
-            "type": "object",
-            "additionalProperties": False,
-            "patternProperties": {
-                "^/": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "patternProperties": {"^(get|post|patch|delete)$": OPERATION},
-                }
-            },
-        },
-        "components": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "schemas": {
-                    "type": "object",
-                    "additionalProperties": {"type": "object", "required": ["description"]},
-                },
-                "securitySchemes": {"type": "object", "additionalProperties": {"required": ["type"]}},
-            },
-        },
-    },
-}
-
-
-def parts(node: Any) -> Iterator[dict[str, Any]]:
-    """Walk every object of a document."""
-    if isinstance(node, dict):
-        yield node
-    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    for each in inner:
-        yield from parts(each)
-
-
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Walk the operations: path, method, what is said of it."""
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield path, method, operation
+WORDS = {"misar": MISAR, "topmail": TOPMAIL}
 
 
 @pytest.fixture(params=DIALECTS, ids=lambda dialect: dialect.name)
@@ -172,9 +54,9 @@ def test_it_has_the_shape_of_openapi(document: dict[str, Any]) -> None:
 
 
 def test_its_schemas_are_schemas(document: dict[str, Any]) -> None:
-    """Every named schema and every parameter's is valid JSON Schema, the dialect of OpenAPI 3.1."""
+    """Every schema is valid JSON Schema, the dialect of OpenAPI 3.1."""
     found = [*document["components"]["schemas"].values()]
-    found += [one["schema"] for _, _, call in operations(document) for one in call.get("parameters", ())]
+    found += [part["schema"] for part in parts(document) if isinstance(part.get("schema"), dict)]
     for schema in found:
         jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -185,35 +67,83 @@ def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     assert [id_ for id_, count in counts.items() if count > 1] == []
 
 
-def test_every_reference_resolves_and_every_schema_is_referred_to(document: dict[str, Any]) -> None:
-    """No dangling `$ref`, no schema that nobody uses; a reference has nothing beside it."""
+def test_every_reference_resolves_and_every_shared_part_is_referred_to(document: dict[str, Any]) -> None:
+    """No dangling `$ref`, nothing shared that nobody uses; a reference has nothing beside it."""
     references = [part for part in parts(document) if "$ref" in part]
     assert all(len(part) == 1 for part in references)
-    names = {part["$ref"].removeprefix("#/components/schemas/") for part in references}
-    assert names == set(document["components"]["schemas"])
+    places = ("schemas", "parameters", "headers", "responses")
+    shared = {f"#/components/{place}/{name}" for place in places for name in document["components"][place]}
+    assert {part["$ref"] for part in references} == shared
 
 
 def test_every_parameter_of_a_path_is_described(document: dict[str, Any]) -> None:
     """A path has the parameters that it names, and they are required."""
     for path, _, operation in operations(document):
-        described = [one for one in operation.get("parameters", ()) if one["in"] == "path"]
+        every = [resolved(document, one) for one in operation.get("parameters", ())]
+        described = [one for one in every if one["in"] == "path"]
         assert [one["name"] for one in described] == re.findall(r"\{(\w+)\}", path)
         assert all(one["required"] for one in described)
 
 
-def test_no_422_and_one_success(dialect: Dialect, document: dict[str, Any]) -> None:
-    """Neither vendor answers 422; each call has one answer of success, the rest in its error body."""
+def test_every_tag_is_described_and_used(document: dict[str, Any]) -> None:
+    """The groups of calls are those that the document tells of."""
+    used = {operation["tags"][0] for _, _, operation in operations(document)}
+    assert {tag["name"] for tag in document["tags"]} == used
+
+
+def test_one_success_and_the_error_body_of_the_surface(dialect: Dialect, document: dict[str, Any]) -> None:
+    """Each call has one answer of success, the rest in its error body."""
     surfaces = {operation.id: surface for surface, operation in dialect.calls}
     for _, _, operation in operations(document):
-        assert "422" not in operation["responses"]
         assert len([status for status in operation["responses"] if status.startswith("2")]) == 1
         errors = {
-            answer["content"][MEDIA_TYPE]["schema"]["$ref"]
+            resolved(document, answer)["content"][MEDIA_TYPE]["schema"]["$ref"]
             for status, answer in operation["responses"].items()
             if not status.startswith("2")
         }
         name = surfaces[operation["operationId"]].error_body.__name__
         assert errors == {f"#/components/schemas/{name}"}
+
+
+def test_what_has_a_shape_has_a_name(document: dict[str, Any]) -> None:
+    """Objects, words and choices stand under a name, so that generated clients do not invent one."""
+    for schema in document["components"]["schemas"].values():
+        named = schema.get("anyOf") if all("$ref" in each for each in schema.get("anyOf", ())) else None
+        for inner in parts([value for value in schema.values() if value is not named]):
+            assert not {"enum", "oneOf", "allOf"} & {key for key in inner if not isinstance(inner[key], dict)}
+            assert inner.get("type") != "object"
+            choice = inner.get("anyOf", [{"$ref": "a name"}, {"type": "null"}])
+            assert isinstance(choice, dict) or [list(each) for each in choice] == [["$ref"], ["type"]]
+
+
+def test_extensions_are_marked(dialect: Dialect, document: dict[str, Any]) -> None:
+    """A call that the vendor does not have says so and bears the mark; so do fields and words."""
+    for _, _, operation in operations(document):
+        assert ("(an extension" in operation["summary"]) == (MARK in operation)
+    schemas = document["components"]["schemas"]
+    marked = {name: schema[MARK] for name, schema in schemas.items() if MARK in schema}
+    for name, ours in marked.items():
+        words = schemas[name].get("enum") or schemas[name].get("x-extensible-enum")
+        assert set(ours) <= set(schemas[name].get("properties", words))
+    assert marked["RuleOperator"] == sorted(WORDS[dialect.name].borrowed.values())
+    assert {"count_as_of", "revision"} <= set(marked["MembersPagination"])
+
+
+def test_every_example_fits_its_schema(dialect: Dialect, document: dict[str, Any]) -> None:
+    """Examples have no field that the schema does not name."""
+    for part in parts(document):
+        shown = part["examples"].values() if "schema" in part and "examples" in part else ()
+        for example in shown:
+            assert misfit(dialect.name, part["schema"], example["value"], closed=True) is None
+        if "example" in part and "in" in part:
+            assert misfit(dialect.name, part["schema"], part["example"]) is None
+
+
+def test_every_example_is_a_step_of_a_story(dialect: Dialect) -> None:
+    """Nothing is left over of a step that is marked no more; the stories compare those that are."""
+    steps = Counter(step.name for story in load_stories() for step in story.steps if step.example)
+    told = Counter(one.told for every in examples_of(dialect.name).values() for one in every)
+    assert told <= steps
 
 
 def test_numbers_have_a_format_and_objects_say_what_they_hold(document: dict[str, Any]) -> None:

@@ -6,11 +6,18 @@ from diglot.dialects.marks import ref
 from diglot.dialects.rules import Words
 
 _MATCHES: Final = {"type": "boolean", "description": "Whether it is true of the contact."}
+_INSTANT: Final = {"type": "string", "format": "date-time"}
+_DAYS: Final = {
+    "type": "object",
+    "description": "The instants that the days of a rule stand for at this moment in the workspace's time "
+    "zone: at or after `from`, at or before `to`, earlier than `before`.",
+    "properties": {"from": _INSTANT, "to": _INSTANT, "before": _INSTANT},
+    "additionalProperties": False,
+}
 
 
 def explained_schemas(words: Words) -> dict[str, Any]:
     """Return the named schemas of conditions in which each part has a verdict."""
-    instant = {"type": "string", "format": "date-time"}
     return {
         "ExplainedGroup": _object(
             "A group of rules, and whether it is true of the contact.",
@@ -33,14 +40,8 @@ def explained_schemas(words: Words) -> dict[str, Any]:
                 "resolved": {"anyOf": [ref("ResolvedDays"), {"type": "null"}]},
             },
         ),
+        "ResolvedDays": _DAYS,
         "StoredValue": {"description": "What the contact has in the field; null where it has nothing."},
-        "ResolvedDays": {
-            "type": "object",
-            "description": "The instants that the days of a rule stand for at this moment in the workspace's "
-            "time zone: at or after `from`, at or before `to`, earlier than `before`.",
-            "properties": {"from": instant, "to": instant, "before": instant},
-            "additionalProperties": False,
-        },
     }
 
 
