@@ -17,6 +17,8 @@ from diglot.dialects.dialect import Dialect
 from diglot.dialects.registry import dialect_named, surface_of
 
 JSON = "application/json"
+# Headers that every answer with a body has.
+SILENT = {"content-type", "content-length"}
 # How a fault of an answer begins, as opposed to one of a request that was accepted.
 ANSWER = "answer"
 FORMATS = jsonschema.FormatChecker(("uuid",))
@@ -168,6 +170,9 @@ def _undocumented_query(call: Call, request: httpx.Request) -> str | None:
 
 
 def _of_answer(call: Call, told: Mapping[str, Any], answer: httpx.Response) -> str | None:
+    known = {name.lower() for name in told["headers"]} | SILENT
+    if strange := set(answer.headers) - known:
+        return f"{ANSWER}: the document has no header {', '.join(sorted(strange))}"
     for name, header in told["headers"].items():
         described = resolved(document_of(call.dialect.name), header)
         value = answer.headers.get(name)
@@ -191,3 +196,8 @@ def _of_request(call: Call, request: httpx.Request) -> str | None:
         return None
     fault = misfit(call.dialect.name, body["content"][JSON]["schema"], json.loads(request.content))
     return fault and f"accepted request {fault}"
+
+
+def written(value: Any) -> str:
+    """Return a value as answers have it."""
+    return msgspec.json.encode(value).decode()
