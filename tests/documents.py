@@ -14,6 +14,7 @@ import msgspec
 
 from diglot.dialects import openapi
 from diglot.dialects.dialect import Dialect
+from diglot.dialects.marks import OLDER
 from diglot.dialects.registry import dialect_named, surface_of
 
 JSON = "application/json"
@@ -86,7 +87,10 @@ def _closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     inner = {key: _closed(value) for key, value in schema.items()}
-    return {"additionalProperties": False, **inner} if isinstance(schema.get("properties"), dict) else inner
+    if not isinstance(schema.get("properties"), dict):
+        return inner
+    older: dict[str, Any] = {name: {} for name in schema.get(OLDER, ())}
+    return {"additionalProperties": False, **inner, "properties": inner["properties"] | older}
 
 
 def misfit(dialect: str, schema: Mapping[str, Any], value: Any, *, closed: bool = False) -> str | None:
@@ -196,6 +200,19 @@ def _of_request(call: Call, request: httpx.Request) -> str | None:
         return None
     fault = misfit(call.dialect.name, body["content"][JSON]["schema"], json.loads(request.content))
     return fault and f"accepted request {fault}"
+
+
+def newest(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> Any:
+    """Return a value without what stands in it for older clients only."""
+    found = resolved(document, schema)
+    if isinstance(value, list):
+        return [newest(document, found.get("items", {}), each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    fields, older = found.get("properties", {}), found.get(OLDER, ())
+    return {
+        key: newest(document, fields.get(key, {}), each) for key, each in value.items() if key not in older
+    }
 
 
 def written(value: Any) -> str:

@@ -57,12 +57,18 @@ def differences(told: list[Told]) -> list[str]:
 
 def _example(one: Told, call: documents.Call) -> Example:
     request = one.answer.request
+    document = documents.document_of(call.dialect.name)
     media = request.headers.get("content-type", "").partition(";")[0]
     parts: dict[str, Any] = {"parameters": _parameters(one, call)}
-    if media in BODIES and request.content:
+    if media in BODIES and "requestBody" in call.operation:
         text = request.content.decode()
-        parts |= {"media_type": media, "body": json.loads(text) if media == documents.JSON else text}
-    parts["answer"] = one.answer.json()
+        body = call.operation["requestBody"]["content"][media]["schema"]
+        sent = json.loads(text) if media == documents.JSON else text
+        parts |= {"media_type": media, "body": documents.newest(document, body, sent)}
+    told = call.answer(one.answer.status_code)
+    assert told is not None
+    answered = told["content"][documents.JSON]["schema"]
+    parts["answer"] = documents.newest(document, answered, one.answer.json())
     return msgspec.convert({"told": one.step.name} | _StandIns().of(parts), Example)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diglot.dialects.marks import MARK
+from diglot.dialects.marks import MARK, OLDER
 
 MEDIA_TYPE = "application/json"
 TEXT = {"type": "string", "minLength": 1}
@@ -72,6 +72,7 @@ OPERATION = _object(
     requestBody=_object(
         "description required content", description=TEXT, required={"type": "boolean"}, content=INPUT
     ),
+    **{OLDER: {"type": "array", "items": TEXT, "minItems": 1}},
     responses={
         "type": "object",
         "minProperties": 2,

@@ -116,6 +116,18 @@ def test_what_has_a_shape_has_a_name(document: dict[str, Any]) -> None:
             assert isinstance(choice, dict) or [list(each) for each in choice] == [["$ref"], ["type"]]
 
 
+def test_no_two_names_become_one_in_a_client(document: dict[str, Any]) -> None:
+    """Clients write names in the way of their language: what differs in case and underscores only is the same."""
+    named = [list(schema.get("properties", ())) for schema in document["components"]["schemas"].values()]
+    for _, _, operation in operations(document):
+        every = [resolved(document, one) for one in operation.get("parameters", ())]
+        named.append([one["name"] for one in every])
+    named += [list(document["components"]["schemas"])]
+    for names in named:
+        counts = Counter(re.sub("[_-]", "", name).lower() for name in names)
+        assert [name for name, count in counts.items() if count > 1] == []
+
+
 def test_extensions_are_marked(dialect: Dialect, document: dict[str, Any]) -> None:
     """A call that the vendor does not have says so and bears the mark; so do fields and words."""
     for _, _, operation in operations(document):

@@ -142,6 +142,8 @@ BAD_STEPS: list[dict[str, Json]] = [
     {**STEP, "json": {}, "text": ""},
     {**STEP, "query": {"limit": 5}},
     {**STEP, "clock": "5s"},
+    {**STEP, "example": "true"},
+    {**STEP, "lenient": " "},
 ]
 
 

@@ -7,8 +7,12 @@ from msgspec import Meta
 
 T = TypeVar("T")
 MARK: Final = "x-diglot-extension"
+OLDER: Final = "x-diglot-older-spelling"
+MARKS: Final = frozenset({MARK, OLDER})
 # A field that the vendor does not have.
 Ours = Annotated[T, Meta(extra_json_schema={MARK: True})]
+# A field that is there for older clients: another says the same, and generated clients may name both alike.
+Older = Annotated[T, Meta(extra_json_schema={OLDER: True})]
 
 
 def ref(name: str) -> dict[str, str]:

@@ -26,6 +26,6 @@ NAMED: Final[dict[str, Any]] = {
     "DeliveryStatus": enumeration("Whether an event was received.", ("pending", "delivered", "failed")),
     "EngagementTier": enumeration("Which fifth of 0 to 100 a score lies in.", get_args(Tier)),
     "MembershipChange": enumeration("Whether a contact came or went.", ("entered", "left")),
-    "Switch": enumeration("Yes or no where there is only text.", ("true", "false")),
+    "YesOrNo": enumeration("Yes or no where there is only text.", ("true", "false")),
     "WebhookEventType": enumeration("What a webhook is told of.", EVENTS, OURS),
 }

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
-from diglot.dialects.marks import Ours, named
+from diglot.dialects.marks import Older, Ours, named
 from diglot.dialects.misar.tiers import Tier
 
 Text = str | None
@@ -44,7 +44,7 @@ class BothPagination(msgspec.Struct, frozen=True):
     limit: Count
     total: Count
     total_pages: Count
-    totalPages: Count  # noqa: N815
+    totalPages: Older[Count]  # noqa: N815
     count_as_of: Ours[Time] | UnsetType = UNSET
     revision: Ours[Revision] | UnsetType = UNSET
     as_of: Ours[OfPast] = UNSET
@@ -60,7 +60,7 @@ class MembersPagination(msgspec.Struct, frozen=True):
     page: Count
     limit: Count
     total: Count
-    totalPages: Count  # noqa: N815
+    totalPages: Older[Count]  # noqa: N815
     total_pages: Count
     count_as_of: Ours[Time] | UnsetType = UNSET
     revision: Ours[Revision] | UnsetType = UNSET
@@ -312,11 +312,11 @@ class ContactFields(msgspec.Struct, frozen=True):
     status: StatusWord | UnsetType = UNSET
     tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET
     custom_fields: Attributes | UnsetType = UNSET
-    firstName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
-    lastName: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
-    jobTitle: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET  # noqa: N815
-    customFields: Attributes | UnsetType = UNSET  # noqa: N815
-    metadata: Attributes | UnsetType = UNSET
+    firstName: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
+    lastName: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
+    jobTitle: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
+    customFields: Older[Attributes] | UnsetType = UNSET  # noqa: N815
+    metadata: Older[Attributes] | UnsetType = UNSET
     subscribed: Ours[bool] | UnsetType = UNSET
     engagement_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
     lead_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
@@ -353,7 +353,7 @@ class ImportBody(msgspec.Struct, frozen=True):
 
     contacts: Annotated[list[ImportContact], Meta(max_length=10000)]
     updateExisting: bool | UnsetType = UNSET  # noqa: N815
-    update_existing: bool | UnsetType = UNSET
-    skipExisting: bool | UnsetType = UNSET  # noqa: N815
-    skip_existing: bool | UnsetType = UNSET
+    update_existing: Older[bool] | UnsetType = UNSET
+    skipExisting: Older[bool] | UnsetType = UNSET  # noqa: N815
+    skip_existing: Older[bool] | UnsetType = UNSET
     tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET

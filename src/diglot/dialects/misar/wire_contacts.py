@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery
-from diglot.dialects.marks import Ours, named
+from diglot.dialects.marks import Older, Ours, named
 from diglot.dialects.misar import wire
 
 Sort = Annotated[str, named("ContactSort")]
@@ -17,10 +17,11 @@ class ContactPageQuery(msgspec.Struct, frozen=True):
 
     page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
     limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 50
+    id: Older[Annotated[str, Meta(description="Answer this one contact.")]] = ""
     search: Annotated[str, Meta(description="Up to 50 words, each part of the email or of a name.")] = ""
     status: Annotated[wire.StatusWord, Meta(description="Only contacts of this status.")] = ""
     segment_id: Annotated[str, Meta(description="Only members of this segment; 404 without it.")] = ""
-    segmentId: Annotated[str, Meta(description="Another spelling of `segment_id`.")] = ""  # noqa: N815
+    segmentId: Older[Annotated[str, Meta(description="Another spelling of `segment_id`.")]] = ""  # noqa: N815
     as_of: Ours[AsOfQuery] = ""
     sort: Annotated[Sort, Meta(description="The order; without it the newest come first.")] = ""
 
@@ -51,9 +52,9 @@ Ids = Annotated[list[str], Meta(max_length=10_000)]
 class BulkDelete(msgspec.Struct, frozen=True):
     """The contacts, under one of three spellings."""
 
-    ids: Ids | UnsetType = UNSET
-    contact_ids: Ids | UnsetType = UNSET
-    contactIds: Ids | UnsetType = UNSET  # noqa: N815
+    ids: Ids
+    contact_ids: Older[Ids] | UnsetType = UNSET
+    contactIds: Older[Ids] | UnsetType = UNSET  # noqa: N815
 
 
 class BulkUpdate(BulkDelete, frozen=True, kw_only=True):
@@ -78,7 +79,7 @@ class BulkDeleteAnswer(msgspec.Struct, frozen=True):
     not_found: list[str]
 
 
-Switch = Annotated[str, named("Switch")]
+Switch = Annotated[str, named("YesOrNo")]
 TagText = Annotated[str, Meta(description="Tags for every contact, with commas between them.")]
 
 
@@ -86,9 +87,9 @@ class ImportQuery(msgspec.Struct, frozen=True):
     """What holds for every contact of an import, where the body has no place for it."""
 
     updateExisting: Annotated[Switch, Meta(description="Whether contacts that exist change.")] = "true"  # noqa: N815
-    update_existing: Annotated[Switch, Meta(description="The same in another spelling.")] = "true"
-    skipExisting: Annotated[Switch, Meta(description="The opposite.")] = "false"  # noqa: N815
-    skip_existing: Annotated[Switch, Meta(description="The opposite in another spelling.")] = "false"
+    update_existing: Older[Annotated[Switch, Meta(description="The same in another spelling.")]] = "true"
+    skipExisting: Older[Annotated[Switch, Meta(description="The opposite.")]] = "false"  # noqa: N815
+    skip_existing: Older[Annotated[Switch, Meta(description="The opposite in another spelling.")]] = "false"
     tags: TagText = ""
 
 
@@ -97,7 +98,7 @@ class ImportForm(msgspec.Struct, frozen=True):
 
     file: Annotated[str, Meta(extra_json_schema={"contentMediaType": "text/csv"})]
     updateExisting: Switch | UnsetType = UNSET  # noqa: N815
-    update_existing: Switch | UnsetType = UNSET
-    skipExisting: Switch | UnsetType = UNSET  # noqa: N815
-    skip_existing: Switch | UnsetType = UNSET
+    update_existing: Older[Switch] | UnsetType = UNSET
+    skipExisting: Older[Switch] | UnsetType = UNSET  # noqa: N815
+    skip_existing: Older[Switch] | UnsetType = UNSET
     tags: TagText | UnsetType = UNSET

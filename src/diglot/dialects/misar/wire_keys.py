@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.marks import Older
 from diglot.dialects.misar.wire import Text, Time
 
 KeyId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
@@ -72,8 +73,8 @@ class KeyCreate(msgspec.Struct, frozen=True):
     scopes: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
     allowedAccountId: Account | UnsetType | None = UNSET  # noqa: N815
     expiresAt: End | UnsetType | None = UNSET  # noqa: N815
-    allowed_account_id: Account | UnsetType | None = UNSET
-    expires_at: End | UnsetType | None = UNSET
+    allowed_account_id: Older[Account] | UnsetType | None = UNSET
+    expires_at: Older[End] | UnsetType | None = UNSET
 
 
 class KeyIdQuery(msgspec.Struct, frozen=True):

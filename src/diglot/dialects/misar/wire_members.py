@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import Revision
+from diglot.dialects.marks import Older
 from diglot.dialects.misar.wire import ContactId, Count, SegmentId, Time
 from diglot.model.segments import MemberAction
 
@@ -13,14 +14,14 @@ ContactIds = Annotated[list[ContactId], Meta(max_length=5000)]
 
 
 class MembersChange(msgspec.Struct, frozen=True):
-    """Who enters, who leaves, or who all the members are. One of the two spellings is required.
+    """Who enters, who leaves, or who all the members are.
 
     Ids of contacts that do not exist are passed over.
     """
 
     action: MemberAction
-    contactIds: ContactIds | UnsetType = UNSET  # noqa: N815
-    contact_ids: ContactIds | UnsetType = UNSET
+    contactIds: ContactIds  # noqa: N815
+    contact_ids: Older[ContactIds] | UnsetType = UNSET
 
 
 class MembersChanged(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import named
+from diglot.dialects.marks import Older, named
 from diglot.dialects.misar.wire import ContactId, Number, Text, Time
 
 Email = Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
@@ -36,8 +36,8 @@ class TrackEvent(msgspec.Struct, frozen=True):
     campaign_id: Id | UnsetType | None = UNSET
     page_url: Url | UnsetType | None = UNSET
     referrer: Url | UnsetType | None = UNSET
-    event: Id | UnsetType | None = UNSET
-    properties: Data | UnsetType | None = UNSET
+    event: Older[Id] | UnsetType | None = UNSET
+    properties: Older[Data] | UnsetType | None = UNSET
     timestamp: Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None = (
         UNSET
     )
@@ -71,9 +71,9 @@ class TrackPurchase(msgspec.Struct, frozen=True):
         | UnsetType
         | None
     ) = UNSET
-    orderId: Id | UnsetType | None = UNSET  # noqa: N815
-    revenue: Amount | UnsetType | None = UNSET
-    amount: Amount | UnsetType | None = UNSET
+    orderId: Older[Id] | UnsetType | None = UNSET  # noqa: N815
+    revenue: Older[Amount] | UnsetType | None = UNSET
+    amount: Older[Amount] | UnsetType | None = UNSET
     timestamp: Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None = (
         UNSET
     )

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from diglot.dialects.dialect import Dialect, Surface
-from diglot.dialects.marks import MARK, ref
+from diglot.dialects.marks import MARK, OLDER, ref
 from diglot.dialects.openapi import faults, headers
 from diglot.dialects.openapi.examples import Example, Examples
-from diglot.dialects.openapi.schemas import REF, mark, tidy
+from diglot.dialects.openapi.schemas import REF, marks, tidy
 from diglot.dialects.operations import JSON, MEGABYTE, Operation
 
 PARAMETER: Final = re.compile(r"\{(\w+):str\}")
@@ -29,6 +29,8 @@ def operation(
     }
     if one.extension:
         described[MARK] = True
+    if older := [name for name, (part, _) in _asked(one).items() if OLDER in marks(part)[0]]:
+        described[OLDER] = older
     if parameters := _parameters(one, known):
         described["parameters"] = parameters
     if one.body is not None:
@@ -86,20 +88,26 @@ def _parameters(one: Operation, examples: list[Example]) -> list[dict[str, Any]]
 
 
 def _query_parameters(one: Operation, examples: list[Example]) -> list[dict[str, Any]]:
-    if one.query is None:
-        return []
-    (_,), components = msgspec.json.schema_components([one.query], ref_template=REF)
-    schema = components[one.query.__name__]
-    required = schema.get("required", [])
     given = _given(examples)
     return [
-        _query_parameter(name, part, required=name in required) | _example(given, name)
-        for name, part in schema["properties"].items()
+        _query_parameter(name, part, required=required) | _example(given, name)
+        for name, (part, required) in _asked(one).items()
+        if OLDER not in marks(part)[0]
     ]
 
 
+def _asked(one: Operation) -> dict[str, tuple[dict[str, Any], bool]]:
+    """Return the schemas of the parameters of a query, by name, and whether each is required."""
+    if one.query is None:
+        return {}
+    (_,), components = msgspec.json.schema_components([one.query], ref_template=REF)
+    schema = components[one.query.__name__]
+    required = schema.get("required", ())
+    return {name: (part, name in required) for name, part in schema["properties"].items()}
+
+
 def _query_parameter(name: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    ours, bare = mark({key: value for key, value in schema.items() if key != "description"})
+    found, bare = marks({key: value for key, value in schema.items() if key != "description"})
     inner = tidy(bare)
     if inner.get("type") != "integer":
         inner.pop("default", None)  # it stands for "not given"
@@ -109,7 +117,7 @@ def _query_parameter(name: str, schema: dict[str, Any], *, required: bool) -> di
         "required": required,
         "description": schema["description"],
         "schema": inner,
-        **({MARK: True} if ours else {}),
+        **({MARK: True} if MARK in found else {}),
     }
 
 

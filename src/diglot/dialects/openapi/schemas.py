@@ -1,11 +1,12 @@
 """The named schemas of a document, in the shape that generators of clients like."""
 
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
 
 from diglot.dialects.dialect import Dialect
-from diglot.dialects.marks import MARK
+from diglot.dialects.marks import MARK, MARKS, OLDER
 
 REF: Final = "#/components/schemas/{name}"
 
@@ -50,20 +51,21 @@ def _references(schema: Any) -> list[str]:
     return [name for each in schema.values() for name in _references(each)]
 
 
-def mark(schema: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
-    """Return whether the schema of a field has the mark of an extension, and the schema without it."""
-    options = [{key: value for key, value in one.items() if key != MARK} for one in schema.get("anyOf", ())]
-    bare = {key: value for key, value in schema.items() if key != MARK}
+def marks(schema: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
+    """Return the marks that the schema of a field has, on itself or on what it may be, and the rest of it."""
+    options = [marks(one) for one in schema.get("anyOf", ())]
+    found = {name for name in schema if name in MARKS}.union(*(of_one for of_one, _ in options))
+    bare = {key: value for key, value in schema.items() if key not in MARKS}
     if options:
-        bare["anyOf"] = options
-    return schema.get(MARK) is True or options != schema.get("anyOf", []), bare
+        bare["anyOf"] = [rest for _, rest in options]
+    return found, bare
 
 
 def tidy(schema: Any) -> Any:
     """Return a schema as generators of clients like it.
 
     Null is one of the types where that can be said, a reference stands alone, an integer has its size,
-    nothing is said twice, and an object names those of its fields that are extensions.
+    nothing is said twice, and an object names those of its fields that are extensions or older spellings.
     """
     if isinstance(schema, list):
         return [tidy(each) for each in schema]
@@ -81,14 +83,23 @@ def tidy(schema: Any) -> Any:
 
 
 def _tidy_part(key: str, value: Any) -> Any:
-    return {name: tidy(part) for name, part in value.items()} if key == "properties" else tidy(value)
+    if key == "properties":
+        return {name: tidy(part) for name, part in value.items()}
+    # A docstring's indentation would be code in Markdown.
+    return cleandoc(value) if key == "description" else tidy(value)
 
 
 def _marked(schema: dict[str, Any]) -> dict[str, Any]:
-    found = {name: mark(part) for name, part in schema["properties"].items()}
-    ours = [name for name, (is_ours, _) in found.items() if is_ours]
-    bare = {name: part for name, (_, part) in found.items()}
-    return {**schema, "properties": bare} | ({MARK: ours} if ours else {})
+    """Return an object that names its extensions, and its older spellings in the place of their schemas."""
+    found = {name: marks(part) for name, part in schema["properties"].items()}
+    named = {one: [name for name, (of_one, _) in found.items() if one in of_one] for one in (MARK, OLDER)}
+    older = named[OLDER]
+    return {
+        **schema,
+        "properties": {name: part for name, (_, part) in found.items() if name not in older},
+        "required": [name for name in schema.get("required", ()) if name not in older],
+        **{one: names for one, names in named.items() if names},
+    }
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any] | None:
