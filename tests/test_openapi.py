@@ -117,7 +117,7 @@ def test_what_has_a_shape_has_a_name(document: dict[str, Any]) -> None:
 
 
 def test_no_two_names_become_one_in_a_client(document: dict[str, Any]) -> None:
-    """Clients write names in the way of their language: what differs in case and underscores only is the same."""
+    """Clients write names in the way of their language: case and underscores tell none apart."""
     named = [list(schema.get("properties", ())) for schema in document["components"]["schemas"].values()]
     for _, _, operation in operations(document):
         every = [resolved(document, one) for one in operation.get("parameters", ())]
