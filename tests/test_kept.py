@@ -12,14 +12,16 @@ from diglot.model.contacts import Change
 from diglot.model.history import AtEntry, AtInstant
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
-from diglot.service import evaluation
+from diglot.service import contact_writes, evaluation
+from diglot.service.contact_changes import changed_contact
 from diglot.service.contacts import Contacts
 from diglot.service.past import Past
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import Workspaces
-from diglot.storage import workspaces
+from diglot.storage import contacts, workspaces
 from diglot.storage.changes import Change as Moved
 from diglot.storage.engine import Inside, Transaction
+from diglot.storage.live import live
 from diglot.storage.overlay import Overlay, Row
 from memberships import forget
 from worlds import World
@@ -126,6 +128,41 @@ async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
         await world.check()
         await world._update()
         await world.check()
+
+
+async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world: World) -> None:
+    """Nor where a reader of an older state had this process load the segments again in the middle of it."""
+    days = {"field": "last_opened_at", "operator": "more_than_days_ago", "operand": 7}
+    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
+    workspace, engine = world.caller.workspace, world.engines[0]
+    ids = [
+        (await world.contacts().create(world.caller, Change({"email": f"{n}@example.com"}))).id
+        for n in range(2)
+    ]
+    opened = [Change({"last_opened_at": world.now - n * dates.DAY}) for n in (2, 1)]
+
+    class Undone(DiglotError):
+        pass
+
+    async def work(transaction: Transaction) -> None:
+        locked = await workspaces.lock(transaction, workspace, now=world.clock())
+        for id_, change in zip(ids, opened, strict=True):
+            stored = await contacts.by_id(transaction, workspace, id_)
+            assert stored is not None
+            changed = changed_contact(stored, change, world.now)
+            # As a reader does that began before the segments changed last.
+            await live(transaction, workspace, locked.segments_version - 1, locked.zone)
+            await contact_writes.update(transaction, workspace, locked, [(stored, changed)])
+        raise Undone
+
+    with pytest.raises(Undone):
+        await engine.write(work)
+    await Contacts(engine, world.clock).change(world.caller, ids[1], opened[1])
+    world.now += 6 * dates.DAY + dates.SECOND
+    for process in world.engines:
+        assert (await Segments(process, world.clock).counted(world.caller, made.id)).count == 1
+    await world.check()
 
 
 async def test_a_change_of_zone_moves_memberships(world: World) -> None:

@@ -24,7 +24,7 @@ from diglot.model.subjects import PLAIN, subject_of
 from diglot.model.webhooks import Group
 from diglot.storage.engine import Transaction
 from diglot.storage.statement import Statement
-from diglot.storage.tables import lists, segments
+from diglot.storage.tables import lists, segments, workspaces
 
 # Conditions in one generated function, and functions for sets of them, remembered for a workspace.
 MOST_IN_ONE: Final = 1_000
@@ -34,17 +34,20 @@ LISTS: Final = "lists"
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
-_c = segments.c
+_c, _w = segments.c, workspaces.c
 _EVERY = Statement(
     select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id)
     .join(lists, and_(lists.c.workspace == _c.workspace, lists.c.list == _c.list), isouter=True)
     .where(_c.workspace == bindparam("workspace"))
     .order_by(_c.segment)
 )
+# With the version that they are of: who asks may know an older one, of before its own transaction wrote some.
 _NEXTS = Statement(
-    select(_c.segment, _c.next_change_at).where(
-        _c.workspace == bindparam("workspace"), _c.next_change_at < NEVER
+    select(_w.clock_version, _c.segment, _c.next_change_at)
+    .join_from(
+        workspaces, segments, and_(_c.workspace == _w.workspace, _c.next_change_at < NEVER), isouter=True
     )
+    .where(_w.workspace == bindparam("workspace"))
 )
 
 
@@ -215,13 +218,13 @@ async def _load(transaction: Transaction, workspace: int, version: int, zone: Zo
 
 
 async def nexts(transaction: Transaction, workspace: int, live: Live, clock_version: int) -> Nexts:
-    """Return when the live segments can change by time alone, at a version of the clock."""
+    """Return when the live segments can change by time alone, at a version of the clock or as it is now."""
     if live.nexts.version != clock_version:
         rows = await transaction.rows(_NEXTS, {"workspace": workspace})
-        by_segment = {row[0]: row[1] for row in rows}
+        by_segment = {number: at for _, number, at in rows if number is not None}
         highest = {
             edge: max(by_segment.get(number, NEVER) for number in numbers)
             for edge, numbers in live.by_edge.items()
         }
-        live.nexts = Nexts(clock_version, by_segment, highest)
+        live.nexts = Nexts(rows[0][0], by_segment, highest)
     return live.nexts
