@@ -26,9 +26,12 @@ from diglot.storage.engine import Transaction
 from diglot.storage.statement import Statement
 from diglot.storage.tables import lists, segments, workspaces
 
-# Conditions in one generated function, and functions for sets of them, remembered for a workspace.
+# Conditions in one generated function, and sets of segments with functions of their own, remembered for a
+# workspace.
 MOST_IN_ONE: Final = 1_000
 MOST_FUNCTIONS: Final = 256
+# Generating a condition takes as long as asking it of so many contacts, or longer.
+REPAID: Final = 1_000
 _REMEMBERED: Final = "live segments"
 LISTS: Final = "lists"
 _decode = msgspec.json.Decoder().decode
@@ -80,6 +83,9 @@ class Live:
     nexts: Nexts = field(default_factory=lambda: Nexts(-1, {}, {}))
     _affected: OrderedDict[frozenset[str], frozenset[int]] = field(default_factory=OrderedDict)
     _functions: OrderedDict[frozenset[int], Sequence[Evaluate]] = field(default_factory=OrderedDict)
+    _asked: OrderedDict[frozenset[int], int] = field(default_factory=OrderedDict)
+    # How many conditions were generated for sets.
+    _generated: int = 0
 
     @cached_property
     def by_field(self) -> Mapping[str, frozenset[int]]:
@@ -128,7 +134,12 @@ class Live:
         """Return which of the segments a contact is in at an instant, in ascending order."""
         if subject is None or not numbers:
             return []
-        first, *others = self._function(numbers)
+        functions = self._functions.get(numbers)
+        if functions is None:
+            if not self._pays(numbers):
+                return [number for number in self.met(self.everything, subject, at) if number in numbers]
+            functions = self._generate(numbers)
+        first, *others = functions
         found = first(subject, at)
         for function in others:
             found += function(subject, at)
@@ -148,15 +159,31 @@ class Live:
         value = _decode(contact.attributes).get(key)
         return Attribute(value, self.zone).instant if isinstance(value, str) else None
 
-    def _function(self, numbers: frozenset[int]) -> Sequence[Evaluate]:
-        found = self._functions.get(numbers)
-        if found is None:
-            ordered = sorted(numbers)
-            parts = [ordered[first : first + MOST_IN_ONE] for first in range(0, len(ordered), MOST_IN_ONE)]
-            found = [generate({number: self.nodes[number] for number in part}, self.zone) for part in parts]
-            self._functions[numbers] = found
-            while len(self._functions) > MOST_FUNCTIONS:
-                self._functions.popitem(last=False)
+    def _pays(self, numbers: frozenset[int]) -> bool:
+        """Tell whether a set of segments is to have a function of its own; it is asked for now.
+
+        Contacts of one write may differ in so many ways that each asks for another set. When as much was
+        generated as for all segments, a set has to be asked for so often that it pays beside asking all.
+        """
+        few, all_ = len(numbers), len(self.nodes)
+        if few == all_ or self._generated + few <= all_:
+            return True
+        asked = self._asked[numbers] = self._asked.get(numbers, 0) + 1
+        while len(self._asked) > MOST_FUNCTIONS:
+            self._asked.popitem(last=False)
+        return asked * (all_ - few) >= REPAID * few
+
+    def _generate(self, numbers: frozenset[int]) -> Sequence[Evaluate]:
+        ordered = sorted(numbers)
+        parts = [ordered[first : first + MOST_IN_ONE] for first in range(0, len(ordered), MOST_IN_ONE)]
+        found = [generate({number: self.nodes[number] for number in part}, self.zone) for part in parts]
+        self._functions[numbers] = found
+        if numbers != self.everything:
+            self._generated += len(numbers)
+        while len(self._functions) > MOST_FUNCTIONS:
+            oldest, function = self._functions.popitem(last=False)
+            if oldest == self.everything:
+                self._functions[oldest] = function
         return found
 
 
