@@ -20,6 +20,7 @@ from diglot.model.segments import Condition, Source
 from diglot.model.workspaces import Caller
 from diglot.service import evaluation
 from diglot.service.contacts import Contacts
+from diglot.service.counts import Counts
 from diglot.service.lists import Lists, NewList
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import get_or_create
@@ -136,6 +137,20 @@ async def test_conditions_that_are_not_stored(two: Two) -> None:
         assert (found.count, found.as_of) == (made.count, made.as_of) == (number, NOW + SECOND)
         members = await lists.members(two.caller, made.list.id, ALL)
         assert (members.total, members.as_of, members.revision) == (number, NOW + SECOND, revision)
+
+
+async def test_a_count_is_remembered_without_its_condition(two: Two) -> None:
+    """Conditions may be long, and each write makes another state to remember the count of."""
+    counts = Counts()
+    contacts = Contacts(two.engine, lambda: NOW, counts)
+    emails = [f"{n}@example.com" for n in range(1_000)]
+    wanted = condition({"field": "email", "operator": "in", "operand": emails}).tree
+    for number in range(10):
+        await contacts.create(two.caller, Change({"email": f"{number}@example.com"}))
+        for _ in range(2):
+            assert (await contacts.page(two.caller, ALL, wanted)).total == number + 1
+    assert len(counts._counts) == 10
+    assert sum(len(repr(key)) for key in counts._counts) < len("".join(emails))
 
 
 async def test_when_time_changes_it_next(two: Two) -> None:
