@@ -9,10 +9,10 @@ from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, Invalid
 from diglot.model.contacts import Change
-from diglot.model.history import AtEntry, AtInstant
+from diglot.model.history import AtEntry, AtInstant, Moment
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
-from diglot.service import contact_writes, evaluation
+from diglot.service import contact_writes, current, evaluation
 from diglot.service.contact_changes import changed_contact
 from diglot.service.contacts import Contacts
 from diglot.service.past import Past
@@ -163,6 +163,35 @@ async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world:
     for process in world.engines:
         assert (await Segments(process, world.clock).counted(world.caller, made.id)).count == 1
     await world.check()
+
+
+async def test_a_clock_that_was_set_back_is_followed_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What time moves is evaluated once in a transaction, however many parts it has."""
+    days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 7}
+    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
+    opened = Change({"email": "old@example.com", "last_opened_at": world.now})
+    await world.contacts().create(world.caller, opened)
+    world.now += 8 * dates.DAY
+    await world.contacts().create(world.caller, Change({"email": "later@example.com"}))
+    evaluated: list[frozenset[int]] = []
+    store_all = current.store_all
+
+    async def note(one: current.Current, numbers: frozenset[int], moment: Moment) -> None:
+        evaluated.append(numbers)
+        await store_all(one, numbers, moment)
+
+    monkeypatch.setattr(current, "store_all", note)
+    world.now -= 4 * dates.DAY
+    changes = [
+        Change({"email": f"{name}@example.com", "last_opened_at": world.now})
+        for name in ("old", "new", "later")
+    ]
+    await world.contacts().import_all(world.caller, changes)
+    assert len(evaluated) == 1
+    await world.compare(world.engine)
 
 
 async def test_a_change_of_zone_moves_memberships(world: World) -> None:
