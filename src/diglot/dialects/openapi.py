@@ -141,6 +141,13 @@ def _content(body: type[msgspec.Struct], *others: tuple[str, type[msgspec.Struct
     return {media: {"schema": _reference(kind)} for media, kind in ((JSON, body), *others)}
 
 
+def _answers(operation: Operation) -> dict[str, Any]:
+    if operation.other_answer is None:
+        return _content(operation.answer)
+    both = [_reference(operation.answer), _reference(operation.other_answer)]
+    return {JSON: {"schema": {"anyOf": both}}}
+
+
 def _reference(kind: type[msgspec.Struct | str]) -> dict[str, Any]:
     return {"type": "string"} if kind is str else {"$ref": _REF.format(name=kind.__name__)}
 
@@ -155,7 +162,7 @@ def _responses(operation: Operation, surface: Surface) -> dict[str, Any]:
         statuses.append(404)
     if operation.may_be_named or operation.conflict:
         statuses.append(409)
-    success: dict[str, Any] = {"description": "Success.", "content": _content(operation.answer)}
+    success: dict[str, Any] = {"description": "Success.", "content": _answers(operation)}
     if operation.lists_members:
         success["headers"] = _AS_OF
     described = _FAULTS | ({409: _CONFLICT} if operation.conflict else {})
@@ -177,7 +184,8 @@ def _names_a_thing(operation: Operation) -> bool:
 def _schemas(operations: Iterable[Operation], dialect: Dialect) -> dict[str, Any]:
     roots: list[type[msgspec.Struct]] = [surface.error_body for surface in dialect.surfaces]
     for operation in operations:
-        roots += [operation.answer, *([operation.body] if operation.body else [])]
+        named = (operation.answer, operation.other_answer, operation.body)
+        roots += [kind for kind in named if kind is not None]
         roots += [kind for kind in operation.other_bodies.values() if issubclass(kind, msgspec.Struct)]
     _, components = msgspec.json.schema_components(dict.fromkeys(roots), ref_template=_REF)
     tidy = {name: _tidy(schema) for name, schema in (components | dialect.schemas).items()}

@@ -30,6 +30,8 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     body_optional: bool = False
     query: type[msgspec.Struct] | None = None
+    # What it answers where the query asks for one thing instead of many.
+    other_answer: type[msgspec.Struct] | None = None
     most_bytes: int = MEGABYTE
     # Media types of the body that the call reads besides JSON, each with what documents it.
     other_bodies: Mapping[str, type[msgspec.Struct | str]] = field(default_factory=dict)
