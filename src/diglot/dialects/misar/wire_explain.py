@@ -5,7 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from diglot.dialects.misar.wire import ContactId, Count, SegmentId, SegmentTypeWord, Text, Time
+from diglot.dialects.history import Revision
+from diglot.dialects.misar.wire import ContactId, SegmentId, SegmentTypeWord, Time
+from diglot.model.history import Cause
 
 ExplainedCriteria = Annotated[
     msgspec.Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/ExplainedGroup"})
@@ -31,8 +33,8 @@ class Explained(msgspec.Struct, frozen=True):
     is_member: bool
     filter_criteria: ExplainedCriteria | None
     entered_at: Time | None
-    cause: Text
-    revision: Count
+    cause: Cause | None
+    revision: Revision
     as_of: Time
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.dialects.history import Revision
 from diglot.dialects.topmail.wire import Conditions, Contact, Count, Name, Time
 
 RuleObject = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Rule"})]
@@ -45,7 +46,7 @@ class DryRunData(msgspec.Struct, frozen=True):
     sample: list[Contact]
     entering_sample: list[Contact] | None
     leaving_sample: list[Contact] | None
-    revision: Count | None
+    revision: Revision | None
     as_of: Time
 
 

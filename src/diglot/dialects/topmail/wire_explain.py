@@ -5,7 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from diglot.dialects.topmail.wire import Count, Id, Text, Time
+from diglot.dialects.history import Revision
+from diglot.dialects.topmail.wire import Id, Time
+from diglot.model.history import Cause
 
 TypeWord = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/SegmentType"})]
 ExplainedConditions = Annotated[
@@ -32,8 +34,8 @@ class Explained(msgspec.Struct, frozen=True):
     is_member: bool
     conditions: ExplainedConditions | None
     entered_at: Time | None
-    cause: Text
-    revision: Count
+    cause: Cause | None
+    revision: Revision
     as_of: Time
 
 

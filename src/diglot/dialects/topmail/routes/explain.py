@@ -31,7 +31,6 @@ async def explain_segment(call: Call) -> wire_explain.ExplainAnswer:
 
 
 def _shown(one: Explanation) -> wire_explain.Explained:
-    entered_at, cause = one.entered or (None, None)
     return wire_explain.Explained(
         segment_id=one.segment.id,
         contact_id=one.contact.id,
@@ -40,8 +39,8 @@ def _shown(one: Explanation) -> wire_explain.Explained:
         conditions=explained.condition(
             one, explained.Shown(WORDS, show.contact(one.contact), in_milliseconds)
         ),
-        entered_at=in_milliseconds(entered_at),
-        cause=cause,
+        entered_at=None if one.entered is None else show.time(one.entered.at),
+        cause=None if one.entered is None else one.entered.cause,
         revision=one.segment.revision,
         as_of=show.time(one.as_of),
     )
