@@ -14,12 +14,6 @@ ExplainedCriteria = Annotated[
 ]
 
 
-class ExplainQuery(msgspec.Struct, frozen=True):
-    """Which contact."""
-
-    contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
-
-
 class Explained(msgspec.Struct, frozen=True):
     """Whether a contact is a member at `as_of`, and what each rule says of it.
 
