@@ -24,7 +24,8 @@ AsOfQuery = Annotated[
     str,
     Meta(
         description="Who was a member then: at an instant, or after the change of a sequence number (an "
-        f"extension). Every page says in `{HEADER}` which change it knows last: pages asked for as of that "
+        "extension). Answers cut instants short: what a change left is had by its number, not by its time. "
+        f"Every page says in `{HEADER}` which change it knows last: pages asked for as of that "
         "number are of one state, whatever is written meanwhile."
     ),
 ]
