@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Final
 
 from asgi import Answer, Request, ask
+from described import undescribed
 from diglot.dialects.dialect import Dialect
 from diglot.dialects.misar.wire_platform import PlatformError
 from diglot.dialects.openapi import document
@@ -145,10 +146,17 @@ def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
     if request.method == "HEAD":
         return "a body for HEAD" if answer.body else None
     if answer.status < 400:
-        return None
+        return _said(request, answer)
     if answer.values(b"content-type") != [b"application/json"]:
         return "not application/json"
     return None if _is_error(dialect, request, answer) else "not the error body of the dialect"
+
+
+def _said(request: Request, answer: Answer) -> str | None:
+    """Return what the document does not say of an answer of success."""
+    headers = {key.decode(): value.decode() for key, value in answer.headers}
+    body = json.loads(answer.body) if answer.body else None
+    return undescribed(request.method, request.scope()["path"], answer.status, headers, body)
 
 
 def _documented(dialect: Dialect, request: Request) -> set[int]:
