@@ -21,8 +21,11 @@ CONTACT = (
     "engagement_score, created_at, updated_at, lead_score, total_opens, total_clicks, total_orders, "
     "total_spent, last_opened_at, last_clicked_at, last_emailed_at, as_sent"
 )
-SEGMENT = "id, name, description, type, source, last_calculated_at, created_at, updated_at, revision, next_change_at"
-NEVER = 2**63 - 1
+SEGMENT = (
+    "id, name, description, type, source, last_calculated_at, created_at, updated_at, "
+    "revision, next_change_at"
+)
+NEVER = 2**62
 KEY = (
     "SELECT k.digest, k.workspace, k.revoked_at, k.scopes, w.contact_count FROM keys k "
     "JOIN workspaces w ON w.workspace = k.workspace WHERE k.handle = {}"

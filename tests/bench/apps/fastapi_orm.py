@@ -17,7 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 URL = os.environ["BENCH_URL"]
 COUNT = int(os.environ["BENCH_COUNT"])
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-NEVER = 2**63 - 1
+NEVER = 2**62
 engine = create_async_engine(
     URL.replace("postgresql://", "postgresql+asyncpg://").replace("sqlite:///", "sqlite+aiosqlite:///")
 )
