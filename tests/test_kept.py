@@ -1,6 +1,7 @@
 """Memberships that are kept current: after any writes they are what a full evaluation finds."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,16 @@ from diglot.model.segments import Condition, Source
 from diglot.service import contact_writes, current, evaluation
 from diglot.service.contact_changes import changed_contact
 from diglot.service.contacts import Contacts
+from diglot.service.current import tick
 from diglot.service.past import Past
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import Workspaces
-from diglot.storage import contacts, workspaces
+from diglot.storage import contacts, memberships, workspaces
 from diglot.storage.changes import Change as Moved
-from diglot.storage.engine import Inside, Transaction
+from diglot.storage.engine import Executable, Inside, Row, Transaction, Values
 from diglot.storage.live import live
-from diglot.storage.overlay import Overlay, Row
+from diglot.storage.overlay import Overlay
+from diglot.storage.overlay import Row as Logged
 from memberships import forget
 from worlds import World
 
@@ -194,6 +197,46 @@ async def test_a_clock_that_was_set_back_is_followed_once(
     await world.compare(world.engine)
 
 
+async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of a write is read before it waits: whoever came in between was not ahead of time."""
+    monkeypatch.setattr(workspaces, "monotonic", lambda: world.now / dates.SECOND)
+    days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
+    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
+    opened = Change({"email": "old@example.com", "last_opened_at": world.now - dates.DAY + dates.SECOND})
+    await world.contacts().create(world.caller, opened)
+
+    class Waiting:
+        """A transaction in which others have their turn before the first row."""
+
+        def __init__(self, transaction: Transaction) -> None:
+            self._transaction = transaction
+            self._waits = True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._transaction, name)
+
+        async def row(self, statement: Executable, values: Values) -> Row | None:
+            if self._waits:
+                self._waits = False
+                world.now += 2 * memberships.CLOCKS_AGREE
+                await tick(self._transaction, world.caller.workspace, world.clock())
+            return await self._transaction.row(statement, values)
+
+    async def work(transaction: Transaction) -> int:
+        inside: Any = Waiting(transaction)
+        before = world.now
+        await Contacts(Inside(inside), world.clock).create(world.caller, Change({"email": "new@example.com"}))
+        return before + 2 * memberships.CLOCKS_AGREE
+
+    after = await world.engine.write(work)
+    state = await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
+    assert state.evaluated_at > after
+    await world.check()
+
+
 async def test_a_change_of_zone_moves_memberships(world: World) -> None:
     """Days begin elsewhere: what depends on them is evaluated again."""
     contacts = world.contacts()
@@ -316,10 +359,10 @@ def test_an_overlay_keeps_the_net_change() -> None:
     assert (sorted(second.nets[1].passed), sorted(second.nets[3].passed)) == ([5], [6])
     assert second.counts(1, {0: 3}) == {0: 4, 1: 1}
     assert (first.logged, second.logged, second.count(1, 3)) == (2, 5, 5)
-    whole = second.then([Row(8, whole=True, changes=[Moved(1, [1, 2], [6])])], 8)
+    whole = second.then([Logged(8, whole=True, changes=[Moved(1, [1, 2], [6])])], 8)
     assert (whole.count(1, 9), whole.nets[1].first) == (9, 9)
 
 
-def _row(entry: int, pk: int, added: list[int], removed: list[int]) -> Row:
+def _row(entry: int, pk: int, added: list[int], removed: list[int]) -> Logged:
     entered = [Moved(number, [pk], []) for number in added]
-    return Row(entry, whole=False, changes=entered + [Moved(number, [], [pk]) for number in removed])
+    return Logged(entry, whole=False, changes=entered + [Moved(number, [], [pk]) for number in removed])

@@ -64,12 +64,12 @@ class Current:
 async def current(transaction: Transaction, workspace: int, locked: Locked, now: int) -> Current:
     """Bring the clock of a locked workspace to now, before anything is written that moves memberships.
 
-    It stays where it is when it is a little ahead of this process's.
+    It stays where it is when it is a little ahead of this process's, or when whoever came in between set it.
     """
     known = await live_now(transaction, workspace, locked)
     if locked.evaluated_at < now:
         locked = await _advance(transaction, workspace, known, now)
-    elif is_set_back(locked.evaluated_at, now):
+    elif is_set_back(locked.evaluated_at, now + locked.waited):
         locked = await _set_back(transaction, workspace, known, now)
     return Current(transaction, workspace, known, locked.evaluated_at, locked, now)
 
