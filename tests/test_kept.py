@@ -1,7 +1,9 @@
 """Memberships that are kept current: after any writes they are what a full evaluation finds."""
 
 import asyncio
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,22 +14,24 @@ from diglot.errors import DiglotError, Invalid
 from diglot.model.contacts import Change
 from diglot.model.history import AtEntry, AtInstant, Moment
 from diglot.model.pages import Window
-from diglot.model.segments import Condition, Source
+from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.workspaces import Caller
 from diglot.service import contact_writes, current, evaluation
 from diglot.service.contact_changes import changed_contact
 from diglot.service.contacts import Contacts
 from diglot.service.current import tick
 from diglot.service.past import Past
 from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import Workspaces
+from diglot.service.workspaces import Workspaces, get_or_create
 from diglot.storage import contacts, memberships, workspaces
+from diglot.storage import live as live_segments
 from diglot.storage.changes import Change as Moved
-from diglot.storage.engine import Executable, Inside, Row, Transaction, Values
+from diglot.storage.engine import Engine, Executable, Inside, Row, Transaction, Values
 from diglot.storage.live import live
 from diglot.storage.overlay import Overlay
 from diglot.storage.overlay import Row as Logged
 from memberships import forget
-from worlds import World
+from worlds import NOW, World
 
 
 async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
@@ -303,6 +307,34 @@ async def test_writes_and_reads_at_once(world: World) -> None:
     done.set()
     assert all(reads > 0 for reads in await asyncio.gather(*readers))
     await world.check()
+
+
+async def test_not_all_workspaces_are_remembered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that serves many keeps in memory what it was asked for last, and reads the others again."""
+    monkeypatch.setattr(live_segments, "MOST_SEGMENTS", 6)
+    monkeypatch.setattr(memberships, "MOST_NETS", 6)
+    vip = {"field": "tags", "operator": "contains", "operand": "vip"}
+    condition = Condition(canonical.read(vip, "UTC"), Source("canonical", "{}"))
+    made = []
+    for number in range(8):
+        one = await engine.write(partial(get_or_create, name=f"w{number}", time_zone="UTC", now=NOW))
+        caller = Caller(one.number, ZoneInfo("UTC"), "key", frozenset())
+        segment = await Segments(engine, lambda: NOW).create(caller, NewSegment("vips", condition))
+        made.append((caller, segment.id))
+    for members in (1, 2):
+        for caller, id_ in made:
+            contacts = Contacts(engine, lambda: NOW)
+            change = Change({"email": f"{members}@example.com", "tags": ["vip"]})
+            contact = await contacts.create(caller, change)
+            static = NewSegment("by hand", condition, type=SegmentType.STATIC)
+            await Segments(engine, lambda: NOW).create(caller, static)
+            assert (await Segments(engine, lambda: NOW).counted(caller, id_)).count == members
+            await contacts.change(caller, contact.id, Change({"first_name": "Ada"}))
+            assert (await Segments(engine, lambda: NOW).estimate(caller, id_)).number == members
+    memory: dict[str, Any] = engine._memory  # type: ignore[attr-defined]
+    for name, kept in memory.items():
+        assert len(kept) < len(made), name
+    assert {"live segments", "overlays", "overlays of writers"} <= memory.keys()
 
 
 async def test_members_in_several_chunks(world: World) -> None:

@@ -23,6 +23,7 @@ from diglot.model.segments import SegmentType
 from diglot.model.subjects import PLAIN, subject_of
 from diglot.model.webhooks import Group
 from diglot.storage.engine import Transaction
+from diglot.storage.remembered import recall, remember
 from diglot.storage.statement import Statement
 from diglot.storage.tables import lists, segments, workspaces
 
@@ -32,6 +33,8 @@ MOST_IN_ONE: Final = 1_000
 MOST_FUNCTIONS: Final = 256
 # Generating a condition takes as long as asking it of so many contacts, or longer.
 REPAID: Final = 1_000
+# Segments that a process remembers of all workspaces together.
+MOST_SEGMENTS: Final = 20_000
 _REMEMBERED: Final = "live segments"
 LISTS: Final = "lists"
 _decode = msgspec.json.Decoder().decode
@@ -205,10 +208,11 @@ def _other(was: Mapping[str, Any], is_: Mapping[str, Any], key: str) -> bool:
 
 async def live(transaction: Transaction, workspace: int, version: int, zone: ZoneInfo) -> Live:
     """Return the live segments of a workspace whose segments have a version."""
-    kept: dict[int, Live] = transaction.memory.setdefault(_REMEMBERED, {})
-    found = kept.get(workspace)
+    kept: OrderedDict[int, Live] = transaction.memory.setdefault(_REMEMBERED, OrderedDict())
+    found = recall(kept, workspace)
     if found is None or found.version != version or found.zone != zone:
-        found = kept[workspace] = await _load(transaction, workspace, version, zone)
+        found = await _load(transaction, workspace, version, zone)
+        remember(kept, workspace, found, lambda one: len(one.kept) + 1, MOST_SEGMENTS)
     return found
 
 
