@@ -2,13 +2,15 @@
 
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from random import SystemRandom
 
 import pytest
 import pytest_asyncio
 
+import spec_data
+from crowds import Crowd, load
 from diglot.service import current
 from diglot.storage import feed, history, membership_log, memberships
 from diglot.storage.engine import Engine, connect
@@ -91,6 +93,17 @@ async def engine(url: str) -> AsyncIterator[Engine]:
     await found.open()
     yield found
     await found.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
+    """Lend the population of the spec, in a workspace for each time zone that a row has."""
+    people, zones = spec_data.population(), sorted({row.zone for row in spec_data.rows()})
+    async with database.fresh() as found:
+        opened = connect(found)
+        await opened.open()
+        yield {zone: await load(opened, people.contacts, people.lists, zone, people.now) for zone in zones}
+        await opened.close()
 
 
 @pytest_asyncio.fixture

@@ -13,7 +13,7 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList
 from diglot.model.pages import Window
-from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.segments import Condition, Segment, SegmentType, Source
 from diglot.model.workspaces import Caller
 from diglot.service.segments import NewSegment, Segments
 from diglot.storage import contacts, lists, membership, workspaces
@@ -35,6 +35,16 @@ class Crowd:
     zone: ZoneInfo
     contacts: Mapping[str, Contact]
 
+    @property
+    def caller(self) -> Caller:
+        """Whoever asks for the workspace."""
+        return Caller(self.workspace, self.zone, "key", frozenset())
+
+    async def segment(self, node: tree.Node, now: int, kind: SegmentType = SegmentType.DYNAMIC) -> Segment:
+        """Make a segment of a condition."""
+        new = NewSegment("of a crowd", Condition(node, Source("canonical", "{}")), type=kind)
+        return await Segments(self.engine, lambda: now).create(self.caller, new)
+
     async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
         """Return who matches a condition; its count must say the same."""
 
@@ -49,11 +59,11 @@ class Crowd:
 
     async def kept(self, node: tree.Node, now: datetime) -> frozenset[str]:
         """Return who is in a new static segment with a condition; its count must say the same."""
-        caller = Caller(self.workspace, self.zone, "key", frozenset())
         segments = Segments(self.engine, lambda: micros(now))
         condition = Condition(node, Source("canonical", "{}"))
-        made = await segments.create_counted(caller, NewSegment("kept", condition, type=SegmentType.STATIC))
-        _, page = await segments.member_ids(caller, made.segment.id, EVERYBODY)
+        new = NewSegment("kept", condition, type=SegmentType.STATIC)
+        made = await segments.create_counted(self.caller, new)
+        _, page = await segments.member_ids(self.caller, made.segment.id, EVERYBODY)
         assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
         return self.named(page.items)
 

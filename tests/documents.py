@@ -158,7 +158,7 @@ def unsaid(answer: httpx.Response) -> str | None:
         return f"{ANSWER}: the document has no {answer.status_code} of {call.operation['operationId']}"
     if answer.status_code < 400 and (strange := _undocumented_query(call, request)):
         return f"query {strange} is not in the document"
-    fault = _of_answer(call, told, answer)
+    fault = _of_answer(call, told, answer.headers, answer.json())
     return fault if fault or answer.status_code >= 400 else _of_request(call, request)
 
 
@@ -173,19 +173,31 @@ def _undocumented_query(call: Call, request: httpx.Request) -> str | None:
     return next((name for name, _ in asked if name not in known), None)
 
 
-def _of_answer(call: Call, told: Mapping[str, Any], answer: httpx.Response) -> str | None:
+def undescribed(method: str, target: str, status: int, headers: Mapping[str, str], body: Any) -> str | None:
+    """Return what a document does not say of an answer; None too where it has no such call, or no more."""
+    path, _, query = target.partition("?")
+    call = call_of(method, path)
+    if call is None or not set(dict(parse_qsl(query))).isdisjoint(call.operation.get(OLDER, ())):
+        return None
+    told = call.answer(status)
+    if told is None:
+        return f"{ANSWER}: the document has no {status} of {call.operation['operationId']}"
+    return _of_answer(call, told, {name.lower(): value for name, value in headers.items()}, body)
+
+
+def _of_answer(call: Call, told: Mapping[str, Any], headers: Mapping[str, str], body: Any) -> str | None:
     known = {name.lower() for name in told["headers"]} | SILENT
-    if strange := set(answer.headers) - known:
+    if strange := set(headers) - known:
         return f"{ANSWER}: the document has no header {', '.join(sorted(strange))}"
     for name, header in told["headers"].items():
         described = resolved(document_of(call.dialect.name), header)
-        value = answer.headers.get(name)
+        value = headers.get(name.lower())
         if value is None:
             if described.get("required"):
                 return f"{ANSWER}: header {name} is missing"
         elif fault := misfit(call.dialect.name, described["schema"], call.typed(described, value)):
             return f"{ANSWER}: header {name}: {fault}"
-    fault = misfit(call.dialect.name, told["content"][JSON]["schema"], answer.json(), closed=True)
+    fault = misfit(call.dialect.name, told["content"][JSON]["schema"], body, closed=True)
     return fault and f"{ANSWER}: {fault}"
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
+import documents
 from asgi import Answer, Request, ask
 from diglot.dialects.dialect import Dialect
 from diglot.dialects.misar.wire_platform import PlatformError
@@ -145,10 +146,19 @@ def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
     if request.method == "HEAD":
         return "a body for HEAD" if answer.body else None
     if answer.status < 400:
-        return None
+        return _said(request, answer)
     if answer.values(b"content-type") != [b"application/json"]:
         return "not application/json"
     return None if _is_error(dialect, request, answer) else "not the error body of the dialect"
+
+
+def _said(request: Request, answer: Answer) -> str | None:
+    """Return what the document does not say of an answer of success."""
+    scope = request.scope()
+    target = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+    headers = {key.decode(): value.decode() for key, value in answer.headers}
+    body = json.loads(answer.body) if answer.body else None
+    return documents.undescribed(request.method, target, answer.status, headers, body)
 
 
 def _documented(dialect: Dialect, request: Request) -> set[int]:

@@ -20,6 +20,7 @@ from diglot.model.segments import Condition, Source
 from diglot.model.workspaces import Caller
 from diglot.service import evaluation
 from diglot.service.contacts import Contacts
+from diglot.service.counts import Counts
 from diglot.service.lists import Lists, NewList
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.workspaces import get_or_create
@@ -138,6 +139,20 @@ async def test_conditions_that_are_not_stored(two: Two) -> None:
         assert (members.total, members.as_of, members.revision) == (number, NOW + SECOND, revision)
 
 
+async def test_a_count_is_remembered_without_its_condition(two: Two) -> None:
+    """Conditions may be long, and each write makes another state to remember the count of."""
+    counts = Counts()
+    contacts = Contacts(two.engine, lambda: NOW, counts)
+    emails = [f"{n}@example.com" for n in range(1_000)]
+    wanted = condition({"field": "email", "operator": "in", "operand": emails}).tree
+    for number in range(10):
+        await contacts.create(two.caller, Change({"email": f"{number}@example.com"}))
+        for _ in range(2):
+            assert (await contacts.page(two.caller, ALL, wanted)).total == number + 1
+    assert len(counts._counts) == 10
+    assert sum(len(repr(key)) for key in counts._counts) < len("".join(emails))
+
+
 async def test_when_time_changes_it_next(two: Two) -> None:
     """Also where nobody was there since the last time that it did; in every answer that shows it."""
     id_ = await two.segment(FRESH)
@@ -192,17 +207,26 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
         ("GET", "/mail/v1/segments/{vip}/preview", None),
         ("GET", "/mail/v1/segments/{static}/preview", None),
         ("GET", "/mail/v1/segments/{vip}/members", None),
+        ("GET", "/mail/v1/segments/{vip}/members?as_of=6", None),
+        (
+            "POST",
+            "/mail/v1/segments/dry-run",
+            {"segment_id": "{fresh}", "filter_criteria": {"rules": [RULE]}},
+        ),
         ("GET", "/mail/v1/contacts?segment_id={vip}&status=subscribed", None),
         ("GET", "/mail/v1/contacts?status=subscribed", None),
         ("POST", "/mail/v1/segments/{fresh}/refresh", None),
         ("POST", "/mail/v1/segments/{static}/members", {"action": "add", "contact_ids": []}),
+        ("GET", "/mail/segments", None),
         ("GET", "/mail/segments/{vip}", None),
+        ("POST", "/mail/segments/{vip}/refresh", None),
         (
             "POST",
             "/mail/segments/new/preview",
             {"filter_criteria": {"operator": "AND", "rules": [RULE]}},
         ),
         ("GET", "/io/contacts/segments/{vip}", None),
+        ("GET", "/io/contacts/segments/{vip}/members", None),
         (
             "POST",
             "/io/contacts/segments/preview",
@@ -213,7 +237,10 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
         ("POST", "/api/v1/segments/{fresh}/estimate", None),
         ("POST", "/api/v1/segments/{vip}/estimate", None),
         ("GET", "/api/v1/segments/{vip}/contacts", None),
+        ("GET", "/api/v1/segments/{vip}/contacts?as_of=6", None),
+        ("POST", "/api/v1/segments/dry-run", {"segment_id": "{fresh}", "conditions": {"rules": [RULE]}}),
         ("GET", "/api/v1/contacts?subscribed=true", None),
+        ("GET", "/api/v1/contacts?list_id={list}", None),
         ("GET", "/api/v1/lists", None),
         ("GET", "/api/v1/lists/{list}", None),
         ("GET", "/api/v1/lists/{list}/members", None),
@@ -222,7 +249,10 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
     ],
 }
 # What an answer says of how many there are.
-COUNTS = {"contact_count", "membership_count", "total_matching", "count", "estimated_count", "total"}
+COUNTS = {
+    *("contact_count", "membership_count", "total_matching", "count", "estimated_count", "total"),
+    *("member_count", "current_total", "entering", "leaving", "deleted"),
+}
 
 
 class Failing:
@@ -263,7 +293,9 @@ async def test_a_database_that_fails_is_an_error(
     for method, path, body in CALLS[dialect.name]:
         for statement in range(1, 100):
             failing.left = statement
-            answer = await server.client.request(method, path.format(**names), json=body, headers=headers)
+            answer = await server.client.request(
+                method, path.format(**names), json=_named(body, names), headers=headers
+            )
             if answer.status_code == 200:
                 failing.left = 0
                 break
@@ -271,8 +303,16 @@ async def test_a_database_that_fails_is_an_error(
             assert set(answer.json()) <= {"success", "error"}
             assert not any(f'"{key}":' in answer.text for key in COUNTS), answer.text
             failed += 1
+        assert answer.status_code == 200, f"{method} {path}: it never came to an end"
         assert statement > 1, f"{method} {path}"
     tally("statements of counts that failed, none of them a count", database.name, failed)
+
+
+def _named(body: Any, names: dict[str, str]) -> Any:
+    """Return a body with the id of the segment that it names."""
+    if body is None or "segment_id" not in body:
+        return body
+    return body | {"segment_id": body["segment_id"].format(**names)}
 
 
 async def _made(server: Server) -> dict[str, str]:

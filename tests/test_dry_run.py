@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from itertools import islice, pairwise
@@ -11,14 +11,13 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
-import pytest_asyncio
 
 import canonical
 import generate
 import oracle
 import spec_data
 from conftest import SEED
-from crowds import Crowd, contact, load, micros
+from crowds import Crowd, contact, micros
 from diglot.conditions import tree
 from diglot.conditions.generate import generate as evaluator
 from diglot.conditions.subject import Subject
@@ -27,33 +26,20 @@ from diglot.dialects.registry import DIALECTS
 from diglot.errors import Invalid, NotFound
 from diglot.model.contacts import Change, Contact
 from diglot.model.dry_runs import DryRun, Found
-from diglot.model.segments import Condition, Segment, SegmentType, Source
+from diglot.model.segments import Segment, SegmentType
 from diglot.model.subjects import subject_of
-from diglot.model.workspaces import Caller
 from diglot.service.contacts import Contacts
 from diglot.service.dry_run import SAMPLE, DryRuns
-from diglot.service.segments import NewSegment, Segments
-from diglot.storage.engine import connect
+from diglot.service.segments import Segments
 from engines import Database
 from server import bearer, serving
 from watch import watching
 
 PEOPLE = spec_data.population()
 ROWS = spec_data.rows()
-ZONES = sorted({row.zone for row in ROWS})
 TREES = 60
 # One loop for all rows, since the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
-    """Load the population once for each time zone."""
-    async with database.fresh() as url:
-        engine = connect(url)
-        await engine.open()
-        yield {zone: await load(engine, PEOPLE.contacts, PEOPLE.lists, zone, PEOPLE.now) for zone in ZONES}
-        await engine.close()
 
 
 def pairs() -> list[tuple[spec_data.Row, spec_data.Row]]:
@@ -66,17 +52,7 @@ def pairs() -> list[tuple[spec_data.Row, spec_data.Row]]:
 
 async def told(crowd: Crowd, segment: Segment, now: int) -> int:
     """Return how many members a segment tells of itself."""
-    return (await Segments(crowd.engine, lambda: now).counted(caller_of(crowd), segment.id)).count
-
-
-def caller_of(crowd: Crowd) -> Caller:
-    return Caller(crowd.workspace, crowd.zone, "key", frozenset())
-
-
-async def made(crowd: Crowd, node: tree.Node, now: int, kind: SegmentType = SegmentType.DYNAMIC) -> Segment:
-    """Make a segment of a condition."""
-    new = NewSegment("replaced", Condition(node, Source("canonical", "{}")), type=kind)
-    return await Segments(crowd.engine, lambda: now).create(caller_of(crowd), new)
+    return (await Segments(crowd.engine, lambda: now).counted(crowd.caller, segment.id)).count
 
 
 @cache
@@ -119,12 +95,12 @@ def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str
 async def test_a_row_is_tried(crowds: Mapping[str, Crowd], row: spec_data.Row, other: spec_data.Row) -> None:
     """Who would match is who matches; who would enter and leave is the difference with who did."""
     crowd, now = crowds[row.zone], micros(row.now)
-    caller = caller_of(crowd)
+    caller = crowd.caller
     node, stored = (canonical.read(one.condition, one.zone) for one in (row, other))
     alone = await runs(crowd, now).run(caller, node, None)
     assert (alone.members, alone.replaced, alone.as_of) == (found(crowd, row.members), None, now)
     assert alone.rules == rules(node, row.zone, now)
-    segment = await made(crowd, stored, now)
+    segment = await crowd.segment(stored, now)
     run = await runs(crowd, now).run(caller, node, segment.id)
     check(crowd, run, row.members, other.members)
     assert run.rules == alone.rules
@@ -138,7 +114,7 @@ async def test_random_conditions_are_tried(crowds: Mapping[str, Crowd], pytestco
     rng = Random(pytestconfig.stash[SEED])
     ids, last = tuple(PEOPLE.lists.values()), max(row.now for row in ROWS)
     for _ in range(TREES):
-        zone = rng.choice(ZONES)
+        zone = rng.choice(sorted(crowds))
         crowd, now = crowds[zone], micros(last)
         conditions = list(islice(iter(lambda: generate.condition(rng, ids), None), 2))
         members, was = (
@@ -150,8 +126,8 @@ async def test_random_conditions_are_tried(crowds: Mapping[str, Crowd], pytestco
             for condition in conditions
         )
         node, stored = (canonical.read(condition, zone) for condition in conditions)
-        segment = await made(crowd, stored, now)
-        run = await runs(crowd, now).run(caller_of(crowd), node, segment.id)
+        segment = await crowd.segment(stored, now)
+        run = await runs(crowd, now).run(crowd.caller, node, segment.id)
         check(crowd, run, members, was)
         assert run.rules == rules(node, zone, now), conditions
         assert await told(crowd, segment, now) == len(was), "the current total is what the segment tells"
@@ -168,8 +144,8 @@ async def test_an_acceptance_is_tried(crowds: Mapping[str, Crowd], acceptance: s
         for name, one in PEOPLE.contacts.items()
         if oracle.matches(acceptance.condition, one, now=now, zone="UTC", lists=PEOPLE.lists)
     )
-    segment = await made(crowd, tree.Not(node) if not tree.is_draft(node) else node, micros(now))
-    run = await runs(crowd, micros(now)).run(caller_of(crowd), node, segment.id)
+    segment = await crowd.segment(tree.Not(node) if not tree.is_draft(node) else node, micros(now))
+    run = await runs(crowd, micros(now)).run(crowd.caller, node, segment.id)
     was = frozenset() if tree.is_draft(node) else frozenset(crowd.contacts) - members
     check(crowd, run, members, was)
     assert run.rules == rules(node, "UTC", micros(now))
@@ -190,32 +166,32 @@ async def test_a_draft_is_tried(
     """A draft matches nobody, on either side."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     everybody, nobody = frozenset(crowd.contacts), frozenset[str]()
-    segment = await made(crowd, stored, now)
-    run = await runs(crowd, now).run(caller_of(crowd), node, segment.id)
+    segment = await crowd.segment(stored, now)
+    run = await runs(crowd, now).run(crowd.caller, node, segment.id)
     check(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
 
 
 async def test_what_is_replaced_is_dynamic(crowds: Mapping[str, Crowd]) -> None:
     """A static segment is refused with the place of its id; one that is not there is not found."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
-    static = await made(crowd, EVERYBODY, now, SegmentType.STATIC)
+    static = await crowd.segment(EVERYBODY, now, SegmentType.STATIC)
     with pytest.raises(Invalid) as refused:
-        await runs(crowd, now).run(caller_of(crowd), EVERYBODY, static.id)
+        await runs(crowd, now).run(crowd.caller, EVERYBODY, static.id)
     assert [fault.path for fault in refused.value.faults] == [("segment_id",)]
     for written in ("", "x", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"):
         with pytest.raises(NotFound, match="segment"):
-            await runs(crowd, now).run(caller_of(crowd), EVERYBODY, written)
+            await runs(crowd, now).run(crowd.caller, EVERYBODY, written)
 
 
 async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
     """While contacts change sides, counts and samples agree."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
-    caller = caller_of(crowd)
+    caller = crowd.caller
     node, stored = (
         tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(one), tree.Text("b"))))
         for one in ("a", "c")
     )
-    segment = await made(crowd, stored, now)
+    segment = await crowd.segment(stored, now)
     writers = Contacts(crowd.engine, lambda: now)
     ids = [one.id for one in crowd.contacts.values()][:20]
     done = asyncio.Event()

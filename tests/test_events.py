@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from itertools import combinations, product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -21,13 +22,16 @@ from diglot.dialects.registry import DIALECTS
 from diglot.model.contacts import Change
 from diglot.model.events import EventKind, NewEvent, Who, Worth
 from diglot.model.webhooks import Event
+from diglot.model.workspaces import Caller
 from diglot.service.contacts import Contacts
 from diglot.service.events import Events
 from diglot.service.keys import Keys
 from diglot.service.webhooks import NewWebhook, Webhooks
-from diglot.storage import events
+from diglot.service.workspaces import get_or_create
+from diglot.storage import events, workspaces
 from diglot.storage.backends import SQLITE
-from diglot.storage.engine import connect, sqlite_path
+from diglot.storage.engine import Engine, Inside, T, Work, connect, sqlite_path
+from diglot.storage.memberships import CLOCKS_AGREE
 from diglot.storage.statement import Statement
 from engines import Database
 from server import Server, serving
@@ -242,3 +246,29 @@ async def test_orders_and_clicks_are_found_by_an_index() -> None:
     assert "INDEX events_by_order (order_id=? AND workspace=?)" in order[0]
     contact = "events_of_contact (workspace=? AND pk=? AND kind=? AND happened_at>? AND happened_at<?)"
     assert contact in click[0]
+
+
+async def test_an_event_that_waits_for_its_turn_sets_no_clock_back(engine: Engine) -> None:
+    """It is of the time at which it is written: whoever was written before it is not of the future."""
+    made = await engine.write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
+    clock = [NOW]
+    contacts = Contacts(engine, lambda: clock[0])
+    ada = await contacts.create(caller, Change({"email": EMAIL}))
+
+    class Queue(Inside):
+        """An engine in which another write comes first, and takes its time."""
+
+        def __init__(self) -> None:
+            """Take no transaction."""
+
+        async def write(self, work: Work[T]) -> T:
+            clock[0] += 2 * CLOCKS_AGREE
+            await contacts.create(caller, Change({"email": "bob@example.com"}))
+            return await engine.write(work)
+
+    told = await Events(Queue(), lambda: clock[0]).record(
+        caller, Who(ada.id, None), NewEvent(EventKind.OPEN, "open")
+    )
+    state = await engine.read(lambda tx: workspaces.state(tx, caller.workspace))
+    assert state.evaluated_at == told.event.created_at == clock[0]

@@ -1,54 +1,29 @@
 """An explanation says of a contact what the membership says, on every database."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from random import Random
 
 import pytest
-import pytest_asyncio
 
 import canonical
 import generate
 import oracle
 import spec_data
 from conftest import SEED
-from crowds import Crowd, load, micros
+from crowds import Crowd, micros
 from diglot.conditions import tree
 from diglot.errors import NotFound
-from diglot.model.segments import Condition, Segment, SegmentType, Source
-from diglot.model.workspaces import Caller
+from diglot.model.segments import Segment, SegmentType
 from diglot.service.explain import Explanations
-from diglot.service.segments import NewSegment, Segments
-from diglot.storage.engine import connect
-from engines import Database
+from diglot.service.segments import Segments
 
 # In the order of their time: a clock that is set back a little shows what was true at the later instant.
 ROWS = sorted(spec_data.rows(), key=lambda row: row.now)
 PEOPLE = spec_data.population()
-ZONES = sorted({row.zone for row in ROWS})
 TREES = 40
 # One loop for all rows, since the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
-    """Load the population once for each time zone."""
-    async with database.fresh() as url:
-        engine = connect(url)
-        await engine.open()
-        yield {zone: await load(engine, PEOPLE.contacts, PEOPLE.lists, zone, PEOPLE.now) for zone in ZONES}
-        await engine.close()
-
-
-def caller_of(crowd: Crowd) -> Caller:
-    return Caller(crowd.workspace, crowd.zone, "key", frozenset())
-
-
-async def made(crowd: Crowd, node: tree.Node, now: int, kind: SegmentType = SegmentType.DYNAMIC) -> Segment:
-    """Make a segment of a condition."""
-    new = NewSegment("explained", Condition(node, Source("canonical", "{}")), type=kind)
-    return await Segments(crowd.engine, lambda: now).create(caller_of(crowd), new)
 
 
 async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) -> dict[str, tuple[bool, bool]]:
@@ -58,7 +33,7 @@ async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) ->
     for number, name in enumerate(names):
         contact = crowd.contacts[name]
         named = contact.email if number % 2 else contact.id
-        one = await explanations.explain(caller_of(crowd), segment.id, named)
+        one = await explanations.explain(crowd.caller, segment.id, named)
         assert (one.contact, one.segment.id, one.as_of) == (contact, segment.id, now)
         assert one.verdict is not None
         found[name] = (one.is_member, one.verdict.matches)
@@ -75,12 +50,12 @@ def some(names: frozenset[str], turn: int) -> list[str]:
 async def test_a_row_is_explained(crowds: Mapping[str, Crowd], row: spec_data.Row) -> None:
     """Members are told that they are, the others that they are not, and the root agrees."""
     crowd, now = crowds[row.zone], micros(row.now)
-    segment = await made(crowd, canonical.read(row.condition, row.zone), now)
+    segment = await crowd.segment(canonical.read(row.condition, row.zone), now)
     turn = ROWS.index(row)
     names = some(row.members, turn) + some(frozenset(crowd.contacts) - row.members, turn)
     expected = {name: (name in row.members,) * 2 for name in names}
     assert await say(crowd, segment, now, names) == expected
-    await Segments(crowd.engine, lambda: now).delete(caller_of(crowd), segment.id)
+    await Segments(crowd.engine, lambda: now).delete(crowd.caller, segment.id)
 
 
 async def test_random_conditions_are_explained(
@@ -91,9 +66,9 @@ async def test_random_conditions_are_explained(
     ids = tuple(PEOPLE.lists.values())
     last = ROWS[-1].now
     for condition in islice(iter(lambda: generate.condition(rng, ids), None), TREES):
-        zone = rng.choice(ZONES)
+        zone = rng.choice(sorted(crowds))
         crowd, now = crowds[zone], micros(last)
-        segment = await made(crowd, canonical.read(condition, zone), now)
+        segment = await crowd.segment(canonical.read(condition, zone), now)
         names = rng.sample(sorted(crowd.contacts), 20)
         expected = {
             name: oracle.matches(condition, PEOPLE.contacts[name], now=last, zone=zone, lists=PEOPLE.lists)
@@ -107,10 +82,10 @@ async def test_a_static_segment_has_no_reasons(crowds: Mapping[str, Crowd]) -> N
     """Its members are told that they are; its condition, met or not, decides nothing."""
     crowd, now = crowds["UTC"], micros(PEOPLE.now)
     node = canonical.read({"field": "status", "operator": "equals", "operand": "subscribed"}, "UTC")
-    segment = await made(crowd, node, now, SegmentType.STATIC)
+    segment = await crowd.segment(node, now, SegmentType.STATIC)
     explanations = Explanations(crowd.engine, lambda: now)
     for contact in crowd.contacts.values():
-        one = await explanations.explain(caller_of(crowd), segment.id, contact.id)
+        one = await explanations.explain(crowd.caller, segment.id, contact.id)
         assert (one.is_member, one.verdict) == (contact.status == "subscribed", None)
 
 
@@ -118,10 +93,10 @@ async def test_a_static_segment_has_no_reasons(crowds: Mapping[str, Crowd]) -> N
 async def test_nobody_is_explained(crowds: Mapping[str, Crowd], named: str) -> None:
     """A contact that is not there is not found, however it is named; nor is a segment."""
     crowd, now = crowds["UTC"], micros(PEOPLE.now)
-    segment = await made(crowd, tree.DRAFT, now)
+    segment = await crowd.segment(tree.DRAFT, now)
     explanations = Explanations(crowd.engine, lambda: now)
     with pytest.raises(NotFound, match="named contact"):
-        await explanations.explain(caller_of(crowd), segment.id, named)
+        await explanations.explain(crowd.caller, segment.id, named)
     for id_ in (None, "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"):
         with pytest.raises(NotFound, match="segment"):
-            await explanations.explain(caller_of(crowd), id_, named)
+            await explanations.explain(crowd.caller, id_, named)

@@ -1,6 +1,9 @@
 """Memberships that are kept current: after any writes they are what a full evaluation finds."""
 
 import asyncio
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,20 +12,26 @@ from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, Invalid
 from diglot.model.contacts import Change
-from diglot.model.history import AtEntry, AtInstant
+from diglot.model.history import AtEntry, AtInstant, Moment
 from diglot.model.pages import Window
-from diglot.model.segments import Condition, Source
-from diglot.service import evaluation
+from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.workspaces import Caller
+from diglot.service import contact_writes, current, evaluation
+from diglot.service.contact_changes import changed_contact
 from diglot.service.contacts import Contacts
+from diglot.service.current import tick
 from diglot.service.past import Past
 from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import Workspaces
-from diglot.storage import workspaces
+from diglot.service.workspaces import Workspaces, get_or_create
+from diglot.storage import contacts, memberships, workspaces
+from diglot.storage import live as live_segments
 from diglot.storage.changes import Change as Moved
-from diglot.storage.engine import Inside, Transaction
-from diglot.storage.overlay import Overlay, Row
+from diglot.storage.engine import Engine, Executable, Inside, Row, Transaction, Values
+from diglot.storage.live import live
+from diglot.storage.overlay import Overlay
+from diglot.storage.overlay import Row as Logged
 from memberships import forget
-from worlds import World
+from worlds import NOW, World
 
 
 async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
@@ -128,6 +137,110 @@ async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
         await world.check()
 
 
+async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world: World) -> None:
+    """Nor where a reader of an older state had this process load the segments again in the middle of it."""
+    days = {"field": "last_opened_at", "operator": "more_than_days_ago", "operand": 7}
+    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
+    workspace, engine = world.caller.workspace, world.engines[0]
+    ids = [
+        (await world.contacts().create(world.caller, Change({"email": f"{n}@example.com"}))).id
+        for n in range(2)
+    ]
+    opened = [Change({"last_opened_at": world.now - n * dates.DAY}) for n in (2, 1)]
+
+    class Undone(DiglotError):
+        pass
+
+    async def work(transaction: Transaction) -> None:
+        locked = await workspaces.lock(transaction, workspace, now=world.clock())
+        for id_, change in zip(ids, opened, strict=True):
+            stored = await contacts.by_id(transaction, workspace, id_)
+            assert stored is not None
+            changed = changed_contact(stored, change, world.now)
+            # As a reader does that began before the segments changed last.
+            await live(transaction, workspace, locked.segments_version - 1, locked.zone)
+            await contact_writes.update(transaction, workspace, locked, [(stored, changed)])
+        raise Undone
+
+    with pytest.raises(Undone):
+        await engine.write(work)
+    await Contacts(engine, world.clock).change(world.caller, ids[1], opened[1])
+    world.now += 6 * dates.DAY + dates.SECOND
+    for process in world.engines:
+        assert (await Segments(process, world.clock).counted(world.caller, made.id)).count == 1
+    await world.check()
+
+
+async def test_a_clock_that_was_set_back_is_followed_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What time moves is evaluated once in a transaction, however many parts it has."""
+    days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 7}
+    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
+    opened = Change({"email": "old@example.com", "last_opened_at": world.now})
+    await world.contacts().create(world.caller, opened)
+    world.now += 8 * dates.DAY
+    await world.contacts().create(world.caller, Change({"email": "later@example.com"}))
+    evaluated: list[frozenset[int]] = []
+    store_all = current.store_all
+
+    async def note(one: current.Current, numbers: frozenset[int], moment: Moment) -> None:
+        evaluated.append(numbers)
+        await store_all(one, numbers, moment)
+
+    monkeypatch.setattr(current, "store_all", note)
+    world.now -= 4 * dates.DAY
+    changes = [
+        Change({"email": f"{name}@example.com", "last_opened_at": world.now})
+        for name in ("old", "new", "later")
+    ]
+    await world.contacts().import_all(world.caller, changes)
+    assert len(evaluated) == 1
+    await world.compare(world.engine)
+
+
+async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of a write is read before it waits: whoever came in between was not ahead of time."""
+    monkeypatch.setattr(workspaces, "monotonic", lambda: world.now / dates.SECOND)
+    days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
+    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
+    opened = Change({"email": "old@example.com", "last_opened_at": world.now - dates.DAY + dates.SECOND})
+    await world.contacts().create(world.caller, opened)
+
+    class Waiting:
+        """A transaction in which others have their turn before the first row."""
+
+        def __init__(self, transaction: Transaction) -> None:
+            self._transaction = transaction
+            self._waits = True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._transaction, name)
+
+        async def row(self, statement: Executable, values: Values) -> Row | None:
+            if self._waits:
+                self._waits = False
+                world.now += 2 * memberships.CLOCKS_AGREE
+                await tick(self._transaction, world.caller.workspace, world.clock())
+            return await self._transaction.row(statement, values)
+
+    async def work(transaction: Transaction) -> int:
+        inside: Any = Waiting(transaction)
+        before = world.now
+        await Contacts(Inside(inside), world.clock).create(world.caller, Change({"email": "new@example.com"}))
+        return before + 2 * memberships.CLOCKS_AGREE
+
+    after = await world.engine.write(work)
+    state = await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
+    assert state.evaluated_at > after
+    await world.check()
+
+
 async def test_a_change_of_zone_moves_memberships(world: World) -> None:
     """Days begin elsewhere: what depends on them is evaluated again."""
     contacts = world.contacts()
@@ -196,6 +309,34 @@ async def test_writes_and_reads_at_once(world: World) -> None:
     await world.check()
 
 
+async def test_not_all_workspaces_are_remembered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that serves many keeps in memory what it was asked for last, and reads the others again."""
+    monkeypatch.setattr(live_segments, "MOST_SEGMENTS", 6)
+    monkeypatch.setattr(memberships, "MOST_NETS", 6)
+    vip = {"field": "tags", "operator": "contains", "operand": "vip"}
+    condition = Condition(canonical.read(vip, "UTC"), Source("canonical", "{}"))
+    made = []
+    for number in range(8):
+        one = await engine.write(partial(get_or_create, name=f"w{number}", time_zone="UTC", now=NOW))
+        caller = Caller(one.number, ZoneInfo("UTC"), "key", frozenset())
+        segment = await Segments(engine, lambda: NOW).create(caller, NewSegment("vips", condition))
+        made.append((caller, segment.id))
+    for members in (1, 2):
+        for caller, id_ in made:
+            contacts = Contacts(engine, lambda: NOW)
+            change = Change({"email": f"{members}@example.com", "tags": ["vip"]})
+            contact = await contacts.create(caller, change)
+            static = NewSegment("by hand", condition, type=SegmentType.STATIC)
+            await Segments(engine, lambda: NOW).create(caller, static)
+            assert (await Segments(engine, lambda: NOW).counted(caller, id_)).count == members
+            await contacts.change(caller, contact.id, Change({"first_name": "Ada"}))
+            assert (await Segments(engine, lambda: NOW).estimate(caller, id_)).number == members
+    memory: dict[str, Any] = engine._memory  # type: ignore[attr-defined]
+    for name, kept in memory.items():
+        assert len(kept) < len(made), name
+    assert {"live segments", "overlays", "overlays of writers"} <= memory.keys()
+
+
 async def test_members_in_several_chunks(world: World) -> None:
     """Windows go from chunk to chunk, the newest first, over what is stored and what is only logged."""
     await world.engines[0].write(
@@ -250,10 +391,10 @@ def test_an_overlay_keeps_the_net_change() -> None:
     assert (sorted(second.nets[1].passed), sorted(second.nets[3].passed)) == ([5], [6])
     assert second.counts(1, {0: 3}) == {0: 4, 1: 1}
     assert (first.logged, second.logged, second.count(1, 3)) == (2, 5, 5)
-    whole = second.then([Row(8, whole=True, changes=[Moved(1, [1, 2], [6])])], 8)
+    whole = second.then([Logged(8, whole=True, changes=[Moved(1, [1, 2], [6])])], 8)
     assert (whole.count(1, 9), whole.nets[1].first) == (9, 9)
 
 
-def _row(entry: int, pk: int, added: list[int], removed: list[int]) -> Row:
+def _row(entry: int, pk: int, added: list[int], removed: list[int]) -> Logged:
     entered = [Moved(number, [pk], []) for number in added]
-    return Row(entry, whole=False, changes=entered + [Moved(number, [], [pk]) for number in removed])
+    return Logged(entry, whole=False, changes=entered + [Moved(number, [], [pk]) for number in removed])

@@ -1,24 +1,21 @@
 """Every row of truth holds on every database."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import pytest
-import pytest_asyncio
 
 import canonical
 import oracle
 import spec_data
 from conftest import Tally
-from crowds import Crowd, load
+from crowds import Crowd
 from diglot.conditions import tree
 from diglot.model.pages import Window
-from diglot.storage.engine import connect
 from engines import Database
 
 # In the order of their time: what is stored at an instant is not evaluated again at an earlier one.
 ROWS = sorted(spec_data.rows(), key=lambda row: row.now)
-ZONES = sorted({row.zone for row in ROWS})
 # One loop for all rows, since the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,17 +26,6 @@ def name_of(row: spec_data.Row) -> str:
 
 def is_draft(row: spec_data.Row) -> bool:
     return tree.is_draft(canonical.read(row.condition, row.zone))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
-    """Load the population once for each time zone."""
-    people = spec_data.population()
-    async with database.fresh() as url:
-        engine = connect(url)
-        await engine.open()
-        yield {zone: await load(engine, people.contacts, people.lists, zone, people.now) for zone in ZONES}
-        await engine.close()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=name_of)

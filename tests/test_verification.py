@@ -13,6 +13,7 @@ from diglot.conditions import dates
 from diglot.model.contacts import Change
 from diglot.model.figures import Figures
 from diglot.model.segments import Condition, Source
+from diglot.service.current import tick
 from diglot.service.segments import NewSegment, SegmentChange, Segments
 from diglot.service.verification import Verdict, Verification
 from diglot.storage import chunks, figures, membership_log, memberships, segments, workspaces
@@ -285,6 +286,26 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     found = await scene.figures()
     assert (found.verified, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
+
+
+async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
+    """Where it takes more than a minute in which others write, what time did meanwhile is not undone."""
+    world, place = scene.world, await _bits(scene)
+    written: list[int] = []
+
+    class Long(Verification):
+        async def _settle(self, transaction: Transaction, place: Place, verdict: Verdict, now: int) -> None:
+            world.now += 2 * memberships.CLOCKS_AGREE
+            written.append(world.clock())
+            await tick(transaction, place.workspace, written[0])
+            await super()._settle(transaction, place, verdict, now)
+
+    verdict = await Long(world.engines[0], world.clock).verify(place)
+    assert verdict is not None
+    assert not verdict.is_right
+    state = await world.engine.read(lambda tx: workspaces.state(tx, place.workspace))
+    assert state.evaluated_at >= written[0]
+    await world.compare(world.engine)
 
 
 async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:

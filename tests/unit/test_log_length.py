@@ -14,7 +14,7 @@ MANY = Live(1, UTC, statics=frozenset(range(1_000)))
 
 
 def _locked(folded: int, unfolded: int) -> Locked:
-    return Locked(1, 1, 1, 1, 1, 1, 1, 1, 0, folded, unfolded, 1, 0, 0, 1, 0, UTC)
+    return Locked(1, 1, 1, 1, 1, 1, 1, 1, 0, folded, unfolded, 1, 0, 0, 1, 0, UTC, 0)
 
 
 @pytest.mark.parametrize(

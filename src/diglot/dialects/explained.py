@@ -1,20 +1,37 @@
-"""Verdicts -> a condition in a dialect's words, each part with whether it is true of the contact."""
+"""Explanations: which contact a call asks for, and its verdicts as a condition in a dialect's words."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from diglot.conditions import tree
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.verdicts import Bounds, Verdict, bounds_of
-from diglot.dialects import rules
+from diglot.dialects import queries, rules
 from diglot.dialects.answers import encode
+from diglot.dialects.dialect import Call
 from diglot.model.contacts import SUBSCRIBED
 from diglot.model.explanations import Explanation
+from diglot.model.ids import read_id
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class ExplainQuery(msgspec.Struct, frozen=True):
+    """Which contact."""
+
+    contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
+
+
+async def asked(call: Call) -> Explanation:
+    """Explain the contact of the query to whoever asks about the segment of the path."""
+    id_ = read_id(call.path["segment_id"])
+    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
+        contact = queries.name(call.query, "contact")
+    return await call.services.explanations.explain(call.caller, id_, contact)
 
 
 @dataclass(frozen=True, slots=True)

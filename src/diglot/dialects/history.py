@@ -1,9 +1,9 @@
-"""What both dialects read and say of the past: `as_of`, `after`, and which change an answer knows last.
+"""What both dialects read and say of the past: `as_of`, and which change an answer knows last.
 
 A count of now says when it is true, and which revision of a segment's condition it is of.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, UnsetType
@@ -19,27 +19,15 @@ from diglot.model.pages import CountedPage, MemberPage, Page, PastPage
 from diglot.model.segments import Segment
 
 HEADER: Final = "Diglot-As-Of"
-DEFAULT_CHANGES: Final = 100
-MOST_CHANGES: Final = 1_000
 _HEADER: Final = HEADER.lower().encode()
 AsOfQuery = Annotated[
     str,
     Meta(
         description="Who was a member then: at an instant, or after the change of a sequence number (an "
-        f"extension). Every page says in `{HEADER}` which change it knows last: pages asked for as of that "
+        "extension). Answers cut instants short: what a change left is had by its number, not by its time. "
+        f"Every page says in `{HEADER}` which change it knows last: pages asked for as of that "
         "number are of one state, whatever is written meanwhile."
     ),
-]
-AfterQuery = Annotated[
-    int,
-    Meta(
-        ge=0,
-        description="Changes after this sequence number; without it, from the beginning of the history.",
-    ),
-]
-LimitQuery = Annotated[
-    int,
-    Meta(ge=1, description=f"Changes to return; more than {MOST_CHANGES} is read as {MOST_CHANGES}."),
 ]
 _Number = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 OfPast = _Number | UnsetType
@@ -57,12 +45,6 @@ def read_as_of(call: Call) -> AsOf | None:
     if found is None:
         raise Invalid.at(("as_of",), "Expected an instant or a sequence number")
     return AtInstant(found.instant(call.caller.zone))
-
-
-def read_after(query: Mapping[str, str]) -> tuple[int | None, int]:
-    """Return after which change a query asks, None for the beginning, and for how many."""
-    after = integer(query, "after", 0, least=0, most=MOST_OFFSET) if "after" in query else None
-    return after, integer(query, "limit", DEFAULT_CHANGES, least=1, most=MOST_CHANGES)
 
 
 def tell(call: Call, page: MemberPage[Any] | PastPage[Any]) -> None:

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions.verdicts import Verdict
 from diglot.model.contacts import Contact
+from diglot.model.history import Moment
 from diglot.model.segments import Segment
 
 
@@ -22,6 +23,6 @@ class Explanation:
     lists: tuple[str, ...]
     is_member: bool
     verdict: Verdict | None
-    entered: tuple[int, str] | None
+    entered: Moment | None
     as_of: int
     zone: ZoneInfo

@@ -7,6 +7,7 @@ that move with time alone are evaluated each time.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 from diglot.conditions import tree
@@ -17,7 +18,7 @@ from diglot.storage.membership import Relation
 from diglot.storage.workspaces import State
 
 MOST: Final = 50_000
-_Key = tuple[int, int, str, str]
+_Key = tuple[int, int, str, bytes]
 
 
 @dataclass(slots=True)
@@ -68,4 +69,6 @@ def _key(relation: Relation, state: State) -> _Key | None:
     if edges_of(node):
         return None
     members = f"{relation.stored.segment} " if relation.narrow is not None and relation.stored else ""
-    return relation.workspace, state.version, relation.zone.key, members + tree.encode(node)
+    # Of a condition with thousands of values no copy is kept for each state that it is counted in.
+    asked = sha256(f"{members}{tree.encode(node)}".encode()).digest()
+    return relation.workspace, state.version, relation.zone.key, asked

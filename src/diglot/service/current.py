@@ -64,14 +64,13 @@ class Current:
 async def current(transaction: Transaction, workspace: int, locked: Locked, now: int) -> Current:
     """Bring the clock of a locked workspace to now, before anything is written that moves memberships.
 
-    It stays where it is when it is a little ahead of this process's.
+    It stays where it is when it is a little ahead of this process's, or when whoever came in between set it.
     """
     known = await live_now(transaction, workspace, locked)
     if locked.evaluated_at < now:
         locked = await _advance(transaction, workspace, known, now)
-    elif is_set_back(locked.evaluated_at, now):
-        await _set_back(Current(transaction, workspace, known, now, locked, now))
-        locked = await workspaces.lock(transaction, workspace, moves=False)
+    elif is_set_back(locked.evaluated_at, now + locked.waited):
+        locked = await _set_back(transaction, workspace, known, now)
     return Current(transaction, workspace, known, locked.evaluated_at, locked, now)
 
 
@@ -89,14 +88,19 @@ async def live_now(transaction: Transaction, workspace: int, locked: Locked) -> 
     return await live(transaction, workspace, locked.segments_version, locked.zone)
 
 
-async def _set_back(one: Current) -> None:
+async def _set_back(transaction: Transaction, workspace: int, known: Live, now: int) -> Locked:
     """Evaluate what time moves at an instant that is earlier than the clock was: it had been ahead."""
-    moved = frozenset[int]().union(*one.live.by_edge.values())
-    await store_all(one, moved, Moment(one.at, Cause.TIME))
+    locked = await workspaces.lock(transaction, workspace, moves=False)
+    # An earlier part of the transaction may have done it.
+    if not is_set_back(locked.evaluated_at, now):
+        return locked
+    one = Current(transaction, workspace, known, now, locked, now)
+    moved = frozenset[int]().union(*known.by_edge.values())
+    await store_all(one, moved, Moment(now, Cause.TIME))
     changes = await next_changes(one, moved)
-    await memberships.set_next(one.transaction, one.workspace, changes)
-    first = min(changes.values(), default=NEVER)
-    await workspaces.set_evaluated(one.transaction, one.workspace, one.at, first)
+    await memberships.set_next(transaction, workspace, changes)
+    await workspaces.set_evaluated(transaction, workspace, now, min(changes.values(), default=NEVER))
+    return await workspaces.lock(transaction, workspace, moves=False)
 
 
 async def _advance(transaction: Transaction, workspace: int, known: Live, now: int) -> Locked:

@@ -38,11 +38,11 @@ class Events:
 
         An order that was told before is answered with what was told first, and moves nothing.
         """
-        now = self.clock()
-        happened_at = _instant(new, now)
 
         async def work(transaction: Transaction) -> Told:
-            return await _Telling(transaction, caller.workspace, new, happened_at, now).told(who)
+            # Not before: it may have waited long for its turn, and the clock would seem to be set back.
+            now = self.clock()
+            return await _Telling(transaction, caller.workspace, new, _instant(new, now), now).told(who)
 
         return await self.engine.write(work)
 

@@ -7,6 +7,7 @@ from diglot.conditions.verdicts import Verdict, judge
 from diglot.errors import NotFound
 from diglot.model.contacts import Contact
 from diglot.model.explanations import Explanation
+from diglot.model.history import Moment
 from diglot.model.ids import read_id
 from diglot.model.segments import Segment, SegmentType
 from diglot.model.subjects import subject_of
@@ -30,7 +31,7 @@ class _Seen:
     contact: Contact
     lists: tuple[str, ...]
     is_member: bool
-    entered: tuple[int, str] | None
+    entered: Moment | None
     at: int
 
 
@@ -60,12 +61,12 @@ class Explanations:
         self, transaction: Transaction, caller: Caller, segment_id: str | None, named: str
     ) -> _Seen:
         workspace = caller.workspace
-        segment, state = found = await segment_with_state(transaction, caller, segment_id)
+        segment, state = await segment_with_state(transaction, caller, segment_id)
         contact = await _contact(transaction, workspace, named)
         at = membership.read_at(state, self.clock())
         relation = Relation.of(workspace, segment, at, state)
         is_member = await membership.has(transaction, relation, contact.pk)
-        entered = await _entered(transaction, workspace, found, contact) if is_member else None
+        entered = await entered_at(transaction, workspace, segment, contact.pk, state) if is_member else None
         lists: tuple[str, ...] = ()
         if "lists" in tree.fields_of(segment.condition.tree):
             lists = tuple(one.id for one in await contacts.lists_of(transaction, workspace, contact.pk))
@@ -87,12 +88,3 @@ def _verdict(seen: _Seen) -> Verdict | None:
         return None
     subject = subject_of(seen.contact, seen.lists, seen.state.zone)
     return judge(seen.segment.condition.tree, subject, seen.at, seen.state.zone)
-
-
-async def _entered(
-    transaction: Transaction, workspace: int, found: tuple[Segment, State], contact: Contact
-) -> tuple[int, str] | None:
-    """Return when a member came into a segment (microseconds), and by what, where that is known."""
-    segment, state = found
-    moment = await entered_at(transaction, workspace, segment, contact.pk, state)
-    return None if moment is None else (moment.at, moment.cause.value)

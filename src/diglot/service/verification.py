@@ -87,7 +87,8 @@ class Verification:
         await verifications.add(transaction, place.workspace, verified=1)
         if not verdict.is_right:
             memberships.distrust(transaction)
-            here = await current(transaction, place.workspace, locked, now)
+            # The look may have taken long: by its beginning the clock would seem to be set back.
+            here = await current(transaction, place.workspace, locked, self.clock())
             await _repair(here, place.segment, verdict)
 
 

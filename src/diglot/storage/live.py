@@ -23,28 +23,37 @@ from diglot.model.segments import SegmentType
 from diglot.model.subjects import PLAIN, subject_of
 from diglot.model.webhooks import Group
 from diglot.storage.engine import Transaction
+from diglot.storage.remembered import recall, remember
 from diglot.storage.statement import Statement
-from diglot.storage.tables import lists, segments
+from diglot.storage.tables import lists, segments, workspaces
 
-# Conditions in one generated function, and functions for sets of them, remembered for a workspace.
+# Conditions in one generated function, and sets of segments with functions of their own, remembered for a
+# workspace.
 MOST_IN_ONE: Final = 1_000
 MOST_FUNCTIONS: Final = 256
+# Generating a condition takes as long as asking it of so many contacts, or longer.
+REPAID: Final = 1_000
+# Segments that a process remembers of all workspaces together.
+MOST_SEGMENTS: Final = 20_000
 _REMEMBERED: Final = "live segments"
 LISTS: Final = "lists"
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
-_c = segments.c
+_c, _w = segments.c, workspaces.c
 _EVERY = Statement(
     select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id)
     .join(lists, and_(lists.c.workspace == _c.workspace, lists.c.list == _c.list), isouter=True)
     .where(_c.workspace == bindparam("workspace"))
     .order_by(_c.segment)
 )
+# With the version that they are of: who asks may know an older one, of before its own transaction wrote some.
 _NEXTS = Statement(
-    select(_c.segment, _c.next_change_at).where(
-        _c.workspace == bindparam("workspace"), _c.next_change_at < NEVER
+    select(_w.clock_version, _c.segment, _c.next_change_at)
+    .join_from(
+        workspaces, segments, and_(_c.workspace == _w.workspace, _c.next_change_at < NEVER), isouter=True
     )
+    .where(_w.workspace == bindparam("workspace"))
 )
 
 
@@ -77,6 +86,9 @@ class Live:
     nexts: Nexts = field(default_factory=lambda: Nexts(-1, {}, {}))
     _affected: OrderedDict[frozenset[str], frozenset[int]] = field(default_factory=OrderedDict)
     _functions: OrderedDict[frozenset[int], Sequence[Evaluate]] = field(default_factory=OrderedDict)
+    _asked: OrderedDict[frozenset[int], int] = field(default_factory=OrderedDict)
+    # How many conditions were generated for sets.
+    _generated: int = 0
 
     @cached_property
     def by_field(self) -> Mapping[str, frozenset[int]]:
@@ -125,7 +137,12 @@ class Live:
         """Return which of the segments a contact is in at an instant, in ascending order."""
         if subject is None or not numbers:
             return []
-        first, *others = self._function(numbers)
+        functions = self._functions.get(numbers)
+        if functions is None:
+            if not self._pays(numbers):
+                return [number for number in self.met(self.everything, subject, at) if number in numbers]
+            functions = self._generate(numbers)
+        first, *others = functions
         found = first(subject, at)
         for function in others:
             found += function(subject, at)
@@ -145,15 +162,31 @@ class Live:
         value = _decode(contact.attributes).get(key)
         return Attribute(value, self.zone).instant if isinstance(value, str) else None
 
-    def _function(self, numbers: frozenset[int]) -> Sequence[Evaluate]:
-        found = self._functions.get(numbers)
-        if found is None:
-            ordered = sorted(numbers)
-            parts = [ordered[first : first + MOST_IN_ONE] for first in range(0, len(ordered), MOST_IN_ONE)]
-            found = [generate({number: self.nodes[number] for number in part}, self.zone) for part in parts]
-            self._functions[numbers] = found
-            while len(self._functions) > MOST_FUNCTIONS:
-                self._functions.popitem(last=False)
+    def _pays(self, numbers: frozenset[int]) -> bool:
+        """Tell whether a set of segments is to have a function of its own; it is asked for now.
+
+        Contacts of one write may differ in so many ways that each asks for another set. When as much was
+        generated as for all segments, a set has to be asked for so often that it pays beside asking all.
+        """
+        few, all_ = len(numbers), len(self.nodes)
+        if few == all_ or self._generated + few <= all_:
+            return True
+        asked = self._asked[numbers] = self._asked.get(numbers, 0) + 1
+        while len(self._asked) > MOST_FUNCTIONS:
+            self._asked.popitem(last=False)
+        return asked * (all_ - few) >= REPAID * few
+
+    def _generate(self, numbers: frozenset[int]) -> Sequence[Evaluate]:
+        ordered = sorted(numbers)
+        parts = [ordered[first : first + MOST_IN_ONE] for first in range(0, len(ordered), MOST_IN_ONE)]
+        found = [generate({number: self.nodes[number] for number in part}, self.zone) for part in parts]
+        self._functions[numbers] = found
+        if numbers != self.everything:
+            self._generated += len(numbers)
+        while len(self._functions) > MOST_FUNCTIONS:
+            oldest, function = self._functions.popitem(last=False)
+            if oldest == self.everything:
+                self._functions[oldest] = function
         return found
 
 
@@ -175,10 +208,11 @@ def _other(was: Mapping[str, Any], is_: Mapping[str, Any], key: str) -> bool:
 
 async def live(transaction: Transaction, workspace: int, version: int, zone: ZoneInfo) -> Live:
     """Return the live segments of a workspace whose segments have a version."""
-    kept: dict[int, Live] = transaction.memory.setdefault(_REMEMBERED, {})
-    found = kept.get(workspace)
+    kept: OrderedDict[int, Live] = transaction.memory.setdefault(_REMEMBERED, OrderedDict())
+    found = recall(kept, workspace)
     if found is None or found.version != version or found.zone != zone:
-        found = kept[workspace] = await _load(transaction, workspace, version, zone)
+        found = await _load(transaction, workspace, version, zone)
+        remember(kept, workspace, found, lambda one: len(one.kept) + 1, MOST_SEGMENTS)
     return found
 
 
@@ -215,13 +249,13 @@ async def _load(transaction: Transaction, workspace: int, version: int, zone: Zo
 
 
 async def nexts(transaction: Transaction, workspace: int, live: Live, clock_version: int) -> Nexts:
-    """Return when the live segments can change by time alone, at a version of the clock."""
+    """Return when the live segments can change by time alone, at a version of the clock or as it is now."""
     if live.nexts.version != clock_version:
         rows = await transaction.rows(_NEXTS, {"workspace": workspace})
-        by_segment = {row[0]: row[1] for row in rows}
+        by_segment = {number: at for _, number, at in rows if number is not None}
         highest = {
             edge: max(by_segment.get(number, NEVER) for number in numbers)
             for edge, numbers in live.by_edge.items()
         }
-        live.nexts = Nexts(clock_version, by_segment, highest)
+        live.nexts = Nexts(rows[0][0], by_segment, highest)
     return live.nexts

@@ -1,6 +1,7 @@
 """Memberships that are kept current: what chunks and the log since them say of a segment together."""
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from diglot.storage.chunks import chunk_of
 from diglot.storage.engine import Transaction
 from diglot.storage.live import Live
 from diglot.storage.overlay import Net, Overlay, chunks_of
+from diglot.storage.remembered import remember
 from diglot.storage.tables import segments
 from diglot.storage.tables import workspaces as workspace_rows
 from diglot.storage.workspaces import Locked, State
@@ -32,6 +34,8 @@ MOVED_BY_A_CHANGE: Final = 8
 CLOCKS_AGREE: Final = 60_000_000
 # Their chunks are in memory together.
 _FOLDED_AT_ONCE: Final = 64
+# Net changes of segments that a process remembers of all workspaces together.
+MOST_NETS: Final = 100_000
 _UNSURE: Final = "overlays of writers"
 _OVERLAYS: Final = "overlays"
 
@@ -223,8 +227,7 @@ def known(transaction: Transaction, workspace: int, folded: int, logged: int) ->
     """Return the overlay of the entries after one up to another where this process has it."""
     if folded == logged:
         return Overlay(folded, logged)
-    kept: dict[int, Overlay] = transaction.memory.setdefault(_OVERLAYS, {})
-    found = kept.get(workspace)
+    found = _overlays(transaction, _OVERLAYS).get(workspace)
     return found if found is not None and (found.folded, found.logged) == (folded, logged) else None
 
 
@@ -234,10 +237,15 @@ async def overlay(transaction: Transaction, workspace: int, state: State) -> Ove
     if found is not None:
         return found
     # What a transaction that writes sees may be undone: it is gone on with only where the log still holds it.
-    kept: dict[int, Overlay] = transaction.memory.setdefault(_UNSURE if transaction.writes else _OVERLAYS, {})
+    kept = _overlays(transaction, _UNSURE if transaction.writes else _OVERLAYS)
     found = await read(transaction, workspace, state, kept.get(workspace))
     if transaction.writes or _newer(found, kept.get(workspace)):
-        kept[workspace] = found
+        remember(kept, workspace, found, lambda one: len(one.nets) + 1, MOST_NETS)
+    return found
+
+
+def _overlays(transaction: Transaction, which: str) -> OrderedDict[int, Overlay]:
+    found: OrderedDict[int, Overlay] = transaction.memory.setdefault(which, OrderedDict())
     return found
 
 
@@ -260,7 +268,7 @@ async def read(transaction: Transaction, workspace: int, state: State, base: Ove
 
 def distrust(transaction: Transaction) -> None:
     """Forget what this process remembers of logs: they are read again."""
-    transaction.memory.update({_OVERLAYS: {}, _UNSURE: {}})
+    transaction.memory.update({_OVERLAYS: OrderedDict(), _UNSURE: OrderedDict()})
 
 
 def _newer(found: Overlay, kept: Overlay | None) -> bool:

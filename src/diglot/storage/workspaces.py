@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -130,7 +131,10 @@ class SignsIn:
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A workspace locked until the end of the transaction, with the first of each key taken."""
+    """A workspace locked until the end of the transaction, with the first of each key taken.
+
+    `waited` is how long others held it meanwhile, in microseconds.
+    """
 
     pk: int
     segment: int
@@ -149,6 +153,7 @@ class Locked:
     clock_version: int
     webhooks: int
     zone: ZoneInfo
+    waited: int
 
 
 def _workspace(row: Sequence[object]) -> Workspace:
@@ -269,12 +274,13 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, entries)
     asked = {"in_workspace": workspace, "contacts": contacts, "versions": int(moves), "now": now}
     asked["changes"] = changes
+    began = monotonic()
     row = await transaction.row(_TAKE, asked | dict(zip(_TAKEN, taken, strict=True)))
     assert row is not None
-    return _locked(row, taken)
+    return _locked(row, taken, round((monotonic() - began) * 1_000_000))
 
 
-def _locked(row: Sequence[Any], taken: Sequence[int]) -> Locked:
+def _locked(row: Sequence[Any], taken: Sequence[int], waited: int) -> Locked:
     following = row[: len(taken)]
     first = (next_ - number for next_, number in zip(following, taken, strict=True))
     pk, segment, list_, tag, event, webhook, delivery, entry = first
@@ -284,7 +290,7 @@ def _locked(row: Sequence[Any], taken: Sequence[int]) -> Locked:
         *(pk, segment, list_, tag, event, webhook, delivery, entry),
         *(contact_count, folded, unfolded, version),
         *(evaluated_at, next_change_at, clock_version),
-        *(webhook_count, ZoneInfo(zone)),
+        *(webhook_count, ZoneInfo(zone), waited),
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,11 @@ CONTACT = (
     "engagement_score, created_at, updated_at, lead_score, total_opens, total_clicks, total_orders, "
     "total_spent, last_opened_at, last_clicked_at, last_emailed_at, as_sent"
 )
-SEGMENT = "id, name, description, type, source, last_calculated_at, created_at, updated_at, revision"
+SEGMENT = (
+    "id, name, description, type, source, last_calculated_at, created_at, updated_at, "
+    "revision, next_change_at"
+)
+NEVER = 2**62
 KEY = (
     "SELECT k.digest, k.workspace, k.revoked_at, k.scopes, w.contact_count FROM keys k "
     "JOIN workspaces w ON w.workspace = k.workspace WHERE k.handle = {}"
@@ -86,7 +91,7 @@ def prefixed(uuid: str) -> str:
 
 
 def misar_segment(row: Any) -> bytes:
-    id_, name, description, kind, source, calculated, created, updated, _ = row
+    id_, name, description, kind, source, calculated, created, updated, revision, next_change = row
     data = {
         "id": prefixed(id_),
         "name": name,
@@ -97,18 +102,23 @@ def misar_segment(row: Any) -> bytes:
         "last_calculated_at": seconds(calculated),
         "created_at": seconds(created),
         "updated_at": seconds(updated),
+        "count_as_of": seconds(time.time_ns() // 1000),
+        "revision": revision,
+        "next_change_at": seconds(next_change if next_change < NEVER else None),
     }
     return ENCODE({"success": True, "data": data})
 
 
 def topmail_segment(row: Any) -> bytes:
-    id_, name, _, _, source, _, created, updated, _ = row
+    id_, name, _, _, source, _, created, updated, revision, next_change = row
     data = {
         "id": id_,
         "name": name,
         "conditions": msgspec.Raw(source.encode()),
         "created_at": milliseconds(created),
         "updated_at": milliseconds(updated),
+        "revision": revision,
+        "next_change_at": milliseconds(next_change if next_change < NEVER else None),
     }
     return ENCODE({"data": data})
 
@@ -175,9 +185,9 @@ def misar_page(rows: list[Any], total: int) -> bytes:
     return ENCODE({"success": True, "data": shown, "contacts": shown, "pagination": pagination})
 
 
-def topmail_page(rows: list[Any], total: int, offset: int = 0) -> bytes:
+def topmail_page(rows: list[Any], total: int, offset: int = 0, **known: Any) -> bytes:
     more = offset + 100 < total
-    pagination = {"total": total, "limit": 100, "offset": offset, "has_more": more}
+    pagination = {"total": total, "limit": 100, "offset": offset, "has_more": more, **known}
     return ENCODE({"data": [topmail_contact(row) for row in rows], "pagination": pagination})
 
 
@@ -192,7 +202,9 @@ async def answer(scope: dict[str, Any]) -> bytes:
         offset = scope["query_string"].decode().rpartition("=")[2]
         key, rows = await DATABASE.reads(digest[:16], MEMBERS, FIRST_KEYS[offset])
         assert key[0] == digest
-        return topmail_page(rows, COUNT, int(offset))
+        # The segment was never changed.
+        as_of = milliseconds(time.time_ns() // 1000)
+        return topmail_page(rows, COUNT, int(offset), count_as_of=as_of, revision=1)
     if "/segments/" in path:
         id_ = path.rpartition("/")[2]
         key, (row,) = await DATABASE.reads(digest[:16], ONE, id_)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 URL = os.environ["BENCH_URL"]
 COUNT = int(os.environ["BENCH_COUNT"])
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+NEVER = 2**62
 engine = create_async_engine(
     URL.replace("postgresql://", "postgresql+asyncpg://").replace("sqlite:///", "sqlite+aiosqlite:///")
 )
@@ -53,6 +54,8 @@ class SegmentRow(Base):
     last_calculated_at: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int] = mapped_column(Integer)
+    next_change_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class ContactRow(Base):
@@ -93,6 +96,9 @@ class MisarSegment(BaseModel):
     last_calculated_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    count_as_of: datetime
+    revision: int
+    next_change_at: datetime | None
 
 
 class MisarSegmentAnswer(BaseModel):
@@ -106,6 +112,8 @@ class TopmailSegment(BaseModel):
     conditions: dict[str, Any]
     created_at: datetime
     updated_at: datetime
+    revision: int
+    next_change_at: datetime | None
 
 
 class TopmailSegmentAnswer(BaseModel):
@@ -221,6 +229,9 @@ async def misar_segment(id_: str, db: Session, workspace_: Workspace) -> MisarSe
         last_calculated_at=when(row.last_calculated_at),
         created_at=at(row.created_at),
         updated_at=at(row.updated_at),
+        count_as_of=datetime.now(UTC),
+        revision=row.revision,
+        next_change_at=when(row.next_change_at if row.next_change_at < NEVER else None),
     )
     return MisarSegmentAnswer(success=True, data=data)
 
@@ -234,6 +245,8 @@ async def topmail_segment(id_: str, db: Session, workspace_: Workspace) -> Topma
         conditions=json.loads(row.source),
         created_at=at(row.created_at),
         updated_at=at(row.updated_at),
+        revision=row.revision,
+        next_change_at=when(row.next_change_at if row.next_change_at < NEVER else None),
     )
     return TopmailSegmentAnswer(data=data)
 

@@ -3,19 +3,11 @@
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from diglot.dialects.history import DEFAULT_CHANGES, AfterQuery, LimitQuery
+from diglot.dialects.changes import ChangesPagination
 from diglot.dialects.marks import named
 from diglot.dialects.misar.wire import ContactId, Count, SegmentId, Time
 from diglot.model.history import Cause
-
-
-class ChangesQuery(msgspec.Struct, frozen=True):
-    """Which changes."""
-
-    after: AfterQuery | UnsetType = UNSET
-    limit: LimitQuery = DEFAULT_CHANGES
 
 
 class MemberChange(msgspec.Struct, frozen=True):
@@ -27,19 +19,6 @@ class MemberChange(msgspec.Struct, frozen=True):
     segment_id: SegmentId
     contact_id: ContactId | None
     change: Annotated[Literal["entered", "left"], named("MembershipChange")]
-
-
-class ChangesPagination(msgspec.Struct, frozen=True):
-    """Every change after `after` up to `through` is among those shown: ask on after `through`.
-
-    `newest` is the last change there is in the workspace, of whatever segment.
-    """
-
-    after: Count
-    through: Count
-    newest: Count
-    limit: Count
-    has_more: bool
 
 
 class ChangesAnswer(msgspec.Struct, frozen=True):

@@ -1,14 +1,14 @@
 """Misar's shapes: trying rules that are not stored. The vendor has no such call."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import named
+from diglot.dialects.dry_runs import CountedRule
+from diglot.dialects.history import Revision
 from diglot.dialects.misar.wire import Contact, Count, Criteria, SegmentTypeWord, Time
 
-RuleObject = Annotated[dict[str, Any], named("Rule")]
 AnySegmentId = Annotated[str, Meta(description="A dynamic segment whose rules these would replace.")]
 
 
@@ -20,14 +20,6 @@ class DryRun(msgspec.Struct, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
     segment_type: SegmentTypeWord | UnsetType = UNSET
-
-
-class CountedRule(msgspec.Struct, frozen=True):
-    """A rule, where it stands in the body, and how many contacts it alone is true of."""
-
-    path: Annotated[str, Meta(examples=["filter_criteria.rules.0"])]
-    rule: RuleObject
-    count: Count
 
 
 class DryRunData(msgspec.Struct, frozen=True):
@@ -45,7 +37,7 @@ class DryRunData(msgspec.Struct, frozen=True):
     sample: list[Contact]
     entering_sample: list[Contact] | None
     leaving_sample: list[Contact] | None
-    revision: Count | None
+    revision: Revision | None
     as_of: Time
 
 

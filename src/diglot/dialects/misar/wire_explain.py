@@ -3,19 +3,13 @@
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
+from diglot.dialects.history import Revision
 from diglot.dialects.marks import named
-from diglot.dialects.misar.wire import ContactId, Count, SegmentId, SegmentTypeWord, Time
+from diglot.dialects.misar.wire import ContactId, SegmentId, SegmentTypeWord, Time
+from diglot.model.history import Cause
 
 ExplainedCriteria = Annotated[msgspec.Raw, named("ExplainedGroup")]
-CauseWord = Annotated[str, named("Cause")]
-
-
-class ExplainQuery(msgspec.Struct, frozen=True):
-    """Which contact."""
-
-    contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -31,8 +25,8 @@ class Explained(msgspec.Struct, frozen=True):
     is_member: bool
     filter_criteria: ExplainedCriteria | None
     entered_at: Time | None
-    cause: CauseWord | None
-    revision: Count
+    cause: Cause | None
+    revision: Revision
     as_of: Time
 
 

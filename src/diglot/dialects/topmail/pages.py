@@ -31,5 +31,10 @@ def shown_to_members(window: Window, page: CountedPage[Any] | PastPage[Any]) -> 
     return wire.MembersPagination(total, window.limit, window.offset, more, *known)
 
 
+def shown_to_all(window: Window, total: int) -> wire.MembersPagination:
+    """Return the same where no list was asked for: of all contacts there is no revision."""
+    return wire.MembersPagination(total, window.limit, window.offset, _has_more(window, total))
+
+
 def _has_more(window: Window, total: int) -> bool:
     return window.offset + window.limit < total

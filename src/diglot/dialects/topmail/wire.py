@@ -34,7 +34,8 @@ class MembersPagination(Pagination, frozen=True):
     """Where a window stands among the members of a segment; of the past, how many are deleted since.
 
     The fields after `has_more` are an extension: when the total is true, of which revision of the conditions,
-    which a list that is filled by hand has not.
+    which a list that is filled by hand has not. Where neither a segment nor a list is asked for, they are not
+    there.
     """
 
     count_as_of: Ours[Time] | UnsetType = UNSET
@@ -185,7 +186,7 @@ class ContactListAnswer(msgspec.Struct, frozen=True):
 
 
 class SegmentContactsAnswer(msgspec.Struct, frozen=True):
-    """A window of the contacts of a segment, or on a list."""
+    """A window of the contacts of a segment, on a list, or of all."""
 
     data: list[Contact]
     pagination: MembersPagination

@@ -1,14 +1,14 @@
 """Topmail's shapes: trying conditions that are not stored. The vendor has no such call."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import named
+from diglot.dialects.dry_runs import CountedRule
+from diglot.dialects.history import Revision
 from diglot.dialects.topmail.wire import Conditions, Contact, Count, Name, Time
 
-RuleObject = Annotated[dict[str, Any], named("Rule")]
 AnySegmentId = Annotated[str, Meta(description="A dynamic segment whose conditions these would replace.")]
 
 
@@ -21,14 +21,6 @@ class DryRun(msgspec.Struct, frozen=True):
     conditions: Conditions | UnsetType = UNSET
     segment_id: AnySegmentId | UnsetType = UNSET
     name: Name | UnsetType = UNSET
-
-
-class CountedRule(msgspec.Struct, frozen=True):
-    """A rule, where it stands in the body, and how many contacts it alone is true of."""
-
-    path: Annotated[str, Meta(examples=["conditions.rules.0"])]
-    rule: RuleObject
-    count: Count
 
 
 class DryRunData(msgspec.Struct, frozen=True):
@@ -46,7 +38,7 @@ class DryRunData(msgspec.Struct, frozen=True):
     sample: list[Contact]
     entering_sample: list[Contact] | None
     leaving_sample: list[Contact] | None
-    revision: Count | None
+    revision: Revision | None
     as_of: Time
 
 

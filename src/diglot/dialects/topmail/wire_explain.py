@@ -3,20 +3,14 @@
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
+from diglot.dialects.history import Revision
 from diglot.dialects.marks import named
-from diglot.dialects.topmail.wire import Count, Id, Time
+from diglot.dialects.topmail.wire import Id, Time
+from diglot.model.history import Cause
 
 TypeWord = Annotated[str, named("SegmentType")]
 ExplainedConditions = Annotated[msgspec.Raw, named("ExplainedGroup")]
-CauseWord = Annotated[str, named("Cause")]
-
-
-class ExplainQuery(msgspec.Struct, frozen=True):
-    """Which contact."""
-
-    contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -32,8 +26,8 @@ class Explained(msgspec.Struct, frozen=True):
     is_member: bool
     conditions: ExplainedConditions | None
     entered_at: Time | None
-    cause: CauseWord | None
-    revision: Count
+    cause: Cause | None
+    revision: Revision
     as_of: Time
 
 

@@ -23,7 +23,7 @@ _TAG: Final = "contacts"
 _ONE: Final = "/contacts/{contact_id:str}"
 _ONLY_MEMBERS: Final = (
     "The history says who was a member of a segment, not what contacts were like: "
-    "give segment_id with it, and no status, search or sort"
+    "give segment_id with it, and no id, status, search or sort"
 )
 
 
@@ -41,6 +41,8 @@ _ONLY_MEMBERS: Final = (
 async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnswer:
     query = call.query
     if "id" in query:
+        if "as_of" in query:
+            raise Invalid.at(("as_of",), _ONLY_MEMBERS)
         return await _get(call, query["id"])
     paging = pages.read(query, default=50)
     condition, sort = _condition(query), _sort(query)

@@ -32,14 +32,13 @@ async def dry_run_segment(call: Call) -> wire_dry_run.DryRunAnswer:
 
 
 def _shown(run: DryRun, condition: Condition) -> wire_dry_run.DryRunData:
-    found = counted_rules(run, condition.tree, segment_calls.CRITERIA, WORDS)
     other = run.replaced
     return wire_dry_run.DryRunData(
         total=run.members.count,
         current_total=None if other is None else other.total,
         entering=None if other is None else other.entering.count,
         leaving=None if other is None else other.leaving.count,
-        predicates=[wire_dry_run.CountedRule(*one) for one in found],
+        predicates=counted_rules(run, condition.tree, segment_calls.CRITERIA, WORDS),
         sample=list(map(show.contact, run.members.newest)),
         entering_sample=None if other is None else list(map(show.contact, other.entering.newest)),
         leaving_sample=None if other is None else list(map(show.contact, other.leaving.newest)),

@@ -2,12 +2,11 @@
 
 from typing import Final
 
+from diglot.dialects import changes
 from diglot.dialects.dialect import Call
-from diglot.dialects.history import read_after
 from diglot.dialects.operations import Operation
 from diglot.dialects.topmail import show, wire_changes
 from diglot.model.history import Feed
-from diglot.model.ids import read_id
 
 _TAG: Final = "segments"
 
@@ -19,13 +18,12 @@ _TAG: Final = "segments"
     _TAG,
     "List who entered and left which segments, in order and without gaps (an extension)",
     scope="contacts:read",
-    query=wire_changes.ChangesQuery,
+    query=changes.ChangesQuery,
     answer=wire_changes.ChangesAnswer,
     extension=True,
 ).handled_by
 async def list_changes(call: Call) -> wire_changes.ChangesAnswer:
-    after, limit = read_after(call.query)
-    return _shown(await call.services.changes.of_workspace(call.caller, after, limit), limit)
+    return _shown(*await changes.of_workspace(call))
 
 
 @Operation(
@@ -35,18 +33,15 @@ async def list_changes(call: Call) -> wire_changes.ChangesAnswer:
     _TAG,
     "List who entered and left a segment, in order and without gaps (an extension)",
     scope="contacts:read",
-    query=wire_changes.ChangesQuery,
+    query=changes.ChangesQuery,
     answer=wire_changes.ChangesAnswer,
     extension=True,
 ).handled_by
 async def list_segment_changes(call: Call) -> wire_changes.ChangesAnswer:
-    id_ = read_id(call.path["segment_id"])
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        after, limit = read_after(call.query)
-    return _shown(await call.services.changes.of_segment(call.caller, id_, after, limit), limit)
+    return _shown(*await changes.of_segment(call))
 
 
-def _shown(feed: Feed, limit: int) -> wire_changes.ChangesAnswer:
+def _shown(feed: Feed, pagination: changes.ChangesPagination) -> wire_changes.ChangesAnswer:
     shown = [
         wire_changes.MemberChange(
             sequence=one.number,
@@ -58,8 +53,6 @@ def _shown(feed: Feed, limit: int) -> wire_changes.ChangesAnswer:
         )
         for one in feed.moves
     ]
-    more = feed.through < feed.newest
-    pagination = wire_changes.ChangesPagination(feed.after, feed.through, feed.newest, limit, more)
     return wire_changes.ChangesAnswer(data=shown, pagination=pagination)
 
 

@@ -23,18 +23,20 @@ _CONTAINERS: Final = ("attributes",)
     "List contacts, newest first",
     scope="contacts:read",
     query=wire.ContactQuery,
-    answer=wire.ContactListAnswer,
+    answer=wire.SegmentContactsAnswer,
 ).handled_by
-async def list_contacts(call: Call) -> wire.ContactListAnswer:
+async def list_contacts(call: Call) -> wire.SegmentContactsAnswer:
     query = call.query
     condition = _condition(query)
     window = pages.read(query)
     if "list_id" in query:
         id_ = read_id(query["list_id"])
         page = await call.services.lists.members(call.caller, id_, window, condition)
+        pagination = pages.shown_to_members(window, page)
     else:
         page = await call.services.contacts.page(call.caller, window, condition)
-    return wire.ContactListAnswer([show.contact(one) for one in page.items], pages.shown(window, page.total))
+        pagination = pages.shown_to_all(window, page.total)
+    return wire.SegmentContactsAnswer([show.contact(one) for one in page.items], pagination)
 
 
 def _condition(query: dict[str, str]) -> tree.Node | None:

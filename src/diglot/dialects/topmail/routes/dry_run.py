@@ -53,14 +53,13 @@ async def _read(call: Call) -> tuple[Condition, str | None]:
 
 
 def _shown(run: DryRun, condition: Condition) -> wire_dry_run.DryRunData:
-    found = counted_rules(run, condition.tree, _CONDITIONS, WORDS)
     other = run.replaced
     return wire_dry_run.DryRunData(
         total=run.members.count,
         current_total=None if other is None else other.total,
         entering=None if other is None else other.entering.count,
         leaving=None if other is None else other.leaving.count,
-        predicates=[wire_dry_run.CountedRule(*one) for one in found],
+        predicates=counted_rules(run, condition.tree, _CONDITIONS, WORDS),
         sample=list(map(show.contact, run.members.newest)),
         entering_sample=None if other is None else list(map(show.contact, other.entering.newest)),
         leaving_sample=None if other is None else list(map(show.contact, other.leaving.newest)),

@@ -2,14 +2,13 @@
 
 from typing import Final
 
-from diglot.dialects import explained, queries
+from diglot.dialects import explained
 from diglot.dialects.dialect import Call
 from diglot.dialects.numbers import in_milliseconds
 from diglot.dialects.operations import Operation
 from diglot.dialects.topmail import show, wire_explain
 from diglot.dialects.topmail.conditions import WORDS
 from diglot.model.explanations import Explanation
-from diglot.model.ids import read_id
 
 
 @Operation(
@@ -19,20 +18,15 @@ from diglot.model.ids import read_id
     "segments",
     "Tell whether a contact is a member now, and what each rule says of it (an extension)",
     scope="contacts:read",
-    query=wire_explain.ExplainQuery,
+    query=explained.ExplainQuery,
     answer=wire_explain.ExplainAnswer,
     extension=True,
 ).handled_by
 async def explain_segment(call: Call) -> wire_explain.ExplainAnswer:
-    id_ = read_id(call.path["segment_id"])
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        contact = queries.name(call.query, "contact")
-    found = await call.services.explanations.explain(call.caller, id_, contact)
-    return wire_explain.ExplainAnswer(_shown(found))
+    return wire_explain.ExplainAnswer(_shown(await explained.asked(call)))
 
 
 def _shown(one: Explanation) -> wire_explain.Explained:
-    entered_at, cause = one.entered or (None, None)
     return wire_explain.Explained(
         segment_id=one.segment.id,
         contact_id=one.contact.id,
@@ -41,8 +35,8 @@ def _shown(one: Explanation) -> wire_explain.Explained:
         conditions=explained.condition(
             one, explained.Shown(WORDS, show.contact(one.contact), in_milliseconds)
         ),
-        entered_at=in_milliseconds(entered_at),
-        cause=cause,
+        entered_at=None if one.entered is None else show.time(one.entered.at),
+        cause=None if one.entered is None else one.entered.cause,
         revision=one.segment.revision,
         as_of=show.time(one.as_of),
     )

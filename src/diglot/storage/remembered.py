@@ -1,0 +1,28 @@
+"""What a process remembers of workspaces: of those that were asked for last, as much as there is room for."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def recall(kept: OrderedDict[int, T], workspace: int) -> T | None:
+    """Return what is remembered of a workspace; others are forgotten before it now."""
+    # Another thread may forget it meanwhile.
+    with suppress(KeyError):
+        kept.move_to_end(workspace)
+    return kept.get(workspace)
+
+
+def remember(
+    kept: OrderedDict[int, T], workspace: int, found: T, weight: Callable[[T], int], most: int
+) -> None:
+    """Remember something of a workspace, and forget others while all together weigh more than so much."""
+    kept[workspace] = found
+    # Other threads may forget some meanwhile.
+    with suppress(KeyError):
+        kept.move_to_end(workspace)
+        while len(kept) > 1 and sum(weight(one) for one in list(kept.values())) > most:
+            kept.popitem(last=False)
