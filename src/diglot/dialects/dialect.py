@@ -61,6 +61,9 @@ class Dialect:
     schemes: dict[str, Any]
     schemas: dict[str, Any]
     description: str
+    # Where the document is served, as JSON and as YAML.
+    json_at: str
+    yaml_at: str
     # Whether a person who is signed in may call it without a key.
     sessions: bool = False
 

@@ -56,4 +56,6 @@ MISAR: Final = Dialect(
     schemas=condition_schemas("FilterCriteria", "Rule", WORDS) | explained_schemas(WORDS),
     message=message,
     description="The audience API of MisarMail, served by Diglot.",
+    json_at="/mail/openapi.json",
+    yaml_at="/mail/openapi.yaml",
 )
