@@ -544,7 +544,7 @@ def curl(line: str) -> httpx.Response:
 
 
 def test_demo(tmp_path: Path) -> None:
-    """It prints a key and a curl line for each dialect; both lines answer with what was made."""
+    """It prints a key and a curl line for each dialect, which both answer, and where all calls are shown."""
     with served(tmp_path, "demo", "--port", "0") as server:
         summary = f"{COUNT:,} contacts and {len(SEGMENTS)} segments in diglot-demo.db"
         assert server.printed[0].startswith(summary)
@@ -554,6 +554,8 @@ def test_demo(tmp_path: Path) -> None:
         misar, topmail = (answer.json() for answer in answers)
         assert misar["data"]["pagination"]["total"] == len(SEGMENTS)
         assert 0 < topmail["pagination"]["total"] < COUNT
+        (shown,) = (line.rpartition(" ")[2] for line in server.printed if line.endswith("/docs"))
+        assert httpx.get(shown).status_code == 200
         assert server.stop()[0] == 0
 
 
@@ -565,7 +567,7 @@ def test_demo_is_made_once(diglot: Diglot) -> None:
     assert ", made in " in first.out.splitlines()[0]
     assert second.out.splitlines()[0].endswith(", as they were")
     assert first.out.splitlines()[1:] == second.out.splitlines()[1:]
-    assert first.out.count("http://127.0.0.1:18080/") == 2
+    assert first.out.count("http://127.0.0.1:18080/") == 3
     kept = Path("diglot-demo.keys")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert set(json.loads(kept.read_text()).values()) == set(re.findall(r"key: (\S+)", first.out))
