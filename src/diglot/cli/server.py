@@ -28,6 +28,7 @@ from diglot.settings import Settings, to_environment
 # After this a worker that does not end is killed, so that a stop always ends.
 STOP_SECONDS: Final = 15
 _START_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.002
 _STOP: Final = (signal.SIGTERM,)
 _ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
 _LOGGING: Final = {
@@ -96,6 +97,21 @@ class _Announcing(MPServer):
         """Start the workers, then wait for their first answer beside them."""
         super().startup(*arguments)  # type: ignore[no-untyped-call]
         threading.Thread(target=self._wait, daemon=True).start()
+
+    def _stop_workers(self) -> None:
+        """Stop the workers, and wait until each is known to have ended.
+
+        Granian looks once: a worker of which another thread is just learning that it ended seems alive to it,
+        and it says that it refused to stop.
+        """
+        for worker in self.wrks:
+            worker.terminate()  # type: ignore[no-untyped-call]
+        until = time.monotonic() + STOP_SECONDS
+        for worker in self.wrks:
+            while worker.inner.exitcode is None and time.monotonic() < until:
+                worker.inner.join(_LOOK_SECONDS)
+                time.sleep(_LOOK_SECONDS)
+        super()._stop_workers()  # type: ignore[no-untyped-call]
 
     def _wait(self) -> None:
         until = time.monotonic() + _START_SECONDS
