@@ -492,6 +492,18 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         assert server.stop()[0] == 0
 
 
+def test_ctrl_c_is_for_the_first_process(tmp_path: Path) -> None:
+    """A terminal sends it to every process: the workers go on until the first one tells them."""
+    with served(tmp_path, "serve", "--port", "0") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        workers = children.read_text().split()
+        for worker in workers:
+            os.kill(int(worker), signal.SIGINT)
+        assert server.statuses("/api/v1/segments", "tm_live_x") == {401}
+        assert children.read_text().split() == workers
+        assert server.stop(signal.SIGINT)[0] == 0
+
+
 def test_a_port_in_use_is_one_line(diglot: Diglot) -> None:
     """Workers share their port; two servers never do."""
     with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:

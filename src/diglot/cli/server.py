@@ -156,14 +156,17 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 def _let_new_workers_stop() -> None:
-    """Have a worker end by the signal to stop until it listens itself.
+    """Have a worker end by the signal to stop until it listens itself, and leave Ctrl+C to the first process.
 
-    What it inherits from the first process would pass over it, and the stop wait for it in vain.
+    What it inherits from the first process would pass over it, and the stop wait for it in vain. Ctrl+C
+    goes to all processes of a terminal: a worker that hears of it twice at once, from there and from the
+    first process, may wait for itself.
     """
 
     def begin() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
 
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOP),
