@@ -5,13 +5,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from guide.blocks import STOPPED, Block
 
-SECONDS: Final = 300
+SECONDS: Final = 600
 # What the pages say, in whose place a test puts an address and a database of its own.
 ADDRESS: Final = "http://127.0.0.1:8000"
 DATABASE: Final = "postgresql://USER:PASSWORD@HOST/NAME"
@@ -79,12 +80,16 @@ class Reader:
             start_new_session=True,
         )
         assert self._server.stdout is not None
+        late = threading.Timer(SECONDS, os.killpg, (self._server.pid, signal.SIGKILL))
+        late.start()
         printed = ""
         for line in self._server.stdout:
             printed += line
             if (found := _SERVES_ON.search(line)) is not None:
+                late.cancel()
                 self.address = found[1]
                 return printed
+        late.cancel()
         raise AssertionError(f"no server began:\n{text}\n{printed}")
 
     @property
