@@ -162,13 +162,13 @@ async def test_the_lines_of_topmails_page(
     status, renamed = await curl(renaming, tmp_path)
     new_name: dict[str, Any] = {"data": segment | {"name": "Top Engaged Subscribers"}}
     assert (status, difference(new_name, renamed)) == (200, None)
-    counted = {"count_as_of": "<rfc3339 ms>", "revision": 1}
+    counted: dict[str, Any] = {"count_as_of": "<rfc3339 ms>", "revision": 1}
     estimate = {"count": 1, "estimated_count": 1, **counted}
     status, estimated = await curl(estimating, tmp_path)
     assert (status, difference({"data": estimate}, estimated)) == (200, None)
     status, page = await curl(paging, tmp_path)
     assert (status, [one["email"] for one in page["data"]]) == (200, ["vip@example.com"])
-    window = {"total": 1, "limit": 50, "offset": 0, "has_more": False}
+    window: dict[str, Any] = {"total": 1, "limit": 50, "offset": 0, "has_more": False}
     assert difference(window | counted, page["pagination"]) is None
     assert await curl(deleting, tmp_path) == (200, {"data": {"success": True}})
     assert (await curl(getting, tmp_path))[0] == 404
