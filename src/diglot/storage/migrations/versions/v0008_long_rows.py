@@ -19,8 +19,14 @@ def upgrade() -> None:
     """Copy the rows into tables with row ids; order and keys stay."""
     if op.get_bind().dialect.name != "sqlite":
         return
-    for name in ("membership_log", "segment_history"):
+    for name, create in (("membership_log", _create_log), ("segment_history", _create_history)):
         op.rename_table(name, name + _ASIDE)
+        create()
+        op.execute(f"INSERT INTO {name} SELECT * FROM {name}{_ASIDE}")
+        op.drop_table(name + _ASIDE)
+
+
+def _create_log() -> None:
     op.create_table(
         "membership_log",
         sa.Column("workspace", sa.Integer(), nullable=False),
@@ -33,6 +39,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
         sa.PrimaryKeyConstraint("workspace", "entry"),
     )
+
+
+def _create_history() -> None:
     op.create_table(
         "segment_history",
         sa.Column("workspace", sa.Integer(), nullable=False),
@@ -45,6 +54,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace", "segment"], ["segments.workspace", "segments.segment"]),
         sa.PrimaryKeyConstraint("workspace", "segment", "last"),
     )
-    for name in ("membership_log", "segment_history"):
-        op.execute(f"INSERT INTO {name} SELECT * FROM {name}{_ASIDE}")
-        op.drop_table(name + _ASIDE)
