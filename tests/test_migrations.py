@@ -76,12 +76,18 @@ async def test_tags_of_contacts_get_their_rows(database: Database) -> None:
             await engine.close()
 
 
-def _first_revision(connection: Connection) -> None:
+def _upgraded(connection: Connection, revision: str) -> MetaData:
+    """Make the tables of a revision, and return them."""
     config = migrate._config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+    command.upgrade(config, revision)
     tables = MetaData()
     tables.reflect(connection)
+    return tables
+
+
+def _first_revision(connection: Connection) -> None:
+    tables = _upgraded(connection, "0001")
     for number in (1, 2, 3):
         row = {"workspace": number, "name": f"w{number}", "time_zone": "UTC", "created_at": 0}
         counters = {"next_pk": 2_000, "next_segment": 1, "next_list": 1}
@@ -140,11 +146,7 @@ async def test_memberships_of_before_are_evaluated_in_the_background(
 
 
 def _third_revision(connection: Connection) -> None:
-    config = migrate._config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0003")
-    tables = MetaData()
-    tables.reflect(connection)
+    tables = _upgraded(connection, "0003")
     row = {"workspace": 1, "name": "one", "time_zone": "UTC", "created_at": 0, "webhook_count": 0}
     counters = {
         "pk": 31,
@@ -217,11 +219,7 @@ async def test_what_happened_before_is_kept(database: Database) -> None:
 
 
 def _seventh_revision(connection: Connection) -> list[Any]:
-    config = migrate._config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0007")
-    tables = MetaData()
-    tables.reflect(connection)
+    tables = _upgraded(connection, "0007")
     row = {"workspace": 1, "name": "one", "time_zone": "UTC", "created_at": 0, "contacts_version": 0}
     row |= {"contact_count": 0, "next_pk": 1, "next_segment": 2, "next_list": 1}
     connection.execute(insert(tables.tables["workspaces"]), row)
