@@ -32,6 +32,7 @@ class Row:
     members: frozenset[str]
     zone: str
     now: datetime
+    basis: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _rows_of(path: Path) -> Iterator[Row]:
         members = frozenset(raw["members"]) if "members" in raw else everyone - frozenset(raw["all_but"])
         zone = raw.get("zone", data.get("zone", DEFAULT_ZONE))
         now = datetime.fromisoformat(raw["now"]) if "now" in raw else population().now
-        yield Row(path.stem, raw["name"], expand(raw["condition"]), members, zone, now)
+        yield Row(path.stem, raw["name"], expand(raw["condition"]), members, zone, now, raw["basis"])
 
 
 @cache

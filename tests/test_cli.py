@@ -492,6 +492,18 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         assert server.stop()[0] == 0
 
 
+def test_ctrl_c_is_for_the_first_process(tmp_path: Path) -> None:
+    """A terminal sends it to every process: the workers go on until the first one tells them."""
+    with served(tmp_path, "serve", "--port", "0") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        workers = children.read_text().split()
+        for worker in workers:
+            os.kill(int(worker), signal.SIGINT)
+        assert server.statuses("/api/v1/segments", "tm_live_x") == {401}
+        assert children.read_text().split() == workers
+        assert server.stop(signal.SIGINT)[0] == 0
+
+
 def test_a_port_in_use_is_one_line(diglot: Diglot) -> None:
     """Workers share their port; two servers never do."""
     with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
@@ -544,7 +556,7 @@ def curl(line: str) -> httpx.Response:
 
 
 def test_demo(tmp_path: Path) -> None:
-    """It prints a key and a curl line for each dialect; both lines answer with what was made."""
+    """It prints a key and a curl line for each dialect, which both answer, and where all calls are shown."""
     with served(tmp_path, "demo", "--port", "0") as server:
         summary = f"{COUNT:,} contacts and {len(SEGMENTS)} segments in diglot-demo.db"
         assert server.printed[0].startswith(summary)
@@ -554,6 +566,8 @@ def test_demo(tmp_path: Path) -> None:
         misar, topmail = (answer.json() for answer in answers)
         assert misar["data"]["pagination"]["total"] == len(SEGMENTS)
         assert 0 < topmail["pagination"]["total"] < COUNT
+        (shown,) = (line.rpartition(" ")[2] for line in server.printed if line.endswith("/docs"))
+        assert httpx.get(shown).status_code == 200
         assert server.stop()[0] == 0
 
 
@@ -565,7 +579,7 @@ def test_demo_is_made_once(diglot: Diglot) -> None:
     assert ", made in " in first.out.splitlines()[0]
     assert second.out.splitlines()[0].endswith(", as they were")
     assert first.out.splitlines()[1:] == second.out.splitlines()[1:]
-    assert first.out.count("http://127.0.0.1:18080/") == 2
+    assert first.out.count("http://127.0.0.1:18080/") == 3
     kept = Path("diglot-demo.keys")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert set(json.loads(kept.read_text()).values()) == set(re.findall(r"key: (\S+)", first.out))

@@ -51,6 +51,7 @@ LIBRARIES = {
     "granian": {"cli"},
     "httpx": {"forward", "delivery"},
     "click": {"cli"},
+    "yaml": {"dialects"},
 }
 
 MOST_LINES = 300

@@ -24,7 +24,7 @@ from diglot.storage import migrate, tags, workspaces
 from diglot.storage.contact_rows import row_of
 from diglot.storage.engine import Engine, connect
 from diglot.storage.tables import metadata
-from engines import Database
+from engines import SQLITE, Database
 from worlds import NOW, world_of
 
 
@@ -76,12 +76,18 @@ async def test_tags_of_contacts_get_their_rows(database: Database) -> None:
             await engine.close()
 
 
-def _first_revision(connection: Connection) -> None:
+def _upgraded(connection: Connection, revision: str) -> MetaData:
+    """Make the tables of a revision, and return them."""
     config = migrate._config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+    command.upgrade(config, revision)
     tables = MetaData()
     tables.reflect(connection)
+    return tables
+
+
+def _first_revision(connection: Connection) -> None:
+    tables = _upgraded(connection, "0001")
     for number in (1, 2, 3):
         row = {"workspace": number, "name": f"w{number}", "time_zone": "UTC", "created_at": 0}
         counters = {"next_pk": 2_000, "next_segment": 1, "next_list": 1}
@@ -140,11 +146,7 @@ async def test_memberships_of_before_are_evaluated_in_the_background(
 
 
 def _third_revision(connection: Connection) -> None:
-    config = migrate._config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0003")
-    tables = MetaData()
-    tables.reflect(connection)
+    tables = _upgraded(connection, "0003")
     row = {"workspace": 1, "name": "one", "time_zone": "UTC", "created_at": 0, "webhook_count": 0}
     counters = {
         "pk": 31,
@@ -197,6 +199,48 @@ def _old_segment(number: int, kind: str, node: tree.Node) -> dict[str, Any]:
         "created_at": 1,
         "updated_at": 1,
     }
+
+
+async def test_what_happened_before_is_kept(database: Database) -> None:
+    """The log and its sums are whole after they were moved; SQLite has them beside their keys."""
+    async with database.empty() as url:
+        connecting = migrate._engine(url)
+        async with connecting.begin() as connection:
+            before = await connection.run_sync(_seventh_revision)
+        assert await migrate.upgrade(url) == ("0007", migrate.latest())
+        async with connecting.connect() as connection:
+            assert await connection.run_sync(_history) == before
+            if database is SQLITE:
+                made = await connection.exec_driver_sql(
+                    "SELECT name FROM sqlite_master WHERE sql LIKE '%ROWID'"
+                )
+                assert not {"membership_log", "segment_history"} & {row[0] for row in made}
+        await connecting.dispose()
+
+
+def _seventh_revision(connection: Connection) -> list[Any]:
+    tables = _upgraded(connection, "0007")
+    row = {"workspace": 1, "name": "one", "time_zone": "UTC", "created_at": 0, "contacts_version": 0}
+    row |= {"contact_count": 0, "next_pk": 1, "next_segment": 2, "next_list": 1}
+    connection.execute(insert(tables.tables["workspaces"]), row)
+    nothing = canonical.read({"all": []}, "UTC")
+    connection.execute(insert(tables.tables["segments"]), _old_segment(1, "dynamic", nothing))
+    log = {"workspace": 1, "happened_at": 7, "cause": "contact created", "whole": 0}
+    rows = [log | {"entry": 2 * n + 1, "last": 2 * n + 2, "body": bytes([n]) * 100_000} for n in range(4)]
+    connection.execute(insert(tables.tables["membership_log"]), rows)
+    sums = {"workspace": 1, "segment": 1, "last": 8, "first": 1, "entered": b"e", "departed": b"d"}
+    connection.execute(insert(tables.tables["segment_history"]), [sums, sums | {"last": 9, "passed": b"p"}])
+    return _history(connection)
+
+
+def _history(connection: Connection) -> list[Any]:
+    tables = MetaData()
+    tables.reflect(connection, only=["membership_log", "segment_history"])
+    found: list[Any] = []
+    for table in tables.sorted_tables:
+        rows = connection.execute(table.select().order_by(*table.primary_key.columns))
+        found += [{**row._mapping} for row in rows]
+    return found
 
 
 async def test_an_empty_database_is_refused(database: Database) -> None:

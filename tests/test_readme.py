@@ -1,21 +1,12 @@
-"""The README says what the code does: its tables and names are read against it."""
+"""The README says what is there: its map and its test command; the locks pin what the project needs."""
 
 import os
 import re
 import tomllib
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from packaging.requirements import Requirement
-
-from diglot.cli import commands
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.rules import Words
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
-from diglot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,61 +19,6 @@ def section(title: str) -> str:
     return found[1]
 
 
-def code(text: str) -> list[str]:
-    """Return the inline code of a text."""
-    return re.findall(r"`([^`]+)`", text)
-
-
-def rows(table: str) -> list[list[str]]:
-    """Return the cells of a table's rows, without its head."""
-    lines = [line for line in table.splitlines() if line.startswith("|")][2:]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-@pytest.mark.parametrize(("words", "column"), [(MISAR, 1), (TOPMAIL, 2)], ids=["misar", "topmail"])
-def test_the_table_of_operators(words: Words, column: int) -> None:
-    """Every word of a dialect is in its column, those it borrows in brackets, and nothing else is."""
-    cells = [row[column] for row in rows(section("Operators"))]
-    borrowed = list(chain.from_iterable(re.findall(r"\(`([^`]+)`\)", cell) for cell in cells))
-    own = [word for word in chain.from_iterable(map(code, cells)) if word not in borrowed]
-    assert sorted(own) == sorted(words.own.values())
-    assert sorted(borrowed) == sorted(words.borrowed.values())
-
-
-def test_one_row_holds_one_meaning() -> None:
-    """The columns of a row mean the same canonical operators."""
-    for _, misar, topmail in rows(section("Operators")):
-        meant = {MISAR.operators[word] for word in code(misar)}
-        assert meant == {TOPMAIL.operators[word] for word in code(topmail)}
-
-
-def test_every_setting_is_named() -> None:
-    """And no variable that is none."""
-    settings = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings())}
-    named = set(re.findall(r"DIGLOT_[A-Z_]+", README))
-    assert settings <= named
-    assert named - settings <= {"DIGLOT_CONFIG", "DIGLOT_TEST_POSTGRESQL"}
-
-
-def test_every_command_that_it_shows_exists() -> None:
-    """A command line of the README starts with a command and has options that the command has."""
-    prose = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    shown: list[str] = re.findall(r"^.*?\b(diglot [a-z].*)$", _fenced(), re.MULTILINE)
-    shown += [text for text in code(prose) if text.startswith("diglot ")]
-    assert len(shown) >= 5
-    for line in shown:
-        command: Any = commands
-        words = line.partition("#")[0].split()[1:]
-        while words and hasattr(command, "commands"):
-            command = command.commands[words.pop(0)]
-        known = set(chain.from_iterable(option.opts + option.secondary_opts for option in command.params))
-        assert {word for word in words if word.startswith("--")} <= known, line
-
-
-def _fenced() -> str:
-    return "\n".join(re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
-
-
 def test_the_map_names_what_is_there() -> None:
     """Every file and folder of the map exists."""
     first, _, drawing = section("The map").split("```")[1].strip().partition("\n")
@@ -91,12 +27,6 @@ def test_the_map_names_what_is_there() -> None:
     for name in re.findall(r"\b([a-z_]+\.py|[a-z_]+/)(?=[\s,;]|$)", drawing):
         found = [*source.rglob(name.rstrip("/")), *(ROOT / "tests").rglob(name.rstrip("/"))]
         assert found or (ROOT / name).exists(), name
-
-
-def test_the_links_lead_somewhere() -> None:
-    """A relative link names a file of the repository."""
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
 
 
 def test_ci_runs_the_test_command() -> None:

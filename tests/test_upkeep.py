@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -37,7 +36,6 @@ from worlds import NOW, World, world_of
 
 SEEN = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
 VIPS = {"field": "tags", "operator": "contains", "operand": "vip"}
-README = Path(__file__).parent.parent / "README.md"
 
 
 def upkeep(world: World, process: int = 0, **options: int) -> Upkeep:
@@ -412,12 +410,6 @@ async def test_metrics_of_a_database_that_does_not_answer(crowd: httpx.AsyncClie
     await world.engine.write(work)
     broken = await crowd.get("/metrics")
     assert (broken.status_code, broken.content) == (503, b"")
-
-
-def test_the_readme_names_every_metric() -> None:
-    """And none that there is not."""
-    named = re.findall(r"`(diglot_[a-z_]+)`", README.read_text(encoding="utf-8"))
-    assert sorted(named) == sorted(NAMES)
 
 
 async def test_a_server_keeps_things_up(url: str) -> None:

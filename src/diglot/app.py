@@ -14,7 +14,7 @@ from litestar.exceptions import ClientException, MethodNotAllowedException, NotF
 from litestar.routes import BaseRoute
 
 from diglot import http
-from diglot.console import session
+from diglot.console import docs, session
 from diglot.console.errors import render_error
 from diglot.delivery.sender import Sender
 from diglot.delivery.worker import Worker
@@ -125,7 +125,8 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -
 
 def _routes(settings: Settings) -> list[Any]:
     dialects = [_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    return [*dialects, *session.routes(settings.proxies, secure=settings.secure_cookies)]
+    signing_in = session.routes(settings.proxies, secure=settings.secure_cookies)
+    return [*dialects, *signing_in, *(docs.routes() if settings.docs else ())]
 
 
 def _router(dialect: Dialect, surface: Surface) -> Router:
@@ -212,7 +213,10 @@ def _metrics(engine: Engine, clock: Clock) -> Callable[[], Any]:
 
 def _elsewhere(app: Litestar, settings: Settings) -> PassThrough:
     upstreams = {dialect.name: getattr(settings, f"{dialect.name}_upstream") for dialect in DIALECTS}
-    return PassThrough(upstreams, Owned(map(_shape, app.routes)), settings.upstream_timeout)
+    # The vendor's document would be of calls that go another way here, whether ours is served or not.
+    documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENTS]
+    owned = Owned([*map(_shape, app.routes), *documents])
+    return PassThrough(upstreams, owned, settings.upstream_timeout)
 
 
 def _shape(route: BaseRoute) -> tuple[str | None, ...]:

@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks. `proxies`
     is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For. Every dynamic
     segment is verified once in `verify_hours`, 0 for never; who entered and left is kept for `history_days`.
+    `docs` says whether `/docs` and the OpenAPI documents are served.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secure_cookies: bool = False
     verify_hours: int = 24
     history_days: int = 30
+    docs: bool = True
 
     @property
     def requests_a_minute(self) -> int | None:

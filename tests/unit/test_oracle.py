@@ -52,7 +52,9 @@ def test_a_negation_is_the_complement(row: spec_data.Row) -> None:
 def test_accepted_conditions_are_evaluated(acceptance: spec_data.Acceptance) -> None:
     """A legal condition at a limit never raises, whatever a contact holds."""
     now = spec_data.population().now
-    row = spec_data.Row("acceptances", acceptance.name, acceptance.condition, frozenset(), "UTC", now)
+    row = spec_data.Row(
+        "acceptances", acceptance.name, acceptance.condition, frozenset(), "UTC", now, "assumed"
+    )
     assert members(row, row.condition) <= frozenset(subjects("UTC"))
 
 

@@ -13,8 +13,14 @@ import oracle
 import spec_data
 
 FILES = [*spec_data.member_files(), spec_data.SPEC / "refusals.json", spec_data.SPEC / "acceptances.json"]
+OTHERS = [spec_data.SPEC / "population.json", spec_data.SPEC / "examples.json"]
 SCHEMA = spec_data.read(spec_data.SPEC / "schema.json")
-SHAPES = {"refusals": "refusals_file", "acceptances": "acceptances_file", "population": "population"}
+SHAPES = {
+    "refusals": "refusals_file",
+    "acceptances": "acceptances_file",
+    "population": "population",
+    "examples": "examples_file",
+}
 OPERATORS = SCHEMA["$defs"]["operator"]["enum"]
 FIELDS = SCHEMA["$defs"]["field"]["anyOf"][1]["enum"]
 
@@ -37,7 +43,7 @@ def follow(condition: Any, path: tuple[str | int, ...]) -> None:
     assert isinstance(condition, dict) or path[-1] in range(len(condition))
 
 
-@pytest.mark.parametrize("path", [*FILES, spec_data.SPEC / "population.json"], ids=name_of)
+@pytest.mark.parametrize("path", [*FILES, *OTHERS], ids=name_of)
 def test_a_file_has_its_shape(path: Path) -> None:
     """Every file fits the schema, so unknown keys, empty files and loose verdicts are refused."""
     shape = {"$ref": "#/$defs/" + SHAPES.get(path.stem, "members_file"), "$defs": SCHEMA["$defs"]}

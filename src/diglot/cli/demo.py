@@ -48,7 +48,7 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
         raise Misconfigured("the demo keeps its examples in a file: give --database a file name")
     if no_serve:
         demonstration = asyncio.run(_make(settings.database))
-        click.echo(demonstration.introduction(f"http://{settings.host}:{settings.port}"))
+        click.echo(demonstration.introduction(f"http://{settings.host}:{settings.port}", settings))
     else:
         _serve(settings)
 
@@ -58,7 +58,7 @@ def _serve(settings: Settings) -> None:
     demonstration = asyncio.run(_make(settings.database))
 
     def announce(url: str) -> None:
-        click.echo(demonstration.introduction(url))
+        click.echo(demonstration.introduction(url, settings))
         server.announce(url)
 
     server.serve(settings, announce)
@@ -70,7 +70,7 @@ class _Demonstration:
     keys: dict[str, str]
     segment: str | None
 
-    def introduction(self, url: str) -> str:
+    def introduction(self, url: str, settings: Settings) -> str:
         """Return the keys, and for each a line to paste."""
         of_segment = "segments" if self.segment is None else f"segments/{self.segment}/contacts"
         calls = {"misar": "segments?limit=5", "topmail": f"{of_segment}?limit=5"}
@@ -79,6 +79,8 @@ class _Demonstration:
             key, path = self.keys[dialect.name], f"{dialect.prefix}/{calls[dialect.name]}"
             lines += ["", f"{dialect.title} key: {key}"]
             lines += [f'  curl "{url}{path}" -H "Authorization: Bearer {key}"']
+        if settings.docs:
+            lines += ["", f"All calls, to read and to try with these keys: {url}/docs"]
         return "\n".join([*lines, ""])
 
 

@@ -75,6 +75,11 @@ from diglot.settings import load
     default=None,
     help="Sign people in with cookies for https only, where the server cannot see that it is. [default: no]",
 )
+@click.option(
+    "--docs/--no-docs",
+    default=None,
+    help="Serve /docs and the OpenAPI documents, to whoever asks. [default: yes]",
+)
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option
 def serve(config: str | None, **flags: Any) -> None:

@@ -28,6 +28,7 @@ from diglot.settings import Settings, to_environment
 # After this a worker that does not end is killed, so that a stop always ends.
 STOP_SECONDS: Final = 15
 _START_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.002
 _STOP: Final = (signal.SIGTERM,)
 _ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
 _LOGGING: Final = {
@@ -97,6 +98,21 @@ class _Announcing(MPServer):
         super().startup(*arguments)  # type: ignore[no-untyped-call]
         threading.Thread(target=self._wait, daemon=True).start()
 
+    def _stop_workers(self) -> None:
+        """Stop the workers, and wait until each is known to have ended.
+
+        Granian looks once: a worker of which another thread is just learning that it ended seems alive to it,
+        and it says that it refused to stop.
+        """
+        for worker in self.wrks:
+            worker.terminate()  # type: ignore[no-untyped-call]
+        until = time.monotonic() + STOP_SECONDS
+        for worker in self.wrks:
+            while worker.inner.exitcode is None and time.monotonic() < until:
+                worker.inner.join(_LOOK_SECONDS)
+                time.sleep(_LOOK_SECONDS)
+        super()._stop_workers()  # type: ignore[no-untyped-call]
+
     def _wait(self) -> None:
         until = time.monotonic() + _START_SECONDS
         pause = threading.Event()
@@ -140,14 +156,17 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 def _let_new_workers_stop() -> None:
-    """Have a worker end by the signal to stop until it listens itself.
+    """Have a worker end by the signal to stop until it listens itself, and leave Ctrl+C to the first process.
 
-    What it inherits from the first process would pass over it, and the stop wait for it in vain.
+    What it inherits from the first process would pass over it, and the stop wait for it in vain. Ctrl+C
+    goes to all processes of a terminal: a worker that hears of it twice at once, from there and from the
+    first process, may wait for itself.
     """
 
     def begin() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
 
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOP),

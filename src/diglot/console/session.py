@@ -5,14 +5,14 @@ that each write shows the token of its session. Signing in is refused to other s
 signed in as somebody else unawares.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from litestar import Request
-from litestar.handlers import HTTPRouteHandler, route
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from diglot.console import addresses
+from diglot.console.routing import routed
 from diglot.console.wire import ErrorBody, SessionAnswer, SignedOut
 from diglot.dialects import bodies
 from diglot.dialects.answers import Encoded, Headers, encode
@@ -45,18 +45,10 @@ def routes(proxies: int, *, secure: bool) -> list[HTTPRouteHandler]:
         return secure or addresses.is_https(request, proxies)
 
     return [
-        _route("POST", "signIn", sign_in),
-        _route("GET", "showSession", _show),
-        _route("DELETE", "signOut", sign_out),
+        routed(PATH, "POST", "signIn", sign_in),
+        routed(PATH, "GET", "showSession", _show),
+        routed(PATH, "DELETE", "signOut", sign_out),
     ]
-
-
-def _route(method: Any, name: str, handler: Callable[[_Request], Awaitable[ASGIApp]]) -> HTTPRouteHandler:
-    # Litestar reads the annotations of a handler by their names.
-    async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
-        return await handler(request)
-
-    return route(PATH, http_method=method, status_code=200, name=f"console.{name}")(answer)
 
 
 async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:

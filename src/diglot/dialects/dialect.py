@@ -66,6 +66,9 @@ class Dialect:
     security: Sequence[tuple[str, ...]]
     schemas: dict[str, Any]
     description: str
+    # Where the document is served, as JSON and as YAML.
+    json_at: str
+    yaml_at: str
     # Whether a person who is signed in may call it without a key.
     sessions: bool = False
 

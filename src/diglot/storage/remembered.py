@@ -19,10 +19,15 @@ def recall(kept: OrderedDict[int, T], workspace: int) -> T | None:
 def remember(
     kept: OrderedDict[int, T], workspace: int, found: T, weight: Callable[[T], int], most: int
 ) -> None:
-    """Remember something of a workspace, and forget others while all together weigh more than so much."""
+    """Remember something of a workspace, and forget others while all together weigh more than so much.
+
+    They are weighed when another workspace comes, not with every write of one: what is remembered of one
+    grows no further than its segments.
+    """
+    came = workspace not in kept
     kept[workspace] = found
     # Other threads may forget some meanwhile.
     with suppress(KeyError):
         kept.move_to_end(workspace)
-        while len(kept) > 1 and sum(weight(one) for one in list(kept.values())) > most:
+        while came and len(kept) > 1 and sum(weight(one) for one in list(kept.values())) > most:
             kept.popitem(last=False)

@@ -78,4 +78,6 @@ MISAR: Final = Dialect(
     | NAMED,
     message=message,
     description="The audience API of MisarMail, served by Diglot.",
+    json_at="/mail/openapi.json",
+    yaml_at="/mail/openapi.yaml",
 )

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 import msgspec
+import yaml
 
 from diglot import __version__
 from diglot.dialects.dialect import Dialect
@@ -29,7 +30,6 @@ def document(dialect: Dialect) -> dict[str, Any]:
         "info": {
             "title": f"Diglot: {dialect.title}",
             "version": __version__,
-            "summary": dialect.description,
             "description": f"{dialect.description} {_ABOUT}",
             "contact": {"name": "The operator of this server"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
@@ -51,6 +51,14 @@ def document(dialect: Dialect) -> dict[str, Any]:
 def encoded(dialect: Dialect) -> bytes:
     """Return the document as the file holds it."""
     return msgspec.json.format(msgspec.json.encode(document(dialect)), indent=2) + b"\n"
+
+
+def encoded_yaml(dialect: Dialect) -> bytes:
+    """Return the same document as YAML."""
+    # From what the file says: what stands in two places of the document would be an alias in the second.
+    plain = msgspec.json.decode(encoded(dialect))
+    written: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+    return written.encode()
 
 
 def _paths(dialect: Dialect, examples: Examples) -> dict[str, Any]:

@@ -84,4 +84,7 @@ TOPMAIL: Final = Dialect(
     schemas=condition_schemas("Conditions", "Rule", WORDS) | explained_schemas(WORDS) | NAMED,
     message=message,
     description="The audience API of TopMail, served by Diglot.",
+    json_at="/api/v1/openapi.json",
+    # Where the vendor's pages say that its document is, outside the prefix of its calls.
+    yaml_at="/openapi.yaml",
 )

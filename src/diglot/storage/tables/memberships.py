@@ -29,6 +29,7 @@ segment_chunks = Table(
 
 # Who entered and left which segments by one write (see storage/changes.py): a row has the sequence numbers
 # `entry` to `last`, one for each contact and segment. Of a `whole` one the chunks hold everything already.
+# SQLite compares keys with whole rows where those are in the tree of the keys: one may be very long.
 membership_log = Table(
     "membership_log",
     metadata,
@@ -41,7 +42,6 @@ membership_log = Table(
     Column("body", LargeBinary, nullable=False),
     PrimaryKeyConstraint("workspace", "entry"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
-    sqlite_with_rowid=False,
 )
 
 # What the log says of one segment between two foldings, in sum: bitmaps of who came and who went from
@@ -58,7 +58,6 @@ segment_history = Table(
     Column("passed", LargeBinary),
     PrimaryKeyConstraint("workspace", "segment", "last"),
     ForeignKeyConstraint(["workspace", "segment"], ["segments.workspace", "segments.segment"]),
-    sqlite_with_rowid=False,
 )
 
 # The instants that conditions with days look at, in the order of time: of the watched fields, complete.

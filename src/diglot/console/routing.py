@@ -1,0 +1,20 @@
+"""Routes of the console, beside those of the dialects."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler, route
+from litestar.types import ASGIApp
+
+Handler = Callable[[Request[Any, Any, Any]], Awaitable[ASGIApp]]
+
+
+def routed(path: str, method: Any, name: str, handler: Handler) -> HTTPRouteHandler:
+    """Return the route of a handler."""
+
+    # Litestar reads the annotations of a handler by their names.
+    async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
+        return await handler(request)
+
+    return route(path, http_method=method, status_code=200, name=f"console.{name}")(answer)

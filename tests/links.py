@@ -1,0 +1,66 @@
+"""Pages that people read, and all that they lead to; as a program, those of the installation that runs it."""
+
+import asyncio
+import tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from diglot.app import create_app
+from diglot.settings import Settings
+
+START: Final = "/docs"
+_ORIGIN: Final = "http://diglot"
+
+
+class Markup(HTMLParser):
+    """What a page loads and leads to, and what it has of scripts and styles of its own."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.inline: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.links += [given[name] for name in ("href", "src", "data-document") if name in given]
+        scripted = [name for name in given if name == "style" or name.startswith("on")]
+        if scripted or tag == "style" or (tag == "script" and "src" not in given):
+            self.inline.append(tag)
+
+
+def client(settings: Settings) -> httpx.AsyncClient:
+    """Return a client of an app that has no database: documentation needs none."""
+    transport = httpx.ASGITransport(create_app(settings, works=False))  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport, base_url=_ORIGIN)
+
+
+async def walk(browsing: httpx.AsyncClient, start: str = START) -> dict[str, httpx.Response]:
+    """Return the answer of every path that a page leads to, on the way from the first."""
+    found: dict[str, httpx.Response] = {}
+    waiting = [start]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found[path] = answer = await browsing.get(path)
+            if answer.headers["content-type"].startswith("text/html"):
+                waiting += [link for link in Markup(answer.text).links if not link.startswith("data:")]
+    return found
+
+
+async def _main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with client(Settings(database=str(Path(folder) / "none.db"))) as browsing:
+            answers = await walk(browsing)
+    for path, answer in answers.items():
+        print(answer.status_code, len(answer.content), path)
+        assert answer.status_code == 200
+    assert len(answers) > 5
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

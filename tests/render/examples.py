@@ -1,0 +1,59 @@
+"""Segments by example: one condition of spec/examples.json after another, in the words of both dialects."""
+
+import json
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from canonical import written
+from diglot.conditions.check import check
+from diglot.dialects.misar.conditions import WORDS as MISAR
+from diglot.dialects.rules import Words, read, write
+from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.errors import Invalid
+from spec_data import SPEC
+from spec_data import read as decoded
+
+_UTC: Final = ZoneInfo("UTC")
+_WIDTH: Final = 72
+
+
+def examples() -> str:
+    """Return every example under its title, both dialects beside each other."""
+    return "\n".join(map(_example, decoded(SPEC / "examples.json")["examples"]))
+
+
+def _example(example: dict[str, Any]) -> str:
+    node = check(written(example["condition"]), _UTC)
+    wires = {title: (json.loads(write(node, words)), words) for title, words in _DIALECTS.items()}
+    heads = "".join(f"<th>{title}{_note(wire, words)}</th>" for title, (wire, words) in wires.items())
+    cells = "".join(f"<td>\n\n```json\n{_laid_out(wire)}\n```\n\n</td>" for wire, _ in wires.values())
+    table = f"<table>\n<tr>{heads}</tr>\n<tr>{cells}</tr>\n</table>\n"
+    return f"### {example['title']}\n\n{example['about']}\n\n{table}"
+
+
+_DIALECTS: Final = {"Misar: <code>filter_criteria</code>": MISAR, "Topmail: <code>conditions</code>": TOPMAIL}
+
+
+def _note(wire: Any, words: Words) -> str:
+    """Say so where strict emulation refuses what is shown."""
+    try:
+        check(read(wire, words, strict=True), _UTC)
+    except Invalid:
+        return " (extension)"
+    return ""
+
+
+def _laid_out(value: Any, indent: int = 0) -> str:
+    """Return JSON as people write it: an object on one line where it fits."""
+    short = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(short) + indent <= _WIDTH:
+        return short
+    inner = " " * (indent + 2)
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {_laid_out(part, indent + 2)}" for key, part in value.items()]
+        opening, closing = "{}"
+    else:
+        parts = [_laid_out(part, indent + 2) for part in value]
+        opening, closing = "[]"
+    lines = ",\n".join(f"{inner}{part}" for part in parts)
+    return f"{opening}\n{lines}\n{' ' * indent}{closing}"

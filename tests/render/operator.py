@@ -1,0 +1,36 @@
+"""What an operator sets and watches: the settings with their help, the metrics with theirs."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from diglot.cli.serve import serve
+from diglot.model.figures import Figures
+from diglot.settings import PREFIX, Settings
+from diglot.upkeep.metrics import NAMES, written
+from render.markdown import code, table
+
+_DEFAULT: Final = re.compile(r"\s*\[default: (.*)\]$")
+
+
+def settings() -> str:
+    """Return every setting as a flag and as a variable, with the help of the flag."""
+    options = {option.name: option for option in serve.params}
+    rows = []
+    for name in msgspec.structs.asdict(Settings()):
+        option = options[name]
+        text = getattr(option, "help", "")
+        found = _DEFAULT.search(text)
+        assert found is not None, name
+        flags = " / ".join(map(code, [*option.opts, *option.secondary_opts]))
+        rows.append((flags, code(f"{PREFIX}{name.upper()}"), _DEFAULT.sub("", text), found[1]))
+    return table(("flag", "variable", "what it sets", "default"), rows)
+
+
+def metrics() -> str:
+    """Return every metric with what it is, as the page of metrics says it."""
+    nothing = Figures(0, 0, 0, None, None, 0, 0, 0, now=0)
+    help_ = dict(re.findall(r"^# HELP (\S+) (.+)$", written(nothing).decode(), re.MULTILINE))
+    kinds = dict(re.findall(r"^# TYPE (\S+) (.+)$", written(nothing).decode(), re.MULTILINE))
+    return table(("metric", "kind", "what it is"), ((code(name), kinds[name], help_[name]) for name in NAMES))

@@ -1,0 +1,115 @@
+"""The truth tables: what each operator is true of, by the kind of the field; rows of spec/, nothing else."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from diglot.conditions.fields import ATTRIBUTE_PREFIX, Kind, kind_of
+from render.markdown import code, json_code, table
+from spec_data import DEFAULT_ZONE, OPERATORS, population, rows
+from spec_data import Row as Truth
+
+_MISSING: Final = "missing"
+_MOST: Final = 8
+_HEAD: Final = ("rule", "is true of", "which says", "basis")
+_TITLES: Final = {Kind.ATTRIBUTE: "custom attributes"}
+_ABOUT: Final = (
+    "Rendered from [tests/spec](../../tests/spec/README.md) by `python -m render`; "
+    "how to read it: [conditions](../conditions.md#the-truth-tables)."
+)
+
+
+def pages() -> dict[str, str]:
+    """Return the page of each operator, and that of the groups."""
+    found = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
+    return found | {"groups": _groups()}
+
+
+def _page(name: str) -> str:
+    told = [row for row in rows() if row.file == name]
+    kinds = [kind for kind in Kind if any(_kind(row) is kind for row in told)]
+    tables = [_table(kind, [row for row in told if _kind(row) is kind]) for kind in kinds]
+    return "\n".join([f"# `{name}`\n\n{_ABOUT}\n", *tables])
+
+
+def _table(kind: Kind, told: Sequence[Truth]) -> str:
+    title = _TITLES.get(kind, f"fields of kind {kind.value}")
+    return f"## On {title}\n\n{table(_HEAD, map(_row, told))}"
+
+
+def _kind(row: Truth) -> Kind:
+    return kind_of(row.condition["field"])
+
+
+def _row(row: Truth) -> tuple[str, ...]:
+    field = row.condition["field"]
+    operand = f" {_operand(field, row.condition['operand'])}" if "operand" in row.condition else ""
+    rule = code(field) + operand + _circumstances(row)
+    return rule, _true_of(row, field), row.name, row.basis
+
+
+def _operand(field: str, operand: Any) -> str:
+    if field == "lists":
+        names = {id_: name for name, id_ in population().lists.items()}
+        listed = isinstance(operand, list)
+        operand = [names.get(one, one) for one in operand] if listed else names.get(operand, operand)
+    return json_code(operand)
+
+
+def _circumstances(row: Truth) -> str:
+    zone = f", in {row.zone}" if row.zone != DEFAULT_ZONE else ""
+    moment = f", at {row.now.isoformat().replace('+00:00', 'Z')}" if row.now != population().now else ""
+    return zone + moment
+
+
+def _true_of(row: Truth, field: str) -> str:
+    """List the values that a rule is true of, or those that it is not true of where they are fewer."""
+    verdicts: dict[str, bool] = {}
+    for name, contact in population().contacts.items():
+        verdict = verdicts.setdefault(_value(contact, field), name in row.members)
+        assert verdict == (name in row.members), f"{row.file}: {row.name}: one value, two verdicts"
+    yes = [value for value, verdict in verdicts.items() if verdict]
+    no = [value for value, verdict in verdicts.items() if not verdict]
+    if not yes or not no:
+        return "everybody" if yes else "nobody"
+    return _listed(yes) if len(yes) <= len(no) else f"all but {_listed(no)}"
+
+
+def _listed(values: list[str]) -> str:
+    rest = f" and {len(values) - _MOST} more" if len(values) > _MOST else ""
+    return ", ".join(values[:_MOST]) + rest
+
+
+def _value(contact: Mapping[str, Any], field: str) -> str:
+    value = _stored(contact, field)
+    return _MISSING if value is None else json_code(value)
+
+
+def _stored(contact: Mapping[str, Any], field: str) -> Any:
+    if field.startswith(ATTRIBUTE_PREFIX):
+        return contact.get("attributes", {}).get(field.removeprefix(ATTRIBUTE_PREFIX))
+    status = contact.get("status", "subscribed")
+    made = {"status": status, "subscribed": status == "subscribed"}
+    return made.get(field, contact.get(field, 0 if field.startswith("total_") else None))
+
+
+def _groups() -> str:
+    told = (row for row in rows() if row.file == "groups")
+    found = ((_written(row.condition), _members(row), row.name, row.basis) for row in told)
+    head = ("condition", "matches", "which says", "basis")
+    about = f"{_ABOUT} The names are those of the contacts in `population.json`."
+    return f"# Groups\n\n{about}\n\n{table(head, found)}"
+
+
+def _written(condition: Any) -> str:
+    text = json.dumps(condition, ensure_ascii=False)
+    return code(text if len(text) <= 400 else f"{text[:400]}…")
+
+
+def _members(row: Truth) -> str:
+    everyone = list(population().contacts)
+    yes = [name for name in everyone if name in row.members]
+    no = [name for name in everyone if name not in row.members]
+    if not yes or not no:
+        return "everybody" if yes else "nobody"
+    return ", ".join(yes) if len(yes) <= len(no) else f"all but {', '.join(no)}"

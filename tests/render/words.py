@@ -1,0 +1,59 @@
+"""The vocabulary: operators in both dialects, the kinds of fields that take them, the fields."""
+
+from typing import Final
+
+from diglot.conditions.fields import CATALOGUE, STATUS_ALIASES, STATUSES, Field, Kind
+from diglot.conditions.operands import OPS
+from diglot.conditions.tree import WORDS
+from diglot.dialects.misar.conditions import WORDS as MISAR
+from diglot.dialects.rules import Words
+from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from render.markdown import code, table
+from spec_data import OPERATORS, read
+
+_KINDS: Final = tuple(kind for kind in Kind if kind is not Kind.ATTRIBUTE)
+
+
+def operators() -> str:
+    """Return every operator in the words of both dialects, with its truth table."""
+    rows = ((_word(MISAR, name), _word(TOPMAIL, name), _truth(name)) for name in WORDS)
+    return table(("Misar", "Topmail", "truth table"), rows)
+
+
+def _word(words: Words, name: str) -> str:
+    return code(words.own[name]) if name in words.own else f"({code(words.borrowed[name])})"
+
+
+def _truth(name: str) -> str:
+    return f"[{len(read(OPERATORS / f'{name}.json')['rows'])} rows](truth/{name}.md)"
+
+
+def kinds() -> str:
+    """Return which operators a field takes, by its kind."""
+    head = ("operator", *(kind.value for kind in _KINDS), "custom attribute")
+    rows = (
+        (code(name), *("yes" if op in OPS[kind] else "" for kind in (*_KINDS, Kind.ATTRIBUTE)))
+        for name, (op, _) in WORDS.items()
+    )
+    return table(head, rows)
+
+
+def fields() -> str:
+    """Return the catalogue of fields."""
+    rows = (
+        (code(field.name), ", ".join(map(code, field.other)), field.kind.value, _limit(field))
+        for field in CATALOGUE
+    )
+    return table(("field", "also written", "kind", "values"), rows)
+
+
+def _limit(field: Field) -> str:
+    if field.longest:
+        return f"at most {field.longest} characters"
+    if field.kind is Kind.CHOICE:
+        also = ", ".join(f"{code(alias)} is read as {code(meant)}" for alias, meant in STATUS_ALIASES.items())
+        return f"{', '.join(map(code, STATUSES))}; {also}"
+    if field.kind is Kind.NUMBER:
+        most = "2^53 - 1" if field.greatest > 1_000 else f"{field.greatest:g}"
+        return f"{'whole, ' if field.whole else ''}0 to {most}"
+    return ""
