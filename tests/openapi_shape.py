@@ -88,8 +88,8 @@ DOCUMENT = _object(
     "openapi info servers security tags paths components",
     openapi={"const": "3.1.0"},
     info=_object(
-        "title version summary description contact license",
-        **dict.fromkeys(("title", "version", "summary", "description"), TEXT),
+        "title version description contact license",
+        **dict.fromkeys(("title", "version", "description"), TEXT),
         contact=_object("name", name=TEXT),
         license={"const": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
     ),
