@@ -182,7 +182,7 @@ def test_every_object_and_every_field_says_what_it_is(document: dict[str, Any]) 
 
 def test_what_fields_say_is_said_of_fields_that_exist() -> None:
     """Nothing is left over of a field that went or was renamed, or that its struct describes."""
-    said = set()
+    said: set[str] = set()
     for dialect in DIALECTS:
         for name, schema in openapi.document(dialect)["components"]["schemas"].items():
             for field, part in schema.get("properties", {}).items():
