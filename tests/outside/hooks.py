@@ -85,12 +85,12 @@ def filter_failure(
     """Drop the failure of a refusal that a row says is right, or of an answer that tells of the fault."""
     del context
     names: list[str] | None = None
-    call, status = _call(case), response.status_code
+    status = response.status_code
+    sent = Sent(_call(case), case.path_parameters or {}, case.query or {}, case.body)
     if isinstance(failure, RejectedPositiveData) and status == 400:
-        sent = Sent(call, case.path_parameters or {}, case.query or {}, case.body)
         names = reason(sent, response.json(), _RULES)
     elif isinstance(failure, AcceptedNegativeData) and status < 300:
-        names = [row.name for row in _RULES if row.accepts(call, response.json())] or None
+        names = [row.name for row in _RULES if row.accepts(sent, response.json())] or None
     _counts["refused"].update(set(names or ()))
     _counts["passed over"][type(failure).__name__] += names is not None
     return names is None

@@ -23,7 +23,7 @@ _NOTHING: Final = object()
 class Row:
     """A rule: a refusal (400) with this message is right where what was sent fits `when`.
 
-    Of the few that are `accepted` though they are not well formed, `when` is a schema of the `answer`.
+    Of the few that are `accepted` though they are not well formed, `when` is a schema of `body` and `answer`.
     `when` is a schema of `at` (what stands at the path of the fault), `within` (what holds that), `path`,
     `query`, `body` and `written` (all its texts); `calls` are ids of operations, none for all.
     """
@@ -48,9 +48,10 @@ class Row:
         said = not self.accepted and self._pattern.fullmatch(message) is not None
         return said and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
 
-    def accepts(self, call: str, answer: Any) -> bool:
+    def accepts(self, sent: "Sent", answer: Any) -> bool:
         """Tell whether the row says that what is not well formed is answered so."""
-        return self.accepted and call in self.calls and self._fits.is_valid({"answer": answer})
+        seen = {"body": sent.body, "answer": answer}
+        return self.accepted and sent.call in self.calls and self._fits.is_valid(seen)
 
 
 @dataclass(frozen=True)

@@ -115,10 +115,11 @@ def test_what_rows_explain(sent: Sent, answer: Any, names: list[str] | None) -> 
 
 def test_what_is_accepted_tells_of_its_fault() -> None:
     """An import that leaves nobody out was well formed."""
-    (row,) = [one for one in rows() if one.accepted]
-    assert row.accepts("importContacts", {"failed": 1, "errors": ["contacts.0.email: Required"]})
-    assert not row.accepts("importContacts", {"failed": 0, "errors": []})
-    assert not row.accepts("createContact", {"failed": 1, "errors": ["contacts.0.email: Required"]})
+    (row,) = [one for one in rows() if one.name == "a contact at fault in an import"]
+    told = {"failed": 1, "errors": ["contacts.0.email: Required"]}
+    assert row.accepts(Sent("importContacts", {}, {}, {}), told)
+    assert not row.accepts(Sent("importContacts", {}, {}, {}), {"failed": 0, "errors": []})
+    assert not row.accepts(Sent("createContact", {}, {}, {}), told)
     assert not row.refuses("importContacts", "", {})
 
 
