@@ -19,7 +19,6 @@ from live import Live
 from outside import seeds
 
 HERE: Final = Path(__file__).parent
-_SHARE: Final = 0.3
 _KEYS: Final = {"misar": "/mail/v1/keys"}
 
 
@@ -82,7 +81,7 @@ async def run(live: Live, dialect: str, seed: int, examples: int, *options: str)
     own = await _own_key(live, dialect, key)
     with tempfile.TemporaryDirectory(prefix="diglot-outside-") as folder:
         config, counts = Path(folder) / "schemathesis.toml", Path(folder) / "counts.json"
-        config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{seeds.settings(ids, _SHARE)}")
+        config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{seeds.settings(ids)}")
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
             *("run", live.base + dialect_named(dialect).json_at, "--header", f"Authorization: Bearer {key}"),
