@@ -64,11 +64,10 @@ class Sent:
     body: Any
 
     def seen_from(self, where: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the request with what stands at a path as a fault writes it."""
+        """Yield the request, by itself and with what stands at a path as a fault writes it."""
         parts = {"path": self.path, "query": self.query, "body": self.body}
         whole = parts | {"written": "\n".join(_texts(parts))}
-        if not where:
-            yield whole
+        yield whole
         for part in (self.body, self.query):
             for at, within in _reached(part, where):
                 yield whole | ({} if at is _NOTHING else {"at": at}) | {"within": within}

@@ -80,6 +80,19 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         topmail(NUL, "a.b\\u0000"),
         ["a text with U+0000"],
     ),
+    "a key that is empty, and one with U+0000 below": (
+        Sent("createTag", {}, {}, {"": {"a\x00": 1}}),
+        misar(**{"": ["a\\u0000: Text holds no U+0000 and no lone surrogate"]}),
+        ["a text with U+0000"],
+    ),
+    "a column of a file": (
+        Sent("importContacts", {}, {}, "a\x01\n"),
+        misar(
+            rows=['1.a\x01: An attribute key has no control character, quote (") or backslash'],
+            email=["No column has this name"],
+        ),
+        ["a file that is none", "a file that is none"],
+    ),
     "a text that has none": (Sent("listTags", {}, {"search": "a"}, None), topmail(NUL, "search"), None),
     "what is stored decides": (
         Sent("addListMembers", {"list_id": "a"}, {}, {"contact_ids": ["b"]}),
