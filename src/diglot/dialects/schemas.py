@@ -49,7 +49,7 @@ def group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[st
             },
             "additionalProperties": False,
         },
-        f"{group}Item": {"description": "A rule, or a group in its place.", "anyOf": [ref(rule), ref(group)]},
+        f"{group}Item": {"description": "A rule, or a group in its place.", "oneOf": [ref(rule), ref(group)]},
     }
 
 
