@@ -141,7 +141,9 @@ print("== A tag and a list")
 gold = good(create_tag.sync(client=client, body=TagCreate("gold", color="#ffd700"))).data
 named = NamedContacts(contact_ids=[ids["cleo@example.com"], ids["fay@example.com"]])
 print(f"Tagged {gold.name}: {good(add_tag_contacts.sync(gold.id, client=client, body=named)).data.added}")
-readers = good(create_list.sync(client=client, body=ListCreate("Readers", description="Who asked for it"))).data
+readers = good(
+    create_list.sync(client=client, body=ListCreate("Readers", description="Who asked for it"))
+).data
 joined = good(
     add_list_members.sync(readers.id, client=client, body=NamedContacts(contact_id=ids["cleo@example.com"]))
 ).data
