@@ -18,7 +18,7 @@ HEY_API: Final = "@hey-api/openapi-ts@0.95.0"
 
 @dataclass(frozen=True)
 class Sdk:
-    """An SDK. Commands run in a folder with its stories and `openapi/`; DIALECT stands for the name of one."""
+    """An SDK. Commands run in a folder with its stories and `openapi/`; DIALECT is the name of one."""
 
     name: str  # of the folder with the stories
     language: str
