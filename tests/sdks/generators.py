@@ -39,6 +39,16 @@ _UNSUPPORTED_BODY: Final = (
     r"If you believe this was a mistake .*$"
 )
 
+# OpenAPI Generator tells of each file and of what it thinks of OpenAPI 3.1, and names no schema that it misses.
+_OPENAPI_GENERATOR: Final = (
+    r"^\[main\] INFO .*$",
+    r"^\[main\] WARN  o\.o\.codegen\.DefaultCodegen - OpenAPI 3\.1 support is still in beta\. .*$",
+    r"^\[main\] WARN  o\.o\.codegen\.utils\.ModelUtils - Failed to get the schema name: null$",
+    r"^#.*$",
+)
+_TSC: Final = "npx tsc --strict --target es2022 --module nodenext --types node --outDir made DIALECT.ts"
+_TYPESCRIPT: Final = f"npm install --no-save --no-package-lock --no-audit --no-fund {TYPESCRIPT} {NODE_TYPES}"
+
 SDKS: Final = (
     Sdk(
         name="openapi-python-client",
@@ -49,6 +59,48 @@ SDKS: Final = (
         run="python DIALECT.py",
         environment={"PYTHONPATH": "DIALECT-python", "MYPYPATH": "DIALECT-python"},
         remarks=(r"^Generating DIALECT-python$", _UNSUPPORTED_BODY),
+    ),
+    Sdk(
+        name="openapi-generator-python",
+        language="Python",
+        generate="openapi-generator-cli generate -g python -i ./openapi/DIALECT.json -o DIALECT-python "
+        "--package-name diglot_DIALECT --reserved-words-mappings field=field",
+        story="DIALECT.py",
+        # The code that is made has rules of its own for mypy, which are not quite the strict ones.
+        checks=(
+            "mypy --strict --follow-imports=silent DIALECT.py",
+            "mypy --config-file DIALECT-python/pyproject.toml DIALECT-python/diglot_DIALECT",
+        ),
+        run="python DIALECT.py",
+        environment={"PYTHONPATH": "DIALECT-python", "MYPYPATH": "DIALECT-python"},
+        remarks=_OPENAPI_GENERATOR,
+    ),
+    Sdk(
+        name="hey-api",
+        language="TypeScript",
+        generate=f"npx --yes -p {TYPESCRIPT} -p {HEY_API} openapi-ts -i ./openapi/DIALECT.json "
+        "-o DIALECT-typescript -c @hey-api/client-fetch",
+        story="DIALECT.ts",
+        prepare=(_TYPESCRIPT,),
+        checks=(_TSC,),
+        run="node made/DIALECT.js",
+        remarks=(
+            r"^@hey-api/openapi-ts v[\d.]+$",
+            r"^\[Job 1\] .* Generating from 1 input:$",
+            r"^\[Job 1\]   \[1\] \./openapi/DIALECT\.json$",
+            r"^\[Job 1\] .* Done! Your output is in \./DIALECT-typescript$",
+        ),
+    ),
+    Sdk(
+        name="typescript-fetch",
+        language="TypeScript",
+        generate="openapi-generator-cli generate -g typescript-fetch -i ./openapi/DIALECT.json "
+        "-o DIALECT-typescript --global-property skipFormModel=false",
+        story="DIALECT.ts",
+        prepare=(_TYPESCRIPT,),
+        checks=(_TSC,),
+        run="node made/DIALECT.js",
+        remarks=_OPENAPI_GENERATOR,
     ),
 )
 
