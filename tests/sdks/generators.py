@@ -39,7 +39,7 @@ _UNSUPPORTED_BODY: Final = (
     r"If you believe this was a mistake .*$"
 )
 
-# OpenAPI Generator tells of each file and of what it thinks of OpenAPI 3.1, and names no schema that it misses.
+# OpenAPI Generator tells of each file, of what it thinks of OpenAPI 3.1, and of a schema that it cannot name.
 _OPENAPI_GENERATOR: Final = (
     r"^\[main\] INFO .*$",
     r"^\[main\] WARN  o\.o\.codegen\.DefaultCodegen - OpenAPI 3\.1 support is still in beta\. .*$",
@@ -86,9 +86,9 @@ SDKS: Final = (
         run="node made/DIALECT.js",
         remarks=(
             r"^@hey-api/openapi-ts v[\d.]+$",
-            r"^\[Job 1\] .* Generating from 1 input:$",
+            r"^\[Job 1\] . Generating from 1 input:$",
             r"^\[Job 1\]   \[1\] \./openapi/DIALECT\.json$",
-            r"^\[Job 1\] .* Done! Your output is in \./DIALECT-typescript$",
+            r"^\[Job 1\] . Done! Your output is in \./DIALECT-typescript$",
         ),
     ),
     Sdk(

@@ -25,7 +25,7 @@ import { client } from "./misar-typescript/client.gen";
 
 client.setConfig({
   baseUrl: process.env.DIGLOT_URL,
-  auth: ({ scheme }) => (scheme === "bearer" ? process.env.DIGLOT_KEY : undefined),
+  auth: process.env.DIGLOT_KEY,
 });
 
 const yes = (truth: boolean): string => (truth ? "yes" : "no");

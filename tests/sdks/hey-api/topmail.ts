@@ -30,7 +30,7 @@ import { client } from "./topmail-typescript/client.gen";
 const baseUrl = `${process.env.DIGLOT_URL}/api/v1`;
 client.setConfig({
   baseUrl,
-  auth: ({ scheme }) => (scheme === "bearer" ? process.env.DIGLOT_KEY : undefined),
+  auth: process.env.DIGLOT_KEY,
 });
 
 const yes = (truth: boolean): string => (truth ? "yes" : "no");
