@@ -5,10 +5,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import Older
+from diglot.dialects.marks import Older, Uuid
 from diglot.dialects.misar.wire import Text, Time
 
-KeyId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+KeyId = Uuid
 Scopes = Annotated[
     str, Meta(description="The scopes, with commas between them.", examples=["send,analytics"])
 ]

@@ -5,10 +5,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import named
+from diglot.dialects.marks import Uuid, named
 from diglot.dialects.misar.wire import Count, Text, Time
 
-WebhookId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+WebhookId = Uuid
 WebhookUrl = Annotated[
     str, Meta(max_length=2048, extra_json_schema={"format": "uri"}, examples=["https://example.com/hooks"])
 ]
