@@ -19,7 +19,9 @@ from live import Live, running
 from worlds import World, worlds
 
 Tally = Callable[[str, str, int], None]
+Telling = Callable[[str, str], None]
 _TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
+_TOLD = pytest.StashKey[list[tuple[str, str]]]()
 SEED = pytest.StashKey[int]()
 
 
@@ -36,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--operations", type=int, default=400, help="writes of several processes on each database (400)"
     )
+    group.addoption("--outside-seed", type=int, default=1, help="what Schemathesis begins with (1)")
+    group.addoption("--outside-examples", type=int, default=20, help="its cases for each call on SQLite (20)")
+    group.addoption(
+        "--outside-seconds", type=int, default=20, help="how long it walks from call to call on SQLite (20)"
+    )
     group.addoption("--random-seed", type=int, help="repeats a run")
 
 
@@ -48,17 +55,32 @@ def _settled() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TALLIES] = {}
+    config.stash[_TOLD] = []
     given = config.getoption("random_seed")
     config.stash[SEED] = SystemRandom().randrange(2**32) if given is None else given
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"random seed: {config.stash[SEED]} (repeat with --random-seed)"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [
+        f"random seed: {config.stash[SEED]} (repeat with --random-seed)",
+        f"seed of Schemathesis: {config.getoption('outside_seed')} (another with --outside-seed)",
+    ]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for what, counts in config.stash[_TALLIES].items():
         terminalreporter.write_line(f"{what}: " + ", ".join(f"{n:,} on {name}" for name, n in counts.items()))
+
+    for title, text in config.stash[_TOLD]:
+        terminalreporter.section(title)
+        terminalreporter.write_line(text)
+
+
+@pytest.fixture(scope="session")
+def telling(pytestconfig: pytest.Config) -> Telling:
+    """Return a function that adds a text under a title to the terminal summary."""
+    told = pytestconfig.stash[_TOLD]
+    return lambda title, text: told.append((title, text))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 from diglot.conditions import dates, text
@@ -9,7 +10,7 @@ from diglot.conditions.fields import NUMBER_LIMIT
 from diglot.conditions.operands import expected
 from diglot.dialects import bodies
 from diglot.dialects.members import Missing, Reader
-from diglot.errors import Invalid
+from diglot.errors import Fault, Invalid
 from diglot.model.events import When
 from diglot.model.workspaces import Caller
 from diglot.service.contact_values import Given, json_faults, read_change
@@ -69,6 +70,8 @@ class EventReader(Reader):
         value = self._value(key)
         if isinstance(value, Missing):
             return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # JSON has one sort of numbers
         if not isinstance(value, int) or isinstance(value, bool):
             self.fault((key,), str(expected("integer", value)))
         elif not least <= value <= most:
@@ -108,13 +111,24 @@ class EventReader(Reader):
             self.fault((key,), "Invalid url")
         return value
 
+    def _no_objects(self, key: str, values: list[Any]) -> list[Fault]:
+        found = (
+            Fault((key, index), str(expected("object", value)))
+            for index, value in enumerate(values)
+            if not isinstance(value, dict)
+        )
+        return list(islice(found, 1))
+
     def json(self, key: str, kind: str = "object") -> str | None:
-        """Read an object, or an array, that is kept as it was sent."""
+        """Read an object, or an array of them, that is kept as it was sent."""
         value = self._value(key)
         if isinstance(value, Missing):
             return None
         if not isinstance(value, _JSON_TYPES[kind]):
             self.fault((key,), str(expected(kind, value)))
+            return None
+        if kind == "array" and (faults := self._no_objects(key, value)):
+            self._faults.extend(faults)
             return None
         if faults := json_faults(value, (key,)):
             self._faults.extend(faults)

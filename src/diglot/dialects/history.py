@@ -12,7 +12,8 @@ from diglot.conditions import dates
 from diglot.conditions.relative import NEVER
 from diglot.dialects import queries
 from diglot.dialects.dialect import Call
-from diglot.dialects.queries import MOST_OFFSET, integer
+from diglot.dialects.patterns import MOMENT_OR_ENTRY
+from diglot.dialects.queries import MOST_OFFSET
 from diglot.errors import Invalid
 from diglot.model.history import AsOf, AtEntry, AtInstant
 from diglot.model.pages import CountedPage, MemberPage, Page, PastPage
@@ -26,7 +27,8 @@ AsOfQuery = Annotated[
         description="Who was a member then: at an instant, or after the change of a sequence number (an "
         "extension). Answers cut instants short: what a change left is had by its number, not by its time. "
         f"Every page says in `{HEADER}` which change it knows last: pages asked for as of that "
-        "number are of one state, whatever is written meanwhile."
+        "number are of one state, whatever is written meanwhile.",
+        pattern=MOMENT_OR_ENTRY,
     ),
 ]
 _Number = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
@@ -40,7 +42,7 @@ def read_as_of(call: Call) -> AsOf | None:
     if written is None:
         return None
     if written.isascii() and written.isdigit():
-        return AtEntry(integer({"as_of": written}, "as_of", 0, least=0, most=MOST_OFFSET))
+        return AtEntry(queries.clamped(written, MOST_OFFSET))
     found = dates.read(written)
     if found is None:
         raise Invalid.at(("as_of",), "Expected an instant or a sequence number")

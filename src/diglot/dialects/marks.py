@@ -1,6 +1,6 @@
 """What the structs of the wire say to the OpenAPI documents: what is an extension, what has a name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta
@@ -33,9 +33,10 @@ def named(name: str) -> Meta:
     return Meta(extra_json_schema=ref(name))
 
 
-def free_form(description: str) -> dict[str, Any]:
-    """Return the schema of an object of any members."""
-    return {"type": "object", "description": description, "additionalProperties": True}
+def free_form(description: str, keys: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the schema of an object of any members, whose keys are as said."""
+    named = {"propertyNames": dict(keys)} if keys else {}
+    return {"type": "object", "description": description, **named, "additionalProperties": True}
 
 
 def enumeration(description: str, values: Iterable[str], ours: Iterable[str] = ()) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Query strings: integers by the letter, the last of a repeated key, faults with the key as their path."""
+"""Query strings: integers by the letter, each key once, faults with the key as their path."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,26 +12,42 @@ from diglot.errors import Invalid
 _INTEGER = re.compile(r"[0-9]+", re.ASCII)
 # Past this there are no rows anyway, and every database still takes the number.
 MOST_OFFSET: Final = 2**53
+# What the documents say of every integer: it has 64 bits.
+_GREATEST: Final = 2**63 - 1
 
 
 def parse(query_string: bytes) -> dict[str, str]:
-    """Return the parameters of a query string; what is not UTF-8 becomes U+FFFD."""
+    """Return the parameters of a query string; what is not UTF-8 becomes U+FFFD.
+
+    Raise `Invalid` for one that is given twice with two values: one of the two would be dropped.
+    """
     text = query_string.decode("latin-1")
-    return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=None))
+    found: dict[str, str] = {}
+    for key, value in parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=None):
+        if found.setdefault(key, value) != value:
+            raise Invalid.at((key,), "The parameter is given twice")
+    return found
 
 
 def integer(query: Mapping[str, str], key: str, default: int, *, least: int, most: int) -> int:
-    """Return an integer, clamped to `most`; raise `Invalid` for what is none or is below `least`."""
+    """Return an integer, clamped to `most`; raise `Invalid` for what is none or out of bounds."""
     written = query.get(key)
     if written is None:
         return default
     if not _INTEGER.fullmatch(written):
         raise Invalid.at((key,), "Expected number, received string")
-    digits = written.lstrip("0")
-    value = most if len(digits) > len(str(most)) else min(int(digits or "0"), most)
+    value = clamped(written, _GREATEST + 1)
+    if value > _GREATEST:
+        raise Invalid.at((key,), f"Number must be less than or equal to {_GREATEST}")
     if value < least:
         raise Invalid.at((key,), f"Number must be greater than or equal to {least}")
-    return value
+    return min(value, most)
+
+
+def clamped(digits: str, most: int) -> int:
+    """Return the number that digits stand for, however many they are, or the most."""
+    few = digits.lstrip("0")
+    return most if len(few) > len(str(most)) else min(int(few or "0"), most)
 
 
 def text(query: Mapping[str, str], key: str) -> str | None:

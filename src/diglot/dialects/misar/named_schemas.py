@@ -5,11 +5,13 @@ from typing import Any, Final, get_args
 from diglot.dialects.marks import enumeration, free_form
 from diglot.dialects.misar import pages
 from diglot.dialects.misar.events import EVENTS, OURS
+from diglot.dialects.misar.keys import SCOPES
 from diglot.dialects.misar.tiers import Tier
+from diglot.dialects.patterns import ATTRIBUTE_KEY
 
 _SORTS_OF_OURS: Final = [word for word in pages.SORTS if word != "engagement_asc"]
 NAMED: Final[dict[str, Any]] = {
-    "CustomFields": free_form("Values of any JSON type by the keys of the custom fields."),
+    "CustomFields": free_form("Values of any JSON type by the keys of the custom fields.", ATTRIBUTE_KEY),
     "EventData": free_form("Anything, kept as sent: at most 64 KiB."),
     "FaultsByField": {
         "type": "object",
@@ -25,6 +27,7 @@ NAMED: Final[dict[str, Any]] = {
     ),
     "DeliveryStatus": enumeration("Whether an event was received.", ("pending", "delivered", "failed")),
     "EngagementTier": enumeration("Which fifth of 0 to 100 a score lies in.", get_args(Tier)),
+    "KeyScope": enumeration("What a key may do.", SCOPES),
     "MembershipChange": enumeration("Whether a contact came or went.", ("entered", "left")),
     "YesOrNo": enumeration("Yes or no where there is only text.", ("true", "false")),
     "WebhookEventType": enumeration("What a webhook is told of.", EVENTS, OURS),

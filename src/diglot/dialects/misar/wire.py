@@ -8,10 +8,13 @@ from msgspec import UNSET, Meta, UnsetType
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
 from diglot.dialects.marks import Older, Ours, Uuid, named
 from diglot.dialects.misar.tiers import Tier
+from diglot.dialects.patterns import EMAIL
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
+Whole = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-27T10:01:44Z"])]
 SegmentId = Annotated[
     str, Meta(pattern="^seg_[0-7][0-9a-hjkmnp-tv-z]{25}$", examples=["seg_01jqsv4z0tfmz8yjgv5gpmyqv0"])
@@ -22,6 +25,8 @@ Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": 
 Attributes = Annotated[msgspec.Raw, named("CustomFields")]
 SegmentTypeWord = Annotated[str, named("SegmentType")]
 TierWord = Annotated[Tier, named("EngagementTier")]
+TagList = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
+Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"])]
 StatusWord = Annotated[str, named("ContactStatus")]
 
 
@@ -310,7 +315,7 @@ class ContactFields(msgspec.Struct, frozen=True):
     job_title: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
     source: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
     status: StatusWord | UnsetType = UNSET
-    tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET
+    tags: TagList | UnsetType = UNSET
     custom_fields: Attributes | UnsetType = UNSET
     firstName: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
     lastName: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
@@ -320,10 +325,10 @@ class ContactFields(msgspec.Struct, frozen=True):
     subscribed: Ours[bool] | UnsetType = UNSET
     engagement_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
     lead_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    total_opens: Ours[Count] | UnsetType = UNSET
-    total_clicks: Ours[Count] | UnsetType = UNSET
-    total_orders: Ours[Count] | UnsetType = UNSET
-    total_spent: Ours[Number] | UnsetType = UNSET
+    total_opens: Ours[Whole] | UnsetType = UNSET
+    total_clicks: Ours[Whole] | UnsetType = UNSET
+    total_orders: Ours[Whole] | UnsetType = UNSET
+    total_spent: Ours[Money] | UnsetType = UNSET
     last_opened_at: Ours[Time] | UnsetType | None = UNSET
     last_clicked_at: Ours[Time] | UnsetType | None = UNSET
     last_emailed_at: Ours[Time] | UnsetType | None = UNSET
@@ -332,19 +337,19 @@ class ContactFields(msgspec.Struct, frozen=True):
 class ContactCreate(ContactFields, frozen=True, kw_only=True):
     """A new contact."""
 
-    email: Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
+    email: Email
 
 
 class ContactPatch(ContactFields, frozen=True, kw_only=True):
     """A change to a contact named in the path."""
 
-    email: Annotated[str, Meta(max_length=254)] | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
 
 
 class ImportContact(ContactFields, frozen=True, kw_only=True):
     """A contact of an import."""
 
-    email: Annotated[str, Meta(max_length=254)]
+    email: Email
     created_at: Ours[Time] | UnsetType = UNSET
 
 
@@ -356,4 +361,4 @@ class ImportBody(msgspec.Struct, frozen=True):
     update_existing: Older[bool] | UnsetType = UNSET
     skipExisting: Older[bool] | UnsetType = UNSET  # noqa: N815
     skip_existing: Older[bool] | UnsetType = UNSET
-    tags: Annotated[list[str], Meta(max_length=50)] | UnsetType = UNSET
+    tags: TagList | UnsetType = UNSET

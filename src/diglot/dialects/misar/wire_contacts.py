@@ -35,7 +35,7 @@ class ContactPatchQuery(msgspec.Struct, frozen=True):
 class ContactPatchByEmail(wire.ContactFields, frozen=True, kw_only=True):
     """A change to the contact that has this address; with an id in the query, its new address."""
 
-    email: Annotated[str, Meta(max_length=254)] | UnsetType = UNSET
+    email: wire.Email | UnsetType = UNSET
 
 
 class ContactScore(msgspec.Struct, frozen=True):

@@ -5,13 +5,15 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import Older, Uuid
+from diglot.dialects.marks import Older, Uuid, named
 from diglot.dialects.misar.wire import Text, Time
+from diglot.dialects.patterns import MOMENT
 
 KeyId = Uuid
 Scopes = Annotated[
     str, Meta(description="The scopes, with commas between them.", examples=["send,analytics"])
 ]
+ScopeWord = Annotated[str, named("KeyScope")]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
 Account = Annotated[
     str, Meta(min_length=1, max_length=100, description="A sending account: kept and shown, nothing is sent.")
@@ -20,6 +22,7 @@ End = Annotated[
     str,
     Meta(
         description="When the key stops: an instant, or a date, on which it stops as the day begins.",
+        pattern=MOMENT,
         examples=["2027-01-01T00:00:00Z"],
     ),
 ]
@@ -70,7 +73,7 @@ class KeyCreate(msgspec.Struct, frozen=True):
     """A new key. Without scopes it has those of the key that asks, and never more. Both casings are read."""
 
     name: Name
-    scopes: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
+    scopes: Annotated[list[ScopeWord], Meta(min_length=1)] | UnsetType = UNSET
     allowedAccountId: Account | UnsetType | None = UNSET  # noqa: N815
     expiresAt: End | UnsetType | None = UNSET  # noqa: N815
     allowed_account_id: Older[Account] | UnsetType | None = UNSET

@@ -7,10 +7,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import Revision
 from diglot.dialects.marks import Older
-from diglot.dialects.misar.wire import ContactId, Count, SegmentId, Time
+from diglot.dialects.misar.wire import Count, SegmentId, Time
 from diglot.model.segments import MemberAction
 
-ContactIds = Annotated[list[ContactId], Meta(max_length=5000)]
+# What is no id is passed over, too: a text of any form.
+ContactIds = Annotated[list[str], Meta(max_length=5000)]
 
 
 class MembersChange(msgspec.Struct, frozen=True):

@@ -6,16 +6,14 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.marks import Older, named
-from diglot.dialects.misar.wire import ContactId, Number, Text, Time
+from diglot.dialects.misar.wire import ContactId, Email, Money, Text, Time
 
-Email = Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
 Id = Annotated[str, Meta(max_length=100)]
 Url = Annotated[str, Meta(max_length=2048)]
 Data = Annotated[dict[str, Any], named("EventData")]
 Item = Annotated[dict[str, Any], named("OrderItem")]
 Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$")]
 Cents = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
-Amount = Annotated[Number, Meta(ge=0)]
 
 
 class TrackEvent(msgspec.Struct, frozen=True):
@@ -33,7 +31,7 @@ class TrackEvent(msgspec.Struct, frozen=True):
     ]
     event_data: Data | UnsetType | None = UNSET
     source: Id | UnsetType | None = UNSET
-    campaign_id: Id | UnsetType | None = UNSET
+    campaign_id: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType | None = UNSET
     page_url: Url | UnsetType | None = UNSET
     referrer: Url | UnsetType | None = UNSET
     event: Older[Id] | UnsetType | None = UNSET
@@ -72,8 +70,8 @@ class TrackPurchase(msgspec.Struct, frozen=True):
         | None
     ) = UNSET
     orderId: Older[Id] | UnsetType | None = UNSET  # noqa: N815
-    revenue: Older[Amount] | UnsetType | None = UNSET
-    amount: Older[Amount] | UnsetType | None = UNSET
+    revenue: Older[Money] | UnsetType | None = UNSET
+    amount: Older[Money] | UnsetType | None = UNSET
     timestamp: Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None = (
         UNSET
     )

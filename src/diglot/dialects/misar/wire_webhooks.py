@@ -7,11 +7,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.marks import Uuid, named
 from diglot.dialects.misar.wire import Count, Text, Time
+from diglot.dialects.patterns import TARGET
 
 WebhookId = Uuid
-WebhookUrl = Annotated[
-    str, Meta(max_length=2048, extra_json_schema={"format": "uri"}, examples=["https://example.com/hooks"])
-]
+WebhookUrl = Annotated[str, Meta(max_length=2048, pattern=TARGET, examples=["https://example.com/hooks"])]
 EventWord = Annotated[str, named("WebhookEventType")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256, examples=["whsec_..."])]
 EventList = Annotated[list[EventWord], Meta(min_length=1)]

@@ -18,7 +18,7 @@ _ABOUT: Final = (
     "What the vendor does not have is marked `x-diglot-extension`: `true` on a call, a parameter or a "
     "header; on an object or an enumeration the names of those of its fields or values. What older "
     "clients say or read in the place of a field is named by `x-diglot-older-spelling`. A field may be added "
-    "to an answer at any time."
+    "to an answer at any time. No text that is sent holds U+0000, and no name is of white space alone."
 )
 
 

@@ -3,12 +3,13 @@
 from typing import Any, Final
 
 from diglot.dialects.marks import enumeration, free_form
+from diglot.dialects.patterns import ATTRIBUTE_KEY
 from diglot.dialects.topmail.events import EVENTS, OURS
 from diglot.model.events import PURCHASE
 
 TYPES: Final = (PURCHASE, "signup", "upgrade", "custom")
 NAMED: Final[dict[str, Any]] = {
-    "Attributes": free_form("Values of any JSON type by the keys of the attributes."),
+    "Attributes": free_form("Values of any JSON type by the keys of the attributes.", ATTRIBUTE_KEY),
     "Metadata": free_form("Anything, kept as sent: at most 64 KiB."),
     "ConversionType": enumeration("What sort of conversion it is.", TYPES),
     "MembershipChange": enumeration("Whether a contact came or went.", ("entered", "left")),

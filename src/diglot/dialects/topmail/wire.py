@@ -7,15 +7,20 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
 from diglot.dialects.marks import Ours, Uuid, named
+from diglot.dialects.patterns import EMAIL
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
+Whole = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-15T10:30:00.000Z"])]
 Id = Uuid
 Conditions = Annotated[msgspec.Raw, named("Conditions")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 Attributes = Annotated[msgspec.Raw, named("Attributes")]
+TagList = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
+Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"])]
 StatusWord = Annotated[str, named("ContactStatus")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 ShortText = Annotated[str, Meta(max_length=100)]
@@ -255,17 +260,17 @@ class ContactFields(msgspec.Struct, frozen=True):
     attributes: Attributes | UnsetType = UNSET
     subscribed: bool | UnsetType = UNSET
     status: Ours[StatusWord] | UnsetType = UNSET
-    tags: Ours[Annotated[list[str], Meta(max_length=50)]] | UnsetType = UNSET
+    tags: Ours[TagList] | UnsetType = UNSET
     phone: Ours[Annotated[str, Meta(max_length=50)]] | UnsetType | None = UNSET
     company: Ours[Annotated[str, Meta(max_length=150)]] | UnsetType | None = UNSET
     job_title: Ours[ShortText] | UnsetType | None = UNSET
     source: Ours[ShortText] | UnsetType | None = UNSET
     engagement_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
     lead_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    total_opens: Ours[Count] | UnsetType = UNSET
-    total_clicks: Ours[Count] | UnsetType = UNSET
-    total_orders: Ours[Count] | UnsetType = UNSET
-    total_spent: Ours[Number] | UnsetType = UNSET
+    total_opens: Ours[Whole] | UnsetType = UNSET
+    total_clicks: Ours[Whole] | UnsetType = UNSET
+    total_orders: Ours[Whole] | UnsetType = UNSET
+    total_spent: Ours[Money] | UnsetType = UNSET
     last_opened_at: Ours[Time] | UnsetType | None = UNSET
     last_clicked_at: Ours[Time] | UnsetType | None = UNSET
     last_emailed_at: Ours[Time] | UnsetType | None = UNSET
@@ -274,11 +279,11 @@ class ContactFields(msgspec.Struct, frozen=True):
 class ContactCreate(ContactFields, frozen=True, kw_only=True):
     """A new contact; `list_id` puts it on a list."""
 
-    email: Annotated[str, Meta(max_length=254, examples=["ada@example.com"])]
+    email: Email
     list_id: Id | UnsetType = UNSET
 
 
 class ContactPatch(ContactFields, frozen=True, kw_only=True):
     """The parts of a contact to change; attributes merge, null removes one."""
 
-    email: Annotated[str, Meta(max_length=254)] | UnsetType = UNSET
+    email: Email | UnsetType = UNSET

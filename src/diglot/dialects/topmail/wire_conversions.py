@@ -6,12 +6,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.marks import named
-from diglot.dialects.topmail.wire import Id, Number, Pagination, Text, Time, WindowQuery
+from diglot.dialects.patterns import URL
+from diglot.dialects.topmail.wire import Email, Id, Money, Number, Pagination, Text, Time, WindowQuery
 
-Email = Annotated[str, Meta(max_length=254)]
 Short = Annotated[str, Meta(min_length=1, max_length=100)]
-Url = Annotated[str, Meta(max_length=2048, extra_json_schema={"format": "uri"})]
-Amount = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
+Word = Annotated[str, Meta(max_length=100)]
+Url = Annotated[str, Meta(max_length=2048, pattern=URL)]
 Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$", examples=["USD"])]
 Type = Annotated[str, named("ConversionType")]
 Metadata = Annotated[msgspec.Raw, named("Metadata")]
@@ -81,7 +81,7 @@ class ProductViewAnswer(msgspec.Struct, frozen=True):
 class ConversionQuery(WindowQuery, frozen=True):
     """Which conversions."""
 
-    contact_id: Annotated[Id, Meta(description="Only those of one contact.")] = ""
+    contact_id: Annotated[str, Meta(description="Only those of one contact; what is no id has none.")] = ""
     campaign_id: Annotated[str, Meta(description="Only those that one campaign earned.")] = ""
     type: Annotated[Type, Meta(description="Only those of one type.")] = ""
 
@@ -92,12 +92,12 @@ class ConversionCreate(msgspec.Struct, frozen=True):
     email: Email | UnsetType | None = UNSET
     contact_id: Id | UnsetType | None = UNSET
     type: Type | UnsetType | None = "custom"
-    revenue: Amount | UnsetType | None = UNSET
+    revenue: Money | UnsetType | None = UNSET
     currency: Currency | UnsetType | None = "USD"
     order_id: Short | UnsetType | None = UNSET
     campaign_id: Short | UnsetType | None = UNSET
     flow_id: Short | UnsetType | None = UNSET
-    attribution_model: Annotated[str, Meta(max_length=50)] | UnsetType | None = "last_touch"
+    attribution_model: Annotated[str, Meta(min_length=1, max_length=50)] | UnsetType | None = "last_touch"
     metadata: MetadataSent | UnsetType | None = UNSET
     converted_at: (
         Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None
@@ -112,11 +112,11 @@ class ProductViewCreate(msgspec.Struct, frozen=True, kw_only=True):
     product_id: Short
     product_name: Annotated[str, Meta(min_length=1, max_length=200)]
     product_url: Url
-    variant_id: Short | UnsetType | None = UNSET
+    variant_id: Word | UnsetType | None = UNSET
     image_url: Url | UnsetType | None = UNSET
-    price: Amount | UnsetType | None = UNSET
+    price: Money | UnsetType | None = UNSET
     currency: Currency | UnsetType | None = "USD"
-    category: Short | UnsetType | None = UNSET
-    brand: Short | UnsetType | None = UNSET
-    sku: Short | UnsetType | None = UNSET
-    session_id: Short | UnsetType | None = UNSET
+    category: Word | UnsetType | None = UNSET
+    brand: Word | UnsetType | None = UNSET
+    sku: Word | UnsetType | None = UNSET
+    session_id: Word | UnsetType | None = UNSET

@@ -6,11 +6,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.marks import Ours, named
+from diglot.dialects.patterns import TARGET
 from diglot.dialects.topmail.wire import Id, Pagination, Time
 
-TargetUrl = Annotated[
-    str, Meta(max_length=2048, extra_json_schema={"format": "uri"}, examples=["https://example.com/hooks"])
-]
+TargetUrl = Annotated[str, Meta(max_length=2048, pattern=TARGET, examples=["https://example.com/hooks"])]
 EventWord = Annotated[str, named("TriggerEvent")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256, description="An extension: what signs.")]
 

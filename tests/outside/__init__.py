@@ -1,0 +1,1 @@
+"""Schemathesis against a running server: what it is told, and which refusals are right."""
