@@ -39,6 +39,11 @@ _UNSUPPORTED_BODY: Final = (
     r"If you believe this was a mistake .*$"
 )
 
+_WARNINGS: Final = "-Dlog.level=warn"
+_OPENAPI_GENERATOR: Final = (
+    r"^#{92}\n(#.*#\n)*#{92}$",
+)
+
 SDKS: Final = (
     Sdk(
         name="openapi-python-client",
@@ -49,6 +54,26 @@ SDKS: Final = (
         run="python DIALECT.py",
         environment={"PYTHONPATH": "DIALECT-python", "MYPYPATH": "DIALECT-python"},
         remarks=(r"^Generating DIALECT-python$", _UNSUPPORTED_BODY),
+    ),
+    Sdk(
+        name="go",
+        language="Go",
+        generate=(
+            "openapi-generator-cli generate -g go -i openapi/DIALECT.json -o DIALECT-go "
+            "--git-host example.com --git-user-id acme --git-repo-id DIALECT "
+            "--additional-properties packageName=DIALECT,enumClassPrefix=true,disallowAdditionalPropertiesIfNotPresent=false"
+        ),
+        story="DIALECT.go",
+        prepare=(
+            "cp -r /usr/share/gocode/src/gopkg.in/validator.v2 validator",
+            "go mod init story",
+            "sh -c 'cd validator && go mod init gopkg.in/validator.v2'",
+            "go work init . ./DIALECT-go ./validator",
+        ),
+        checks=("sh -c 'cd DIALECT-go && go build . && go vet .'", "go vet DIALECT.go"),
+        run="go run DIALECT.go",
+        environment={"GOPROXY": "off", "GOTOOLCHAIN": "local", "JAVA_OPTS": _WARNINGS},
+        remarks=_OPENAPI_GENERATOR,
     ),
 )
 
