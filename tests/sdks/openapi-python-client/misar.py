@@ -59,7 +59,7 @@ def days_ago(days: int) -> datetime:
 def show(criteria: FilterCriteria, indent: str = "  ") -> None:
     """Print a group of rules, and the groups in it."""
     print(f"{indent}{criteria.operator}")
-    for item in criteria.rules or []:
+    for item in criteria.rules:
         if isinstance(item, FilterCriteria):
             show(item, indent + "  ")
         else:
@@ -214,11 +214,11 @@ while True:
         break
 
 print("== A request that is sent again")
-draft = SegmentCreate("Draft", SegmentType.DYNAMIC, FilterCriteria())
+draft = SegmentCreate("Draft", SegmentType.DYNAMIC, FilterCriteria([]))
 first = good(create_segment.sync(client=client, body=draft, idempotency_key="a-draft")).data
 again = good(create_segment.sync(client=client, body=draft, idempotency_key="a-draft")).data
 print(f"The same segment: {yes(first.id == again.id)}")
-other = SegmentCreate("Another", SegmentType.DYNAMIC, FilterCriteria())
+other = SegmentCreate("Another", SegmentType.DYNAMIC, FilterCriteria([]))
 used = create_segment.sync_detailed(client=client, body=other, idempotency_key="a-draft")
 if isinstance(used.parsed, ErrorBody):
     print(f"{used.status_code}: {used.parsed.error}")
@@ -237,7 +237,7 @@ wrong = SegmentCreate(
         operator=GroupMode.AND,
         rules=[
             Rule("total_spent", RuleOperator.GTE, "many"),
-            FilterCriteria(GroupMode.OR, [Rule("email", RuleOperator.IN_LAST_DAYS, 30)]),
+            FilterCriteria([Rule("email", RuleOperator.IN_LAST_DAYS, 30)], GroupMode.OR),
         ],
     ),
 )

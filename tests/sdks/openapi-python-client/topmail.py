@@ -62,7 +62,7 @@ def days_ago(days: int) -> datetime:
 def show(conditions: Conditions, indent: str = "  ") -> None:
     """Print a group of rules, and the groups in it."""
     print(f"{indent}{conditions.match}")
-    for item in conditions.rules or []:
+    for item in conditions.rules:
         if isinstance(item, Conditions):
             show(item, indent + "  ")
         else:
@@ -249,7 +249,7 @@ wrong = SegmentCreate(
         match=GroupMode.ALL,
         rules=[
             Rule("total_spent", RuleOperator.GTE, 100),
-            Conditions(GroupMode.ANY, [Rule("email", RuleOperator.IN_LAST_DAYS, 30)]),
+            Conditions([Rule("email", RuleOperator.IN_LAST_DAYS, 30)], GroupMode.ANY),
         ],
     ),
 )
