@@ -33,7 +33,7 @@ func good[T any](answer T, _ *http.Response, err error) T {
 	return answer
 }
 
-// refused returns the status and the body of an answer that is an error.
+// refused returns the status of an answer that is an error, and what went wrong.
 func refused(_ any, response *http.Response, err error) (int, misar.ErrorBody) {
 	var failure *misar.GenericOpenAPIError
 	if !errors.As(err, &failure) {
@@ -66,7 +66,7 @@ func group(mode misar.GroupMode, rules ...misar.FilterCriteriaItem) *misar.Filte
 // show prints a group of rules, and the groups in it.
 func show(criteria misar.FilterCriteria, indent string) {
 	fmt.Println(indent + string(criteria.GetOperator()))
-	for _, item := range criteria.GetRules() {
+	for _, item := range criteria.Rules {
 		if item.FilterCriteria != nil {
 			show(*item.FilterCriteria, indent+"  ")
 		} else {
@@ -214,7 +214,7 @@ func main() {
 	}
 
 	fmt.Println("== A request that is sent again")
-	nobody := *misar.NewFilterCriteria()
+	nobody := *misar.NewFilterCriteria([]misar.FilterCriteriaItem{})
 	draft := *misar.NewSegmentCreate("Draft", misar.SEGMENTTYPE_DYNAMIC, nobody)
 	create := client.SegmentsAPI.CreateSegment(ctx).IdempotencyKey("a-draft")
 	first := good(create.SegmentCreate(draft).Execute()).Data
