@@ -75,6 +75,26 @@ SDKS: Final = (
         environment={"GOPROXY": "off", "GOTOOLCHAIN": "local", "JAVA_OPTS": _WARNINGS},
         remarks=_OPENAPI_GENERATOR,
     ),
+    Sdk(
+        name="java",
+        language="Java",
+        generate=(
+            "openapi-generator-cli generate -g java --library apache-httpclient -i openapi/DIALECT.json "
+            "-o DIALECT-java --global-property skipFormModel=false --additional-properties "
+            "invokerPackage=com.acme.DIALECT,apiPackage=com.acme.DIALECT.api,modelPackage=com.acme.DIALECT.model,"
+            "useJakartaEe=true,openApiNullable=false,containerDefaultToNull=true,supportUrlQuery=false,"
+            "useOneOfInterfaces=true,useDeductionForOneOfInterfaces=true"
+        ),
+        story="DIALECT.java",
+        prepare=("python jars.py",),
+        checks=(
+            "sh -c 'javac -proc:none -d classes -cp \"jars/*\" $(find DIALECT-java/src/main -name \"*.java\")'",
+            "javac -proc:none -Xlint -Werror -d classes -cp classes:jars/* DIALECT.java",
+        ),
+        run="java -cp classes:jars/* Story",
+        environment={"JAVA_OPTS": _WARNINGS},
+        remarks=_OPENAPI_GENERATOR,
+    ),
 )
 
 
