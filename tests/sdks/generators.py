@@ -18,7 +18,7 @@ HEY_API: Final = "@hey-api/openapi-ts@0.95.0"
 
 @dataclass(frozen=True)
 class Sdk:
-    """An SDK. Commands run in a folder with its stories and `openapi/`; DIALECT is the name of one."""
+    """An SDK. Commands run in a folder with its stories and `openapi/`; DIALECT is the name of one, Dialect its title."""
 
     name: str  # of the folder with the stories
     language: str
@@ -76,6 +76,23 @@ SDKS: Final = (
         remarks=_OPENAPI_GENERATOR,
     ),
     Sdk(
+        name="php",
+        language="PHP",
+        generate=(
+            "openapi-generator-cli generate -g php -i openapi/DIALECT.json -o DIALECT-php "
+            "--additional-properties 'invokerPackage=Acme\\Dialect' "
+            "--type-mappings FilterCriteriaItem=mixed,PlatformFilterCriteriaItem=mixed"
+        ),
+        story="DIALECT.php",
+        checks=(
+            "sh -c 'find DIALECT-php/lib -name \"*.php\" -print0 | xargs -0 -n 1 php -l'",
+            "php -l DIALECT.php",
+        ),
+        run="php DIALECT.php",
+        environment={"JAVA_OPTS": _WARNINGS},
+        remarks=_OPENAPI_GENERATOR,
+    ),
+    Sdk(
         name="java",
         language="Java",
         generate=(
@@ -100,7 +117,7 @@ SDKS: Final = (
 
 def filled(text: str, dialect: str) -> str:
     """Return a text of the table for a dialect."""
-    return text.replace("DIALECT", dialect)
+    return text.replace("DIALECT", dialect).replace("Dialect", dialect.capitalize())
 
 
 def pinned() -> dict[str, str]:
