@@ -18,6 +18,7 @@ from diglot.dialects.dialect import Dialect
 from diglot.dialects.marks import MARK
 from diglot.dialects.misar.conditions import WORDS as MISAR
 from diglot.dialects.openapi.examples import examples_of
+from diglot.dialects.openapi.fields import FIELDS
 from diglot.dialects.registry import DIALECTS
 from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
 from diglot.settings import Settings
@@ -170,6 +171,25 @@ def test_numbers_have_a_format_and_objects_say_what_they_hold(document: dict[str
         assert "object" not in types or {"properties", "additionalProperties"} & set(part)
         assert "const" not in part
         assert "title" not in part
+
+
+def test_every_object_and_every_field_says_what_it_is(document: dict[str, Any]) -> None:
+    """What generators of clients write above a class and a field; what has a name is told of there."""
+    for name, schema in document["components"]["schemas"].items():
+        assert "description" in schema, name
+        for field, part in schema.get("properties", {}).items():
+            assert {"description", "$ref"} & set(part), f"{name}.{field}"
+
+
+def test_what_fields_say_is_said_of_fields_that_exist() -> None:
+    """Nothing is left over of a field that went or was renamed, or that its struct describes."""
+    said: set[str] = set()
+    for dialect in DIALECTS:
+        for name, schema in openapi.document(dialect)["components"]["schemas"].items():
+            for field, part in schema.get("properties", {}).items():
+                rows = (f"{name}.{field}", field)
+                said.update(row for row in rows if row in FIELDS and FIELDS[row] == part.get("description"))
+    assert said == set(FIELDS)
 
 
 def test_every_handler_of_the_app_is_in_the_document(

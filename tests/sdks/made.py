@@ -1,6 +1,7 @@
 """An SDK that is made: its folder, and commands that are run in there."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from typing import Final
 from sdks.generators import HERE, ROOT, Sdk, filled
 
 _SECONDS: Final = 900
+_COLOUR: Final = re.compile(r"\x1b\[\d*m")
 # First what is installed beside this interpreter, active or not.
 _PATH: Final = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
@@ -30,12 +32,15 @@ class Made:
         """Run a command in the folder, and return what it prints; any other end than success is an error."""
         words = shlex.split(filled(command, self.dialect))
         if shutil.which(words[0], path=_PATH) is None:
-            raise FileNotFoundError(f"{words[0]} is missing: {HERE}/README.md says where it comes from")
+            where = (
+                f"Debian has it in {', '.join(self.sdk.packages)}" if self.sdk.packages else "see README.md"
+            )
+            raise FileNotFoundError(f"{words[0]} is missing: {where}")
         own = {name: filled(value, self.dialect) for name, value in self.sdk.environment.items()}
         done = subprocess.run(
             words,
             cwd=self.folder,
-            env=os.environ | {"PATH": _PATH, "NO_COLOR": "1"} | own | dict(settings or {}),
+            env=os.environ | {"PATH": _PATH} | own | dict(settings or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -44,7 +49,7 @@ class Made:
             check=False,
         )
         assert done.returncode == 0, f"{shlex.join(words)} left with {done.returncode}:\n{done.stdout}"
-        return done.stdout
+        return _COLOUR.sub("", done.stdout)
 
 
 def make(sdk: Sdk, dialect: str, folder: Path) -> Made:

@@ -7,6 +7,7 @@ import msgspec
 
 from diglot.dialects.dialect import Dialect
 from diglot.dialects.marks import MARK, MARKS, OLDER
+from diglot.dialects.openapi.fields import described
 
 REF: Final = "#/components/schemas/{name}"
 
@@ -20,7 +21,7 @@ def schemas(dialect: Dialect) -> dict[str, Any]:
         structs += [kind for kind in one.other_bodies.values() if issubclass(kind, msgspec.Struct)]
         roots += _asked(one.query)
     _, components = msgspec.json.schema_components(dict.fromkeys(structs), ref_template=REF)
-    every = {name: tidy(schema) for name, schema in (components | dialect.schemas).items()}
+    every = {name: described(name, tidy(schema)) for name, schema in (components | dialect.schemas).items()}
     used = _reached(every, [*(struct.__name__ for struct in structs), *roots])
     return {name: every[name] for name in sorted(used)}
 
