@@ -65,8 +65,9 @@ def marks(schema: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
 def tidy(schema: Any) -> Any:
     """Return a schema as generators of clients like it.
 
-    Null is one of the types where that can be said, a reference stands alone, words are texts, an
-    integer has its size, nothing is said twice, and an object names those of its fields that are extensions or older spellings.
+    Null is one of the types where that can be said, a reference stands alone, words are texts, an integer
+    has its size, nothing is said twice, and an object names those of its fields that are extensions or
+    older spellings.
     """
     if isinstance(schema, list):
         return [tidy(each) for each in schema]
