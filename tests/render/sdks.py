@@ -36,10 +36,11 @@ def checks() -> str:
             sdk.name,
             _generator(sdk),
             *(_shown(*commands) for commands in ([sdk.generate], sdk.checks, [sdk.run])),
+            ", ".join(sdk.packages),
         )
         for sdk in SDKS
     )
-    return table(("SDK", "generator", "made by", "types checked by", "told by"), rows)
+    return table(("SDK", "generator", "made by", "types checked by", "told by", "Debian's packages"), rows)
 
 
 def part(sdk: Sdk) -> str:
