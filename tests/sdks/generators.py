@@ -111,7 +111,7 @@ SDKS: Final = (
         remarks=_OPENAPI_GENERATOR,
     ),
     Sdk(
-        name="go",
+        name="openapi-generator-go",
         language="Go",
         generate="openapi-generator-cli generate -g go -i ./openapi/DIALECT.json -o DIALECT-go "
         "--git-host example.com --git-user-id acme --git-repo-id DIALECT --additional-properties "
@@ -131,7 +131,7 @@ SDKS: Final = (
         remarks=(*_OPENAPI_GENERATOR, _GO_WORD),
     ),
     Sdk(
-        name="java",
+        name="openapi-generator-java",
         language="Java",
         generate="openapi-generator-cli generate -g java -i ./openapi/DIALECT.json -o DIALECT-java "
         "--library apache-httpclient --global-property skipFormModel=false --additional-properties "
@@ -150,7 +150,7 @@ SDKS: Final = (
         remarks=(*_OPENAPI_GENERATOR, _JAVA_EXAMPLE),
     ),
     Sdk(
-        name="php",
+        name="openapi-generator-php",
         language="PHP",
         generate="openapi-generator-cli generate -g php -i ./openapi/DIALECT.json -o DIALECT-php "
         "--additional-properties 'invokerPackage=Acme\\Dialect' "
