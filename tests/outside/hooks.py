@@ -1,7 +1,7 @@
 """What Schemathesis is told beside its settings: loaded by it, in its own process.
 
-No check is off. Of one, that well-formed requests are accepted, refusals are passed over that a row of
-`tests/spec/outside/refusals.json` says are right; how often is counted, and judged by the test.
+No check is off. Of two, that well-formed requests are accepted and others are not, failures are passed over
+that a row of `tests/spec/outside/refusals.json` explains; how often is counted, and judged by the test.
 """
 
 import atexit
