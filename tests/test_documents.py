@@ -20,6 +20,7 @@ from guide.blocks import ROOT, RUN, blocks, named, pages
 from guide.shown import mismatch
 from render import errors
 from render.pages import TRUTH, rendered
+from sdks.generators import SDKS
 from spec_data import SPEC
 from spec_data import read as decoded
 
@@ -49,6 +50,13 @@ def anchors(page: Path) -> set[str]:
 def test_a_page_is_what_the_data_renders(page: Path) -> None:
     """Where it is not: `python -m render` in tests/."""
     assert text_of(page) == rendered()[page]
+
+
+def test_every_sdk_is_shown() -> None:
+    """Each has a part of its page, under a heading of its own."""
+    page = text_of(ROOT / "docs" / "sdks.md")
+    for sdk in SDKS:
+        assert f"\n## {sdk.language}: {sdk.name}\n\n<!-- rendered: SDK {sdk.name} -->\n" in page
 
 
 def test_no_page_of_truth_is_left_over() -> None:
@@ -110,7 +118,7 @@ def test_every_block_of_a_shell_is_found() -> None:
     languages = {
         language for page in pages() for language in re.findall(r"^\s*```(\w+)", text_of(page), re.MULTILINE)
     }
-    assert languages <= {*RUN, "json", "text"}
+    assert languages <= {*RUN, "json", "text"} | {sdk.language.lower() for sdk in SDKS}
     for page in pages():
         assert len(re.findall(r"^\s*```(?:sh|python)$", text_of(page), re.MULTILINE)) == len(blocks(page))
 

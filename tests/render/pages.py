@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
 from guide.blocks import ROOT, pages
-from render import errors, examples, operator, truth, words
+from render import errors, examples, operator, sdks, truth, words
+from sdks.generators import HERE, SDKS
 
 TRUTH: Final = ROOT / "docs" / "truth"
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
@@ -19,6 +20,10 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "errors of Topmail": errors.topmail,
     "settings": operator.settings,
     "metrics": operator.metrics,
+    "SDKs": sdks.lines,
+    "all SDKs": sdks.overview,
+    "checks of SDKs": sdks.checks,
+    **{f"SDK {sdk.name}": partial(sdks.part, sdk) for sdk in SDKS},
 }
 _MARKED: Final = re.compile(
     r"(^<!-- rendered: ([^>]+) -->\n).*?(^<!-- /rendered -->$)", re.MULTILINE | re.DOTALL
@@ -28,7 +33,8 @@ _MARKED: Final = re.compile(
 @cache
 def rendered() -> dict[Path, str]:
     """Return the text of every page that has a rendered part, as it has to be."""
-    by_hand = {page: page.read_text(encoding="utf-8") for page in pages() if page.parent != TRUTH}
+    every = [*pages(), HERE / "README.md"]
+    by_hand = {page: page.read_text(encoding="utf-8") for page in every if page.parent != TRUTH}
     found = {page: _MARKED.sub(_part, text) for page, text in by_hand.items() if _MARKED.search(text)}
     return found | {TRUTH / f"{name}.md": text for name, text in truth.pages().items()}
 

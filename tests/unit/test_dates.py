@@ -35,6 +35,30 @@ def test_what_is_no_date(text: str) -> None:
     assert dates.read(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2026-01-01T09:00:00.123456789Z", "2026-01-01T09:00:00.123456Z"),
+        ("2026-01-01T09:00:00.9999999+02:00", "2026-01-01T09:00:00.999999+02:00"),
+        ("2026-01-01 09:00:00.000000001", "2026-01-01 09:00:00"),
+        ("2026-01-01T09:00:00.5Z", "2026-01-01T09:00:00.5Z"),
+        ("2026-01-01", "2026-01-01"),
+    ],
+)
+def test_what_happened_is_kept_to_the_microsecond(text: str, kept: str) -> None:
+    """The clocks of Go, Java and .NET count finer, and their clients send what they say."""
+    assert dates.read(kept) is not None
+    assert dates.received(text) == dates.read(kept)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-01T09:00:00.1234567.8Z", "2026-01-01T09:00:00.1234567z", ".1234567"]
+)
+def test_what_counts_finer_is_a_date_all_the_same(text: str) -> None:
+    """Digits are cut off, and nothing else is let pass."""
+    assert dates.received(text) is None
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_dates_are_read_as_the_oracle_reads_them(seed: int) -> None:
     """Every spelling means the same instant in every zone."""

@@ -20,6 +20,7 @@ _CHECKED_TO: Final = date(9998, 12, 31)
 # After the last day of the calendar there is no other.
 _NO_END: Final = 2**62
 
+_FINER: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 _GRAMMAR = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -66,6 +67,11 @@ def read(text: str) -> Written | None:
         return None
     local += (int(hour) * 3600 + int(minute) * 60 + int(second or 0)) * SECOND
     return Written(day, local + int((fraction or "").ljust(6, "0")), east, bare=False)
+
+
+def received(text: str) -> Written | None:
+    """Read when something happened, of which no more is kept than the microsecond; clocks count finer."""
+    return read(_FINER.sub(r"\1", text))
 
 
 def _offset(text: str | None) -> int | None:

@@ -99,7 +99,7 @@ class EventReader(Reader):
         value = self.keep(key)
         if value is None:
             return None
-        if (found := dates.read(value)) is None:
+        if (found := dates.received(value)) is None:
             self.fault((key,), "Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
             return None
         return When(found.instant(self._zone), (key,))

@@ -29,7 +29,7 @@ def explained_schemas(words: Words) -> dict[str, Any]:
         ),
         "ExplainedItem": {
             "description": "A rule, or a group in its place.",
-            "anyOf": [ref("ExplainedRule"), ref("ExplainedGroup")],
+            "oneOf": [ref("ExplainedRule"), ref("ExplainedGroup")],
         },
         "ExplainedRule": _object(
             "A rule, whether it is true of the contact, and what it was asked of.",

@@ -13,6 +13,14 @@ MARKS: Final = frozenset({MARK, OLDER})
 Ours = Annotated[T, Meta(extra_json_schema={MARK: True})]
 # A field that is there for older clients: another says the same, and generated clients may name both alike.
 Older = Annotated[T, Meta(extra_json_schema={OLDER: True})]
+# The id of anything. A text and no `format: uuid`: clients would make a type of that, which no path takes.
+Uuid = Annotated[
+    str,
+    Meta(
+        extra_json_schema={"pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"},
+        examples=["019ca3f1-d000-7001-8a00-5eed00000001"],
+    ),
+]
 
 
 def ref(name: str) -> dict[str, str]:

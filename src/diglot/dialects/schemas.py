@@ -41,15 +41,16 @@ def group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[st
         },
         group: {
             "type": "object",
-            "description": "A group of rules. Without rules the segment is a draft and matches nobody. "
-            "Groups nest to depth 8, with at most 250 rules in all.",
+            "description": "A group of rules. Of a segment, an empty list makes a draft, which matches "
+            "nobody. Groups nest to depth 8, with at most 250 rules in all.",
             "properties": {
                 words.group_key: ref("GroupMode"),
                 "rules": {"type": "array", "maxItems": 250, "items": ref(f"{group}Item")},
             },
+            "required": ["rules"],
             "additionalProperties": False,
         },
-        f"{group}Item": {"description": "A rule, or a group in its place.", "anyOf": [ref(rule), ref(group)]},
+        f"{group}Item": {"description": "A rule, or a group in its place.", "oneOf": [ref(rule), ref(group)]},
     }
 
 

@@ -190,7 +190,7 @@ def _instant(value: Any, row: Field, zone: ZoneInfo) -> int:
     del row
     if not isinstance(value, str):
         raise Unfit(f"Expected string, received {json_type(value)}")
-    if (moment := dates.read(value)) is None:
+    if (moment := dates.received(value)) is None:
         raise Unfit("Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
     return moment.instant(zone)
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
-from diglot.dialects.marks import Older, Ours, named
+from diglot.dialects.marks import Older, Ours, Uuid, named
 from diglot.dialects.misar.tiers import Tier
 from diglot.dialects.patterns import EMAIL
 
@@ -19,7 +19,7 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=[
 SegmentId = Annotated[
     str, Meta(pattern="^seg_[0-7][0-9a-hjkmnp-tv-z]{25}$", examples=["seg_01jqsv4z0tfmz8yjgv5gpmyqv0"])
 ]
-ContactId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+ContactId = Uuid
 Criteria = Annotated[msgspec.Raw, named("FilterCriteria")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 Attributes = Annotated[msgspec.Raw, named("CustomFields")]

@@ -5,11 +5,11 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import Older, named
+from diglot.dialects.marks import Older, Uuid, named
 from diglot.dialects.misar.wire import Text, Time
 from diglot.dialects.patterns import MOMENT
 
-KeyId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+KeyId = Uuid
 Scopes = Annotated[
     str, Meta(description="The scopes, with commas between them.", examples=["send,analytics"])
 ]

@@ -5,11 +5,11 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.marks import named
+from diglot.dialects.marks import Uuid, named
 from diglot.dialects.misar.wire import Count, Text, Time
 from diglot.dialects.patterns import TARGET
 
-WebhookId = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+WebhookId = Uuid
 WebhookUrl = Annotated[str, Meta(max_length=2048, pattern=TARGET, examples=["https://example.com/hooks"])]
 EventWord = Annotated[str, named("WebhookEventType")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256, examples=["whsec_..."])]

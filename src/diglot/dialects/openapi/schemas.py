@@ -65,8 +65,9 @@ def marks(schema: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
 def tidy(schema: Any) -> Any:
     """Return a schema as generators of clients like it.
 
-    Null is one of the types where that can be said, a reference stands alone, an integer has its size,
-    nothing is said twice, and an object names those of its fields that are extensions or older spellings.
+    Null is one of the types where that can be said, a reference stands alone, words are texts, an integer
+    has its size, nothing is said twice, and an object names those of its fields that are extensions or
+    older spellings.
     """
     if isinstance(schema, list):
         return [tidy(each) for each in schema]
@@ -80,6 +81,8 @@ def tidy(schema: Any) -> Any:
     if "properties" in schema:
         schema = _marked(schema)
     made = {key: _tidy_part(key, value) for key, value in schema.items() if key != "title" and value != []}
+    if "enum" in made:
+        return {"type": "string", **made}
     return {"format": "int64", **made} if made.get("type") == "integer" else made
 
 

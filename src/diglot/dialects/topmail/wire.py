@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.history import AsOfQuery, OfPast, Revision
-from diglot.dialects.marks import Ours, named
+from diglot.dialects.marks import Ours, Uuid, named
 from diglot.dialects.patterns import EMAIL
 
 Text = str | None
@@ -15,7 +15,7 @@ Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
 Whole = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-15T10:30:00.000Z"])]
-Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+Id = Uuid
 Conditions = Annotated[msgspec.Raw, named("Conditions")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 Attributes = Annotated[msgspec.Raw, named("Attributes")]

@@ -32,7 +32,7 @@ _ONLY_MEMBERS: Final = (
     "GET",
     "/contacts",
     _TAG,
-    "List contacts, newest first or sorted; with `id`, get that one",
+    "List contacts, newest first or sorted",
     scope="read",
     query=wire_contacts.ContactPageQuery,
     answer=wire.ContactListAnswer,

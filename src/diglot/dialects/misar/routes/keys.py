@@ -65,7 +65,7 @@ def _end(call: Call, reader: Reader, spelling: str) -> int | None:
     text = reader.text_or_null(spelling, _LONGEST_TIME)
     if text is None or isinstance(text, Missing):
         return None
-    written = dates.read(text)
+    written = dates.received(text)
     if written is None:
         reader.fault((spelling,), "Invalid datetime")
         return None

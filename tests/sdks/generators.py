@@ -1,0 +1,176 @@
+"""The SDKs under test: for each the command that a person types, and what is done with its output."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+ROOT: Final = HERE.parent.parent
+DIALECTS: Final = ("misar", "topmail")
+# What is from npm is named with its version; what is from PyPI has it in the extra `sdks` of pyproject.toml.
+TYPESCRIPT: Final = "typescript@6.0.3"
+NODE_TYPES: Final = "@types/node@20.17.58"
+HEY_API: Final = "@hey-api/openapi-ts@0.95.0"
+
+
+@dataclass(frozen=True)
+class Sdk:
+    """An SDK. Commands run in a folder with its stories and `openapi/`; DIALECT or Dialect stands for one."""
+
+    name: str  # of the folder with the stories
+    language: str
+    generate: str  # as README.md and docs/sdks.md have it
+    story: str  # the file
+    run: str  # what tells the story, once it is checked
+    checks: tuple[str, ...]  # what looks at the types, or compiles
+    packages: tuple[str, ...] = ()  # of Debian, that the commands need beside Java and node
+    prepare: tuple[str, ...] = ()  # what brings the libraries that the output needs
+    environment: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()  # patterns of what the generator says; nothing else may be said
+
+
+_UNSUPPORTED_BODY: Final = (
+    r"^Warning\(s\) encountered while generating\. .*\n\n"
+    r"WARNING parsing POST /mail/v1/contacts/import within contacts\.\n\n"
+    r"Unsupported content type text/csv\n\n"
+    r"\{\n(?: .*\n)*\}\n\n"
+    r"If you believe this was a mistake .*$"
+)
+
+# OpenAPI Generator tells of each file, of what it thinks of OpenAPI 3.1, and of a schema that it cannot name.
+_OPENAPI_GENERATOR: Final = (
+    r"^\[main\] INFO .*$",
+    r"^\[main\] WARN  o\.o\.codegen\.DefaultCodegen - OpenAPI 3\.1 support is still in beta\. .*$",
+    r"^\[main\] WARN  o\.o\.codegen\.utils\.ModelUtils - Failed to get the schema name: null$",
+    r"^#.*$",
+)
+# The vendor's query has a `type`.
+_GO_WORD: Final = (
+    r"^\[main\] WARN  o\.o\.c\.languages\.AbstractGoCodegen - type \(reserved word\) cannot be used as .*$"
+)
+_JAVA_EXAMPLE: Final = (
+    r"^\[main\] WARN  o\.o\.c\.languages\.AbstractJavaCodegen - Ignoring complex example on .*$"
+)
+_TSC: Final = "npx tsc --strict --target es2022 --module nodenext --types node --outDir made DIALECT.ts"
+_TYPESCRIPT: Final = f"npm install --no-save --no-package-lock --no-audit --no-fund {TYPESCRIPT} {NODE_TYPES}"
+
+SDKS: Final = (
+    Sdk(
+        name="openapi-python-client",
+        language="Python",
+        generate="openapi-python-client generate --path ./openapi/DIALECT.json --output-path DIALECT-python",
+        story="DIALECT.py",
+        checks=("mypy --strict DIALECT.py DIALECT-python/diglot_DIALECT_client",),
+        run="python DIALECT.py",
+        environment={"PYTHONPATH": "DIALECT-python", "MYPYPATH": "DIALECT-python"},
+        remarks=(r"^Generating DIALECT-python$", _UNSUPPORTED_BODY),
+    ),
+    Sdk(
+        name="openapi-generator-python",
+        language="Python",
+        generate="openapi-generator-cli generate -g python -i ./openapi/DIALECT.json -o DIALECT-python "
+        "--package-name diglot_DIALECT --reserved-words-mappings field=field",
+        story="DIALECT.py",
+        # The code that is made has rules of its own for mypy, which are not quite the strict ones.
+        checks=(
+            "mypy --strict --follow-imports=silent DIALECT.py",
+            "mypy --config-file DIALECT-python/pyproject.toml DIALECT-python/diglot_DIALECT",
+        ),
+        run="python DIALECT.py",
+        environment={"PYTHONPATH": "DIALECT-python", "MYPYPATH": "DIALECT-python"},
+        remarks=_OPENAPI_GENERATOR,
+    ),
+    Sdk(
+        name="hey-api",
+        language="TypeScript",
+        generate=f"npx --yes -p {TYPESCRIPT} -p {HEY_API} openapi-ts -i ./openapi/DIALECT.json "
+        "-o DIALECT-typescript -c @hey-api/client-fetch",
+        story="DIALECT.ts",
+        prepare=(_TYPESCRIPT,),
+        checks=(_TSC,),
+        run="node made/DIALECT.js",
+        remarks=(
+            r"^@hey-api/openapi-ts v[\d.]+$",
+            r"^\[Job 1\] . Generating from 1 input:$",
+            r"^\[Job 1\]   \[1\] \./openapi/DIALECT\.json$",
+            r"^\[Job 1\] . Done! Your output is in \./DIALECT-typescript$",
+        ),
+    ),
+    Sdk(
+        name="typescript-fetch",
+        language="TypeScript",
+        generate="openapi-generator-cli generate -g typescript-fetch -i ./openapi/DIALECT.json "
+        "-o DIALECT-typescript --global-property skipFormModel=false",
+        story="DIALECT.ts",
+        prepare=(_TYPESCRIPT,),
+        checks=(_TSC,),
+        run="node made/DIALECT.js",
+        remarks=_OPENAPI_GENERATOR,
+    ),
+    Sdk(
+        name="openapi-generator-go",
+        language="Go",
+        generate="openapi-generator-cli generate -g go -i ./openapi/DIALECT.json -o DIALECT-go "
+        "--git-host example.com --git-user-id acme --git-repo-id DIALECT --additional-properties "
+        "packageName=DIALECT,enumClassPrefix=true,disallowAdditionalPropertiesIfNotPresent=false",
+        story="DIALECT.go",
+        packages=("golang-go", "golang-gopkg-validator.v2-dev"),
+        # The one library that the output needs, and the output, as if they had been fetched.
+        prepare=(
+            "cp -r /usr/share/gocode/src/gopkg.in/validator.v2 validator",
+            "sh -c 'cd validator && go mod init gopkg.in/validator.v2'",
+            "go mod init story",
+            "go work init . ./DIALECT-go ./validator",
+        ),
+        checks=("go vet ./DIALECT-go", "go vet DIALECT.go"),
+        run="go run DIALECT.go",
+        environment={"GOPROXY": "off", "GOTOOLCHAIN": "local"},
+        remarks=(*_OPENAPI_GENERATOR, _GO_WORD),
+    ),
+    Sdk(
+        name="openapi-generator-java",
+        language="Java",
+        generate="openapi-generator-cli generate -g java -i ./openapi/DIALECT.json -o DIALECT-java "
+        "--library apache-httpclient --global-property skipFormModel=false --additional-properties "
+        "invokerPackage=com.acme.DIALECT,apiPackage=com.acme.DIALECT.api,"
+        "modelPackage=com.acme.DIALECT.model,"
+        "useOneOfInterfaces=true,useDeductionForOneOfInterfaces=true,containerDefaultToNull=true,"
+        "openApiNullable=false,supportUrlQuery=false,useJakartaEe=true",
+        story="DIALECT.java",
+        packages=("default-jdk-headless", "libhttpclient5-java", "libjakarta-annotation-api-java"),
+        prepare=("python libraries.py DIALECT-java",),
+        checks=(
+            "javac -proc:none -d classes -cp libraries/* @sources",
+            "javac -proc:none -Xlint -Werror -d classes -cp classes:libraries/* DIALECT.java",
+        ),
+        run="java -cp classes:libraries/* Story",
+        remarks=(*_OPENAPI_GENERATOR, _JAVA_EXAMPLE),
+    ),
+    Sdk(
+        name="openapi-generator-php",
+        language="PHP",
+        generate="openapi-generator-cli generate -g php -i ./openapi/DIALECT.json -o DIALECT-php "
+        "--additional-properties 'invokerPackage=Acme\\Dialect' "
+        "--type-mappings FilterCriteriaItem=mixed,PlatformFilterCriteriaItem=mixed",
+        story="DIALECT.php",
+        packages=("php-cli", "php-curl", "php-mbstring", "php-guzzlehttp-guzzle", "php-guzzlehttp-psr7"),
+        checks=("php load.php DIALECT-php", "php -l DIALECT.php"),
+        run="php DIALECT.php",
+        remarks=_OPENAPI_GENERATOR,
+    ),
+)
+
+
+def filled(text: str, dialect: str) -> str:
+    """Return a text of the table for a dialect."""
+    return text.replace("DIALECT", dialect).replace("Dialect", dialect.capitalize())
+
+
+def pinned() -> dict[str, str]:
+    """Return the versions that the extra `sdks` of pyproject.toml has of the generators, by name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    found = (re.fullmatch(r"([a-z-]+)==([\w.]+)", one) for one in project["optional-dependencies"]["sdks"])
+    return {one[1]: one[2] for one in found if one is not None}
