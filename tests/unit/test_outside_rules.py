@@ -85,6 +85,16 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         misar(**{"": ["a\\u0000: Text holds no U+0000 and no lone surrogate"]}),
         ["a text with U+0000"],
     ),
+    "a tag of a query that is too long": (
+        Sent("importContacts", {}, {"tags": f"a,{'b' * 101}"}, {"contacts": []}),
+        misar(tags=["A tag has 1 to 100 characters, is not blank and holds no U+0000"]),
+        ["tags of a query of which one is none"],
+    ),
+    "tags of a query that are fine": (
+        Sent("importContacts", {}, {"tags": "a,b"}, {"contacts": []}),
+        misar(tags=["A tag has 1 to 100 characters, is not blank and holds no U+0000"]),
+        None,
+    ),
     "a column of a file": (
         Sent("importContacts", {}, {}, "a\x01\n"),
         misar(
