@@ -95,6 +95,16 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         misar(tags=["A tag has 1 to 100 characters, is not blank and holds no U+0000"]),
         None,
     ),
+    "a number somewhere inside that is too far": (
+        Sent("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**64}]}}),
+        misar(custom_fields=["Number is out of range"]),
+        ["a number past 64 bits"],
+    ),
+    "numbers that are near": (
+        Sent("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**62}]}}),
+        misar(custom_fields=["Number is out of range"]),
+        None,
+    ),
     "a column of a file": (
         Sent("importContacts", {}, {}, "a\x01\n"),
         misar(
