@@ -1,5 +1,6 @@
 """Contacts: a person as stored, and a checked change to one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,13 +52,14 @@ class Change:
 
     `values` holds catalogued fields by canonical name, None to clear; instants in microseconds.
     `attributes` merge into the stored ones, None removes. `subscribed` moves only between subscribed and
-    unsubscribed. `lists` are ids of lists to join.
+    unsubscribed. `lists` are ids of lists to join. `more_tags` come beside the tags that it has or is given.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     subscribed: bool | None = None
     lists: tuple[str, ...] = ()
+    more_tags: tuple[str, ...] = ()
 
     @property
     def email(self) -> str:
@@ -68,8 +70,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: contacts by outcome."""
+    """What an import did: contacts by outcome, and why which were refused for what is stored of them."""
 
     created: int
     updated: int
     skipped: int
+    refused: Sequence[str] = ()

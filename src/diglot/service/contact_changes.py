@@ -1,12 +1,16 @@
 """A contact made of a change: a new one, or one that exists with the change applied."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
+from diglot.conditions.text import nfc
+from diglot.errors import Invalid
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Change, Contact
 from diglot.model.ids import new_id
+from diglot.service.contact_values import MOST_TAGS
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -44,8 +48,13 @@ def new_contact(change: Change, pk: int, now: int) -> Contact:
 
 
 def changed_contact(stored: Contact, change: Change, now: int) -> Contact:
-    """Return the contact after a change; the same object when nothing differs."""
+    """Return the contact after a change; the same object when nothing differs.
+
+    Raise `Invalid` for more tags than a contact bears.
+    """
     values: dict[str, Any] = dict(change.values)
+    if change.more_tags:
+        values["tags"] = _with_more(values.get("tags", _decode(stored.tags)), change.more_tags)
     if "tags" in values:
         values["tags"] = _encode(values["tags"]).decode()
     if change.subscribed is False and stored.status == SUBSCRIBED:
@@ -58,3 +67,12 @@ def changed_contact(stored: Contact, change: Change, now: int) -> Contact:
         values["attributes"] = _encode(kept).decode()
     differing = {name: value for name, value in values.items() if value != getattr(stored, name)}
     return replace(stored, **differing, updated_at=now) if differing else stored
+
+
+def _with_more(own: list[str], more: Iterable[str]) -> list[str]:
+    every: dict[str, str] = {}
+    for tag in (*own, *more):
+        every.setdefault(nfc(tag), tag)
+    if len(every) > MOST_TAGS:
+        raise Invalid.at(("tags",), f"A contact bears at most {MOST_TAGS} tags")
+    return list(every.values())

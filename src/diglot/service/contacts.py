@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from diglot.conditions import tree
-from diglot.errors import Conflict, NotFound
+from diglot.errors import Conflict, Invalid, NotFound
 from diglot.model.contacts import Change, Contact, Imported, ListName
 from diglot.model.ids import read_id
 from diglot.model.pages import CountedPage, Sort, Window
@@ -155,7 +155,8 @@ class Contacts:
         """Make or change contacts by address, in order, in one transaction.
 
         A change without a status leaves the status of a contact that exists, so that whoever unsubscribed
-        stays so. An address that the import gives twice exists the second time.
+        stays so. An address that the import gives twice exists the second time. One that would have more
+        tags than a contact bears is refused, alone.
         """
 
         async def work(transaction: Transaction) -> Imported:
@@ -165,9 +166,12 @@ class Contacts:
             emails = list(dict.fromkeys(change.email for change in changes))
             batch.stored = await contacts.by_emails(transaction, caller.workspace, emails)
             for change in changes:
-                batch.take(change)
+                try:
+                    batch.take(change)
+                except Invalid as invalid:
+                    batch.refused.append(f"{change.email}: {invalid.faults[0].message}")
             await batch.write(transaction, caller.workspace)
-            return Imported(len(batch.created), batch.changes, batch.skipped)
+            return Imported(len(batch.created), batch.changes, batch.skipped, batch.refused)
 
         return await self.engine.write(work)
 
@@ -196,6 +200,7 @@ class _Import:
         self.updated: dict[str, Contact] = {}
         self.changes = 0
         self.skipped = 0
+        self.refused: list[str] = []
 
     def take(self, change: Change) -> None:
         """Take one contact of the import; each counts once, repeated addresses included."""

@@ -1,7 +1,7 @@
 """The body of an import -> checked changes, one by one: a contact at fault is reported, not imported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -140,8 +140,4 @@ def _change(content: Content | Invalid, tags: list[str], zone: ZoneInfo) -> Chan
         raise content
     fields, attributes = content
     require_email(fields, ("email",))
-    if tags:
-        own = fields.get("tags", Given([], ("tags",)))
-        if isinstance(own.value, list):
-            fields["tags"] = Given([*own.value, *tags], own.path)
-    return read_change(fields, attributes, zone)
+    return replace(read_change(fields, attributes, zone), more_tags=tuple(tags))

@@ -118,8 +118,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "ImportAnswer.errors": "A line for each contact that was refused.",
     "ImportSummary.errors": "How many contacts were refused.",
     "failed": "How many contacts were refused.",
-    "ImportBody.tags": "Tags that every contact of the import gets beside its own. A contact that exists has "
-    "these in the place of those it had.",
+    "ImportBody.tags": "Tags that every contact of the import gets beside those it has, or is given here.",
     "updateExisting": "Whether contacts that exist are changed, as they are if this is left out; if not, "
     "they are skipped.",
     "file": "The file: comma-separated values, with the names of fields in the first row.",

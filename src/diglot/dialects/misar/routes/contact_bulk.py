@@ -66,8 +66,9 @@ async def import_contacts(call: Call) -> wire.ImportAnswer:
     done = await call.services.contacts.import_all(
         call.caller, request.changes, update_existing=request.update_existing
     )
-    counts = (done.created, done.updated, done.skipped, len(request.errors))
-    return wire.ImportAnswer(True, wire.ImportSummary(*counts), request.errors, *counts)
+    errors = [*request.errors, *done.refused]
+    counts = (done.created, done.updated, done.skipped, len(errors))
+    return wire.ImportAnswer(True, wire.ImportSummary(*counts), errors, *counts)
 
 
 ENDPOINTS: Final = (update_contacts, delete_contacts, import_contacts)
