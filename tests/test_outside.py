@@ -16,6 +16,8 @@ pytestmark = pytest.mark.outside
 SHARE_ELSEWHERE = 4
 # Of well-formed requests; a schema that cannot say the rules of a condition has many refused.
 MOST_REFUSED = 0.4
+# Of calls: a contact that is on the list which is drawn with it may have left it each time.
+MOST_UNMET = 0.05
 
 
 @pytest_asyncio.fixture
@@ -39,7 +41,8 @@ async def test_a_server_keeps_to_its_document(
     telling(f"Schemathesis on {database.name}, {dialect}", told.summary())
     assert told.code == 0, f"--outside-seed {budget.seed}:\n{told.said}"
     assert told.alive, "the key that asks is still good"
-    assert set(told.counts["accepted"]) == set(told.counts["calls"]), "every call is answered with success"
+    unmet = set(told.counts["calls"]) - set(told.counts["accepted"])
+    assert len(unmet) <= MOST_UNMET * len(told.counts["calls"]), f"never answered with success: {unmet}"
     assert told.counts["walks"], "from answers to requests that were answered with success"
     refused, positive = told.counts["passed over"].get("RejectedPositiveData", 0), told.answers("positive")
     assert refused < MOST_REFUSED * positive, f"{refused} of {positive} are refused for a rule of no schema"
