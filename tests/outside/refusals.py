@@ -69,9 +69,11 @@ class Sent:
         whole = parts | {"written": "\n".join(_texts(parts))}
         if not where:
             yield whole
-        for part in (self.body, self.query):
-            for at, within in _reached(part, where):
-                yield whole | ({} if at is _NOTHING else {"at": at}) | {"within": within}
+        reached = [one for part in (self.body, self.query) for one in _reached(part, where)]
+        for at, within in reached:
+            yield whole | ({} if at is _NOTHING else {"at": at}) | {"within": within}
+        if where and not reached:
+            yield whole  # in a file, say
 
 
 def _texts(value: Any) -> Iterator[str]:
