@@ -39,10 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--operations", type=int, default=400, help="writes of several processes on each database (400)"
     )
     group.addoption("--outside-seed", type=int, default=1, help="what Schemathesis begins with (1)")
-    group.addoption("--outside-examples", type=int, default=20, help="its cases for each call on SQLite (20)")
-    group.addoption(
-        "--outside-seconds", type=int, default=20, help="how long it walks from call to call on SQLite (20)"
-    )
+    group.addoption("--outside-examples", type=int, default=15, help="its cases for each call on SQLite (15)")
+    group.addoption("--outside-walks", type=int, default=150, help="its walks from call to call there (150)")
     group.addoption("--random-seed", type=int, help="repeats a run")
 
 

@@ -78,6 +78,16 @@ def test_every_reference_resolves_and_every_shared_part_is_referred_to(document:
     assert {part["$ref"] for part in references} == shared
 
 
+def test_every_parameter_says_in_its_schema_what_it_does(document: dict[str, Any]) -> None:
+    """A generator that looks only there finds the words; what refers to a schema has those of the schema."""
+    every = list(document["components"]["parameters"].values())
+    for _, _, operation in operations(document):
+        every += [resolved(document, one) for one in operation.get("parameters", ())]
+    for one in every:
+        schema = one["schema"]
+        assert "$ref" in schema or schema["description"] == one["description"], one["name"]
+
+
 def test_every_parameter_of_a_path_is_described(document: dict[str, Any]) -> None:
     """A path has the parameters that it names, and they are required."""
     for path, _, operation in operations(document):

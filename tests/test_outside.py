@@ -9,7 +9,7 @@ from conftest import Telling
 from diglot.dialects.registry import DIALECTS, dialect_named
 from engines import SQLITE, Database
 from live import Live, running
-from outside.runs import Run, run
+from outside.runs import Budget, run
 
 pytestmark = pytest.mark.outside
 # PostgreSQL takes a round trip for what SQLite answers at once.
@@ -25,35 +25,22 @@ async def server(database: Database) -> AsyncIterator[Live]:
         yield live
 
 
-def _judge(told: Run, seed: int) -> None:
-    assert told.code == 0, f"--outside-seed {seed}:\n{told.said}"
-    assert told.alive, "the key that asks is still good"
-    refused, positive = told.counts["passed over"].get("RejectedPositiveData", 0), told.answers("positive")
-    assert refused < MOST_REFUSED * positive, f"{refused} of {positive} are refused for a rule of no schema"
-
-
 @pytest.mark.parametrize("dialect", [one.name for one in DIALECTS])
-async def test_calls_one_by_one(
+async def test_a_server_keeps_to_its_document(
     database: Database, server: Live, dialect: str, pytestconfig: pytest.Config, telling: Telling
 ) -> None:
-    """Examples, the bounds of every schema, and random input: every answer is one that the document has."""
-    seed, examples = pytestconfig.getoption("outside_seed"), pytestconfig.getoption("outside_examples")
-    number = examples if database is SQLITE else max(1, examples // SHARE_ELSEWHERE)
-    told = await run(server, dialect, seed, number, "--phases", "examples,coverage,fuzzing")
-    telling(f"Schemathesis on {database.name}, {dialect}, one by one", told.summary())
-    _judge(told, seed)
+    """Every answer is one that the document has, to whatever is asked, alone or after another.
+
+    The phases: its examples, the bounds of every schema, random input, and walks in which things are made,
+    read, changed and deleted, from one answer to the next request.
+    """
+    budget = Budget(*(pytestconfig.getoption(f"outside_{name}") for name in ("seed", "examples", "walks")))
+    told = await run(server, dialect, budget if database is SQLITE else budget.share(SHARE_ELSEWHERE))
+    telling(f"Schemathesis on {database.name}, {dialect}", told.summary())
+    assert told.code == 0, f"--outside-seed {budget.seed}:\n{told.said}"
+    assert told.alive, "the key that asks is still good"
     calls = {operation.id for _, operation in dialect_named(dialect).calls}
     assert set(told.counts["accepted"]) == calls, "every call is answered with success"
-
-
-@pytest.mark.parametrize("dialect", [one.name for one in DIALECTS])
-async def test_calls_one_after_another(
-    database: Database, server: Live, dialect: str, pytestconfig: pytest.Config, telling: Telling
-) -> None:
-    """Made, read, changed, deleted, gone: in any order, from one answer to the next request."""
-    seed, seconds = pytestconfig.getoption("outside_seed"), pytestconfig.getoption("outside_seconds")
-    limit = seconds if database is SQLITE else max(1, seconds // SHARE_ELSEWHERE)
-    told = await run(server, dialect, seed, 100, "--phases", "stateful", "--max-time", str(limit))
-    telling(f"Schemathesis on {database.name}, {dialect}, one after another", told.summary())
-    _judge(told, seed)
     assert told.counts["walks"], "from answers to requests that were answered with success"
+    refused, positive = told.counts["passed over"].get("RejectedPositiveData", 0), told.answers("positive")
+    assert refused < MOST_REFUSED * positive, f"{refused} of {positive} are refused for a rule of no schema"

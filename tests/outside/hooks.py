@@ -16,6 +16,7 @@ from typing import Any, Final
 import schemathesis
 from requests.structures import CaseInsensitiveDict
 from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.engine.run.stateful import _executor
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from outside.refusals import Sent, reason, rows
@@ -31,6 +32,21 @@ _NOBODY: Final = "0198ffff-ffff-7fff-bfff-ffffffffffff"
 _counts: Final[dict[str, Counter[str]]] = {
     name: Counter() for name in ("phases", "accepted", "calls", "refused", "passed over", "walks")
 }
+
+
+# A walk that repeats the steps of another is answered otherwise (the tag exists already), by which Hypothesis
+# loses its way. Schemathesis leaves it there, after a dozen walks, unless it has a limit of time; here it
+# begins again until there were as many as are asked for.
+_lost = _executor._classify_flaky
+
+
+def _begin_again(*, ctx: Any, engine: Any, state: Any) -> Any:
+    status, again, events = _lost(ctx=ctx, engine=engine, state=state)
+    settings = engine.config.get_hypothesis_settings(phase="stateful", apply_ci_profile=False)
+    return status, again or (not events and ctx.completed_scenarios < settings.max_examples), events
+
+
+_executor._classify_flaky = _begin_again
 
 
 @schemathesis.hook

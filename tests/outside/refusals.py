@@ -64,16 +64,13 @@ class Sent:
     body: Any
 
     def seen_from(self, where: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the request with what stands at a path as a fault writes it."""
+        """Yield the request, by itself and with what stands at a path as a fault writes it."""
         parts = {"path": self.path, "query": self.query, "body": self.body}
         whole = parts | {"written": "\n".join(_texts(parts))}
-        if not where:
-            yield whole
-        reached = [one for part in (self.body, self.query) for one in _reached(part, where)]
-        for at, within in reached:
-            yield whole | ({} if at is _NOTHING else {"at": at}) | {"within": within}
-        if where and not reached:
-            yield whole  # in a file, say
+        yield whole
+        for part in (self.body, self.query):
+            for at, within in _reached(part, where):
+                yield whole | ({} if at is _NOTHING else {"at": at}) | {"within": within}
 
 
 def _texts(value: Any) -> Iterator[str]:

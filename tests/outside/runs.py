@@ -74,18 +74,32 @@ def _listed(sorts: Mapping[str, int]) -> str:
     return f"{sum(sorts.values()):,} ({listed})"
 
 
-async def run(live: Live, dialect: str, seed: int, examples: int, *options: str) -> Run:
+@dataclass(frozen=True)
+class Budget:
+    """What a run begins with, its cases for each call, and its walks from call to call."""
+
+    seed: int
+    examples: int
+    walks: int
+
+    def share(self, of: int) -> "Budget":
+        """Return the same with one part of so many."""
+        return Budget(self.seed, max(1, self.examples // of), max(1, self.walks // of))
+
+
+async def run(live: Live, dialect: str, budget: Budget, *options: str) -> Run:
     """Seed the workspace of a server, run, and tell."""
     key = await live.key(dialect)
     ids = await seeds.sow(dialect, live.base, key)
     own = await _own_key(live, dialect, key)
     with tempfile.TemporaryDirectory(prefix="diglot-outside-") as folder:
         config, counts = Path(folder) / "schemathesis.toml", Path(folder) / "counts.json"
-        config.write_text(f"{(HERE / 'schemathesis.toml').read_text()}\n{seeds.settings(ids)}")
+        walks = f"[phases.stateful.generation]\nmax-examples = {budget.walks}\n"
+        config.write_text("\n".join(((HERE / "schemathesis.toml").read_text(), walks, seeds.settings(ids))))
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
             *("run", live.base + dialect_named(dialect).json_at, "--header", f"Authorization: Bearer {key}"),
-            *("--seed", str(seed), "--max-examples", str(examples), "--no-color", *options),
+            *("--seed", str(budget.seed), "--max-examples", str(budget.examples), "--no-color", *options),
         ]
         environment = os.environ | {
             "PYTHONPATH": str(HERE.parent),

@@ -105,6 +105,39 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         topmail(NUL, "a.b\\u0000"),
         ["a text with U+0000"],
     ),
+    "a key that is empty, and one with U+0000 below": (
+        Sent("createTag", {}, {}, {"": {"a\x00": 1}}),
+        misar(**{"": ["a\\u0000: Text holds no U+0000 and no lone surrogate"]}),
+        ["a text with U+0000"],
+    ),
+    "a tag of a query that is too long": (
+        Sent("importContacts", {}, {"tags": f"a,{'b' * 101}"}, {"contacts": []}),
+        misar(tags=["A tag has 1 to 100 characters, is not blank and holds no U+0000"]),
+        ["tags of a query of which one is none"],
+    ),
+    "tags of a query that are fine": (
+        Sent("importContacts", {}, {"tags": "a,b"}, {"contacts": []}),
+        misar(tags=["A tag has 1 to 100 characters, is not blank and holds no U+0000"]),
+        None,
+    ),
+    "a number somewhere inside that is too far": (
+        Sent("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**64}]}}),
+        misar(custom_fields=["Number is out of range"]),
+        ["a number past 64 bits"],
+    ),
+    "numbers that are near": (
+        Sent("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**62}]}}),
+        misar(custom_fields=["Number is out of range"]),
+        None,
+    ),
+    "a column of a file": (
+        Sent("importContacts", {}, {}, "a\x01\n"),
+        misar(
+            rows=['1.a\x01: An attribute key has no control character, quote (") or backslash'],
+            email=["No column has this name"],
+        ),
+        ["a file that is none", "a file that is none"],
+    ),
     "a text that has none": (Sent("listTags", {}, {"search": "a"}, None), topmail(NUL, "search"), None),
     "what is stored decides": (
         Sent("addListMembers", {"list_id": "a"}, {}, {"contact_ids": ["b"]}),

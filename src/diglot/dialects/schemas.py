@@ -61,8 +61,8 @@ def _field(words: Words) -> dict[str, Any]:
     return {
         "type": "string",
         "minLength": 1,
-        "description": f"A field of a contact, or an attribute as `{words.attribute_prefix}KEY`. Marked are "
-        "those that the vendor's pages do not show.",
+        "description": f"A field of a contact, or an attribute as `{words.attribute_prefix}KEY`. A name that "
+        f"is no field is an attribute, too. The fields: {', '.join(f'`{name}`' for name in names)}.",
         "examples": [*names, f"{words.attribute_prefix}plan"],
         "x-extensible-enum": names,
         MARK: ours,

@@ -11,7 +11,11 @@ from diglot.dialects.patterns import ATTRIBUTE_KEY
 
 _SORTS_OF_OURS: Final = [word for word in pages.SORTS if word != "engagement_asc"]
 NAMED: Final[dict[str, Any]] = {
-    "CustomFields": free_form("Values of any JSON type by the keys of the custom fields.", ATTRIBUTE_KEY),
+    "CustomFields": free_form(
+        "Values of any JSON type by the keys of the custom fields. In a change they merge: a key that is "
+        "left out stays, null removes one.",
+        ATTRIBUTE_KEY,
+    ),
     "EventData": free_form("Anything, kept as sent: at most 64 KiB."),
     "FaultsByField": {
         "type": "object",

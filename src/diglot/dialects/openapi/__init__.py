@@ -12,7 +12,7 @@ from diglot.dialects.openapi.calls import PARAMETER, operation, path_parameters
 from diglot.dialects.openapi.examples import Examples, examples_of
 from diglot.dialects.openapi.faults import faults
 from diglot.dialects.openapi.headers import IDEMPOTENCY_KEY, headers
-from diglot.dialects.openapi.schemas import schemas
+from diglot.dialects.openapi.schemas import said_twice, schemas
 
 _ABOUT: Final = (
     "What the vendor does not have is marked `x-diglot-extension`: `true` on a call, a parameter or a "
@@ -25,6 +25,7 @@ _ABOUT: Final = (
 def document(dialect: Dialect) -> dict[str, Any]:
     """Return the document of a dialect."""
     examples = examples_of(dialect.name)
+    parameters = path_parameters(dialect, examples) | {"IdempotencyKey": IDEMPOTENCY_KEY}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -40,7 +41,7 @@ def document(dialect: Dialect) -> dict[str, Any]:
         "paths": _paths(dialect, examples),
         "components": {
             "schemas": schemas(dialect),
-            "parameters": path_parameters(dialect, examples) | {"IdempotencyKey": IDEMPOTENCY_KEY},
+            "parameters": {name: said_twice(one) for name, one in parameters.items()},
             "headers": headers(dialect),
             "responses": faults(dialect),
             "securitySchemes": dialect.schemes,

@@ -10,7 +10,7 @@ from diglot.dialects.dialect import Dialect, Surface
 from diglot.dialects.marks import MARK, OLDER, ref
 from diglot.dialects.openapi import faults, headers
 from diglot.dialects.openapi.examples import Example, Examples
-from diglot.dialects.openapi.schemas import REF, marks, tidy
+from diglot.dialects.openapi.schemas import REF, marks, said_twice, tidy
 from diglot.dialects.operations import JSON, MEGABYTE, Operation
 
 PARAMETER: Final = re.compile(r"\{(\w+):str\}")
@@ -90,7 +90,7 @@ def _parameters(one: Operation, examples: list[Example]) -> list[dict[str, Any]]
 def _query_parameters(one: Operation, examples: list[Example]) -> list[dict[str, Any]]:
     given = _given(examples)
     return [
-        _query_parameter(name, part, required=required) | _example(given, name)
+        said_twice(_query_parameter(name, part, required=required)) | _example(given, name)
         for name, (part, required) in _asked(one).items()
         if OLDER not in marks(part)[0]
     ]

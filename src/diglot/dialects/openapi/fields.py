@@ -7,9 +7,10 @@ of a name are told of there, and those whose structs describe them are not in it
 from collections.abc import Mapping
 from typing import Any, Final
 
+_EVERY_TAG: Final = "All of the contact's tags: those that are left out are taken off it."
 FIELDS: Final[Mapping[str, str]] = {
     # contacts
-    "email": "The email address, in lower case; no two contacts of a workspace have the same.",
+    "email": "The email address, kept in lower case; no two contacts of a workspace have the same.",
     "first_name": "The first name.",
     "last_name": "The last name.",
     "phone": "The phone number, as it was written.",
@@ -17,7 +18,12 @@ FIELDS: Final[Mapping[str, str]] = {
     "job_title": "What the contact does there.",
     "source": "Where the contact came from, in words of your own.",
     "tags": "The contact's tags.",
-    "subscribed": "Whether the status is `subscribed`; saying it sets that status.",
+    "ContactPatch.tags": _EVERY_TAG,
+    "ContactPatchByEmail.tags": _EVERY_TAG,
+    "ContactFields.tags": _EVERY_TAG,
+    "ImportContact.tags": _EVERY_TAG,
+    "subscribed": "Whether the status is `subscribed`. True sets that status, false makes a subscribed "
+    "contact `unsubscribed` and leaves any other as it is.",
     "engagement_score": "How engaged the contact is, from 0 to 100.",
     "engagement_tier": "Which fifth of 0 to 100 the engagement score lies in; null without one.",
     "lead_score": "How promising the contact is, from 0 to 100.",
@@ -40,8 +46,10 @@ FIELDS: Final[Mapping[str, str]] = {
     "id": "Its id.",
     "name": "Its name.",
     "description": "What it is for, in words of your own.",
-    "color": "The color of the tag where it is shown.",
-    "contact_count": "How many contacts are members, or have the tag.",
+    "color": "The color of the tag where it is shown: `#` and 3 or 6 hexadecimal digits.",
+    "contact_count": "How many contacts are members.",
+    "Tag.contact_count": "How many contacts bear the tag.",
+    "Tagged.contact_count": "How many contacts bear the tag now.",
     "membership_count": "The same as `contact_count`.",
     "member_count": "How many contacts are on the list.",
     "added": "How many contacts came; those who were there already are not counted.",
@@ -110,14 +118,16 @@ FIELDS: Final[Mapping[str, str]] = {
     "ImportAnswer.errors": "A line for each contact that was refused.",
     "ImportSummary.errors": "How many contacts were refused.",
     "failed": "How many contacts were refused.",
-    "ImportBody.tags": "Tags that every contact of the import gets.",
-    "updateExisting": "Whether contacts that exist are changed; if not, they are skipped.",
+    "ImportBody.tags": "Tags that every contact of the import gets beside its own. A contact that exists has "
+    "these in the place of those it had.",
+    "updateExisting": "Whether contacts that exist are changed, as they are if this is left out; if not, "
+    "they are skipped.",
     "file": "The file: comma-separated values, with the names of fields in the first row.",
     # faults
     "error": "What went wrong, in words.",
     "formErrors": "Faults of the body as a whole.",
     "retryAfter": "How many seconds to wait.",
-    "code": "What went wrong, in a word that stays the same.",
+    "code": "What went wrong, in a word that stays the same, such as `validation_error` or `not_found`.",
     "message": "What went wrong, in words.",
     "path": "The keys of the body that lead to the fault, with dots between.",
     # keys
@@ -140,7 +150,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "url": "Where events are posted to.",
     "targetUrl": "Where events are posted to.",
     "events": "Which events are told.",
-    "secret": "What signs the deliveries.",
+    "secret": "What signs the deliveries, by HMAC-SHA256.",
     "webhooks": "The same as `data`.",
     "ContactListAnswer.contacts": "The same as `data`.",
     "WebhookEvent.type": "What happened.",

@@ -52,6 +52,14 @@ def _references(schema: Any) -> list[str]:
     return [name for each in schema.values() for name in _references(each)]
 
 
+def said_twice(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter whose schema says what the parameter does: some generators look only there."""
+    schema = parameter["schema"]
+    if "$ref" in schema:
+        return parameter
+    return {**parameter, "schema": {"description": parameter["description"], **schema}}
+
+
 def marks(schema: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
     """Return the marks that the schema of a field has, on itself or on what it may be, and the rest of it."""
     options = [marks(one) for one in schema.get("anyOf", ())]

@@ -9,7 +9,9 @@ from diglot.dialects.dry_runs import CountedRule
 from diglot.dialects.history import Revision
 from diglot.dialects.topmail.wire import Conditions, Contact, Count, Name, Time
 
-AnySegmentId = Annotated[str, Meta(description="A dynamic segment whose conditions these would replace.")]
+AnySegmentId = Annotated[
+    str, Meta(max_length=200, description="A dynamic segment whose conditions these would replace.")
+]
 
 
 class DryRun(msgspec.Struct, frozen=True):

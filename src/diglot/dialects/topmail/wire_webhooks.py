@@ -11,7 +11,9 @@ from diglot.dialects.topmail.wire import Id, Pagination, Time
 
 TargetUrl = Annotated[str, Meta(max_length=2048, pattern=TARGET, examples=["https://example.com/hooks"])]
 EventWord = Annotated[str, named("TriggerEvent")]
-Secret = Annotated[str, Meta(min_length=1, max_length=256, description="An extension: what signs.")]
+Secret = Annotated[
+    str, Meta(min_length=1, max_length=256, description="What signs the deliveries, by HMAC-SHA256.")
+]
 
 
 class Trigger(msgspec.Struct, frozen=True):

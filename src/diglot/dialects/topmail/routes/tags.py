@@ -60,7 +60,7 @@ async def _change(call: Call, *required: str) -> TagChange:
     name = reader.name("name", _LONGEST_NAME)
     color = reader.text("color", 7)
     if isinstance(color, str) and not _COLOR.fullmatch(color):
-        reader.fault(("color",), "Invalid color: expected # and 6 hexadecimal digits")
+        reader.fault(("color",), "Invalid color: expected # and 3 or 6 hexadecimal digits")
     description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
     reader.finish()
     return TagChange(
