@@ -54,7 +54,7 @@ def test_what_happened_is_kept_to_the_microsecond(text: str, kept: str) -> None:
 @pytest.mark.parametrize(
     "text", ["2026-01-01T09:00:00.1234567.8Z", "2026-01-01T09:00:00.1234567z", ".1234567"]
 )
-def test_what_counts_finer_is_a_date_all_the_same(text: str) -> None:
+def test_what_counts_finer_has_to_be_a_date_all_the_same(text: str) -> None:
     """Digits are cut off, and nothing else is let pass."""
     assert dates.received(text) is None
 

@@ -65,10 +65,35 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
             "previewPlatformSegment",
             {},
             {},
-            {"filterCriteria": {"rules": [{"field": "a", "operator": "eq"}, {"operator": "OR"}]}},
+            {"filterCriteria": {"rules": [{"field": "a", "operator": "eq"}]}},
         ),
-        {"error": "filterCriteria.rules.0.value: Required; filterCriteria.rules.1.field: Required"},
-        ["a rule without the value that its operator needs", "a group in a group that has no list of rules"],
+        {"error": "filterCriteria.rules.0.value: Required"},
+        ["a rule without the value that its operator needs"],
+    ),
+    "a field that the document does not require": (
+        Sent("createContact", {}, {}, {"email": "a@example.com"}),
+        misar(first_name=["Required"]),
+        None,
+    ),
+    "a field that the document has": (
+        Sent("createContact", {}, {}, {"email": "a@example.com", "phone": "1"}),
+        misar(phone=["Unrecognized key"]),
+        None,
+    ),
+    "conditions that another member requires": (
+        Sent("dryRunSegment", {}, {}, {"segment_id": "a"}),
+        topmail("Required", "conditions"),
+        ["a dry run in the place of a segment, without conditions"],
+    ),
+    "a column of a file": (
+        Sent("importContacts", {}, {}, {"file": 'email,a"'}),
+        misar(rows=['1.a": An attribute key has no control character, quote (") or backslash']),
+        ["a file that is none"],
+    ),
+    "an address of a page": (
+        Sent("trackProductView", {}, {}, {"product_url": "https://example.com"}),
+        topmail("Invalid url", "product_url"),
+        None,
     ),
     "a text of the query": (
         Sent("listTags", {}, {"search": "a\x00"}, None),

@@ -123,7 +123,8 @@ class Call:
     @property
     def query(self) -> dict[str, str]:
         """The parameters of the query string."""
-        return queries.parse(self.request.scope["query_string"])
+        known = () if self.operation.query is None else self.operation.query.__struct_encode_fields__
+        return queries.parse(self.request.scope["query_string"], known)
 
     def add_header(self, name: bytes, value: bytes) -> None:
         """Have the answer carry a header."""

@@ -1,7 +1,7 @@
-"""Query strings: integers by the letter, each key once, faults with the key as their path."""
+"""Query strings: integers by the letter, each that is known once, faults with the key as their path."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -16,15 +16,15 @@ MOST_OFFSET: Final = 2**53
 _GREATEST: Final = 2**63 - 1
 
 
-def parse(query_string: bytes) -> dict[str, str]:
+def parse(query_string: bytes, known: Collection[str]) -> dict[str, str]:
     """Return the parameters of a query string; what is not UTF-8 becomes U+FFFD.
 
-    Raise `Invalid` for one that is given twice with two values: one of the two would be dropped.
+    Raise `Invalid` for a known one that is given twice with two values: one of the two would be dropped.
     """
     text = query_string.decode("latin-1")
     found: dict[str, str] = {}
     for key, value in parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=None):
-        if found.setdefault(key, value) != value:
+        if found.setdefault(key, value) != value and key in known:
             raise Invalid.at((key,), "The parameter is given twice")
     return found
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.dialects.marks import Older, Uuid, named
 from diglot.dialects.misar.wire import Text, Time
-from diglot.dialects.patterns import MOMENT
+from diglot.dialects.patterns import RECEIVED
 
 KeyId = Uuid
 Scopes = Annotated[
@@ -22,7 +22,8 @@ End = Annotated[
     str,
     Meta(
         description="When the key stops: an instant, or a date, on which it stops as the day begins.",
-        pattern=MOMENT,
+        max_length=100,
+        pattern=RECEIVED,
         examples=["2027-01-01T00:00:00Z"],
     ),
 ]
