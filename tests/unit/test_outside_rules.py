@@ -85,11 +85,6 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         topmail("Required", "conditions"),
         ["a dry run in the place of a segment, without conditions"],
     ),
-    "a column of a file": (
-        Sent("importContacts", {}, {}, {"file": 'email,a"'}),
-        misar(rows=['1.a": An attribute key has no control character, quote (") or backslash']),
-        ["a file that is none"],
-    ),
     "an address of a page": (
         Sent("trackProductView", {}, {}, {"product_url": "https://example.com"}),
         topmail("Invalid url", "product_url"),
