@@ -96,19 +96,21 @@ async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]
     return await engine.read(work)
 
 
-async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> int:
+async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> int | None:
     """Forget the oldest rows of the log that are folded, and the sums that end with them.
 
-    Return the entry after which the history is complete now.
+    Return the entry after which the history is complete now, None where no row after `begins` is folded yet.
     """
 
-    async def work(transaction: Transaction) -> int:
+    async def work(transaction: Transaction) -> int | None:
         state = await workspaces.state(transaction, workspace)
         rows = [
             row
             async for row in membership_log.onwards(transaction, workspace, begins, state.logged)
             if row.last <= state.folded
         ]
+        if not rows:
+            return None
         last = rng.choice(rows[: max(len(rows) // 2, 1)])
         await expiry.forget_log(transaction, workspace, LogRow(last.last, last.moment.at))
         return last.last
