@@ -133,6 +133,16 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         ),
         ["a file that is none", "a file that is none"],
     ),
+    "nothing names a contact": (
+        Sent("updateContactByEmail", {}, {}, {"phone": "1"}),
+        misar(email=["Required"]),
+        ["a contact that nothing names"],
+    ),
+    "an address that is there": (
+        Sent("updateContactByEmail", {}, {}, {"email": "a"}),
+        misar(email=["Required"]),
+        None,
+    ),
     "a text that has none": (Sent("listTags", {}, {"search": "a"}, None), topmail(NUL, "search"), None),
     "what is stored decides": (
         Sent("addListMembers", {"list_id": "a"}, {}, {"contact_ids": ["b"]}),
