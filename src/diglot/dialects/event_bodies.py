@@ -20,7 +20,7 @@ LONGEST_URL: Final = 2_048
 # What is kept of one event as it was sent; a page may hold a thousand of them.
 MOST_KEPT: Final = 64 * 1024
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
-_URL = re.compile(r"https?://[^\s/?#@]+([/?#]\S*)?", re.IGNORECASE)
+_URL = re.compile(r"https?://[^\s/?#@\x00-\x1f\x7f\x85]+([/?#][^\s\x00-\x1f\x7f\x85]*)?", re.IGNORECASE)
 _JSON_TYPES: Final = {"object": dict, "array": list}
 
 

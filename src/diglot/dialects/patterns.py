@@ -24,4 +24,4 @@ EMAIL: Final = rf"^{_PART}+@{_LABEL}+(\.{_LABEL}+)+$"
 ATTRIBUTE_KEY: Final = {"minLength": 1, "maxLength": 100, "pattern": r'^[^\x00-\x1f\x7f-\x9f"\\]*$'}
 # Where deliveries go.
 TARGET: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f/?#@\\]+([/?#][^\x00-\x20\x7f\\]*)?$"
-URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@]+([/?#]\S*)?$"
+URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@\x00-\x1f\x7f\x85]+([/?#][^\s\x00-\x1f\x7f\x85]*)?$"
