@@ -2,7 +2,6 @@
 
 import re
 from decimal import Decimal
-from itertools import islice
 from typing import Any, Final
 
 from diglot.conditions import dates, text
@@ -10,7 +9,8 @@ from diglot.conditions.fields import NUMBER_LIMIT
 from diglot.conditions.operands import expected
 from diglot.dialects import bodies
 from diglot.dialects.members import Missing, Reader
-from diglot.errors import Fault, Invalid
+from diglot.dialects.patterns import URL
+from diglot.errors import Invalid
 from diglot.model.events import When
 from diglot.model.workspaces import Caller
 from diglot.service.contact_values import Given, json_faults, read_change
@@ -20,7 +20,7 @@ LONGEST_URL: Final = 2_048
 # What is kept of one event as it was sent; a page may hold a thousand of them.
 MOST_KEPT: Final = 64 * 1024
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
-_URL = re.compile(r"https?://[^\s/?#@\x00-\x1f\x7f\x85]+([/?#][^\s\x00-\x1f\x7f\x85]*)?", re.IGNORECASE)
+_URL = re.compile(URL)
 _JSON_TYPES: Final = {"object": dict, "array": list}
 
 
@@ -111,14 +111,6 @@ class EventReader(Reader):
             self.fault((key,), "Invalid url")
         return value
 
-    def _no_objects(self, key: str, values: list[Any]) -> list[Fault]:
-        found = (
-            Fault((key, index), str(expected("object", value)))
-            for index, value in enumerate(values)
-            if not isinstance(value, dict)
-        )
-        return list(islice(found, 1))
-
     def json(self, key: str, kind: str = "object") -> str | None:
         """Read an object, or an array of them, that is kept as it was sent."""
         value = self._value(key)
@@ -127,8 +119,9 @@ class EventReader(Reader):
         if not isinstance(value, _JSON_TYPES[kind]):
             self.fault((key,), str(expected(kind, value)))
             return None
-        if kind == "array" and (faults := self._no_objects(key, value)):
-            self._faults.extend(faults)
+        items = enumerate(value) if kind == "array" else ()
+        if (odd := next((at for at, one in items if not isinstance(one, dict)), None)) is not None:
+            self.fault((key, odd), str(expected("object", value[odd])))
             return None
         if faults := json_faults(value, (key,)):
             self._faults.extend(faults)
