@@ -1,10 +1,11 @@
 """The databases under test: one entry each. A database that is missing fails its tests; none is skipped."""
 
 import os
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -14,6 +15,7 @@ from uuid import uuid4
 import asyncpg
 
 from diglot.storage import migrate
+from diglot.storage.engine import is_postgresql, sqlite_path
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
 
@@ -55,6 +57,16 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def set_revision(url: str, revision: str) -> None:
+    """Mark a database as one of another revision; its tables stay as they are."""
+    statement = f"UPDATE alembic_version SET version_num = '{revision}'"
+    if is_postgresql(url):
+        await _execute(url, statement)
+    else:
+        with closing(sqlite3.connect(sqlite_path(url))) as connection, connection:
+            connection.execute(statement)
 
 
 @cache

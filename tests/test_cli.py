@@ -30,10 +30,10 @@ from diglot.dialects.openapi import encoded
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.service.passwords import _HASHER
 from diglot.storage.engine import connect
-from diglot.storage.migrate import latest
+from diglot.storage.revisions import LATEST
 from diglot.storage.statement import Statement
 from diglot.storage.tables import workspaces as tables
-from engines import Database
+from engines import Database, set_revision
 
 STOP_SECONDS = 10
 START_SECONDS = 60
@@ -213,8 +213,8 @@ def test_what_is_no_database_is_one_line(diglot: Diglot) -> None:
 def test_migrate(diglot: Diglot, empty: str) -> None:
     """The first run makes the tables, the second says that there is nothing to do."""
     first = diglot("migrate", "--database", empty)
-    assert (first.code, first.out) == (0, f"The database is at revision {latest()} now; it was empty.\n")
-    assert diglot("migrate", "--database", empty).out == f"The database is at revision {latest()} already.\n"
+    assert (first.code, first.out) == (0, f"The database is at revision {LATEST} now; it was empty.\n")
+    assert diglot("migrate", "--database", empty).out == f"The database is at revision {LATEST} already.\n"
 
 
 def test_a_command_on_a_database_without_tables(diglot: Diglot, empty: str) -> None:
@@ -225,6 +225,22 @@ def test_a_command_on_a_database_without_tables(diglot: Diglot, empty: str) -> N
     else:
         assert (made.code, made.out) == (2, "")
         assert made.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
+
+
+COMMANDS_ON_A_DATABASE = (
+    *(("migrate",), ("serve", "--port", "0"), ("keys", "list"), ("workspaces", "list")),
+    ("keys", "create", "--dialect", "misar", "--workspace", "A"),
+)
+
+
+@pytest.mark.parametrize("revision", ["0008", "r999"])
+def test_a_database_of_another_version_is_one_line(diglot: Diglot, url: str, revision: str) -> None:
+    """Every command refuses an unreleased revision, and a newer one, in one line."""
+    asyncio.run(set_revision(url, revision))
+    for command in COMMANDS_ON_A_DATABASE:
+        refused = diglot(*command, "--database", url)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+        assert refused.err.startswith(f"diglot: the database is at revision {revision}")
 
 
 def test_the_database_is_found_like_the_servers(diglot: Diglot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ from diglot.service.targets import read_targets
 from diglot.service.upkeep import Upkeep
 from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
-from diglot.storage import figures, migrate, workspaces
+from diglot.storage import figures, revisions, workspaces
 from diglot.storage.engine import Engine, connect
 from diglot.upkeep.metrics import TEXT, written
 from diglot.upkeep.worker import Worker as Keeper
@@ -140,7 +140,7 @@ def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Li
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         services: Services = app.state[SERVICES]
-        await migrate.require_latest(settings.database)
+        await revisions.require_latest(settings.database)
         await engine.open()
         # What lives as long as the process need not be looked at by every collection.
         gc.collect()

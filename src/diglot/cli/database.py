@@ -8,9 +8,8 @@ import click
 
 from diglot.errors import Misconfigured
 from diglot.settings import Settings, load
-from diglot.storage import migrate
-from diglot.storage.backends import SQLITE
-from diglot.storage.engine import Engine, connect, sqlite_path
+from diglot.storage import revisions
+from diglot.storage.engine import Engine, connect, is_postgresql, sqlite_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,15 +37,17 @@ def located(database: str | None, config: str | None) -> str:
 
 def is_embedded(url: str) -> bool:
     """Tell whether a database is a file of this machine, which Diglot keeps up to date by itself."""
-    return connect(url).backend is SQLITE
+    return not is_postgresql(url)
 
 
 async def make_ready(url: str) -> None:
     """Bring an embedded database up to date; raise `Misconfigured` for a server's that is not."""
-    if is_embedded(url):
-        await migrate.upgrade(url)
-    else:
-        await migrate.require_latest(url)
+    if not is_embedded(url):
+        await revisions.require_latest(url)
+    elif revisions.is_behind(await revisions.read_revision(url)):
+        from diglot.storage.migrate import upgrade  # noqa: PLC0415 - alembic costs a start 0.2 s
+
+        await upgrade(url)
 
 
 @asynccontextmanager

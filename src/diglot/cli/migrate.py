@@ -5,7 +5,6 @@ import asyncio
 import click
 
 from diglot.cli.database import database_options, located
-from diglot.storage.migrate import upgrade
 
 
 @click.command()
@@ -16,6 +15,8 @@ def migrate(database: str | None, config: str | None) -> None:
     Needed for PostgreSQL before the first start and after an update; run it once, with the servers stopped.
     `diglot serve` does it by itself for a SQLite file.
     """
+    from diglot.storage.migrate import upgrade  # noqa: PLC0415 - other commands do without alembic
+
     before, after = asyncio.run(upgrade(located(database, config)))
     if before == after:
         click.echo(f"The database is at revision {after} already.")

@@ -138,9 +138,14 @@ def connect(url: str) -> Engine:
     from diglot.storage.postgresql import PostgreSQL  # noqa: PLC0415
     from diglot.storage.sqlite import SQLite  # noqa: PLC0415
 
-    if url.startswith(("postgresql://", "postgres://")):
+    if is_postgresql(url):
         return PostgreSQL(url)
     return SQLite(sqlite_path(url))
+
+
+def is_postgresql(url: str) -> bool:
+    """Tell whether a URL names a PostgreSQL database; anything else is a file."""
+    return url.startswith(("postgresql://", "postgres://"))
 
 
 def sqlite_path(url: str) -> Path:

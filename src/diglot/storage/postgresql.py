@@ -19,6 +19,9 @@ OLDEST: Final = 150000
 # more than it gives at the sizes of one workspace.
 _SETTINGS: Final = {"jit": "off", "application_name": "diglot"}
 
+# What a database that cannot be used raises; a URL that cannot be read is a ValueError.
+_UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
+
 Connection = Any
 
 
@@ -91,10 +94,9 @@ class PostgreSQL:
                 server_settings=dict(_SETTINGS),
             )
             version = await self._pool.fetchval("SELECT current_setting('server_version_num')::int")
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        except _UNUSABLE as error:
             await self.close()
-            reason = str(error) or type(error).__name__
-            raise Misconfigured(f"the PostgreSQL database cannot be opened: {reason}") from error
+            raise Misconfigured(_refusal(error)) from error
         if version < OLDEST:
             await self.close()
             raise Misconfigured(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
@@ -129,3 +131,24 @@ class PostgreSQL:
     async def _transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
         async with self._pool.acquire() as connection, connection.transaction(**options):
             yield PostgreSQLTransaction(connection, self._memory, writes=not options)
+
+
+async def read_revision(url: str) -> str | None:
+    """Return the revision of a database, or None where it has no tables."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        try:
+            found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        finally:
+            await connection.close()
+    except asyncpg.UndefinedTableError:
+        return None
+    except _UNUSABLE as error:
+        raise Misconfigured(_refusal(error)) from error
+    return found
+
+
+def _refusal(error: BaseException) -> str:
+    unread = "its URL cannot be read: " if isinstance(error, ValueError) else ""
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return f"the PostgreSQL database cannot be opened: {unread}{reason}"

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -266,3 +267,20 @@ def prepare(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
+
+
+def read_revision(path: Path) -> str | None:
+    """Return the revision of a file, or None where it has no tables; a missing file stays missing."""
+    # A connection that may write takes the files beside the database away when it closes.
+    where = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        if not path.exists():
+            return None
+        with closing(sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS)) as connection:
+            table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+            if table.fetchone() is None:
+                return None
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (OSError, sqlite3.Error) as error:
+        raise Misconfigured(f"database {str(path)!r} cannot be opened: {error}") from error
+    return None if found is None else str(found[0])

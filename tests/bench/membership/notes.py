@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from bench.membership.segments import Spec
-from diglot.storage import migrate
+from diglot.storage.revisions import LATEST
 
 MAIN: Final = "main"
 NONE, HUNDRED, THOUSAND = "none", "hundred", "thousand"
@@ -36,7 +36,7 @@ class Note(msgspec.Struct):
     """Which workspaces had their live segments evaluated since the contacts were copied."""
     imported: int = 0
     """How many addresses imports have brought so far."""
-    revision: str = msgspec.field(default_factory=migrate.latest)
+    revision: str = LATEST
     format: int = FORMAT
 
     def of_kind(self, kind: str) -> list[Made]:
@@ -57,6 +57,6 @@ def read(path: Path) -> Note | None:
     if not path.exists():
         return None
     found = msgspec.json.decode(path.read_bytes())
-    if (found["format"], found["revision"]) != (FORMAT, migrate.latest()):
+    if (found["format"], found["revision"]) != (FORMAT, LATEST):
         return None
     return msgspec.json.decode(path.read_bytes(), type=Note)
