@@ -1,7 +1,6 @@
 """The databases under test: one entry each. A database that is missing fails its tests; none is skipped."""
 
 import os
-import sqlite3
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,7 @@ import asyncpg
 
 from diglot.storage import migrate
 from diglot.storage.engine import is_postgresql, sqlite_path
+from diglot.storage.sqlite_module import sqlite3
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
 

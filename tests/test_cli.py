@@ -31,6 +31,7 @@ from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.service.passwords import _HASHER
 from diglot.storage.engine import connect
 from diglot.storage.revisions import LATEST
+from diglot.storage.sqlite_module import sqlite3
 from diglot.storage.statement import Statement
 from diglot.storage.tables import workspaces as tables
 from engines import Database, set_revision
@@ -483,6 +484,8 @@ def test_several_workers_and_a_revoked_key(diglot: Diglot, url: str, tmp_path: P
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         workers = children.read_text().split()
         assert len(workers) == 2
+        library = f" with SQLite {sqlite3.sqlite_version}" if url.startswith("sqlite:") else ""
+        assert server.printed == [f"Diglot serves on {server.url}{library} (stop with Ctrl+C)"]
         assert server.statuses("/mail/v1/segments", key) == {200}
         assert diglot("keys", "revoke", key, "--database", url).code == 0
         if not url.startswith("sqlite:"):
@@ -543,6 +546,22 @@ def test_the_access_log(tmp_path: Path) -> None:
         log = server.process.stderr.read()
     assert re.search(r"diglot\.access: GET /mail/v1/segments 401 [0-9.]+ ms r1\n", log)
     assert "Bearer" not in log
+
+
+@pytest.mark.parametrize("version", ["3.40.1", "3.51.2"])
+def test_several_workers_need_a_mended_sqlite(
+    diglot: Diglot, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """Older ones can corrupt a file that two processes write; the refusal makes no file."""
+    monkeypatch.setattr(sqlite3, "sqlite_version", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", tuple(map(int, version.split("."))))
+    refused = diglot("serve", "--port", "0", "--workers", "2")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        f"diglot: SQLite {version} can corrupt a file that 2 workers share: "
+        "set --workers 1, or install the package pysqlite3 (3.51.3, 3.50.7 or 3.44.6 is needed)\n"
+    )
+    assert not list(Path().iterdir())
 
 
 def test_strict_reaches_the_workers(diglot: Diglot, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -27,6 +26,7 @@ from diglot.storage import deliveries as stored
 from diglot.storage import webhooks, workspaces
 from diglot.storage.backends import SQLITE
 from diglot.storage.engine import Engine, Transaction, sqlite_path
+from diglot.storage.sqlite_module import sqlite3
 from diglot.storage.statement import Statement
 from engines import Database
 from outboxes import SECOND, TARGETS, Outbox, deliver, outbox

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -32,6 +31,7 @@ from diglot.storage import events, workspaces
 from diglot.storage.backends import SQLITE
 from diglot.storage.engine import Engine, Inside, T, Work, connect, sqlite_path
 from diglot.storage.memberships import CLOCKS_AGREE
+from diglot.storage.sqlite_module import sqlite3
 from diglot.storage.statement import Statement
 from engines import Database
 from server import Server, serving

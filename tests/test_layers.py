@@ -45,6 +45,7 @@ LIBRARIES = {
     "aiosqlite": {"storage"},
     "asyncpg": {"storage"},
     "sqlite3": {"storage"},
+    "pysqlite3": {"storage"},
     "litestar": {"dialects", "console", "app"},
     "argon2": {"service"},
     "pyroaring": {"service", "storage"},
@@ -164,6 +165,13 @@ def test_libraries_stay_in_their_layer(module: Module) -> None:
     for name in module.imported:
         library = name.partition(".")[0]
         assert module.unit in LIBRARIES.get(library, {module.unit}), f"{module.file} imports {name}"
+
+
+@every_module
+def test_one_module_chooses_the_sqlite_library(module: Module) -> None:
+    """Two copies of the library on one file, in one process, drop each other's locks."""
+    libraries = {name.partition(".")[0] for name in module.imported} & {"sqlite3", "pysqlite3"}
+    assert not libraries or module.file == "storage/sqlite_module.py"
 
 
 def test_there_are_no_cycles() -> None:

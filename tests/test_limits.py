@@ -209,10 +209,10 @@ async def test_counts_that_another_process_holds_do_not_stop_an_answer() -> None
         await holder.open()
         await engine.open()
         beside: Any = holder
-        beside._beside.execute("BEGIN IMMEDIATE")
-        beside._beside.execute("DELETE FROM fleeting.rate_counts")
+        beside._beside.run(lambda file: file.execute("BEGIN IMMEDIATE"))
+        beside._beside.run(lambda file: file.execute("DELETE FROM fleeting.rate_counts"))
         assert await Limits(engine).take("key", "bucket", Rate(1)) is None
-        beside._beside.execute("ROLLBACK")
+        beside._beside.run(lambda file: file.execute("ROLLBACK"))
         assert await Limits(engine).take("key", "bucket", Rate(1)) is not None
         await engine.close()
         await holder.close()

@@ -1,7 +1,6 @@
 """Tells whether anything in a database changed, cheaply and exactly."""
 
 import hashlib
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
@@ -9,6 +8,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from diglot.storage.engine import sqlite_path
+from diglot.storage.sqlite_module import sqlite3
 from diglot.storage.tables import metadata
 
 _TABLES = [table.name for table in metadata.sorted_tables]

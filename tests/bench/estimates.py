@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from diglot.dialects.misar.conditions import WORDS
 from diglot.storage import membership
 from diglot.storage.engine import Engine, connect
 from diglot.storage.membership import Relation
+from diglot.storage.sqlite_module import sqlite3
 
 ROUNDS = 3
 Count = Callable[[], Awaitable[int]]

@@ -1,7 +1,6 @@
 """Doubles in the lists of `in` on SQLite, whose own reading of a decimal may be off by the last bit."""
 
 import math
-import sqlite3
 import struct
 from contextlib import closing
 from random import Random
@@ -12,6 +11,7 @@ from sqlalchemy import BindParameter, Float, bindparam, column, select, table
 from sqlalchemy.types import TypeEngine
 
 from diglot.storage.backends import SQLITE
+from diglot.storage.sqlite_module import sqlite3
 
 STORED = table("stored", column("number", Float(53)))
 EDGES = (5e-324, 2.2250738585072014e-308, 2.5e-310, 1e-20, 0.1, 0.3, -0.5, 99.99, 4.0, 2.0**52 + 0.5, -0.0)

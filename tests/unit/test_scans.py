@@ -1,6 +1,5 @@
 """Scans stand on the primary key, and their SQL depends on nothing but the shape of the condition."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from random import Random
@@ -20,6 +19,7 @@ from diglot.storage import contacts, dry_counts, scans
 from diglot.storage.backends import POSTGRESQL, SQLITE, Backend, Sql
 from diglot.storage.compile import Compiled, compile_condition
 from diglot.storage.engine import sqlite_path
+from diglot.storage.sqlite_module import sqlite3
 
 UTC = ZoneInfo("UTC")
 LISTS = tuple(spec_data.population().lists.values())

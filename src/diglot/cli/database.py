@@ -10,6 +10,7 @@ from diglot.errors import Misconfigured
 from diglot.settings import Settings, load
 from diglot.storage import revisions
 from diglot.storage.engine import Engine, connect, is_postgresql, sqlite_path
+from diglot.storage.sqlite_module import is_risk_beside_others, require_mended, sqlite3
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,8 +41,22 @@ def is_embedded(url: str) -> bool:
     return not is_postgresql(url)
 
 
+def warn_of_risk(url: str) -> None:
+    """Warn of the WAL-reset bug where another process has an embedded database open.
+
+    It is no refusal because a command writes once, and a process that was killed leaves the same sign.
+    """
+    if is_embedded(url) and is_risk_beside_others(sqlite_path(url)):
+        click.echo(
+            f"diglot: warning: another process seems to have {str(sqlite_path(url))!r} open, and SQLite "
+            f"{sqlite3.sqlite_version} can corrupt a file that two processes write: stop the server first",
+            err=True,
+        )
+
+
 async def make_ready(url: str) -> None:
     """Bring an embedded database up to date; raise `Misconfigured` for a server's that is not."""
+    warn_of_risk(url)
     if not is_embedded(url):
         await revisions.require_latest(url)
     elif revisions.is_behind(await revisions.read_revision(url)):
@@ -73,5 +88,7 @@ async def existing(url: str) -> AsyncIterator[Engine]:
 
 async def check(settings: Settings) -> None:
     """Open the database once, so that a bad one stops the start with one line."""
+    if is_embedded(settings.database):
+        require_mended(settings.workers)
     async with opened(settings.database):
         pass

@@ -59,7 +59,7 @@ def _serve(settings: Settings) -> None:
 
     def announce(url: str) -> None:
         click.echo(demonstration.introduction(url, settings))
-        server.announce(url)
+        server.announce(settings, url)
 
     server.serve(settings, announce)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from diglot.cli.database import database_options, located
+from diglot.cli.database import database_options, located, warn_of_risk
 
 
 @click.command()
@@ -17,7 +17,9 @@ def migrate(database: str | None, config: str | None) -> None:
     """
     from diglot.storage.migrate import upgrade  # noqa: PLC0415 - other commands do without alembic
 
-    before, after = asyncio.run(upgrade(located(database, config)))
+    url = located(database, config)
+    warn_of_risk(url)
+    before, after = asyncio.run(upgrade(url))
     if before == after:
         click.echo(f"The database is at revision {after} already.")
     else:

@@ -1,5 +1,6 @@
 """`diglot serve`."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -88,4 +89,5 @@ def serve(config: str | None, **flags: Any) -> None:
     Every option can also be set in the environment, as DIGLOT_HOST, DIGLOT_PORT and so on, or in the file
     of --config. Flags win over the environment, and the environment over the file.
     """
-    server.serve(load(flags, file=config), server.announce)
+    settings = load(flags, file=config)
+    server.serve(settings, partial(server.announce, settings))

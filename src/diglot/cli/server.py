@@ -20,10 +20,11 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from diglot.app import from_environment
-from diglot.cli.database import check
+from diglot.cli.database import check, is_embedded
 from diglot.errors import Misconfigured
 from diglot.http import HEALTH, App
 from diglot.settings import Settings, to_environment
+from diglot.storage.sqlite_module import sqlite3
 
 # After this a worker that does not end is killed, so that a stop always ends.
 STOP_SECONDS: Final = 15
@@ -199,6 +200,7 @@ def _leave_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def announce(url: str) -> None:
-    """Say where the server is."""
-    click.echo(f"Diglot serves on {url} (stop with Ctrl+C)")
+def announce(settings: Settings, url: str) -> None:
+    """Print the URL of the server, and the version of SQLite where it runs on a file."""
+    library = f" with SQLite {sqlite3.sqlite_version}" if is_embedded(settings.database) else ""
+    click.echo(f"Diglot serves on {url}{library} (stop with Ctrl+C)")

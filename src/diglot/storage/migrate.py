@@ -1,10 +1,10 @@
 """Upgrades of the schema by alembic; only what has to upgrade a database imports this module."""
 
-import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+import aiosqlite
 import asyncpg
 from alembic import command
 from alembic.config import Config
@@ -19,6 +19,7 @@ from diglot.storage.engine import is_postgresql, sqlite_path
 from diglot.storage.postgresql import CONNECT_SECONDS
 from diglot.storage.revisions import LATEST, is_behind
 from diglot.storage.sqlite import BUSY_SECONDS, prepare
+from diglot.storage.sqlite_module import sqlite3
 
 # Any number that no other program is likely to lock: two servers must not migrate at once.
 _LOCK: Final = 4_951_073_220_173
@@ -42,8 +43,10 @@ def _engine(url: str) -> AsyncEngine:
         return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
     path = sqlite_path(url)
     prepare(path)
-    waiting = {"timeout": BUSY_SECONDS}
-    return create_async_engine(f"sqlite+aiosqlite:///{path}", connect_args=waiting, poolclass=pool.NullPool)
+    # SQLAlchemy itself would connect through Python's own module, and it does not wrap the errors of another.
+    connector = partial(sqlite3.connect, path, timeout=BUSY_SECONDS)
+    creator = partial(aiosqlite.Connection, connector, iter_chunk_size=64)
+    return create_async_engine(f"sqlite+aiosqlite:///{path}", async_creator=creator, poolclass=pool.NullPool)
 
 
 def _lock(connection: Connection) -> None:

@@ -5,7 +5,6 @@ FULL is what keeps an acknowledged write through a power cut. Each unit runs in 
 """
 
 import asyncio
-import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import closing
@@ -19,14 +18,14 @@ import aiosqlite
 from diglot.errors import Misconfigured
 from diglot.storage.backends import SQLITE, Backend
 from diglot.storage.engine import NO_VALUES, Busy, Executable, Row, Values, Work
-from diglot.storage.sqlite_fleeting import open_fleeting
+from diglot.storage.sqlite_fleeting import EphemeralFile
+from diglot.storage.sqlite_module import require_supported, sqlite3
 
 T = TypeVar("T")
 READERS: Final = 2
 BUSY_SECONDS: Final = 30
 # 8 KiB pages hold a contact with its documents in one page; measured against 4 and 16.
 PAGE_SIZE: Final = 8192
-OLDEST: Final = (3, 37)
 # A commit is shared by at most so many units, so that the first does not wait for a long queue.
 MOST_SHARED: Final = 256
 
@@ -137,7 +136,7 @@ class SQLite:
         self._here: sqlite3.Connection | None = None
         self._glance: SQLiteTransaction | None = None
         self._memory: dict[str, Any] = {}
-        self._beside: sqlite3.Connection | None = None
+        self._beside = EphemeralFile(path)
         self._pending: deque[_Pending] = deque()
         self._drainer: asyncio.Task[None] | None = None
         self._listener: Callable[[], None] | None = None
@@ -147,9 +146,8 @@ class SQLite:
         return SQLITE
 
     async def open(self) -> None:
-        if sqlite3.sqlite_version_info < OLDEST:
-            needed = ".".join(map(str, OLDEST))
-            raise Misconfigured(f"SQLite {sqlite3.sqlite_version} is too old: {needed} is needed")
+        require_supported()
+        opening = self._path
         try:
             prepare(self._path)
             for _ in range(READERS + 1):
@@ -159,19 +157,20 @@ class SQLite:
             # Point reads of cached pages cost less than a hop to another thread.
             self._here = _open(self._path, shared=True)
             self._glance = SQLiteTransaction(self._here, self._memory)
-            self._beside = open_fleeting(self._path)
-        except sqlite3.Error as error:
+            opening = self._beside.path
+            self._beside.open()
+        except (sqlite3.Error, OSError) as error:
             await self.close()
-            raise Misconfigured(f"database {str(self._path)!r} cannot be opened: {error}") from error
+            raise Misconfigured(f"database {str(opening)!r} cannot be opened: {error}") from error
         self._writer = self._threads[0]
         for reader in self._threads[1:]:
             self._readers.put_nowait(reader)
 
     async def close(self) -> None:
-        for connection in (self._here, self._beside):
-            if connection is not None:
-                connection.close()
-        self._here = self._beside = None
+        if self._here is not None:
+            self._here.close()
+        self._here = None
+        self._beside.close()
         while self._threads:
             await self._threads.pop().close()
 
@@ -190,10 +189,9 @@ class SQLite:
         return drive(work(self._glance))
 
     async def fleeting(self, work: Work[T]) -> T:
-        assert self._beside is not None
         try:
-            return drive(work(SQLiteTransaction(self._beside, self._memory)))
-        except sqlite3.OperationalError as error:
+            return self._beside.run(partial(_run, work, self._memory))
+        except (sqlite3.OperationalError, OSError) as error:
             raise Busy from error
 
     async def write(self, work: Work[T]) -> T:
@@ -229,6 +227,10 @@ def _settle(unit: _Pending) -> None:
         unit.future.set_exception(unit.error)
     else:
         unit.future.set_result(unit.result)
+
+
+def _run(work: Work[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
+    return drive(work(SQLiteTransaction(connection, memory)))
 
 
 def _read(work: Work[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
