@@ -140,6 +140,8 @@ BAD = {
     "upstream": (("serve", "--misar-upstream", "api.example.com"), "is not a URL such as https://"),
     "upstream-password": (("serve", "--topmail-upstream", "https://u:p@h"), "leave user and password out"),
     "upstream-timeout": (("serve", "--upstream-timeout", "0"), "upstream timeout 0 is not from 1 to 3600"),
+    "idle-timeout": (("serve", "--idle-timeout", "0"), "idle timeout 0 is not from 1 to 3600"),
+    "body-timeout": (("serve", "--body-timeout", "3601"), "body timeout 3601 is not from 1 to 3600"),
     "config": (("serve", "--config", "no.toml"), "settings file 'no.toml'"),
     "scheme": (("serve", "--port", "0", "--database", "mysql://a/b"), "neither a file, sqlite:///FILE nor"),
     "folder": (("serve", "--port", "0", "--database", "/no/such/folder/a.db"), "unable to open database"),

@@ -89,7 +89,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, works: bool =
         allowed,
         {http.HEALTH: _health(engine), http.METRICS: _metrics(engine, clock)},
         elsewhere=elsewhere.way,
-        access_log=settings.access_log,
+        options=http.Options(settings.access_log, settings.body_timeout),
     )
 
 

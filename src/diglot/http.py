@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from diglot.dialects.answers import EXTRA_HEADERS
+from diglot.errors import TooSlow
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -30,6 +31,11 @@ MOST_UNREAD: Final = 64 * 1024 * 1024
 UNREAD_SECONDS: Final = 30
 # A shorter body fits the buffers of the connection, and no answer to it is lost.
 _SHORT: Final = 65_536
+# The time that a client has for a body grows by a second with each so many bytes that arrive, because an
+# import of 32 MiB over a slow line is no attack.
+BYTES_A_SECOND: Final = 32_768
+BODY_SECONDS: Final = 30
+_CLOSE: Final = (b"connection", b"close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,21 @@ class Page:
     status: int
     media_type: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an operator sets.
+
+    `body_seconds` is how long a client may keep the server waiting for a body, beside the time that the size
+    of the body gives.
+    """
+
+    access_log: bool = False
+    body_seconds: float = BODY_SECONDS
+
+
+_DEFAULTS: Final = Options()
 
 
 class Outer:
@@ -55,13 +76,14 @@ class Outer:
         own: Mapping[str, Callable[[], Awaitable[Page]]],
         *,
         elsewhere: Callable[[Scope], App | None] = lambda scope: None,
-        access_log: bool = False,
+        options: Options = _DEFAULTS,
     ) -> None:
         self._app = app
         self._allowed = allowed
         self._own = own
         self._elsewhere = elsewhere
-        self._access_log = access_log
+        self._access_log = options.access_log
+        self._body_seconds = options.body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,23 +95,26 @@ class Outer:
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
         started = time.perf_counter()
         status = 0
-        body = _Body(receive) if _may_stay_unread(headers) else None
+        body = _Body(receive, self._body_seconds, headers) if _has_body(headers) else None
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *extra]
-                if body is not None:
-                    await body.finish()
+                closing = () if body is None or await body.finish() else (_CLOSE,)
+                message["headers"] = [*message["headers"], *extra, *closing]
             await send(message)
 
-        await self._answer(scope, receive if body is None else body.receive, sending)
+        try:
+            await self._answer(scope, receive if body is None else body.receive, sending)
+        finally:
+            # The server closes the connection of an unread body only when nothing refers to the request any
+            # more, and an error keeps the frames that do until the collector runs.
+            receive, send = _disconnected, _dropped
+            if body is not None:
+                body.release()
         if self._access_log:
-            took = (time.perf_counter() - started) * 1000
-            line = "%s %s %s %.1f ms %s"
-            who = scope["diglot.request_id"]
-            access.info(line, scope["method"], _printable(scope["path"]), status, took, who)
+            _log(scope, status, time.perf_counter() - started)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -117,26 +142,66 @@ class Outer:
 
 
 class _Body:
-    """A body on its way, of which an answer may come before its end."""
+    """A body on its way, of which an answer may come before its end.
 
-    def __init__(self, receive: Receive) -> None:
+    One deadline holds for the whole body. Only the time in which the server waits for the client counts,
+    because a client is not to blame for a busy server.
+    """
+
+    def __init__(self, receive: Receive, seconds: float, headers: Mapping[bytes, bytes]) -> None:
         self._receive = receive
+        self._left = seconds
+        self._reads_rest = _may_stay_unread(headers)
         self._ended = False
+        self._late = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        """Return the next piece; raise `TooSlow` when the time for the body is over."""
+        if self._ended:
+            return await self._receive()
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._left):
+                message = await self._receive()
+        except TimeoutError:
+            self._late = True
+            raise TooSlow from None
+        self._left += len(message.get("body", b"")) / BYTES_A_SECOND - (time.monotonic() - started)
         self._ended = not message.get("more_body", False)
         return message
 
-    async def finish(self) -> None:
-        """Read the rest and forget it: a connection that closes with bytes unread loses the answer, too."""
+    async def finish(self) -> bool:
+        """Read the rest of a long body and forget it; tell whether the connection may serve another request.
+
+        A connection that closes with bytes unread loses the answer, too. The server itself reads the rest of
+        a short body, because that is in its buffers.
+        """
+        if self._late or not self._reads_rest:
+            return not self._late
         size = 0
         try:
             async with asyncio.timeout(UNREAD_SECONDS):
                 while not self._ended and size < MOST_UNREAD:
                     size += len((await self.receive()).get("body", b""))
-        except TimeoutError:
-            return
+        except (TimeoutError, TooSlow):
+            return False
+        return self._ended
+
+    def release(self) -> None:
+        """Let go of the connection: nothing more comes from it."""
+        self._receive = _disconnected
+
+
+async def _disconnected() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _dropped(_: Message) -> None:
+    return None
+
+
+def _has_body(headers: Mapping[bytes, bytes]) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 def _may_stay_unread(headers: Mapping[bytes, bytes]) -> bool:
@@ -151,6 +216,11 @@ def known_as(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """Return the sane id that headers give a request, or None."""
     given = dict(headers).get(_REQUEST_ID, b"")
     return given if _GIVEN_ID.fullmatch(given) else None
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    path, request_id = _printable(scope["path"]), scope["diglot.request_id"]
+    access.info("%s %s %s %.1f ms %s", scope["method"], path, status, seconds * 1000, request_id)
 
 
 def _printable(path: str) -> str:

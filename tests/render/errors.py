@@ -22,6 +22,7 @@ from diglot.errors import (
     Reused,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Ungranted,
     Unreachable,
@@ -103,6 +104,12 @@ _ROWS: Final[Sequence[_Row]] = (
         "Write the path without `..`, `//` and needless escapes",
     ),
     (NotAllowed(("GET", "POST")), _BOTH, "The path has no such method", "Use one of the header `Allow`"),
+    (
+        TooSlow(),
+        _BOTH,
+        "The body takes longer than `--body-timeout` allows; the connection is closed",
+        "Send it again, over a line that carries it faster",
+    ),
     (
         Conflict("contact", "A contact with this email already exists"),
         _BOTH,

@@ -10,7 +10,7 @@ import pytest
 from diglot.dialects.answers import EXTRA_HEADERS
 from diglot.dialects.dialect import Surface
 from diglot.dialects.registry import DIALECTS
-from diglot.errors import Malformed, Misconfigured, NotFound, Unreachable
+from diglot.errors import Misconfigured, NotFound, TooSlow, Unreachable
 from diglot.forward import headers
 from diglot.forward.client import Client, Gone
 from diglot.forward.paths import Owned, may_leave
@@ -363,7 +363,7 @@ def test_nothing_else_is_an_upstream(url: str) -> None:
 
 
 async def test_a_body_that_no_header_announces_is_found() -> None:
-    """HTTP/2 needs no header for it; nothing of it is lost by looking."""
+    """A server may hand over such a body; nothing of it is lost by looking."""
 
     def coming(*pieces: bytes) -> Client:
         left = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
@@ -390,7 +390,7 @@ async def test_a_client_that_stalls_is_not_waited_for() -> None:
         await asyncio.Event().wait()
 
     client = Client(nothing, nothing, 0.01)
-    with pytest.raises(Malformed):
+    with pytest.raises(TooSlow):
         await anext(client)
     with pytest.raises(Gone):
         await client.piece(b"x")

@@ -1,11 +1,13 @@
-"""What a call does not read of a body is read before its answer goes out, to a limit and for a time."""
+"""What a call does not read of a body is read before the answer; a whole body has a deadline."""
 
 import asyncio
+import weakref
 from typing import Any
 
 import pytest
 
 from diglot import http
+from diglot.errors import TooSlow
 
 HEADERS = [(b"transfer-encoding", b"chunked")]
 
@@ -33,14 +35,23 @@ async def _refuse(scope: http.Scope, receive: http.Receive, send: http.Send) -> 
 
 
 async def _status(client: _Client, headers: list[tuple[bytes, bytes]]) -> int:
+    return int((await _start(_refuse, client.receive, headers))["status"])
+
+
+async def _start(
+    app: http.App, receive: http.Receive, headers: list[tuple[bytes, bytes]], body_seconds: float = 30
+) -> dict[str, Any]:
+    """Return how an app, wrapped, starts its answer."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-    await http.Outer(_refuse, lambda path: None, {})(scope, client.receive, send)
-    return int(sent[0]["status"])
+    await http.Outer(app, lambda path: None, {}, options=http.Options(body_seconds=body_seconds))(
+        scope, receive, send
+    )
+    return sent[0]
 
 
 async def test_a_body_without_end_is_read_to_the_limit() -> None:
@@ -64,3 +75,95 @@ async def test_what_is_short_or_far_too_long_is_not_waited_for(length: bytes) ->
     client = _Client(0)
     assert await _status(client, [(b"content-length", length)]) == 401
     assert client.sent == 0
+
+
+async def _read(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    """Read a body whole and answer 200, or 408."""
+    del scope
+    try:
+        while (await receive()).get("more_body", False):
+            continue
+    except TooSlow:
+        status = 408
+    else:
+        status = 200
+    await send({"type": "http.response.start", "status": status, "headers": []})
+
+
+def _paced(size: int, pieces: int, pause: float) -> http.Receive:
+    """Return what receives pieces of a size, with a pause before each."""
+    left = iter(range(pieces - 1, -1, -1))
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(pause)
+        return {"type": "http.request", "body": b" " * size, "more_body": bool(next(left))}
+
+    return receive
+
+
+@pytest.mark.parametrize("headers", [HEADERS, [(b"content-length", b"8")]])
+async def test_a_body_that_trickles_is_refused(headers: list[tuple[bytes, bytes]]) -> None:
+    """Each piece comes soon, and all of them too late: the connection is closed, and nothing more is read."""
+    start = await _start(_read, _paced(1, 8, 0.02), headers, body_seconds=0.05)
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+
+
+async def test_a_long_body_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same time is enough for a client whose pieces are as large as the least rate wants."""
+    monkeypatch.setattr(http, "BYTES_A_SECOND", 1_000)
+    start = await _start(_read, _paced(100, 8, 0.02), HEADERS, body_seconds=0.05)
+    assert start["status"] == 200
+    assert (b"connection", b"close") not in start["headers"]
+
+
+async def test_a_busy_server_takes_no_time_from_a_client() -> None:
+    """The time between two pieces in which the server does something else does not count."""
+
+    async def slow(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        await asyncio.sleep(0.1)
+        await receive()
+        await asyncio.sleep(0.1)
+        await _read(scope, receive, send)
+
+    assert (await _start(slow, _paced(1, 3, 0), HEADERS, body_seconds=0.05))["status"] == 200
+
+
+async def test_a_client_that_waits_for_its_answer_has_no_deadline() -> None:
+    """A body that has ended is not waited for any more, only the end of the connection is."""
+
+    async def waiting(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        await receive()
+        await asyncio.sleep(0)
+        await receive()
+        await _refuse(scope, receive, send)
+
+    messages = [{"type": "http.request"}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.1 if len(messages) == 1 else 0)
+        return messages.pop(0)
+
+    assert (await _start(waiting, receive, HEADERS, body_seconds=0.05))["status"] == 401
+
+
+async def test_an_answered_request_is_let_go() -> None:
+    """What an app keeps does not keep the connection: the server would go on reading the body."""
+    kept: list[Any] = []
+
+    async def keeping(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        kept.extend((receive, send))
+        await _refuse(scope, receive, send)
+
+    class Protocol(_Client):
+        async def send(self, message: dict[str, Any]) -> None:
+            del message
+
+    protocol = Protocol(1)
+    gone = weakref.ref(protocol)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"8")]}
+    await http.Outer(keeping, lambda path: None, {})(scope, protocol.receive, protocol.send)
+    del protocol
+    assert gone() is None
+    assert await kept[0]() == {"type": "http.disconnect"}
+    await kept[1]({"type": "http.response.body"})

@@ -48,6 +48,19 @@ from diglot.settings import load
     help="How long an upstream may keep silent. [default: 60]",
 )
 @click.option(
+    "--idle-timeout",
+    type=int,
+    metavar="SECONDS",
+    help="How long a connection may be idle, or take for the head of a request, before it is closed. "
+    "[default: 25]",
+)
+@click.option(
+    "--body-timeout",
+    type=int,
+    metavar="SECONDS",
+    help="How long a client may take to send a body, beside a second for each 32 KiB of it. [default: 30]",
+)
+@click.option(
     "--webhook-targets",
     metavar="LIST",
     help="Where webhooks may lead: public, any, hosts, networks; separated by commas. [default: public]",

@@ -5,6 +5,7 @@ import errno
 import gc
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import threading
@@ -15,7 +16,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
 import click
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
@@ -29,6 +31,13 @@ from diglot.storage.sqlite_module import sqlite3
 # After this a worker that does not end is killed, so that a stop always ends.
 STOP_SECONDS: Final = 15
 _START_SECONDS: Final = 60.0
+# Connections that a worker holds at once, and those that wait in the queue of the system beyond them.
+_CONNECTIONS: Final = 4_096
+_QUEUE: Final = 2_048
+# Files of a worker that are no connections of clients: the database, upstreams, webhooks, the log.
+_OTHER_FILES: Final = 512
+# What a connection holds of a head that has not ended; a larger head is answered 431.
+_MOST_HEAD: Final = 65_536
 _LOOK_SECONDS: Final = 0.002
 _STOP: Final = (signal.SIGTERM,)
 _ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
@@ -86,7 +95,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"host {host!r} is not an address of this machine"
 
 
-class _Announcing(MPServer):
+class Announcing(MPServer):
     """The server, calling a function once it answers."""
 
     def __init__(self, address: Address, announce: Callable[[], None], **options: Any) -> None:
@@ -103,7 +112,8 @@ class _Announcing(MPServer):
         """Stop the workers, and wait until each is known to have ended.
 
         Granian looks once: a worker of which another thread is just learning that it ended seems alive to it,
-        and it says that it refused to stop.
+        and it says that it refused to stop. What is alive after the wait here is killed without another one,
+        so that a half-sent request holds a stop for `STOP_SECONDS` and a second, not for twice that time.
         """
         for worker in self.wrks:
             worker.terminate()  # type: ignore[no-untyped-call]
@@ -112,6 +122,7 @@ class _Announcing(MPServer):
             while worker.inner.exitcode is None and time.monotonic() < until:
                 worker.inner.join(_LOOK_SECONDS)
                 time.sleep(_LOOK_SECONDS)
+        self.workers_kill_timeout = 1
         super()._stop_workers()  # type: ignore[no-untyped-call]
 
     def _wait(self) -> None:
@@ -140,11 +151,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     address = free_address(settings.host, settings.port)
     asyncio.run(check(settings))
     os.environ.update(to_environment(settings))
-    server = _Announcing(
+    server = Announcing(
         address,
         lambda: announce(address.url),
         interface=Interfaces.ASGI,
         workers=settings.workers,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(settings.idle_timeout * 1_000, max_buffer_size=_MOST_HEAD),
+        backlog=_QUEUE,
+        backpressure=make_room(),
         websockets=False,
         log_level=LogLevels.warning,
         log_dictconfig=_LOGGING,
@@ -154,6 +169,21 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     _let_new_workers_stop()
     _share_with_workers()
     server.serve(target_loader=_loaded, wrap_loader=False)
+
+
+def make_room() -> int:
+    """Raise the limit of open files as far as needed; return how many connections a worker may hold.
+
+    A worker never runs out of files, because it would then try to accept connections without a pause.
+    """
+    wanted = _CONNECTIONS + _OTHER_FILES
+    soft, hard = (
+        wanted if limit == resource.RLIM_INFINITY else min(limit, wanted)
+        for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return max(hard - _OTHER_FILES, hard // 2)
 
 
 def _let_new_workers_stop() -> None:

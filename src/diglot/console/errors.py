@@ -10,6 +10,7 @@ from diglot.errors import (
     NotFound,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Unsupported,
 )
@@ -39,6 +40,8 @@ def _row(error: Exception) -> tuple[int, str]:
             return 404, f"Not found: Diglot serves {prefixes}"
         case NotAllowed():
             return 405, "Method not allowed"
+        case TooSlow():
+            return 408, "The body did not come in time"
         case TooLarge():
             return 413, f"At most {error.limit:,} {error.unit}"
         case Unsupported():

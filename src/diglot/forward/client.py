@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import httpx
 
-from diglot.errors import Malformed
+from diglot.errors import TooSlow
 from diglot.http import Message, Receive, Send
 
 
@@ -27,7 +28,7 @@ class Client(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece of the body; raise `Gone` or `Malformed`."""
+        """Return the next piece of the body; raise `Gone` or `TooSlow`."""
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             return ahead
@@ -36,7 +37,7 @@ class Client(httpx.AsyncByteStream):
                 async with asyncio.timeout(self._seconds):
                     message = await self._receive()
             except TimeoutError:
-                raise Malformed("The rest of the body did not come in time") from None
+                raise TooSlow from None
             if message["type"] == "http.disconnect":
                 raise Gone
             if not message.get("more_body", False):
@@ -46,13 +47,17 @@ class Client(httpx.AsyncByteStream):
         raise StopAsyncIteration
 
     async def left(self) -> None:
-        """Return once the client has left; look for it when its body is no longer read."""
+        """Return once the client has left; look for it when its body is no longer read.
+
+        A client that does not send the rest of its body in time counts as one that has left.
+        """
         await self._waits.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
+        with suppress(TooSlow):
+            while (await self._receive())["type"] != "http.disconnect":
+                continue
 
     async def has_body(self) -> bool:
-        """Tell whether there is a body where no header says so, as in HTTP/2: read a piece ahead."""
+        """Tell whether there is a body where no header says so: read a piece ahead."""
         try:
             self._ahead = await anext(self)
         except StopAsyncIteration:

@@ -14,7 +14,7 @@ from diglot import http
 from diglot.dialects.answers import EXTRA_HEADERS, encode
 from diglot.dialects.dialect import Surface
 from diglot.dialects.registry import surface_of
-from diglot.errors import Malformed, Unreachable
+from diglot.errors import Malformed, TooSlow, Unreachable
 from diglot.forward import headers
 from diglot.forward.client import Client, Gone
 from diglot.forward.paths import Owned, may_leave
@@ -101,7 +101,7 @@ class _Way:
             response = await self.transport.handle_async_request(await self._request(scope, client))
         except Gone:
             return None
-        except Malformed as error:
+        except TooSlow as error:
             return error
         except httpx.LocalProtocolError as error:
             return Malformed(f"The request cannot be passed on: {error}")

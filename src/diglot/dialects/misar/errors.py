@@ -12,6 +12,7 @@ from diglot.errors import (
     Reused,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Ungranted,
     Unreachable,
@@ -36,6 +37,7 @@ _AUDIENCE = {"read": "contacts", "write": "contacts"}
 _ALWAYS: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
     NotAllowed: (405, "Method not allowed"),
+    TooSlow: (408, "The body did not come in time"),
     Reused: (409, "This idempotency key was used for another request"),
 }
 

@@ -11,6 +11,7 @@ from diglot.errors import (
     Reused,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Unreachable,
     Unsupported,
@@ -29,6 +30,15 @@ _MISSING = {
 }
 
 
+# Errors of which there is one thing to say.
+_ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
+    Unauthenticated: (401, "unauthorized", "Missing, invalid or revoked API key"),
+    NotAllowed: (405, "method_not_allowed", "Method not allowed"),
+    TooSlow: (408, "request_timeout", "The body did not come in time"),
+    Reused: (409, "idempotency_conflict", "This idempotency key was used for another request"),
+}
+
+
 def render_error(error: Exception) -> Answer:
     """Return the answer to an error; what is not of the family is a 500."""
     if isinstance(error, Invalid):
@@ -43,20 +53,16 @@ def render_error(error: Exception) -> Answer:
 
 
 def _row(error: Exception) -> tuple[int, str, str]:
+    if (row := _ALWAYS.get(type(error))) is not None:
+        return row
     match error:
-        case Unauthenticated():
-            return 401, "unauthorized", "Missing, invalid or revoked API key"
         case Forbidden():
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
         case NotFound():
             code = "contact_not_found" if error.thing == NAMED_CONTACT else "not_found"
             return 404, code, _MISSING.get(error.thing, "Not found")
-        case NotAllowed():
-            return 405, "method_not_allowed", "Method not allowed"
         case Conflict():
             return 409, "duplicate", str(error)
-        case Reused():
-            return 409, "idempotency_conflict", "This idempotency key was used for another request"
         case TooMany():
             return 429, "rate_limited", f"Too many requests: retry in {error.seconds} s"
         case TooLarge():
