@@ -52,9 +52,10 @@ class _Sweep:
         if self.live.mention_lists(self.numbers):
             pks = [contact.pk for contact in part]
             on_lists = await lists.ids_of(self.transaction, self.workspace, pks)
+        evaluate = await self.live.evaluator(self.transaction, self.numbers, len(part))
         for contact in part:
             subject = self.live.subject(contact, on_lists.get(contact.pk, ()))
-            for number in self.live.met(self.numbers, subject, at):
+            for number in evaluate(subject, at):
                 found[number].append(contact.pk)
 
     async def _store(self, chunk: int, numbers: Sequence[int], found: defaultdict[int, list[int]]) -> None:
