@@ -1,4 +1,4 @@
-"""Many segments evaluated at once: one walk over the contacts, each asked by one generated function.
+"""Many segments evaluated at once: one walk over the contacts, each evaluated by compiled functions.
 
 Asking a thousand segments of one contact costs a fraction of a thousand scans. The walk goes chunk by chunk,
 so that no more than the members of one chunk and who moved are in memory.
