@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, partial
-from itertools import combinations, islice
+from itertools import islice
 from random import Random
+from types import CodeType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,8 +23,6 @@ from diglot.conditions import tree
 from diglot.conditions.generate import Evaluate, generate
 from diglot.conditions.matching import Spans, within
 from diglot.conditions.subject import Subject
-from diglot.storage import live
-from diglot.storage.live import Live
 
 ROWS = spec_data.rows()
 PEOPLE = spec_data.population()
@@ -130,6 +129,14 @@ def test_spans_that_touch_are_one() -> None:
     assert [n for n in range(-1, 50) if within(n, spans)] == [*range(3), *range(10, 25), 40]
 
 
+def test_no_function_has_a_scope_inside() -> None:
+    """Python compiles a function in a time of its inner scopes times its variables: it must have none."""
+    for row in ROWS:
+        evaluate = generate({0: canonical.read(row.condition, row.zone)}, ZoneInfo(row.zone))
+        inner = [one for one in evaluate.__code__.co_consts if isinstance(one, CodeType)]
+        assert not inner, row.name
+
+
 def test_numbers_that_share_a_hash_cost_nothing() -> None:
     """Multiples of 2^61 - 1 all hash to 0; as operands and as a stored array they are compared by text."""
     numbers = [n * (2**61 - 1) for n in range(-3, 4)]
@@ -138,44 +145,3 @@ def test_numbers_that_share_a_hash_cost_nothing() -> None:
     for value, expected in ((numbers, [0]), (numbers[5] + 1, []), (float(2**61), [0]), (5, [])):
         one = Subject({}, {"n": value}, (), ZoneInfo("UTC"))
         assert evaluate(one, 0) == expected
-
-
-def _told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note how many conditions are generated each time."""
-    sizes: list[int] = []
-
-    def note(nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> Evaluate:
-        sizes.append(len(nodes))
-        return generate(nodes, zone)
-
-    monkeypatch.setattr(live, "generate", note)
-    return sizes
-
-
-def test_contacts_that_differ_in_many_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each asks for another set of segments: not each set is generated, and all are asked rightly.
-
-    The sets that are asked for again and again are generated after a while, and few are kept.
-    """
-    monkeypatch.setattr(live, "MOST_FUNCTIONS", 5)
-    sizes = _told(monkeypatch)
-    written = [
-        {"field": f"attributes.f{n % 8}", "operator": "equals", "operand": "x" if n % 3 else "y"}
-        for n in range(24)
-    ]
-    nodes = {number: canonical.read(one, "UTC") for number, one in enumerate(written, 1)}
-    known = Live(1, ZoneInfo("UTC"), nodes=nodes)
-    for length in range(1, 9):
-        for names in combinations(range(8), length):
-            asked = known.affected(f"attributes.f{name}" for name in names)
-            one = Subject({}, {f"f{name}": "x" for name in names}, frozenset(), ZoneInfo("UTC"))
-            assert known.met(asked, one, 0) == [n for n in sorted(asked) if n % 3 != 1]
-    assert sum(sizes) <= 3 * len(nodes), "each set was generated"
-    seldom, often = known.affected(["attributes.f0", "attributes.f1"]), known.affected(["attributes.f7"])
-    assert len(often) == 3
-    one = Subject({}, {}, frozenset(), ZoneInfo("UTC"))
-    sizes.clear()
-    for _ in range(live.REPAID):
-        assert known.met(often, one, 0) == []
-    assert known.met(seldom, one, 0) == []
-    assert sum(sizes) <= len(often), "more than the set that is asked for often was generated"

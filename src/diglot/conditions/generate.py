@@ -7,7 +7,7 @@ part of its text.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -65,10 +65,7 @@ class _Writer:
         # The local variable and the expression of each shared predicate.
         self.known: dict[bytes, tuple[str, str]] = {}
         self.reads: dict[str, str] = {}
-        self.constants: dict[str, Any] = {"exactly": self._exactly}
-
-    def _exactly(self, now: int, days: int) -> tuple[int, int]:
-        return dates.day_span(dates.today(now, self.zone) - timedelta(days=days), self.zone)
+        self.constants: dict[str, Any] = {"zone": zone}
 
     def read(self, expression: str) -> str:
         """Return the local variable that holds what an expression reads of the contact or the clock."""
@@ -83,6 +80,13 @@ class _Writer:
     def field(self, name: str) -> str:
         """Return the local variable of a plain field."""
         return self.read(f"s.fields[{name!r}]")
+
+    def number(self, name: str) -> str:
+        """Return the local variable of a plain number or instant, NaN where the contact has none.
+
+        Every comparison with NaN is false, as every predicate on a missing value is, without a test for None.
+        """
+        return self.read(f"number_or_nan({self.field(name)})")
 
     def condition(self, node: tree.Node) -> str:
         """Return the expression of a whole condition; a draft is false for everybody."""
@@ -114,14 +118,14 @@ class _Writer:
         return dates.day_begins(date.fromisoformat(moment.value), self.zone)
 
     def days(self, op: Op, days: int, value: str) -> str:
-        """Compare an instant that is there with days before now."""
-        edge = self.read(f"now - {days * dates.DAY}")
+        """Compare an instant with days before now; NaN, which stands for a missing instant, is in none."""
+        if op is Op.EXACTLY_DAYS_AGO:
+            span = self.read(f"day_before({self.read('today_of(now, zone)')}, {days}, zone)")
+            return f"({span}[0] <= {value} < {span}[1])"
+        age = self.read(f"now - {value}")
         if op is Op.MORE_THAN_DAYS_AGO:
-            return f"{value} < {edge}"
-        if op is Op.IN_LAST_DAYS:
-            return f"{edge} <= {value} <= now"
-        span = self.read(f"exactly(now, {days})")
-        return f"{span}[0] <= {value} < {span}[1]"
+            return f"({age} > {days * dates.DAY})"
+        return f"(0 <= {age} <= {days * dates.DAY})"
 
 
 def _scalars(operand: tree.Operand) -> tuple[tree.Scalar, ...]:
@@ -138,10 +142,10 @@ def _texts(operand: tree.Operand) -> frozenset[str]:
 
 def _text(predicate: tree.Predicate, writer: _Writer) -> str:
     op = predicate.op
-    value = writer.read(f"s.text({predicate.field!r})")
-    if op is Op.IS_SET:
-        return f"({value} is not None and not is_blank({value}))"
-    if op in (Op.EQUALS, Op.IN):
+    if op in (Op.IS_SET, Op.EQUALS, Op.IN):
+        value = writer.read(f"s.text({predicate.field!r})")
+        if op is Op.IS_SET:
+            return f"({value} is not None and not is_blank({value}))"
         return f"({value} in {writer.constant(_texts(predicate.operand))})"
     folded = writer.read(f"s.fold({predicate.field!r})")
     (written,) = _texts(predicate.operand)
@@ -201,7 +205,7 @@ def _number(predicate: tree.Predicate, writer: _Writer) -> str:
     if predicate.op is Op.IN:
         return f"({value} is not None and among({value}, {writer.constant(matching.Numbers(numbers))}))"
     (number,) = numbers
-    return f"({value} is not None and {value} {_COMPARE[predicate.op]} {writer.constant(float(number))})"
+    return f"({writer.number(predicate.field)} {_COMPARE[predicate.op]} {writer.constant(float(number))})"
 
 
 def _instant(predicate: tree.Predicate, writer: _Writer) -> str:
@@ -210,11 +214,11 @@ def _instant(predicate: tree.Predicate, writer: _Writer) -> str:
     if op is Op.IS_SET:
         return f"({value} is not None)"
     if isinstance(operand, tree.Days):
-        return f"({value} is not None and {writer.days(op, operand.value, value)})"
+        return writer.days(op, operand.value, writer.number(predicate.field))
     if op in (Op.EQUALS, Op.IN):
         spans = writer.constant(_spans(_scalars(operand), writer.zone))
         return f"({value} is not None and within({value}, {spans}))"
-    return f"({value} is not None and {value} {_COMPARE[op]} {writer.constant(writer.instant(operand))})"
+    return f"({writer.number(predicate.field)} {_COMPARE[op]} {writer.constant(writer.instant(operand))})"
 
 
 def _spans(moments: tuple[tree.Scalar, ...], zone: ZoneInfo) -> matching.Spans:
@@ -228,12 +232,17 @@ def _attribute(predicate: tree.Predicate, writer: _Writer) -> str:
     key = attribute_key(predicate.field)
     # A key has no quote and no control character, so that its literal is what it is.
     value = writer.read(f"s.attribute({key!r})")
-    operand, ordered = predicate.operand, predicate.op in ORDER_OPS
-    if ordered and isinstance(operand, tree.Number) and not is_big(operand.value):
+    op, operand = predicate.op, predicate.operand
+    if isinstance(operand, tree.Days):
+        return writer.days(op, operand.value, writer.read(f"instant_of({value})"))
+    if isinstance(operand, tree.Day | tree.Instant) and op is not Op.EQUALS:
+        instant = writer.read(f"instant_of({value})")
+        return f"({instant} {_COMPARE[op]} {writer.constant(writer.instant(operand))})"
+    if op in ORDER_OPS and isinstance(operand, tree.Number) and not is_big(operand.value):
         # Unless both are big integers they compare as doubles (semantics 12).
         double = writer.read(f"double_of({value})")
         limit = writer.constant(float(operand.value))
-        return f"({double} is not None and {double} {_COMPARE[predicate.op]} {limit})"
+        return f"({double} {_COMPARE[op]} {limit})"
     return f"({value} is not None and {_attribute_test(predicate, value, writer)})"
 
 
@@ -241,20 +250,15 @@ def _attribute_test(predicate: tree.Predicate, value: str, writer: _Writer) -> s
     op, operand = predicate.op, predicate.operand
     if op is Op.IS_SET:
         return f"{value}.is_set"
-    if isinstance(operand, tree.Days):
-        instant = f"{value}.instant"
-        return f"{instant} is not None and {writer.days(op, operand.value, instant)}"
     scalars = _scalars(operand)
     if op in (Op.EQUALS, Op.IN):
         return _attribute_in(scalars, value, writer)
     (scalar,) = scalars
     if op in (Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH):
         return _attribute_part(op, scalar, value, writer)
-    if isinstance(scalar, tree.Number):
-        operator = writer.constant(matching.OPERATORS[_COMPARE[op]])
-        return f"ordered({value}, {operator}, {writer.constant(scalar.value)})"
-    instant = writer.constant(writer.instant(scalar))
-    return f"{value}.instant is not None and {value}.instant {_COMPARE[op]} {instant}"
+    assert isinstance(scalar, tree.Number)
+    operator = writer.constant(matching.OPERATORS[_COMPARE[op]])
+    return f"ordered({value}, {operator}, {writer.constant(scalar.value)})"
 
 
 def _attribute_in(scalars: tuple[tree.Scalar, ...], value: str, writer: _Writer) -> str:
@@ -278,7 +282,7 @@ def _attribute_part(op: Op, scalar: tree.Scalar, value: str, writer: _Writer) ->
         return f"{value}.array and {exact}"
     part = writer.constant(text.fold(spelled))
     if op is Op.CONTAINS:
-        return f"({exact} if {value}.array else any({part} in fold for fold in {value}.folds))"
+        return f"({exact} if {value}.array else contains_part({value}.folds, {part}))"
     return f"{'begins' if op is Op.STARTS_WITH else 'ends'}({value}.folds, {part})"
 
 

@@ -7,21 +7,30 @@ thousands that share one.
 import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from diglot.conditions import dates
 from diglot.conditions.subject import Attribute, is_big
 from diglot.conditions.text import is_blank
 
 __all__ = [
     "among",
     "begins",
+    "contains_part",
+    "day_before",
     "double_of",
     "ends",
     "equal",
     "equal_any",
+    "instant_of",
     "is_blank",
+    "number_or_nan",
     "ordered",
     "spelled_of",
+    "today_of",
     "within",
 ]
 
@@ -32,6 +41,10 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
     "==": operator.eq,
 }
+
+
+# What stands for a missing number or instant: it is neither below nor above nor equal to anything.
+NAN: Final = float("nan")
 
 
 def _double(value: float) -> str:
@@ -105,9 +118,19 @@ def spelled_of(attribute: Attribute | None) -> tuple[str, ...]:
     return spelled
 
 
-def double_of(attribute: Attribute | None) -> float | None:
-    """Return the double of an attribute that is one number."""
-    return None if attribute is None else attribute.double
+def double_of(attribute: Attribute | None) -> float:
+    """Return the double of an attribute that is one number, NaN for any other."""
+    return NAN if attribute is None else number_or_nan(attribute.double)
+
+
+def instant_of(attribute: Attribute | None) -> float:
+    """Return the instant that an attribute holds as text, NaN where it holds none."""
+    return NAN if attribute is None else number_or_nan(attribute.instant)
+
+
+def number_or_nan(value: float | None) -> float:
+    """Return a number as it is, and NaN for None."""
+    return NAN if value is None else value
 
 
 def _compared(value: float, compare: Callable[[Any, Any], bool], number: float) -> bool:
@@ -124,3 +147,20 @@ def begins(folds: Sequence[str], part: str) -> bool:
 def ends(folds: Sequence[str], part: str) -> bool:
     """Tell whether any text ends with a part."""
     return any(fold.endswith(part) for fold in folds)
+
+
+def contains_part(folds: Sequence[str], part: str) -> bool:
+    """Tell whether any text contains a part."""
+    return any(part in fold for fold in folds)
+
+
+@lru_cache(maxsize=256)
+def today_of(now: int, zone: ZoneInfo) -> date:
+    """Return the calendar day of an instant; cached because each part of a set of segments asks for it."""
+    return dates.today(now, zone)
+
+
+@lru_cache(maxsize=4_096)
+def day_before(today: date, days: int, zone: ZoneInfo) -> tuple[int, int]:
+    """Return where the calendar day so many days before another begins and ends, cached for a batch."""
+    return dates.day_span(today - timedelta(days=days), zone)

@@ -87,7 +87,17 @@ class Subject:
     attributes decoded, `lists` the ids of the static lists it is on.
     """
 
-    __slots__ = ("_attributes", "_derived", "_zone", "fields", "lists")
+    __slots__ = (
+        "_attributes",
+        "_derived",
+        "_folds",
+        "_tag_folds",
+        "_tags",
+        "_texts",
+        "_zone",
+        "fields",
+        "lists",
+    )
 
     def __init__(
         self,
@@ -101,6 +111,11 @@ class Subject:
         self._attributes = attributes
         self._zone = zone
         self._derived: dict[str, Any] = {}
+        # Forms of texts and tags are derived once, because each function over some segments reads them.
+        self._texts: dict[str, str | None] = {}
+        self._folds: dict[str, str | None] = {}
+        self._tags: frozenset[str] | None = None
+        self._tag_folds: tuple[str, ...] | None = None
 
     def changed(self, fields: Mapping[str, Any]) -> "Subject":
         """Return the contact with other fields and the same attributes: what is derived of them is shared."""
@@ -110,21 +125,29 @@ class Subject:
 
     def text(self, name: str) -> str | None:
         """Return a text field in normal form."""
-        value: str | None = self.fields[name]
-        return None if value is None else text.nfc(value)
+        if name not in self._texts:
+            value: str | None = self.fields[name]
+            self._texts[name] = None if value is None else text.nfc(value)
+        return self._texts[name]
 
     def fold(self, name: str) -> str | None:
         """Return a text field folded."""
-        value: str | None = self.fields[name]
-        return None if value is None else text.fold(value)
+        if name not in self._folds:
+            value: str | None = self.fields[name]
+            self._folds[name] = None if value is None else text.fold(value)
+        return self._folds[name]
 
     def tags(self) -> frozenset[str]:
         """Return the tags in normal form."""
-        return frozenset(map(text.nfc, self.fields["tags"]))
+        if self._tags is None:
+            self._tags = frozenset(map(text.nfc, self.fields["tags"]))
+        return self._tags
 
     def tag_folds(self) -> tuple[str, ...]:
         """Return the tags folded."""
-        return tuple(map(text.fold, self.fields["tags"]))
+        if self._tag_folds is None:
+            self._tag_folds = tuple(map(text.fold, self.fields["tags"]))
+        return self._tag_folds
 
     def attribute(self, key: str) -> Attribute | None:
         """Return a custom attribute, or None where there is none."""

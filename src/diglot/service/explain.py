@@ -45,13 +45,14 @@ class Explanations:
     async def explain(self, caller: Caller, segment_id: str | None, contact: str) -> Explanation:
         """Explain a contact, named by its id or its address; raise `NotFound` for either."""
         seen = await self.engine.read(lambda tx: self._look(tx, caller, segment_id, contact))
-        # Writing the function for many predicates takes its time: outside of the transaction.
+        # Compiling many predicates takes long: outside of the transaction, and not on the event loop.
+        verdict = await self.engine.run_off_loop(lambda: _verdict(seen))
         return Explanation(
             seen.segment,
             seen.contact,
             seen.lists,
             seen.is_member,
-            _verdict(seen),
+            verdict,
             seen.entered,
             seen.at,
             seen.state.zone,

@@ -76,7 +76,8 @@ async def follow(
         if numbers:
             pk = _pk(before, after)
             was, is_ = subjects_of(before, after, on_lists.get(pk, ()), known.zone)
-            moves.note(pk, known.met(numbers, was, at), known.met(numbers, is_, at))
+            evaluate = await known.evaluator(one.transaction, numbers, 2)
+            moves.note(pk, evaluate(was, at), evaluate(is_, at))
     if gone and one.live.statics:
         await _depart(one, gone, moves)
     await _watch(one, writes)
@@ -169,10 +170,11 @@ async def follow_lists(one: Current, moved: Sequence[Contact], before: Mapping[i
         return
     after = await lists_of(one, moved)
     moves = _Moves()
+    evaluate = await one.live.evaluator(one.transaction, numbers, 2 * len(moved))
     for contact in moved:
         was = one.live.subject(contact, before.get(contact.pk, ()))
         is_ = one.live.subject(contact, after.get(contact.pk, ()))
-        moves.note(contact.pk, one.live.met(numbers, was, one.at), one.live.met(numbers, is_, one.at))
+        moves.note(contact.pk, evaluate(was, one.at), evaluate(is_, one.at))
     people = {contact.pk: contact for contact in moved}
     await record(one, moves.changes(), Moment(one.at, Cause.LIST_CHANGED), people)
 

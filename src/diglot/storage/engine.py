@@ -51,6 +51,9 @@ class Transaction(Protocol):
     async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
         """Run a statement once for each set of values."""
 
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        """Run a function that computes for long without holding up the event loop."""
+
     def announce(self) -> None:
         """Have the engine's listener called once this is committed."""
 
@@ -96,6 +99,9 @@ class Engine(Protocol):
         Each of its statements stands alone. Raise `Busy` where another process holds them for long.
         """
 
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        """Run a function that computes for long, outside of any unit, without holding up the event loop."""
+
 
 class Inside:
     """A transaction in progress as an engine: each unit is a part of it, and is done or undone with it."""
@@ -131,6 +137,9 @@ class Inside:
         """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
         del work
         raise RuntimeError("the fleeting tables are not part of a transaction")
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        return await self._transaction.run_off_loop(function)
 
 
 def connect(url: str) -> Engine:

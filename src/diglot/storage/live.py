@@ -4,9 +4,9 @@ One is made when the segments change (`segments_version`) and serves every trans
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
+from functools import cached_property, partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -14,8 +14,8 @@ import msgspec
 from sqlalchemy import and_, bindparam, select
 
 from diglot.conditions import tree
+from diglot.conditions.evaluators import Evaluators
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
-from diglot.conditions.generate import Evaluate, generate
 from diglot.conditions.relative import NEVER, Edge, edges_of
 from diglot.conditions.subject import Attribute, Subject
 from diglot.model.contacts import Contact
@@ -27,12 +27,8 @@ from diglot.storage.remembered import recall, remember
 from diglot.storage.statement import Statement
 from diglot.storage.tables import lists, segments, workspaces
 
-# Conditions in one generated function, and sets of segments with functions of their own, remembered for a
-# workspace.
-MOST_IN_ONE: Final = 1_000
-MOST_FUNCTIONS: Final = 256
-# Generating a condition takes as long as asking it of so many contacts, or longer.
-REPAID: Final = 1_000
+# Sets of changed fields whose segments are remembered for a workspace.
+MOST_AFFECTED: Final = 256
 # Segments that a process remembers of all workspaces together.
 MOST_SEGMENTS: Final = 20_000
 _REMEMBERED: Final = "live segments"
@@ -85,10 +81,12 @@ class Live:
     dynamic_lists: Mapping[int, Group] = field(default_factory=dict)
     nexts: Nexts = field(default_factory=lambda: Nexts(-1, {}, {}))
     _affected: OrderedDict[frozenset[str], frozenset[int]] = field(default_factory=OrderedDict)
-    _functions: OrderedDict[frozenset[int], Sequence[Evaluate]] = field(default_factory=OrderedDict)
-    _asked: OrderedDict[frozenset[int], int] = field(default_factory=OrderedDict)
-    # How many conditions were generated for sets.
-    _generated: int = 0
+    # What was known of the segments before: its compiled functions are used again where they hold.
+    earlier: InitVar["Live | None"] = None
+    evaluators: Evaluators = field(init=False)
+
+    def __post_init__(self, earlier: "Live | None") -> None:
+        self.evaluators = Evaluators(self.nodes, self.zone, None if earlier is None else earlier.evaluators)
 
     @cached_property
     def by_field(self) -> Mapping[str, frozenset[int]]:
@@ -113,10 +111,10 @@ class Live:
         """The fields whose instants time compares."""
         return frozenset(edge.field for edge in self.by_edge)
 
-    @cached_property
+    @property
     def everything(self) -> frozenset[int]:
         """The numbers of all dynamic segments."""
-        return frozenset(self.nodes)
+        return self.evaluators.everything
 
     def affected(self, fields: Iterable[str]) -> frozenset[int]:
         """Return the segments that mention any of the fields."""
@@ -125,7 +123,7 @@ class Live:
         if found is None:
             found = frozenset().union(*(self.by_field.get(name, ()) for name in names))
             self._affected[names] = found
-            while len(self._affected) > MOST_FUNCTIONS:
+            while len(self._affected) > MOST_AFFECTED:
                 self._affected.popitem(last=False)
         return found
 
@@ -133,20 +131,23 @@ class Live:
         """Tell whether any of the segments asks what lists a contact is on."""
         return not numbers.isdisjoint(self.by_field.get(LISTS, frozenset()))
 
-    def met(self, numbers: frozenset[int], subject: Subject | None, at: int) -> list[int]:
-        """Return which of the segments a contact is in at an instant, in ascending order."""
-        if subject is None or not numbers:
-            return []
-        functions = self._functions.get(numbers)
-        if functions is None:
-            if not self._pays(numbers):
-                return [number for number in self.met(self.everything, subject, at) if number in numbers]
-            functions = self._generate(numbers)
-        first, *others = functions
-        found = first(subject, at)
-        for function in others:
-            found += function(subject, at)
-        return found
+    async def evaluator(
+        self, transaction: Transaction, numbers: frozenset[int], times: int
+    ) -> Callable[[Subject | None, int], list[int]]:
+        """Return the function that tells which of some segments a contact is in at an instant, ascending.
+
+        It is to be called so many times. Where it has to be compiled, that is done off the event loop.
+        """
+        own = self.evaluators.find(numbers) is not None or self.evaluators.pays(numbers, times)
+        wanted = numbers if own else self.everything
+        evaluate = self.evaluators.find(wanted)
+        if evaluate is None:
+            evaluate = await transaction.run_off_loop(partial(self.evaluators.compile, wanted))
+        if own:
+            return lambda subject, at: [] if subject is None else evaluate(subject, at)
+        return lambda subject, at: (
+            [] if subject is None else [number for number in evaluate(subject, at) if number in numbers]
+        )
 
     def subject(self, contact: Contact | None, lists: Sequence[str] = ()) -> Subject | None:
         """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
@@ -161,33 +162,6 @@ class Live:
             return found
         value = _decode(contact.attributes).get(key)
         return Attribute(value, self.zone).instant if isinstance(value, str) else None
-
-    def _pays(self, numbers: frozenset[int]) -> bool:
-        """Tell whether a set of segments is to have a function of its own; it is asked for now.
-
-        Contacts of one write may differ in so many ways that each asks for another set. When as much was
-        generated as for all segments, a set has to be asked for so often that it pays beside asking all.
-        """
-        few, all_ = len(numbers), len(self.nodes)
-        if few == all_ or self._generated + few <= all_:
-            return True
-        asked = self._asked[numbers] = self._asked.get(numbers, 0) + 1
-        while len(self._asked) > MOST_FUNCTIONS:
-            self._asked.popitem(last=False)
-        return asked * (all_ - few) >= REPAID * few
-
-    def _generate(self, numbers: frozenset[int]) -> Sequence[Evaluate]:
-        ordered = sorted(numbers)
-        parts = [ordered[first : first + MOST_IN_ONE] for first in range(0, len(ordered), MOST_IN_ONE)]
-        found = [generate({number: self.nodes[number] for number in part}, self.zone) for part in parts]
-        self._functions[numbers] = found
-        if numbers != self.everything:
-            self._generated += len(numbers)
-        while len(self._functions) > MOST_FUNCTIONS:
-            oldest, function = self._functions.popitem(last=False)
-            if oldest == self.everything:
-                self._functions[oldest] = function
-        return found
 
 
 def differing(before: Contact, after: Contact) -> set[str]:
@@ -211,41 +185,48 @@ async def live(transaction: Transaction, workspace: int, version: int, zone: Zon
     kept: OrderedDict[int, Live] = transaction.memory.setdefault(_REMEMBERED, OrderedDict())
     found = recall(kept, workspace)
     if found is None or found.version != version or found.zone != zone:
-        found = await _load(transaction, workspace, version, zone)
+        found = await _load(transaction, workspace, version, zone, found)
         remember(kept, workspace, found, lambda one: len(one.kept) + 1, MOST_SEGMENTS)
     return found
 
 
-async def _load(transaction: Transaction, workspace: int, version: int, zone: ZoneInfo) -> Live:
-    found = Live(version, zone)
+async def _load(
+    transaction: Transaction, workspace: int, version: int, zone: ZoneInfo, earlier: Live | None
+) -> Live:
     nodes: dict[int, tree.Node] = {}
     pending: set[int] = set()
     statics: set[int] = set()
-    kept: set[int] = set()
     groups: dict[int, Group] = {}
     behind: dict[int, Group] = {}
-    for number, id_, name, kind, stored, members, list_, list_id in await transaction.rows(
-        _EVERY, {"workspace": workspace}
-    ):
+    rows = await transaction.rows(_EVERY, {"workspace": workspace})
+    for number, id_, name, kind, stored, members, list_, list_id in rows:
         if list_ is None:
             groups[number] = Group(id_, name)
         elif list_id is not None:
             # A list is called like the segment behind it.
             behind[number] = Group(list_id, name)
-        kept.add(number)
         if kind == SegmentType.STATIC:
             statics.add(number)
             continue
-        node = tree.decode(stored)
+        node = _decode_node(number, stored, earlier)
         if tree.is_draft(node):
             continue
         nodes[number] = node
         if members is None:
             pending.add(number)
-    found.nodes, found.groups, found.dynamic_lists = nodes, groups, behind
-    found.kept = frozenset(kept)
-    found.statics, found.pending = frozenset(statics), frozenset(pending)
-    return found
+    kept = frozenset(row[0] for row in rows)
+    known = frozenset(statics), kept, frozenset(pending)
+    return Live(version, zone, nodes, *known, groups, behind, earlier=earlier)
+
+
+def _decode_node(number: int, stored: str, earlier: Live | None) -> tree.Node:
+    """Return a stored condition: the object that is known already where it is the same.
+
+    A compiled function is used again only for the very same objects. Conditions are compared as they are
+    stored, because 5 and 5.0 are equal in Python, yet two operands.
+    """
+    known = None if earlier is None else earlier.nodes.get(number)
+    return known if known is not None and tree.encode(known) == stored else tree.decode(stored)
 
 
 async def nexts(transaction: Transaction, workspace: int, live: Live, clock_version: int) -> Nexts:

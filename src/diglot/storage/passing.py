@@ -60,11 +60,12 @@ async def _ask(  # noqa: PLR0913, PLR0917 - one step of the loop above
     found: dict[int, tuple[BitMap, BitMap]],
 ) -> None:
     since, until = span
+    evaluate = await live.evaluator(transaction, asked, 2 * len(pks))
     for part in _parts(pks):
         on_lists = await lists.ids_of(transaction, workspace, part) if live.mention_lists(asked) else {}
         for contact in await contacts.by_keys(transaction, workspace, part):
             subject = live.subject(contact, on_lists.get(contact.pk, ()))
-            was, is_ = (set(live.met(asked, subject, at)) for at in (since, until))
+            was, is_ = (set(evaluate(subject, at)) for at in (since, until))
             for number in is_ - was:
                 found.setdefault(number, (BitMap(), BitMap()))[0].add(contact.pk)
             for number in was - is_:

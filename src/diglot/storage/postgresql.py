@@ -1,5 +1,6 @@
 """The database for servers: PostgreSQL 15 to 18 through a pool of asyncpg."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -63,6 +64,9 @@ class PostgreSQLTransaction:
         sql = statement.sql(POSTGRESQL)
         await self._connection.executemany(sql.text, [sql.positional(each) for each in values])
 
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        return await asyncio.to_thread(function)
+
     def announce(self) -> None:
         self.announced = True
 
@@ -119,6 +123,9 @@ class PostgreSQL:
 
     async def fleeting(self, work: Work[T]) -> T:
         return await self.glance(work)
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        return await asyncio.to_thread(function)
 
     async def write(self, work: Work[T]) -> T:
         async with self._transaction() as transaction:

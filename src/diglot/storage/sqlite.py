@@ -71,6 +71,10 @@ class SQLiteTransaction:
         sql = statement.sql(SQLITE)
         self._execute_many(sql.text, [sql.positional(each) for each in values])
 
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        # A unit that may compute for long runs on the thread of its connection, and must not suspend.
+        return function()
+
     def announce(self) -> None:
         self.announced = True
 
@@ -193,6 +197,9 @@ class SQLite:
             return self._beside.run(partial(_run, work, self._memory))
         except (sqlite3.OperationalError, OSError) as error:
             raise Busy from error
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        return await asyncio.to_thread(function)
 
     async def write(self, work: Work[T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""Many segments evaluated at once: one walk over the contacts, each asked by one generated function.
+"""Many segments evaluated at once: one walk over the contacts, each evaluated by compiled functions.
 
 Asking a thousand segments of one contact costs a fraction of a thousand scans. The walk goes chunk by chunk,
 so that no more than the members of one chunk and who moved are in memory.
@@ -52,9 +52,10 @@ class _Sweep:
         if self.live.mention_lists(self.numbers):
             pks = [contact.pk for contact in part]
             on_lists = await lists.ids_of(self.transaction, self.workspace, pks)
+        evaluate = await self.live.evaluator(self.transaction, self.numbers, len(part))
         for contact in part:
             subject = self.live.subject(contact, on_lists.get(contact.pk, ()))
-            for number in self.live.met(self.numbers, subject, at):
+            for number in evaluate(subject, at):
                 found[number].append(contact.pk)
 
     async def _store(self, chunk: int, numbers: Sequence[int], found: defaultdict[int, list[int]]) -> None:
