@@ -21,11 +21,11 @@ def column_of(name: str) -> OptOutColumn | None:
 
 @lru_cache(maxsize=4096)
 def _column_of(name: str) -> OptOutColumn | None:
+    if not words_of.STEMS.search(name.lower()):
+        return None
     squeezed = _squeezed(name)
     if squeezed in _KNOWN:
         return _KNOWN[squeezed]
-    if not words_of.STEMS.search(name):
-        return None
     spaced = _spaced(name)
     words = frozenset(spaced.split())
     if words & words_of.ELSEWHERE and not words & words_of.EMAIL_WORDS:
