@@ -45,6 +45,9 @@ FLAG_NAME: Final = re.compile(
     r"(?:(?:is|has|are|currently|still|emails?|newsletters?|marketing|mailing|news|list) )*"
     r"subscribe[dr]?(?: (?:to|for) .*)?"
     r"|(?:email|newsletter|marketing|mailing)s? (?:list )?(?:subscriptions?|signup|updates?)"
+    r"|(?:allow(?:s|ed)?|receives?|agree[ds]?|wants?) (?:to |receive )*"
+    r"(?:marketing|newsletters?|emails?|mailings?)"
+    r"|(?:marketing|newsletters?|emails?|mailings?) (?:allowed|enabled|agreed)"
 )
 STATUS_WORDS: Final = frozenset({"status", "state"})
 STATUS_OF: Final = _words(
