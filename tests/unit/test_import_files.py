@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from diglot.conditions.operands import Unfit
 from diglot.dialects.misar import import_files, import_forms
 from diglot.errors import Invalid, Malformed, TooLarge
 
@@ -19,9 +20,9 @@ def _read(body: bytes) -> list[tuple[int | str, object]]:
         if isinstance(content, Invalid):
             found.append((path[1], str(content)))
         else:
-            fields, attributes = content
-            assert attributes is not None
-            found.append((path[1], (fields["email"].value, attributes.value.get("plan"))))
+            assert content.attributes is not None
+            email, attributes = content.fields["email"].value, content.attributes.value
+            found.append((path[1], (email, attributes.get("plan"))))
     return found
 
 
@@ -81,3 +82,69 @@ def test_a_field_of_a_form_that_is_no_text() -> None:
     """A switch is not guessed from bytes."""
     with pytest.raises(Malformed, match="not UTF-8"):
         import_forms.read(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
+
+
+@pytest.mark.parametrize(
+    ("cell", "tags"),
+    [
+        ("vip, new ;; old,", ["vip", "new", "old"]),
+        ('"VIP","2024 Event"', ["VIP", "2024 Event"]),
+        (' "VIP" , "denver" ', ["VIP", "denver"]),
+        ('"Oslo, Norway";"a;b"', ["Oslo, Norway", "a;b"]),
+        ('vip,"Oslo, Norway",a;b', ["vip", "Oslo, Norway", "a", "b"]),
+        ('"the ""best"" one",5" pipe', ['the "best" one', '5" pipe']),
+        ('"","  ",a', ["a"]),
+        ('vip;"new"', ["vip", '"new"']),
+        ("", []),
+    ],
+)
+def test_tags_of_a_cell(cell: str, tags: list[str]) -> None:
+    """A cell of tags is a row of CSV; without quotes a semicolon separates as a comma does."""
+    assert import_files.split_tags(cell) == tags
+
+
+@pytest.mark.parametrize("cell", ['"VIP', '"VIP"x,denver', 'a,"b"";c', '"a";"b'])
+def test_quotes_of_a_tag_without_an_end(cell: str) -> None:
+    """A row is refused rather than given tags with quotes in them."""
+    with pytest.raises(Unfit, match="quotes"):
+        import_files.split_tags(cell)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("true TRUE yes Yes Y t 1 on", True),
+        ("false False no NO n F 0 off", False),
+    ],
+)
+def test_booleans_of_a_file(words: str, meant: object) -> None:
+    """A cell of `subscribed` is read as spreadsheets and other tools write it."""
+    for word in words.split():
+        ((_, content),) = import_files.rows(f"email,subscribed\na@example.com,{word}\n".encode())
+        assert isinstance(content, import_files.Content)
+        assert content.fields["subscribed"].value is meant, word
+
+
+@pytest.mark.parametrize("word", ["ja", "oui", "2", "-1", "y e s"])
+def test_what_is_no_boolean(word: str) -> None:
+    """Other words keep their text, which the row is refused for."""
+    ((_, content),) = import_files.rows(f"email,subscribed\na@example.com,{word}\n".encode())
+    assert isinstance(content, import_files.Content)
+    assert content.fields["subscribed"].value == word
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("Subscribed", "subscribed"),
+        ("Cleaned", "bounced"),
+        ("Blocklisted", "unsubscribed"),
+        ("opted-out", "unsubscribed"),
+        ("Enabled", "enabled"),
+    ],
+)
+def test_status_of_a_file(word: str, meant: str) -> None:
+    """Words of other tools are read where they lower a contact; the others are refused by the door."""
+    ((_, content),) = import_files.rows(f"email,status\na@example.com,{word}\n".encode())
+    assert isinstance(content, import_files.Content)
+    assert content.fields["status"].value == meant

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from diglot.conditions.fields import stricter
 from diglot.conditions.text import nfc
 from diglot.errors import Invalid
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Change, Contact
@@ -61,6 +62,8 @@ def changed_contact(stored: Contact, change: Change, now: int) -> Contact:
         values["status"] = UNSUBSCRIBED
     if change.subscribed is True and stored.status == UNSUBSCRIBED:
         values["status"] = SUBSCRIBED
+    if change.lowered is not None:
+        values["status"] = stricter(values.get("status", stored.status), change.lowered)
     if change.attributes:
         merged = _decode(stored.attributes) | change.attributes
         kept = {key: value for key, value in merged.items() if value is not None}

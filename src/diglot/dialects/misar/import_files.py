@@ -1,9 +1,10 @@
 """A file of comma-separated values -> contacts as given, row by row.
 
 The first row names the columns, in any spelling of a field; any other name is a custom field. An empty cell
-says nothing. What a custom field holds stays text: `007` would not survive as a number, and a rule compares
-numeric text with numbers as it is. Without sound quotes no row has a certain end, so nothing of such a file
-is read; a row of too many or too few cells is at fault alone.
+says nothing. A column whose name speaks of opting out lowers the status (`opt_outs`). What a custom field
+holds stays text: `007` would not survive as a number, and a rule compares numeric text with numbers as it is.
+Without sound quotes no row has a certain end, so nothing of such a file is read; a row of too many or too few
+cells is at fault alone.
 """
 
 import csv
@@ -14,10 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diglot.conditions.fields import FIELDS, Kind, attribute_key, key_fault, resolve
+from diglot.conditions.fields import FIELDS, Kind, attribute_key, key_fault, resolve, stricter
+from diglot.conditions.operands import Unfit
 from diglot.conditions.text import WHITE_SPACE, numeric
 from diglot.dialects import bodies
 from diglot.dialects.contact_bodies import IMPORTED
+from diglot.dialects.opt_outs.columns import OptOutColumn, Reading
+from diglot.dialects.opt_outs.names import column_of
+from diglot.dialects.opt_outs.reader import OptOuts
+from diglot.dialects.opt_outs.values import read_status
 from diglot.errors import Fault, Invalid, Malformed, Path, TooLarge
 from diglot.service.contact_values import Given
 
@@ -29,8 +35,20 @@ LONGEST_COLUMN: Final = 200
 MOST_ROWS: Final = 10 * MOST_CONTACTS
 # `metadata` is what they are in the older pages.
 CONTAINERS: Final = ("custom_fields", "customFields", "metadata")
-# The catalogued fields and the attributes of a contact, as given.
-Content = tuple[dict[str, Given], Given | None]
+_YES: Final = ("true", "yes", "y", "t", "1", "on")
+_NO: Final = ("false", "no", "n", "f", "0", "off")
+_BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The catalogued fields and the attributes of a contact as given, and the status it is lowered to."""
+
+    fields: dict[str, Given]
+    attributes: Given | None
+    lowered: str | None = None
+
+
 Row = tuple[Path, Content | Invalid]
 
 
@@ -47,6 +65,8 @@ class _Column:
     name: str
     part: _Part
     key: str = ""
+    opt_out: OptOutColumn | None = None
+    kept: bool = True
 
 
 def _squeezed(name: str) -> str:
@@ -59,12 +79,16 @@ _CONTAINERS: Final = {_squeezed(name) for name in CONTAINERS}
 _IGNORED: Final = {_squeezed(name) for name in ("id", "updated_at", "lists", "list_id")}
 _METADATA: Final = "metadata."
 _LINE: Final = re.compile(r"[^\r\n]*")
+# The second group is missing where the quotes do not end, and empty at the end of the text.
+_QUOTED_TAG: Final = re.compile(rf'[{WHITE_SPACE}]*"(?:([^"]*(?:""[^"]*)*)"[{WHITE_SPACE}]*([,;]|\Z))?')
+_PLAIN_TAG: Final = re.compile(r"([^,;]*)([,;]|\Z)")
 
 
 def rows(body: bytes) -> list[Row]:
     """Return the contacts of a file, each with the row it stands in as a spreadsheet counts them.
 
-    Raise `Malformed` or `Invalid` for a file that cannot be read, `TooLarge` for too many rows.
+    Raise `Malformed` or `Invalid` for a file that cannot be read, or that speaks of opting out in values that
+    are not understood; `TooLarge` for too many rows.
     """
     records = _records(_decoded(body))
     number, header = next(records, (1, []))
@@ -75,18 +99,40 @@ def rows(body: bytes) -> list[Row]:
     if max(map(len, header)) > LONGEST_COLUMN:
         raise Malformed(f"The name of a column has at most {LONGEST_COLUMN} characters")
     columns = _columns(header, number)
+    opt_outs = OptOuts()
     found: list[Row] = []
     for number, cells in records:
         if len(found) == MOST_CONTACTS:
             raise TooLarge(MOST_CONTACTS, "contacts")
-        found.append((("rows", number), _read(columns, cells)))
+        path = ("rows", number)
+        found.append((path, _read(columns, cells, opt_outs, path)))
+    if opt_outs.faults:
+        raise Invalid(opt_outs.faults)
     return found
 
 
 def split_tags(text: str) -> list[str]:
-    """Return the tags of a text that has commas or semicolons between them."""
-    parts = [part.strip(WHITE_SPACE) for part in re.split("[,;]", text)]
-    return [part for part in parts if part]
+    """Return the tags of a text that has commas or semicolons between them; raise `Unfit`.
+
+    The text is a row of CSV: a tag in quotes may hold both. Behind a semicolon quotes count only where the
+    first tag has them too, because the quotes of `a;"b"` do not begin a cell of CSV.
+    """
+    tags: list[str] = []
+    quoted_first = text.lstrip(WHITE_SPACE).startswith('"')
+    quotes, start = True, 0
+    while start <= len(text):
+        if quotes and (quoted := _QUOTED_TAG.match(text, start)) is not None:
+            if quoted[2] is None:
+                raise Unfit("The quotes of a tag have to end, before a comma or a semicolon")
+            tag, end, separator = quoted[1].replace('""', '"'), quoted.end(), quoted[2]
+        else:
+            plain = _PLAIN_TAG.match(text, start)
+            assert plain is not None
+            tag, end, separator = plain[1], plain.end(), plain[2]
+        tags.append(tag.strip(WHITE_SPACE))
+        quotes = separator == "," or quoted_first
+        start = end if separator else len(text) + 1
+    return [tag for tag in tags if tag]
 
 
 def _decoded(body: bytes) -> str:
@@ -149,35 +195,45 @@ def _column(name: str) -> _Column:
     if squeezed in _IGNORED:
         return _Column(name, _Part.IGNORED)
     if name.startswith(_METADATA):
-        return _Column(name, _Part.ATTRIBUTE, name.removeprefix(_METADATA))
-    return _Column(name, _Part.ATTRIBUTE, attribute_key(resolve(name)) or "")
+        key = name.removeprefix(_METADATA)
+        return _Column(name, _Part.ATTRIBUTE, key, column_of(key))
+    key = attribute_key(resolve(name)) or ""
+    opt_out = column_of(key)
+    # A column that is no more than a status is not stored beside it, unless a prefix makes it an attribute.
+    kept = opt_out is None or opt_out.reading is not Reading.OPT_OUT or key != name
+    return _Column(name, _Part.ATTRIBUTE, key, opt_out, kept)
 
 
-def _read(columns: list[_Column], cells: list[str]) -> Content | Invalid:
+def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Path) -> Content | Invalid:
     if len(cells) != len(columns):
         return Invalid.at((), f"Expected {len(columns)} cells, received {len(cells)}")
     fields: dict[str, Given] = {}
     attributes: dict[str, Any] = {}
     faults: list[Fault] = []
+    lowered: str | None = None
     for column, cell in zip(columns, cells, strict=True):
         if not cell:
             continue
+        here = (*path, column.name)
+        lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, here))
         if column.part is _Part.FIELD:
-            fields[column.key] = Given(_value(FIELDS[column.key].kind, cell), (column.name,))
+            fields[column.key] = Given(_value(column, cell, faults), (column.name,))
         elif column.part is _Part.NAMELESS:
             faults.append(Fault((), "A cell stands in a column without a name"))
         else:
             more = _attributes(column, cell, faults)
             faults += [Fault((column.name,), f"{key} is given twice") for key in more if key in attributes]
             attributes |= more
-    return Invalid(faults) if faults else (fields, Given(attributes, ()))
+            if column.part is _Part.ATTRIBUTES:
+                lowered = stricter(lowered, opt_outs.read_object(more, here))
+    return Invalid(faults) if faults else Content(fields, Given(attributes, ()), lowered)
 
 
 def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, Any]:
     if column.part is _Part.IGNORED:
         return {}
     if column.part is _Part.ATTRIBUTE:
-        return {column.key: cell}
+        return {column.key: cell} if column.kept else {}
     try:
         found = bodies.decode(cell.encode(), (column.name,))
     except Invalid:
@@ -188,13 +244,22 @@ def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, An
     return {}
 
 
-def _value(kind: Kind, cell: str) -> Any:
-    """Return the value that a cell stands for; what stands for none is told as the text it is."""
+def _value(column: _Column, cell: str, faults: list[Fault]) -> Any:
+    """Return the value that a cell stands for, or the text of one that stands for none, to be refused."""
+    kind = FIELDS[column.key].kind
     if kind is Kind.TAGS:
-        return split_tags(cell)
+        return _tags(column, cell, faults)
     if kind is Kind.CHOICE:
-        return cell.lower()
+        return read_status(cell)
     if kind is Kind.BOOLEAN:
-        return {"true": True, "false": False}.get(cell.lower(), cell)
+        return _BOOLEANS.get(cell.lower(), cell)
     number = numeric(cell) if kind is Kind.NUMBER else None
     return cell if number is None else number
+
+
+def _tags(column: _Column, cell: str, faults: list[Fault]) -> list[str]:
+    try:
+        return split_tags(cell)
+    except Unfit as unfit:
+        faults.append(Fault((column.name,), str(unfit)))
+        return []

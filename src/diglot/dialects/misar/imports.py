@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.conditions.operands import expected
+from diglot.conditions.fields import stricter
+from diglot.conditions.operands import Unfit, expected
 from diglot.dialects import bodies, contact_bodies
 from diglot.dialects.misar import import_files, import_forms
 from diglot.dialects.misar.import_files import CONTAINERS, MOST_CONTACTS, Content, Row, split_tags
-from diglot.errors import Fault, Invalid, Malformed, TooLarge
+from diglot.dialects.opt_outs.reader import OptOuts
+from diglot.errors import Fault, Invalid, Malformed, Path, TooLarge
 from diglot.model.contacts import Change
 from diglot.service.contact_values import Given, read_change, require_email
 
@@ -84,7 +86,10 @@ def _rows(sent: Sent, frame: _Frame) -> Sequence[Row]:
     members = bodies.read_members(sent.body)
     known = {"contacts", "tags", *_SWITCHES}
     frame.values = {key: bodies.decode(raw, (key,)) for key, raw in members.items() if key in known}
-    return [(("contacts", index), _content(one)) for index, one in enumerate(_contacts(frame))]
+    opt_outs = OptOuts()
+    rows = [_row(("contacts", index), one, opt_outs) for index, one in enumerate(_contacts(frame))]
+    frame.faults += opt_outs.faults
+    return rows
 
 
 def _contacts(frame: _Frame) -> list[Any]:
@@ -98,13 +103,24 @@ def _contacts(frame: _Frame) -> list[Any]:
     return contacts
 
 
-def _content(contact: Any) -> Content | Invalid:
+def _row(path: Path, contact: Any, opt_outs: OptOuts) -> Row:
     if not isinstance(contact, dict):
-        return Invalid.at((), str(expected("object", contact)))
+        return path, Invalid.at((), str(expected("object", contact)))
     try:
-        return contact_bodies.read(contact, CONTAINERS, imported=True)
+        fields, attributes = contact_bodies.read(contact, CONTAINERS, imported=True)
     except Invalid as invalid:
-        return invalid
+        return path, invalid
+    return path, Content(fields, attributes, _lowered(path, contact, opt_outs))
+
+
+def _lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str | None:
+    """Return the status that a contact in JSON is lowered to, by keys of its own or of its custom fields."""
+    unknown = {key: value for key, value in contact.items() if key not in contact_bodies.IMPORTED}
+    lowered = opt_outs.read_object(unknown, path)
+    for container in (*CONTAINERS, "attributes"):
+        if isinstance(members := contact.get(container), dict):
+            lowered = stricter(lowered, opt_outs.read_object(members, (*path, container)))
+    return lowered
 
 
 def _switch(frame: _Frame) -> bool:
@@ -124,12 +140,15 @@ def _switch(frame: _Frame) -> bool:
 
 def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
     written = frame.values.get("tags", [])
-    if isinstance(written, list):
-        written = [tag for one in frame.texts for tag in split_tags(one.get("tags", ""))] + written
     try:
+        if isinstance(written, list):
+            written = [tag for one in frame.texts for tag in split_tags(one.get("tags", ""))] + written
         change = read_change({"tags": Given(written, ("tags",))}, None, zone)
     except Invalid as invalid:
         frame.faults.extend(invalid.faults)
+        return []
+    except Unfit as unfit:
+        frame.faults.append(Fault(("tags",), str(unfit)))
         return []
     tags: list[str] = change.values["tags"]
     return tags
@@ -138,6 +157,6 @@ def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
 def _change(content: Content | Invalid, tags: list[str], zone: ZoneInfo) -> Change:
     if isinstance(content, Invalid):
         raise content
-    fields, attributes = content
-    require_email(fields, ("email",))
-    return replace(read_change(fields, attributes, zone), more_tags=tuple(tags))
+    require_email(content.fields, ("email",))
+    change = read_change(content.fields, content.attributes, zone)
+    return replace(change, more_tags=tuple(tags), lowered=content.lowered)
