@@ -21,7 +21,7 @@ class Server:
     """A running app: `client` reaches it, `app` is called directly, its clock says `now` (microseconds)."""
 
     url: str
-    client: httpx.AsyncClient
+    client: httpx.AsyncClient = field(init=False)
     app: Any = None
     now: int = field(default=0)
 
@@ -74,12 +74,11 @@ async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: A
 
     Nothing is sent to webhooks: what is there must not change by itself.
     """
-    server = Server(url, httpx.AsyncClient(), now=now)
+    server = Server(url, now=now)
     settings = Settings(database=url, rate_limits=rate_limits, **more)
     app = create_app(settings, clock=lambda: server.now, works=False)
     server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:
-        await server.client.aclose()
         server.client = client
         yield server

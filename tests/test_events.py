@@ -10,7 +10,6 @@ from itertools import combinations, product
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import httpx
 import pytest
 import pytest_asyncio
 from msgspec import Raw
@@ -181,7 +180,7 @@ class _Counting:
 
 async def test_webhooks_hear_of_a_conversion_once(url: str) -> None:
     """What a webhook hears is written with the conversion; an order told again is not heard of again."""
-    server = Server(url, httpx.AsyncClient())
+    server = Server(url)
     key = await server.key("topmail", "one")
     engine = connect(url)
     await engine.open()
