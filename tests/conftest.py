@@ -9,14 +9,14 @@ from random import SystemRandom
 import pytest
 import pytest_asyncio
 
-import spec_data
-from crowds import Crowd, load
 from diglot.service import current
 from diglot.storage import feed, history, membership_log, memberships
 from diglot.storage.engine import Engine, connect
-from engines import DATABASES, Database
-from live import Live, running
-from worlds import World, worlds
+from support import spec_data
+from support.engines import DATABASES, Database
+from support.membership.random_world import World, worlds
+from support.populations import Crowd, load
+from support.servers.process import Live, running
 
 Tally = Callable[[str, str, int], None]
 Telling = Callable[[str, str], None]

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from conftest import Tally
-from engines import Database
-from exchanges import difference
-from live import Live
-from server import bearer
+from support.engines import Database
+from support.openapi.exchanges import difference
+from support.servers.in_process import bearer
+from support.servers.process import Live
 
 pytestmark = pytest.mark.clients
 
