@@ -6,8 +6,8 @@ from typing import Any
 import misarmail  # type: ignore[import-untyped]
 from misarmail import verify_webhook_signature
 
-from conftest import Tally
 from support.engines import Database
+from support.reporting import Tally
 from support.servers.process import running
 from support.servers.webhook_receiver import receiving
 

@@ -7,8 +7,8 @@ import misarmail  # type: ignore[import-untyped]
 import pytest
 from misarmail import verify_webhook_signature
 
-from conftest import Tally
 from support.engines import Database
+from support.reporting import Tally
 from support.servers.process import running
 from support.servers.webhook_receiver import receiving
 

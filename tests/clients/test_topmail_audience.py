@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import Tally
 from support.engines import Database
+from support.reporting import Tally
 from support.servers.in_process import bearer
 from support.servers.process import Live
 

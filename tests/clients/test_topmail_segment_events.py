@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from conftest import Tally
 from support.engines import Database
+from support.reporting import Tally
 from support.servers.in_process import bearer
 from support.servers.process import running
 from support.servers.webhook_receiver import Receiver, receiving

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from conftest import SEED, Tally
 from diglot.conditions import text
 from diglot.conditions.fields import STATUSES
 from support.engines import Database
+from support.reporting import SEED, Tally
 from support.servers.api_clients import Misar, speakers
 from support.servers.in_process import serving
 

@@ -5,13 +5,13 @@ from random import Random
 
 import pytest
 
-from conftest import SEED, Tally
 from diglot.dialects.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support import edge_values
 from support.engines import SQLITE, Database
 from support.fuzz.requests import Maker
 from support.fuzz.targets import target
+from support.reporting import SEED, Tally
 from support.servers.asgi import Request
 
 # PostgreSQL takes a round trip for what SQLite answers at once.

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from conftest import SEED, Tally
 from diglot.conditions.fields import CATALOGUE
 from diglot.dialects.rules import write
 from diglot.model.ids import read_id
@@ -20,6 +19,7 @@ from support import canonical, random_conditions
 from support.engines import Database
 from support.fuzz.requests import sayable
 from support.populations import micros
+from support.reporting import SEED, Tally
 from support.servers.api_clients import Speaker, speakers
 from support.servers.in_process import Server, serving
 

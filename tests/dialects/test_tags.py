@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from conftest import SEED, Tally
 from support.engines import Database
+from support.reporting import SEED, Tally
 from support.servers.in_process import Server, bearer, serving
 
 # Two spellings of one name, names that differ in case only, one that is longer than /tags allows.

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from conftest import Tally
 from support.engines import DATABASES
 from support.guide.blocks import Block, blocks, named, pages
 from support.guide.reader import Reader
 from support.guide.shown import Same, mismatch
 from support.paths import ROOT, TESTS
+from support.reporting import Tally
 
 BUNDLED = DATABASES[1]
 IN_A_CLONE = "in a clone of the repository"

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
-from conftest import Tally
 from diglot.conditions import dates
 from diglot.conditions.relative import NEVER
 from diglot.dialects.dialect import Dialect
@@ -28,6 +27,7 @@ from diglot.storage.engine import Engine
 from diglot.storage.memberships import CLOCKS_AGREE
 from support import canonical
 from support.engines import Database
+from support.reporting import Tally
 from support.servers.in_process import Server, bearer, serving
 
 NOW = 1_772_366_400_000_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from conftest import SEED
+from support.reporting import SEED
 from support.servers.api_clients import Misar, Speaker, Topmail, speakers
 from support.servers.in_process import Server, serving
 

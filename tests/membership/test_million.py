@@ -14,7 +14,6 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from conftest import SEED, Tally
 from diglot.conditions import dates
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
@@ -27,6 +26,7 @@ from support import canonical, oracle
 from support.engines import Database
 from support.membership.membership_checks import EVERYBODY, compare
 from support.membership.random_world import NOW, World
+from support.reporting import SEED, Tally
 
 POOL = 3_000
 LARGEST = 600

@@ -9,7 +9,6 @@ import pytest
 import pytest_asyncio
 from pyroaring import BitMap
 
-from conftest import SEED, Tally
 from diglot.conditions import dates
 from diglot.errors import DiglotError
 from diglot.model.contacts import Change, Contact
@@ -30,6 +29,7 @@ from support.membership.random_world import World, worlds
 from support.membership.webhook_log import Ears
 from support.outboxes import SECOND, Outbox
 from support.outboxes import outbox as outboxes
+from support.reporting import SEED, Tally
 
 HEARS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.LIST_JOINED, Event.LIST_LEFT)
 VIP: Final = {"field": "tags", "operator": "contains", "operand": "vip"}

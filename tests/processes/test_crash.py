@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from conftest import SEED, Tally
 from diglot.model.workspaces import Caller
 from diglot.service.clock import system_clock
 from diglot.service.deliveries import LEASE
@@ -28,6 +27,7 @@ from support.load_workers.actions import ACTIONS, act
 from support.load_workers.pool import SECONDS, Crew, crew
 from support.load_workers.worker import TOLD, Action, Actor
 from support.outboxes import Outbox, deliver
+from support.reporting import SEED, Tally
 from support.servers.process import running, transactions_over
 from support.servers.webhook_receiver import Receiver, receiving
 

@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import SEED, Tally
 from support.engines import Database
 from support.load_workers.actions import act
 from support.load_workers.pool import Crew, crew
 from support.load_workers.worker import Actor, Way
+from support.reporting import SEED, Tally
 from support.servers.process import Live, running, transactions_over
 
 ROUNDS = 3

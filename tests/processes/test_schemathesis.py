@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from conftest import Telling
 from diglot.dialects.registry import DIALECTS, dialect_named
 from support.engines import SQLITE, Database
+from support.reporting import Telling
 from support.schemathesis_run.runs import Budget, run
 from support.servers.process import Live, running
 

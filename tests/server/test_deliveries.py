@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from conftest import Tally
 from diglot.delivery import worker as workers
 from diglot.delivery.sender import Sender
 from diglot.dialects.messages import Message
@@ -30,6 +29,7 @@ from diglot.storage.statement import Statement
 from support import engines
 from support.engines import Database
 from support.outboxes import SECOND, TARGETS, Outbox, deliver, outbox
+from support.reporting import Tally
 from support.servers.webhook_receiver import Got, Receiver, answer, receiving
 
 MINUTE = 60 * SECOND

@@ -9,7 +9,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, Table, insert
 
-from conftest import SEED
 from diglot.conditions import dates, tree
 from diglot.errors import Misconfigured
 from diglot.model.contacts import Change
@@ -26,6 +25,7 @@ from diglot.storage.tables import metadata
 from support import canonical
 from support.engines import SQLITE, Database
 from support.membership.random_world import NOW, world_of
+from support.reporting import SEED
 
 
 def differences(connection: Connection) -> list[Any]:

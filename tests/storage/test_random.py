@@ -3,19 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from random import Random
 from typing import Any
 
 import pytest
 
-from conftest import SEED, Tally
 from diglot.conditions import tree
 from diglot.storage.engine import Engine
 from support import canonical, oracle, random_conditions, spec_data
 from support.engines import DATABASES, Database
 from support.populations import Crowd, load
+from support.reporting import SEED, Tally
 
 # Each batch has contacts and a time zone of its own: two whose midnight is skipped, one without a day.
 BATCH = 100
@@ -42,41 +42,28 @@ class Batch:
     members: tuple[frozenset[str], ...]
 
 
-class Batches:
-    """Batches in their order. No condition comes twice, told by its checked tree."""
+@lru_cache(maxsize=1)
+def batch_of(seed: int, number: int, contacts: int, size: int) -> Batch:
+    """Make a batch, which depends on its number only, since several processes share a run's batches."""
+    rng = Random(f"{seed} {number}")
+    zone = rng.choice(ZONES)
+    people = {f"p{n}": random_conditions.contact(rng, n) for n in range(contacts)}
+    subjects = {name: oracle.Subject(one, zone, LISTS) for name, one in people.items()}
+    cases = tuple(islice(_distinct(rng, zone), size))
+    members = tuple(_members(case, subjects, zone) for case in cases)
+    return Batch(zone, people, cases, members)
 
-    def __init__(self, seed: int, contacts: int, sizes: list[int]) -> None:
-        self.seed = seed
-        self._rng = Random(seed)
-        self._contacts = contacts
-        self._sizes = sizes
-        self._seen: set[int] = set()
-        self._made = 0
-        self._last: Batch | None = None
 
-    def batch(self, number: int) -> Batch:
-        while self._made <= number or self._last is None:
-            self._last = self._next(self._sizes[self._made])
-            self._made += 1
-        return self._last
-
-    def _next(self, size: int) -> Batch:
-        zone = self._rng.choice(ZONES)
-        people = {f"p{n}": random_conditions.contact(self._rng, n) for n in range(self._contacts)}
-        subjects = {name: oracle.Subject(one, zone, LISTS) for name, one in people.items()}
-        cases = tuple(islice(self._distinct(zone), size))
-        members = tuple(_members(case, subjects, zone) for case in cases)
-        return Batch(zone, people, cases, members)
-
-    def _distinct(self, zone: str) -> Iterator[Case]:
-        ids = tuple(LISTS.values())
-        while True:
-            condition = random_conditions.condition(self._rng, ids)
-            node = canonical.read(condition, zone)
-            known = len(self._seen)
-            self._seen.add(hash(tree.encode(node)))
-            if len(self._seen) > known:
-                yield Case(condition, node)
+def _distinct(rng: Random, zone: str) -> Iterator[Case]:
+    """Yield conditions of which none comes twice, told by its checked tree."""
+    seen: set[str | bytes] = set()
+    while True:
+        condition = random_conditions.condition(rng, tuple(LISTS.values()))
+        node = canonical.read(condition, zone)
+        encoded = tree.encode(node)
+        if encoded not in seen:
+            seen.add(encoded)
+            yield Case(condition, node)
 
 
 def _members(case: Case, subjects: Mapping[str, oracle.Subject], zone: str) -> frozenset[str]:
@@ -104,24 +91,25 @@ def database(request: pytest.FixtureRequest) -> Database:
     return found
 
 
-@pytest.fixture(scope="session")
-def batches(pytestconfig: pytest.Config) -> Batches:
-    """Return the batches of this run."""
-    contacts = pytestconfig.getoption("random_contacts")
-    return Batches(pytestconfig.stash[SEED], contacts, _sizes(pytestconfig.getoption("random_trees")))
+@pytest.fixture
+def batch(number: int, pytestconfig: pytest.Config) -> Batch:
+    """Return a batch of this run."""
+    size = _sizes(pytestconfig.getoption("random_trees"))[number]
+    return batch_of(pytestconfig.stash[SEED], number, pytestconfig.getoption("random_contacts"), size)
 
 
 async def test_random_conditions_agree(
-    database: Database, number: int, batches: Batches, engine: Engine, tally: Tally
+    database: Database, batch: Batch, engine: Engine, tally: Tally, pytestconfig: pytest.Config
 ) -> None:
     """A database finds whom the oracle finds; a negation finds everybody else."""
-    batch = batches.batch(number)
     crowd = await load(engine, batch.people, LISTS, batch.zone, random_conditions.NOW)
     cases = zip(batch.cases, batch.members, strict=True)
     wrong = [line for case, expected in cases for line in await _differences(crowd, case, expected)]
     tally("random pairs of condition and contact", database.name, len(batch.cases) * len(batch.people))
     tally("random conditions that disagree", database.name, len(wrong))
-    assert not wrong, f"--random-seed {batches.seed}, {batch.zone}:\n" + "\n".join(wrong[:MOST_SHOWN])
+    assert not wrong, f"--random-seed {pytestconfig.stash[SEED]}, {batch.zone}:\n" + "\n".join(
+        wrong[:MOST_SHOWN]
+    )
 
 
 async def _differences(crowd: Crowd, case: Case, expected: frozenset[str]) -> list[str]:

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 
-from conftest import Tally
 from diglot.conditions import tree
 from diglot.model.pages import Window
 from support import canonical, oracle, spec_data
 from support.engines import Database
 from support.populations import Crowd
+from support.reporting import Tally
 
 # In the order of their time: what is stored at an instant is not evaluated again at an earlier one.
 ROWS = sorted(spec_data.rows(), key=lambda row: row.now)
@@ -44,9 +44,11 @@ async def test_a_negation_is_the_complement(crowds: Mapping[str, Crowd], row: sp
     assert await crowds[row.zone].members(node, row.now) == everybody - row.members
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
-async def test_a_static_segment_keeps_the_members(crowds: Mapping[str, Crowd], row: spec_data.Row) -> None:
+async def test_a_static_segment_keeps_the_members(
+    crowds: Mapping[str, Crowd], sampled_row: spec_data.Row
+) -> None:
     """A static segment is made of whoever matches at its creation."""
+    row = sampled_row
     node = canonical.read(row.condition, row.zone)
     assert await crowds[row.zone].kept(node, row.now) == row.members
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -69,10 +70,14 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Module:
-    """A module: its dotted name inside the package, and its tree."""
+    """A module, with its dotted name inside the package."""
 
     path: Path
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The module's syntax tree, read when a test needs it, not when tests are collected."""
+        return ast.parse(self.path.read_text(encoding="utf-8"))
 
     @property
     def file(self) -> str:
@@ -109,11 +114,7 @@ def imports(node: ast.AST) -> Iterator[str]:
             yield inner if inner.removeprefix(f"{PACKAGE}.") in NAMES else node.module
 
 
-def _parse(path: Path) -> Module:
-    return Module(path, ast.parse(path.read_text(encoding="utf-8")))
-
-
-MODULES = [_parse(path) for path in sorted(ROOT.rglob("*.py"))]
+MODULES = [Module(path) for path in sorted(ROOT.rglob("*.py"))]
 NAMES = {module.name for module in MODULES}
 
 

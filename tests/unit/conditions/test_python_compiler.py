@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from conftest import SEED, Tally
 from diglot.conditions import tree
 from diglot.conditions.generate import Evaluate, generate
 from diglot.conditions.matching import Spans, within
@@ -21,6 +20,7 @@ from diglot.storage import live
 from diglot.storage.live import Live
 from support import canonical, oracle, populations, spec_data
 from support import random_conditions as drawn
+from support.reporting import SEED, Tally
 
 ROWS = spec_data.rows()
 PEOPLE = spec_data.population()

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from conftest import SEED
 from diglot.conditions import tree
 from diglot.conditions.operands import DAY_OPS
 from diglot.conditions.subject import Subject
@@ -28,6 +27,7 @@ from diglot.model.segments import Condition, Segment, SegmentType, Source
 from diglot.model.subjects import subject_of
 from support import canonical, oracle, populations, random_conditions, spec_data
 from support.fuzz.requests import sayable
+from support.reporting import SEED
 
 ROWS = spec_data.rows()
 PEOPLE = spec_data.population()
