@@ -4,6 +4,7 @@ import gc
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,7 +18,11 @@ from support.engines import DATABASES, Database
 from support.membership.random_world import World, worlds
 from support.populations import Crowd, load
 from support.reporting import SEED, Tally, Telling
+from support.servers.in_process import Server, serving
 from support.servers.process import Live, running
+
+# Tests that share a server have workspaces whose names begin with a number of their own.
+_NUMBERS = count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,9 +61,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.U
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the fast tests."""
+    """Mark the fast tests, and run those that share a server in the loop that its connections belong to."""
     if scheduling.is_fast(item.nodeid):
         item.add_marker("fast")
+    if "module_server" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -153,6 +160,20 @@ async def world(
     monkeypatch.setattr(membership_log, "_PART", 5)
     async with worlds(url, pytestconfig.stash[SEED]) as found:
         yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_server(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """Lend an app that the tests of a module share, with the settings that its SERVING says."""
+    async with database.fresh() as found, serving(found, **getattr(request.module, "SERVING", {})) as server:
+        yield server
+
+
+@pytest.fixture
+def server(module_server: Server, request: pytest.FixtureRequest) -> Server:
+    """Return the app of the module with workspaces of the test's own; its clock starts with each test."""
+    started = getattr(request.module, "SERVING", {}).get("now", 0)
+    return module_server.of_one_test(next(_NUMBERS), started)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

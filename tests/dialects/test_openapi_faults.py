@@ -1,26 +1,25 @@
 """Every answer of a fault that the OpenAPI documents show is the one that a server gives, headers and all."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.service.contacts import Contacts
 from diglot.service.segments import Segments
-from support.engines import Database
 from support.openapi import documents
-from support.servers.in_process import Server, bearer, idle_scope, serving
+from support.servers.in_process import Server, bearer, idle_scope
 
 # Half a minute into a minute.
 NOW = 1_772_366_430_000_000
 CRITERIA = {"field": "email", "operator": "equals", "value": "ada@example.com"}
 NOBODY = "0198ffff-ffff-7fff-bfff-ffffffffffff"
 BIG = b'{"name": "' + b"a" * 1024 * 1024 + b'"}'
+SERVING = {"now": NOW, "rate_limits": "vendor"}
 
 
 @dataclass
@@ -133,12 +132,6 @@ def _segment(asked: Asked, name: str) -> dict[str, Any]:
     if asked.prefix == "/io/contacts":
         return {"filterCriteria": {"operator": "AND", "rules": [CRITERIA | {"value": name}]}}
     return {"name": name, "segment_type": "dynamic", "filter_criteria": criteria}
-
-
-@pytest_asyncio.fixture
-async def server(database: Database) -> AsyncIterator[Server]:
-    async with database.fresh() as url, serving(url, now=NOW, rate_limits="vendor") as found:
-        yield found
 
 
 async def _asked(server: Server, dialect: str, prefix: str) -> Asked:

@@ -1,24 +1,15 @@
 """A refusal is not much longer than what it refuses."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
-from support.servers.in_process import Server, bearer, serving
+from support.servers.in_process import Server, bearer
 
 JSON = "application/json"
 KEY = "k" * 2_000
 # The envelope, and the faults that are told whatever the body holds.
 MOST_BESIDE = 100_000
-
-
-@pytest_asyncio.fixture
-async def server(url: str) -> AsyncIterator[Server]:
-    """Lend a server on a database of the test's own."""
-    async with serving(url) as found:
-        yield found
 
 
 def _attributes(value: object) -> bytes:

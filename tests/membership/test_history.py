@@ -1,26 +1,17 @@
 """The past over HTTP, while others write: pages as of one change are one state, the feed has no gaps."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-import pytest_asyncio
-
 from support.reporting import SEED
 from support.servers.api_clients import Misar, Speaker, Topmail, speakers
-from support.servers.in_process import Server, serving
+from support.servers.in_process import Server
 
 PEOPLE = 60
 WRITES = 40
 Json = Any
-
-
-@pytest_asyncio.fixture
-async def server(url: str) -> AsyncIterator[Server]:
-    """Lend a server on a database of the test's own."""
-    async with serving(url) as found:
-        yield found
 
 
 class Crowd:

@@ -17,6 +17,7 @@ from diglot.errors import Forbidden
 from diglot.service.segments import Segments
 from diglot.storage.engine import Transaction, connect
 from diglot.storage.statement import Statement
+from support.engines import Database
 from support.servers.asgi import Request, ask
 from support.servers.in_process import Server, bearer, idle_scope, serving
 
@@ -24,10 +25,10 @@ EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect:
 SECRET = "the secret of the inside"
 
 
-@pytest_asyncio.fixture
-async def server(url: str) -> AsyncIterator[Server]:
-    """Lend a server on a database of the test's own."""
-    async with serving(url) as found:
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_server(database: Database) -> AsyncIterator[Server]:
+    """Lend a server on a database of the test's own, which the test may break."""
+    async with database.fresh() as url, serving(url) as found:
         yield found
 
 
@@ -112,8 +113,9 @@ async def test_a_bad_host_header_is_refused(server: Server, dialect: Dialect) ->
     assert b"host" in answer.body.lower()
 
 
-async def test_health_says_whether_the_database_answers(server: Server) -> None:
+async def test_health_says_whether_the_database_answers(own_server: Server) -> None:
     """200 while the database answers, 503 when it does not; no key is needed."""
+    server = own_server
     whole = await server.client.get("/health")
     assert (whole.status_code, whole.json()) == (200, {"status": "ok"})
     head = await server.client.head("/health")

@@ -2,13 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from diglot.errors import Misconfigured
 from diglot.service.limits import Limits, Rate
@@ -22,13 +20,7 @@ from support.servers.process import running
 NOW = 1_772_366_410_000_000
 SECOND = 1_000_000
 CALLERS = 50
-
-
-@pytest_asyncio.fixture
-async def server(url: str) -> AsyncIterator[Server]:
-    """Lend a server that counts as the vendors do."""
-    async with serving(url, now=NOW, rate_limits="vendor") as found:
-        yield found
+SERVING = {"now": NOW, "rate_limits": "vendor"}
 
 
 async def _gets(server: Server, path: str, key: str, times: int) -> list[httpx.Response]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,7 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 CALLERS = 50
 RULES = [{"field": "tags", "operator": "contains", "value": "vip"}]
+SERVING = {"now": NOW}
 
 
 @dataclass
@@ -50,14 +50,7 @@ class Client:
         return total
 
 
-@pytest_asyncio.fixture
-async def server(url: str) -> AsyncIterator[Server]:
-    """Lend a server on a database of the test's own."""
-    async with serving(url, now=NOW) as found:
-        yield found
-
-
-@pytest_asyncio.fixture(params=["misar", "topmail"])
+@pytest_asyncio.fixture(params=["misar", "topmail"], loop_scope="module")
 async def client(server: Server, request: pytest.FixtureRequest) -> Client:
     """Return a client of each dialect in turn."""
     key = await server.key(request.param, "one")

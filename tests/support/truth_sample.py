@@ -1,7 +1,7 @@
 """A sample of the rows of truth in which no kind of rule is missing.
 
 Explanations, dry runs and static segments ask the same compilers as members do, and every run asks for the
-members of every row. Of each stratum (operator, kind of field, and whether contacts with a value or without one
+members of every row. Of each stratum (operator, kind of field, and whether contacts with or without a value
 match) at least one row stays, and beside these a random part of all the others.
 """
 

@@ -17,20 +17,48 @@ from diglot.storage.engine import connect
 
 
 @dataclass
+class SetClock:
+    """What an app under test takes for the time, in microseconds."""
+
+    now: int = 0
+
+
+@dataclass
 class Server:
-    """A running app: `client` reaches it, `app` is called directly, its clock says `now` (microseconds)."""
+    """A running app: `client` reaches it, `app` is called directly, its clock says `now` (microseconds).
+
+    Tests that share an app have workspaces of their own: `apart` is put before the names of their workspaces.
+    """
 
     url: str
     client: httpx.AsyncClient = field(init=False)
     app: Any = None
-    now: int = field(default=0)
+    clock: SetClock = field(default_factory=SetClock)
+    apart: str = ""
+
+    @property
+    def now(self) -> int:
+        """What the app's clock says."""
+        return self.clock.now
+
+    @now.setter
+    def now(self, instant: int) -> None:
+        self.clock.now = instant
+
+    def of_one_test(self, number: int, now: int) -> "Server":
+        """Return the same app with other workspaces and the clock set anew, for a test of a module."""
+        self.now = now
+        found = Server(self.url, self.app, self.clock, f"{number} ")
+        found.client = self.client
+        return found
 
     async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
         """Make a key through the operator's use case."""
         engine = connect(self.url)
         await engine.open()
+        name = self.apart + workspace
         try:
-            return await Keys(engine, lambda: self.now).create(dialect_named(dialect).keys, workspace, scopes)
+            return await Keys(engine, lambda: self.now).create(dialect_named(dialect).keys, name, scopes)
         finally:
             await engine.close()
 
@@ -74,7 +102,7 @@ async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: A
 
     Nothing is sent to webhooks: what is there must not change by itself.
     """
-    server = Server(url, now=now)
+    server = Server(url, clock=SetClock(now))
     settings = Settings(database=url, rate_limits=rate_limits, **more)
     app = create_app(settings, clock=lambda: server.now, works=False)
     server.app = app
