@@ -25,7 +25,7 @@ EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect:
 SECRET = "the secret of the inside"
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture
 async def own_server(database: Database) -> AsyncIterator[Server]:
     """Lend a server on a database of the test's own, which the test may break."""
     async with database.fresh() as url, serving(url) as found:
