@@ -9,7 +9,7 @@ from diglot.dialects.misar.conditions import WORDS as MISAR
 from diglot.dialects.rules import Words
 from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
 from render.markdown import code, table
-from spec_data import OPERATORS, read
+from support.spec_data import OPERATORS, read
 
 _KINDS: Final = tuple(kind for kind in Kind if kind is not Kind.ATTRIBUTE)
 

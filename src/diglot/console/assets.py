@@ -13,7 +13,7 @@ from diglot.console.packed import Packed
 
 PATH: Final = "/docs/assets"
 _FOLDER: Final = Path(__file__).with_name("static")
-# Swagger UI is as `tests/vendored.py` laid it, compressed.
+# Swagger UI is as `tests/tools/vendored.py` laid it, compressed.
 _FILES: Final = {
     "swagger-ui-bundle.js": _FOLDER / "swagger-ui/swagger-ui-bundle.js.gz",
     "swagger-ui.css": _FOLDER / "swagger-ui/swagger-ui.css.gz",
