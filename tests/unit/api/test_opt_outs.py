@@ -18,7 +18,7 @@ from diglot.dialects.opt_outs.reader import MOST_FAULTS, OptOuts
 from diglot.dialects.opt_outs.values import status_of
 from diglot.errors import Invalid
 
-FILE = Path(__file__).parent.parent / "spec" / "imports" / "opt-outs.json"
+FILE = Path(__file__).parents[2] / "spec" / "imports" / "opt-outs.json"
 ROWS = [(row["column"], row["values"]) for row in json.loads(FILE.read_text(encoding="utf-8"))["columns"]]
 Values = list[list[Any]]
 REFUSED = "refused"
