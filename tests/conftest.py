@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from diglot.service import current
-from diglot.storage import feed, history, membership_log, memberships
-from diglot.storage.engine import Engine, connect
+from diglot.membership import feed, store, writer
+from diglot.storage.membership import log as membership_log
+from diglot.storage.membership import log_sums
+from diglot.storage.sql.engine import Engine, connect
 from support import amounts, reporting, scheduling, spec_data, truth_sample
 from support.engines import DATABASES, Database
 from support.membership.random_world import World, worlds
@@ -152,11 +153,11 @@ async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
-    monkeypatch.setattr(memberships, "FOLD_AT", 25)
-    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
-    monkeypatch.setattr(current, "SWEPT_FROM", 2)
+    monkeypatch.setattr(store, "FOLD_AT", 25)
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 0)
+    monkeypatch.setattr(writer, "SWEPT_FROM", 2)
     monkeypatch.setattr(feed, "MOST_ROWS", 7)
-    monkeypatch.setattr(history, "_PART", 2)
+    monkeypatch.setattr(log_sums, "_PART", 2)
     monkeypatch.setattr(membership_log, "_PART", 5)
     async with worlds(url, pytestconfig.stash[SEED]) as found:
         yield found

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from diglot.errors import Misconfigured
-from diglot.service.targets import read_targets
+from diglot.webhooks.allowed_targets import read_targets
 
 PREFIX: Final = "DIGLOT_"
 VENDOR: Final = "vendor"

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.api import request_body, rules
+from diglot.api.body_reader import Missing, Reader
 from diglot.conditions import tree
-from diglot.dialects import bodies, rules
-from diglot.dialects.members import Missing, Reader
-from diglot.dialects.misar.conditions import PLATFORM_WORDS
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.dialects.misar.words import PLATFORM_WORDS
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.errors import Invalid
 from diglot.model.segments import Condition
 from diglot.model.workspaces import Caller
@@ -43,7 +43,7 @@ SPOKEN = {
 def read(dialect: str, text: str, *, strict: bool = False) -> Condition:
     """Read a condition as the handlers do: from the bytes of a body."""
     spoken = SPOKEN[dialect]
-    members = bodies.read_members(
+    members = request_body.read_members(
         f'{{"{spoken.member}":{text}}}'.encode("utf-8", "surrogatepass"), unique=True
     )
     reader = Reader(members)
@@ -76,7 +76,7 @@ def test_the_condition_is_written_canonically(pair: Pair) -> None:
     """What this dialect prints of the tree is the canonical spelling, keys in the vendor's order."""
     assert isinstance(pair.condition, dict)
     text = written(pair.dialect, canonical.read(pair.condition, "UTC"))
-    assert text == bodies.compact(wire_text(pair.canonical).encode())
+    assert text == request_body.compact(wire_text(pair.canonical).encode())
 
 
 @pytest.mark.parametrize("dialect", SPOKEN)
@@ -131,7 +131,7 @@ def test_what_is_no_json_is_refused(row: Refused) -> None:
 def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
     """A condition of one dialect is printed by the other, keys in order."""
     node = read(row.dialect, wire_text(row.wire)).tree
-    assert written(SPOKEN[row.dialect].other, node) == bodies.compact(wire_text(row.other).encode())
+    assert written(SPOKEN[row.dialect].other, node) == request_body.compact(wire_text(row.other).encode())
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -142,7 +142,7 @@ def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
 def test_the_words_of_misars_platform_are_read_and_never_shown(synonym: str, word: str, strict: bool) -> None:
     """They mean what Misar's own words mean, in strict emulation too; what is stored has no trace of them."""
     text = '{"filter_criteria":{"operator":"AND","rules":[{"field":"lead_score","operator":"%s","value":5}]}}'
-    reader = Reader(bodies.read_members((text % synonym).encode()))
+    reader = Reader(request_body.read_members((text % synonym).encode()))
     read_so = reader.condition("filter_criteria", "misar", PLATFORM_WORDS, CALLER, strict=strict)
-    plain = Reader(bodies.read_members((text % word).encode()))
+    plain = Reader(request_body.read_members((text % word).encode()))
     assert read_so == plain.condition("filter_criteria", "misar", MISAR, CALLER, strict=strict)

@@ -13,23 +13,24 @@ import pytest
 import pytest_asyncio
 from msgspec import Raw
 
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
+from diglot.membership.store import CLOCKS_AGREE
 from diglot.model.contacts import Change
 from diglot.model.events import EventKind, NewEvent, Who, Worth
 from diglot.model.webhooks import Event
 from diglot.model.workspaces import Caller
-from diglot.service.contacts import Contacts
-from diglot.service.events import Events
-from diglot.service.keys import Keys
+from diglot.service.access.keys import Keys
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.contacts.contacts import Contacts
+from diglot.service.contacts.events import Events
 from diglot.service.webhooks import NewWebhook, Webhooks
-from diglot.service.workspaces import get_or_create
-from diglot.storage import events, workspaces
-from diglot.storage.backends import SQLITE
-from diglot.storage.engine import Engine, Inside, T, Work, connect, sqlite_path
-from diglot.storage.memberships import CLOCKS_AGREE
-from diglot.storage.sqlite_module import sqlite3
-from diglot.storage.statement import Statement
+from diglot.storage import workspaces
+from diglot.storage.audience import events
+from diglot.storage.sql.backend import SQLITE
+from diglot.storage.sql.engine import Engine, Inside, T, Work, connect, sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.sql.statement import Statement
 from support import engines
 from support.engines import Database
 from support.servers.asgi import Request, ask

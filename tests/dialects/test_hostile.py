@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support import edge_values
 from support.engines import SQLITE, Database

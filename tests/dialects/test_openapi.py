@@ -12,15 +12,15 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from diglot import app
-from diglot.console import docs
-from diglot.dialects import openapi
-from diglot.dialects.dialect import Dialect
-from diglot.dialects.marks import MARK
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.openapi.examples import examples_of
-from diglot.dialects.openapi.fields import FIELDS
+from diglot.api.dialect import Dialect
+from diglot.api.openapi import document as openapi_document
+from diglot.api.openapi.annotations import MARK
+from diglot.api.openapi.examples import examples_of
+from diglot.api.openapi.field_descriptions import FIELDS
+from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.registry import DIALECTS
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
+from diglot.server.console import docs
 from diglot.settings import Settings
 from support.openapi.documents import misfit, operations, parts, resolved
 from support.openapi.exchanges import load_stories
@@ -38,12 +38,12 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 
 @pytest.fixture
 def document(dialect: Dialect) -> dict[str, Any]:
-    return msgspec.json.decode(openapi.encoded(dialect), type=dict[str, Any])
+    return msgspec.json.decode(openapi_document.encoded(dialect), type=dict[str, Any])
 
 
 def test_the_file_is_what_the_code_serves(dialect: Dialect) -> None:
     """`diglot openapi NAME --output openapi/NAME.json` mends this."""
-    assert (FILES / f"{dialect.name}.json").read_bytes() == openapi.encoded(dialect)
+    assert (FILES / f"{dialect.name}.json").read_bytes() == openapi_document.encoded(dialect)
 
 
 def test_every_dialect_has_a_file_and_every_file_a_dialect() -> None:
@@ -196,7 +196,7 @@ def test_what_fields_say_is_said_of_fields_that_exist() -> None:
     """Nothing is left over of a field that went or was renamed, or that its struct describes."""
     said: set[str] = set()
     for dialect in DIALECTS:
-        for name, schema in openapi.document(dialect)["components"]["schemas"].items():
+        for name, schema in openapi_document.document(dialect)["components"]["schemas"].items():
             for field, part in schema.get("properties", {}).items():
                 rows = (f"{name}.{field}", field)
                 said.update(row for row in rows if row in FIELDS and FIELDS[row] == part.get("description"))

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from diglot.dialects.registry import DIALECTS, dialect_named
-from diglot.service.contacts import Contacts
-from diglot.service.segments import Segments
+from diglot.service.audience.segments import Segments
+from diglot.service.contacts.contacts import Contacts
 from support.openapi import documents
 from support.servers.in_process import Server, bearer, idle_scope
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from diglot.api.rules import write
 from diglot.conditions.fields import CATALOGUE
-from diglot.dialects.rules import write
 from diglot.model.ids import read_id
 from diglot.model.segments import Segment
-from diglot.storage import segments
-from diglot.storage.engine import Engine, connect
+from diglot.storage.audience import segments
+from diglot.storage.sql.engine import Engine, connect
 from support import canonical, random_conditions
 from support.engines import Database
 from support.fuzz.requests import sayable

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support.paths import ROOT
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from diglot.api.rules import Words, read, write
 from diglot.cli import commands
 from diglot.conditions.check import check
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.rules import Words, read, write
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.settings import Settings
 from render import errors
 from render.pages import TRUTH, rendered

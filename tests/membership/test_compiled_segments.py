@@ -12,21 +12,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from diglot.conditions import check, evaluators, tree, verdicts
+from diglot.conditions import check, evaluators, explain, tree
+from diglot.conditions.contact_view import Subject
 from diglot.conditions.evaluators import MOST_REPEATED, MOST_RULES, Evaluators, divide
-from diglot.conditions.generate import Evaluate, generate
-from diglot.conditions.subject import Subject
+from diglot.conditions.python_compiler import Evaluate, generate
+from diglot.membership.active_segments import Live
+from diglot.membership.writer import tick
 from diglot.model.contacts import Change
 from diglot.model.segments import Condition, SegmentType, Source
 from diglot.model.workspaces import Caller
-from diglot.service.contacts import Contacts
-from diglot.service.current import tick
-from diglot.service.explain import Explanations
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import Workspaces, get_or_create
-from diglot.storage.engine import Engine, Inside, Transaction
-from diglot.storage.live import Live
-from diglot.storage.sqlite import SQLiteTransaction, drive
+from diglot.service.access.workspaces import Workspaces, get_or_create
+from diglot.service.audience.explain import Explanations
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage.sql.engine import Engine, Inside, Transaction
+from diglot.storage.sql.sqlite import SQLiteTransaction, drive
 from support import canonical
 from support.membership.random_world import NOW
 
@@ -61,7 +61,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
     """Note what is compiled."""
     found = Compiled()
     monkeypatch.setattr(evaluators, "generate", found.note)
-    monkeypatch.setattr(verdicts, "generate", found.note)
+    monkeypatch.setattr(explain, "generate", found.note)
     return found
 
 

@@ -8,23 +8,24 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
+from diglot.api.dialect import Dialect
 from diglot.conditions import dates
-from diglot.conditions.relative import NEVER
-from diglot.dialects.dialect import Dialect
+from diglot.conditions.relative_dates import NEVER
 from diglot.dialects.registry import DIALECTS
+from diglot.membership import evaluate
+from diglot.membership.count import Counts
+from diglot.membership.store import CLOCKS_AGREE
 from diglot.model.contacts import Change
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Source
 from diglot.model.workspaces import Caller
-from diglot.service import evaluation
-from diglot.service.contacts import Contacts
-from diglot.service.counts import Counts
-from diglot.service.lists import Lists, NewList
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import get_or_create
-from diglot.storage import moments, postgresql, sqlite
-from diglot.storage.engine import Engine
-from diglot.storage.memberships import CLOCKS_AGREE
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage.membership import instant_index
+from diglot.storage.sql import postgresql, sqlite
+from diglot.storage.sql.engine import Engine
 from support import canonical
 from support.engines import Database
 from support.reporting import Tally
@@ -186,12 +187,12 @@ async def test_when_time_changes_it_next(two: Two) -> None:
 async def test_a_segment_that_waits(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is counted as of now while it is not evaluated, and knows when time changes it."""
     await two.contacts().create(two.caller, Change({"email": "ada@example.com", "last_opened_at": NOW}))
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 0)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 0)
     id_ = await two.segment(FRESH)
     assert await two.said(id_) == {(1, NOW, 1)}
     assert (await two.segments().look(two.caller, id_)).next_change_at == NOW + dates.DAY + 1
     workspace = two.caller.workspace
-    await two.engine.write(lambda tx: moments.unwatch(tx, workspace, "last_opened_at"))
+    await two.engine.write(lambda tx: instant_index.unwatch(tx, workspace, "last_opened_at"))
     seen = await two.segments().look(two.caller, id_)
     assert seen.next_change_at == NOW + 1, "nobody follows it yet: at any time"
 

@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.api.dialect import Dialect
 from diglot.conditions import tree
-from diglot.conditions.generate import generate as evaluator
-from diglot.conditions.subject import Subject
-from diglot.dialects.dialect import Dialect
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.python_compiler import generate as evaluator
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Invalid, NotFound
+from diglot.model.contact_views import subject_of
 from diglot.model.contacts import Change, Contact
 from diglot.model.dry_runs import DryRun, Found
 from diglot.model.segments import Segment, SegmentType
-from diglot.model.subjects import subject_of
-from diglot.service.contacts import Contacts
-from diglot.service.dry_run import SAMPLE, DryRuns
-from diglot.service.segments import Segments
+from diglot.service.audience.dry_run import SAMPLE, DryRuns
+from diglot.service.audience.segments import Segments
+from diglot.service.contacts.contacts import Contacts
 from support import canonical, oracle, random_conditions, spec_data
 from support.database_watch import watching
 from support.engines import Database

@@ -9,8 +9,8 @@ import pytest
 from diglot.conditions import tree
 from diglot.errors import NotFound
 from diglot.model.segments import Segment, SegmentType
-from diglot.service.explain import Explanations
-from diglot.service.segments import Segments
+from diglot.service.audience.explain import Explanations
+from diglot.service.audience.segments import Segments
 from support import canonical, oracle, random_conditions, spec_data
 from support.populations import Crowd, micros
 from support.reporting import SEED

@@ -5,20 +5,22 @@ from typing import Any
 
 import pytest
 
+from diglot.background.first_evaluation import Building
 from diglot.conditions import dates
+from diglot.membership import evaluate
 from diglot.model.contacts import Change
 from diglot.model.segments import Condition, Source
-from diglot.service import evaluation
-from diglot.service.building import Building
-from diglot.service.lists import Lists, NewList
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import Workspaces
-from diglot.storage import membership_log, upkeep, workspaces
-from diglot.storage.engine import Engine, Transaction
-from diglot.storage.statement import Statement
-from diglot.storage.tables import membership_log as log_rows
-from diglot.storage.tables import moments, segment_chunks, segment_history, segments, watched_fields
-from diglot.storage.tables import workspaces as workspace_rows
+from diglot.service.access.workspaces import Workspaces
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.storage import workspaces
+from diglot.storage.background import due_work
+from diglot.storage.membership import log
+from diglot.storage.schema import membership_log as log_rows
+from diglot.storage.schema import moments, segment_chunks, segment_history, segments, watched_fields
+from diglot.storage.schema import workspaces as workspace_rows
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.statement import Statement
 from support import canonical
 from support.membership.random_world import World
 
@@ -36,7 +38,7 @@ SEEN = condition({"field": "attributes.seen", "operator": "in_last_days", "opera
 @pytest.fixture
 def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a world that is too large to evaluate a segment before the answer."""
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 3)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 3)
     return world
 
 
@@ -56,9 +58,9 @@ def service(world: World) -> Segments:
     return Segments(world.engine, world.clock)
 
 
-async def waiting(world: World) -> list[upkeep.Place]:
+async def waiting(world: World) -> list[due_work.Place]:
     """Return what waits to be evaluated."""
-    return await world.engine.read(upkeep.pending_segments)
+    return await world.engine.read(due_work.pending_segments)
 
 
 async def causes(world: World) -> list[tuple[str, int]]:
@@ -67,7 +69,7 @@ async def causes(world: World) -> list[tuple[str, int]]:
     async def work(transaction: Transaction) -> list[tuple[str, int]]:
         here = world.caller.workspace
         state = await workspaces.state(transaction, here)
-        rows = await membership_log.between(transaction, here, 0, state.logged)
+        rows = await log.between(transaction, here, 0, state.logged)
         kinds = await transaction.rows(Statement(log_rows.select().order_by(log_rows.c.entry)))
         return [
             (kind[4], sum(change.numbers for change in row.changes))

@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from diglot.storage.live import Live
-from diglot.storage.memberships import FOLD_AT, FOLD_AT_MOST, MOVED_BY_A_CHANGE, fold_at, is_long
+from diglot.membership.active_segments import Live
+from diglot.membership.store import FOLD_AT, FOLD_AT_MOST, MOVED_BY_A_CHANGE, fold_at, is_long
 from diglot.storage.workspaces import Locked
 
 UTC = ZoneInfo("UTC")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from diglot.service.workspaces import Workspaces
-from diglot.storage import membership
-from diglot.storage.engine import connect
+from diglot.membership import read
+from diglot.service.access.workspaces import Workspaces
+from diglot.storage.sql.engine import connect
 from support.servers.api_clients import Misar, Topmail, speakers
 from support.servers.in_process import Server, serving
 
@@ -169,13 +169,13 @@ async def test_a_rename_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatc
     id_ = (await told.misar.create("counted", VIP))["id"]
     assert await told.misar.counts(id_) == (1, 1, 1)
     scans: list[str] = []
-    evaluated = membership.evaluated
+    evaluated = read.evaluated
 
     async def noted(*args: Any) -> Any:
         scans.append("scan")
         return await evaluated(*args)
 
-    monkeypatch.setattr(membership, "evaluated", noted)
+    monkeypatch.setattr(read, "evaluated", noted)
     await told.topmail.patch(id_, name="renamed there")
     renamed = await told.misar.ask("PATCH", f"/segments/{id_}", {"name": "renamed here"})
     assert (renamed["data"]["name"], renamed["data"]["contact_count"]) == ("renamed here", 1)

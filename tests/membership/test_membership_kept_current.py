@@ -10,25 +10,27 @@ import pytest
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, Invalid
+from diglot.membership import active_segments as live_segments
+from diglot.membership import evaluate, store, writer
+from diglot.membership.active_segments import live
+from diglot.membership.log_delta import Overlay
+from diglot.membership.log_delta import Row as Logged
+from diglot.membership.writer import tick
 from diglot.model.contacts import Change
-from diglot.model.history import AtEntry, AtInstant, Moment
+from diglot.model.membership_changes import AtEntry, AtInstant, Moment
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, SegmentType, Source
 from diglot.model.workspaces import Caller
-from diglot.service import contact_writes, current, evaluation
-from diglot.service.contact_changes import changed_contact
-from diglot.service.contacts import Contacts
-from diglot.service.current import tick
-from diglot.service.past import Past
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.workspaces import Workspaces, get_or_create
-from diglot.storage import contacts, memberships, workspaces
-from diglot.storage import live as live_segments
-from diglot.storage.changes import Change as Moved
-from diglot.storage.engine import Engine, Executable, Inside, Row, Transaction, Values
-from diglot.storage.live import live
-from diglot.storage.overlay import Overlay
-from diglot.storage.overlay import Row as Logged
+from diglot.service.access.workspaces import Workspaces, get_or_create
+from diglot.service.audience.membership_history import Past
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts import contact_writes
+from diglot.service.contacts.contact_changes import changed_contact
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage import workspaces
+from diglot.storage.contacts import queries
+from diglot.storage.membership.changes import Change as Moved
+from diglot.storage.sql.engine import Engine, Executable, Inside, Row, Transaction, Values
 from support import canonical
 from support.membership.membership_checks import forget
 from support.membership.random_world import NOW, World
@@ -53,7 +55,7 @@ async def test_random_writes_around_evaluations(
     world: World, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Segments are evaluated in the background, while everything goes on, edits of them too."""
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 5)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 5)
     for _ in range(8):
         await world._create()
     for _ in range(6):
@@ -102,7 +104,7 @@ async def _forgotten(world: World, begins: int) -> int:
 async def test_a_segment_that_waits_has_no_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until a segment of a large workspace is evaluated, asking who was a member then is an error."""
     await world._create()
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 0)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 0)
     caller, segments = world.caller, Segments(world.engine, world.clock)
     everyone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
     new = NewSegment("everyone", Condition(everyone, Source("canonical", "{}")))
@@ -165,7 +167,7 @@ async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world:
     async def work(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, workspace, now=world.clock())
         for id_, change in zip(ids, opened, strict=True):
-            stored = await contacts.by_id(transaction, workspace, id_)
+            stored = await queries.by_id(transaction, workspace, id_)
             assert stored is not None
             changed = changed_contact(stored, change, world.now)
             # As a reader does that began before the segments changed last.
@@ -194,13 +196,13 @@ async def test_a_clock_that_was_set_back_is_followed_once(
     world.now += 8 * dates.DAY
     await world.contacts().create(world.caller, Change({"email": "later@example.com"}))
     evaluated: list[frozenset[int]] = []
-    store_all = current.store_all
+    store_all = writer.store_all
 
-    async def note(one: current.Current, numbers: frozenset[int], moment: Moment) -> None:
+    async def note(one: writer.Current, numbers: frozenset[int], moment: Moment) -> None:
         evaluated.append(numbers)
         await store_all(one, numbers, moment)
 
-    monkeypatch.setattr(current, "store_all", note)
+    monkeypatch.setattr(writer, "store_all", note)
     world.now -= 4 * dates.DAY
     changes = [
         Change({"email": f"{name}@example.com", "last_opened_at": world.now})
@@ -235,7 +237,7 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
         async def row(self, statement: Executable, values: Values) -> Row | None:
             if self._waits:
                 self._waits = False
-                world.now += 2 * memberships.CLOCKS_AGREE
+                world.now += 2 * store.CLOCKS_AGREE
                 await tick(self._transaction, world.caller.workspace, world.clock())
             return await self._transaction.row(statement, values)
 
@@ -243,7 +245,7 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
         inside: Any = Waiting(transaction)
         before = world.now
         await Contacts(Inside(inside), world.clock).create(world.caller, Change({"email": "new@example.com"}))
-        return before + 2 * memberships.CLOCKS_AGREE
+        return before + 2 * store.CLOCKS_AGREE
 
     after = await world.engine.write(work)
     state = await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
@@ -322,7 +324,7 @@ async def test_writes_and_reads_at_once(world: World) -> None:
 async def test_not_all_workspaces_are_remembered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that serves many keeps in memory what it was asked for last, and reads the others again."""
     monkeypatch.setattr(live_segments, "MOST_SEGMENTS", 6)
-    monkeypatch.setattr(memberships, "MOST_NETS", 6)
+    monkeypatch.setattr(store, "MOST_NETS", 6)
     vip = {"field": "tags", "operator": "contains", "operand": "vip"}
     condition = Condition(canonical.read(vip, "UTC"), Source("canonical", "{}"))
     made = []

@@ -18,10 +18,11 @@ from diglot.conditions import dates
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
-from diglot.service.segments import Segments
-from diglot.service.workspaces import get_or_create
-from diglot.storage import contacts, lists
-from diglot.storage.engine import Transaction, connect
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.audience.segments import Segments
+from diglot.storage.audience import lists
+from diglot.storage.contacts import queries
+from diglot.storage.sql.engine import Transaction, connect
 from support import canonical, oracle
 from support.engines import Database
 from support.membership.membership_checks import EVERYBODY, compare
@@ -99,7 +100,7 @@ class Judged(World):
 
     async def _people(self, transaction: Transaction) -> Mapping[str, Mapping[str, Any]]:
         workspace = self.caller.workspace
-        everybody = await contacts.page(transaction, workspace, Window(0, EVERYBODY.limit))
+        everybody = await queries.page(transaction, workspace, Window(0, EVERYBODY.limit))
         on_lists = await lists.ids_of(transaction, workspace, [one.pk for one in everybody])
         return {one.id: _described(one, on_lists.get(one.pk, [])) for one in everybody}
 

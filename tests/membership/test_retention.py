@@ -6,18 +6,20 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from diglot.background import retention
+from diglot.background.retention import Retention
 from diglot.conditions import dates
+from diglot.membership import evaluate, store
 from diglot.model.contacts import Change
 from diglot.model.segments import Condition, SegmentType, Source
-from diglot.service import evaluation, retention
-from diglot.service.retention import Retention
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.storage import expiry, membership_log, memberships, workspaces
-from diglot.storage import moments as stored_moments
-from diglot.storage.engine import Transaction
-from diglot.storage.statement import Statement
-from diglot.storage.tables import departed_contacts, departed_segments, moments, segment_history
-from diglot.storage.tables import membership_log as log_rows
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.storage import workspaces
+from diglot.storage.membership import instant_index as stored_moments
+from diglot.storage.membership import log, log_expiry
+from diglot.storage.schema import departed_contacts, departed_segments, moments, segment_history
+from diglot.storage.schema import membership_log as log_rows
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import Statement
 from diglot.storage.workspaces import State
 from support import canonical
 from support.membership.random_world import World
@@ -69,7 +71,7 @@ async def vips(world: World, number: int) -> None:
 
 async def test_what_is_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of the log goes with the sums up to it and the contacts that only it named; the rest is whole."""
-    monkeypatch.setattr(expiry, "ROWS", 7)
+    monkeypatch.setattr(log_expiry, "ROWS", 7)
     for _ in range(5):
         await world._segment()
     await world._static()
@@ -122,7 +124,7 @@ async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
     async def work(transaction: Transaction) -> None:
         now = await workspaces.state(transaction, world.caller.workspace)
         here = world.caller.workspace
-        for row in await membership_log.between(transaction, here, now.history_entry, now.logged):
+        for row in await log.between(transaction, here, now.history_entry, now.logged):
             for change in row.changes:
                 members = held[change.segment]
                 assert members.issuperset(change.left)
@@ -137,15 +139,15 @@ async def _members(world: World) -> dict[int, set[int]]:
     async def work(transaction: Transaction) -> dict[int, set[int]]:
         here = world.caller.workspace
         now = await workspaces.state(transaction, here)
-        numbers = await expiry.segments_of(transaction, here)
-        return {number: set(await memberships.members(transaction, here, number, now)) for number in numbers}
+        numbers = await log_expiry.segments_of(transaction, here)
+        return {number: set(await store.members(transaction, here, number, now)) for number in numbers}
 
     return await world.engine.read(work)
 
 
 async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its log is short and was never folded: no row goes before the chunks hold what it says."""
-    monkeypatch.setattr(memberships, "FOLD_AT", 100_000)
+    monkeypatch.setattr(store, "FOLD_AT", 100_000)
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     unnamed, gone = [await service.create(world.caller, NewSegment("gone", VIPS)) for _ in range(2)]
@@ -172,7 +174,7 @@ async def test_whoever_waits_to_leave_is_not_forgotten(world: World, monkeypatch
     service = Segments(world.engine, world.clock)
     made = await service.create(world.caller, NewSegment("vips", VIPS))
     await busy(world, 10)
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
     await service.change(world.caller, made.id, SegmentChange(condition=SEEN))
     world.now += (DAYS + 1) * dates.DAY
     before = await rows(world, departed_contacts.c.pk)
@@ -219,8 +221,8 @@ async def test_a_long_log_is_folded_when_it_is_quiet(world: World, monkeypatch: 
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     await service.create(world.caller, NewSegment("by hand", VIPS, type=SegmentType.STATIC))
-    monkeypatch.setattr(memberships, "FOLD_AT", 40)
-    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 100)
+    monkeypatch.setattr(store, "FOLD_AT", 40)
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 100)
     keeping = Retention(world.engines[0], DAYS, world.clock)
     await vips(world, 12)
     found = await state(world)
@@ -230,7 +232,7 @@ async def test_a_long_log_is_folded_when_it_is_quiet(world: World, monkeypatch: 
     assert await keeping.long_logs() == []
     world.now += retention.VERY_QUIET
     assert await keeping.long_logs() == [world.caller.workspace]
-    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 1)
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 1)
     world.now += -retention.VERY_QUIET
     assert await keeping.long_logs() == [world.caller.workspace]
     await keeping.fold(world.caller.workspace)

@@ -11,18 +11,20 @@ from pyroaring import BitMap
 
 from diglot.conditions import dates
 from diglot.errors import DiglotError
+from diglot.membership import evaluate as membership_evaluate
+from diglot.membership import notify, store, writer
 from diglot.model.contacts import Change, Contact
-from diglot.model.history import Cause, Moment
+from diglot.model.membership_changes import Cause, Moment
 from diglot.model.segments import Condition, MemberAction, MemberChange, Segment, SegmentType, Source
 from diglot.model.webhooks import Event, Subject, Webhook
-from diglot.service import current, evaluation, outbox, telling
-from diglot.service.contacts import Contacts
-from diglot.service.lists import Lists, NewList
-from diglot.service.segments import NewSegment, SegmentChange, Segments
+from diglot.service.access.workspaces import Workspaces
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
-from diglot.service.workspaces import Workspaces
-from diglot.storage import memberships, workspaces
-from diglot.storage.engine import Inside, Transaction
+from diglot.storage import workspaces
+from diglot.storage.sql.engine import Inside, Transaction
+from diglot.webhooks import outbox
 from support import canonical
 from support.engines import Database
 from support.membership.random_world import World, worlds
@@ -50,9 +52,9 @@ async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Lend a world whose log is folded often, and whose segments are often evaluated together."""
-    monkeypatch.setattr(current, "SWEPT_FROM", 2)
-    monkeypatch.setattr(memberships, "FOLD_AT", 25)
-    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
+    monkeypatch.setattr(writer, "SWEPT_FROM", 2)
+    monkeypatch.setattr(store, "FOLD_AT", 25)
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 0)
     async with worlds(url, pytestconfig.stash[SEED]) as found:
         yield found
 
@@ -61,8 +63,8 @@ async def world(
 def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Return how many contacts of one segment, and of all, are told of one by one."""
     in_one, in_all = request.param
-    monkeypatch.setattr(telling, "MOST_IN_ONE", in_one)
-    monkeypatch.setattr(telling, "MOST_IN_ALL", in_all)
+    monkeypatch.setattr(notify, "MOST_IN_ONE", in_one)
+    monkeypatch.setattr(notify, "MOST_IN_ALL", in_all)
     return in_one, in_all
 
 
@@ -101,7 +103,7 @@ class Ear:
 
     def __init__(self, box: Outbox) -> None:
         self.box = box
-        self._ears = Ears(box.caller.workspace, telling.MOST_IN_ONE, telling.MOST_IN_ALL)
+        self._ears = Ears(box.caller.workspace, notify.MOST_IN_ONE, notify.MOST_IN_ALL)
 
     async def subjects(self) -> list[tuple[Event, Subject]]:
         return await self.box.engine.read(self._ears.subjects)
@@ -166,7 +168,7 @@ async def test_time(box: Outbox) -> None:
         await vip(box, name, last_opened_at=box.now)
     await ear.heard()
     box.now += dates.DAY + 1
-    await box.engine.write(lambda tx: current.tick(tx, box.caller.workspace, box.now))
+    await box.engine.write(lambda tx: writer.tick(tx, box.caller.workspace, box.now))
     assert await ear.heard() == [(LEFT, name, "fresh", Cause.TIME) for name in ("ada", "bob")]
     await vip(box, "cem", last_opened_at=box.now)
     box.now += dates.DAY + 1
@@ -257,7 +259,7 @@ async def test_zones_and_repairs(box: Outbox) -> None:
     async def break_it(transaction: Transaction) -> None:
         await workspaces.lock(transaction, box.caller.workspace)
         wrong = Moment(box.now, Cause.REPAIRED)
-        await memberships.store(transaction, box.caller.workspace, made.number, BitMap(), wrong)
+        await store.store(transaction, box.caller.workspace, made.number, BitMap(), wrong)
 
     await box.engine.write(break_it)
     await Segments(box.engine, box.clock).refresh(box.caller, made.id)
@@ -310,7 +312,7 @@ async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
 
 async def test_many_are_told_of_in_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """To whoever hears of any of them, once; with what is needed to read the rest in the log."""
-    monkeypatch.setattr(telling, "MOST_IN_ONE", 2)
+    monkeypatch.setattr(notify, "MOST_IN_ONE", 2)
     async with outboxes(url) as box:
         hooks = [(ENTERED, LEFT), (ENTERED,), (LEFT,), (Event.CONTACT_CREATED,)]
         made = [await box.webhooks.create(box.caller, webhook(*hears)) for hears in hooks]
@@ -348,7 +350,7 @@ async def _numbers(box: Outbox, hooks: list[Webhook]) -> list[int]:
 
 async def test_a_write_that_moves_many_in_all(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few in each segment, and many together: each segment is told of in one."""
-    monkeypatch.setattr(telling, "MOST_IN_ALL", 5)
+    monkeypatch.setattr(notify, "MOST_IN_ALL", 5)
     ear = Ear(box)
     for n in range(3):
         await segment(box, VIP, f"s{n}")
@@ -366,7 +368,7 @@ async def test_a_contact_that_is_gone_by_then(box: Outbox, monkeypatch: pytest.M
     made = await segment(box, VIP)
     people = [await vip(box, name) for name in ("ada", "bob")]
     await ear.heard()
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 0)
+    monkeypatch.setattr(membership_evaluate, "EVALUATED_AT_ONCE", 0)
     change = SegmentChange(condition=condition({"not": VIP}))
     await Segments(box.engine, box.clock).change(box.caller, made.id, change)
     await box.contacts.delete(box.caller, people[0].id)
@@ -374,9 +376,9 @@ async def test_a_contact_that_is_gone_by_then(box: Outbox, monkeypatch: pytest.M
 
     async def evaluate(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, box.caller.workspace, now=box.now)
-        here = await current.current(transaction, box.caller.workspace, locked, box.now)
+        here = await writer.current(transaction, box.caller.workspace, locked, box.now)
         one = frozenset({made.number})
-        await current.store_all(here, one, Moment(box.now, Cause.SEGMENT_CHANGED))
+        await writer.store_all(here, one, Moment(box.now, Cause.SEGMENT_CHANGED))
 
     await box.engine.write(evaluate)
     ((event, subject),) = await ear.subjects()
@@ -423,7 +425,7 @@ async def test_nobody_hears(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
             await vip(box, "ada")
         hook = await box.webhooks.create(box.caller, webhook(Event.CONTACT_CREATED, LEFT))
         with monkeypatch.context() as patched:
-            patched.setattr(telling, "_people", fail)
+            patched.setattr(notify, "_people", fail)
             bob = await vip(box, "bob")
             assert await _numbers(box, [hook]) == [1]
             with pytest.raises(AssertionError):
@@ -444,7 +446,7 @@ async def test_a_draft_and_a_segment_of_another_workspace(url: str) -> None:
 
 def test_one_place_writes_the_log() -> None:
     """Whatever stores or logs a membership passes `current`, which tells of it."""
-    service = Path(telling.__file__).parent
+    service = Path(notify.__file__).parent
     writing = {
         path.name
         for path in service.parent.rglob("*.py")

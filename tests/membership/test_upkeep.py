@@ -11,24 +11,24 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
 
+from diglot.background import scheduler as service
+from diglot.background.first_evaluation import Building, Scan
+from diglot.background.scheduler import AGAIN, HOUR, LEASE, MINUTE, REST, RETRY, SECOND, Upkeep
+from diglot.background.worker import Worker
 from diglot.conditions import dates
+from diglot.membership import evaluate, writer
 from diglot.model.contacts import Change
-from diglot.model.history import Cause
+from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, Source
-from diglot.service import current, evaluation
-from diglot.service import upkeep as service
-from diglot.service.building import Building, Scan
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.upkeep import AGAIN, HOUR, LEASE, MINUTE, REST, RETRY, SECOND, Upkeep
-from diglot.service.workspaces import get_or_create
-from diglot.storage import upkeep as stored
+from diglot.server.metrics import NAMES
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
 from diglot.storage import workspaces
-from diglot.storage.engine import Engine, Transaction, connect
-from diglot.storage.statement import Statement
-from diglot.storage.tables import membership_log, segments
-from diglot.storage.upkeep import Place
-from diglot.upkeep.metrics import NAMES
-from diglot.upkeep.worker import Worker
+from diglot.storage.background import due_work as stored
+from diglot.storage.background.due_work import Place
+from diglot.storage.schema import membership_log, segments
+from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.statement import Statement
 from support import canonical
 from support.membership.random_world import NOW, World, world_of
 from support.servers.in_process import serving
@@ -112,7 +112,7 @@ async def test_a_workspace_that_fails_holds_up_no_other(
         await segment(one, SEEN)
         await person(one, "ada", 6)
     world.now += 2 * dates.DAY
-    tick = current.tick
+    tick = writer.tick
 
     async def broken(transaction: Transaction, workspace: int, now: int, rest: int) -> None:
         await tick(transaction, workspace, now, rest)
@@ -139,7 +139,7 @@ async def _do_all(one: Upkeep) -> list[float]:
 async def test_everything_is_done_in_its_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments that wait are evaluated first and at once; what is in no hurry is done slowly, last."""
     await segment(world, VIPS)
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
     for n in range(6):
         await person(world, f"p{n}")
     one = upkeep(world, verify_hours=1)
@@ -174,7 +174,7 @@ async def test_what_fails_is_tried_again_later(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And holds up nothing else meanwhile."""
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
     for n in range(3):
         await person(world, f"p{n}")
     bad, good = await segment(world, VIPS), await segment(world, VIPS)
@@ -203,7 +203,7 @@ async def test_a_segment_that_changes_meanwhile_waits_a_little(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever changes it may go on: it is not scanned for again at once."""
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
     for n in range(3):
         await person(world, f"p{n}")
     made = await segment(world, VIPS)
@@ -325,7 +325,7 @@ async def test_a_worker_without_a_lease_looks_at_clocks_only() -> None:
 
 async def test_a_worker_stops_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes long when it is told to stop is left where it is; so is a lease that cannot be given up."""
-    monkeypatch.setattr("diglot.upkeep.worker._STOP_SECONDS", 0.01)
+    monkeypatch.setattr("diglot.background.worker._STOP_SECONDS", 0.01)
     fake = Fake(hangs=True)
 
     async def hanging() -> None:
@@ -368,7 +368,7 @@ async def test_metrics_say_what_waits(
     await segment(world, SEEN)
     await person(world, "ada", 8)
     await person(world, "bob", 6)
-    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
     await segment(world, VIPS)
     answer = await crowd.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -8,22 +8,26 @@ import pytest
 from pyroaring import BitMap
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.background.verification import Verdict, Verification
 from diglot.conditions import dates
+from diglot.membership import store
+from diglot.membership.log_delta import Overlay
+from diglot.membership.writer import tick
 from diglot.model.contacts import Change
-from diglot.model.figures import Figures
+from diglot.model.metrics import Figures
 from diglot.model.segments import Condition, Source
-from diglot.service.current import tick
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.verification import Verdict, Verification
-from diglot.storage import chunks, figures, membership_log, memberships, segments, workspaces
-from diglot.storage.engine import Transaction
-from diglot.storage.overlay import Overlay
-from diglot.storage.statement import Statement
-from diglot.storage.tables import membership_log as log_rows
-from diglot.storage.tables import moments, segment_chunks, watched_fields
-from diglot.storage.tables import segments as segment_rows
-from diglot.storage.tables import workspaces as workspace_rows
-from diglot.storage.upkeep import Place
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.storage import workspaces
+from diglot.storage.audience import segments
+from diglot.storage.background import metrics
+from diglot.storage.background.due_work import Place
+from diglot.storage.membership import chunks, log
+from diglot.storage.schema import membership_log as log_rows
+from diglot.storage.schema import moments, segment_chunks, watched_fields
+from diglot.storage.schema import segments as segment_rows
+from diglot.storage.schema import workspaces as workspace_rows
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import Statement
 from support import canonical
 from support.membership.random_world import World
 
@@ -61,7 +65,7 @@ class Scene:
     async def figures(self) -> Figures:
         """Return what an operator sees."""
         now = self.world.now
-        return await self.world.engine.read(lambda tx: figures.read(tx, now))
+        return await self.world.engine.read(lambda tx: metrics.read(tx, now))
 
     async def bits(self, place: Place) -> BitMap:
         """Return whom the chunks of a segment hold."""
@@ -165,8 +169,8 @@ async def _memory(scene: Scene) -> Place:
     async def work(transaction: Transaction) -> None:
         here = scene.vips.workspace
         state = await workspaces.state(transaction, here)
-        await memberships.overlay(transaction, here, state)
-        kept = transaction.memory[memberships._OVERLAYS]
+        await store.overlay(transaction, here, state)
+        kept = transaction.memory[store._OVERLAYS]
         kept[here] = Overlay(state.folded, state.logged)
 
     await scene.world.engines[0].read(work)
@@ -295,7 +299,7 @@ async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
 
     class Long(Verification):
         async def _settle(self, transaction: Transaction, place: Place, verdict: Verdict, now: int) -> None:
-            world.now += 2 * memberships.CLOCKS_AGREE
+            world.now += 2 * store.CLOCKS_AGREE
             written.append(world.clock())
             await tick(transaction, place.workspace, written[0])
             await super()._settle(transaction, place, verdict, now)
@@ -332,13 +336,13 @@ async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
 async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments that are verified one after another share what was read, which grows with the log."""
     reads: list[tuple[int, int]] = []
-    between = membership_log.between
+    between = log.between
 
     async def counting(transaction: Transaction, workspace: int, after: int, until: int) -> Any:
         reads.append((after, until))
         return await between(transaction, workspace, after, until)
 
-    monkeypatch.setattr(membership_log, "between", counting)
+    monkeypatch.setattr(log, "between", counting)
     verification = Verification(scene.world.engines[1], scene.world.clock)
     for place in (scene.vips, scene.seen):
         await verification.verify(place)

@@ -23,17 +23,17 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from diglot import __version__
+from diglot.api.openapi.document import encoded
 from diglot.cli import main
-from diglot.cli.example_contacts import COUNT
-from diglot.cli.example_segments import SEGMENTS
-from diglot.dialects.openapi import encoded
+from diglot.cli.examples.contacts import COUNT
+from diglot.cli.examples.segments import SEGMENTS
 from diglot.dialects.registry import DIALECTS, dialect_named
-from diglot.service.passwords import _HASHER
-from diglot.storage.engine import connect
-from diglot.storage.revisions import LATEST
-from diglot.storage.sqlite_module import sqlite3
-from diglot.storage.statement import Statement
-from diglot.storage.tables import workspaces as tables
+from diglot.service.access.passwords import _HASHER
+from diglot.storage.schema import workspaces as tables
+from diglot.storage.schema.revisions import LATEST
+from diglot.storage.sql.engine import connect
+from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision
 
 STOP_SECONDS = 10

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from diglot.cli import server
+from diglot.server import process
 from support.engines import SQLITE
 from support.servers.in_process import bearer
 from support.servers.process import Live, running
@@ -185,7 +185,7 @@ async def test_a_worker_holds_what_its_files_have_room_for(
     monkeypatch.setattr(resource, "RLIM_INFINITY", -1)
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, given: found.append(given))
-    assert server.make_room() == room
+    assert process.make_room() == room
     assert found == raised
 
 
@@ -215,8 +215,8 @@ class _Stubborn:
 
 async def test_a_stop_waits_once_for_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that a half-sent request holds is killed after the time for a stop, not after twice that."""
-    monkeypatch.setattr(server, "STOP_SECONDS", 0.05)
-    stopping = server.Announcing(server.Address("127.0.0.1", 1), lambda: None, workers_kill_timeout=15)
+    monkeypatch.setattr(process, "STOP_SECONDS", 0.05)
+    stopping = process.Announcing(process.Address("127.0.0.1", 1), lambda: None, workers_kill_timeout=15)
     worker: Any = _Stubborn()
     stopping.wrks = [worker]
     stopping._stop_workers()

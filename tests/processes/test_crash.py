@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from diglot.clock import system_clock
 from diglot.model.workspaces import Caller
-from diglot.service.clock import system_clock
-from diglot.service.deliveries import LEASE
-from diglot.storage.engine import connect
+from diglot.storage.sql.engine import connect
+from diglot.webhooks.deliveries import LEASE
 from support.engines import SQLITE, Database
 from support.load_workers import contacts, groups, segments
 from support.load_workers.actions import ACTIONS, act

@@ -15,7 +15,7 @@ from misarmail import MisarMailClient, MisarMailError  # type: ignore[import-unt
 
 from bench import forwarding
 from bench.load import MEGABYTE, free_port
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support.engines import DATABASES
 from support.servers.in_process import bearer

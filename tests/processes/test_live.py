@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support.servers.in_process import bearer
 from support.servers.process import Live

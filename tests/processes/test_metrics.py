@@ -2,7 +2,7 @@
 
 import httpx
 
-from diglot.upkeep.metrics import NAMES
+from diglot.server.metrics import NAMES
 from support.servers.process import Live
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from diglot.console import docs
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
+from diglot.server.console import docs
 from support.servers.process import Live
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from diglot.dialects.answers import Answer
+from diglot.api.responses import Answer
 from diglot.dialects.misar.errors import render_error as in_misar
 from diglot.dialects.topmail.errors import render_error as in_topmail
 from diglot.errors import (
@@ -28,7 +28,7 @@ from diglot.errors import (
     Unreachable,
     Unsupported,
 )
-from diglot.service.named import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
 from render.markdown import code, table
 
 # An error, the dialects that send it, when it comes, what to do.

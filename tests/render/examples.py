@@ -4,10 +4,10 @@ import json
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from diglot.api.rules import Words, read, write
 from diglot.conditions.check import check
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.rules import Words, read, write
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.errors import Invalid
 from support.canonical import written
 from support.paths import SPEC

@@ -9,12 +9,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
-from diglot.service.keys import Keys
-from diglot.storage.engine import Transaction, connect
-from diglot.storage.statement import Statement
-from diglot.storage.tables import contacts, workspaces
+from diglot.service.access.keys import Keys
+from diglot.storage.schema import contacts, workspaces
+from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.statement import Statement
 from support.engines import SQLITE, Database
 from support.servers.asgi import Request, ask
 from support.servers.in_process import Server, bearer, serving

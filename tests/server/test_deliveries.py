@@ -10,22 +10,23 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.delivery import worker as workers
-from diglot.delivery.sender import Sender
-from diglot.dialects.messages import Message
+from diglot.api.webhook_message import Message
 from diglot.errors import Conflict, Invalid, NotFound
 from diglot.model.contacts import Change
 from diglot.model.webhooks import Attempt, Delivery, Event, Webhook
 from diglot.service import webhooks as registered
-from diglot.service.deliveries import GIVE_UP_AFTER, KEPT, LEASE, Batch, Deliveries
-from diglot.service.lists import Lists, NewList
+from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookChange
-from diglot.storage import deliveries as stored
-from diglot.storage import webhooks, workspaces
-from diglot.storage.backends import SQLITE
-from diglot.storage.engine import Engine, Transaction, sqlite_path
-from diglot.storage.sqlite_module import sqlite3
-from diglot.storage.statement import Statement
+from diglot.storage import workspaces
+from diglot.storage.sql.backend import SQLITE
+from diglot.storage.sql.engine import Engine, Transaction, sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.sql.statement import Statement
+from diglot.storage.webhooks import deliveries as stored
+from diglot.storage.webhooks import webhooks
+from diglot.webhooks import worker as workers
+from diglot.webhooks.deliveries import GIVE_UP_AFTER, KEPT, LEASE, Batch, Deliveries
+from diglot.webhooks.sender import Sender
 from support import engines
 from support.engines import Database
 from support.outboxes import SECOND, TARGETS, Outbox, deliver, outbox

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from diglot.console import assets, docs
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
+from diglot.server.console import docs, static_files
 from diglot.settings import Settings
 from support.paths import ROOT
 from tools import links, vendored
@@ -72,7 +72,9 @@ async def test_every_page_leads_somewhere(client: httpx.AsyncClient) -> None:
     assert {path: answer.status_code for path, answer in found.items()} == dict.fromkeys(found, 200)
     assert set(docs.DOCUMENTS) <= set(found)
     assert {f"{docs.PATH}/{dialect.name}" for dialect in DIALECTS} <= set(found)
-    assert {path for path in found if path.startswith(assets.PATH)} == set(map(assets.address, assets.NAMES))
+    assert {path for path in found if path.startswith(static_files.PATH)} == set(
+        map(static_files.address, static_files.NAMES)
+    )
 
 
 async def test_pages_have_no_script_of_their_own_and_load_nothing_from_elsewhere(
@@ -98,9 +100,9 @@ async def test_pages_have_no_script_of_their_own_and_load_nothing_from_elsewhere
 async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
     """An asset never changes at its address, since the address has its digest."""
     kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-    for name in assets.NAMES:
-        packed = await client.get(assets.address(name), headers=PACKED)
-        plain = await client.get(assets.address(name), headers=PLAIN)
+    for name in static_files.NAMES:
+        packed = await client.get(static_files.address(name), headers=PACKED)
+        plain = await client.get(static_files.address(name), headers=PLAIN)
         assert packed.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert packed.headers["content-type"] == kinds[Path(name).suffix]
         assert packed.headers["content-encoding"] == "gzip"
@@ -111,11 +113,11 @@ async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
 
 async def test_another_digest_or_name_leads_nowhere(client: httpx.AsyncClient) -> None:
     """What an older page asks for is not answered with what is newer, for good."""
-    name = assets.NAMES[0]
-    right = assets.address(name)
-    known = right.removeprefix(assets.PATH).split("/")[1]
-    for path in (f"/0000000000000000/{name}", f"/{known}/{assets.NAMES[1]}", f"/{known}/manifest.json"):
-        answer = await client.get(assets.PATH + path)
+    name = static_files.NAMES[0]
+    right = static_files.address(name)
+    known = right.removeprefix(static_files.PATH).split("/")[1]
+    for path in (f"/0000000000000000/{name}", f"/{known}/{static_files.NAMES[1]}", f"/{known}/manifest.json"):
+        answer = await client.get(static_files.PATH + path)
         assert answer.status_code == 404
         assert answer.json()["error"].startswith("Not found")
 
@@ -178,7 +180,7 @@ async def test_the_readme_is_that_of_the_installation(client: httpx.AsyncClient)
 async def test_a_server_without_docs(tmp_path: Path, path: str) -> None:
     """It has none of the pages, and no document."""
     assert (await of_no_docs(tmp_path, path)).status_code == 404
-    assert (await of_no_docs(tmp_path, assets.address("docs.css"))).status_code == 404
+    assert (await of_no_docs(tmp_path, static_files.address("docs.css"))).status_code == 404
 
 
 @each_document
@@ -202,4 +204,4 @@ def test_what_is_vendored_is_what_was_laid() -> None:
 def test_every_file_beside_the_vendored_is_served() -> None:
     """Nothing is left over in the folder."""
     own = {path.name for path in vendored.FOLDER.parent.iterdir() if path.is_file()}
-    assert own | set(vendored.SERVED) == set(assets.NAMES)
+    assert own | set(vendored.SERVED) == set(static_files.NAMES)

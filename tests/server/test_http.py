@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from diglot.dialects.dialect import Dialect, Surface
+from diglot.api.dialect import Dialect, Surface
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Forbidden
-from diglot.service.segments import Segments
-from diglot.storage.engine import Transaction, connect
-from diglot.storage.statement import Statement
+from diglot.service.audience.segments import Segments
+from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.statement import Statement
 from support.engines import Database
 from support.servers.asgi import Request, ask
 from support.servers.in_process import Server, bearer, idle_scope, serving

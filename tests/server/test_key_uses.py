@@ -8,10 +8,10 @@ import pytest
 import pytest_asyncio
 
 from diglot.dialects.registry import dialect_named
-from diglot.service import key_uses
-from diglot.service.key_uses import KeyUses
-from diglot.service.keys import Keys
-from diglot.storage.engine import Engine, Work, connect
+from diglot.service.access import key_usage
+from diglot.service.access.key_usage import KeyUses
+from diglot.service.access.keys import Keys
+from diglot.storage.sql.engine import Engine, Work, connect
 from support.servers.in_process import bearer, serving
 
 NOW = 1_770_000_000_000_000
@@ -47,7 +47,7 @@ async def test_a_server_writes_them_while_it_runs(
     url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once in a while, each key once."""
-    monkeypatch.setattr(key_uses, "WRITTEN_SECONDS", 0.01)
+    monkeypatch.setattr(key_usage, "WRITTEN_SECONDS", 0.01)
     async with serving(url, now=NOW) as server:
         headers = bearer(await server.key("misar", "one"))
         assert (await server.client.get("/mail/v1/contacts", headers=headers)).status_code == 200

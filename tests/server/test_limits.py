@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.service.limits import Limits, Rate
+from diglot.service.access.rate_limits import Limits, Rate
 from diglot.settings import load
-from diglot.storage.engine import Engine, connect
+from diglot.storage.sql.engine import Engine, connect
 from support.engines import SQLITE, Database
 from support.servers.in_process import Server, bearer, serving
 from support.servers.process import running

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from diglot.model.webhooks import Delivery
-from diglot.service.outbox import PART_LENGTH
 from diglot.service.webhooks import WebhookChange
-from diglot.storage import deliveries
-from diglot.storage.engine import Transaction
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.webhooks import deliveries
+from diglot.webhooks.outbox import PART_LENGTH
 from support.outboxes import deliver, outbox
 from support.servers.webhook_receiver import Got, answer, receiving
 

@@ -10,12 +10,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from diglot.service import repeats
-from diglot.service.repeats import Repeats
-from diglot.storage import answers as storage_answers
-from diglot.storage.engine import connect
-from diglot.storage.statement import Statement
-from diglot.storage.tables import answers
+from diglot.service.access import idempotency
+from diglot.service.access.idempotency import Repeats
+from diglot.storage.access import idempotent_responses as storage_answers
+from diglot.storage.schema import answers
+from diglot.storage.sql.engine import connect
+from diglot.storage.sql.statement import Statement
 from support.servers.in_process import Server, bearer, serving
 
 NOW = 1_772_366_400_000_000
@@ -201,7 +201,7 @@ async def test_answers_are_forgotten_after_a_day(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They hold contacts, so that they go although no other request comes; a failure is tried again."""
-    monkeypatch.setattr(repeats, "FORGOTTEN_SECONDS", 0.01)
+    monkeypatch.setattr(idempotency, "FORGOTTEN_SECONDS", 0.01)
     caplog.set_level(logging.CRITICAL, logger="diglot")
     engine = connect(url)
     await engine.open()

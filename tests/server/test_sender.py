@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.delivery import sender as sending
-from diglot.delivery.sender import Sender
-from diglot.dialects.messages import Message
+from diglot.api.webhook_message import Message
 from diglot.model.webhooks import Attempt
-from diglot.service.targets import Address, read_targets
+from diglot.webhooks import sender as sending
+from diglot.webhooks.allowed_targets import Address, read_targets
+from diglot.webhooks.sender import Sender
 from support.servers.webhook_receiver import Got, Receiver, answer, receiving
 
 MESSAGE = Message({"X-Event": "told"}, b'{"a":"\xc3\xab"}')

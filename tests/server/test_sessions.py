@@ -9,12 +9,12 @@ import pytest_asyncio
 from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import select
 
-from diglot.service import passwords
-from diglot.service.passwords import NOBODYS, Passwords
-from diglot.service.sessions import BY_ADDRESS, BY_WORKSPACE, SECONDS
-from diglot.storage.engine import connect
-from diglot.storage.statement import Statement
-from diglot.storage.tables import metadata, rate_counts
+from diglot.service.access import passwords
+from diglot.service.access.passwords import NOBODYS, Passwords
+from diglot.service.access.sessions import BY_ADDRESS, BY_WORKSPACE, SECONDS
+from diglot.storage.schema import metadata, rate_counts
+from diglot.storage.sql.engine import connect
+from diglot.storage.sql.statement import Statement
 from support.servers.asgi import Request, ask
 from support.servers.browser import PASSWORD, Browser, set_password
 from support.servers.in_process import Server, bearer, serving

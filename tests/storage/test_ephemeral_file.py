@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.service.limits import Limits, Rate
-from diglot.storage import leases
-from diglot.storage.engine import Engine, connect, sqlite_path
-from diglot.storage.sqlite_module import sqlite3
+from diglot.service.access.rate_limits import Limits, Rate
+from diglot.storage.background import leases
+from diglot.storage.sql.engine import Engine, connect, sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
 from support.engines import SQLITE
 
 PAGE: Final = 4096

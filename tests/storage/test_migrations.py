@@ -13,10 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from diglot.errors import Misconfigured
-from diglot.storage import migrate, revisions
-from diglot.storage.engine import sqlite_path
-from diglot.storage.revisions import LATEST, REVISIONS
-from diglot.storage.tables import metadata
+from diglot.storage.schema import metadata, migrate, revisions
+from diglot.storage.schema.revisions import LATEST, REVISIONS
+from diglot.storage.sql.engine import sqlite_path
 from support.engines import SQLITE, Database, set_revision
 
 

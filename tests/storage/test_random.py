@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from diglot.conditions import tree
-from diglot.storage.engine import Engine
+from diglot.storage.sql.engine import Engine
 from support import canonical, oracle, random_conditions, spec_data
 from support.engines import DATABASES, Database
 from support.populations import Crowd, load

@@ -11,11 +11,11 @@ import pytest_asyncio
 
 from diglot.conditions import tree
 from diglot.model.pages import Sort
-from diglot.storage import contacts, dry_counts, scans
-from diglot.storage.backends import POSTGRESQL, SQLITE, Backend, Sql
-from diglot.storage.compile import Compiled, compile_condition
-from diglot.storage.engine import sqlite_path
-from diglot.storage.sqlite_module import sqlite3
+from diglot.storage.contacts import dry_run_counts, queries, scans
+from diglot.storage.predicates.sql_compiler import Compiled, compile_condition
+from diglot.storage.sql.backend import POSTGRESQL, SQLITE, Backend, Sql
+from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
 from support import canonical, engines, random_conditions, spec_data
 
 UTC = ZoneInfo("UTC")
@@ -115,8 +115,8 @@ async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Conn
 async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> None:
     """Ids and addresses that are given as one list lead to their contacts by their own indexes."""
     for statement, key in [
-        (contacts.BY_EMAILS, "email"),
-        (contacts.BY_IDS, "id"),
+        (queries.BY_EMAILS, "email"),
+        (queries.BY_IDS, "id"),
     ]:
         steps = plan(connection, statement.sql(SQLITE))
         walked = [step for step in steps if " contacts " in step]
@@ -162,7 +162,7 @@ def test_no_value_is_in_the_statement(backend: Backend) -> None:
     assert any(nasty in str(value) for value in found.values.values())
 
 
-def questions(number: int) -> list[dry_counts.Question]:
+def questions(number: int) -> list[dry_run_counts.Question]:
     """Return pairs of random conditions, with few predicates, so that shapes and predicates come again."""
     found = []
     for seed in range(number):
@@ -173,7 +173,7 @@ def questions(number: int) -> list[dry_counts.Question]:
             canonical.read(random_conditions.predicate(again, field, ids=LISTS), "UTC") for field in fields
         ]
         condition, current = grouped(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
-        found.append(dry_counts.Question(1, condition, current, 0, UTC))
+        found.append(dry_run_counts.Question(1, condition, current, 0, UTC))
     return found
 
 
@@ -192,7 +192,7 @@ def grouped(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
 async def test_a_dry_run_scans_once_and_asks_each_predicate_once(connection: sqlite3.Connection) -> None:
     """All counts come from one walk along the primary key, over flags that were made there."""
     for question in questions(100):
-        asked = dry_counts.counting(question, SQLITE)
+        asked = dry_run_counts.counting(question, SQLITE)
         sql = SQLITE.compile(asked.build())
         assert odd(connection, sql) == set()
         steps = plan(connection, sql)
@@ -206,7 +206,7 @@ def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
     """Groups of the same predicates in another order are other shapes."""
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
     for question in questions(400):
-        asked = dry_counts.counting(question, backend)
+        asked = dry_run_counts.counting(question, backend)
         sql = backend.compile(asked.build())
         statements.setdefault(asked.shape, set()).add((sql.text, sql.names))
     assert len(statements) < 400, "no shape came again"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from diglot.cli.database import make_ready
+from diglot.cli.options import make_ready
 from diglot.errors import Misconfigured
-from diglot.storage import sqlite_module
-from diglot.storage.sqlite_module import is_mended, require_mended, require_supported, sqlite3
+from diglot.storage.sql import sqlite_module
+from diglot.storage.sql.sqlite_module import is_mended, require_mended, require_supported, sqlite3
 
 Take = Callable[[str], None]
 

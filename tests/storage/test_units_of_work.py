@@ -10,9 +10,9 @@ from sqlalchemy import literal_column, select
 
 from diglot.errors import NotFound
 from diglot.storage import workspaces
-from diglot.storage.engine import Transaction, connect
-from diglot.storage.sqlite import SQLite, drive
-from diglot.storage.statement import Statement
+from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.sqlite import SQLite, drive
+from diglot.storage.sql.statement import Statement
 from support import engines
 
 ONE = Statement(select(literal_column("1")))

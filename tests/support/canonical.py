@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
 from diglot.conditions.check import check
-from diglot.conditions.written import ABSENT, Group, Leaf, Negation, Written
+from diglot.conditions.unchecked import ABSENT, Group, Leaf, Negation, Written
 from diglot.errors import Path
 
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from diglot.storage.engine import sqlite_path
-from diglot.storage.sqlite_module import sqlite3
-from diglot.storage.tables import metadata
+from diglot.storage.schema import metadata
+from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
 
 _TABLES = [table.name for table in metadata.sorted_tables]
 # What a server writes by itself: when a key was last used.

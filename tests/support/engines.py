@@ -22,9 +22,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from diglot.storage import migrate
-from diglot.storage.engine import is_postgresql, sqlite_path
-from diglot.storage.sqlite_module import sqlite3
+from diglot.storage.schema import migrate
+from diglot.storage.sql.engine import is_postgresql, sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
 # The bundled server is deleted with its data when the tests end, so nothing has to survive a power cut.

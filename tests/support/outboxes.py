@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from diglot.app import _message
-from diglot.delivery.sender import Sender
-from diglot.delivery.worker import Worker
 from diglot.model.contacts import Change, Contact
 from diglot.model.webhooks import Delivery, Event, Webhook
 from diglot.model.workspaces import Caller
-from diglot.service.contacts import Contacts
-from diglot.service.deliveries import Deliveries
-from diglot.service.targets import read_targets
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook, Webhooks
-from diglot.service.workspaces import get_or_create
-from diglot.storage.engine import Engine, connect
+from diglot.storage.sql.engine import Engine, connect
+from diglot.webhooks.allowed_targets import read_targets
+from diglot.webhooks.deliveries import Deliveries
+from diglot.webhooks.sender import Sender
+from diglot.webhooks.worker import Worker
 
 SECOND = 1_000_000
 NOW = 1_772_366_400 * SECOND

@@ -9,17 +9,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions import dates, text, tree
+from diglot.membership import read
+from diglot.membership.read import Relation
 from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList
 from diglot.model.pages import Window
 from diglot.model.segments import Condition, Segment, SegmentType, Source
 from diglot.model.workspaces import Caller
-from diglot.service.segments import NewSegment, Segments
-from diglot.storage import contacts, lists, membership, workspaces
-from diglot.storage.contact_rows import TEXT_FIELDS
-from diglot.storage.engine import Engine, Transaction
-from diglot.storage.membership import Relation
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.storage import workspaces
+from diglot.storage.audience import lists
+from diglot.storage.contacts import queries
+from diglot.storage.contacts.rows import TEXT_FIELDS
+from diglot.storage.sql.engine import Engine, Transaction
 
 People = Mapping[str, Mapping[str, Any]]
 EVERYBODY = Window(0, 1_000_000)
@@ -50,8 +53,8 @@ class Crowd:
 
         async def work(transaction: Transaction) -> tuple[list[str], int]:
             relation = self._relation(node, now)
-            listed = await membership.ids(transaction, relation, EVERYBODY)
-            return listed, await membership.count(transaction, relation)
+            listed = await read.ids(transaction, relation, EVERYBODY)
+            return listed, await read.count(transaction, relation)
 
         ids, count = await self.engine.read(work)
         assert count == len(ids), "the count and the list of a condition differ"
@@ -69,7 +72,7 @@ class Crowd:
 
     async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
         """Return a window of the members."""
-        return await self.engine.read(lambda tx: membership.page(tx, self._relation(node, now), window))
+        return await self.engine.read(lambda tx: read.page(tx, self._relation(node, now), window))
 
     def named(self, ids: Sequence[str]) -> frozenset[str]:
         """Return the names of contacts by their ids, which must come newest first, each once."""
@@ -94,7 +97,7 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
         made = await workspaces.create(transaction, zone, zone, micros(now))
         locked = await workspaces.lock(transaction, made.number, contacts=len(people), lists=len(known))
         rows = {name: contact(one, locked.pk + n) for n, (name, one) in enumerate(people.items())}
-        await contacts.insert_all(transaction, made.number, list(rows.values()), ZoneInfo(zone))
+        await queries.insert_all(transaction, made.number, list(rows.values()), ZoneInfo(zone))
         for number, (name, id_) in enumerate(known.items(), locked.list):
             new = ContactList(number, id_, name, None, None, micros(now), micros(now))
             await lists.insert_list(transaction, made.number, new)

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from diglot.dialects import openapi
-from diglot.dialects.openapi.examples import Example, Examples, examples_of
+from diglot.api.openapi import document as openapi_document
+from diglot.api.openapi.examples import Example, Examples, examples_of
 from diglot.dialects.registry import DIALECTS
 from diglot.model.ids import prefixed, read_id
 from support.engines import SQLITE
@@ -24,7 +24,7 @@ from support.openapi import documents
 from support.openapi.exchanges import load_stories
 from support.openapi.http_examples import Told, tell
 
-FOLDER = Path(openapi.__file__).parent / "examples"
+FOLDER = Path(openapi_document.__file__).parent / "examples"
 BODIES = (documents.JSON, "text/csv")
 RANDOM = re.compile(
     r"(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|seg_[0-7][0-9a-hjkmnp-tv-z]{25}"

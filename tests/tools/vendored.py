@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from support.paths import ROOT
 
-FOLDER: Final = ROOT / "src/diglot/console/static/swagger-ui"
+FOLDER: Final = ROOT / "src/diglot/server/console/static/swagger-ui"
 MANIFEST: Final = FOLDER / "manifest.json"
 PACKAGE: Final = "swagger-ui-dist"
 SERVED: Final = ("swagger-ui-bundle.js", "swagger-ui.css")

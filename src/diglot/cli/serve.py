@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from diglot.cli import server
-from diglot.cli.database import config_option
+from diglot.cli.options import config_option
+from diglot.server import process
 from diglot.settings import load
 
 
@@ -103,4 +103,4 @@ def serve(config: str | None, **flags: Any) -> None:
     of --config. Flags win over the environment, and the environment over the file.
     """
     settings = load(flags, file=config)
-    server.serve(settings, partial(server.announce, settings))
+    process.serve(settings, partial(process.announce, settings))

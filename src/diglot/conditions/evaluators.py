@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions import tree
-from diglot.conditions.generate import Evaluate, generate
-from diglot.conditions.subject import Subject
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.python_compiler import Evaluate, generate
 
 # Different rules in one function, and rules in all: one that several conditions share is evaluated once, so
 # that its repetitions cost the compiler little. A condition has fewer than either. Smaller functions would

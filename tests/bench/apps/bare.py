@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from diglot.storage.sqlite_module import sqlite3
+from diglot.storage.sql.sqlite_module import sqlite3
 
 URL = os.environ["BENCH_URL"]
 ENCODE = msgspec.json.Encoder().encode

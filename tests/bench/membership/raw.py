@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 
 from bench.membership.meter import Work
-from diglot.storage.contact_rows import SHOWN
-from diglot.storage.sqlite_module import sqlite3
+from diglot.storage.contacts.rows import SHOWN
+from diglot.storage.sql.sqlite_module import sqlite3
 
 COLUMNS = ", ".join(column.name for column in SHOWN)
 # The pragmas of the product's own connections.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
-from diglot.service.sessions import proof
+from diglot.service.access.sessions import proof
 from support import edge_values
 from support.edge_values import AGAIN, Raw
 from support.fuzz.drafts import Draft

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from diglot.dialects.dialect import Dialect, Surface
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.operations import Operation
-from diglot.dialects.rules import Words, write
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.api.dialect import Dialect, Surface
+from diglot.api.operation import Operation
+from diglot.api.rules import Words, write
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from support import canonical, random_conditions
 from support.fuzz.breaks import BODY_BREAKS, OTHER_BREAKS
 from support.fuzz.drafts import Draft, Known

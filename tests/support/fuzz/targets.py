@@ -11,15 +11,15 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
-from diglot.dialects.dialect import Dialect
-from diglot.dialects.misar.wire_platform import PlatformError
-from diglot.dialects.openapi import document
+from diglot.api.dialect import Dialect
+from diglot.api.openapi.document import document
+from diglot.dialects.misar.platform.wire import PlatformError
 from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
 from diglot.model.sessions import Session
 from diglot.model.workspaces import Workspace
-from diglot.service.keys import Keys
-from diglot.storage import sessions
-from diglot.storage.engine import Transaction, connect
+from diglot.service.access.keys import Keys
+from diglot.storage.access import sessions
+from diglot.storage.sql.engine import Transaction, connect
 from support.database_watch import Watch, watching
 from support.engines import Database
 from support.fuzz.drafts import Known

@@ -8,9 +8,9 @@ from random import Random
 
 import httpx
 
-from diglot.service.clock import system_clock
-from diglot.service.workspaces import get_or_create
-from diglot.storage.engine import connect
+from diglot.clock import system_clock
+from diglot.service.access.workspaces import get_or_create
+from diglot.storage.sql.engine import connect
 from support.load_workers.readings import Reading, members, paged_members, read
 from support.load_workers.worker import Actor, Way
 from support.membership.membership_checks import compare, replayed

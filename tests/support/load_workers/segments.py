@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import msgspec
 
-from diglot.dialects import rules
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.api import rules
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from support import canonical
 from support.load_workers.contacts import PLANS
 from support.load_workers.worker import Actor, Step

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from diglot.errors import Invalid
-from diglot.model.history import AsOf, AtEntry, AtInstant, Feed, MemberMove
+from diglot.model.membership_changes import AsOf, AtEntry, AtInstant, Feed, MemberMove
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
-from diglot.service.changes import Changes
-from diglot.service.contacts import Contacts
-from diglot.service.past import Past, entered_at
-from diglot.service.segments import Segments, segment_with_state
-from diglot.storage import contacts
-from diglot.storage.engine import Engine, Transaction
+from diglot.service.audience.membership_changes import Changes
+from diglot.service.audience.membership_history import Past, entered_at
+from diglot.service.audience.segments import Segments, segment_with_state
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage.contacts import queries
+from diglot.storage.sql.engine import Engine, Transaction
 from support.membership.membership_checks import EVERYBODY, numbers_after, stored_ids
 
 BEGINNING = 0
@@ -130,7 +130,7 @@ class Historian:
     async def _compare_entered(self, segment: str, contact: str, last: MemberMove | None) -> None:
         async def work(transaction: Transaction) -> object:
             found, state = await segment_with_state(transaction, self.caller, segment)
-            one = await contacts.by_id(transaction, self.caller.workspace, contact)
+            one = await queries.by_id(transaction, self.caller.workspace, contact)
             assert one is not None
             return await entered_at(transaction, self.caller.workspace, found, one.pk, state)
 

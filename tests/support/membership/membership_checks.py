@@ -9,25 +9,19 @@ from random import Random
 from sqlalchemy import bindparam, select
 
 from diglot.conditions import dates, tree
+from diglot.membership import read, store
+from diglot.membership.next_change import timely
+from diglot.membership.read import Relation
 from diglot.model.pages import Window
 from diglot.model.segments import Segment, SegmentType
-from diglot.storage import (
-    contacts,
-    departed,
-    expiry,
-    lists,
-    membership,
-    membership_log,
-    memberships,
-    segments,
-    workspaces,
-)
-from diglot.storage.engine import Engine, Transaction
-from diglot.storage.expiry import LogRow
-from diglot.storage.membership import Relation
-from diglot.storage.statement import Statement
-from diglot.storage.tables import workspaces as workspace_rows
-from diglot.storage.timely import timely
+from diglot.storage import workspaces
+from diglot.storage.audience import lists, segments
+from diglot.storage.contacts import queries
+from diglot.storage.membership import deleted_contacts, log, log_expiry
+from diglot.storage.membership.log_expiry import LogRow
+from diglot.storage.schema import workspaces as workspace_rows
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.statement import Statement
 
 _UNFOLDED = Statement(
     select(workspace_rows.c.unfolded).where(workspace_rows.c.workspace == bindparam("workspace"))
@@ -52,7 +46,7 @@ async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Memb
 
 async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
     state = await workspaces.state(transaction, workspace)
-    rows = await membership_log.between(transaction, workspace, state.folded, state.logged)
+    rows = await log.between(transaction, workspace, state.folded, state.logged)
     noted = await transaction.row(_UNFOLDED, {"workspace": workspace})
     assert noted is not None
     assert noted[0] == sum(len(row.changes) for row in rows)
@@ -68,9 +62,9 @@ async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
         state = await workspaces.state(transaction, workspace)
         found = {}
         for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
-            keys = list(await memberships.members(transaction, workspace, one.number, state))
-            ids = await contacts.ids_by_key(transaction, workspace, keys)
-            ids |= await departed.ids_of(transaction, workspace, keys)
+            keys = list(await store.members(transaction, workspace, one.number, state))
+            ids = await queries.ids_by_key(transaction, workspace, keys)
+            ids |= await deleted_contacts.ids_of(transaction, workspace, keys)
             found[one.id] = [ids[key] for key in reversed(keys)]
         return state.logged, found
 
@@ -86,7 +80,7 @@ async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]
     async def work(transaction: Transaction) -> list[int]:
         state = await workspaces.state(transaction, workspace)
         every: list[tuple[int, int]] = []
-        async for row in membership_log.onwards(transaction, workspace, after, state.logged):
+        async for row in log.onwards(transaction, workspace, after, state.logged):
             for first, change in row.parts(after, state.logged):
                 every += [(first + one, change.segment) for one in range(change.numbers)]
         assert [number for number, _ in every] == list(range(after + 1, state.logged + 1))
@@ -106,13 +100,13 @@ async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> in
         state = await workspaces.state(transaction, workspace)
         rows = [
             row
-            async for row in membership_log.onwards(transaction, workspace, begins, state.logged)
+            async for row in log.onwards(transaction, workspace, begins, state.logged)
             if row.last <= state.folded
         ]
         if not rows:
             return None
         last = rng.choice(rows[: max(len(rows) // 2, 1)])
-        await expiry.forget_log(transaction, workspace, LogRow(last.last, last.moment.at))
+        await log_expiry.forget_log(transaction, workspace, LogRow(last.last, last.moment.at))
         return last.last
 
     return await engine.write(work)
@@ -134,20 +128,20 @@ async def _compare(
     # A process may have been here since, and brought the clock on.
     now = max(now, state.evaluated_at)
     relation = Relation.of(workspace, one, now, state)
-    found = await membership.ids(transaction, relation, EVERYBODY)
+    found = await read.ids(transaction, relation, EVERYBODY)
     condition = tree.encode(one.condition.tree)
     if one.type is SegmentType.DYNAMIC:
         live = Relation(workspace, one.condition.tree, now, state.zone)
-        expected = await membership.ids(transaction, live, EVERYBODY)
+        expected = await read.ids(transaction, live, EVERYBODY)
         assert found == expected, condition
         until = (await timely(transaction, workspace, one, state, now)).next_change_at
         assert until > now, condition
         # Time alone changes nobody before.
         last = Relation(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
-        assert await membership.ids(transaction, last, EVERYBODY) == expected, condition
-    assert await membership.count(transaction, relation) == len(found), condition
+        assert await read.ids(transaction, last, EVERYBODY) == expected, condition
+    assert await read.count(transaction, relation) == len(found), condition
     window = Window(rng.randint(0, len(found) + 1), rng.randint(1, 7))
-    page = [contact.id for contact in await membership.page(transaction, relation, window)]
+    page = [contact.id for contact in await read.page(transaction, relation, window)]
     assert page == found[window.offset : window.offset + window.limit], condition
     return found
 
@@ -159,7 +153,7 @@ async def replayed(engine: Engine, workspace: int) -> None:
         await _compare_unfolded(transaction, workspace)
         state = await workspaces.state(transaction, workspace)
         members: dict[int, set[int]] = {}
-        for row in await membership_log.between(transaction, workspace, 0, state.logged):
+        for row in await log.between(transaction, workspace, 0, state.logged):
             for change in row.changes:
                 held = members.setdefault(change.segment, set())
                 assert held.issuperset(change.left), row
@@ -167,7 +161,7 @@ async def replayed(engine: Engine, workspace: int) -> None:
                 held -= set(change.left)
                 held |= set(change.entered)
         async for one in _segments(transaction, workspace):
-            stored = await memberships.members(transaction, workspace, one.number, state)
+            stored = await store.members(transaction, workspace, one.number, state)
             assert set(stored) == members.get(one.number, set()), tree.encode(one.condition.tree)
 
     await engine.read(work)

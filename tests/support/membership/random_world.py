@@ -10,21 +10,24 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from diglot.background.first_evaluation import Building, Scan
+from diglot.background.verification import Verification
 from diglot.conditions import dates
 from diglot.errors import NotFound
+from diglot.membership import store
+from diglot.membership.writer import live_now, tick
 from diglot.model.contacts import Change
 from diglot.model.segments import Condition, MemberAction, MemberChange, SegmentType, Source
 from diglot.model.workspaces import Caller
-from diglot.service.building import Building, Scan
-from diglot.service.contacts import Contacts
-from diglot.service.current import live_now, tick
-from diglot.service.lists import Lists, NewList
-from diglot.service.segments import NewSegment, SegmentChange, Segments
-from diglot.service.verification import Verification
-from diglot.service.workspaces import Workspaces, get_or_create
-from diglot.storage import expiry, memberships, upkeep, workspaces
-from diglot.storage.engine import Engine, Transaction, connect
-from diglot.storage.upkeep import Place
+from diglot.service.access.workspaces import Workspaces, get_or_create
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage import workspaces
+from diglot.storage.background import due_work
+from diglot.storage.background.due_work import Place
+from diglot.storage.membership import log_expiry
+from diglot.storage.sql.engine import Engine, Transaction, connect
 from support import canonical
 from support import random_conditions as drawn
 from support.membership.history_checks import Historian, Memory
@@ -226,21 +229,21 @@ class World:
             scan = self.scans.pop(self.rng.randrange(len(self.scans)))
             if await building.store(scan):
                 await self.check()
-        elif waiting := await self.engine.read(upkeep.pending_segments):
+        elif waiting := await self.engine.read(due_work.pending_segments):
             place = self.rng.choice(waiting)
             scan_ = await building.scan(place)
             self.scans += [] if scan_ is None else [scan_]
 
     async def build_all(self) -> None:
         """Evaluate everything that waits for it."""
-        while waiting := await self.engine.read(upkeep.pending_segments):
+        while waiting := await self.engine.read(due_work.pending_segments):
             assert await Building(self.engine, self.clock).build(waiting[0])
 
     async def verify(self) -> None:
         """Verify every segment in one of the processes: there is nothing to repair."""
         workspace = self.caller.workspace
         verification = Verification(self.engine, self.clock)
-        for number in await self.engine.read(lambda tx: expiry.segments_of(tx, workspace)):
+        for number in await self.engine.read(lambda tx: log_expiry.segments_of(tx, workspace)):
             verdict = await verification.verify(Place(workspace, number))
             assert verdict is None or verdict.is_right, (number, verdict)
 
@@ -296,9 +299,7 @@ class World:
         async def work(transaction: Transaction) -> None:
             locked = await workspaces.lock(transaction, workspace, moves=False)
             state = await workspaces.state(transaction, workspace)
-            await memberships.fold(
-                transaction, workspace, state, await live_now(transaction, workspace, locked)
-            )
+            await store.fold(transaction, workspace, state, await live_now(transaction, workspace, locked))
 
         await self.engine.write(work)
 

@@ -7,13 +7,15 @@ import msgspec
 from sqlalchemy import bindparam, select
 
 from diglot.model.contacts import Contact
-from diglot.model.history import Cause
+from diglot.model.membership_changes import Cause
 from diglot.model.segments import SegmentType
 from diglot.model.webhooks import Event, Subject
-from diglot.storage import changes, contacts, lists, segments
-from diglot.storage.engine import Engine, Transaction
-from diglot.storage.statement import Statement
-from diglot.storage.tables import deliveries, membership_log
+from diglot.storage.audience import lists, segments
+from diglot.storage.contacts import queries
+from diglot.storage.membership import changes
+from diglot.storage.schema import deliveries, membership_log
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.statement import Statement
 from support.membership.membership_checks import EVERYBODY
 
 _l, _d = membership_log.c, deliveries.c
@@ -79,7 +81,7 @@ class Ears:
 
     async def _know(self, transaction: Transaction) -> None:
         """Learn what there is by now; what is gone stays known by its number."""
-        found = await contacts.page(transaction, self.workspace, EVERYBODY)
+        found = await queries.page(transaction, self.workspace, EVERYBODY)
         self.people = {one.id: one for one in found}
         self.ids |= {one.pk: one.id for one in found}
         for segment in (await segments.page(transaction, self.workspace, EVERYBODY)).items:

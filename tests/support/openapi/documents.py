@@ -12,9 +12,9 @@ import httpx
 import jsonschema
 import msgspec
 
-from diglot.dialects import openapi
-from diglot.dialects.dialect import Dialect
-from diglot.dialects.marks import OLDER
+from diglot.api.dialect import Dialect
+from diglot.api.openapi import document as openapi_document
+from diglot.api.openapi.annotations import OLDER
 from diglot.dialects.registry import dialect_named, surface_of
 
 JSON = "application/json"
@@ -68,7 +68,7 @@ def resolved(document: Mapping[str, Any], part: Any) -> dict[str, Any]:
 @cache
 def document_of(dialect: str) -> dict[str, Any]:
     """Return the document of a dialect as a client reads it."""
-    return msgspec.json.decode(openapi.encoded(dialect_named(dialect)), type=dict[str, Any])
+    return msgspec.json.decode(openapi_document.encoded(dialect_named(dialect)), type=dict[str, Any])
 
 
 @cache

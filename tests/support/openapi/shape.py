@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diglot.dialects.marks import MARK, OLDER
+from diglot.api.openapi.annotations import MARK, OLDER
 
 MEDIA_TYPE = "application/json"
 TEXT = {"type": "string", "minLength": 1}

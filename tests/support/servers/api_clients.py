@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.rules import Words
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.api.rules import Words
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from support.servers.in_process import Server, bearer
 
 Json = Mapping[str, Any]

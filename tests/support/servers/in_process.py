@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
+from diglot.api.dialect import Dialect
 from diglot.app import create_app
-from diglot.dialects.dialect import Dialect
 from diglot.dialects.registry import dialect_named
-from diglot.service.keys import Keys
+from diglot.service.access.keys import Keys
 from diglot.settings import Settings
-from diglot.storage.engine import connect
+from diglot.storage.sql.engine import connect
 
 
 @dataclass

@@ -16,8 +16,8 @@ import asyncpg
 import httpx
 
 from diglot.dialects.registry import dialect_named
-from diglot.service.keys import Keys
-from diglot.storage.engine import connect
+from diglot.service.access.keys import Keys
+from diglot.storage.sql.engine import connect
 
 SECONDS: Final = 60
 _UNDER_WAY: Final = """

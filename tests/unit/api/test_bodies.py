@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from diglot.dialects import bodies
+from diglot.api import request_body
 from diglot.errors import Invalid, Malformed, TooLarge, Unsupported
 
 
@@ -26,8 +26,8 @@ def _piece(body: bytes, *, more: bool = True) -> dict[str, Any]:
 
 async def _read(most: int, *messages: dict[str, Any], **headers: str) -> bytes:
     request: Any = _Request({name.replace("_", "-"): value for name, value in headers.items()}, *messages)
-    bodies.refuse_unread(request, most, ("application/json",))
-    return await bodies.read_bytes(request, most)
+    request_body.refuse_unread(request, most, ("application/json",))
+    return await request_body.read_bytes(request, most)
 
 
 async def test_pieces_are_put_together() -> None:
@@ -71,7 +71,7 @@ async def test_a_client_that_leaves() -> None:
 def test_a_member_that_cannot_be_decoded(raw: bytes) -> None:
     """A member nested too deep, out of range or malformed is the caller's fault."""
     with pytest.raises(Invalid):
-        bodies.decode(raw, ("name",))
+        request_body.decode(raw, ("name",))
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_a_member_that_cannot_be_decoded(raw: bytes) -> None:
 def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> None:
     """A key given twice in one object is refused at its place; in two objects it is two keys."""
     if path is None:
-        assert set(bodies.read_members(text, unique=True)) == {"a", "b"}
+        assert set(request_body.read_members(text, unique=True)) == {"a", "b"}
         return
     with pytest.raises(Invalid) as refused:
-        bodies.read_members(text, unique=True)
+        request_body.read_members(text, unique=True)
     assert refused.value.faults[0].path == path
-    assert all(isinstance(raw, msgspec.Raw) for raw in bodies.read_members(text).values())
+    assert all(isinstance(raw, msgspec.Raw) for raw in request_body.read_members(text).values())
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> No
 def test_nul_anywhere(text: bytes, path: tuple[str | int, ...]) -> None:
     """U+0000 is refused in every text and every key, at its place."""
     with pytest.raises(Invalid) as refused:
-        bodies.read_members(text)
+        request_body.read_members(text)
     assert refused.value.faults[0].path == path
 
 
 def test_what_only_looks_like_nul() -> None:
     """A backslash that is escaped begins no escape."""
-    assert set(bodies.read_members(rb'{"a":[1,null,"\\u0000"],"b":{"c":true}}')) == {"a", "b"}
+    assert set(request_body.read_members(rb'{"a":[1,null,"\\u0000"],"b":{"c":true}}')) == {"a", "b"}

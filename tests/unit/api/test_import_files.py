@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from diglot.conditions.operands import Unfit
-from diglot.dialects.misar import import_files, import_forms
+from diglot.dialects.misar.contacts import import_csv, import_form
 from diglot.errors import Invalid, Malformed, TooLarge
 
 HEADER = b"email,plan\n"
@@ -16,7 +16,7 @@ PART = b'--xx\r\nContent-Disposition: form-data; name="'
 def _read(body: bytes) -> list[tuple[int | str, object]]:
     """Return the number and the plan of each row, or what is wrong with it."""
     found: list[tuple[int | str, object]] = []
-    for path, content in import_files.rows(body):
+    for path, content in import_csv.rows(body):
         if isinstance(content, Invalid):
             found.append((path[1], str(content)))
         else:
@@ -56,32 +56,32 @@ def test_any_delimiter(delimiter: str) -> None:
 def test_what_is_no_file(body: bytes, message: str) -> None:
     """A file that cannot be read is refused whole, and says why."""
     with pytest.raises(Malformed, match=r".*") as refused:
-        import_files.rows(body)
+        import_csv.rows(body)
     assert message in str(refused.value)
 
 
 def test_rows_without_end() -> None:
     """Blank rows are no contacts, yet they are read."""
     with pytest.raises(TooLarge, match="rows"):
-        import_files.rows(HEADER + b"\n" * import_files.MOST_ROWS)
+        import_csv.rows(HEADER + b"\n" * import_csv.MOST_ROWS)
 
 
 def test_nul_in_a_name_of_a_column() -> None:
     """No field has such a name."""
     with pytest.raises(Invalid, match="control character"):
-        import_files.rows(b"email,a\x00b\na@example.com,1\n")
+        import_csv.rows(b"email,a\x00b\na@example.com,1\n")
 
 
 def test_a_file_in_a_form_may_lack_its_name() -> None:
     """`curl -F 'file=<people.csv'` gives none."""
     body = PART + b'file"\r\n\r\n' + HEADER + b"\r\n--xx--\r\n"
-    assert import_forms.read(body, FORM).file == HEADER
+    assert import_form.read(body, FORM).file == HEADER
 
 
 def test_a_field_of_a_form_that_is_no_text() -> None:
     """A switch is not guessed from bytes."""
     with pytest.raises(Malformed, match="not UTF-8"):
-        import_forms.read(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
+        import_form.read(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_a_field_of_a_form_that_is_no_text() -> None:
 )
 def test_tags_of_a_cell(cell: str, tags: list[str]) -> None:
     """A cell of tags is a row of CSV; without quotes a semicolon separates as a comma does."""
-    assert import_files.split_tags(cell) == tags
+    assert import_csv.split_tags(cell) == tags
 
 
 @pytest.mark.parametrize("cell", ['"VIP', '"VIP"x,denver', 'a,"b"";c', '"a";"b'])
 def test_quotes_of_a_tag_without_an_end(cell: str) -> None:
     """A row is refused rather than given tags with quotes in them."""
     with pytest.raises(Unfit, match="quotes"):
-        import_files.split_tags(cell)
+        import_csv.split_tags(cell)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +120,16 @@ def test_quotes_of_a_tag_without_an_end(cell: str) -> None:
 def test_booleans_of_a_file(words: str, meant: object) -> None:
     """A cell of `subscribed` is read as spreadsheets and other tools write it."""
     for word in words.split():
-        ((_, content),) = import_files.rows(f"email,subscribed\na@example.com,{word}\n".encode())
-        assert isinstance(content, import_files.Content)
+        ((_, content),) = import_csv.rows(f"email,subscribed\na@example.com,{word}\n".encode())
+        assert isinstance(content, import_csv.Content)
         assert content.fields["subscribed"].value is meant, word
 
 
 @pytest.mark.parametrize("word", ["ja", "oui", "2", "-1", "y e s"])
 def test_what_is_no_boolean(word: str) -> None:
     """Other words keep their text, which the row is refused for."""
-    ((_, content),) = import_files.rows(f"email,subscribed\na@example.com,{word}\n".encode())
-    assert isinstance(content, import_files.Content)
+    ((_, content),) = import_csv.rows(f"email,subscribed\na@example.com,{word}\n".encode())
+    assert isinstance(content, import_csv.Content)
     assert content.fields["subscribed"].value == word
 
 
@@ -145,6 +145,6 @@ def test_what_is_no_boolean(word: str) -> None:
 )
 def test_status_of_a_file(word: str, meant: str) -> None:
     """Words of other tools are read where they lower a contact; the others are refused by the door."""
-    ((_, content),) = import_files.rows(f"email,status\na@example.com,{word}\n".encode())
-    assert isinstance(content, import_files.Content)
+    ((_, content),) = import_csv.rows(f"email,status\na@example.com,{word}\n".encode())
+    assert isinstance(content, import_csv.Content)
     assert content.fields["status"].value == meant

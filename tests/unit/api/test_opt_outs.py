@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from diglot.api.opt_outs.columns import KNOWN_COLUMNS, Reading
+from diglot.api.opt_outs.names import LONGEST_NAME, column_of
+from diglot.api.opt_outs.reader import MOST_FAULTS, OptOuts
+from diglot.api.opt_outs.values import status_of
 from diglot.conditions.fields import STATUSES, stricter
 from diglot.conditions.operands import Unfit
-from diglot.dialects.misar.import_files import Content
-from diglot.dialects.misar.import_files import rows as read_file
-from diglot.dialects.opt_outs.columns import KNOWN_COLUMNS, Reading
-from diglot.dialects.opt_outs.names import LONGEST_NAME, column_of
-from diglot.dialects.opt_outs.reader import MOST_FAULTS, OptOuts
-from diglot.dialects.opt_outs.values import status_of
+from diglot.dialects.misar.contacts.import_csv import Content
+from diglot.dialects.misar.contacts.import_csv import rows as read_file
 from diglot.errors import Invalid
 
 FILE = Path(__file__).parents[2] / "spec" / "imports" / "opt-outs.json"

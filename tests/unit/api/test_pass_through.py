@@ -7,14 +7,14 @@ import httpx
 import msgspec
 import pytest
 
-from diglot.dialects.answers import EXTRA_HEADERS
-from diglot.dialects.dialect import Surface
+from diglot.api.dialect import Surface
+from diglot.api.responses import EXTRA_HEADERS
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Misconfigured, NotFound, TooSlow, Unreachable
-from diglot.forward import headers
-from diglot.forward.client import Client, Gone
-from diglot.forward.paths import Owned, may_leave
-from diglot.forward.upstream import PassThrough
+from diglot.server.proxy import headers
+from diglot.server.proxy.downstream import Client, Gone
+from diglot.server.proxy.own_paths import Owned, may_leave
+from diglot.server.proxy.upstream import PassThrough
 from diglot.settings import load, to_environment
 
 OWNED = Owned(

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from diglot.api.event_input import _URL
+from diglot.api.openapi import patterns
 from diglot.conditions import dates
-from diglot.dialects import patterns
-from diglot.dialects.event_bodies import _URL
-from diglot.service.contact_values import _EMAIL
-from diglot.service.targets import read_targets, url_fault
+from diglot.service.contacts.contact_input import _EMAIL
+from diglot.webhooks.allowed_targets import read_targets, url_fault
 
 ANYWHERE = read_targets("any")
 WHITE = "\x00\x1c\x1f \x7f\x85\xa0\u2028\ufeff\t\n"

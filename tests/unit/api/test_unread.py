@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from diglot import http
 from diglot.errors import TooSlow
+from diglot.server import asgi
 
 HEADERS = [(b"transfer-encoding", b"chunked")]
 
@@ -28,7 +28,7 @@ class _Client:
         return {"type": "http.request", "body": b" " * 65_536, "more_body": True}
 
 
-async def _refuse(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+async def _refuse(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
     del scope, receive
     await send({"type": "http.response.start", "status": 401, "headers": []})
     await send({"type": "http.response.body", "body": b""})
@@ -39,7 +39,7 @@ async def _status(client: _Client, headers: list[tuple[bytes, bytes]]) -> int:
 
 
 async def _start(
-    app: http.App, receive: http.Receive, headers: list[tuple[bytes, bytes]], body_seconds: float = 30
+    app: asgi.App, receive: asgi.Receive, headers: list[tuple[bytes, bytes]], body_seconds: float = 30
 ) -> dict[str, Any]:
     """Return how an app, wrapped, starts its answer."""
     sent: list[dict[str, Any]] = []
@@ -48,7 +48,7 @@ async def _start(
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-    await http.Outer(app, lambda path: None, {}, options=http.Options(body_seconds=body_seconds))(
+    await asgi.Outer(app, lambda path: None, {}, options=asgi.Options(body_seconds=body_seconds))(
         scope, receive, send
     )
     return sent[0]
@@ -58,12 +58,12 @@ async def test_a_body_without_end_is_read_to_the_limit() -> None:
     """A client that never ends gets its answer after the limit."""
     client = _Client(None)
     assert await _status(client, HEADERS) == 401
-    assert client.sent * 65_536 == http.MOST_UNREAD
+    assert client.sent * 65_536 == asgi.MOST_UNREAD
 
 
 async def test_a_client_that_stalls_is_answered_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting for the rest of a body ends."""
-    monkeypatch.setattr(http, "UNREAD_SECONDS", 0.01)
+    monkeypatch.setattr(asgi, "UNREAD_SECONDS", 0.01)
     client = _Client(3)
     assert await _status(client, HEADERS) == 401
     assert client.sent == 3
@@ -77,7 +77,7 @@ async def test_what_is_short_or_far_too_long_is_not_waited_for(length: bytes) ->
     assert client.sent == 0
 
 
-async def _read(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+async def _read(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
     """Read a body whole and answer 200, or 408."""
     del scope
     try:
@@ -90,7 +90,7 @@ async def _read(scope: http.Scope, receive: http.Receive, send: http.Send) -> No
     await send({"type": "http.response.start", "status": status, "headers": []})
 
 
-def _paced(size: int, pieces: int, pause: float) -> http.Receive:
+def _paced(size: int, pieces: int, pause: float) -> asgi.Receive:
     """Return what receives pieces of a size, with a pause before each."""
     left = iter(range(pieces - 1, -1, -1))
 
@@ -111,7 +111,7 @@ async def test_a_body_that_trickles_is_refused(headers: list[tuple[bytes, bytes]
 
 async def test_a_long_body_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same time is enough for a client whose pieces are as large as the least rate wants."""
-    monkeypatch.setattr(http, "BYTES_A_SECOND", 1_000)
+    monkeypatch.setattr(asgi, "BYTES_A_SECOND", 1_000)
     start = await _start(_read, _paced(100, 8, 0.02), HEADERS, body_seconds=0.05)
     assert start["status"] == 200
     assert (b"connection", b"close") not in start["headers"]
@@ -120,7 +120,7 @@ async def test_a_long_body_has_more_time(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_a_busy_server_takes_no_time_from_a_client() -> None:
     """The time between two pieces in which the server does something else does not count."""
 
-    async def slow(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def slow(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await asyncio.sleep(0.1)
         await receive()
         await asyncio.sleep(0.1)
@@ -132,7 +132,7 @@ async def test_a_busy_server_takes_no_time_from_a_client() -> None:
 async def test_a_client_that_waits_for_its_answer_has_no_deadline() -> None:
     """A body that has ended is not waited for any more, only the end of the connection is."""
 
-    async def waiting(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def waiting(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await receive()
         await asyncio.sleep(0)
         await receive()
@@ -151,7 +151,7 @@ async def test_an_answered_request_is_let_go() -> None:
     """What an app keeps does not keep the connection: the server would go on reading the body."""
     kept: list[Any] = []
 
-    async def keeping(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def keeping(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         kept.extend((receive, send))
         await _refuse(scope, receive, send)
 
@@ -162,7 +162,7 @@ async def test_an_answered_request_is_let_go() -> None:
     protocol = Protocol(1)
     gone = weakref.ref(protocol)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"8")]}
-    await http.Outer(keeping, lambda path: None, {})(scope, protocol.receive, protocol.send)
+    await asgi.Outer(keeping, lambda path: None, {})(scope, protocol.receive, protocol.send)
     del protocol
     assert gone() is None
     assert await kept[0]() == {"type": "http.disconnect"}

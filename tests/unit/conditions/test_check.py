@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions.check import MOST_FAULTS, check
-from diglot.conditions.written import Broken, Group, Leaf, Written
+from diglot.conditions.unchecked import Broken, Group, Leaf, Written
 from diglot.errors import Fault, Invalid
 
 MANY = 10 * MOST_FAULTS

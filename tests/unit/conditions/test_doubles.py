@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import BindParameter, Float, bindparam, column, select, table
 from sqlalchemy.types import TypeEngine
 
-from diglot.storage.backends import SQLITE
-from diglot.storage.sqlite_module import sqlite3
+from diglot.storage.sql.backend import SQLITE
+from diglot.storage.sql.sqlite_module import sqlite3
 
 STORED = table("stored", column("number", Float(53)))
 EDGES = (5e-324, 2.2250738585072014e-308, 2.5e-310, 1e-20, 0.1, 0.3, -0.5, 99.99, 4.0, 2.0**52 + 0.5, -0.0)

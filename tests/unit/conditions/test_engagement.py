@@ -6,9 +6,9 @@ import pytest
 from msgspec import Raw
 
 from diglot.conditions.fields import NUMBER_LIMIT
-from diglot.dialects.misar.event_names import kind_of
+from diglot.dialects.misar.tracking.event_names import kind_of
 from diglot.model.events import PURCHASE, EventKind, NewEvent, Worth
-from diglot.service import engagement
+from diglot.service.contacts import engagement
 from support.populations import contact
 
 MOST = int(NUMBER_LIMIT)

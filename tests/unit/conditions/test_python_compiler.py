@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from diglot.conditions import tree
-from diglot.conditions.generate import Evaluate, generate
-from diglot.conditions.matching import Spans, within
-from diglot.conditions.subject import Subject
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.python_compiler import Evaluate, generate
+from diglot.conditions.python_runtime import Spans, within
 from support import canonical, oracle, populations, spec_data
 from support import random_conditions as drawn
 from support.reporting import SEED, Tally

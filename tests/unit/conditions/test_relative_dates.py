@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import dates, tree
-from diglot.conditions.generate import generate
-from diglot.conditions.relative import NEVER, Edge, crossed, edges_of, next_midnight, turns_after
-from diglot.conditions.subject import Subject
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.python_compiler import generate
+from diglot.conditions.relative_dates import NEVER, Edge, crossed, edges_of, next_midnight, turns_after
 from diglot.conditions.tree import Op
 
 NOW = 1_772_366_400_000_000

@@ -4,10 +4,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.api import rules
 from diglot.conditions.check import MOST_DEPTH, MOST_FAULTS, MOST_PREDICATES, check
-from diglot.conditions.written import Group, Leaf, Written
-from diglot.dialects import rules
-from diglot.dialects.misar.conditions import WORDS
+from diglot.conditions.unchecked import Group, Leaf, Written
+from diglot.dialects.misar.words import WORDS
 from diglot.errors import Invalid
 
 

@@ -11,20 +11,21 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from diglot.api import rules
+from diglot.api.extensions import explain
+from diglot.api.formatting import in_seconds
 from diglot.conditions import tree
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.explain import Bounds, Verdict, bounds_of, judge
 from diglot.conditions.operands import DAY_OPS
-from diglot.conditions.subject import Subject
-from diglot.conditions.verdicts import Bounds, Verdict, bounds_of, judge
-from diglot.dialects import explained, rules
-from diglot.dialects.misar import show as misar
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.numbers import in_seconds
-from diglot.dialects.topmail import show as topmail
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.dialects.misar.segments import show as misar
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.segments import show as topmail
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
+from diglot.model.contact_views import subject_of
 from diglot.model.contacts import Contact
 from diglot.model.explanations import Explanation
 from diglot.model.segments import Condition, Segment, SegmentType, Source
-from diglot.model.subjects import subject_of
 from support import canonical, oracle, populations, random_conditions, spec_data
 from support.fuzz.requests import sayable
 from support.reporting import SEED
@@ -155,7 +156,7 @@ def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, 
             verdict = judge(node, subject(name, row.zone), now, zone)
             one = explanation(node, contact, verdict, now, row.zone)
             shown = msgspec.json.decode(msgspec.json.encode(show(contact)))
-            found = explained.condition(one, explained.Shown(words, show(contact), in_seconds))
+            found = explain.condition(one, explain.Shown(words, show(contact), in_seconds))
             assert found is not None
             read = msgspec.json.decode(found)
             assert read["matches"] == verdict.matches

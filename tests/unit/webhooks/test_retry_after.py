@@ -2,7 +2,7 @@
 
 import pytest
 
-from diglot.service.retry_after import LONGEST, read
+from diglot.webhooks.retry_after import LONGEST, read
 
 # Sunday, the 1st of March 2026, 12:00:00 UTC.
 NOW = 1_772_366_400_000_000

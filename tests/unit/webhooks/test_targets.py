@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.service.targets import PUBLIC, is_public, read_targets, url_fault
+from diglot.webhooks.allowed_targets import PUBLIC, is_public, read_targets, url_fault
 
 PUBLIC_ADDRESSES = (
     *("1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0"),

@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from misarmail import verify_webhook_signature  # type: ignore[import-untyped]
 
-from diglot.dialects.messages import Message
-from diglot.dialects.misar import events as misar
-from diglot.dialects.topmail import events as topmail
+from diglot.api.webhook_message import Message
+from diglot.dialects.misar.webhooks import messages as misar
+from diglot.dialects.topmail.webhooks import messages as topmail
 from diglot.model.contacts import Change, Contact
-from diglot.model.history import Cause
 from diglot.model.ids import prefixed
+from diglot.model.membership_changes import Cause
 from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
-from diglot.service.contact_changes import new_contact
+from diglot.service.contacts.contact_changes import new_contact
 
 AT = 1_772_366_400_123_000
 ID = "01a213d1-0b90-725e-8b12-61c7b5e07e09"

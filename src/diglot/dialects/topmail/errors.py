@@ -1,6 +1,6 @@
 """Domain errors -> Topmail's envelope: one row for each class (the vendor's errors page)."""
 
-from diglot.dialects.answers import Answer
+from diglot.api.responses import Answer
 from diglot.dialects.topmail.wire import ErrorBody, ErrorDetail
 from diglot.errors import (
     Conflict,
@@ -16,7 +16,7 @@ from diglot.errors import (
     Unreachable,
     Unsupported,
 )
-from diglot.service.named import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
 
 _MISSING = {
     "segment": "Segment not found",
