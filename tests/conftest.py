@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from diglot.membership import feed, store, writer
+from diglot.storage.connect import connect
 from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.sql.engine import Engine
 from support import amounts, reporting, scheduling, spec_data, truth_sample
 from support.engines import DATABASES, Database
 from support.membership.random_world import World, worlds

@@ -13,17 +13,17 @@ from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException
 from litestar.routes import BaseRoute
 
-from diglot.api.dialect import SERVICES, Dialect, Surface
+from diglot.api.call import SERVICES
+from diglot.api.dialect import Dialect, Surface
 from diglot.api.pipeline import routed
 from diglot.api.responses import Answer
-from diglot.api.webhook_message import Message
 from diglot.background.scheduler import Upkeep
 from diglot.background.worker import Worker as Keeper
 from diglot.clock import Clock, system_clock
 from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
 from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
 from diglot.membership.count import Counts
-from diglot.model.webhooks import Delivery, Webhook
+from diglot.model.webhooks import Delivery, Message, Webhook
 from diglot.server import asgi
 from diglot.server.console import docs, session
 from diglot.server.console.errors import render_error
@@ -50,8 +50,9 @@ from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
 from diglot.storage import workspaces
 from diglot.storage.background import metrics as background_metrics
+from diglot.storage.connect import connect
 from diglot.storage.schema import revisions
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import read_targets
 from diglot.webhooks.deliveries import Deliveries
 from diglot.webhooks.sender import Sender

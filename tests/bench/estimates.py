@@ -20,7 +20,8 @@ from diglot.conditions.check import check
 from diglot.dialects.misar.words import WORDS
 from diglot.membership import read as membership_read
 from diglot.membership.read import Relation
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.sqlite_module import sqlite3
 
 ROUNDS = 3

@@ -13,9 +13,10 @@ from diglot.model.segments import Condition, Source
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage import workspaces
+from diglot.storage.connect import connect
 from diglot.storage.contacts import queries as rows
 from diglot.storage.schema import migrate
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 
 BATCH = 5_000
 

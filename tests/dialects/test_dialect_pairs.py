@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from diglot.api import request_body, rules
-from diglot.api.body_reader import Missing, Reader
+from diglot.api import rules
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.conditions import tree
 from diglot.dialects.misar.words import PLATFORM_WORDS
 from diglot.dialects.misar.words import WORDS as MISAR

@@ -27,8 +27,10 @@ from diglot.service.contacts.events import Events
 from diglot.service.webhooks import NewWebhook, Webhooks
 from diglot.storage import workspaces
 from diglot.storage.audience import events
+from diglot.storage.connect import connect
 from diglot.storage.sql.backend import SQLITE
-from diglot.storage.sql.engine import Engine, Inside, T, Work, connect, sqlite_path
+from diglot.storage.sql.engine import Engine, Inside, T, Work
+from diglot.storage.sql.sqlite_file import sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support import engines

@@ -14,7 +14,8 @@ from diglot.conditions.fields import CATALOGUE
 from diglot.model.ids import read_id
 from diglot.model.segments import Segment
 from diglot.storage.audience import segments
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Engine
 from support import canonical, random_conditions
 from support.engines import Database
 from support.fuzz.requests import sayable

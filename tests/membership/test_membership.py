@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from diglot.membership import read
 from diglot.service.access.workspaces import Workspaces
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import connect
 from support.servers.api_clients import Misar, Topmail, speakers
 from support.servers.in_process import Server, serving
 

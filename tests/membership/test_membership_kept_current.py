@@ -14,7 +14,6 @@ from diglot.membership import active_segments as live_segments
 from diglot.membership import evaluate, store, writer
 from diglot.membership.active_segments import live
 from diglot.membership.log_delta import Overlay
-from diglot.membership.log_delta import Row as Logged
 from diglot.membership.writer import tick
 from diglot.model.contacts import Change
 from diglot.model.membership_changes import AtEntry, AtInstant, Moment
@@ -30,6 +29,7 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.storage import workspaces
 from diglot.storage.contacts import queries
 from diglot.storage.membership.changes import Change as Moved
+from diglot.storage.membership.log import Row as Logged
 from diglot.storage.sql.engine import Engine, Executable, Inside, Row, Transaction, Values
 from support import canonical
 from support.membership.membership_checks import forget

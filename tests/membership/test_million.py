@@ -21,8 +21,9 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create
 from diglot.service.audience.segments import Segments
 from diglot.storage.audience import lists
+from diglot.storage.connect import connect
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.engine import Transaction
 from support import canonical, oracle
 from support.engines import Database
 from support.membership.membership_checks import EVERYBODY, compare

@@ -26,8 +26,9 @@ from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
 from diglot.storage import workspaces
 from diglot.storage.background import due_work as stored
 from diglot.storage.background.due_work import Place
+from diglot.storage.connect import connect
 from diglot.storage.schema import membership_log, segments
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
 from support import canonical
 from support.membership.random_world import NOW, World, world_of

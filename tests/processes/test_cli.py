@@ -29,9 +29,9 @@ from diglot.cli.examples.contacts import COUNT
 from diglot.cli.examples.segments import SEGMENTS
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.service.access.passwords import _HASHER
+from diglot.storage.connect import connect
 from diglot.storage.schema import workspaces as tables
 from diglot.storage.schema.revisions import LATEST
-from diglot.storage.sql.engine import connect
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision

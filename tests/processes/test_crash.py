@@ -19,7 +19,7 @@ import pytest
 
 from diglot.clock import system_clock
 from diglot.model.workspaces import Caller
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import connect
 from diglot.webhooks.deliveries import LEASE
 from support.engines import SQLITE, Database
 from support.load_workers import contacts, groups, segments

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from diglot.service.access.keys import Keys
+from diglot.storage.connect import connect
 from diglot.storage.schema import contacts, workspaces
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import SQLITE, Database
 from support.servers.asgi import Request, ask

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.api.webhook_message import Message
 from diglot.errors import Conflict, Invalid, NotFound
 from diglot.model.contacts import Change
-from diglot.model.webhooks import Attempt, Delivery, Event, Webhook
+from diglot.model.webhooks import Attempt, Delivery, Event, Message, Webhook
 from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookChange
 from diglot.storage import workspaces
 from diglot.storage.sql.backend import SQLITE
-from diglot.storage.sql.engine import Engine, Transaction, sqlite_path
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.sqlite_file import sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from diglot.storage.webhooks import deliveries as stored

@@ -15,7 +15,8 @@ from diglot.api.dialect import Dialect, Surface
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Forbidden
 from diglot.service.audience.segments import Segments
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import Database
 from support.servers.asgi import Request, ask

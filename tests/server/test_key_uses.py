@@ -11,7 +11,8 @@ from diglot.dialects.registry import dialect_named
 from diglot.service.access import key_usage
 from diglot.service.access.key_usage import KeyUses
 from diglot.service.access.keys import Keys
-from diglot.storage.sql.engine import Engine, Work, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Engine, Work
 from support.servers.in_process import bearer, serving
 
 NOW = 1_770_000_000_000_000

@@ -11,7 +11,8 @@ import pytest
 from diglot.errors import Misconfigured
 from diglot.service.access.rate_limits import Limits, Rate
 from diglot.settings import load
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Engine
 from support.engines import SQLITE, Database
 from support.servers.in_process import Server, bearer, serving
 from support.servers.process import running

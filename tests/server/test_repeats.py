@@ -13,8 +13,8 @@ from sqlalchemy import select
 from diglot.service.access import idempotency
 from diglot.service.access.idempotency import Repeats
 from diglot.storage.access import idempotent_responses as storage_answers
+from diglot.storage.connect import connect
 from diglot.storage.schema import answers
-from diglot.storage.sql.engine import connect
 from diglot.storage.sql.statement import Statement
 from support.servers.in_process import Server, bearer, serving
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.api.webhook_message import Message
-from diglot.model.webhooks import Attempt
+from diglot.model.webhooks import Attempt, Message
 from diglot.webhooks import sender as sending
 from diglot.webhooks.allowed_targets import Address, read_targets
 from diglot.webhooks.sender import Sender

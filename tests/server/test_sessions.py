@@ -12,8 +12,8 @@ from sqlalchemy import select
 from diglot.service.access import passwords
 from diglot.service.access.passwords import NOBODYS, Passwords
 from diglot.service.access.sessions import BY_ADDRESS, BY_WORKSPACE, SECONDS
+from diglot.storage.connect import connect
 from diglot.storage.schema import metadata, rate_counts
-from diglot.storage.sql.engine import connect
 from diglot.storage.sql.statement import Statement
 from support.servers.asgi import Request, ask
 from support.servers.browser import PASSWORD, Browser, set_password

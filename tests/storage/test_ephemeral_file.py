@@ -12,7 +12,9 @@ import pytest
 from diglot.errors import Misconfigured
 from diglot.service.access.rate_limits import Limits, Rate
 from diglot.storage.background import leases
-from diglot.storage.sql.engine import Engine, connect, sqlite_path
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.sqlite_file import sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support.engines import SQLITE
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from diglot.errors import Misconfigured
 from diglot.storage.schema import metadata, migrate, revisions
 from diglot.storage.schema.revisions import LATEST, REVISIONS
-from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_file import sqlite_path
 from support.engines import SQLITE, Database, set_revision
 
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from diglot.conditions import tree
 from diglot.errors import Invalid
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import connect
 from support import canonical, oracle, random_conditions
 from support.engines import Database
 from support.populations import Crowd, load

@@ -14,7 +14,7 @@ from diglot.model.pages import Sort
 from diglot.storage.contacts import dry_run_counts, queries, scans
 from diglot.storage.predicates.sql_compiler import Compiled, compile_condition
 from diglot.storage.sql.backend import POSTGRESQL, SQLITE, Backend, Sql
-from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_file import sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support import canonical, engines, random_conditions, spec_data
 

@@ -10,7 +10,8 @@ from sqlalchemy import literal_column, select
 
 from diglot.errors import NotFound
 from diglot.storage import workspaces
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.sqlite import SQLite, drive
 from diglot.storage.sql.statement import Statement
 from support import engines

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from diglot.storage.schema import metadata
-from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_file import sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 
 _TABLES = [table.name for table in metadata.sorted_tables]

@@ -23,7 +23,8 @@ from uuid import uuid4
 import asyncpg
 
 from diglot.storage.schema import migrate
-from diglot.storage.sql.engine import is_postgresql, sqlite_path
+from diglot.storage.sql.engine import is_postgresql
+from diglot.storage.sql.sqlite_file import sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"

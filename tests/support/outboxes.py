@@ -13,7 +13,8 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.workspaces import get_or_create
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook, Webhooks
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import read_targets
 from diglot.webhooks.deliveries import Deliveries
 from diglot.webhooks.sender import Sender

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from litestar import Request
 
-from diglot.api.dialect import Dialect, header
+from diglot.api.dialect import Dialect
+from diglot.api.input.headers import header
 from diglot.errors import CrossSite
 from diglot.model.workspaces import Caller
 from diglot.service.access import sessions

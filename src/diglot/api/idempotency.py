@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 
-from diglot.api import request_body
-from diglot.api.dialect import Call, header
-from diglot.api.operation import Handler
+from diglot.api.call import Call
+from diglot.api.endpoint import Handler, respond
+from diglot.api.input import request_body
+from diglot.api.input.headers import header
 from diglot.api.responses import Encoded
 from diglot.errors import Invalid, TooLarge, Unsupported
 from diglot.model.ids import read_id
@@ -46,12 +47,12 @@ async def answer(call: Call, handler: Handler) -> Encoded:
             call.refuse_unread()
         except (Unsupported, TooLarge):
             # The handler says so, or that what the path names does not exist.
-            return await call.answered(handler)
+            return await respond(call, handler)
     body = await request_body.read_bytes(call.request, call.operation.most_bytes)
     request = Request(call.caller, name, _fingerprint(call, body))
 
     async def perform(transaction: Transaction) -> Done:
-        first = await call.within(transaction, body).answered(handler)
+        first = await respond(call.within(transaction, body), handler)
         made = read_id(msgspec.json.decode(first.body, type=_Created).data.id) if name is None else None
         return Done(first.status, first.body, made)
 

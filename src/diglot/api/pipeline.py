@@ -11,8 +11,10 @@ from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import ASGIApp
 
 from diglot.api import authentication, idempotency
-from diglot.api.dialect import SERVICES, Call, Dialect
-from diglot.api.operation import Endpoint, Operation
+from diglot.api.call import SERVICES, Call
+from diglot.api.dialect import Dialect
+from diglot.api.endpoint import Endpoint, respond
+from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import Forbidden, TooMany
 from diglot.model.workspaces import Caller
@@ -27,7 +29,7 @@ def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
         call = await _admitted(dialect, operation, request)
         if idempotency.may_be(call):
             return await idempotency.answer(call, handler)
-        return await call.answered(handler)
+        return await respond(call, handler)
 
     decorator = route(
         operation.path,

@@ -13,7 +13,7 @@ from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import NEVER, edges_of
 from diglot.membership import read, store
-from diglot.membership.log_delta import CHUNK_BITS, Overlay
+from diglot.membership.log_delta import Overlay
 from diglot.membership.writer import Current, current, keep, next_changes
 from diglot.model.membership_changes import Cause, Moment
 from diglot.model.segments import Segment, SegmentType
@@ -22,6 +22,7 @@ from diglot.storage.audience import segments
 from diglot.storage.background import verifications
 from diglot.storage.background.due_work import Place
 from diglot.storage.membership import chunks, instant_checksums, instant_index
+from diglot.storage.membership.chunks import CHUNK_BITS
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import State
 

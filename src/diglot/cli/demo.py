@@ -11,9 +11,10 @@ import click
 import msgspec
 
 from diglot.api.dialect import Dialect
+from diglot.app import from_environment
 from diglot.cli.examples import contacts as examples_contacts
 from diglot.cli.examples.segments import SEGMENTS
-from diglot.cli.options import is_embedded, opened
+from diglot.cli.options import warn_of_risk
 from diglot.clock import system_clock
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Conflict, Misconfigured, Unauthenticated
@@ -24,7 +25,9 @@ from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.settings import Settings, load
-from diglot.storage.sql.engine import Engine, sqlite_path
+from diglot.storage.connect import is_embedded, opened
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.sqlite_file import sqlite_path
 
 _WORKSPACE: Final = "Demo"
 _NEWEST: Final = Window(0, 1)
@@ -55,6 +58,7 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
 
 
 def _serve(settings: Settings) -> None:
+    warn_of_risk(settings.database)
     process.free_address(settings.host, settings.port)
     demonstration = asyncio.run(_make(settings.database))
 
@@ -62,7 +66,7 @@ def _serve(settings: Settings) -> None:
         click.echo(demonstration.introduction(url, settings))
         process.announce(settings, url)
 
-    process.serve(settings, announce)
+    process.serve(settings, announce, from_environment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from diglot.cli.options import database_options, existing, located, opened
+from diglot.cli.options import database_options, located
 from diglot.clock import system_clock
 from diglot.conditions import dates
 from diglot.conditions.dates import Written
@@ -15,6 +15,7 @@ from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.errors import Invalid
 from diglot.model.workspaces import Key, Workspace
 from diglot.service.access.keys import Keys, KeyShape
+from diglot.storage.connect import existing, opened
 
 _FROM_INPUT = "-"
 

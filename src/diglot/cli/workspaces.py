@@ -5,9 +5,10 @@ import sys
 
 import click
 
-from diglot.cli.options import database_options, existing, located
+from diglot.cli.options import database_options, located
 from diglot.model.workspaces import Workspace
 from diglot.service.access.workspaces import Workspaces
+from diglot.storage.connect import existing
 
 
 @click.group()

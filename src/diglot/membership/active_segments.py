@@ -11,7 +11,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import and_, bindparam, select
 
 from diglot.conditions import tree
 from diglot.conditions.contact_view import Attribute, Subject
@@ -23,9 +22,8 @@ from diglot.model.contact_views import PLAIN, subject_of
 from diglot.model.contacts import Contact
 from diglot.model.segments import SegmentType
 from diglot.model.webhooks import Group
-from diglot.storage.schema import lists, segments, workspaces
+from diglot.storage.membership import segment_state
 from diglot.storage.sql.engine import Transaction
-from diglot.storage.sql.statement import Statement
 
 # Sets of changed fields whose segments are remembered for a workspace.
 MOST_AFFECTED: Final = 256
@@ -35,22 +33,6 @@ _REMEMBERED: Final = "live segments"
 LISTS: Final = "lists"
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-
-_c, _w = segments.c, workspaces.c
-_EVERY = Statement(
-    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id)
-    .join(lists, and_(lists.c.workspace == _c.workspace, lists.c.list == _c.list), isouter=True)
-    .where(_c.workspace == bindparam("workspace"))
-    .order_by(_c.segment)
-)
-# With the version that they are of: who asks may know an older one, of before its own transaction wrote some.
-_NEXTS = Statement(
-    select(_w.clock_version, _c.segment, _c.next_change_at)
-    .join_from(
-        workspaces, segments, and_(_c.workspace == _w.workspace, _c.next_change_at < NEVER), isouter=True
-    )
-    .where(_w.workspace == bindparam("workspace"))
-)
 
 
 @dataclass(slots=True)
@@ -198,7 +180,7 @@ async def _load(
     statics: set[int] = set()
     groups: dict[int, Group] = {}
     behind: dict[int, Group] = {}
-    rows = await transaction.rows(_EVERY, {"workspace": workspace})
+    rows = await segment_state.load_all(transaction, workspace)
     for number, id_, name, kind, stored, members, list_, list_id in rows:
         if list_ is None:
             groups[number] = Group(id_, name)
@@ -232,7 +214,7 @@ def _decode_node(number: int, stored: str, earlier: Live | None) -> tree.Node:
 async def nexts(transaction: Transaction, workspace: int, live: Live, clock_version: int) -> Nexts:
     """Return when the live segments can change by time alone, at a version of the clock or as it is now."""
     if live.nexts.version != clock_version:
-        rows = await transaction.rows(_NEXTS, {"workspace": workspace})
+        rows = await segment_state.load_next_changes(transaction, workspace)
         by_segment = {number: at for _, number, at in rows if number is not None}
         highest = {
             edge: max(by_segment.get(number, NEVER) for number in numbers)

@@ -12,8 +12,10 @@ from typing import Final
 
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import edges_of
-from diglot.membership import read
+from diglot.membership import read, store
 from diglot.membership.read import Relation
+from diglot.model.segments import Count
+from diglot.storage.membership import segment_state
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.workspaces import State
 
@@ -72,3 +74,20 @@ def _key(relation: Relation, state: State) -> _Key | None:
     # Of a condition with thousands of values no copy is kept for each state that it is counted in.
     asked = sha256(f"{members}{tree.encode(node)}".encode()).digest()
     return relation.workspace, state.version, relation.zone.key, asked
+
+
+async def saved_count(transaction: Transaction, workspace: int, id_: str, now: int) -> Count | None:
+    """Return how many members a segment has, by one read of two rows.
+
+    None where that takes more: another id, a segment that waits to be evaluated, changes of the log that
+    this process has not read, or time that may have changed who its members are.
+    """
+    row = await segment_state.load_count(transaction, workspace, id_)
+    if row is None:
+        return None
+    number, stored, next_change_at, revision, evaluated_at, folded, next_entry = row
+    at = max(now, evaluated_at)
+    if stored is None or next_change_at <= at or now < evaluated_at - store.CLOCKS_AGREE:
+        return None
+    changes = store.known(transaction, workspace, folded, next_entry - 1)
+    return None if changes is None else Count(changes.count(number, stored), at, revision)

@@ -14,13 +14,14 @@ from diglot.conditions import tree
 from diglot.conditions.relative_dates import edges_of
 from diglot.membership import passage_of_time, store
 from diglot.membership.active_segments import live
-from diglot.membership.log_delta import Overlay, Row
+from diglot.membership.log_delta import Overlay
 from diglot.model.contacts import Contact
 from diglot.model.pages import Sort, Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.contacts import queries, scans
 from diglot.storage.contacts.rows import contact_of
 from diglot.storage.membership import chunks
+from diglot.storage.membership.log import Row
 from diglot.storage.predicates.sql_compiler import compile_condition
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
-from sqlalchemy import BigInteger, Column, case, func, select
 
 from diglot.membership.active_segments import Live
-from diglot.membership.log_delta import Net, Overlay, chunks_of
+from diglot.membership.log_delta import Overlay
 from diglot.membership.remembered import remember
 from diglot.model.membership_changes import Moment
 from diglot.model.pages import Window
 from diglot.storage import workspaces
-from diglot.storage.membership import chunks, log, log_sums
+from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import Change
-from diglot.storage.membership.chunks import chunk_of
-from diglot.storage.schema import segments
-from diglot.storage.schema import workspaces as workspace_rows
-from diglot.storage.sql import bulk
+from diglot.storage.membership.chunks import chunk_of, chunks_of
+from diglot.storage.membership.log_sums import Net
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.workspaces import Locked, State
 
@@ -40,36 +37,6 @@ _FOLDED_AT_ONCE: Final = 64
 MOST_NETS: Final = 100_000
 _UNSURE: Final = "overlays of writers"
 _OVERLAYS: Final = "overlays"
-
-_c, _w = segments.c, workspace_rows.c
-_KEYS = ("workspace", "segment")
-_LOGGED = select(_w.next_entry - 1).where(_w.workspace == _c.workspace).scalar_subquery()
-
-
-def _setting(name: str, make: bulk.Setting, **more: bulk.Setting) -> bulk.Bulk:
-    return bulk.updating(segments, _KEYS, Column("value", BigInteger), {name: make, **more})
-
-
-# What is stored for the first time has a history from then on.
-_SET_MEMBERS = _setting(
-    "members",
-    lambda sent: sent["value"],
-    since_entry=lambda sent: func.coalesce(_c.since_entry, _LOGGED),
-)
-_POSTPONE = _setting("members", lambda sent: sent["value"])
-_ADD_MEMBERS = _setting("members", lambda sent: _c.members + sent["value"])
-_SET_NEXT = _setting("next_change_at", lambda sent: sent["value"])
-_LOWER_NEXT = _setting(
-    "next_change_at",
-    lambda sent: case((_c.next_change_at > sent["value"], sent["value"]), else_=_c.next_change_at),
-)
-
-
-async def _set(
-    transaction: Transaction, statement: bulk.Bulk, workspace: int, values: Mapping[int, int | None]
-) -> None:
-    rows = [{"workspace": workspace, "segment": number, "value": one} for number, one in values.items()]
-    await statement.run(transaction, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +80,7 @@ async def store(
 
 async def postpone(transaction: Transaction, workspace: int, segment: int) -> None:
     """Have the membership of a segment evaluated when it is read, until it is evaluated and stored again."""
-    await _set(transaction, _POSTPONE, workspace, {segment: None})
+    await segment_state.clear_members(transaction, workspace, segment)
 
 
 async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and what is known
@@ -127,19 +94,19 @@ async def rewrite(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and wha
 
 async def set_members(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:
     """Note how many members the chunks of each of some segments hold, once all that is logged."""
-    await _set(transaction, _SET_MEMBERS, workspace, members)
+    await segment_state.set_members(transaction, workspace, members)
 
 
 async def set_next(transaction: Transaction, workspace: int, nexts: Mapping[int, int]) -> None:
     """Note before which instant time does not change each of some segments."""
     if nexts:
-        await _set(transaction, _SET_NEXT, workspace, nexts)
+        await segment_state.set_next_changes(transaction, workspace, nexts)
         await workspaces.set_clock_version(transaction, workspace, _token())
 
 
 async def lower_next(transaction: Transaction, workspace: int, segments_: Mapping[int, int]) -> None:
     """Note that time changes some segments at an instant, where it does not do so earlier."""
-    await _set(transaction, _LOWER_NEXT, workspace, segments_)
+    await segment_state.lower_next_changes(transaction, workspace, segments_)
     await workspaces.set_clock_version(transaction, workspace, _token())
     await workspaces.lower_next_change(transaction, workspace, min(segments_.values()))
 
@@ -196,7 +163,7 @@ async def _fold_some(
         ],
     )
     more = {number: changes.count(number, 0) for number, _ in nets}
-    await _set(transaction, _ADD_MEMBERS, workspace, more)
+    await segment_state.add_members(transaction, workspace, more)
 
 
 async def members_among(

@@ -13,7 +13,6 @@ from pyroaring import BitMap
 
 from diglot.membership import store
 from diglot.membership.active_segments import Live
-from diglot.membership.log_delta import CHUNK_BITS, Net
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Moment
 from diglot.storage import workspaces
@@ -21,7 +20,8 @@ from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import chunks, log, log_sums
 from diglot.storage.membership.changes import Change
-from diglot.storage.membership.chunks import chunk_of
+from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
+from diglot.storage.membership.log_sums import Net
 from diglot.storage.sql.engine import Transaction
 
 _SLICE: Final = 1_000

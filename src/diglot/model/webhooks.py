@@ -155,3 +155,11 @@ class Attempt:
     def silent(self) -> bool:
         """Whether the receiver gave no answer at all."""
         return self.status is None and not self.ours
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request to a receiver: headers beside the media type, and a body."""
+
+    headers: dict[str, str]
+    body: bytes

@@ -18,8 +18,7 @@ from typing import Final, Self
 import httpx
 
 from diglot import __version__
-from diglot.api.webhook_message import Message
-from diglot.model.webhooks import Attempt
+from diglot.model.webhooks import Attempt, Message
 from diglot.webhooks.allowed_targets import Address, Targets, is_public
 
 SECONDS: Final = 10.0

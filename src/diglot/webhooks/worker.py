@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from diglot.api.webhook_message import Message
-from diglot.model.webhooks import Attempt, Delivery, Waiting, Webhook
+from diglot.model.webhooks import Attempt, Delivery, Message, Waiting, Webhook
 from diglot.webhooks.deliveries import Batch, Deliveries
 from diglot.webhooks.sender import Connection, Sender
 

@@ -33,10 +33,11 @@ from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.storage import workspaces
 from diglot.storage.audience import tags
+from diglot.storage.connect import connect
 from diglot.storage.contacts.rows import row_of
 from diglot.storage.schema import contacts, migrate
 from diglot.storage.schema import tags as tag_rows
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
 
 BATCH = 5_000

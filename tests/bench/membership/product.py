@@ -5,7 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
-from diglot.membership import evaluate, read, saved_counts
+from diglot.membership import count as membership_count
+from diglot.membership import evaluate, read
 from diglot.membership.read import Relation
 from diglot.membership.writer import tick
 from diglot.model.workspaces import Caller
@@ -20,7 +21,7 @@ UTC = ZoneInfo("UTC")
 
 async def stored_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int:
     """Return the count of a saved segment as a read makes it, below the services."""
-    saved = await saved_counts.saved_count(transaction, workspace, id_, now)
+    saved = await membership_count.saved_count(transaction, workspace, id_, now)
     if saved is not None:
         return saved.number
     found = await segments.by_id_with_state(transaction, workspace, id_)

@@ -16,7 +16,8 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
-from diglot.storage.sql.engine import Engine, Inside, Transaction, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Engine, Inside, Transaction
 
 
 @dataclass

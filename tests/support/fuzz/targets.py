@@ -19,7 +19,8 @@ from diglot.model.sessions import Session
 from diglot.model.workspaces import Workspace
 from diglot.service.access.keys import Keys
 from diglot.storage.access import sessions
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.connect import connect
+from diglot.storage.sql.engine import Transaction
 from support.database_watch import Watch, watching
 from support.engines import Database
 from support.fuzz.drafts import Known

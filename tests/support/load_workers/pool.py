@@ -10,7 +10,7 @@ import httpx
 
 from diglot.clock import system_clock
 from diglot.service.access.workspaces import get_or_create
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import connect
 from support.load_workers.readings import Reading, members, paged_members, read
 from support.load_workers.worker import Actor, Way
 from support.membership.membership_checks import compare, replayed

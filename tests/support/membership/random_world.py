@@ -26,8 +26,9 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.storage import workspaces
 from diglot.storage.background import due_work
 from diglot.storage.background.due_work import Place
+from diglot.storage.connect import connect
 from diglot.storage.membership import log_expiry
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 from support import canonical
 from support import random_conditions as drawn
 from support.membership.history_checks import Historian, Memory

@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 
 from diglot.service.access.workspaces import Workspaces
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import connect
 from support.servers.in_process import Server
 
 Headers = Mapping[str, str]

@@ -13,7 +13,7 @@ from diglot.app import create_app
 from diglot.dialects.registry import dialect_named
 from diglot.service.access.keys import Keys
 from diglot.settings import Settings
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import connect
 
 
 @dataclass

@@ -17,7 +17,7 @@ import httpx
 
 from diglot.dialects.registry import dialect_named
 from diglot.service.access.keys import Keys
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import connect
 
 SECONDS: Final = 60
 _UNDER_WAY: Final = """

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from diglot.api.event_input import _URL
-from diglot.api.openapi import patterns
+from diglot.api import patterns
+from diglot.api.input.events import _URL
 from diglot.conditions import dates
 from diglot.service.contacts.contact_input import _EMAIL
 from diglot.webhooks.allowed_targets import read_targets, url_fault

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.storage.predicates import token_documents
+from diglot.storage.sql import backend
 
 UTC = ZoneInfo("UTC")
 MARKS = "\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"
@@ -36,7 +37,7 @@ def test_escaped_text_has_no_marks() -> None:
     """No value can forge a token."""
     forged = {
         token_documents.OPEN,
-        token_documents.CLOSE,
+        backend.CLOSE,
         token_documents.SCALAR,
         token_documents.ELEMENT,
         token_documents.SET,

@@ -18,9 +18,9 @@ from diglot.conditions import tree
 from diglot.conditions.contact_view import Subject
 from diglot.conditions.explain import Bounds, Verdict, bounds_of, judge
 from diglot.conditions.operands import DAY_OPS
-from diglot.dialects.misar.segments import show as misar
+from diglot.dialects.misar.contacts import show as misar_show
 from diglot.dialects.misar.words import WORDS as MISAR
-from diglot.dialects.topmail.segments import show as topmail
+from diglot.dialects.topmail.contacts import show as topmail_show
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.model.contact_views import subject_of
 from diglot.model.contacts import Contact
@@ -142,7 +142,7 @@ def instant_of(name: str, field: str, zone: str) -> int | None:
     return None if attribute is None else attribute.instant
 
 
-SHOWN = [(MISAR, misar.contact, "custom_fields"), (TOPMAIL, topmail.contact, "attributes")]
+SHOWN = [(MISAR, misar_show.contact, "custom_fields"), (TOPMAIL, topmail_show.contact, "attributes")]
 
 
 @pytest.mark.parametrize(("words", "show", "attributes"), SHOWN, ids=["misar", "topmail"])

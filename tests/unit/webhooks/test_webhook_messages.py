@@ -10,13 +10,12 @@ import msgspec
 import pytest
 from misarmail import verify_webhook_signature  # type: ignore[import-untyped]
 
-from diglot.api.webhook_message import Message
 from diglot.dialects.misar.webhooks import messages as misar
 from diglot.dialects.topmail.webhooks import messages as topmail
 from diglot.model.contacts import Change, Contact
 from diglot.model.ids import prefixed
 from diglot.model.membership_changes import Cause
-from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
+from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Message, Move, Subject, Webhook
 from diglot.service.contacts.contact_changes import new_contact
 
 AT = 1_772_366_400_123_000

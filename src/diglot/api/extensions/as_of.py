@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api import query_string
-from diglot.api.dialect import Call
-from diglot.api.openapi.patterns import MOMENT_OR_ENTRY
-from diglot.api.query_string import MOST_OFFSET
+from diglot.api.call import Call
+from diglot.api.input import query_string
+from diglot.api.input.query_string import MOST_OFFSET
+from diglot.api.patterns import MOMENT_OR_ENTRY
+from diglot.api.responses import HEADER
 from diglot.conditions import dates
 from diglot.conditions.relative_dates import NEVER
 from diglot.errors import Invalid
@@ -19,7 +20,6 @@ from diglot.model.membership_changes import AsOf, AtEntry, AtInstant
 from diglot.model.pages import CountedPage, MemberPage, Page, PastPage
 from diglot.model.segments import Segment
 
-HEADER: Final = "Diglot-As-Of"
 _HEADER: Final = HEADER.lower().encode()
 AsOfQuery = Annotated[
     str,

@@ -9,8 +9,8 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.dialect import Call
-from diglot.api.query_string import MOST_OFFSET, integer
+from diglot.api.call import Call
+from diglot.api.input.query_string import MOST_OFFSET, integer
 from diglot.model.ids import read_id
 from diglot.model.membership_changes import Feed
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from diglot.api import query_string, rules
-from diglot.api.dialect import Call
+from diglot.api import rules
+from diglot.api.call import Call
+from diglot.api.input import query_string
 from diglot.api.responses import encode
 from diglot.conditions import tree
 from diglot.conditions.explain import Bounds, Verdict, bounds_of

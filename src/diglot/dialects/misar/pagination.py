@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from diglot.api.extensions.as_of import of_now, of_past
-from diglot.api.query_string import MOST_OFFSET, integer
-from diglot.dialects.misar import wire
-from diglot.dialects.misar.segments import show
+from diglot.api.input.query_string import MOST_OFFSET, integer
+from diglot.dialects.misar import formatting, wire
 from diglot.errors import Fault, Invalid
 from diglot.model.pages import MemberPage, Page, PastPage, Sort, Window
 
@@ -53,7 +52,7 @@ class Paging:
 
 def _known(found: MemberPage[Any] | PastPage[Any]) -> tuple[Any, ...]:
     """Return when the total is true and of which revision, or of which change of the past."""
-    return (*of_now(found, show.time), *of_past(found))
+    return (*of_now(found, formatting.time), *of_past(found))
 
 
 def read(query: Mapping[str, str], *, default: int = 20, most: int = 100) -> Paging:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from diglot.api import request_body
+from diglot.api.input import request_body
 from diglot.conditions.operands import expected
 from diglot.errors import Fault, Invalid
 from diglot.model.ids import read_id

@@ -1,11 +1,10 @@
 """Topmail, assembled."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request
-
-from diglot.api.dialect import Dialect, Surface, bearer, header
+from diglot.api.dialect import Dialect, Surface
+from diglot.api.input.headers import bearer_or
 from diglot.api.openapi.condition_schemas import condition_schemas
 from diglot.api.openapi.explained_schemas import explained_schemas
 from diglot.dialects.topmail import rate_limits
@@ -39,12 +38,6 @@ KEYS: Final = KeyShape(
 )
 
 
-def _secret(request: Request[Any, Any, Any]) -> str | None:
-    """Return the bearer token, which wins over the older `X-API-Key`."""
-    token = bearer(request)
-    return header(request, b"x-api-key") if token is None else token
-
-
 def _may(scopes: frozenset[str], needed: str) -> bool:
     return needed in scopes
 
@@ -54,7 +47,8 @@ TOPMAIL: Final = Dialect(
     title="Topmail",
     keys=KEYS,
     surfaces=(Surface("/api/v1", ENDPOINTS, render_error, ErrorBody),),
-    secret=_secret,
+    # The bearer token wins over the older `X-API-Key`.
+    secret=bearer_or(b"x-api-key"),
     may=_may,
     rate=rate_limits.rate,
     rate_headers=rate_limits.headers,

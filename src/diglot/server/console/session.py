@@ -11,11 +11,11 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
-from diglot.api import request_body
 from diglot.api.authentication import COOKIE, cookie, refuse_other_sites, require_proof
-from diglot.api.body_reader import Missing, Reader
-from diglot.api.dialect import SERVICES
+from diglot.api.call import SERVICES
 from diglot.api.formatting import in_seconds
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.api.responses import Encoded, Headers, encode
 from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session

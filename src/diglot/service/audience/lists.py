@@ -18,9 +18,10 @@ from diglot.model.pages import CountedPage, Page, Window
 from diglot.model.segments import Condition, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service.audience import segment_writes
-from diglot.service.audience.segment_writes import Keep, NewSegment, SegmentChange, Writing
+from diglot.service.audience.segment_writes import Keep, NewSegment, SegmentChange
 from diglot.service.contacts import list_members
 from diglot.service.contacts.contacts_by_id import named_contacts
+from diglot.service.unit_of_work import Writing
 from diglot.storage import workspaces
 from diglot.storage.audience import lists, segments
 from diglot.storage.contacts import queries

@@ -15,9 +15,9 @@ from diglot.model.lists import ContactList
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.webhooks import Group
+from diglot.service.unit_of_work import Writing
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import Locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,6 @@ class SegmentChange:
     name: str | Keep = KEEP
     description: str | Keep | None = KEEP
     condition: Condition | Keep = KEEP
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """A unit that writes: its transaction, the locked workspace, and when it is."""
-
-    transaction: Transaction
-    workspace: int
-    locked: Locked
-    now: int
 
 
 async def make(writing: Writing, new: NewSegment, list_: ContactList | None = None) -> Segment:

@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.errors import Conflict, NotFound
-from diglot.membership import evaluate, follow, read, saved_counts
+from diglot.membership import count as membership_count
+from diglot.membership import evaluate, follow, read
 from diglot.membership.count import Counts
 from diglot.membership.next_change import is_timely, timely
 from diglot.membership.read import Relation
@@ -17,7 +18,8 @@ from diglot.model.pages import MemberPage, Page, Sort, Window
 from diglot.model.segments import Condition, Count, CountedSegment, MemberChange, Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service.audience import segment_writes
-from diglot.service.audience.segment_writes import KEEP, Keep, NewSegment, SegmentChange, Writing
+from diglot.service.audience.segment_writes import KEEP, Keep, NewSegment, SegmentChange
+from diglot.service.unit_of_work import Writing
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Engine, Transaction
@@ -85,7 +87,7 @@ class Segments:
         """Return how many contacts are members; raise `NotFound`."""
         if id_ is not None:
             found = await self.engine.glance(
-                lambda tx: saved_counts.saved_count(tx, caller.workspace, id_, self.clock())
+                lambda tx: membership_count.saved_count(tx, caller.workspace, id_, self.clock())
             )
             if found is not None:
                 return found

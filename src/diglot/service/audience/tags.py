@@ -14,13 +14,14 @@ from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
 from diglot.model.tags import DEFAULT_COLOR, Tag
 from diglot.model.workspaces import Caller
-from diglot.service.audience.segment_writes import KEEP, Keep, Writing
+from diglot.service.audience.segment_writes import KEEP, Keep
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contact_input import MOST_TAGS
 from diglot.service.contacts.contact_writes import Changed
 from diglot.service.contacts.contacts_by_id import named_contacts
 from diglot.service.contacts.tag_counts import by_exact
+from diglot.service.unit_of_work import Writing
 from diglot.storage import workspaces
 from diglot.storage.audience import tags
 from diglot.storage.contacts import queries

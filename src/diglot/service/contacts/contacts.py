@@ -14,9 +14,9 @@ from diglot.model.contacts import Change, Contact, Imported, ListName
 from diglot.model.ids import read_id
 from diglot.model.pages import CountedPage, Sort, Window
 from diglot.model.workspaces import Caller
-from diglot.service.audience.segment_writes import Writing
 from diglot.service.contacts import contact_writes, list_members
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
+from diglot.service.unit_of_work import Writing
 from diglot.storage import workspaces
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries

@@ -12,7 +12,7 @@ from diglot.membership.writer import current
 from diglot.model.contacts import Contact
 from diglot.model.lists import ContactList
 from diglot.model.webhooks import Event, Group, Occurrence, Subject
-from diglot.service.audience.segment_writes import Writing
+from diglot.service.unit_of_work import Writing
 from diglot.storage.audience import lists
 from diglot.webhooks import outbox
 

@@ -1,18 +1,36 @@
 """Rows of chunks: the stored members of segments, as bitmaps of at most 65,536 dense keys each."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pyroaring import BitMap
 from sqlalchemy import BigInteger, bindparam, delete, select
 from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.membership.log_delta import CHUNK_BITS, chunks_of, within
 from diglot.storage.schema import segment_chunks
 from diglot.storage.sql import bulk
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+
+CHUNK_BITS: Final = 16
+
+
+def within(chunk: int) -> BitMap:
+    """Return every key of a chunk."""
+    return BitMap(range(chunk << CHUNK_BITS, (chunk + 1) << CHUNK_BITS))
+
+
+def chunks_of(keys: BitMap) -> list[int]:
+    """Return the chunks in which a bitmap has keys."""
+    found: list[int] = []
+    begin = 0
+    while (rank := keys.range_cardinality(0, begin)) < len(keys):
+        chunk = keys[rank] >> CHUNK_BITS
+        found.append(chunk)
+        begin = (chunk + 1) << CHUNK_BITS
+    return found
+
 
 _c = segment_chunks.c
 _HERE = _c.workspace == bindparam("workspace")

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, func, insert, select
 
-from diglot.membership.log_delta import Mark, Row
 from diglot.model.membership_changes import Cause, Moment
 from diglot.storage import workspaces
 from diglot.storage.membership import changes
@@ -19,6 +18,20 @@ from diglot.storage.schema import membership_log
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.workspaces import Locked
+
+# What tells a row of the log from another with the same numbers: when it was written and what it says.
+Mark = tuple[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the log; of a whole one the chunks of the segment hold everything already."""
+
+    last: int
+    whole: bool
+    changes: Sequence[Change]
+    mark: Mark | None = None
+
 
 _l = membership_log.c
 _HERE = _l.workspace == bindparam("workspace")

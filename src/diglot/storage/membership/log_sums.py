@@ -1,16 +1,64 @@
 """Rows of the history of memberships: what the log says of one segment between two foldings, in sum."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
 from sqlalchemy import bindparam, select
 
-from diglot.membership.log_delta import Net
+from diglot.storage.membership.changes import Change, Keys
 from diglot.storage.schema import segment_history
 from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+
+# Toggling keys one by one is faster than algebra on bitmaps for so many.
+_FEW: Final = 8
+
+
+@dataclass(slots=True)
+class Net:
+    """The net change of one segment: who came, who went, and who did both since `first`."""
+
+    first: int
+    entered: BitMap
+    left: BitMap
+    passed: BitMap
+
+    @classmethod
+    def since(cls, first: int) -> "Net":
+        """Return no change yet."""
+        return cls(first, BitMap(), BitMap(), BitMap())
+
+    def copy(self) -> "Net":
+        """Return an equal one to go on with."""
+        return Net(self.first, BitMap(self.entered), BitMap(self.left), BitMap(self.passed))
+
+    def names(self, pk: int) -> bool:
+        """Tell whether a contact came or went."""
+        return pk in self.entered or pk in self.left or pk in self.passed
+
+    def add(self, change: Change) -> None:
+        """Note who left and who entered: a transition takes back the opposite one where that is noted."""
+        self._move(change.left, self.entered, self.left)
+        self._move(change.entered, self.left, self.entered)
+
+    def _move(self, keys: Keys, undone: BitMap, done: BitMap) -> None:
+        if len(keys) < _FEW:
+            for pk in keys:
+                if pk in undone:
+                    undone.discard(pk)
+                    self.passed.add(pk)
+                else:
+                    done.add(pk)
+            return
+        moved = keys if isinstance(keys, BitMap) else BitMap(keys)
+        back = undone & moved
+        undone -= back
+        self.passed |= back
+        done |= moved - back
+
 
 # So many rows are in memory together.
 _PART: Final = 50

@@ -10,9 +10,9 @@ from diglot.conditions.fields import attribute_key
 from diglot.conditions.tree import Op
 from diglot.storage.predicates import token_documents
 from diglot.storage.predicates.binder import NOBODY, STRING, Binder, compare, days, scalars
-from diglot.storage.predicates.token_documents import BIG, CLOSE, ELEMENT, OPEN, PLAIN, SCALAR, SET, escape
+from diglot.storage.predicates.token_documents import BIG, ELEMENT, OPEN, PLAIN, SCALAR, SET, escape
 from diglot.storage.schema import contacts
-from diglot.storage.sql.backend import ONE, Expression
+from diglot.storage.sql.backend import CLOSE, ONE, Expression
 
 _PLAIN_LENGTH: Final = 17
 _BIG_LENGTH: Final = 33

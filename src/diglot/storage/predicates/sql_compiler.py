@@ -29,9 +29,9 @@ from diglot.storage.predicates.binder import (
     scalars,
     texts,
 )
-from diglot.storage.predicates.token_documents import CLOSE, OPEN, escape
+from diglot.storage.predicates.token_documents import OPEN, escape
 from diglot.storage.schema import contacts, list_members, lists
-from diglot.storage.sql.backend import ONE, Backend, Expression
+from diglot.storage.sql.backend import CLOSE, ONE, Backend, Expression
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
+from diglot.storage.sql.backend import CLOSE
 
 OPEN: Final = "\x1f"
-CLOSE: Final = "\x1e"
 SCALAR: Final = "\x1d"
 ELEMENT: Final = "\x1c"
 SET: Final = "\x1b"

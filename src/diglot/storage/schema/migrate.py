@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from diglot.errors import Misconfigured
 from diglot.storage.schema.revisions import LATEST, is_behind
-from diglot.storage.sql.engine import is_postgresql, sqlite_path
+from diglot.storage.sql.engine import is_postgresql
 from diglot.storage.sql.postgresql import CONNECT_SECONDS
-from diglot.storage.sql.sqlite import BUSY_SECONDS, prepare
+from diglot.storage.sql.sqlite_file import BUSY_SECONDS, prepare, sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 
 # Any number that no other program is likely to lock: two servers must not migrate at once.

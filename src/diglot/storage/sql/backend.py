@@ -38,7 +38,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
-from diglot.storage.predicates.token_documents import CLOSE
+CLOSE: Final = "\x1e"
+
 
 Expression = ColumnElement[Any]
 _decode_keys = msgspec.json.Decoder(list[int]).decode

@@ -5,12 +5,9 @@ asyncpg. On SQLite its awaits never suspend: the whole unit runs in one hop on t
 connection. The repositories above are the same for both.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import Backend, Sql
 
 T = TypeVar("T")
@@ -142,27 +139,6 @@ class Inside:
         return await self._transaction.run_off_loop(function)
 
 
-def connect(url: str) -> Engine:
-    """Return the engine for a database URL or a file name; raise `Misconfigured`."""
-    from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415
-    from diglot.storage.sql.sqlite import SQLite  # noqa: PLC0415
-
-    if is_postgresql(url):
-        return PostgreSQL(url)
-    return SQLite(sqlite_path(url))
-
-
 def is_postgresql(url: str) -> bool:
     """Tell whether a URL names a PostgreSQL database; anything else is a file."""
     return url.startswith(("postgresql://", "postgres://"))
-
-
-def sqlite_path(url: str) -> Path:
-    """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
-    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
-    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
-    if not path or path == ":memory:" or scheme:
-        raise Misconfigured(
-            f"database {url!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
-        )
-    return Path(path)

@@ -7,25 +7,23 @@ FULL is what keeps an acknowledged write through a power cut. Each unit runs in 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import aiosqlite
+from sqlalchemy import MetaData
 
 from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import SQLITE, Backend
 from diglot.storage.sql.engine import NO_VALUES, Busy, Executable, Row, Values, Work
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
+from diglot.storage.sql.sqlite_file import BUSY_SECONDS, prepare
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3
 
 T = TypeVar("T")
 READERS: Final = 2
-BUSY_SECONDS: Final = 30
-# 8 KiB pages hold a contact with its documents in one page; measured against 4 and 16.
-PAGE_SIZE: Final = 8192
 # A commit is shared by at most so many units, so that the first does not wait for a long queue.
 MOST_SHARED: Final = 256
 
@@ -132,7 +130,7 @@ class SQLite:
 
     glance_is_cheap = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ephemeral_tables: MetaData) -> None:
         self._path = path
         self._readers: asyncio.Queue[_Thread] = asyncio.Queue()
         self._threads: list[_Thread] = []
@@ -140,7 +138,7 @@ class SQLite:
         self._here: sqlite3.Connection | None = None
         self._glance: SQLiteTransaction | None = None
         self._memory: dict[str, Any] = {}
-        self._beside = EphemeralFile(path)
+        self._beside = EphemeralFile(path, ephemeral_tables)
         self._pending: deque[_Pending] = deque()
         self._drainer: asyncio.Task[None] | None = None
         self._listener: Callable[[], None] | None = None
@@ -266,30 +264,3 @@ def _write(units: Sequence[_Pending], memory: dict[str, Any], connection: sqlite
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def prepare(path: Path) -> None:
-    """Make the file ready before the first connection: the page size and the journal stay with it."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
-    try:
-        connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
-        connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
-
-
-def read_revision(path: Path) -> str | None:
-    """Return the revision of a file, or None where it has no tables; a missing file stays missing."""
-    # A connection that may write takes the files beside the database away when it closes.
-    where = f"{path.absolute().as_uri()}?mode=rw"
-    try:
-        if not path.exists():
-            return None
-        with closing(sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS)) as connection:
-            table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
-            if table.fetchone() is None:
-                return None
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except (OSError, sqlite3.Error) as error:
-        raise Misconfigured(f"database {str(path)!r} cannot be opened: {error}") from error
-    return None if found is None else str(found[0])

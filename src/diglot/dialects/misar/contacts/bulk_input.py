@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.api import contact_input, request_body
-from diglot.api.body_reader import Reader
+from diglot.api.input import contacts, request_body
+from diglot.api.input.body_reader import Reader
 from diglot.conditions.operands import expected
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS
 from diglot.errors import Fault, Invalid, TooLarge
@@ -77,5 +77,5 @@ def _update(members: request_body.Members, zone: ZoneInfo) -> Change:
         raise Invalid.at(("update",), str(expected("object", update)))
     if "email" in update:
         raise Invalid.at(("update", "email"), "An email belongs to one contact")
-    fields, attributes = contact_input.read(update, CONTAINERS, ("update",))
+    fields, attributes = contacts.read(update, CONTAINERS, ("update",))
     return read_change(fields, attributes, zone)

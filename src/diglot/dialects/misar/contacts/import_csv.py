@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diglot.api import request_body
-from diglot.api.contact_input import IMPORTED
+from diglot.api.input import request_body
+from diglot.api.input.contacts import IMPORTED
 from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts

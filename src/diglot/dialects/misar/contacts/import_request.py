@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.api import contact_input, request_body
+from diglot.api.input import contacts as input_contacts
+from diglot.api.input import request_body
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.conditions.fields import stricter
 from diglot.conditions.operands import Unfit, expected
@@ -107,7 +108,7 @@ def _row(path: Path, contact: Any, opt_outs: OptOuts) -> Row:
     if not isinstance(contact, dict):
         return path, Invalid.at((), str(expected("object", contact)))
     try:
-        fields, attributes = contact_input.read(contact, CONTAINERS, imported=True)
+        fields, attributes = input_contacts.read(contact, CONTAINERS, imported=True)
     except Invalid as invalid:
         return path, invalid
     return path, Content(fields, attributes, _lowered(path, contact, opt_outs))
@@ -115,7 +116,7 @@ def _row(path: Path, contact: Any, opt_outs: OptOuts) -> Row:
 
 def _lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str | None:
     """Return the status that a contact in JSON is lowered to, by keys of its own or of its custom fields."""
-    unknown = {key: value for key, value in contact.items() if key not in contact_input.IMPORTED}
+    unknown = {key: value for key, value in contact.items() if key not in input_contacts.IMPORTED}
     lowered = opt_outs.read_object(unknown, path)
     for container in (*CONTAINERS, "attributes"):
         if isinstance(members := contact.get(container), dict):

@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from diglot.api import request_body
-from diglot.api.body_reader import Missing, Reader
-from diglot.api.dialect import Call
+from diglot.api.call import Call
 from diglot.api.extensions.as_of import read_as_of, tell
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.api.rules import Words
 from diglot.dialects.misar import pagination, wire
-from diglot.dialects.misar.segments import member_input, show
+from diglot.dialects.misar import words as misar_words
+from diglot.dialects.misar.segments import member_input
+from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.dialects.misar.words import WORDS
 from diglot.model.contacts import Contact
 from diglot.model.ids import prefixed, read_id
@@ -150,18 +152,18 @@ def given_condition(call: Call, members: request_body.Members, key: str, words: 
 
 
 def _condition(call: Call, reader: Reader, key: str = CRITERIA, words: Words = WORDS) -> Condition | Missing:
-    return reader.condition(key, show.NAME, words, call.caller, strict=call.services.strict)
+    return reader.condition(key, misar_words.NAME, words, call.caller, strict=call.services.strict)
 
 
-async def member_ids(call: Call) -> wire.MembersAnswer:
+async def member_ids(call: Call) -> segments_wire.MembersAnswer:
     """Show a page of the ids of the members of the segment of the path."""
     id_ = named(call)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         paging, as_of = pagination.read(call.query), read_as_of(call)
     segment, found = await _member_ids(call, paging.window, as_of)
-    return wire.MembersAnswer(
+    return segments_wire.MembersAnswer(
         success=True,
-        data=wire.MembersData(prefixed(segment.id), list(found.items)),
+        data=segments_wire.MembersData(prefixed(segment.id), list(found.items)),
         pagination=paging.shown_to_members(found),
     )
 

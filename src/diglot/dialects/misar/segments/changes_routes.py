@@ -2,42 +2,48 @@
 
 from typing import Final
 
-from diglot.api.dialect import Call
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
 from diglot.api.extensions import changes
 from diglot.api.operation import Operation
-from diglot.dialects.misar.segments import changes_wire, show
+from diglot.dialects.misar import formatting
+from diglot.dialects.misar.segments import changes_wire
 from diglot.model.ids import prefixed
 from diglot.model.membership_changes import Feed
 
 _TAG: Final = "segments"
 
 
-@Operation(
-    "listChanges",
-    "GET",
-    "/segments/changes",
-    _TAG,
-    "List who entered and left which segments, in order and without gaps (an extension)",
-    scope="read",
-    query=changes.ChangesQuery,
-    answer=changes_wire.ChangesAnswer,
-    extension=True,
-).handled_by
+@handles(
+    Operation(
+        "listChanges",
+        "GET",
+        "/segments/changes",
+        _TAG,
+        "List who entered and left which segments, in order and without gaps (an extension)",
+        scope="read",
+        query=changes.ChangesQuery,
+        answer=changes_wire.ChangesAnswer,
+        extension=True,
+    )
+)
 async def list_changes(call: Call) -> changes_wire.ChangesAnswer:
     return _shown(*await changes.of_workspace(call))
 
 
-@Operation(
-    "listSegmentChanges",
-    "GET",
-    "/segments/{segment_id:str}/changes",
-    _TAG,
-    "List who entered and left a segment, in order and without gaps (an extension)",
-    scope="read",
-    query=changes.ChangesQuery,
-    answer=changes_wire.ChangesAnswer,
-    extension=True,
-).handled_by
+@handles(
+    Operation(
+        "listSegmentChanges",
+        "GET",
+        "/segments/{segment_id:str}/changes",
+        _TAG,
+        "List who entered and left a segment, in order and without gaps (an extension)",
+        scope="read",
+        query=changes.ChangesQuery,
+        answer=changes_wire.ChangesAnswer,
+        extension=True,
+    )
+)
 async def list_segment_changes(call: Call) -> changes_wire.ChangesAnswer:
     return _shown(*await changes.of_segment(call))
 
@@ -46,7 +52,7 @@ def _shown(feed: Feed, pagination: changes.ChangesPagination) -> changes_wire.Ch
     shown = [
         changes_wire.MemberChange(
             sequence=one.number,
-            at=show.time(one.moment.at),
+            at=formatting.time(one.moment.at),
             cause=one.moment.cause,
             segment_id=prefixed(one.segment_id),
             contact_id=one.contact_id,

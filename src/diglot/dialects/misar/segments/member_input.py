@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from diglot.api import request_body
-from diglot.api.body_reader import Missing, Reader
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.conditions.operands import expected
 from diglot.model.ids import read_id
 from diglot.model.segments import MemberAction, MemberChange

@@ -4,9 +4,10 @@ from typing import Final
 
 import msgspec
 
-from diglot.api.dialect import Call
-from diglot.api.event_input import LONGEST_URL, EventReader, without_gaps
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
 from diglot.api.formatting import in_seconds
+from diglot.api.input.events import LONGEST_URL, EventReader, without_gaps
 from diglot.api.operation import Operation
 from diglot.dialects.misar.tracking import wire
 from diglot.dialects.misar.tracking.event_names import kind_of
@@ -21,17 +22,19 @@ LAST_TOUCH: Final = "last_touch"
 _encode = msgspec.json.Encoder().encode
 
 
-@Operation(
-    "trackEvent",
-    "POST",
-    "/track/event",
-    _TAG,
-    "Tell what a contact did; opens, clicks and sendings move its engagement fields",
-    scope="track:events",
-    body=wire.TrackEvent,
-    answer=wire.TrackEventAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "trackEvent",
+        "POST",
+        "/track/event",
+        _TAG,
+        "Tell what a contact did; opens, clicks and sendings move its engagement fields",
+        scope="track:events",
+        body=wire.TrackEvent,
+        answer=wire.TrackEventAnswer,
+        names=True,
+    )
+)
 async def track_event(call: Call) -> wire.TrackEventAnswer:
     reader = EventReader(await call.members(), call.caller)
     name, data = reader.spelled("event_name", "event"), reader.spelled("event_data", "properties")
@@ -54,17 +57,19 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
     return wire.TrackEventAnswer(success=True, event_id=told.event.id, tracked=True)
 
 
-@Operation(
-    "trackPurchase",
-    "POST",
-    "/track/purchase",
-    _TAG,
-    "Tell of a contact's order; it counts once, however often it is told",
-    scope="track:purchase",
-    body=wire.TrackPurchase,
-    answer=wire.TrackPurchaseAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "trackPurchase",
+        "POST",
+        "/track/purchase",
+        _TAG,
+        "Tell of a contact's order; it counts once, however often it is told",
+        scope="track:purchase",
+        body=wire.TrackPurchase,
+        answer=wire.TrackPurchaseAnswer,
+        names=True,
+    )
+)
 async def track_purchase(call: Call) -> wire.TrackPurchaseAnswer:
     email, new = _purchase(EventReader(await call.members(), call.caller))
     told = await call.services.events.record(call.caller, Who(None, email), new)

@@ -4,14 +4,14 @@ from typing import Final
 
 import msgspec
 
-from diglot.api import webhook_message
 from diglot.api.formatting import in_milliseconds
-from diglot.api.webhook_message import EventWords, Message
-from diglot.dialects.misar import wire
-from diglot.dialects.misar.segments import show
+from diglot.api.input.webhooks import EventWords
+from diglot.dialects.misar.contacts import show as contacts_show
+from diglot.dialects.misar.contacts import wire as contacts_wire
 from diglot.model.contacts import Contact
 from diglot.model.ids import prefixed
-from diglot.model.webhooks import Batch, Delivery, Event, Group, Move, Subject, Webhook
+from diglot.model.webhooks import Batch, Delivery, Event, Group, Message, Move, Subject, Webhook
+from diglot.webhooks import payload
 
 # What the vendor does not have.
 OURS: Final[EventWords] = {
@@ -70,7 +70,7 @@ class _Moved(msgspec.Struct):
     """A contact that entered or left a segment: which entry of the segment's changes that is, and why."""
 
     segment: _Segment
-    contact: wire.Contact
+    contact: contacts_wire.Contact
     sequence: int
     at: str | None
     cause: str
@@ -106,13 +106,13 @@ def event_type(event: Event) -> str:
 def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
     """Return what goes out, signed twice: with the time, as clients verify, and without, as the pages say."""
     id_, type_ = event_id(delivery), event_type(delivery.event)
-    data = _data(webhook, delivery, webhook_message.subject_of(delivery))
+    data = _data(webhook, delivery, payload.subject_of(delivery))
     body = _encode(_Envelope(id_, type_, in_milliseconds(delivery.created_at), data))
     timestamp = str(now // 1_000_000)
     headers = {
-        "X-Misar-Signature": webhook_message.signature(webhook.secret, timestamp.encode(), b".", body),
+        "X-Misar-Signature": payload.signature(webhook.secret, timestamp.encode(), b".", body),
         "X-Misar-Timestamp": timestamp,
-        "X-MisarMail-Signature": webhook_message.signature(webhook.secret, body),
+        "X-MisarMail-Signature": payload.signature(webhook.secret, body),
         "X-Misar-Event": type_,
         "X-Misar-Delivery": id_,
     }
@@ -130,7 +130,7 @@ def _data(webhook: Webhook, delivery: Delivery, subject: Subject) -> msgspec.Str
         return _Unsubscribed(None, contact.email, None, time, contact.id)
     if subject.move is not None:
         return _moved(subject.group, contact, subject.move)
-    return show.contact(contact)
+    return contacts_show.contact(contact)
 
 
 def _segment(group: Group | None) -> _Segment:
@@ -141,7 +141,7 @@ def _segment(group: Group | None) -> _Segment:
 def _moved(group: Group | None, contact: Contact, move: Move) -> _Moved:
     return _Moved(
         segment=_segment(group),
-        contact=show.contact(contact),
+        contact=contacts_show.contact(contact),
         sequence=move.sequence,
         at=in_milliseconds(move.at),
         cause=move.cause.value,

@@ -4,10 +4,11 @@ from typing import Final
 
 import msgspec
 
-from diglot.api import query_string
-from diglot.api.dialect import Call
-from diglot.api.event_input import EventReader, without_gaps
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
 from diglot.api.formatting import in_milliseconds, whole_if_integral
+from diglot.api.input import query_string
+from diglot.api.input.events import EventReader, without_gaps
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination
 from diglot.dialects.topmail.conversions import wire
@@ -24,16 +25,18 @@ _WINDOW: Final = 7 * 24 * 3_600 * 1_000_000
 _encode = msgspec.json.Encoder().encode
 
 
-@Operation(
-    "listConversions",
-    "GET",
-    "/conversions",
-    _TAG,
-    "List conversions, newest first",
-    scope="conversions:read",
-    query=wire.ConversionQuery,
-    answer=wire.ConversionListAnswer,
-).handled_by
+@handles(
+    Operation(
+        "listConversions",
+        "GET",
+        "/conversions",
+        _TAG,
+        "List conversions, newest first",
+        scope="conversions:read",
+        query=wire.ConversionQuery,
+        answer=wire.ConversionListAnswer,
+    )
+)
 async def list_conversions(call: Call) -> wire.ConversionListAnswer:
     query = call.query
     window = pagination.read(query)
@@ -52,18 +55,20 @@ def _contact_id(query: dict[str, str]) -> str | None:
     return None if written is None else read_id(written) or ""
 
 
-@Operation(
-    "createConversion",
-    "POST",
-    "/conversions",
-    _TAG,
-    "Tell of a conversion; an order counts once, however often it is told",
-    scope="conversions:write",
-    status=201,
-    body=wire.ConversionCreate,
-    answer=wire.ConversionAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "createConversion",
+        "POST",
+        "/conversions",
+        _TAG,
+        "Tell of a conversion; an order counts once, however often it is told",
+        scope="conversions:write",
+        status=201,
+        body=wire.ConversionCreate,
+        answer=wire.ConversionAnswer,
+        names=True,
+    )
+)
 async def create_conversion(call: Call) -> wire.ConversionAnswer:
     reader = EventReader(await call.members(), call.caller)
     who, type_ = _who(reader), reader.choice("type", TYPES)
@@ -122,18 +127,20 @@ def _time(instant: int) -> str:
     return shown
 
 
-@Operation(
-    "trackProductView",
-    "POST",
-    "/track/product-view",
-    _TAG,
-    "Tell that a contact looked at a product",
-    scope="conversions:write",
-    status=201,
-    body=wire.ProductViewCreate,
-    answer=wire.ProductViewAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "trackProductView",
+        "POST",
+        "/track/product-view",
+        _TAG,
+        "Tell that a contact looked at a product",
+        scope="conversions:write",
+        status=201,
+        body=wire.ProductViewCreate,
+        answer=wire.ProductViewAnswer,
+        names=True,
+    )
+)
 async def track_product_view(call: Call) -> wire.ProductViewAnswer:
     reader = EventReader(await call.members(), call.caller)
     who = _who(reader)

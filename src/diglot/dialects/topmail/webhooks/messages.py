@@ -5,13 +5,13 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from diglot.api import webhook_message
 from diglot.api.formatting import in_milliseconds, whole_if_integral
-from diglot.api.webhook_message import EventWords, Message
-from diglot.dialects.topmail import wire
-from diglot.dialects.topmail.segments import show
+from diglot.api.input.webhooks import EventWords
+from diglot.dialects.topmail.contacts import show as contacts_show
+from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.model.contacts import Contact
-from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
+from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Message, Move, Subject, Webhook
+from diglot.webhooks import payload
 
 # What the vendor does not have.
 OURS: Final[EventWords] = {
@@ -66,7 +66,7 @@ class _Moved(msgspec.Struct, kw_only=True):
 
     list: _Group | UnsetType = UNSET
     segment: _Group | UnsetType = UNSET
-    contact: wire.Contact
+    contact: contacts_wire.Contact
     sequence: int | UnsetType = UNSET
     at: str | UnsetType | None = UNSET
     cause: str | UnsetType = UNSET
@@ -106,10 +106,10 @@ def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
     """Return what goes out, signed as a whole; its id is an extension, to tell a repetition by."""
     del now
     word = _WORDS[delivery.event]
-    data = _data(delivery.event, webhook_message.subject_of(delivery))
+    data = _data(delivery.event, payload.subject_of(delivery))
     body = _encode(_Payload(word, data, in_milliseconds(delivery.created_at)))
     headers = {
-        "X-TopMail-Signature": webhook_message.signature(webhook.secret, body),
+        "X-TopMail-Signature": payload.signature(webhook.secret, body),
         "X-TopMail-Event": word,
         "X-TopMail-Delivery": delivery.id,
     }
@@ -125,7 +125,7 @@ def _data(event: Event, subject: Subject) -> msgspec.Struct:
     if subject.conversion is not None:
         return _converted(subject.conversion, contact)
     if group is None:
-        return show.contact(contact)
+        return contacts_show.contact(contact)
     return _moved(event, group, contact, subject.move)
 
 
@@ -136,7 +136,7 @@ def _list_or_segment(event: Event, group: Group) -> tuple[_Group | UnsetType, _G
 
 def _moved(event: Event, group: Group, contact: Contact, move: Move | None) -> _Moved:
     list_, segment = _list_or_segment(event, group)
-    moved = _Moved(list=list_, segment=segment, contact=show.contact(contact))
+    moved = _Moved(list=list_, segment=segment, contact=contacts_show.contact(contact))
     if move is not None:
         moved.sequence, moved.at = move.sequence, in_milliseconds(move.at)
         moved.cause = move.cause.value

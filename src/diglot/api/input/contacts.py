@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from diglot.api import request_body
+from diglot.api.input import request_body
 from diglot.conditions import tree
 from diglot.conditions.fields import SPELLINGS
 from diglot.conditions.operands import LONGEST_TEXT

@@ -4,9 +4,9 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from diglot.api import request_body
-from diglot.api.body_reader import Missing, Reader
-from diglot.api.openapi.patterns import URL
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
+from diglot.api.patterns import URL
 from diglot.conditions import dates, text
 from diglot.conditions.fields import NUMBER_LIMIT
 from diglot.conditions.operands import expected

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
-from diglot.api import request_body, rules
+from diglot.api import rules
+from diglot.api.input import request_body
 from diglot.conditions.check import MOST_FAULTS, check
 from diglot.conditions.operands import expected, text_fault
 from diglot.conditions.text import is_blank
