@@ -69,7 +69,7 @@ def test_wire_means_the_condition(pair: Pair) -> None:
     condition = read(pair.dialect, wire_text(pair.wire))
     assert isinstance(pair.condition, dict)
     assert tree.encode(condition.tree) == tree.encode(canonical.read(pair.condition, "UTC"))
-    assert tree.is_draft(condition.tree) or json.loads(condition.source.text) == pair.wire
+    assert tree.is_draft(condition.tree) or json.loads(condition.original.text) == pair.wire
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)

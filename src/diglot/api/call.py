@@ -32,7 +32,7 @@ class Call:
 
     def within(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call inside a transaction in progress, its body read already."""
-        return replace(self, services=self.services.within(transaction), held=body)
+        return replace(self, services=self.services.in_transaction(transaction), held=body)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Run what takes long on a thread of its own; a unit of work on SQLite has one already."""

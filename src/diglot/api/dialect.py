@@ -12,8 +12,8 @@ from diglot.api.endpoint import Endpoint
 from diglot.api.operation import Operation
 from diglot.api.responses import Answer, Headers
 from diglot.model.webhooks import Delivery, Message, Webhook
-from diglot.service.access.keys import KeyShape
-from diglot.service.access.rate_limits import Allowance, Rate
+from diglot.service.access.keys import KeyFormat
+from diglot.service.access.rate_limits import Rate, RateLimitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Dialect:
 
     name: str
     title: str
-    keys: KeyShape
+    keys: KeyFormat
     surfaces: Sequence[Surface]
     secret: Callable[[Request[Any, Any, Any]], str | None]
     may: Callable[[frozenset[str], str], bool]
     rate: Callable[[Operation], tuple[str, Rate]]
-    rate_headers: Callable[[Allowance], Headers]
+    rate_headers: Callable[[RateLimitState], Headers]
     rate_header_words: Mapping[str, Any]
     message: Callable[[Webhook, Delivery, int], Message]
     tags: Mapping[str, str]

@@ -57,9 +57,9 @@ async def _count(
     services: Services,
     caller: Caller,
 ) -> None:
-    allowance = await services.limits.take(caller.key, *dialect.rate(operation))
+    allowance = await services.rate_limits.consume(caller.key, *dialect.rate(operation))
     if allowance is not None:
         extra: list[tuple[bytes, bytes]] = request.scope[EXTRA_HEADERS]  # type: ignore[typeddict-item]
         extra.extend(dialect.rate_headers(allowance))
-        if allowance.refused:
+        if allowance.is_exceeded:
             raise TooMany(allowance.retry_after)

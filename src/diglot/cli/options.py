@@ -7,7 +7,7 @@ import click
 
 from diglot.settings import load
 from diglot.storage.connect import is_embedded
-from diglot.storage.sql.sqlite_file import sqlite_path
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import is_risk_beside_others, sqlite3
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,9 +41,9 @@ def warn_of_risk(url: str) -> None:
 
     It is no refusal because a command writes once, and a process that was killed leaves the same sign.
     """
-    if is_embedded(url) and is_risk_beside_others(sqlite_path(url)):
+    if is_embedded(url) and is_risk_beside_others(parse_sqlite_path(url)):
         click.echo(
-            f"diglot: warning: another process seems to have {str(sqlite_path(url))!r} open, and SQLite "
+            f"diglot: warning: another process seems to have {str(parse_sqlite_path(url))!r} open, and SQLite "
             f"{sqlite3.sqlite_version} can corrupt a file that two processes write: stop the server first",
             err=True,
         )

@@ -9,66 +9,68 @@ from typing import Final
 
 from pyroaring import BitMap
 
-from diglot.storage.membership.chunks import CHUNK_BITS, chunks_of, within
-from diglot.storage.membership.log import Mark, Row
-from diglot.storage.membership.log_sums import Net
+from diglot.storage.membership.chunks import CHUNK_BITS, chunks_of, keys_of_chunk
+from diglot.storage.membership.log import DeltaRow, RowFingerprint
+from diglot.storage.membership.log_sums import NetChange
 
-_NOBODY: Final = BitMap()
+_NO_KEYS: Final = BitMap()
 
 
 @dataclass(frozen=True, slots=True)
-class Overlay:
+class LogDelta:
     """The net changes of the entries after `folded` up to `logged`, by segment."""
 
-    folded: int
-    logged: int
-    nets: Mapping[int, Net] = field(default_factory=dict)
-    mark: Mark | None = None
+    compacted_to: int
+    last_entry: int
+    net_changes: Mapping[int, NetChange] = field(default_factory=dict)
+    fingerprint: RowFingerprint | None = None
 
-    def then(self, rows: Iterable[Row], logged: int) -> "Overlay":
+    def with_rows(self, rows: Iterable[DeltaRow], logged: int) -> "LogDelta":
         """Return the overlay with further rows of the log, in their order."""
-        nets = dict(self.nets)
+        nets = dict(self.net_changes)
         own: set[int] = set()
-        mark = self.mark
+        mark = self.fingerprint
         for row in rows:
-            mark = row.mark
+            mark = row.fingerprint
             for change in row.changes:
                 number = change.segment
-                if row.whole:
-                    nets[number] = Net.since(row.last + 1)
+                if row.rewrites_segment:
+                    nets[number] = NetChange.starting_at(row.last_entry + 1)
                     own.add(number)
                     continue
                 if number not in own:
                     own.add(number)
                     known = nets.get(number)
-                    nets[number] = Net.since(self.folded + 1) if known is None else known.copy()
+                    nets[number] = (
+                        NetChange.starting_at(self.compacted_to + 1) if known is None else known.copy()
+                    )
                 nets[number].add(change)
-        return Overlay(self.folded, logged, nets, mark)
+        return LogDelta(self.compacted_to, logged, nets, mark)
 
-    def change(self, segment: int) -> tuple[BitMap, BitMap]:
+    def entered_and_left(self, segment: int) -> tuple[BitMap, BitMap]:
         """Return who entered a segment and who left it."""
-        net = self.nets.get(segment)
-        return (_NOBODY, _NOBODY) if net is None else (net.entered, net.left)
+        net = self.net_changes.get(segment)
+        return (_NO_KEYS, _NO_KEYS) if net is None else (net.entered, net.left)
 
-    def count(self, segment: int, stored: int) -> int:
+    def count_members(self, segment: int, stored: int) -> int:
         """Return the number of members of a segment whose chunks hold so many."""
-        entered, left = self.change(segment)
+        entered, left = self.entered_and_left(segment)
         return stored + len(entered) - len(left)
 
-    def counts(self, segment: int, stored: Mapping[int, int]) -> dict[int, int]:
+    def count_by_chunk(self, segment: int, stored: Mapping[int, int]) -> dict[int, int]:
         """Return the number of members in each chunk, given those that are stored."""
         counts = dict(stored)
-        for change, sign in zip(self.change(segment), (1, -1), strict=True):
+        for change, sign in zip(self.entered_and_left(segment), (1, -1), strict=True):
             for chunk in chunks_of(change):
                 within = change.range_cardinality(chunk << CHUNK_BITS, (chunk + 1) << CHUNK_BITS)
                 counts[chunk] = counts.get(chunk, 0) + sign * within
         return counts
 
-    def apply(self, segment: int, members: BitMap, chunk: int) -> BitMap:
+    def apply_to_chunk(self, segment: int, members: BitMap, chunk: int) -> BitMap:
         """Return the members of a chunk, given those that are stored."""
-        entered, left = self.change(segment)
+        entered, left = self.entered_and_left(segment)
         if left:
             members = members - left
         if entered:
-            members = members | (entered & within(chunk))
+            members = members | (entered & keys_of_chunk(chunk))
         return members

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import Locked
+from diglot.storage.workspaces import LockedWorkspace
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class WriteUnit:
     """A unit that writes: its transaction, the locked workspace, and when it is."""
 
     transaction: Transaction
     workspace: int
-    locked: Locked
+    locked: LockedWorkspace
     now: int

@@ -4,19 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from diglot.errors import Misconfigured
-from diglot.storage.schema import fleeting, revisions
+from diglot.storage.schema import ephemeral_metadata as fleeting
+from diglot.storage.schema import revisions
 from diglot.storage.sql.engine import Engine, is_postgresql
 from diglot.storage.sql.sqlite import SQLite
-from diglot.storage.sql.sqlite_file import sqlite_path
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 
 
-def connect(url: str) -> Engine:
+def create_engine(url: str) -> Engine:
     """Return the engine for a database URL or a file name; raise `Misconfigured`."""
     if is_postgresql(url):
         from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
         return PostgreSQL(url)
-    return SQLite(sqlite_path(url), fleeting)
+    return SQLite(parse_sqlite_path(url), fleeting)
 
 
 def is_embedded(url: str) -> bool:
@@ -29,16 +30,16 @@ async def make_ready(url: str) -> None:
     if not is_embedded(url):
         await revisions.require_latest(url)
     elif revisions.is_behind(await revisions.read_revision(url)):
-        from diglot.storage.schema.migrate import upgrade  # noqa: PLC0415 - alembic costs a start 0.2 s
+        from diglot.storage.schema.migrate import upgrade_schema  # noqa: PLC0415 - alembic costs a start 0.2 s
 
-        await upgrade(url)
+        await upgrade_schema(url)
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a database that is ready; a missing file is made."""
     await make_ready(url)
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     try:
         yield engine
@@ -49,8 +50,10 @@ async def opened(url: str) -> AsyncIterator[Engine]:
 @asynccontextmanager
 async def existing(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a database that is there: a mistyped file name makes no empty one."""
-    if is_embedded(url) and not sqlite_path(url).exists():
-        raise Misconfigured(f"there is no database file {str(sqlite_path(url))!r}: is --database right?")
+    if is_embedded(url) and not parse_sqlite_path(url).exists():
+        raise Misconfigured(
+            f"there is no database file {str(parse_sqlite_path(url))!r}: is --database right?"
+        )
     async with opened(url) as engine:
         yield engine
 

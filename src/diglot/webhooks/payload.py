@@ -5,9 +5,9 @@ import hmac
 
 import msgspec
 
-from diglot.model.webhooks import Delivery, Subject
+from diglot.model.webhooks import Delivery, EventPayload
 
-_read_subject = msgspec.json.Decoder(Subject).decode
+_read_subject = msgspec.json.Decoder(EventPayload).decode
 
 
 def signature(secret: str, *parts: bytes) -> str:
@@ -15,6 +15,6 @@ def signature(secret: str, *parts: bytes) -> str:
     return hmac.new(secret.encode(), b"".join(parts), hashlib.sha256).hexdigest()
 
 
-def subject_of(delivery: Delivery) -> Subject:
+def subject_of(delivery: Delivery) -> EventPayload:
     """Return whom a delivery is about."""
     return _read_subject(delivery.subject)

@@ -14,7 +14,7 @@ from diglot.dialects.topmail.schemas import NAMED
 from diglot.dialects.topmail.webhooks.messages import message
 from diglot.dialects.topmail.wire import ErrorBody
 from diglot.dialects.topmail.words import WORDS
-from diglot.service.access.keys import KeyShape
+from diglot.service.access.keys import KeyFormat
 
 _KEY = re.compile(r"tm_(live|test)_[A-Za-z0-9_-]+")
 
@@ -27,11 +27,11 @@ SCOPES: Final = (
     *("conversions:read", "conversions:write"),
 )
 
-KEYS: Final = KeyShape(
+KEYS: Final = KeyFormat(
     dialect="topmail",
-    prefix="tm_live_",
+    default_prefix="tm_live_",
     prefixes=("tm_live_", "tm_test_"),
-    is_key=lambda secret: _KEY.fullmatch(secret) is not None,
+    matches=lambda secret: _KEY.fullmatch(secret) is not None,
     scopes=SCOPES,
     # What opens every call that is served.
     default_scopes=(*SCOPES[:6], *SCOPES[-2:]),

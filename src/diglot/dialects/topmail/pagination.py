@@ -6,7 +6,7 @@ from typing import Any
 from diglot.api.extensions.as_of import of_now, of_past
 from diglot.api.input.query_string import MOST_OFFSET, integer
 from diglot.dialects.topmail import formatting, wire
-from diglot.model.pages import CountedPage, PastPage, Window
+from diglot.model.pages import CountedPage, HistoricalPage, Window
 
 DEFAULT = 100
 MOST = 1000
@@ -23,7 +23,7 @@ def shown(window: Window, total: int) -> wire.Pagination:
     return wire.Pagination(total, window.limit, window.offset, _has_more(window, total))
 
 
-def shown_to_members(window: Window, page: CountedPage[Any] | PastPage[Any]) -> wire.MembersPagination:
+def shown_to_members(window: Window, page: CountedPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
     """Return the window of a segment's members, or of those on a list, as answers show it."""
     total = page.total
     more = _has_more(window, total)

@@ -57,7 +57,7 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:
     reader = Reader(request_body.read_members(await request_body.read_bytes(request, _MOST_BYTES)))
     reader.required("workspace", "password")
     workspace = reader.text("workspace", _LONGEST_NAME)
-    password = reader.text("password", passwords.LONGEST)
+    password = reader.text("password", passwords.MAX_LENGTH)
     reader.finish()
     assert not isinstance(workspace, Missing)
     assert not isinstance(password, Missing)
@@ -66,7 +66,7 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:
         secret, session = await service.sign_in(workspace, password, address, cookie(request))
     except Unauthenticated:
         return Encoded(401, encode(ErrorBody("The workspace or the password is wrong")), (_NOT_KEPT,))
-    return _answer(secret, session, (_cookie(secret, sessions.SECONDS, secure=secure),))
+    return _answer(secret, session, (_cookie(secret, sessions.SESSION_SECONDS, secure=secure),))
 
 
 async def _show(request: _Request) -> Encoded:
@@ -99,7 +99,9 @@ def _answer(secret: str, session: Session, headers: Headers = ()) -> Encoded:
     assert begun is not None
     assert ends is not None
     workspace = session.workspace
-    body = SessionAnswer(workspace.name, workspace.time_zone, begun, ends, sessions.proof(secret))
+    body = SessionAnswer(
+        workspace.name, workspace.time_zone, begun, ends, sessions.compute_csrf_token(secret)
+    )
     return Encoded(200, encode(body), (*headers, _NOT_KEPT))
 
 

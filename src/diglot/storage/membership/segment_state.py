@@ -37,8 +37,8 @@ _KEY_COLUMNS = ("workspace", "segment")
 _LOGGED = select(_w.next_entry - 1).where(_w.workspace == _c.workspace).scalar_subquery()
 
 
-def _set_column(name: str, make: bulk.Setting, **more: bulk.Setting) -> bulk.Bulk:
-    return bulk.updating(segments, _KEY_COLUMNS, Column("value", BigInteger), {name: make, **more})
+def _set_column(name: str, make: bulk.ColumnSetter, **more: bulk.ColumnSetter) -> bulk.BulkStatement:
+    return bulk.build_update(segments, _KEY_COLUMNS, Column("value", BigInteger), {name: make, **more})
 
 
 # What is stored for the first time has a history from then on.
@@ -58,27 +58,27 @@ _LOWER_NEXT = _set_column(
 
 async def _update_segments(
     transaction: Transaction,
-    statement: bulk.Bulk,
+    statement: bulk.BulkStatement,
     workspace: int,
     values: Mapping[int, int] | Mapping[int, int | None],
 ) -> None:
     rows = [{"workspace": workspace, "segment": number, "value": one} for number, one in values.items()]
-    await statement.run(transaction, rows)
+    await statement.execute(transaction, rows)
 
 
 async def load_all(transaction: Transaction, workspace: int) -> Sequence[Row]:
     """Return number, id, name, type, tree, members, list and list id of each segment, by number."""
-    return await transaction.rows(_SELECT_ALL, {"workspace": workspace})
+    return await transaction.fetch_all(_SELECT_ALL, {"workspace": workspace})
 
 
 async def load_next_changes(transaction: Transaction, workspace: int) -> Sequence[Row]:
     """Return the version of the clock with each segment that time changes, and when; at least one row."""
-    return await transaction.rows(_SELECT_NEXT_CHANGES, {"workspace": workspace})
+    return await transaction.fetch_all(_SELECT_NEXT_CHANGES, {"workspace": workspace})
 
 
 async def load_count(transaction: Transaction, workspace: int, id_: str) -> Row | None:
     """Return the row of a segment and of its workspace that its count follows from, or None."""
-    return await transaction.row(_SELECT_COUNT, {"workspace": workspace, "id": id_})
+    return await transaction.fetch_one(_SELECT_COUNT, {"workspace": workspace, "id": id_})
 
 
 async def set_members(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:

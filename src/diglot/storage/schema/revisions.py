@@ -6,7 +6,7 @@ from diglot import __version__
 from diglot.errors import Misconfigured
 from diglot.storage.sql import sqlite_file
 from diglot.storage.sql.engine import is_postgresql
-from diglot.storage.sql.sqlite_file import sqlite_path
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 
 # Every revision of the schema in order, as the scripts in migrations/versions have them.
 REVISIONS: Final = ("r001",)
@@ -22,7 +22,7 @@ async def read_revision(url: str) -> str | None:
 
         return await postgresql.read_revision(url)
 
-    return sqlite_file.read_revision(sqlite_path(url))
+    return sqlite_file.read_revision(parse_sqlite_path(url))
 
 
 def is_behind(revision: str | None) -> bool:

@@ -28,8 +28,8 @@ from diglot.storage.sql.sqlite_module import sqlite3
 
 log = logging.getLogger("diglot")
 T = TypeVar("T")
-SUFFIX: Final = "-fleeting"
-BUSY_SECONDS: Final = 1
+EPHEMERAL_SUFFIX: Final = "-fleeting"
+EPHEMERAL_BUSY_SECONDS: Final = 1
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # SQLITE_IOERR_SHORT_READ: the file or its log ends where a page should be. Not every module names it.
 _SHORT_READ: Final = 522
@@ -41,7 +41,7 @@ class EphemeralFile:
 
     def __init__(self, database: Path, metadata: MetaData) -> None:
         self._tables = metadata.sorted_tables
-        self.path = Path(f"{database}{SUFFIX}")
+        self.path = Path(f"{database}{EPHEMERAL_SUFFIX}")
         self._connection: sqlite3.Connection | None = None
         self._inode: _Inode | None = None
 
@@ -77,7 +77,7 @@ class EphemeralFile:
     def _connect(self) -> None:
         self.close()
         connection = sqlite3.connect(
-            ":memory:", isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+            ":memory:", isolation_level=None, timeout=EPHEMERAL_BUSY_SECONDS, check_same_thread=False
         )
         try:
             with _telling_damage(connection, self._tables):

@@ -9,7 +9,7 @@ from diglot.errors import Misconfigured
 from diglot.storage.sql.sqlite_module import sqlite3
 
 
-def sqlite_path(url: str) -> Path:
+def parse_sqlite_path(url: str) -> Path:
     """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
     path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
@@ -26,7 +26,7 @@ BUSY_SECONDS: Final = 30
 PAGE_SIZE: Final = 8192
 
 
-def prepare(path: Path) -> None:
+def prepare_file(path: Path) -> None:
     """Make the file ready before the first connection: the page size and the journal stay with it."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
     try:

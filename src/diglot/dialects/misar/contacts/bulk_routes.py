@@ -29,7 +29,7 @@ _BULK: Final = "/contacts/bulk"
 )
 async def update_contacts(call: Call) -> contacts_wire.BulkUpdateAnswer:
     named, change = bulk_input.read_named_update(await call.members(), call.caller.zone)
-    found = await call.services.contacts.change_many(call.caller, named.known, change)
+    found = await call.services.contacts.update_many(call.caller, named.known, change)
     return contacts_wire.BulkUpdateAnswer(success=True, updated=len(found), not_found=named.missing(found))
 
 
@@ -75,7 +75,7 @@ async def import_contacts(call: Call) -> contacts_wire.ImportAnswer:
     done = await call.services.contacts.import_all(
         call.caller, request.changes, update_existing=request.update_existing
     )
-    errors = [*request.errors, *done.refused]
+    errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))
     return contacts_wire.ImportAnswer(True, contacts_wire.ImportSummary(*counts), errors, *counts)
 

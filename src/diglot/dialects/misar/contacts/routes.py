@@ -16,10 +16,10 @@ from diglot.dialects.misar.contacts import wire as contacts_wire
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS
 from diglot.dialects.misar.contacts.tiers import tier
 from diglot.errors import Invalid
-from diglot.model.contacts import Change, Contact
-from diglot.model.ids import read_id
+from diglot.model.contacts import Contact, ContactChange
+from diglot.model.ids import parse_id
 from diglot.model.membership_changes import AsOf
-from diglot.model.pages import MemberPage, Page, PastPage, Sort, Window
+from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 from diglot.service.contacts.contact_input import read_change, require_email
 
 _TAG: Final = "contacts"
@@ -57,9 +57,9 @@ async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contact
         raise Invalid.at(("as_of",), _ONLY_MEMBERS)
     page: Page[Contact]
     if segment is None:
-        page = await call.services.contacts.page(call.caller, paging.window, condition, sort)
+        page = await call.services.contacts.list_page(call.caller, paging.window, condition, sort)
     else:
-        page = members = await _members(call, read_id(segment), paging.window, condition, sort, as_of)
+        page = members = await _members(call, parse_id(segment), paging.window, condition, sort, as_of)
         tell(call, members)
     shown = [contacts_show.contact(one) for one in page.items]
     return contacts_wire.ContactListAnswer(
@@ -74,10 +74,10 @@ async def _members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be n
     condition: tree.Node | None,
     sort: Sort | None,
     as_of: AsOf | None,
-) -> MemberPage[Contact] | PastPage[Contact]:
+) -> MemberPage[Contact] | HistoricalPage[Contact]:
     if as_of is not None:
-        return await call.services.past.members(call.caller, segment, window, as_of)
-    return await call.services.segments.members(call.caller, segment, window, condition, sort)
+        return await call.services.membership_history.list_members(call.caller, segment, window, as_of)
+    return await call.services.segments.list_members(call.caller, segment, window, condition, sort)
 
 
 def _condition(query: dict[str, str]) -> tree.Node | None:
@@ -144,13 +144,13 @@ async def get_contact(call: Call) -> contacts_wire.ContactAnswer:
     )
 )
 async def get_contact_score(call: Call) -> contacts_wire.ContactScore:
-    contact = await call.services.contacts.get(call.caller, read_id(call.path["contact_id"]))
+    contact = await call.services.contacts.get(call.caller, parse_id(call.path["contact_id"]))
     score = contact.engagement_score
     return contacts_wire.ContactScore(whole_if_integral(score), tier(score), success=True)
 
 
 async def _get(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
-    contact = await call.services.contacts.get(call.caller, read_id(contact_id))
+    contact = await call.services.contacts.get(call.caller, parse_id(contact_id))
     return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
 
 
@@ -173,7 +173,7 @@ async def update_contact_by_email(call: Call) -> contacts_wire.ContactAnswer:
     if "id" in query:
         return await _update(call, query["id"])
     change = await _change(call, required=True)
-    contact = await call.services.contacts.change_by_email(call.caller, change.email, change)
+    contact = await call.services.contacts.update_by_email(call.caller, change.email, change)
     return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
 
 
@@ -195,10 +195,10 @@ async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
 
 
 async def _update(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
-    id_ = read_id(contact_id)
+    id_ = parse_id(contact_id)
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         change = await _change(call, required=False)
-    contact = await call.services.contacts.change(call.caller, id_, change)
+    contact = await call.services.contacts.update(call.caller, id_, change)
     return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
 
 
@@ -237,11 +237,11 @@ async def delete_contact(call: Call) -> wire.Success:
 
 
 async def _delete(call: Call, contact_id: str) -> wire.Success:
-    await call.services.contacts.delete(call.caller, read_id(contact_id))
+    await call.services.contacts.delete(call.caller, parse_id(contact_id))
     return wire.Success(success=True)
 
 
-async def _change(call: Call, *, required: bool) -> Change:
+async def _change(call: Call, *, required: bool) -> ContactChange:
     values = contacts.decoded(await call.members(), CONTAINERS)
     fields, attributes = contacts.read(values, CONTAINERS)
     if required:

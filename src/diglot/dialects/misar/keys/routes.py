@@ -12,8 +12,8 @@ from diglot.dialects.misar.key_format import KEYS, SCOPES
 from diglot.dialects.misar.keys import show as keys_show
 from diglot.dialects.misar.keys import wire as keys_wire
 from diglot.errors import Invalid
-from diglot.model.ids import read_id
-from diglot.model.workspaces import Terms
+from diglot.model.ids import parse_id
+from diglot.model.workspaces import KeyOptions
 
 _TAG: Final = "keys"
 _ONE: Final = "/keys/{key_id:str}"
@@ -35,7 +35,7 @@ _LONGEST_TIME: Final = 100
 )
 async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
     now = call.services.keys.clock()
-    found = await call.services.own_keys.every(call.caller, KEYS)
+    found = await call.services.client_keys.list_all(call.caller, KEYS)
     return keys_wire.KeyListAnswer(success=True, keys=[keys_show.key(one, now) for one in found])
 
 
@@ -62,9 +62,9 @@ async def create_key(call: Call) -> keys_wire.KeyCreatedAnswer:
     end = _end(call, reader, reader.spelled("expiresAt", "expires_at"))
     reader.finish()
     assert not isinstance(name, Missing)
-    terms = Terms(name, None if isinstance(account, Missing) else account, end)
+    terms = KeyOptions(name, None if isinstance(account, Missing) else account, end)
     wanted = () if isinstance(scopes, Missing) else scopes
-    secret, key = await call.services.own_keys.create(call.caller, KEYS, wanted, terms)
+    secret, key = await call.services.client_keys.create(call.caller, KEYS, wanted, terms)
     return keys_show.created_key(key, secret)
 
 
@@ -72,11 +72,11 @@ def _end(call: Call, reader: Reader, spelling: str) -> int | None:
     text = reader.text_or_null(spelling, _LONGEST_TIME)
     if text is None or isinstance(text, Missing):
         return None
-    written = dates.received(text)
+    written = dates.parse_to_microsecond(text)
     if written is None:
         reader.fault((spelling,), "Invalid datetime")
         return None
-    end = written.instant(call.caller.zone)
+    end = written.to_instant(call.caller.zone)
     if end <= call.services.keys.clock():
         reader.fault((spelling,), "The end of a key lies in the future")
     return end
@@ -95,7 +95,7 @@ def _end(call: Call, reader: Reader, spelling: str) -> int | None:
 )
 async def get_key(call: Call) -> keys_wire.KeyAnswer:
     now = call.services.keys.clock()
-    key = await call.services.own_keys.get(call.caller, KEYS, read_id(call.path["key_id"]))
+    key = await call.services.client_keys.get(call.caller, KEYS, parse_id(call.path["key_id"]))
     return keys_wire.KeyAnswer(success=True, key=keys_show.key(key, now))
 
 
@@ -134,7 +134,7 @@ async def revoke_key(call: Call) -> wire.Success:
 
 
 async def _revoke(call: Call, key_id: str) -> wire.Success:
-    await call.services.own_keys.revoke(call.caller, KEYS, read_id(key_id))
+    await call.services.client_keys.revoke(call.caller, KEYS, parse_id(key_id))
     return wire.Success(success=True)
 
 

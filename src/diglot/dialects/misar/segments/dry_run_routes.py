@@ -40,7 +40,7 @@ def _shown(run: DryRun, condition: Condition) -> dry_run_wire.DryRunData:
     other = run.replaced
     return dry_run_wire.DryRunData(
         total=run.members.count,
-        current_total=None if other is None else other.total,
+        current_total=None if other is None else other.member_count,
         entering=None if other is None else other.entering.count,
         leaving=None if other is None else other.leaving.count,
         predicates=counted_rules(run, condition.tree, calls.CRITERIA, WORDS),

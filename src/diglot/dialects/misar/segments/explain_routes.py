@@ -12,7 +12,7 @@ from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.segments import explain_wire
 from diglot.dialects.misar.words import WORDS
 from diglot.model.explanations import Explanation
-from diglot.model.ids import prefixed
+from diglot.model.ids import format_prefixed_id
 
 
 @handles(
@@ -34,15 +34,15 @@ async def explain_segment(call: Call) -> explain_wire.ExplainAnswer:
 
 def _shown(one: Explanation) -> explain_wire.Explained:
     return explain_wire.Explained(
-        segment_id=prefixed(one.segment.id),
+        segment_id=format_prefixed_id(one.segment.id),
         contact_id=one.contact.id,
         segment_type=one.segment.type.value,
         is_member=one.is_member,
         filter_criteria=explain.condition(
             one, explain.Shown(WORDS, contacts_show.contact(one.contact), in_seconds)
         ),
-        entered_at=None if one.entered is None else formatting.time(one.entered.at),
-        cause=None if one.entered is None else one.entered.cause,
+        entered_at=None if one.entry_origin is None else formatting.time(one.entry_origin.at),
+        cause=None if one.entry_origin is None else one.entry_origin.cause,
         revision=one.segment.revision,
         as_of=formatting.time(one.as_of),
     )

@@ -9,7 +9,7 @@ from diglot.dialects.misar import formatting, wire
 from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.segments import calls, show
 from diglot.dialects.misar.segments import wire as segments_wire
-from diglot.model.ids import prefixed
+from diglot.model.ids import format_prefixed_id
 
 _TAG: Final = "segments"
 _ONE: Final = "/segments/{segment_id:str}"
@@ -168,7 +168,7 @@ async def change_segment_members(call: Call) -> segments_wire.MembersChangedAnsw
     counted = await calls.change_members(call)
     one = counted.segment
     data = segments_wire.MembersChanged(
-        prefixed(one.id), counted.count, formatting.time(counted.as_of), one.revision
+        format_prefixed_id(one.id), counted.count, formatting.time(counted.as_of), one.revision
     )
     return segments_wire.MembersChangedAnswer(success=True, data=data)
 

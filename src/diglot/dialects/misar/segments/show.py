@@ -8,13 +8,13 @@ from diglot.api.rules import write
 from diglot.dialects.misar.formatting import time
 from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.dialects.misar.words import NAME, WORDS
-from diglot.model.ids import prefixed
+from diglot.model.ids import format_prefixed_id
 from diglot.model.segments import Condition, CountedSegment
 
 
 def criteria(condition: Condition) -> msgspec.Raw:
     """Return a condition as sent, or in Misar's words when it was sent in another dialect."""
-    source = condition.source
+    source = condition.original
     text = source.text if source.dialect == NAME else write(condition.tree, WORDS)
     return msgspec.Raw(text.encode())
 
@@ -23,7 +23,7 @@ def segment(counted: CountedSegment) -> segments_wire.Segment:
     """Show a segment with its rules."""
     one = counted.segment
     return segments_wire.Segment(
-        id=prefixed(one.id),
+        id=format_prefixed_id(one.id),
         name=one.name,
         description=one.description,
         segment_type=one.type.value,
@@ -42,7 +42,7 @@ def segment_item(counted: CountedSegment) -> segments_wire.SegmentItem:
     """Show a segment in a list."""
     one = counted.segment
     return segments_wire.SegmentItem(
-        id=prefixed(one.id),
+        id=format_prefixed_id(one.id),
         name=one.name,
         description=one.description,
         segment_type=one.type.value,

@@ -11,7 +11,7 @@ from diglot.api.input.events import LONGEST_URL, EventReader, without_gaps
 from diglot.api.operation import Operation
 from diglot.dialects.misar.tracking import wire
 from diglot.dialects.misar.tracking.event_names import kind_of
-from diglot.model.events import PURCHASE, EventKind, NewEvent, Told, Who, Worth
+from diglot.model.events import PURCHASE, ContactRef, ConversionValue, EventKind, NewEvent, RecordedEvent
 
 _TAG: Final = "tracking"
 _HOUR: Final = 3_600 * 1_000_000
@@ -51,9 +51,9 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
     reader.finish()
     assert event_name is not None
     new = NewEvent(
-        kind_of(event_name), event_name, _encode(body).decode(), when=when, campaign_id=campaign_id
+        kind_of(event_name), event_name, _encode(body).decode(), occurred_at=when, campaign_id=campaign_id
     )
-    told = await call.services.events.record(call.caller, Who(None, email), new)
+    told = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackEventAnswer(success=True, event_id=told.event.id, tracked=True)
 
 
@@ -72,7 +72,7 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
 )
 async def track_purchase(call: Call) -> wire.TrackPurchaseAnswer:
     email, new = _purchase(EventReader(await call.members(), call.caller))
-    told = await call.services.events.record(call.caller, Who(None, email), new)
+    told = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackPurchaseAnswer(
         success=True, purchase_id=told.event.id, attribution=_attribution(told), tracked=True
     )
@@ -90,9 +90,14 @@ def _purchase(reader: EventReader) -> tuple[str | None, NewEvent]:
     hours = reader.whole("attribution_window_hours", 1, _MOST_HOURS) or _WINDOW_HOURS
     when = reader.moment("timestamp")
     reader.finish()
-    worth = Worth(revenue, currency, None, LAST_TOUCH, None, msgspec.Raw(_encode(metadata)))
+    worth = ConversionValue(revenue, currency, None, LAST_TOUCH, None, msgspec.Raw(_encode(metadata)))
     new = NewEvent(
-        EventKind.CONVERSION, PURCHASE, when=when, order_id=order_id, worth=worth, window=hours * _HOUR
+        EventKind.CONVERSION,
+        PURCHASE,
+        occurred_at=when,
+        order_id=order_id,
+        value=worth,
+        attribution_window=hours * _HOUR,
     )
     return email, new
 
@@ -113,8 +118,8 @@ def _raw(json: str | None) -> msgspec.Raw | None:
     return None if json is None else msgspec.Raw(json.encode())
 
 
-def _attribution(told: Told) -> wire.Attribution:
-    worth = msgspec.json.decode(told.event.body, type=Worth)
+def _attribution(told: RecordedEvent) -> wire.Attribution:
+    worth = msgspec.json.decode(told.event.body, type=ConversionValue)
     campaign_id = told.event.campaign_id
     source = "direct" if worth.clicked_at is None else "email"
     return wire.Attribution(

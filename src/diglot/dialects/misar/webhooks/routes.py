@@ -14,9 +14,9 @@ from diglot.dialects.misar.webhooks import messages
 from diglot.dialects.misar.webhooks import wire as hooks
 from diglot.dialects.misar.webhooks.messages import EVENTS
 from diglot.errors import Forbidden
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 from diglot.model.webhooks import Delivery, Webhook
-from diglot.service.webhooks import NewWebhook, WebhookChange, new_secret
+from diglot.service.webhooks import NewWebhook, WebhookPatch, generate_secret
 
 _TAG: Final = "webhooks"
 _ONE: Final = "/webhooks/{webhook_id:str}"
@@ -25,7 +25,7 @@ _MARK: Final = "whsec_"
 
 
 def _id(call: Call) -> str | None:
-    return read_id(call.path["webhook_id"])
+    return parse_id(call.path["webhook_id"])
 
 
 def _require_reading(call: Call) -> None:
@@ -46,7 +46,7 @@ def _require_reading(call: Call) -> None:
     )
 )
 async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
-    shown = [_shown(one) for one in await call.services.webhooks.every(call.caller, words.NAME)]
+    shown = [_shown(one) for one in await call.services.webhooks.list_all(call.caller, words.NAME)]
     return hooks.WebhookListAnswer(success=True, data=shown, webhooks=shown)
 
 
@@ -76,8 +76,8 @@ async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
         dialect=words.NAME,
         url=change.url,
         events=change.events,
-        hears=webhooks.heard(EVENTS, change.events),
-        secret=change.secret or new_secret(_MARK),
+        subscriptions=webhooks.heard(EVENTS, change.events),
+        secret=change.secret or generate_secret(_MARK),
         active=change.active is not False,
     )
     made = await call.services.webhooks.create(call.caller, new)
@@ -85,7 +85,7 @@ async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
     return hooks.CreatedWebhookAnswer(success=True, data=data)
 
 
-def _read(call: Call, reader: Reader) -> WebhookChange:
+def _read(call: Call, reader: Reader) -> WebhookPatch:
     """Read what a body says of a webhook; `active` is what one client calls `is_active`."""
     found = {
         "url": webhooks.url(reader, "url", call.services.webhooks),
@@ -94,7 +94,7 @@ def _read(call: Call, reader: Reader) -> WebhookChange:
         "active": reader.boolean(reader.spelled("is_active", "active")),
     }
     given = {name: value for name, value in found.items() if not isinstance(value, Missing)}
-    return WebhookChange(**given)  # type: ignore[arg-type]
+    return WebhookPatch(**given)  # type: ignore[arg-type]
 
 
 @handles(
@@ -133,8 +133,8 @@ async def update_webhook(call: Call) -> hooks.WebhookAnswer:
         change = _read(call, reader)
         reader.finish()
     if change.events is not None:
-        change = replace(change, hears=webhooks.heard(EVENTS, change.events))
-    changed = await call.services.webhooks.change(call.caller, words.NAME, id_, change)
+        change = replace(change, subscriptions=webhooks.heard(EVENTS, change.events))
+    changed = await call.services.webhooks.update(call.caller, words.NAME, id_, change)
     return hooks.WebhookAnswer(success=True, data=_shown(changed))
 
 
@@ -166,7 +166,7 @@ async def delete_webhook(call: Call) -> wire.Success:
     )
 )
 async def test_webhook(call: Call) -> hooks.WebhookTestAnswer:
-    sent = await call.services.webhooks.test(call.caller, words.NAME, _id(call))
+    sent = await call.services.webhooks.enqueue_test(call.caller, words.NAME, _id(call))
     return hooks.WebhookTestAnswer(success=True, data=_event(sent))
 
 
@@ -182,7 +182,7 @@ async def test_webhook(call: Call) -> hooks.WebhookTestAnswer:
     )
 )
 async def list_webhook_events(call: Call) -> hooks.WebhookEventsAnswer:
-    found = await call.services.webhooks.deliveries(call.caller, words.NAME, _id(call))
+    found = await call.services.webhooks.list_deliveries(call.caller, words.NAME, _id(call))
     return hooks.WebhookEventsAnswer(success=True, data=[_event(one) for one in found])
 
 

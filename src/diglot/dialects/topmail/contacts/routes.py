@@ -11,8 +11,8 @@ from diglot.dialects.topmail import pagination as topmail_pagination
 from diglot.dialects.topmail import wire
 from diglot.dialects.topmail.contacts import show as contacts_show
 from diglot.dialects.topmail.contacts import wire as contacts_wire
-from diglot.model.ids import read_id
-from diglot.service.contacts.contact_input import Given, read_change, require_email
+from diglot.model.ids import parse_id
+from diglot.service.contacts.contact_input import GivenValue, read_change, require_email
 
 _TAG: Final = "contacts"
 _ONE: Final = "/contacts/{contact_id:str}"
@@ -36,11 +36,11 @@ async def list_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
     condition = _condition(query)
     window = topmail_pagination.read(query)
     if "list_id" in query:
-        id_ = read_id(query["list_id"])
-        page = await call.services.lists.members(call.caller, id_, window, condition)
+        id_ = parse_id(query["list_id"])
+        page = await call.services.lists.list_members(call.caller, id_, window, condition)
         pagination = topmail_pagination.shown_to_members(window, page)
     else:
-        page = await call.services.contacts.page(call.caller, window, condition)
+        page = await call.services.contacts.list_page(call.caller, window, condition)
         pagination = topmail_pagination.shown_to_all(window, page.total)
     return contacts_wire.SegmentContactsAnswer([contacts_show.contact(one) for one in page.items], pagination)
 
@@ -72,7 +72,7 @@ async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
     values = contacts.decoded(await call.members(), _CONTAINERS, "list_id")
     fields, attributes = contacts.read(values, _CONTAINERS)
     require_email(fields, ("email",))
-    joined = Given(values["list_id"], ("list_id",)) if "list_id" in values else None
+    joined = GivenValue(values["list_id"], ("list_id",)) if "list_id" in values else None
     change = read_change(fields, attributes, call.caller.zone, joined)
     return contacts_wire.ContactAnswer(
         contacts_show.contact(await call.services.contacts.create(call.caller, change))
@@ -91,7 +91,7 @@ async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
     )
 )
 async def get_contact(call: Call) -> contacts_wire.ContactDetailAnswer:
-    found = await call.services.contacts.get_with_lists(call.caller, read_id(call.path["contact_id"]))
+    found = await call.services.contacts.get_with_lists(call.caller, parse_id(call.path["contact_id"]))
     return contacts_wire.ContactDetailAnswer(contacts_show.contact_detail(*found))
 
 
@@ -109,11 +109,11 @@ async def get_contact(call: Call) -> contacts_wire.ContactDetailAnswer:
     )
 )
 async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
-    id_ = read_id(call.path["contact_id"])
+    id_ = parse_id(call.path["contact_id"])
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         values = contacts.decoded(await call.members(), _CONTAINERS)
         change = read_change(*contacts.read(values, _CONTAINERS), call.caller.zone)
-    contact = await call.services.contacts.change(call.caller, id_, change)
+    contact = await call.services.contacts.update(call.caller, id_, change)
     return contacts_wire.ContactAnswer(contacts_show.contact(contact))
 
 
@@ -129,7 +129,7 @@ async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
     )
 )
 async def delete_contact(call: Call) -> wire.DeletedAnswer:
-    await call.services.contacts.delete(call.caller, read_id(call.path["contact_id"]))
+    await call.services.contacts.delete(call.caller, parse_id(call.path["contact_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

@@ -13,11 +13,12 @@ from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.dialects.topmail.lists import show as lists_show
 from diglot.dialects.topmail.lists import wire as lists_wire
 from diglot.dialects.topmail.words import WORDS
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 from diglot.model.lists import ContactList
 from diglot.model.segments import Condition, SegmentType
 from diglot.service.audience.lists import NewList
-from diglot.service.audience.segments import KEEP, SegmentChange
+from diglot.service.audience.segments import KEEP
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "lists"
 _ONE: Final = "/lists/{list_id:str}"
@@ -45,7 +46,7 @@ async def list_lists(call: Call) -> lists_wire.ListListAnswer:
     kind = query_string.choice(query, "type", _TYPES)
     window = pagination.read(query)
     kinds = None if kind is None else SegmentType(kind)
-    page = await call.services.lists.page(call.caller, window, kinds, search)
+    page = await call.services.lists.list_page(call.caller, window, kinds, search)
     shown = [lists_show.contact_list(one) for one in page.items]
     return lists_wire.ListListAnswer(shown, pagination.shown(window, page.total))
 
@@ -104,7 +105,7 @@ def _condition(call: Call, reader: Reader, *, dynamic: bool) -> Condition | Miss
     )
 )
 async def get_list(call: Call) -> lists_wire.ListAnswer:
-    found = await call.services.lists.get(call.caller, read_id(call.path["list_id"]))
+    found = await call.services.lists.get(call.caller, parse_id(call.path["list_id"]))
     return lists_wire.ListAnswer(lists_show.contact_list(found))
 
 
@@ -121,11 +122,11 @@ async def get_list(call: Call) -> lists_wire.ListAnswer:
     )
 )
 async def update_list(call: Call) -> lists_wire.ListAnswer:
-    id_ = read_id(call.path["list_id"])
-    stored = await call.services.lists.look_up(call.caller, id_)
+    id_ = parse_id(call.path["list_id"])
+    stored = await call.services.lists.get_without_count(call.caller, id_)
     change = await _change(call, stored)
     return lists_wire.ListAnswer(
-        lists_show.contact_list(await call.services.lists.change(call.caller, id_, change))
+        lists_show.contact_list(await call.services.lists.update(call.caller, id_, change))
     )
 
 
@@ -157,7 +158,7 @@ async def _change(call: Call, stored: ContactList) -> SegmentChange:
     )
 )
 async def delete_list(call: Call) -> wire.DeletedAnswer:
-    await call.services.lists.delete(call.caller, read_id(call.path["list_id"]))
+    await call.services.lists.delete(call.caller, parse_id(call.path["list_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
@@ -174,10 +175,10 @@ async def delete_list(call: Call) -> wire.DeletedAnswer:
     )
 )
 async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
-    id_ = read_id(call.path["list_id"])
-    async with call.or_missing(lambda: call.services.lists.look_up(call.caller, id_)):
+    id_ = parse_id(call.path["list_id"])
+    async with call.or_missing(lambda: call.services.lists.get_without_count(call.caller, id_)):
         window = pagination.read(call.query)
-    page = await call.services.lists.members(call.caller, id_, window)
+    page = await call.services.lists.list_members(call.caller, id_, window)
     shown = [contacts_show.contact(one) for one in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.shown_to_members(window, page))
 
@@ -195,10 +196,10 @@ async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
     )
 )
 async def add_list_members(call: Call) -> lists_wire.JoinedAnswer:
-    id_ = read_id(call.path["list_id"])
-    async with call.or_missing(lambda: call.services.lists.look_up(call.caller, id_)):
+    id_ = parse_id(call.path["list_id"])
+    async with call.or_missing(lambda: call.services.lists.get_without_count(call.caller, id_)):
         ids = contact_ids.read(await call.members())
-    added, count = await call.services.lists.add(call.caller, id_, ids)
+    added, count = await call.services.lists.add_contacts(call.caller, id_, ids)
     return lists_wire.JoinedAnswer(lists_wire.Joined(added, count))
 
 
@@ -215,7 +216,9 @@ async def add_list_members(call: Call) -> lists_wire.JoinedAnswer:
 )
 async def remove_list_member(call: Call) -> wire.DeletedAnswer:
     path = call.path
-    await call.services.lists.remove(call.caller, read_id(path["list_id"]), read_id(path["contact_id"]))
+    await call.services.lists.remove_contact(
+        call.caller, parse_id(path["list_id"]), parse_id(path["contact_id"])
+    )
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

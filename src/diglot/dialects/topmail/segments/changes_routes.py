@@ -8,7 +8,7 @@ from diglot.api.extensions import changes
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import formatting
 from diglot.dialects.topmail.segments import changes_wire
-from diglot.model.membership_changes import Feed
+from diglot.model.membership_changes import ChangeFeed
 
 _TAG: Final = "segments"
 
@@ -47,17 +47,17 @@ async def list_segment_changes(call: Call) -> changes_wire.ChangesAnswer:
     return _shown(*await changes.of_segment(call))
 
 
-def _shown(feed: Feed, pagination: changes.ChangesPagination) -> changes_wire.ChangesAnswer:
+def _shown(feed: ChangeFeed, pagination: changes.ChangesPagination) -> changes_wire.ChangesAnswer:
     shown = [
         changes_wire.MemberChange(
             sequence=one.number,
-            at=formatting.time(one.moment.at),
-            cause=one.moment.cause,
+            at=formatting.time(one.origin.at),
+            cause=one.origin.cause,
             segment_id=one.segment_id,
             contact_id=one.contact_id,
             change="entered" if one.entered else "left",
         )
-        for one in feed.moves
+        for one in feed.changes
     ]
     return changes_wire.ChangesAnswer(data=shown, pagination=pagination)
 

@@ -40,8 +40,8 @@ def _shown(one: Explanation) -> explain_wire.Explained:
         conditions=explain.condition(
             one, explain.Shown(WORDS, contacts_show.contact(one.contact), in_milliseconds)
         ),
-        entered_at=None if one.entered is None else formatting.time(one.entered.at),
-        cause=None if one.entered is None else one.entered.cause,
+        entered_at=None if one.entry_origin is None else formatting.time(one.entry_origin.at),
+        cause=None if one.entry_origin is None else one.entry_origin.cause,
         revision=one.segment.revision,
         as_of=formatting.time(one.as_of),
     )

@@ -17,15 +17,16 @@ from diglot.dialects.topmail.segments import show
 from diglot.dialects.topmail.segments import wire as segments_wire
 from diglot.dialects.topmail.words import WORDS
 from diglot.model.contacts import Contact
-from diglot.model.ids import read_id
-from diglot.model.pages import MemberPage, PastPage
-from diglot.model.segments import Condition, Source
-from diglot.service.audience.segments import KEEP, NewSegment, SegmentChange
+from diglot.model.ids import parse_id
+from diglot.model.pages import HistoricalPage, MemberPage
+from diglot.model.segments import Condition, OriginalText
+from diglot.service.audience.segments import KEEP, NewSegment
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "segments"
 _ONE: Final = "/segments/{segment_id:str}"
 LONGEST_NAME: Final = 100
-DRAFT_CONDITION: Final = Condition(DRAFT, Source(words.NAME, write(DRAFT, WORDS)))
+DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.NAME, write(DRAFT, WORDS)))
 
 
 @handles(
@@ -44,7 +45,7 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     query = call.query
     search = query_string.text(query, "search")
     window = pagination.read(query)
-    page = await call.services.segments.page(call.caller, window, search)
+    page = await call.services.segments.list_page(call.caller, window, search)
     return segments_wire.SegmentListAnswer(
         [show.segment(one) for one in page.items], pagination.shown(window, page.total)
     )
@@ -88,7 +89,9 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     )
 )
 async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
-    segment = await call.services.segments.look(call.caller, read_id(call.path["segment_id"]))
+    segment = await call.services.segments.get_with_next_change(
+        call.caller, parse_id(call.path["segment_id"])
+    )
     return segments_wire.SegmentAnswer(show.segment(segment))
 
 
@@ -105,7 +108,7 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
     )
 )
 async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
-    id_ = read_id(call.path["segment_id"])
+    id_ = parse_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         reader = Reader(await call.members(unique=True))
         name = reader.name("name", LONGEST_NAME)
@@ -117,7 +120,7 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
         name=KEEP if isinstance(name, Missing) else name,
         condition=KEEP if isinstance(condition, Missing) else condition,
     )
-    segment = await call.services.segments.change(call.caller, id_, change)
+    segment = await call.services.segments.update(call.caller, id_, change)
     return segments_wire.SegmentAnswer(show.segment(segment))
 
 
@@ -133,7 +136,7 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
     )
 )
 async def delete_segment(call: Call) -> wire.DeletedAnswer:
-    await call.services.segments.delete(call.caller, read_id(call.path["segment_id"]))
+    await call.services.segments.delete(call.caller, parse_id(call.path["segment_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
@@ -149,7 +152,7 @@ async def delete_segment(call: Call) -> wire.DeletedAnswer:
     )
 )
 async def estimate_segment(call: Call) -> segments_wire.EstimateAnswer:
-    count = await call.services.segments.estimate(call.caller, read_id(call.path["segment_id"]))
+    count = await call.services.segments.count_members(call.caller, parse_id(call.path["segment_id"]))
     return segments_wire.EstimateAnswer(show.estimate(count))
 
 
@@ -167,14 +170,14 @@ async def estimate_segment(call: Call) -> segments_wire.EstimateAnswer:
     )
 )
 async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
-    id_ = read_id(call.path["segment_id"])
+    id_ = parse_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         window, as_of = pagination.read(call.query), read_as_of(call)
-    page: MemberPage[Contact] | PastPage[Contact]
+    page: MemberPage[Contact] | HistoricalPage[Contact]
     if as_of is None:
-        page = await call.services.segments.members(call.caller, id_, window)
+        page = await call.services.segments.list_members(call.caller, id_, window)
     else:
-        page = await call.services.past.members(call.caller, id_, window, as_of)
+        page = await call.services.membership_history.list_members(call.caller, id_, window, as_of)
     tell(call, page)
     shown = [contacts_show.contact(one) for one in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.shown_to_members(window, page))

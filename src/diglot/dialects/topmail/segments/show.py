@@ -8,12 +8,12 @@ from diglot.api.rules import write
 from diglot.dialects.topmail.formatting import time
 from diglot.dialects.topmail.segments import wire as segments_wire
 from diglot.dialects.topmail.words import NAME, WORDS
-from diglot.model.segments import Condition, Count, Segment
+from diglot.model.segments import Condition, MemberCount, Segment
 
 
 def conditions(condition: Condition) -> msgspec.Raw:
     """Return a condition as sent, or in Topmail's words when it was sent in another dialect."""
-    source = condition.source
+    source = condition.original
     text = source.text if source.dialect == NAME else write(condition.tree, WORDS)
     return msgspec.Raw(text.encode())
 
@@ -31,6 +31,6 @@ def segment(one: Segment) -> segments_wire.Segment:
     )
 
 
-def estimate(count: Count) -> segments_wire.Estimate:
+def estimate(count: MemberCount) -> segments_wire.Estimate:
     """Show how many contacts match."""
-    return segments_wire.Estimate(count.number, count.number, time(count.as_of), count.revision)
+    return segments_wire.Estimate(count.members, count.members, time(count.as_of), count.revision)

@@ -14,9 +14,9 @@ from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.dialects.topmail.lists import wire as lists_wire
 from diglot.dialects.topmail.tags import show as tags_show
 from diglot.dialects.topmail.tags import wire as tags_wire
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 from diglot.service.audience.segments import KEEP
-from diglot.service.audience.tags import TagChange
+from diglot.service.audience.tags import TagPatch
 
 _TAG: Final = "tags"
 _ONE: Final = "/tags/{tag_id:str}"
@@ -41,7 +41,7 @@ async def list_tags(call: Call) -> tags_wire.TagListAnswer:
     query = call.query
     search = query_string.text(query, "search")
     window = pagination.read(query)
-    page = await call.services.tags.page(call.caller, window, search)
+    page = await call.services.tags.list_page(call.caller, window, search)
     return tags_wire.TagListAnswer(
         [tags_show.tag(one) for one in page.items], pagination.shown(window, page.total)
     )
@@ -66,7 +66,7 @@ async def create_tag(call: Call) -> tags_wire.TagAnswer:
     return tags_wire.TagAnswer(tags_show.tag(await call.services.tags.create(call.caller, new)))
 
 
-async def _change(call: Call, *required: str) -> TagChange:
+async def _change(call: Call, *required: str) -> TagPatch:
     reader = Reader(await call.members())
     reader.required(*required)
     name = reader.name("name", _LONGEST_NAME)
@@ -75,7 +75,7 @@ async def _change(call: Call, *required: str) -> TagChange:
         reader.fault(("color",), "Invalid color: expected # and 3 or 6 hexadecimal digits")
     description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
     reader.finish()
-    return TagChange(
+    return TagPatch(
         KEEP if isinstance(name, Missing) else name,
         KEEP if isinstance(color, Missing) else color,
         KEEP if isinstance(description, Missing) else description,
@@ -94,7 +94,7 @@ async def _change(call: Call, *required: str) -> TagChange:
     )
 )
 async def get_tag(call: Call) -> tags_wire.TagAnswer:
-    tag = await call.services.tags.get(call.caller, read_id(call.path["tag_id"]))
+    tag = await call.services.tags.get(call.caller, parse_id(call.path["tag_id"]))
     return tags_wire.TagAnswer(tags_show.tag(tag))
 
 
@@ -112,10 +112,10 @@ async def get_tag(call: Call) -> tags_wire.TagAnswer:
     )
 )
 async def update_tag(call: Call) -> tags_wire.TagAnswer:
-    id_ = read_id(call.path["tag_id"])
+    id_ = parse_id(call.path["tag_id"])
     async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
         change = await _change(call)
-    return tags_wire.TagAnswer(tags_show.tag(await call.services.tags.change(call.caller, id_, change)))
+    return tags_wire.TagAnswer(tags_show.tag(await call.services.tags.update(call.caller, id_, change)))
 
 
 @handles(
@@ -130,7 +130,7 @@ async def update_tag(call: Call) -> tags_wire.TagAnswer:
     )
 )
 async def delete_tag(call: Call) -> wire.DeletedAnswer:
-    await call.services.tags.delete(call.caller, read_id(call.path["tag_id"]))
+    await call.services.tags.delete(call.caller, parse_id(call.path["tag_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
@@ -147,10 +147,10 @@ async def delete_tag(call: Call) -> wire.DeletedAnswer:
     )
 )
 async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
-    id_ = read_id(call.path["tag_id"])
+    id_ = parse_id(call.path["tag_id"])
     async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
         window = pagination.read(call.query)
-    page = await call.services.tags.contacts(call.caller, id_, window)
+    page = await call.services.tags.list_contacts(call.caller, id_, window)
     return contacts_wire.ContactListAnswer(
         [contacts_show.contact(one) for one in page.items], pagination.shown(window, page.total)
     )
@@ -169,10 +169,10 @@ async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
     )
 )
 async def add_tag_contacts(call: Call) -> tags_wire.TaggedAnswer:
-    id_ = read_id(call.path["tag_id"])
+    id_ = parse_id(call.path["tag_id"])
     async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
         ids = contact_ids.read(await call.members())
-    added, count = await call.services.tags.add(call.caller, id_, ids)
+    added, count = await call.services.tags.add_to_contacts(call.caller, id_, ids)
     return tags_wire.TaggedAnswer(tags_wire.Tagged(added, count))
 
 
@@ -189,7 +189,9 @@ async def add_tag_contacts(call: Call) -> tags_wire.TaggedAnswer:
 )
 async def remove_tag_contact(call: Call) -> wire.DeletedAnswer:
     path = call.path
-    await call.services.tags.remove(call.caller, read_id(path["tag_id"]), read_id(path["contact_id"]))
+    await call.services.tags.remove_from_contact(
+        call.caller, parse_id(path["tag_id"]), parse_id(path["contact_id"])
+    )
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

@@ -10,19 +10,29 @@ from diglot.api.input.webhooks import EventWords
 from diglot.dialects.topmail.contacts import show as contacts_show
 from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.model.contacts import Contact
-from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Message, Move, Subject, Webhook
+from diglot.model.webhooks import (
+    AudienceRef,
+    BulkMove,
+    Conversion,
+    Delivery,
+    EventPayload,
+    Message,
+    Move,
+    Webhook,
+    WebhookEventType,
+)
 from diglot.webhooks import payload
 
 # What the vendor does not have.
 OURS: Final[EventWords] = {
-    "segment.entered": Event.SEGMENT_ENTERED,
-    "segment.left": Event.SEGMENT_LEFT,
+    "segment.entered": WebhookEventType.SEGMENT_ENTERED,
+    "segment.left": WebhookEventType.SEGMENT_LEFT,
 }
 EVENTS: Final[EventWords] = {
-    "contact.created": Event.CONTACT_CREATED,
-    "contact.updated": Event.CONTACT_UPDATED,
-    "contact.subscribed": Event.CONTACT_SUBSCRIBED,
-    "contact.unsubscribed": Event.CONTACT_UNSUBSCRIBED,
+    "contact.created": WebhookEventType.CONTACT_CREATED,
+    "contact.updated": WebhookEventType.CONTACT_UPDATED,
+    "contact.subscribed": WebhookEventType.CONTACT_SUBSCRIBED,
+    "contact.unsubscribed": WebhookEventType.CONTACT_UNSUBSCRIBED,
     # What is sent elsewhere: may be asked for, as clients do, and happens where the sending does.
     "campaign.sent": None,
     "campaign.completed": None,
@@ -35,15 +45,22 @@ EVENTS: Final[EventWords] = {
     "flow.triggered": None,
     "flow.completed": None,
     "form.submitted": None,
-    "conversion.created": Event.CONVERTED,
-    "list.member_added": Event.LIST_JOINED,
-    "list.member_removed": Event.LIST_LEFT,
+    "conversion.created": WebhookEventType.CONVERTED,
+    "list.member_added": WebhookEventType.LIST_JOINED,
+    "list.member_removed": WebhookEventType.LIST_LEFT,
     **OURS,
 }
 # Many at once: they go to whoever hears of each.
-_MANY: Final = {Event.LIST_CHANGED: "list.members_changed", Event.SEGMENT_CHANGED: "segment.members_changed"}
+_MANY: Final = {
+    WebhookEventType.LIST_CHANGED: "list.members_changed",
+    WebhookEventType.SEGMENT_CHANGED: "segment.members_changed",
+}
 _WORDS: Final = {event: word for word, event in EVENTS.items() if event} | _MANY
-_IN_SEGMENTS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.SEGMENT_CHANGED)
+_IN_SEGMENTS: Final = (
+    WebhookEventType.SEGMENT_ENTERED,
+    WebhookEventType.SEGMENT_LEFT,
+    WebhookEventType.SEGMENT_CHANGED,
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -116,7 +133,7 @@ def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
     return Message(headers, body)
 
 
-def _data(event: Event, subject: Subject) -> msgspec.Struct:
+def _data(event: WebhookEventType, subject: EventPayload) -> msgspec.Struct:
     contact, group = subject.contact, subject.group
     if subject.batch is not None:
         assert group is not None
@@ -129,12 +146,14 @@ def _data(event: Event, subject: Subject) -> msgspec.Struct:
     return _moved(event, group, contact, subject.move)
 
 
-def _list_or_segment(event: Event, group: Group) -> tuple[_Group | UnsetType, _Group | UnsetType]:
+def _list_or_segment(
+    event: WebhookEventType, group: AudienceRef
+) -> tuple[_Group | UnsetType, _Group | UnsetType]:
     named = _Group(group.id, group.name)
     return (UNSET, named) if event in _IN_SEGMENTS else (named, UNSET)
 
 
-def _moved(event: Event, group: Group, contact: Contact, move: Move | None) -> _Moved:
+def _moved(event: WebhookEventType, group: AudienceRef, contact: Contact, move: Move | None) -> _Moved:
     list_, segment = _list_or_segment(event, group)
     moved = _Moved(list=list_, segment=segment, contact=contacts_show.contact(contact))
     if move is not None:
@@ -143,7 +162,7 @@ def _moved(event: Event, group: Group, contact: Contact, move: Move | None) -> _
     return moved
 
 
-def _many(event: Event, group: Group, batch: Batch) -> _ManyMoved:
+def _many(event: WebhookEventType, group: AudienceRef, batch: BulkMove) -> _ManyMoved:
     list_, segment = _list_or_segment(event, group)
     return _ManyMoved(
         list=list_,

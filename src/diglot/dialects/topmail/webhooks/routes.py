@@ -12,9 +12,9 @@ from diglot.dialects.topmail import pagination, wire, words
 from diglot.dialects.topmail.webhooks import wire as hooks
 from diglot.dialects.topmail.webhooks.messages import EVENTS
 from diglot.errors import Forbidden, Invalid
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 from diglot.model.webhooks import Webhook
-from diglot.service.webhooks import NewWebhook, new_secret
+from diglot.service.webhooks import NewWebhook, generate_secret
 
 _TAG: Final = "webhooks"
 _TRIGGERS: Final = "/webhooks/triggers"
@@ -39,7 +39,7 @@ _TELLS: Final = {"conversion": "conversions:read", "list": "lists:read"}
 )
 async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
     window = pagination.read(call.query)
-    found = [one for one in await call.services.webhooks.every(call.caller, words.NAME) if one.active]
+    found = [one for one in await call.services.webhooks.list_all(call.caller, words.NAME) if one.active]
     shown = [_shown(one) for one in found[window.offset : window.offset + window.limit]]
     return hooks.TriggerListAnswer(shown, pagination.shown(window, len(found)))
 
@@ -75,8 +75,8 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
         dialect=words.NAME,
         url=url,
         events=(event,),
-        hears=webhooks.heard(EVENTS, (event,)),
-        secret=secret if isinstance(secret, str) else new_secret(),
+        subscriptions=webhooks.heard(EVENTS, (event,)),
+        secret=secret if isinstance(secret, str) else generate_secret(),
     )
     made = await call.services.webhooks.create(call.caller, new)
     one = _shown(made)
@@ -100,7 +100,7 @@ async def delete_trigger(call: Call) -> wire.DeletedAnswer:
     written = call.query.get("id")
     if written is None:
         raise Invalid.at(("id",), "Required")
-    await call.services.webhooks.delete(call.caller, words.NAME, read_id(written))
+    await call.services.webhooks.delete(call.caller, words.NAME, parse_id(written))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
