@@ -21,15 +21,15 @@ from diglot.background.scheduler import Scheduler
 from diglot.background.worker import BackgroundWorker as Keeper
 from diglot.clock import Clock, system_clock
 from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
-from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
+from diglot.errors import DiglotError, MalformedRequest, MethodNotAllowed, NotFound
 from diglot.membership.count import CountCache
 from diglot.model.webhooks import Delivery, Message, Webhook
 from diglot.server import asgi
 from diglot.server.console import docs, session
 from diglot.server.console.errors import render_error
 from diglot.server.metrics import CONTENT_TYPE, to_prometheus
-from diglot.server.proxy.own_paths import Owned
-from diglot.server.proxy.upstream import PassThrough
+from diglot.server.proxy.own_paths import OwnPaths
+from diglot.server.proxy.upstream import UpstreamProxy
 from diglot.service.access.client_keys import ClientKeys
 from diglot.service.access.idempotency import Idempotency
 from diglot.service.access.key_usage import KeyUsage
@@ -47,7 +47,7 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
-from diglot.settings import Settings, load
+from diglot.settings import Settings, load_settings
 from diglot.storage import workspaces
 from diglot.storage.background import metrics as background_metrics
 from diglot.storage.connect import create_engine
@@ -60,38 +60,40 @@ from diglot.webhooks.worker import DeliveryWorker
 
 log = logging.getLogger("diglot")
 _ENCODE: Final = msgspec.json.Encoder().encode
-_ALLOWED: Final = "allowed"
-_ELSEWHERE: Final = "elsewhere"
+_ALLOWED_METHODS: Final = "allowed"
+_PROXY: Final = "elsewhere"
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock, works: bool = True) -> asgi.App:
+def create_app(settings: Settings, *, clock: Clock = system_clock, run_background: bool = True) -> asgi.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
     Unless it `works` it does nothing but answer: the outbox fills and nothing is sent, nothing is kept up.
     """
     engine = create_engine(settings.database)
     uses = KeyUsage(engine)
-    working = [part(engine, clock, settings) for part in (_delivering, _keeping_up) if works]
+    working = [
+        part(engine, clock, settings) for part in (_delivery_lifespan, _background_lifespan) if run_background
+    ]
     app = Litestar(
-        route_handlers=_routes(settings),
-        exception_handlers={Exception: _render},
+        route_handlers=_build_routes(settings),
+        exception_handlers={Exception: _respond_with_error},
         lifespan=[
-            _lifespan(engine, settings, uses),
-            lambda app: app.state[_ELSEWHERE].opened(),
+            _database_lifespan(engine, settings, uses),
+            lambda app: app.state[_PROXY].opened(),
             *working,
         ],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,
     )
-    app.state[SERVICES] = _services(engine, clock, settings, uses)
-    app.state[_ALLOWED] = allowed = _allowed(app)
-    app.state[_ELSEWHERE] = elsewhere = _elsewhere(app, settings)
-    return asgi.Outer(
+    app.state[SERVICES] = _build_services(engine, clock, settings, uses)
+    app.state[_ALLOWED_METHODS] = allowed = _allowed_methods_lookup(app)
+    app.state[_PROXY] = elsewhere = _build_proxy(app, settings)
+    return asgi.ServerApp(
         app,  # type: ignore[arg-type]
         allowed,
-        {asgi.HEALTH: _health(engine), asgi.METRICS: _metrics(engine, clock)},
-        elsewhere=elsewhere.way,
+        {asgi.HEALTH_PATH: _health_page(engine), asgi.METRICS_PATH: _metrics_page(engine, clock)},
+        proxy_for=elsewhere.handler_for,
         options=asgi.Options(settings.access_log, settings.body_timeout),
     )
 
@@ -100,10 +102,10 @@ def from_environment() -> asgi.App:
     """Return the app of a worker process, whose settings are in its environment."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     log.setLevel(logging.INFO)
-    return create_app(load({}, os.environ))
+    return create_app(load_settings({}, os.environ))
 
 
-def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:
+def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:
     counts = CountCache()
     keys = Keys(engine, clock, uses)
     return Services(
@@ -115,7 +117,7 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) 
         events=Events(engine, clock),
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
-        rate_limits=RateLimits(engine, clock, override=settings.requests_a_minute),
+        rate_limits=RateLimits(engine, clock, override=settings.rate_limit_override),
         idempotency=Idempotency(engine, clock),
         webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets)),
         explanations=Explanations(engine, clock),
@@ -126,20 +128,20 @@ def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) 
     )
 
 
-def _routes(settings: Settings) -> list[Any]:
-    dialects = [_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    signing_in = session.routes(settings.proxies, secure=settings.secure_cookies)
-    return [*dialects, *signing_in, *(docs.routes() if settings.docs else ())]
+def _build_routes(settings: Settings) -> list[Any]:
+    dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
+    signing_in = session.build_routes(settings.proxies, secure=settings.secure_cookies)
+    return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
 
 
-def _router(dialect: Dialect, surface: Surface) -> Router:
+def _build_router(dialect: Dialect, surface: Surface) -> Router:
     return Router(
         path=surface.prefix,
         route_handlers=[routed(dialect, endpoint) for endpoint in surface.endpoints],
     )
 
 
-def _lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Callable[[Litestar], Any]:
+def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         services: Services = app.state[SERVICES]
@@ -158,11 +160,13 @@ def _lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Callable[[L
     return lifespan
 
 
-def _delivering(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
+def _delivery_lifespan(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         worker = DeliveryWorker(
-            Deliveries(engine, clock), Sender(parse_allowed_targets(settings.webhook_targets)), _message
+            Deliveries(engine, clock),
+            Sender(parse_allowed_targets(settings.webhook_targets)),
+            _render_message,
         )
         engine.on_commit(worker.wake)
         running = asyncio.create_task(worker.run())
@@ -174,7 +178,7 @@ def _delivering(engine: Engine, clock: Clock, settings: Settings) -> Callable[[L
     return lifespan
 
 
-def _keeping_up(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
+def _background_lifespan(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         hours, days = settings.verify_hours, settings.history_days
@@ -188,53 +192,53 @@ def _keeping_up(engine: Engine, clock: Clock, settings: Settings) -> Callable[[L
     return lifespan
 
 
-def _message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
+def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
     return dialect_named(webhook.dialect).message(webhook, delivery, now)
 
 
-def _health(engine: Engine) -> Callable[[], Any]:
-    async def health() -> asgi.Page:
+def _health_page(engine: Engine) -> Callable[[], Any]:
+    async def health() -> asgi.PlainResponse:
         try:
             await engine.read(workspaces.ping)
         except Exception:
             log.exception("the health check cannot read the database")
-            return asgi.Page(503, "application/json", b'{"status":"database"}')
-        return asgi.Page(200, "application/json", b'{"status":"ok"}')
+            return asgi.PlainResponse(503, "application/json", b'{"status":"database"}')
+        return asgi.PlainResponse(200, "application/json", b'{"status":"ok"}')
 
     return health
 
 
-def _metrics(engine: Engine, clock: Clock) -> Callable[[], Any]:
-    async def metrics() -> asgi.Page:
+def _metrics_page(engine: Engine, clock: Clock) -> Callable[[], Any]:
+    async def metrics() -> asgi.PlainResponse:
         try:
             found = await engine.read(lambda tx: background_metrics.load(tx, clock()))
         except Exception:
             log.exception("the metrics cannot be read")
-            return asgi.Page(503, CONTENT_TYPE, b"")
-        return asgi.Page(200, CONTENT_TYPE, to_prometheus(found))
+            return asgi.PlainResponse(503, CONTENT_TYPE, b"")
+        return asgi.PlainResponse(200, CONTENT_TYPE, to_prometheus(found))
 
     return metrics
 
 
-def _elsewhere(app: Litestar, settings: Settings) -> PassThrough:
+def _build_proxy(app: Litestar, settings: Settings) -> UpstreamProxy:
     upstreams = {dialect.name: getattr(settings, f"{dialect.name}_upstream") for dialect in DIALECTS}
     # The vendor's document would be of calls that go another way here, whether ours is served or not.
-    documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENTS]
-    owned = Owned([*map(_shape, app.routes), *documents])
-    return PassThrough(upstreams, owned, settings.upstream_timeout)
+    documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENT_PATHS]
+    owned = OwnPaths([*map(_path_shape, app.routes), *documents])
+    return UpstreamProxy(upstreams, owned, settings.upstream_timeout)
 
 
-def _shape(route: BaseRoute) -> tuple[str | None, ...]:
+def _path_shape(route: BaseRoute) -> tuple[str | None, ...]:
     """Return the parts of a route's path, None for a parameter."""
     return tuple(part if isinstance(part, str) else None for part in route.path_components)
 
 
-def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
+def _allowed_methods_lookup(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
     """Return what tells the methods of a path, from the routes as they are."""
     table: list[tuple[tuple[str | None, ...], tuple[str, ...]]] = []
     for route in app.routes:
         methods = {*getattr(route, "methods", ()), "OPTIONS"}
-        table.append((_shape(route), tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))))
+        table.append((_path_shape(route), tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))))
 
     def allowed(path: str) -> tuple[str, ...] | None:
         parts = tuple(part for part in path.split("/") if part)
@@ -249,13 +253,13 @@ def _allowed(app: Litestar) -> Callable[[str], tuple[str, ...] | None]:
     return allowed
 
 
-def _render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def _respond_with_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer an error in the envelope of the dialect whose prefix the path is under, or in our own."""
-    known = _domain_error(request, error)
+    known = _to_domain_error(request, error)
     if not isinstance(known, DiglotError):
         request_id = request.scope.get("diglot.request_id")
         log.error("request %s failed", request_id, exc_info=known)
-    answer = _renderer(request.scope["path"])(known)
+    answer = _choose_renderer(request.scope["path"])(known)
     return Response(
         _ENCODE(answer.body),
         status_code=answer.status,
@@ -264,18 +268,18 @@ def _render(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     )
 
 
-def _domain_error(request: Request[Any, Any, Any], error: Exception) -> Exception:
+def _to_domain_error(request: Request[Any, Any, Any], error: Exception) -> Exception:
     if isinstance(error, MethodNotAllowedException):
-        return NotAllowed(request.app.state[_ALLOWED](request.scope["path"]) or ())
+        return MethodNotAllowed(request.app.state[_ALLOWED_METHODS](request.scope["path"]) or ())
     if isinstance(error, NotFoundException):
         found = surface_of(request.scope["path"])
-        passed = found is not None and request.app.state[_ELSEWHERE].has(found[0].name)
+        passed = found is not None and request.app.state[_PROXY].has(found[0].name)
         return NotFound("spelling" if passed else "route")
     if isinstance(error, ClientException):
-        return Malformed(error.detail)  # the Host header is at fault: nothing else is left to Litestar
+        return MalformedRequest(error.detail)  # the Host header is at fault: nothing else is left to Litestar
     return error
 
 
-def _renderer(path: str) -> Callable[[Exception], Answer]:
+def _choose_renderer(path: str) -> Callable[[Exception], Answer]:
     found = surface_of(path)
     return render_error if found is None else found[1].render_error

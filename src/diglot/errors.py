@@ -39,7 +39,7 @@ class DiglotError(Exception):
     """The root of every error that Diglot raises on purpose."""
 
 
-class Invalid(DiglotError):
+class InvalidInput(DiglotError):
     """The input has one or more faults, in the order of the document."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -47,12 +47,12 @@ class Invalid(DiglotError):
         super().__init__("; ".join(f"{'.'.join(map(str, f.path))}: {f.message}" for f in self.faults))
 
     @classmethod
-    def at(cls, path: Path, message: str) -> "Invalid":
+    def at(cls, path: Path, message: str) -> "InvalidInput":
         """One fault at one place."""
         return cls([Fault(path, message)])
 
 
-class Malformed(Invalid):
+class MalformedRequest(InvalidInput):
     """The body is not a JSON object at all."""
 
     def __init__(self, message: str) -> None:
@@ -71,11 +71,11 @@ class Forbidden(DiglotError):
         super().__init__(scope)
 
 
-class Ungranted(Forbidden):
+class ScopeNotGranted(Forbidden):
     """The key would give, or take from another, a scope that it lacks."""
 
 
-class CrossSite(DiglotError):
+class CrossSiteWrite(DiglotError):
     """A write in a session does not show that the console sent it; the text says how it would."""
 
 
@@ -83,7 +83,7 @@ class NotFound(DiglotError):
     """The thing does not exist in the caller's workspace."""
 
     def __init__(self, thing: str) -> None:
-        self.thing = thing
+        self.resource = thing
         super().__init__(thing)
 
 
@@ -91,39 +91,39 @@ class Conflict(DiglotError):
     """A thing with the same natural key exists already."""
 
     def __init__(self, thing: str, message: str) -> None:
-        self.thing = thing
+        self.resource = thing
         super().__init__(message)
 
 
-class Reused(DiglotError):
+class IdempotencyKeyReused(DiglotError):
     """The name that the client gave this request stands for another one already."""
 
 
-class TooMany(DiglotError):
+class TooManyRequests(DiglotError):
     """The key asks too often; `seconds` is how long it has to wait."""
 
     def __init__(self, seconds: int) -> None:
-        self.seconds = seconds
+        self.retry_after = seconds
         super().__init__(f"wait {seconds} s")
 
 
-class NotAllowed(DiglotError):
+class MethodNotAllowed(DiglotError):
     """The path exists but not with this method; `allow` names those it has."""
 
     def __init__(self, allow: Iterable[str]) -> None:
-        self.allow = tuple(allow)
-        super().__init__(", ".join(self.allow))
+        self.allowed_methods = tuple(allow)
+        super().__init__(", ".join(self.allowed_methods))
 
 
-class Unsupported(DiglotError):
+class UnsupportedMediaType(DiglotError):
     """The body is of a media type that the call does not read; `media` are those it does."""
 
     def __init__(self, media: Iterable[str]) -> None:
-        self.media = tuple(media)
-        super().__init__(", ".join(self.media))
+        self.media_types = tuple(media)
+        super().__init__(", ".join(self.media_types))
 
 
-class TooLarge(DiglotError):
+class ContentTooLarge(DiglotError):
     """The body passes the limit of the call; `limit` is in bytes or in contacts, as `unit` says."""
 
     def __init__(self, limit: int, unit: str = "bytes") -> None:
@@ -136,12 +136,12 @@ class TooSlow(DiglotError):
     """The client takes longer to send the body than it has."""
 
 
-class Unreachable(DiglotError):
+class UpstreamUnreachable(DiglotError):
     """The upstream gave no answer; `late` when its time ran out."""
 
-    def __init__(self, *, late: bool) -> None:
-        self.late = late
-        super().__init__("timeout" if late else "failure")
+    def __init__(self, *, timed_out: bool) -> None:
+        self.timed_out = timed_out
+        super().__init__("timeout" if timed_out else "failure")
 
 
 class Misconfigured(DiglotError):

@@ -13,7 +13,7 @@ from diglot.conditions import tree
 from diglot.dialects.misar.words import PLATFORM_WORDS
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.segments import Condition
 from diglot.model.workspaces import Caller
 from support import canonical
@@ -99,7 +99,7 @@ def test_reading_back_and_writing_changes_nothing(pair: Pair, dialect: str) -> N
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.strict_refused is not None], ids=named)
 def test_strict_emulation_refuses_what_the_vendor_does_not_have(pair: Pair) -> None:
     """An extension or a nested group is a fault at its path."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         read(pair.dialect, wire_text(pair.wire), strict=True)
     assert refused.value.faults[0].path[1:] == pair.strict_refused
 
@@ -114,7 +114,7 @@ def test_strict_emulation_takes_the_rest(pair: Pair) -> None:
 @pytest.mark.parametrize("row", [row for row in REFUSED if row.path is not None], ids=named)
 def test_a_refusal_names_the_fault(row: Refused) -> None:
     """The first fault, and where the row lists them all the others, stand at their paths."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         read(row.dialect, row.text)
     paths = tuple(fault.path[1:] for fault in refused.value.faults)
     assert paths[0] == row.path
@@ -124,7 +124,7 @@ def test_a_refusal_names_the_fault(row: Refused) -> None:
 @pytest.mark.parametrize("row", [row for row in REFUSED if row.path is None], ids=named)
 def test_what_is_no_json_is_refused(row: Refused) -> None:
     """Text that no parser of ours reads is refused without a crash."""
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidInput):
         read(row.dialect, row.text)
 
 

@@ -17,7 +17,7 @@ from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import compile_to_python as evaluator
 from diglot.dialects.registry import DIALECTS
-from diglot.errors import Invalid, NotFound
+from diglot.errors import InvalidInput, NotFound
 from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.dry_runs import DryRun, Sample
@@ -175,7 +175,7 @@ async def test_what_is_replaced_is_dynamic(crowds: Mapping[str, Crowd]) -> None:
     """A static segment is refused with the place of its id; one that is not there is not found."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     static = await crowd.segment(EVERYBODY, now, SegmentType.STATIC)
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         await runs(crowd, now).run(crowd.caller, EVERYBODY, static.id)
     assert [fault.path for fault in refused.value.faults] == [("segment_id",)]
     for written in ("", "x", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"):

@@ -9,7 +9,7 @@ import pytest
 
 from diglot.conditions import dates
 from diglot.conditions.tree import DRAFT
-from diglot.errors import DiglotError, Invalid
+from diglot.errors import DiglotError, InvalidInput
 from diglot.membership import active_segments as live_segments
 from diglot.membership import evaluate, store, writer
 from diglot.membership.active_segments import get_active_segments
@@ -85,7 +85,7 @@ async def test_a_history_that_begins_later(world: World, pytestconfig: pytest.Co
     for _ in range(6):
         begins = await _forgotten(world, begins)
         await world.look_back(begins)
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidInput):
             await world.historian().feed(begins - 1)
         assert await world.historian().feed(None) == await world.historian().feed(begins)
         for _ in range(5):
@@ -111,12 +111,12 @@ async def test_a_segment_that_waits_has_no_history(world: World, monkeypatch: py
     new = NewSegment("everyone", Condition(everyone, OriginalText("canonical", "{}")))
     made = (await segments.create(caller, new)).id
     past = MembershipHistory(world.engine, world.clock)
-    with pytest.raises(Invalid, match="still being evaluated"):
+    with pytest.raises(InvalidInput, match="still being evaluated"):
         await past.list_member_ids(caller, made, None, AtInstant(world.now))
     await segments.refresh(caller, made)
     for as_of in (AtEntry(1), AtInstant(world.clock())):
         assert (await past.list_member_ids(caller, made, None, as_of))[1].items == world.ids
-    with pytest.raises(Invalid, match="begins after the change 1"):
+    with pytest.raises(InvalidInput, match="begins after the change 1"):
         await past.list_member_ids(caller, made, None, AtEntry(0))
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import select
 from diglot import __version__
 from diglot.api.openapi.document import encoded
 from diglot.cli import main
-from diglot.cli.examples.contacts import COUNT
+from diglot.cli.examples.contacts import CONTACT_COUNT
 from diglot.cli.examples.segments import SEGMENTS
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.service.access.passwords import _HASHER
@@ -597,14 +597,14 @@ def curl(line: str) -> httpx.Response:
 def test_demo(tmp_path: Path) -> None:
     """It prints a key and a curl line for each dialect, which both answer, and where all calls are shown."""
     with served(tmp_path, "demo", "--port", "0") as server:
-        summary = f"{COUNT:,} contacts and {len(SEGMENTS)} segments in diglot-demo.db"
+        summary = f"{CONTACT_COUNT:,} contacts and {len(SEGMENTS)} segments in diglot-demo.db"
         assert server.printed[0].startswith(summary)
         lines = [line for line in server.printed if line.startswith("  curl ")]
         answers = [curl(line.strip()) for line in lines]
         assert [answer.status_code for answer in answers] == [200, 200]
         misar, topmail = (answer.json() for answer in answers)
         assert misar["data"]["pagination"]["total"] == len(SEGMENTS)
-        assert 0 < topmail["pagination"]["total"] < COUNT
+        assert 0 < topmail["pagination"]["total"] < CONTACT_COUNT
         (shown,) = (line.rpartition(" ")[2] for line in server.printed if line.endswith("/docs"))
         assert httpx.get(shown).status_code == 200
         assert server.stop()[0] == 0
@@ -638,7 +638,7 @@ def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -
         ).json()
         counts = {one["name"]: one["contact_count"] for one in listing["data"]["segments"]}
         assert len(counts) == len(SEGMENTS)
-        assert [name for name, count in counts.items() if not 0 < count < COUNT] == []
+        assert [name for name, count in counts.items() if not 0 < count < CONTACT_COUNT] == []
         assert server.stop()[0] == 0
 
 

@@ -216,7 +216,9 @@ class _Stubborn:
 async def test_a_stop_waits_once_for_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that a half-sent request holds is killed after the time for a stop, not after twice that."""
     monkeypatch.setattr(process, "STOP_SECONDS", 0.05)
-    stopping = process.Announcing(process.Address("127.0.0.1", 1), lambda: None, workers_kill_timeout=15)
+    stopping = process.Announcing(
+        process.ListenAddress("127.0.0.1", 1), lambda: None, workers_kill_timeout=15
+    )
     worker: Any = _Stubborn()
     stopping.wrks = [worker]
     stopping._stop_workers()

@@ -30,7 +30,7 @@ async def tab() -> AsyncIterator["Tab"]:
 async def test_a_call_is_read_and_tried(live: Live, dialect: Dialect, tab: "Tab", tmp_path: Path) -> None:
     """From the index to the reference, which shows every call; with a key one of them answers."""
     page = tab.page
-    await page.goto(live.base + docs.PATH)
+    await page.goto(live.base + docs.DOCS_PATH)
     await page.screenshot(path=tmp_path / "index.png")
     await page.get_by_role("link", name=f"Reference of the {dialect.title} calls").click()
     calls = page.locator(".opblock")

@@ -10,23 +10,23 @@ from diglot.dialects.misar.errors import render_error as in_misar
 from diglot.dialects.topmail.errors import render_error as in_topmail
 from diglot.errors import (
     Conflict,
-    CrossSite,
+    ContentTooLarge,
+    CrossSiteWrite,
     DiglotError,
     Fault,
     Forbidden,
-    Invalid,
-    Malformed,
+    IdempotencyKeyReused,
+    InvalidInput,
+    MalformedRequest,
+    MethodNotAllowed,
     Misconfigured,
-    NotAllowed,
     NotFound,
-    Reused,
-    TooLarge,
-    TooMany,
+    ScopeNotGranted,
+    TooManyRequests,
     TooSlow,
     Unauthenticated,
-    Ungranted,
-    Unreachable,
-    Unsupported,
+    UnsupportedMediaType,
+    UpstreamUnreachable,
 )
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from render.markdown import code, table
@@ -38,13 +38,13 @@ _MISAR: Final = "misar"
 _TOPMAIL: Final = "topmail"
 _ROWS: Final[Sequence[_Row]] = (
     (
-        Invalid([Fault(("name",), "Required"), Fault(("limit",), "Expected number, received string")]),
+        InvalidInput([Fault(("name",), "Required"), Fault(("limit",), "Expected number, received string")]),
         _BOTH,
         "The body or the query is at fault",
         "Mend what the path names; the same request fails again",
     ),
     (
-        Malformed("The body is not valid JSON"),
+        MalformedRequest("The body is not valid JSON"),
         _BOTH,
         "The body cannot be read as a whole",
         "Send one JSON object in UTF-8",
@@ -68,13 +68,13 @@ _ROWS: Final[Sequence[_Row]] = (
         "Make a key with the permission: `diglot keys create --scopes`",
     ),
     (
-        Ungranted("send"),
+        ScopeNotGranted("send"),
         _MISAR,
         "A key would make or revoke one that may do more than itself",
         "Make it with `diglot keys create`, revoke it with `diglot keys revoke`",
     ),
     (
-        CrossSite("Send the csrf_token of the session as X-CSRF-Token"),
+        CrossSiteWrite("Send the csrf_token of the session as X-CSRF-Token"),
         _MISAR,
         "A write in a session does not show its token, or another site sends it",
         "Send the token that signing in answered",
@@ -103,7 +103,12 @@ _ROWS: Final[Sequence[_Row]] = (
         "There is an upstream, but the path is spelled so oddly that it stays here",
         "Write the path without `..`, `//` and needless escapes",
     ),
-    (NotAllowed(("GET", "POST")), _BOTH, "The path has no such method", "Use one of the header `Allow`"),
+    (
+        MethodNotAllowed(("GET", "POST")),
+        _BOTH,
+        "The path has no such method",
+        "Use one of the header `Allow`",
+    ),
     (
         TooSlow(),
         _BOTH,
@@ -117,37 +122,42 @@ _ROWS: Final[Sequence[_Row]] = (
         "Change the one that is there",
     ),
     (
-        Reused(),
+        IdempotencyKeyReused(),
         _BOTH,
         "The `Idempotency-Key` was sent before with another request",
         "Use a new one for each request",
     ),
     (
-        TooLarge(1_048_576),
+        ContentTooLarge(1_048_576),
         _BOTH,
         "The body, or the number of contacts in it, passes the limit of the call",
         "Send it in parts",
     ),
     (
-        Unsupported(("application/json",)),
+        UnsupportedMediaType(("application/json",)),
         _BOTH,
         "The body is of another type",
         "Say `Content-Type: application/json`",
     ),
     (
-        TooMany(17),
+        TooManyRequests(17),
         _BOTH,
         "The key asks more often than `--rate-limits` allows",
         "Wait as long as `Retry-After` says, then send the same request",
     ),
     (RuntimeError(), _BOTH, "A fault of ours", "Send it again; tell us, with the `X-Request-Id`"),
     (
-        Unreachable(late=False),
+        UpstreamUnreachable(timed_out=False),
         _BOTH,
         "The upstream failed",
         "Send it again if it is safe to; look at the upstream",
     ),
-    (Unreachable(late=True), _BOTH, "The upstream kept silent", "As for 502; see `--upstream-timeout`"),
+    (
+        UpstreamUnreachable(timed_out=True),
+        _BOTH,
+        "The upstream kept silent",
+        "As for 502; see `--upstream-timeout`",
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from diglot.api.rules import Words, read, write
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from support.canonical import written
 from support.paths import SPEC
 from support.spec_data import read as decoded
@@ -38,7 +38,7 @@ def _note(wire: Any, words: Words) -> str:
     """Say so where strict emulation refuses what is shown."""
     try:
         check_condition(read(wire, words, strict=True), _UTC)
-    except Invalid:
+    except InvalidInput:
         return " (extension)"
     return ""
 

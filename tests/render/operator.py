@@ -8,7 +8,7 @@ import msgspec
 from diglot.cli.serve import serve
 from diglot.model.metrics import Metrics
 from diglot.server.metrics import METRIC_NAMES, to_prometheus
-from diglot.settings import PREFIX, Settings
+from diglot.settings import ENVIRONMENT_PREFIX, Settings
 from render.markdown import code, table
 
 _DEFAULT: Final = re.compile(r"\s*\[default: (.*)\]$")
@@ -24,7 +24,7 @@ def settings() -> str:
         found = _DEFAULT.search(text)
         assert found is not None, name
         flags = " / ".join(map(code, [*option.opts, *option.secondary_opts]))
-        rows.append((flags, code(f"{PREFIX}{name.upper()}"), _DEFAULT.sub("", text), found[1]))
+        rows.append((flags, code(f"{ENVIRONMENT_PREFIX}{name.upper()}"), _DEFAULT.sub("", text), found[1]))
     return table(("flag", "variable", "what it sets", "default"), rows)
 
 

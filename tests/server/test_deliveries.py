@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.errors import Conflict, Invalid, NotFound
+from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.model.contacts import ContactChange
 from diglot.model.webhooks import Attempt, Delivery, Message, Webhook, WebhookEventType
 from diglot.service import webhooks as registered
@@ -148,7 +148,7 @@ async def test_a_workspace_has_room_for_so_many(box: Outbox, monkeypatch: pytest
     monkeypatch.setattr(registered, "MAX_WEBHOOKS", 2)
     for _ in range(2):
         await box.hook("https://example.com/")
-    with pytest.raises(Invalid, match="at most 2 webhooks"):
+    with pytest.raises(InvalidInput, match="at most 2 webhooks"):
         await box.hook("https://example.com/")
 
 

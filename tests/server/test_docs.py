@@ -25,7 +25,7 @@ PLAIN: Final = {"Accept-Encoding": "identity"}
 # A server that is not there: what went to it would be a 502.
 NOWHERE: Final = "http://127.0.0.1:9"
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-each_document = pytest.mark.parametrize("path", docs.DOCUMENTS)
+each_document = pytest.mark.parametrize("path", docs.DOCUMENT_PATHS)
 
 
 @pytest_asyncio.fixture
@@ -70,10 +70,10 @@ async def test_every_page_leads_somewhere(client: httpx.AsyncClient) -> None:
     """From the first page every reference, document and asset is reached, all on this server."""
     found = await links.walk(client)
     assert {path: answer.status_code for path, answer in found.items()} == dict.fromkeys(found, 200)
-    assert set(docs.DOCUMENTS) <= set(found)
-    assert {f"{docs.PATH}/{dialect.name}" for dialect in DIALECTS} <= set(found)
-    assert {path for path in found if path.startswith(static_files.PATH)} == set(
-        map(static_files.address, static_files.NAMES)
+    assert set(docs.DOCUMENT_PATHS) <= set(found)
+    assert {f"{docs.DOCS_PATH}/{dialect.name}" for dialect in DIALECTS} <= set(found)
+    assert {path for path in found if path.startswith(static_files.ASSETS_PATH)} == set(
+        map(static_files.asset_path, static_files.ASSET_NAMES)
     )
 
 
@@ -86,7 +86,7 @@ async def test_pages_have_no_script_of_their_own_and_load_nothing_from_elsewhere
         for path, answer in (await links.walk(client)).items()
         if answer.headers["content-type"] == "text/html; charset=utf-8"
     }
-    assert set(pages) == {docs.PATH, *(f"{docs.PATH}/{dialect.name}" for dialect in DIALECTS)}
+    assert set(pages) == {docs.DOCS_PATH, *(f"{docs.DOCS_PATH}/{dialect.name}" for dialect in DIALECTS)}
     for page in pages.values():
         policy = page.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
@@ -100,9 +100,9 @@ async def test_pages_have_no_script_of_their_own_and_load_nothing_from_elsewhere
 async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
     """An asset never changes at its address, since the address has its digest."""
     kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-    for name in static_files.NAMES:
-        packed = await client.get(static_files.address(name), headers=PACKED)
-        plain = await client.get(static_files.address(name), headers=PLAIN)
+    for name in static_files.ASSET_NAMES:
+        packed = await client.get(static_files.asset_path(name), headers=PACKED)
+        plain = await client.get(static_files.asset_path(name), headers=PLAIN)
         assert packed.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert packed.headers["content-type"] == kinds[Path(name).suffix]
         assert packed.headers["content-encoding"] == "gzip"
@@ -113,11 +113,15 @@ async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
 
 async def test_another_digest_or_name_leads_nowhere(client: httpx.AsyncClient) -> None:
     """What an older page asks for is not answered with what is newer, for good."""
-    name = static_files.NAMES[0]
-    right = static_files.address(name)
-    known = right.removeprefix(static_files.PATH).split("/")[1]
-    for path in (f"/0000000000000000/{name}", f"/{known}/{static_files.NAMES[1]}", f"/{known}/manifest.json"):
-        answer = await client.get(static_files.PATH + path)
+    name = static_files.ASSET_NAMES[0]
+    right = static_files.asset_path(name)
+    known = right.removeprefix(static_files.ASSETS_PATH).split("/")[1]
+    for path in (
+        f"/0000000000000000/{name}",
+        f"/{known}/{static_files.ASSET_NAMES[1]}",
+        f"/{known}/manifest.json",
+    ):
+        answer = await client.get(static_files.ASSETS_PATH + path)
         assert answer.status_code == 404
         assert answer.json()["error"].startswith("Not found")
 
@@ -151,14 +155,14 @@ async def test_a_document_is_sent_again_only_when_it_changed(client: httpx.Async
 )
 async def test_who_reads_gzip_gets_it(client: httpx.AsyncClient, accepted: str, coding: str | None) -> None:
     """Nobody else does."""
-    answer = await client.get(docs.DOCUMENTS[0], headers={"Accept-Encoding": accepted})
+    answer = await client.get(docs.DOCUMENT_PATHS[0], headers={"Accept-Encoding": accepted})
     assert answer.headers.get("content-encoding") == coding
     assert answer.json()["openapi"] == "3.1.0"
 
 
 async def test_head_and_other_methods(client: httpx.AsyncClient) -> None:
     """A page answers as every path does; a wrong method is told of in the envelope of the path."""
-    for path in (docs.PATH, *docs.DOCUMENTS):
+    for path in (docs.DOCS_PATH, *docs.DOCUMENT_PATHS):
         head = await client.head(path)
         assert (head.status_code, head.content) == (200, b"")
         options = await client.options(path)
@@ -170,17 +174,19 @@ async def test_head_and_other_methods(client: httpx.AsyncClient) -> None:
 
 async def test_the_readme_is_that_of_the_installation(client: httpx.AsyncClient) -> None:
     """What pip was told when it installed the server is what the server shows."""
-    answer = await client.get(f"{docs.PATH}/README.md")
+    answer = await client.get(f"{docs.DOCS_PATH}/README.md")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text == metadata("diglot").json["description"]
     assert answer.text.startswith("# Diglot\n")
 
 
-@pytest.mark.parametrize("path", [docs.PATH, f"{docs.PATH}/misar", f"{docs.PATH}/README.md", *docs.DOCUMENTS])
+@pytest.mark.parametrize(
+    "path", [docs.DOCS_PATH, f"{docs.DOCS_PATH}/misar", f"{docs.DOCS_PATH}/README.md", *docs.DOCUMENT_PATHS]
+)
 async def test_a_server_without_docs(tmp_path: Path, path: str) -> None:
     """It has none of the pages, and no document."""
     assert (await of_no_docs(tmp_path, path)).status_code == 404
-    assert (await of_no_docs(tmp_path, static_files.address("docs.css"))).status_code == 404
+    assert (await of_no_docs(tmp_path, static_files.asset_path("docs.css"))).status_code == 404
 
 
 @each_document
@@ -204,4 +210,4 @@ def test_what_is_vendored_is_what_was_laid() -> None:
 def test_every_file_beside_the_vendored_is_served() -> None:
     """Nothing is left over in the folder."""
     own = {path.name for path in vendored.FOLDER.parent.iterdir() if path.is_file()}
-    assert own | set(vendored.SERVED) == set(static_files.NAMES)
+    assert own | set(vendored.SERVED) == set(static_files.ASSET_NAMES)

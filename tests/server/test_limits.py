@@ -10,7 +10,7 @@ import pytest
 
 from diglot.errors import Misconfigured
 from diglot.service.access.rate_limits import Rate, RateLimits
-from diglot.settings import load
+from diglot.settings import load_settings
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from support.engines import SQLITE, Database
@@ -173,7 +173,7 @@ async def test_an_operator_sets_the_limits(database: Database, limits: str) -> N
 def test_a_bad_setting_stops_the_start(limits: str) -> None:
     """Anything but the two words and a sensible number is one clear line."""
     with pytest.raises(Misconfigured, match="are neither vendor, off nor a number"):
-        load({"rate_limits": limits}, {})
+        load_settings({"rate_limits": limits}, {})
 
 
 async def test_a_window_before_the_last_is_forgotten(engine: Engine) -> None:

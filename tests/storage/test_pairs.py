@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from diglot.conditions import tree
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.storage.connect import create_engine
 from support import canonical, oracle, random_conditions
 from support.engines import Database
@@ -88,7 +88,7 @@ def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.N
     """Yield a condition for every operand that fits."""
     for operand in OPERANDS:
         condition = {"field": field, "operator": operator, "operand": operand}
-        with suppress(Invalid):
+        with suppress(InvalidInput):
             yield condition, canonical.read(condition, ZONE)
 
 

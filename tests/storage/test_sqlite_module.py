@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.storage.connect import make_ready
+from diglot.storage.connect import prepare_database
 from diglot.storage.sql import sqlite_module
 from diglot.storage.sql.sqlite_module import is_mended, require_mended, require_supported, sqlite3
 
@@ -83,13 +83,13 @@ async def test_a_command_warns_beside_a_process_that_has_the_file(
     """The log beside the file is there while a process has the file open."""
     file = tmp_path / "diglot.db"
     warned = in_use and version == "3.40.1"
-    await make_ready(str(file))
+    await prepare_database(str(file))
     connection = sqlite3.connect(file)
     connection.execute("SELECT * FROM workspaces").fetchall()
     if not in_use:
         connection.close()
     take(version)
-    await make_ready(str(file))
+    await prepare_database(str(file))
     connection.close()
     said = capsys.readouterr().err
     assert said.startswith("diglot: warning: another process seems to have") is warned

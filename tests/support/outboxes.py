@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from diglot.app import _message
+from diglot.app import _render_message
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.webhooks import Delivery, Webhook, WebhookEventType
 from diglot.model.workspaces import Caller
@@ -73,7 +73,7 @@ class Outbox:
 
     def worker(self, sender: Sender | None = None) -> DeliveryWorker:
         """Return the worker of a process of its own, not running."""
-        made = DeliveryWorker(self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _message)
+        made = DeliveryWorker(self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _render_message)
         self.workers.append(made)
         return made
 

@@ -35,7 +35,7 @@ class Markup(HTMLParser):
 
 def client(settings: Settings) -> httpx.AsyncClient:
     """Return a client of an app that has no database: documentation needs none."""
-    transport = httpx.ASGITransport(create_app(settings, works=False))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(create_app(settings, run_background=False))  # type: ignore[arg-type]
     return httpx.AsyncClient(transport=transport, base_url=_ORIGIN)
 
 

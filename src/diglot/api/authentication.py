@@ -11,7 +11,7 @@ from litestar import Request
 
 from diglot.api.dialect import Dialect
 from diglot.api.input.headers import header
-from diglot.errors import CrossSite
+from diglot.errors import CrossSiteWrite
 from diglot.model.workspaces import Caller
 from diglot.service.access import sessions
 from diglot.service.services import Services
@@ -50,7 +50,7 @@ def require_proof(request: Request[Any, Any, Any], secret: str) -> None:
         return
     refuse_other_sites(request)
     if not sessions.csrf_token_matches(secret, header(request, PROOF.lower().encode()) or ""):
-        raise CrossSite(f"Send the csrf_token of the session as {PROOF}")
+        raise CrossSiteWrite(f"Send the csrf_token of the session as {PROOF}")
 
 
 def refuse_other_sites(request: Request[Any, Any, Any]) -> None:
@@ -64,7 +64,7 @@ def refuse_other_sites(request: Request[Any, Any, Any]) -> None:
     else:
         ours = origin is None or _authority(origin) == (header(request, b"host") or "").lower()
     if not ours:
-        raise CrossSite("Another site may not do this in your session")
+        raise CrossSiteWrite("Another site may not do this in your session")
 
 
 def _authority(origin: str) -> str:

@@ -11,7 +11,7 @@ from litestar import Request
 from diglot.api.input import query_string, request_body
 from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
-from diglot.errors import Invalid, TooLarge, Unsupported
+from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
@@ -69,7 +69,7 @@ class Call:
         """Return the body of a call that does without; an empty one is of any media type."""
         try:
             return await self.body()
-        except Unsupported:
+        except UnsupportedMediaType:
             if await request_body.is_empty(self.request):
                 return b""
             raise
@@ -87,6 +87,6 @@ class Call:
         """Prefer a 404: when the input inside is refused, look the thing up before saying so."""
         try:
             yield
-        except (Invalid, Unsupported, TooLarge):
+        except (InvalidInput, UnsupportedMediaType, ContentTooLarge):
             await look_up()
             raise

@@ -11,7 +11,7 @@ from diglot.api.endpoint import Handler, respond
 from diglot.api.input import request_body
 from diglot.api.input.headers import header
 from diglot.api.responses import Encoded
-from diglot.errors import Invalid, TooLarge, Unsupported
+from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.ids import parse_id
 from diglot.service.access.idempotency import Completed, IdempotentRequest
 from diglot.storage.sql.engine import Transaction
@@ -41,11 +41,11 @@ async def answer(call: Call, handler: Handler) -> Encoded:
     """Answer a call that may be a repetition."""
     name = header(call.request, b"idempotency-key")
     if name is not None and not _NAME.fullmatch(name):
-        raise Invalid.at((_HEADER,), "An idempotency key has 1 to 255 visible characters")
+        raise InvalidInput.at((_HEADER,), "An idempotency key has 1 to 255 visible characters")
     if call.operation.body is not None:
         try:
             call.refuse_unread()
-        except (Unsupported, TooLarge):
+        except (UnsupportedMediaType, ContentTooLarge):
             # The handler says so, or that what the path names does not exist.
             return await respond(call, handler)
     body = await request_body.read_bytes(call.request, call.operation.most_bytes)

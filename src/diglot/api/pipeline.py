@@ -16,7 +16,7 @@ from diglot.api.dialect import Dialect
 from diglot.api.endpoint import Endpoint, respond
 from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
-from diglot.errors import Forbidden, TooMany
+from diglot.errors import Forbidden, TooManyRequests
 from diglot.model.workspaces import Caller
 from diglot.service.services import Services
 
@@ -62,4 +62,4 @@ async def _count(
         extra: list[tuple[bytes, bytes]] = request.scope[EXTRA_HEADERS]  # type: ignore[typeddict-item]
         extra.extend(dialect.rate_headers(allowance))
         if allowance.is_exceeded:
-            raise TooMany(allowance.retry_after)
+            raise TooManyRequests(allowance.retry_after)

@@ -12,7 +12,7 @@ from diglot.cli.migrate import migrate
 from diglot.cli.openapi import openapi
 from diglot.cli.serve import serve
 from diglot.cli.workspaces import workspaces
-from diglot.errors import Conflict, Invalid, Misconfigured, NotFound
+from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -38,21 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
-    except (click.ClickException, Conflict, Invalid, Misconfigured, NotFound) as error:
-        click.echo(f"diglot: {_line(error)}", err=True)
+    except (click.ClickException, Conflict, InvalidInput, Misconfigured, NotFound) as error:
+        click.echo(f"diglot: {_error_line(error)}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _line(error: Exception) -> str:
+def _error_line(error: Exception) -> str:
     if isinstance(error, NotFound):
-        return f"there is no such {error.thing}"
-    if isinstance(error, Invalid):
+        return f"there is no such {error.resource}"
+    if isinstance(error, InvalidInput):
         return "; ".join(fault.message for fault in error.faults)
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{_sentence(error)} (see `{error.ctx.command_path} --help`)"
-    return _sentence(error) if isinstance(error, click.ClickException) else str(error)
+        return f"{_format_click_error(error)} (see `{error.ctx.command_path} --help`)"
+    return _format_click_error(error) if isinstance(error, click.ClickException) else str(error)
 
 
-def _sentence(error: click.ClickException) -> str:
+def _format_click_error(error: click.ClickException) -> str:
     return " ".join(error.format_message().split()).rstrip(".")

@@ -24,13 +24,13 @@ from diglot.server import process
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
-from diglot.settings import Settings, load
-from diglot.storage.connect import is_embedded, opened
+from diglot.settings import Settings, load_settings
+from diglot.storage.connect import is_embedded, open_engine
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 
 _WORKSPACE: Final = "Demo"
-_NEWEST: Final = Window(0, 1)
+_NEWEST_ONE: Final = Window(0, 1)
 
 
 @click.command()
@@ -47,24 +47,24 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
     and a curl line to paste. The file is made the first time and reused afterwards; the keys are kept
     beside it. Delete both files to start afresh.
     """
-    settings = load(flags)
+    settings = load_settings(flags)
     if not is_embedded(settings.database):
         raise Misconfigured("the demo keeps its examples in a file: give --database a file name")
     if no_serve:
-        demonstration = asyncio.run(_make(settings.database))
-        click.echo(demonstration.introduction(f"http://{settings.host}:{settings.port}", settings))
+        demonstration = asyncio.run(_prepare_demo(settings.database))
+        click.echo(demonstration.format_introduction(f"http://{settings.host}:{settings.port}", settings))
     else:
-        _serve(settings)
+        _serve_demo(settings)
 
 
-def _serve(settings: Settings) -> None:
+def _serve_demo(settings: Settings) -> None:
     warn_of_risk(settings.database)
-    process.free_address(settings.host, settings.port)
-    demonstration = asyncio.run(_make(settings.database))
+    process.find_free_address(settings.host, settings.port)
+    demonstration = asyncio.run(_prepare_demo(settings.database))
 
     def announce(url: str) -> None:
-        click.echo(demonstration.introduction(url, settings))
-        process.announce(settings, url)
+        click.echo(demonstration.format_introduction(url, settings))
+        process.announce_url(settings, url)
 
     process.serve(settings, announce, from_environment)
 
@@ -73,11 +73,11 @@ def _serve(settings: Settings) -> None:
 class _Demonstration:
     summary: str
     keys: dict[str, str]
-    segment: str | None
+    segment_id: str | None
 
-    def introduction(self, url: str, settings: Settings) -> str:
+    def format_introduction(self, url: str, settings: Settings) -> str:
         """Return the keys, and for each a line to paste."""
-        of_segment = "segments" if self.segment is None else f"segments/{self.segment}/contacts"
+        of_segment = "segments" if self.segment_id is None else f"segments/{self.segment_id}/contacts"
         calls = {"misar": "segments?limit=5", "topmail": f"{of_segment}?limit=5"}
         lines = [self.summary]
         for dialect in DIALECTS:
@@ -89,42 +89,42 @@ class _Demonstration:
         return "\n".join([*lines, ""])
 
 
-async def _make(url: str) -> _Demonstration:
+async def _prepare_demo(url: str) -> _Demonstration:
     """Make what is missing of the examples; whatever is there stays as it is."""
     began = time.monotonic()
-    async with opened(url) as engine:
-        keys = await _keys(engine, parse_sqlite_path(url).with_suffix(".keys"))
+    async with open_engine(url) as engine:
+        keys = await _ensure_keys(engine, parse_sqlite_path(url).with_suffix(".keys"))
         caller = await Keys(engine).authenticate(DIALECTS[0].name, keys[DIALECTS[0].name])
-        filled = await _fill(engine, caller)
-        contacts = await Contacts(engine).list_page(caller, _NEWEST)
-        segments = await Segments(engine).list_page(caller, _NEWEST)
+        filled = await _create_examples(engine, caller)
+        contacts = await Contacts(engine).list_page(caller, _NEWEST_ONE)
+        segments = await Segments(engine).list_page(caller, _NEWEST_ONE)
     how = f"made in {time.monotonic() - began:.1f} s" if filled else "as they were"
     summary = f"{contacts.total:,} contacts and {segments.total} segments in {parse_sqlite_path(url)}, {how}"
     return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
 
 
-async def _fill(engine: Engine, caller: Caller) -> bool:
+async def _create_examples(engine: Engine, caller: Caller) -> bool:
     contacts, segments = Contacts(engine), Segments(engine)
-    if not (await contacts.list_page(caller, _NEWEST)).total:
-        await contacts.import_all(caller, list(examples_contacts.contacts(system_clock())))
-    elif (await segments.list_page(caller, _NEWEST)).total:
+    if not (await contacts.list_page(caller, _NEWEST_ONE)).total:
+        await contacts.import_all(caller, list(examples_contacts.generate_contacts(system_clock())))
+    elif (await segments.list_page(caller, _NEWEST_ONE)).total:
         return False
     for example in SEGMENTS:
-        await segments.create(caller, example.new(caller))
+        await segments.create(caller, example.to_new_segment(caller))
     return True
 
 
-async def _keys(engine: Engine, file: Path) -> dict[str, str]:
+async def _ensure_keys(engine: Engine, file: Path) -> dict[str, str]:
     """Return the demo's keys: those of the file where they still open the workspace."""
     service = Keys(engine)
-    kept = _read(file)
-    keys = {dialect.name: await _key(service, dialect, kept.get(dialect.name)) for dialect in DIALECTS}
+    kept = _read_keys_file(file)
+    keys = {dialect.name: await _ensure_key(service, dialect, kept.get(dialect.name)) for dialect in DIALECTS}
     if keys != kept:
-        _write(file, keys)
+        _write_keys_file(file, keys)
     return keys
 
 
-async def _key(service: Keys, dialect: Dialect, kept: str | None) -> str:
+async def _ensure_key(service: Keys, dialect: Dialect, kept: str | None) -> str:
     try:
         await service.authenticate(dialect.name, kept)
     except Unauthenticated:
@@ -136,7 +136,7 @@ async def _key(service: Keys, dialect: Dialect, kept: str | None) -> str:
     return kept
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read_keys_file(file: Path) -> dict[str, str]:
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
     except FileNotFoundError:
@@ -145,7 +145,7 @@ def _read(file: Path) -> dict[str, str]:
         raise Misconfigured(f"{file} is not a file of demo keys: delete it ({error})") from error
 
 
-def _write(file: Path, keys: dict[str, str]) -> None:
+def _write_keys_file(file: Path, keys: dict[str, str]) -> None:
     """Write the keys where only this user can read them."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as opened_file:

@@ -7,17 +7,17 @@ from typing import Any
 
 import click
 
-from diglot.cli.options import database_options, located
+from diglot.cli.options import database_options, resolve_database
 from diglot.clock import system_clock
 from diglot.conditions import dates
 from diglot.conditions.dates import ParsedDate
 from diglot.dialects.registry import DIALECTS, dialect_named
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.workspaces import ApiKey, Workspace
 from diglot.service.access.keys import KeyFormat, Keys
-from diglot.storage.connect import existing, opened
+from diglot.storage.connect import open_engine, open_existing_engine
 
-_FROM_INPUT = "-"
+_STDIN = "-"
 
 dialect_option = click.option(
     "--dialect",
@@ -32,12 +32,12 @@ scopes_option = click.option(
     "--scopes", metavar="A,B", default="", help="What it may do, in the vendor's words. [default: audience]"
 )
 name_option = click.option("--name", metavar="TEXT", help="What it is for; 1 to 80 characters.")
-end_option = click.option(
+expires_option = click.option(
     "--expires-at",
     metavar="TIME",
     help="When it stops: 2027-01-31, as that day begins in the workspace, or 2027-01-31T09:00:00Z.",
 )
-zone_option = click.option(
+time_zone_option = click.option(
     "--time-zone", metavar="ZONE", help="The time zone of a new workspace, an IANA name. [default: UTC]"
 )
 
@@ -56,8 +56,8 @@ def keys() -> None:
 @workspace_option
 @scopes_option
 @name_option
-@end_option
-@zone_option
+@expires_option
+@time_zone_option
 @click.option("--test", is_flag=True, help="Make a test key (tm_test_...), where the vendor has them.")
 @database_options
 def create(
@@ -65,8 +65,8 @@ def create(
 ) -> None:
     """Make a key and print it, alone, on standard output. It is shown this once."""
     shape = dialect_named(dialect).keys
-    secret = _test_secret(shape) if test else None
-    click.echo(_keep(shape, _split(scopes), secret, located(database, config), options))
+    secret = _generate_test_secret(shape) if test else None
+    click.echo(_store_key(shape, _split_scopes(scopes), secret, resolve_database(database, config), options))
     click.echo("Keep this key: it is not shown again.", err=True)
 
 
@@ -75,10 +75,10 @@ def create(
 @workspace_option
 @scopes_option
 @name_option
-@end_option
-@zone_option
+@expires_option
+@time_zone_option
 @database_options
-@click.argument("key", default=_FROM_INPUT)
+@click.argument("key", default=_STDIN)
 def adopt(
     dialect: str, scopes: str, key: str, *, database: str | None, config: str | None, **options: Any
 ) -> None:
@@ -87,14 +87,14 @@ def adopt(
     Without KEY, or with `-`, the key is read from standard input and stays out of the shell's history.
     """
     shape = dialect_named(dialect).keys
-    _keep(shape, _split(scopes), _read(key), located(database, config), options)
+    _store_key(shape, _split_scopes(scopes), _read_key(key), resolve_database(database, config), options)
     click.echo("The key is registered.", err=True)
 
 
 @keys.command("list")
 @click.option("--workspace", metavar="NAME", help="Only the keys of this workspace.")
 @database_options
-def list_(workspace: str | None, database: str | None, config: str | None) -> None:
+def list_keys(workspace: str | None, database: str | None, config: str | None) -> None:
     """List the keys: id, workspace, dialect, beginning, scopes, when made, state, name, last use.
 
     The state is `active`, `active until TIME`, `expired TIME` or `revoked TIME`; a last use appears within
@@ -102,22 +102,27 @@ def list_(workspace: str | None, database: str | None, config: str | None) -> No
     """
 
     async def work() -> list[tuple[Workspace, ApiKey]]:
-        async with existing(located(database, config)) as engine:
+        async with open_existing_engine(resolve_database(database, config)) as engine:
             return await Keys(engine).list_all(workspace)
 
     now = system_clock()
     for owner, key in asyncio.run(work()):
-        used = "never used" if key.last_used_at is None else f"used {_time(key.last_used_at)}"
-        shown = (f"{key.prefix}...", ",".join(key.scopes), _time(key.created_at), _state(key, now))
+        used = "never used" if key.last_used_at is None else f"used {_format_time(key.last_used_at)}"
+        shown = (
+            f"{key.prefix}...",
+            ",".join(key.scopes),
+            _format_time(key.created_at),
+            _describe_state(key, now),
+        )
         click.echo("\t".join((key.id, owner.name, key.dialect, *shown, key.name or "", used)))
 
 
-def _state(key: ApiKey, now: int) -> str:
+def _describe_state(key: ApiKey, now: int) -> str:
     if key.revoked_at is not None:
-        return f"revoked {_time(key.revoked_at)}"
+        return f"revoked {_format_time(key.revoked_at)}"
     if key.expires_at is None:
         return "active"
-    return f"{'active until' if key.is_valid_at(now) else 'expired'} {_time(key.expires_at)}"
+    return f"{'active until' if key.is_valid_at(now) else 'expired'} {_format_time(key.expires_at)}"
 
 
 @keys.command()
@@ -130,23 +135,23 @@ def revoke(key: str, database: str | None, config: str | None) -> None:
     """
 
     async def work() -> None:
-        async with existing(located(database, config)) as engine:
-            await Keys(engine).revoke(_read(key))
+        async with open_existing_engine(resolve_database(database, config)) as engine:
+            await Keys(engine).revoke(_read_key(key))
 
     asyncio.run(work())
     click.echo("The key is revoked.", err=True)
 
 
-def _keep(
+def _store_key(
     shape: KeyFormat, scopes: tuple[str, ...], secret: str | None, url: str, options: dict[str, Any]
 ) -> str:
     workspace: str = options["workspace"]
     zone: str | None = options["time_zone"]
     name: str | None = options["name"]
-    ends = _written(options["expires_at"])
+    ends = _parse_expiry(options["expires_at"])
 
     async def work() -> str:
-        async with opened(url) as engine:
+        async with open_engine(url) as engine:
             return await Keys(engine).create(
                 shape, workspace, scopes, time_zone=zone, secret=secret, name=name, expires_at=ends
             )
@@ -154,27 +159,29 @@ def _keep(
     return asyncio.run(work())
 
 
-def _written(text: str | None) -> ParsedDate | None:
+def _parse_expiry(text: str | None) -> ParsedDate | None:
     if text is None:
         return None
     if (written := dates.parse(text)) is None:
-        raise Invalid.at(("expires_at",), f"{text!r} is no time: write 2027-01-31 or 2027-01-31T09:00:00Z")
+        raise InvalidInput.at(
+            ("expires_at",), f"{text!r} is no time: write 2027-01-31 or 2027-01-31T09:00:00Z"
+        )
     return written
 
 
-def _test_secret(shape: KeyFormat) -> str:
+def _generate_test_secret(shape: KeyFormat) -> str:
     for prefix in shape.prefixes:
         if "test" in prefix:
             return shape.generate_secret(prefix)
-    raise Invalid.at(("test",), f"{shape.dialect} has no test keys")
+    raise InvalidInput.at(("test",), f"{shape.dialect} has no test keys")
 
 
-def _split(scopes: str) -> tuple[str, ...]:
+def _split_scopes(scopes: str) -> tuple[str, ...]:
     return tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
 
 
-def _read(key: str) -> str:
-    if key != _FROM_INPUT:
+def _read_key(key: str) -> str:
+    if key != _STDIN:
         return key
     if sys.stdin.isatty():
         prompted: str = click.prompt("ApiKey", hide_input=True, err=True)
@@ -182,5 +189,5 @@ def _read(key: str) -> str:
     return sys.stdin.read().strip()
 
 
-def _time(instant: int) -> str:
+def _format_time(instant: int) -> str:
     return datetime.fromtimestamp(instant // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from diglot.cli.options import database_options, located, warn_of_risk
+from diglot.cli.options import database_options, resolve_database, warn_of_risk
 
 
 @click.command()
@@ -17,7 +17,7 @@ def migrate(database: str | None, config: str | None) -> None:
     """
     from diglot.storage.schema.migrate import upgrade_schema  # noqa: PLC0415 - other commands do without alembic
 
-    url = located(database, config)
+    url = resolve_database(database, config)
     warn_of_risk(url)
     before, after = asyncio.run(upgrade_schema(url))
     if before == after:

@@ -22,7 +22,7 @@ def openapi(dialect: str, output: Path | None, check: Path | None) -> int:
     document = encoded(dialect_named(dialect))
     try:
         if check is not None:
-            return _compare(document, check, dialect)
+            return _compare_file(document, check, dialect)
         if output is not None:
             output.write_bytes(document)
         else:
@@ -32,7 +32,7 @@ def openapi(dialect: str, output: Path | None, check: Path | None) -> int:
     return 0
 
 
-def _compare(document: bytes, file: Path, dialect: str) -> int:
+def _compare_file(document: bytes, file: Path, dialect: str) -> int:
     if file.read_bytes() == document:
         return 0
     hint = f"run `diglot openapi {dialect} --output {file}`"

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from diglot.settings import load
+from diglot.settings import load_settings
 from diglot.storage.connect import is_embedded
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import is_risk_beside_others, sqlite3
@@ -29,9 +29,9 @@ def database_options(command: F) -> F:
     return database_option(config_option(command))
 
 
-def located(database: str | None, config: str | None) -> str:
+def resolve_database(database: str | None, config: str | None) -> str:
     """Return the database that a command is about, found like the server's."""
-    url = load({"database": database}, file=config).database
+    url = load_settings({"database": database}, file=config).database
     warn_of_risk(url)
     return url
 

@@ -8,7 +8,7 @@ import click
 from diglot.app import from_environment
 from diglot.cli.options import config_option, warn_of_risk
 from diglot.server import process
-from diglot.settings import load
+from diglot.settings import load_settings
 
 
 @click.command()
@@ -103,6 +103,6 @@ def serve(config: str | None, **flags: Any) -> None:
     Every option can also be set in the environment, as DIGLOT_HOST, DIGLOT_PORT and so on, or in the file
     of --config. Flags win over the environment, and the environment over the file.
     """
-    settings = load(flags, file=config)
+    settings = load_settings(flags, file=config)
     warn_of_risk(settings.database)
-    process.serve(settings, partial(process.announce, settings), from_environment)
+    process.serve(settings, partial(process.announce_url, settings), from_environment)

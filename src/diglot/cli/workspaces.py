@@ -5,10 +5,10 @@ import sys
 
 import click
 
-from diglot.cli.options import database_options, located
+from diglot.cli.options import database_options, resolve_database
 from diglot.model.workspaces import Workspace
 from diglot.service.access.workspaces import Workspaces
-from diglot.storage.connect import existing
+from diglot.storage.connect import open_existing_engine
 
 
 @click.group()
@@ -22,11 +22,11 @@ def workspaces() -> None:
 
 @workspaces.command("list")
 @database_options
-def list_(database: str | None, config: str | None) -> None:
+def list_workspaces(database: str | None, config: str | None) -> None:
     """List the workspaces with their time zones."""
 
     async def work() -> list[Workspace]:
-        async with existing(located(database, config)) as engine:
+        async with open_existing_engine(resolve_database(database, config)) as engine:
             return await Workspaces(engine).list_all()
 
     for workspace in asyncio.run(work()):
@@ -39,14 +39,14 @@ def list_(database: str | None, config: str | None) -> None:
     "--time-zone", metavar="ZONE", required=True, help="An IANA name, such as Europe/Berlin or UTC."
 )
 @database_options
-def set_(name: str, time_zone: str, database: str | None, config: str | None) -> None:
+def set_workspace(name: str, time_zone: str, database: str | None, config: str | None) -> None:
     """Set the time zone in which the days of the workspace NAME begin.
 
     Bare dates in contacts and in segments, and "exactly N days ago", follow it.
     """
 
     async def work() -> None:
-        async with existing(located(database, config)) as engine:
+        async with open_existing_engine(resolve_database(database, config)) as engine:
             await Workspaces(engine).set_time_zone(name, time_zone)
 
     asyncio.run(work())
@@ -65,7 +65,7 @@ def password(name: str, *, remove: bool, database: str | None, config: str | Non
     given = None if remove else _read_password()
 
     async def work() -> None:
-        async with existing(located(database, config)) as engine:
+        async with open_existing_engine(resolve_database(database, config)) as engine:
             await Workspaces(engine).set_password(name, given)
 
     asyncio.run(work())

@@ -9,7 +9,7 @@ from diglot.conditions.fields import attribute_key, find_key_fault, kind_of, res
 from diglot.conditions.operands import OperandError
 from diglot.conditions.tree import Node, Op
 from diglot.conditions.unchecked import ABSENT, Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
-from diglot.errors import Fault, Invalid, Path
+from diglot.errors import Fault, InvalidInput, Path
 
 MAX_DEPTH: Final = 8
 MAX_PREDICATES: Final = 250
@@ -23,7 +23,7 @@ def check_condition(written: Unchecked, zone: ZoneInfo) -> Node:
     checker = _Checker(zone)
     node = checker.check_node(written, depth=1)
     if checker.faults or node is None:
-        raise Invalid(checker.faults[:MAX_FAULTS])
+        raise InvalidInput(checker.faults[:MAX_FAULTS])
     return node
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def parse_time_zone(name: str) -> ZoneInfo:
     try:
         zone = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Invalid.at(("time_zone",), f"unknown time zone {name!r}: use an IANA name") from error
+        raise InvalidInput.at(("time_zone",), f"unknown time zone {name!r}: use an IANA name") from error
     if name not in available_timezones():
-        raise Invalid.at(("time_zone",), f"unknown time zone {name!r}: use an IANA name")
+        raise InvalidInput.at(("time_zone",), f"unknown time zone {name!r}: use an IANA name")
     return zone

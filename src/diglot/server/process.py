@@ -23,9 +23,9 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from diglot.errors import Misconfigured
-from diglot.server.asgi import HEALTH, App
+from diglot.server.asgi import HEALTH_PATH, App
 from diglot.settings import Settings, to_environment
-from diglot.storage.connect import check, is_embedded
+from diglot.storage.connect import check_database, is_embedded
 from diglot.storage.sql.sqlite_module import require_mended, sqlite3
 
 # After this a worker that does not end is killed, so that a stop always ends.
@@ -38,9 +38,9 @@ _QUEUE: Final = 2_048
 _OTHER_FILES: Final = 512
 # What a connection holds of a head that has not ended; a larger head is answered 431.
 _MOST_HEAD: Final = 65_536
-_LOOK_SECONDS: Final = 0.002
-_STOP: Final = (signal.SIGTERM,)
-_ALL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
+_POLL_SECONDS: Final = 0.002
+_STOP_SIGNALS: Final = (signal.SIGTERM,)
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
 _LOGGING: Final = {
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"},
@@ -50,24 +50,28 @@ _LOGGING: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ListenAddress:
     """An address to serve on: an IP, as granian takes no names, and a port that is free."""
 
     ip: str
     port: int
 
     @property
-    def near(self) -> str:
+    def local_ip(self) -> str:
         """The IP at which this machine reaches it."""
-        return _ALL.get(self.ip, self.ip)
+        return _LOOPBACK_OF.get(self.ip, self.ip)
 
     @property
     def url(self) -> str:
         """Where a client on this machine finds it."""
-        return f"http://[{self.near}]:{self.port}" if ":" in self.near else f"http://{self.near}:{self.port}"
+        return (
+            f"http://[{self.local_ip}]:{self.port}"
+            if ":" in self.local_ip
+            else f"http://{self.local_ip}:{self.port}"
+        )
 
 
-def free_address(host: str, port: int) -> Address:
+def find_free_address(host: str, port: int) -> ListenAddress:
     """Return the address of a host and port (0: any); raise `Misconfigured` when it cannot be served on.
 
     Workers share their port, and so would a second server, silently: hence the look before.
@@ -83,11 +87,11 @@ def free_address(host: str, port: int) -> Address:
             probe.bind(where)
             probe.listen(1)
         except OSError as error:
-            raise Misconfigured(_why_not(error, host, port)) from error
-        return Address(str(where[0]), probe.getsockname()[1])
+            raise Misconfigured(_describe_bind_error(error, host, port)) from error
+        return ListenAddress(str(where[0]), probe.getsockname()[1])
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _describe_bind_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is in use: stop what uses it, or choose another with --port"
     if error.errno == errno.EACCES:
@@ -98,7 +102,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 class Announcing(MPServer):
     """The server, calling a function once it answers."""
 
-    def __init__(self, address: Address, announce: Callable[[], None], **options: Any) -> None:
+    def __init__(self, address: ListenAddress, announce: Callable[[], None], **options: Any) -> None:
         super().__init__("diglot.app:from_environment", address.ip, address.port, **options)
         self._address = address
         self._announce = announce
@@ -120,8 +124,8 @@ class Announcing(MPServer):
         until = time.monotonic() + STOP_SECONDS
         for worker in self.wrks:
             while worker.inner.exitcode is None and time.monotonic() < until:
-                worker.inner.join(_LOOK_SECONDS)
-                time.sleep(_LOOK_SECONDS)
+                worker.inner.join(_POLL_SECONDS)
+                time.sleep(_POLL_SECONDS)
         self.workers_kill_timeout = 1
         super()._stop_workers()  # type: ignore[no-untyped-call]
 
@@ -129,16 +133,16 @@ class Announcing(MPServer):
         until = time.monotonic() + _START_SECONDS
         pause = threading.Event()
         while time.monotonic() < until and not self.main_loop_interrupt.is_set():
-            if _answers(self._address):
+            if _is_healthy(self._address):
                 return self._announce()
             pause.wait(0.02)
         return None
 
 
-def _answers(address: Address) -> bool:
-    connection = HTTPConnection(address.near, address.port, timeout=5)
+def _is_healthy(address: ListenAddress) -> bool:
+    connection = HTTPConnection(address.local_ip, address.port, timeout=5)
     try:
-        connection.request("GET", HEALTH)
+        connection.request("GET", HEALTH_PATH)
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False
@@ -151,10 +155,10 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
 
     Each worker calls `load_app`, which reads the settings from its environment.
     """
-    address = free_address(settings.host, settings.port)
+    address = find_free_address(settings.host, settings.port)
     if is_embedded(settings.database):
         require_mended(settings.workers)
-    asyncio.run(check(settings.database))
+    asyncio.run(check_database(settings.database))
     os.environ.update(to_environment(settings))
     server = Announcing(
         address,
@@ -171,8 +175,8 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
-    _let_new_workers_stop()
-    _share_with_workers()
+    _reset_worker_signals()
+    _freeze_loaded_objects()
     server.serve(target_loader=partial(_load_in_worker, load_app), wrap_loader=False)
 
 
@@ -191,7 +195,7 @@ def make_room() -> int:
     return max(hard - _OTHER_FILES, hard // 2)
 
 
-def _let_new_workers_stop() -> None:
+def _reset_worker_signals() -> None:
     """Have a worker end by the signal to stop until it listens itself, and leave Ctrl+C to the first process.
 
     What it inherits from the first process would pass over it, and the stop wait for it in vain. Ctrl+C
@@ -201,17 +205,17 @@ def _let_new_workers_stop() -> None:
 
     def begin() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
 
     os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOP),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP),
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS),
         after_in_child=begin,
     )
 
 
-def _share_with_workers() -> None:
+def _freeze_loaded_objects() -> None:
     """Keep what is loaded by now in memory once: a collection in a worker would write to each page of it."""
     gc.collect()
     gc.freeze()
@@ -222,11 +226,11 @@ def _load_in_worker(load_app: Callable[[], App]) -> App:
 
     One that went on alone would keep the port, and nobody would stop it.
     """
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     return load_app()
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -235,7 +239,7 @@ def _leave_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def announce(settings: Settings, url: str) -> None:
+def announce_url(settings: Settings, url: str) -> None:
     """Print the URL of the server, and the version of SQLite where it runs on a file."""
     library = f" with SQLite {sqlite3.sqlite_version}" if is_embedded(settings.database) else ""
     click.echo(f"Diglot serves on {url}{library} (stop with Ctrl+C)")

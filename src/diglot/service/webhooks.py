@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import Fault, Invalid, NotFound
+from diglot.errors import Fault, InvalidInput, NotFound
 from diglot.model.ids import new_id
 from diglot.model.webhooks import Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
 from diglot.model.workspaces import Caller
@@ -75,7 +75,7 @@ class Webhooks:
             now = self.clock()
             locked = await workspaces.lock(transaction, caller.workspace, webhooks=1, moves_members=False)
             if await webhooks.count(transaction, caller.workspace) >= MAX_WEBHOOKS:
-                raise Invalid([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
+                raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
             made = Webhook(
                 number=locked.first_webhook,
                 id=new_id(),

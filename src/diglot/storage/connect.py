@@ -25,7 +25,7 @@ def is_embedded(url: str) -> bool:
     return not is_postgresql(url)
 
 
-async def make_ready(url: str) -> None:
+async def prepare_database(url: str) -> None:
     """Bring an embedded database up to date; raise `Misconfigured` for a server's that is not."""
     if not is_embedded(url):
         await revisions.require_latest(url)
@@ -36,9 +36,9 @@ async def make_ready(url: str) -> None:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Engine]:
+async def open_engine(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a database that is ready; a missing file is made."""
-    await make_ready(url)
+    await prepare_database(url)
     engine = create_engine(url)
     await engine.open()
     try:
@@ -48,17 +48,17 @@ async def opened(url: str) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def existing(url: str) -> AsyncIterator[Engine]:
+async def open_existing_engine(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a database that is there: a mistyped file name makes no empty one."""
     if is_embedded(url) and not parse_sqlite_path(url).exists():
         raise Misconfigured(
             f"there is no database file {str(parse_sqlite_path(url))!r}: is --database right?"
         )
-    async with opened(url) as engine:
+    async with open_engine(url) as engine:
         yield engine
 
 
-async def check(url: str) -> None:
+async def check_database(url: str) -> None:
     """Open a database once, so that a bad one stops the start with one line."""
-    async with opened(url):
+    async with open_engine(url):
         pass

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.membership_changes import AsOf, AtEntry, AtInstant, ChangeFeed, MembershipChange
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
@@ -61,7 +61,7 @@ class Historian:
                 if known and made:
                     await self._compare_one(one.id, as_of, memory, there)
                 elif not known or isinstance(as_of, AtInstant):
-                    with pytest.raises(Invalid):
+                    with pytest.raises(InvalidInput):
                         await self._ids(one.id, as_of)
 
     async def _compare_one(self, id_: str, as_of: AsOf, memory: Memory, there: frozenset[str]) -> None:

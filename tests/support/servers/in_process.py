@@ -104,7 +104,7 @@ async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: A
     """
     server = Server(url, clock=SetClock(now))
     settings = Settings(database=url, rate_limits=rate_limits, **more)
-    app = create_app(settings, clock=lambda: server.now, works=False)
+    app = create_app(settings, clock=lambda: server.now, run_background=False)
     server.app = app
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:

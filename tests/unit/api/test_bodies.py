@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from diglot.api.input import request_body
-from diglot.errors import Invalid, Malformed, TooLarge, Unsupported
+from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest, UnsupportedMediaType
 
 
 class _Request:
@@ -39,7 +39,7 @@ async def test_pieces_are_put_together() -> None:
 @pytest.mark.parametrize("length", ["5", "0005", "9" * 5_000])
 async def test_an_announced_length_past_the_limit(length: str) -> None:
     """What is announced as too large is not waited for."""
-    with pytest.raises(TooLarge):
+    with pytest.raises(ContentTooLarge):
         await _read(4, content_length=length)
 
 
@@ -51,26 +51,26 @@ async def test_a_length_within_the_limit_or_none(length: str) -> None:
 
 async def test_pieces_past_the_limit() -> None:
     """Pieces that add up to more than the limit are too large, whatever was announced."""
-    with pytest.raises(TooLarge):
+    with pytest.raises(ContentTooLarge):
         await _read(4, _piece(b"abc"), _piece(b"de"), content_length="4")
 
 
 async def test_another_media_type_is_refused_first() -> None:
     """The media type comes before the size."""
-    with pytest.raises(Unsupported):
+    with pytest.raises(UnsupportedMediaType):
         await _read(4, content_type="text/plain", content_length="5")
 
 
 async def test_a_client_that_leaves() -> None:
     """A body without its end is no body."""
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedRequest):
         await _read(4, _piece(b"{}"), {"type": "http.disconnect"})
 
 
 @pytest.mark.parametrize("raw", [b"[" * 10_000 + b"]" * 10_000, b"9" * 5_000, b"1e999", b"[", b'"\\ud800"'])
 def test_a_member_that_cannot_be_decoded(raw: bytes) -> None:
     """A member nested too deep, out of range or malformed is the caller's fault."""
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidInput):
         request_body.decode(raw, ("name",))
 
 
@@ -87,7 +87,7 @@ def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> No
     if path is None:
         assert set(request_body.read_members(text, unique=True)) == {"a", "b"}
         return
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         request_body.read_members(text, unique=True)
     assert refused.value.faults[0].path == path
     assert all(isinstance(raw, msgspec.Raw) for raw in request_body.read_members(text).values())
@@ -103,7 +103,7 @@ def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> No
 )
 def test_nul_anywhere(text: bytes, path: tuple[str | int, ...]) -> None:
     """U+0000 is refused in every text and every key, at its place."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         request_body.read_members(text)
     assert refused.value.faults[0].path == path
 

@@ -6,7 +6,7 @@ import pytest
 
 from diglot.conditions.operands import OperandError
 from diglot.dialects.misar.contacts import import_csv, import_form
-from diglot.errors import Invalid, Malformed, TooLarge
+from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest
 
 HEADER = b"email,plan\n"
 FORM = "multipart/form-data; boundary=xx"
@@ -17,7 +17,7 @@ def _read(body: bytes) -> list[tuple[int | str, object]]:
     """Return the number and the plan of each row, or what is wrong with it."""
     found: list[tuple[int | str, object]] = []
     for path, content in import_csv.rows(body):
-        if isinstance(content, Invalid):
+        if isinstance(content, InvalidInput):
             found.append((path[1], str(content)))
         else:
             assert content.attributes is not None
@@ -55,20 +55,20 @@ def test_any_delimiter(delimiter: str) -> None:
 )
 def test_what_is_no_file(body: bytes, message: str) -> None:
     """A file that cannot be read is refused whole, and says why."""
-    with pytest.raises(Malformed, match=r".*") as refused:
+    with pytest.raises(MalformedRequest, match=r".*") as refused:
         import_csv.rows(body)
     assert message in str(refused.value)
 
 
 def test_rows_without_end() -> None:
     """Blank rows are no contacts, yet they are read."""
-    with pytest.raises(TooLarge, match="rows"):
+    with pytest.raises(ContentTooLarge, match="rows"):
         import_csv.rows(HEADER + b"\n" * import_csv.MOST_ROWS)
 
 
 def test_nul_in_a_name_of_a_column() -> None:
     """No field has such a name."""
-    with pytest.raises(Invalid, match="control character"):
+    with pytest.raises(InvalidInput, match="control character"):
         import_csv.rows(b"email,a\x00b\na@example.com,1\n")
 
 
@@ -80,7 +80,7 @@ def test_a_file_in_a_form_may_lack_its_name() -> None:
 
 def test_a_field_of_a_form_that_is_no_text() -> None:
     """A switch is not guessed from bytes."""
-    with pytest.raises(Malformed, match="not UTF-8"):
+    with pytest.raises(MalformedRequest, match="not UTF-8"):
         import_form.read(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
 
 

@@ -16,7 +16,7 @@ from diglot.conditions.fields import STATUSES, stricter
 from diglot.conditions.operands import OperandError
 from diglot.dialects.misar.contacts.import_csv import Content
 from diglot.dialects.misar.contacts.import_csv import rows as read_file
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 
 FILE = Path(__file__).parents[2] / "spec" / "imports" / "opt-outs.json"
 ROWS = [(row["column"], row["values"]) for row in json.loads(FILE.read_text(encoding="utf-8"))["columns"]]
@@ -53,7 +53,7 @@ def test_row_in_a_file(column: str, values: Values) -> None:
     for value, outcome in [pair for pair in values if isinstance(pair[0], str)]:
         body = _file(["email", column], ["a@example.com", ""], ["b@example.com", value])
         if outcome == REFUSED:
-            with pytest.raises(Invalid) as refused:
+            with pytest.raises(InvalidInput) as refused:
                 read_file(body)
             (fault,) = refused.value.faults
             assert fault.path == ("rows", 3, column)
@@ -92,7 +92,7 @@ def test_a_flag_is_not_stored_beside_the_status() -> None:
 def test_each_column_has_one_fault() -> None:
     """A column of unknown values is told once, and each column is."""
     body = _file(["email", "opt_out", "consent"], *[["a@example.com", "perhaps", "later"]] * 3)
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         read_file(body)
     assert [fault.path for fault in refused.value.faults] == [("rows", 2, "opt_out"), ("rows", 2, "consent")]
 

@@ -10,14 +10,14 @@ import pytest
 from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.dialects.registry import DIALECTS
-from diglot.errors import Misconfigured, NotFound, TooSlow, Unreachable
+from diglot.errors import Misconfigured, NotFound, TooSlow, UpstreamUnreachable
 from diglot.server.proxy import headers
-from diglot.server.proxy.downstream import Client, Gone
-from diglot.server.proxy.own_paths import Owned, may_leave
-from diglot.server.proxy.upstream import PassThrough
-from diglot.settings import load, to_environment
+from diglot.server.proxy.downstream import ClientGone, Downstream
+from diglot.server.proxy.own_paths import OwnPaths, may_forward
+from diglot.server.proxy.upstream import UpstreamProxy
+from diglot.settings import load_settings, to_environment
 
-OWNED = Owned(
+OWNED = OwnPaths(
     [None if part.startswith("{") else part for part in (surface.prefix + operation.path).split("/") if part]
     for dialect in DIALECTS
     for surface, operation in dialect.calls
@@ -176,13 +176,13 @@ def scope(method: str = "GET", path: str = "/mail/v1/emails", **more: Any) -> di
 @pytest.mark.parametrize("path", ELSEWHERE)
 def test_a_path_that_no_server_takes_for_ours_may_leave(path: str) -> None:
     """What Diglot does not own passes, however a client escapes its parts."""
-    assert may_leave(path.encode("latin-1"), OWNED)
+    assert may_forward(path.encode("latin-1"), OWNED)
 
 
 @pytest.mark.parametrize("path", REFUSED)
 def test_a_path_that_a_server_may_take_for_ours_stays(path: str) -> None:
     """Every spelling of an owned path stays here, and so does what climbs out or breaks off."""
-    assert not may_leave(path.encode("latin-1"), OWNED)
+    assert not may_forward(path.encode("latin-1"), OWNED)
 
 
 def test_every_call_stays_whatever_its_method() -> None:
@@ -192,18 +192,18 @@ def test_every_call_stays_whatever_its_method() -> None:
         for at, letter in enumerate(path):
             code = f"%{ord(letter):02x}"
             for other in (letter, letter.upper(), code, code.replace("%", "%25")):
-                assert not may_leave((path[:at] + other + path[at + 1 :]).encode(), OWNED), path
+                assert not may_forward((path[:at] + other + path[at + 1 :]).encode(), OWNED), path
 
 
 def test_only_what_has_an_upstream_leaves() -> None:
     """Other dialects, other prefixes, prefixes in disguise, tunnels and traces stay."""
-    one = PassThrough({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
+    one = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
     one._transport = httpx.AsyncHTTPTransport()
-    assert one.has("misar")
-    assert not one.has("topmail")
-    assert one.way(scope()) is not None
-    assert one.way(scope("OPTIONS")) is not None
-    assert one.way(scope("BREW")) is not None
+    assert one.has_upstream("misar")
+    assert not one.has_upstream("topmail")
+    assert one.handler_for(scope()) is not None
+    assert one.handler_for(scope("OPTIONS")) is not None
+    assert one.handler_for(scope("BREW")) is not None
     for stays in (
         *(scope("TRACE"), scope("CONNECT"), scope(path="/api/v1/email/send"), scope(path="/emails")),
         *(
@@ -214,8 +214,8 @@ def test_only_what_has_an_upstream_leaves() -> None:
         ),
         *(scope("BREW", "/mail/v1/segments"), scope(path="//evil.example/mail/v1/emails")),
     ):
-        assert one.way(stays) is None, stays
-    assert PassThrough({"misar": ""}, OWNED, 1).way(scope()) is None
+        assert one.handler_for(stays) is None, stays
+    assert UpstreamProxy({"misar": ""}, OWNED, 1).handler_for(scope()) is None
 
 
 def test_headers_on_their_way_there() -> None:
@@ -255,16 +255,16 @@ def test_headers_on_their_way_there() -> None:
     assert dict(headers.to_upstream(scope(http_version="1"), b"h", b"d"))[b"via"] == b"1.0 d"
     alone = scope(headers=[(b"cookie", b"diglot_session=secret")])
     assert b"cookie" not in dict(headers.to_upstream(alone, b"api.example", b"diglot-1"))
-    assert headers.came_by(scope(headers=[(b"via", b"1.1 a, 1.1 diglot-1")]), b"diglot-1")
-    assert not headers.came_by(scope(headers=given), b"diglot-1")
+    assert headers.already_passed(scope(headers=[(b"via", b"1.1 a, 1.1 diglot-1")]), b"diglot-1")
+    assert not headers.already_passed(scope(headers=given), b"diglot-1")
 
 
 def test_a_body_is_framed_as_it_came() -> None:
     """A length is kept, chunks stay chunks, chunks win."""
     length, chunks = (b"content-length", b"5"), (b"transfer-encoding", b"chunked")
-    assert headers.framing(scope("POST", headers=[length])) == [length]
-    assert headers.framing(scope("POST", headers=[length, chunks])) == [chunks]
-    assert headers.framing(scope("POST")) == []
+    assert headers.select_framing(scope("POST", headers=[length])) == [length]
+    assert headers.select_framing(scope("POST", headers=[length, chunks])) == [chunks]
+    assert headers.select_framing(scope("POST")) == []
 
 
 def test_headers_on_their_way_back() -> None:
@@ -295,8 +295,8 @@ def test_what_is_said_when_no_upstream_answers(dialect: str, surface: Surface) -
     answers = {
         error: surface.render_error(error)
         for error in (
-            Unreachable(late=False),
-            Unreachable(late=True),
+            UpstreamUnreachable(timed_out=False),
+            UpstreamUnreachable(timed_out=True),
             NotFound("route"),
             NotFound("spelling"),
         )
@@ -347,9 +347,9 @@ NO_UPSTREAMS = (
 def test_an_upstream_is_an_origin_and_perhaps_a_path(url: str) -> None:
     """Every dialect has a setting of its own, which an HTTP client then reads as it was meant."""
     for dialect in DIALECTS:
-        settings = load({f"{dialect.name}_upstream": url}, {})
+        settings = load_settings({f"{dialect.name}_upstream": url}, {})
         assert getattr(settings, f"{dialect.name}_upstream") == url
-        assert load({}, to_environment(settings)) == settings
+        assert load_settings({}, to_environment(settings)) == settings
     assert str(httpx.URL(url)).rstrip("/") == url.rstrip("/")
 
 
@@ -358,14 +358,14 @@ def test_nothing_else_is_an_upstream(url: str) -> None:
     """What would be cut, guessed or sent along stops the start; a password is not printed."""
     for dialect in DIALECTS:
         with pytest.raises(Misconfigured, match=f"^{dialect.name} upstream") as caught:
-            load({f"{dialect.name}_upstream": url}, {})
+            load_settings({f"{dialect.name}_upstream": url}, {})
         assert "u:p" not in str(caught.value)
 
 
 async def test_a_body_that_no_header_announces_is_found() -> None:
     """A server may hand over such a body; nothing of it is lost by looking."""
 
-    def coming(*pieces: bytes) -> Client:
+    def coming(*pieces: bytes) -> Downstream:
         left = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
         left.append({"type": "http.request", "body": b"", "more_body": False})
 
@@ -375,7 +375,7 @@ async def test_a_body_that_no_header_announces_is_found() -> None:
         async def send(_: dict[str, Any]) -> None:
             raise AssertionError
 
-        return Client(receive, send, 1)
+        return Downstream(receive, send, 1)
 
     for pieces in ((), (b"a", b"b"), (b"a",), (b"", b"a")):
         client = coming(*pieces)
@@ -389,8 +389,8 @@ async def test_a_client_that_stalls_is_not_waited_for() -> None:
     async def nothing(*_: Any) -> Any:
         await asyncio.Event().wait()
 
-    client = Client(nothing, nothing, 0.01)
+    client = Downstream(nothing, nothing, 0.01)
     with pytest.raises(TooSlow):
         await anext(client)
-    with pytest.raises(Gone):
-        await client.piece(b"x")
+    with pytest.raises(ClientGone):
+        await client.send_chunk(b"x")

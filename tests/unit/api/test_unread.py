@@ -48,7 +48,7 @@ async def _start(
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
-    await asgi.Outer(app, lambda path: None, {}, options=asgi.Options(body_seconds=body_seconds))(
+    await asgi.ServerApp(app, lambda path: None, {}, options=asgi.Options(body_seconds=body_seconds))(
         scope, receive, send
     )
     return sent[0]
@@ -58,7 +58,7 @@ async def test_a_body_without_end_is_read_to_the_limit() -> None:
     """A client that never ends gets its answer after the limit."""
     client = _Client(None)
     assert await _status(client, HEADERS) == 401
-    assert client.sent * 65_536 == asgi.MOST_UNREAD
+    assert client.sent * 65_536 == asgi.MAX_UNREAD_BYTES
 
 
 async def test_a_client_that_stalls_is_answered_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ async def test_an_answered_request_is_let_go() -> None:
     protocol = Protocol(1)
     gone = weakref.ref(protocol)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"8")]}
-    await asgi.Outer(keeping, lambda path: None, {})(scope, protocol.receive, protocol.send)
+    await asgi.ServerApp(keeping, lambda path: None, {})(scope, protocol.receive, protocol.send)
     del protocol
     assert gone() is None
     assert await kept[0]() == {"type": "http.disconnect"}

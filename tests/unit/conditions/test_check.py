@@ -6,13 +6,13 @@ import pytest
 
 from diglot.conditions.check import MAX_FAULTS, check_condition
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
-from diglot.errors import Fault, Invalid
+from diglot.errors import Fault, InvalidInput
 
 MANY = 10 * MAX_FAULTS
 
 
 def _paths(written: Unchecked) -> list[tuple[str | int, ...]]:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         check_condition(written, ZoneInfo("UTC"))
     return [fault.path for fault in refused.value.faults]
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from support import canonical, spec_data
 
 
 @pytest.mark.parametrize("refusal", spec_data.refusals(), ids=lambda refusal: refusal.name)
 def test_a_refusal_names_every_fault(refusal: spec_data.Refusal) -> None:
     """The faults are exactly those of the row, in the order of the document."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         canonical.read(refusal.condition, spec_data.DEFAULT_ZONE)
     assert tuple(fault.path for fault in refused.value.faults) == refusal.paths
     assert all(fault.message for fault in refused.value.faults)

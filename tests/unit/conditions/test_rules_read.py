@@ -8,7 +8,7 @@ from diglot.api import rules
 from diglot.conditions.check import MAX_DEPTH, MAX_FAULTS, MAX_PREDICATES, check_condition
 from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule
 from diglot.dialects.misar.words import WORDS
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 
 
 def _deep(leaves: int) -> dict[str, object]:
@@ -51,7 +51,7 @@ def test_a_condition_without_end_is_refused_by_its_beginning(condition: object, 
     """Nothing that is read is refused for what was left unread."""
     written = rules.read(condition, WORDS)
     assert _read(written) <= rules.MOST_READ + 1
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         check_condition(written, ZoneInfo("UTC"))
     assert len(refused.value.faults) <= MAX_FAULTS
     assert message in refused.value.faults[0].message

@@ -15,7 +15,7 @@ from diglot.api.patterns import MOMENT_OR_ENTRY
 from diglot.api.responses import HEADER
 from diglot.conditions import dates
 from diglot.conditions.relative_dates import NEVER
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.membership_changes import AsOf, AtEntry, AtInstant
 from diglot.model.pages import CountedPage, HistoricalPage, MemberPage, Page
 from diglot.model.segments import Segment
@@ -45,7 +45,7 @@ def read_as_of(call: Call) -> AsOf | None:
         return AtEntry(query_string.clamped(written, MOST_OFFSET))
     found = dates.parse(written)
     if found is None:
-        raise Invalid.at(("as_of",), "Expected an instant or a sequence number")
+        raise InvalidInput.at(("as_of",), "Expected an instant or a sequence number")
     return AtInstant(found.to_instant(call.caller.zone))
 
 

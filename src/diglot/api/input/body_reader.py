@@ -10,7 +10,7 @@ from diglot.conditions.check import MAX_FAULTS, check_condition
 from diglot.conditions.operands import find_text_fault, wrong_type_error
 from diglot.conditions.text import is_blank
 from diglot.conditions.tree import is_draft
-from diglot.errors import Fault, Invalid, Path
+from diglot.errors import Fault, InvalidInput, Path
 from diglot.model.segments import Condition, OriginalText
 from diglot.model.workspaces import Caller
 
@@ -44,7 +44,7 @@ class Reader:
     def finish(self) -> None:
         """Raise `Invalid` when there was any fault."""
         if self._faults:
-            raise Invalid(self._faults)
+            raise InvalidInput(self._faults)
 
     def text(self, key: str, most: int) -> str | Missing:
         """Read a text of at most so many characters."""
@@ -148,7 +148,7 @@ class Reader:
             return value
         try:
             node = check_condition(rules.read(value, words, strict=strict), caller.zone)
-        except Invalid as invalid:
+        except InvalidInput as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return MISSING
         # A draft is shown as an empty group, whatever was left out of it; a synonym is not shown.
@@ -167,7 +167,7 @@ class Reader:
             return MISSING
         try:
             return request_body.decode(self._members[key], (key,))
-        except Invalid as invalid:
+        except InvalidInput as invalid:
             self._faults.extend(invalid.faults)
             return MISSING
 

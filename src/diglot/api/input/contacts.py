@@ -7,7 +7,7 @@ from diglot.api.input import request_body
 from diglot.conditions import tree
 from diglot.conditions.fields import CANONICAL_NAMES
 from diglot.conditions.operands import MAX_TEXT_LENGTH
-from diglot.errors import Fault, Invalid, Path
+from diglot.errors import Fault, InvalidInput, Path
 from diglot.service.contacts.contact_input import WRITABLE_FIELDS, GivenValue
 
 _WRITABLE: Final = {spelling: name for spelling, name in CANONICAL_NAMES.items() if name in WRITABLE_FIELDS}
@@ -40,7 +40,7 @@ def read(
         if not _same(earlier.value, value):
             faults.append(Fault((*path, key), f"Differs from {earlier.path[-1]}"))
     if faults:
-        raise Invalid(faults)
+        raise InvalidInput(faults)
     attributes = given.pop(_ATTRIBUTES, None)
     return given, attributes
 
@@ -56,9 +56,9 @@ def search(text: str) -> tree.Node | None:
     """
     words = dict.fromkeys(text.split())
     if len(words) > MOST_WORDS:
-        raise Invalid.at(("search",), f"A search has at most {MOST_WORDS} words")
+        raise InvalidInput.at(("search",), f"A search has at most {MOST_WORDS} words")
     if any(len(word) > MAX_TEXT_LENGTH for word in words):
-        raise Invalid.at(("search",), f"A word has at most {MAX_TEXT_LENGTH} characters")
+        raise InvalidInput.at(("search",), f"A word has at most {MAX_TEXT_LENGTH} characters")
     found = [
         tree.Any(
             tuple(

@@ -10,7 +10,7 @@ from diglot.api.patterns import URL
 from diglot.conditions import dates, text
 from diglot.conditions.fields import NUMBER_LIMIT
 from diglot.conditions.operands import wrong_type_error
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.events import OccurredAt
 from diglot.model.workspaces import Caller
 from diglot.service.contacts.contact_input import GivenValue, find_json_faults, read_change
@@ -47,7 +47,7 @@ class EventReader(Reader):
             return None
         try:
             return read_change({"email": GivenValue(value, (key,))}, None, self._zone).email
-        except Invalid as invalid:
+        except InvalidInput as invalid:
             self._faults.extend(invalid.faults)
             return None
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from diglot.conditions.operands import find_text_fault
 from diglot.conditions.text import is_blank
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 
 _INTEGER = re.compile(r"[0-9]+", re.ASCII)
 # Past this there are no rows anyway, and every database still takes the number.
@@ -25,7 +25,7 @@ def parse(query_string: bytes, known: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=None):
         if found.setdefault(key, value) != value and key in known:
-            raise Invalid.at((key,), "The parameter is given twice")
+            raise InvalidInput.at((key,), "The parameter is given twice")
     return found
 
 
@@ -35,12 +35,12 @@ def integer(query: Mapping[str, str], key: str, default: int, *, least: int, mos
     if written is None:
         return default
     if not _INTEGER.fullmatch(written):
-        raise Invalid.at((key,), "Expected number, received string")
+        raise InvalidInput.at((key,), "Expected number, received string")
     value = clamped(written, _GREATEST + 1)
     if value > _GREATEST:
-        raise Invalid.at((key,), f"Number must be less than or equal to {_GREATEST}")
+        raise InvalidInput.at((key,), f"Number must be less than or equal to {_GREATEST}")
     if value < least:
-        raise Invalid.at((key,), f"Number must be greater than or equal to {least}")
+        raise InvalidInput.at((key,), f"Number must be greater than or equal to {least}")
     return min(value, most)
 
 
@@ -54,7 +54,7 @@ def text(query: Mapping[str, str], key: str) -> str | None:
     """Return a text; raise `Invalid` for one with U+0000."""
     written = query.get(key)
     if written is not None and (message := find_text_fault(written)) is not None:
-        raise Invalid.at((key,), message)
+        raise InvalidInput.at((key,), message)
     return written
 
 
@@ -62,9 +62,9 @@ def name(query: Mapping[str, str], key: str) -> str:
     """Return a text that has to be there and is not blank; raise `Invalid`."""
     written = text(query, key)
     if written is None:
-        raise Invalid.at((key,), "Required")
+        raise InvalidInput.at((key,), "Required")
     if is_blank(written):
-        raise Invalid.at((key,), "String is blank")
+        raise InvalidInput.at((key,), "String is blank")
     return written
 
 
@@ -73,7 +73,7 @@ def spelled(query: Mapping[str, str], *spellings: str) -> str | None:
     used = [spelling for spelling in spellings if spelling in query]
     for other in used[1:]:
         if query[other] != query[used[0]]:
-            raise Invalid.at((other,), f"Differs from {used[0]}")
+            raise InvalidInput.at((other,), f"Differs from {used[0]}")
     return text(query, used[0]) if used else None
 
 
@@ -83,7 +83,7 @@ def choice(query: Mapping[str, str], key: str, options: Sequence[str]) -> str | 
     if written is not None and written not in options:
         shown = " | ".join(f"'{option}'" for option in options)
         message = f"Invalid enum value. Expected {shown}, received '{written[:100]}'"
-        raise Invalid.at((key,), message)
+        raise InvalidInput.at((key,), message)
     return written
 
 
@@ -93,5 +93,5 @@ def boolean(query: Mapping[str, str], key: str) -> bool | None:
     if written is None:
         return None
     if written not in ("true", "false"):
-        raise Invalid.at((key,), "Expected boolean, received string")
+        raise InvalidInput.at((key,), "Expected boolean, received string")
     return written == "true"

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request
 
 from diglot.conditions.operands import find_text_fault
-from diglot.errors import Invalid, Malformed, Path, TooLarge, Unsupported
+from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest, Path, UnsupportedMediaType
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything = msgspec.json.Decoder()
@@ -28,9 +28,9 @@ def media_type(request: Request[Any, Any, Any]) -> str:
 def refuse_unread(request: Request[Any, Any, Any], most: int, media: Collection[str]) -> None:
     """Raise `Unsupported` or `TooLarge` for a body whose headers are enough to refuse it."""
     if media_type(request) not in media:
-        raise Unsupported(media)
+        raise UnsupportedMediaType(media)
     if _exceeds(request.headers.get("content-length", ""), most):
-        raise TooLarge(most)
+        raise ContentTooLarge(most)
 
 
 async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
@@ -41,11 +41,11 @@ async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
     while more:
         message: Any = await request.receive()
         if message["type"] == "http.disconnect":
-            raise Malformed("The body ends before its end")
+            raise MalformedRequest("The body ends before its end")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:
-            raise TooLarge(most)
+            raise ContentTooLarge(most)
         chunks.append(chunk)
         more = message.get("more_body", False)
     return b"".join(chunks)
@@ -55,7 +55,7 @@ async def is_empty(request: Request[Any, Any, Any]) -> bool:
     """Tell whether there is no body, by reading up to its first byte."""
     try:
         return not await read_bytes(request, 0)
-    except TooLarge:
+    except ContentTooLarge:
         return False
 
 
@@ -78,11 +78,11 @@ def read_members(body: bytes, *, unique: bool = False) -> Members:
         if unique:
             _refuse_repeated(json.loads(body, object_pairs_hook=_object, parse_int=str, parse_float=str), ())
     except RecursionError:
-        raise Malformed(_TOO_DEEP) from None
+        raise MalformedRequest(_TOO_DEEP) from None
     except msgspec.ValidationError as error:
-        raise Malformed(str(error)) from None
+        raise MalformedRequest(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Malformed("The body is not valid JSON" if body else "The body is empty") from None
+        raise MalformedRequest("The body is not valid JSON" if body else "The body is empty") from None
     return members
 
 
@@ -91,25 +91,25 @@ def decode(raw: msgspec.Raw | bytes, path: Path) -> Any:
     try:
         return _anything.decode(raw)
     except RecursionError:
-        raise Invalid.at(path, _TOO_DEEP) from None
+        raise InvalidInput.at(path, _TOO_DEEP) from None
     except msgspec.ValidationError:
-        raise Invalid.at(path, "Number is out of range") from None
+        raise InvalidInput.at(path, "Number is out of range") from None
     except msgspec.DecodeError:
-        raise Malformed("The body is not valid JSON") from None
+        raise MalformedRequest("The body is not valid JSON") from None
 
 
 def refuse_nul(value: Any, path: Path) -> None:
     """Raise `Invalid` when a string or a key anywhere holds U+0000."""
     if isinstance(value, str):
         if (message := find_text_fault(value)) is not None:
-            raise Invalid.at(path, message)
+            raise InvalidInput.at(path, message)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             refuse_nul(item, (*path, index))
     elif isinstance(value, dict):
         for key, item in value.items():
             if (message := find_text_fault(key)) is not None:
-                raise Invalid.at((*path, key.replace("\x00", "\\u0000")), message)
+                raise InvalidInput.at((*path, key.replace("\x00", "\\u0000")), message)
             refuse_nul(item, (*path, key))
 
 
@@ -131,7 +131,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
 
 def _refuse_repeated(value: Any, path: Path) -> None:
     if isinstance(value, _Repeated):
-        raise Invalid.at((*path, value.key), "The key is given twice")
+        raise InvalidInput.at((*path, value.key), "The key is given twice")
     items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
     for key, item in items:
         _refuse_repeated(item, (*path, key))

@@ -12,14 +12,14 @@ from diglot.api.openapi.annotations import ref
 from diglot.api.operation import JSON, MEGABYTE, Operation
 from diglot.errors import (
     Conflict,
+    ContentTooLarge,
     Forbidden,
-    Invalid,
+    IdempotencyKeyReused,
+    InvalidInput,
     NotFound,
-    Reused,
-    TooLarge,
-    TooMany,
+    TooManyRequests,
     Unauthenticated,
-    Unsupported,
+    UnsupportedMediaType,
 )
 
 
@@ -33,7 +33,7 @@ class _Row:
     errors: Mapping[str, Exception]
 
 
-_REUSED: Final[Mapping[str, Exception]] = {"the name of another request": Reused()}
+_REUSED: Final[Mapping[str, Exception]] = {"the name of another request": IdempotencyKeyReused()}
 _KNOWN: Final = {
     "an address that a contact has": Conflict("contact", "A contact with this email already exists")
 }
@@ -42,7 +42,7 @@ _ROWS: Final = (
         "BadRequest",
         400,
         "The input is at fault; the body says where.",
-        {"a time that is none": Invalid.at(("as_of",), "Expected an instant or a sequence number")},
+        {"a time that is none": InvalidInput.at(("as_of",), "Expected an instant or a sequence number")},
     ),
     _Row(
         "Unauthorized",
@@ -64,19 +64,19 @@ _ROWS: Final = (
         "ContentTooLarge",
         413,
         "The body passes the limit of the call.",
-        {"more than a mebibyte": TooLarge(MEGABYTE)},
+        {"more than a mebibyte": ContentTooLarge(MEGABYTE)},
     ),
     _Row(
         "UnsupportedMediaType",
         415,
         "The body is of another media type.",
-        {"not JSON": Unsupported((JSON,))},
+        {"not JSON": UnsupportedMediaType((JSON,))},
     ),
     _Row(
         "TooManyRequests",
         429,
         "The key asks too often; `Retry-After` says how many seconds to wait.",
-        {"half a minute to wait": TooMany(30)},
+        {"half a minute to wait": TooManyRequests(30)},
     ),
     _Row(
         "InternalServerError",

@@ -8,18 +8,18 @@ from typing import Any, Final
 
 from diglot.model.contacts import ContactChange
 
-COUNT: Final = 10_000
+CONTACT_COUNT: Final = 10_000
 _SEED: Final = 20_260_527
 _DAY: Final = 86_400_000_000
-_OLDEST: Final = 730 * _DAY
-_YEAR: Final = 365
+_MAX_AGE: Final = 730 * _DAY
+_DAYS_IN_YEAR: Final = 365
 
-_FIRST: Final = (
+_FIRST_NAMES: Final = (
     *("Ada", "Aiko", "Amara", "Anders", "Åsa", "Bruno", "Chloé", "Daniel", "Elif", "Emma", "Fatima", "Grace"),
     *("Hugo", "Ines", "Ivan", "Jonas", "José", "Kwame", "Lena", "Liam", "Lucía", "Maya", "Mei", "Nia"),
     *("Noah", "Olga", "Omar", "Priya", "Rafael", "Ravi", "Sara", "Sofia", "Søren", "Tomás", "Yusuf", "Zoë"),
 )
-_LAST: Final = (
+_LAST_NAMES: Final = (
     *("Abe", "Adeyemi", "Almeida", "Andersson", "Bauer", "Becker", "Cohen", "Costa", "Dubois", "Evans"),
     *("Fischer", "García", "Haddad", "Hansen", "Ivanova", "Jones", "Kaya", "Khan", "Kim", "Kowalski"),
     *("Lindqvist", "Müller", "Mwangi", "Nguyen", "Novak", "O'Brien", "Okafor", "Patel", "Rossi", "Sato"),
@@ -29,7 +29,7 @@ _COMPANIES: Final = (
     *("Blue Harbour", "Cedar & Sons", "Dolomite Labs", "Fjord Freight", "Green Lantern Energy", "Kite Works"),
     *("Lumen Books", "Maple Health", "Northwind Tea", "Orchard Software", "Quarry Bank", "Tidal Studio"),
 )
-_TITLES: Final = (
+_JOB_TITLES: Final = (
     *("Account Manager", "Analyst", "Chief Executive", "Chief Technology Officer", "Developer", "Editor"),
     *("Head of Marketing", "Head of Sales", "Managing Director", "Office Manager", "Teacher", "Art Director"),
 )
@@ -42,88 +42,97 @@ _CITIES: Final = (
     *(("Accra", "GH"), ("Berlin", "DE"), ("Kyoto", "JP"), ("Lisbon", "PT"), ("Lyon", "FR"), ("Malmö", "SE")),
     *(("Mumbai", "IN"), ("Nairobi", "KE"), ("Porto Alegre", "BR"), ("Toronto", "CA"), ("Zürich", "CH")),
 )
-_ASCII: Final = str.maketrans("åéíøëáüóñç ", "aeioeauonc-", "'")
+_ASCII_TABLE: Final = str.maketrans("åéíøëáüóñç ", "aeioeauonc-", "'")
 
 
-def contacts(now: int) -> Iterator[ContactChange]:
+def generate_contacts(now: int) -> Iterator[ContactChange]:
     """Return the contacts, the oldest first; `now` is in microseconds."""
     chance = Random(_SEED)  # noqa: S311 - the same people every time
-    for number in range(COUNT):
+    for number in range(CONTACT_COUNT):
         # More have come of late.
-        age = int(_OLDEST * (1 - number / COUNT) ** 1.4)
-        yield _Person(chance, now, now - age).change(number)
+        age = int(_MAX_AGE * (1 - number / CONTACT_COUNT) ** 1.4)
+        yield _Person(chance, now, now - age).build_change(number)
 
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    chance: Random
+    random: Random
     now: int
-    since: int
+    created_at: int
 
-    def change(self, number: int) -> ContactChange:
-        first, last = self.chance.choice(_FIRST), self.chance.choice(_LAST)
-        company = self.chance.choice(_COMPANIES)
+    def build_change(self, number: int) -> ContactChange:
+        first, last = self.random.choice(_FIRST_NAMES), self.random.choice(_LAST_NAMES)
+        company = self.random.choice(_COMPANIES)
         values = {
-            "email": f"{_plain(first)}.{_plain(last)}.{number}@{_plain(company).replace('&', 'and')}.example",
+            "email": f"{_to_ascii(first)}.{_to_ascii(last)}.{number}@{_to_ascii(company).replace('&', 'and')}.example",
             "first_name": first,
             "last_name": last,
-            "status": self.chance.choice(_STATUSES),
-            "tags": self.chance.sample(_TAGS, self.chance.choice((0, 0, 1, 1, 2, 3))),
-            "source": self.chance.choice(_SOURCES),
-            "created_at": self.since,
+            "status": self.random.choice(_STATUSES),
+            "tags": self.random.sample(_TAGS, self.random.choice((0, 0, 1, 1, 2, 3))),
+            "source": self.random.choice(_SOURCES),
+            "created_at": self.created_at,
         }
-        work = {"company": company, "job_title": self.chance.choice(_TITLES)} if self.maybe(0.7) else {}
-        phone = {"phone": f"+1 555 01{self.chance.randrange(100):02d}"} if self.maybe(0.4) else {}
-        return ContactChange(values | work | phone | self.activity() | self.orders(), self.attributes())
+        work = (
+            {"company": company, "job_title": self.random.choice(_JOB_TITLES)}
+            if self.with_probability(0.7)
+            else {}
+        )
+        phone = {"phone": f"+1 555 01{self.random.randrange(100):02d}"} if self.with_probability(0.4) else {}
+        return ContactChange(
+            values | work | phone | self.generate_activity() | self.generate_orders(),
+            self.generate_attributes(),
+        )
 
-    def maybe(self, part: float) -> bool:
-        return self.chance.random() < part
+    def with_probability(self, part: float) -> bool:
+        return self.random.random() < part
 
-    def moment(self, since: int) -> int:
+    def random_instant(self, since: int) -> int:
         """Return an instant between then and now, more likely a late one."""
-        return self.now - int((self.now - since) * self.chance.random() ** 2)
+        return self.now - int((self.now - since) * self.random.random() ** 2)
 
-    def activity(self) -> dict[str, Any]:
-        if self.maybe(0.1):
+    def generate_activity(self) -> dict[str, Any]:
+        if self.with_probability(0.1):
             return {}
-        emailed = self.moment(self.since)
+        emailed = self.random_instant(self.created_at)
         found: dict[str, Any] = {"last_emailed_at": emailed, "engagement_score": 0.0}
-        if self.maybe(0.8):
-            opens = self.chance.randrange(1, 60)
-            opened = self.moment(self.since)
+        if self.with_probability(0.8):
+            opens = self.random.randrange(1, 60)
+            opened = self.random_instant(self.created_at)
             found |= {"last_opened_at": opened, "total_opens": opens}
-            found["engagement_score"] = float(min(100, self.chance.randrange(5, 60) + opens))
-            if self.maybe(0.5):
-                clicks = self.chance.randrange(1, opens + 1)
-                found |= {"last_clicked_at": self.moment(opened), "total_clicks": clicks}
-        if self.maybe(0.5):
-            found["lead_score"] = self.chance.randrange(201) / 2
+            found["engagement_score"] = float(min(100, self.random.randrange(5, 60) + opens))
+            if self.with_probability(0.5):
+                clicks = self.random.randrange(1, opens + 1)
+                found |= {"last_clicked_at": self.random_instant(opened), "total_clicks": clicks}
+        if self.with_probability(0.5):
+            found["lead_score"] = self.random.randrange(201) / 2
         return found
 
-    def orders(self) -> dict[str, Any]:
-        if not self.maybe(0.3):
+    def generate_orders(self) -> dict[str, Any]:
+        if not self.with_probability(0.3):
             return {}
-        count = self.chance.randrange(1, 15)
-        return {"total_orders": count, "total_spent": round(count * self.chance.uniform(9, 240), 2)}
+        count = self.random.randrange(1, 15)
+        return {"total_orders": count, "total_spent": round(count * self.random.uniform(9, 240), 2)}
 
-    def attributes(self) -> dict[str, Any]:
+    def generate_attributes(self) -> dict[str, Any]:
         """Return custom attributes of every type that JSON has."""
-        city, country = self.chance.choice(_CITIES)
-        renewal = datetime.fromtimestamp(self.now // 1_000_000, UTC) + timedelta(self.chance.randrange(_YEAR))
+        city, country = self.random.choice(_CITIES)
+        renewal = datetime.fromtimestamp(self.now // 1_000_000, UTC) + timedelta(
+            self.random.randrange(_DAYS_IN_YEAR)
+        )
         found: dict[str, Any] = {
-            "plan": self.chance.choice(_PLANS),
-            "seats": self.chance.choice((1, 1, 1, 2, 5, 10, 25, 100)),
-            "trial": self.maybe(0.2),
-            "languages": self.chance.sample(_LANGUAGES, self.chance.choice((1, 1, 2, 3))),
+            "plan": self.random.choice(_PLANS),
+            "seats": self.random.choice((1, 1, 1, 2, 5, 10, 25, 100)),
+            "trial": self.with_probability(0.2),
+            "languages": self.random.sample(_LANGUAGES, self.random.choice((1, 1, 2, 3))),
             "address": {"city": city, "country": country, "postcode": None},
         }
-        if self.maybe(0.4):
-            found |= {"annual": self.maybe(0.5), "renews_on": renewal.date().isoformat()}
-        if self.maybe(0.3):
-            found["satisfaction"] = self.chance.randrange(1, 21) / 2
+        if self.with_probability(0.4):
+            found |= {"annual": self.with_probability(0.5), "renews_on": renewal.date().isoformat()}
+        if self.with_probability(0.3):
+            found["satisfaction"] = self.random.randrange(1, 21) / 2
         return found
 
 
-def _plain(name: str) -> str:
+def _to_ascii(name: str) -> str:
     """Return a name as addresses write it."""
-    return name.lower().replace("ß", "ss").translate(_ASCII)
+    return name.lower().replace("ß", "ss").translate(_ASCII_TABLE)

@@ -18,7 +18,7 @@ _WORDS: Final = {"misar": MISAR, "topmail": TOPMAIL}
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class DemoSegment:
     """A segment in one dialect's words."""
 
     dialect: str
@@ -27,7 +27,7 @@ class Example:
     description: str | None = None
     type: SegmentType = SegmentType.DYNAMIC
 
-    def new(self, caller: Caller) -> NewSegment:
+    def to_new_segment(self, caller: Caller) -> NewSegment:
         """Return it as the services take it, through the door that every condition passes."""
         words: Words = _WORDS[self.dialect]
         tree = check_condition(read(self.body, words), caller.zone)
@@ -35,97 +35,109 @@ class Example:
         return NewSegment(self.name, Condition(tree, source), self.description, self.type)
 
 
-def _rule(field: str, operator: str, *value: Any) -> dict[str, Any]:
+def _build_rule(field: str, operator: str, *value: Any) -> dict[str, Any]:
     return {"field": field, "operator": operator, **({"value": value[0]} if value else {})}
 
 
-def _misar(operator: str, *rules: dict[str, Any]) -> dict[str, Any]:
+def _misar_group(operator: str, *rules: dict[str, Any]) -> dict[str, Any]:
     return {"operator": operator, "rules": list(rules)}
 
 
-def _topmail(match: str, *rules: dict[str, Any]) -> dict[str, Any]:
+def _topmail_group(match: str, *rules: dict[str, Any]) -> dict[str, Any]:
     return {"match": match, "rules": list(rules)}
 
 
-_SUBSCRIBED: Final = _rule("subscribed", "equals", True)
+_SUBSCRIBED: Final = _build_rule("subscribed", "equals", True)
 
 # Oldest first: the last one is at the top of every list.
 SEGMENTS: Final = (
-    Example(
+    DemoSegment(
         "misar",
         "Decision makers",
-        _misar(
+        _misar_group(
             "OR",
-            _rule("job_title", "starts_with", "Chief"),
-            _rule("job_title", "starts_with", "Head of"),
-            _rule("job_title", "ends_with", "Director"),
+            _build_rule("job_title", "starts_with", "Chief"),
+            _build_rule("job_title", "starts_with", "Head of"),
+            _build_rule("job_title", "ends_with", "Director"),
         ),
         "By job title",
     ),
-    Example(
+    DemoSegment(
         "misar",
         "Pro and Team plans",
-        _misar("AND", _rule("custom_fields.plan", "in", ["pro", "team"])),
+        _misar_group("AND", _build_rule("custom_fields.plan", "in", ["pro", "team"])),
         "By a custom field",
     ),
-    Example(
+    DemoSegment(
         "misar",
         "Never opened",
-        _misar("AND", _rule("last_opened_at", "is_empty"), _rule("status", "equals", "subscribed")),
+        _misar_group(
+            "AND", _build_rule("last_opened_at", "is_empty"), _build_rule("status", "equals", "subscribed")
+        ),
     ),
-    Example(
+    DemoSegment(
         "misar",
         "Big customers in Europe or on annual plans",
-        _misar(
+        _misar_group(
             "AND",
-            _rule("total_spent", "greater_than", 1000),
-            _misar("OR", _rule("tags", "contains", "europe"), _rule("custom_fields.annual", "equals", True)),
+            _build_rule("total_spent", "greater_than", 1000),
+            _misar_group(
+                "OR",
+                _build_rule("tags", "contains", "europe"),
+                _build_rule("custom_fields.annual", "equals", True),
+            ),
         ),
         "A group in a group",
     ),
-    Example(
+    DemoSegment(
         "misar",
         "Speaks German and not a partner",
-        _misar(
+        _misar_group(
             "AND",
-            _rule("custom_fields.languages", "contains", "de"),
-            _rule("tags", "not_contains", "partner"),
+            _build_rule("custom_fields.languages", "contains", "de"),
+            _build_rule("tags", "not_contains", "partner"),
         ),
         "A list in a custom field",
     ),
-    Example(
+    DemoSegment(
         "misar",
         "Webinar guests",
-        _misar("AND", _rule("tags", "contains", "webinar")),
+        _misar_group("AND", _build_rule("tags", "contains", "webinar")),
         "Static: evaluated once, then changed by hand",
         SegmentType.STATIC,
     ),
-    Example("topmail", "New this month", _topmail("all", _rule("created_at", "in_last_days", 30))),
-    Example(
-        "topmail", "One year with us today", _topmail("all", _rule("created_at", "exactly_days_ago", 365))
+    DemoSegment(
+        "topmail", "New this month", _topmail_group("all", _build_rule("created_at", "in_last_days", 30))
     ),
-    Example(
+    DemoSegment(
+        "topmail",
+        "One year with us today",
+        _topmail_group("all", _build_rule("created_at", "exactly_days_ago", 365)),
+    ),
+    DemoSegment(
         "topmail",
         "Gone quiet",
-        _topmail("all", _SUBSCRIBED, _rule("last_opened_at", "more_than_days_ago", 90)),
+        _topmail_group("all", _SUBSCRIBED, _build_rule("last_opened_at", "more_than_days_ago", 90)),
     ),
-    Example(
+    DemoSegment(
         "topmail",
         "Paying in some way",
-        _topmail(
+        _topmail_group(
             "any",
-            _rule("total_orders", "gt", 0),
-            _rule("attributes.plan", "in_list", ["starter", "pro", "team"]),
+            _build_rule("total_orders", "gt", 0),
+            _build_rule("attributes.plan", "in_list", ["starter", "pro", "team"]),
         ),
     ),
-    Example(
+    DemoSegment(
         "topmail",
         "Trials with many seats",
-        _topmail("all", _rule("attributes.trial", "equals", True), _rule("attributes.seats", "gte", 10)),
+        _topmail_group(
+            "all", _build_rule("attributes.trial", "equals", True), _build_rule("attributes.seats", "gte", 10)
+        ),
     ),
-    Example(
+    DemoSegment(
         "topmail",
         "Engaged subscribers",
-        _topmail("all", _rule("engagement_score", "gte", 50), _SUBSCRIBED),
+        _topmail_group("all", _build_rule("engagement_score", "gte", 50), _SUBSCRIBED),
     ),
 )

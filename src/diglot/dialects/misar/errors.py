@@ -4,19 +4,19 @@ from diglot.api.responses import Answer
 from diglot.dialects.misar.wire import ErrorBody, FieldFaults
 from diglot.errors import (
     Conflict,
-    CrossSite,
+    ContentTooLarge,
+    CrossSiteWrite,
     Forbidden,
-    Invalid,
-    NotAllowed,
+    IdempotencyKeyReused,
+    InvalidInput,
+    MethodNotAllowed,
     NotFound,
-    Reused,
-    TooLarge,
-    TooMany,
+    ScopeNotGranted,
+    TooManyRequests,
     TooSlow,
     Unauthenticated,
-    Ungranted,
-    Unreachable,
-    Unsupported,
+    UnsupportedMediaType,
+    UpstreamUnreachable,
 )
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 
@@ -36,21 +36,21 @@ _AUDIENCE = {"read": "contacts", "write": "contacts"}
 # Errors of which there is one thing to say.
 _ALWAYS: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
-    NotAllowed: (405, "Method not allowed"),
+    MethodNotAllowed: (405, "Method not allowed"),
     TooSlow: (408, "The body did not come in time"),
-    Reused: (409, "This idempotency key was used for another request"),
+    IdempotencyKeyReused: (409, "This idempotency key was used for another request"),
 }
 
 
 def render_error(error: Exception) -> Answer:
     """Return the answer to an error; what is not of the family is a 500."""
-    if isinstance(error, Invalid):
+    if isinstance(error, InvalidInput):
         return Answer(400, _validation(error), {})
-    if isinstance(error, TooMany):
+    if isinstance(error, TooManyRequests):
         text = "Too many requests. Please slow down."
-        return Answer(429, ErrorBody(success=False, error=text, retryAfter=error.seconds), {})
+        return Answer(429, ErrorBody(success=False, error=text, retryAfter=error.retry_after), {})
     status, text = _row(error)
-    headers = {"Allow": ", ".join(error.allow)} if isinstance(error, NotAllowed) else {}
+    headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
     return Answer(status, ErrorBody(success=False, error=text), headers)
 
 
@@ -58,35 +58,35 @@ def _row(error: Exception) -> tuple[int, str]:
     if (row := _ALWAYS.get(type(error))) is not None:
         return row
     match error:
-        case Ungranted():
+        case ScopeNotGranted():
             return 403, f"API key does not have '{error.scope}' scope"
         case Forbidden():
             return 403, f"API key does not have '{_AUDIENCE.get(error.scope, error.scope)}' scope"
-        case CrossSite():
+        case CrossSiteWrite():
             return 403, str(error)
         case NotFound():
-            return 404, _MISSING.get(error.thing, "Not found")
+            return 404, _MISSING.get(error.resource, "Not found")
         case Conflict():
             return 409, str(error)
-        case TooLarge():
+        case ContentTooLarge():
             return 413, f"Request is too large: at most {error.limit:,} {error.unit}"
-        case Unsupported():
-            return 415, f"Content-Type must be {' or '.join(error.media)}"
+        case UnsupportedMediaType():
+            return 415, f"Content-Type must be {' or '.join(error.media_types)}"
         case _:
             return _row_of_servers(error)
 
 
 def _row_of_servers(error: Exception) -> tuple[int, str]:
     match error:
-        case Unreachable(late=True):
+        case UpstreamUnreachable(timed_out=True):
             return 504, "The upstream did not answer in time"
-        case Unreachable():
+        case UpstreamUnreachable():
             return 502, "The upstream did not answer"
         case _:
             return 500, "Internal server error"
 
 
-def _validation(invalid: Invalid) -> ErrorBody:
+def _validation(invalid: InvalidInput) -> ErrorBody:
     """Key the faults by the first part of their path, as Zod's flatten does; keep the rest in the text."""
     fields: dict[str, list[str]] = {}
     form: list[str] = []

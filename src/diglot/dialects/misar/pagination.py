@@ -7,7 +7,7 @@ from typing import Any, Final
 from diglot.api.extensions.as_of import of_now, of_past
 from diglot.api.input.query_string import MOST_OFFSET, integer
 from diglot.dialects.misar import formatting, wire
-from diglot.errors import Fault, Invalid
+from diglot.errors import Fault, InvalidInput
 from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 
 # The vendor's MCP client asks for `engagement_asc`; the rest is made as it is.
@@ -62,8 +62,8 @@ def read(query: Mapping[str, str], *, default: int = 20, most: int = 100) -> Pag
     for key, fallback, greatest in (("page", 1, MOST_OFFSET), ("limit", default, most)):
         try:
             found[key] = integer(query, key, fallback, least=1, most=greatest)
-        except Invalid as invalid:
+        except InvalidInput as invalid:
             faults.extend(invalid.faults)
     if faults:
-        raise Invalid(faults)
+        raise InvalidInput(faults)
     return Paging(found["page"], found["limit"])

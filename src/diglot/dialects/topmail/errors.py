@@ -4,17 +4,17 @@ from diglot.api.responses import Answer
 from diglot.dialects.topmail.wire import ErrorBody, ErrorDetail
 from diglot.errors import (
     Conflict,
+    ContentTooLarge,
     Forbidden,
-    Invalid,
-    NotAllowed,
+    IdempotencyKeyReused,
+    InvalidInput,
+    MethodNotAllowed,
     NotFound,
-    Reused,
-    TooLarge,
-    TooMany,
+    TooManyRequests,
     TooSlow,
     Unauthenticated,
-    Unreachable,
-    Unsupported,
+    UnsupportedMediaType,
+    UpstreamUnreachable,
 )
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 
@@ -33,22 +33,22 @@ _MISSING = {
 # Errors of which there is one thing to say.
 _ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
     Unauthenticated: (401, "unauthorized", "Missing, invalid or revoked API key"),
-    NotAllowed: (405, "method_not_allowed", "Method not allowed"),
+    MethodNotAllowed: (405, "method_not_allowed", "Method not allowed"),
     TooSlow: (408, "request_timeout", "The body did not come in time"),
-    Reused: (409, "idempotency_conflict", "This idempotency key was used for another request"),
+    IdempotencyKeyReused: (409, "idempotency_conflict", "This idempotency key was used for another request"),
 }
 
 
 def render_error(error: Exception) -> Answer:
     """Return the answer to an error; what is not of the family is a 500."""
-    if isinstance(error, Invalid):
+    if isinstance(error, InvalidInput):
         first = error.faults[0]
         detail = ErrorDetail("validation_error", first.message)
         if first.path:
             detail = ErrorDetail("validation_error", first.message, ".".join(map(str, first.path)))
         return Answer(400, ErrorBody(detail), {})
     status, code, message = _row(error)
-    headers = {"Allow": ", ".join(error.allow)} if isinstance(error, NotAllowed) else {}
+    headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
     return Answer(status, ErrorBody(ErrorDetail(code, message)), headers)
 
 
@@ -59,25 +59,25 @@ def _row(error: Exception) -> tuple[int, str, str]:
         case Forbidden():
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
         case NotFound():
-            code = "contact_not_found" if error.thing == REFERENCED_CONTACT else "not_found"
-            return 404, code, _MISSING.get(error.thing, "Not found")
+            code = "contact_not_found" if error.resource == REFERENCED_CONTACT else "not_found"
+            return 404, code, _MISSING.get(error.resource, "Not found")
         case Conflict():
             return 409, "duplicate", str(error)
-        case TooMany():
-            return 429, "rate_limited", f"Too many requests: retry in {error.seconds} s"
-        case TooLarge():
+        case TooManyRequests():
+            return 429, "rate_limited", f"Too many requests: retry in {error.retry_after} s"
+        case ContentTooLarge():
             return 413, "payload_too_large", f"Request is too large: at most {error.limit:,} {error.unit}"
-        case Unsupported():
-            return 415, "unsupported_media_type", f"Content-Type must be {' or '.join(error.media)}"
+        case UnsupportedMediaType():
+            return 415, "unsupported_media_type", f"Content-Type must be {' or '.join(error.media_types)}"
         case _:
             return _row_of_servers(error)
 
 
 def _row_of_servers(error: Exception) -> tuple[int, str, str]:
     match error:
-        case Unreachable(late=True):
+        case UpstreamUnreachable(timed_out=True):
             return 504, "gateway_timeout", "The upstream did not answer in time"
-        case Unreachable():
+        case UpstreamUnreachable():
             return 502, "bad_gateway", "The upstream did not answer"
         case _:
             return 500, "internal_error", "Internal server error"

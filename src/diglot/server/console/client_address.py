@@ -11,11 +11,11 @@ from diglot.api.input.headers import header
 _NETWORK_BITS = 64
 
 
-def client(request: Request[Any, Any, Any], proxies: int) -> str:
+def find_client_address(request: Request[Any, Any, Any], proxies: int) -> str:
     """Return the client's address, or its network, as `proxies` reverse proxies tell it."""
     peer: Any = request.scope.get("client") or ("",)
     believed = [*(header(request, b"x-forwarded-for") or "").split(","), str(peer[0])]
-    return _network(believed[max(-1 - proxies, -len(believed))].strip())
+    return _reduce_to_network(believed[max(-1 - proxies, -len(believed))].strip())
 
 
 def is_https(request: Request[Any, Any, Any], proxies: int) -> bool:
@@ -24,7 +24,7 @@ def is_https(request: Request[Any, Any, Any], proxies: int) -> bool:
     return request.scope["scheme"] == "https" or told == "https"
 
 
-def _network(written: str) -> str:
+def _reduce_to_network(written: str) -> str:
     try:
         address = ip_address(written)
     except ValueError:

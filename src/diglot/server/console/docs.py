@@ -23,80 +23,86 @@ from diglot.api.responses import Headers
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import NotFound
 from diglot.server.console import static_files
-from diglot.server.console.compressed_files import Packed, packed
-from diglot.server.console.routing import routed
+from diglot.server.console.compressed_files import CompressedContent, compress_content
+from diglot.server.console.routing import build_route
 
-PATH: Final = "/docs"
-DOCUMENTS: Final = tuple(path for one in DIALECTS for path in (one.json_at, one.yaml_at))
+DOCS_PATH: Final = "/docs"
+DOCUMENT_PATHS: Final = tuple(path for one in DIALECTS for path in (one.json_at, one.yaml_at))
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 # Asked for again each time, and answered in one line when nothing changed.
-_CURRENT: Final = (b"cache-control", b"no-cache")
-_POLICY: Final = (
+_NO_CACHE: Final = (b"cache-control", b"no-cache")
+_CONTENT_SECURITY_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_PAGE: Final[Headers] = (
-    _CURRENT,
+_PAGE_HEADERS: Final[Headers] = (
+    _NO_CACHE,
     (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", _POLICY),
+    (b"content-security-policy", _CONTENT_SECURITY_POLICY),
 )
 _Request = Request[Any, Any, Any]
 
 
-def routes() -> list[HTTPRouteHandler]:
+def build_routes() -> list[HTTPRouteHandler]:
     """Return the routes."""
     found = [
-        _route(PATH, "docs", _index),
-        _route(f"{PATH}/README.md", "readme", _readme),
-        routed(static_files.PATH + "/{digest:str}/{name:str}", "GET", "asset", _asset),
+        _cached_route(DOCS_PATH, "docs", _render_index),
+        _cached_route(f"{DOCS_PATH}/README.md", "readme", _render_readme),
+        build_route(static_files.ASSETS_PATH + "/{digest:str}/{name:str}", "GET", "asset", _serve_asset),
     ]
     for dialect in DIALECTS:
         found += [
-            _route(f"{PATH}/{dialect.name}", f"{dialect.name}Reference", _bound(_reference, dialect)),
-            _route(dialect.json_at, f"{dialect.name}Json", _bound(_json, dialect)),
-            _route(dialect.yaml_at, f"{dialect.name}Yaml", _bound(_yaml, dialect)),
+            _cached_route(
+                f"{DOCS_PATH}/{dialect.name}",
+                f"{dialect.name}Reference",
+                _bind_dialect(_render_reference, dialect),
+            ),
+            _cached_route(dialect.json_at, f"{dialect.name}Json", _bind_dialect(_render_json, dialect)),
+            _cached_route(dialect.yaml_at, f"{dialect.name}Yaml", _bind_dialect(_render_yaml, dialect)),
         ]
     return found
 
 
-def _route(path: str, name: str, made: Callable[[], Packed]) -> HTTPRouteHandler:
+def _cached_route(path: str, name: str, made: Callable[[], CompressedContent]) -> HTTPRouteHandler:
     """Return the route of what is made when it is first asked for."""
     kept = cache(made)
 
     async def answer(_: _Request) -> ASGIApp:
         return await asyncio.to_thread(kept)
 
-    return routed(path, "GET", name, answer)
+    return build_route(path, "GET", name, answer)
 
 
-def _bound(made: Callable[[Dialect], Packed], dialect: Dialect) -> Callable[[], Packed]:
+def _bind_dialect(
+    made: Callable[[Dialect], CompressedContent], dialect: Dialect
+) -> Callable[[], CompressedContent]:
     return lambda: made(dialect)
 
 
-def _json(dialect: Dialect) -> Packed:
-    return packed(b"application/json", document.encoded(dialect), (_CURRENT,))
+def _render_json(dialect: Dialect) -> CompressedContent:
+    return compress_content(b"application/json", document.encoded(dialect), (_NO_CACHE,))
 
 
-def _yaml(dialect: Dialect) -> Packed:
-    return packed(b"application/yaml", document.encoded_yaml(dialect), (_CURRENT,))
+def _render_yaml(dialect: Dialect) -> CompressedContent:
+    return compress_content(b"application/yaml", document.encoded_yaml(dialect), (_NO_CACHE,))
 
 
-def _readme() -> Packed:
+def _render_readme() -> CompressedContent:
     """Return the README, which is what an installation says of itself."""
     text = str(metadata("diglot").json["description"])
-    return packed(b"text/plain; charset=utf-8", text.encode(), (_CURRENT,))
+    return compress_content(b"text/plain; charset=utf-8", text.encode(), (_NO_CACHE,))
 
 
-def _index() -> Packed:
-    listed = [_filled("dialect.html", **_said(dialect)) for dialect in DIALECTS]
-    return _page("index.html", dialects="\n".join(listed))
+def _render_index() -> CompressedContent:
+    listed = [_fill_template("dialect.html", **_dialect_values(dialect)) for dialect in DIALECTS]
+    return _render_page("index.html", dialects="\n".join(listed))
 
 
-def _reference(dialect: Dialect) -> Packed:
-    return _page("reference.html", **_said(dialect))
+def _render_reference(dialect: Dialect) -> CompressedContent:
+    return _render_page("reference.html", **_dialect_values(dialect))
 
 
-def _said(dialect: Dialect) -> dict[str, str]:
+def _dialect_values(dialect: Dialect) -> dict[str, str]:
     """Return what pages say of a dialect."""
     said = {
         "name": dialect.name,
@@ -109,25 +115,26 @@ def _said(dialect: Dialect) -> dict[str, str]:
     return {key: escape(value) for key, value in said.items()}
 
 
-def _page(template: str, **values: str) -> Packed:
-    text = _filled(template, version=escape(__version__), **_addresses(), **values)
-    return packed(b"text/html; charset=utf-8", text.encode(), _PAGE)
+def _render_page(template: str, **values: str) -> CompressedContent:
+    text = _fill_template(template, version=escape(__version__), **_asset_paths(), **values)
+    return compress_content(b"text/html; charset=utf-8", text.encode(), _PAGE_HEADERS)
 
 
-def _addresses() -> dict[str, str]:
+def _asset_paths() -> dict[str, str]:
     """Return the address of each asset, by its name as templates write it."""
     return {
-        name.replace(".", "_").replace("-", "_"): static_files.address(name) for name in static_files.NAMES
+        name.replace(".", "_").replace("-", "_"): static_files.asset_path(name)
+        for name in static_files.ASSET_NAMES
     }
 
 
-def _filled(template: str, **values: str) -> str:
+def _fill_template(template: str, **values: str) -> str:
     return Template((_TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
 
 
-async def _asset(request: _Request) -> ASGIApp:
+async def _serve_asset(request: _Request) -> ASGIApp:
     parameters = request.scope["path_params"]
-    found = await asyncio.to_thread(static_files.find, parameters["digest"], parameters["name"])
+    found = await asyncio.to_thread(static_files.find_asset, parameters["digest"], parameters["name"])
     if found is None:
         raise NotFound("route")
     return found

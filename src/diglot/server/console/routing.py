@@ -10,7 +10,7 @@ from litestar.types import ASGIApp
 Handler = Callable[[Request[Any, Any, Any]], Awaitable[ASGIApp]]
 
 
-def routed(path: str, method: Any, name: str, handler: Handler) -> HTTPRouteHandler:
+def build_route(path: str, method: Any, name: str, handler: Handler) -> HTTPRouteHandler:
     """Return the route of a handler."""
 
     # Litestar reads the annotations of a handler by their names.

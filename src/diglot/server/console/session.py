@@ -20,23 +20,25 @@ from diglot.api.responses import Encoded, Headers, encode
 from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session
 from diglot.server.console import client_address
-from diglot.server.console.routing import routed
+from diglot.server.console.routing import build_route
 from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut
 from diglot.service.access import passwords, sessions
 
-PATH: Final = "/session"
-_MOST_BYTES: Final = 16_384
-_MEDIA: Final = ("application/json",)
-_LONGEST_NAME: Final = 100
-_NOT_KEPT: Final = (b"cache-control", b"no-store")
+SESSION_PATH: Final = "/session"
+_MAX_BODY_BYTES: Final = 16_384
+_MEDIA_TYPES: Final = ("application/json",)
+_MAX_NAME_LENGTH: Final = 100
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _Request = Request[Any, Any, Any]
 
 
-def routes(proxies: int, *, secure: bool) -> list[HTTPRouteHandler]:
+def build_routes(proxies: int, *, secure: bool) -> list[HTTPRouteHandler]:
     """Return the routes; `secure` says that all is https, `proxies` how many stand before the server."""
 
     async def sign_in(request: _Request) -> ASGIApp:
-        return await _sign_in(request, client_address.client(request, proxies), secure=_secure(request))
+        return await _sign_in(
+            request, client_address.find_client_address(request, proxies), secure=_secure(request)
+        )
 
     async def sign_out(request: _Request) -> ASGIApp:
         return await _sign_out(request, secure=_secure(request))
@@ -45,18 +47,18 @@ def routes(proxies: int, *, secure: bool) -> list[HTTPRouteHandler]:
         return secure or client_address.is_https(request, proxies)
 
     return [
-        routed(PATH, "POST", "signIn", sign_in),
-        routed(PATH, "GET", "showSession", _show),
-        routed(PATH, "DELETE", "signOut", sign_out),
+        build_route(SESSION_PATH, "POST", "signIn", sign_in),
+        build_route(SESSION_PATH, "GET", "showSession", _show_session),
+        build_route(SESSION_PATH, "DELETE", "signOut", sign_out),
     ]
 
 
 async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:
     refuse_other_sites(request)
-    request_body.refuse_unread(request, _MOST_BYTES, _MEDIA)
-    reader = Reader(request_body.read_members(await request_body.read_bytes(request, _MOST_BYTES)))
+    request_body.refuse_unread(request, _MAX_BODY_BYTES, _MEDIA_TYPES)
+    reader = Reader(request_body.read_members(await request_body.read_bytes(request, _MAX_BODY_BYTES)))
     reader.required("workspace", "password")
-    workspace = reader.text("workspace", _LONGEST_NAME)
+    workspace = reader.text("workspace", _MAX_NAME_LENGTH)
     password = reader.text("password", passwords.MAX_LENGTH)
     reader.finish()
     assert not isinstance(workspace, Missing)
@@ -65,15 +67,17 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:
     try:
         secret, session = await service.sign_in(workspace, password, address, cookie(request))
     except Unauthenticated:
-        return Encoded(401, encode(ErrorBody("The workspace or the password is wrong")), (_NOT_KEPT,))
-    return _answer(secret, session, (_cookie(secret, sessions.SESSION_SECONDS, secure=secure),))
+        return Encoded(401, encode(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,))
+    return _session_response(
+        secret, session, (_build_cookie(secret, sessions.SESSION_SECONDS, secure=secure),)
+    )
 
 
-async def _show(request: _Request) -> Encoded:
+async def _show_session(request: _Request) -> Encoded:
     secret = cookie(request)
     if secret is None:
         raise Unauthenticated
-    return _answer(secret, await request.app.state[SERVICES].sessions.find(secret))
+    return _session_response(secret, await request.app.state[SERVICES].sessions.find(secret))
 
 
 async def _sign_out(request: _Request, *, secure: bool) -> Encoded:
@@ -82,8 +86,8 @@ async def _sign_out(request: _Request, *, secure: bool) -> Encoded:
     if secret is not None and await _is_signed_in(service, secret):
         require_proof(request, secret)
         await service.sign_out(secret)
-    gone = _cookie("", 0, secure=secure)
-    return Encoded(200, encode(SignedOut(signed_in=False)), (gone, _NOT_KEPT))
+    gone = _build_cookie("", 0, secure=secure)
+    return Encoded(200, encode(SignedOut(signed_in=False)), (gone, _NO_STORE))
 
 
 async def _is_signed_in(service: sessions.Sessions, secret: str) -> bool:
@@ -94,7 +98,7 @@ async def _is_signed_in(service: sessions.Sessions, secret: str) -> bool:
     return True
 
 
-def _answer(secret: str, session: Session, headers: Headers = ()) -> Encoded:
+def _session_response(secret: str, session: Session, headers: Headers = ()) -> Encoded:
     begun, ends = in_seconds(session.created_at), in_seconds(session.expires_at)
     assert begun is not None
     assert ends is not None
@@ -102,9 +106,9 @@ def _answer(secret: str, session: Session, headers: Headers = ()) -> Encoded:
     body = SessionAnswer(
         workspace.name, workspace.time_zone, begun, ends, sessions.compute_csrf_token(secret)
     )
-    return Encoded(200, encode(body), (*headers, _NOT_KEPT))
+    return Encoded(200, encode(body), (*headers, _NO_STORE))
 
 
-def _cookie(secret: str, seconds: int, *, secure: bool) -> tuple[bytes, bytes]:
+def _build_cookie(secret: str, seconds: int, *, secure: bool) -> tuple[bytes, bytes]:
     parts = (f"{COOKIE}={secret}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax")
     return b"set-cookie", "; ".join((*parts, "Secure") if secure else parts).encode()

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from diglot.server.console.compressed_files import Packed
+from diglot.server.console.compressed_files import CompressedContent
 
-PATH: Final = "/docs/assets"
+ASSETS_PATH: Final = "/docs/assets"
 _FOLDER: Final = Path(__file__).with_name("static")
 # Swagger UI is as `tests/tools/vendored.py` laid it, compressed.
 _FILES: Final = {
@@ -20,28 +20,28 @@ _FILES: Final = {
     "reference.js": _FOLDER / "reference.js",
     "docs.css": _FOLDER / "docs.css",
 }
-NAMES: Final = tuple(_FILES)
+ASSET_NAMES: Final = tuple(_FILES)
 _MEDIA_TYPES: Final = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
-_FOREVER: Final = (b"cache-control", b"public, max-age=31536000, immutable")
-_DIGITS: Final = 16
+_IMMUTABLE: Final = (b"cache-control", b"public, max-age=31536000, immutable")
+_DIGEST_LENGTH: Final = 16
 
 
-def address(name: str) -> str:
+def asset_path(name: str) -> str:
     """Return the path of an asset as it is now."""
-    return f"{PATH}/{_digest(name)}/{name}"
+    return f"{ASSETS_PATH}/{_digest_file(name)}/{name}"
 
 
-def find(digest: str, name: str) -> Packed | None:
+def find_asset(digest: str, name: str) -> CompressedContent | None:
     """Return the asset of an address; None for one that does not exist, or is another by now."""
-    if name not in _FILES or digest != _digest(name):
+    if name not in _FILES or digest != _digest_file(name):
         return None
     file = _FILES[name]
     content = file.read_bytes()
     if file.suffix != ".gz":
         content = gzip.compress(content, mtime=0)
-    return Packed(_MEDIA_TYPES[Path(name).suffix], content, digest, (_FOREVER,))
+    return CompressedContent(_MEDIA_TYPES[Path(name).suffix], content, digest, (_IMMUTABLE,))
 
 
 @cache
-def _digest(name: str) -> str:
-    return hashlib.sha256(_FILES[name].read_bytes()).hexdigest()[:_DIGITS]
+def _digest_file(name: str) -> str:
+    return hashlib.sha256(_FILES[name].read_bytes()).hexdigest()[:_DIGEST_LENGTH]

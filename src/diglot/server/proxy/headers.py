@@ -13,7 +13,7 @@ Headers = list[tuple[bytes, bytes]]
 # The cookie of a session here, in its plain form and in the one that browsers tie to a host.
 SESSION_COOKIES: Final = (b"diglot_session", b"__Host-diglot_session")
 _REQUEST_ID: Final = b"x-request-id"
-_HOP: Final = frozenset(
+_HOP_BY_HOP: Final = frozenset(
     (
         *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
         *(b"te", b"trailer", b"transfer-encoding", b"upgrade"),
@@ -21,20 +21,20 @@ _HOP: Final = frozenset(
 )
 CHUNKED: Final[Headers] = [(b"transfer-encoding", b"chunked")]
 # Written anew for the upstream, or answered by the server here.
-_OURS: Final = frozenset((b"host", b"cookie", b"content-length", b"expect", _REQUEST_ID))
-_OF_THE_WAY: Final = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip")
+_REPLACED: Final = frozenset((b"host", b"cookie", b"content-length", b"expect", _REQUEST_ID))
+_FORWARDING_PATTERN: Final = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip")
 
 
 def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers:
     """Return the headers for the upstream, all but those that frame the body."""
     given: Headers = scope["headers"]
-    ended = _ended(given) | _OURS
+    ended = _hop_by_hop_names(given) | _REPLACED
     kept = [
         (name, value)
         for name, value in given
-        if name.lower() not in ended and _OF_THE_WAY.fullmatch(name.lower()) is None
+        if name.lower() not in ended and _FORWARDING_PATTERN.fullmatch(name.lower()) is None
     ]
-    cookie = _cookie(value for name, value in given if name.lower() == b"cookie")
+    cookie = _join_cookies(value for name, value in given if name.lower() == b"cookie")
     version = {"1": b"1.0"}.get(scope["http_version"]) or str(scope["http_version"]).encode()
     return [
         (b"host", host),
@@ -45,7 +45,7 @@ def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers
     ]
 
 
-def framing(scope: dict[str, Any]) -> Headers:
+def select_framing(scope: dict[str, Any]) -> Headers:
     """Return the headers that frame a request's body; none where nothing says that it has one."""
     given = {name.lower(): value for name, value in scope["headers"]}
     if b"transfer-encoding" in given:
@@ -57,31 +57,31 @@ def framing(scope: dict[str, Any]) -> Headers:
 
 def to_client(given: Headers) -> Headers:
     """Return the headers of the upstream's answer for the client."""
-    ended = _ended(given) | {_REQUEST_ID}
+    ended = _hop_by_hop_names(given) | {_REQUEST_ID}
     if any(name.lower() == b"transfer-encoding" for name, _ in given):
         ended |= {b"content-length"}
     return [
         (name.lower(), value)
         for name, value in given
-        if name.lower() not in ended and not (name.lower() == b"set-cookie" and _is_session(value))
+        if name.lower() not in ended and not (name.lower() == b"set-cookie" and _is_session_cookie(value))
     ]
 
 
-def came_by(scope: dict[str, Any], pseudonym: bytes) -> bool:
+def already_passed(scope: dict[str, Any], pseudonym: bytes) -> bool:
     """Tell whether a request went through here before."""
     return any(name.lower() == b"via" and pseudonym in value for name, value in scope["headers"])
 
 
-def _ended(given: Headers) -> frozenset[bytes]:
+def _hop_by_hop_names(given: Headers) -> frozenset[bytes]:
     named = (value for name, value in given if name.lower() == b"connection")
-    return _HOP | {name.strip().lower() for value in named for name in value.split(b",")}
+    return _HOP_BY_HOP | {name.strip().lower() for value in named for name in value.split(b",")}
 
 
-def _cookie(values: Iterable[bytes]) -> bytes:
+def _join_cookies(values: Iterable[bytes]) -> bytes:
     """Return the cookies as one header, as HTTP/1.1 wants them, without a session of ours."""
     pairs = [pair.strip() for value in values for pair in value.split(b";")]
-    return b"; ".join(pair for pair in pairs if pair and not _is_session(pair))
+    return b"; ".join(pair for pair in pairs if pair and not _is_session_cookie(pair))
 
 
-def _is_session(pair: bytes) -> bool:
+def _is_session_cookie(pair: bytes) -> bool:
     return pair.partition(b"=")[0].strip() in SESSION_COOKIES

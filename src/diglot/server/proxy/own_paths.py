@@ -12,20 +12,20 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 # A path as RFC 3986 writes it: each percent sign begins an escape.
-_WRITTEN: Final = re.compile(rb"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+")
+_PATH_PATTERN: Final = re.compile(rb"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+")
 _SEPARATOR: Final = re.compile(r"[/\\]")
-_QUERY: Final = re.compile(r"[?#]")
+_QUERY_START: Final = re.compile(r"[?#]")
 # Escapes within escapes, beyond which nobody means well.
-_MOST_DECODINGS: Final = 4
+_MAX_DECODINGS: Final = 4
 _PARAMETER: Final = None
 
-Shape = Sequence[str | None]
+PathShape = Sequence[str | None]
 
 
-class Owned:
+class OwnPaths:
     """The paths of Diglot: the shapes of its routes, in which None stands for a parameter."""
 
-    def __init__(self, shapes: Iterable[Shape]) -> None:
+    def __init__(self, shapes: Iterable[PathShape]) -> None:
         self._root: dict[Any, Any] = {}
         for shape in shapes:
             node = self._root
@@ -33,7 +33,7 @@ class Owned:
                 node = node.setdefault(part if part is None else part.casefold(), {})
             node[""] = True  # no part of a path is empty
 
-    def has(self, parts: Sequence[str]) -> bool:
+    def contains(self, parts: Sequence[str]) -> bool:
         """Tell whether these parts, folded, are a path of Diglot's."""
         nodes = [self._root]
         for part in parts:
@@ -41,13 +41,13 @@ class Owned:
         return any("" in node for node in nodes)
 
 
-def may_leave(raw: bytes, owned: Owned) -> bool:
+def may_forward(raw: bytes, owned: OwnPaths) -> bool:
     """Tell whether a path, as it stands in the request, may go to an upstream."""
-    if _WRITTEN.fullmatch(raw) is None:
+    if _PATH_PATTERN.fullmatch(raw) is None:
         return False
     text = raw.decode("ascii")
-    for _ in range(_MOST_DECODINGS):
-        if any(parts is None or owned.has(parts) for parts in _readings(text)):
+    for _ in range(_MAX_DECODINGS):
+        if any(parts is None or owned.contains(parts) for parts in _possible_readings(text)):
             return False
         try:
             decoded = unquote(text, errors="strict")
@@ -59,18 +59,18 @@ def may_leave(raw: bytes, owned: Owned) -> bool:
     return False
 
 
-def _readings(text: str) -> Iterator[list[str] | None]:
+def _possible_readings(text: str) -> Iterator[list[str] | None]:
     """Yield what servers make of a path; None for what no client means to write."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    for whole in (folded, _QUERY.split(folded, maxsplit=1)[0]):
-        parts = _parts(whole)
+    for whole in (folded, _QUERY_START.split(folded, maxsplit=1)[0]):
+        parts = _split_path(whole)
         yield parts
         if parts:
             *before, last = parts
             yield [*before, last.rpartition(".")[0].rstrip(". ") or last]
 
 
-def _parts(folded: str) -> list[str] | None:
+def _split_path(folded: str) -> list[str] | None:
     parts = []
     for written in _SEPARATOR.split(folded):
         if any(unicodedata.category(character) == "Cc" for character in written):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from diglot.errors import NotFound, Unauthenticated, Ungranted
+from diglot.errors import NotFound, ScopeNotGranted, Unauthenticated
 from diglot.model.workspaces import ApiKey, Caller, KeyOptions
 from diglot.service.access.keys import KeyFormat, Keys
 from diglot.storage import workspaces
@@ -95,7 +95,7 @@ def _require_scopes(wanted: Iterable[str], held: frozenset[str]) -> None:
     """Raise `Ungranted` for a scope that is neither held nor part of one: `a` holds `a:b`."""
     for scope in wanted:
         if scope not in held and scope.partition(_SCOPE_SEPARATOR)[0] not in held:
-            raise Ungranted(scope)
+            raise ScopeNotGranted(scope)
 
 
 def _restrict_options(terms: KeyOptions, maker: ApiKey) -> KeyOptions:

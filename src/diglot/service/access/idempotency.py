@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import Reused
+from diglot.errors import IdempotencyKeyReused
 from diglot.model.workspaces import Caller
 from diglot.storage import workspaces
 from diglot.storage.access import idempotent_responses
@@ -84,7 +84,7 @@ class Idempotency:
             kept = await idempotent_responses.find(transaction, caller.workspace, caller.key, name)
             if kept is not None and await _can_replay(transaction, request, kept, now):
                 if kept.fingerprint != request.fingerprint:
-                    raise Reused
+                    raise IdempotencyKeyReused
                 return Completed(kept.status, kept.body, kept.created_id, is_replay=True)
             done = await perform(transaction)
             answer = StoredResponse(request.fingerprint, done.status, done.body, done.created_id, now)

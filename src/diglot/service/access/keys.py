@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from diglot.clock import Clock, system_clock
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.text import is_blank
-from diglot.errors import Conflict, Invalid, NotFound, Unauthenticated
+from diglot.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from diglot.model.ids import new_id
 from diglot.model.workspaces import ApiKey, Caller, KeyOptions, Workspace
 from diglot.service.access.key_usage import KeyUsage
@@ -78,7 +78,7 @@ class KeyFormat:
         """Return a key that somebody has already; raise `Invalid` for one not of the dialect's form."""
         if len(secret) > MAX_KEY_LENGTH or not self.matches(secret):
             begins = " or ".join(self.prefixes)
-            raise Invalid.at(("key",), f"not a {self.dialect} key: it begins with {begins}")
+            raise InvalidInput.at(("key",), f"not a {self.dialect} key: it begins with {begins}")
         return secret
 
     def check_scopes(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
@@ -86,20 +86,22 @@ class KeyFormat:
         for scope in scopes:
             if scope not in self.scopes:
                 known = ", ".join(self.scopes)
-                raise Invalid.at(("scopes",), f"unknown {self.dialect} scope {scope!r}: choose of {known}")
+                raise InvalidInput.at(
+                    ("scopes",), f"unknown {self.dialect} scope {scope!r}: choose of {known}"
+                )
         return scopes or self.default_scopes
 
 
 def _check_name(name: str | None) -> str | None:
     if name is not None and (is_blank(name) or len(name) > MAX_NAME_LENGTH or not name.isprintable()):
-        raise Invalid.at(("name",), f"a key's name has 1 to {MAX_NAME_LENGTH} printable characters")
+        raise InvalidInput.at(("name",), f"a key's name has 1 to {MAX_NAME_LENGTH} printable characters")
     return name
 
 
 def _resolve_expiry(ends: ParsedDate | None, workspace: Workspace, now: int) -> int | None:
     end = None if ends is None else ends.to_instant(ZoneInfo(workspace.time_zone))
     if end is not None and end <= now:
-        raise Invalid.at(("expires_at",), "the end of a key lies in the future")
+        raise InvalidInput.at(("expires_at",), "the end of a key lies in the future")
     return end
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 1000
@@ -25,7 +25,7 @@ DUMMY_HASH: Final = (
 def check_new_password(password: str) -> str:
     """Return a password that may be set; raise `Invalid`."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise Invalid.at(("password",), f"a password has {MIN_LENGTH} to {MAX_LENGTH:,} characters")
+        raise InvalidInput.at(("password",), f"a password has {MIN_LENGTH} to {MAX_LENGTH:,} characters")
     return password
 
 

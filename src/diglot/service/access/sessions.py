@@ -12,7 +12,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import TooMany, Unauthenticated
+from diglot.errors import TooManyRequests, Unauthenticated
 from diglot.model.sessions import Session
 from diglot.model.workspaces import Caller
 from diglot.service.access.passwords import PasswordChecker
@@ -109,5 +109,5 @@ class Sessions:
     async def _count_attempt(self, bucket: str, who: str, rate: Rate) -> None:
         allowance = await self.rate_limits.consume(who, bucket, rate)
         if allowance is not None and allowance.is_exceeded:
-            raise TooMany(allowance.retry_after)
+            raise TooManyRequests(allowance.retry_after)
         await self.rate_limits.delete_old_counts(bucket, rate)

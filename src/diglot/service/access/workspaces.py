@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import Conflict, Invalid, NotFound
+from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership.evaluate import reevaluate_all_segments
 from diglot.membership.writer import tick
 from diglot.model.workspaces import Workspace, parse_time_zone
@@ -23,7 +23,9 @@ async def get_or_create_workspace(
 ) -> Workspace:
     """Return the workspace of a name, made when it is new; raise `Conflict` for another time zone."""
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise Invalid.at(("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters")
+        raise InvalidInput.at(
+            ("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters"
+        )
     found = await workspaces.find_by_name(transaction, name)
     if found is None:
         zone = time_zone or DEFAULT_ZONE

@@ -5,7 +5,7 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.errors import Invalid, NotFound
+from diglot.errors import InvalidInput, NotFound
 from diglot.membership import read
 from diglot.model.dry_runs import DryRun, ReplacedSegment, Sample
 from diglot.model.ids import parse_id
@@ -87,5 +87,5 @@ async def _require_dynamic_segment(
     if found is None:
         raise NotFound("segment")
     if found[0].type is not SegmentType.DYNAMIC:
-        raise Invalid.at(("segment_id",), _STATIC_SEGMENT_MESSAGE)
+        raise InvalidInput.at(("segment_id",), _STATIC_SEGMENT_MESSAGE)
     return found

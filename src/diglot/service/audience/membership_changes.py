@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.membership import feed
 from diglot.membership.feed import FeedSlice
 from diglot.model.membership_changes import ChangeFeed, MembershipChange
@@ -56,7 +56,7 @@ def _resolve_start(after: int | None, state: WorkspaceState) -> int:
     if after is None:
         return state.history_entry
     if after < state.history_entry:
-        raise Invalid.at(("after",), f"The history begins after the change {state.history_entry}")
+        raise InvalidInput.at(("after",), f"The history begins after the change {state.history_entry}")
     return after
 
 

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import dates
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.membership import as_of as stored
 from diglot.membership import store
 from diglot.model.contacts import Contact
@@ -81,22 +81,26 @@ async def _resolve_entry(
     else:
         entry = as_of.number
         if entry > state.last_entry:
-            raise Invalid.at(_AS_OF_PATH, f"There is no such change yet: the newest is {state.last_entry}")
+            raise InvalidInput.at(
+                _AS_OF_PATH, f"There is no such change yet: the newest is {state.last_entry}"
+            )
     if segment.since_entry is None:
-        raise Invalid.at(_AS_OF_PATH, "The segment is still being evaluated: its history has not begun")
+        raise InvalidInput.at(_AS_OF_PATH, "The segment is still being evaluated: its history has not begun")
     begins = max(state.history_entry, segment.since_entry)
     if entry < begins:
-        raise Invalid.at(_AS_OF_PATH, f"The history of this segment begins after the change {begins}")
+        raise InvalidInput.at(_AS_OF_PATH, f"The history of this segment begins after the change {begins}")
     return entry
 
 
 def _require_within_history(segment: Segment, state: WorkspaceState, at: int, now: int) -> None:
     if at > now:
-        raise Invalid.at(_AS_OF_PATH, "Lies in the future")
+        raise InvalidInput.at(_AS_OF_PATH, "Lies in the future")
     if at < state.history_since:
-        raise Invalid.at(_AS_OF_PATH, f"The history begins at {dates.format_instant(state.history_since)}")
+        raise InvalidInput.at(
+            _AS_OF_PATH, f"The history begins at {dates.format_instant(state.history_since)}"
+        )
     if at < segment.created_at:
-        raise Invalid.at(
+        raise InvalidInput.at(
             _AS_OF_PATH, f"The segment was made later, at {dates.format_instant(segment.created_at)}"
         )
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.errors import Conflict, Invalid, NotFound
+from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange
@@ -134,7 +134,7 @@ class Tags:
                 if tag.exact_name not in (borne := decode_tags(contact.tags))
             ]
             if any(len(decode_tags(contact.tags)) == MAX_TAGS for contact, _ in changed):
-                raise Invalid.at((), f"A contact bears at most {MAX_TAGS} tags")
+                raise InvalidInput.at((), f"A contact bears at most {MAX_TAGS} tags")
             if changed:
                 await contact_writes.update_contacts(transaction, caller.workspace, locked, changed)
             return len(changed), tag.contact_count + len(changed)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from diglot.conditions.fields import stricter
 from diglot.conditions.text import to_nfc
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact, ContactChange
 from diglot.model.ids import new_id
 from diglot.service.contacts.contact_input import MAX_TAGS
@@ -77,5 +77,5 @@ def _merge_tags(own: list[str], more: Iterable[str]) -> list[str]:
     for tag in (*own, *more):
         every.setdefault(to_nfc(tag), tag)
     if len(every) > MAX_TAGS:
-        raise Invalid.at(("tags",), f"A contact bears at most {MAX_TAGS} tags")
+        raise InvalidInput.at(("tags",), f"A contact bears at most {MAX_TAGS} tags")
     return list(every.values())

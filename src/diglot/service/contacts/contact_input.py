@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from diglot.conditions import dates, text
 from diglot.conditions.fields import FIELDS, STATUS_ALIASES, STATUSES, Field, FieldKind, find_key_fault
 from diglot.conditions.operands import OperandError, find_text_fault, json_type_name, wrong_type_error
-from diglot.errors import Fault, Invalid, Path
+from diglot.errors import Fault, InvalidInput, Path
 from diglot.model.contacts import SUBSCRIBED, ContactChange
 
 MAX_TAGS: Final = 50
@@ -105,7 +105,7 @@ def read_change(
             check.faults.append(Fault(fields["subscribed"].path, "Contradicts status"))
         subscribed = None
     if check.faults:
-        raise Invalid(check.faults)
+        raise InvalidInput(check.faults)
     return ContactChange(values, merged, subscribed, joined)
 
 
@@ -119,7 +119,7 @@ def find_json_faults(value: Any, path: Path) -> list[Fault]:
 def require_email(fields: Mapping[str, GivenValue], path: Path) -> None:
     """Raise `Invalid` when no address is given."""
     if "email" not in fields:
-        raise Invalid.at(path, "Required")
+        raise InvalidInput.at(path, "Required")
 
 
 def _read_list_ids(given: GivenValue, check: _InputChecker) -> tuple[str, ...]:

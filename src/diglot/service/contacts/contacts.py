@@ -6,7 +6,7 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.errors import Conflict, Invalid, NotFound
+from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership import read
 from diglot.membership.count import CountCache
 from diglot.membership.read import MembershipQuery
@@ -177,7 +177,7 @@ class Contacts:
             for change in changes:
                 try:
                     batch.apply_change(change)
-                except Invalid as invalid:
+                except InvalidInput as invalid:
                     batch.rejected.append(f"{change.email}: {invalid.faults[0].message}")
             await batch.write_contacts(transaction, caller.workspace)
             return ImportResult(len(batch.created), batch.updated_count, batch.skipped_count, batch.rejected)

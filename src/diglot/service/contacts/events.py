@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import Invalid, NotFound
+from diglot.errors import InvalidInput, NotFound
 from diglot.model import webhooks
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.events import (
@@ -71,7 +71,7 @@ def _resolve_happened_at(new: NewEvent, now: int) -> int:
     if new.occurred_at is None:
         return now
     if new.occurred_at.instant > now + MAX_CLOCK_AHEAD:
-        raise Invalid.at(new.occurred_at.path, "Must not lie in the future")
+        raise InvalidInput.at(new.occurred_at.path, "Must not lie in the future")
     return min(new.occurred_at.instant, now)
 
 
@@ -118,7 +118,7 @@ class _EventRecorder:
             # An event makes no contact: somebody who never asked for mail would be subscribed by it.
             raise NotFound(REFERENCED_CONTACT)
         if who.email not in (None, found.email):
-            raise Invalid.at(("email",), "Is not the address of the contact with this contact_id")
+            raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
         return found
 
     async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:

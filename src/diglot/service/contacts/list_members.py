@@ -6,7 +6,7 @@ The workspace is locked by then.
 from collections.abc import Sequence
 from typing import Final
 
-from diglot.errors import Invalid, Path
+from diglot.errors import InvalidInput, Path
 from diglot.membership import follow
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
@@ -24,7 +24,7 @@ _DYNAMIC_LIST_MESSAGE: Final = (
 def require_static_list(one: ContactList, path: Path = ()) -> None:
     """Raise `Invalid` for a dynamic list."""
     if one.segment is not None:
-        raise Invalid.at(path, _DYNAMIC_LIST_MESSAGE)
+        raise InvalidInput.at(path, _DYNAMIC_LIST_MESSAGE)
 
 
 async def add_contacts(writing: WriteUnit, one: ContactList, joining: Sequence[Contact]) -> int:

@@ -9,7 +9,7 @@ from diglot.api.input import contacts, request_body
 from diglot.api.input.body_reader import Reader
 from diglot.conditions.operands import wrong_type_error
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS
-from diglot.errors import Fault, Invalid, TooLarge
+from diglot.errors import ContentTooLarge, Fault, InvalidInput
 from diglot.model.contacts import ContactChange
 from diglot.model.ids import parse_id
 from diglot.service.contacts.contact_input import read_change
@@ -43,12 +43,12 @@ def read_named(members: request_body.Members) -> Named:
     reader.finish()
     ids = request_body.decode(members[key], (key,))
     if not isinstance(ids, list):
-        raise Invalid.at((key,), str(wrong_type_error("array", ids)))
+        raise InvalidInput.at((key,), str(wrong_type_error("array", ids)))
     if len(ids) > MOST_IDS:
-        raise TooLarge(MOST_IDS, "contacts")
+        raise ContentTooLarge(MOST_IDS, "contacts")
     for index, written in enumerate(ids):
         if not isinstance(written, str):
-            raise Invalid.at((key, index), str(wrong_type_error("string", written)))
+            raise InvalidInput.at((key, index), str(wrong_type_error("string", written)))
     return Named({written: parse_id(written) for written in ids})
 
 
@@ -58,24 +58,24 @@ def read_named_update(members: request_body.Members, zone: ZoneInfo) -> tuple[Na
     named: Named | None = None
     try:
         named = read_named(members)
-    except Invalid as invalid:
+    except InvalidInput as invalid:
         faults.extend(invalid.faults)
     try:
         change = _update(members, zone)
-    except Invalid as invalid:
-        raise Invalid([*faults, *invalid.faults]) from None
+    except InvalidInput as invalid:
+        raise InvalidInput([*faults, *invalid.faults]) from None
     if named is None:
-        raise Invalid(faults)
+        raise InvalidInput(faults)
     return named, change
 
 
 def _update(members: request_body.Members, zone: ZoneInfo) -> ContactChange:
     if "update" not in members:
-        raise Invalid.at(("update",), "Required")
+        raise InvalidInput.at(("update",), "Required")
     update: Any = request_body.decode(members["update"], ("update",))
     if not isinstance(update, dict):
-        raise Invalid.at(("update",), str(wrong_type_error("object", update)))
+        raise InvalidInput.at(("update",), str(wrong_type_error("object", update)))
     if "email" in update:
-        raise Invalid.at(("update", "email"), "An email belongs to one contact")
+        raise InvalidInput.at(("update", "email"), "An email belongs to one contact")
     fields, attributes = contacts.read(update, CONTAINERS, ("update",))
     return read_change(fields, attributes, zone)

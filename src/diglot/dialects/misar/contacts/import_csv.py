@@ -31,7 +31,7 @@ from diglot.conditions.fields import (
 )
 from diglot.conditions.operands import OperandError
 from diglot.conditions.text import WHITE_SPACE, parse_number
-from diglot.errors import Fault, Invalid, Malformed, Path, TooLarge
+from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
 from diglot.service.contacts.contact_input import GivenValue
 
 MOST_CONTACTS: Final = 10_000
@@ -56,7 +56,7 @@ class Content:
     lowered: str | None = None
 
 
-Row = tuple[Path, Content | Invalid]
+Row = tuple[Path, Content | InvalidInput]
 
 
 class _Part(enum.Enum):
@@ -100,21 +100,21 @@ def rows(body: bytes) -> list[Row]:
     records = _records(_decoded(body))
     number, header = next(records, (1, []))
     if not header:
-        raise Malformed("The file is empty")
+        raise MalformedRequest("The file is empty")
     if len(header) > MOST_COLUMNS:
-        raise Malformed(f"A file has at most {MOST_COLUMNS:,} columns")
+        raise MalformedRequest(f"A file has at most {MOST_COLUMNS:,} columns")
     if max(map(len, header)) > LONGEST_COLUMN:
-        raise Malformed(f"The name of a column has at most {LONGEST_COLUMN} characters")
+        raise MalformedRequest(f"The name of a column has at most {LONGEST_COLUMN} characters")
     columns = _columns(header, number)
     opt_outs = OptOuts()
     found: list[Row] = []
     for number, cells in records:
         if len(found) == MOST_CONTACTS:
-            raise TooLarge(MOST_CONTACTS, "contacts")
+            raise ContentTooLarge(MOST_CONTACTS, "contacts")
         path = ("rows", number)
         found.append((path, _read(columns, cells, opt_outs, path)))
     if opt_outs.faults:
-        raise Invalid(opt_outs.faults)
+        raise InvalidInput(opt_outs.faults)
     return found
 
 
@@ -146,7 +146,7 @@ def _decoded(body: bytes) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Malformed(f"The file is not UTF-8 (byte {error.start + 1})") from None
+        raise MalformedRequest(f"The file is not UTF-8 (byte {error.start + 1})") from None
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -156,12 +156,12 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for number, written in enumerate(reader, 1):
             if number > MOST_ROWS:
-                raise TooLarge(MOST_ROWS, "rows")
+                raise ContentTooLarge(MOST_ROWS, "rows")
             cells = [cell.strip(WHITE_SPACE) for cell in written]
             if any(cells):
                 yield number, cells
     except csv.Error as error:
-        raise Malformed(f"Line {reader.line_num} is not valid CSV: {error}") from None
+        raise MalformedRequest(f"Line {reader.line_num} is not valid CSV: {error}") from None
 
 
 def _delimiter(text: str) -> str:
@@ -187,7 +187,7 @@ def _columns(header: list[str], number: int) -> list[_Column]:
     if (_Part.FIELD, "email") not in seen:
         faults.append(Fault(("email",), "No column has this name"))
     if faults:
-        raise Invalid(faults)
+        raise InvalidInput(faults)
     return columns
 
 
@@ -211,9 +211,9 @@ def _column(name: str) -> _Column:
     return _Column(name, _Part.ATTRIBUTE, key, opt_out, kept)
 
 
-def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Path) -> Content | Invalid:
+def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Path) -> Content | InvalidInput:
     if len(cells) != len(columns):
-        return Invalid.at((), f"Expected {len(columns)} cells, received {len(cells)}")
+        return InvalidInput.at((), f"Expected {len(columns)} cells, received {len(cells)}")
     fields: dict[str, GivenValue] = {}
     attributes: dict[str, Any] = {}
     faults: list[Fault] = []
@@ -233,7 +233,7 @@ def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Pat
             attributes |= more
             if column.part is _Part.ATTRIBUTES:
                 lowered = stricter(lowered, opt_outs.read_object(more, here))
-    return Invalid(faults) if faults else Content(fields, GivenValue(attributes, ()), lowered)
+    return InvalidInput(faults) if faults else Content(fields, GivenValue(attributes, ()), lowered)
 
 
 def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, Any]:
@@ -243,7 +243,7 @@ def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, An
         return {column.key: cell} if column.kept else {}
     try:
         found = request_body.decode(cell.encode(), (column.name,))
-    except Invalid:
+    except InvalidInput:
         found = None
     if isinstance(found, dict):
         return found

@@ -11,7 +11,7 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
-from diglot.errors import Malformed
+from diglot.errors import MalformedRequest
 
 _FILE: Final = "file"
 _MOST_PARTS: Final = 100
@@ -44,7 +44,7 @@ def read(body: bytes, content_type: str) -> Form:
         else:
             fields[part.name] = _text(content)
     if len(files) != 1:
-        raise Malformed(f"Exactly one part has to be a file, not {len(files)}")
+        raise MalformedRequest(f"Exactly one part has to be a file, not {len(files)}")
     return Form(files[0], fields)
 
 
@@ -62,7 +62,7 @@ def _parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment, bytes
                 else:
                     chunks.append(bytes(event))
     except MultipartError as error:
-        raise Malformed(f"The body is not multipart/form-data: {error}") from None
+        raise MalformedRequest(f"The body is not multipart/form-data: {error}") from None
     return found
 
 
@@ -70,4 +70,4 @@ def _text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise Malformed("A field of the form is not UTF-8") from None
+        raise MalformedRequest("A field of the form is not UTF-8") from None

@@ -12,7 +12,7 @@ from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError, wrong_type_error
 from diglot.dialects.misar.contacts import import_csv, import_form
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS, MOST_CONTACTS, Content, Row, split_tags
-from diglot.errors import Fault, Invalid, Malformed, Path, TooLarge
+from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
 from diglot.model.contacts import ContactChange
 from diglot.service.contacts.contact_input import GivenValue, read_change, require_email
 
@@ -63,11 +63,11 @@ def read_import(sent: Sent, zone: ZoneInfo) -> ImportRequest:
     request = ImportRequest(update_existing=_switch(frame))
     tags = _tags(frame, zone)
     if frame.faults:
-        raise Invalid(frame.faults)
+        raise InvalidInput(frame.faults)
     for path, content in rows:
         try:
             request.changes.append(_change(content, tags, zone))
-        except Invalid as invalid:
+        except InvalidInput as invalid:
             fault = invalid.faults[0]
             where = ".".join(map(str, (*path, *fault.path)))
             request.errors.append(f"{where}: {fault.message}")
@@ -82,7 +82,7 @@ def _rows(sent: Sent, frame: _Frame) -> Sequence[Row]:
     if sent.media == CSV:
         charset = import_form.charset(sent.content_type)
         if charset not in _CHARSETS:
-            raise Malformed(f"The file has to be UTF-8, not {charset[:40]}")
+            raise MalformedRequest(f"The file has to be UTF-8, not {charset[:40]}")
         return import_csv.rows(sent.body)
     members = request_body.read_members(sent.body)
     known = {"contacts", "tags", *_SWITCHES}
@@ -100,16 +100,16 @@ def _contacts(frame: _Frame) -> list[Any]:
         frame.faults.append(Fault(("contacts",), message))
         return []
     if len(contacts) > MOST_CONTACTS:
-        raise TooLarge(MOST_CONTACTS, "contacts")
+        raise ContentTooLarge(MOST_CONTACTS, "contacts")
     return contacts
 
 
 def _row(path: Path, contact: Any, opt_outs: OptOuts) -> Row:
     if not isinstance(contact, dict):
-        return path, Invalid.at((), str(wrong_type_error("object", contact)))
+        return path, InvalidInput.at((), str(wrong_type_error("object", contact)))
     try:
         fields, attributes = input_contacts.read(contact, CONTAINERS, imported=True)
-    except Invalid as invalid:
+    except InvalidInput as invalid:
         return path, invalid
     return path, Content(fields, attributes, _lowered(path, contact, opt_outs))
 
@@ -145,7 +145,7 @@ def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
         if isinstance(written, list):
             written = [tag for one in frame.texts for tag in split_tags(one.get("tags", ""))] + written
         change = read_change({"tags": GivenValue(written, ("tags",))}, None, zone)
-    except Invalid as invalid:
+    except InvalidInput as invalid:
         frame.faults.extend(invalid.faults)
         return []
     except OperandError as unfit:
@@ -155,8 +155,8 @@ def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
     return tags
 
 
-def _change(content: Content | Invalid, tags: list[str], zone: ZoneInfo) -> ContactChange:
-    if isinstance(content, Invalid):
+def _change(content: Content | InvalidInput, tags: list[str], zone: ZoneInfo) -> ContactChange:
+    if isinstance(content, InvalidInput):
         raise content
     require_email(content.fields, ("email",))
     change = read_change(content.fields, content.attributes, zone)

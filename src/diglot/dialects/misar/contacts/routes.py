@@ -15,7 +15,7 @@ from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.contacts import wire as contacts_wire
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS
 from diglot.dialects.misar.contacts.tiers import tier
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.ids import parse_id
 from diglot.model.membership_changes import AsOf
@@ -47,14 +47,14 @@ async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contact
     query = call.query
     if "id" in query:
         if "as_of" in query:
-            raise Invalid.at(("as_of",), _ONLY_MEMBERS)
+            raise InvalidInput.at(("as_of",), _ONLY_MEMBERS)
         return await _get(call, query["id"])
     paging = pagination.read(query, default=50)
     condition, sort = _condition(query), _sort(query)
     segment = query_string.spelled(query, "segment_id", "segmentId")
     as_of = read_as_of(call)
     if as_of is not None and (segment is None or condition is not None or sort is not None):
-        raise Invalid.at(("as_of",), _ONLY_MEMBERS)
+        raise InvalidInput.at(("as_of",), _ONLY_MEMBERS)
     page: Page[Contact]
     if segment is None:
         page = await call.services.contacts.list_page(call.caller, paging.window, condition, sort)
@@ -87,7 +87,7 @@ def _condition(query: dict[str, str]) -> tree.Node | None:
     if status is not None:
         status = STATUS_ALIASES.get(status, status)
         if status not in STATUSES:
-            raise Invalid.at(("status",), f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
+            raise InvalidInput.at(("status",), f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
         found.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
     return tree.All(tuple(found)) if found else None
 
@@ -217,7 +217,7 @@ async def _update(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
 async def delete_contact_by_query(call: Call) -> wire.Success:
     written = call.query.get("id")
     if written is None:
-        raise Invalid.at(("id",), "Required")
+        raise InvalidInput.at(("id",), "Required")
     return await _delete(call, written)
 
 

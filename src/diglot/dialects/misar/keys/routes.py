@@ -11,7 +11,7 @@ from diglot.dialects.misar import wire
 from diglot.dialects.misar.key_format import KEYS, SCOPES
 from diglot.dialects.misar.keys import show as keys_show
 from diglot.dialects.misar.keys import wire as keys_wire
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.ids import parse_id
 from diglot.model.workspaces import KeyOptions
 
@@ -114,7 +114,7 @@ async def get_key(call: Call) -> keys_wire.KeyAnswer:
 async def revoke_key_by_query(call: Call) -> wire.Success:
     written = call.query.get("id")
     if written is None:
-        raise Invalid.at(("id",), "Required")
+        raise InvalidInput.at(("id",), "Required")
     return await _revoke(call, written)
 
 

@@ -13,7 +13,7 @@ from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination
 from diglot.dialects.topmail.conversions import wire
 from diglot.dialects.topmail.schemas import TYPES
-from diglot.errors import Invalid
+from diglot.errors import InvalidInput
 from diglot.model.events import (
     ContactRef,
     ConversionFilter,
@@ -50,7 +50,7 @@ async def list_conversions(call: Call) -> wire.ConversionListAnswer:
     wanted = ConversionFilter(_contact_id(query), query_string.text(query, "campaign_id"), query.get("type"))
     if wanted.type is not None and wanted.type not in TYPES:
         options = " | ".join(f"'{option}'" for option in TYPES)
-        raise Invalid.at(("type",), f"Invalid enum value. Expected {options}")
+        raise InvalidInput.at(("type",), f"Invalid enum value. Expected {options}")
     page = await call.services.events.list_conversions(call.caller, wanted, window)
     return wire.ConversionListAnswer(
         [_shown(one) for one in page.items], pagination.shown(window, page.total)

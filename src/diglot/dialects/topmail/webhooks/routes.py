@@ -11,7 +11,7 @@ from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination, wire, words
 from diglot.dialects.topmail.webhooks import wire as hooks
 from diglot.dialects.topmail.webhooks.messages import EVENTS
-from diglot.errors import Forbidden, Invalid
+from diglot.errors import Forbidden, InvalidInput
 from diglot.model.ids import parse_id
 from diglot.model.webhooks import Webhook
 from diglot.service.webhooks import NewWebhook, generate_secret
@@ -99,7 +99,7 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
 async def delete_trigger(call: Call) -> wire.DeletedAnswer:
     written = call.query.get("id")
     if written is None:
-        raise Invalid.at(("id",), "Required")
+        raise InvalidInput.at(("id",), "Required")
     await call.services.webhooks.delete(call.caller, words.NAME, parse_id(written))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
