@@ -15,15 +15,15 @@ from litestar.routes import BaseRoute
 
 from diglot.api.call import SERVICES
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.pipeline import routed
-from diglot.api.responses import Answer
+from diglot.api.pipeline import build_route
+from diglot.api.responses import ErrorResponse
 from diglot.background.scheduler import Scheduler
 from diglot.background.worker import BackgroundWorker as Keeper
 from diglot.clock import Clock, system_clock
-from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
+from diglot.dialects.registry import DIALECTS, find_surface, get_dialect
 from diglot.errors import DiglotError, MalformedRequest, MethodNotAllowed, NotFound
 from diglot.membership.count import CountCache
-from diglot.model.webhooks import Delivery, Message, Webhook
+from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
 from diglot.server.console.errors import render_error
@@ -137,7 +137,7 @@ def _build_routes(settings: Settings) -> list[Any]:
 def _build_router(dialect: Dialect, surface: Surface) -> Router:
     return Router(
         path=surface.prefix,
-        route_handlers=[routed(dialect, endpoint) for endpoint in surface.endpoints],
+        route_handlers=[build_route(dialect, endpoint) for endpoint in surface.endpoints],
     )
 
 
@@ -192,8 +192,8 @@ def _background_lifespan(engine: Engine, clock: Clock, settings: Settings) -> Ca
     return lifespan
 
 
-def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
-    return dialect_named(webhook.dialect).message(webhook, delivery, now)
+def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
+    return get_dialect(webhook.dialect).render_message(webhook, delivery, now)
 
 
 def _health_page(engine: Engine) -> Callable[[], Any]:
@@ -272,7 +272,7 @@ def _to_domain_error(request: Request[Any, Any, Any], error: Exception) -> Excep
     if isinstance(error, MethodNotAllowedException):
         return MethodNotAllowed(request.app.state[_ALLOWED_METHODS](request.scope["path"]) or ())
     if isinstance(error, NotFoundException):
-        found = surface_of(request.scope["path"])
+        found = find_surface(request.scope["path"])
         passed = found is not None and request.app.state[_PROXY].has(found[0].name)
         return NotFound("spelling" if passed else "route")
     if isinstance(error, ClientException):
@@ -280,6 +280,6 @@ def _to_domain_error(request: Request[Any, Any, Any], error: Exception) -> Excep
     return error
 
 
-def _choose_renderer(path: str) -> Callable[[Exception], Answer]:
-    found = surface_of(path)
+def _choose_renderer(path: str) -> Callable[[Exception], ErrorResponse]:
+    found = find_surface(path)
     return render_error if found is None else found[1].render_error

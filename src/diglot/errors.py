@@ -1,22 +1,22 @@
 """The closed family of domain errors.
 
     DiglotError
-    |-- Invalid            the caller's input is at fault: a list of faults, each with its path
-    |   `-- Malformed      the body is not the JSON object it has to be (no path)
-    |-- Unauthenticated    no key, or a key that is unknown or revoked
-    |-- Forbidden          the key lacks a scope
-    |   `-- Ungranted      a scope that it would give to another key
-    |-- CrossSite          another site may have sent this write, with a cookie of ours
-    |-- NotFound           no such thing in the caller's workspace
-    |-- Conflict           the thing exists already
-    |-- Reused             the name of a request stands for another request already
-    |-- TooMany            the key has to wait before it asks again
-    |-- NotAllowed         the path exists, the method does not
-    |-- Unsupported        the body is of another media type
-    |-- TooLarge           the body passes a limit
-    |-- TooSlow            the body does not arrive in time
-    |-- Unreachable        the upstream of a dialect gave no answer, or none in time
-    `-- Misconfigured      a setting or a database that stops the start
+    |-- InvalidInput            the input has faults: a list, each with its path
+    |   `-- MalformedRequest    the body is not the JSON object that the call needs (no path)
+    |-- Unauthenticated         no key, or a key that is unknown or revoked
+    |-- Forbidden               the key lacks a scope
+    |   `-- ScopeNotGranted     the key lacks a scope that it tries to give to another key
+    |-- CrossSiteWrite          another site may have sent this write with a cookie of ours
+    |-- NotFound                the workspace has no such object
+    |-- Conflict                the object exists already
+    |-- IdempotencyKeyReused    the idempotency key belongs to a different request
+    |-- TooManyRequests         the key has to wait before its next request
+    |-- MethodNotAllowed        the path exists, the method does not
+    |-- UnsupportedMediaType    the body has another media type
+    |-- ContentTooLarge         the body exceeds a limit
+    |-- RequestTimeout          the body does not arrive in time
+    |-- UpstreamUnreachable     the upstream of a dialect did not answer, or timed out
+    `-- Misconfigured           a setting or a database that stops the start
 
 Nothing here knows HTTP: each dialect has a table from these classes to its own answers.
 """

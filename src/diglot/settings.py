@@ -101,7 +101,8 @@ def _check_settings(settings: Settings) -> None:
     number = limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_REQUESTS))
     if limit not in (VENDOR_LIMITS, NO_LIMITS) and not (number and 1 <= int(limit) <= MAX_REQUESTS):
         raise Misconfigured(
-            f"rate limits {limit!r} are neither {VENDOR_LIMITS}, {NO_LIMITS} nor a number from 1 to {MAX_REQUESTS:,}"
+            f"rate limits {limit!r} are neither {VENDOR_LIMITS}, {NO_LIMITS} nor a number from 1 "
+            f"to {MAX_REQUESTS:,}"
         )
     for name in ("upstream_timeout", "idle_timeout", "body_timeout"):
         if not 1 <= (seconds := getattr(settings, name)) <= MAX_TIMEOUT_SECONDS:

@@ -65,7 +65,7 @@ async def measure(url: str, workspace: int) -> list[Line]:
 
 
 async def _line(engine: Engine, driver: Any, workspace: int, one: HandWritten) -> Line:
-    node = check_condition(rules.read(json.loads(one.wire), WORDS), ZoneInfo("UTC"))
+    node = check_condition(rules.read_condition(json.loads(one.wire), WORDS), ZoneInfo("UTC"))
     relation = MembershipQuery(workspace, node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:

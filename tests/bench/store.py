@@ -7,7 +7,7 @@ from itertools import islice
 from bench.data import contacts
 from bench.progress import Progress
 from diglot.conditions import tree
-from diglot.dialects.registry import dialect_named
+from diglot.dialects.registry import get_dialect
 from diglot.model.contacts import Contact
 from diglot.model.segments import Condition, OriginalText
 from diglot.service.access.keys import Keys
@@ -40,8 +40,8 @@ async def fill(url: str, count: int) -> Filled:
     await engine.open()
     try:
         keys = Keys(engine)
-        misar = await keys.create(dialect_named("misar").keys, "bench")
-        topmail = await keys.create(dialect_named("topmail").keys, "bench")
+        misar = await keys.create(get_dialect("misar").key_format, "bench")
+        topmail = await keys.create(get_dialect("topmail").key_format, "bench")
         caller = await keys.authenticate("misar", misar)
         await _insert(engine, caller.workspace, count)
         made: dict[str, str] = {}

@@ -8,7 +8,7 @@ import pytest
 
 from diglot.api import rules
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import Missing, Reader
+from diglot.api.input.body_reader import BodyReader, Missing
 from diglot.conditions import tree
 from diglot.dialects.misar.words import PLATFORM_WORDS
 from diglot.dialects.misar.words import WORDS as MISAR
@@ -44,19 +44,19 @@ SPOKEN = {
 def read(dialect: str, text: str, *, strict: bool = False) -> Condition:
     """Read a condition as the handlers do: from the bytes of a body."""
     spoken = SPOKEN[dialect]
-    members = request_body.read_members(
-        f'{{"{spoken.member}":{text}}}'.encode("utf-8", "surrogatepass"), unique=True
+    members = request_body.parse_object(
+        f'{{"{spoken.member}":{text}}}'.encode("utf-8", "surrogatepass"), unique_keys=True
     )
-    reader = Reader(members)
-    condition = reader.condition(spoken.member, dialect, spoken.words, CALLER, strict=strict)
-    reader.finish()
+    reader = BodyReader(members)
+    condition = reader.read_condition(spoken.member, dialect, spoken.words, CALLER, strict=strict)
+    reader.raise_faults()
     assert not isinstance(condition, Missing)
     return condition
 
 
 def written(dialect: str, node: tree.Node) -> str:
     """Return a condition in a dialect's words."""
-    return rules.write(node, SPOKEN[dialect].words)
+    return rules.write_condition(node, SPOKEN[dialect].words)
 
 
 def named(row: Pair | Refused | Across) -> str:
@@ -77,7 +77,7 @@ def test_the_condition_is_written_canonically(pair: Pair) -> None:
     """What this dialect prints of the tree is the canonical spelling, keys in the vendor's order."""
     assert isinstance(pair.condition, dict)
     text = written(pair.dialect, canonical.read(pair.condition, "UTC"))
-    assert text == request_body.compact(wire_text(pair.canonical).encode())
+    assert text == request_body.compact_json(wire_text(pair.canonical).encode())
 
 
 @pytest.mark.parametrize("dialect", SPOKEN)
@@ -132,7 +132,9 @@ def test_what_is_no_json_is_refused(row: Refused) -> None:
 def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
     """A condition of one dialect is printed by the other, keys in order."""
     node = read(row.dialect, wire_text(row.wire)).tree
-    assert written(SPOKEN[row.dialect].other, node) == request_body.compact(wire_text(row.other).encode())
+    assert written(SPOKEN[row.dialect].other, node) == request_body.compact_json(
+        wire_text(row.other).encode()
+    )
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -143,7 +145,7 @@ def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
 def test_the_words_of_misars_platform_are_read_and_never_shown(synonym: str, word: str, strict: bool) -> None:
     """They mean what Misar's own words mean, in strict emulation too; what is stored has no trace of them."""
     text = '{"filter_criteria":{"operator":"AND","rules":[{"field":"lead_score","operator":"%s","value":5}]}}'
-    reader = Reader(request_body.read_members((text % synonym).encode()))
-    read_so = reader.condition("filter_criteria", "misar", PLATFORM_WORDS, CALLER, strict=strict)
-    plain = Reader(request_body.read_members((text % word).encode()))
-    assert read_so == plain.condition("filter_criteria", "misar", MISAR, CALLER, strict=strict)
+    reader = BodyReader(request_body.parse_object((text % synonym).encode()))
+    read_so = reader.read_condition("filter_criteria", "misar", PLATFORM_WORDS, CALLER, strict=strict)
+    plain = BodyReader(request_body.parse_object((text % word).encode()))
+    assert read_so == plain.read_condition("filter_criteria", "misar", MISAR, CALLER, strict=strict)

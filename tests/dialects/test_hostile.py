@@ -62,12 +62,12 @@ async def test_bodies_past_the_largest_limit(database: Database, dialect: Dialec
 
 
 def _too_large(maker: Maker) -> Iterator[Request]:
-    for surface, operation in maker.dialect.calls:
+    for surface, operation in maker.dialect.operations:
         if operation.body is None or operation.method == "PATCH":
             continue
         draft = maker.valid(surface, operation)
         draft.piece = edge_values.MEGABYTE
-        size = operation.most_bytes
+        size = operation.max_bytes
         draft.content = lambda body, size=size: body + b" " * (size + 1 - len(body))  # type: ignore[misc]
         yield draft.request()
         if operation.id == "importContacts":

@@ -14,9 +14,9 @@ from litestar.routes import HTTPRoute
 from diglot import app
 from diglot.api.dialect import Dialect
 from diglot.api.openapi import document as openapi_document
-from diglot.api.openapi.annotations import MARK
-from diglot.api.openapi.examples import examples_of
-from diglot.api.openapi.field_descriptions import FIELDS
+from diglot.api.openapi.annotations import EXTENSION_KEY
+from diglot.api.openapi.examples import load_examples
+from diglot.api.openapi.field_descriptions import FIELD_DESCRIPTIONS
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.registry import DIALECTS
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
@@ -38,12 +38,12 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 
 @pytest.fixture
 def document(dialect: Dialect) -> dict[str, Any]:
-    return msgspec.json.decode(openapi_document.encoded(dialect), type=dict[str, Any])
+    return msgspec.json.decode(openapi_document.encode_document(dialect), type=dict[str, Any])
 
 
 def test_the_file_is_what_the_code_serves(dialect: Dialect) -> None:
     """`diglot openapi NAME --output openapi/NAME.json` mends this."""
-    assert (FILES / f"{dialect.name}.json").read_bytes() == openapi_document.encoded(dialect)
+    assert (FILES / f"{dialect.name}.json").read_bytes() == openapi_document.encode_document(dialect)
 
 
 def test_every_dialect_has_a_file_and_every_file_a_dialect() -> None:
@@ -106,7 +106,7 @@ def test_every_tag_is_described_and_used(document: dict[str, Any]) -> None:
 
 def test_one_success_and_the_error_body_of_the_surface(dialect: Dialect, document: dict[str, Any]) -> None:
     """Each call has one answer of success, the rest in its error body."""
-    surfaces = {operation.id: surface for surface, operation in dialect.calls}
+    surfaces = {operation.id: surface for surface, operation in dialect.operations}
     for _, _, operation in operations(document):
         assert len([status for status in operation["responses"] if status.startswith("2")]) == 1
         errors = {
@@ -145,13 +145,13 @@ def test_no_two_names_become_one_in_a_client(document: dict[str, Any]) -> None:
 def test_extensions_are_marked(dialect: Dialect, document: dict[str, Any]) -> None:
     """A call that the vendor does not have says so and bears the mark; so do fields and words."""
     for _, _, operation in operations(document):
-        assert ("(an extension" in operation["summary"]) == (MARK in operation)
+        assert ("(an extension" in operation["summary"]) == (EXTENSION_KEY in operation)
     schemas = document["components"]["schemas"]
-    marked = {name: schema[MARK] for name, schema in schemas.items() if MARK in schema}
+    marked = {name: schema[EXTENSION_KEY] for name, schema in schemas.items() if EXTENSION_KEY in schema}
     for name, ours in marked.items():
         words = schemas[name].get("enum") or schemas[name].get("x-extensible-enum")
         assert set(ours) <= set(schemas[name].get("properties", words))
-    assert marked["RuleOperator"] == sorted(WORDS[dialect.name].borrowed.values())
+    assert marked["RuleOperator"] == sorted(WORDS[dialect.name].borrowed_operators.values())
     assert {"count_as_of", "revision"} <= set(marked["MembersPagination"])
 
 
@@ -168,7 +168,7 @@ def test_every_example_fits_its_schema(dialect: Dialect, document: dict[str, Any
 def test_every_example_is_a_step_of_a_story(dialect: Dialect) -> None:
     """Nothing is left over of a step that is marked no more; the stories compare those that are."""
     steps = Counter(step.name for story in load_stories() for step in story.steps if step.example)
-    told = Counter(one.told for every in examples_of(dialect.name).values() for one in every)
+    told = Counter(one.told for every in load_examples(dialect.name).values() for one in every)
     assert told <= steps
 
 
@@ -196,11 +196,15 @@ def test_what_fields_say_is_said_of_fields_that_exist() -> None:
     """Nothing is left over of a field that went or was renamed, or that its struct describes."""
     said: set[str] = set()
     for dialect in DIALECTS:
-        for name, schema in openapi_document.document(dialect)["components"]["schemas"].items():
+        for name, schema in openapi_document.build_document(dialect)["components"]["schemas"].items():
             for field, part in schema.get("properties", {}).items():
                 rows = (f"{name}.{field}", field)
-                said.update(row for row in rows if row in FIELDS and FIELDS[row] == part.get("description"))
-    assert said == set(FIELDS)
+                said.update(
+                    row
+                    for row in rows
+                    if row in FIELD_DESCRIPTIONS and FIELD_DESCRIPTIONS[row] == part.get("description")
+                )
+    assert said == set(FIELD_DESCRIPTIONS)
 
 
 def test_every_handler_of_the_app_is_in_the_document(
@@ -211,12 +215,12 @@ def test_every_handler_of_the_app_is_in_the_document(
     litestar: Litestar = outer._app
     served = {
         (
-            re.sub(r":str\}", "}", "/" + route.path.removeprefix(dialect.base).lstrip("/")),
+            re.sub(r":str\}", "}", "/" + route.path.removeprefix(dialect.base_path).lstrip("/")),
             method.lower(),
             handler.operation_id,
         )
         for route in litestar.routes
-        if isinstance(route, HTTPRoute) and any(surface.has(route.path) for surface in dialect.surfaces)
+        if isinstance(route, HTTPRoute) and any(surface.contains(route.path) for surface in dialect.surfaces)
         if route.path not in docs.DOCUMENT_PATHS
         for handler in route.route_handlers
         for method in handler.http_methods - {"OPTIONS"}

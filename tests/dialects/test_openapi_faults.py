@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from support.openapi import documents
@@ -58,7 +58,7 @@ async def _unknown(asked: Asked) -> httpx.Response:
 
 
 async def _may_not(asked: Asked) -> httpx.Response:
-    idle = idle_scope(dialect_named(asked.dialect))
+    idle = idle_scope(get_dialect(asked.dialect))
     key = await asked.server.key(asked.dialect, "one", (idle,))
     return await asked.send("GET", asked.members, key)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from diglot.api.rules import write
+from diglot.api.rules import write_condition
 from diglot.conditions.fields import CATALOGUE
 from diglot.model.ids import parse_id
 from diglot.model.segments import Segment
@@ -87,7 +87,7 @@ def _importable(contact: dict[str, Any]) -> dict[str, Any]:
 def vendor(rng: Random, speaker: Speaker) -> dict[str, Any]:
     """Return a random condition in a dialect's words, spelled and ordered at random."""
     node = canonical.read(sayable(random_conditions.condition(rng)), "UTC")
-    condition: dict[str, Any] = _respelled(rng, json.loads(write(node, speaker.words)))
+    condition: dict[str, Any] = _respelled(rng, json.loads(write_condition(node, speaker.words)))
     return condition
 
 
@@ -172,5 +172,5 @@ async def test_a_draft_is_a_draft_in_both(database: Database, writer: str) -> No
 
 
 def _rule(speaker: Speaker, field: str, word: str, **value: Any) -> dict[str, Any]:
-    words = {**speaker.words.own, **speaker.words.borrowed}
+    words = {**speaker.words.own_operators, **speaker.words.borrowed_operators}
     return {"field": field, "operator": words[word], **value}

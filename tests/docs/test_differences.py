@@ -39,6 +39,6 @@ def test_every_call_is_in_the_table(dialect: Dialect) -> None:
     section = PAGE.partition(f"### {dialect.title}\n")[2].partition("\n### ")[0]
     expected = {
         (operation.method, (surface.prefix + operation.path).replace(":str", ""), operation.summary)
-        for surface, operation in dialect.calls
+        for surface, operation in dialect.operations
     }
     assert set(SERVED.findall(section)) == expected

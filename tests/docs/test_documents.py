@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from diglot.api.rules import Words, read, write
+from diglot.api.rules import Words, read_condition, write_condition
 from diglot.cli import commands
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
@@ -74,7 +74,9 @@ def test_every_error_is_told_of() -> None:
 def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words) -> None:
     """What is shown of an example reads as its condition."""
     node = check_condition(written(example["condition"]), UTC)
-    assert check_condition(read(msgspec.json.decode(write(node, words)), words), UTC) == node
+    assert (
+        check_condition(read_condition(msgspec.json.decode(write_condition(node, words)), words), UTC) == node
+    )
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {named(page)}")

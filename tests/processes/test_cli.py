@@ -23,11 +23,11 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from diglot import __version__
-from diglot.api.openapi.document import encoded
+from diglot.api.openapi.document import encode_document
 from diglot.cli import main
 from diglot.cli.examples.contacts import CONTACT_COUNT
 from diglot.cli.examples.segments import SEGMENTS
-from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.service.access.passwords import _HASHER
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import workspaces as tables
@@ -270,7 +270,7 @@ def test_keys_are_made_listed_and_revoked(diglot: Diglot, url: str) -> None:
     rows = listed(diglot, url)
     assert [row[1:3] for row in rows] == [["Acme", "misar"], ["Acme", "topmail"], ["Other", "topmail"]]
     assert rows[0][3:5] == [f"{misar[:12]}...", "read,contacts"]
-    assert rows[1][4] == ",".join(dialect_named("topmail").keys.default_scopes)
+    assert rows[1][4] == ",".join(get_dialect("topmail").key_format.default_scopes)
     assert {row[6] for row in rows} == {"active"}
     assert [row[1] for row in listed(diglot, url, "--workspace", "Other")] == ["Other"]
 
@@ -384,7 +384,7 @@ def test_workspaces(diglot: Diglot, url: str) -> None:
 def test_openapi(diglot: Diglot, dialect: object) -> None:
     """The document goes to standard output or to a file; a file that differs is exit code 1."""
     name = str(getattr(dialect, "name"))  # noqa: B009
-    document = encoded(dialect_named(name))
+    document = encode_document(get_dialect(name))
     assert diglot("openapi", name).out == document.decode()
     assert diglot("openapi", name, "--output", "a.json") == Result(0, "", "")
     assert Path("a.json").read_bytes() == document

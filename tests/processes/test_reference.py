@@ -35,7 +35,7 @@ async def test_a_call_is_read_and_tried(live: Live, dialect: Dialect, tab: "Tab"
     await page.get_by_role("link", name=f"Reference of the {dialect.title} calls").click()
     calls = page.locator(".opblock")
     await calls.first.wait_for()
-    assert await calls.count() == len(dialect.calls)
+    assert await calls.count() == len(dialect.operations)
     await page.screenshot(path=tmp_path / "reference.png")
 
     await page.get_by_role("button", name="Authorize").first.click()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.dialects.registry import DIALECTS, get_dialect
 from support.engines import SQLITE, Database
 from support.reporting import Telling
 from support.schemathesis_run.runs import Budget, run
@@ -41,7 +41,7 @@ async def test_a_server_keeps_to_its_document(
     telling(f"Schemathesis on {database.name}, {dialect}", told.summary())
     assert told.code == 0, f"--outside-seed {budget.seed}:\n{told.said}"
     assert told.alive, "the key that asks is still good"
-    calls = {operation.id for _, operation in dialect_named(dialect).calls}
+    calls = {operation.id for _, operation in get_dialect(dialect).operations}
     unmet = calls - set(told.counts["accepted"])
     assert len(unmet) <= MOST_UNMET * len(calls), f"never answered with success: {unmet}"
     assert told.counts["walks"], "from answers to requests that were answered with success"

@@ -21,7 +21,11 @@ def operators() -> str:
 
 
 def _word(words: Words, name: str) -> str:
-    return code(words.own[name]) if name in words.own else f"({code(words.borrowed[name])})"
+    return (
+        code(words.own_operators[name])
+        if name in words.own_operators
+        else f"({code(words.borrowed_operators[name])})"
+    )
 
 
 def _truth(name: str) -> str:

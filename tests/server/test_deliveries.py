@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.model.contacts import ContactChange
-from diglot.model.webhooks import Attempt, Delivery, Message, Webhook, WebhookEventType
+from diglot.model.webhooks import Attempt, Delivery, Webhook, WebhookEventType, WebhookMessage
 from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookPatch
@@ -488,7 +488,7 @@ async def test_faults_of_ours(
     worker = box.worker()
     write = worker.render_message
 
-    def fail(webhook: Webhook, delivery: Delivery, now: int) -> Message:
+    def fail(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
         if emails[0] in delivery.subject:
             raise RuntimeError
         return write(webhook, delivery, now)

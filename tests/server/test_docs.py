@@ -46,10 +46,10 @@ async def of_no_docs(tmp_path: Path, path: str, **more: Any) -> httpx.Response:
 async def test_the_documents_are_those_of_the_repository(client: httpx.AsyncClient, dialect: Dialect) -> None:
     """As JSON to the byte, as YAML with the same content and in the same order."""
     file = (FILES / f"{dialect.name}.json").read_bytes()
-    json = await client.get(dialect.json_at)
+    json = await client.get(dialect.json_path)
     assert (json.status_code, json.headers["content-type"]) == (200, "application/json")
     assert json.content == file
-    answer = await client.get(dialect.yaml_at)
+    answer = await client.get(dialect.yaml_path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/yaml")
     # JSON is the order, too.
     assert msgspec.json.encode(yaml.safe_load(answer.content)) == msgspec.json.encode(
@@ -59,7 +59,7 @@ async def test_the_documents_are_those_of_the_repository(client: httpx.AsyncClie
 
 def test_where_the_documents_are() -> None:
     """Topmail's pages say where its YAML is; all other addresses are ours, and stay."""
-    found = {dialect.name: (dialect.json_at, dialect.yaml_at) for dialect in DIALECTS}
+    found = {dialect.name: (dialect.json_path, dialect.yaml_path) for dialect in DIALECTS}
     assert found == {
         "misar": ("/mail/openapi.json", "/mail/openapi.yaml"),
         "topmail": ("/api/v1/openapi.json", "/openapi.yaml"),

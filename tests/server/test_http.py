@@ -69,7 +69,7 @@ async def test_head_is_get_without_the_body(server: Server, dialect: Dialect, pa
 async def test_options_names_every_method(server: Server, dialect: Dialect) -> None:
     """OPTIONS needs no key; it and a 405 allow all that the calls of the path are, HEAD and OPTIONS."""
     methods: dict[str, set[str]] = {}
-    for surface, operation in dialect.calls:
+    for surface, operation in dialect.operations:
         methods.setdefault(surface.prefix + operation.path, {"OPTIONS"}).add(operation.method)
     for path, expected in methods.items():
         allowed = expected | ({"HEAD"} if "GET" in expected else set())
@@ -196,7 +196,7 @@ async def test_outside_every_prefix_there_is_nothing(server: Server) -> None:
 async def test_a_missing_scope_is_a_403(server: Server, dialect: Dialect) -> None:
     """A key opens what its scopes say: reading, writing, or neither."""
     weak = await server.key(dialect.name, "one", (idle_scope(dialect),))
-    for surface, operation in dialect.calls:
+    for surface, operation in dialect.operations:
         url = surface.prefix + re.sub(r"\{\w+:str\}", "x", operation.path)
         answer = await server.client.request(operation.method, url, headers=bearer(weak))
         assert answer.status_code == 403

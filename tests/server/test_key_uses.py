@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from diglot.dialects.registry import dialect_named
+from diglot.dialects.registry import get_dialect
 from diglot.service.access import key_usage
 from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
@@ -59,7 +59,7 @@ async def test_a_server_writes_them_while_it_runs(
 
 async def test_a_use_only_moves_forward(engine: Engine) -> None:
     """A process that writes late does not undo a later use that another wrote."""
-    await Keys(engine).create(dialect_named("misar").keys, "one")
+    await Keys(engine).create(get_dialect("misar").key_format, "one")
     ((_, key),) = await Keys(engine).list_all()
     for instant in (LATER, NOW):
         uses = KeyUsage(engine)
@@ -78,7 +78,7 @@ async def test_what_cannot_be_written_is_kept(
     engine: Engine, error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failure is logged and costs no use, nor does the end of the task in the middle of a write."""
-    await Keys(engine).create(dialect_named("misar").keys, "one")
+    await Keys(engine).create(get_dialect("misar").key_format, "one")
     ((_, key),) = await Keys(engine).list_all()
     uses = KeyUsage(engine)
     uses.record_use(key.id, NOW)

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.model.webhooks import Attempt, Message
+from diglot.model.webhooks import Attempt, WebhookMessage
 from diglot.webhooks import sender as sending
 from diglot.webhooks.allowed_targets import Address, parse_allowed_targets
 from diglot.webhooks.sender import Sender
 from support.servers.webhook_receiver import Got, Receiver, answer, receiving
 
-MESSAGE = Message({"X-Event": "told"}, b'{"a":"\xc3\xab"}')
+MESSAGE = WebhookMessage({"X-Event": "told"}, b'{"a":"\xc3\xab"}')
 LOCAL = "127.0.0.0/8"
 HERE = "127.0.0.1"
 # A certificate for the name hooks.example, and a key that guards nothing.

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from diglot.api.openapi import document as openapi_document
-from diglot.api.openapi.examples import Example, Examples, examples_of
+from diglot.api.openapi.examples import CallExample, Examples, load_examples
 from diglot.dialects.registry import DIALECTS
 from diglot.model.ids import format_prefixed_id, parse_id
 from support.engines import SQLITE
@@ -51,11 +51,11 @@ def differences(told: list[Told]) -> list[str]:
         for dialect, examples in taken(told).items()
         for id_, every in examples.items()
         for example in every
-        if example not in examples_of(dialect).get(id_, [])
+        if example not in load_examples(dialect).get(id_, [])
     ]
 
 
-def _example(one: Told, call: documents.Call) -> Example:
+def _example(one: Told, call: documents.Call) -> CallExample:
     request = one.answer.request
     document = documents.document_of(call.dialect.name)
     media = request.headers.get("content-type", "").partition(";")[0]
@@ -69,12 +69,12 @@ def _example(one: Told, call: documents.Call) -> Example:
     assert told is not None
     answered = told["content"][documents.JSON]["schema"]
     parts["answer"] = documents.newest(document, answered, one.answer.json())
-    return msgspec.convert({"told": one.step.name} | _StandIns().of(parts), Example)
+    return msgspec.convert({"told": one.step.name} | _StandIns().of(parts), CallExample)
 
 
 def _parameters(one: Told, call: documents.Call) -> dict[str, Any]:
     url = urlsplit(str(one.answer.request.url))
-    inner = "/" + url.path.removeprefix(call.dialect.base).lstrip("/")
+    inner = "/" + url.path.removeprefix(call.dialect.base_path).lstrip("/")
     named = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", call.path), inner)
     assert named is not None
     known = call.parameters("query")
@@ -126,7 +126,7 @@ def write() -> None:
     """Tell all stories and write the examples of every dialect."""
     found = taken(asyncio.run(_told()))
     for dialect in DIALECTS:
-        ids = [one.id for _, one in dialect.calls]
+        ids = [one.id for _, one in dialect.operations]
         examples = {id_: found[dialect.name][id_] for id_ in ids if id_ in found[dialect.name]}
         text = msgspec.json.format(msgspec.json.encode(examples), indent=2) + b"\n"
         (FOLDER / f"{dialect.name}.json").write_bytes(text)

@@ -28,13 +28,13 @@ class Call:
     operation: Operation
     caller: Caller
     services: Services
-    held: bytes | None = None
+    preread_body: bytes | None = None
 
-    def within(self, transaction: Transaction, body: bytes) -> "Call":
+    def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call inside a transaction in progress, its body read already."""
-        return replace(self, services=self.services.in_transaction(transaction), held=body)
+        return replace(self, services=self.services.in_transaction(transaction), preread_body=body)
 
-    async def aside(self, work: Callable[[], T]) -> T:
+    async def run_in_thread(self, work: Callable[[], T]) -> T:
         """Run what takes long on a thread of its own; a unit of work on SQLite has one already."""
         try:
             asyncio.get_running_loop()
@@ -43,47 +43,47 @@ class Call:
         return await asyncio.to_thread(work)
 
     @property
-    def path(self) -> dict[str, str]:
+    def path_parameters(self) -> dict[str, str]:
         """The parameters of the path."""
         found: dict[str, str] = self.request.scope["path_params"]
         return found
 
     @property
-    def query(self) -> dict[str, str]:
+    def query_parameters(self) -> dict[str, str]:
         """The parameters of the query string."""
         known = () if self.operation.query is None else self.operation.query.__struct_encode_fields__
-        return query_string.parse(self.request.scope["query_string"], known)
+        return query_string.parse_query(self.request.scope["query_string"], known)
 
     def add_header(self, name: bytes, value: bytes) -> None:
         """Have the answer carry a header."""
         self.request.scope[EXTRA_HEADERS].append((name, value))  # type: ignore[typeddict-item]
 
-    async def body(self) -> bytes:
-        """Return the body within the call's limit; raise `Unsupported` or `TooLarge`."""
-        if self.held is not None:
-            return self.held
-        self.refuse_unread()
-        return await request_body.read_bytes(self.request, self.operation.most_bytes)
+    async def read_body(self) -> bytes:
+        """Return the body within the call's limit; raise `UnsupportedMediaType` or `ContentTooLarge`."""
+        if self.preread_body is not None:
+            return self.preread_body
+        self.check_headers()
+        return await request_body.read_bytes(self.request, self.operation.max_bytes)
 
-    async def body_if_any(self) -> bytes:
+    async def read_optional_body(self) -> bytes:
         """Return the body of a call that does without; an empty one is of any media type."""
         try:
-            return await self.body()
+            return await self.read_body()
         except UnsupportedMediaType:
             if await request_body.is_empty(self.request):
                 return b""
             raise
 
-    def refuse_unread(self) -> None:
-        """Raise `Unsupported` or `TooLarge` for a body whose headers are enough to refuse it."""
-        request_body.refuse_unread(self.request, self.operation.most_bytes, self.operation.media)
+    def check_headers(self) -> None:
+        """Raise `UnsupportedMediaType` or `ContentTooLarge` for a body whose headers are enough to refuse it."""
+        request_body.check_headers(self.request, self.operation.max_bytes, self.operation.media_types)
 
-    async def members(self, *, unique: bool = False) -> request_body.Members:
+    async def read_object(self, *, unique_keys: bool = False) -> request_body.RawObject:
         """Return the encoded members of the JSON object in the body; `unique` refuses repeated keys."""
-        return request_body.read_members(await self.body(), unique=unique)
+        return request_body.parse_object(await self.read_body(), unique_keys=unique_keys)
 
     @asynccontextmanager
-    async def or_missing(self, look_up: Callable[[], Any]) -> AsyncIterator[None]:
+    async def not_found_first(self, look_up: Callable[[], Any]) -> AsyncIterator[None]:
         """Prefer a 404: when the input inside is refused, look the thing up before saying so."""
         try:
             yield

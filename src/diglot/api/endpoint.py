@@ -7,7 +7,7 @@ import msgspec
 
 from diglot.api.call import Call
 from diglot.api.operation import Operation
-from diglot.api.responses import Encoded, encode
+from diglot.api.responses import JsonResponse, encode_json
 
 Handler = Callable[[Call], Awaitable[msgspec.Struct]]
 
@@ -25,6 +25,6 @@ def handles(operation: Operation) -> Callable[[Handler], Endpoint]:
     return lambda handler: Endpoint(operation, handler)
 
 
-async def respond(call: Call, handler: Handler) -> Encoded:
+async def respond(call: Call, handler: Handler) -> JsonResponse:
     """Return what a handler answers, as bytes."""
-    return Encoded(call.operation.status, encode(await handler(call)))
+    return JsonResponse(call.operation.status, encode_json(await handler(call)))

@@ -16,7 +16,7 @@ _MILLISECONDS: Final = tuple(f"{part:03}Z" for part in range(1000))
 
 
 @lru_cache(maxsize=8192)
-def _day(days: int) -> str:
+def _format_day(days: int) -> str:
     # An offset may carry an instant past the ends of the calendar; RFC 3339 has no such year.
     return date.fromordinal(min(max(days, _FIRST_DAY), _LAST_DAY) + _EPOCH_ORDINAL).isoformat()
 
@@ -26,18 +26,18 @@ def whole_if_integral(number: float | None) -> float | None:
     return int(number) if number is not None and number == int(number) else number
 
 
-def in_seconds(instant: int | None) -> str | None:
+def format_seconds(instant: int | None) -> str | None:
     """Return an instant as RFC 3339 in whole seconds, `...T10:01:44Z`."""
     if instant is None:
         return None
     days, second = divmod(instant // 1_000_000, 86_400)
-    return _day(days) + _MINUTES[second // 60] + _SECONDS[second % 60]
+    return _format_day(days) + _MINUTES[second // 60] + _SECONDS[second % 60]
 
 
-def in_milliseconds(instant: int | None) -> str | None:
+def format_milliseconds(instant: int | None) -> str | None:
     """Return an instant as RFC 3339 in milliseconds, `...T10:01:44.000Z`."""
     if instant is None:
         return None
     days, part = divmod(instant // 1_000, 86_400_000)
     second, fraction = divmod(part, 1000)
-    return f"{_day(days)}{_MINUTES[second // 60]}{second % 60:02}.{_MILLISECONDS[fraction]}"
+    return f"{_format_day(days)}{_MINUTES[second // 60]}{second % 60:02}.{_MILLISECONDS[fraction]}"

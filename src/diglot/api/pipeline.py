@@ -21,14 +21,14 @@ from diglot.model.workspaces import Caller
 from diglot.service.services import Services
 
 
-def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
+def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
     """Return the route of a call of a dialect."""
     operation, handler = endpoint.operation, endpoint.handler
 
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
-        call = await _admitted(dialect, operation, request)
-        if idempotency.may_be(call):
-            return await idempotency.answer(call, handler)
+        call = await _admit_call(dialect, operation, request)
+        if idempotency.applies_to(call):
+            return await idempotency.respond_once(call, handler)
         return await respond(call, handler)
 
     decorator = route(
@@ -41,25 +41,25 @@ def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
     return decorator(answer)
 
 
-async def _admitted(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:
+async def _admit_call(dialect: Dialect, operation: Operation, request: Request[Any, Any, Any]) -> Call:
     services: Services = request.app.state[SERVICES]
-    caller = await authentication.caller(dialect, request, services)
-    await _count(dialect, operation, request, services, caller)
-    if not dialect.may(caller.scopes, operation.scope):
+    caller = await authentication.authenticate_request(dialect, request, services)
+    await _count_request(dialect, operation, request, services, caller)
+    if not dialect.scopes_allow(caller.scopes, operation.scope):
         raise Forbidden(operation.scope)
     return Call(request, operation, caller, services)
 
 
-async def _count(
+async def _count_request(
     dialect: Dialect,
     operation: Operation,
     request: Request[Any, Any, Any],
     services: Services,
     caller: Caller,
 ) -> None:
-    allowance = await services.rate_limits.consume(caller.key, *dialect.rate(operation))
+    allowance = await services.rate_limits.consume(caller.key, *dialect.rate_for(operation))
     if allowance is not None:
         extra: list[tuple[bytes, bytes]] = request.scope[EXTRA_HEADERS]  # type: ignore[typeddict-item]
-        extra.extend(dialect.rate_headers(allowance))
+        extra.extend(dialect.build_rate_headers(allowance))
         if allowance.is_exceeded:
             raise TooManyRequests(allowance.retry_after)

@@ -6,18 +6,18 @@ from typing import Final
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-HEADER: Final = "Diglot-As-Of"
+AS_OF_HEADER: Final = "Diglot-As-Of"
 
 
 Headers = tuple[tuple[bytes, bytes], ...]
 # Where a request's scope collects headers that its answer carries whatever becomes of it.
 EXTRA_HEADERS: Final = "diglot.headers"
-encode: Final = msgspec.json.Encoder().encode
-_JSON: Final = (b"content-type", b"application/json")
+encode_json: Final = msgspec.json.Encoder().encode
+_JSON_CONTENT_TYPE: Final = (b"content-type", b"application/json")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ErrorResponse:
     """An error in a dialect's own envelope."""
 
     status: int
@@ -25,7 +25,7 @@ class Answer:
     headers: dict[str, str]
 
 
-class Encoded:
+class JsonResponse:
     """An answer as bytes: an ASGI app that sends them as JSON."""
 
     __slots__ = ("body", "headers", "status")
@@ -43,7 +43,7 @@ class Encoded:
             {
                 "type": "http.response.start",
                 "status": self.status,
-                "headers": [_JSON, length, *self.headers],
+                "headers": [_JSON_CONTENT_TYPE, length, *self.headers],
             }
         )
         await send({"type": "http.response.body", "body": self.body, "more_body": False})

@@ -25,7 +25,7 @@ _VALUE: Final = "value"
 RULES: Final = "rules"
 # Every rule and group of a condition that has as many rules, each as deep, as one may have; a body with more
 # is refused for what stands before, and not read to its end.
-MOST_READ: Final = MAX_PREDICATES * (MAX_DEPTH + 1)
+MAX_ITEMS_READ: Final = MAX_PREDICATES * (MAX_DEPTH + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Words:
 
     group_key: str
     modes: Mapping[str, Literal["all", "any"]]
-    own: Mapping[str, str]
-    borrowed: Mapping[str, str]
+    own_operators: Mapping[str, str]
+    borrowed_operators: Mapping[str, str]
     attribute_prefix: str
-    fields: tuple[str, ...]
+    vendor_fields: tuple[str, ...]
     """The fields of contacts that the vendor's pages show."""
     synonyms: Mapping[str, str] = field(default_factory=dict)
     """Words of its own that are read and never written, and the canonical ones they mean."""
@@ -45,26 +45,26 @@ class Words:
     """Every vendor word and the canonical one it means."""
 
     def __post_init__(self) -> None:
-        both = {**self.own, **self.borrowed}
+        both = {**self.own_operators, **self.borrowed_operators}
         operators = {vendor: word for word, vendor in both.items()} | dict(self.synonyms)
         object.__setattr__(self, "operators", operators)
 
 
-def read(value: object, words: Words, *, strict: bool = False) -> Unchecked:
+def read_condition(value: object, words: Words, *, strict: bool = False) -> Unchecked:
     """Return a vendor's condition as written; `strict` refuses borrowed operators and nested groups."""
     if not isinstance(value, dict):
         return Unreadable((Fault((), str(wrong_type_error("object", value))),))
-    return _Reader(words, strict).group(value, (), 1)
+    return _RuleReader(words, strict).read_group(value, (), 1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _RuleReader:
     words: Words
     strict: bool
     # How many rules and groups were read.
-    read: Iterator[int] = field(default_factory=count)
+    items_read: Iterator[int] = field(default_factory=count)
 
-    def group(self, value: dict[str, Any], path: Path, depth: int) -> Unchecked:
+    def read_group(self, value: dict[str, Any], path: Path, depth: int) -> Unchecked:
         """Read a group; its faults stand among its items, in the order of the document."""
         mode: Literal["all", "any"] = "all"
         items: list[Unchecked] = []
@@ -72,46 +72,46 @@ class _Reader:
             if key == self.words.group_key:
                 found = self.words.modes.get(part) if isinstance(part, str) else None
                 if found is None:
-                    items.append(_broken((*path, key), _enum(self.words.modes, part)))
+                    items.append(_unreadable_at((*path, key), _enum_message(self.words.modes, part)))
                 mode = found or mode
             elif key == RULES and isinstance(part, list):
-                items.extend(self.rules(part, (*path, key), depth))
+                items.extend(self.read_rules(part, (*path, key), depth))
             elif key == RULES:
-                items.append(_broken((*path, key), str(wrong_type_error("array", part))))
+                items.append(_unreadable_at((*path, key), str(wrong_type_error("array", part))))
             else:
-                items.append(_broken((*path, key), "Unrecognized key"))
+                items.append(_unreadable_at((*path, key), "Unrecognized key"))
         return UncheckedGroup(mode, items, path)
 
-    def rules(self, rules: list[Any], path: Path, depth: int) -> list[Unchecked]:
+    def read_rules(self, rules: list[Any], path: Path, depth: int) -> list[Unchecked]:
         if depth > MAX_DEPTH:
             return []  # check refuses the group itself
         return [
-            self.rule(rule, (*path, index), depth)
+            self.read_rule(rule, (*path, index), depth)
             for index, rule in enumerate(rules)
-            if next(self.read) < MOST_READ
+            if next(self.items_read) < MAX_ITEMS_READ
         ]
 
-    def rule(self, rule: Any, path: Path, depth: int) -> Unchecked:
+    def read_rule(self, rule: Any, path: Path, depth: int) -> Unchecked:
         if not isinstance(rule, dict):
-            return _broken(path, str(wrong_type_error("object", rule)))
+            return _unreadable_at(path, str(wrong_type_error("object", rule)))
         if RULES not in rule:
-            return self.leaf(rule, path)
+            return self.read_predicate(rule, path)
         if _FIELD in rule:
-            return _broken(path, "A rule has either field or rules")
+            return _unreadable_at(path, "A rule has either field or rules")
         if self.strict:
-            return _broken(path, "Groups do not nest")
-        return self.group(rule, path, depth + 1)
+            return _unreadable_at(path, "Groups do not nest")
+        return self.read_group(rule, path, depth + 1)
 
-    def leaf(self, rule: dict[str, Any], path: Path) -> Unchecked:
+    def read_predicate(self, rule: dict[str, Any], path: Path) -> Unchecked:
         faults = [
             Fault((*path, key), "Unrecognized key") for key in rule if key not in (_FIELD, _OPERATOR, _VALUE)
         ]
-        name = self.part(rule, _FIELD, path, faults)
-        operator = self.part(rule, _OPERATOR, path, faults)
-        word = None if operator is None else self.word(operator, path, faults)
+        name = self.read_string(rule, _FIELD, path, faults)
+        operator = self.read_string(rule, _OPERATOR, path, faults)
+        word = None if operator is None else self.read_operator(operator, path, faults)
         return UncheckedRule(name, word, rule.get(_VALUE, ABSENT), path, tuple(rule), tuple(faults))
 
-    def part(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
+    def read_string(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
         value = rule.get(key, ABSENT)
         if isinstance(value, str):
             return value
@@ -119,20 +119,20 @@ class _Reader:
         faults.append(Fault((*path, key), message))
         return None
 
-    def word(self, operator: str, path: Path, faults: list[Fault]) -> str | None:
-        own = (*self.words.own.values(), *self.words.synonyms)
+    def read_operator(self, operator: str, path: Path, faults: list[Fault]) -> str | None:
+        own = (*self.words.own_operators.values(), *self.words.synonyms)
         allowed = own if self.strict else self.words.operators
         if operator in allowed:
             return self.words.operators[operator]
-        faults.append(Fault((*path, _OPERATOR), _enum(dict.fromkeys(allowed), operator)))
+        faults.append(Fault((*path, _OPERATOR), _enum_message(dict.fromkeys(allowed), operator)))
         return None
 
 
-def _broken(path: Path, message: str) -> Unreadable:
+def _unreadable_at(path: Path, message: str) -> Unreadable:
     return Unreadable((Fault(path, message),))
 
 
-def _enum(options: Mapping[str, object], value: object) -> str:
+def _enum_message(options: Mapping[str, object], value: object) -> str:
     if not isinstance(value, str):
         return str(wrong_type_error("string", value))
     shown = " | ".join(f"'{option}'" for option in options)
@@ -142,14 +142,17 @@ def _enum(options: Mapping[str, object], value: object) -> str:
 _encode = msgspec.json.Encoder().encode
 
 
-def write(node: tree.Node, words: Words) -> str:
+def write_condition(node: tree.Node, words: Words) -> str:
     """Return a condition in canonical spelling in the dialect's words, as JSON text."""
-    return _encode(_group(node, words)).decode()
+    return _encode(_write_group(node, words)).decode()
 
 
-def _group(node: tree.Node, words: Words) -> dict[str, Any]:
+def _write_group(node: tree.Node, words: Words) -> dict[str, Any]:
     group = as_group(node)
-    return {words.group_key: mode(group, words), RULES: [_item(item, words) for item in group.items]}
+    return {
+        words.group_key: mode_word(group, words),
+        RULES: [_write_item(item, words) for item in group.items],
+    }
 
 
 def as_group(node: tree.Node) -> tree.All | tree.Any:
@@ -157,26 +160,26 @@ def as_group(node: tree.Node) -> tree.All | tree.Any:
     return node if isinstance(node, tree.All | tree.Any) else tree.All((node,))
 
 
-def mode(group: tree.All | tree.Any, words: Words) -> str:
+def mode_word(group: tree.All | tree.Any, words: Words) -> str:
     """Return the word that says whether all rules of a group have to hold, or any."""
     wanted = "all" if isinstance(group, tree.All) else "any"
     return next(word for word, meaning in words.modes.items() if meaning == wanted)
 
 
-def placed(node: tree.Node, path: Path) -> Iterator[Path]:
+def iterate_rule_paths(node: tree.Node, path: Path) -> Iterator[Path]:
     """Yield where the rules of a condition stand that a dialect wrote at a path, in their order."""
     if not isinstance(node, tree.All | tree.Any):
         yield path
         return
     for index, item in enumerate(node.items):
-        yield from placed(item, (*path, RULES, index))
+        yield from iterate_rule_paths(item, (*path, RULES, index))
 
 
-def _item(node: tree.Node, words: Words) -> dict[str, Any]:
-    return _group(node, words) if isinstance(node, tree.All | tree.Any) else rule(node, words)
+def _write_item(node: tree.Node, words: Words) -> dict[str, Any]:
+    return _write_group(node, words) if isinstance(node, tree.All | tree.Any) else write_rule(node, words)
 
 
-def rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
+def write_rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
     """Return a rule in the dialect's words."""
     negated = isinstance(node, tree.Not)
     item = node.item if isinstance(node, tree.Not) else node
@@ -184,13 +187,13 @@ def rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
     word = tree.NEGATIVE_WORD_OF[item.op] if negated else str(item.op)
     key = attribute_key(item.field)
     name = item.field if key is None else words.attribute_prefix + key
-    found = {_FIELD: name, _OPERATOR: {**words.own, **words.borrowed}[word]}
-    return found if item.operand is None else found | {_VALUE: _value(item.operand)}
+    found = {_FIELD: name, _OPERATOR: {**words.own_operators, **words.borrowed_operators}[word]}
+    return found if item.operand is None else found | {_VALUE: _write_value(item.operand)}
 
 
-def _value(operand: tree.Operand) -> Any:
+def _write_value(operand: tree.Operand) -> Any:
     if isinstance(operand, tree.Values):
-        return [_value(value) for value in operand.values]
+        return [_write_value(value) for value in operand.values]
     if isinstance(operand, tree.Instant):
         return dates.format_instant(operand.value)
     assert operand is not None

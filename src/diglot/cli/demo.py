@@ -129,9 +129,9 @@ async def _ensure_key(service: Keys, dialect: Dialect, kept: str | None) -> str:
         await service.authenticate(dialect.name, kept)
     except Unauthenticated:
         try:
-            return await service.create(dialect.keys, _WORKSPACE, secret=kept)
+            return await service.create(dialect.key_format, _WORKSPACE, secret=kept)
         except Conflict:  # it was revoked
-            return await service.create(dialect.keys, _WORKSPACE)
+            return await service.create(dialect.key_format, _WORKSPACE)
     assert kept is not None
     return kept
 

@@ -11,7 +11,7 @@ from diglot.cli.options import database_options, resolve_database
 from diglot.clock import system_clock
 from diglot.conditions import dates
 from diglot.conditions.dates import ParsedDate
-from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.errors import InvalidInput
 from diglot.model.workspaces import ApiKey, Workspace
 from diglot.service.access.keys import KeyFormat, Keys
@@ -64,7 +64,7 @@ def create(
     dialect: str, scopes: str, *, test: bool, database: str | None, config: str | None, **options: Any
 ) -> None:
     """Make a key and print it, alone, on standard output. It is shown this once."""
-    shape = dialect_named(dialect).keys
+    shape = get_dialect(dialect).key_format
     secret = _generate_test_secret(shape) if test else None
     click.echo(_store_key(shape, _split_scopes(scopes), secret, resolve_database(database, config), options))
     click.echo("Keep this key: it is not shown again.", err=True)
@@ -86,7 +86,7 @@ def adopt(
 
     Without KEY, or with `-`, the key is read from standard input and stays out of the shell's history.
     """
-    shape = dialect_named(dialect).keys
+    shape = get_dialect(dialect).key_format
     _store_key(shape, _split_scopes(scopes), _read_key(key), resolve_database(database, config), options)
     click.echo("The key is registered.", err=True)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from diglot.api.openapi.document import encoded
-from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.api.openapi.document import encode_document
+from diglot.dialects.registry import DIALECTS, get_dialect
 
 
 @click.command()
@@ -19,7 +19,7 @@ from diglot.dialects.registry import DIALECTS, dialect_named
 )
 def openapi(dialect: str, output: Path | None, check: Path | None) -> int:
     """Print the OpenAPI 3.1 document of a dialect."""
-    document = encoded(dialect_named(dialect))
+    document = encode_document(get_dialect(dialect))
     try:
         if check is not None:
             return _compare_file(document, check, dialect)

@@ -41,9 +41,9 @@ def warn_of_risk(url: str) -> None:
 
     It is no refusal because a command writes once, and a process that was killed leaves the same sign.
     """
-    if is_embedded(url) and is_risk_beside_others(parse_sqlite_path(url)):
+    if is_embedded(url) and is_risk_beside_others(path := parse_sqlite_path(url)):
         click.echo(
-            f"diglot: warning: another process seems to have {str(parse_sqlite_path(url))!r} open, and SQLite "
+            f"diglot: warning: another process seems to have {str(path)!r} open, and SQLite "
             f"{sqlite3.sqlite_version} can corrupt a file that two processes write: stop the server first",
             err=True,
         )

@@ -19,7 +19,7 @@ MAX_FAULTS: Final = 100
 
 
 def check_condition(written: Unchecked, zone: ZoneInfo) -> Node:
-    """Return the tree of a condition as written; raise `Invalid` with its faults in document order."""
+    """Return the tree of a condition as written; raise `InvalidInput` with its faults in document order."""
     checker = _Checker(zone)
     node = checker.check_node(written, depth=1)
     if checker.faults or node is None:

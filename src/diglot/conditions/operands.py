@@ -1,6 +1,6 @@
 """Typed operands: what a JSON value means for a field and an operator, or why it does not fit.
 
-Sections 10, 11, 13, 14 and 16 of the semantics. `operand` raises `Unfit`; the caller knows the path.
+Sections 10, 11, 13, 14 and 16 of the semantics. `operand` raises `OperandError`; the caller knows the path.
 """
 
 import re
@@ -160,7 +160,7 @@ _READ_BY_KIND: Final[dict[FieldKind, Callable[[object, Op, ZoneInfo], Scalar]]] 
 
 
 def read_scalar(field: str, kind: FieldKind, op: Op, value: object, zone: ZoneInfo) -> Scalar:
-    """Return one value as the operand of a field and an operator; raise `Unfit`."""
+    """Return one value as the operand of a field and an operator; raise `OperandError`."""
     found = _READ_BY_KIND[kind](value, op, zone)
     if field == "email" and isinstance(found, Text):
         return Text(text.normalize_email(found.value))
@@ -168,7 +168,7 @@ def read_scalar(field: str, kind: FieldKind, op: Op, value: object, zone: ZoneIn
 
 
 def read_days(value: object) -> Days:
-    """Return a number of days: an integer 0 to 36,500, or its text; raise `Unfit`."""
+    """Return a number of days: an integer 0 to 36,500, or its text; raise `OperandError`."""
     if isinstance(value, str) and _DAYS_PATTERN.fullmatch(value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):

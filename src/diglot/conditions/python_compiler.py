@@ -203,9 +203,11 @@ def _compile_number(predicate: tree.Predicate, writer: _CodeWriter) -> str:
         return f"({value} is not None)"
     numbers = [one.value for one in _scalars_of(predicate.operand) if isinstance(one, tree.Number)]
     if predicate.op is Op.IN:
-        return f"({value} is not None and among({value}, {writer.add_constant(python_runtime.NumberSet(numbers))}))"
+        wanted = writer.add_constant(python_runtime.NumberSet(numbers))
+        return f"({value} is not None and among({value}, {wanted}))"
     (number,) = numbers
-    return f"({writer.number(predicate.field)} {_PYTHON_OPERATORS[predicate.op]} {writer.add_constant(float(number))})"
+    limit = writer.add_constant(float(number))
+    return f"({writer.number(predicate.field)} {_PYTHON_OPERATORS[predicate.op]} {limit})"
 
 
 def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -218,7 +220,8 @@ def _compile_instant(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     if op in (Op.EQUALS, Op.IN):
         spans = writer.add_constant(_span_set_of(_scalars_of(operand), writer.zone))
         return f"({value} is not None and within({value}, {spans}))"
-    return f"({writer.number(predicate.field)} {_PYTHON_OPERATORS[op]} {writer.add_constant(writer.to_instant(operand))})"
+    limit = writer.add_constant(writer.to_instant(operand))
+    return f"({writer.number(predicate.field)} {_PYTHON_OPERATORS[op]} {limit})"
 
 
 def _span_set_of(moments: tuple[tree.Scalar, ...], zone: ZoneInfo) -> python_runtime.SpanSet:

@@ -1,7 +1,7 @@
 """A condition as written: canonical operator words, operands unchecked, each part with its path.
 
 A dialect turns its vendor's JSON into this; `check` turns this into the tree. What the dialect could
-not read stands here as `Broken`, so that all faults come out in the order of the document.
+not read stands here as `Unreadable`, so that all faults come out in the order of the document.
 """
 
 from collections.abc import Sequence

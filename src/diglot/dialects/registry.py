@@ -9,17 +9,17 @@ from diglot.dialects.topmail.dialect import TOPMAIL
 DIALECTS: Final[tuple[Dialect, ...]] = (MISAR, TOPMAIL)
 
 
-def dialect_named(name: str) -> Dialect:
+def get_dialect(name: str) -> Dialect:
     """Return a dialect by its name; raise KeyError."""
     return {dialect.name: dialect for dialect in DIALECTS}[name]
 
 
-def surface_of(path: str) -> tuple[Dialect, Surface] | None:
+def find_surface(path: str) -> tuple[Dialect, Surface] | None:
     """Return the surface that a path lies under, the longest prefix first, or None outside all."""
-    return next((found for found in _LONGEST_FIRST if found[1].has(path)), None)
+    return next((found for found in _SURFACES_LONGEST_FIRST if found[1].contains(path)), None)
 
 
-_LONGEST_FIRST: Final = sorted(
+_SURFACES_LONGEST_FIRST: Final = sorted(
     ((dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces),
     key=lambda found: -len(found[1].prefix),
 )

@@ -49,7 +49,7 @@ class ActiveSegments:
     """The live segments: dynamic ones by their conditions, static ones by number alone.
 
     `kept` are all that may have members stored: drafts too, which may have had some before. `pending` ones
-    are still being evaluated for the first time. `groups` are those that clients know, `dynamic_lists` what
+    are still being evaluated for the first time. `groups` are those that clients know, `list_refs` what
     they know the others as.
     """
 

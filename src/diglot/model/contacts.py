@@ -52,7 +52,7 @@ class ContactChange:
 
     `values` holds catalogued fields by canonical name, None to clear; instants in microseconds.
     `attributes` merge into the stored ones, None removes. `subscribed` moves only between subscribed and
-    unsubscribed. `lists` are ids of lists to join. `more_tags` come beside the tags that it has or is given.
+    unsubscribed. `lists` are ids of lists to join. `added_tags` come beside the tags that it has or is given.
     `lowered` is a status that the contact gets unless the one that it has or is given is stricter.
     """
 

@@ -27,7 +27,7 @@ class EventKind(enum.StrEnum):
 class ContactEvent:
     """An event as stored: `number` is dense within the workspace, `body` is JSON, instants in microseconds.
 
-    `body` holds what no query asks for: a `Worth` of a conversion, what was sent of the others.
+    `body` holds what no query asks for: a `ConversionValue` of a conversion, what was sent of the others.
     """
 
     number: int

@@ -158,7 +158,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WebhookMessage:
     """A request to a receiver: headers beside the media type, and a body."""
 
     headers: dict[str, str]

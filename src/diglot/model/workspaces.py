@@ -57,7 +57,7 @@ class Caller:
 
 
 def parse_time_zone(name: str) -> ZoneInfo:
-    """Return a time zone by its IANA name; raise `Invalid`."""
+    """Return a time zone by its IANA name; raise `InvalidInput`."""
     try:
         zone = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -17,7 +17,7 @@ def _age_seconds(figures: Metrics, since: int | None) -> float:
     return 0.0 if since is None else max(0, figures.now - since) / _SECOND
 
 
-# Each a name, which ends in `_total` where the value only grows, what it is, and the value.
+# Each a name, which ends in `_read_total` where the value only grows, what it is, and the value.
 _METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
     (
         "verified_segments_total",

@@ -69,7 +69,7 @@ class Webhooks:
         return await self.engine.point_read(lambda tx: _require_webhook(tx, caller, dialect, id_))
 
     async def create(self, caller: Caller, new: NewWebhook) -> Webhook:
-        """Make a webhook; raise `Invalid` when there are too many."""
+        """Make a webhook; raise `InvalidInput` when there are too many."""
 
         async def work(transaction: Transaction) -> Webhook:
             now = self.clock()

@@ -114,7 +114,7 @@ class WorkspaceState:
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "WorkspaceState":
-        """Return the state of a row selected with `STATE`."""
+        """Return the state of a row selected with `STATE_COLUMNS`."""
         version, contact_count, next_entry, folded, segments_version, *clock, entry, since, zone = row
         evaluated_at, next_change_at = clock
         return cls(

@@ -7,14 +7,14 @@ import msgspec
 
 from diglot.model.webhooks import Delivery, EventPayload
 
-_read_subject = msgspec.json.Decoder(EventPayload).decode
+_decode_payload_json = msgspec.json.Decoder(EventPayload).decode
 
 
-def signature(secret: str, *parts: bytes) -> str:
+def compute_signature(secret: str, *parts: bytes) -> str:
     """Return the HMAC-SHA256 of some bytes in lower-case hexadecimal digits."""
     return hmac.new(secret.encode(), b"".join(parts), hashlib.sha256).hexdigest()
 
 
-def subject_of(delivery: Delivery) -> EventPayload:
+def decode_payload(delivery: Delivery) -> EventPayload:
     """Return whom a delivery is about."""
-    return _read_subject(delivery.subject)
+    return _decode_payload_json(delivery.subject)

@@ -18,7 +18,7 @@ from typing import Final, Self
 import httpx
 
 from diglot import __version__
-from diglot.model.webhooks import Attempt, Message
+from diglot.model.webhooks import Attempt, WebhookMessage
 from diglot.webhooks.allowed_targets import Address, AllowedTargets, is_public
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -91,7 +91,7 @@ class Connection:
     ) -> None:
         await self._client.aclose()
 
-    async def send(self, url: str, message: Message) -> Attempt:
+    async def send(self, url: str, message: WebhookMessage) -> Attempt:
         """Send a message, and return how it went; nothing is raised."""
         try:
             async with asyncio.timeout(self._sender.timeout_seconds):
@@ -103,7 +103,7 @@ class Connection:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return Attempt(None, _describe_error(error))
 
-    async def _try_addresses(self, url: httpx.URL, message: Message) -> Attempt:
+    async def _try_addresses(self, url: httpx.URL, message: WebhookMessage) -> Attempt:
         host = url.raw_host.decode()
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         found = await self._sender.resolve(host, port)
@@ -116,7 +116,7 @@ class Connection:
                 failed = Attempt(None, _describe_error(error))
         return failed
 
-    async def _post_message(self, url: httpx.URL, address: Address, message: Message) -> Attempt:
+    async def _post_message(self, url: httpx.URL, address: Address, message: WebhookMessage) -> Attempt:
         headers = {
             "Host": url.netloc.decode(),
             "Content-Type": "application/json",

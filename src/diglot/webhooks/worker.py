@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from diglot.model.webhooks import Attempt, Delivery, Message, WaitingWebhook, Webhook
+from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook, WebhookMessage
 from diglot.webhooks.deliveries import Deliveries, LeasedDeliveries
 from diglot.webhooks.sender import Connection, Sender
 
@@ -27,7 +27,7 @@ _DEBOUNCE_SECONDS: Final = 0.01
 _PURGE_SECONDS: Final = 3_600.0
 _STOP_SECONDS: Final = 5.0
 WebhookKey = tuple[int, int]
-RenderMessage = Callable[[Webhook, Delivery, int], Message]
+RenderMessage = Callable[[Webhook, Delivery, int], WebhookMessage]
 
 
 @dataclass

@@ -24,7 +24,7 @@ from bench.membership.live import live_segments
 from bench.membership.notes import LIVE, MAIN, NONE, Keyring, Made
 from bench.membership.segments import BY_HAND, STATIC, Spec, all_kinds
 from bench.progress import Progress
-from diglot.dialects.registry import dialect_named
+from diglot.dialects.registry import get_dialect
 from diglot.model.ids import new_id
 from diglot.model.segments import ManualMemberChange, MemberAction
 from diglot.model.tags import DEFAULT_COLOR, Tag
@@ -86,7 +86,9 @@ class Builder:
     async def key(self, workspace: str) -> Keyring:
         """Make a key of each dialect for a workspace."""
         keys = Keys(self.engine, lambda: self.now)
-        return {name: await keys.create(dialect_named(name).keys, workspace) for name in ("misar", "topmail")}
+        return {
+            name: await keys.create(get_dialect(name).key_format, workspace) for name in ("misar", "topmail")
+        }
 
     async def caller(self, keys: Keyring) -> Caller:
         """Return the holder of such keys."""

@@ -46,7 +46,7 @@ class Spec:
     @property
     def node(self) -> tree.Node:
         """The checked condition."""
-        return check_condition(rules.read(msgspec.json.decode(self.wire), WORDS), ZoneInfo("UTC"))
+        return check_condition(rules.read_condition(msgspec.json.decode(self.wire), WORDS), ZoneInfo("UTC"))
 
     @property
     def new(self) -> NewSegment:

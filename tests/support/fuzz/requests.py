@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.operation import Operation
-from diglot.api.rules import Words, write
+from diglot.api.rules import Words, write_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from support import canonical, random_conditions
@@ -43,7 +43,7 @@ class Maker:
     def next(self) -> Draft:
         """Return the next request."""
         self.made += 1
-        surface, operation = self.rng.choice(self.dialect.calls)
+        surface, operation = self.rng.choice(self.dialect.operations)
         draft = self.valid(surface, operation)
         if operation.other_bodies and self.rng.random() < 0.6:
             self.as_file(draft)
@@ -173,7 +173,7 @@ class Maker:
     def condition(self) -> Any:
         """Return a condition in the words of the dialect."""
         node = canonical.read(sayable(random_conditions.condition(self.rng, depth=2)), "UTC")
-        return json.loads(write(node, SPOKEN[self.dialect.name].words))
+        return json.loads(write_condition(node, SPOKEN[self.dialect.name].words))
 
     def list(self, *, dynamic: bool) -> dict[str, Any]:
         """Return a list's fields."""

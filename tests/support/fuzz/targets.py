@@ -12,9 +12,9 @@ from random import Random
 from typing import Any, Final
 
 from diglot.api.dialect import Dialect
-from diglot.api.openapi.document import document
+from diglot.api.openapi.document import build_document
 from diglot.dialects.misar.platform.wire import PlatformError
-from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
+from diglot.dialects.registry import DIALECTS, find_surface, get_dialect
 from diglot.model.sessions import Session
 from diglot.model.workspaces import Workspace
 from diglot.service.access.keys import Keys
@@ -105,7 +105,7 @@ async def _sign_in(transaction: Transaction, secret: str, workspace: int) -> Non
 async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
     """Make sure that there are things of each kind to name."""
     maker = Maker(dialect, Random(known.round), known)
-    calls = {call[1].id: call for call in dialect.calls}
+    calls = {call[1].id: call for call in dialect.operations}
 
     async def make(call: str, body: Any = None) -> str:
         draft = maker.valid(*calls[call])
@@ -167,7 +167,7 @@ def _documented(dialect: Dialect, request: Request) -> set[int]:
     if request.method == "OPTIONS":
         return {204, 404}
     method = "GET" if request.method == "HEAD" else request.method
-    path = [part for part in request.scope()["path"].removeprefix(dialect.base).split("/") if part]
+    path = [part for part in request.scope()["path"].removeprefix(dialect.base_path).split("/") if part]
     found = [each for each in _documents(dialect.name) if _fits(each.path, path)]
     # A literal part wins over a parameter, as in routing.
     nearest = min(found, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)
@@ -186,7 +186,7 @@ class _Path:
 @cache
 def _documents(dialect_name: str) -> list[_Path]:
     """Return the documented paths with the statuses of their methods; nobody means to answer 500."""
-    paths = document(dialect_named(dialect_name))["paths"]
+    paths = build_document(get_dialect(dialect_name))["paths"]
     return [
         _Path(path.strip("/").split("/"), {name.upper(): _statuses(call) for name, call in calls.items()})
         for path, calls in paths.items()
@@ -204,7 +204,7 @@ def _fits(shape: list[str], path: list[str]) -> bool:
 
 def _is_error(dialect: Dialect, request: Request, answer: Answer) -> bool:
     body: Any = json.loads(answer.body)
-    found = surface_of(request.scope()["path"])
+    found = find_surface(request.scope()["path"])
     if found is not None and found[1].error_body is PlatformError:
         return list(body) == ["error"] and isinstance(body["error"], str)
     if dialect.name == "misar":

@@ -41,7 +41,7 @@ def _condition(actor: Actor, depth: int = 3) -> Any:
 def written(actor: Actor, dialect: str) -> Any:
     """Return a condition in a dialect's words."""
     words = MISAR if dialect == "misar" else TOPMAIL
-    return msgspec.json.decode(rules.write(canonical.read(_condition(actor), "UTC"), words))
+    return msgspec.json.decode(rules.write_condition(canonical.read(_condition(actor), "UTC"), words))
 
 
 def room(actor: Actor, kind: str) -> bool:

@@ -14,8 +14,8 @@ import msgspec
 
 from diglot.api.dialect import Dialect
 from diglot.api.openapi import document as openapi_document
-from diglot.api.openapi.annotations import OLDER
-from diglot.dialects.registry import dialect_named, surface_of
+from diglot.api.openapi.annotations import LEGACY_KEY
+from diglot.dialects.registry import find_surface, get_dialect
 
 JSON = "application/json"
 # Headers that every answer with a body has.
@@ -68,7 +68,7 @@ def resolved(document: Mapping[str, Any], part: Any) -> dict[str, Any]:
 @cache
 def document_of(dialect: str) -> dict[str, Any]:
     """Return the document of a dialect as a client reads it."""
-    return msgspec.json.decode(openapi_document.encoded(dialect_named(dialect)), type=dict[str, Any])
+    return msgspec.json.decode(openapi_document.encode_document(get_dialect(dialect)), type=dict[str, Any])
 
 
 @cache
@@ -89,7 +89,7 @@ def _closed(schema: Any) -> Any:
     inner = {key: _closed(value) for key, value in schema.items()}
     if not isinstance(schema.get("properties"), dict):
         return inner
-    older: dict[str, Any] = {name: {} for name in schema.get(OLDER, ())}
+    older: dict[str, Any] = {name: {} for name in schema.get(LEGACY_KEY, ())}
     return {"additionalProperties": False, **inner, "properties": inner["properties"] | older}
 
 
@@ -134,11 +134,11 @@ class Call:
 
 def call_of(method: str, path: str) -> Call | None:
     """Return the operation that a request is for; None where the document has none."""
-    found = surface_of(path)
+    found = find_surface(path)
     if found is None:
         return None
     dialect = found[0]
-    inner = "/" + path.removeprefix(dialect.base).strip("/")
+    inner = "/" + path.removeprefix(dialect.base_path).strip("/")
     fitting = [
         Call(dialect, operation, template)
         for template, its_method, operation in operations(document_of(dialect.name))
@@ -177,7 +177,7 @@ def undescribed(method: str, target: str, status: int, headers: Mapping[str, str
     """Return what a document does not say of an answer; None too where it has no such call, or no more."""
     path, _, query = target.partition("?")
     call = call_of(method, path)
-    if call is None or not set(dict(parse_qsl(query))).isdisjoint(call.operation.get(OLDER, ())):
+    if call is None or not set(dict(parse_qsl(query))).isdisjoint(call.operation.get(LEGACY_KEY, ())):
         return None
     told = call.answer(status)
     if told is None:
@@ -221,7 +221,7 @@ def newest(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -
         return [newest(document, found.get("items", {}), each) for each in value]
     if not isinstance(value, dict):
         return value
-    fields, older = found.get("properties", {}), found.get(OLDER, ())
+    fields, older = found.get("properties", {}), found.get(LEGACY_KEY, ())
     return {
         key: newest(document, fields.get(key, {}), each) for key, each in value.items() if key not in older
     }

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from diglot.api.openapi.annotations import MARK, OLDER
+from diglot.api.openapi.annotations import EXTENSION_KEY, LEGACY_KEY
 
 MEDIA_TYPE = "application/json"
 TEXT = {"type": "string", "minLength": 1}
 SCHEMA = {"type": "object", "minProperties": 1}
-EXTENSION = {MARK: {"const": True}}
+EXTENSION = {EXTENSION_KEY: {"const": True}}
 EXAMPLES = {
     "type": "object",
     "minProperties": 1,
@@ -72,7 +72,7 @@ OPERATION = _object(
     requestBody=_object(
         "description required content", description=TEXT, required={"type": "boolean"}, content=INPUT
     ),
-    **{OLDER: {"type": "array", "items": TEXT, "minItems": 1}},
+    **{LEGACY_KEY: {"type": "array", "items": TEXT, "minItems": 1}},
     responses={
         "type": "object",
         "minProperties": 2,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx
 
-from diglot.dialects.registry import dialect_named
+from diglot.dialects.registry import get_dialect
 from support.paths import TESTS
 from support.schemathesis_run import seeds
 from support.servers.process import Live
@@ -99,7 +99,7 @@ async def run(live: Live, dialect: str, budget: Budget, *options: str) -> Run:
         config.write_text("\n".join(((HERE / "schemathesis.toml").read_text(), walks, seeds.settings(ids))))
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
-            *("run", live.base + dialect_named(dialect).json_at, "--header", f"Authorization: Bearer {key}"),
+            *("run", live.base + get_dialect(dialect).json_path, "--header", f"Authorization: Bearer {key}"),
             *("--seed", str(budget.seed), "--max-examples", str(budget.examples), "--no-color", *options),
         ]
         environment = os.environ | {
@@ -128,7 +128,7 @@ async def _own_key(live: Live, dialect: str, key: str) -> str:
 
 async def _lives(live: Live, dialect: str, key: str) -> bool:
     """Tell whether a key is still good for anything."""
-    prefix = dialect_named(dialect).prefix
+    prefix = get_dialect(dialect).prefix
     async with httpx.AsyncClient(base_url=live.base) as client:
         answer = await client.get(f"{prefix}/segments", headers={"Authorization": f"Bearer {key}"})
     return answer.status_code == 200

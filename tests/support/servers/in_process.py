@@ -10,7 +10,7 @@ import httpx
 
 from diglot.api.dialect import Dialect
 from diglot.app import create_app
-from diglot.dialects.registry import dialect_named
+from diglot.dialects.registry import get_dialect
 from diglot.service.access.keys import Keys
 from diglot.settings import Settings
 from diglot.storage.connect import create_engine
@@ -58,16 +58,18 @@ class Server:
         await engine.open()
         name = self.apart + workspace
         try:
-            return await Keys(engine, lambda: self.now).create(dialect_named(dialect).keys, name, scopes)
+            return await Keys(engine, lambda: self.now).create(get_dialect(dialect).key_format, name, scopes)
         finally:
             await engine.close()
 
 
 def idle_scope(dialect: Dialect) -> str:
     """Return a scope of the vendor's that opens no call of ours."""
-    needed = {operation.scope for _, operation in dialect.calls}
-    may = dialect.may
-    return next(one for one in dialect.keys.scopes if not any(may(frozenset({one}), each) for each in needed))
+    needed = {operation.scope for _, operation in dialect.operations}
+    may = dialect.scopes_allow
+    return next(
+        one for one in dialect.key_format.scopes if not any(may(frozenset({one}), each) for each in needed)
+    )
 
 
 def bearer(key: str) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
-from diglot.dialects.registry import dialect_named
+from diglot.dialects.registry import get_dialect
 from diglot.service.access.keys import Keys
 from diglot.storage.connect import create_engine
 
@@ -38,7 +38,7 @@ class Live:
 
     async def key(self, dialect: str, scopes: tuple[str, ...] = (), prefix: str | None = None) -> str:
         """Make a key through the operator's use case, beside the running server."""
-        shape = dialect_named(dialect).keys
+        shape = get_dialect(dialect).key_format
         engine = create_engine(self.url)
         await engine.open()
         try:

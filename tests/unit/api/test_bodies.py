@@ -26,7 +26,7 @@ def _piece(body: bytes, *, more: bool = True) -> dict[str, Any]:
 
 async def _read(most: int, *messages: dict[str, Any], **headers: str) -> bytes:
     request: Any = _Request({name.replace("_", "-"): value for name, value in headers.items()}, *messages)
-    request_body.refuse_unread(request, most, ("application/json",))
+    request_body.check_headers(request, most, ("application/json",))
     return await request_body.read_bytes(request, most)
 
 
@@ -71,7 +71,7 @@ async def test_a_client_that_leaves() -> None:
 def test_a_member_that_cannot_be_decoded(raw: bytes) -> None:
     """A member nested too deep, out of range or malformed is the caller's fault."""
     with pytest.raises(InvalidInput):
-        request_body.decode(raw, ("name",))
+        request_body.decode_value(raw, ("name",))
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_a_member_that_cannot_be_decoded(raw: bytes) -> None:
 def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> None:
     """A key given twice in one object is refused at its place; in two objects it is two keys."""
     if path is None:
-        assert set(request_body.read_members(text, unique=True)) == {"a", "b"}
+        assert set(request_body.parse_object(text, unique_keys=True)) == {"a", "b"}
         return
     with pytest.raises(InvalidInput) as refused:
-        request_body.read_members(text, unique=True)
+        request_body.parse_object(text, unique_keys=True)
     assert refused.value.faults[0].path == path
-    assert all(isinstance(raw, msgspec.Raw) for raw in request_body.read_members(text).values())
+    assert all(isinstance(raw, msgspec.Raw) for raw in request_body.parse_object(text).values())
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> No
 def test_nul_anywhere(text: bytes, path: tuple[str | int, ...]) -> None:
     """U+0000 is refused in every text and every key, at its place."""
     with pytest.raises(InvalidInput) as refused:
-        request_body.read_members(text)
+        request_body.parse_object(text)
     assert refused.value.faults[0].path == path
 
 
 def test_what_only_looks_like_nul() -> None:
     """A backslash that is escaped begins no escape."""
-    assert set(request_body.read_members(rb'{"a":[1,null,"\\u0000"],"b":{"c":true}}')) == {"a", "b"}
+    assert set(request_body.parse_object(rb'{"a":[1,null,"\\u0000"],"b":{"c":true}}')) == {"a", "b"}

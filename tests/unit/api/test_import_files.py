@@ -16,7 +16,7 @@ PART = b'--xx\r\nContent-Disposition: form-data; name="'
 def _read(body: bytes) -> list[tuple[int | str, object]]:
     """Return the number and the plan of each row, or what is wrong with it."""
     found: list[tuple[int | str, object]] = []
-    for path, content in import_csv.rows(body):
+    for path, content in import_csv.read_rows(body):
         if isinstance(content, InvalidInput):
             found.append((path[1], str(content)))
         else:
@@ -56,32 +56,32 @@ def test_any_delimiter(delimiter: str) -> None:
 def test_what_is_no_file(body: bytes, message: str) -> None:
     """A file that cannot be read is refused whole, and says why."""
     with pytest.raises(MalformedRequest, match=r".*") as refused:
-        import_csv.rows(body)
+        import_csv.read_rows(body)
     assert message in str(refused.value)
 
 
 def test_rows_without_end() -> None:
     """Blank rows are no contacts, yet they are read."""
     with pytest.raises(ContentTooLarge, match="rows"):
-        import_csv.rows(HEADER + b"\n" * import_csv.MOST_ROWS)
+        import_csv.read_rows(HEADER + b"\n" * import_csv.MAX_ROWS)
 
 
 def test_nul_in_a_name_of_a_column() -> None:
     """No field has such a name."""
     with pytest.raises(InvalidInput, match="control character"):
-        import_csv.rows(b"email,a\x00b\na@example.com,1\n")
+        import_csv.read_rows(b"email,a\x00b\na@example.com,1\n")
 
 
 def test_a_file_in_a_form_may_lack_its_name() -> None:
     """`curl -F 'file=<people.csv'` gives none."""
     body = PART + b'file"\r\n\r\n' + HEADER + b"\r\n--xx--\r\n"
-    assert import_form.read(body, FORM).file == HEADER
+    assert import_form.read_form(body, FORM).file == HEADER
 
 
 def test_a_field_of_a_form_that_is_no_text() -> None:
     """A switch is not guessed from bytes."""
     with pytest.raises(MalformedRequest, match="not UTF-8"):
-        import_form.read(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
+        import_form.read_form(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +120,16 @@ def test_quotes_of_a_tag_without_an_end(cell: str) -> None:
 def test_booleans_of_a_file(words: str, meant: object) -> None:
     """A cell of `subscribed` is read as spreadsheets and other tools write it."""
     for word in words.split():
-        ((_, content),) = import_csv.rows(f"email,subscribed\na@example.com,{word}\n".encode())
-        assert isinstance(content, import_csv.Content)
+        ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
+        assert isinstance(content, import_csv.ContactInput)
         assert content.fields["subscribed"].value is meant, word
 
 
 @pytest.mark.parametrize("word", ["ja", "oui", "2", "-1", "y e s"])
 def test_what_is_no_boolean(word: str) -> None:
     """Other words keep their text, which the row is refused for."""
-    ((_, content),) = import_csv.rows(f"email,subscribed\na@example.com,{word}\n".encode())
-    assert isinstance(content, import_csv.Content)
+    ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
+    assert isinstance(content, import_csv.ContactInput)
     assert content.fields["subscribed"].value == word
 
 
@@ -145,6 +145,6 @@ def test_what_is_no_boolean(word: str) -> None:
 )
 def test_status_of_a_file(word: str, meant: str) -> None:
     """Words of other tools are read where they lower a contact; the others are refused by the door."""
-    ((_, content),) = import_csv.rows(f"email,status\na@example.com,{word}\n".encode())
-    assert isinstance(content, import_csv.Content)
+    ((_, content),) = import_csv.read_rows(f"email,status\na@example.com,{word}\n".encode())
+    assert isinstance(content, import_csv.ContactInput)
     assert content.fields["status"].value == meant

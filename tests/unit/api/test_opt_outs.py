@@ -14,8 +14,8 @@ from diglot.api.opt_outs.reader import MOST_FAULTS, OptOuts
 from diglot.api.opt_outs.values import status_of
 from diglot.conditions.fields import STATUSES, stricter
 from diglot.conditions.operands import OperandError
-from diglot.dialects.misar.contacts.import_csv import Content
-from diglot.dialects.misar.contacts.import_csv import rows as read_file
+from diglot.dialects.misar.contacts.import_csv import ContactInput
+from diglot.dialects.misar.contacts.import_csv import read_rows as read_file
 from diglot.errors import InvalidInput
 
 FILE = Path(__file__).parents[2] / "spec" / "imports" / "opt-outs.json"
@@ -59,7 +59,7 @@ def test_row_in_a_file(column: str, values: Values) -> None:
             assert fault.path == ("rows", 3, column)
             assert f"'{value}' is not understood: rename the column" in fault.message
         else:
-            lowered = [content.lowered for _, content in read_file(body) if isinstance(content, Content)]
+            lowered = [content.lowered for _, content in read_file(body) if isinstance(content, ContactInput)]
             assert lowered == [None, outcome], value
 
 
@@ -76,7 +76,7 @@ def test_a_flag_is_not_stored_beside_the_status() -> None:
     names = ["opt_out", "UNSUB_TIME", "consent", "custom_fields.optOut", "metadata.unsubscribed", "metadata"]
     cells = ["yes", "2024-05-01", "yes", "1", "no", '{"email_opt_out": "no", "dnc": 2}']
     ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]))
-    assert isinstance(content, Content)
+    assert isinstance(content, ContactInput)
     assert content.attributes is not None
     assert content.attributes.value == {
         "UNSUB_TIME": "2024-05-01",

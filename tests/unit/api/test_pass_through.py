@@ -20,7 +20,7 @@ from diglot.settings import load_settings, to_environment
 OWNED = OwnPaths(
     [None if part.startswith("{") else part for part in (surface.prefix + operation.path).split("/") if part]
     for dialect in DIALECTS
-    for surface, operation in dialect.calls
+    for surface, operation in dialect.operations
 )
 ID = "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"
 ELSEWHERE = (
@@ -187,7 +187,9 @@ def test_a_path_that_a_server_may_take_for_ours_stays(path: str) -> None:
 
 def test_every_call_stays_whatever_its_method() -> None:
     """No path of any call leaves, with any letter escaped, once or twice, or in the other case."""
-    paths = {surface.prefix + operation.path for dialect in DIALECTS for surface, operation in dialect.calls}
+    paths = {
+        surface.prefix + operation.path for dialect in DIALECTS for surface, operation in dialect.operations
+    }
     for path in (one.replace("{", "").replace("}", "").replace(":str", "") for one in paths):
         for at, letter in enumerate(path):
             code = f"%{ord(letter):02x}"

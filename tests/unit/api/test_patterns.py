@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from diglot.api import patterns
-from diglot.api.input.events import _URL
+from diglot.api.input.events import _URL_PATTERN
 from diglot.conditions import dates
 from diglot.service.contacts.contact_input import _EMAIL_PATTERN
 from diglot.webhooks.allowed_targets import find_url_fault, parse_allowed_targets
@@ -23,18 +23,18 @@ PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
     ),
     "page": (
         patterns.URL,
-        lambda text: _URL.fullmatch(text) is not None,
+        lambda text: _URL_PATTERN.fullmatch(text) is not None,
         ("https://example.com/a?b#c", "HTTP://a", "http://a:1/"),
         f"a:/?#@[\\é{WHITE}",
     ),
     "what happened": (
-        patterns.RECEIVED,
+        patterns.INSTANT,
         lambda text: dates.parse_to_microsecond(text) is not None,
         ("2026-05-27T10:01:44Z", "2026-05-27", "2026-05-27 10:01:44.123456789+02:00", "2026-01-21T09:59"),
         "012369-:TZ+. tz",
     ),
     "a past": (
-        patterns.MOMENT_OR_ENTRY,
+        patterns.INSTANT_OR_SEQUENCE,
         lambda text: (text.isascii() and text.isdigit()) or dates.parse(text) is not None,
         ("2026-05-27T10:01:44Z", "2026-05-27", "2026-05-27T10:01:44.123456-02:00", "17"),
         "012369-:TZ+. tz",
@@ -67,4 +67,4 @@ def test_a_pattern_says_what_is_read(pair: tuple[str, Callable[[str], bool], tup
 def test_what_is_delivered_to_fits_its_pattern(text: str) -> None:
     """Every address that is taken fits; what fits may be refused all the same, as for where it leads."""
     for one in edited(text, f"a:/?#@[\\1%{WHITE}"):
-        assert find_url_fault(one, ANYWHERE) is not None or re.search(patterns.TARGET, one)
+        assert find_url_fault(one, ANYWHERE) is not None or re.search(patterns.WEBHOOK_URL, one)

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from diglot.conditions.fields import NUMBER_LIMIT
-from diglot.dialects.misar.tracking.event_names import kind_of
+from diglot.dialects.misar.tracking.event_names import event_kind_of
 from diglot.model.events import PURCHASE, ConversionValue, EventKind, NewEvent
 from diglot.service.contacts import engagement
 from support.populations import contact
@@ -109,4 +109,4 @@ def test_what_moves_nothing(new: NewEvent, moves: bool) -> None:
 )
 def test_the_names_of_events(name: str, kind: EventKind) -> None:
     """The vendor's own names mean something, with a point or an underscore; no other does."""
-    assert kind_of(name) is kind
+    assert event_kind_of(name) is kind

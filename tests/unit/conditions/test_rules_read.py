@@ -29,7 +29,7 @@ def _read(written: Unchecked) -> int:
 
 def test_the_greatest_condition_is_read_to_its_end() -> None:
     """As many rules as there may be, as deep as they may stand."""
-    written = rules.read(_deep(MAX_PREDICATES), WORDS)
+    written = rules.read_condition(_deep(MAX_PREDICATES), WORDS)
     assert _read(written) == 1 + MAX_PREDICATES * MAX_DEPTH
     check_condition(written, ZoneInfo("UTC"))
 
@@ -49,8 +49,8 @@ def test_the_greatest_condition_is_read_to_its_end() -> None:
 )
 def test_a_condition_without_end_is_refused_by_its_beginning(condition: object, message: str) -> None:
     """Nothing that is read is refused for what was left unread."""
-    written = rules.read(condition, WORDS)
-    assert _read(written) <= rules.MOST_READ + 1
+    written = rules.read_condition(condition, WORDS)
+    assert _read(written) <= rules.MAX_ITEMS_READ + 1
     with pytest.raises(InvalidInput) as refused:
         check_condition(written, ZoneInfo("UTC"))
     assert len(refused.value.faults) <= MAX_FAULTS
@@ -59,6 +59,6 @@ def test_a_condition_without_end_is_refused_by_its_beginning(condition: object, 
 
 def test_what_was_read_of_a_rule_is_all_of_it() -> None:
     """The limit falls between rules, never within one."""
-    written = rules.read({"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, WORDS)
+    written = rules.read_condition({"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, WORDS)
     assert isinstance(written, UncheckedGroup)
     assert all(isinstance(leaf, UncheckedRule) and not leaf.faults for leaf in written.items)

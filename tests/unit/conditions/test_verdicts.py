@@ -13,7 +13,7 @@ import pytest
 
 from diglot.api import rules
 from diglot.api.extensions import explain
-from diglot.api.formatting import in_seconds
+from diglot.api.formatting import format_seconds
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.explain import Bounds, Verdict, bounds_of, explain_condition
@@ -142,7 +142,10 @@ def instant_of(name: str, field: str, zone: str) -> int | None:
     return None if attribute is None else attribute.instant
 
 
-SHOWN = [(MISAR, misar_show.contact, "custom_fields"), (TOPMAIL, topmail_show.contact, "attributes")]
+SHOWN = [
+    (MISAR, misar_show.show_contact, "custom_fields"),
+    (TOPMAIL, topmail_show.show_contact, "attributes"),
+]
 
 
 @pytest.mark.parametrize(("words", "show", "attributes"), SHOWN, ids=["misar", "topmail"])
@@ -156,11 +159,13 @@ def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, 
             verdict = explain_condition(node, subject(name, row.zone), now, zone)
             one = explanation(node, contact, verdict, now, row.zone)
             shown = msgspec.json.decode(msgspec.json.encode(show(contact)))
-            found = explain.condition(one, explain.Shown(words, show(contact), in_seconds))
+            found = explain.render_condition(one, explain.DialectFormat(words, show(contact), format_seconds))
             assert found is not None
             read = msgspec.json.decode(found)
             assert read["matches"] == verdict.matches
-            assert json.dumps(without_verdicts(read)) == json.dumps(json.loads(rules.write(node, words)))
+            assert json.dumps(without_verdicts(read)) == json.dumps(
+                json.loads(rules.write_condition(node, words))
+            )
             for rule in rules_in(read):
                 field = rule["rule"]["field"]
                 known = {**shown, "lists": list(one.list_ids), "subscribed": contact.status == "subscribed"}

@@ -9,7 +9,7 @@ import pytest
 from diglot.dialects.registry import DIALECTS
 from support.schemathesis_run.refusals import Row, Sent, faults_of, reason, rows
 
-CALLS = {operation.id for dialect in DIALECTS for _, operation in dialect.calls}
+CALLS = {operation.id for dialect in DIALECTS for _, operation in dialect.operations}
 STATIC = "Only a dynamic list has conditions"
 HOLDS = {"match": "all", "rules": []}
 NUL = "Text holds no U+0000 and no lone surrogate"

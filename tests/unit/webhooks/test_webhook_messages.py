@@ -21,10 +21,10 @@ from diglot.model.webhooks import (
     Conversion,
     Delivery,
     EventPayload,
-    Message,
     Move,
     Webhook,
     WebhookEventType,
+    WebhookMessage,
 )
 from diglot.service.contacts.contact_changes import new_contact
 
@@ -71,7 +71,7 @@ def delivery(event: WebhookEventType, subject: EventPayload) -> Delivery:
     return Delivery(1, ID, 1, event, encoded, 0, AT, None, None, None, None, AT)
 
 
-def told(message: Message) -> Any:
+def told(message: WebhookMessage) -> Any:
     return json.loads(message.body)
 
 
@@ -82,7 +82,7 @@ def signed(*parts: bytes) -> str:
 def test_misars_envelope() -> None:
     """An id, a type, milliseconds, and the contact as the API shows it."""
     one = contact()
-    message = misar.message(
+    message = misar.render_message(
         webhook("misar"), delivery(WebhookEventType.CONTACT_CREATED, EventPayload(one)), AT
     )
     found = told(message)
@@ -97,7 +97,7 @@ def test_misars_envelope() -> None:
 def test_the_vendors_client_verifies_misars_signature() -> None:
     """And no longer once a byte of the body, the time or the secret is another."""
     now = time.time_ns() // 1_000
-    message = misar.message(
+    message = misar.render_message(
         webhook("misar"), delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact())), now
     )
     signature, timestamp = message.headers["X-Misar-Signature"], message.headers["X-Misar-Timestamp"]
@@ -110,18 +110,18 @@ def test_the_vendors_client_verifies_misars_signature() -> None:
 def test_both_of_misars_signatures_and_topmails() -> None:
     """The pages sign the body alone."""
     about = delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact()))
-    message = misar.message(webhook("misar"), about, AT)
+    message = misar.render_message(webhook("misar"), about, AT)
     assert message.headers["X-Misar-Timestamp"] == "1772366400"
     assert message.headers["X-Misar-Signature"] == signed(b"1772366400.", message.body)
     assert message.headers["X-MisarMail-Signature"] == signed(message.body)
-    message = topmail.message(webhook("topmail"), about, AT)
+    message = topmail.render_message(webhook("topmail"), about, AT)
     assert message.headers["X-TopMail-Signature"] == signed(message.body)
 
 
 def test_the_body_is_the_same_on_every_attempt() -> None:
     """Only the time of sending differs."""
     about = delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact()))
-    first, second = (misar.message(webhook("misar"), about, AT + later) for later in (0, 60_000_000))
+    first, second = (misar.render_message(webhook("misar"), about, AT + later) for later in (0, 60_000_000))
     assert first.body == second.body
     assert first.headers["X-Misar-Signature"] != second.headers["X-Misar-Signature"]
 
@@ -130,7 +130,9 @@ def test_misars_other_events() -> None:
     """Who unsubscribed, as an e-mail event without a message; a test."""
     one = contact()
     hook = webhook("misar")
-    found = told(misar.message(hook, delivery(WebhookEventType.CONTACT_UNSUBSCRIBED, EventPayload(one)), AT))
+    found = told(
+        misar.render_message(hook, delivery(WebhookEventType.CONTACT_UNSUBSCRIBED, EventPayload(one)), AT)
+    )
     assert found["type"] == "email.unsubscribed"
     assert found["data"] == {
         "message_id": None,
@@ -139,7 +141,7 @@ def test_misars_other_events() -> None:
         "timestamp": "2026-03-01T12:00:00.123Z",
         "contact_id": one.id,
     }
-    found = told(misar.message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT))
+    found = told(misar.render_message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT))
     assert (found["type"], found["data"]["webhook_id"]) == ("webhook.test", "w1")
 
 
@@ -151,7 +153,7 @@ def test_misars_segments(event: WebhookEventType, word: str) -> None:
     """Who entered or left which, as which entry of its changes, when and why."""
     one = contact()
     found = told(
-        misar.message(
+        misar.render_message(
             webhook("misar"), delivery(event, EventPayload(one, SEGMENT, move=MOVE)), AT + 60_000_000
         )
     )
@@ -165,7 +167,7 @@ def test_many_who_moved() -> None:
     """How many entered and left, and the first and the last entry; in both dialects alike."""
     hook = webhook("misar")
     many = EventPayload(group=SEGMENT, batch=BATCH)
-    message = misar.message(hook, delivery(WebhookEventType.SEGMENT_CHANGED, many), AT)
+    message = misar.render_message(hook, delivery(WebhookEventType.SEGMENT_CHANGED, many), AT)
     found = told(message)
     assert found["type"] == message.headers["X-Misar-Event"] == "segment.members_changed"
     shown = {"id": format_prefixed_id(SEGMENT.id), "name": "Friends"}
@@ -174,7 +176,7 @@ def test_many_who_moved() -> None:
         (WebhookEventType.SEGMENT_CHANGED, "segment"),
         (WebhookEventType.LIST_CHANGED, "list"),
     ):
-        message = topmail.message(webhook("topmail"), delivery(event, many), AT)
+        message = topmail.render_message(webhook("topmail"), delivery(event, many), AT)
         found = told(message)
         assert found["event"] == message.headers["X-TopMail-Event"] == f"{key}.members_changed"
         shown = {"id": SEGMENT.id, "name": "Friends"}
@@ -193,21 +195,21 @@ def test_many_who_moved() -> None:
 def test_topmails_groups(event: WebhookEventType, word: str, key: str) -> None:
     """What a contact joined or left, and the contact; where a condition decided, which change that was."""
     by_condition = delivery(event, EventPayload(contact(), SEGMENT, move=MOVE))
-    message = topmail.message(webhook("topmail"), by_condition, AT)
+    message = topmail.render_message(webhook("topmail"), by_condition, AT)
     found = told(message)
     assert (found["event"], list(found["data"])) == (word, [key, "contact", *MOVED])
     assert found["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
     assert {name: found["data"][name] for name in MOVED} == MOVED
     assert (message.headers["X-TopMail-Event"], message.headers["X-TopMail-Delivery"]) == (word, ID)
     by_hand = delivery(event, EventPayload(contact(), SEGMENT))
-    found = told(topmail.message(webhook("topmail"), by_hand, AT))
+    found = told(topmail.render_message(webhook("topmail"), by_hand, AT))
     assert list(found["data"]) == [key, "contact"]
 
 
 def test_topmails_payload() -> None:
     """An event, the contact as the API shows it, milliseconds."""
     found = told(
-        topmail.message(
+        topmail.render_message(
             webhook("topmail"), delivery(WebhookEventType.CONTACT_SUBSCRIBED, EventPayload(contact())), AT
         )
     )
@@ -220,7 +222,7 @@ def test_topmails_conversions() -> None:
     """What it was worth, and whose it was."""
     one = contact()
     about = delivery(WebhookEventType.CONVERTED, EventPayload(one, conversion=CONVERSION))
-    found = told(topmail.message(webhook("topmail"), about, AT))
+    found = told(topmail.render_message(webhook("topmail"), about, AT))
     assert found["event"] == "conversion.created"
     assert found["data"] == {
         "id": "c1",

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.call import Call
-from diglot.api.input.query_string import MOST_OFFSET, integer
+from diglot.api.input.query_string import MAX_OFFSET, read_integer
 from diglot.model.ids import parse_id
 from diglot.model.membership_changes import ChangeFeed
 
-_DEFAULT: Final = 100
-_MOST: Final = 1_000
+_DEFAULT_LIMIT: Final = 100
+_MAX_LIMIT: Final = 1_000
 _After = Annotated[
     int,
     Meta(
@@ -25,7 +25,7 @@ _After = Annotated[
 ]
 _Limit = Annotated[
     int,
-    Meta(ge=1, description=f"Changes to return; more than {_MOST} is read as {_MOST}."),
+    Meta(ge=1, description=f"Changes to return; more than {_MAX_LIMIT} is read as {_MAX_LIMIT}."),
 ]
 _Number = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 
@@ -34,7 +34,7 @@ class ChangesQuery(msgspec.Struct, frozen=True):
     """Which changes."""
 
     after: _After | UnsetType = UNSET
-    limit: _Limit = _DEFAULT
+    limit: _Limit = _DEFAULT_LIMIT
 
 
 class ChangesPagination(msgspec.Struct, frozen=True):
@@ -50,28 +50,30 @@ class ChangesPagination(msgspec.Struct, frozen=True):
     has_more: bool
 
 
-async def of_workspace(call: Call) -> tuple[ChangeFeed, ChangesPagination]:
+async def list_for_workspace(call: Call) -> tuple[ChangeFeed, ChangesPagination]:
     """Return the changes of all segments that a call asks for, and where they end."""
-    after, limit = _read(call.query)
-    return _ended(await call.services.membership_changes.list_for_workspace(call.caller, after, limit), limit)
+    after, limit = _read_query(call.query_parameters)
+    return _with_pagination(
+        await call.services.membership_changes.list_for_workspace(call.caller, after, limit), limit
+    )
 
 
-async def of_segment(call: Call) -> tuple[ChangeFeed, ChangesPagination]:
+async def list_for_segment(call: Call) -> tuple[ChangeFeed, ChangesPagination]:
     """Return the changes of the segment of the path."""
-    id_ = parse_id(call.path["segment_id"])
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        after, limit = _read(call.query)
-    return _ended(
+    id_ = parse_id(call.path_parameters["segment_id"])
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
+        after, limit = _read_query(call.query_parameters)
+    return _with_pagination(
         await call.services.membership_changes.list_for_segment(call.caller, id_, after, limit), limit
     )
 
 
-def _read(query: Mapping[str, str]) -> tuple[int | None, int]:
+def _read_query(query: Mapping[str, str]) -> tuple[int | None, int]:
     """Return after which change a query asks, None for the beginning, and for how many."""
-    after = integer(query, "after", 0, least=0, most=MOST_OFFSET) if "after" in query else None
-    return after, integer(query, "limit", _DEFAULT, least=1, most=_MOST)
+    after = read_integer(query, "after", 0, minimum=0, maximum=MAX_OFFSET) if "after" in query else None
+    return after, read_integer(query, "limit", _DEFAULT_LIMIT, minimum=1, maximum=_MAX_LIMIT)
 
 
-def _ended(feed: ChangeFeed, limit: int) -> tuple[ChangeFeed, ChangesPagination]:
+def _with_pagination(feed: ChangeFeed, limit: int) -> tuple[ChangeFeed, ChangesPagination]:
     more = feed.through < feed.newest
     return feed, ChangesPagination(feed.after, feed.through, feed.newest, limit, more)

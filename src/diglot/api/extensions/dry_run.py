@@ -6,11 +6,11 @@ import msgspec
 from msgspec import Meta
 
 from diglot.api import rules
-from diglot.api.openapi.annotations import named
+from diglot.api.openapi.annotations import schema_ref
 from diglot.conditions import tree
 from diglot.model.dry_runs import DryRun
 
-_RuleObject = Annotated[dict[str, Any], named("Rule")]
+_RuleObject = Annotated[dict[str, Any], schema_ref("Rule")]
 _Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 
 
@@ -22,10 +22,10 @@ class CountedRule(msgspec.Struct, frozen=True):
     count: _Count
 
 
-def counted_rules(run: DryRun, condition: tree.Node, key: str, words: rules.Words) -> list[CountedRule]:
+def build_counted_rules(run: DryRun, condition: tree.Node, key: str, words: rules.Words) -> list[CountedRule]:
     """Return the rules of the condition under a key of the body."""
-    paths = rules.placed(condition, (key,))
+    paths = rules.iterate_rule_paths(condition, (key,))
     return [
-        CountedRule(".".join(map(str, path)), rules.rule(rule, words), count)
+        CountedRule(".".join(map(str, path)), rules.write_rule(rule, words), count)
         for (rule, count), path in zip(run.rules, paths, strict=True)
     ]

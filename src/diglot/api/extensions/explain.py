@@ -10,7 +10,7 @@ from msgspec import Meta
 from diglot.api import rules
 from diglot.api.call import Call
 from diglot.api.input import query_string
-from diglot.api.responses import encode
+from diglot.api.responses import encode_json
 from diglot.conditions import tree
 from diglot.conditions.explain import Bounds, Verdict, bounds_of
 from diglot.conditions.fields import attribute_key
@@ -18,7 +18,7 @@ from diglot.model.contacts import SUBSCRIBED
 from diglot.model.explanations import Explanation
 from diglot.model.ids import parse_id
 
-_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_attributes_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class ExplainQuery(msgspec.Struct, frozen=True):
@@ -27,55 +27,59 @@ class ExplainQuery(msgspec.Struct, frozen=True):
     contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
 
 
-async def asked(call: Call) -> Explanation:
+async def explain_contact(call: Call) -> Explanation:
     """Explain the contact of the query to whoever asks about the segment of the path."""
-    id_ = parse_id(call.path["segment_id"])
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        contact = query_string.name(call.query, "contact")
+    id_ = parse_id(call.path_parameters["segment_id"])
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
+        contact = query_string.read_name(call.query_parameters, "contact")
     return await call.services.explanations.explain(call.caller, id_, contact)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DialectFormat:
     """How a dialect says it: its words, the contact as its answers have it, how it prints an instant."""
 
     words: rules.Words
     contact: msgspec.Struct
-    instant: Callable[[int | None], str | None]
+    format_instant: Callable[[int | None], str | None]
 
 
-def condition(explanation: Explanation, shown: Shown) -> msgspec.Raw | None:
+def render_condition(explanation: Explanation, shown: DialectFormat) -> msgspec.Raw | None:
     """Return the condition with its verdicts as JSON; None where it decides nothing."""
     if explanation.verdict is None:
         return None
     root = explanation.verdict
     if not isinstance(root.node, tree.All | tree.Any):
         root = Verdict(rules.as_group(root.node), root.matches, (root,))
-    attributes = _attributes.decode(explanation.contact.attributes)
-    return msgspec.Raw(encode(_Writer(explanation, shown, attributes).item(root)))
+    attributes = _attributes_decoder.decode(explanation.contact.attributes)
+    return msgspec.Raw(encode_json(_VerdictWriter(explanation, shown, attributes).render_item(root)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class _VerdictWriter:
     explanation: Explanation
-    shown: Shown
+    dialect_format: DialectFormat
     attributes: Mapping[str, msgspec.Raw]
 
-    def item(self, verdict: Verdict) -> dict[str, Any]:
-        node, words = verdict.node, self.shown.words
+    def render_item(self, verdict: Verdict) -> dict[str, Any]:
+        node, words = verdict.node, self.dialect_format.words
         if isinstance(node, tree.All | tree.Any):
-            parts = [self.item(part) for part in verdict.parts]
-            return {words.group_key: rules.mode(node, words), "matches": verdict.matches, rules.RULES: parts}
+            parts = [self.render_item(part) for part in verdict.parts]
+            return {
+                words.group_key: rules.mode_word(node, words),
+                "matches": verdict.matches,
+                rules.RULES: parts,
+            }
         predicate = node.item if isinstance(node, tree.Not) else node
         assert isinstance(predicate, tree.Predicate)
         return {
-            "rule": rules.rule(node, words),
+            "rule": rules.write_rule(node, words),
             "matches": verdict.matches,
-            "value": self.value(predicate.field),
-            "resolved": self.resolved(predicate),
+            "value": self.stored_value(predicate.field),
+            "resolved": self.resolve_days(predicate),
         }
 
-    def value(self, field: str) -> Any:
+    def stored_value(self, field: str) -> Any:
         """Return what is stored under a field, as answers show it; None where it is missing."""
         if (key := attribute_key(field)) is not None:
             return self.attributes.get(key)
@@ -83,13 +87,13 @@ class _Writer:
             return self.explanation.list_ids
         if field == "subscribed":
             return self.explanation.contact.status == SUBSCRIBED
-        return getattr(self.shown.contact, field)
+        return getattr(self.dialect_format.contact, field)
 
-    def resolved(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
+    def resolve_days(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
         """Return the instants that a number of days stands for, None where the rule has none."""
         bounds = bounds_of(predicate, self.explanation.as_of, self.explanation.zone)
-        return None if bounds is None else self._named(bounds)
+        return None if bounds is None else self._format_bounds(bounds)
 
-    def _named(self, bounds: Bounds) -> dict[str, str | None]:
+    def _format_bounds(self, bounds: Bounds) -> dict[str, str | None]:
         named = {"from": bounds.first, "to": bounds.last, "before": bounds.end}
-        return {name: self.shown.instant(at) for name, at in named.items() if at is not None}
+        return {name: self.dialect_format.format_instant(at) for name, at in named.items() if at is not None}

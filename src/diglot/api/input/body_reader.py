@@ -22,14 +22,14 @@ class Missing:
 MISSING: Final = Missing()
 
 
-class Reader:
+class BodyReader:
     """The members of one body and the faults found so far."""
 
-    def __init__(self, members: request_body.Members) -> None:
+    def __init__(self, members: request_body.RawObject) -> None:
         self._members = members
         self._faults: list[Fault] = []
 
-    def fault(self, path: Path, message: str) -> None:
+    def add_fault(self, path: Path, message: str) -> None:
         """Keep a fault."""
         self._faults.append(Fault(path, message))
 
@@ -41,73 +41,73 @@ class Reader:
         """Tell whether the body has a member that is null."""
         return key in self._members and bytes(self._members[key]) == b"null"
 
-    def finish(self) -> None:
-        """Raise `Invalid` when there was any fault."""
+    def raise_faults(self) -> None:
+        """Raise `InvalidInput` when there was any fault."""
         if self._faults:
             raise InvalidInput(self._faults)
 
-    def text(self, key: str, most: int) -> str | Missing:
+    def read_text(self, key: str, most: int) -> str | Missing:
         """Read a text of at most so many characters."""
-        value = self._value(key)
+        value = self._decode_value(key)
         if isinstance(value, Missing):
             return value
         message = _text_fault(value, most)
         if message is not None:
-            self.fault((key,), message)
+            self.add_fault((key,), message)
             return MISSING
         assert isinstance(value, str)
         return value
 
-    def name(self, key: str, most: int) -> str | Missing:
+    def read_name(self, key: str, most: int) -> str | Missing:
         """Read a text that is not blank."""
-        value = self.text(key, most)
+        value = self.read_text(key, most)
         if isinstance(value, str) and is_blank(value):
             blank = "is blank" if value else "must contain at least 1 character(s)"
-            self.fault((key,), f"String {blank}")
+            self.add_fault((key,), f"String {blank}")
             return MISSING
         return value
 
-    def text_or_null(self, key: str, most: int) -> str | Missing | None:
+    def read_text_or_null(self, key: str, most: int) -> str | Missing | None:
         """Read a text or null."""
         if self.is_null(key):
             return None
-        return self.text(key, most)
+        return self.read_text(key, most)
 
-    def name_or_null(self, key: str, most: int) -> str | Missing | None:
+    def read_name_or_null(self, key: str, most: int) -> str | Missing | None:
         """Read a text that is not blank, or null."""
         if key in self._members and bytes(self._members[key]) == b"null":
             return None
-        return self.name(key, most)
+        return self.read_name(key, most)
 
-    def choice(self, key: str, options: Sequence[str]) -> str | Missing:
+    def read_choice(self, key: str, options: Sequence[str]) -> str | Missing:
         """Read one of a few words."""
-        value = self._value(key)
+        value = self._decode_value(key)
         if isinstance(value, Missing):
             return value
         message = _choice_fault(value, options)
         if message is not None:
-            self.fault((key,), message)
+            self.add_fault((key,), message)
             return MISSING
         assert isinstance(value, str)
         return value
 
-    def boolean(self, key: str) -> bool | Missing:
+    def read_boolean(self, key: str) -> bool | Missing:
         """Read true or false."""
-        value = self._value(key)
+        value = self._decode_value(key)
         if isinstance(value, bool | Missing):
             return value
-        self.fault((key,), str(wrong_type_error("boolean", value)))
+        self.add_fault((key,), str(wrong_type_error("boolean", value)))
         return MISSING
 
-    def choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | Missing:
+    def read_choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | Missing:
         """Read a list of one or more of a few words, each once."""
-        value = self._value(key)
+        value = self._decode_value(key)
         if isinstance(value, Missing):
             return value
         if not isinstance(value, list):
-            self.fault((key,), str(wrong_type_error("array", value)))
+            self.add_fault((key,), str(wrong_type_error("array", value)))
         elif not value:
-            self.fault((key,), "Array must contain at least 1 element(s)")
+            self.add_fault((key,), "Array must contain at least 1 element(s)")
         else:
             told = ((index, _choice_fault(one, options)) for index, one in enumerate(value))
             wrong = (Fault((key, index), fault) for index, fault in told if fault is not None)
@@ -118,55 +118,57 @@ class Reader:
             self._faults.extend(faults)
         return MISSING
 
-    def spelled(self, *spellings: str) -> str:
+    def resolve_spelling(self, *spellings: str) -> str:
         """Return the spelling that the body uses, or the first; keep a fault where two differ."""
         used = [spelling for spelling in spellings if spelling in self._members] or [spellings[0]]
         for other in used[1:]:
-            if self._value(other) != self._value(used[0]):
-                self.fault((other,), f"Differs from {used[0]}")
+            if self._decode_value(other) != self._decode_value(used[0]):
+                self.add_fault((other,), f"Differs from {used[0]}")
         return used[0]
 
-    def array(self, key: str, most: int) -> list[Any] | Missing:
+    def read_array(self, key: str, most: int) -> list[Any] | Missing:
         """Read an array of at most so many elements."""
-        value = self._value(key)
+        value = self._decode_value(key)
         if isinstance(value, Missing):
             return value
         if not isinstance(value, list):
-            self.fault((key,), str(wrong_type_error("array", value)))
+            self.add_fault((key,), str(wrong_type_error("array", value)))
         elif len(value) > most:
-            self.fault((key,), f"Array must contain at most {most} element(s)")
+            self.add_fault((key,), f"Array must contain at most {most} element(s)")
         else:
             return value
         return MISSING
 
-    def condition(
+    def read_condition(
         self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
     ) -> Condition | Missing:
         """Read a condition in a dialect's words."""
-        value = self._value(key)
+        value = self._decode_value(key)
         if isinstance(value, Missing):
             return value
         try:
-            node = check_condition(rules.read(value, words, strict=strict), caller.zone)
+            node = check_condition(rules.read_condition(value, words, strict=strict), caller.zone)
         except InvalidInput as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return MISSING
         # A draft is shown as an empty group, whatever was left out of it; a synonym is not shown.
         respelled = is_draft(node) or words.synonyms
-        text = rules.write(node, words) if respelled else request_body.compact(self._members[key])
+        text = (
+            rules.write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
+        )
         return Condition(node, OriginalText(dialect, text))
 
-    def required(self, *keys: str) -> None:
+    def require(self, *keys: str) -> None:
         """Keep a fault for each member that is not there."""
         for key in keys:
             if key not in self._members:
-                self.fault((key,), "Required")
+                self.add_fault((key,), "Required")
 
-    def _value(self, key: str) -> object:
+    def _decode_value(self, key: str) -> object:
         if key not in self._members:
             return MISSING
         try:
-            return request_body.decode(self._members[key], (key,))
+            return request_body.decode_value(self._members[key], (key,))
         except InvalidInput as invalid:
             self._faults.extend(invalid.faults)
             return MISSING

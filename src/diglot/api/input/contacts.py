@@ -10,53 +10,59 @@ from diglot.conditions.operands import MAX_TEXT_LENGTH
 from diglot.errors import Fault, InvalidInput, Path
 from diglot.service.contacts.contact_input import WRITABLE_FIELDS, GivenValue
 
-_WRITABLE: Final = {spelling: name for spelling, name in CANONICAL_NAMES.items() if name in WRITABLE_FIELDS}
-IMPORTED: Final = _WRITABLE | {"created_at": "created_at", "createdAt": "created_at"}
-_ATTRIBUTES: Final = "attributes"
+_WRITABLE_SPELLINGS: Final = {
+    spelling: name for spelling, name in CANONICAL_NAMES.items() if name in WRITABLE_FIELDS
+}
+IMPORT_SPELLINGS: Final = _WRITABLE_SPELLINGS | {"created_at": "created_at", "createdAt": "created_at"}
+_ATTRIBUTES_KEY: Final = "attributes"
 # Three predicates each, below the 250 of a condition.
-MOST_WORDS: Final = 50
+MAX_SEARCH_WORDS: Final = 50
 
 
-def decoded(members: request_body.Members, containers: tuple[str, ...], *more: str) -> dict[str, Any]:
+def decode_properties(
+    members: request_body.RawObject, containers: tuple[str, ...], *more: str
+) -> dict[str, Any]:
     """Return the members that a contact body may have, decoded; the others are ignored."""
-    known = {*_WRITABLE, *containers, *more}
-    return {key: request_body.decode(raw, (key,)) for key, raw in members.items() if key in known}
+    known = {*_WRITABLE_SPELLINGS, *containers, *more}
+    return {key: request_body.decode_value(raw, (key,)) for key, raw in members.items() if key in known}
 
 
-def read(
-    body: Mapping[str, Any], containers: tuple[str, ...], path: Path = (), *, imported: bool = False
+def read_fields(
+    body: Mapping[str, Any], containers: tuple[str, ...], path: Path = (), *, for_import: bool = False
 ) -> tuple[dict[str, GivenValue], GivenValue | None]:
     """Return the catalogued fields and the attributes of a contact body.
 
-    Raise `Invalid` when two spellings of one field differ.
+    Raise `InvalidInput` when two spellings of one field differ.
     """
-    spellings = (IMPORTED if imported else _WRITABLE) | dict.fromkeys(containers, _ATTRIBUTES)
+    spellings = (IMPORT_SPELLINGS if for_import else _WRITABLE_SPELLINGS) | dict.fromkeys(
+        containers, _ATTRIBUTES_KEY
+    )
     given: dict[str, GivenValue] = {}
     faults: list[Fault] = []
     for key, value in body.items():
         if (name := spellings.get(key)) is None:
             continue
         earlier = given.setdefault(name, GivenValue(value, (*path, key)))
-        if not _same(earlier.value, value):
+        if not _are_equal(earlier.value, value):
             faults.append(Fault((*path, key), f"Differs from {earlier.path[-1]}"))
     if faults:
         raise InvalidInput(faults)
-    attributes = given.pop(_ATTRIBUTES, None)
+    attributes = given.pop(_ATTRIBUTES_KEY, None)
     return given, attributes
 
 
-def _same(one: Any, other: Any) -> bool:
+def _are_equal(one: Any, other: Any) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
-def search(text: str) -> tree.Node | None:
+def build_search_condition(text: str) -> tree.Node | None:
     """Return the condition of a search: each word is part of the address or of a name.
 
-    Raise `Invalid` for one that is longer than a condition may be.
+    Raise `InvalidInput` for one that is longer than a condition may be.
     """
     words = dict.fromkeys(text.split())
-    if len(words) > MOST_WORDS:
-        raise InvalidInput.at(("search",), f"A search has at most {MOST_WORDS} words")
+    if len(words) > MAX_SEARCH_WORDS:
+        raise InvalidInput.at(("search",), f"A search has at most {MAX_SEARCH_WORDS} words")
     if any(len(word) > MAX_TEXT_LENGTH for word in words):
         raise InvalidInput.at(("search",), f"A word has at most {MAX_TEXT_LENGTH} characters")
     found = [

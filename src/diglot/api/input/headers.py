@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request
 
 
-def header(request: Request[Any, Any, Any], name: bytes) -> str | None:
+def find_header(request: Request[Any, Any, Any], name: bytes) -> str | None:
     """Return the last header of a lower-case name, without building a mapping of all."""
     found = None
     for key, value in request.scope["headers"]:
@@ -15,9 +15,9 @@ def header(request: Request[Any, Any, Any], name: bytes) -> str | None:
     return found
 
 
-def bearer(request: Request[Any, Any, Any]) -> str | None:
+def read_bearer_token(request: Request[Any, Any, Any]) -> str | None:
     """Return the token of `Authorization: Bearer`, or None where there is no such header."""
-    written = header(request, b"authorization")
+    written = find_header(request, b"authorization")
     if written is None:
         return None
     scheme, _, token = written.partition(" ")
@@ -28,7 +28,7 @@ def bearer_or(name: bytes) -> Callable[[Request[Any, Any, Any]], str | None]:
     """Return what finds the bearer token of a request or, where there is none, another header's value."""
 
     def secret(request: Request[Any, Any, Any]) -> str | None:
-        token = bearer(request)
-        return header(request, name) if token is None else token
+        token = read_bearer_token(request)
+        return find_header(request, name) if token is None else token
 
     return secret

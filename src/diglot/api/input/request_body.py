@@ -13,10 +13,10 @@ from litestar import Request
 from diglot.conditions.operands import find_text_fault
 from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest, Path, UnsupportedMediaType
 
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_anything = msgspec.json.Decoder()
+_object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_value_decoder = msgspec.json.Decoder()
 _TOO_DEEP: Final = "The JSON body is nested too deep"
-Members = dict[str, msgspec.Raw]
+RawObject = dict[str, msgspec.Raw]
 
 
 def media_type(request: Request[Any, Any, Any]) -> str:
@@ -25,16 +25,16 @@ def media_type(request: Request[Any, Any, Any]) -> str:
     return written.partition(";")[0].strip().lower()
 
 
-def refuse_unread(request: Request[Any, Any, Any], most: int, media: Collection[str]) -> None:
-    """Raise `Unsupported` or `TooLarge` for a body whose headers are enough to refuse it."""
+def check_headers(request: Request[Any, Any, Any], most: int, media: Collection[str]) -> None:
+    """Raise `UnsupportedMediaType` or `ContentTooLarge` for a body whose headers are enough to refuse it."""
     if media_type(request) not in media:
         raise UnsupportedMediaType(media)
-    if _exceeds(request.headers.get("content-length", ""), most):
+    if _length_exceeds(request.headers.get("content-length", ""), most):
         raise ContentTooLarge(most)
 
 
 async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
-    """Return the body; raise `TooLarge`, which reads no further."""
+    """Return the body; raise `ContentTooLarge`, which reads no further."""
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -59,24 +59,26 @@ async def is_empty(request: Request[Any, Any, Any]) -> bool:
         return False
 
 
-def _exceeds(length: str, most: int) -> bool:
+def _length_exceeds(length: str, most: int) -> bool:
     """Tell whether an announced length passes the limit; a server refuses what is no number itself."""
     digits = length.lstrip("0")
     return digits.isascii() and digits.isdigit() and (len(digits) > len(str(most)) or int(digits) > most)
 
 
-def read_members(body: bytes, *, unique: bool = False) -> Members:
-    """Return the members of a JSON object, still encoded; raise `Malformed` or `Invalid`.
+def parse_object(body: bytes, *, unique_keys: bool = False) -> RawObject:
+    """Return the members of a JSON object, still encoded; raise `MalformedRequest` or `InvalidInput`.
 
     `unique` refuses an object, at any depth, that gives a key twice: one of the two would be dropped.
     """
     try:
         body.decode()
-        members = _members.decode(body)
+        members = _object_decoder.decode(body)
         if b"\\u0000" in body:
-            refuse_nul(_anything.decode(body), ())
-        if unique:
-            _refuse_repeated(json.loads(body, object_pairs_hook=_object, parse_int=str, parse_float=str), ())
+            refuse_nul(_value_decoder.decode(body), ())
+        if unique_keys:
+            _refuse_repeated_keys(
+                json.loads(body, object_pairs_hook=_build_object, parse_int=str, parse_float=str), ()
+            )
     except RecursionError:
         raise MalformedRequest(_TOO_DEEP) from None
     except msgspec.ValidationError as error:
@@ -86,10 +88,10 @@ def read_members(body: bytes, *, unique: bool = False) -> Members:
     return members
 
 
-def decode(raw: msgspec.Raw | bytes, path: Path) -> Any:
-    """Return a member decoded; raise `Invalid` for a number that no 64-bit machine holds, or too deep."""
+def decode_value(raw: msgspec.Raw | bytes, path: Path) -> Any:
+    """Return a member decoded; raise `InvalidInput` for a number that no 64-bit machine holds, or too deep."""
     try:
-        return _anything.decode(raw)
+        return _value_decoder.decode(raw)
     except RecursionError:
         raise InvalidInput.at(path, _TOO_DEEP) from None
     except msgspec.ValidationError:
@@ -99,7 +101,7 @@ def decode(raw: msgspec.Raw | bytes, path: Path) -> Any:
 
 
 def refuse_nul(value: Any, path: Path) -> None:
-    """Raise `Invalid` when a string or a key anywhere holds U+0000."""
+    """Raise `InvalidInput` when a string or a key anywhere holds U+0000."""
     if isinstance(value, str):
         if (message := find_text_fault(value)) is not None:
             raise InvalidInput.at(path, message)
@@ -113,30 +115,30 @@ def refuse_nul(value: Any, path: Path) -> None:
             refuse_nul(item, (*path, key))
 
 
-class _Repeated:
+class _RepeatedKey:
     """Stands for an object in which a key is given twice."""
 
     def __init__(self, key: str) -> None:
         self.key = key
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Any:
+def _build_object(pairs: list[tuple[str, Any]]) -> Any:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            return _Repeated(key)
+            return _RepeatedKey(key)
         found[key] = value
     return found
 
 
-def _refuse_repeated(value: Any, path: Path) -> None:
-    if isinstance(value, _Repeated):
+def _refuse_repeated_keys(value: Any, path: Path) -> None:
+    if isinstance(value, _RepeatedKey):
         raise InvalidInput.at((*path, value.key), "The key is given twice")
     items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
     for key, item in items:
-        _refuse_repeated(item, (*path, key))
+        _refuse_repeated_keys(item, (*path, key))
 
 
-def compact(raw: msgspec.Raw | bytes) -> str:
+def compact_json(raw: msgspec.Raw | bytes) -> str:
     """Return JSON as sent, without the white space between its parts."""
     return msgspec.json.format(bytes(raw), indent=-1).decode()

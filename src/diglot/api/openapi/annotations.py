@@ -6,13 +6,13 @@ from typing import Annotated, Any, Final, TypeVar
 from msgspec import Meta
 
 T = TypeVar("T")
-MARK: Final = "x-diglot-extension"
-OLDER: Final = "x-diglot-older-spelling"
-MARKS: Final = frozenset({MARK, OLDER})
+EXTENSION_KEY: Final = "x-diglot-extension"
+LEGACY_KEY: Final = "x-diglot-older-spelling"
+ANNOTATION_KEYS: Final = frozenset({EXTENSION_KEY, LEGACY_KEY})
 # A field that the vendor does not have.
-Ours = Annotated[T, Meta(extra_json_schema={MARK: True})]
+Extension = Annotated[T, Meta(extra_json_schema={EXTENSION_KEY: True})]
 # A field that is there for older clients: another says the same, and generated clients may name both alike.
-Older = Annotated[T, Meta(extra_json_schema={OLDER: True})]
+LegacySpelling = Annotated[T, Meta(extra_json_schema={LEGACY_KEY: True})]
 # The id of anything. A text and no `format: uuid`: clients would make a type of that, which no path takes.
 Uuid = Annotated[
     str,
@@ -23,23 +23,23 @@ Uuid = Annotated[
 ]
 
 
-def ref(name: str) -> dict[str, str]:
+def json_reference(name: str) -> dict[str, str]:
     """Return a reference to a named schema."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def named(name: str) -> Meta:
+def schema_ref(name: str) -> Meta:
     """Return what gives a field a named schema of the dialect."""
-    return Meta(extra_json_schema=ref(name))
+    return Meta(extra_json_schema=json_reference(name))
 
 
-def free_form(description: str, keys: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def free_form_schema(description: str, keys: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the schema of an object of any members, whose keys are as said."""
     named = {"propertyNames": dict(keys)} if keys else {}
     return {"type": "object", "description": description, **named, "additionalProperties": True}
 
 
-def enumeration(description: str, values: Iterable[str], ours: Iterable[str] = ()) -> dict[str, Any]:
+def enumeration_schema(description: str, values: Iterable[str], ours: Iterable[str] = ()) -> dict[str, Any]:
     """Return the schema of words, and which of them the vendor does not have."""
-    marked = {MARK: list(ours)} if ours else {}
+    marked = {EXTENSION_KEY: list(ours)} if ours else {}
     return {"type": "string", "enum": list(values), "description": description, **marked}

@@ -2,40 +2,46 @@
 
 from typing import Any, Final
 
-from diglot.api.openapi.annotations import MARK, enumeration, ref
+from diglot.api.openapi.annotations import EXTENSION_KEY, enumeration_schema, json_reference
 from diglot.api.rules import Words
 from diglot.conditions.fields import CATALOGUE, STATUSES
 
-_VALUE: Final = (
+_VALUE_DESCRIPTION: Final = (
     "The operand: text, a number, a boolean, or a list of these for the list operators; a number of days "
     "for the day operators. Ignored where the operator asks only whether the field has a value."
 )
 
 
-def condition_schemas(group: str, rule: str, words: Words) -> dict[str, Any]:
+def build_condition_schemas(group: str, rule: str, words: Words) -> dict[str, Any]:
     """Return the named schemas of a dialect's conditions, its operators and the words they use."""
     return {
-        "ContactStatus": enumeration("The status of a contact.", STATUSES),
-        "SegmentType": enumeration(
+        "ContactStatus": enumeration_schema("The status of a contact.", STATUSES),
+        "SegmentType": enumeration_schema(
             "Whether membership follows the condition or is changed by hand.", ("dynamic", "static")
         ),
-        "RuleField": _field(words),
-        "RuleValue": {"description": _VALUE},
-        "GroupMode": enumeration("Whether all rules of the group have to hold, or any.", words.modes),
-        **group_schemas(group, rule, "RuleOperator", words),
+        "RuleField": _field_schema(words),
+        "RuleValue": {"description": _VALUE_DESCRIPTION},
+        "GroupMode": enumeration_schema("Whether all rules of the group have to hold, or any.", words.modes),
+        **build_group_schemas(group, rule, "RuleOperator", words),
     }
 
 
-def group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[str, Any]:
+def build_group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[str, Any]:
     """Return the named schemas of groups and rules whose operators are these words."""
-    ours = sorted(words.borrowed.values())
-    every = dict.fromkeys([*words.own.values(), *words.borrowed.values(), *words.synonyms])
+    ours = sorted(words.borrowed_operators.values())
+    every = dict.fromkeys(
+        [*words.own_operators.values(), *words.borrowed_operators.values(), *words.synonyms]
+    )
     return {
-        operator: enumeration("What a rule asks of the field.", every, ours),
+        operator: enumeration_schema("What a rule asks of the field.", every, ours),
         rule: {
             "type": "object",
             "description": "One rule: a field, an operator, an operand.",
-            "properties": {"field": ref("RuleField"), "operator": ref(operator), "value": ref("RuleValue")},
+            "properties": {
+                "field": json_reference("RuleField"),
+                "operator": json_reference(operator),
+                "value": json_reference("RuleValue"),
+            },
             "required": ["field", "operator"],
             "additionalProperties": False,
         },
@@ -44,20 +50,23 @@ def group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[st
             "description": "A group of rules. Of a segment, an empty list makes a draft, which matches "
             "nobody. Groups nest to depth 8, with at most 250 rules in all.",
             "properties": {
-                words.group_key: ref("GroupMode"),
-                "rules": {"type": "array", "maxItems": 250, "items": ref(f"{group}Item")},
+                words.group_key: json_reference("GroupMode"),
+                "rules": {"type": "array", "maxItems": 250, "items": json_reference(f"{group}Item")},
             },
             "required": ["rules"],
             "additionalProperties": False,
         },
-        f"{group}Item": {"description": "A rule, or a group in its place.", "oneOf": [ref(rule), ref(group)]},
+        f"{group}Item": {
+            "description": "A rule, or a group in its place.",
+            "oneOf": [json_reference(rule), json_reference(group)],
+        },
     }
 
 
-def _field(words: Words) -> dict[str, Any]:
+def _field_schema(words: Words) -> dict[str, Any]:
     """Return the schema of a field's name: those of the catalogue, open to attributes."""
     names = [field.name for field in CATALOGUE]
-    ours = [name for name in names if name not in words.fields]
+    ours = [name for name in names if name not in words.vendor_fields]
     return {
         "type": "string",
         "minLength": 1,
@@ -65,5 +74,5 @@ def _field(words: Words) -> dict[str, Any]:
         f"is no field is an attribute, too. The fields: {', '.join(f'`{name}`' for name in names)}.",
         "examples": [*names, f"{words.attribute_prefix}plan"],
         "x-extensible-enum": names,
-        MARK: ours,
+        EXTENSION_KEY: ours,
     }

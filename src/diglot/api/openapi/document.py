@@ -8,11 +8,11 @@ import yaml
 
 from diglot import __version__
 from diglot.api.dialect import Dialect
-from diglot.api.openapi.error_responses import faults
-from diglot.api.openapi.examples import Examples, examples_of
-from diglot.api.openapi.headers import IDEMPOTENCY_KEY, headers
-from diglot.api.openapi.operations import PARAMETER, operation, path_parameters
-from diglot.api.openapi.schemas import said_twice, schemas
+from diglot.api.openapi.error_responses import build_error_responses
+from diglot.api.openapi.examples import Examples, load_examples
+from diglot.api.openapi.headers import IDEMPOTENCY_KEY, build_headers
+from diglot.api.openapi.operations import PATH_PARAMETER, build_path_parameters, describe_operation
+from diglot.api.openapi.schemas import build_schemas, with_schema_description
 
 _ABOUT: Final = (
     "What the vendor does not have is marked `x-diglot-extension`: `true` on a call, a parameter or a "
@@ -22,10 +22,10 @@ _ABOUT: Final = (
 )
 
 
-def document(dialect: Dialect) -> dict[str, Any]:
+def build_document(dialect: Dialect) -> dict[str, Any]:
     """Return the document of a dialect."""
-    examples = examples_of(dialect.name)
-    parameters = path_parameters(dialect, examples) | {"IdempotencyKey": IDEMPOTENCY_KEY}
+    examples = load_examples(dialect.name)
+    parameters = build_path_parameters(dialect, examples) | {"IdempotencyKey": IDEMPOTENCY_KEY}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -35,38 +35,38 @@ def document(dialect: Dialect) -> dict[str, Any]:
             "contact": {"name": "The operator of this server"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": dialect.base, "description": "This server."}],
-        "security": [{name: [] for name in together} for together in dialect.security],
-        "tags": [{"name": name, "description": text} for name, text in dialect.tags.items()],
-        "paths": _paths(dialect, examples),
+        "servers": [{"url": dialect.base_path, "description": "This server."}],
+        "security": [{name: [] for name in together} for together in dialect.security_options],
+        "tags": [{"name": name, "description": text} for name, text in dialect.tag_descriptions.items()],
+        "paths": _build_paths(dialect, examples),
         "components": {
-            "schemas": schemas(dialect),
-            "parameters": {name: said_twice(one) for name, one in parameters.items()},
-            "headers": headers(dialect),
-            "responses": faults(dialect),
-            "securitySchemes": dialect.schemes,
+            "schemas": build_schemas(dialect),
+            "parameters": {name: with_schema_description(one) for name, one in parameters.items()},
+            "headers": build_headers(dialect),
+            "responses": build_error_responses(dialect),
+            "securitySchemes": dialect.security_schemes,
         },
     }
 
 
-def encoded(dialect: Dialect) -> bytes:
+def encode_document(dialect: Dialect) -> bytes:
     """Return the document as the file holds it."""
-    return msgspec.json.format(msgspec.json.encode(document(dialect)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(build_document(dialect)), indent=2) + b"\n"
 
 
-def encoded_yaml(dialect: Dialect) -> bytes:
+def encode_document_yaml(dialect: Dialect) -> bytes:
     """Return the same document as YAML."""
     # From what the file says: what stands in two places of the document would be an alias in the second.
-    plain = msgspec.json.decode(encoded(dialect))
+    plain = msgspec.json.decode(encode_document(dialect))
     written: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
     return written.encode()
 
 
-def _paths(dialect: Dialect, examples: Examples) -> dict[str, Any]:
+def _build_paths(dialect: Dialect, examples: Examples) -> dict[str, Any]:
     paths: dict[str, Any] = {}
-    for surface, one in dialect.calls:
-        path = f"/{surface.prefix.removeprefix(dialect.base)}/{one.path}"
-        path = re.sub("/+", "/", PARAMETER.sub(r"{\1}", path))
-        described = operation(dialect, surface, one, examples.get(one.id))
+    for surface, one in dialect.operations:
+        path = f"/{surface.prefix.removeprefix(dialect.base_path)}/{one.path}"
+        path = re.sub("/+", "/", PATH_PARAMETER.sub(r"{\1}", path))
+        described = describe_operation(dialect, surface, one, examples.get(one.id))
         paths.setdefault(path, {})[one.method.lower()] = described
     return paths

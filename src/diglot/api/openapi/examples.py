@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 
-class Example(msgspec.Struct, frozen=True, omit_defaults=True):
+class CallExample(msgspec.Struct, frozen=True, omit_defaults=True):
     """A call that was answered: `told` says which, ids and secrets are made up, the rest is as it was."""
 
     told: str
@@ -16,10 +16,10 @@ class Example(msgspec.Struct, frozen=True, omit_defaults=True):
     body: Any = None
 
 
-Examples = dict[str, list[Example]]
+Examples = dict[str, list[CallExample]]
 _decode = msgspec.json.Decoder(Examples).decode
 
 
-def examples_of(dialect: str) -> Examples:
+def load_examples(dialect: str) -> Examples:
     """Return the examples of a dialect's calls, by the id of the operation."""
     return _decode((files(__package__) / "examples" / f"{dialect}.json").read_bytes())

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _EVERY_TAG: Final = "All of the contact's tags: those that are left out are taken off it."
-FIELDS: Final[Mapping[str, str]] = {
+FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     # contacts
     "email": "The email address, kept in lower case; no two contacts of a workspace have the same.",
     "first_name": "The first name.",
@@ -201,16 +201,16 @@ FIELDS: Final[Mapping[str, str]] = {
 }
 
 
-def described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def add_descriptions(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Return the named schema of an object with what each of its fields says."""
     if "properties" not in schema:
         return schema
-    told = {field: _told(name, field, part) for field, part in schema["properties"].items()}
+    told = {field: _describe_field(name, field, part) for field, part in schema["properties"].items()}
     return {**schema, "properties": told}
 
 
-def _told(name: str, field: str, part: dict[str, Any]) -> dict[str, Any]:
+def _describe_field(name: str, field: str, part: dict[str, Any]) -> dict[str, Any]:
     if "description" in part or "$ref" in part:
         return part
-    text = FIELDS.get(f"{name}.{field}", FIELDS.get(field))
+    text = FIELD_DESCRIPTIONS.get(f"{name}.{field}", FIELD_DESCRIPTIONS.get(field))
     return part if text is None else {"description": text, **part}

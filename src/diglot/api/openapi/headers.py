@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from diglot.api.dialect import Dialect
 from diglot.api.operation import Operation
-from diglot.api.responses import HEADER
+from diglot.api.responses import AS_OF_HEADER
 
 IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -23,7 +23,7 @@ _REQUEST_ID: Final = {
         "schema": {"type": "string"},
     }
 }
-_REPEATED: Final = {
+_REPLAYED: Final = {
     "Idempotency-Replayed": {
         "description": "`true` where the answer is that of an earlier request of the same name, or of the "
         "same content a moment ago.",
@@ -31,7 +31,7 @@ _REPEATED: Final = {
     }
 }
 _AS_OF: Final = {
-    HEADER: {
+    AS_OF_HEADER: {
         "description": "Of a page of members the sequence number of the last change that it knows.",
         "schema": {"type": "integer", "format": "int64", "minimum": 0},
         "x-diglot-extension": True,
@@ -42,22 +42,24 @@ _RETRY_AFTER: Final = {
 }
 
 
-def headers(dialect: Dialect) -> dict[str, Any]:
+def build_headers(dialect: Dialect) -> dict[str, Any]:
     """Return every header of a dialect's answers, by its own name."""
-    return _REQUEST_ID | dict(dialect.rate_header_words) | _RETRY_AFTER | _REPEATED | _AS_OF
+    return _REQUEST_ID | dict(dialect.rate_header_docs) | _RETRY_AFTER | _REPLAYED | _AS_OF
 
 
-def of_success(dialect: Dialect, operation: Operation) -> dict[str, Any]:
+def list_for_success(dialect: Dialect, operation: Operation) -> dict[str, Any]:
     """Return the headers of an answer of success."""
-    more = (_REPEATED if operation.may_be_named else {}) | (_AS_OF if operation.lists_members else {})
-    return _references(_REQUEST_ID | dict(dialect.rate_header_words) | more)
+    more = (_REPLAYED if operation.accepts_idempotency_key else {}) | (
+        _AS_OF if operation.lists_members else {}
+    )
+    return _header_references(_REQUEST_ID | dict(dialect.rate_header_docs) | more)
 
 
-def of_fault(dialect: Dialect, status: int) -> dict[str, Any]:
+def list_for_error(dialect: Dialect, status: int) -> dict[str, Any]:
     """Return the headers of an answer that tells of a fault: who is not known is not counted."""
-    counted = dialect.rate_header_words if status != 401 else {}
-    return _references(_REQUEST_ID | dict(counted) | (_RETRY_AFTER if status == 429 else {}))
+    counted = dialect.rate_header_docs if status != 401 else {}
+    return _header_references(_REQUEST_ID | dict(counted) | (_RETRY_AFTER if status == 429 else {}))
 
 
-def _references(every: dict[str, Any]) -> dict[str, Any]:
+def _header_references(every: dict[str, Any]) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in every}

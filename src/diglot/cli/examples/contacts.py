@@ -63,8 +63,9 @@ class _Person:
     def build_change(self, number: int) -> ContactChange:
         first, last = self.random.choice(_FIRST_NAMES), self.random.choice(_LAST_NAMES)
         company = self.random.choice(_COMPANIES)
+        host = _to_ascii(company).replace("&", "and")
         values = {
-            "email": f"{_to_ascii(first)}.{_to_ascii(last)}.{number}@{_to_ascii(company).replace('&', 'and')}.example",
+            "email": f"{_to_ascii(first)}.{_to_ascii(last)}.{number}@{host}.example",
             "first_name": first,
             "last_name": last,
             "status": self.random.choice(_STATUSES),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from diglot.api.rules import Words, read
+from diglot.api.rules import Words, read_condition
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
@@ -30,7 +30,7 @@ class DemoSegment:
     def to_new_segment(self, caller: Caller) -> NewSegment:
         """Return it as the services take it, through the door that every condition passes."""
         words: Words = _WORDS[self.dialect]
-        tree = check_condition(read(self.body, words), caller.zone)
+        tree = check_condition(read_condition(self.body, words), caller.zone)
         source = OriginalText(self.dialect, _encode(self.body).decode())
         return NewSegment(self.name, Condition(tree, source), self.description, self.type)
 

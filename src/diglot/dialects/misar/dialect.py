@@ -2,52 +2,52 @@
 
 from typing import Final
 
-from diglot.api.authentication import COOKIE, PROOF
+from diglot.api.authentication import CSRF_HEADER, SESSION_COOKIE
 from diglot.api.dialect import Dialect, Surface
-from diglot.api.input.headers import bearer
-from diglot.api.openapi.condition_schemas import condition_schemas, group_schemas
-from diglot.api.openapi.explained_schemas import explained_schemas
+from diglot.api.input.headers import read_bearer_token
+from diglot.api.openapi.condition_schemas import build_condition_schemas, build_group_schemas
+from diglot.api.openapi.explained_schemas import build_explained_schemas
 from diglot.dialects.misar import rate_limits
 from diglot.dialects.misar.endpoints import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
 from diglot.dialects.misar.errors import render_error
-from diglot.dialects.misar.key_format import KEYS
+from diglot.dialects.misar.key_format import KEY_FORMAT
 from diglot.dialects.misar.platform import errors
 from diglot.dialects.misar.platform.wire import PlatformError
-from diglot.dialects.misar.schemas import NAMED
-from diglot.dialects.misar.webhooks.messages import message
+from diglot.dialects.misar.schemas import NAMED_SCHEMAS
+from diglot.dialects.misar.webhooks.messages import render_message
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.misar.words import PLATFORM_WORDS, WORDS
 
 # Wider scopes that open a call as well as its own: the vendor's pages name three for tracking.
-_TRACKING: Final = frozenset({"track", "send", "write"})
-_WIDER: Final = {
+_TRACKING_SCOPES: Final = frozenset({"track", "send", "write"})
+_WIDER_SCOPES: Final = {
     "read": frozenset({"contacts"}),
     "write": frozenset({"contacts"}),
-    "track:events": _TRACKING,
-    "track:purchase": _TRACKING,
+    "track:events": _TRACKING_SCOPES,
+    "track:purchase": _TRACKING_SCOPES,
 }
 
 
-def _may(scopes: frozenset[str], needed: str) -> bool:
+def _scopes_allow(scopes: frozenset[str], needed: str) -> bool:
     """`contacts` opens every call on the audience; `read` and `write` open what they say."""
-    return needed in scopes or not scopes.isdisjoint(_WIDER.get(needed, ()))
+    return needed in scopes or not scopes.isdisjoint(_WIDER_SCOPES.get(needed, ()))
 
 
 MISAR: Final = Dialect(
     name="misar",
     title="Misar",
-    keys=KEYS,
+    key_format=KEY_FORMAT,
     surfaces=(
         Surface("/mail/v1", ENDPOINTS, render_error, ErrorBody),
         Surface("/mail", ROOT_ENDPOINTS, render_error, ErrorBody),
         Surface("/io/contacts", PLATFORM_ENDPOINTS, errors.render_error, PlatformError),
     ),
-    secret=bearer,
-    may=_may,
-    rate=rate_limits.rate,
-    rate_headers=rate_limits.headers,
-    rate_header_words=rate_limits.HEADERS,
-    tags={
+    read_secret=read_bearer_token,
+    scopes_allow=_scopes_allow,
+    rate_for=rate_limits.rate_for,
+    build_rate_headers=rate_limits.build_headers,
+    rate_header_docs=rate_limits.HEADER_DOCS,
+    tag_descriptions={
         "segments": "Segments, their members and how these change.",
         "contacts": "Contacts: one, a page of them, many at once.",
         "keys": "The keys of the workspace.",
@@ -57,29 +57,29 @@ MISAR: Final = Dialect(
         "root webhooks": "Webhooks on the routes without a version.",
         "platform segments": "Segments in the words of the vendor's contacts platform.",
     },
-    sessions=True,
-    schemes={
+    allows_sessions=True,
+    security_schemes={
         "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."},
         "session": {
             "type": "apiKey",
             "in": "cookie",
-            "name": COOKIE,
+            "name": SESSION_COOKIE,
             "description": "A session of `POST /session`.",
         },
         "proof": {
             "type": "apiKey",
             "in": "header",
-            "name": PROOF,
+            "name": CSRF_HEADER,
             "description": "The `csrf_token` of the session; calls that change nothing do without.",
         },
     },
-    security=(("bearer",), ("session", "proof")),
-    schemas=condition_schemas("FilterCriteria", "Rule", WORDS)
-    | group_schemas("PlatformFilterCriteria", "PlatformRule", "PlatformRuleOperator", PLATFORM_WORDS)
-    | explained_schemas(WORDS)
-    | NAMED,
-    message=message,
+    security_options=(("bearer",), ("session", "proof")),
+    named_schemas=build_condition_schemas("FilterCriteria", "Rule", WORDS)
+    | build_group_schemas("PlatformFilterCriteria", "PlatformRule", "PlatformRuleOperator", PLATFORM_WORDS)
+    | build_explained_schemas(WORDS)
+    | NAMED_SCHEMAS,
+    render_message=render_message,
     description="The audience API of MisarMail, served by Diglot.",
-    json_at="/mail/openapi.json",
-    yaml_at="/mail/openapi.yaml",
+    json_path="/mail/openapi.json",
+    yaml_path="/mail/openapi.yaml",
 )

@@ -1,6 +1,6 @@
 """Domain errors -> Misar's envelope: one row for each class (the vendor's errors page; Zod's flatten)."""
 
-from diglot.api.responses import Answer
+from diglot.api.responses import ErrorResponse
 from diglot.dialects.misar.wire import ErrorBody, FieldFaults
 from diglot.errors import (
     Conflict,
@@ -20,7 +20,7 @@ from diglot.errors import (
 )
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 
-_MISSING = {
+_NOT_FOUND_MESSAGES = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
@@ -31,10 +31,10 @@ _MISSING = {
     REFERENCED_CONTACT: "Contact not found",
 }
 # What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
-_AUDIENCE = {"read": "contacts", "write": "contacts"}
+_AUDIENCE_SCOPES = {"read": "contacts", "write": "contacts"}
 
 # Errors of which there is one thing to say.
-_ALWAYS: dict[type[Exception], tuple[int, str]] = {
+_FIXED_RESPONSES: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
     MethodNotAllowed: (405, "Method not allowed"),
     TooSlow: (408, "The body did not come in time"),
@@ -42,30 +42,30 @@ _ALWAYS: dict[type[Exception], tuple[int, str]] = {
 }
 
 
-def render_error(error: Exception) -> Answer:
+def render_error(error: Exception) -> ErrorResponse:
     """Return the answer to an error; what is not of the family is a 500."""
     if isinstance(error, InvalidInput):
-        return Answer(400, _validation(error), {})
+        return ErrorResponse(400, _validation_body(error), {})
     if isinstance(error, TooManyRequests):
         text = "Too many requests. Please slow down."
-        return Answer(429, ErrorBody(success=False, error=text, retryAfter=error.retry_after), {})
-    status, text = _row(error)
+        return ErrorResponse(429, ErrorBody(success=False, error=text, retryAfter=error.retry_after), {})
+    status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
-    return Answer(status, ErrorBody(success=False, error=text), headers)
+    return ErrorResponse(status, ErrorBody(success=False, error=text), headers)
 
 
-def _row(error: Exception) -> tuple[int, str]:
-    if (row := _ALWAYS.get(type(error))) is not None:
+def _status_and_text(error: Exception) -> tuple[int, str]:
+    if (row := _FIXED_RESPONSES.get(type(error))) is not None:
         return row
     match error:
         case ScopeNotGranted():
             return 403, f"API key does not have '{error.scope}' scope"
         case Forbidden():
-            return 403, f"API key does not have '{_AUDIENCE.get(error.scope, error.scope)}' scope"
+            return 403, f"API key does not have '{_AUDIENCE_SCOPES.get(error.scope, error.scope)}' scope"
         case CrossSiteWrite():
             return 403, str(error)
         case NotFound():
-            return 404, _MISSING.get(error.resource, "Not found")
+            return 404, _NOT_FOUND_MESSAGES.get(error.resource, "Not found")
         case Conflict():
             return 409, str(error)
         case ContentTooLarge():
@@ -73,10 +73,10 @@ def _row(error: Exception) -> tuple[int, str]:
         case UnsupportedMediaType():
             return 415, f"Content-Type must be {' or '.join(error.media_types)}"
         case _:
-            return _row_of_servers(error)
+            return _server_status_and_text(error)
 
 
-def _row_of_servers(error: Exception) -> tuple[int, str]:
+def _server_status_and_text(error: Exception) -> tuple[int, str]:
     match error:
         case UpstreamUnreachable(timed_out=True):
             return 504, "The upstream did not answer in time"
@@ -86,7 +86,7 @@ def _row_of_servers(error: Exception) -> tuple[int, str]:
             return 500, "Internal server error"
 
 
-def _validation(invalid: InvalidInput) -> ErrorBody:
+def _validation_body(invalid: InvalidInput) -> ErrorBody:
     """Key the faults by the first part of their path, as Zod's flatten does; keep the rest in the text."""
     fields: dict[str, list[str]] = {}
     form: list[str] = []

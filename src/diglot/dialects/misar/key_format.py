@@ -5,7 +5,7 @@ from typing import Final
 
 from diglot.service.access.keys import KeyFormat
 
-_KEY = re.compile(r"msk_[0-9a-f]{64}")
+_KEY_PATTERN = re.compile(r"msk_[0-9a-f]{64}")
 
 SCOPES: Final = (
     *("contacts", "read", "write", "send", "send:transactional", "send:marketing", "campaigns"),
@@ -14,11 +14,11 @@ SCOPES: Final = (
     *("monetization", "subscription"),
 )
 
-KEYS: Final = KeyFormat(
+KEY_FORMAT: Final = KeyFormat(
     dialect="misar",
     default_prefix="msk_",
     prefixes=("msk_",),
-    matches=lambda secret: _KEY.fullmatch(secret) is not None,
+    matches=lambda secret: _KEY_PATTERN.fullmatch(secret) is not None,
     scopes=SCOPES,
     default_scopes=("contacts", "track"),
 )

@@ -4,23 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diglot.api.extensions.as_of import of_now, of_past
-from diglot.api.input.query_string import MOST_OFFSET, integer
+from diglot.api.extensions.as_of import count_metadata, history_metadata
+from diglot.api.input.query_string import MAX_OFFSET, read_integer
 from diglot.dialects.misar import formatting, wire
 from diglot.errors import Fault, InvalidInput
 from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 
 # The vendor's MCP client asks for `engagement_asc`; the rest is made as it is.
-_SORTED: Final = {"engagement": "engagement_score"} | {
+_SORT_FIELDS: Final = {"engagement": "engagement_score"} | {
     name: name for name in ("created_at", "updated_at", "email")
 }
 SORTS: Final = {
-    f"{word}_{way}": Sort(field, way == "desc") for word, field in _SORTED.items() for way in ("asc", "desc")
+    f"{word}_{way}": Sort(field, way == "desc")
+    for word, field in _SORT_FIELDS.items()
+    for way in ("asc", "desc")
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Paging:
+class PageRequest:
     """A page asked for: its number from 1, and the limit after clamping."""
 
     page: int
@@ -29,41 +31,41 @@ class Paging:
     @property
     def window(self) -> Window:
         """The rows of the page."""
-        return Window(min((self.page - 1) * self.limit, MOST_OFFSET), self.limit)
+        return Window(min((self.page - 1) * self.limit, MAX_OFFSET), self.limit)
 
-    def shown(self, total: int) -> wire.Pagination:
+    def to_pagination(self, total: int) -> wire.Pagination:
         """Return the page as answers show it; no rows make one page."""
-        return wire.Pagination(self.page, self.limit, total, self._pages(total))
+        return wire.Pagination(self.page, self.limit, total, self._count_pages(total))
 
-    def shown_twice(self, found: Page[Any]) -> wire.BothPagination:
+    def to_both_pagination(self, found: Page[Any]) -> wire.BothPagination:
         """Return the page with the number of pages in both of the vendor's spellings."""
-        pages = self._pages(found.total)
-        known = _known(found) if isinstance(found, MemberPage | HistoricalPage) else ()
+        pages = self._count_pages(found.total)
+        known = _state_fields(found) if isinstance(found, MemberPage | HistoricalPage) else ()
         return wire.BothPagination(self.page, self.limit, found.total, pages, pages, *known)
 
-    def shown_to_members(self, found: MemberPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
+    def to_members_pagination(self, found: MemberPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
         """Return the page as the members call shows it."""
-        pages = self._pages(found.total)
-        return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *_known(found))
+        pages = self._count_pages(found.total)
+        return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *_state_fields(found))
 
-    def _pages(self, total: int) -> int:
+    def _count_pages(self, total: int) -> int:
         return max(1, -(-total // self.limit))
 
 
-def _known(found: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
+def _state_fields(found: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
     """Return when the total is true and of which revision, or of which change of the past."""
-    return (*of_now(found, formatting.time), *of_past(found))
+    return (*count_metadata(found, formatting.format_time), *history_metadata(found))
 
 
-def read(query: Mapping[str, str], *, default: int = 20, most: int = 100) -> Paging:
-    """Return the page that a query asks for; raise `Invalid` with both faults."""
+def read_page(query: Mapping[str, str], *, default_limit: int = 20, max_limit: int = 100) -> PageRequest:
+    """Return the page that a query asks for; raise `InvalidInput` with both faults."""
     faults: list[Fault] = []
     found: dict[str, int] = {}
-    for key, fallback, greatest in (("page", 1, MOST_OFFSET), ("limit", default, most)):
+    for key, fallback, greatest in (("page", 1, MAX_OFFSET), ("limit", default_limit, max_limit)):
         try:
-            found[key] = integer(query, key, fallback, least=1, most=greatest)
+            found[key] = read_integer(query, key, fallback, minimum=1, maximum=greatest)
         except InvalidInput as invalid:
             faults.extend(invalid.faults)
     if faults:
         raise InvalidInput(faults)
-    return Paging(found["page"], found["limit"])
+    return PageRequest(found["page"], found["limit"])

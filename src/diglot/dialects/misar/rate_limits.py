@@ -7,10 +7,10 @@ from diglot.api.responses import Headers
 from diglot.service.access.rate_limits import Rate, RateLimitState
 
 # Requests a minute, by what they are counted with; any other call is counted by itself.
-_CONTACTS: Final = ("GET /contacts", Rate(100))
+_CONTACT_READS: Final = ("GET /contacts", Rate(100))
 _RATES: Final = {
-    "listContacts": _CONTACTS,
-    "getContact": _CONTACTS,
+    "listContacts": _CONTACT_READS,
+    "getContact": _CONTACT_READS,
     "importContacts": ("POST /contacts/import", Rate(10)),
     # The contacts platform has a figure of its own for writes and none for reads, which get the same.
     **{
@@ -23,9 +23,9 @@ _RATES: Final = {
         )
     },
 }
-_OTHERS: Final = Rate(60)
+_DEFAULT_RATE: Final = Rate(60)
 _NUMBER: Final = {"type": "integer", "format": "int64"}
-HEADERS: Final = {
+HEADER_DOCS: Final = {
     "X-RateLimit-Limit": {
         "description": "How many requests the key may make in a minute.",
         "schema": _NUMBER,
@@ -38,12 +38,12 @@ HEADERS: Final = {
 }
 
 
-def rate(operation: Operation) -> tuple[str, Rate]:
+def rate_for(operation: Operation) -> tuple[str, Rate]:
     """Return what a call is counted with, and how often that may be asked."""
-    return _RATES.get(operation.id) or (operation.id, _OTHERS)
+    return _RATES.get(operation.id) or (operation.id, _DEFAULT_RATE)
 
 
-def headers(allowance: RateLimitState) -> Headers:
+def build_headers(allowance: RateLimitState) -> Headers:
     """Return the vendor's headers: the reset in seconds since 1970."""
     shown: Headers = (
         (b"x-ratelimit-limit", b"%d" % allowance.rate.requests),

@@ -6,20 +6,20 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import OfPast, Revision
-from diglot.api.openapi.annotations import Older, Ours, named
+from diglot.api.openapi.annotations import Extension, LegacySpelling, schema_ref
 from diglot.api.patterns import EMAIL
 
-Text = str | None
+NullableText = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
 Whole = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-27T10:01:44Z"])]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
-Attributes = Annotated[msgspec.Raw, named("CustomFields")]
+Attributes = Annotated[msgspec.Raw, schema_ref("CustomFields")]
 TagList = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
 Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"])]
-StatusWord = Annotated[str, named("ContactStatus")]
+StatusWord = Annotated[str, schema_ref("ContactStatus")]
 
 
 class Pagination(msgspec.Struct, frozen=True):
@@ -41,11 +41,11 @@ class BothPagination(msgspec.Struct, frozen=True):
     limit: Count
     total: Count
     total_pages: Count
-    totalPages: Older[Count]  # noqa: N815
-    count_as_of: Ours[Time] | UnsetType = UNSET
-    revision: Ours[Revision] | UnsetType = UNSET
-    as_of: Ours[OfPast] = UNSET
-    deleted: Ours[OfPast] = UNSET
+    totalPages: LegacySpelling[Count]  # noqa: N815
+    count_as_of: Extension[Time] | UnsetType = UNSET
+    revision: Extension[Revision] | UnsetType = UNSET
+    as_of: Extension[OfPast] = UNSET
+    deleted: Extension[OfPast] = UNSET
 
 
 class MembersPagination(msgspec.Struct, frozen=True):
@@ -57,12 +57,12 @@ class MembersPagination(msgspec.Struct, frozen=True):
     page: Count
     limit: Count
     total: Count
-    totalPages: Older[Count]  # noqa: N815
+    totalPages: LegacySpelling[Count]  # noqa: N815
     total_pages: Count
-    count_as_of: Ours[Time] | UnsetType = UNSET
-    revision: Ours[Revision] | UnsetType = UNSET
-    as_of: Ours[OfPast] = UNSET
-    deleted: Ours[OfPast] = UNSET
+    count_as_of: Extension[Time] | UnsetType = UNSET
+    revision: Extension[Revision] | UnsetType = UNSET
+    as_of: Extension[OfPast] = UNSET
+    deleted: Extension[OfPast] = UNSET
 
 
 class Success(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class Success(msgspec.Struct, frozen=True):
 class FieldFaults(msgspec.Struct, frozen=True):
     """Faults by the field they belong to, and those of the body as a whole."""
 
-    fieldErrors: Annotated[dict[str, list[str]], named("FaultsByField")]  # noqa: N815
+    fieldErrors: Annotated[dict[str, list[str]], schema_ref("FaultsByField")]  # noqa: N815
     formErrors: list[str]  # noqa: N815
 
 

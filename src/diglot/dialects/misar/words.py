@@ -5,13 +5,13 @@ from typing import Final
 
 from diglot.api.rules import Words
 
-NAME = "misar"
+DIALECT_NAME = "misar"
 
 
 WORDS: Final = Words(
     group_key="operator",
     modes={"AND": "all", "OR": "any"},
-    own={
+    own_operators={
         "equals": "equals",
         "not_equals": "not_equals",
         "contains": "contains",
@@ -27,7 +27,7 @@ WORDS: Final = Words(
         "in": "in",
         "not_in": "not_in",
     },
-    borrowed={
+    borrowed_operators={
         "gte": "gte",
         "lte": "lte",
         "in_last_days": "in_last_days",
@@ -35,7 +35,7 @@ WORDS: Final = Words(
         "exactly_days_ago": "exactly_days_ago",
     },
     attribute_prefix="custom_fields.",
-    fields=(
+    vendor_fields=(
         *("email", "first_name", "last_name", "phone", "company", "job_title", "source", "status", "tags"),
         *("engagement_score", "lead_score", "created_at", "updated_at"),
     ),

@@ -1,6 +1,6 @@
 """Domain errors -> Topmail's envelope: one row for each class (the vendor's errors page)."""
 
-from diglot.api.responses import Answer
+from diglot.api.responses import ErrorResponse
 from diglot.dialects.topmail.wire import ErrorBody, ErrorDetail
 from diglot.errors import (
     Conflict,
@@ -18,7 +18,7 @@ from diglot.errors import (
 )
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 
-_MISSING = {
+_NOT_FOUND_MESSAGES = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
@@ -39,20 +39,20 @@ _ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
 }
 
 
-def render_error(error: Exception) -> Answer:
+def render_error(error: Exception) -> ErrorResponse:
     """Return the answer to an error; what is not of the family is a 500."""
     if isinstance(error, InvalidInput):
         first = error.faults[0]
         detail = ErrorDetail("validation_error", first.message)
         if first.path:
             detail = ErrorDetail("validation_error", first.message, ".".join(map(str, first.path)))
-        return Answer(400, ErrorBody(detail), {})
-    status, code, message = _row(error)
+        return ErrorResponse(400, ErrorBody(detail), {})
+    status, code, message = _status_code_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
-    return Answer(status, ErrorBody(ErrorDetail(code, message)), headers)
+    return ErrorResponse(status, ErrorBody(ErrorDetail(code, message)), headers)
 
 
-def _row(error: Exception) -> tuple[int, str, str]:
+def _status_code_and_text(error: Exception) -> tuple[int, str, str]:
     if (row := _ALWAYS.get(type(error))) is not None:
         return row
     match error:
@@ -60,7 +60,7 @@ def _row(error: Exception) -> tuple[int, str, str]:
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
         case NotFound():
             code = "contact_not_found" if error.resource == REFERENCED_CONTACT else "not_found"
-            return 404, code, _MISSING.get(error.resource, "Not found")
+            return 404, code, _NOT_FOUND_MESSAGES.get(error.resource, "Not found")
         case Conflict():
             return 409, "duplicate", str(error)
         case TooManyRequests():
@@ -70,10 +70,10 @@ def _row(error: Exception) -> tuple[int, str, str]:
         case UnsupportedMediaType():
             return 415, "unsupported_media_type", f"Content-Type must be {' or '.join(error.media_types)}"
         case _:
-            return _row_of_servers(error)
+            return _server_status_code_and_text(error)
 
 
-def _row_of_servers(error: Exception) -> tuple[int, str, str]:
+def _server_status_code_and_text(error: Exception) -> tuple[int, str, str]:
     match error:
         case UpstreamUnreachable(timed_out=True):
             return 504, "gateway_timeout", "The upstream did not answer in time"

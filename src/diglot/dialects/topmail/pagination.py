@@ -3,35 +3,37 @@
 from collections.abc import Mapping
 from typing import Any
 
-from diglot.api.extensions.as_of import of_now, of_past
-from diglot.api.input.query_string import MOST_OFFSET, integer
+from diglot.api.extensions.as_of import count_metadata, history_metadata
+from diglot.api.input.query_string import MAX_OFFSET, read_integer
 from diglot.dialects.topmail import formatting, wire
 from diglot.model.pages import CountedPage, HistoricalPage, Window
 
-DEFAULT = 100
-MOST = 1000
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
 
 
-def read(query: Mapping[str, str]) -> Window:
-    """Return the window that a query asks for; raise `Invalid` with the first fault."""
-    limit = integer(query, "limit", DEFAULT, least=1, most=MOST)
-    return Window(integer(query, "offset", 0, least=0, most=MOST_OFFSET), limit)
+def read_window(query: Mapping[str, str]) -> Window:
+    """Return the window that a query asks for; raise `InvalidInput` with the first fault."""
+    limit = read_integer(query, "limit", DEFAULT_LIMIT, minimum=1, maximum=MAX_LIMIT)
+    return Window(read_integer(query, "offset", 0, minimum=0, maximum=MAX_OFFSET), limit)
 
 
-def shown(window: Window, total: int) -> wire.Pagination:
+def to_pagination(window: Window, total: int) -> wire.Pagination:
     """Return the window as answers show it."""
     return wire.Pagination(total, window.limit, window.offset, _has_more(window, total))
 
 
-def shown_to_members(window: Window, page: CountedPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
+def to_members_pagination(
+    window: Window, page: CountedPage[Any] | HistoricalPage[Any]
+) -> wire.MembersPagination:
     """Return the window of a segment's members, or of those on a list, as answers show it."""
     total = page.total
     more = _has_more(window, total)
-    known: tuple[Any, ...] = (*of_now(page, formatting.time), *of_past(page))
+    known: tuple[Any, ...] = (*count_metadata(page, formatting.format_time), *history_metadata(page))
     return wire.MembersPagination(total, window.limit, window.offset, more, *known)
 
 
-def shown_to_all(window: Window, total: int) -> wire.MembersPagination:
+def to_contacts_pagination(window: Window, total: int) -> wire.MembersPagination:
     """Return the same where no list was asked for: of all contacts there is no revision."""
     return wire.MembersPagination(total, window.limit, window.offset, _has_more(window, total))
 

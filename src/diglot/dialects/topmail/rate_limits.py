@@ -5,13 +5,13 @@ The page gives no number: 100 a minute, counted over all calls of a key.
 
 from typing import Final
 
-from diglot.api.formatting import in_milliseconds
+from diglot.api.formatting import format_milliseconds
 from diglot.api.operation import Operation
 from diglot.api.responses import Headers
 from diglot.service.access.rate_limits import Rate, RateLimitState
 
-_ALL: Final = ("all", Rate(100, sliding=True))
-HEADERS: Final = {
+_ALL_CALLS: Final = ("all", Rate(100, sliding=True))
+HEADER_DOCS: Final = {
     "X-RateLimit-Remaining": {
         "description": "How many requests the key may still make now.",
         "schema": {"type": "integer", "format": "int64"},
@@ -23,15 +23,15 @@ HEADERS: Final = {
 }
 
 
-def rate(operation: Operation) -> tuple[str, Rate]:
+def rate_for(operation: Operation) -> tuple[str, Rate]:
     """Return what a call is counted with, and how often that may be asked."""
     del operation
-    return _ALL
+    return _ALL_CALLS
 
 
-def headers(allowance: RateLimitState) -> Headers:
+def build_headers(allowance: RateLimitState) -> Headers:
     """Return the vendor's headers: the reset as a timestamp."""
-    reset = in_milliseconds(allowance.reset_at)
+    reset = format_milliseconds(allowance.reset_at)
     assert reset is not None
     shown: Headers = (
         (b"x-ratelimit-remaining", b"%d" % allowance.remaining),

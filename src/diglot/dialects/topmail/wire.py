@@ -6,22 +6,22 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import OfPast, Revision
-from diglot.api.openapi.annotations import Ours, Uuid, named
+from diglot.api.openapi.annotations import Extension, Uuid, schema_ref
 from diglot.api.patterns import EMAIL
 
-Text = str | None
+NullableText = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
 Whole = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-15T10:30:00.000Z"])]
 Id = Uuid
-Conditions = Annotated[msgspec.Raw, named("Conditions")]
+Conditions = Annotated[msgspec.Raw, schema_ref("Conditions")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
-Attributes = Annotated[msgspec.Raw, named("Attributes")]
+Attributes = Annotated[msgspec.Raw, schema_ref("Attributes")]
 TagList = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
 Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"])]
-StatusWord = Annotated[str, named("ContactStatus")]
+StatusWord = Annotated[str, schema_ref("ContactStatus")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 ShortText = Annotated[str, Meta(max_length=100)]
 
@@ -43,10 +43,10 @@ class MembersPagination(Pagination, frozen=True):
     there.
     """
 
-    count_as_of: Ours[Time] | UnsetType = UNSET
-    revision: Ours[Revision] | UnsetType | None = UNSET
-    as_of: Ours[OfPast] = UNSET
-    deleted: Ours[OfPast] = UNSET
+    count_as_of: Extension[Time] | UnsetType = UNSET
+    revision: Extension[Revision] | UnsetType | None = UNSET
+    as_of: Extension[OfPast] = UNSET
+    deleted: Extension[OfPast] = UNSET
 
 
 class Deleted(msgspec.Struct, frozen=True):

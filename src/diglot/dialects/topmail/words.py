@@ -4,13 +4,13 @@ from typing import Final
 
 from diglot.api.rules import Words
 
-NAME = "topmail"
+DIALECT_NAME = "topmail"
 
 
 WORDS: Final = Words(
     group_key="match",
     modes={"all": "all", "any": "any"},
-    own={
+    own_operators={
         "equals": "equals",
         "not_equals": "not_equals",
         "contains": "contains",
@@ -26,7 +26,7 @@ WORDS: Final = Words(
         "in": "in_list",
         "not_in": "not_in_list",
     },
-    borrowed={
+    borrowed_operators={
         "not_contains": "not_contains",
         "starts_with": "starts_with",
         "ends_with": "ends_with",
@@ -34,5 +34,5 @@ WORDS: Final = Words(
         "after": "after",
     },
     attribute_prefix="attributes.",
-    fields=("email", "first_name", "last_name", "subscribed", "engagement_score", "created_at"),
+    vendor_fields=("email", "first_name", "last_name", "subscribed", "engagement_score", "created_at"),
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request
 
-from diglot.api.input.headers import header
+from diglot.api.input.headers import find_header
 
 # The part of an IPv6 address that names a network of one customer.
 _NETWORK_BITS = 64
@@ -14,13 +14,13 @@ _NETWORK_BITS = 64
 def find_client_address(request: Request[Any, Any, Any], proxies: int) -> str:
     """Return the client's address, or its network, as `proxies` reverse proxies tell it."""
     peer: Any = request.scope.get("client") or ("",)
-    believed = [*(header(request, b"x-forwarded-for") or "").split(","), str(peer[0])]
+    believed = [*(find_header(request, b"x-forwarded-for") or "").split(","), str(peer[0])]
     return _reduce_to_network(believed[max(-1 - proxies, -len(believed))].strip())
 
 
 def is_https(request: Request[Any, Any, Any], proxies: int) -> bool:
     """Tell whether the client speaks https, to the server or to the first proxy."""
-    told = header(request, b"x-forwarded-proto") if proxies else None
+    told = find_header(request, b"x-forwarded-proto") if proxies else None
     return request.scope["scheme"] == "https" or told == "https"
 
 

@@ -27,7 +27,7 @@ from diglot.server.console.compressed_files import CompressedContent, compress_c
 from diglot.server.console.routing import build_route
 
 DOCS_PATH: Final = "/docs"
-DOCUMENT_PATHS: Final = tuple(path for one in DIALECTS for path in (one.json_at, one.yaml_at))
+DOCUMENT_PATHS: Final = tuple(path for one in DIALECTS for path in (one.json_path, one.yaml_path))
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 # Asked for again each time, and answered in one line when nothing changed.
 _NO_CACHE: Final = (b"cache-control", b"no-cache")
@@ -57,8 +57,8 @@ def build_routes() -> list[HTTPRouteHandler]:
                 f"{dialect.name}Reference",
                 _bind_dialect(_render_reference, dialect),
             ),
-            _cached_route(dialect.json_at, f"{dialect.name}Json", _bind_dialect(_render_json, dialect)),
-            _cached_route(dialect.yaml_at, f"{dialect.name}Yaml", _bind_dialect(_render_yaml, dialect)),
+            _cached_route(dialect.json_path, f"{dialect.name}Json", _bind_dialect(_render_json, dialect)),
+            _cached_route(dialect.yaml_path, f"{dialect.name}Yaml", _bind_dialect(_render_yaml, dialect)),
         ]
     return found
 
@@ -80,11 +80,11 @@ def _bind_dialect(
 
 
 def _render_json(dialect: Dialect) -> CompressedContent:
-    return compress_content(b"application/json", document.encoded(dialect), (_NO_CACHE,))
+    return compress_content(b"application/json", document.encode_document(dialect), (_NO_CACHE,))
 
 
 def _render_yaml(dialect: Dialect) -> CompressedContent:
-    return compress_content(b"application/yaml", document.encoded_yaml(dialect), (_NO_CACHE,))
+    return compress_content(b"application/yaml", document.encode_document_yaml(dialect), (_NO_CACHE,))
 
 
 def _render_readme() -> CompressedContent:
@@ -109,8 +109,8 @@ def _dialect_values(dialect: Dialect) -> dict[str, str]:
         "title": dialect.title,
         "description": dialect.description,
         "prefix": dialect.prefix,
-        "json": dialect.json_at,
-        "yaml": dialect.yaml_at,
+        "json": dialect.json_path,
+        "yaml": dialect.yaml_path,
     }
     return {key: escape(value) for key, value in said.items()}
 

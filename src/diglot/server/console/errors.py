@@ -1,6 +1,6 @@
 """Domain errors -> the console's own envelope, which is that of every path outside the dialects."""
 
-from diglot.api.responses import Answer
+from diglot.api.responses import ErrorResponse
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import (
     ContentTooLarge,
@@ -16,17 +16,17 @@ from diglot.errors import (
 from diglot.server.console.wire import ErrorBody
 
 
-def render_error(error: Exception) -> Answer:
+def render_error(error: Exception) -> ErrorResponse:
     """Return the answer to an error; what is not of the family is a 500."""
     if isinstance(error, InvalidInput):
         fields = {str(fault.path[0]): fault.message for fault in error.faults if fault.path}
         text = error.faults[0].message if not fields else "The request is at fault"
-        return Answer(400, ErrorBody(text, fields) if fields else ErrorBody(text), {})
+        return ErrorResponse(400, ErrorBody(text, fields) if fields else ErrorBody(text), {})
     status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
     if isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(error.retry_after)
-    return Answer(status, ErrorBody(text), headers)
+    return ErrorResponse(status, ErrorBody(text), headers)
 
 
 def _status_and_text(error: Exception) -> tuple[int, str]:

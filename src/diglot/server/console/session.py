@@ -11,12 +11,17 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
-from diglot.api.authentication import COOKIE, cookie, refuse_other_sites, require_proof
+from diglot.api.authentication import (
+    SESSION_COOKIE,
+    read_session_cookie,
+    refuse_cross_site,
+    require_csrf_token,
+)
 from diglot.api.call import SERVICES
-from diglot.api.formatting import in_seconds
+from diglot.api.formatting import format_seconds
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import Missing, Reader
-from diglot.api.responses import Encoded, Headers, encode
+from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.responses import Headers, JsonResponse, encode_json
 from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session
 from diglot.server.console import client_address
@@ -53,41 +58,43 @@ def build_routes(proxies: int, *, secure: bool) -> list[HTTPRouteHandler]:
     ]
 
 
-async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:
-    refuse_other_sites(request)
-    request_body.refuse_unread(request, _MAX_BODY_BYTES, _MEDIA_TYPES)
-    reader = Reader(request_body.read_members(await request_body.read_bytes(request, _MAX_BODY_BYTES)))
-    reader.required("workspace", "password")
-    workspace = reader.text("workspace", _MAX_NAME_LENGTH)
-    password = reader.text("password", passwords.MAX_LENGTH)
-    reader.finish()
+async def _sign_in(request: _Request, address: str, *, secure: bool) -> JsonResponse:
+    refuse_cross_site(request)
+    request_body.check_headers(request, _MAX_BODY_BYTES, _MEDIA_TYPES)
+    reader = BodyReader(request_body.parse_object(await request_body.read_bytes(request, _MAX_BODY_BYTES)))
+    reader.require("workspace", "password")
+    workspace = reader.read_text("workspace", _MAX_NAME_LENGTH)
+    password = reader.read_text("password", passwords.MAX_LENGTH)
+    reader.raise_faults()
     assert not isinstance(workspace, Missing)
     assert not isinstance(password, Missing)
     service: sessions.Sessions = request.app.state[SERVICES].sessions
     try:
-        secret, session = await service.sign_in(workspace, password, address, cookie(request))
+        secret, session = await service.sign_in(workspace, password, address, read_session_cookie(request))
     except Unauthenticated:
-        return Encoded(401, encode(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,))
+        return JsonResponse(
+            401, encode_json(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,)
+        )
     return _session_response(
         secret, session, (_build_cookie(secret, sessions.SESSION_SECONDS, secure=secure),)
     )
 
 
-async def _show_session(request: _Request) -> Encoded:
-    secret = cookie(request)
+async def _show_session(request: _Request) -> JsonResponse:
+    secret = read_session_cookie(request)
     if secret is None:
         raise Unauthenticated
     return _session_response(secret, await request.app.state[SERVICES].sessions.find(secret))
 
 
-async def _sign_out(request: _Request, *, secure: bool) -> Encoded:
+async def _sign_out(request: _Request, *, secure: bool) -> JsonResponse:
     service: sessions.Sessions = request.app.state[SERVICES].sessions
-    secret = cookie(request)
+    secret = read_session_cookie(request)
     if secret is not None and await _is_signed_in(service, secret):
-        require_proof(request, secret)
+        require_csrf_token(request, secret)
         await service.sign_out(secret)
     gone = _build_cookie("", 0, secure=secure)
-    return Encoded(200, encode(SignedOut(signed_in=False)), (gone, _NO_STORE))
+    return JsonResponse(200, encode_json(SignedOut(signed_in=False)), (gone, _NO_STORE))
 
 
 async def _is_signed_in(service: sessions.Sessions, secret: str) -> bool:
@@ -98,17 +105,17 @@ async def _is_signed_in(service: sessions.Sessions, secret: str) -> bool:
     return True
 
 
-def _session_response(secret: str, session: Session, headers: Headers = ()) -> Encoded:
-    begun, ends = in_seconds(session.created_at), in_seconds(session.expires_at)
+def _session_response(secret: str, session: Session, headers: Headers = ()) -> JsonResponse:
+    begun, ends = format_seconds(session.created_at), format_seconds(session.expires_at)
     assert begun is not None
     assert ends is not None
     workspace = session.workspace
     body = SessionAnswer(
         workspace.name, workspace.time_zone, begun, ends, sessions.compute_csrf_token(secret)
     )
-    return Encoded(200, encode(body), (*headers, _NO_STORE))
+    return JsonResponse(200, encode_json(body), (*headers, _NO_STORE))
 
 
 def _build_cookie(secret: str, seconds: int, *, secure: bool) -> tuple[bytes, bytes]:
-    parts = (f"{COOKIE}={secret}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax")
+    parts = (f"{SESSION_COOKIE}={secret}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Lax")
     return b"set-cookie", "; ".join((*parts, "Secure") if secure else parts).encode()

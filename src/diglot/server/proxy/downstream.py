@@ -28,7 +28,7 @@ class Downstream(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece of the body; raise `Gone` or `TooSlow`."""
+        """Return the next piece of the body; raise `ClientGone` or `TooSlow`."""
         if self._read_ahead:
             ahead, self._read_ahead = self._read_ahead, b""
             return ahead
@@ -71,7 +71,7 @@ class Downstream(httpx.AsyncByteStream):
         self._reading_ended.set()
 
     async def send_chunk(self, body: bytes) -> None:
-        """Send a piece of the answer; raise `Gone`."""
+        """Send a piece of the answer; raise `ClientGone`."""
         await self._send_in_time({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end_response(self) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 import httpx
 
 from diglot.api.dialect import Surface
-from diglot.api.responses import EXTRA_HEADERS, encode
-from diglot.dialects.registry import surface_of
+from diglot.api.responses import EXTRA_HEADERS, encode_json
+from diglot.dialects.registry import find_surface
 from diglot.errors import MalformedRequest, TooSlow, UpstreamUnreachable
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
@@ -57,7 +57,7 @@ class UpstreamProxy:
 
     def handler_for(self, scope: Scope) -> App | None:
         """Return what answers a request that passes through, None for any other."""
-        found = surface_of(scope["path"]) if self._upstreams else None
+        found = find_surface(scope["path"]) if self._upstreams else None
         if found is None or scope["method"] in _REFUSED_METHODS:
             return None
         dialect, surface = found
@@ -66,7 +66,7 @@ class UpstreamProxy:
         # A prefix in another spelling is not one that a client was given.
         if (
             upstream is None
-            or not surface.has(raw.decode("latin-1"))
+            or not surface.contains(raw.decode("latin-1"))
             or not may_forward(raw, self._own_paths)
         ):
             return None
@@ -159,7 +159,7 @@ class _Exchange:
     async def _send_error(self, error: Exception, send: Send) -> None:
         answer = self.surface.render_error(error)
         await asgi.send_response(
-            send, answer.status, encode(answer.body), [(b"content-type", b"application/json")]
+            send, answer.status, encode_json(answer.body), [(b"content-type", b"application/json")]
         )
 
 

@@ -43,7 +43,7 @@ class ClientKeys:
         """Make a key and return it with its secret; without scopes it has those of the key that asks.
 
         It ends no later than the key that asks, and is tied to the same account, if that is tied to one.
-        Raise `Ungranted` for a scope that whoever asks does not have.
+        Raise `ScopeNotGranted` for a scope that whoever asks does not have.
         """
         secret = shape.generate_secret()
 
@@ -66,7 +66,7 @@ class ClientKeys:
     async def revoke(self, caller: Caller, shape: KeyFormat, key: str | None) -> None:
         """Revoke a key, the caller's own too; once more changes nothing.
 
-        Raise `NotFound`, or `Ungranted` for a key that may do more than the one that asks.
+        Raise `NotFound`, or `ScopeNotGranted` for a key that may do more than the one that asks.
         """
 
         async def work(transaction: Transaction) -> None:
@@ -92,7 +92,7 @@ async def _require_own_key(
 
 
 def _require_scopes(wanted: Iterable[str], held: frozenset[str]) -> None:
-    """Raise `Ungranted` for a scope that is neither held nor part of one: `a` holds `a:b`."""
+    """Raise `ScopeNotGranted` for a scope that is neither held nor part of one: `a` holds `a:b`."""
     for scope in wanted:
         if scope not in held and scope.partition(_SCOPE_SEPARATOR)[0] not in held:
             raise ScopeNotGranted(scope)

@@ -74,7 +74,7 @@ class Idempotency:
     ) -> Completed:
         """Perform a request, or return what it was answered before.
 
-        Raise `Reused` for another request under the same name. What raises is not kept: it may be sent again.
+        Raise `IdempotencyKeyReused` for another request under the same name. What raises is not kept: it may be sent again.
         """
 
         async def work(transaction: Transaction) -> Completed:

@@ -75,14 +75,14 @@ class KeyFormat:
         return MintedKey(key, digest[:LOOKUP_PREFIX_LENGTH], digest)
 
     def check_secret(self, secret: str) -> str:
-        """Return a key that somebody has already; raise `Invalid` for one not of the dialect's form."""
+        """Return a key that somebody has already; raise `InvalidInput` for one not of the dialect's form."""
         if len(secret) > MAX_KEY_LENGTH or not self.matches(secret):
             begins = " or ".join(self.prefixes)
             raise InvalidInput.at(("key",), f"not a {self.dialect} key: it begins with {begins}")
         return secret
 
     def check_scopes(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the scopes, or the default ones; raise `Invalid` for one the vendor does not have."""
+        """Return the scopes, or the default ones; raise `InvalidInput` for one the vendor does not have."""
         for scope in scopes:
             if scope not in self.scopes:
                 known = ", ".join(self.scopes)
@@ -130,7 +130,7 @@ class Keys:
     ) -> str:
         """Make a key, or adopt `secret`, and return it; the workspace is made when it is new.
 
-        A bare date in `ends` is the instant that the day begins in the workspace. Raise `Invalid` for a
+        A bare date in `ends` is the instant that the day begins in the workspace. Raise `InvalidInput` for a
         secret not of the dialect's form or an end that has passed, `Conflict` for a secret that exists.
         """
         scopes = key_format.check_scopes(scopes)

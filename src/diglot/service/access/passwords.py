@@ -23,7 +23,7 @@ DUMMY_HASH: Final = (
 
 
 def check_new_password(password: str) -> str:
-    """Return a password that may be set; raise `Invalid`."""
+    """Return a password that may be set; raise `InvalidInput`."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise InvalidInput.at(("password",), f"a password has {MIN_LENGTH} to {MAX_LENGTH:,} characters")
     return password

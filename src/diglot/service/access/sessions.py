@@ -66,7 +66,7 @@ class Sessions:
     ) -> tuple[str, Session]:
         """Begin a session and return its secret; the session that the browser had ends.
 
-        Raise `TooMany`, or `Unauthenticated` alike for a wrong password and for no such workspace.
+        Raise `TooManyRequests`, or `Unauthenticated` alike for a wrong password and for no such workspace.
         """
         await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
         await self._count_attempt("sign-in to", _hash_secret(workspace), RATE_BY_WORKSPACE)

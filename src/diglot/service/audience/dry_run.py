@@ -34,7 +34,7 @@ class DryRuns:
     async def run(self, caller: Caller, condition: tree.Node, replaces: str | None) -> DryRun:
         """Try a condition, in the place of a dynamic segment's where the id of one is given, as written.
 
-        Raise `NotFound` for a segment that is not there, `Invalid` for a static one.
+        Raise `NotFound` for a segment that is not there, `InvalidInput` for a static one.
         """
         return await self.engine.read(
             lambda tx: self._run_in_transaction(tx, caller.workspace, condition, replaces)

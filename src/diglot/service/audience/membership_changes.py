@@ -25,7 +25,7 @@ class MembershipChanges:
     async def list_for_workspace(self, caller: Caller, after: int | None, limit: int) -> ChangeFeed:
         """Return the next changes after a number, from the beginning of the history without one.
 
-        Changes of segments behind dynamic lists take numbers and are not among them. Raise `Invalid` for a
+        Changes of segments behind dynamic lists take numbers and are not among them. Raise `InvalidInput` for a
         number before the history.
         """
 
@@ -40,7 +40,7 @@ class MembershipChanges:
     async def list_for_segment(
         self, caller: Caller, id_: str | None, after: int | None, limit: int
     ) -> ChangeFeed:
-        """Return the next changes of one segment; raise `NotFound`, or `Invalid` as for all."""
+        """Return the next changes of one segment; raise `NotFound`, or `InvalidInput` as for all."""
 
         async def work(transaction: Transaction) -> ChangeFeed:
             workspace = caller.workspace

@@ -39,7 +39,7 @@ class MembershipHistory:
     ) -> HistoricalPage[Contact]:
         """Return a window of the members, newest first, as they are now; raise `NotFound`.
 
-        Raise `Invalid` for what the history does not say.
+        Raise `InvalidInput` for what the history does not say.
         """
         _, page = await self._read_page(caller, id_, window, as_of, queries.load_contacts)
         return page

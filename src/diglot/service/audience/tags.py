@@ -119,7 +119,7 @@ class Tags:
     ) -> tuple[int, int]:
         """Put a tag on contacts; return how many got it and how many bear it now.
 
-        Raise `NotFound` when there is no such tag, or when one of the contacts does not exist, `Invalid`
+        Raise `NotFound` when there is no such tag, or when one of the contacts does not exist, `InvalidInput`
         when one has as many tags as it can: then none gets it.
         """
 

@@ -51,7 +51,7 @@ def new_contact(change: ContactChange, pk: int, now: int) -> Contact:
 def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact:
     """Return the contact after a change; the same object when nothing differs.
 
-    Raise `Invalid` for more tags than a contact bears.
+    Raise `InvalidInput` for more tags than a contact bears.
     """
     values: dict[str, Any] = dict(change.values)
     if change.added_tags:

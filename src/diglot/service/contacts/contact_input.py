@@ -94,7 +94,7 @@ def read_change(
     zone: ZoneInfo,
     lists: GivenValue | None = None,
 ) -> ContactChange:
-    """Return the checked change; raise `Invalid` with every fault, in the order given."""
+    """Return the checked change; raise `InvalidInput` with every fault, in the order given."""
     check = _InputChecker(zone)
     values = {name: check.read_field(name, given) for name, given in fields.items()}
     merged = {} if attributes is None else check.check_attributes(attributes)
@@ -117,7 +117,7 @@ def find_json_faults(value: Any, path: Path) -> list[Fault]:
 
 
 def require_email(fields: Mapping[str, GivenValue], path: Path) -> None:
-    """Raise `Invalid` when no address is given."""
+    """Raise `InvalidInput` when no address is given."""
     if "email" not in fields:
         raise InvalidInput.at(path, "Required")
 

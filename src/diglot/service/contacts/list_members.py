@@ -22,7 +22,7 @@ _DYNAMIC_LIST_MESSAGE: Final = (
 
 
 def require_static_list(one: ContactList, path: Path = ()) -> None:
-    """Raise `Invalid` for a dynamic list."""
+    """Raise `InvalidInput` for a dynamic list."""
     if one.segment is not None:
         raise InvalidInput.at(path, _DYNAMIC_LIST_MESSAGE)
 

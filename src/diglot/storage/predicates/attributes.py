@@ -55,7 +55,7 @@ def compile_attribute(predicate: tree.Predicate, binder: Binder) -> Expression:
 
 
 def compile_attribute_instant(key: str, binder: Binder) -> tuple[Expression, Expression]:
-    """Return whether a custom attribute holds an instant, and the digits of it (see `integer_of`)."""
+    """Return whether a custom attribute holds an instant, and the digits of it (see `decode_integer`)."""
     return _has_scalar(INSTANT_DOCUMENT, key, binder), _scalar_digits(INSTANT_DOCUMENT, key, 1, binder)
 
 

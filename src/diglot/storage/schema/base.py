@@ -6,7 +6,7 @@ from sqlalchemy import MetaData, Text
 from sqlalchemy.dialects import postgresql
 
 metadata = MetaData()
-# State that processes share and a crash may lose: no log is kept of it (see `Engine.fleeting`).
+# State that processes share and a crash may lose: no log is kept of it (see `Engine.run_ephemeral`).
 ephemeral_metadata = MetaData(schema="fleeting")
 
 # Compared by code point on PostgreSQL whatever the collation of the database, as SQLite does.

@@ -6,62 +6,62 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.api.input import contacts, request_body
-from diglot.api.input.body_reader import Reader
+from diglot.api.input.body_reader import BodyReader
 from diglot.conditions.operands import wrong_type_error
-from diglot.dialects.misar.contacts.import_csv import CONTAINERS
+from diglot.dialects.misar.contacts.import_csv import ATTRIBUTE_CONTAINERS
 from diglot.errors import ContentTooLarge, Fault, InvalidInput
 from diglot.model.contacts import ContactChange
 from diglot.model.ids import parse_id
 from diglot.service.contacts.contact_input import read_change
 
-MOST_IDS: Final = 10_000
+MAX_IDS: Final = 10_000
 # `ids` on the vendor's page of contacts; the others in its calls on members.
-_IDS: Final = ("ids", "contact_ids", "contactIds")
+_ID_SPELLINGS: Final = ("ids", "contact_ids", "contactIds")
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ContactIds:
     """The contacts that a body names: ids as written, each once, and the UUIDs they stand for."""
 
     uuids: dict[str, str | None]
 
     @property
-    def known(self) -> list[str]:
+    def known_ids(self) -> list[str]:
         """The UUIDs, each once; what is no id stands for none."""
         return list(dict.fromkeys(uuid for uuid in self.uuids.values() if uuid is not None))
 
-    def missing(self, found: Collection[str]) -> list[str]:
+    def missing_ids(self, found: Collection[str]) -> list[str]:
         """Return the ids, as written, of contacts that are not among those found."""
         return [written for written, uuid in self.uuids.items() if uuid not in found]
 
 
-def read_named(members: request_body.Members) -> Named:
-    """Return whom a body names; raise `Invalid`, or `TooLarge` past the most."""
-    reader = Reader(members)
-    key = reader.spelled(*_IDS)
-    reader.required(key)
-    reader.finish()
-    ids = request_body.decode(members[key], (key,))
+def read_contact_ids(members: request_body.RawObject) -> ContactIds:
+    """Return whom a body names; raise `InvalidInput`, or `ContentTooLarge` past the most."""
+    reader = BodyReader(members)
+    key = reader.resolve_spelling(*_ID_SPELLINGS)
+    reader.require(key)
+    reader.raise_faults()
+    ids = request_body.decode_value(members[key], (key,))
     if not isinstance(ids, list):
         raise InvalidInput.at((key,), str(wrong_type_error("array", ids)))
-    if len(ids) > MOST_IDS:
-        raise ContentTooLarge(MOST_IDS, "contacts")
+    if len(ids) > MAX_IDS:
+        raise ContentTooLarge(MAX_IDS, "contacts")
     for index, written in enumerate(ids):
         if not isinstance(written, str):
             raise InvalidInput.at((key, index), str(wrong_type_error("string", written)))
-    return Named({written: parse_id(written) for written in ids})
+    return ContactIds({written: parse_id(written) for written in ids})
 
 
-def read_named_update(members: request_body.Members, zone: ZoneInfo) -> tuple[Named, ContactChange]:
-    """Return whom a body names and the change to them; raise `Invalid` with every fault of both."""
+def read_bulk_update(members: request_body.RawObject, zone: ZoneInfo) -> tuple[ContactIds, ContactChange]:
+    """Return whom a body names and the change to them; raise `InvalidInput` with every fault of both."""
     faults: list[Fault] = []
-    named: Named | None = None
+    named: ContactIds | None = None
     try:
-        named = read_named(members)
+        named = read_contact_ids(members)
     except InvalidInput as invalid:
         faults.extend(invalid.faults)
     try:
-        change = _update(members, zone)
+        change = _read_update(members, zone)
     except InvalidInput as invalid:
         raise InvalidInput([*faults, *invalid.faults]) from None
     if named is None:
@@ -69,13 +69,13 @@ def read_named_update(members: request_body.Members, zone: ZoneInfo) -> tuple[Na
     return named, change
 
 
-def _update(members: request_body.Members, zone: ZoneInfo) -> ContactChange:
+def _read_update(members: request_body.RawObject, zone: ZoneInfo) -> ContactChange:
     if "update" not in members:
         raise InvalidInput.at(("update",), "Required")
-    update: Any = request_body.decode(members["update"], ("update",))
+    update: Any = request_body.decode_value(members["update"], ("update",))
     if not isinstance(update, dict):
         raise InvalidInput.at(("update",), str(wrong_type_error("object", update)))
     if "email" in update:
         raise InvalidInput.at(("update", "email"), "An email belongs to one contact")
-    fields, attributes = contacts.read(update, CONTAINERS, ("update",))
+    fields, attributes = contacts.read_fields(update, ATTRIBUTE_CONTAINERS, ("update",))
     return read_change(fields, attributes, zone)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from diglot.api.input import request_body
-from diglot.api.input.contacts import IMPORTED
+from diglot.api.input.contacts import IMPORT_SPELLINGS
 from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts
@@ -34,21 +34,21 @@ from diglot.conditions.text import WHITE_SPACE, parse_number
 from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
 from diglot.service.contacts.contact_input import GivenValue
 
-MOST_CONTACTS: Final = 10_000
-MOST_COLUMNS: Final = 1_000
+MAX_CONTACTS: Final = 10_000
+MAX_COLUMNS: Final = 1_000
 # A fault of a row names its column: of the spellings of a field only those that people write are read.
-LONGEST_COLUMN: Final = 200
+MAX_COLUMN_LENGTH: Final = 200
 # Blank ones included.
-MOST_ROWS: Final = 10 * MOST_CONTACTS
+MAX_ROWS: Final = 10 * MAX_CONTACTS
 # `metadata` is what they are in the older pages.
-CONTAINERS: Final = ("custom_fields", "customFields", "metadata")
+ATTRIBUTE_CONTAINERS: Final = ("custom_fields", "customFields", "metadata")
 _YES: Final = ("true", "yes", "y", "t", "1", "on")
 _NO: Final = ("false", "no", "n", "f", "0", "off")
 _BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ContactInput:
     """The catalogued fields and the attributes of a contact as given, and the status it is lowered to."""
 
     fields: dict[str, GivenValue]
@@ -56,10 +56,10 @@ class Content:
     lowered: str | None = None
 
 
-Row = tuple[Path, Content | InvalidInput]
+InputRow = tuple[Path, ContactInput | InvalidInput]
 
 
-class _Part(enum.Enum):
+class _ColumnRole(enum.Enum):
     FIELD = enum.auto()
     ATTRIBUTE = enum.auto()
     ATTRIBUTES = enum.auto()
@@ -70,56 +70,56 @@ class _Part(enum.Enum):
 @dataclass(frozen=True, slots=True)
 class _Column:
     name: str
-    part: _Part
+    role: _ColumnRole
     key: str = ""
     opt_out: OptOutColumn | None = None
     kept: bool = True
 
 
-def _squeezed(name: str) -> str:
+def _squeeze_name(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
-_FIELDS: Final = {_squeezed(spelling): field for spelling, field in IMPORTED.items()}
-_CONTAINERS: Final = {_squeezed(name) for name in CONTAINERS}
+_FIELD_BY_NAME: Final = {_squeeze_name(spelling): field for spelling, field in IMPORT_SPELLINGS.items()}
+_CONTAINER_NAMES: Final = {_squeeze_name(name) for name in ATTRIBUTE_CONTAINERS}
 # In the vendor's answers, and nobody's to write.
-_IGNORED: Final = {_squeezed(name) for name in ("id", "updated_at", "lists", "list_id")}
-_METADATA: Final = "metadata."
-_LINE: Final = re.compile(r"[^\r\n]*")
+_IGNORED_NAMES: Final = {_squeeze_name(name) for name in ("id", "updated_at", "lists", "list_id")}
+_METADATA_PREFIX: Final = "metadata."
+_FIRST_LINE: Final = re.compile(r"[^\r\n]*")
 # The second group is missing where the quotes do not end, and empty at the end of the text.
 _QUOTED_TAG: Final = re.compile(rf'[{WHITE_SPACE}]*"(?:([^"]*(?:""[^"]*)*)"[{WHITE_SPACE}]*([,;]|\Z))?')
 _PLAIN_TAG: Final = re.compile(r"([^,;]*)([,;]|\Z)")
 
 
-def rows(body: bytes) -> list[Row]:
+def read_rows(body: bytes) -> list[InputRow]:
     """Return the contacts of a file, each with the row it stands in as a spreadsheet counts them.
 
-    Raise `Malformed` or `Invalid` for a file that cannot be read, or that speaks of opting out in values that
-    are not understood; `TooLarge` for too many rows.
+    Raise `MalformedRequest` or `InvalidInput` for a file that cannot be read, or that speaks of opting out in values that
+    are not understood; `ContentTooLarge` for too many rows.
     """
-    records = _records(_decoded(body))
+    records = _iterate_records(_decode_text(body))
     number, header = next(records, (1, []))
     if not header:
         raise MalformedRequest("The file is empty")
-    if len(header) > MOST_COLUMNS:
-        raise MalformedRequest(f"A file has at most {MOST_COLUMNS:,} columns")
-    if max(map(len, header)) > LONGEST_COLUMN:
-        raise MalformedRequest(f"The name of a column has at most {LONGEST_COLUMN} characters")
-    columns = _columns(header, number)
+    if len(header) > MAX_COLUMNS:
+        raise MalformedRequest(f"A file has at most {MAX_COLUMNS:,} columns")
+    if max(map(len, header)) > MAX_COLUMN_LENGTH:
+        raise MalformedRequest(f"The name of a column has at most {MAX_COLUMN_LENGTH} characters")
+    columns = _read_columns(header, number)
     opt_outs = OptOuts()
-    found: list[Row] = []
+    found: list[InputRow] = []
     for number, cells in records:
-        if len(found) == MOST_CONTACTS:
-            raise ContentTooLarge(MOST_CONTACTS, "contacts")
+        if len(found) == MAX_CONTACTS:
+            raise ContentTooLarge(MAX_CONTACTS, "contacts")
         path = ("rows", number)
-        found.append((path, _read(columns, cells, opt_outs, path)))
+        found.append((path, _read_row(columns, cells, opt_outs, path)))
     if opt_outs.faults:
         raise InvalidInput(opt_outs.faults)
     return found
 
 
 def split_tags(text: str) -> list[str]:
-    """Return the tags of a text that has commas or semicolons between them; raise `Unfit`.
+    """Return the tags of a text that has commas or semicolons between them; raise `OperandError`.
 
     The text is a row of CSV: a tag in quotes may hold both. Behind a semicolon quotes count only where the
     first tag has them too, because the quotes of `a;"b"` do not begin a cell of CSV.
@@ -142,21 +142,21 @@ def split_tags(text: str) -> list[str]:
     return [tag for tag in tags if tag]
 
 
-def _decoded(body: bytes) -> str:
+def _decode_text(body: bytes) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedRequest(f"The file is not UTF-8 (byte {error.start + 1})") from None
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+def _iterate_records(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that hold anything, with their numbers."""
     lines = io.StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=_delimiter(text), strict=True, skipinitialspace=True)
+    reader = csv.reader(lines, delimiter=_detect_delimiter(text), strict=True, skipinitialspace=True)
     try:
         for number, written in enumerate(reader, 1):
-            if number > MOST_ROWS:
-                raise ContentTooLarge(MOST_ROWS, "rows")
+            if number > MAX_ROWS:
+                raise ContentTooLarge(MAX_ROWS, "rows")
             cells = [cell.strip(WHITE_SPACE) for cell in written]
             if any(cells):
                 yield number, cells
@@ -164,54 +164,56 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
         raise MalformedRequest(f"Line {reader.line_num} is not valid CSV: {error}") from None
 
 
-def _delimiter(text: str) -> str:
+def _detect_delimiter(text: str) -> str:
     """Return what stands first between the names of the columns: spreadsheets write one of three."""
-    header = _LINE.match(text.lstrip(" \r\n"))
+    header = _FIRST_LINE.match(text.lstrip(" \r\n"))
     assert header is not None
     found = re.search("[,;\t]", re.sub('"[^"]*"', "", header[0]))
     return found[0] if found else ","
 
 
-def _columns(header: list[str], number: int) -> list[_Column]:
-    columns = [_column(name) for name in header]
+def _read_columns(header: list[str], number: int) -> list[_Column]:
+    columns = [_classify_column(name) for name in header]
     faults: list[Fault] = []
-    seen: dict[tuple[_Part, str], str] = {}
+    seen: dict[tuple[_ColumnRole, str], str] = {}
     for column in columns:
         path = ("rows", number, column.name)
-        if column.part is _Part.ATTRIBUTE and (message := find_key_fault(column.key)) is not None:
+        if column.role is _ColumnRole.ATTRIBUTE and (message := find_key_fault(column.key)) is not None:
             faults.append(Fault(path, message))
-        meant = (column.part, column.key)
+        meant = (column.role, column.key)
         if column.key and meant in seen:
             faults.append(Fault(path, f"Says the same as {seen[meant]}"))
         seen.setdefault(meant, column.name)
-    if (_Part.FIELD, "email") not in seen:
+    if (_ColumnRole.FIELD, "email") not in seen:
         faults.append(Fault(("email",), "No column has this name"))
     if faults:
         raise InvalidInput(faults)
     return columns
 
 
-def _column(name: str) -> _Column:
-    squeezed = _squeezed(name)
+def _classify_column(name: str) -> _Column:
+    squeezed = _squeeze_name(name)
     if not name:
-        return _Column(name, _Part.NAMELESS)
-    if (field := _FIELDS.get(squeezed)) is not None:
-        return _Column(name, _Part.FIELD, field)
-    if squeezed in _CONTAINERS:
-        return _Column(name, _Part.ATTRIBUTES)
-    if squeezed in _IGNORED:
-        return _Column(name, _Part.IGNORED)
-    if name.startswith(_METADATA):
-        key = name.removeprefix(_METADATA)
-        return _Column(name, _Part.ATTRIBUTE, key, column_of(key))
+        return _Column(name, _ColumnRole.NAMELESS)
+    if (field := _FIELD_BY_NAME.get(squeezed)) is not None:
+        return _Column(name, _ColumnRole.FIELD, field)
+    if squeezed in _CONTAINER_NAMES:
+        return _Column(name, _ColumnRole.ATTRIBUTES)
+    if squeezed in _IGNORED_NAMES:
+        return _Column(name, _ColumnRole.IGNORED)
+    if name.startswith(_METADATA_PREFIX):
+        key = name.removeprefix(_METADATA_PREFIX)
+        return _Column(name, _ColumnRole.ATTRIBUTE, key, column_of(key))
     key = attribute_key(resolve_field(name)) or ""
     opt_out = column_of(key)
     # A column that is no more than a status is not stored beside it, unless a prefix makes it an attribute.
     kept = opt_out is None or opt_out.reading is not Reading.OPT_OUT or key != name
-    return _Column(name, _Part.ATTRIBUTE, key, opt_out, kept)
+    return _Column(name, _ColumnRole.ATTRIBUTE, key, opt_out, kept)
 
 
-def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Path) -> Content | InvalidInput:
+def _read_row(
+    columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Path
+) -> ContactInput | InvalidInput:
     if len(cells) != len(columns):
         return InvalidInput.at((), f"Expected {len(columns)} cells, received {len(cells)}")
     fields: dict[str, GivenValue] = {}
@@ -223,26 +225,26 @@ def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Pat
             continue
         here = (*path, column.name)
         lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, here))
-        if column.part is _Part.FIELD:
-            fields[column.key] = GivenValue(_value(column, cell, faults), (column.name,))
-        elif column.part is _Part.NAMELESS:
+        if column.role is _ColumnRole.FIELD:
+            fields[column.key] = GivenValue(_convert_cell(column, cell, faults), (column.name,))
+        elif column.role is _ColumnRole.NAMELESS:
             faults.append(Fault((), "A cell stands in a column without a name"))
         else:
-            more = _attributes(column, cell, faults)
+            more = _read_attributes(column, cell, faults)
             faults += [Fault((column.name,), f"{key} is given twice") for key in more if key in attributes]
             attributes |= more
-            if column.part is _Part.ATTRIBUTES:
+            if column.role is _ColumnRole.ATTRIBUTES:
                 lowered = stricter(lowered, opt_outs.read_object(more, here))
-    return InvalidInput(faults) if faults else Content(fields, GivenValue(attributes, ()), lowered)
+    return InvalidInput(faults) if faults else ContactInput(fields, GivenValue(attributes, ()), lowered)
 
 
-def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, Any]:
-    if column.part is _Part.IGNORED:
+def _read_attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, Any]:
+    if column.role is _ColumnRole.IGNORED:
         return {}
-    if column.part is _Part.ATTRIBUTE:
+    if column.role is _ColumnRole.ATTRIBUTE:
         return {column.key: cell} if column.kept else {}
     try:
-        found = request_body.decode(cell.encode(), (column.name,))
+        found = request_body.decode_value(cell.encode(), (column.name,))
     except InvalidInput:
         found = None
     if isinstance(found, dict):
@@ -251,7 +253,7 @@ def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, An
     return {}
 
 
-def _value(column: _Column, cell: str, faults: list[Fault]) -> Any:
+def _convert_cell(column: _Column, cell: str, faults: list[Fault]) -> Any:
     """Return the value that a cell stands for, or the text of one that stands for none, to be refused."""
     kind = FIELDS[column.key].kind
     if kind is FieldKind.TAGS:

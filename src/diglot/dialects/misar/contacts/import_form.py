@@ -13,47 +13,47 @@ from multipart import (  # type: ignore[import-untyped]
 
 from diglot.errors import MalformedRequest
 
-_FILE: Final = "file"
-_MOST_PARTS: Final = 100
+_FILE_FIELD: Final = "file"
+_MAX_PARTS: Final = 100
 # Sent once for each tag, it is one text with commas.
-_SEVERAL: Final = "tags"
+_REPEATABLE_FIELD: Final = "tags"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class MultipartForm:
     """A file and the fields beside it."""
 
     file: bytes
     fields: Mapping[str, str]
 
 
-def charset(content_type: str) -> str:
+def read_charset(content_type: str) -> str:
     """Return the character set that a content type names, in lower case; UTF-8 where it names none."""
     return str(parse_options_header(content_type)[1].get("charset", "utf-8")).lower()
 
 
-def read(body: bytes, content_type: str) -> Form:
-    """Return the one file of a form, and its fields; raise `Malformed`."""
+def read_form(body: bytes, content_type: str) -> MultipartForm:
+    """Return the one file of a form, and its fields; raise `MalformedRequest`."""
     files: list[bytes] = []
     fields: dict[str, str] = {}
-    for part, content in _parts(body, content_type):
-        if part.filename is not None or part.name == _FILE:
+    for part, content in _parse_parts(body, content_type):
+        if part.filename is not None or part.name == _FILE_FIELD:
             files.append(content)
-        elif part.name == _SEVERAL and _SEVERAL in fields:
-            fields[_SEVERAL] += f",{_text(content)}"
+        elif part.name == _REPEATABLE_FIELD and _REPEATABLE_FIELD in fields:
+            fields[_REPEATABLE_FIELD] += f",{_decode_text(content)}"
         else:
-            fields[part.name] = _text(content)
+            fields[part.name] = _decode_text(content)
     if len(files) != 1:
         raise MalformedRequest(f"Exactly one part has to be a file, not {len(files)}")
-    return Form(files[0], fields)
+    return MultipartForm(files[0], fields)
 
 
-def _parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment, bytes]]:
+def _parse_parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment, bytes]]:
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     found: list[tuple[MultipartSegment, bytes]] = []
     chunks: list[bytes] = []
     try:
-        with PushMultipartParser(boundary, max_segment_count=_MOST_PARTS) as parser:
+        with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
             for event in parser.parse(body):
                 if isinstance(event, MultipartSegment):
                     part, chunks = event, []
@@ -66,7 +66,7 @@ def _parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment, bytes
     return found
 
 
-def _text(content: bytes) -> str:
+def _decode_text(content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:

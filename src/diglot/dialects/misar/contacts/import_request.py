@@ -11,15 +11,21 @@ from diglot.api.opt_outs.reader import OptOuts
 from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError, wrong_type_error
 from diglot.dialects.misar.contacts import import_csv, import_form
-from diglot.dialects.misar.contacts.import_csv import CONTAINERS, MOST_CONTACTS, Content, Row, split_tags
+from diglot.dialects.misar.contacts.import_csv import (
+    ATTRIBUTE_CONTAINERS,
+    MAX_CONTACTS,
+    ContactInput,
+    InputRow,
+    split_tags,
+)
 from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
 from diglot.model.contacts import ContactChange
 from diglot.service.contacts.contact_input import GivenValue, read_change, require_email
 
-CSV: Final = "text/csv"
-FORM: Final = "multipart/form-data"
+CSV_MEDIA_TYPE: Final = "text/csv"
+FORM_MEDIA_TYPE: Final = "multipart/form-data"
 # The spellings of one switch, and what each means by true.
-_SWITCHES: Final = {
+_UPDATE_SWITCHES: Final = {
     "updateExisting": True,
     "update_existing": True,
     "skipExisting": False,
@@ -38,35 +44,35 @@ class ImportRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class RawImport:
     """An import as sent: its body, what the header says that is, and the query."""
 
     body: bytes
-    media: str
+    media_type: str
     content_type: str
     query: Mapping[str, str]
 
 
 @dataclass(slots=True)
-class _Frame:
+class _ImportDefaults:
     """What is said of all contacts of an import: in the query or a form as text, in JSON as values."""
 
-    texts: list[Mapping[str, str]]
-    values: Mapping[str, Any] = field(default_factory=dict)
+    text_sources: list[Mapping[str, str]]
+    json_values: Mapping[str, Any] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
 
-def read_import(sent: Sent, zone: ZoneInfo) -> ImportRequest:
-    """Return the changes of an import; raise `Invalid` for its frame, `TooLarge` for too many."""
-    frame = _Frame([sent.query])
-    rows = _rows(sent, frame)
-    request = ImportRequest(update_existing=_switch(frame))
-    tags = _tags(frame, zone)
+def read_import(sent: RawImport, zone: ZoneInfo) -> ImportRequest:
+    """Return the changes of an import; raise `InvalidInput` for its frame, `ContentTooLarge` for too many."""
+    frame = _ImportDefaults([sent.query])
+    rows = _read_rows(sent, frame)
+    request = ImportRequest(update_existing=_read_update_existing(frame))
+    tags = _read_tags(frame, zone)
     if frame.faults:
         raise InvalidInput(frame.faults)
     for path, content in rows:
         try:
-            request.changes.append(_change(content, tags, zone))
+            request.changes.append(_build_change(content, tags, zone))
         except InvalidInput as invalid:
             fault = invalid.faults[0]
             where = ".".join(map(str, (*path, *fault.path)))
@@ -74,76 +80,83 @@ def read_import(sent: Sent, zone: ZoneInfo) -> ImportRequest:
     return request
 
 
-def _rows(sent: Sent, frame: _Frame) -> Sequence[Row]:
-    if sent.media == FORM:
-        form = import_form.read(sent.body, sent.content_type)
-        frame.texts.append(form.fields)
-        return import_csv.rows(form.file)
-    if sent.media == CSV:
-        charset = import_form.charset(sent.content_type)
+def _read_rows(sent: RawImport, frame: _ImportDefaults) -> Sequence[InputRow]:
+    if sent.media_type == FORM_MEDIA_TYPE:
+        form = import_form.read_form(sent.body, sent.content_type)
+        frame.text_sources.append(form.fields)
+        return import_csv.read_rows(form.file)
+    if sent.media_type == CSV_MEDIA_TYPE:
+        charset = import_form.read_charset(sent.content_type)
         if charset not in _CHARSETS:
             raise MalformedRequest(f"The file has to be UTF-8, not {charset[:40]}")
-        return import_csv.rows(sent.body)
-    members = request_body.read_members(sent.body)
-    known = {"contacts", "tags", *_SWITCHES}
-    frame.values = {key: request_body.decode(raw, (key,)) for key, raw in members.items() if key in known}
+        return import_csv.read_rows(sent.body)
+    members = request_body.parse_object(sent.body)
+    known = {"contacts", "tags", *_UPDATE_SWITCHES}
+    frame.json_values = {
+        key: request_body.decode_value(raw, (key,)) for key, raw in members.items() if key in known
+    }
     opt_outs = OptOuts()
-    rows = [_row(("contacts", index), one, opt_outs) for index, one in enumerate(_contacts(frame))]
+    rows = [_row(("contacts", index), one, opt_outs) for index, one in enumerate(_read_contacts(frame))]
     frame.faults += opt_outs.faults
     return rows
 
 
-def _contacts(frame: _Frame) -> list[Any]:
-    contacts = frame.values.get("contacts")
+def _read_contacts(frame: _ImportDefaults) -> list[Any]:
+    contacts = frame.json_values.get("contacts")
     if not isinstance(contacts, list):
-        message = str(wrong_type_error("array", contacts)) if "contacts" in frame.values else "Required"
+        message = str(wrong_type_error("array", contacts)) if "contacts" in frame.json_values else "Required"
         frame.faults.append(Fault(("contacts",), message))
         return []
-    if len(contacts) > MOST_CONTACTS:
-        raise ContentTooLarge(MOST_CONTACTS, "contacts")
+    if len(contacts) > MAX_CONTACTS:
+        raise ContentTooLarge(MAX_CONTACTS, "contacts")
     return contacts
 
 
-def _row(path: Path, contact: Any, opt_outs: OptOuts) -> Row:
+def _row(path: Path, contact: Any, opt_outs: OptOuts) -> InputRow:
     if not isinstance(contact, dict):
         return path, InvalidInput.at((), str(wrong_type_error("object", contact)))
     try:
-        fields, attributes = input_contacts.read(contact, CONTAINERS, imported=True)
+        fields, attributes = input_contacts.read_fields(contact, ATTRIBUTE_CONTAINERS, for_import=True)
     except InvalidInput as invalid:
         return path, invalid
-    return path, Content(fields, attributes, _lowered(path, contact, opt_outs))
+    return path, ContactInput(fields, attributes, _lowered(path, contact, opt_outs))
 
 
 def _lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str | None:
     """Return the status that a contact in JSON is lowered to, by keys of its own or of its custom fields."""
-    unknown = {key: value for key, value in contact.items() if key not in input_contacts.IMPORTED}
+    unknown = {key: value for key, value in contact.items() if key not in input_contacts.IMPORT_SPELLINGS}
     lowered = opt_outs.read_object(unknown, path)
-    for container in (*CONTAINERS, "attributes"):
+    for container in (*ATTRIBUTE_CONTAINERS, "attributes"):
         if isinstance(members := contact.get(container), dict):
             lowered = stricter(lowered, opt_outs.read_object(members, (*path, container)))
     return lowered
 
 
-def _switch(frame: _Frame) -> bool:
+def _read_update_existing(frame: _ImportDefaults) -> bool:
     words = {"true": True, "false": False}
-    given = [(key, words.get(one[key], one[key])) for one in frame.texts for key in _SWITCHES if key in one]
-    given += [(key, frame.values[key]) for key in _SWITCHES if key in frame.values]
+    given = [
+        (key, words.get(one[key], one[key]))
+        for one in frame.text_sources
+        for key in _UPDATE_SWITCHES
+        if key in one
+    ]
+    given += [(key, frame.json_values[key]) for key in _UPDATE_SWITCHES if key in frame.json_values]
     found: set[bool] = set()
     for key, value in given:
         if not isinstance(value, bool):
             frame.faults.append(Fault((key,), str(wrong_type_error("boolean", value))))
         else:
-            found.add(value is _SWITCHES[key])
+            found.add(value is _UPDATE_SWITCHES[key])
             if len(found) > 1:
                 frame.faults.append(Fault((key,), "Contradicts another switch"))
     return found.pop() if len(found) == 1 else True
 
 
-def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
-    written = frame.values.get("tags", [])
+def _read_tags(frame: _ImportDefaults, zone: ZoneInfo) -> list[str]:
+    written = frame.json_values.get("tags", [])
     try:
         if isinstance(written, list):
-            written = [tag for one in frame.texts for tag in split_tags(one.get("tags", ""))] + written
+            written = [tag for one in frame.text_sources for tag in split_tags(one.get("tags", ""))] + written
         change = read_change({"tags": GivenValue(written, ("tags",))}, None, zone)
     except InvalidInput as invalid:
         frame.faults.extend(invalid.faults)
@@ -155,7 +168,7 @@ def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
     return tags
 
 
-def _change(content: Content | InvalidInput, tags: list[str], zone: ZoneInfo) -> ContactChange:
+def _build_change(content: ContactInput | InvalidInput, tags: list[str], zone: ZoneInfo) -> ContactChange:
     if isinstance(content, InvalidInput):
         raise content
     require_email(content.fields, ("email",))

@@ -4,7 +4,7 @@ from typing import Final
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.extensions.as_of import read_as_of, tell
+from diglot.api.extensions.as_of import add_as_of_header, read_as_of
 from diglot.api.formatting import whole_if_integral
 from diglot.api.input import contacts, query_string
 from diglot.api.operation import Operation
@@ -13,8 +13,8 @@ from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects.misar import pagination, wire
 from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.contacts import wire as contacts_wire
-from diglot.dialects.misar.contacts.import_csv import CONTAINERS
-from diglot.dialects.misar.contacts.tiers import tier
+from diglot.dialects.misar.contacts.import_csv import ATTRIBUTE_CONTAINERS
+from diglot.dialects.misar.contacts.tiers import tier_of_score
 from diglot.errors import InvalidInput
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.ids import parse_id
@@ -23,8 +23,8 @@ from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 from diglot.service.contacts.contact_input import read_change, require_email
 
 _TAG: Final = "contacts"
-_ONE: Final = "/contacts/{contact_id:str}"
-_ONLY_MEMBERS: Final = (
+_CONTACT_PATH: Final = "/contacts/{contact_id:str}"
+_AS_OF_NEEDS_SEGMENT: Final = (
     "The history says who was a member of a segment, not what contacts were like: "
     "give segment_id with it, and no id, status, search or sort"
 )
@@ -39,35 +39,35 @@ _ONLY_MEMBERS: Final = (
         "List contacts, newest first or sorted",
         scope="read",
         query=contacts_wire.ContactPageQuery,
-        answer=contacts_wire.ContactListAnswer,
+        response=contacts_wire.ContactListAnswer,
         lists_members=True,
     )
 )
 async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contacts_wire.ContactAnswer:
-    query = call.query
+    query = call.query_parameters
     if "id" in query:
         if "as_of" in query:
-            raise InvalidInput.at(("as_of",), _ONLY_MEMBERS)
-        return await _get(call, query["id"])
-    paging = pagination.read(query, default=50)
-    condition, sort = _condition(query), _sort(query)
-    segment = query_string.spelled(query, "segment_id", "segmentId")
+            raise InvalidInput.at(("as_of",), _AS_OF_NEEDS_SEGMENT)
+        return await _get_by_id(call, query["id"])
+    paging = pagination.read_page(query, default_limit=50)
+    condition, sort = _read_condition(query), _read_sort(query)
+    segment = query_string.read_spelling(query, "segment_id", "segmentId")
     as_of = read_as_of(call)
     if as_of is not None and (segment is None or condition is not None or sort is not None):
-        raise InvalidInput.at(("as_of",), _ONLY_MEMBERS)
+        raise InvalidInput.at(("as_of",), _AS_OF_NEEDS_SEGMENT)
     page: Page[Contact]
     if segment is None:
         page = await call.services.contacts.list_page(call.caller, paging.window, condition, sort)
     else:
-        page = members = await _members(call, parse_id(segment), paging.window, condition, sort, as_of)
-        tell(call, members)
-    shown = [contacts_show.contact(one) for one in page.items]
+        page = members = await _list_members(call, parse_id(segment), paging.window, condition, sort, as_of)
+        add_as_of_header(call, members)
+    shown = [contacts_show.show_contact(one) for one in page.items]
     return contacts_wire.ContactListAnswer(
-        success=True, data=shown, contacts=shown, pagination=paging.shown_twice(page)
+        success=True, data=shown, contacts=shown, pagination=paging.to_both_pagination(page)
     )
 
 
-async def _members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be narrowed to
+async def _list_members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be narrowed to
     call: Call,
     segment: str | None,
     window: Window,
@@ -80,9 +80,9 @@ async def _members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be n
     return await call.services.segments.list_members(call.caller, segment, window, condition, sort)
 
 
-def _condition(query: dict[str, str]) -> tree.Node | None:
-    status = query_string.text(query, "status")
-    words = contacts.search(query_string.text(query, "search") or "")
+def _read_condition(query: dict[str, str]) -> tree.Node | None:
+    status = query_string.read_text(query, "status")
+    words = contacts.build_search_condition(query_string.read_text(query, "search") or "")
     found = [] if words is None else [words]
     if status is not None:
         status = STATUS_ALIASES.get(status, status)
@@ -92,8 +92,8 @@ def _condition(query: dict[str, str]) -> tree.Node | None:
     return tree.All(tuple(found)) if found else None
 
 
-def _sort(query: dict[str, str]) -> Sort | None:
-    written = query_string.choice(query, "sort", tuple(pagination.SORTS))
+def _read_sort(query: dict[str, str]) -> Sort | None:
+    written = query_string.read_choice(query, "sort", tuple(pagination.SORTS))
     return None if written is None else pagination.SORTS[written]
 
 
@@ -107,51 +107,51 @@ def _sort(query: dict[str, str]) -> Sort | None:
         scope="write",
         status=201,
         body=contacts_wire.ContactCreate,
-        answer=contacts_wire.ContactAnswer,
-        conflict=True,
+        response=contacts_wire.ContactAnswer,
+        may_conflict=True,
     )
 )
 async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
-    change = await _change(call, required=True)
+    change = await _read_change(call, email_required=True)
     contact = await call.services.contacts.create(call.caller, change)
-    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.show_contact(contact))
 
 
 @handles(
     Operation(
         "getContact",
         "GET",
-        _ONE,
+        _CONTACT_PATH,
         _TAG,
         "Get a contact",
         scope="read",
-        answer=contacts_wire.ContactAnswer,
+        response=contacts_wire.ContactAnswer,
     )
 )
 async def get_contact(call: Call) -> contacts_wire.ContactAnswer:
-    return await _get(call, call.path["contact_id"])
+    return await _get_by_id(call, call.path_parameters["contact_id"])
 
 
 @handles(
     Operation(
         "getContactScore",
         "GET",
-        f"{_ONE}/score",
+        f"{_CONTACT_PATH}/score",
         _TAG,
         "Tell how engaged a contact is",
         scope="read",
-        answer=contacts_wire.ContactScore,
+        response=contacts_wire.ContactScore,
     )
 )
 async def get_contact_score(call: Call) -> contacts_wire.ContactScore:
-    contact = await call.services.contacts.get(call.caller, parse_id(call.path["contact_id"]))
+    contact = await call.services.contacts.get(call.caller, parse_id(call.path_parameters["contact_id"]))
     score = contact.engagement_score
-    return contacts_wire.ContactScore(whole_if_integral(score), tier(score), success=True)
+    return contacts_wire.ContactScore(whole_if_integral(score), tier_of_score(score), success=True)
 
 
-async def _get(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
+async def _get_by_id(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
     contact = await call.services.contacts.get(call.caller, parse_id(contact_id))
-    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.show_contact(contact))
 
 
 @handles(
@@ -164,42 +164,42 @@ async def _get(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
         scope="write",
         query=contacts_wire.ContactPatchQuery,
         body=contacts_wire.ContactPatchByEmail,
-        answer=contacts_wire.ContactAnswer,
-        conflict=True,
+        response=contacts_wire.ContactAnswer,
+        may_conflict=True,
     )
 )
 async def update_contact_by_email(call: Call) -> contacts_wire.ContactAnswer:
-    query = call.query
+    query = call.query_parameters
     if "id" in query:
-        return await _update(call, query["id"])
-    change = await _change(call, required=True)
+        return await _update_by_id(call, query["id"])
+    change = await _read_change(call, email_required=True)
     contact = await call.services.contacts.update_by_email(call.caller, change.email, change)
-    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.show_contact(contact))
 
 
 @handles(
     Operation(
         "updateContact",
         "PATCH",
-        _ONE,
+        _CONTACT_PATH,
         _TAG,
         "Change a contact; custom fields merge, null removes one",
         scope="write",
         body=contacts_wire.ContactPatch,
-        answer=contacts_wire.ContactAnswer,
-        conflict=True,
+        response=contacts_wire.ContactAnswer,
+        may_conflict=True,
     )
 )
 async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
-    return await _update(call, call.path["contact_id"])
+    return await _update_by_id(call, call.path_parameters["contact_id"])
 
 
-async def _update(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
+async def _update_by_id(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
     id_ = parse_id(contact_id)
-    async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
-        change = await _change(call, required=False)
+    async with call.not_found_first(lambda: call.services.contacts.get(call.caller, id_)):
+        change = await _read_change(call, email_required=False)
     contact = await call.services.contacts.update(call.caller, id_, change)
-    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.show_contact(contact))
 
 
 @handles(
@@ -211,40 +211,40 @@ async def _update(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
         "Delete the contact named in the query",
         scope="write",
         query=contacts_wire.ContactIdQuery,
-        answer=wire.Success,
+        response=wire.Success,
     )
 )
 async def delete_contact_by_query(call: Call) -> wire.Success:
-    written = call.query.get("id")
+    written = call.query_parameters.get("id")
     if written is None:
         raise InvalidInput.at(("id",), "Required")
-    return await _delete(call, written)
+    return await _delete_by_id(call, written)
 
 
 @handles(
     Operation(
         "deleteContact",
         "DELETE",
-        _ONE,
+        _CONTACT_PATH,
         _TAG,
         "Delete a contact",
         scope="write",
-        answer=wire.Success,
+        response=wire.Success,
     )
 )
 async def delete_contact(call: Call) -> wire.Success:
-    return await _delete(call, call.path["contact_id"])
+    return await _delete_by_id(call, call.path_parameters["contact_id"])
 
 
-async def _delete(call: Call, contact_id: str) -> wire.Success:
+async def _delete_by_id(call: Call, contact_id: str) -> wire.Success:
     await call.services.contacts.delete(call.caller, parse_id(contact_id))
     return wire.Success(success=True)
 
 
-async def _change(call: Call, *, required: bool) -> ContactChange:
-    values = contacts.decoded(await call.members(), CONTAINERS)
-    fields, attributes = contacts.read(values, CONTAINERS)
-    if required:
+async def _read_change(call: Call, *, email_required: bool) -> ContactChange:
+    values = contacts.decode_properties(await call.read_object(), ATTRIBUTE_CONTAINERS)
+    fields, attributes = contacts.read_fields(values, ATTRIBUTE_CONTAINERS)
+    if email_required:
         require_email(fields, ("email",))
     return read_change(fields, attributes, call.caller.zone)
 

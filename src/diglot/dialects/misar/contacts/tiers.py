@@ -6,11 +6,16 @@ Each is a fifth of the scores from 0 to 100: so 82 is a champion, the one pair t
 from typing import Final, Literal
 
 Tier = Literal["champion", "hot", "warm", "neutral", "cold"]
-_FROM: Final[tuple[tuple[int, Tier], ...]] = ((80, "champion"), (60, "hot"), (40, "warm"), (20, "neutral"))
+_TIER_MINIMUMS: Final[tuple[tuple[int, Tier], ...]] = (
+    (80, "champion"),
+    (60, "hot"),
+    (40, "warm"),
+    (20, "neutral"),
+)
 
 
-def tier(score: float | None) -> Tier | None:
+def tier_of_score(score: float | None) -> Tier | None:
     """Return the tier of an engagement score; None without a score, which is nobody's to invent."""
     if score is None:
         return None
-    return next((word for least, word in _FROM if score >= least), "cold")
+    return next((word for least, word in _TIER_MINIMUMS if score >= least), "cold")

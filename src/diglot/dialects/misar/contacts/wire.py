@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import AsOfQuery
-from diglot.api.openapi.annotations import Older, Ours, Uuid, named
+from diglot.api.openapi.annotations import Extension, LegacySpelling, Uuid, schema_ref
 from diglot.dialects.misar import wire
 from diglot.dialects.misar.contacts.tiers import Tier
 from diglot.dialects.misar.wire import (
@@ -15,18 +15,18 @@ from diglot.dialects.misar.wire import (
     Count,
     Email,
     Money,
+    NullableText,
     Number,
     StatusWord,
     TagList,
     Tags,
-    Text,
     Time,
     Whole,
 )
 
 ContactId = Uuid
 
-TierWord = Annotated[Tier, named("EngagementTier")]
+TierWord = Annotated[Tier, schema_ref("EngagementTier")]
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -34,26 +34,26 @@ class Contact(msgspec.Struct, frozen=True):
 
     id: ContactId
     email: str
-    first_name: Text
-    last_name: Text
-    phone: Text
-    company: Text
-    job_title: Text
-    source: Text
+    first_name: NullableText
+    last_name: NullableText
+    phone: NullableText
+    company: NullableText
+    job_title: NullableText
+    source: NullableText
     status: StatusWord
     tags: Tags
     custom_fields: Attributes
     engagement_score: Number | None
     created_at: Time
     updated_at: Time
-    lead_score: Ours[Number] | None
-    total_opens: Ours[Count]
-    total_clicks: Ours[Count]
-    total_orders: Ours[Count]
-    total_spent: Ours[Number]
-    last_opened_at: Ours[Time] | None
-    last_clicked_at: Ours[Time] | None
-    last_emailed_at: Ours[Time] | None
+    lead_score: Extension[Number] | None
+    total_opens: Extension[Count]
+    total_clicks: Extension[Count]
+    total_orders: Extension[Count]
+    total_spent: Extension[Number]
+    last_opened_at: Extension[Time] | None
+    last_clicked_at: Extension[Time] | None
+    last_emailed_at: Extension[Time] | None
 
 
 class ContactAnswer(msgspec.Struct, frozen=True):
@@ -114,21 +114,21 @@ class ContactFields(msgspec.Struct, frozen=True):
     status: StatusWord | UnsetType = UNSET
     tags: TagList | UnsetType = UNSET
     custom_fields: Attributes | UnsetType = UNSET
-    firstName: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
-    lastName: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
-    jobTitle: Older[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
-    customFields: Older[Attributes] | UnsetType = UNSET  # noqa: N815
-    metadata: Older[Attributes] | UnsetType = UNSET
-    subscribed: Ours[bool] | UnsetType = UNSET
-    engagement_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    lead_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    total_opens: Ours[Whole] | UnsetType = UNSET
-    total_clicks: Ours[Whole] | UnsetType = UNSET
-    total_orders: Ours[Whole] | UnsetType = UNSET
-    total_spent: Ours[Money] | UnsetType = UNSET
-    last_opened_at: Ours[Time] | UnsetType | None = UNSET
-    last_clicked_at: Ours[Time] | UnsetType | None = UNSET
-    last_emailed_at: Ours[Time] | UnsetType | None = UNSET
+    firstName: LegacySpelling[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
+    lastName: LegacySpelling[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
+    jobTitle: LegacySpelling[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
+    customFields: LegacySpelling[Attributes] | UnsetType = UNSET  # noqa: N815
+    metadata: LegacySpelling[Attributes] | UnsetType = UNSET
+    subscribed: Extension[bool] | UnsetType = UNSET
+    engagement_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    lead_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    total_opens: Extension[Whole] | UnsetType = UNSET
+    total_clicks: Extension[Whole] | UnsetType = UNSET
+    total_orders: Extension[Whole] | UnsetType = UNSET
+    total_spent: Extension[Money] | UnsetType = UNSET
+    last_opened_at: Extension[Time] | UnsetType | None = UNSET
+    last_clicked_at: Extension[Time] | UnsetType | None = UNSET
+    last_emailed_at: Extension[Time] | UnsetType | None = UNSET
 
 
 class ContactCreate(ContactFields, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ class ImportContact(ContactFields, frozen=True, kw_only=True):
     """A contact of an import."""
 
     email: Email
-    created_at: Ours[Time] | UnsetType = UNSET
+    created_at: Extension[Time] | UnsetType = UNSET
 
 
 class ImportBody(msgspec.Struct, frozen=True):
@@ -155,13 +155,13 @@ class ImportBody(msgspec.Struct, frozen=True):
 
     contacts: Annotated[list[ImportContact], Meta(max_length=10000)]
     updateExisting: bool | UnsetType = UNSET  # noqa: N815
-    update_existing: Older[bool] | UnsetType = UNSET
-    skipExisting: Older[bool] | UnsetType = UNSET  # noqa: N815
-    skip_existing: Older[bool] | UnsetType = UNSET
+    update_existing: LegacySpelling[bool] | UnsetType = UNSET
+    skipExisting: LegacySpelling[bool] | UnsetType = UNSET  # noqa: N815
+    skip_existing: LegacySpelling[bool] | UnsetType = UNSET
     tags: TagList | UnsetType = UNSET
 
 
-Sort = Annotated[str, named("ContactSort")]
+Sort = Annotated[str, schema_ref("ContactSort")]
 
 
 class ContactPageQuery(msgspec.Struct, frozen=True):
@@ -169,12 +169,12 @@ class ContactPageQuery(msgspec.Struct, frozen=True):
 
     page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
     limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 50
-    id: Older[Annotated[str, Meta(description="Answer this one contact.")]] = ""
+    id: LegacySpelling[Annotated[str, Meta(description="Answer this one contact.")]] = ""
     search: Annotated[str, Meta(description="Up to 50 words, each part of the email or of a name.")] = ""
     status: Annotated[wire.StatusWord, Meta(description="Only contacts of this status.")] = ""
     segment_id: Annotated[str, Meta(description="Only members of this segment; 404 without it.")] = ""
-    segmentId: Older[Annotated[str, Meta(description="Another spelling of `segment_id`.")]] = ""  # noqa: N815
-    as_of: Ours[AsOfQuery] = ""
+    segmentId: LegacySpelling[Annotated[str, Meta(description="Another spelling of `segment_id`.")]] = ""  # noqa: N815
+    as_of: Extension[AsOfQuery] = ""
     sort: Annotated[Sort, Meta(description="The order; without it the newest come first.")] = ""
 
 
@@ -205,8 +205,8 @@ class BulkDelete(msgspec.Struct, frozen=True):
     """The contacts, under one of three spellings."""
 
     ids: Ids
-    contact_ids: Older[Ids] | UnsetType = UNSET
-    contactIds: Older[Ids] | UnsetType = UNSET  # noqa: N815
+    contact_ids: LegacySpelling[Ids] | UnsetType = UNSET
+    contactIds: LegacySpelling[Ids] | UnsetType = UNSET  # noqa: N815
 
 
 class BulkUpdate(BulkDelete, frozen=True, kw_only=True):
@@ -231,7 +231,7 @@ class BulkDeleteAnswer(msgspec.Struct, frozen=True):
     not_found: list[str]
 
 
-Switch = Annotated[str, named("YesOrNo")]
+Switch = Annotated[str, schema_ref("YesOrNo")]
 TagText = Annotated[str, Meta(description="Tags for every contact, with commas between them.")]
 
 
@@ -239,9 +239,13 @@ class ImportQuery(msgspec.Struct, frozen=True):
     """What holds for every contact of an import, where the body has no place for it."""
 
     updateExisting: Annotated[Switch, Meta(description="Whether contacts that exist change.")] = "true"  # noqa: N815
-    update_existing: Older[Annotated[Switch, Meta(description="The same in another spelling.")]] = "true"
-    skipExisting: Older[Annotated[Switch, Meta(description="The opposite.")]] = "false"  # noqa: N815
-    skip_existing: Older[Annotated[Switch, Meta(description="The opposite in another spelling.")]] = "false"
+    update_existing: LegacySpelling[Annotated[Switch, Meta(description="The same in another spelling.")]] = (
+        "true"
+    )
+    skipExisting: LegacySpelling[Annotated[Switch, Meta(description="The opposite.")]] = "false"  # noqa: N815
+    skip_existing: LegacySpelling[
+        Annotated[Switch, Meta(description="The opposite in another spelling.")]
+    ] = "false"
     tags: TagText = ""
 
 
@@ -250,7 +254,7 @@ class ImportForm(msgspec.Struct, frozen=True):
 
     file: Annotated[str, Meta(extra_json_schema={"contentMediaType": "text/csv"})]
     updateExisting: Switch | UnsetType = UNSET  # noqa: N815
-    update_existing: Older[Switch] | UnsetType = UNSET
-    skipExisting: Older[Switch] | UnsetType = UNSET  # noqa: N815
-    skip_existing: Older[Switch] | UnsetType = UNSET
+    update_existing: LegacySpelling[Switch] | UnsetType = UNSET
+    skipExisting: LegacySpelling[Switch] | UnsetType = UNSET  # noqa: N815
+    skip_existing: LegacySpelling[Switch] | UnsetType = UNSET
     tags: TagText | UnsetType = UNSET

@@ -4,11 +4,11 @@ from typing import Final
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.input.body_reader import Missing, Reader
+from diglot.api.input.body_reader import BodyReader, Missing
 from diglot.api.operation import Operation
 from diglot.conditions import dates
 from diglot.dialects.misar import wire
-from diglot.dialects.misar.key_format import KEYS, SCOPES
+from diglot.dialects.misar.key_format import KEY_FORMAT, SCOPES
 from diglot.dialects.misar.keys import show as keys_show
 from diglot.dialects.misar.keys import wire as keys_wire
 from diglot.errors import InvalidInput
@@ -16,10 +16,10 @@ from diglot.model.ids import parse_id
 from diglot.model.workspaces import KeyOptions
 
 _TAG: Final = "keys"
-_ONE: Final = "/keys/{key_id:str}"
-_LONGEST_NAME: Final = 80
-_LONGEST_ACCOUNT: Final = 100
-_LONGEST_TIME: Final = 100
+_KEY_PATH: Final = "/keys/{key_id:str}"
+_MAX_NAME_LENGTH: Final = 80
+_MAX_ACCOUNT_LENGTH: Final = 100
+_MAX_TIME_LENGTH: Final = 100
 
 
 @handles(
@@ -30,13 +30,13 @@ _LONGEST_TIME: Final = 100
         _TAG,
         "List the keys of the workspace, newest first, revoked ones included",
         scope="read",
-        answer=keys_wire.KeyListAnswer,
+        response=keys_wire.KeyListAnswer,
     )
 )
 async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
     now = call.services.keys.clock()
-    found = await call.services.client_keys.list_all(call.caller, KEYS)
-    return keys_wire.KeyListAnswer(success=True, keys=[keys_show.key(one, now) for one in found])
+    found = await call.services.client_keys.list_all(call.caller, KEY_FORMAT)
+    return keys_wire.KeyListAnswer(success=True, keys=[keys_show.show_key(one, now) for one in found])
 
 
 @handles(
@@ -49,36 +49,38 @@ async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
         scope="write",
         status=201,
         body=keys_wire.KeyCreate,
-        answer=keys_wire.KeyCreatedAnswer,
-        secret=True,
+        response=keys_wire.KeyCreatedAnswer,
+        returns_secret=True,
     )
 )
 async def create_key(call: Call) -> keys_wire.KeyCreatedAnswer:
-    reader = Reader(await call.members())
-    reader.required("name")
-    name = reader.name("name", _LONGEST_NAME)
-    scopes = reader.choices("scopes", SCOPES)
-    account = reader.name_or_null(reader.spelled("allowedAccountId", "allowed_account_id"), _LONGEST_ACCOUNT)
-    end = _end(call, reader, reader.spelled("expiresAt", "expires_at"))
-    reader.finish()
+    reader = BodyReader(await call.read_object())
+    reader.require("name")
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
+    scopes = reader.read_choices("scopes", SCOPES)
+    account = reader.read_name_or_null(
+        reader.resolve_spelling("allowedAccountId", "allowed_account_id"), _MAX_ACCOUNT_LENGTH
+    )
+    end = _read_expiry(call, reader, reader.resolve_spelling("expiresAt", "expires_at"))
+    reader.raise_faults()
     assert not isinstance(name, Missing)
     terms = KeyOptions(name, None if isinstance(account, Missing) else account, end)
     wanted = () if isinstance(scopes, Missing) else scopes
-    secret, key = await call.services.client_keys.create(call.caller, KEYS, wanted, terms)
-    return keys_show.created_key(key, secret)
+    secret, key = await call.services.client_keys.create(call.caller, KEY_FORMAT, wanted, terms)
+    return keys_show.show_created_key(key, secret)
 
 
-def _end(call: Call, reader: Reader, spelling: str) -> int | None:
-    text = reader.text_or_null(spelling, _LONGEST_TIME)
+def _read_expiry(call: Call, reader: BodyReader, spelling: str) -> int | None:
+    text = reader.read_text_or_null(spelling, _MAX_TIME_LENGTH)
     if text is None or isinstance(text, Missing):
         return None
     written = dates.parse_to_microsecond(text)
     if written is None:
-        reader.fault((spelling,), "Invalid datetime")
+        reader.add_fault((spelling,), "Invalid datetime")
         return None
     end = written.to_instant(call.caller.zone)
     if end <= call.services.keys.clock():
-        reader.fault((spelling,), "The end of a key lies in the future")
+        reader.add_fault((spelling,), "The end of a key lies in the future")
     return end
 
 
@@ -86,17 +88,19 @@ def _end(call: Call, reader: Reader, spelling: str) -> int | None:
     Operation(
         "getKey",
         "GET",
-        _ONE,
+        _KEY_PATH,
         _TAG,
         "Get a key, without its secret",
         scope="read",
-        answer=keys_wire.KeyAnswer,
+        response=keys_wire.KeyAnswer,
     )
 )
 async def get_key(call: Call) -> keys_wire.KeyAnswer:
     now = call.services.keys.clock()
-    key = await call.services.client_keys.get(call.caller, KEYS, parse_id(call.path["key_id"]))
-    return keys_wire.KeyAnswer(success=True, key=keys_show.key(key, now))
+    key = await call.services.client_keys.get(
+        call.caller, KEY_FORMAT, parse_id(call.path_parameters["key_id"])
+    )
+    return keys_wire.KeyAnswer(success=True, key=keys_show.show_key(key, now))
 
 
 @handles(
@@ -108,33 +112,33 @@ async def get_key(call: Call) -> keys_wire.KeyAnswer:
         "Revoke the key named in the query; it stays listed",
         scope="write",
         query=keys_wire.KeyIdQuery,
-        answer=wire.Success,
+        response=wire.Success,
     )
 )
 async def revoke_key_by_query(call: Call) -> wire.Success:
-    written = call.query.get("id")
+    written = call.query_parameters.get("id")
     if written is None:
         raise InvalidInput.at(("id",), "Required")
-    return await _revoke(call, written)
+    return await _revoke_by_id(call, written)
 
 
 @handles(
     Operation(
         "revokeKey",
         "DELETE",
-        _ONE,
+        _KEY_PATH,
         _TAG,
         "Revoke a key, the one that asks too; it stays listed",
         scope="write",
-        answer=wire.Success,
+        response=wire.Success,
     )
 )
 async def revoke_key(call: Call) -> wire.Success:
-    return await _revoke(call, call.path["key_id"])
+    return await _revoke_by_id(call, call.path_parameters["key_id"])
 
 
-async def _revoke(call: Call, key_id: str) -> wire.Success:
-    await call.services.client_keys.revoke(call.caller, KEYS, parse_id(key_id))
+async def _revoke_by_id(call: Call, key_id: str) -> wire.Success:
+    await call.services.client_keys.revoke(call.caller, KEY_FORMAT, parse_id(key_id))
     return wire.Success(success=True)
 
 

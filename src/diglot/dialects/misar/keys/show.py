@@ -1,12 +1,12 @@
 """Keys in Misar's shapes."""
 
-from diglot.api.formatting import in_seconds
-from diglot.dialects.misar.formatting import time
+from diglot.api.formatting import format_seconds
+from diglot.dialects.misar.formatting import format_time
 from diglot.dialects.misar.keys import wire as keys_wire
 from diglot.model.workspaces import ApiKey
 
 
-def key(one: ApiKey, now: int) -> keys_wire.Key:
+def show_key(one: ApiKey, now: int) -> keys_wire.Key:
     """Show a key without its secret."""
     return keys_wire.Key(
         id=one.id,
@@ -15,13 +15,13 @@ def key(one: ApiKey, now: int) -> keys_wire.Key:
         scopes=",".join(one.scopes),
         allowed_account_id=one.account,
         is_active=one.is_valid_at(now),
-        last_used_at=in_seconds(one.last_used_at),
-        created_at=time(one.created_at),
-        expires_at=in_seconds(one.expires_at),
+        last_used_at=format_seconds(one.last_used_at),
+        created_at=format_time(one.created_at),
+        expires_at=format_seconds(one.expires_at),
     )
 
 
-def created_key(one: ApiKey, secret: str) -> keys_wire.KeyCreatedAnswer:
+def show_created_key(one: ApiKey, secret: str) -> keys_wire.KeyCreatedAnswer:
     """Show a new key with its secret."""
     return keys_wire.KeyCreatedAnswer(
         success=True,
@@ -30,6 +30,6 @@ def created_key(one: ApiKey, secret: str) -> keys_wire.KeyCreatedAnswer:
         prefix=one.prefix,
         name=one.name or "",
         scopes=",".join(one.scopes),
-        createdAt=time(one.created_at),
-        expiresAt=in_seconds(one.expires_at),
+        createdAt=format_time(one.created_at),
+        expiresAt=format_seconds(one.expires_at),
     )

@@ -5,15 +5,15 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Older, Uuid, named
-from diglot.api.patterns import RECEIVED
-from diglot.dialects.misar.wire import Text, Time
+from diglot.api.openapi.annotations import LegacySpelling, Uuid, schema_ref
+from diglot.api.patterns import INSTANT
+from diglot.dialects.misar.wire import NullableText, Time
 
 KeyId = Uuid
 Scopes = Annotated[
     str, Meta(description="The scopes, with commas between them.", examples=["send,analytics"])
 ]
-ScopeWord = Annotated[str, named("KeyScope")]
+ScopeWord = Annotated[str, schema_ref("KeyScope")]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
 Account = Annotated[
     str, Meta(min_length=1, max_length=100, description="A sending account: kept and shown, nothing is sent.")
@@ -23,7 +23,7 @@ End = Annotated[
     Meta(
         description="When the key stops: an instant, or a date, on which it stops as the day begins.",
         max_length=100,
-        pattern=RECEIVED,
+        pattern=INSTANT,
         examples=["2027-01-01T00:00:00Z"],
     ),
 ]
@@ -36,7 +36,7 @@ class Key(msgspec.Struct, frozen=True):
     name: str
     key_prefix: str
     scopes: Scopes
-    allowed_account_id: Text
+    allowed_account_id: NullableText
     is_active: bool
     last_used_at: Time | None
     created_at: Time
@@ -77,8 +77,8 @@ class KeyCreate(msgspec.Struct, frozen=True):
     scopes: Annotated[list[ScopeWord], Meta(min_length=1)] | UnsetType = UNSET
     allowedAccountId: Account | UnsetType | None = UNSET  # noqa: N815
     expiresAt: End | UnsetType | None = UNSET  # noqa: N815
-    allowed_account_id: Older[Account] | UnsetType | None = UNSET
-    expires_at: Older[End] | UnsetType | None = UNSET
+    allowed_account_id: LegacySpelling[Account] | UnsetType | None = UNSET
+    expires_at: LegacySpelling[End] | UnsetType | None = UNSET
 
 
 class KeyIdQuery(msgspec.Struct, frozen=True):

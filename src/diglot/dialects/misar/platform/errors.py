@@ -1,20 +1,22 @@
 """Domain errors on the contacts platform: the statuses and texts of the mail routes, nothing around them."""
 
-from diglot.api.responses import Answer
+from diglot.api.responses import ErrorResponse
 from diglot.dialects.misar import errors
 from diglot.dialects.misar.platform.wire import PlatformError
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.errors import Fault, InvalidInput
 
 
-def render_error(error: Exception) -> Answer:
+def render_error(error: Exception) -> ErrorResponse:
     """Return the answer to an error; faults of an input stand one after another, each with its path."""
     answer = errors.render_error(error)
     assert isinstance(answer.body, ErrorBody)
-    text = "; ".join(map(_said, error.faults)) if isinstance(error, InvalidInput) else answer.body.error
-    return Answer(answer.status, PlatformError(text), answer.headers)
+    text = (
+        "; ".join(map(_format_fault, error.faults)) if isinstance(error, InvalidInput) else answer.body.error
+    )
+    return ErrorResponse(answer.status, PlatformError(text), answer.headers)
 
 
-def _said(fault: Fault) -> str:
+def _format_fault(fault: Fault) -> str:
     where = ".".join(map(str, fault.path))
     return f"{where}: {fault.message}" if where else fault.message

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.extensions.as_of import of_now, of_past
+from diglot.api.extensions.as_of import count_metadata, history_metadata
 from diglot.api.operation import Operation
 from diglot.dialects.misar import formatting
 from diglot.dialects.misar.contacts import show as contacts_show
@@ -13,22 +13,22 @@ from diglot.dialects.misar.segments import calls, show
 from diglot.dialects.misar.words import PLATFORM_WORDS
 
 _TAG: Final = "platform segments"
-_ONE: Final = "/segments/{segment_id:str}"
+_SEGMENT_PATH: Final = "/segments/{segment_id:str}"
 
 
 @handles(
     Operation(
         "getPlatformSegment",
         "GET",
-        _ONE,
+        _SEGMENT_PATH,
         _TAG,
         "Get a segment with its rules and its count",
         scope="read",
-        answer=wire.PlatformSegmentAnswer,
+        response=wire.PlatformSegmentAnswer,
     )
 )
 async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
-    shown = show.segment(await calls.get(call))
+    shown = show.show_segment(await calls.get_segment(call))
     data = wire.PlatformSegment(
         id=shown.id,
         name=shown.name,
@@ -52,33 +52,33 @@ async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
         "Count and sample who matches rules that are not stored",
         scope="read",
         body=wire.PlatformPreview,
-        answer=wire.PlatformPreviewAnswer,
+        response=wire.PlatformPreviewAnswer,
     )
 )
 async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
-    members = await call.members(unique=True)
-    condition = calls.given_condition(call, members, "filterCriteria", PLATFORM_WORDS)
-    page = await calls.preview_of(call, condition)
-    shown = [contacts_show.contact(one) for one in page.items]
-    return wire.PlatformPreviewAnswer(page.total, shown, formatting.time(page.as_of))
+    members = await call.read_object(unique_keys=True)
+    condition = calls.read_condition(call, members, "filterCriteria", PLATFORM_WORDS)
+    page = await calls.preview_condition(call, condition)
+    shown = [contacts_show.show_contact(one) for one in page.items]
+    return wire.PlatformPreviewAnswer(page.total, shown, formatting.format_time(page.as_of))
 
 
 @handles(
     Operation(
         "listPlatformSegmentMembers",
         "GET",
-        f"{_ONE}/members",
+        f"{_SEGMENT_PATH}/members",
         _TAG,
         "List the ids of all members in one answer, newest first: 39 bytes for each of them",
         scope="read",
         query=wire.PlatformMembersQuery,
-        answer=wire.PlatformMembersAnswer,
+        response=wire.PlatformMembersAnswer,
         lists_members=True,
     )
 )
 async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswer:
-    found = await calls.every_member_id(call)
-    known: tuple[Any, ...] = (*of_now(found, formatting.time), *of_past(found))
+    found = await calls.list_all_member_ids(call)
+    known: tuple[Any, ...] = (*count_metadata(found, formatting.format_time), *history_metadata(found))
     return wire.PlatformMembersAnswer(list(found.items), *known)
 
 
@@ -86,18 +86,20 @@ async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswe
     Operation(
         "changePlatformSegmentMembers",
         "POST",
-        f"{_ONE}/members",
+        f"{_SEGMENT_PATH}/members",
         _TAG,
         "Change the members of a static segment by hand",
         scope="write",
         body=wire.PlatformMembersChange,
-        answer=wire.PlatformMembersCount,
-        conflict=True,
+        response=wire.PlatformMembersCount,
+        may_conflict=True,
     )
 )
 async def change_platform_segment_members(call: Call) -> wire.PlatformMembersCount:
     counted = await calls.change_members(call)
-    return wire.PlatformMembersCount(counted.count, formatting.time(counted.as_of), counted.segment.revision)
+    return wire.PlatformMembersCount(
+        counted.count, formatting.format_time(counted.as_of), counted.segment.revision
+    )
 
 
 ENDPOINTS: Final = (

@@ -6,13 +6,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.api.extensions.as_of import AsOfQuery, OfPast, Revision
-from diglot.api.openapi.annotations import Ours, named
+from diglot.api.openapi.annotations import Extension, schema_ref
 from diglot.dialects.misar.contacts.wire import Contact, ContactId
 from diglot.dialects.misar.segments.wire import ContactIds, Criteria, SegmentId, SegmentTypeWord
 from diglot.dialects.misar.wire import Count, Time
 from diglot.model.segments import MemberAction
 
-PlatformCriteria = Annotated[msgspec.Raw, named("PlatformFilterCriteria")]
+PlatformCriteria = Annotated[msgspec.Raw, schema_ref("PlatformFilterCriteria")]
 
 
 class PlatformSegment(msgspec.Struct, frozen=True):
@@ -24,9 +24,9 @@ class PlatformSegment(msgspec.Struct, frozen=True):
     filter_criteria: Criteria
     contact_count: Count
     last_calculated_at: Time | None
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
-    next_change_at: Ours[Time] | None
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
+    next_change_at: Extension[Time] | None
 
 
 class PlatformSegmentAnswer(msgspec.Struct, frozen=True):
@@ -46,23 +46,23 @@ class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
 
     count: Count
     sample: list[Contact]
-    count_as_of: Ours[Time]
+    count_as_of: Extension[Time]
 
 
 class PlatformMembersAnswer(msgspec.Struct, frozen=True):
     """The ids of all members, newest first; of the past, without those of contacts that are deleted since."""
 
     contactIds: list[ContactId]  # noqa: N815
-    count_as_of: Ours[Time] | UnsetType = UNSET
-    revision: Ours[Revision] | UnsetType = UNSET
-    as_of: Ours[OfPast] = UNSET
-    deleted: Ours[OfPast] = UNSET
+    count_as_of: Extension[Time] | UnsetType = UNSET
+    revision: Extension[Revision] | UnsetType = UNSET
+    as_of: Extension[OfPast] = UNSET
+    deleted: Extension[OfPast] = UNSET
 
 
 class PlatformMembersQuery(msgspec.Struct, frozen=True):
     """Members of when."""
 
-    as_of: Ours[AsOfQuery] = ""
+    as_of: Extension[AsOfQuery] = ""
 
 
 class PlatformMembersChange(msgspec.Struct, frozen=True):
@@ -76,8 +76,8 @@ class PlatformMembersCount(msgspec.Struct, frozen=True):
     """How many members the segment has after the change."""
 
     count: Count
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
 
 
 class PlatformError(msgspec.Struct, frozen=True):

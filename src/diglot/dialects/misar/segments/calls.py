@@ -3,9 +3,9 @@
 from typing import Final
 
 from diglot.api.call import Call
-from diglot.api.extensions.as_of import read_as_of, tell
+from diglot.api.extensions.as_of import add_as_of_header, read_as_of
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import Missing, Reader
+from diglot.api.input.body_reader import BodyReader, Missing
 from diglot.api.rules import Words
 from diglot.dialects.misar import pagination, wire
 from diglot.dialects.misar import words as misar_words
@@ -20,36 +20,36 @@ from diglot.model.segments import Condition, CountedSegment, Segment, SegmentTyp
 from diglot.service.audience.segments import KEEP, NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
-_PREVIEW: Final = Window(0, 10)
-_LONGEST_NAME: Final = 200
-_LONGEST_DESCRIPTION: Final = 1000
-_LONGEST_ID: Final = 200
-_TYPES: Final = tuple(each.value for each in SegmentType)
+_PREVIEW_WINDOW: Final = Window(0, 10)
+_MAX_NAME_LENGTH: Final = 200
+_MAX_DESCRIPTION_LENGTH: Final = 1000
+_MAX_ID_LENGTH: Final = 200
+_SEGMENT_TYPES: Final = tuple(each.value for each in SegmentType)
 # What stands in the place of an id while a segment is being made.
-_UNSAVED: Final = "new"
-CRITERIA: Final = "filter_criteria"
+_UNSAVED_ID: Final = "new"
+CRITERIA_KEY: Final = "filter_criteria"
 
 
-def named(call: Call) -> str | None:
+def read_segment_id(call: Call) -> str | None:
     """Return the UUID of the segment that the path names, None for what is no id."""
-    return parse_id(call.path["segment_id"])
+    return parse_id(call.path_parameters["segment_id"])
 
 
-async def page(call: Call) -> tuple[pagination.Paging, Page[CountedSegment]]:
+async def list_page(call: Call) -> tuple[pagination.PageRequest, Page[CountedSegment]]:
     """Return the page asked for and its segments."""
-    paging = pagination.read(call.query)
+    paging = pagination.read_page(call.query_parameters)
     return paging, await call.services.segments.list_page_with_counts(call.caller, paging.window)
 
 
-async def create(call: Call) -> CountedSegment:
+async def create_segment(call: Call) -> CountedSegment:
     """Make the segment of the body."""
-    reader = Reader(await call.members(unique=True))
-    reader.required("name", "segment_type", CRITERIA)
-    name = reader.name("name", _LONGEST_NAME)
-    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
-    kind = reader.choice("segment_type", _TYPES)
-    condition = _condition(call, reader)
-    reader.finish()
+    reader = BodyReader(await call.read_object(unique_keys=True))
+    reader.require("name", "segment_type", CRITERIA_KEY)
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
+    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
+    kind = reader.read_choice("segment_type", _SEGMENT_TYPES)
+    condition = _read_condition(call, reader)
+    reader.raise_faults()
     assert not isinstance(name, Missing)
     assert not isinstance(kind, Missing)
     assert not isinstance(condition, Missing)
@@ -58,26 +58,26 @@ async def create(call: Call) -> CountedSegment:
     return await call.services.segments.create_with_count(call.caller, new)
 
 
-async def get(call: Call) -> CountedSegment:
+async def get_segment(call: Call) -> CountedSegment:
     """Return the segment of the path."""
-    return await call.services.segments.get_with_count(call.caller, named(call))
+    return await call.services.segments.get_with_count(call.caller, read_segment_id(call))
 
 
-async def change(call: Call) -> CountedSegment:
+async def update_segment(call: Call) -> CountedSegment:
     """Change the segment of the path as the body says."""
-    id_ = named(call)
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        wanted = _change(call, Reader(await call.members(unique=True)))
+    id_ = read_segment_id(call)
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
+        wanted = _read_patch(call, BodyReader(await call.read_object(unique_keys=True)))
     return await call.services.segments.update_with_count(call.caller, id_, wanted)
 
 
-def _change(call: Call, reader: Reader) -> SegmentChange:
-    name = reader.name("name", _LONGEST_NAME)
-    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
+def _read_patch(call: Call, reader: BodyReader) -> SegmentChange:
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
+    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
     if reader.has("segment_type"):
-        reader.fault(("segment_type",), "The type of a segment cannot be changed")
-    condition = _condition(call, reader)
-    reader.finish()
+        reader.add_fault(("segment_type",), "The type of a segment cannot be changed")
+    condition = _read_condition(call, reader)
+    reader.raise_faults()
     return SegmentChange(
         KEEP if isinstance(name, Missing) else name,
         KEEP if isinstance(description, Missing) else description,
@@ -85,108 +85,114 @@ def _change(call: Call, reader: Reader) -> SegmentChange:
     )
 
 
-async def delete(call: Call) -> wire.Success:
+async def delete_segment(call: Call) -> wire.Success:
     """Delete the segment of the path."""
-    await call.services.segments.delete(call.caller, named(call))
+    await call.services.segments.delete(call.caller, read_segment_id(call))
     return wire.Success(success=True)
 
 
-async def refresh(call: Call) -> CountedSegment:
+async def refresh_segment(call: Call) -> CountedSegment:
     """Evaluate the segment of the path again."""
-    return await call.services.segments.refresh(call.caller, named(call))
+    return await call.services.segments.refresh(call.caller, read_segment_id(call))
 
 
-async def preview(call: Call) -> CountedPage[Contact]:
+async def preview_segment(call: Call) -> CountedPage[Contact]:
     """Return the newest members of the segment of the path, and how many there are."""
-    return await call.services.segments.list_members(call.caller, named(call), _PREVIEW)
+    return await call.services.segments.list_members(call.caller, read_segment_id(call), _PREVIEW_WINDOW)
 
 
-async def preview_of(call: Call, condition: Condition) -> CountedPage[Contact]:
+async def preview_condition(call: Call, condition: Condition) -> CountedPage[Contact]:
     """Return the newest contacts that meet a condition which is not stored, and how many there are."""
-    return await call.services.contacts.list_page(call.caller, _PREVIEW, condition.tree)
+    return await call.services.contacts.list_page(call.caller, _PREVIEW_WINDOW, condition.tree)
 
 
-async def preview_given(call: Call) -> CountedPage[Contact]:
+async def preview_body_or_segment(call: Call) -> CountedPage[Contact]:
     """Preview the rules of the body, or without any the segment of the path; `new` names no segment."""
-    if call.path["segment_id"] == _UNSAVED:
-        condition = given_condition(call, await call.members(unique=True), CRITERIA, WORDS)
-        return await preview_of(call, condition)
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
-        body = await call.body_if_any()
-        members = request_body.read_members(body, unique=True) if body else {}
-        if CRITERIA not in members:
-            return await preview(call)
-        condition = given_condition(call, members, CRITERIA, WORDS)
-    await call.services.segments.get(call.caller, named(call))
-    return await preview_of(call, condition)
+    if call.path_parameters["segment_id"] == _UNSAVED_ID:
+        condition = read_condition(call, await call.read_object(unique_keys=True), CRITERIA_KEY, WORDS)
+        return await preview_condition(call, condition)
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
+        body = await call.read_optional_body()
+        members = request_body.parse_object(body, unique_keys=True) if body else {}
+        if CRITERIA_KEY not in members:
+            return await preview_segment(call)
+        condition = read_condition(call, members, CRITERIA_KEY, WORDS)
+    await call.services.segments.get(call.caller, read_segment_id(call))
+    return await preview_condition(call, condition)
 
 
-async def tried(call: Call) -> tuple[Condition, str | None]:
+async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
     """Return the condition of a body that is tried, and the segment in whose place."""
-    reader = Reader(await call.members(unique=True))
-    reader.required(CRITERIA)
-    reader.name("name", _LONGEST_NAME)
-    reader.text_or_null("description", _LONGEST_DESCRIPTION)
-    reader.choice("segment_type", _TYPES)
-    condition = _condition(call, reader)
-    segment_id = reader.text("segment_id", _LONGEST_ID)
-    reader.finish()
+    reader = BodyReader(await call.read_object(unique_keys=True))
+    reader.require(CRITERIA_KEY)
+    reader.read_name("name", _MAX_NAME_LENGTH)
+    reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
+    reader.read_choice("segment_type", _SEGMENT_TYPES)
+    condition = _read_condition(call, reader)
+    segment_id = reader.read_text("segment_id", _MAX_ID_LENGTH)
+    reader.raise_faults()
     assert not isinstance(condition, Missing)
     return condition, None if isinstance(segment_id, Missing) else segment_id
 
 
 async def change_members(call: Call) -> CountedSegment:
     """Change the members of the segment of the path by hand, as the body says."""
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
-        wanted = member_input.read(await call.members(unique=True))
-    return await call.services.segments.change_members(call.caller, named(call), wanted)
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
+        wanted = member_input.read_member_change(await call.read_object(unique_keys=True))
+    return await call.services.segments.change_members(call.caller, read_segment_id(call), wanted)
 
 
-def given_condition(call: Call, members: request_body.Members, key: str, words: Words) -> Condition:
-    """Return the condition under a key of a body; raise `Invalid`."""
-    reader = Reader(members)
-    reader.required(key)
-    condition = _condition(call, reader, key, words)
-    reader.finish()
+def read_condition(call: Call, members: request_body.RawObject, key: str, words: Words) -> Condition:
+    """Return the condition under a key of a body; raise `InvalidInput`."""
+    reader = BodyReader(members)
+    reader.require(key)
+    condition = _read_condition(call, reader, key, words)
+    reader.raise_faults()
     assert not isinstance(condition, Missing)
     return condition
 
 
-def _condition(call: Call, reader: Reader, key: str = CRITERIA, words: Words = WORDS) -> Condition | Missing:
-    return reader.condition(key, misar_words.NAME, words, call.caller, strict=call.services.strict)
-
-
-async def member_ids(call: Call) -> segments_wire.MembersAnswer:
-    """Show a page of the ids of the members of the segment of the path."""
-    id_ = named(call)
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
-        paging, as_of = pagination.read(call.query), read_as_of(call)
-    segment, found = await _member_ids(call, paging.window, as_of)
-    return segments_wire.MembersAnswer(
-        success=True,
-        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(found.items)),
-        pagination=paging.shown_to_members(found),
+def _read_condition(
+    call: Call, reader: BodyReader, key: str = CRITERIA_KEY, words: Words = WORDS
+) -> Condition | Missing:
+    return reader.read_condition(
+        key, misar_words.DIALECT_NAME, words, call.caller, strict=call.services.strict
     )
 
 
-async def every_member_id(call: Call) -> MemberPage[str] | HistoricalPage[str]:
+async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
+    """Show a page of the ids of the members of the segment of the path."""
+    id_ = read_segment_id(call)
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
+        paging, as_of = pagination.read_page(call.query_parameters), read_as_of(call)
+    segment, found = await _load_member_ids(call, paging.window, as_of)
+    return segments_wire.MembersAnswer(
+        success=True,
+        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(found.items)),
+        pagination=paging.to_members_pagination(found),
+    )
+
+
+async def list_all_member_ids(call: Call) -> MemberPage[str] | HistoricalPage[str]:
     """Return the ids of all members of the segment of the path."""
-    async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
         as_of = read_as_of(call)
-    _, found = await _member_ids(call, None, as_of)
+    _, found = await _load_member_ids(call, None, as_of)
     return found
 
 
-async def _member_ids(
+async def _load_member_ids(
     call: Call, window: Window | None, as_of: AsOf | None
 ) -> tuple[Segment, MemberPage[str] | HistoricalPage[str]]:
     segment: Segment
     found: MemberPage[str] | HistoricalPage[str]
     if as_of is None:
-        segment, found = await call.services.segments.list_member_ids(call.caller, named(call), window)
+        segment, found = await call.services.segments.list_member_ids(
+            call.caller, read_segment_id(call), window
+        )
     else:
         segment, found = await call.services.membership_history.list_member_ids(
-            call.caller, named(call), window, as_of
+            call.caller, read_segment_id(call), window, as_of
         )
-    tell(call, found)
+    add_as_of_header(call, found)
     return segment, found

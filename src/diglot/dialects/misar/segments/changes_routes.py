@@ -23,12 +23,12 @@ _TAG: Final = "segments"
         "List who entered and left which segments, in order and without gaps (an extension)",
         scope="read",
         query=changes.ChangesQuery,
-        answer=changes_wire.ChangesAnswer,
+        response=changes_wire.ChangesAnswer,
         extension=True,
     )
 )
 async def list_changes(call: Call) -> changes_wire.ChangesAnswer:
-    return _shown(*await changes.of_workspace(call))
+    return _to_wire(*await changes.list_for_workspace(call))
 
 
 @handles(
@@ -40,19 +40,19 @@ async def list_changes(call: Call) -> changes_wire.ChangesAnswer:
         "List who entered and left a segment, in order and without gaps (an extension)",
         scope="read",
         query=changes.ChangesQuery,
-        answer=changes_wire.ChangesAnswer,
+        response=changes_wire.ChangesAnswer,
         extension=True,
     )
 )
 async def list_segment_changes(call: Call) -> changes_wire.ChangesAnswer:
-    return _shown(*await changes.of_segment(call))
+    return _to_wire(*await changes.list_for_segment(call))
 
 
-def _shown(feed: ChangeFeed, pagination: changes.ChangesPagination) -> changes_wire.ChangesAnswer:
+def _to_wire(feed: ChangeFeed, pagination: changes.ChangesPagination) -> changes_wire.ChangesAnswer:
     shown = [
         changes_wire.MemberChange(
             sequence=one.number,
-            at=formatting.time(one.origin.at),
+            at=formatting.format_time(one.origin.at),
             cause=one.origin.cause,
             segment_id=format_prefixed_id(one.segment_id),
             contact_id=one.contact_id,

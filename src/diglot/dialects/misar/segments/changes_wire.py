@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from diglot.api.extensions.changes import ChangesPagination
-from diglot.api.openapi.annotations import named
+from diglot.api.openapi.annotations import schema_ref
 from diglot.dialects.misar.contacts.wire import ContactId
 from diglot.dialects.misar.segments.wire import SegmentId
 from diglot.dialects.misar.wire import Count, Time
@@ -20,7 +20,7 @@ class MemberChange(msgspec.Struct, frozen=True):
     cause: Cause
     segment_id: SegmentId
     contact_id: ContactId | None
-    change: Annotated[Literal["entered", "left"], named("MembershipChange")]
+    change: Annotated[Literal["entered", "left"], schema_ref("MembershipChange")]
 
 
 class ChangesAnswer(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from typing import Final
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.extensions.dry_run import counted_rules
+from diglot.api.extensions.dry_run import build_counted_rules
 from diglot.api.operation import Operation
 from diglot.dialects.misar import formatting
 from diglot.dialects.misar.contacts import show as contacts_show
@@ -24,31 +24,33 @@ from diglot.model.segments import Condition
         "(an extension)",
         scope="read",
         body=dry_run_wire.DryRun,
-        answer=dry_run_wire.DryRunAnswer,
-        names=True,
-        reads=True,
+        response=dry_run_wire.DryRunAnswer,
+        body_references=True,
+        read_only=True,
         extension=True,
     )
 )
 async def dry_run_segment(call: Call) -> dry_run_wire.DryRunAnswer:
-    condition, replaces = await calls.tried(call)
+    condition, replaces = await calls.read_dry_run(call)
     run = await call.services.dry_runs.run(call.caller, condition.tree, replaces)
-    return dry_run_wire.DryRunAnswer(success=True, data=_shown(run, condition))
+    return dry_run_wire.DryRunAnswer(success=True, data=_to_wire(run, condition))
 
 
-def _shown(run: DryRun, condition: Condition) -> dry_run_wire.DryRunData:
+def _to_wire(run: DryRun, condition: Condition) -> dry_run_wire.DryRunData:
     other = run.replaced
     return dry_run_wire.DryRunData(
         total=run.members.count,
         current_total=None if other is None else other.member_count,
         entering=None if other is None else other.entering.count,
         leaving=None if other is None else other.leaving.count,
-        predicates=counted_rules(run, condition.tree, calls.CRITERIA, WORDS),
-        sample=list(map(contacts_show.contact, run.members.newest)),
-        entering_sample=None if other is None else list(map(contacts_show.contact, other.entering.newest)),
-        leaving_sample=None if other is None else list(map(contacts_show.contact, other.leaving.newest)),
+        predicates=build_counted_rules(run, condition.tree, calls.CRITERIA_KEY, WORDS),
+        sample=list(map(contacts_show.show_contact, run.members.newest)),
+        entering_sample=None
+        if other is None
+        else list(map(contacts_show.show_contact, other.entering.newest)),
+        leaving_sample=None if other is None else list(map(contacts_show.show_contact, other.leaving.newest)),
         revision=None if other is None else other.segment.revision,
-        as_of=formatting.time(run.as_of),
+        as_of=formatting.format_time(run.as_of),
     )
 
 

@@ -5,19 +5,19 @@ from typing import Annotated
 import msgspec
 
 from diglot.api.extensions.as_of import Revision
-from diglot.api.openapi.annotations import named
+from diglot.api.openapi.annotations import schema_ref
 from diglot.dialects.misar.contacts.wire import ContactId
 from diglot.dialects.misar.segments.wire import SegmentId, SegmentTypeWord
 from diglot.dialects.misar.wire import Time
 from diglot.model.membership_changes import Cause
 
-ExplainedCriteria = Annotated[msgspec.Raw, named("ExplainedGroup")]
+ExplainedCriteria = Annotated[msgspec.Raw, schema_ref("ExplainedGroup")]
 
 
 class Explained(msgspec.Struct, frozen=True):
     """Whether a contact is a member at `as_of`, and what each rule says of it.
 
-    `filter_criteria` is null for a static segment, whose rules decide nothing. `entered_at` and `cause` say
+    `filter_criteria` is null for a static segment, whose rules decide nothing. `find_entry_origin` and `cause` say
     when a member came and by what, where that is known.
     """
 

@@ -12,7 +12,7 @@ from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.model.ids import format_prefixed_id
 
 _TAG: Final = "segments"
-_ONE: Final = "/segments/{segment_id:str}"
+_SEGMENT_PATH: Final = "/segments/{segment_id:str}"
 
 
 @handles(
@@ -23,15 +23,15 @@ _ONE: Final = "/segments/{segment_id:str}"
         _TAG,
         "List segments, newest first",
         scope="read",
-        answer=segments_wire.SegmentListAnswer,
+        response=segments_wire.SegmentListAnswer,
         query=wire.PageQuery,
     )
 )
 async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
-    paging, page = await calls.page(call)
-    items = [show.segment_item(one) for one in page.items]
+    paging, page = await calls.list_page(call)
+    items = [show.show_segment_item(one) for one in page.items]
     return segments_wire.SegmentListAnswer(
-        success=True, data=segments_wire.SegmentListData(items, paging.shown(page.total))
+        success=True, data=segments_wire.SegmentListData(items, paging.to_pagination(page.total))
     )
 
 
@@ -45,74 +45,74 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
         scope="write",
         status=201,
         body=segments_wire.SegmentCreate,
-        answer=segments_wire.SegmentAnswer,
-        retried=True,
+        response=segments_wire.SegmentAnswer,
+        deduplicated=True,
     )
 )
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return segments_wire.SegmentAnswer(success=True, data=show.segment(await calls.create(call)))
+    return segments_wire.SegmentAnswer(success=True, data=show.show_segment(await calls.create_segment(call)))
 
 
 @handles(
     Operation(
         "getSegment",
         "GET",
-        _ONE,
+        _SEGMENT_PATH,
         _TAG,
         "Get a segment with its rules and its count",
         scope="read",
-        answer=segments_wire.SegmentAnswer,
+        response=segments_wire.SegmentAnswer,
     )
 )
 async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return segments_wire.SegmentAnswer(success=True, data=show.segment(await calls.get(call)))
+    return segments_wire.SegmentAnswer(success=True, data=show.show_segment(await calls.get_segment(call)))
 
 
 @handles(
     Operation(
         "updateSegment",
         "PATCH",
-        _ONE,
+        _SEGMENT_PATH,
         _TAG,
         "Change a segment; changed rules are evaluated at once",
         scope="write",
         body=segments_wire.SegmentPatch,
-        answer=segments_wire.SegmentAnswer,
+        response=segments_wire.SegmentAnswer,
     )
 )
 async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
-    return segments_wire.SegmentAnswer(success=True, data=show.segment(await calls.change(call)))
+    return segments_wire.SegmentAnswer(success=True, data=show.show_segment(await calls.update_segment(call)))
 
 
 delete_segment: Final = handles(
     Operation(
         "deleteSegment",
         "DELETE",
-        _ONE,
+        _SEGMENT_PATH,
         _TAG,
         "Delete a segment; its contacts stay",
         scope="write",
-        answer=wire.Success,
+        response=wire.Success,
     )
-)(calls.delete)
+)(calls.delete_segment)
 
 
 @handles(
     Operation(
         "previewSegment",
         "GET",
-        f"{_ONE}/preview",
+        f"{_SEGMENT_PATH}/preview",
         _TAG,
         "Preview the members: the 10 newest, and how many there are",
         scope="read",
-        answer=segments_wire.PreviewAnswer,
+        response=segments_wire.PreviewAnswer,
     )
 )
 async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
-    page = await calls.preview(call)
-    shown = [contacts_show.contact(one) for one in page.items]
+    page = await calls.preview_segment(call)
+    shown = [contacts_show.show_contact(one) for one in page.items]
     assert page.revision is not None
-    data = segments_wire.PreviewData(shown, page.total, formatting.time(page.as_of), page.revision)
+    data = segments_wire.PreviewData(shown, page.total, formatting.format_time(page.as_of), page.revision)
     return segments_wire.PreviewAnswer(success=True, data=data)
 
 
@@ -120,15 +120,15 @@ async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
     Operation(
         "refreshSegment",
         "POST",
-        f"{_ONE}/refresh",
+        f"{_SEGMENT_PATH}/refresh",
         _TAG,
         "Recalculate membership; takes no body",
         scope="write",
-        answer=segments_wire.RefreshAnswer,
+        response=segments_wire.RefreshAnswer,
     )
 )
 async def refresh_segment(call: Call) -> segments_wire.RefreshAnswer:
-    shown = show.segment(await calls.refresh(call))
+    shown = show.show_segment(await calls.refresh_segment(call))
     data = segments_wire.RefreshData(
         shown.contact_count, shown.last_calculated_at, shown.count_as_of, shown.revision
     )
@@ -139,28 +139,28 @@ list_segment_members: Final = handles(
     Operation(
         "listSegmentMembers",
         "GET",
-        f"{_ONE}/members",
+        f"{_SEGMENT_PATH}/members",
         _TAG,
         "List the ids of the members, newest first",
         scope="read",
         query=segments_wire.MembersQuery,
-        answer=segments_wire.MembersAnswer,
+        response=segments_wire.MembersAnswer,
         lists_members=True,
     )
-)(calls.member_ids)
+)(calls.list_member_ids)
 
 
 @handles(
     Operation(
         "changeSegmentMembers",
         "POST",
-        f"{_ONE}/members",
+        f"{_SEGMENT_PATH}/members",
         _TAG,
         "Change the members of a static segment by hand (an extension, as in the vendor's contacts platform)",
         scope="write",
         body=segments_wire.MembersChange,
-        answer=segments_wire.MembersChangedAnswer,
-        conflict=True,
+        response=segments_wire.MembersChangedAnswer,
+        may_conflict=True,
         extension=True,
     )
 )
@@ -168,7 +168,7 @@ async def change_segment_members(call: Call) -> segments_wire.MembersChangedAnsw
     counted = await calls.change_members(call)
     one = counted.segment
     data = segments_wire.MembersChanged(
-        format_prefixed_id(one.id), counted.count, formatting.time(counted.as_of), one.revision
+        format_prefixed_id(one.id), counted.count, formatting.format_time(counted.as_of), one.revision
     )
     return segments_wire.MembersChangedAnswer(success=True, data=data)
 

@@ -6,18 +6,18 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import AsOfQuery, Revision
-from diglot.api.openapi.annotations import Older, Ours, named
+from diglot.api.openapi.annotations import Extension, LegacySpelling, schema_ref
 from diglot.dialects.misar.contacts.wire import Contact, ContactId
-from diglot.dialects.misar.wire import Count, MembersPagination, PageQuery, Pagination, Text, Time
+from diglot.dialects.misar.wire import Count, MembersPagination, NullableText, PageQuery, Pagination, Time
 from diglot.model.segments import MemberAction
 
 SegmentId = Annotated[
     str, Meta(pattern="^seg_[0-7][0-9a-hjkmnp-tv-z]{25}$", examples=["seg_01jqsv4z0tfmz8yjgv5gpmyqv0"])
 ]
 
-Criteria = Annotated[msgspec.Raw, named("FilterCriteria")]
+Criteria = Annotated[msgspec.Raw, schema_ref("FilterCriteria")]
 
-SegmentTypeWord = Annotated[str, named("SegmentType")]
+SegmentTypeWord = Annotated[str, schema_ref("SegmentType")]
 
 
 class SegmentItem(msgspec.Struct, frozen=True):
@@ -25,14 +25,14 @@ class SegmentItem(msgspec.Struct, frozen=True):
 
     id: SegmentId
     name: str
-    description: Text
+    description: NullableText
     segment_type: SegmentTypeWord
     contact_count: Count
     last_calculated_at: Time | None
     created_at: Time
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
-    next_change_at: Ours[Time] | None
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
+    next_change_at: Extension[Time] | None
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -44,16 +44,16 @@ class Segment(msgspec.Struct, frozen=True):
 
     id: SegmentId
     name: str
-    description: Text
+    description: NullableText
     segment_type: SegmentTypeWord
     filter_criteria: Criteria
     contact_count: Count
     last_calculated_at: Time | None
     created_at: Time
     updated_at: Time
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
-    next_change_at: Ours[Time] | None
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
+    next_change_at: Extension[Time] | None
 
 
 class SegmentListData(msgspec.Struct, frozen=True):
@@ -68,8 +68,8 @@ class RefreshData(msgspec.Struct, frozen=True):
 
     contact_count: Count
     last_calculated_at: Time | None
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
 
 
 class PreviewData(msgspec.Struct, frozen=True):
@@ -80,8 +80,8 @@ class PreviewData(msgspec.Struct, frozen=True):
 
     contacts: list[Contact]
     total_matching: Count
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
 
 
 class MembersData(msgspec.Struct, frozen=True):
@@ -147,7 +147,7 @@ class SegmentPatch(msgspec.Struct, frozen=True):
 class MembersQuery(PageQuery, frozen=True):
     """Which page of the members, and of when."""
 
-    as_of: Ours[AsOfQuery] = ""
+    as_of: Extension[AsOfQuery] = ""
 
 
 # What is no id is passed over, too: a text of any form.
@@ -162,7 +162,7 @@ class MembersChange(msgspec.Struct, frozen=True):
 
     action: MemberAction
     contactIds: ContactIds  # noqa: N815
-    contact_ids: Older[ContactIds] | UnsetType = UNSET
+    contact_ids: LegacySpelling[ContactIds] | UnsetType = UNSET
 
 
 class MembersChanged(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Final
 
 from diglot.model.events import EventKind
 
-_NAMES: Final = {
+_DOTTED_NAMES: Final = {
     "email.opened": EventKind.OPEN,
     "campaign.opened": EventKind.OPEN,
     "email.clicked": EventKind.CLICK,
@@ -17,9 +17,9 @@ _NAMES: Final = {
     "email.sent": EventKind.SENT,
     "email.delivered": EventKind.SENT,
 }
-_KINDS: Final = _NAMES | {name.replace(".", "_"): kind for name, kind in _NAMES.items()}
+_KINDS: Final = _DOTTED_NAMES | {name.replace(".", "_"): kind for name, kind in _DOTTED_NAMES.items()}
 
 
-def kind_of(name: str) -> EventKind:
+def event_kind_of(name: str) -> EventKind:
     """Return what an event of a name means."""
     return _KINDS.get(name, EventKind.OTHER)

@@ -6,18 +6,18 @@ import msgspec
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.formatting import in_seconds
-from diglot.api.input.events import LONGEST_URL, EventReader, without_gaps
+from diglot.api.formatting import format_seconds
+from diglot.api.input.events import MAX_URL_LENGTH, EventBodyReader, without_none
 from diglot.api.operation import Operation
 from diglot.dialects.misar.tracking import wire
-from diglot.dialects.misar.tracking.event_names import kind_of
+from diglot.dialects.misar.tracking.event_names import event_kind_of
 from diglot.model.events import PURCHASE, ContactRef, ConversionValue, EventKind, NewEvent, RecordedEvent
 
 _TAG: Final = "tracking"
 _HOUR: Final = 3_600 * 1_000_000
 # No page says how long a click counts by default: a week.
-_WINDOW_HOURS: Final = 168
-_MOST_HOURS: Final = 8_760
+_DEFAULT_WINDOW_HOURS: Final = 168
+_MAX_WINDOW_HOURS: Final = 8_760
 LAST_TOUCH: Final = "last_touch"
 _encode = msgspec.json.Encoder().encode
 
@@ -31,27 +31,34 @@ _encode = msgspec.json.Encoder().encode
         "Tell what a contact did; opens, clicks and sendings move its engagement fields",
         scope="track:events",
         body=wire.TrackEvent,
-        answer=wire.TrackEventAnswer,
-        names=True,
+        response=wire.TrackEventAnswer,
+        body_references=True,
     )
 )
 async def track_event(call: Call) -> wire.TrackEventAnswer:
-    reader = EventReader(await call.members(), call.caller)
-    name, data = reader.spelled("event_name", "event"), reader.spelled("event_data", "properties")
-    reader.required("email", name)
-    email, event_name = reader.email(), reader.keep_name(name)
-    body = without_gaps(
-        data=_raw(reader.json(data)),
-        source=reader.keep("source"),
-        page_url=reader.keep("page_url", LONGEST_URL),
-        referrer=reader.keep("referrer", LONGEST_URL),
-        message_id=reader.keep(reader.spelled("messageId", "message_id")),
+    reader = EventBodyReader(await call.read_object(), call.caller)
+    name, data = (
+        reader.resolve_spelling("event_name", "event"),
+        reader.resolve_spelling("event_data", "properties"),
     )
-    campaign_id, when = reader.keep_name("campaign_id"), reader.moment("timestamp")
-    reader.finish()
+    reader.require("email", name)
+    email, event_name = reader.read_email(), reader.read_optional_name(name)
+    body = without_none(
+        data=_to_raw(reader.read_json(data)),
+        source=reader.read_optional_text("source"),
+        page_url=reader.read_optional_text("page_url", MAX_URL_LENGTH),
+        referrer=reader.read_optional_text("referrer", MAX_URL_LENGTH),
+        message_id=reader.read_optional_text(reader.resolve_spelling("messageId", "message_id")),
+    )
+    campaign_id, when = reader.read_optional_name("campaign_id"), reader.read_instant("timestamp")
+    reader.raise_faults()
     assert event_name is not None
     new = NewEvent(
-        kind_of(event_name), event_name, _encode(body).decode(), occurred_at=when, campaign_id=campaign_id
+        event_kind_of(event_name),
+        event_name,
+        _encode(body).decode(),
+        occurred_at=when,
+        campaign_id=campaign_id,
     )
     told = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackEventAnswer(success=True, event_id=told.event.id, tracked=True)
@@ -66,30 +73,30 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
         "Tell of a contact's order; it counts once, however often it is told",
         scope="track:purchase",
         body=wire.TrackPurchase,
-        answer=wire.TrackPurchaseAnswer,
-        names=True,
+        response=wire.TrackPurchaseAnswer,
+        body_references=True,
     )
 )
 async def track_purchase(call: Call) -> wire.TrackPurchaseAnswer:
-    email, new = _purchase(EventReader(await call.members(), call.caller))
+    email, new = _read_purchase(EventBodyReader(await call.read_object(), call.caller))
     told = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackPurchaseAnswer(
-        success=True, purchase_id=told.event.id, attribution=_attribution(told), tracked=True
+        success=True, purchase_id=told.event.id, attribution=_build_attribution(told), tracked=True
     )
 
 
-def _purchase(reader: EventReader) -> tuple[str | None, NewEvent]:
-    order = reader.spelled("order_id", "orderId")
-    reader.required("email", order)
-    email, order_id = reader.email(), reader.keep_name(order)
-    revenue, currency = _total(reader), reader.currency()
-    metadata = without_gaps(
-        items=_raw(reader.json("items", "array")),
-        message_id=reader.keep(reader.spelled("messageId", "message_id")),
+def _read_purchase(reader: EventBodyReader) -> tuple[str | None, NewEvent]:
+    order = reader.resolve_spelling("order_id", "orderId")
+    reader.require("email", order)
+    email, order_id = reader.read_email(), reader.read_optional_name(order)
+    revenue, currency = _read_total(reader), reader.read_currency()
+    metadata = without_none(
+        items=_to_raw(reader.read_json("items", "array")),
+        message_id=reader.read_optional_text(reader.resolve_spelling("messageId", "message_id")),
     )
-    hours = reader.whole("attribution_window_hours", 1, _MOST_HOURS) or _WINDOW_HOURS
-    when = reader.moment("timestamp")
-    reader.finish()
+    hours = reader.read_integer("attribution_window_hours", 1, _MAX_WINDOW_HOURS) or _DEFAULT_WINDOW_HOURS
+    when = reader.read_instant("timestamp")
+    reader.raise_faults()
     worth = ConversionValue(revenue, currency, None, LAST_TOUCH, None, msgspec.Raw(_encode(metadata)))
     new = NewEvent(
         EventKind.CONVERSION,
@@ -102,23 +109,23 @@ def _purchase(reader: EventReader) -> tuple[str | None, NewEvent]:
     return email, new
 
 
-def _total(reader: EventReader) -> float:
+def _read_total(reader: EventBodyReader) -> float:
     """Read the total: in cents, as the newest clients send it, or in units, as older ones do."""
-    units = reader.spelled("revenue", "amount")
+    units = reader.resolve_spelling("revenue", "amount")
     if not reader.has(units):
-        reader.required("total_cents")
-        return reader.cents("total_cents") or 0.0
-    amount = reader.amount(units) or 0.0
-    if reader.has("total_cents") and reader.cents("total_cents") not in (None, amount):
-        reader.fault((units,), "Differs from total_cents")
+        reader.require("total_cents")
+        return reader.read_cents("total_cents") or 0.0
+    amount = reader.read_amount(units) or 0.0
+    if reader.has("total_cents") and reader.read_cents("total_cents") not in (None, amount):
+        reader.add_fault((units,), "Differs from total_cents")
     return amount
 
 
-def _raw(json: str | None) -> msgspec.Raw | None:
+def _to_raw(json: str | None) -> msgspec.Raw | None:
     return None if json is None else msgspec.Raw(json.encode())
 
 
-def _attribution(told: RecordedEvent) -> wire.Attribution:
+def _build_attribution(told: RecordedEvent) -> wire.Attribution:
     worth = msgspec.json.decode(told.event.body, type=ConversionValue)
     campaign_id = told.event.campaign_id
     source = "direct" if worth.clicked_at is None else "email"
@@ -126,7 +133,7 @@ def _attribution(told: RecordedEvent) -> wire.Attribution:
         source=source if campaign_id is None else "campaign",
         campaign_id=campaign_id,
         automation_id=None,
-        click_timestamp=in_seconds(worth.clicked_at),
+        click_timestamp=format_seconds(worth.clicked_at),
     )
 
 

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Older, named
+from diglot.api.openapi.annotations import LegacySpelling, schema_ref
 from diglot.dialects.misar.contacts.wire import ContactId
-from diglot.dialects.misar.wire import Email, Money, Text, Time
+from diglot.dialects.misar.wire import Email, Money, NullableText, Time
 
 Id = Annotated[str, Meta(max_length=100)]
 Url = Annotated[str, Meta(max_length=2048)]
-Data = Annotated[dict[str, Any], named("EventData")]
-Item = Annotated[dict[str, Any], named("OrderItem")]
+Data = Annotated[dict[str, Any], schema_ref("EventData")]
+Item = Annotated[dict[str, Any], schema_ref("OrderItem")]
 Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$")]
 Cents = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 
@@ -35,8 +35,8 @@ class TrackEvent(msgspec.Struct, frozen=True):
     campaign_id: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType | None = UNSET
     page_url: Url | UnsetType | None = UNSET
     referrer: Url | UnsetType | None = UNSET
-    event: Older[Id] | UnsetType | None = UNSET
-    properties: Older[Data] | UnsetType | None = UNSET
+    event: LegacySpelling[Id] | UnsetType | None = UNSET
+    properties: LegacySpelling[Data] | UnsetType | None = UNSET
     timestamp: Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None = (
         UNSET
     )
@@ -70,9 +70,9 @@ class TrackPurchase(msgspec.Struct, frozen=True):
         | UnsetType
         | None
     ) = UNSET
-    orderId: Older[Id] | UnsetType | None = UNSET  # noqa: N815
-    revenue: Older[Money] | UnsetType | None = UNSET
-    amount: Older[Money] | UnsetType | None = UNSET
+    orderId: LegacySpelling[Id] | UnsetType | None = UNSET  # noqa: N815
+    revenue: LegacySpelling[Money] | UnsetType | None = UNSET
+    amount: LegacySpelling[Money] | UnsetType | None = UNSET
     timestamp: Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None = (
         UNSET
     )
@@ -82,9 +82,9 @@ class TrackPurchase(msgspec.Struct, frozen=True):
 class Attribution(msgspec.Struct, frozen=True):
     """What earned a purchase: the last click before it, or nothing that is known."""
 
-    source: Annotated[str, named("AttributionSource")]
-    campaign_id: Text
-    automation_id: Text
+    source: Annotated[str, schema_ref("AttributionSource")]
+    campaign_id: NullableText
+    automation_id: NullableText
     click_timestamp: Time | None
 
 

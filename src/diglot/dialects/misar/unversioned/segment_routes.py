@@ -20,32 +20,32 @@ from diglot.dialects.misar.unversioned import wire as unversioned_wire
 _TAG: Final = "root segments"
 
 
-def _as(versioned: Endpoint, id_: str, answer: type[msgspec.Struct]) -> Operation:
+def _derive_operation(versioned: Endpoint, id_: str, answer: type[msgspec.Struct]) -> Operation:
     """Return a versioned call as one of these, with an id and an answer of its own."""
-    return replace(versioned.operation, id=id_, tag=_TAG, answer=answer)
+    return replace(versioned.operation, id=id_, tag=_TAG, response=answer)
 
 
-@handles(_as(routes.list_segments, "listRootSegments", unversioned_wire.RootSegmentListAnswer))
+@handles(_derive_operation(routes.list_segments, "listRootSegments", unversioned_wire.RootSegmentListAnswer))
 async def list_root_segments(call: Call) -> unversioned_wire.RootSegmentListAnswer:
-    paging, page = await calls.page(call)
-    shown = [unversioned_show.segment(one) for one in page.items]
-    pagination = unversioned_show.pagination(paging, page.total)
+    paging, page = await calls.list_page(call)
+    shown = [unversioned_show.show_segment(one) for one in page.items]
+    pagination = unversioned_show.show_pagination(paging, page.total)
     return unversioned_wire.RootSegmentListAnswer(success=True, data=shown, pagination=pagination)
 
 
-@handles(_as(routes.create_segment, "createRootSegment", unversioned_wire.RootSegmentAnswer))
+@handles(_derive_operation(routes.create_segment, "createRootSegment", unversioned_wire.RootSegmentAnswer))
 async def create_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    return unversioned_show.answer(await calls.create(call))
+    return unversioned_show.show_segment_answer(await calls.create_segment(call))
 
 
-@handles(_as(routes.get_segment, "getRootSegment", unversioned_wire.RootSegmentAnswer))
+@handles(_derive_operation(routes.get_segment, "getRootSegment", unversioned_wire.RootSegmentAnswer))
 async def get_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    return unversioned_show.answer(await calls.get(call))
+    return unversioned_show.show_segment_answer(await calls.get_segment(call))
 
 
-@handles(_as(routes.update_segment, "updateRootSegment", unversioned_wire.RootSegmentAnswer))
+@handles(_derive_operation(routes.update_segment, "updateRootSegment", unversioned_wire.RootSegmentAnswer))
 async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
-    return unversioned_show.answer(await calls.change(call))
+    return unversioned_show.show_segment_answer(await calls.update_segment(call))
 
 
 @handles(
@@ -58,19 +58,21 @@ async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
         scope="read",
         body=unversioned_wire.RootPreview,
         body_optional=True,
-        answer=unversioned_wire.RootPreviewAnswer,
+        response=unversioned_wire.RootPreviewAnswer,
     )
 )
 async def preview_root_segment(call: Call) -> unversioned_wire.RootPreviewAnswer:
-    page = await calls.preview_given(call)
-    shown = [unversioned_show.contact(one) for one in page.items]
-    data = unversioned_wire.RootPreviewData(page.total, shown, formatting.time(page.as_of), page.revision)
+    page = await calls.preview_body_or_segment(call)
+    shown = [unversioned_show.show_sample_contact(one) for one in page.items]
+    data = unversioned_wire.RootPreviewData(
+        page.total, shown, formatting.format_time(page.as_of), page.revision
+    )
     return unversioned_wire.RootPreviewAnswer(success=True, data=data)
 
 
-@handles(_as(routes.refresh_segment, "refreshRootSegment", unversioned_wire.RootRefreshAnswer))
+@handles(_derive_operation(routes.refresh_segment, "refreshRootSegment", unversioned_wire.RootRefreshAnswer))
 async def refresh_root_segment(call: Call) -> unversioned_wire.RootRefreshAnswer:
-    shown = unversioned_show.segment(await calls.refresh(call))
+    shown = unversioned_show.show_segment(await calls.refresh_segment(call))
     data = unversioned_wire.RootRefreshData(
         shown.id, shown.contact_count, shown.last_calculated_at, shown.count_as_of, shown.revision
     )
@@ -82,10 +84,12 @@ ENDPOINTS: Final = (
     create_root_segment,
     get_root_segment,
     update_root_segment,
-    handles(_as(routes.delete_segment, "deleteRootSegment", wire.Success))(calls.delete),
+    handles(_derive_operation(routes.delete_segment, "deleteRootSegment", wire.Success))(
+        calls.delete_segment
+    ),
     preview_root_segment,
     refresh_root_segment,
-    handles(_as(routes.list_segment_members, "listRootSegmentMembers", segments_wire.MembersAnswer))(
-        calls.member_ids
-    ),
+    handles(
+        _derive_operation(routes.list_segment_members, "listRootSegmentMembers", segments_wire.MembersAnswer)
+    )(calls.list_member_ids),
 )

@@ -1,16 +1,16 @@
 """Domain values -> Misar's shapes on the routes without a version."""
 
-from diglot.dialects.misar.contacts.tiers import tier
-from diglot.dialects.misar.pagination import Paging
+from diglot.dialects.misar.contacts.tiers import tier_of_score
+from diglot.dialects.misar.pagination import PageRequest
 from diglot.dialects.misar.segments import show
 from diglot.dialects.misar.unversioned import wire
 from diglot.model.contacts import Contact
 from diglot.model.segments import CountedSegment
 
 
-def segment(counted: CountedSegment) -> wire.RootSegment:
+def show_segment(counted: CountedSegment) -> wire.RootSegment:
     """Show a segment with its rules."""
-    shown = show.segment(counted)
+    shown = show.show_segment(counted)
     return wire.RootSegment(
         id=shown.id,
         name=shown.name,
@@ -28,19 +28,19 @@ def segment(counted: CountedSegment) -> wire.RootSegment:
     )
 
 
-def answer(counted: CountedSegment) -> wire.RootSegmentAnswer:
+def show_segment_answer(counted: CountedSegment) -> wire.RootSegmentAnswer:
     """Show a segment as an answer of its own."""
-    return wire.RootSegmentAnswer(success=True, data=segment(counted))
+    return wire.RootSegmentAnswer(success=True, data=show_segment(counted))
 
 
-def pagination(paging: Paging, total: int) -> wire.RootPagination:
+def show_pagination(paging: PageRequest, total: int) -> wire.RootPagination:
     """Show where a page stands among all."""
-    shown = paging.shown(total)
+    shown = paging.to_pagination(total)
     return wire.RootPagination(shown.page, shown.limit, shown.total, shown.total_pages)
 
 
-def contact(one: Contact) -> wire.SampleContact:
+def show_sample_contact(one: Contact) -> wire.SampleContact:
     """Show a contact in short."""
     return wire.SampleContact(
-        one.id, one.email, one.first_name, one.last_name, one.status, tier(one.engagement_score)
+        one.id, one.email, one.first_name, one.last_name, one.status, tier_of_score(one.engagement_score)
     )

@@ -9,11 +9,11 @@ from diglot.dialects.misar.webhooks import routes
 _TAG: Final = "root webhooks"
 
 
-def _root(versioned: Endpoint) -> Endpoint:
+def _derive_endpoint(versioned: Endpoint) -> Endpoint:
     """Return a versioned call as one of these, with an id of its own."""
     verb, noun = versioned.operation.id.split("Webhook")
     operation = replace(versioned.operation, id=f"{verb}RootWebhook{noun}", tag=_TAG)
     return Endpoint(operation, versioned.handler)
 
 
-ENDPOINTS: Final = tuple(map(_root, routes.ENDPOINTS))
+ENDPOINTS: Final = tuple(map(_derive_endpoint, routes.ENDPOINTS))

@@ -4,10 +4,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.api.extensions.as_of import Revision
-from diglot.api.openapi.annotations import Ours
+from diglot.api.openapi.annotations import Extension
 from diglot.dialects.misar.contacts.wire import ContactId, TierWord
 from diglot.dialects.misar.segments.wire import Criteria, SegmentId, SegmentTypeWord
-from diglot.dialects.misar.wire import Count, StatusWord, Text, Time
+from diglot.dialects.misar.wire import Count, NullableText, StatusWord, Time
 
 
 class RootPagination(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class RootSegment(msgspec.Struct, frozen=True):
 
     id: SegmentId
     name: str
-    description: Text
+    description: NullableText
     segment_type: SegmentTypeWord
     contact_count: Count
     membership_count: Count
@@ -35,9 +35,9 @@ class RootSegment(msgspec.Struct, frozen=True):
     filter_criteria: Criteria
     created_at: Time
     updated_at: Time
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
-    next_change_at: Ours[Time] | None
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
+    next_change_at: Extension[Time] | None
 
 
 class RootSegmentAnswer(msgspec.Struct, frozen=True):
@@ -61,8 +61,8 @@ class RootRefreshData(msgspec.Struct, frozen=True):
     segment_id: SegmentId
     contact_count: Count
     last_calculated_at: Time | None
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
 
 
 class RootRefreshAnswer(msgspec.Struct, frozen=True):
@@ -83,8 +83,8 @@ class SampleContact(msgspec.Struct, frozen=True):
 
     id: ContactId
     email: str
-    first_name: Text
-    last_name: Text
+    first_name: NullableText
+    last_name: NullableText
     status: StatusWord
     engagement_tier: TierWord | None
 
@@ -97,8 +97,8 @@ class RootPreviewData(msgspec.Struct, frozen=True):
 
     count: Count
     sampleContacts: list[SampleContact]  # noqa: N815
-    count_as_of: Ours[Time]
-    revision: Ours[Revision] | None
+    count_as_of: Extension[Time]
+    revision: Extension[Revision] | None
 
 
 class RootPreviewAnswer(msgspec.Struct, frozen=True):

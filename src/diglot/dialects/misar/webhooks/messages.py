@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from diglot.api.formatting import in_milliseconds
-from diglot.api.input.webhooks import EventWords
+from diglot.api.formatting import format_milliseconds
+from diglot.api.input.webhooks import EventNames
 from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.contacts import wire as contacts_wire
 from diglot.model.contacts import Contact
@@ -15,19 +15,19 @@ from diglot.model.webhooks import (
     BulkMove,
     Delivery,
     EventPayload,
-    Message,
     Move,
     Webhook,
     WebhookEventType,
+    WebhookMessage,
 )
 from diglot.webhooks import payload
 
 # What the vendor does not have.
-OURS: Final[EventWords] = {
+EXTENSION_EVENTS: Final[EventNames] = {
     "segment.entered": WebhookEventType.SEGMENT_ENTERED,
     "segment.left": WebhookEventType.SEGMENT_LEFT,
 }
-EVENTS: Final[EventWords] = {
+EVENTS: Final[EventNames] = {
     "contact.created": WebhookEventType.CONTACT_CREATED,
     "contact.updated": WebhookEventType.CONTACT_UPDATED,
     "email.unsubscribed": WebhookEventType.CONTACT_UNSUBSCRIBED,
@@ -41,14 +41,14 @@ EVENTS: Final[EventWords] = {
     "email.received": None,
     "campaign.sent": None,
     "campaign.completed": None,
-    **OURS,
+    **EXTENSION_EVENTS,
 }
-TEST: Final = "webhook.test"
+TEST_EVENT: Final = "webhook.test"
 # Many at once: goes to whoever hears of each.
-MANY: Final = "segment.members_changed"
-_TYPES: Final = {event: word for word, event in EVENTS.items() if event} | {
-    WebhookEventType.TESTED: TEST,
-    WebhookEventType.SEGMENT_CHANGED: MANY,
+BULK_EVENT: Final = "segment.members_changed"
+_EVENT_NAMES: Final = {event: word for word, event in EVENTS.items() if event} | {
+    WebhookEventType.TESTED: TEST_EVENT,
+    WebhookEventType.SEGMENT_CHANGED: BULK_EVENT,
 }
 _encode = msgspec.json.Encoder().encode
 
@@ -75,7 +75,7 @@ class _Segment(msgspec.Struct):
     name: str
 
 
-class _Moved(msgspec.Struct):
+class _MemberMoved(msgspec.Struct):
     """A contact that entered or left a segment: which entry of the segment's changes that is, and why."""
 
     segment: _Segment
@@ -85,7 +85,7 @@ class _Moved(msgspec.Struct):
     cause: str
 
 
-class _ManyMoved(msgspec.Struct):
+class _MembersMoved(msgspec.Struct):
     """Contacts that entered or left a segment at once: their number, and between which entries they are."""
 
     segment: _Segment
@@ -97,7 +97,7 @@ class _ManyMoved(msgspec.Struct):
     cause: str
 
 
-class _Test(msgspec.Struct):
+class _TestData(msgspec.Struct):
     webhook_id: str
     message: str = "This is a test delivery"
 
@@ -109,61 +109,61 @@ def event_id(delivery: Delivery) -> str:
 
 def event_type(event: WebhookEventType) -> str:
     """Return the word for an event."""
-    return _TYPES[event]
+    return _EVENT_NAMES[event]
 
 
-def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
+def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
     """Return what goes out, signed twice: with the time, as clients verify, and without, as the pages say."""
     id_, type_ = event_id(delivery), event_type(delivery.event)
-    data = _data(webhook, delivery, payload.subject_of(delivery))
-    body = _encode(_Envelope(id_, type_, in_milliseconds(delivery.created_at), data))
+    data = _build_data(webhook, delivery, payload.decode_payload(delivery))
+    body = _encode(_Envelope(id_, type_, format_milliseconds(delivery.created_at), data))
     timestamp = str(now // 1_000_000)
     headers = {
-        "X-Misar-Signature": payload.signature(webhook.secret, timestamp.encode(), b".", body),
+        "X-Misar-Signature": payload.compute_signature(webhook.secret, timestamp.encode(), b".", body),
         "X-Misar-Timestamp": timestamp,
-        "X-MisarMail-Signature": payload.signature(webhook.secret, body),
+        "X-MisarMail-Signature": payload.compute_signature(webhook.secret, body),
         "X-Misar-Event": type_,
         "X-Misar-Delivery": id_,
     }
-    return Message(headers, body)
+    return WebhookMessage(headers, body)
 
 
-def _data(webhook: Webhook, delivery: Delivery, subject: EventPayload) -> msgspec.Struct:
+def _build_data(webhook: Webhook, delivery: Delivery, subject: EventPayload) -> msgspec.Struct:
     contact = subject.contact
     if subject.batch is not None:
-        return _many(subject.group, subject.batch)
+        return _build_bulk_move(subject.group, subject.batch)
     if contact is None:
-        return _Test(webhook.id)
+        return _TestData(webhook.id)
     if delivery.event is WebhookEventType.CONTACT_UNSUBSCRIBED:
-        time = in_milliseconds(delivery.created_at)
+        time = format_milliseconds(delivery.created_at)
         return _Unsubscribed(None, contact.email, None, time, contact.id)
     if subject.move is not None:
-        return _moved(subject.group, contact, subject.move)
-    return contacts_show.contact(contact)
+        return _build_move(subject.group, contact, subject.move)
+    return contacts_show.show_contact(contact)
 
 
-def _segment(group: AudienceRef | None) -> _Segment:
+def _build_segment(group: AudienceRef | None) -> _Segment:
     assert group is not None
     return _Segment(format_prefixed_id(group.id), group.name)
 
 
-def _moved(group: AudienceRef | None, contact: Contact, move: Move) -> _Moved:
-    return _Moved(
-        segment=_segment(group),
-        contact=contacts_show.contact(contact),
+def _build_move(group: AudienceRef | None, contact: Contact, move: Move) -> _MemberMoved:
+    return _MemberMoved(
+        segment=_build_segment(group),
+        contact=contacts_show.show_contact(contact),
         sequence=move.sequence,
-        at=in_milliseconds(move.at),
+        at=format_milliseconds(move.at),
         cause=move.cause.value,
     )
 
 
-def _many(group: AudienceRef | None, batch: BulkMove) -> _ManyMoved:
-    return _ManyMoved(
-        segment=_segment(group),
+def _build_bulk_move(group: AudienceRef | None, batch: BulkMove) -> _MembersMoved:
+    return _MembersMoved(
+        segment=_build_segment(group),
         entered=batch.entered,
         left=batch.left,
         first_sequence=batch.first,
         last_sequence=batch.last,
-        at=in_milliseconds(batch.at),
+        at=format_milliseconds(batch.at),
         cause=batch.cause.value,
     )

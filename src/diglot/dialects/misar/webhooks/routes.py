@@ -5,9 +5,9 @@ from typing import Final
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.formatting import in_seconds
+from diglot.api.formatting import format_seconds
 from diglot.api.input import webhooks
-from diglot.api.input.body_reader import Missing, Reader
+from diglot.api.input.body_reader import BodyReader, Missing
 from diglot.api.operation import Operation
 from diglot.dialects.misar import wire, words
 from diglot.dialects.misar.webhooks import messages
@@ -19,16 +19,16 @@ from diglot.model.webhooks import Delivery, Webhook
 from diglot.service.webhooks import NewWebhook, WebhookPatch, generate_secret
 
 _TAG: Final = "webhooks"
-_ONE: Final = "/webhooks/{webhook_id:str}"
-_WORDS: Final = tuple(EVENTS)
-_MARK: Final = "whsec_"
+_WEBHOOK_PATH: Final = "/webhooks/{webhook_id:str}"
+_EVENT_NAMES: Final = tuple(EVENTS)
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the beginning of every secret, not one
 
 
-def _id(call: Call) -> str | None:
-    return parse_id(call.path["webhook_id"])
+def _read_webhook_id(call: Call) -> str | None:
+    return parse_id(call.path_parameters["webhook_id"])
 
 
-def _require_reading(call: Call) -> None:
+def _require_read_scope(call: Call) -> None:
     """Raise `Forbidden` for a key that may only write: what a webhook gets is contacts."""
     if call.caller.scopes.isdisjoint({"contacts", "read"}):
         raise Forbidden("read")
@@ -42,11 +42,11 @@ def _require_reading(call: Call) -> None:
         _TAG,
         "List webhooks, newest first",
         scope="read",
-        answer=hooks.WebhookListAnswer,
+        response=hooks.WebhookListAnswer,
     )
 )
 async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
-    shown = [_shown(one) for one in await call.services.webhooks.list_all(call.caller, words.NAME)]
+    shown = [_to_wire(one) for one in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)]
     return hooks.WebhookListAnswer(success=True, data=shown, webhooks=shown)
 
 
@@ -60,38 +60,40 @@ async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
         scope="write",
         status=201,
         body=hooks.WebhookCreate,
-        answer=hooks.CreatedWebhookAnswer,
-        secret=True,
+        response=hooks.CreatedWebhookAnswer,
+        returns_secret=True,
     )
 )
 async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
-    _require_reading(call)
-    reader = Reader(await call.members())
-    reader.required("url", "events")
-    change = _read(call, reader)
-    reader.finish()
+    _require_read_scope(call)
+    reader = BodyReader(await call.read_object())
+    reader.require("url", "events")
+    change = _read_patch(call, reader)
+    reader.raise_faults()
     assert change.url is not None
     assert change.events is not None
     new = NewWebhook(
-        dialect=words.NAME,
+        dialect=words.DIALECT_NAME,
         url=change.url,
         events=change.events,
-        subscriptions=webhooks.heard(EVENTS, change.events),
-        secret=change.secret or generate_secret(_MARK),
+        subscriptions=webhooks.select_subscriptions(EVENTS, change.events),
+        secret=change.secret or generate_secret(_SECRET_PREFIX),
         active=change.active is not False,
     )
     made = await call.services.webhooks.create(call.caller, new)
-    data = hooks.CreatedWebhook(made.id, made.url, list(made.events), made.secret, made.active, *_times(made))
+    data = hooks.CreatedWebhook(
+        made.id, made.url, list(made.events), made.secret, made.active, *_format_times(made)
+    )
     return hooks.CreatedWebhookAnswer(success=True, data=data)
 
 
-def _read(call: Call, reader: Reader) -> WebhookPatch:
+def _read_patch(call: Call, reader: BodyReader) -> WebhookPatch:
     """Read what a body says of a webhook; `active` is what one client calls `is_active`."""
     found = {
-        "url": webhooks.url(reader, "url", call.services.webhooks),
-        "events": reader.choices("events", _WORDS),
-        "secret": webhooks.secret(reader),
-        "active": reader.boolean(reader.spelled("is_active", "active")),
+        "url": webhooks.read_target_url(reader, "url", call.services.webhooks),
+        "events": reader.read_choices("events", _EVENT_NAMES),
+        "secret": webhooks.read_secret(reader),
+        "active": reader.read_boolean(reader.resolve_spelling("is_active", "active")),
     }
     given = {name: value for name, value in found.items() if not isinstance(value, Missing)}
     return WebhookPatch(**given)  # type: ignore[arg-type]
@@ -101,56 +103,56 @@ def _read(call: Call, reader: Reader) -> WebhookPatch:
     Operation(
         "getWebhook",
         "GET",
-        _ONE,
+        _WEBHOOK_PATH,
         _TAG,
         "Get a webhook",
         scope="read",
-        answer=hooks.WebhookAnswer,
+        response=hooks.WebhookAnswer,
     )
 )
 async def get_webhook(call: Call) -> hooks.WebhookAnswer:
-    found = await call.services.webhooks.get(call.caller, words.NAME, _id(call))
-    return hooks.WebhookAnswer(success=True, data=_shown(found))
+    found = await call.services.webhooks.get(call.caller, words.DIALECT_NAME, _read_webhook_id(call))
+    return hooks.WebhookAnswer(success=True, data=_to_wire(found))
 
 
 @handles(
     Operation(
         "updateWebhook",
         "PATCH",
-        _ONE,
+        _WEBHOOK_PATH,
         _TAG,
         "Change a webhook",
         scope="write",
         body=hooks.WebhookPatch,
-        answer=hooks.WebhookAnswer,
+        response=hooks.WebhookAnswer,
     )
 )
 async def update_webhook(call: Call) -> hooks.WebhookAnswer:
-    _require_reading(call)
-    id_ = _id(call)
-    async with call.or_missing(lambda: call.services.webhooks.get(call.caller, words.NAME, id_)):
-        reader = Reader(await call.members())
-        change = _read(call, reader)
-        reader.finish()
+    _require_read_scope(call)
+    id_ = _read_webhook_id(call)
+    async with call.not_found_first(lambda: call.services.webhooks.get(call.caller, words.DIALECT_NAME, id_)):
+        reader = BodyReader(await call.read_object())
+        change = _read_patch(call, reader)
+        reader.raise_faults()
     if change.events is not None:
-        change = replace(change, subscriptions=webhooks.heard(EVENTS, change.events))
-    changed = await call.services.webhooks.update(call.caller, words.NAME, id_, change)
-    return hooks.WebhookAnswer(success=True, data=_shown(changed))
+        change = replace(change, subscriptions=webhooks.select_subscriptions(EVENTS, change.events))
+    changed = await call.services.webhooks.update(call.caller, words.DIALECT_NAME, id_, change)
+    return hooks.WebhookAnswer(success=True, data=_to_wire(changed))
 
 
 @handles(
     Operation(
         "deleteWebhook",
         "DELETE",
-        _ONE,
+        _WEBHOOK_PATH,
         _TAG,
         "Delete a webhook and what is on its way to it",
         scope="write",
-        answer=wire.Success,
+        response=wire.Success,
     )
 )
 async def delete_webhook(call: Call) -> wire.Success:
-    await call.services.webhooks.delete(call.caller, words.NAME, _id(call))
+    await call.services.webhooks.delete(call.caller, words.DIALECT_NAME, _read_webhook_id(call))
     return wire.Success(success=True)
 
 
@@ -158,43 +160,45 @@ async def delete_webhook(call: Call) -> wire.Success:
     Operation(
         "testWebhook",
         "POST",
-        f"{_ONE}/test",
+        f"{_WEBHOOK_PATH}/test",
         _TAG,
         "Send a test event, active or not; takes no body",
         scope="write",
-        answer=hooks.WebhookTestAnswer,
+        response=hooks.WebhookTestAnswer,
     )
 )
 async def test_webhook(call: Call) -> hooks.WebhookTestAnswer:
-    sent = await call.services.webhooks.enqueue_test(call.caller, words.NAME, _id(call))
-    return hooks.WebhookTestAnswer(success=True, data=_event(sent))
+    sent = await call.services.webhooks.enqueue_test(call.caller, words.DIALECT_NAME, _read_webhook_id(call))
+    return hooks.WebhookTestAnswer(success=True, data=_event_to_wire(sent))
 
 
 @handles(
     Operation(
         "listWebhookEvents",
         "GET",
-        f"{_ONE}/events",
+        f"{_WEBHOOK_PATH}/events",
         _TAG,
         "List the last 100 events of a webhook, newest first, and how they were received",
         scope="read",
-        answer=hooks.WebhookEventsAnswer,
+        response=hooks.WebhookEventsAnswer,
     )
 )
 async def list_webhook_events(call: Call) -> hooks.WebhookEventsAnswer:
-    found = await call.services.webhooks.list_deliveries(call.caller, words.NAME, _id(call))
-    return hooks.WebhookEventsAnswer(success=True, data=[_event(one) for one in found])
+    found = await call.services.webhooks.list_deliveries(
+        call.caller, words.DIALECT_NAME, _read_webhook_id(call)
+    )
+    return hooks.WebhookEventsAnswer(success=True, data=[_event_to_wire(one) for one in found])
 
 
-def _times(one: Webhook) -> tuple[str, str]:
-    return in_seconds(one.created_at) or "", in_seconds(one.updated_at) or ""
+def _format_times(one: Webhook) -> tuple[str, str]:
+    return format_seconds(one.created_at) or "", format_seconds(one.updated_at) or ""
 
 
-def _shown(one: Webhook) -> hooks.Webhook:
-    return hooks.Webhook(one.id, one.url, list(one.events), one.active, *_times(one))
+def _to_wire(one: Webhook) -> hooks.Webhook:
+    return hooks.Webhook(one.id, one.url, list(one.events), one.active, *_format_times(one))
 
 
-def _event(one: Delivery) -> hooks.WebhookEvent:
+def _event_to_wire(one: Delivery) -> hooks.WebhookEvent:
     ended = "failed" if one.delivered_at is None else "delivered"
     return hooks.WebhookEvent(
         id=messages.event_id(one),
@@ -204,9 +208,9 @@ def _event(one: Delivery) -> hooks.WebhookEvent:
         status_code=one.last_status,
         response_body=one.last_response,
         error=one.last_error,
-        created_at=in_seconds(one.created_at) or "",
-        delivered_at=in_seconds(one.delivered_at),
-        next_attempt_at=in_seconds(one.due_at),
+        created_at=format_seconds(one.created_at) or "",
+        delivered_at=format_seconds(one.delivered_at),
+        next_attempt_at=format_seconds(one.due_at),
     )
 
 

@@ -5,13 +5,15 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Uuid, named
-from diglot.api.patterns import TARGET
-from diglot.dialects.misar.wire import Count, Text, Time
+from diglot.api.openapi.annotations import Uuid, schema_ref
+from diglot.api.patterns import WEBHOOK_URL
+from diglot.dialects.misar.wire import Count, NullableText, Time
 
 WebhookId = Uuid
-WebhookUrl = Annotated[str, Meta(max_length=2048, pattern=TARGET, examples=["https://example.com/hooks"])]
-EventWord = Annotated[str, named("WebhookEventType")]
+WebhookUrl = Annotated[
+    str, Meta(max_length=2048, pattern=WEBHOOK_URL, examples=["https://example.com/hooks"])
+]
+EventWord = Annotated[str, schema_ref("WebhookEventType")]
 Secret = Annotated[str, Meta(min_length=1, max_length=256, examples=["whsec_..."])]
 EventList = Annotated[list[EventWord], Meta(min_length=1)]
 
@@ -44,11 +46,11 @@ class WebhookEvent(msgspec.Struct, frozen=True):
 
     id: str
     type: str
-    status: Annotated[str, named("DeliveryStatus")]
+    status: Annotated[str, schema_ref("DeliveryStatus")]
     attempts: Count
     status_code: int | None
-    response_body: Text
-    error: Text
+    response_body: NullableText
+    error: NullableText
     created_at: Time
     delivered_at: Time | None
     next_attempt_at: Time | None

@@ -15,8 +15,8 @@ from diglot.model.ids import parse_id
 from diglot.service.contacts.contact_input import GivenValue, read_change, require_email
 
 _TAG: Final = "contacts"
-_ONE: Final = "/contacts/{contact_id:str}"
-_CONTAINERS: Final = ("attributes",)
+_CONTACT_PATH: Final = "/contacts/{contact_id:str}"
+_ATTRIBUTE_CONTAINERS: Final = ("attributes",)
 
 
 @handles(
@@ -28,26 +28,28 @@ _CONTAINERS: Final = ("attributes",)
         "List contacts, newest first",
         scope="contacts:read",
         query=contacts_wire.ContactQuery,
-        answer=contacts_wire.SegmentContactsAnswer,
+        response=contacts_wire.SegmentContactsAnswer,
     )
 )
 async def list_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
-    query = call.query
-    condition = _condition(query)
-    window = topmail_pagination.read(query)
+    query = call.query_parameters
+    condition = _read_condition(query)
+    window = topmail_pagination.read_window(query)
     if "list_id" in query:
         id_ = parse_id(query["list_id"])
         page = await call.services.lists.list_members(call.caller, id_, window, condition)
-        pagination = topmail_pagination.shown_to_members(window, page)
+        pagination = topmail_pagination.to_members_pagination(window, page)
     else:
         page = await call.services.contacts.list_page(call.caller, window, condition)
-        pagination = topmail_pagination.shown_to_all(window, page.total)
-    return contacts_wire.SegmentContactsAnswer([contacts_show.contact(one) for one in page.items], pagination)
+        pagination = topmail_pagination.to_contacts_pagination(window, page.total)
+    return contacts_wire.SegmentContactsAnswer(
+        [contacts_show.show_contact(one) for one in page.items], pagination
+    )
 
 
-def _condition(query: dict[str, str]) -> tree.Node | None:
-    words = contacts.search(query_string.text(query, "search") or "")
-    subscribed = query_string.boolean(query, "subscribed")
+def _read_condition(query: dict[str, str]) -> tree.Node | None:
+    words = contacts.build_search_condition(query_string.read_text(query, "search") or "")
+    subscribed = query_string.read_boolean(query, "subscribed")
     found = [] if words is None else [words]
     if subscribed is not None:
         found.append(tree.Predicate("subscribed", tree.Op.EQUALS, tree.Boolean(subscribed)))
@@ -64,18 +66,18 @@ def _condition(query: dict[str, str]) -> tree.Node | None:
         scope="contacts:write",
         status=201,
         body=contacts_wire.ContactCreate,
-        answer=contacts_wire.ContactAnswer,
-        conflict=True,
+        response=contacts_wire.ContactAnswer,
+        may_conflict=True,
     )
 )
 async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
-    values = contacts.decoded(await call.members(), _CONTAINERS, "list_id")
-    fields, attributes = contacts.read(values, _CONTAINERS)
+    values = contacts.decode_properties(await call.read_object(), _ATTRIBUTE_CONTAINERS, "list_id")
+    fields, attributes = contacts.read_fields(values, _ATTRIBUTE_CONTAINERS)
     require_email(fields, ("email",))
     joined = GivenValue(values["list_id"], ("list_id",)) if "list_id" in values else None
     change = read_change(fields, attributes, call.caller.zone, joined)
     return contacts_wire.ContactAnswer(
-        contacts_show.contact(await call.services.contacts.create(call.caller, change))
+        contacts_show.show_contact(await call.services.contacts.create(call.caller, change))
     )
 
 
@@ -83,53 +85,55 @@ async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
     Operation(
         "getContact",
         "GET",
-        _ONE,
+        _CONTACT_PATH,
         _TAG,
         "Get a contact with its lists",
         scope="contacts:read",
-        answer=contacts_wire.ContactDetailAnswer,
+        response=contacts_wire.ContactDetailAnswer,
     )
 )
 async def get_contact(call: Call) -> contacts_wire.ContactDetailAnswer:
-    found = await call.services.contacts.get_with_lists(call.caller, parse_id(call.path["contact_id"]))
-    return contacts_wire.ContactDetailAnswer(contacts_show.contact_detail(*found))
+    found = await call.services.contacts.get_with_lists(
+        call.caller, parse_id(call.path_parameters["contact_id"])
+    )
+    return contacts_wire.ContactDetailAnswer(contacts_show.show_contact_detail(*found))
 
 
 @handles(
     Operation(
         "updateContact",
         "PATCH",
-        _ONE,
+        _CONTACT_PATH,
         _TAG,
         "Change a contact; attributes merge, null removes one",
         scope="contacts:write",
         body=contacts_wire.ContactPatch,
-        answer=contacts_wire.ContactAnswer,
-        conflict=True,
+        response=contacts_wire.ContactAnswer,
+        may_conflict=True,
     )
 )
 async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
-    id_ = parse_id(call.path["contact_id"])
-    async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
-        values = contacts.decoded(await call.members(), _CONTAINERS)
-        change = read_change(*contacts.read(values, _CONTAINERS), call.caller.zone)
+    id_ = parse_id(call.path_parameters["contact_id"])
+    async with call.not_found_first(lambda: call.services.contacts.get(call.caller, id_)):
+        values = contacts.decode_properties(await call.read_object(), _ATTRIBUTE_CONTAINERS)
+        change = read_change(*contacts.read_fields(values, _ATTRIBUTE_CONTAINERS), call.caller.zone)
     contact = await call.services.contacts.update(call.caller, id_, change)
-    return contacts_wire.ContactAnswer(contacts_show.contact(contact))
+    return contacts_wire.ContactAnswer(contacts_show.show_contact(contact))
 
 
 @handles(
     Operation(
         "deleteContact",
         "DELETE",
-        _ONE,
+        _CONTACT_PATH,
         _TAG,
         "Delete a contact",
         scope="contacts:delete",
-        answer=wire.DeletedAnswer,
+        response=wire.DeletedAnswer,
     )
 )
 async def delete_contact(call: Call) -> wire.DeletedAnswer:
-    await call.services.contacts.delete(call.caller, parse_id(call.path["contact_id"]))
+    await call.services.contacts.delete(call.caller, parse_id(call.path_parameters["contact_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from diglot.api.formatting import in_milliseconds, whole_if_integral
+from diglot.api.formatting import format_milliseconds, whole_if_integral
 from diglot.dialects.topmail.contacts import wire as contacts_wire
-from diglot.dialects.topmail.formatting import time
+from diglot.dialects.topmail.formatting import format_time
 from diglot.model.contacts import SUBSCRIBED, Contact, ListName
 
 
-def _own(one: Contact) -> tuple[Any, ...]:
+def _vendor_values(one: Contact) -> tuple[Any, ...]:
     return (
         one.id,
         one.email,
@@ -19,13 +19,13 @@ def _own(one: Contact) -> tuple[Any, ...]:
         one.last_name,
         msgspec.Raw(one.attributes.encode()),
         one.status == SUBSCRIBED,
-        time(one.created_at),
+        format_time(one.created_at),
     )
 
 
-def _extension(one: Contact) -> tuple[Any, ...]:
+def _extension_values(one: Contact) -> tuple[Any, ...]:
     return (
-        time(one.updated_at),
+        format_time(one.updated_at),
         one.phone,
         one.company,
         one.job_title,
@@ -38,18 +38,18 @@ def _extension(one: Contact) -> tuple[Any, ...]:
         one.total_clicks,
         one.total_orders,
         whole_if_integral(one.total_spent),
-        in_milliseconds(one.last_opened_at),
-        in_milliseconds(one.last_clicked_at),
-        in_milliseconds(one.last_emailed_at),
+        format_milliseconds(one.last_opened_at),
+        format_milliseconds(one.last_clicked_at),
+        format_milliseconds(one.last_emailed_at),
     )
 
 
-def contact(one: Contact) -> contacts_wire.Contact:
+def show_contact(one: Contact) -> contacts_wire.Contact:
     """Show a contact."""
-    return contacts_wire.Contact(*_own(one), *_extension(one))
+    return contacts_wire.Contact(*_vendor_values(one), *_extension_values(one))
 
 
-def contact_detail(one: Contact, lists: Sequence[ListName]) -> contacts_wire.ContactDetail:
+def show_contact_detail(one: Contact, lists: Sequence[ListName]) -> contacts_wire.ContactDetail:
     """Show a contact with its lists."""
     named = [contacts_wire.ListName(each.id, each.name) for each in lists]
-    return contacts_wire.ContactDetail(*(*_own(one), named, *_extension(one)))
+    return contacts_wire.ContactDetail(*(*_vendor_values(one), named, *_extension_values(one)))

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Ours
+from diglot.api.openapi.annotations import Extension
 from diglot.dialects.topmail.wire import (
     Attributes,
     Count,
@@ -13,13 +13,13 @@ from diglot.dialects.topmail.wire import (
     Id,
     MembersPagination,
     Money,
+    NullableText,
     Number,
     Pagination,
     ShortText,
     StatusWord,
     TagList,
     Tags,
-    Text,
     Time,
     Whole,
     WindowQuery,
@@ -38,27 +38,27 @@ class Contact(msgspec.Struct, frozen=True):
 
     id: Id
     email: str
-    first_name: Text
-    last_name: Text
+    first_name: NullableText
+    last_name: NullableText
     attributes: Attributes
     subscribed: bool
     created_at: Time
-    updated_at: Ours[Time]
-    phone: Ours[Text]
-    company: Ours[Text]
-    job_title: Ours[Text]
-    source: Ours[Text]
-    status: Ours[StatusWord]
-    tags: Ours[Tags]
-    engagement_score: Ours[Number] | None
-    lead_score: Ours[Number] | None
-    total_opens: Ours[Count]
-    total_clicks: Ours[Count]
-    total_orders: Ours[Count]
-    total_spent: Ours[Number]
-    last_opened_at: Ours[Time] | None
-    last_clicked_at: Ours[Time] | None
-    last_emailed_at: Ours[Time] | None
+    updated_at: Extension[Time]
+    phone: Extension[NullableText]
+    company: Extension[NullableText]
+    job_title: Extension[NullableText]
+    source: Extension[NullableText]
+    status: Extension[StatusWord]
+    tags: Extension[Tags]
+    engagement_score: Extension[Number] | None
+    lead_score: Extension[Number] | None
+    total_opens: Extension[Count]
+    total_clicks: Extension[Count]
+    total_orders: Extension[Count]
+    total_spent: Extension[Number]
+    last_opened_at: Extension[Time] | None
+    last_clicked_at: Extension[Time] | None
+    last_emailed_at: Extension[Time] | None
 
 
 class ContactDetail(msgspec.Struct, frozen=True):
@@ -66,28 +66,28 @@ class ContactDetail(msgspec.Struct, frozen=True):
 
     id: Id
     email: str
-    first_name: Text
-    last_name: Text
+    first_name: NullableText
+    last_name: NullableText
     attributes: Attributes
     subscribed: bool
     created_at: Time
     lists: list[ListName]
-    updated_at: Ours[Time]
-    phone: Ours[Text]
-    company: Ours[Text]
-    job_title: Ours[Text]
-    source: Ours[Text]
-    status: Ours[StatusWord]
-    tags: Ours[Tags]
-    engagement_score: Ours[Number] | None
-    lead_score: Ours[Number] | None
-    total_opens: Ours[Count]
-    total_clicks: Ours[Count]
-    total_orders: Ours[Count]
-    total_spent: Ours[Number]
-    last_opened_at: Ours[Time] | None
-    last_clicked_at: Ours[Time] | None
-    last_emailed_at: Ours[Time] | None
+    updated_at: Extension[Time]
+    phone: Extension[NullableText]
+    company: Extension[NullableText]
+    job_title: Extension[NullableText]
+    source: Extension[NullableText]
+    status: Extension[StatusWord]
+    tags: Extension[Tags]
+    engagement_score: Extension[Number] | None
+    lead_score: Extension[Number] | None
+    total_opens: Extension[Count]
+    total_clicks: Extension[Count]
+    total_orders: Extension[Count]
+    total_spent: Extension[Number]
+    last_opened_at: Extension[Time] | None
+    last_clicked_at: Extension[Time] | None
+    last_emailed_at: Extension[Time] | None
 
 
 class ContactAnswer(msgspec.Struct, frozen=True):
@@ -131,21 +131,21 @@ class ContactFields(msgspec.Struct, frozen=True):
     last_name: ShortText | UnsetType | None = UNSET
     attributes: Attributes | UnsetType = UNSET
     subscribed: bool | UnsetType = UNSET
-    status: Ours[StatusWord] | UnsetType = UNSET
-    tags: Ours[TagList] | UnsetType = UNSET
-    phone: Ours[Annotated[str, Meta(max_length=50)]] | UnsetType | None = UNSET
-    company: Ours[Annotated[str, Meta(max_length=150)]] | UnsetType | None = UNSET
-    job_title: Ours[ShortText] | UnsetType | None = UNSET
-    source: Ours[ShortText] | UnsetType | None = UNSET
-    engagement_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    lead_score: Ours[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    total_opens: Ours[Whole] | UnsetType = UNSET
-    total_clicks: Ours[Whole] | UnsetType = UNSET
-    total_orders: Ours[Whole] | UnsetType = UNSET
-    total_spent: Ours[Money] | UnsetType = UNSET
-    last_opened_at: Ours[Time] | UnsetType | None = UNSET
-    last_clicked_at: Ours[Time] | UnsetType | None = UNSET
-    last_emailed_at: Ours[Time] | UnsetType | None = UNSET
+    status: Extension[StatusWord] | UnsetType = UNSET
+    tags: Extension[TagList] | UnsetType = UNSET
+    phone: Extension[Annotated[str, Meta(max_length=50)]] | UnsetType | None = UNSET
+    company: Extension[Annotated[str, Meta(max_length=150)]] | UnsetType | None = UNSET
+    job_title: Extension[ShortText] | UnsetType | None = UNSET
+    source: Extension[ShortText] | UnsetType | None = UNSET
+    engagement_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    lead_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
+    total_opens: Extension[Whole] | UnsetType = UNSET
+    total_clicks: Extension[Whole] | UnsetType = UNSET
+    total_orders: Extension[Whole] | UnsetType = UNSET
+    total_spent: Extension[Money] | UnsetType = UNSET
+    last_opened_at: Extension[Time] | UnsetType | None = UNSET
+    last_clicked_at: Extension[Time] | UnsetType | None = UNSET
+    last_emailed_at: Extension[Time] | UnsetType | None = UNSET
 
 
 class ContactCreate(ContactFields, frozen=True, kw_only=True):

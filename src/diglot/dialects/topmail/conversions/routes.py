@@ -6,13 +6,13 @@ import msgspec
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.formatting import in_milliseconds, whole_if_integral
+from diglot.api.formatting import format_milliseconds, whole_if_integral
 from diglot.api.input import query_string
-from diglot.api.input.events import EventReader, without_gaps
+from diglot.api.input.events import EventBodyReader, without_none
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination
 from diglot.dialects.topmail.conversions import wire
-from diglot.dialects.topmail.schemas import TYPES
+from diglot.dialects.topmail.schemas import CONVERSION_TYPES
 from diglot.errors import InvalidInput
 from diglot.model.events import (
     ContactRef,
@@ -26,9 +26,9 @@ from diglot.model.ids import parse_id
 
 LAST_TOUCH: Final = "last_touch"
 _TAG: Final = "conversions"
-_VIEW: Final = "product_viewed"
+_VIEW_EVENT: Final = "product_viewed"
 # No page says how long a click counts: a week.
-_WINDOW: Final = 7 * 24 * 3_600 * 1_000_000
+_ATTRIBUTION_WINDOW: Final = 7 * 24 * 3_600 * 1_000_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,24 +41,26 @@ _encode = msgspec.json.Encoder().encode
         "List conversions, newest first",
         scope="conversions:read",
         query=wire.ConversionQuery,
-        answer=wire.ConversionListAnswer,
+        response=wire.ConversionListAnswer,
     )
 )
 async def list_conversions(call: Call) -> wire.ConversionListAnswer:
-    query = call.query
-    window = pagination.read(query)
-    wanted = ConversionFilter(_contact_id(query), query_string.text(query, "campaign_id"), query.get("type"))
-    if wanted.type is not None and wanted.type not in TYPES:
-        options = " | ".join(f"'{option}'" for option in TYPES)
+    query = call.query_parameters
+    window = pagination.read_window(query)
+    wanted = ConversionFilter(
+        _read_contact_id(query), query_string.read_text(query, "campaign_id"), query.get("type")
+    )
+    if wanted.type is not None and wanted.type not in CONVERSION_TYPES:
+        options = " | ".join(f"'{option}'" for option in CONVERSION_TYPES)
         raise InvalidInput.at(("type",), f"Invalid enum value. Expected {options}")
     page = await call.services.events.list_conversions(call.caller, wanted, window)
     return wire.ConversionListAnswer(
-        [_shown(one) for one in page.items], pagination.shown(window, page.total)
+        [_to_wire(one) for one in page.items], pagination.to_pagination(window, page.total)
     )
 
 
-def _contact_id(query: dict[str, str]) -> str | None:
-    written = query_string.text(query, "contact_id")
+def _read_contact_id(query: dict[str, str]) -> str | None:
+    written = query_string.read_text(query, "contact_id")
     return None if written is None else parse_id(written) or ""
 
 
@@ -72,43 +74,43 @@ def _contact_id(query: dict[str, str]) -> str | None:
         scope="conversions:write",
         status=201,
         body=wire.ConversionCreate,
-        answer=wire.ConversionAnswer,
-        names=True,
+        response=wire.ConversionAnswer,
+        body_references=True,
     )
 )
 async def create_conversion(call: Call) -> wire.ConversionAnswer:
-    reader = EventReader(await call.members(), call.caller)
-    who, type_ = _who(reader), reader.choice("type", TYPES)
+    reader = EventBodyReader(await call.read_object(), call.caller)
+    who, type_ = _read_contact_ref(reader), reader.read_choice("type", CONVERSION_TYPES)
     worth = ConversionValue(
-        revenue=reader.amount("revenue") or 0.0,
-        currency=reader.currency(),
-        flow_id=reader.keep_name("flow_id"),
-        attribution_model=reader.keep_name("attribution_model", 50) or LAST_TOUCH,
+        revenue=reader.read_amount("revenue") or 0.0,
+        currency=reader.read_currency(),
+        flow_id=reader.read_optional_name("flow_id"),
+        attribution_model=reader.read_optional_name("attribution_model", 50) or LAST_TOUCH,
         clicked_at=None,
-        metadata=msgspec.Raw((reader.json("metadata") or "{}").encode()),
+        metadata=msgspec.Raw((reader.read_json("metadata") or "{}").encode()),
     )
     new = NewEvent(
         EventKind.CONVERSION,
         type_ if isinstance(type_, str) else "custom",
-        occurred_at=reader.moment("converted_at"),
-        order_id=reader.keep_name("order_id"),
-        campaign_id=reader.keep_name("campaign_id"),
+        occurred_at=reader.read_instant("converted_at"),
+        order_id=reader.read_optional_name("order_id"),
+        campaign_id=reader.read_optional_name("campaign_id"),
         value=worth,
-        attribution_window=_WINDOW,
+        attribution_window=_ATTRIBUTION_WINDOW,
     )
-    reader.finish()
-    return wire.ConversionAnswer(_shown(await call.services.events.record(call.caller, who, new)))
+    reader.raise_faults()
+    return wire.ConversionAnswer(_to_wire(await call.services.events.record(call.caller, who, new)))
 
 
-def _who(reader: EventReader) -> ContactRef:
+def _read_contact_ref(reader: EventBodyReader) -> ContactRef:
     """Read whose event it is: one of two members is enough."""
-    contact_id, email = reader.keep("contact_id"), reader.email()
+    contact_id, email = reader.read_optional_text("contact_id"), reader.read_email()
     if not reader.has("contact_id") and not reader.has("email"):
-        reader.fault(("email",), "Required: give email or contact_id")
+        reader.add_fault(("email",), "Required: give email or contact_id")
     return ContactRef(None if contact_id is None else parse_id(contact_id) or "", email)
 
 
-def _shown(told: RecordedEvent) -> wire.Conversion:
+def _to_wire(told: RecordedEvent) -> wire.Conversion:
     event = told.event
     worth = msgspec.json.decode(event.body, type=ConversionValue)
     campaign, flow = event.campaign_id, worth.flow_id
@@ -123,13 +125,13 @@ def _shown(told: RecordedEvent) -> wire.Conversion:
         None if flow is None else wire.Source(flow, None),
         worth.attribution_model,
         worth.metadata,
-        _time(event.happened_at),
-        _time(event.created_at),
+        _format_time(event.happened_at),
+        _format_time(event.created_at),
     )
 
 
-def _time(instant: int) -> str:
-    shown = in_milliseconds(instant)
+def _format_time(instant: int) -> str:
+    shown = format_milliseconds(instant)
     assert shown is not None
     return shown
 
@@ -144,32 +146,35 @@ def _time(instant: int) -> str:
         scope="conversions:write",
         status=201,
         body=wire.ProductViewCreate,
-        answer=wire.ProductViewAnswer,
-        names=True,
+        response=wire.ProductViewAnswer,
+        body_references=True,
     )
 )
 async def track_product_view(call: Call) -> wire.ProductViewAnswer:
-    reader = EventReader(await call.members(), call.caller)
-    who = _who(reader)
-    reader.required("product_id", "product_name", "product_url")
-    product_id, product_name = reader.keep_name("product_id"), reader.keep_name("product_name", 200)
-    body = without_gaps(
+    reader = EventBodyReader(await call.read_object(), call.caller)
+    who = _read_contact_ref(reader)
+    reader.require("product_id", "product_name", "product_url")
+    product_id, product_name = (
+        reader.read_optional_name("product_id"),
+        reader.read_optional_name("product_name", 200),
+    )
+    body = without_none(
         product_id=product_id,
         product_name=product_name,
-        product_url=reader.url("product_url"),
-        variant_id=reader.keep("variant_id"),
-        image_url=reader.url("image_url"),
-        price=reader.amount("price"),
-        currency=reader.currency(),
-        **{name: reader.keep(name) for name in ("category", "brand", "sku", "session_id")},
+        product_url=reader.read_url("product_url"),
+        variant_id=reader.read_optional_text("variant_id"),
+        image_url=reader.read_url("image_url"),
+        price=reader.read_amount("price"),
+        currency=reader.read_currency(),
+        **{name: reader.read_optional_text(name) for name in ("category", "brand", "sku", "session_id")},
     )
-    reader.finish()
+    reader.raise_faults()
     assert product_id is not None
     assert product_name is not None
-    new = NewEvent(EventKind.VIEW, _VIEW, _encode(body).decode())
+    new = NewEvent(EventKind.VIEW, _VIEW_EVENT, _encode(body).decode())
     told = await call.services.events.record(call.caller, who, new)
     view = wire.ProductView(
-        told.event.id, told.contact_id, product_id, product_name, _time(told.event.happened_at)
+        told.event.id, told.contact_id, product_id, product_name, _format_time(told.event.happened_at)
     )
     return wire.ProductViewAnswer(view)
 

@@ -5,17 +5,26 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import named
+from diglot.api.openapi.annotations import schema_ref
 from diglot.api.patterns import URL
-from diglot.dialects.topmail.wire import Email, Id, Money, Number, Pagination, Text, Time, WindowQuery
+from diglot.dialects.topmail.wire import (
+    Email,
+    Id,
+    Money,
+    NullableText,
+    Number,
+    Pagination,
+    Time,
+    WindowQuery,
+)
 
 Short = Annotated[str, Meta(min_length=1, max_length=100)]
 Word = Annotated[str, Meta(max_length=100)]
 Url = Annotated[str, Meta(max_length=2048, pattern=URL)]
 Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$", examples=["USD"])]
-Type = Annotated[str, named("ConversionType")]
-Metadata = Annotated[msgspec.Raw, named("Metadata")]
-MetadataSent = Annotated[dict[str, Any], named("Metadata")]
+Type = Annotated[str, schema_ref("ConversionType")]
+Metadata = Annotated[msgspec.Raw, schema_ref("Metadata")]
+MetadataSent = Annotated[dict[str, Any], schema_ref("Metadata")]
 
 
 class ContactName(msgspec.Struct, frozen=True):
@@ -29,7 +38,7 @@ class Source(msgspec.Struct, frozen=True):
     """The campaign or flow that earned a conversion. Its name is known to whoever sends it, not here."""
 
     id: str
-    name: Text
+    name: NullableText
 
 
 class Conversion(msgspec.Struct, frozen=True):
@@ -39,7 +48,7 @@ class Conversion(msgspec.Struct, frozen=True):
     type: Type
     revenue: Number
     currency: str
-    order_id: Text
+    order_id: NullableText
     contact: ContactName
     campaign: Source | None
     flow: Source | None

@@ -5,7 +5,7 @@ from typing import Final
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.input import query_string
-from diglot.api.input.body_reader import MISSING, Missing, Reader
+from diglot.api.input.body_reader import MISSING, BodyReader, Missing
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import contact_ids, pagination, wire, words
 from diglot.dialects.topmail.contacts import show as contacts_show
@@ -21,11 +21,11 @@ from diglot.service.audience.segments import KEEP
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "lists"
-_ONE: Final = "/lists/{list_id:str}"
-_LONGEST_NAME: Final = 100
-_LONGEST_DESCRIPTION: Final = 500
-_TYPES: Final = tuple(kind.value for kind in (SegmentType.STATIC, SegmentType.DYNAMIC))
-_NO_CONDITIONS: Final = "Only a dynamic list has conditions"
+_LIST_PATH: Final = "/lists/{list_id:str}"
+_MAX_NAME_LENGTH: Final = 100
+_MAX_DESCRIPTION_LENGTH: Final = 500
+_LIST_TYPES: Final = tuple(kind.value for kind in (SegmentType.STATIC, SegmentType.DYNAMIC))
+_NO_CONDITIONS_MESSAGE: Final = "Only a dynamic list has conditions"
 
 
 @handles(
@@ -37,18 +37,18 @@ _NO_CONDITIONS: Final = "Only a dynamic list has conditions"
         "List the lists with their member counts, newest first",
         scope="lists:read",
         query=lists_wire.ListQuery,
-        answer=lists_wire.ListListAnswer,
+        response=lists_wire.ListListAnswer,
     )
 )
 async def list_lists(call: Call) -> lists_wire.ListListAnswer:
-    query = call.query
-    search = query_string.text(query, "search")
-    kind = query_string.choice(query, "type", _TYPES)
-    window = pagination.read(query)
+    query = call.query_parameters
+    search = query_string.read_text(query, "search")
+    kind = query_string.read_choice(query, "type", _LIST_TYPES)
+    window = pagination.read_window(query)
     kinds = None if kind is None else SegmentType(kind)
     page = await call.services.lists.list_page(call.caller, window, kinds, search)
-    shown = [lists_show.contact_list(one) for one in page.items]
-    return lists_wire.ListListAnswer(shown, pagination.shown(window, page.total))
+    shown = [lists_show.show_contact_list(one) for one in page.items]
+    return lists_wire.ListListAnswer(shown, pagination.to_pagination(window, page.total))
 
 
 @handles(
@@ -61,35 +61,39 @@ async def list_lists(call: Call) -> lists_wire.ListListAnswer:
         scope="lists:write",
         status=201,
         body=lists_wire.ListCreate,
-        answer=lists_wire.ListAnswer,
+        response=lists_wire.ListAnswer,
     )
 )
 async def create_list(call: Call) -> lists_wire.ListAnswer:
-    reader = Reader(await call.members(unique=True))
-    reader.required("name")
-    name = reader.name("name", _LONGEST_NAME)
-    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
-    kind = reader.choice("type", _TYPES)
+    reader = BodyReader(await call.read_object(unique_keys=True))
+    reader.require("name")
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
+    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
+    kind = reader.read_choice("type", _LIST_TYPES)
     dynamic = kind == SegmentType.DYNAMIC
     if dynamic:
-        reader.required("conditions")
-    condition = _condition(call, reader, dynamic=dynamic)
-    reader.finish()
+        reader.require("conditions")
+    condition = _read_condition(call, reader, is_dynamic=dynamic)
+    reader.raise_faults()
     assert not isinstance(name, Missing)
     new = NewList(
         name,
         None if isinstance(description, Missing) else description,
         None if isinstance(condition, Missing) else condition,
     )
-    return lists_wire.ListAnswer(lists_show.contact_list(await call.services.lists.create(call.caller, new)))
+    return lists_wire.ListAnswer(
+        lists_show.show_contact_list(await call.services.lists.create(call.caller, new))
+    )
 
 
-def _condition(call: Call, reader: Reader, *, dynamic: bool) -> Condition | Missing:
+def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Condition | Missing:
     """Read `conditions`; those of a static list may be null, as answers show them."""
-    if dynamic or not reader.has("conditions"):
-        return reader.condition("conditions", words.NAME, WORDS, call.caller, strict=call.services.strict)
+    if is_dynamic or not reader.has("conditions"):
+        return reader.read_condition(
+            "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
+        )
     if not reader.is_null("conditions"):
-        reader.fault(("conditions",), _NO_CONDITIONS)
+        reader.add_fault(("conditions",), _NO_CONDITIONS_MESSAGE)
     return MISSING
 
 
@@ -97,48 +101,48 @@ def _condition(call: Call, reader: Reader, *, dynamic: bool) -> Condition | Miss
     Operation(
         "getList",
         "GET",
-        _ONE,
+        _LIST_PATH,
         _TAG,
         "Get a list with its member count",
         scope="lists:read",
-        answer=lists_wire.ListAnswer,
+        response=lists_wire.ListAnswer,
     )
 )
 async def get_list(call: Call) -> lists_wire.ListAnswer:
-    found = await call.services.lists.get(call.caller, parse_id(call.path["list_id"]))
-    return lists_wire.ListAnswer(lists_show.contact_list(found))
+    found = await call.services.lists.get(call.caller, parse_id(call.path_parameters["list_id"]))
+    return lists_wire.ListAnswer(lists_show.show_contact_list(found))
 
 
 @handles(
     Operation(
         "updateList",
         "PATCH",
-        _ONE,
+        _LIST_PATH,
         _TAG,
         "Change a list; what is not given stays",
         scope="lists:write",
         body=lists_wire.ListPatch,
-        answer=lists_wire.ListAnswer,
+        response=lists_wire.ListAnswer,
     )
 )
 async def update_list(call: Call) -> lists_wire.ListAnswer:
-    id_ = parse_id(call.path["list_id"])
+    id_ = parse_id(call.path_parameters["list_id"])
     stored = await call.services.lists.get_without_count(call.caller, id_)
-    change = await _change(call, stored)
+    change = await _read_patch(call, stored)
     return lists_wire.ListAnswer(
-        lists_show.contact_list(await call.services.lists.update(call.caller, id_, change))
+        lists_show.show_contact_list(await call.services.lists.update(call.caller, id_, change))
     )
 
 
-async def _change(call: Call, stored: ContactList) -> SegmentChange:
-    reader = Reader(await call.members(unique=True))
-    name = reader.name("name", _LONGEST_NAME)
-    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
-    kind = reader.choice("type", _TYPES)
+async def _read_patch(call: Call, stored: ContactList) -> SegmentChange:
+    reader = BodyReader(await call.read_object(unique_keys=True))
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
+    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
+    kind = reader.read_choice("type", _LIST_TYPES)
     if not isinstance(kind, Missing) and kind != stored.type:
-        reader.fault(("type",), "The type of a list cannot be changed")
-    condition = _condition(call, reader, dynamic=stored.type is SegmentType.DYNAMIC)
-    reader.finish()
+        reader.add_fault(("type",), "The type of a list cannot be changed")
+    condition = _read_condition(call, reader, is_dynamic=stored.type is SegmentType.DYNAMIC)
+    reader.raise_faults()
     return SegmentChange(
         KEEP if isinstance(name, Missing) else name,
         KEEP if isinstance(description, Missing) else description,
@@ -150,15 +154,15 @@ async def _change(call: Call, stored: ContactList) -> SegmentChange:
     Operation(
         "deleteList",
         "DELETE",
-        _ONE,
+        _LIST_PATH,
         _TAG,
         "Delete a list; its contacts stay",
         scope="lists:delete",
-        answer=wire.DeletedAnswer,
+        response=wire.DeletedAnswer,
     )
 )
 async def delete_list(call: Call) -> wire.DeletedAnswer:
-    await call.services.lists.delete(call.caller, parse_id(call.path["list_id"]))
+    await call.services.lists.delete(call.caller, parse_id(call.path_parameters["list_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
@@ -166,39 +170,39 @@ async def delete_list(call: Call) -> wire.DeletedAnswer:
     Operation(
         "listListMembers",
         "GET",
-        f"{_ONE}/members",
+        f"{_LIST_PATH}/members",
         _TAG,
         "List the contacts on a list, static or dynamic, newest first",
         scope="lists:read",
         query=wire.WindowQuery,
-        answer=contacts_wire.SegmentContactsAnswer,
+        response=contacts_wire.SegmentContactsAnswer,
     )
 )
 async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
-    id_ = parse_id(call.path["list_id"])
-    async with call.or_missing(lambda: call.services.lists.get_without_count(call.caller, id_)):
-        window = pagination.read(call.query)
+    id_ = parse_id(call.path_parameters["list_id"])
+    async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
+        window = pagination.read_window(call.query_parameters)
     page = await call.services.lists.list_members(call.caller, id_, window)
-    shown = [contacts_show.contact(one) for one in page.items]
-    return contacts_wire.SegmentContactsAnswer(shown, pagination.shown_to_members(window, page))
+    shown = [contacts_show.show_contact(one) for one in page.items]
+    return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
 
 
 @handles(
     Operation(
         "addListMembers",
         "POST",
-        f"{_ONE}/members",
+        f"{_LIST_PATH}/members",
         _TAG,
         "Put contacts on a static list, all of them or none; those who are on it stay",
         scope="lists:write",
         body=lists_wire.NamedContacts,
-        answer=lists_wire.JoinedAnswer,
+        response=lists_wire.JoinedAnswer,
     )
 )
 async def add_list_members(call: Call) -> lists_wire.JoinedAnswer:
-    id_ = parse_id(call.path["list_id"])
-    async with call.or_missing(lambda: call.services.lists.get_without_count(call.caller, id_)):
-        ids = contact_ids.read(await call.members())
+    id_ = parse_id(call.path_parameters["list_id"])
+    async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
+        ids = contact_ids.read_contact_ids(await call.read_object())
     added, count = await call.services.lists.add_contacts(call.caller, id_, ids)
     return lists_wire.JoinedAnswer(lists_wire.Joined(added, count))
 
@@ -207,15 +211,15 @@ async def add_list_members(call: Call) -> lists_wire.JoinedAnswer:
     Operation(
         "removeListMember",
         "DELETE",
-        f"{_ONE}/members/{{contact_id:str}}",
+        f"{_LIST_PATH}/members/{{contact_id:str}}",
         _TAG,
         "Take a contact off a static list; the contact stays",
         scope="lists:write",
-        answer=wire.DeletedAnswer,
+        response=wire.DeletedAnswer,
     )
 )
 async def remove_list_member(call: Call) -> wire.DeletedAnswer:
-    path = call.path
+    path = call.path_parameters
     await call.services.lists.remove_contact(
         call.caller, parse_id(path["list_id"]), parse_id(path["contact_id"])
     )

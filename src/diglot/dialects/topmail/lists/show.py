@@ -3,14 +3,14 @@
 import msgspec
 
 from diglot.api.extensions.as_of import next_change
-from diglot.api.formatting import in_milliseconds
-from diglot.dialects.topmail.formatting import time
+from diglot.api.formatting import format_milliseconds
+from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.lists import wire as lists_wire
-from diglot.dialects.topmail.segments.show import conditions
+from diglot.dialects.topmail.segments.show import show_conditions
 from diglot.model.lists import CountedList
 
 
-def contact_list(counted: CountedList) -> lists_wire.ContactList:
+def show_contact_list(counted: CountedList) -> lists_wire.ContactList:
     """Show a list with its count."""
     one, segment = counted.list, counted.list.segment
     return lists_wire.ContactList(
@@ -18,11 +18,11 @@ def contact_list(counted: CountedList) -> lists_wire.ContactList:
         one.name,
         one.description,
         one.type.value,
-        msgspec.Raw(b"null") if segment is None else conditions(segment.condition),
+        msgspec.Raw(b"null") if segment is None else show_conditions(segment.condition),
         counted.count,
-        time(one.created_at),
-        time(one.updated_at),
-        time(counted.as_of),
+        format_time(one.created_at),
+        format_time(one.updated_at),
+        format_time(counted.as_of),
         None if segment is None else segment.revision,
-        None if segment is None else in_milliseconds(next_change(segment)),
+        None if segment is None else format_milliseconds(next_change(segment)),
     )

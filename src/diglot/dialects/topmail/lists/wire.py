@@ -6,13 +6,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import Revision
-from diglot.api.openapi.annotations import Ours, named, ref
-from diglot.dialects.topmail.wire import Count, Id, Name, Pagination, Text, Time, WindowQuery
+from diglot.api.openapi.annotations import Extension, json_reference, schema_ref
+from diglot.dialects.topmail.wire import Count, Id, Name, NullableText, Pagination, Time, WindowQuery
 
-ListWord = Annotated[str, named("SegmentType")]
+ListWord = Annotated[str, schema_ref("SegmentType")]
 NullableConditions = Annotated[
     msgspec.Raw,
-    Meta(extra_json_schema={"anyOf": [ref("Conditions"), {"type": "null"}]}),
+    Meta(extra_json_schema={"anyOf": [json_reference("Conditions"), {"type": "null"}]}),
 ]
 Description = Annotated[str, Meta(max_length=500)]
 
@@ -26,15 +26,15 @@ class ContactList(msgspec.Struct, frozen=True):
 
     id: Id
     name: str
-    description: Text
+    description: NullableText
     type: ListWord
     conditions: NullableConditions
     member_count: Count
     created_at: Time
     updated_at: Time
-    count_as_of: Ours[Time]
-    revision: Ours[Revision] | None
-    next_change_at: Ours[Time] | None
+    count_as_of: Extension[Time]
+    revision: Extension[Revision] | None
+    next_change_at: Extension[Time] | None
 
 
 class ListAnswer(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from diglot.api.extensions.changes import ChangesPagination
-from diglot.api.openapi.annotations import named
+from diglot.api.openapi.annotations import schema_ref
 from diglot.dialects.topmail.wire import Count, Id, Time
 from diglot.model.membership_changes import Cause
 
@@ -18,7 +18,7 @@ class MemberChange(msgspec.Struct, frozen=True):
     cause: Cause
     segment_id: Id
     contact_id: Id | None
-    change: Annotated[Literal["entered", "left"], named("MembershipChange")]
+    change: Annotated[Literal["entered", "left"], schema_ref("MembershipChange")]
 
 
 class ChangesAnswer(msgspec.Struct, frozen=True):

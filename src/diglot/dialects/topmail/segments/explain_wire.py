@@ -5,18 +5,18 @@ from typing import Annotated
 import msgspec
 
 from diglot.api.extensions.as_of import Revision
-from diglot.api.openapi.annotations import named
+from diglot.api.openapi.annotations import schema_ref
 from diglot.dialects.topmail.wire import Id, Time
 from diglot.model.membership_changes import Cause
 
-TypeWord = Annotated[str, named("SegmentType")]
-ExplainedConditions = Annotated[msgspec.Raw, named("ExplainedGroup")]
+TypeWord = Annotated[str, schema_ref("SegmentType")]
+ExplainedConditions = Annotated[msgspec.Raw, schema_ref("ExplainedGroup")]
 
 
 class Explained(msgspec.Struct, frozen=True):
     """Whether a contact is a member at `as_of`, and what each rule says of it.
 
-    `conditions` is null for a static segment, whose rules decide nothing. `entered_at` and `cause` say when a
+    `conditions` is null for a static segment, whose rules decide nothing. `find_entry_origin` and `cause` say when a
     member came and by what, where that is known.
     """
 

@@ -3,34 +3,34 @@
 import msgspec
 
 from diglot.api.extensions.as_of import next_change
-from diglot.api.formatting import in_milliseconds
-from diglot.api.rules import write
-from diglot.dialects.topmail.formatting import time
+from diglot.api.formatting import format_milliseconds
+from diglot.api.rules import write_condition
+from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.segments import wire as segments_wire
-from diglot.dialects.topmail.words import NAME, WORDS
+from diglot.dialects.topmail.words import DIALECT_NAME, WORDS
 from diglot.model.segments import Condition, MemberCount, Segment
 
 
-def conditions(condition: Condition) -> msgspec.Raw:
+def show_conditions(condition: Condition) -> msgspec.Raw:
     """Return a condition as sent, or in Topmail's words when it was sent in another dialect."""
     source = condition.original
-    text = source.text if source.dialect == NAME else write(condition.tree, WORDS)
+    text = source.text if source.dialect == DIALECT_NAME else write_condition(condition.tree, WORDS)
     return msgspec.Raw(text.encode())
 
 
-def segment(one: Segment) -> segments_wire.Segment:
+def show_segment(one: Segment) -> segments_wire.Segment:
     """Show a segment."""
     return segments_wire.Segment(
         one.id,
         one.name,
-        conditions(one.condition),
-        time(one.created_at),
-        time(one.updated_at),
+        show_conditions(one.condition),
+        format_time(one.created_at),
+        format_time(one.updated_at),
         one.revision,
-        in_milliseconds(next_change(one)),
+        format_milliseconds(next_change(one)),
     )
 
 
-def estimate(count: MemberCount) -> segments_wire.Estimate:
+def show_estimate(count: MemberCount) -> segments_wire.Estimate:
     """Show how many contacts match."""
-    return segments_wire.Estimate(count.members, count.members, time(count.as_of), count.revision)
+    return segments_wire.Estimate(count.members, count.members, format_time(count.as_of), count.revision)

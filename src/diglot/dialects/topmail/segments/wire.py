@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import AsOfQuery, Revision
-from diglot.api.openapi.annotations import Ours
+from diglot.api.openapi.annotations import Extension
 from diglot.dialects.topmail.wire import Conditions, Count, Id, Name, Pagination, Time, WindowQuery
 
 
@@ -21,8 +21,8 @@ class Segment(msgspec.Struct, frozen=True):
     conditions: Conditions
     created_at: Time
     updated_at: Time
-    revision: Ours[Revision]
-    next_change_at: Ours[Time] | None
+    revision: Extension[Revision]
+    next_change_at: Extension[Time] | None
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -33,8 +33,8 @@ class Estimate(msgspec.Struct, frozen=True):
 
     count: Count
     estimated_count: Count
-    count_as_of: Ours[Time]
-    revision: Ours[Revision]
+    count_as_of: Extension[Time]
+    revision: Extension[Revision]
 
 
 class SegmentAnswer(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ class SegmentPatch(msgspec.Struct, frozen=True):
 class SegmentContactsQuery(WindowQuery, frozen=True):
     """Which contacts of a segment, and of when."""
 
-    as_of: Ours[AsOfQuery] = ""
+    as_of: Extension[AsOfQuery] = ""
 
 
 class SegmentQuery(WindowQuery, frozen=True):

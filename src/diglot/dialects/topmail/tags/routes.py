@@ -6,7 +6,7 @@ from typing import Final
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.input import query_string
-from diglot.api.input.body_reader import Missing, Reader
+from diglot.api.input.body_reader import BodyReader, Missing
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import contact_ids, pagination, wire
 from diglot.dialects.topmail.contacts import show as contacts_show
@@ -19,10 +19,10 @@ from diglot.service.audience.segments import KEEP
 from diglot.service.audience.tags import TagPatch
 
 _TAG: Final = "tags"
-_ONE: Final = "/tags/{tag_id:str}"
-_LONGEST_NAME: Final = 50
-_LONGEST_DESCRIPTION: Final = 200
-_COLOR: Final = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
+_TAG_PATH: Final = "/tags/{tag_id:str}"
+_MAX_NAME_LENGTH: Final = 50
+_MAX_DESCRIPTION_LENGTH: Final = 200
+_COLOR_PATTERN: Final = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
 @handles(
@@ -34,16 +34,16 @@ _COLOR: Final = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
         "List the tags with their contact counts, newest first",
         scope="contacts:read",
         query=tags_wire.TagQuery,
-        answer=tags_wire.TagListAnswer,
+        response=tags_wire.TagListAnswer,
     )
 )
 async def list_tags(call: Call) -> tags_wire.TagListAnswer:
-    query = call.query
-    search = query_string.text(query, "search")
-    window = pagination.read(query)
+    query = call.query_parameters
+    search = query_string.read_text(query, "search")
+    window = pagination.read_window(query)
     page = await call.services.tags.list_page(call.caller, window, search)
     return tags_wire.TagListAnswer(
-        [tags_show.tag(one) for one in page.items], pagination.shown(window, page.total)
+        [tags_show.show_tag(one) for one in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -57,24 +57,24 @@ async def list_tags(call: Call) -> tags_wire.TagListAnswer:
         scope="contacts:write",
         status=201,
         body=tags_wire.TagCreate,
-        answer=tags_wire.TagAnswer,
-        conflict=True,
+        response=tags_wire.TagAnswer,
+        may_conflict=True,
     )
 )
 async def create_tag(call: Call) -> tags_wire.TagAnswer:
-    new = await _change(call, "name")
-    return tags_wire.TagAnswer(tags_show.tag(await call.services.tags.create(call.caller, new)))
+    new = await _read_patch(call, "name")
+    return tags_wire.TagAnswer(tags_show.show_tag(await call.services.tags.create(call.caller, new)))
 
 
-async def _change(call: Call, *required: str) -> TagPatch:
-    reader = Reader(await call.members())
-    reader.required(*required)
-    name = reader.name("name", _LONGEST_NAME)
-    color = reader.text("color", 7)
-    if isinstance(color, str) and not _COLOR.fullmatch(color):
-        reader.fault(("color",), "Invalid color: expected # and 3 or 6 hexadecimal digits")
-    description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
-    reader.finish()
+async def _read_patch(call: Call, *required: str) -> TagPatch:
+    reader = BodyReader(await call.read_object())
+    reader.require(*required)
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
+    color = reader.read_text("color", 7)
+    if isinstance(color, str) and not _COLOR_PATTERN.fullmatch(color):
+        reader.add_fault(("color",), "Invalid color: expected # and 3 or 6 hexadecimal digits")
+    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
+    reader.raise_faults()
     return TagPatch(
         KEEP if isinstance(name, Missing) else name,
         KEEP if isinstance(color, Missing) else color,
@@ -86,51 +86,51 @@ async def _change(call: Call, *required: str) -> TagPatch:
     Operation(
         "getTag",
         "GET",
-        _ONE,
+        _TAG_PATH,
         _TAG,
         "Get a tag with its contact count",
         scope="contacts:read",
-        answer=tags_wire.TagAnswer,
+        response=tags_wire.TagAnswer,
     )
 )
 async def get_tag(call: Call) -> tags_wire.TagAnswer:
-    tag = await call.services.tags.get(call.caller, parse_id(call.path["tag_id"]))
-    return tags_wire.TagAnswer(tags_show.tag(tag))
+    tag = await call.services.tags.get(call.caller, parse_id(call.path_parameters["tag_id"]))
+    return tags_wire.TagAnswer(tags_show.show_tag(tag))
 
 
 @handles(
     Operation(
         "updateTag",
         "PATCH",
-        _ONE,
+        _TAG_PATH,
         _TAG,
         "Change a tag; another name is given to its contacts too",
         scope="contacts:write",
         body=tags_wire.TagPatch,
-        answer=tags_wire.TagAnswer,
-        conflict=True,
+        response=tags_wire.TagAnswer,
+        may_conflict=True,
     )
 )
 async def update_tag(call: Call) -> tags_wire.TagAnswer:
-    id_ = parse_id(call.path["tag_id"])
-    async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
-        change = await _change(call)
-    return tags_wire.TagAnswer(tags_show.tag(await call.services.tags.update(call.caller, id_, change)))
+    id_ = parse_id(call.path_parameters["tag_id"])
+    async with call.not_found_first(lambda: call.services.tags.get(call.caller, id_)):
+        change = await _read_patch(call)
+    return tags_wire.TagAnswer(tags_show.show_tag(await call.services.tags.update(call.caller, id_, change)))
 
 
 @handles(
     Operation(
         "deleteTag",
         "DELETE",
-        _ONE,
+        _TAG_PATH,
         _TAG,
         "Delete a tag and take it off its contacts, which stay",
         scope="contacts:delete",
-        answer=wire.DeletedAnswer,
+        response=wire.DeletedAnswer,
     )
 )
 async def delete_tag(call: Call) -> wire.DeletedAnswer:
-    await call.services.tags.delete(call.caller, parse_id(call.path["tag_id"]))
+    await call.services.tags.delete(call.caller, parse_id(call.path_parameters["tag_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
@@ -138,21 +138,21 @@ async def delete_tag(call: Call) -> wire.DeletedAnswer:
     Operation(
         "listTagContacts",
         "GET",
-        f"{_ONE}/contacts",
+        f"{_TAG_PATH}/contacts",
         _TAG,
         "List the contacts that bear a tag, newest first",
         scope="contacts:read",
         query=wire.WindowQuery,
-        answer=contacts_wire.ContactListAnswer,
+        response=contacts_wire.ContactListAnswer,
     )
 )
 async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
-    id_ = parse_id(call.path["tag_id"])
-    async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
-        window = pagination.read(call.query)
+    id_ = parse_id(call.path_parameters["tag_id"])
+    async with call.not_found_first(lambda: call.services.tags.get(call.caller, id_)):
+        window = pagination.read_window(call.query_parameters)
     page = await call.services.tags.list_contacts(call.caller, id_, window)
     return contacts_wire.ContactListAnswer(
-        [contacts_show.contact(one) for one in page.items], pagination.shown(window, page.total)
+        [contacts_show.show_contact(one) for one in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -160,18 +160,18 @@ async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
     Operation(
         "addTagContacts",
         "POST",
-        f"{_ONE}/contacts",
+        f"{_TAG_PATH}/contacts",
         _TAG,
         "Put a tag on contacts, all of them or none",
         scope="contacts:write",
         body=lists_wire.NamedContacts,
-        answer=tags_wire.TaggedAnswer,
+        response=tags_wire.TaggedAnswer,
     )
 )
 async def add_tag_contacts(call: Call) -> tags_wire.TaggedAnswer:
-    id_ = parse_id(call.path["tag_id"])
-    async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
-        ids = contact_ids.read(await call.members())
+    id_ = parse_id(call.path_parameters["tag_id"])
+    async with call.not_found_first(lambda: call.services.tags.get(call.caller, id_)):
+        ids = contact_ids.read_contact_ids(await call.read_object())
     added, count = await call.services.tags.add_to_contacts(call.caller, id_, ids)
     return tags_wire.TaggedAnswer(tags_wire.Tagged(added, count))
 
@@ -180,15 +180,15 @@ async def add_tag_contacts(call: Call) -> tags_wire.TaggedAnswer:
     Operation(
         "removeTagContact",
         "DELETE",
-        f"{_ONE}/contacts/{{contact_id:str}}",
+        f"{_TAG_PATH}/contacts/{{contact_id:str}}",
         _TAG,
         "Take a tag off a contact",
         scope="contacts:write",
-        answer=wire.DeletedAnswer,
+        response=wire.DeletedAnswer,
     )
 )
 async def remove_tag_contact(call: Call) -> wire.DeletedAnswer:
-    path = call.path
+    path = call.path_parameters
     await call.services.tags.remove_from_contact(
         call.caller, parse_id(path["tag_id"]), parse_id(path["contact_id"])
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.topmail.wire import Count, Id, Pagination, Text, Time, WindowQuery
+from diglot.dialects.topmail.wire import Count, Id, NullableText, Pagination, Time, WindowQuery
 
 Name = Annotated[str, Meta(min_length=1, max_length=50)]
 Color = Annotated[str, Meta(pattern="^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$", examples=["#6366f1"])]
@@ -18,7 +18,7 @@ class Tag(msgspec.Struct, frozen=True):
     id: Id
     name: str
     color: str
-    description: Text
+    description: NullableText
     contact_count: Count
     created_at: Time
     updated_at: Time

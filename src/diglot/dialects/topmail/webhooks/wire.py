@@ -5,12 +5,12 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Ours, named
-from diglot.api.patterns import TARGET
+from diglot.api.openapi.annotations import Extension, schema_ref
+from diglot.api.patterns import WEBHOOK_URL
 from diglot.dialects.topmail.wire import Id, Pagination, Time
 
-TargetUrl = Annotated[str, Meta(max_length=2048, pattern=TARGET, examples=["https://example.com/hooks"])]
-EventWord = Annotated[str, named("TriggerEvent")]
+TargetUrl = Annotated[str, Meta(max_length=2048, pattern=WEBHOOK_URL, examples=["https://example.com/hooks"])]
+EventWord = Annotated[str, schema_ref("TriggerEvent")]
 Secret = Annotated[
     str, Meta(min_length=1, max_length=256, description="What signs the deliveries, by HMAC-SHA256.")
 ]
@@ -32,7 +32,7 @@ class CreatedTrigger(msgspec.Struct, frozen=True):
     event: EventWord
     targetUrl: TargetUrl  # noqa: N815
     createdAt: Time  # noqa: N815
-    secret: Ours[Secret]
+    secret: Extension[Secret]
 
 
 class CreatedTriggerAnswer(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class TriggerCreate(msgspec.Struct, frozen=True):
 
     targetUrl: TargetUrl  # noqa: N815
     event: EventWord
-    secret: Ours[Secret] | UnsetType = UNSET
+    secret: Extension[Secret] | UnsetType = UNSET
 
 
 class TriggerIdQuery(msgspec.Struct, frozen=True):
