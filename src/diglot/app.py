@@ -67,20 +67,18 @@ _PROXY: Final = "elsewhere"
 def create_app(settings: Settings, *, clock: Clock = system_clock, run_background: bool = True) -> asgi.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
-    Unless it `works` it does nothing but answer: the outbox fills and nothing is sent, nothing is kept up.
+    Without `run_background` it only answers: no webhook is delivered and no background task runs.
     """
     engine = create_engine(settings.database)
     uses = KeyUsage(engine)
-    working = [
-        part(engine, clock, settings) for part in (_delivery_lifespan, _background_lifespan) if run_background
-    ]
+    workers = (_delivery_lifespan, _background_lifespan) if run_background else ()
     app = Litestar(
         route_handlers=_build_routes(settings),
         exception_handlers={Exception: _respond_with_error},
         lifespan=[
             _database_lifespan(engine, settings, uses),
-            lambda app: app.state[_PROXY].opened(),
-            *working,
+            lambda app: app.state[_PROXY].open_connections(),
+            *(worker(engine, clock, settings) for worker in workers),
         ],
         openapi_config=None,
         logging_config=None,
@@ -273,7 +271,7 @@ def _to_domain_error(request: Request[Any, Any, Any], error: Exception) -> Excep
         return MethodNotAllowed(request.app.state[_ALLOWED_METHODS](request.scope["path"]) or ())
     if isinstance(error, NotFoundException):
         found = find_surface(request.scope["path"])
-        passed = found is not None and request.app.state[_PROXY].has(found[0].name)
+        passed = found is not None and request.app.state[_PROXY].has_upstream(found[0].name)
         return NotFound("spelling" if passed else "route")
     if isinstance(error, ClientException):
         return MalformedRequest(error.detail)  # the Host header is at fault: nothing else is left to Litestar

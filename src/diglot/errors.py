@@ -132,7 +132,7 @@ class ContentTooLarge(DiglotError):
         super().__init__(f"more than {limit} {unit}")
 
 
-class TooSlow(DiglotError):
+class RequestTimeout(DiglotError):
     """The client takes longer to send the body than it has."""
 
 

@@ -104,7 +104,11 @@ async def _broken(asked: Asked) -> httpx.Response:
         raise RuntimeError
 
     with pytest.MonkeyPatch.context() as patched:
-        for service, name in ((Segments, "member_ids"), (Segments, "members"), (Contacts, "page")):
+        for service, name in (
+            (Segments, "list_member_ids"),
+            (Segments, "list_members"),
+            (Contacts, "list_page"),
+        ):
             patched.setattr(service, name, fail)
         return await asked.send("GET", asked.members)
 

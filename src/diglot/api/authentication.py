@@ -56,7 +56,7 @@ def require_csrf_token(request: Request[Any, Any, Any], secret: str) -> None:
 
 
 def refuse_cross_site(request: Request[Any, Any, Any]) -> None:
-    """Raise `CrossSiteWrite` when the browser says that another site, or a sibling of this one, sends a request.
+    """Raise `CrossSiteWrite` when the browser says that another site, or a sibling of ours, sends a request.
 
     A browser that sends Sec-Fetch-Site cannot be mistaken about it; the Origin of others must be our host.
     """

@@ -75,7 +75,7 @@ class Call:
             raise
 
     def check_headers(self) -> None:
-        """Raise `UnsupportedMediaType` or `ContentTooLarge` for a body whose headers are enough to refuse it."""
+        """Raise `UnsupportedMediaType` or `ContentTooLarge` where the headers suffice to refuse the body."""
         request_body.check_headers(self.request, self.operation.max_bytes, self.operation.media_types)
 
     async def read_object(self, *, unique_keys: bool = False) -> request_body.RawObject:

@@ -34,7 +34,8 @@ class Surface:
 class Dialect:
     """A vendor's HTTP vocabulary: `secret` finds the key of a request, `may` tells whether scopes suffice.
 
-    `rate` names what a call is counted with and how often that may be asked; `build_rate_headers` shows the rest,
+    `rate` names what a call is counted with and how often that may be asked; `build_rate_headers` shows
+    the rest,
     `rate_header_docs` documents these headers; `tags` says of what each group of calls is.
     `message` is what goes out to a webhook at an instant.
     The first surface is the one that the vendor's pages document; the others serve clients of other ages.

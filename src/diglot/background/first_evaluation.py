@@ -13,13 +13,7 @@ from diglot.conditions import tree
 from diglot.membership import read
 from diglot.membership import store as membership_store
 from diglot.membership.evaluate import first_evaluation_cause
-from diglot.membership.writer import (
-    TIME_NOT_TRACKED,
-    MembershipWriter,
-    open_writer,
-    replace_membership,
-    tick,
-)
+from diglot.membership.writer import TIME_NOT_TRACKED, MembershipWriter, open_writer, replace_membership, tick
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
 from diglot.storage import workspaces

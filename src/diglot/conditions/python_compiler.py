@@ -24,11 +24,9 @@ MatchFunction = Callable[[ContactView, int], list[int]]
 _HELPERS: Final[dict[str, Any]] = {name: getattr(python_runtime, name) for name in python_runtime.__all__}
 _encode = msgspec.json.Encoder().encode
 _PYTHON_OPERATORS: Final = {
-    Op.GT: ">",
-    Op.AFTER: ">",
+    **dict.fromkeys((Op.GT, Op.AFTER), ">"),
+    **dict.fromkeys((Op.LT, Op.BEFORE), "<"),
     Op.GTE: ">=",
-    Op.LT: "<",
-    Op.BEFORE: "<",
     Op.LTE: "<=",
     Op.EQUALS: "==",
 }

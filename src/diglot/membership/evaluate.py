@@ -46,26 +46,29 @@ async def evaluate_segment(
             return await _postpone_evaluation(one, segment)
     found = BitMap()
     if not tree.is_draft(node):
-        found = await read.evaluate_condition(
-            transaction, workspace, node, one.effective_now, one.active_segments.zone
-        )
+        zone = one.active_segments.zone
+        found = await read.evaluate_condition(transaction, workspace, node, one.effective_now, zone)
     kept = await replace_membership(one, segment.number, found, moment)
     if cause is Cause.REPAIRED and (differed := len(kept.entered) + len(kept.left)):
-        await verifications.add_counts(
-            transaction, workspace, repaired_segments=1, repaired_contacts=differed
-        )
-    next_change = NEVER
-    for edge in relative_dates_of(node) if segment.type is SegmentType.DYNAMIC else ():
-        at = await instant_index.find_next_flip(
-            transaction, workspace, edge, one.effective_now, one.active_segments.zone
-        )
-        next_change = min(next_change, at)
+        repaired = {"repaired_segments": 1, "repaired_contacts": differed}
+        await verifications.add_counts(transaction, workspace, **repaired)
+    next_change = await _find_next_change(one, node) if segment.type is SegmentType.DYNAMIC else NEVER
     await _store_next_change(one, segment, next_change)
     if segment.members is None:
         await pending_members.clear(transaction, workspace, segment.number)
     if condition_changed or segment.members is None:
         await store.renew_segments_version(transaction, workspace)
     return replace(segment, members=kept.members, next_change_at=next_change)
+
+
+async def _find_next_change(writer: MembershipWriter, node: tree.Node) -> int:
+    """Return the instant at which time alone changes the membership of a condition next, or `NEVER`."""
+    at, zone = writer.effective_now, writer.active_segments.zone
+    flips = [
+        await instant_index.find_next_flip(writer.transaction, writer.workspace, edge, at, zone)
+        for edge in relative_dates_of(node)
+    ]
+    return min(flips, default=NEVER)
 
 
 async def refresh_segment(one: MembershipWriter, segment: Segment) -> Segment:

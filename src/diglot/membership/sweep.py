@@ -5,7 +5,7 @@ so that no more than the members of one chunk and who moved are in memory.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,6 +68,21 @@ class _Sweep:
             for number in evaluate(subject, at):
                 found[number].append(contact.pk)
 
+    def changes(self) -> list[SegmentChange]:
+        """Return the segments that contacts entered or left."""
+        return [
+            SegmentChange(number, self.entered[number], self.left[number])
+            for number in self.member_counts
+            if self.entered[number] or self.left[number]
+        ]
+
+    def net_changes(self, moved: Iterable[SegmentChange], first: int) -> list[tuple[int, NetChange]]:
+        """Return the net changes of segments since an entry of the log."""
+        return [
+            (one.segment, NetChange(first, self.entered[one.segment], self.left[one.segment], BitMap()))
+            for one in moved
+        ]
+
     async def _store_chunk(
         self, chunk: int, numbers: Sequence[int], found: defaultdict[int, list[int]]
     ) -> None:
@@ -105,21 +120,11 @@ async def sweep_segments(  # noqa: PLR0913, PLR0917 - which segments of whose, w
     walk = _Sweep(transaction, workspace, live, numbers)
     for chunk in range(chunk_of(locked.first_pk) + 1):
         await walk.evaluate_chunk(chunk, at)
-    moved = [
-        SegmentChange(number, walk.entered[number], walk.left[number])
-        for number in walk.member_counts
-        if walk.entered[number] or walk.left[number]
-    ]
+    moved = walk.changes()
     if moved:
         taken = await log.append(transaction, workspace, moved, moment, rewrites_segment=True)
         last = taken.first_entry + sum(change.entry_count for change in moved) - 1
-        nets = [
-            (
-                one.segment,
-                NetChange(locked.first_entry, walk.entered[one.segment], walk.left[one.segment], BitMap()),
-            )
-            for one in moved
-        ]
-        await log_sums.add(transaction, workspace, last, nets)
+        first = locked.first_entry
+        await log_sums.add(transaction, workspace, last, walk.net_changes(moved, first))
     await store.set_member_counts(transaction, workspace, walk.member_counts)
     return SweepResult(moved, locked.first_entry)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from diglot.api.responses import EXTRA_HEADERS
-from diglot.errors import TooSlow
+from diglot.errors import RequestTimeout
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -158,7 +158,7 @@ class _UnreadBody:
         self._late = False
 
     async def receive(self) -> Message:
-        """Return the next piece; raise `TooSlow` when the time for the body is over."""
+        """Return the next piece; raise `RequestTimeout` when the time for the body is over."""
         if self._ended:
             return await self._receive()
         started = time.monotonic()
@@ -167,7 +167,7 @@ class _UnreadBody:
                 message = await self._receive()
         except TimeoutError:
             self._late = True
-            raise TooSlow from None
+            raise RequestTimeout from None
         self._left += len(message.get("body", b"")) / BYTES_A_SECOND - (time.monotonic() - started)
         self._ended = not message.get("more_body", False)
         return message
@@ -185,7 +185,7 @@ class _UnreadBody:
             async with asyncio.timeout(UNREAD_SECONDS):
                 while not self._ended and size < MAX_UNREAD_BYTES:
                     size += len((await self.receive()).get("body", b""))
-        except (TimeoutError, TooSlow):
+        except (TimeoutError, RequestTimeout):
             return False
         return self._ended
 

@@ -23,20 +23,15 @@ STATE_COLUMNS = (
 _COLUMNS = (_c.workspace, _c.name, _c.time_zone)
 _BY_NAME = Statement(select(*_COLUMNS).where(_c.name == bindparam("name")))
 _BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _c.password).where(_c.name == bindparam("name")))
-_SET_PASSWORD = Statement(
-    update(workspaces).where(_c.workspace == bindparam("in_workspace")).values(password=bindparam("hash"))
-)
+_UPDATE = update(workspaces).where(_c.workspace == bindparam("in_workspace"))
+_SET_PASSWORD = Statement(_UPDATE.values(password=bindparam("hash")))
 _ALL = Statement(select(*_COLUMNS).order_by(_c.name))
 _NEXT_NUMBER = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
 _INSERT = Statement(insert(workspaces))
 _STATE = Statement(
     select(*(_c[name] for name in STATE_COLUMNS)).where(_c.workspace == bindparam("workspace"))
 )
-_SET_ZONE = Statement(
-    update(workspaces)
-    .where(_c.workspace == bindparam("in_workspace"))
-    .values(time_zone=bindparam("zone"), contacts_version=_c.contacts_version + 1)
-)
+_SET_ZONE = Statement(_UPDATE.values(time_zone=bindparam("zone"), contacts_version=_c.contacts_version + 1))
 _SET_COMPACTED_TO = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
@@ -115,8 +110,8 @@ class WorkspaceState:
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "WorkspaceState":
         """Return the state of a row selected with `STATE_COLUMNS`."""
-        version, contact_count, next_entry, folded, segments_version, *clock, entry, since, zone = row
-        evaluated_at, next_change_at = clock
+        version, contact_count, next_entry, folded, segments_version, *rest = row
+        evaluated_at, next_change_at, entry, since, zone = rest
         return cls(
             *(version, contact_count, next_entry - 1, folded, segments_version),
             *(evaluated_at, next_change_at, entry, since, ZoneInfo(zone)),

@@ -11,14 +11,7 @@ import msgspec
 
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact
 from diglot.model.ids import new_id
-from diglot.model.webhooks import (
-    AudienceRef,
-    Delivery,
-    DomainEvent,
-    EventPayload,
-    Webhook,
-    WebhookEventType,
-)
+from diglot.model.webhooks import AudienceRef, Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
 from diglot.storage import workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.webhooks import deliveries, webhooks

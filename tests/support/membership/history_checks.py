@@ -13,7 +13,8 @@ from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
 from diglot.service.audience.membership_changes import MembershipChanges
 from diglot.service.audience.membership_history import MembershipHistory, find_entry_origin
-from diglot.service.audience.segments import Segments, require_segment_with_state
+from diglot.service.audience.segment_lookup import require_segment_with_state
+from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction

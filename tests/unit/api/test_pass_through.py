@@ -10,7 +10,7 @@ import pytest
 from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.dialects.registry import DIALECTS
-from diglot.errors import Misconfigured, NotFound, TooSlow, UpstreamUnreachable
+from diglot.errors import Misconfigured, NotFound, RequestTimeout, UpstreamUnreachable
 from diglot.server.proxy import headers
 from diglot.server.proxy.downstream import ClientGone, Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
@@ -392,7 +392,7 @@ async def test_a_client_that_stalls_is_not_waited_for() -> None:
         await asyncio.Event().wait()
 
     client = Downstream(nothing, nothing, 0.01)
-    with pytest.raises(TooSlow):
+    with pytest.raises(RequestTimeout):
         await anext(client)
     with pytest.raises(ClientGone):
         await client.send_chunk(b"x")

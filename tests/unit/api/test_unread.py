@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from diglot.errors import TooSlow
+from diglot.errors import RequestTimeout
 from diglot.server import asgi
 
 HEADERS = [(b"transfer-encoding", b"chunked")]
@@ -83,7 +83,7 @@ async def _read(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> No
     try:
         while (await receive()).get("more_body", False):
             continue
-    except TooSlow:
+    except RequestTimeout:
         status = 408
     else:
         status = 200

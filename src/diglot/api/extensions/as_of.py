@@ -62,7 +62,7 @@ def history_metadata(page: Page[Any]) -> tuple[OfPast, OfPast]:
 def count_metadata(
     page: Page[Any], show: Callable[[int], str]
 ) -> tuple[str | UnsetType, int | UnsetType | None]:
-    """Return when the total of a page is true, and of which revision; of the past `history_metadata` says it."""
+    """Return when the total of a page is true, and of which revision; for the past see `history_metadata`."""
     return (show(page.as_of), page.revision) if isinstance(page, CountedPage) else (UNSET, UNSET)
 
 

@@ -121,14 +121,14 @@ class EventBodyReader(BodyReader):
             return None
         items = enumerate(value) if kind == "array" else ()
         if (odd := next((at for at, one in items if not isinstance(one, dict)), None)) is not None:
-            self.fault((key, odd), str(wrong_type_error("object", value[odd])))
+            self.add_fault((key, odd), str(wrong_type_error("object", value[odd])))
             return None
         if faults := find_json_faults(value, (key,)):
             self._faults.extend(faults)
             return None
         kept = request_body.compact_json(self._members[key])
         if len(kept.encode()) > MAX_JSON_BYTES:
-            self.fault((key,), f"JSON must have at most {MAX_JSON_BYTES} bytes")
+            self.add_fault((key,), f"JSON must have at most {MAX_JSON_BYTES} bytes")
         return kept
 
 

@@ -89,7 +89,7 @@ def parse_object(body: bytes, *, unique_keys: bool = False) -> RawObject:
 
 
 def decode_value(raw: msgspec.Raw | bytes, path: Path) -> Any:
-    """Return a member decoded; raise `InvalidInput` for a number that no 64-bit machine holds, or too deep."""
+    """Return a member decoded; raise `InvalidInput` for a number beyond 64 bits, or one nested too deep."""
     try:
         return _value_decoder.decode(raw)
     except RecursionError:

@@ -26,25 +26,27 @@ def build_condition_schemas(group: str, rule: str, words: Words) -> dict[str, An
     }
 
 
+def _build_rule_schema(operator: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "One rule: a field, an operator, an operand.",
+        "properties": {
+            "field": json_reference("RuleField"),
+            "operator": json_reference(operator),
+            "value": json_reference("RuleValue"),
+        },
+        "required": ["field", "operator"],
+        "additionalProperties": False,
+    }
+
+
 def build_group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[str, Any]:
     """Return the named schemas of groups and rules whose operators are these words."""
-    ours = sorted(words.borrowed_operators.values())
-    every = dict.fromkeys(
-        [*words.own_operators.values(), *words.borrowed_operators.values(), *words.synonyms]
-    )
+    own, borrowed = words.own_operators.values(), words.borrowed_operators.values()
+    every = dict.fromkeys([*own, *borrowed, *words.synonyms])
     return {
-        operator: enumeration_schema("What a rule asks of the field.", every, ours),
-        rule: {
-            "type": "object",
-            "description": "One rule: a field, an operator, an operand.",
-            "properties": {
-                "field": json_reference("RuleField"),
-                "operator": json_reference(operator),
-                "value": json_reference("RuleValue"),
-            },
-            "required": ["field", "operator"],
-            "additionalProperties": False,
-        },
+        operator: enumeration_schema("What a rule asks of the field.", every, sorted(borrowed)),
+        rule: _build_rule_schema(operator),
         group: {
             "type": "object",
             "description": "A group of rules. Of a segment, an empty list makes a draft, which matches "

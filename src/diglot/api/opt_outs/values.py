@@ -25,7 +25,7 @@ def read_status(written: str) -> str:
 
 
 def status_of(column: OptOutColumn, value: Any) -> str | None:
-    """Return the status that a value lowers a contact to, None where it says nothing; raise `OperandError`."""
+    """Return the status that a value lowers a contact to, None if it says nothing; raise `OperandError`."""
     if isinstance(value, list):
         lowered: str | None = None
         for element in value:

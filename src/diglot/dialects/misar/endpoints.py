@@ -6,14 +6,8 @@ from diglot.dialects.misar.contacts import bulk_routes
 from diglot.dialects.misar.contacts import routes as contacts_routes
 from diglot.dialects.misar.keys import routes as keys_routes
 from diglot.dialects.misar.platform import routes as platform_routes
-from diglot.dialects.misar.segments import (
-    changes_routes,
-    dry_run_routes,
-    explain_routes,
-)
-from diglot.dialects.misar.segments import (
-    routes as segments_routes,
-)
+from diglot.dialects.misar.segments import changes_routes, dry_run_routes, explain_routes
+from diglot.dialects.misar.segments import routes as segments_routes
 from diglot.dialects.misar.tracking import routes as tracking_routes
 from diglot.dialects.misar.unversioned import segment_routes, webhook_routes
 from diglot.dialects.misar.webhooks import routes as webhooks_routes

@@ -11,9 +11,9 @@ from diglot.errors import (
     InvalidInput,
     MethodNotAllowed,
     NotFound,
+    RequestTimeout,
     ScopeNotGranted,
     TooManyRequests,
-    TooSlow,
     Unauthenticated,
     UnsupportedMediaType,
     UpstreamUnreachable,
@@ -37,7 +37,7 @@ _AUDIENCE_SCOPES = {"read": "contacts", "write": "contacts"}
 _FIXED_RESPONSES: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
     MethodNotAllowed: (405, "Method not allowed"),
-    TooSlow: (408, "The body did not come in time"),
+    RequestTimeout: (408, "The body did not come in time"),
     IdempotencyKeyReused: (409, "This idempotency key was used for another request"),
 }
 

@@ -10,8 +10,8 @@ from diglot.errors import (
     InvalidInput,
     MethodNotAllowed,
     NotFound,
+    RequestTimeout,
     TooManyRequests,
-    TooSlow,
     Unauthenticated,
     UnsupportedMediaType,
     UpstreamUnreachable,
@@ -34,7 +34,7 @@ _NOT_FOUND_MESSAGES = {
 _ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
     Unauthenticated: (401, "unauthorized", "Missing, invalid or revoked API key"),
     MethodNotAllowed: (405, "method_not_allowed", "Method not allowed"),
-    TooSlow: (408, "request_timeout", "The body did not come in time"),
+    RequestTimeout: (408, "request_timeout", "The body did not come in time"),
     IdempotencyKeyReused: (409, "idempotency_conflict", "This idempotency key was used for another request"),
 }
 

@@ -8,8 +8,8 @@ from diglot.errors import (
     InvalidInput,
     MethodNotAllowed,
     NotFound,
+    RequestTimeout,
     TooManyRequests,
-    TooSlow,
     Unauthenticated,
     UnsupportedMediaType,
 )
@@ -40,7 +40,7 @@ def _status_and_text(error: Exception) -> tuple[int, str]:
             return 404, f"Not found: Diglot serves {prefixes}"
         case MethodNotAllowed():
             return 405, "Method not allowed"
-        case TooSlow():
+        case RequestTimeout():
             return 408, "The body did not come in time"
         case ContentTooLarge():
             return 413, f"At most {error.limit:,} {error.unit}"

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import httpx
 
-from diglot.errors import TooSlow
+from diglot.errors import RequestTimeout
 from diglot.server.asgi import Message, Receive, Send
 
 
@@ -28,7 +28,7 @@ class Downstream(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece of the body; raise `ClientGone` or `TooSlow`."""
+        """Return the next piece of the body; raise `ClientGone` or `RequestTimeout`."""
         if self._read_ahead:
             ahead, self._read_ahead = self._read_ahead, b""
             return ahead
@@ -37,7 +37,7 @@ class Downstream(httpx.AsyncByteStream):
                 async with asyncio.timeout(self._stall_seconds):
                     message = await self._receive()
             except TimeoutError:
-                raise TooSlow from None
+                raise RequestTimeout from None
             if message["type"] == "http.disconnect":
                 raise ClientGone
             if not message.get("more_body", False):
@@ -52,7 +52,7 @@ class Downstream(httpx.AsyncByteStream):
         A client that does not send the rest of its body in time counts as one that has left.
         """
         await self._reading_ended.wait()
-        with suppress(TooSlow):
+        with suppress(RequestTimeout):
             while (await self._receive())["type"] != "http.disconnect":
                 continue
 

@@ -13,7 +13,7 @@ import httpx
 from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS, encode_json
 from diglot.dialects.registry import find_surface
-from diglot.errors import MalformedRequest, TooSlow, UpstreamUnreachable
+from diglot.errors import MalformedRequest, RequestTimeout, UpstreamUnreachable
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
 from diglot.server.proxy import headers
@@ -105,7 +105,7 @@ class _Exchange:
             response = await self.transport.handle_async_request(await self._build_request(scope, client))
         except ClientGone:
             return None
-        except TooSlow as error:
+        except RequestTimeout as error:
             return error
         except httpx.LocalProtocolError as error:
             return MalformedRequest(f"The request cannot be passed on: {error}")

@@ -74,7 +74,8 @@ class Idempotency:
     ) -> Completed:
         """Perform a request, or return what it was answered before.
 
-        Raise `IdempotencyKeyReused` for another request under the same name. What raises is not kept: it may be sent again.
+        Raise `IdempotencyKeyReused` for another request under the same name. A request that raises is not
+        stored, so it can be sent again.
         """
 
         async def work(transaction: Transaction) -> Completed:

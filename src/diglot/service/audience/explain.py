@@ -16,7 +16,7 @@ from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service.audience.membership_history import find_entry_origin
-from diglot.service.audience.segments import require_segment_with_state
+from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction

@@ -7,7 +7,7 @@ from diglot.membership import feed
 from diglot.membership.feed import FeedSlice
 from diglot.model.membership_changes import ChangeFeed, MembershipChange
 from diglot.model.workspaces import Caller
-from diglot.service.audience.segments import require_segment_with_state
+from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import queries
@@ -25,8 +25,8 @@ class MembershipChanges:
     async def list_for_workspace(self, caller: Caller, after: int | None, limit: int) -> ChangeFeed:
         """Return the next changes after a number, from the beginning of the history without one.
 
-        Changes of segments behind dynamic lists take numbers and are not among them. Raise `InvalidInput` for a
-        number before the history.
+        Changes of segments behind dynamic lists take numbers and are not among them. Raise `InvalidInput`
+        for a         number before the history.
         """
 
         async def work(transaction: Transaction) -> ChangeFeed:

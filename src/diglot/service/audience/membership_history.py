@@ -14,7 +14,7 @@ from diglot.model.membership_changes import AsOf, AtInstant, ChangeOrigin
 from diglot.model.pages import HistoricalPage, Window
 from diglot.model.segments import Segment
 from diglot.model.workspaces import Caller
-from diglot.service.audience.segments import require_segment_with_state
+from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, log
 from diglot.storage.sql.engine import Engine, Transaction

@@ -6,10 +6,9 @@ from typing import Final, TypeVar
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.errors import Conflict, NotFound
-from diglot.membership import count as membership_count
+from diglot.errors import Conflict
 from diglot.membership import evaluate, follow, read
-from diglot.membership.count import CountCache
+from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.next_change import next_change_is_known, with_next_change
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
@@ -24,7 +23,7 @@ from diglot.model.segments import (
     SegmentType,
 )
 from diglot.model.workspaces import Caller
-from diglot.service.audience import segment_writes
+from diglot.service.audience import segment_lookup, segment_writes
 from diglot.service.audience.segment_writes import KEEP, Keep, NewSegment, SegmentPatch
 from diglot.service.unit_of_work import WriteUnit
 from diglot.storage import workspaces
@@ -76,16 +75,18 @@ class Segments:
 
     async def get(self, caller: Caller, id_: str | None) -> Segment:
         """Return a segment as it is stored; raise `NotFound`."""
-        return await self.engine.point_read(lambda tx: _require_segment(tx, caller, id_))
+        return await self.engine.point_read(lambda tx: segment_lookup.require_segment(tx, caller, id_))
 
     async def get_with_next_change(self, caller: Caller, id_: str | None) -> Segment:
         """Return a segment with the next instant at which time can change it; raise `NotFound`."""
-        segment, state = await self.engine.point_read(lambda tx: require_segment_with_state(tx, caller, id_))
+        segment, state = await self.engine.point_read(
+            lambda tx: segment_lookup.require_segment_with_state(tx, caller, id_)
+        )
         if next_change_is_known(segment, state, self.clock()):
             return segment
 
         async def work(transaction: Transaction) -> Segment:
-            segment, state = await require_segment_with_state(transaction, caller, id_)
+            segment, state = await segment_lookup.require_segment_with_state(transaction, caller, id_)
             return await with_next_change(transaction, caller.workspace, segment, state, self.clock())
 
         return await self.engine.read(work)
@@ -98,7 +99,7 @@ class Segments:
         """Return how many contacts are members; raise `NotFound`."""
         if id_ is not None:
             found = await self.engine.point_read(
-                lambda tx: membership_count.find_stored_count(tx, caller.workspace, id_, self.clock())
+                lambda tx: find_stored_count(tx, caller.workspace, id_, self.clock())
             )
             if found is not None:
                 return found
@@ -120,7 +121,7 @@ class Segments:
         """
 
         async def work(transaction: Transaction) -> MemberPage[Contact]:
-            segment, state = found = await require_segment_with_state(transaction, caller, id_)
+            segment, state = found = await segment_lookup.require_segment_with_state(transaction, caller, id_)
             relation, total = await self._query_members(transaction, caller, found, condition)
             page = await read.load_page(transaction, relation, window, sort)
             return MemberPage(page, total, relation.now, segment.revision, entry=state.last_entry)
@@ -133,7 +134,7 @@ class Segments:
         """Return a segment and a window of its members' ids, or all, newest first; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> tuple[Segment, MemberPage[str]]:
-            segment, state = found = await require_segment_with_state(transaction, caller, id_)
+            segment, state = found = await segment_lookup.require_segment_with_state(transaction, caller, id_)
             relation, total = await self._query_members(transaction, caller, found)
             page = await read.load_ids(transaction, relation, window or Window(0, total))
             return segment, MemberPage(page, total, relation.now, segment.revision, entry=state.last_entry)
@@ -152,9 +153,8 @@ class Segments:
         """Make a segment and evaluate it at once."""
 
         async def work(transaction: Transaction) -> CountedSegment:
-            return await self._reload_with_count(
-                transaction, caller, await self._create(transaction, caller, new)
-            )
+            segment = await self._create(transaction, caller, new)
+            return await self._reload_with_count(transaction, caller, segment)
 
         return await self.engine.write(work)
 
@@ -184,7 +184,7 @@ class Segments:
         async def work(transaction: Transaction) -> CountedSegment:
             now = self.clock()
             locked = await workspaces.lock(transaction, caller.workspace, moves_members=False, now=now)
-            segment = await _require_segment(transaction, caller, id_)
+            segment = await segment_lookup.require_segment(transaction, caller, id_)
             dynamic = segment.type is SegmentType.DYNAMIC
             if not (dynamic and tree.is_draft(segment.condition.tree)):
                 segment = replace(segment, last_calculated_at=now)
@@ -207,7 +207,7 @@ class Segments:
         async def work(transaction: Transaction) -> CountedSegment:
             now = self.clock()
             locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            segment = await _require_segment(transaction, caller, id_)
+            segment = await segment_lookup.require_segment(transaction, caller, id_)
             if segment.type is not SegmentType.STATIC:
                 raise Conflict("segment", _DYNAMIC_SEGMENT_MESSAGE)
             here = await open_writer(transaction, caller.workspace, locked, now)
@@ -221,7 +221,7 @@ class Segments:
 
         async def work(transaction: Transaction) -> None:
             await workspaces.lock(transaction, caller.workspace, moves_members=False)
-            segment = await _require_segment(transaction, caller, id_)
+            segment = await segment_lookup.require_segment(transaction, caller, id_)
             await segment_writes.delete_segment(transaction, caller.workspace, segment)
 
         await self.engine.write(work)
@@ -234,7 +234,7 @@ class Segments:
             return part(remembered)
 
         async def work(transaction: Transaction) -> T:
-            segment, state = await require_segment_with_state(transaction, caller, id_)
+            segment, state = await segment_lookup.require_segment_with_state(transaction, caller, id_)
             return part(await self._with_count(transaction, caller, segment, state, self.clock()))
 
         return await self.engine.read(work)
@@ -242,7 +242,7 @@ class Segments:
     async def _read_cached(
         self, transaction: Transaction, caller: Caller, id_: str | None
     ) -> CountedSegment | None:
-        segment, state = await require_segment_with_state(transaction, caller, id_)
+        segment, state = await segment_lookup.require_segment_with_state(transaction, caller, id_)
         now = self.clock()
         relation = MembershipQuery.for_segment(caller.workspace, segment, now, state)
         count = self.counts.cached_count(transaction, relation, state)
@@ -258,16 +258,16 @@ class Segments:
         condition: tree.Node | None = None,
     ) -> tuple[MembershipQuery, int]:
         segment, state = found
-        relation = MembershipQuery.for_segment(caller.workspace, segment, self.clock(), state).restricted_to(
-            condition
-        )
+        relation = MembershipQuery.for_segment(caller.workspace, segment, self.clock(), state)
+        relation = relation.restricted_to(condition)
         return relation, await self.counts.count(transaction, relation, state)
 
     async def _with_count(
         self, transaction: Transaction, caller: Caller, segment: Segment, state: WorkspaceState, now: int
     ) -> CountedSegment:
         relation = MembershipQuery.for_segment(caller.workspace, segment, now, state)
-        count = await self.counts.count(transaction, relation, state)
+        counts = self.counts.count_uncached if transaction.may_write else self.counts.count
+        count = await counts(transaction, relation, state)
         shown = await with_next_change(transaction, caller.workspace, segment, state, now)
         return CountedSegment(shown, count, relation.now)
 
@@ -284,46 +284,15 @@ class Segments:
         now = self.clock()
         moves = isinstance(change.condition, Condition)
         locked = await workspaces.lock(transaction, caller.workspace, moves_members=moves, now=now)
-        stored = await _require_segment(transaction, caller, id_)
+        stored = await segment_lookup.require_segment(transaction, caller, id_)
         writing = WriteUnit(transaction, caller.workspace, locked, now)
         return await segment_writes.update_segment(writing, stored, change)
 
-    async def _reload_with_count(
-        self, transaction: Transaction, caller: Caller, segment: Segment
-    ) -> CountedSegment:
-        segment, state = await _reload_with_state(transaction, caller, segment)
-        now = self.clock()
-        relation = MembershipQuery.for_segment(caller.workspace, segment, now, state)
-        count = await self.counts.count_uncached(transaction, relation, state)
-        shown = await with_next_change(transaction, caller.workspace, segment, state, now)
-        return CountedSegment(shown, count, relation.now)
+    async def _reload_with_count(self, tx: Transaction, caller: Caller, segment: Segment) -> CountedSegment:
+        segment, state = await segment_lookup.reload_segment_with_state(tx, caller, segment)
+        return await self._with_count(tx, caller, segment, state, self.clock())
 
     async def _reload(self, transaction: Transaction, caller: Caller, segment: Segment) -> Segment:
         """Return a segment that was written, as it is read from now on."""
-        segment, state = await _reload_with_state(transaction, caller, segment)
+        segment, state = await segment_lookup.reload_segment_with_state(transaction, caller, segment)
         return await with_next_change(transaction, caller.workspace, segment, state, self.clock())
-
-
-async def _reload_with_state(
-    transaction: Transaction, caller: Caller, segment: Segment
-) -> tuple[Segment, WorkspaceState]:
-    found = await segments.find_by_number_with_state(transaction, caller.workspace, segment.number)
-    assert found is not None
-    return found
-
-
-async def _require_segment(transaction: Transaction, caller: Caller, id_: str | None) -> Segment:
-    found = None if id_ is None else await segments.find_by_id(transaction, caller.workspace, id_)
-    if found is None:
-        raise NotFound("segment")
-    return found
-
-
-async def require_segment_with_state(
-    transaction: Transaction, caller: Caller, id_: str | None
-) -> tuple[Segment, WorkspaceState]:
-    """Return a segment and the state of its workspace, of one snapshot; raise `NotFound`."""
-    found = None if id_ is None else await segments.find_with_state(transaction, caller.workspace, id_)
-    if found is None:
-        raise NotFound("segment")
-    return found

@@ -13,11 +13,7 @@ from diglot.model.contacts import Contact
 from diglot.storage.contacts import scans
 from diglot.storage.contacts.rows import contact_of
 from diglot.storage.predicates.binder import MATCHES_NONE
-from diglot.storage.predicates.sql_compiler import (
-    CompiledConditions,
-    combine_predicates,
-    compile_conditions,
-)
+from diglot.storage.predicates.sql_compiler import CompiledConditions, combine_predicates, compile_conditions
 from diglot.storage.schema import contacts
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 from diglot.storage.sql.engine import Transaction

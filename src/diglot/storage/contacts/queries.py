@@ -4,18 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Table,
-    Text,
-    and_,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, ColumnElement, Table, Text, and_, bindparam, delete, insert, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.model.contacts import Contact, ListName

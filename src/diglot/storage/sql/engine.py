@@ -93,7 +93,7 @@ class Engine(Protocol):
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         """Run a unit on the fleeting tables, which all processes share and a crash may empty.
 
-        Each of its statements stands alone. Raise `EphemeralBusyError` where another process holds them for long.
+        Each statement stands alone. Raise `EphemeralBusyError` where another process locks them for long.
         """
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:

@@ -17,14 +17,7 @@ from sqlalchemy import MetaData
 
 from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import SQLITE, Backend
-from diglot.storage.sql.engine import (
-    NO_VALUES,
-    BoundValues,
-    EphemeralBusyError,
-    Executable,
-    Row,
-    UnitOfWork,
-)
+from diglot.storage.sql.engine import NO_VALUES, BoundValues, EphemeralBusyError, Executable, Row, UnitOfWork
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
 from diglot.storage.sql.sqlite_file import BUSY_SECONDS, prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3

@@ -21,14 +21,7 @@ from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.api.opt_outs.values import read_status
-from diglot.conditions.fields import (
-    FIELDS,
-    FieldKind,
-    attribute_key,
-    find_key_fault,
-    resolve_field,
-    stricter,
-)
+from diglot.conditions.fields import FIELDS, FieldKind, attribute_key, find_key_fault, resolve_field, stricter
 from diglot.conditions.operands import OperandError
 from diglot.conditions.text import WHITE_SPACE, parse_number
 from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
@@ -94,7 +87,8 @@ _PLAIN_TAG: Final = re.compile(r"([^,;]*)([,;]|\Z)")
 def read_rows(body: bytes) -> list[InputRow]:
     """Return the contacts of a file, each with the row it stands in as a spreadsheet counts them.
 
-    Raise `MalformedRequest` or `InvalidInput` for a file that cannot be read, or that speaks of opting out in values that
+    Raise `MalformedRequest` or `InvalidInput` for a file that cannot be read, or that speaks of opting out in
+    values that
     are not understood; `ContentTooLarge` for too many rows.
     """
     records = _iterate_records(_decode_text(body))

@@ -17,7 +17,7 @@ ExplainedCriteria = Annotated[msgspec.Raw, schema_ref("ExplainedGroup")]
 class Explained(msgspec.Struct, frozen=True):
     """Whether a contact is a member at `as_of`, and what each rule says of it.
 
-    `filter_criteria` is null for a static segment, whose rules decide nothing. `find_entry_origin` and `cause` say
+    `filter_criteria` is null for a static segment, whose rules decide nothing. `entered_at` and `cause` say
     when a member came and by what, where that is known.
     """
 

@@ -7,16 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.openapi.annotations import schema_ref
 from diglot.api.patterns import URL
-from diglot.dialects.topmail.wire import (
-    Email,
-    Id,
-    Money,
-    NullableText,
-    Number,
-    Pagination,
-    Time,
-    WindowQuery,
-)
+from diglot.dialects.topmail.wire import Email, Id, Money, NullableText, Number, Pagination, Time, WindowQuery
 
 Short = Annotated[str, Meta(min_length=1, max_length=100)]
 Word = Annotated[str, Meta(max_length=100)]
