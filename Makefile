@@ -7,7 +7,7 @@ BIN := $(abspath $(VENV))/bin
 
 # What `make bench` runs, and with which options: `make bench BENCH=membership ARGS="--only update"`.
 BENCH ?= http estimate forward membership
-# Options of pytest: `make test ARGS="-k segments"`.
+# Options of pytest or of a benchmark: `make test ARGS="-k segments"`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -17,9 +17,9 @@ ARGS ?=
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: ## Create .venv with everything that check, test and bench need
+setup: ## Create .venv with what check, test and bench need
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -q -e '.[test,bench]'
+	.venv/bin/pip install -q -e '.[test,bench,browser,outside]'
 
 check: lint format-check types imports openapi-check docs-check ## Run all checks that need no test: ruff, format, mypy, imports, documents, pages
 
@@ -64,19 +64,19 @@ openapi-check: ## Fail if an OpenAPI document is not what the code serves
 		$(BIN)/diglot openapi "$$(basename "$$file" .json)" --check "$$file"; done
 
 contract: ## Compare the OpenAPI documents with those that clients were made from; needs node
-	$(BIN)/pytest -m contract
+	$(BIN)/pytest -m contract $(ARGS)
 
 clients: ## Run the lines of the vendors' pages and of ours as people do; needs bash, curl, node and a network
-	$(BIN)/pytest -m clients
+	$(BIN)/pytest -m clients $(ARGS)
 
-browser: ## Read the documentation in Chromium; needs it and the extra "browser"
-	$(BIN)/pytest -m browser
+browser: ## Read the documentation in Chromium; needs it
+	$(BIN)/pytest -m browser $(ARGS)
 
-schemathesis: ## Try a server against its documents with Schemathesis; needs the extra "outside"
-	$(BIN)/pytest -m outside
+schemathesis: ## Try a server against its documents with Schemathesis, for minutes
+	$(BIN)/pytest -m outside $(ARGS)
 
 sdks: ## Make SDKs from the documents and tell a story with each; needs the extra "sdks", Java and node
-	$(BIN)/pytest -m sdks
+	$(BIN)/pytest -m sdks $(ARGS)
 
 bench: ## Run the benchmarks, or one: make bench BENCH=membership ARGS="--only update"
 	set -e; cd tests; for one in $(BENCH); do $(BIN)/python -m bench $$one $(ARGS); done
