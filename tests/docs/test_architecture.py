@@ -76,6 +76,22 @@ def test_the_walks_name_what_is_there() -> None:
             assert function in _names_in(place), f"{place.relative_to(SOURCE)}: {function}"
 
 
+def test_the_formats_name_what_is_there() -> None:
+    """The tables that the page names, and the columns that it describes, are in the schema."""
+    schema = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "storage/schema").glob("*.py"))
+    formats = ARCHITECTURE.read_text(encoding="utf-8").split("## The formats", 1)[1].split("\n## ", 1)[0]
+    tables = re.findall(r"\btable\s+`([a-z_]+)`", formats)
+    described = re.findall(r"^\| column \| \|\n\|---\|---\|\n((?:\|.*\n)+)", formats, re.MULTILINE)
+    columns = {name for rows in described for row in rows.splitlines() for name in _first_cell(row)}
+    assert len(tables) >= 4
+    assert {name for name in {*tables, *columns} if f'"{name}"' not in schema} == set()
+
+
+def _first_cell(row: str) -> list[str]:
+    """Return the columns that a row of a Markdown table begins with, without the table that they are of."""
+    return [name.rpartition(".")[2] for name in re.findall(r"`([a-z_.]+)`", row.split("|")[1])]
+
+
 def test_the_map_names_what_is_there() -> None:
     """Every file and folder of the map exists."""
     text = ARCHITECTURE.read_text(encoding="utf-8")
