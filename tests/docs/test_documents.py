@@ -120,7 +120,7 @@ def test_every_block_of_a_shell_is_found() -> None:
     languages = {
         language for page in pages() for language in re.findall(r"^\s*```(\w+)", text_of(page), re.MULTILINE)
     }
-    assert languages <= {*RUN, "json", "text"} | {sdk.language.lower() for sdk in SDKS}
+    assert languages <= {*RUN, "json", "text", "mermaid"} | {sdk.language.lower() for sdk in SDKS}
     for page in pages():
         assert len(re.findall(r"^\s*```(?:sh|python)$", text_of(page), re.MULTILINE)) == len(blocks(page))
 

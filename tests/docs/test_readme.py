@@ -1,4 +1,4 @@
-"""The README says what is there: its map and its test command; the locks pin what the project needs."""
+"""The README has the test command that CI runs; the locks pin what the project needs."""
 
 import os
 import re
@@ -10,23 +10,6 @@ from packaging.requirements import Requirement
 from support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def section(title: str) -> str:
-    """Return the text under a heading, up to the next one."""
-    found = re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)", README, re.MULTILINE | re.DOTALL)
-    assert found is not None, title
-    return found[1]
-
-
-def test_the_map_names_what_is_there() -> None:
-    """Every file and folder of the map exists."""
-    first, _, drawing = section("The map").split("```")[1].strip().partition("\n")
-    assert first == "src/diglot/"
-    source = ROOT / "src" / "diglot"
-    for name in re.findall(r"\b([a-z_]+\.py|[a-z_]+/)(?=[\s,;]|$)", drawing):
-        found = [*source.rglob(name.rstrip("/")), *(ROOT / "tests").rglob(name.rstrip("/"))]
-        assert found or (ROOT / name).exists(), name
 
 
 def test_ci_runs_the_test_command() -> None:
