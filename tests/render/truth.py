@@ -11,11 +11,11 @@ from spec_data import Row as Truth
 
 _MISSING: Final = "missing"
 _MOST: Final = 8
-_HEAD: Final = ("rule", "is true of", "which says", "basis")
+_HEAD: Final = ("rule", "true for", "what it shows", "basis")
 _TITLES: Final = {Kind.ATTRIBUTE: "custom attributes"}
 _ABOUT: Final = (
-    "Rendered from [tests/spec](../../tests/spec/README.md) by `python -m render`; "
-    "how to read it: [conditions](../conditions.md#the-truth-tables)."
+    "`python -m render` makes this page from [tests/spec](../../tests/spec/README.md). "
+    "[Conditions](../conditions.md#the-truth-tables) explains how to read it."
 )
 
 
@@ -71,7 +71,7 @@ def _true_of(row: Truth, field: str) -> str:
     yes = [value for value, verdict in verdicts.items() if verdict]
     no = [value for value, verdict in verdicts.items() if not verdict]
     if not yes or not no:
-        return "everybody" if yes else "nobody"
+        return "all contacts" if yes else "no contact"
     return _listed(yes) if len(yes) <= len(no) else f"all but {_listed(no)}"
 
 
@@ -96,8 +96,8 @@ def _stored(contact: Mapping[str, Any], field: str) -> Any:
 def _groups() -> str:
     told = (row for row in rows() if row.file == "groups")
     found = ((_written(row.condition), _members(row), row.name, row.basis) for row in told)
-    head = ("condition", "matches", "which says", "basis")
-    about = f"{_ABOUT} The names are those of the contacts in `population.json`."
+    head = ("condition", "matches", "what it shows", "basis")
+    about = f"{_ABOUT} The names are those of contacts in `population.json`."
     return f"# Groups\n\n{about}\n\n{table(head, found)}"
 
 
@@ -111,5 +111,5 @@ def _members(row: Truth) -> str:
     yes = [name for name in everyone if name in row.members]
     no = [name for name in everyone if name not in row.members]
     if not yes or not no:
-        return "everybody" if yes else "nobody"
+        return "all contacts" if yes else "no contact"
     return ", ".join(yes) if len(yes) <= len(no) else f"all but {', '.join(no)}"
