@@ -40,7 +40,7 @@ def checks() -> str:
         )
         for sdk in SDKS
     )
-    return table(("SDK", "generator", "made by", "types checked by", "told by", "Debian's packages"), rows)
+    return table(("SDK", "generator", "generate", "check types", "run", "Debian packages"), rows)
 
 
 def part(sdk: Sdk) -> str:
@@ -48,7 +48,7 @@ def part(sdk: Sdk) -> str:
     story = f"tests/sdks/{sdk.name}/{filled(sdk.story, 'misar')}"
     return (
         f"<!-- {TOLD} -->\n```sh\n{_command(sdk)}\n```\n\n"
-        f"From [its story](../{story}):\n\n"
+        f"From [the example program](../{story}):\n\n"
         f"<!-- {TOLD} -->\n```{sdk.language.lower()}\n{_excerpt(sdk)}\n```\n"
     )
 
