@@ -102,7 +102,12 @@ _ROWS: Final[Sequence[_Row]] = (
         "An upstream is configured, but the spelling of the path is too unusual to forward",
         "Write the path without `..`, `//` and unnecessary percent-encoding",
     ),
-    (NotAllowed(("GET", "POST")), _BOTH, "The path does not support the method", "Use a method listed in the `Allow` header"),
+    (
+        NotAllowed(("GET", "POST")),
+        _BOTH,
+        "The path does not support the method",
+        "Use a method listed in the `Allow` header",
+    ),
     (
         Conflict("contact", "A contact with this email already exists"),
         _BOTH,
@@ -133,7 +138,12 @@ _ROWS: Final[Sequence[_Row]] = (
         "The key exceeded the rate limit that `--rate-limits` sets",
         "Wait as long as `Retry-After` says, then retry",
     ),
-    (RuntimeError(), _BOTH, "A bug in Diglot", "Retry, and please report it with the `X-Request-Id` and the log"),
+    (
+        RuntimeError(),
+        _BOTH,
+        "A bug in Diglot",
+        "Retry, and please report it with the `X-Request-Id` and the log",
+    ),
     (
         Unreachable(late=False),
         _BOTH,
