@@ -1,4 +1,4 @@
-"""Every error of the family as each dialect sends it, when it comes, and what a client does about it."""
+"""Render every DiglotError as each dialect sends it, with its cause and the remedy."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -30,7 +30,7 @@ from diglot.errors import (
 from diglot.service.named import NAMED_CONTACT
 from render.markdown import code, table
 
-# An error, the dialects that send it, when it comes, what to do.
+# An error, the dialects that send it, its cause, the remedy.
 _Row = tuple[Exception, str, str, str]
 _BOTH: Final = "misar topmail"
 _MISAR: Final = "misar"
@@ -155,17 +155,17 @@ _ROWS: Final[Sequence[_Row]] = (
 
 
 def misar() -> str:
-    """Return the errors of Misar."""
+    """Return the table of Misar's errors."""
     return _table(_MISAR, in_misar)
 
 
 def topmail() -> str:
-    """Return the errors of Topmail."""
+    """Return the table of Topmail's errors."""
     return _table(_TOPMAIL, in_topmail)
 
 
 def _table(name: str, render: Callable[[Exception], Answer]) -> str:
-    """Return the errors of a dialect, by status."""
+    """Return the table of a dialect's errors, sorted by status."""
     shown = [(render(error), when, what) for error, dialects, when, what in _ROWS if name in dialects]
     rows = (
         (str(answer.status), _body(answer.body), when, what)
@@ -183,7 +183,7 @@ def _body(body: Any) -> str:
 
 
 def missing() -> set[str]:
-    """Name the errors of the family that the tables leave out: none, but for what has no dialect."""
+    """Return the subclasses of DiglotError without a row, but Misconfigured, which no dialect sends."""
     told = {type(error) for error, *_ in _ROWS}
     return {one.__name__ for one in _family(DiglotError) if one not in told and one is not Misconfigured}
 

@@ -1,4 +1,4 @@
-"""The truth tables: what each operator is true of, by the kind of the field; rows of spec/, nothing else."""
+"""Render the truth table of each operator, by kind of field, from the rows of spec/."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _ABOUT: Final = (
 
 
 def pages() -> dict[str, str]:
-    """Return the page of each operator, and that of the groups."""
+    """Return the page of each operator, and the page of groups."""
     found = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
     return found | {"groups": _groups()}
 
@@ -63,7 +63,7 @@ def _circumstances(row: Truth) -> str:
 
 
 def _true_of(row: Truth, field: str) -> str:
-    """List the values that a rule is true of, or those that it is not true of where they are fewer."""
+    """List the values for which a rule is true, or those for which it is false if these are fewer."""
     verdicts: dict[str, bool] = {}
     for name, contact in population().contacts.items():
         verdict = verdicts.setdefault(_value(contact, field), name in row.members)
