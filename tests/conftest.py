@@ -1,61 +1,87 @@
 """Fixtures that every test may use: a database of one's own, and figures for the terminal summary."""
 
 import gc
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from random import SystemRandom
+from functools import partial
+from itertools import count
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-import spec_data
-from crowds import Crowd, load
-from diglot.service import current
-from diglot.storage import feed, history, membership_log, memberships
-from diglot.storage.engine import Engine, connect
-from engines import DATABASES, Database
-from live import Live, running
-from worlds import World, worlds
+from diglot.membership import feed, store, writer
+from diglot.storage.membership import log as membership_log
+from diglot.storage.membership import log_sums
+from diglot.storage.sql.engine import Engine, connect
+from support import amounts, reporting, scheduling, spec_data, truth_sample
+from support.engines import DATABASES, Database
+from support.membership.random_world import World, worlds
+from support.populations import Crowd, load
+from support.reporting import SEED, Tally, Telling
+from support.servers.in_process import Server, serving
+from support.servers.process import Live, running
 
-Tally = Callable[[str, str, int], None]
-Telling = Callable[[str, str], None]
-_TALLIES = pytest.StashKey[dict[str, Counter[str]]]()
-_TOLD = pytest.StashKey[list[tuple[str, str]]]()
-SEED = pytest.StashKey[int]()
+# Tests that share a server have workspaces whose names begin with a number of their own.
+_NUMBERS = count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("diglot")
-    group.addoption("--random-trees", type=int, default=500, help="how many random conditions (500)")
-    group.addoption("--random-contacts", type=int, default=40, help="contacts for each hundred of them (40)")
-    group.addoption(
-        "--hostile", type=int, default=20_000, help="hostile requests to each dialect on SQLite (20000)"
-    )
-    group.addoption("--kills", type=int, default=4, help="how often a server is killed on each database (4)")
-    group.addoption("--world-writes", type=int, default=2_000, help="random writes that are judged (2000)")
-    group.addoption("--world-steps", type=int, default=150, help="random steps of memberships (150)")
-    group.addoption(
-        "--operations", type=int, default=400, help="writes of several processes on each database (400)"
-    )
-    group.addoption("--outside-seed", type=int, default=1, help="what Schemathesis begins with (1)")
-    group.addoption("--outside-examples", type=int, default=15, help="its cases for each call on SQLite (15)")
-    group.addoption("--outside-walks", type=int, default=150, help="its walks from call to call there (150)")
+    amounts.add_options(group)
     group.addoption("--random-seed", type=int, help="repeats a run")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _settled() -> None:
-    """Have the collector pass over what stays: thousands of tests, and what was said of them."""
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_TALLIES] = {}
-    config.stash[_TOLD] = []
-    given = config.getoption("random_seed")
-    config.stash[SEED] = SystemRandom().randrange(2**32) if given is None else given
+    amounts.settle(config)
+    reporting.configure(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    reporting.brief(node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    reporting.take_over(node)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporting.hand_back(session.config)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return scheduling.workers(config)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.UnitScheduling:
+    return scheduling.UnitScheduling(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the fast tests, and run those that share a server in the loop that its connections belong to."""
+    if scheduling.is_fast(item.nodeid):
+        item.add_marker("fast")
+    if "module_server" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that takes a `sampled_row` each row of a sample of the truth, or each row there is."""
+    if "sampled_row" in metafunc.fixturenames:
+        config = metafunc.config
+        rows = truth_sample.sample(config.getoption("truth_share"), config.stash[SEED])
+        in_order = sorted(rows, key=lambda row: row.now)
+        metafunc.parametrize("sampled_row", in_order, ids=[f"{row.file}: {row.name}" for row in in_order])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take long."""
+    items.sort(key=lambda item: scheduling.turn_of(item.nodeid))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -66,30 +92,26 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for what, counts in config.stash[_TALLIES].items():
-        terminalreporter.write_line(f"{what}: " + ", ".join(f"{n:,} on {name}" for name, n in counts.items()))
+    reporting.write(terminalreporter, config)
 
-    for title, text in config.stash[_TOLD]:
-        terminalreporter.section(title)
-        terminalreporter.write_line(text)
+
+@pytest.fixture(scope="module", autouse=True)
+def _settled() -> None:
+    """Have the collector pass over what stays: thousands of tests, and what was said of them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
 def telling(pytestconfig: pytest.Config) -> Telling:
     """Return a function that adds a text under a title to the terminal summary."""
-    told = pytestconfig.stash[_TOLD]
-    return lambda title, text: told.append((title, text))
+    return partial(reporting.tell, pytestconfig)
 
 
 @pytest.fixture(scope="session")
 def tally(pytestconfig: pytest.Config) -> Tally:
     """Return a function that adds to a figure of the terminal summary: what, on which database, how many."""
-    tallies = pytestconfig.stash[_TALLIES]
-
-    def add(what: str, database: str, number: int) -> None:
-        tallies.setdefault(what, Counter())[database] += number
-
-    return add
+    return partial(reporting.add, pytestconfig)
 
 
 @pytest.fixture(scope="session", params=DATABASES, ids=lambda database: database.name)
@@ -131,14 +153,28 @@ async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
-    monkeypatch.setattr(memberships, "FOLD_AT", 25)
-    monkeypatch.setattr(memberships, "FOLD_PER_CHUNK", 0)
-    monkeypatch.setattr(current, "SWEPT_FROM", 2)
+    monkeypatch.setattr(store, "FOLD_AT", 25)
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 0)
+    monkeypatch.setattr(writer, "SWEPT_FROM", 2)
     monkeypatch.setattr(feed, "MOST_ROWS", 7)
-    monkeypatch.setattr(history, "_PART", 2)
+    monkeypatch.setattr(log_sums, "_PART", 2)
     monkeypatch.setattr(membership_log, "_PART", 5)
     async with worlds(url, pytestconfig.stash[SEED]) as found:
         yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_server(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    """Lend an app that the tests of a module share, with the settings that its SERVING says."""
+    async with database.fresh() as found, serving(found, **getattr(request.module, "SERVING", {})) as server:
+        yield server
+
+
+@pytest.fixture
+def server(module_server: Server, request: pytest.FixtureRequest) -> Server:
+    """Return the app of the module with workspaces of the test's own; its clock starts with each test."""
+    started = getattr(request.module, "SERVING", {}).get("now", 0)
+    return module_server.of_one_test(next(_NUMBERS), started)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

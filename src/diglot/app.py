@@ -13,47 +13,49 @@ from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException
 from litestar.routes import BaseRoute
 
-from diglot import http
-from diglot.console import docs, session
-from diglot.console.errors import render_error
-from diglot.delivery.sender import Sender
-from diglot.delivery.worker import Worker
-from diglot.dialects.answers import Answer
-from diglot.dialects.dialect import SERVICES, Dialect, Surface
-from diglot.dialects.messages import Message
-from diglot.dialects.pipeline import routed
+from diglot.api.dialect import SERVICES, Dialect, Surface
+from diglot.api.pipeline import routed
+from diglot.api.responses import Answer
+from diglot.api.webhook_message import Message
+from diglot.background.scheduler import Upkeep
+from diglot.background.worker import Worker as Keeper
+from diglot.clock import Clock, system_clock
 from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
 from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
-from diglot.forward.paths import Owned
-from diglot.forward.upstream import PassThrough
+from diglot.membership.count import Counts
 from diglot.model.webhooks import Delivery, Webhook
-from diglot.service.changes import Changes
-from diglot.service.clock import Clock, system_clock
-from diglot.service.contacts import Contacts
-from diglot.service.counts import Counts
-from diglot.service.deliveries import Deliveries
-from diglot.service.dry_run import DryRuns
-from diglot.service.events import Events
-from diglot.service.explain import Explanations
-from diglot.service.key_uses import KeyUses
-from diglot.service.keys import Keys
-from diglot.service.limits import Limits
-from diglot.service.lists import Lists
-from diglot.service.own_keys import OwnKeys
-from diglot.service.past import Past
-from diglot.service.repeats import Repeats
-from diglot.service.segments import Segments
+from diglot.server import asgi
+from diglot.server.console import docs, session
+from diglot.server.console.errors import render_error
+from diglot.server.metrics import TEXT, written
+from diglot.server.proxy.own_paths import Owned
+from diglot.server.proxy.upstream import PassThrough
+from diglot.service.access.client_keys import OwnKeys
+from diglot.service.access.idempotency import Repeats
+from diglot.service.access.key_usage import KeyUses
+from diglot.service.access.keys import Keys
+from diglot.service.access.rate_limits import Limits
+from diglot.service.access.sessions import Sessions
+from diglot.service.audience.dry_run import DryRuns
+from diglot.service.audience.explain import Explanations
+from diglot.service.audience.lists import Lists
+from diglot.service.audience.membership_changes import Changes
+from diglot.service.audience.membership_history import Past
+from diglot.service.audience.segments import Segments
+from diglot.service.audience.tags import Tags
+from diglot.service.contacts.contacts import Contacts
+from diglot.service.contacts.events import Events
 from diglot.service.services import Services
-from diglot.service.sessions import Sessions
-from diglot.service.tags import Tags
-from diglot.service.targets import read_targets
-from diglot.service.upkeep import Upkeep
 from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
-from diglot.storage import figures, revisions, workspaces
-from diglot.storage.engine import Engine, connect
-from diglot.upkeep.metrics import TEXT, written
-from diglot.upkeep.worker import Worker as Keeper
+from diglot.storage import workspaces
+from diglot.storage.background import metrics as background_metrics
+from diglot.storage.schema import revisions
+from diglot.storage.sql.engine import Engine, connect
+from diglot.webhooks.allowed_targets import read_targets
+from diglot.webhooks.deliveries import Deliveries
+from diglot.webhooks.sender import Sender
+from diglot.webhooks.worker import Worker
 
 log = logging.getLogger("diglot")
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -61,7 +63,7 @@ _ALLOWED: Final = "allowed"
 _ELSEWHERE: Final = "elsewhere"
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock, works: bool = True) -> http.App:
+def create_app(settings: Settings, *, clock: Clock = system_clock, works: bool = True) -> asgi.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
     Unless it `works` it does nothing but answer: the outbox fills and nothing is sent, nothing is kept up.
@@ -84,16 +86,16 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, works: bool =
     app.state[SERVICES] = _services(engine, clock, settings, uses)
     app.state[_ALLOWED] = allowed = _allowed(app)
     app.state[_ELSEWHERE] = elsewhere = _elsewhere(app, settings)
-    return http.Outer(
+    return asgi.Outer(
         app,  # type: ignore[arg-type]
         allowed,
-        {http.HEALTH: _health(engine), http.METRICS: _metrics(engine, clock)},
+        {asgi.HEALTH: _health(engine), asgi.METRICS: _metrics(engine, clock)},
         elsewhere=elsewhere.way,
-        access_log=settings.access_log,
+        options=asgi.Options(settings.access_log, settings.body_timeout),
     )
 
 
-def from_environment() -> http.App:
+def from_environment() -> asgi.App:
     """Return the app of a worker process, whose settings are in its environment."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     log.setLevel(logging.INFO)
@@ -188,25 +190,25 @@ def _message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
 
 
 def _health(engine: Engine) -> Callable[[], Any]:
-    async def health() -> http.Page:
+    async def health() -> asgi.Page:
         try:
             await engine.read(workspaces.any_row)
         except Exception:
             log.exception("the health check cannot read the database")
-            return http.Page(503, "application/json", b'{"status":"database"}')
-        return http.Page(200, "application/json", b'{"status":"ok"}')
+            return asgi.Page(503, "application/json", b'{"status":"database"}')
+        return asgi.Page(200, "application/json", b'{"status":"ok"}')
 
     return health
 
 
 def _metrics(engine: Engine, clock: Clock) -> Callable[[], Any]:
-    async def metrics() -> http.Page:
+    async def metrics() -> asgi.Page:
         try:
-            found = await engine.read(lambda tx: figures.read(tx, clock()))
+            found = await engine.read(lambda tx: background_metrics.read(tx, clock()))
         except Exception:
             log.exception("the metrics cannot be read")
-            return http.Page(503, TEXT, b"")
-        return http.Page(200, TEXT, written(found))
+            return asgi.Page(503, TEXT, b"")
+        return asgi.Page(200, TEXT, written(found))
 
     return metrics
 

@@ -14,6 +14,7 @@
     |-- NotAllowed         the path exists, the method does not
     |-- Unsupported        the body is of another media type
     |-- TooLarge           the body passes a limit
+    |-- TooSlow            the body does not arrive in time
     |-- Unreachable        the upstream of a dialect gave no answer, or none in time
     `-- Misconfigured      a setting or a database that stops the start
 
@@ -129,6 +130,10 @@ class TooLarge(DiglotError):
         self.limit = limit
         self.unit = unit
         super().__init__(f"more than {limit} {unit}")
+
+
+class TooSlow(DiglotError):
+    """The client takes longer to send the body than it has."""
 
 
 class Unreachable(DiglotError):

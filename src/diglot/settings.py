@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from diglot.errors import Misconfigured
-from diglot.service.targets import read_targets
+from diglot.webhooks.allowed_targets import read_targets
 
 PREFIX: Final = "DIGLOT_"
 VENDOR: Final = "vendor"
@@ -37,7 +37,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     each vendor, `off`, or a number of requests that each key may make a minute with each call. An upstream
     is the URL that what Diglot does not serve of a dialect is passed on to, empty for none.
     `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks. `proxies`
-    is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For. Every dynamic
+    is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For. The server
+    closes a connection when no whole head of a request arrives within `idle_timeout` seconds, and refuses a
+    body after `body_timeout` seconds, beside a second for each 32 KiB of it. Every dynamic
     segment is verified once in `verify_hours`, 0 for never; who entered and left is kept for `history_days`.
     `docs` says whether `/docs` and the OpenAPI documents are served.
     """
@@ -52,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     misar_upstream: str = ""
     topmail_upstream: str = ""
     upstream_timeout: int = 60
+    idle_timeout: int = 25
+    body_timeout: int = 30
     webhook_targets: str = "public"
     proxies: int = 0
     secure_cookies: bool = False
@@ -93,8 +97,9 @@ def _check(settings: Settings) -> None:
         raise Misconfigured(
             f"rate limits {limit!r} are neither {VENDOR}, {OFF} nor a number from 1 to {MOST_REQUESTS:,}"
         )
-    if not 1 <= settings.upstream_timeout <= MOST_SECONDS:
-        raise Misconfigured(f"upstream timeout {settings.upstream_timeout} is not from 1 to {MOST_SECONDS} s")
+    for name in ("upstream_timeout", "idle_timeout", "body_timeout"):
+        if not 1 <= (seconds := getattr(settings, name)) <= MOST_SECONDS:
+            raise Misconfigured(f"{name.replace('_', ' ')} {seconds} is not from 1 to {MOST_SECONDS} s")
     _check_upkeep(settings)
     _check_upstream("misar", settings.misar_upstream)
     _check_upstream("topmail", settings.topmail_upstream)

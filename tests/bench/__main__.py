@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bench import estimates, forwarding, http_cost
 from bench.membership import run
 from bench.store import Filled, filled
-from engines import DATABASES, Database
+from support.engines import DATABASES, Database
 
 SIZES = {"http": 10_000, "estimate": 1_000_000, "membership": 1_000_000}
 

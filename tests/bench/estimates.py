@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -16,12 +15,13 @@ from bench.data import NOW
 from bench.hand_written import CONDITIONS, HandWritten
 from bench.progress import Progress
 from bench.store import Filled
+from diglot.api import rules
 from diglot.conditions.check import check
-from diglot.dialects import rules
-from diglot.dialects.misar.conditions import WORDS
-from diglot.storage import membership
-from diglot.storage.engine import Engine, connect
-from diglot.storage.membership import Relation
+from diglot.dialects.misar.words import WORDS
+from diglot.membership import read as membership_read
+from diglot.membership.read import Relation
+from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.sql.sqlite_module import sqlite3
 
 ROUNDS = 3
 Count = Callable[[], Awaitable[int]]
@@ -68,7 +68,7 @@ async def _line(engine: Engine, driver: Any, workspace: int, one: HandWritten) -
     relation = Relation(workspace, node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:
-        return await engine.read(lambda transaction: membership.count(transaction, relation))
+        return await engine.read(lambda transaction: membership_read.count(transaction, relation))
 
     async def theirs() -> int:
         count: int = await driver(engine.backend.name, one, workspace)

@@ -10,9 +10,9 @@ from typing import Final
 import httpx
 
 from bench.load import MEGABYTE, forget_peaks, memory
-from engines import DATABASES
-from live import Live, running
-from upstreams import PIECE, Taken, Upstream, upstream
+from support.engines import DATABASES
+from support.servers.process import Live, running
+from support.servers.upstream import PIECE, Taken, Upstream, upstream
 
 SIZE: Final = 100 * MEGABYTE
 # The one that takes waits this long before it begins, so that the other has to wait for it.

@@ -10,11 +10,12 @@ from diglot.conditions import tree
 from diglot.dialects.registry import dialect_named
 from diglot.model.contacts import Contact
 from diglot.model.segments import Condition, Source
-from diglot.service.keys import Keys
-from diglot.service.segments import NewSegment, Segments
-from diglot.storage import contacts as rows
-from diglot.storage import migrate, workspaces
-from diglot.storage.engine import Engine, Transaction, connect
+from diglot.service.access.keys import Keys
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.storage import workspaces
+from diglot.storage.contacts import queries as rows
+from diglot.storage.schema import migrate
+from diglot.storage.sql.engine import Engine, Transaction, connect
 
 BATCH = 5_000
 

@@ -6,10 +6,10 @@ import httpx
 import misarmail  # type: ignore[import-untyped]
 import pytest
 
-from clients.lossy import Proxy, proxy
-from engines import Database
-from live import Live, running
-from server import bearer
+from support.engines import Database
+from support.servers.flaky_proxy import Proxy, proxy
+from support.servers.in_process import bearer
+from support.servers.process import Live, running
 
 RULES = {"operator": "AND", "rules": [{"field": "email", "operator": "is_not_empty"}]}
 SEGMENT = {"name": "All", "segment_type": "dynamic", "filter_criteria": RULES}

@@ -9,8 +9,8 @@ from typing import Any
 import misarmail  # type: ignore[import-untyped]
 import pytest
 
-from engines import Database
-from live import Live
+from support.engines import Database
+from support.servers.process import Live
 
 VIP = {"operator": "AND", "rules": [{"field": "status", "operator": "equals", "value": "subscribed"}]}
 PAGES = {"page": 1, "limit": 50, "total": 2, "total_pages": 1, "totalPages": 1}

@@ -8,9 +8,9 @@ from typing import Any
 import misarmail  # type: ignore[import-untyped]
 import pytest
 
-from conftest import Tally
-from engines import Database
-from live import Live
+from support.engines import Database
+from support.reporting import Tally
+from support.servers.process import Live
 
 GROUPS = ("contacts", "segments", "keys", "webhooks", "track")
 EMAIL = "ada@example.com"

@@ -6,10 +6,10 @@ from typing import Any
 import misarmail  # type: ignore[import-untyped]
 from misarmail import verify_webhook_signature
 
-from conftest import Tally
-from engines import Database
-from live import running
-from receivers import receiving
+from support.engines import Database
+from support.reporting import Tally
+from support.servers.process import running
+from support.servers.webhook_receiver import receiving
 
 FEW, MANY = 200, 1_200
 RULE = {"field": "source", "operator": "equals", "value": "shop"}

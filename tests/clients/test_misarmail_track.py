@@ -7,7 +7,7 @@ from typing import Any
 import misarmail  # type: ignore[import-untyped]
 import pytest
 
-from live import Live
+from support.servers.process import Live
 
 CRITERIA = {"operator": "AND", "rules": [{"field": "total_orders", "operator": "greater_than", "value": 0}]}
 ITEMS = [{"name": "Pro annual", "quantity": 1, "price_cents": 9900}]

@@ -7,10 +7,10 @@ import misarmail  # type: ignore[import-untyped]
 import pytest
 from misarmail import verify_webhook_signature
 
-from conftest import Tally
-from engines import Database
-from live import running
-from receivers import receiving
+from support.engines import Database
+from support.reporting import Tally
+from support.servers.process import running
+from support.servers.webhook_receiver import receiving
 
 NUMBER = 1_000
 

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import Tally
-from engines import Database
-from live import Live
-from server import bearer
+from support.engines import Database
+from support.reporting import Tally
+from support.servers.in_process import bearer
+from support.servers.process import Live
 
 BUYERS = {"match": "all", "rules": [{"field": "total_spent", "operator": "gte", "value": 100}]}
 VIPS = {"match": "any", "rules": [{"field": "tags", "operator": "contains", "value": "vip"}]}

@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 
-from conftest import Tally
-from engines import Database
-from live import running
-from receivers import Receiver, receiving
-from server import bearer
+from support.engines import Database
+from support.reporting import Tally
+from support.servers.in_process import bearer
+from support.servers.process import running
+from support.servers.webhook_receiver import Receiver, receiving
 
 RULE = {"field": "first_name", "operator": "equals", "value": "Ada"}
 CONDITIONS = {"match": "all", "rules": [RULE]}

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from live import Live
-from server import bearer
+from support.servers.in_process import bearer
+from support.servers.process import Live
 
 RULES = [
     {"field": "engagement_score", "operator": "gte", "value": 50},

@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import Tally
-from engines import Database
-from exchanges import difference
-from live import Live
-from server import bearer
+from support.engines import Database
+from support.openapi.exchanges import difference
+from support.reporting import Tally
+from support.servers.in_process import bearer
+from support.servers.process import Live
 
 pytestmark = pytest.mark.clients
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from diglot.dialects.answers import Answer
+from diglot.api.responses import Answer
 from diglot.dialects.misar.errors import render_error as in_misar
 from diglot.dialects.topmail.errors import render_error as in_topmail
 from diglot.errors import (
@@ -22,12 +22,13 @@ from diglot.errors import (
     Reused,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Ungranted,
     Unreachable,
     Unsupported,
 )
-from diglot.service.named import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
 from render.markdown import code, table
 
 # An error, the dialects that send it, its cause, the remedy.
@@ -107,6 +108,12 @@ _ROWS: Final[Sequence[_Row]] = (
         _BOTH,
         "The path does not support the method",
         "Use a method listed in the `Allow` header",
+    ),
+    (
+        TooSlow(),
+        _BOTH,
+        "The body did not arrive within `--body-timeout`; Diglot closes the connection",
+        "Retry over a faster connection, or split the request",
     ),
     (
         Conflict("contact", "A contact with this email already exists"),

@@ -4,14 +4,14 @@ import json
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from canonical import written
+from diglot.api.rules import Words, read, write
 from diglot.conditions.check import check
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.rules import Words, read, write
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.errors import Invalid
-from spec_data import SPEC
-from spec_data import read as decoded
+from support.canonical import written
+from support.paths import SPEC
+from support.spec_data import read as decoded
 
 _UTC: Final = ZoneInfo("UTC")
 _WIDTH: Final = 72

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from diglot.cli.serve import serve
-from diglot.model.figures import Figures
+from diglot.model.metrics import Figures
+from diglot.server.metrics import NAMES, written
 from diglot.settings import PREFIX, Settings
-from diglot.upkeep.metrics import NAMES, written
 from render.markdown import code, table
 
 _DEFAULT: Final = re.compile(r"\s*\[default: (.*)\]$")

@@ -6,9 +6,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
-from guide.blocks import ROOT, pages
 from render import errors, examples, operator, sdks, truth, words
 from sdks.generators import HERE, SDKS
+from support.guide.blocks import pages
+from support.paths import ROOT
 
 TRUTH: Final = ROOT / "docs" / "truth"
 PARTS: Final[Mapping[str, Callable[[], str]]] = {

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, Kind, kind_of
 from render.markdown import code, json_code, table
-from spec_data import DEFAULT_ZONE, OPERATORS, population, rows
-from spec_data import Row as Truth
+from support.spec_data import DEFAULT_ZONE, OPERATORS, population, rows
+from support.spec_data import Row as Truth
 
 _MISSING: Final = "missing"
 _MOST: Final = 8

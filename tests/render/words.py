@@ -2,14 +2,14 @@
 
 from typing import Final
 
+from diglot.api.rules import Words
 from diglot.conditions.fields import CATALOGUE, STATUS_ALIASES, STATUSES, Field, Kind
 from diglot.conditions.operands import OPS
 from diglot.conditions.tree import WORDS
-from diglot.dialects.misar.conditions import WORDS as MISAR
-from diglot.dialects.rules import Words
-from diglot.dialects.topmail.conditions import WORDS as TOPMAIL
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from render.markdown import code, table
-from spec_data import OPERATORS, read
+from support.spec_data import OPERATORS, read
 
 _KINDS: Final = tuple(kind for kind in Kind if kind is not Kind.ATTRIBUTE)
 

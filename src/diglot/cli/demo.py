@@ -10,20 +10,21 @@ from typing import Any, Final
 import click
 import msgspec
 
-from diglot.cli import example_contacts, server
-from diglot.cli.database import is_embedded, opened
-from diglot.cli.example_segments import SEGMENTS
-from diglot.dialects.dialect import Dialect
+from diglot.api.dialect import Dialect
+from diglot.cli.examples import contacts as examples_contacts
+from diglot.cli.examples.segments import SEGMENTS
+from diglot.cli.options import is_embedded, opened
+from diglot.clock import system_clock
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Conflict, Misconfigured, Unauthenticated
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
-from diglot.service.clock import system_clock
-from diglot.service.contacts import Contacts
-from diglot.service.keys import Keys
-from diglot.service.segments import Segments
+from diglot.server import process
+from diglot.service.access.keys import Keys
+from diglot.service.audience.segments import Segments
+from diglot.service.contacts.contacts import Contacts
 from diglot.settings import Settings, load
-from diglot.storage.engine import Engine, sqlite_path
+from diglot.storage.sql.engine import Engine, sqlite_path
 
 _WORKSPACE: Final = "Demo"
 _NEWEST: Final = Window(0, 1)
@@ -54,14 +55,14 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
 
 
 def _serve(settings: Settings) -> None:
-    server.free_address(settings.host, settings.port)
+    process.free_address(settings.host, settings.port)
     demonstration = asyncio.run(_make(settings.database))
 
     def announce(url: str) -> None:
         click.echo(demonstration.introduction(url, settings))
-        server.announce(url)
+        process.announce(settings, url)
 
-    server.serve(settings, announce)
+    process.serve(settings, announce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ async def _make(url: str) -> _Demonstration:
 async def _fill(engine: Engine, caller: Caller) -> bool:
     contacts, segments = Contacts(engine), Segments(engine)
     if not (await contacts.page(caller, _NEWEST)).total:
-        await contacts.import_all(caller, list(example_contacts.contacts(system_clock())))
+        await contacts.import_all(caller, list(examples_contacts.contacts(system_clock())))
     elif (await segments.page(caller, _NEWEST)).total:
         return False
     for example in SEGMENTS:

@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from diglot.cli.database import database_options, existing, located, opened
+from diglot.cli.options import database_options, existing, located, opened
+from diglot.clock import system_clock
 from diglot.conditions import dates
 from diglot.conditions.dates import Written
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.errors import Invalid
 from diglot.model.workspaces import Key, Workspace
-from diglot.service.clock import system_clock
-from diglot.service.keys import Keys, KeyShape
+from diglot.service.access.keys import Keys, KeyShape
 
 _FROM_INPUT = "-"
 

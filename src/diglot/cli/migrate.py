@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from diglot.cli.database import database_options, located
+from diglot.cli.options import database_options, located, warn_of_risk
 
 
 @click.command()
@@ -15,9 +15,11 @@ def migrate(database: str | None, config: str | None) -> None:
     Needed for PostgreSQL before the first start and after an update; run it once, with the servers stopped.
     `diglot serve` does it by itself for a SQLite file.
     """
-    from diglot.storage.migrate import upgrade  # noqa: PLC0415 - other commands do without alembic
+    from diglot.storage.schema.migrate import upgrade  # noqa: PLC0415 - other commands do without alembic
 
-    before, after = asyncio.run(upgrade(located(database, config)))
+    url = located(database, config)
+    warn_of_risk(url)
+    before, after = asyncio.run(upgrade(url))
     if before == after:
         click.echo(f"The database is at revision {after} already.")
     else:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from diglot.dialects.openapi import encoded
+from diglot.api.openapi.document import encoded
 from diglot.dialects.registry import DIALECTS, dialect_named
 
 

@@ -1,11 +1,12 @@
 """`diglot serve`."""
 
+from functools import partial
 from typing import Any
 
 import click
 
-from diglot.cli import server
-from diglot.cli.database import config_option
+from diglot.cli.options import config_option
+from diglot.server import process
 from diglot.settings import load
 
 
@@ -45,6 +46,19 @@ from diglot.settings import load
     type=int,
     metavar="SECONDS",
     help="How long an upstream may keep silent. [default: 60]",
+)
+@click.option(
+    "--idle-timeout",
+    type=int,
+    metavar="SECONDS",
+    help="How long a connection may be idle, or take for the head of a request, before it is closed. "
+    "[default: 25]",
+)
+@click.option(
+    "--body-timeout",
+    type=int,
+    metavar="SECONDS",
+    help="How long a client may take to send a body, beside a second for each 32 KiB of it. [default: 30]",
 )
 @click.option(
     "--webhook-targets",
@@ -88,4 +102,5 @@ def serve(config: str | None, **flags: Any) -> None:
     Every option can also be set in the environment, as DIGLOT_HOST, DIGLOT_PORT and so on, or in the file
     of --config. Flags win over the environment, and the environment over the file.
     """
-    server.serve(load(flags, file=config), server.announce)
+    settings = load(flags, file=config)
+    process.serve(settings, partial(process.announce, settings))

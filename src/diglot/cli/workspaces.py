@@ -5,9 +5,9 @@ import sys
 
 import click
 
-from diglot.cli.database import database_options, existing, located
+from diglot.cli.options import database_options, existing, located
 from diglot.model.workspaces import Workspace
-from diglot.service.workspaces import Workspaces
+from diglot.service.access.workspaces import Workspaces
 
 
 @click.group()

@@ -8,7 +8,7 @@ from diglot.conditions import operands, tree
 from diglot.conditions.fields import attribute_key, key_fault, kind_of, resolve
 from diglot.conditions.operands import Unfit
 from diglot.conditions.tree import Node, Op
-from diglot.conditions.written import ABSENT, Group, Leaf, Negation, Written
+from diglot.conditions.unchecked import ABSENT, Group, Leaf, Negation, Written
 from diglot.errors import Fault, Invalid, Path
 
 MOST_DEPTH: Final = 8

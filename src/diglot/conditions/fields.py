@@ -11,8 +11,10 @@ ATTRIBUTE_PREFIX: Final = "attributes."
 _ATTRIBUTE_PREFIXES: Final = (ATTRIBUTE_PREFIX, "custom_fields.", "customFields.")
 _BAD_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\\ud800-\udfff]")
 
+# From the one that allows most to the strictest.
 STATUSES: Final = ("subscribed", "unsubscribed", "bounced", "complained")
 STATUS_ALIASES: Final = {"active": "subscribed"}
+_STRICTNESS: Final = {status: rank for rank, status in enumerate(STATUSES)}
 
 
 class Kind(enum.Enum):
@@ -69,6 +71,13 @@ CATALOGUE: Final = (
 )
 FIELDS: Final = {field.name: field for field in CATALOGUE}
 SPELLINGS: Final = {spelling: field.name for field in CATALOGUE for spelling in (field.name, *field.other)}
+
+
+def stricter(one: str | None, other: str | None) -> str | None:
+    """Return the stricter of two statuses; None says nothing."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=_STRICTNESS.__getitem__)
 
 
 def resolve(written: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from diglot.dialects.dialect import Dialect, Surface
+from diglot.api.dialect import Dialect, Surface
 from diglot.dialects.misar.dialect import MISAR
 from diglot.dialects.topmail.dialect import TOPMAIL
 

@@ -53,6 +53,7 @@ class Change:
     `values` holds catalogued fields by canonical name, None to clear; instants in microseconds.
     `attributes` merge into the stored ones, None removes. `subscribed` moves only between subscribed and
     unsubscribed. `lists` are ids of lists to join. `more_tags` come beside the tags that it has or is given.
+    `lowered` is a status that the contact gets unless the one that it has or is given is stricter.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Change:
     subscribed: bool | None = None
     lists: tuple[str, ...] = ()
     more_tags: tuple[str, ...] = ()
+    lowered: str | None = None
 
     @property
     def email(self) -> str:

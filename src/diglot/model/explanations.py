@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from diglot.conditions.verdicts import Verdict
+from diglot.conditions.explain import Verdict
 from diglot.model.contacts import Contact
-from diglot.model.history import Moment
+from diglot.model.membership_changes import Moment
 from diglot.model.segments import Segment
 
 

@@ -3,7 +3,7 @@
 import enum
 from dataclasses import dataclass
 
-from diglot.conditions.relative import NEVER
+from diglot.conditions.relative_dates import NEVER
 from diglot.conditions.tree import Node
 
 

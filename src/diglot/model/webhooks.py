@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from diglot.model.contacts import Contact
-from diglot.model.history import Cause
+from diglot.model.membership_changes import Cause
 
 
 class Event(enum.StrEnum):

@@ -2,23 +2,23 @@
 
 from dataclasses import dataclass, replace
 
-from diglot.service.changes import Changes
-from diglot.service.contacts import Contacts
-from diglot.service.counts import Counts
-from diglot.service.dry_run import DryRuns
-from diglot.service.events import Events
-from diglot.service.explain import Explanations
-from diglot.service.keys import Keys
-from diglot.service.limits import Limits
-from diglot.service.lists import Lists
-from diglot.service.own_keys import OwnKeys
-from diglot.service.past import Past
-from diglot.service.repeats import Repeats
-from diglot.service.segments import Segments
-from diglot.service.sessions import Sessions
-from diglot.service.tags import Tags
+from diglot.membership.count import Counts
+from diglot.service.access.client_keys import OwnKeys
+from diglot.service.access.idempotency import Repeats
+from diglot.service.access.keys import Keys
+from diglot.service.access.rate_limits import Limits
+from diglot.service.access.sessions import Sessions
+from diglot.service.audience.dry_run import DryRuns
+from diglot.service.audience.explain import Explanations
+from diglot.service.audience.lists import Lists
+from diglot.service.audience.membership_changes import Changes
+from diglot.service.audience.membership_history import Past
+from diglot.service.audience.segments import Segments
+from diglot.service.audience.tags import Tags
+from diglot.service.contacts.contacts import Contacts
+from diglot.service.contacts.events import Events
 from diglot.service.webhooks import Webhooks
-from diglot.storage.engine import Inside, Transaction
+from diglot.storage.sql.engine import Inside, Transaction
 
 
 @dataclass(frozen=True, slots=True)

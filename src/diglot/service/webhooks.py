@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from diglot.clock import Clock, system_clock
 from diglot.errors import Fault, Invalid, NotFound
 from diglot.model.ids import new_id
 from diglot.model.webhooks import Delivery, Event, Occurrence, Subject, Webhook
 from diglot.model.workspaces import Caller
-from diglot.service import outbox
-from diglot.service.clock import Clock, system_clock
-from diglot.service.targets import PUBLIC, Targets, url_fault
-from diglot.storage import deliveries, webhooks, workspaces
-from diglot.storage.engine import Engine, Transaction
+from diglot.storage import workspaces
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.webhooks import deliveries, webhooks
+from diglot.webhooks import outbox
+from diglot.webhooks.allowed_targets import PUBLIC, Targets, url_fault
 
 MOST_WEBHOOKS: Final = 100
 MOST_SHOWN: Final = 100

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, bindparam, case, func, insert, select, update
 
-from diglot.conditions.relative import NEVER
+from diglot.conditions.relative_dates import NEVER
 from diglot.model.workspaces import Workspace
-from diglot.storage.engine import Transaction
-from diglot.storage.statement import Statement
-from diglot.storage.tables import workspaces
+from diglot.storage.schema import workspaces
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import Statement
 
 _c = workspaces.c
 # The columns of a state, in its order.

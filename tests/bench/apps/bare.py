@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
-import sqlite3
 import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import msgspec
+
+from diglot.storage.sql.sqlite_module import sqlite3
 
 URL = os.environ["BENCH_URL"]
 ENCODE = msgspec.json.Encoder().encode

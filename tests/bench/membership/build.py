@@ -29,14 +29,15 @@ from diglot.model.ids import new_id
 from diglot.model.segments import MemberAction, MemberChange
 from diglot.model.tags import DEFAULT_COLOR, Tag
 from diglot.model.workspaces import Caller
-from diglot.service.keys import Keys
-from diglot.service.segments import Segments
-from diglot.storage import migrate, tags, workspaces
-from diglot.storage.contact_rows import row_of
-from diglot.storage.engine import Engine, Transaction, connect
-from diglot.storage.statement import Statement
-from diglot.storage.tables import contacts
-from diglot.storage.tables import tags as tag_rows
+from diglot.service.access.keys import Keys
+from diglot.service.audience.segments import Segments
+from diglot.storage import workspaces
+from diglot.storage.audience import tags
+from diglot.storage.contacts.rows import row_of
+from diglot.storage.schema import contacts, migrate
+from diglot.storage.schema import tags as tag_rows
+from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.statement import Statement
 
 BATCH = 5_000
 COPIED_AT_ONCE = 50_000

@@ -16,7 +16,7 @@ from bench.membership.store import Store
 from bench.membership.writes import next_batch, planned_changes
 from bench.progress import Progress
 from diglot.model.contacts import Change
-from live import Live, running
+from support.servers.process import Live, running
 
 QUARTERS = 4
 # In each quarter.

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from bench.membership.segments import Spec
-from diglot.storage.revisions import LATEST
+from diglot.storage.schema.revisions import LATEST
 
 MAIN: Final = "main"
 NONE, HUNDRED, THOUSAND = "none", "hundred", "thousand"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from engines import OTHER_SERVER
+from support.engines import OTHER_SERVER
 
 # A server of the usual size for a million contacts, and no worker processes: their CPU could not be told.
 SETTINGS = """

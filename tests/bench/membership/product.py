@@ -5,13 +5,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
+from diglot.membership import evaluate, read, saved_counts
+from diglot.membership.read import Relation
+from diglot.membership.writer import tick
 from diglot.model.workspaces import Caller
-from diglot.service import evaluation
-from diglot.service.current import tick
-from diglot.storage import membership, saved_counts, scans, segments, workspaces
-from diglot.storage.backends import Backend
-from diglot.storage.engine import Engine, Transaction
-from diglot.storage.membership import Relation
+from diglot.storage import workspaces
+from diglot.storage.audience import segments
+from diglot.storage.contacts import scans
+from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.engine import Engine, Transaction
 
 UTC = ZoneInfo("UTC")
 
@@ -24,7 +26,7 @@ async def stored_count(transaction: Transaction, workspace: int, id_: str, now: 
     found = await segments.by_id_with_state(transaction, workspace, id_)
     assert found is not None
     segment, state = found
-    return await membership.count(transaction, Relation.of(workspace, segment, now, state))
+    return await read.count(transaction, Relation.of(workspace, segment, now, state))
 
 
 def raw_count(workspace: int, node: tree.Node, backend: Backend, now: int) -> tuple[str, Sequence[Any]]:
@@ -46,7 +48,7 @@ async def refresh_all(engine: Engine, caller: Caller) -> None:
 
     async def work(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, caller.workspace)
-        await evaluation.evaluate_all(transaction, caller.workspace, locked, locked.evaluated_at)
+        await evaluate.evaluate_all(transaction, caller.workspace, locked, locked.evaluated_at)
 
     await engine.write(work)
 

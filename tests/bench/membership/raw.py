@@ -1,13 +1,13 @@
 """The driver itself, used as plainly as can be: what every figure is measured beside."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
 
 from bench.membership.meter import Work
-from diglot.storage.contact_rows import SHOWN
+from diglot.storage.contacts.rows import SHOWN
+from diglot.storage.sql.sqlite_module import sqlite3
 
 COLUMNS = ", ".join(column.name for column in SHOWN)
 # The pragmas of the product's own connections.

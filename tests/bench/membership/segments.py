@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from diglot.api import rules
 from diglot.conditions import tree
 from diglot.conditions.check import check
-from diglot.dialects import rules
-from diglot.dialects.misar.conditions import WORDS
+from diglot.dialects.misar.words import WORDS
 from diglot.model.segments import Condition, SegmentType, Source
-from diglot.service.segments import NewSegment
+from diglot.service.audience.segments import NewSegment
 
 DYNAMIC, RELATIVE, STATIC = "dynamic", "relative", "static"
 EACH = 30

@@ -13,10 +13,10 @@ from bench.membership.raw import Raw
 from bench.membership.segments import Spec
 from bench.progress import Progress
 from diglot.model.workspaces import Caller
-from diglot.service.contacts import Contacts
-from diglot.service.keys import Keys
-from diglot.service.segments import Segments
-from diglot.storage.engine import Engine, Inside, Transaction, connect
+from diglot.service.access.keys import Keys
+from diglot.service.audience.segments import Segments
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage.sql.engine import Engine, Inside, Transaction, connect
 
 
 @dataclass

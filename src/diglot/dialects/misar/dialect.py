@@ -2,19 +2,20 @@
 
 from typing import Final
 
-from diglot.dialects.dialect import Dialect, Surface, bearer
-from diglot.dialects.explained_schemas import explained_schemas
-from diglot.dialects.misar import platform_errors, rates
-from diglot.dialects.misar.conditions import PLATFORM_WORDS, WORDS
+from diglot.api.authentication import COOKIE, PROOF
+from diglot.api.dialect import Dialect, Surface, bearer
+from diglot.api.openapi.condition_schemas import condition_schemas, group_schemas
+from diglot.api.openapi.explained_schemas import explained_schemas
+from diglot.dialects.misar import rate_limits
+from diglot.dialects.misar.endpoints import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
 from diglot.dialects.misar.errors import render_error
-from diglot.dialects.misar.events import message
-from diglot.dialects.misar.keys import KEYS
-from diglot.dialects.misar.named_schemas import NAMED
-from diglot.dialects.misar.routes import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
+from diglot.dialects.misar.key_format import KEYS
+from diglot.dialects.misar.platform import errors
+from diglot.dialects.misar.platform.wire import PlatformError
+from diglot.dialects.misar.schemas import NAMED
+from diglot.dialects.misar.webhooks.messages import message
 from diglot.dialects.misar.wire import ErrorBody
-from diglot.dialects.misar.wire_platform import PlatformError
-from diglot.dialects.schemas import condition_schemas, group_schemas
-from diglot.dialects.sessions import COOKIE, PROOF
+from diglot.dialects.misar.words import PLATFORM_WORDS, WORDS
 
 # Wider scopes that open a call as well as its own: the vendor's pages name three for tracking.
 _TRACKING: Final = frozenset({"track", "send", "write"})
@@ -38,13 +39,13 @@ MISAR: Final = Dialect(
     surfaces=(
         Surface("/mail/v1", ENDPOINTS, render_error, ErrorBody),
         Surface("/mail", ROOT_ENDPOINTS, render_error, ErrorBody),
-        Surface("/io/contacts", PLATFORM_ENDPOINTS, platform_errors.render_error, PlatformError),
+        Surface("/io/contacts", PLATFORM_ENDPOINTS, errors.render_error, PlatformError),
     ),
     secret=bearer,
     may=_may,
-    rate=rates.rate,
-    rate_headers=rates.headers,
-    rate_header_words=rates.HEADERS,
+    rate=rate_limits.rate,
+    rate_headers=rate_limits.headers,
+    rate_header_words=rate_limits.HEADERS,
     tags={
         "segments": "Segments, their members and how these change.",
         "contacts": "Contacts: one, a page of them, many at once.",

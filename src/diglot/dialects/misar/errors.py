@@ -1,6 +1,6 @@
 """Domain errors -> Misar's envelope: one row for each class (the vendor's errors page; Zod's flatten)."""
 
-from diglot.dialects.answers import Answer
+from diglot.api.responses import Answer
 from diglot.dialects.misar.wire import ErrorBody, FieldFaults
 from diglot.errors import (
     Conflict,
@@ -12,12 +12,13 @@ from diglot.errors import (
     Reused,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Ungranted,
     Unreachable,
     Unsupported,
 )
-from diglot.service.named import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
 
 _MISSING = {
     "segment": "Segment not found",
@@ -36,6 +37,7 @@ _AUDIENCE = {"read": "contacts", "write": "contacts"}
 _ALWAYS: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
     NotAllowed: (405, "Method not allowed"),
+    TooSlow: (408, "The body did not come in time"),
     Reused: (409, "This idempotency key was used for another request"),
 }
 

@@ -5,10 +5,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.history import AsOfQuery, OfPast, Revision
-from diglot.dialects.marks import Older, Ours, Uuid, named
-from diglot.dialects.misar.tiers import Tier
-from diglot.dialects.patterns import EMAIL
+from diglot.api.extensions.as_of import AsOfQuery, OfPast, Revision
+from diglot.api.openapi.annotations import Older, Ours, Uuid, named
+from diglot.api.openapi.patterns import EMAIL
+from diglot.dialects.misar.contacts.tiers import Tier
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]

@@ -5,17 +5,17 @@ from typing import Any, Final
 
 from litestar import Request
 
-from diglot.dialects.dialect import Dialect, Surface, bearer, header
-from diglot.dialects.explained_schemas import explained_schemas
-from diglot.dialects.schemas import condition_schemas
-from diglot.dialects.topmail import rates
-from diglot.dialects.topmail.conditions import WORDS
+from diglot.api.dialect import Dialect, Surface, bearer, header
+from diglot.api.openapi.condition_schemas import condition_schemas
+from diglot.api.openapi.explained_schemas import explained_schemas
+from diglot.dialects.topmail import rate_limits
+from diglot.dialects.topmail.endpoints import ENDPOINTS
 from diglot.dialects.topmail.errors import render_error
-from diglot.dialects.topmail.events import message
-from diglot.dialects.topmail.named_schemas import NAMED
-from diglot.dialects.topmail.routes import ENDPOINTS
+from diglot.dialects.topmail.schemas import NAMED
+from diglot.dialects.topmail.webhooks.messages import message
 from diglot.dialects.topmail.wire import ErrorBody
-from diglot.service.keys import KeyShape
+from diglot.dialects.topmail.words import WORDS
+from diglot.service.access.keys import KeyShape
 
 _KEY = re.compile(r"tm_(live|test)_[A-Za-z0-9_-]+")
 
@@ -56,9 +56,9 @@ TOPMAIL: Final = Dialect(
     surfaces=(Surface("/api/v1", ENDPOINTS, render_error, ErrorBody),),
     secret=_secret,
     may=_may,
-    rate=rates.rate,
-    rate_headers=rates.headers,
-    rate_header_words=rates.HEADERS,
+    rate=rate_limits.rate,
+    rate_headers=rate_limits.headers,
+    rate_header_words=rate_limits.HEADERS,
     tags={
         "segments": "Segments, their contacts and how these change.",
         "contacts": "Contacts: one, or a window of them.",

@@ -1,6 +1,6 @@
 """Domain errors -> Topmail's envelope: one row for each class (the vendor's errors page)."""
 
-from diglot.dialects.answers import Answer
+from diglot.api.responses import Answer
 from diglot.dialects.topmail.wire import ErrorBody, ErrorDetail
 from diglot.errors import (
     Conflict,
@@ -11,11 +11,12 @@ from diglot.errors import (
     Reused,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Unreachable,
     Unsupported,
 )
-from diglot.service.named import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
 
 _MISSING = {
     "segment": "Segment not found",
@@ -26,6 +27,15 @@ _MISSING = {
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
     "webhook": "Webhook not found",
+}
+
+
+# Errors of which there is one thing to say.
+_ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
+    Unauthenticated: (401, "unauthorized", "Missing, invalid or revoked API key"),
+    NotAllowed: (405, "method_not_allowed", "Method not allowed"),
+    TooSlow: (408, "request_timeout", "The body did not come in time"),
+    Reused: (409, "idempotency_conflict", "This idempotency key was used for another request"),
 }
 
 
@@ -43,20 +53,16 @@ def render_error(error: Exception) -> Answer:
 
 
 def _row(error: Exception) -> tuple[int, str, str]:
+    if (row := _ALWAYS.get(type(error))) is not None:
+        return row
     match error:
-        case Unauthenticated():
-            return 401, "unauthorized", "Missing, invalid or revoked API key"
         case Forbidden():
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
         case NotFound():
             code = "contact_not_found" if error.thing == NAMED_CONTACT else "not_found"
             return 404, code, _MISSING.get(error.thing, "Not found")
-        case NotAllowed():
-            return 405, "method_not_allowed", "Method not allowed"
         case Conflict():
             return 409, "duplicate", str(error)
-        case Reused():
-            return 409, "idempotency_conflict", "This idempotency key was used for another request"
         case TooMany():
             return 429, "rate_limited", f"Too many requests: retry in {error.seconds} s"
         case TooLarge():

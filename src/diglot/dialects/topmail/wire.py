@@ -5,9 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.dialects.history import AsOfQuery, OfPast, Revision
-from diglot.dialects.marks import Ours, Uuid, named
-from diglot.dialects.patterns import EMAIL
+from diglot.api.extensions.as_of import AsOfQuery, OfPast, Revision
+from diglot.api.openapi.annotations import Ours, Uuid, named
+from diglot.api.openapi.patterns import EMAIL
 
 Text = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]

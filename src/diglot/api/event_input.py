@@ -1,0 +1,141 @@
+"""Bodies that tell of events: money, moments, addresses and objects, beside what every body has."""
+
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+from diglot.api import request_body
+from diglot.api.body_reader import Missing, Reader
+from diglot.api.openapi.patterns import URL
+from diglot.conditions import dates, text
+from diglot.conditions.fields import NUMBER_LIMIT
+from diglot.conditions.operands import expected
+from diglot.errors import Invalid
+from diglot.model.events import When
+from diglot.model.workspaces import Caller
+from diglot.service.contacts.contact_input import Given, json_faults, read_change
+
+LONGEST_ID: Final = 100
+LONGEST_URL: Final = 2_048
+# What is kept of one event as it was sent; a page may hold a thousand of them.
+MOST_KEPT: Final = 64 * 1024
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_URL = re.compile(URL)
+_JSON_TYPES: Final = {"object": dict, "array": list}
+
+
+class EventReader(Reader):
+    """The members of a body that tells of an event; null stands for what is left out."""
+
+    def __init__(self, members: request_body.Members, caller: Caller) -> None:
+        given = {key: raw for key, raw in members.items() if bytes(raw) != b"null"}
+        super().__init__(given)
+        self._zone = caller.zone
+
+    def keep(self, key: str, most: int = LONGEST_ID) -> str | None:
+        """Read a text that may be left out."""
+        return _or_none(self.text(key, most))
+
+    def keep_name(self, key: str, most: int = LONGEST_ID) -> str | None:
+        """Read a text that may be left out but is not blank."""
+        return _or_none(self.name(key, most))
+
+    def email(self, key: str = "email") -> str | None:
+        """Read an address, in the form that contacts are found by."""
+        value = self._value(key)
+        if isinstance(value, Missing):
+            return None
+        try:
+            return read_change({"email": Given(value, (key,))}, None, self._zone).email
+        except Invalid as invalid:
+            self._faults.extend(invalid.faults)
+            return None
+
+    def amount(self, key: str) -> float | None:
+        """Read an amount of money: a number that is not negative."""
+        value = self._value(key)
+        if isinstance(value, Missing):
+            return None
+        if not text.is_number(value):
+            self.fault((key,), str(expected("number", value)))
+            return None
+        assert isinstance(value, int | float)
+        if not 0 <= value <= NUMBER_LIMIT:
+            self.fault((key,), f"Number must be between 0 and {int(NUMBER_LIMIT)}")
+            return None
+        return float(value) + 0.0  # no minus zero
+
+    def whole(self, key: str, least: int, most: int) -> int | None:
+        """Read a whole number."""
+        value = self._value(key)
+        if isinstance(value, Missing):
+            return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # JSON has one sort of numbers
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.fault((key,), str(expected("integer", value)))
+        elif not least <= value <= most:
+            self.fault((key,), f"Number must be between {least} and {most}")
+        else:
+            return value
+        return None
+
+    def cents(self, key: str) -> float | None:
+        """Read an amount of money in hundredths."""
+        value = self.whole(key, 0, int(NUMBER_LIMIT))
+        return None if value is None else float(Decimal(value) / 100)
+
+    def currency(self, key: str = "currency", default: str = "USD") -> str:
+        """Read the three letters of a currency, in capitals."""
+        value = self.keep(key)
+        if value is None:
+            return default
+        if not _CURRENCY.fullmatch(value):
+            self.fault((key,), "Invalid currency: expected 3 letters")
+        return value.upper()
+
+    def moment(self, key: str) -> When | None:
+        """Read an instant, or a day in the workspace's time zone."""
+        value = self.keep(key)
+        if value is None:
+            return None
+        if (found := dates.received(value)) is None:
+            self.fault((key,), "Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
+            return None
+        return When(found.instant(self._zone), (key,))
+
+    def url(self, key: str) -> str | None:
+        """Read an address of the web."""
+        value = self.keep(key, LONGEST_URL)
+        if value is not None and not _URL.fullmatch(value):
+            self.fault((key,), "Invalid url")
+        return value
+
+    def json(self, key: str, kind: str = "object") -> str | None:
+        """Read an object, or an array of them, that is kept as it was sent."""
+        value = self._value(key)
+        if isinstance(value, Missing):
+            return None
+        if not isinstance(value, _JSON_TYPES[kind]):
+            self.fault((key,), str(expected(kind, value)))
+            return None
+        items = enumerate(value) if kind == "array" else ()
+        if (odd := next((at for at, one in items if not isinstance(one, dict)), None)) is not None:
+            self.fault((key, odd), str(expected("object", value[odd])))
+            return None
+        if faults := json_faults(value, (key,)):
+            self._faults.extend(faults)
+            return None
+        kept = request_body.compact(self._members[key])
+        if len(kept.encode()) > MOST_KEPT:
+            self.fault((key,), f"JSON must have at most {MOST_KEPT} bytes")
+        return kept
+
+
+def _or_none(value: str | Missing) -> str | None:
+    return None if isinstance(value, Missing) else value
+
+
+def without_gaps(**members: Any) -> dict[str, Any]:
+    """Return the members that are there."""
+    return {key: value for key, value in members.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Calls that Diglot adds to the vendors' APIs, each once for all dialects."""

@@ -1,0 +1,122 @@
+"""The named schemas of a document, in the shape that generators of clients like."""
+
+from inspect import cleandoc
+from typing import Any, Final
+
+import msgspec
+
+from diglot.api.dialect import Dialect
+from diglot.api.openapi.annotations import MARK, MARKS, OLDER
+from diglot.api.openapi.field_descriptions import described
+
+REF: Final = "#/components/schemas/{name}"
+
+
+def schemas(dialect: Dialect) -> dict[str, Any]:
+    """Return every schema that a dialect's calls refer to, by name."""
+    structs: list[type[msgspec.Struct]] = [surface.error_body for surface in dialect.surfaces]
+    roots = []
+    for _, one in dialect.calls:
+        structs += [one.answer, *([one.body] if one.body else [])]
+        structs += [kind for kind in one.other_bodies.values() if issubclass(kind, msgspec.Struct)]
+        roots += _asked(one.query)
+    _, components = msgspec.json.schema_components(dict.fromkeys(structs), ref_template=REF)
+    every = {name: described(name, tidy(schema)) for name, schema in (components | dialect.schemas).items()}
+    used = _reached(every, [*(struct.__name__ for struct in structs), *roots])
+    return {name: every[name] for name in sorted(used)}
+
+
+def _asked(query: type[msgspec.Struct] | None) -> list[str]:
+    """Return the names of the schemas that a query refers to."""
+    return [] if query is None else _references(msgspec.json.schema(query, ref_template=REF)["$defs"])
+
+
+def _reached(every: dict[str, Any], names: list[str]) -> set[str]:
+    """Return the names of the schemas that are referred to from some, and their own."""
+    reached: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in reached:
+            reached.add(name)
+            names += _references(every[name])
+    return reached
+
+
+def _references(schema: Any) -> list[str]:
+    if isinstance(schema, list):
+        return [name for each in schema for name in _references(each)]
+    if not isinstance(schema, dict):
+        return []
+    if isinstance(schema.get("$ref"), str):
+        return [schema["$ref"].rpartition("/")[2]]
+    return [name for each in schema.values() for name in _references(each)]
+
+
+def said_twice(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter whose schema says what the parameter does: some generators look only there."""
+    schema = parameter["schema"]
+    if "$ref" in schema:
+        return parameter
+    return {**parameter, "schema": {"description": parameter["description"], **schema}}
+
+
+def marks(schema: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
+    """Return the marks that the schema of a field has, on itself or on what it may be, and the rest of it."""
+    options = [marks(one) for one in schema.get("anyOf", ())]
+    found = {name for name in schema if name in MARKS}.union(*(of_one for of_one, _ in options))
+    bare = {key: value for key, value in schema.items() if key not in MARKS}
+    if options:
+        bare["anyOf"] = [rest for _, rest in options]
+    return found, bare
+
+
+def tidy(schema: Any) -> Any:
+    """Return a schema as generators of clients like it.
+
+    Null is one of the types where that can be said, a reference stands alone, words are texts, an integer
+    has its size, nothing is said twice, and an object names those of its fields that are extensions or
+    older spellings.
+    """
+    if isinstance(schema, list):
+        return [tidy(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if isinstance(schema.get("$ref"), str):
+        return {"$ref": schema["$ref"]}
+    if (inner := _nullable(schema)) is not None:
+        beside = {key: value for key, value in schema.items() if key != "anyOf"}
+        return {**tidy(inner), **beside, "type": [inner["type"], "null"]}
+    if "properties" in schema:
+        schema = _marked(schema)
+    made = {key: _tidy_part(key, value) for key, value in schema.items() if key != "title" and value != []}
+    if "enum" in made:
+        return {"type": "string", **made}
+    return {"format": "int64", **made} if made.get("type") == "integer" else made
+
+
+def _tidy_part(key: str, value: Any) -> Any:
+    if key == "properties":
+        return {name: tidy(part) for name, part in value.items()}
+    # A docstring's indentation would be code in Markdown.
+    return cleandoc(value) if key == "description" else tidy(value)
+
+
+def _marked(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an object that names its extensions, and its older spellings in the place of their schemas."""
+    found = {name: marks(part) for name, part in schema["properties"].items()}
+    named = {one: [name for name, (of_one, _) in found.items() if one in of_one] for one in (MARK, OLDER)}
+    older = named[OLDER]
+    return {
+        **schema,
+        "properties": {name: part for name, (_, part) in found.items() if name not in older},
+        "required": [name for name in schema.get("required", ()) if name not in older],
+        **{one: names for one, names in named.items() if names},
+    }
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the other schema of a choice between one type and null."""
+    options = schema.get("anyOf", [])
+    others = [option for option in options if option != {"type": "null"}]
+    simple = len(options) == 2 and len(others) == 1 and "type" in others[0] and "$ref" not in others[0]
+    return others[0] if simple else None

@@ -1,0 +1,89 @@
+"""The column of an import -> what its name says of opting out."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from diglot.api.opt_outs import name_words as words_of
+from diglot.api.opt_outs.columns import KNOWN_COLUMNS, OptOutColumn, Reading
+from diglot.conditions import text
+
+# Longer names are no keys of attributes; a file with a longer column is refused before it is read.
+LONGEST_NAME: Final = 200
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NO_WORD: Final = re.compile(r"[\W_]+")
+
+
+def column_of(name: str) -> OptOutColumn | None:
+    """Return what a column of this name says of opting out, or None where it does not speak of it."""
+    return _column_of(name) if len(name) <= LONGEST_NAME else None
+
+
+@lru_cache(maxsize=4096)
+def _column_of(name: str) -> OptOutColumn | None:
+    if not words_of.STEMS.search(name.lower()):
+        return None
+    squeezed = _squeezed(name)
+    if squeezed in _KNOWN:
+        return _KNOWN[squeezed]
+    spaced = _spaced(name)
+    words = frozenset(spaced.split())
+    if words & words_of.ELSEWHERE and not words & words_of.EMAIL_WORDS:
+        return None
+    return _opt_out(spaced, words) or _consent(spaced, words) or _hint(spaced, words)
+
+
+def _opt_out(name: str, words: frozenset[str]) -> OptOutColumn | None:
+    """Return what a name says that speaks of opting out, bounces or complaints."""
+    if (status := _named_status(name)) is None:
+        return None
+    if words_of.NOT_OPTED_OUT_NAME.search(name):
+        return OptOutColumn(Reading.CONSENT, status)
+    if words_of.CONSENT_NAME.search(name) or words_of.SUBSCRIBE_NAME.search(name):
+        return OptOutColumn(Reading.EITHER, status)
+    if (status == "bounced" and "soft" in words) or (words & words_of.CHANCES and "not" not in words):
+        return OptOutColumn(Reading.HINT)
+    if words & words_of.MEANS:
+        return OptOutColumn(Reading.HINT_YES, status)
+    if words & words_of.COUNT_WORDS:
+        # A count without `hard` mixes bounces that pass with those that last: above 1 it is not understood.
+        mixed = status == "bounced" and "hard" not in words
+        return OptOutColumn(Reading.OPT_OUT if mixed else Reading.COUNT, status)
+    return OptOutColumn(Reading.PRESENT if words & words_of.OPT_OUT_DETAILS else Reading.OPT_OUT, status)
+
+
+def _named_status(name: str) -> str | None:
+    if words_of.COMPLAINT_NAME.search(name):
+        return "complained"
+    if words_of.BOUNCE_NAME.search(name):
+        return "bounced"
+    return "unsubscribed" if words_of.OPT_OUT_NAME.search(name) else None
+
+
+def _consent(name: str, words: frozenset[str]) -> OptOutColumn | None:
+    if not words_of.CONSENT_NAME.search(name):
+        return None
+    if words & words_of.CONTRARY and not words & words_of.NEEDS:
+        return OptOutColumn(Reading.PRESENT if words & words_of.OPT_OUT_DETAILS else Reading.OPT_OUT)
+    return OptOutColumn(Reading.HINT if words & words_of.CONSENT_DETAILS else Reading.CONSENT)
+
+
+def _hint(name: str, words: frozenset[str]) -> OptOutColumn | None:
+    if words_of.FLAG_NAME.fullmatch(name):
+        return OptOutColumn(Reading.HINT_NO)
+    if words & words_of.STATUS_WORDS and words & words_of.STATUS_OF:
+        return OptOutColumn(Reading.HINT)
+    return None
+
+
+def _squeezed(name: str) -> str:
+    return _NO_WORD.sub("", text.fold(name))
+
+
+def _spaced(name: str) -> str:
+    """Return the words of a name: `HasOptedOutOfEmail` -> `has opted out of email`."""
+    words = text.fold(_CAMEL.sub(" ", name.replace("'", "").replace("\u2019", "")))
+    return re.sub(r"\be (mails?)\b", r"e\1", _NO_WORD.sub(" ", words)).strip()
+
+
+_KNOWN: Final = {_squeezed(name): column for _, name, column in KNOWN_COLUMNS}

@@ -1,0 +1,197 @@
+"""Vendor rules <-> conditions, driven by a dialect's table of words.
+
+Both vendors write a condition as groups of `{field, operator, value}`; what differs is data: the key and the
+words of a group, and the words of the operators. Nothing unknown is dropped: it becomes a fault with its
+path.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final, Literal
+
+import msgspec
+
+from diglot.conditions import dates, tree
+from diglot.conditions.check import MOST_DEPTH, MOST_PREDICATES
+from diglot.conditions.fields import attribute_key
+from diglot.conditions.operands import expected
+from diglot.conditions.unchecked import ABSENT, Broken, Group, Leaf, Written
+from diglot.errors import Fault, Path
+
+_FIELD: Final = "field"
+_OPERATOR: Final = "operator"
+_VALUE: Final = "value"
+RULES: Final = "rules"
+# Every rule and group of a condition that has as many rules, each as deep, as one may have; a body with more
+# is refused for what stands before, and not read to its end.
+MOST_READ: Final = MOST_PREDICATES * (MOST_DEPTH + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A dialect's words: group modes, its own operators, and those it borrows from the other vendor."""
+
+    group_key: str
+    modes: Mapping[str, Literal["all", "any"]]
+    own: Mapping[str, str]
+    borrowed: Mapping[str, str]
+    attribute_prefix: str
+    fields: tuple[str, ...]
+    """The fields of contacts that the vendor's pages show."""
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    """Words of its own that are read and never written, and the canonical ones they mean."""
+    operators: Mapping[str, str] = field(init=False)
+    """Every vendor word and the canonical one it means."""
+
+    def __post_init__(self) -> None:
+        both = {**self.own, **self.borrowed}
+        operators = {vendor: word for word, vendor in both.items()} | dict(self.synonyms)
+        object.__setattr__(self, "operators", operators)
+
+
+def read(value: object, words: Words, *, strict: bool = False) -> Written:
+    """Return a vendor's condition as written; `strict` refuses borrowed operators and nested groups."""
+    if not isinstance(value, dict):
+        return Broken((Fault((), str(expected("object", value))),))
+    return _Reader(words, strict).group(value, (), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    words: Words
+    strict: bool
+    # How many rules and groups were read.
+    read: Iterator[int] = field(default_factory=count)
+
+    def group(self, value: dict[str, Any], path: Path, depth: int) -> Written:
+        """Read a group; its faults stand among its items, in the order of the document."""
+        mode: Literal["all", "any"] = "all"
+        items: list[Written] = []
+        for key, part in value.items():
+            if key == self.words.group_key:
+                found = self.words.modes.get(part) if isinstance(part, str) else None
+                if found is None:
+                    items.append(_broken((*path, key), _enum(self.words.modes, part)))
+                mode = found or mode
+            elif key == RULES and isinstance(part, list):
+                items.extend(self.rules(part, (*path, key), depth))
+            elif key == RULES:
+                items.append(_broken((*path, key), str(expected("array", part))))
+            else:
+                items.append(_broken((*path, key), "Unrecognized key"))
+        return Group(mode, items, path)
+
+    def rules(self, rules: list[Any], path: Path, depth: int) -> list[Written]:
+        if depth > MOST_DEPTH:
+            return []  # check refuses the group itself
+        return [
+            self.rule(rule, (*path, index), depth)
+            for index, rule in enumerate(rules)
+            if next(self.read) < MOST_READ
+        ]
+
+    def rule(self, rule: Any, path: Path, depth: int) -> Written:
+        if not isinstance(rule, dict):
+            return _broken(path, str(expected("object", rule)))
+        if RULES not in rule:
+            return self.leaf(rule, path)
+        if _FIELD in rule:
+            return _broken(path, "A rule has either field or rules")
+        if self.strict:
+            return _broken(path, "Groups do not nest")
+        return self.group(rule, path, depth + 1)
+
+    def leaf(self, rule: dict[str, Any], path: Path) -> Written:
+        faults = [
+            Fault((*path, key), "Unrecognized key") for key in rule if key not in (_FIELD, _OPERATOR, _VALUE)
+        ]
+        name = self.part(rule, _FIELD, path, faults)
+        operator = self.part(rule, _OPERATOR, path, faults)
+        word = None if operator is None else self.word(operator, path, faults)
+        return Leaf(name, word, rule.get(_VALUE, ABSENT), path, tuple(rule), tuple(faults))
+
+    def part(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
+        value = rule.get(key, ABSENT)
+        if isinstance(value, str):
+            return value
+        message = "Required" if value is ABSENT else str(expected("string", value))
+        faults.append(Fault((*path, key), message))
+        return None
+
+    def word(self, operator: str, path: Path, faults: list[Fault]) -> str | None:
+        own = (*self.words.own.values(), *self.words.synonyms)
+        allowed = own if self.strict else self.words.operators
+        if operator in allowed:
+            return self.words.operators[operator]
+        faults.append(Fault((*path, _OPERATOR), _enum(dict.fromkeys(allowed), operator)))
+        return None
+
+
+def _broken(path: Path, message: str) -> Broken:
+    return Broken((Fault(path, message),))
+
+
+def _enum(options: Mapping[str, object], value: object) -> str:
+    if not isinstance(value, str):
+        return str(expected("string", value))
+    shown = " | ".join(f"'{option}'" for option in options)
+    return f"Invalid enum value. Expected {shown}, received '{value[:100]}'"
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write(node: tree.Node, words: Words) -> str:
+    """Return a condition in canonical spelling in the dialect's words, as JSON text."""
+    return _encode(_group(node, words)).decode()
+
+
+def _group(node: tree.Node, words: Words) -> dict[str, Any]:
+    group = as_group(node)
+    return {words.group_key: mode(group, words), RULES: [_item(item, words) for item in group.items]}
+
+
+def as_group(node: tree.Node) -> tree.All | tree.Any:
+    """Return a node as a group: a lone rule at the root stands in a group of its own."""
+    return node if isinstance(node, tree.All | tree.Any) else tree.All((node,))
+
+
+def mode(group: tree.All | tree.Any, words: Words) -> str:
+    """Return the word that says whether all rules of a group have to hold, or any."""
+    wanted = "all" if isinstance(group, tree.All) else "any"
+    return next(word for word, meaning in words.modes.items() if meaning == wanted)
+
+
+def placed(node: tree.Node, path: Path) -> Iterator[Path]:
+    """Yield where the rules of a condition stand that a dialect wrote at a path, in their order."""
+    if not isinstance(node, tree.All | tree.Any):
+        yield path
+        return
+    for index, item in enumerate(node.items):
+        yield from placed(item, (*path, RULES, index))
+
+
+def _item(node: tree.Node, words: Words) -> dict[str, Any]:
+    return _group(node, words) if isinstance(node, tree.All | tree.Any) else rule(node, words)
+
+
+def rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
+    """Return a rule in the dialect's words."""
+    negated = isinstance(node, tree.Not)
+    item = node.item if isinstance(node, tree.Not) else node
+    assert isinstance(item, tree.Predicate), "no dialect writes a negated group"
+    word = tree.NEGATIVE_OF[item.op] if negated else str(item.op)
+    key = attribute_key(item.field)
+    name = item.field if key is None else words.attribute_prefix + key
+    found = {_FIELD: name, _OPERATOR: {**words.own, **words.borrowed}[word]}
+    return found if item.operand is None else found | {_VALUE: _value(item.operand)}
+
+
+def _value(operand: tree.Operand) -> Any:
+    if isinstance(operand, tree.Values):
+        return [_value(value) for value in operand.values]
+    if isinstance(operand, tree.Instant):
+        return dates.written(operand.value)
+    assert operand is not None
+    return operand.value

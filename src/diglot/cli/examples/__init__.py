@@ -1,0 +1,1 @@
+"""The example contacts and segments of `diglot demo`."""

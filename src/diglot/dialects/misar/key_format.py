@@ -1,0 +1,24 @@
+"""What Misar's keys look like, and the scopes of the vendor's authentication page."""
+
+import re
+from typing import Final
+
+from diglot.service.access.keys import KeyShape
+
+_KEY = re.compile(r"msk_[0-9a-f]{64}")
+
+SCOPES: Final = (
+    *("contacts", "read", "write", "send", "send:transactional", "send:marketing", "campaigns"),
+    *("templates", "automations", "analytics", "validate", "sandbox", "ips", "ips:read", "ips:write"),
+    *("inbound", "inbound:read", "inbound:write", "track", "track:events", "track:purchase"),
+    *("monetization", "subscription"),
+)
+
+KEYS: Final = KeyShape(
+    dialect="misar",
+    prefix="msk_",
+    prefixes=("msk_",),
+    is_key=lambda secret: _KEY.fullmatch(secret) is not None,
+    scopes=SCOPES,
+    default_scopes=("contacts", "track"),
+)

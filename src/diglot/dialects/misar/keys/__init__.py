@@ -1,0 +1,1 @@
+"""Misar: API keys."""

@@ -1,0 +1,93 @@
+"""Misar's shapes on its contacts platform: requests in camel case, no `success`, errors of one member."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from diglot.api.extensions.as_of import AsOfQuery, OfPast, Revision
+from diglot.api.openapi.annotations import Ours, named
+from diglot.dialects.misar.segments.members_wire import ContactIds
+from diglot.dialects.misar.wire import (
+    Contact,
+    ContactId,
+    Count,
+    Criteria,
+    SegmentId,
+    SegmentTypeWord,
+    Time,
+)
+from diglot.model.segments import MemberAction
+
+PlatformCriteria = Annotated[msgspec.Raw, named("PlatformFilterCriteria")]
+
+
+class PlatformSegment(msgspec.Struct, frozen=True):
+    """A segment with its rules."""
+
+    id: SegmentId
+    name: str
+    segment_type: SegmentTypeWord
+    filter_criteria: Criteria
+    contact_count: Count
+    last_calculated_at: Time | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+    next_change_at: Ours[Time] | None
+
+
+class PlatformSegmentAnswer(msgspec.Struct, frozen=True):
+    """One segment."""
+
+    data: PlatformSegment
+
+
+class PlatformPreview(msgspec.Struct, frozen=True):
+    """Rules to try."""
+
+    filterCriteria: PlatformCriteria  # noqa: N815
+
+
+class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
+    """How many contacts match, and the 10 newest of them. The rules are not stored: they have no revision."""
+
+    count: Count
+    sample: list[Contact]
+    count_as_of: Ours[Time]
+
+
+class PlatformMembersAnswer(msgspec.Struct, frozen=True):
+    """The ids of all members, newest first; of the past, without those of contacts that are deleted since."""
+
+    contactIds: list[ContactId]  # noqa: N815
+    count_as_of: Ours[Time] | UnsetType = UNSET
+    revision: Ours[Revision] | UnsetType = UNSET
+    as_of: Ours[OfPast] = UNSET
+    deleted: Ours[OfPast] = UNSET
+
+
+class PlatformMembersQuery(msgspec.Struct, frozen=True):
+    """Members of when."""
+
+    as_of: Ours[AsOfQuery] = ""
+
+
+class PlatformMembersChange(msgspec.Struct, frozen=True):
+    """Who enters, who leaves, or who all the members are; unknown ids are passed over."""
+
+    action: MemberAction
+    contactIds: ContactIds  # noqa: N815
+
+
+class PlatformMembersCount(msgspec.Struct, frozen=True):
+    """How many members the segment has after the change."""
+
+    count: Count
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+
+
+class PlatformError(msgspec.Struct, frozen=True):
+    """Any error on the contacts platform."""
+
+    error: str

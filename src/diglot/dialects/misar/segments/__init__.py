@@ -1,0 +1,1 @@
+"""Misar: segments."""

@@ -1,0 +1,1 @@
+"""Misar: tracked events and purchases."""

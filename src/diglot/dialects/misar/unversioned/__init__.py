@@ -1,0 +1,1 @@
+"""Misar: the un-versioned paths."""

@@ -1,0 +1,116 @@
+"""Misar's shapes on the routes without a version, as the vendor's TypeScript client types them."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from diglot.api.extensions.as_of import Revision
+from diglot.api.openapi.annotations import Ours
+from diglot.dialects.misar.wire import (
+    ContactId,
+    Count,
+    Criteria,
+    SegmentId,
+    SegmentTypeWord,
+    StatusWord,
+    Text,
+    TierWord,
+    Time,
+)
+
+
+class RootPagination(msgspec.Struct, frozen=True):
+    """Where a page stands among all."""
+
+    page: Count
+    limit: Count
+    total: Count
+    totalPages: Count  # noqa: N815
+
+
+class RootSegment(msgspec.Struct, frozen=True):
+    """A segment with its rules. Both counts are the number of members.
+
+    The fields after `updated_at` are an extension, as in the other family of routes.
+    """
+
+    id: SegmentId
+    name: str
+    description: Text
+    segment_type: SegmentTypeWord
+    contact_count: Count
+    membership_count: Count
+    last_calculated_at: Time | None
+    filter_criteria: Criteria
+    created_at: Time
+    updated_at: Time
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+    next_change_at: Ours[Time] | None
+
+
+class RootSegmentAnswer(msgspec.Struct, frozen=True):
+    """One segment."""
+
+    success: bool
+    data: RootSegment
+
+
+class RootSegmentListAnswer(msgspec.Struct, frozen=True):
+    """A page of segments."""
+
+    success: bool
+    data: list[RootSegment]
+    pagination: RootPagination
+
+
+class RootRefreshData(msgspec.Struct, frozen=True):
+    """What a refresh found."""
+
+    segment_id: SegmentId
+    contact_count: Count
+    last_calculated_at: Time | None
+    count_as_of: Ours[Time]
+    revision: Ours[Revision]
+
+
+class RootRefreshAnswer(msgspec.Struct, frozen=True):
+    """The answer to a refresh."""
+
+    success: bool
+    data: RootRefreshData
+
+
+class RootPreview(msgspec.Struct, frozen=True):
+    """Rules to try; without them the segment's own are."""
+
+    filter_criteria: Criteria | UnsetType = UNSET
+
+
+class SampleContact(msgspec.Struct, frozen=True):
+    """A contact in short."""
+
+    id: ContactId
+    email: str
+    first_name: Text
+    last_name: Text
+    status: StatusWord
+    engagement_tier: TierWord | None
+
+
+class RootPreviewData(msgspec.Struct, frozen=True):
+    """How many contacts match, and a sample of them, newest first.
+
+    `revision` is that of the segment's own rules, null for rules that are not stored.
+    """
+
+    count: Count
+    sampleContacts: list[SampleContact]  # noqa: N815
+    count_as_of: Ours[Time]
+    revision: Ours[Revision] | None
+
+
+class RootPreviewAnswer(msgspec.Struct, frozen=True):
+    """The answer to a preview."""
+
+    success: bool
+    data: RootPreviewData

@@ -1,0 +1,45 @@
+"""`filter_criteria` <-> condition. The words are those of the vendor's Segments page."""
+
+from dataclasses import replace
+from typing import Final
+
+from diglot.api.rules import Words
+
+WORDS: Final = Words(
+    group_key="operator",
+    modes={"AND": "all", "OR": "any"},
+    own={
+        "equals": "equals",
+        "not_equals": "not_equals",
+        "contains": "contains",
+        "not_contains": "not_contains",
+        "starts_with": "starts_with",
+        "ends_with": "ends_with",
+        "gt": "greater_than",
+        "lt": "less_than",
+        "before": "before",
+        "after": "after",
+        "is_empty": "is_empty",
+        "is_set": "is_not_empty",
+        "in": "in",
+        "not_in": "not_in",
+    },
+    borrowed={
+        "gte": "gte",
+        "lte": "lte",
+        "in_last_days": "in_last_days",
+        "more_than_days_ago": "more_than_days_ago",
+        "exactly_days_ago": "exactly_days_ago",
+    },
+    attribute_prefix="custom_fields.",
+    fields=(
+        *("email", "first_name", "last_name", "phone", "company", "job_title", "source", "status", "tags"),
+        *("engagement_score", "lead_score", "created_at", "updated_at"),
+    ),
+)
+
+# The contacts platform says some operators in its own way; they are read there, and shown nowhere.
+PLATFORM_WORDS: Final = replace(
+    WORDS,
+    synonyms={"eq": "equals", "neq": "not_equals", "gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte"},
+)

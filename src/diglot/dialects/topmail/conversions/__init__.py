@@ -1,0 +1,1 @@
+"""Topmail: conversions."""

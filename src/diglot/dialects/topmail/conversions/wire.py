@@ -1,0 +1,122 @@
+"""Topmail's shapes of conversions and product views, keys in the order the vendor prints them."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from diglot.api.openapi.annotations import named
+from diglot.api.openapi.patterns import URL
+from diglot.dialects.topmail.wire import Email, Id, Money, Number, Pagination, Text, Time, WindowQuery
+
+Short = Annotated[str, Meta(min_length=1, max_length=100)]
+Word = Annotated[str, Meta(max_length=100)]
+Url = Annotated[str, Meta(max_length=2048, pattern=URL)]
+Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$", examples=["USD"])]
+Type = Annotated[str, named("ConversionType")]
+Metadata = Annotated[msgspec.Raw, named("Metadata")]
+MetadataSent = Annotated[dict[str, Any], named("Metadata")]
+
+
+class ContactName(msgspec.Struct, frozen=True):
+    """The contact of a conversion."""
+
+    id: Id
+    email: str
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The campaign or flow that earned a conversion. Its name is known to whoever sends it, not here."""
+
+    id: str
+    name: Text
+
+
+class Conversion(msgspec.Struct, frozen=True):
+    """A conversion."""
+
+    id: Id
+    type: Type
+    revenue: Number
+    currency: str
+    order_id: Text
+    contact: ContactName
+    campaign: Source | None
+    flow: Source | None
+    attribution_model: str
+    metadata: Metadata
+    converted_at: Time
+    created_at: Time
+
+
+class ConversionAnswer(msgspec.Struct, frozen=True):
+    """One conversion, as it was told first."""
+
+    data: Conversion
+
+
+class ConversionListAnswer(msgspec.Struct, frozen=True):
+    """A window of conversions."""
+
+    data: list[Conversion]
+    pagination: Pagination
+
+
+class ProductView(msgspec.Struct, frozen=True):
+    """A product view."""
+
+    id: Id
+    contact_id: Id
+    product_id: str
+    product_name: str
+    viewed_at: Time
+
+
+class ProductViewAnswer(msgspec.Struct, frozen=True):
+    """One product view."""
+
+    data: ProductView
+
+
+class ConversionQuery(WindowQuery, frozen=True):
+    """Which conversions."""
+
+    contact_id: Annotated[str, Meta(description="Only those of one contact; what is no id has none.")] = ""
+    campaign_id: Annotated[str, Meta(description="Only those that one campaign earned.")] = ""
+    type: Annotated[Type, Meta(description="Only those of one type.")] = ""
+
+
+class ConversionCreate(msgspec.Struct, frozen=True):
+    """A conversion of a contact, given by `email` or `contact_id`. An `order_id` counts once."""
+
+    email: Email | UnsetType | None = UNSET
+    contact_id: Id | UnsetType | None = UNSET
+    type: Type | UnsetType | None = "custom"
+    revenue: Money | UnsetType | None = UNSET
+    currency: Currency | UnsetType | None = "USD"
+    order_id: Short | UnsetType | None = UNSET
+    campaign_id: Short | UnsetType | None = UNSET
+    flow_id: Short | UnsetType | None = UNSET
+    attribution_model: Annotated[str, Meta(min_length=1, max_length=50)] | UnsetType | None = "last_touch"
+    metadata: MetadataSent | UnsetType | None = UNSET
+    converted_at: (
+        Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None
+    ) = UNSET
+
+
+class ProductViewCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A look of a contact, given by `email` or `contact_id`, at a product."""
+
+    email: Email | UnsetType | None = UNSET
+    contact_id: Id | UnsetType | None = UNSET
+    product_id: Short
+    product_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    product_url: Url
+    variant_id: Word | UnsetType | None = UNSET
+    image_url: Url | UnsetType | None = UNSET
+    price: Money | UnsetType | None = UNSET
+    currency: Currency | UnsetType | None = "USD"
+    category: Word | UnsetType | None = UNSET
+    brand: Word | UnsetType | None = UNSET
+    sku: Word | UnsetType | None = UNSET
+    session_id: Word | UnsetType | None = UNSET

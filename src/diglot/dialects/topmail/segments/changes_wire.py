@@ -1,0 +1,28 @@
+"""Topmail's shapes: who entered and left segments, change by change. The vendor has no such call."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from diglot.api.extensions.changes import ChangesPagination
+from diglot.api.openapi.annotations import named
+from diglot.dialects.topmail.wire import Count, Id, Time
+from diglot.model.membership_changes import Cause
+
+
+class MemberChange(msgspec.Struct, frozen=True):
+    """A contact entered a segment or left it. Deleted ones keep their ids here as long as the history."""
+
+    sequence: Count
+    at: Time
+    cause: Cause
+    segment_id: Id
+    contact_id: Id | None
+    change: Annotated[Literal["entered", "left"], named("MembershipChange")]
+
+
+class ChangesAnswer(msgspec.Struct, frozen=True):
+    """Changes in their order; they may be fewer than `limit`, even none, where there are more."""
+
+    data: list[MemberChange]
+    pagination: ChangesPagination

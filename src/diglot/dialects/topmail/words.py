@@ -1,0 +1,35 @@
+"""`conditions` <-> condition. The words are those of the vendor's Segments page."""
+
+from typing import Final
+
+from diglot.api.rules import Words
+
+WORDS: Final = Words(
+    group_key="match",
+    modes={"all": "all", "any": "any"},
+    own={
+        "equals": "equals",
+        "not_equals": "not_equals",
+        "contains": "contains",
+        "gt": "gt",
+        "lt": "lt",
+        "gte": "gte",
+        "lte": "lte",
+        "in_last_days": "in_last_days",
+        "more_than_days_ago": "more_than_days_ago",
+        "exactly_days_ago": "exactly_days_ago",
+        "is_set": "is_set",
+        "is_empty": "is_not_set",
+        "in": "in_list",
+        "not_in": "not_in_list",
+    },
+    borrowed={
+        "not_contains": "not_contains",
+        "starts_with": "starts_with",
+        "ends_with": "ends_with",
+        "before": "before",
+        "after": "after",
+    },
+    attribute_prefix="attributes.",
+    fields=("email", "first_name", "last_name", "subscribed", "engagement_score", "created_at"),
+)

@@ -1,0 +1,72 @@
+"""Figures as Prometheus reads them.
+
+They are read from the database when they are asked for: whichever process answers, it says the same, and a
+counter survives every process. A client library would count in each process by itself.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from diglot.model.metrics import Figures
+
+TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+_SECOND: Final = 1_000_000
+
+
+def _age(figures: Figures, since: int | None) -> float:
+    return 0.0 if since is None else max(0, figures.now - since) / _SECOND
+
+
+# Each a name, which ends in `_total` where the value only grows, what it is, and the value.
+_METRICS: Final[tuple[tuple[str, str, Callable[[Figures], float]], ...]] = (
+    (
+        "verified_segments_total",
+        "Verifications of segments: full evaluations, compared with what is stored.",
+        lambda figures: figures.verified,
+    ),
+    (
+        "repaired_segments_total",
+        "Segments of which something stored was wrong and was repaired. Anything but 0 is a fault.",
+        lambda figures: figures.repaired_segments,
+    ),
+    (
+        "repaired_contacts_total",
+        "Contacts that were put into repaired segments or taken out of them.",
+        lambda figures: figures.repaired_contacts,
+    ),
+    (
+        "evaluation_age_seconds",
+        "Age of the oldest full evaluation of a dynamic segment.",
+        lambda figures: _age(figures, figures.oldest_evaluation),
+    ),
+    (
+        "clock_lag_seconds",
+        "How long stored memberships have not followed time; reads are right all the same.",
+        lambda figures: _age(figures, figures.due_since),
+    ),
+    (
+        "pending_segments",
+        "Segments that wait to be evaluated in the background.",
+        lambda figures: figures.pending_segments,
+    ),
+    (
+        "unfolded_log_changes",
+        "Changes of segments in the log of memberships that are not in the bitmaps yet.",
+        lambda figures: figures.unfolded_changes,
+    ),
+    (
+        "waiting_deliveries",
+        "Deliveries to webhooks that are on their way or wait to be tried again.",
+        lambda figures: figures.waiting_deliveries,
+    ),
+)
+NAMES: Final = tuple(f"diglot_{name}" for name, _, _ in _METRICS)
+
+
+def written(figures: Figures) -> bytes:
+    """Return the page that Prometheus reads."""
+    lines = []
+    for name, (_, what, value) in zip(NAMES, _METRICS, strict=True):
+        kind = "counter" if name.endswith("_total") else "gauge"
+        lines += [f"# HELP {name} {what}", f"# TYPE {name} {kind}", f"{name} {value(figures)}"]
+    return "\n".join([*lines, ""]).encode()

@@ -1,0 +1,172 @@
+"""The way of a call to an upstream and back: streamed, never retried, never answered in part as if whole."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from diglot.api.dialect import Surface
+from diglot.api.responses import EXTRA_HEADERS, encode
+from diglot.dialects.registry import surface_of
+from diglot.errors import Malformed, TooSlow, Unreachable
+from diglot.server import asgi
+from diglot.server.asgi import App, Receive, Scope, Send
+from diglot.server.proxy import headers
+from diglot.server.proxy.downstream import Client, Gone
+from diglot.server.proxy.own_paths import Owned, may_leave
+
+log = logging.getLogger("diglot")
+# Many servers close what is idle for 5 seconds: a connection is let go before, so as not to lose a request.
+_LIMITS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=4.0)
+# CONNECT asks for a tunnel, and TRACE for what the way makes of a request; neither is a call of a vendor's.
+_NEVER: Final = ("CONNECT", "TRACE")
+
+
+class PassThrough:
+    """Takes what is not Diglot's to the upstream of its dialect, where one is set."""
+
+    def __init__(self, upstreams: Mapping[str, str], owned: Owned, seconds: float) -> None:
+        self._upstreams = {name: httpx.URL(url) for name, url in upstreams.items() if url}
+        self._owned = owned
+        self._seconds = seconds
+        self._transport: httpx.AsyncHTTPTransport | None = None
+        # Names this process in Via, by which a request that comes back is known.
+        self._pseudonym: Final = b"diglot-" + secrets.token_hex(8).encode()
+
+    def has(self, dialect: str) -> bool:
+        """Tell whether a dialect has an upstream."""
+        return dialect in self._upstreams
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Keep connections to the upstreams.
+
+        It is the transport of a client, alone: a client besides keeps cookies, follows redirections, decodes
+        answers and reads proxies and passwords from its surroundings, none of which is ours to do.
+        """
+        if not self._upstreams:
+            yield
+            return
+        async with httpx.AsyncHTTPTransport(limits=_LIMITS) as self._transport:
+            yield
+
+    def way(self, scope: Scope) -> App | None:
+        """Return what answers a request that passes through, None for any other."""
+        found = surface_of(scope["path"]) if self._upstreams else None
+        if found is None or scope["method"] in _NEVER:
+            return None
+        dialect, surface = found
+        upstream = self._upstreams.get(dialect.name)
+        raw: bytes = scope.get("raw_path") or b""
+        # A prefix in another spelling is not one that a client was given.
+        if upstream is None or not surface.has(raw.decode("latin-1")) or not may_leave(raw, self._owned):
+            return None
+        assert self._transport is not None, "the lifespan opens it"
+        return _Way(self._transport, upstream, surface, self._pseudonym, self._seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The way of one request: an ASGI app."""
+
+    transport: httpx.AsyncHTTPTransport
+    upstream: httpx.URL
+    surface: Surface
+    pseudonym: bytes
+    seconds: float
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the request to the upstream, as long as the client waits for its answer."""
+        client = Client(receive, send, self.seconds)
+        exchange = asyncio.create_task(self._exchange(scope, client))
+        leaving = asyncio.create_task(client.left())
+        try:
+            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
+            error = exchange.result() if exchange.done() else None
+        finally:
+            await _stopped(exchange, leaving)
+        if error is not None:
+            await self._refuse(error, send)
+
+    async def _exchange(self, scope: Scope, client: Client) -> Exception | None:
+        """Pass request and answer on; return what kept an answer from beginning."""
+        if headers.came_by(scope, self.pseudonym):
+            return self._failed(scope, "it leads back here")
+        try:
+            response = await self.transport.handle_async_request(await self._request(scope, client))
+        except Gone:
+            return None
+        except TooSlow as error:
+            return error
+        except httpx.LocalProtocolError as error:
+            return Malformed(f"The request cannot be passed on: {error}")
+        except httpx.TransportError as error:
+            return self._failed(scope, repr(error), late=isinstance(error, httpx.TimeoutException))
+        if response.status_code < 200:
+            await response.aclose()
+            return self._failed(scope, f"it answered {response.status_code}")
+        await self._answer(scope, client, response)
+        return None
+
+    async def _request(self, scope: Scope, client: Client) -> httpx.Request:
+        target = self.upstream.raw_path.rstrip(b"/") + scope["raw_path"]
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        framing = headers.framing(scope)
+        if not framing and await client.has_body():
+            framing = headers.CHUNKED
+        return httpx.Request(
+            scope["method"],
+            self.upstream,
+            headers=headers.to_upstream(scope, self.upstream.netloc, self.pseudonym) + framing,
+            stream=client if framing else httpx.ByteStream(b""),
+            extensions={
+                # The path as it was written: a URL would be normalised.
+                "target": target,
+                "timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.seconds),
+            },
+        )
+
+    async def _answer(self, scope: Scope, client: Client, response: httpx.Response) -> None:
+        try:
+            try:
+                _keep_id(scope, response.headers.raw)
+                await client.start(response.status_code, headers.to_client(response.headers.raw))
+                assert isinstance(response.stream, httpx.AsyncByteStream)
+                async for chunk in response.stream:
+                    await client.piece(chunk)
+            finally:
+                await response.aclose()
+            await client.end()
+        except Gone:
+            return
+        except httpx.TransportError as error:
+            self._failed(scope, f"{error!r} within its answer")
+
+    def _failed(self, scope: Scope, why: str, *, late: bool = False) -> Unreachable:
+        log.warning("request %s: upstream %s: %s", scope["diglot.request_id"], self.upstream.host, why)
+        return Unreachable(late=late)
+
+    async def _refuse(self, error: Exception, send: Send) -> None:
+        answer = self.surface.render_error(error)
+        await asgi.plain(send, answer.status, encode(answer.body), [(b"content-type", b"application/json")])
+
+
+def _keep_id(scope: Scope, given: headers.Headers) -> None:
+    """Let the upstream's id of a request stand: by it its people find the request."""
+    name = asgi.known_as((name.lower(), value) for name, value in given)
+    if name is not None:
+        scope["diglot.request_id"] = name.decode()
+        scope[EXTRA_HEADERS][:] = [(b"x-request-id", name)]
+
+
+async def _stopped(*tasks: asyncio.Task[object]) -> None:
+    """Cancel tasks and wait for their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

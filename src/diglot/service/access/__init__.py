@@ -1,0 +1,1 @@
+"""Use cases of keys, sessions, rate limits, idempotency and workspaces."""

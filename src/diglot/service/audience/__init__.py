@@ -1,0 +1,1 @@
+"""Use cases of segments, lists and tags."""

@@ -1,0 +1,203 @@
+"""Tags: create, read, rename, delete, and the contacts that bear them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from diglot.clock import Clock, system_clock
+from diglot.conditions import tree
+from diglot.errors import Conflict, Invalid, NotFound
+from diglot.membership import read
+from diglot.membership.read import Relation
+from diglot.model.contacts import Change, Contact
+from diglot.model.ids import new_id
+from diglot.model.pages import Page, Window
+from diglot.model.tags import DEFAULT_COLOR, Tag
+from diglot.model.workspaces import Caller
+from diglot.service.audience.segment_writes import KEEP, Keep, Writing
+from diglot.service.contacts import contact_writes
+from diglot.service.contacts.contact_changes import changed_contact
+from diglot.service.contacts.contact_input import MOST_TAGS
+from diglot.service.contacts.contact_writes import Changed
+from diglot.service.contacts.contacts_by_id import named_contacts
+from diglot.service.contacts.tag_counts import by_exact
+from diglot.storage import workspaces
+from diglot.storage.audience import tags
+from diglot.storage.contacts import queries
+from diglot.storage.sql.engine import Engine, Transaction
+
+# A rename writes its contacts in slices, so that it holds no more of them in memory.
+_SLICE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TagChange:
+    """The parts of a tag to change, or of a new one."""
+
+    name: str | Keep = KEEP
+    color: str | Keep = KEEP
+    description: str | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The use cases of tags; every call is one transaction within the caller's workspace."""
+
+    engine: Engine
+    clock: Clock = system_clock
+
+    async def page(self, caller: Caller, window: Window, search: str | None = None) -> Page[Tag]:
+        """Return a window of the tags, newest first."""
+        return await self.engine.read(lambda tx: tags.page(tx, caller.workspace, window, search))
+
+    async def get(self, caller: Caller, id_: str | None) -> Tag:
+        """Return a tag; raise `NotFound`."""
+        return await self.engine.glance(lambda tx: _by_id(tx, caller, id_))
+
+    async def contacts(self, caller: Caller, id_: str | None, window: Window) -> Page[Contact]:
+        """Return a window of the contacts that bear a tag, newest first; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> Page[Contact]:
+            tag = await _by_id(transaction, caller, id_)
+            state = await workspaces.state(transaction, caller.workspace)
+            relation = Relation(caller.workspace, _bearing(tag), self.clock(), state.zone)
+            return Page(await read.page(transaction, relation, window), tag.contact_count)
+
+        return await self.engine.read(work)
+
+    async def create(self, caller: Caller, new: TagChange) -> Tag:
+        """Make a tag; raise `Conflict` for a name that exists, on contacts or without any."""
+
+        async def work(transaction: Transaction) -> Tag:
+            locked = await workspaces.lock(transaction, caller.workspace, tags=1, moves=False)
+            now = self.clock()
+            made = _applied(Tag(locked.tag, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
+            await _require_free(transaction, caller, made)
+            await tags.insert_all(transaction, caller.workspace, [made])
+            return made
+
+        return await self.engine.write(work)
+
+    async def change(self, caller: Caller, id_: str | None, change: TagChange) -> Tag:
+        """Change a tag, and its name on its contacts; raise `NotFound`, or `Conflict` for another's name."""
+
+        async def work(transaction: Transaction) -> Tag:
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
+            writing = Writing(transaction, caller.workspace, locked, now)
+            stored = await _by_id(transaction, caller, id_)
+            changed = _applied(stored, change)
+            if changed == stored:
+                return stored
+            if changed.exact != stored.exact:
+                await _require_free(transaction, caller, changed)
+                # The row takes its new name with nobody on it, and counts those who get it.
+                changed = replace(changed, contact_count=0)
+            changed = replace(changed, updated_at=writing.now)
+            await tags.update_tag(transaction, caller.workspace, changed)
+            if changed.name != stored.name:
+                await _rewrite(writing, stored, changed.name)
+            return await _by_id(transaction, caller, id_)
+
+        return await self.engine.write(work)
+
+    async def delete(self, caller: Caller, id_: str | None) -> None:
+        """Delete a tag and take it off its contacts; raise `NotFound`."""
+
+        async def work(transaction: Transaction) -> None:
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
+            tag = await _by_id(transaction, caller, id_)
+            await _rewrite(Writing(transaction, caller.workspace, locked, now), tag, None)
+            await tags.remove(transaction, caller.workspace, tag.number)
+
+        await self.engine.write(work)
+
+    async def add(self, caller: Caller, id_: str | None, ids: Sequence[str | None]) -> tuple[int, int]:
+        """Put a tag on contacts; return how many got it and how many bear it now.
+
+        Raise `NotFound` when there is no such tag, or when one of the contacts does not exist, `Invalid`
+        when one has as many tags as it can: then none gets it.
+        """
+
+        async def work(transaction: Transaction) -> tuple[int, int]:
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
+            tag = await _by_id(transaction, caller, id_)
+            named = await named_contacts(transaction, caller.workspace, ids)
+            changed = [
+                (contact, _tagged(contact, [*borne.values(), tag.name], now))
+                for contact in named
+                if tag.exact not in (borne := by_exact(contact.tags))
+            ]
+            if any(len(by_exact(contact.tags)) == MOST_TAGS for contact, _ in changed):
+                raise Invalid.at((), f"A contact bears at most {MOST_TAGS} tags")
+            if changed:
+                await contact_writes.update(transaction, caller.workspace, locked, changed)
+            return len(changed), tag.contact_count + len(changed)
+
+        return await self.engine.write(work)
+
+    async def remove(self, caller: Caller, id_: str | None, contact_id: str | None) -> None:
+        """Take a tag off a contact; raise `NotFound` when it does not bear it."""
+
+        async def work(transaction: Transaction) -> None:
+            now = self.clock()
+            locked = await workspaces.lock(transaction, caller.workspace, now=now)
+            tag = await _by_id(transaction, caller, id_)
+            stored = (
+                None if contact_id is None else await queries.by_id(transaction, caller.workspace, contact_id)
+            )
+            borne = {} if stored is None else by_exact(stored.tags)
+            if stored is None or borne.pop(tag.exact, None) is None:
+                raise NotFound("contact")
+            changed = _tagged(stored, list(borne.values()), now)
+            await contact_writes.update(transaction, caller.workspace, locked, [(stored, changed)])
+
+        await self.engine.write(work)
+
+
+def _applied(tag: Tag, change: TagChange) -> Tag:
+    return replace(
+        tag,
+        name=tag.name if isinstance(change.name, Keep) else change.name,
+        color=tag.color if isinstance(change.color, Keep) else change.color,
+        description=tag.description if isinstance(change.description, Keep) else change.description,
+    )
+
+
+def _bearing(tag: Tag) -> tree.Node:
+    return tree.Predicate("tags", tree.Op.EQUALS, tree.Text(tag.exact))
+
+
+def _tagged(contact: Contact, names: Sequence[str], now: int) -> Contact:
+    return changed_contact(contact, Change({"tags": list(names)}), now)
+
+
+async def _rewrite(writing: Writing, tag: Tag, name: str | None) -> None:
+    """Put another name in a tag's place on every contact that bears it, or nothing."""
+    relation = Relation(writing.workspace, _bearing(tag), writing.now, writing.locked.zone)
+    pk = 0
+    while found := await read.after(writing.transaction, relation, pk, _SLICE):
+        renamed = [(contact, _renamed(contact, tag.exact, name, writing.now)) for contact in found]
+        changed: list[Changed] = [pair for pair in renamed if pair[0] is not pair[1]]
+        await contact_writes.update(writing.transaction, writing.workspace, writing.locked, changed)
+        pk = found[-1].pk
+
+
+def _renamed(contact: Contact, exact: str, name: str | None, now: int) -> Contact:
+    borne = by_exact(contact.tags)
+    kept = [name if one == exact else spelled for one, spelled in borne.items()]
+    return _tagged(contact, [one for one in kept if one is not None], now)
+
+
+async def _require_free(transaction: Transaction, caller: Caller, wanted: Tag) -> None:
+    if await tags.by_name(transaction, caller.workspace, wanted.exact) is not None:
+        raise Conflict("tag", "A tag with this name already exists")
+
+
+async def _by_id(transaction: Transaction, caller: Caller, id_: str | None) -> Tag:
+    found = None if id_ is None else await tags.by_id(transaction, caller.workspace, id_)
+    if found is None:
+        raise NotFound("tag")
+    return found

@@ -1,0 +1,81 @@
+"""A contact made of a change: a new one, or one that exists with the change applied."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from diglot.conditions.fields import stricter
+from diglot.conditions.text import nfc
+from diglot.errors import Invalid
+from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Change, Contact
+from diglot.model.ids import new_id
+from diglot.service.contacts.contact_input import MOST_TAGS
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_NOTHING: Final = "{}"
+
+
+def new_contact(change: Change, pk: int, now: int) -> Contact:
+    """Return a new contact."""
+    blank = Contact(
+        pk=pk,
+        id=new_id(),
+        email=change.email,
+        first_name=None,
+        last_name=None,
+        phone=None,
+        company=None,
+        job_title=None,
+        source=None,
+        status=SUBSCRIBED,
+        engagement_score=None,
+        lead_score=None,
+        total_opens=0,
+        total_clicks=0,
+        total_orders=0,
+        total_spent=0.0,
+        created_at=now,
+        updated_at=now,
+        last_opened_at=None,
+        last_clicked_at=None,
+        last_emailed_at=None,
+        tags="[]",
+        attributes=_NOTHING,
+    )
+    return changed_contact(blank, change, now)
+
+
+def changed_contact(stored: Contact, change: Change, now: int) -> Contact:
+    """Return the contact after a change; the same object when nothing differs.
+
+    Raise `Invalid` for more tags than a contact bears.
+    """
+    values: dict[str, Any] = dict(change.values)
+    if change.more_tags:
+        values["tags"] = _with_more(values.get("tags", _decode(stored.tags)), change.more_tags)
+    if "tags" in values:
+        values["tags"] = _encode(values["tags"]).decode()
+    if change.subscribed is False and stored.status == SUBSCRIBED:
+        values["status"] = UNSUBSCRIBED
+    if change.subscribed is True and stored.status == UNSUBSCRIBED:
+        values["status"] = SUBSCRIBED
+    if change.lowered is not None:
+        values["status"] = stricter(values.get("status", stored.status), change.lowered)
+    if change.attributes:
+        merged = _decode(stored.attributes) | change.attributes
+        kept = {key: value for key, value in merged.items() if value is not None}
+        values["attributes"] = _encode(kept).decode()
+    differing = {name: value for name, value in values.items() if value != getattr(stored, name)}
+    return replace(stored, **differing, updated_at=now) if differing else stored
+
+
+def _with_more(own: list[str], more: Iterable[str]) -> list[str]:
+    every: dict[str, str] = {}
+    for tag in (*own, *more):
+        every.setdefault(nfc(tag), tag)
+    if len(every) > MOST_TAGS:
+        raise Invalid.at(("tags",), f"A contact bears at most {MOST_TAGS} tags")
+    return list(every.values())

@@ -1,0 +1,1 @@
+"""Rows of keys, sessions, rate counts and idempotent responses."""

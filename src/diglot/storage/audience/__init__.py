@@ -1,0 +1,1 @@
+"""Rows of segments, lists, tags and events."""

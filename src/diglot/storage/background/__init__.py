@@ -1,0 +1,1 @@
+"""Rows of background work: leases, due work, verifications, metrics."""

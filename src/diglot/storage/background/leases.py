@@ -1,0 +1,46 @@
+"""Leases of work that one process does for all: fleeting rows, which a crash may empty.
+
+A lease spares work; it is not what makes it right.
+"""
+
+from sqlalchemy import and_, bindparam, delete, or_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ClauseElement
+
+from diglot.storage.schema import leases
+from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import BackendStatement, Statement
+
+_c = leases.c
+
+
+def _take(backend: Backend) -> ClauseElement:
+    insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
+    taken = insert(leases).values(
+        work=bindparam("work"), holder=bindparam("holder"), until=bindparam("until", type_=_c.until.type)
+    )
+    free = or_(
+        _c.holder == bindparam("holder", type_=_c.holder.type),
+        _c.until <= bindparam("now", type_=_c.until.type),
+    )
+    return taken.on_conflict_do_update(
+        index_elements=[_c.work],
+        set_={"holder": taken.excluded.holder, "until": taken.excluded.until},
+        where=free,
+    ).returning(_c.holder)
+
+
+_TAKE = BackendStatement(_take)
+_RELEASE = Statement(delete(leases).where(and_(_c.work == bindparam("of"), _c.holder == bindparam("by"))))
+
+
+async def take(transaction: Transaction, work: str, holder: str, now: int, until: int) -> bool:
+    """Take or keep the lease of some work; return whether one holds it."""
+    values = {"work": work, "holder": holder, "now": now, "until": until}
+    return await transaction.row(_TAKE, values) is not None
+
+
+async def release(transaction: Transaction, work: str, holder: str) -> None:
+    """Give up a lease, where one holds it."""
+    await transaction.run(_RELEASE, {"of": work, "by": holder})

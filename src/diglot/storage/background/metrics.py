@@ -1,0 +1,44 @@
+"""Figures of all workspaces together."""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import cast as cast_to
+
+from diglot.model.metrics import Figures
+from diglot.storage.schema import deliveries, segments, verifications, workspaces
+from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
+from diglot.storage.sql.backend import Expression
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import Statement
+
+_s, _v, _w = segments.c, verifications.c, workspaces.c
+
+
+def _sum(column: Expression) -> Expression:
+    return cast_to(func.coalesce(func.sum(column), 0), BigInteger())
+
+
+_STATEMENTS: Final = {
+    "verified": select(_sum(_v.verified)),
+    "repaired_segments": select(_sum(_v.repaired_segments)),
+    "repaired_contacts": select(_sum(_v.repaired_contacts)),
+    "oldest_evaluation": select(func.min(_s.last_calculated_at)).where(IS_DYNAMIC),
+    "due_since": select(func.min(_w.next_change_at)).where(_w.next_change_at <= bindparam("now")),
+    "pending_segments": select(func.count()).select_from(segments).where(IS_PENDING),
+    "unfolded_changes": select(_sum(_w.unfolded)),
+    "waiting_deliveries": select(func.count())
+    .select_from(deliveries)
+    .where(deliveries.c.due_at.is_not(None)),
+}
+_COMPILED: Final = {name: Statement(statement) for name, statement in _STATEMENTS.items()}
+
+
+async def read(transaction: Transaction, now: int) -> Figures:
+    """Return the figures at an instant."""
+    found = {}
+    for name, statement in _COMPILED.items():
+        row = await transaction.row(statement, {"now": now})
+        assert row is not None
+        found[name] = row[0]
+    return Figures(now=now, **found)

@@ -1,0 +1,1 @@
+"""Rows of contacts, and queries and scans over them."""

@@ -1,0 +1,1 @@
+"""Rows of memberships: chunks of bitmaps, the log, the index of instants."""

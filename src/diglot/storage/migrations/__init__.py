@@ -1,1 +1,0 @@
-"""The schema history: see `diglot.storage.migrate`."""

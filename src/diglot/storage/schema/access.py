@@ -1,0 +1,60 @@
+"""Who may ask, how often, and what was answered before."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+from diglot.storage.schema.base import Exact, fleeting, metadata
+
+# People signed in: the digest of a cookie, never the cookie.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Exact, primary_key=True),
+    Column("workspace", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)
+
+# Answers to writes that a client may send again: by the key that asked and the name it gave the request.
+answers = Table(
+    "answers",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("key", Exact, nullable=False),
+    Column("name", Exact, nullable=False),
+    # What was asked, hashed: another request under the same name is a conflict.
+    Column("fingerprint", Exact, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    # The id of what the request made, where the answer only holds while that exists.
+    Column("made", Exact),
+    Column("made_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "key", "name"),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    Index("answers_by_age", "workspace", "made_at"),
+    sqlite_with_rowid=False,
+)
+
+# Requests of a key in a window of time, and in the one before.
+rate_counts = Table(
+    "rate_counts",
+    fleeting,
+    Column("key", Exact, nullable=False),
+    Column("bucket", Text, nullable=False),
+    Column("window", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("previous", Integer, nullable=False),
+    PrimaryKeyConstraint("key", "bucket"),
+    sqlite_with_rowid=False,
+)

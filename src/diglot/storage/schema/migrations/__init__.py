@@ -1,0 +1,1 @@
+"""The schema history: see `diglot.storage.schema.migrate`."""

@@ -1,0 +1,47 @@
+"""The revision of a database, read and judged without alembic, because most starts find the latest one."""
+
+from typing import Final
+
+from diglot import __version__
+from diglot.errors import Misconfigured
+from diglot.storage.sql.engine import is_postgresql, sqlite_path
+
+# Every revision of the schema in order, as the scripts in migrations/versions have them.
+REVISIONS: Final = ("r001",)
+LATEST: Final = REVISIONS[-1]
+# The revisions that development versions made before the first release.
+_UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 9))
+
+
+async def read_revision(url: str) -> str | None:
+    """Return the revision of a database, or None where it has no tables; raise `Misconfigured`."""
+    if is_postgresql(url):
+        from diglot.storage.sql import postgresql  # noqa: PLC0415 - a SQLite file needs no asyncpg
+
+        return await postgresql.read_revision(url)
+    from diglot.storage.sql import sqlite  # noqa: PLC0415 - PostgreSQL needs no aiosqlite
+
+    return sqlite.read_revision(sqlite_path(url))
+
+
+def is_behind(revision: str | None) -> bool:
+    """Tell whether `diglot migrate` can upgrade a revision; raise `Misconfigured` for one without a way."""
+    if revision in _UNRELEASED:
+        raise Misconfigured(
+            f"the database is at revision {revision} of an unreleased Diglot, which no release can upgrade: "
+            "start with a new database, and import the contacts into it"
+        )
+    if revision is not None and revision not in REVISIONS:
+        raise Misconfigured(
+            f"the database is at revision {revision}, which Diglot {__version__} does not know: a newer "
+            "version made it, so run that version, or restore the backup from before the upgrade"
+        )
+    return revision != LATEST
+
+
+async def require_latest(url: str) -> None:
+    """Raise `Misconfigured` when the database is not at the revision that this version needs."""
+    revision = await read_revision(url)
+    if is_behind(revision):
+        state = "has no tables yet" if revision is None else f"is at revision {revision}, not {LATEST}"
+        raise Misconfigured(f"the database {state}: run `diglot migrate` first")

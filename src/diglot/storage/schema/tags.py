@@ -1,0 +1,37 @@
+"""Tags as things of their own: a row for each name that a contact has or had, or that was made by hand."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from diglot.storage.schema.base import Exact, metadata
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("workspace", Integer, nullable=False),
+    Column("tag", Integer, nullable=False),
+    Column("id", Exact, nullable=False),
+    # As sent, and in the normal form that contacts are compared by.
+    Column("name", Text, nullable=False),
+    Column("name_exact", Exact, nullable=False),
+    Column("name_fold", Exact, nullable=False),
+    Column("color", Text, nullable=False),
+    Column("description", Text),
+    # Kept by every write of contacts, in its transaction.
+    Column("contact_count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "tag"),
+    UniqueConstraint("id", "workspace"),
+    UniqueConstraint("name_exact", "workspace"),
+    ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,1 @@
+"""Databases: engines, their SQL dialects, statements and units of work."""

@@ -1,0 +1,168 @@
+"""The one executor: units of work over a database, run on the driver itself.
+
+A unit of work is an async function of a `Transaction`. On PostgreSQL it runs on a pooled connection of
+asyncpg. On SQLite its awaits never suspend: the whole unit runs in one hop on the thread that owns the
+connection. The repositories above are the same for both.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from diglot.errors import Misconfigured
+from diglot.storage.sql.backend import Backend, Sql
+
+T = TypeVar("T")
+Row = Sequence[Any]
+Values = Mapping[str, Any]
+NO_VALUES: Values = {}
+
+
+class Executable(Protocol):
+    """What a transaction runs: something with SQL in a backend's words."""
+
+    def sql(self, backend: Backend) -> Sql: ...
+
+
+class Transaction(Protocol):
+    """A transaction in progress. Rows are sequences in the order of the selected columns."""
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What this process remembers of the database: the same object in every transaction."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may write: what it sees may then be undone, and is not for remembering."""
+
+    async def rows(self, statement: Executable, values: Values = NO_VALUES) -> Sequence[Row]:
+        """Return all rows."""
+
+    async def row(self, statement: Executable, values: Values = NO_VALUES) -> Row | None:
+        """Return the first row, or None."""
+
+    async def run(self, statement: Executable, values: Values = NO_VALUES) -> None:
+        """Run a statement that returns nothing."""
+
+    async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
+        """Run a statement once for each set of values."""
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        """Run a function that computes for long without holding up the event loop."""
+
+    def announce(self) -> None:
+        """Have the engine's listener called once this is committed."""
+
+
+Work = Callable[[Transaction], Awaitable[T]]
+
+
+class Busy(Exception):
+    """The fleeting tables are held by another process."""
+
+
+class Engine(Protocol):
+    """A database. `write` is one transaction; `read` is one snapshot; `glance` is for bounded point reads."""
+
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def glance_is_cheap(self) -> bool:
+        """Whether a glance costs no round trip, so that nothing need be remembered between requests."""
+
+    async def open(self) -> None:
+        """Connect; raise `Misconfigured` when the database cannot be used."""
+
+    async def close(self) -> None:
+        """Finish what is under way and disconnect."""
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have a function called after each commit of this process that was announced."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run a unit that reads; all its reads see one state of the database."""
+
+    async def glance(self, work: Work[T]) -> T:
+        """Run a unit of one read by unique key; it is no transaction."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
+
+    async def fleeting(self, work: Work[T]) -> T:
+        """Run a unit on the fleeting tables, which all processes share and a crash may empty.
+
+        Each of its statements stands alone. Raise `Busy` where another process holds them for long.
+        """
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        """Run a function that computes for long, outside of any unit, without holding up the event loop."""
+
+
+class Inside:
+    """A transaction in progress as an engine: each unit is a part of it, and is done or undone with it."""
+
+    glance_is_cheap = True
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    @property
+    def backend(self) -> Backend:
+        return self._transaction.backend
+
+    async def open(self) -> None:
+        """Nothing to do: the transaction is open."""
+
+    async def close(self) -> None:
+        """Nothing to do: who began the transaction ends it."""
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Nothing to do: who began the transaction hears of its commit."""
+
+    async def read(self, work: Work[T]) -> T:
+        return await work(self._transaction)
+
+    async def glance(self, work: Work[T]) -> T:
+        return await work(self._transaction)
+
+    async def write(self, work: Work[T]) -> T:
+        return await work(self._transaction)
+
+    async def fleeting(self, work: Work[T]) -> T:
+        """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
+        del work
+        raise RuntimeError("the fleeting tables are not part of a transaction")
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        return await self._transaction.run_off_loop(function)
+
+
+def connect(url: str) -> Engine:
+    """Return the engine for a database URL or a file name; raise `Misconfigured`."""
+    from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415
+    from diglot.storage.sql.sqlite import SQLite  # noqa: PLC0415
+
+    if is_postgresql(url):
+        return PostgreSQL(url)
+    return SQLite(sqlite_path(url))
+
+
+def is_postgresql(url: str) -> bool:
+    """Tell whether a URL names a PostgreSQL database; anything else is a file."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
+    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
+    if not path or path == ":memory:" or scheme:
+        raise Misconfigured(
+            f"database {url!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
+        )
+    return Path(path)

@@ -1,0 +1,161 @@
+"""The database for servers: PostgreSQL 15 to 18 through a pool of asyncpg."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from diglot.errors import Misconfigured
+from diglot.storage.sql.backend import POSTGRESQL, Backend
+from diglot.storage.sql.engine import NO_VALUES, Executable, Row, Values, Work
+
+T = TypeVar("T")
+CONNECTIONS: Final = 8
+CONNECT_SECONDS: Final = 10
+OLDEST: Final = 150000
+
+# Statements are short and cached: compiling them to machine code or spreading one over workers costs
+# more than it gives at the sizes of one workspace.
+_SETTINGS: Final = {"jit": "off", "application_name": "diglot"}
+
+# What a database that cannot be used raises; a URL that cannot be read is a ValueError.
+_UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
+
+Connection = Any
+
+
+class _Kept(asyncpg.Connection):
+    """A connection that keeps its session on release: no code here leaves state in it."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class PostgreSQLTransaction:
+    """A transaction, or a single statement, on a pooled connection."""
+
+    def __init__(self, connection: Connection, memory: dict[str, Any], *, writes: bool = False) -> None:
+        self._connection = connection
+        self.announced = False
+        self.memory = memory
+        self.writes = writes
+
+    @property
+    def backend(self) -> Backend:
+        return POSTGRESQL
+
+    async def rows(self, statement: Executable, values: Values = NO_VALUES) -> Sequence[Row]:
+        sql = statement.sql(POSTGRESQL)
+        found: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional(values))
+        return found
+
+    async def row(self, statement: Executable, values: Values = NO_VALUES) -> Row | None:
+        sql = statement.sql(POSTGRESQL)
+        found: Row | None = await self._connection.fetchrow(sql.text, *sql.positional(values))
+        return found
+
+    async def run(self, statement: Executable, values: Values = NO_VALUES) -> None:
+        sql = statement.sql(POSTGRESQL)
+        await self._connection.execute(sql.text, *sql.positional(values))
+
+    async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
+        sql = statement.sql(POSTGRESQL)
+        await self._connection.executemany(sql.text, [sql.positional(each) for each in values])
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        return await asyncio.to_thread(function)
+
+    def announce(self) -> None:
+        self.announced = True
+
+
+class PostgreSQL:
+    """One PostgreSQL database."""
+
+    # A key read from the database is remembered for a moment, since asking again is a round trip.
+    glance_is_cheap = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: Any = None
+        self._listener: Callable[[], None] | None = None
+        self._memory: dict[str, Any] = {}
+
+    @property
+    def backend(self) -> Backend:
+        return POSTGRESQL
+
+    async def open(self) -> None:
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=CONNECTIONS,
+                timeout=CONNECT_SECONDS,
+                connection_class=_Kept,
+                server_settings=dict(_SETTINGS),
+            )
+            version = await self._pool.fetchval("SELECT current_setting('server_version_num')::int")
+        except _UNUSABLE as error:
+            await self.close()
+            raise Misconfigured(_refusal(error)) from error
+        if version < OLDEST:
+            await self.close()
+            raise Misconfigured(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        self._listener = listener
+
+    async def read(self, work: Work[T]) -> T:
+        async with self._transaction(isolation="repeatable_read", readonly=True) as transaction:
+            return await work(transaction)
+
+    async def glance(self, work: Work[T]) -> T:
+        async with self._pool.acquire() as connection:
+            return await work(PostgreSQLTransaction(connection, self._memory))
+
+    async def fleeting(self, work: Work[T]) -> T:
+        return await self.glance(work)
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        return await asyncio.to_thread(function)
+
+    async def write(self, work: Work[T]) -> T:
+        async with self._transaction() as transaction:
+            result = await work(transaction)
+        if transaction.announced and self._listener is not None:
+            self._listener()
+        return result
+
+    @asynccontextmanager
+    async def _transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
+        async with self._pool.acquire() as connection, connection.transaction(**options):
+            yield PostgreSQLTransaction(connection, self._memory, writes=not options)
+
+
+async def read_revision(url: str) -> str | None:
+    """Return the revision of a database, or None where it has no tables."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        try:
+            found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        finally:
+            await connection.close()
+    except asyncpg.UndefinedTableError:
+        return None
+    except _UNUSABLE as error:
+        raise Misconfigured(_refusal(error)) from error
+    return found
+
+
+def _refusal(error: BaseException) -> str:
+    unread = "its URL cannot be read: " if isinstance(error, ValueError) else ""
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return f"the PostgreSQL database cannot be opened: {unread}{reason}"

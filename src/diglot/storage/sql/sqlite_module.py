@@ -1,0 +1,69 @@
+"""The DB-API module for SQLite: the one place that chooses it, and what its version allows.
+
+All code that opens a database file imports `sqlite3` from here. A process must not open a file through
+two copies of the SQLite library because each copy, when it closes the file, drops the locks of the other.
+
+Versions before 3.51.3 have the WAL-reset bug: two processes that write and checkpoint one file at the
+same moment can corrupt it. So the newer of two modules is taken: `pysqlite3`, a wheel with a mended
+library, or the `sqlite3` of Python, which is linked to whatever the system has.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from diglot.errors import Misconfigured
+
+# What the statements need.
+OLDEST: Final = (3, 37)
+# The releases that got the fix: the first of the main line, and the first of each branch that is kept up.
+MENDED: Final = (3, 51, 3)
+MENDED_BRANCHES: Final = ((3, 50, 7), (3, 44, 6))
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+
+    def _newer_module() -> ModuleType:
+        import sqlite3  # noqa: PLC0415 - the choice is made here
+
+        try:
+            from pysqlite3 import dbapi2  # noqa: PLC0415 - not every platform has its wheel
+        except ImportError:
+            return sqlite3
+        return max(dbapi2, sqlite3, key=lambda module: module.sqlite_version_info)
+
+    sqlite3 = _newer_module()
+
+__all__ = ["OLDEST", "is_mended", "is_risk_beside_others", "require_mended", "require_supported", "sqlite3"]
+
+
+def is_mended(version: tuple[int, ...]) -> bool:
+    """Tell whether a version of SQLite lets several processes write one file without the WAL-reset bug."""
+    return version >= MENDED or any(
+        version[:2] == branch[:2] and version >= branch for branch in MENDED_BRANCHES
+    )
+
+
+def require_supported() -> None:
+    """Raise `Misconfigured` when SQLite is too old to run the statements."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise Misconfigured(f"SQLite {sqlite3.sqlite_version} is too old: {needed} is needed")
+
+
+def require_mended(workers: int) -> None:
+    """Raise `Misconfigured` when several workers would share a file and SQLite has the WAL-reset bug."""
+    if workers > 1 and not is_mended(sqlite3.sqlite_version_info):
+        raise Misconfigured(
+            f"SQLite {sqlite3.sqlite_version} can corrupt a file that {workers} workers share: "
+            "set --workers 1, or install the package pysqlite3 (3.51.3, 3.50.7 or 3.44.6 is needed)"
+        )
+
+
+def is_risk_beside_others(path: Path) -> bool:
+    """Tell whether this process would share a file that is in use, with a SQLite that has the WAL-reset bug.
+
+    The log beside the file is the sign of its use because the last process to close the file deletes it.
+    """
+    return not is_mended(sqlite3.sqlite_version_info) and Path(f"{path}-wal").exists()

@@ -1,0 +1,148 @@
+"""What is on its way to webhooks: whose turn it is, how it went, when to try again.
+
+One process at a time sends to a webhook: it holds a lease in the webhook's row, and sends in the order in
+which things happened. A process that dies leaves its lease, and another goes on when it has run out; what
+was sent but not yet noted is then sent again.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from diglot.clock import Clock, system_clock
+from diglot.model.webhooks import Attempt, Delivery, Waiting, Webhook
+from diglot.storage import workspaces
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.webhooks import deliveries, webhooks
+from diglot.webhooks import retry_after
+
+SECOND: Final = 1_000_000
+HOUR: Final = 3_600 * SECOND
+# The vendor's page: up to five retries over 24 hours. About 1 min, 6 min, 34 min, 3.3 h and 19 h apart.
+RETRIES: Final = 5
+_FIRST_DELAY: Final = 60 * SECOND
+_GROWTH: Final = 5.8
+# Delays are shortened by up to this share, so that what failed together does not come back together.
+_JITTER: Final = 0.2
+GIVE_UP_AFTER: Final = 24 * HOUR
+# A receiver that does not answer is left alone, but asked at least so often while there is something to send.
+LONGEST_REST: Final = HOUR
+LEASE: Final = 90 * SECOND
+BATCH: Final = 20
+KEPT: Final = 30 * 24 * HOUR
+GONE: Final = 410
+# Answers that ask to be left alone with all that there is to send, as long as `Retry-After` says.
+BUSY: Final = (429, 503)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deliveries to send one after another while the lease holds."""
+
+    workspace: int
+    webhook: Webhook
+    held: int
+    items: Sequence[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The use cases of whoever delivers; `chance` is a number from 0 to 1, new each time."""
+
+    engine: Engine
+    clock: Clock = system_clock
+    chance: Callable[[], float] = random.random
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """Return the webhooks that have something on its way, and when it may be sent."""
+        return await self.engine.read(webhooks.waiting)
+
+    async def take(self, workspace: int, number: int, held: int = 0) -> Batch | None:
+        """Lease a webhook, or keep one's lease of it, and return what is due; None when there is nothing."""
+
+        async def work(transaction: Transaction) -> Batch | None:
+            now = self.clock()
+            until = now + LEASE
+            if not await webhooks.lease(transaction, workspace, number, now=now, held=held, until=until):
+                return None
+            items = await deliveries.due(transaction, workspace, number, now, BATCH)
+            webhook = await webhooks.by_number(transaction, workspace, number)
+            if not items or webhook is None:
+                await webhooks.release(transaction, workspace, number, until, None)
+                return None
+            return Batch(workspace, webhook, until, items)
+
+        return await self.engine.write(work)
+
+    async def release(self, batch: Batch) -> None:
+        """Give up a lease."""
+        place = (batch.workspace, batch.webhook.number)
+        await self.engine.write(lambda tx: webhooks.release(tx, *place, batch.held, None))
+
+    async def settle(self, batch: Batch, delivery: Delivery, attempt: Attempt) -> bool:
+        """Note how an attempt went; tell whether the next may follow, to a webhook that is the same still."""
+        now = self.clock()
+        asked = retry_after.read(attempt.retry_after, now) if attempt.status in BUSY else 0
+        after = self._settled(delivery, attempt, now, asked)
+        gone = attempt.status == GONE
+        silent = attempt.silent
+
+        async def work(transaction: Transaction) -> bool:
+            if gone or silent or asked:
+                await workspaces.lock(transaction, batch.workspace, moves=False)
+            await deliveries.settle(transaction, batch.workspace, after)
+            if gone:
+                await self._leave(transaction, batch)
+            if silent:
+                await self._rest(transaction, batch, after)
+            if asked:
+                place = (batch.workspace, batch.webhook.number)
+                await webhooks.release(transaction, *place, batch.held, now + asked)
+            stored = await webhooks.by_number(transaction, batch.workspace, batch.webhook.number)
+            return stored == batch.webhook
+
+        same = await self.engine.write(work)
+        return same and not gone and not silent and not asked
+
+    async def purge(self) -> None:
+        """Forget deliveries that ended long ago."""
+        before = self.clock() - KEPT
+        for workspace in await self.engine.read(webhooks.workspaces_with_any):
+            some = partial(deliveries.purge, workspace=workspace, before=before)
+            while await self.engine.write(some):
+                pass
+
+    def _settled(self, delivery: Delivery, attempt: Attempt, now: int, asked: int) -> Delivery:
+        attempts = delivery.attempts + 1
+        again = not attempt.arrived and attempts <= RETRIES and attempt.status != GONE
+        return replace(
+            delivery,
+            attempts=attempts,
+            due_at=now + max(self._delay(attempts), asked) if again else None,
+            delivered_at=now if attempt.arrived else None,
+            last_status=attempt.status,
+            last_error=attempt.error,
+            last_response=attempt.response,
+        )
+
+    def _delay(self, attempts: int) -> int:
+        shortened = 1 - _JITTER * self.chance()
+        return round(_FIRST_DELAY * _GROWTH ** (attempts - 1) * shortened)
+
+    async def _leave(self, transaction: Transaction, batch: Batch) -> None:
+        """Take a receiver at its word that it is gone for good."""
+        place = (batch.workspace, batch.webhook.number)
+        await webhooks.deactivate(transaction, *place, self.clock())
+        await deliveries.cancel(transaction, *place, "the receiver is gone (410)")
+        await webhooks.release(transaction, *place, batch.held, None)
+
+    async def _rest(self, transaction: Transaction, batch: Batch, after: Delivery) -> None:
+        """Leave a silent receiver alone for a while; what has waited too long by then is given up."""
+        place = (batch.workspace, batch.webhook.number)
+        now = self.clock()
+        rest = min(self._delay(min(after.attempts, RETRIES)), LONGEST_REST)
+        reason = after.last_error or "no answer"
+        await deliveries.cancel(transaction, *place, reason, made_by=now - GIVE_UP_AFTER)
+        await webhooks.release(transaction, *place, batch.held, now + rest)

@@ -1,0 +1,58 @@
+"""What breaks a client is found, and none of it is in the documents without being said."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from diglot.dialects.registry import DIALECTS
+from support.openapi import contract
+
+pytestmark = pytest.mark.contract
+BREAKS = contract.rows("breaks")
+HARMLESS = contract.rows("harmless")
+
+
+@cache
+def found_in(file: str) -> dict[str, set[str]]:
+    return contract.found_in(contract.rows(file))
+
+
+def test_the_documents_break_no_client_unsaid() -> None:
+    """A break is named in `openapi/baseline/breaks.json` with its reason, and nothing else is."""
+    names = [dialect.name for dialect in DIALECTS]
+    found = [
+        one
+        for name in names
+        for one in contract.breaks(name, contract.BASELINE / f"{name}.json", contract.FILES / f"{name}.json")
+    ]
+    faults = contract.unsaid(found, contract.said())
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("row", BREAKS, ids=lambda row: row["name"])
+def test_a_break_is_found(row: dict[str, Any]) -> None:
+    """Each sort of change that breaks a client is found by its rule."""
+    assert row["rule"] in found_in("breaks")[row["name"]]
+
+
+@pytest.mark.parametrize("row", HARMLESS, ids=lambda row: row["name"])
+def test_a_harmless_change_breaks_nothing(row: dict[str, Any]) -> None:
+    """A change that clients outlive is no break."""
+    assert found_in("harmless")[row["name"]] == set()
+
+
+def test_what_is_said_has_to_break_and_what_breaks_has_to_be_said() -> None:
+    """A row names breaks by rule and place; one that names none is a fault too."""
+    one = contract.Break("misar", "enum-values-removed", "#/components/schemas/Tier/enum", "lost 'cold'")
+    other = contract.Break("misar", "property-removed", "#/components/schemas/Key/properties/id", "gone")
+    row = {
+        "document": "misar",
+        "rule": "enum-values-removed",
+        "at": "#/components/schemas/Tier/*",
+        "why": "…",
+    }
+    assert contract.unsaid([one], [row]) == []
+    assert contract.unsaid([one, other], [row]) == [f"misar: property-removed at {other.at}: gone"]
+    assert contract.unsaid([], [row]) == [f"nothing breaks as said: {row}"]
+    assert contract.unsaid([one], [row | {"document": "topmail"}]) != []

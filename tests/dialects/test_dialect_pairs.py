@@ -1,0 +1,148 @@
+"""Wire <-> tree: every pair, every refusal and every translation of tests/spec/dialects."""
+
+import json
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from diglot.api import request_body, rules
+from diglot.api.body_reader import Missing, Reader
+from diglot.conditions import tree
+from diglot.dialects.misar.words import PLATFORM_WORDS
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
+from diglot.errors import Invalid
+from diglot.model.segments import Condition
+from diglot.model.workspaces import Caller
+from support import canonical
+from support.dialect_data import Across, Pair, Refused, load_dialects, wire_text
+
+DATA = load_dialects()
+PAIRS = [pair for data in DATA.values() for pair in data.pairs]
+REFUSED = [row for data in DATA.values() for row in data.refused]
+ACROSS = [row for data in DATA.values() for row in data.across]
+CALLER = Caller(1, ZoneInfo("UTC"), "", frozenset())
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A dialect's words, the member that holds its conditions, and the other dialect."""
+
+    member: str
+    words: rules.Words
+    other: str
+
+
+SPOKEN = {
+    "misar": Spoken("filter_criteria", MISAR, "topmail"),
+    "topmail": Spoken("conditions", TOPMAIL, "misar"),
+}
+
+
+def read(dialect: str, text: str, *, strict: bool = False) -> Condition:
+    """Read a condition as the handlers do: from the bytes of a body."""
+    spoken = SPOKEN[dialect]
+    members = request_body.read_members(
+        f'{{"{spoken.member}":{text}}}'.encode("utf-8", "surrogatepass"), unique=True
+    )
+    reader = Reader(members)
+    condition = reader.condition(spoken.member, dialect, spoken.words, CALLER, strict=strict)
+    reader.finish()
+    assert not isinstance(condition, Missing)
+    return condition
+
+
+def written(dialect: str, node: tree.Node) -> str:
+    """Return a condition in a dialect's words."""
+    return rules.write(node, SPOKEN[dialect].words)
+
+
+def named(row: Pair | Refused | Across) -> str:
+    return f"{row.dialect}: {row.name}"
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+def test_wire_means_the_condition(pair: Pair) -> None:
+    """The vendor's object reads as the tree of its canonical condition, and is kept as sent."""
+    condition = read(pair.dialect, wire_text(pair.wire))
+    assert isinstance(pair.condition, dict)
+    assert tree.encode(condition.tree) == tree.encode(canonical.read(pair.condition, "UTC"))
+    assert tree.is_draft(condition.tree) or json.loads(condition.source.text) == pair.wire
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+def test_the_condition_is_written_canonically(pair: Pair) -> None:
+    """What this dialect prints of the tree is the canonical spelling, keys in the vendor's order."""
+    assert isinstance(pair.condition, dict)
+    text = written(pair.dialect, canonical.read(pair.condition, "UTC"))
+    assert text == request_body.compact(wire_text(pair.canonical).encode())
+
+
+@pytest.mark.parametrize("dialect", SPOKEN)
+def test_a_lone_rule_is_written_in_a_group(dialect: str) -> None:
+    """Neither vendor can write a rule outside a group."""
+    lone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
+    alone = canonical.read({"all": [{"field": "email", "operator": "is_set"}]}, "UTC")
+    assert written(dialect, lone) == written(dialect, alone)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+@pytest.mark.parametrize("dialect", SPOKEN)
+def test_reading_back_and_writing_changes_nothing(pair: Pair, dialect: str) -> None:
+    """The tree survives the words of either dialect."""
+    node = read(pair.dialect, wire_text(pair.wire)).tree
+    assert tree.encode(read(dialect, written(dialect, node)).tree) == tree.encode(node)
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.strict_refused is not None], ids=named)
+def test_strict_emulation_refuses_what_the_vendor_does_not_have(pair: Pair) -> None:
+    """An extension or a nested group is a fault at its path."""
+    with pytest.raises(Invalid) as refused:
+        read(pair.dialect, wire_text(pair.wire), strict=True)
+    assert refused.value.faults[0].path[1:] == pair.strict_refused
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.strict_refused is None], ids=named)
+def test_strict_emulation_takes_the_rest(pair: Pair) -> None:
+    """What the vendor has is read alike."""
+    text = wire_text(pair.wire)
+    assert read(pair.dialect, text, strict=True) == read(pair.dialect, text)
+
+
+@pytest.mark.parametrize("row", [row for row in REFUSED if row.path is not None], ids=named)
+def test_a_refusal_names_the_fault(row: Refused) -> None:
+    """The first fault, and where the row lists them all the others, stand at their paths."""
+    with pytest.raises(Invalid) as refused:
+        read(row.dialect, row.text)
+    paths = tuple(fault.path[1:] for fault in refused.value.faults)
+    assert paths[0] == row.path
+    assert row.all_paths is None or paths == row.all_paths
+
+
+@pytest.mark.parametrize("row", [row for row in REFUSED if row.path is None], ids=named)
+def test_what_is_no_json_is_refused(row: Refused) -> None:
+    """Text that no parser of ours reads is refused without a crash."""
+    with pytest.raises(Invalid):
+        read(row.dialect, row.text)
+
+
+@pytest.mark.parametrize("row", ACROSS, ids=named)
+def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
+    """A condition of one dialect is printed by the other, keys in order."""
+    node = read(row.dialect, wire_text(row.wire)).tree
+    assert written(SPOKEN[row.dialect].other, node) == request_body.compact(wire_text(row.other).encode())
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("synonym", "word"),
+    [("eq", "equals"), ("neq", "not_equals"), ("gt", "greater_than"), ("lt", "less_than")],
+)
+def test_the_words_of_misars_platform_are_read_and_never_shown(synonym: str, word: str, strict: bool) -> None:
+    """They mean what Misar's own words mean, in strict emulation too; what is stored has no trace of them."""
+    text = '{"filter_criteria":{"operator":"AND","rules":[{"field":"lead_score","operator":"%s","value":5}]}}'
+    reader = Reader(request_body.read_members((text % synonym).encode()))
+    read_so = reader.condition("filter_criteria", "misar", PLATFORM_WORDS, CALLER, strict=strict)
+    plain = Reader(request_body.read_members((text % word).encode()))
+    assert read_so == plain.condition("filter_criteria", "misar", MISAR, CALLER, strict=strict)

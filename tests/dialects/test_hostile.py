@@ -1,0 +1,76 @@
+"""Bad input, by the ten thousand: the dialect's own error, no 500, no hang, nothing written."""
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from diglot.api.dialect import Dialect
+from diglot.dialects.registry import DIALECTS
+from support import edge_values
+from support.engines import SQLITE, Database
+from support.fuzz.requests import Maker
+from support.fuzz.targets import target
+from support.reporting import SEED, Tally
+from support.servers.asgi import Request
+
+# PostgreSQL takes a round trip for what SQLite answers at once.
+SHARE_ELSEWHERE = 10
+# A fresh database after so many, so that looking at all its rows stays cheap.
+BATCH = 1_000
+MOST_SHOWN = 5
+# Two thirds are refused in the long run; of the hundred of a batch on PostgreSQL now and then not half.
+LEAST_REFUSED = 4
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Throw the requests in batches, each at a database of its own."""
+    if "batch" in metafunc.fixturenames:
+        number: int = metafunc.config.getoption("hostile")
+        metafunc.parametrize("batch", range(-(-number // BATCH)))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+async def test_hostile_requests(
+    database: Database, dialect: Dialect, batch: int, pytestconfig: pytest.Config, tally: Tally
+) -> None:
+    """Whatever is sent, the answer is one that the dialect documents, and what is refused writes nothing."""
+    number = min(BATCH, pytestconfig.getoption("hostile") - batch * BATCH)
+    number //= 1 if database is SQLITE else SHARE_ELSEWHERE
+    seed = pytestconfig.stash[SEED]
+    async with target(database, dialect) as found:
+        maker = Maker(dialect, Random(f"{seed} {batch}"), found.known)
+        for _ in range(number):
+            await found.take(maker.next().request())
+    tally(f"hostile requests to {dialect.name}", database.name, number)
+    tally(f"hostile requests to {dialect.name}, refused", database.name, found.refused)
+    tally(f"hostile requests to {dialect.name}, answers 500", database.name, found.crashes)
+    assert not found.faults, f"--random-seed {seed}:\n" + "\n".join(found.faults[:MOST_SHOWN])
+    assert found.refused > number // LEAST_REFUSED, "much of what is broken is refused"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+async def test_bodies_past_the_largest_limit(database: Database, dialect: Dialect, tally: Tally) -> None:
+    """A body past the limit of an import, in one piece or in many, is too large for every call."""
+    async with target(database, dialect) as found:
+        maker = Maker(dialect, Random(0), found.known)
+        requests = [request for request in _too_large(maker) for _ in range(2)]
+        for request in requests:
+            assert (await found.take(request)).status == 413
+    tally(f"hostile requests to {dialect.name}", database.name, len(requests))
+    assert not found.faults, "\n".join(found.faults)
+
+
+def _too_large(maker: Maker) -> Iterator[Request]:
+    for surface, operation in maker.dialect.calls:
+        if operation.body is None or operation.method == "PATCH":
+            continue
+        draft = maker.valid(surface, operation)
+        draft.piece = edge_values.MEGABYTE
+        size = operation.most_bytes
+        draft.content = lambda body, size=size: body + b" " * (size + 1 - len(body))  # type: ignore[misc]
+        yield draft.request()
+        if operation.id == "importContacts":
+            draft.content = bytes
+            draft.body = {"contacts": [{"email": f"a{n}@example.com"} for n in range(10_001)]}
+            yield draft.request()

@@ -1,0 +1,22 @@
+"""Every story of tests/spec/http, told to the app on every database."""
+
+import pytest
+
+from support.engines import Database
+from support.openapi.exchanges import Story, load_stories
+from support.openapi.http_examples import tell
+from tools import openapi_examples
+
+STORIES = load_stories()
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.file)
+async def test_story(database: Database, story: Story) -> None:
+    """Each request of the story gets its answer, to the order of the keys, as the OpenAPI document says.
+
+    What is marked as an example is the one in the document; `python -m tools.openapi_examples` mends that.
+    """
+    async with database.fresh() as url:
+        told = await tell(story, url)
+    faults = [one.fault for one in told if one.fault] or openapi_examples.differences(told)
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,144 @@
+"""The documentation says what is there: what is rendered from data, what is linked, what is named."""
+
+import re
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from diglot.api.rules import Words, read, write
+from diglot.cli import commands
+from diglot.conditions.check import check
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
+from diglot.settings import Settings
+from render import errors
+from render.pages import TRUTH, rendered
+from sdks.generators import SDKS
+from support.canonical import written
+from support.guide.blocks import RUN, blocks, named, pages
+from support.guide.shown import mismatch
+from support.paths import ROOT, SPEC
+from support.spec_data import read as decoded
+
+EXAMPLES = decoded(SPEC / "examples.json")["examples"]
+DIFFERENCES = (ROOT / "DIFFERENCES.md").read_text(encoding="utf-8")
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+UTC = ZoneInfo("UTC")
+
+
+def text_of(page: Path) -> str:
+    """Return the text of a page."""
+    return page.read_text(encoding="utf-8")
+
+
+def prose(page: Path) -> str:
+    """Return what stands outside fences."""
+    return FENCED.sub("", text_of(page))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link to a heading of a page may be called."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", rendered(), ids=named)
+def test_a_page_is_what_the_data_renders(page: Path) -> None:
+    """Where it is not: `python -m render` in tests/."""
+    assert text_of(page) == rendered()[page]
+
+
+def test_every_sdk_is_shown() -> None:
+    """Each has a part of its page, under a heading of its own."""
+    page = text_of(ROOT / "docs" / "sdks.md")
+    for sdk in SDKS:
+        assert f"\n## {sdk.language}: {sdk.name}\n\n<!-- rendered: SDK {sdk.name} -->\n" in page
+
+
+def test_no_page_of_truth_is_left_over() -> None:
+    """An operator that is gone takes its page along."""
+    assert set(TRUTH.iterdir()) <= set(rendered())
+
+
+def test_every_error_is_told_of() -> None:
+    """The tables of errors have the whole family."""
+    assert errors.missing() == set()
+
+
+@pytest.mark.parametrize("words", [MISAR, TOPMAIL], ids=["shown in Misar", "shown in Topmail"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["title"])
+def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words) -> None:
+    """What is shown of an example reads as its condition."""
+    node = check(written(example["condition"]), UTC)
+    assert check(read(msgspec.json.decode(write(node, words)), words), UTC) == node
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {named(page)}")
+def test_the_links_lead_somewhere(page: Path) -> None:
+    """A relative link names a file of the repository, and a heading of it."""
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", prose(page)):
+        found = (page.parent / target).resolve() if target else page
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {named(page)}")
+def test_the_names_exist(page: Path) -> None:
+    """Every command that prose names, with its options, and every variable."""
+    known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings())}
+    variables = set(re.findall(r"DIGLOT_[A-Z_]+", prose(page)))
+    assert variables <= known | {"DIGLOT_CONFIG", "DIGLOT_TEST_POSTGRESQL"}
+    for line in re.findall(r"`(diglot [a-z][^`]*)`", prose(page)):
+        command: Any = commands
+        words = line.split()[1:]
+        while words and hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        options = set(chain.from_iterable(one.opts + one.secondary_opts for one in command.params))
+        assert {word for word in words if word.startswith("--")} <= options, line
+
+
+@pytest.mark.parametrize(
+    ("page", "titles"), [("move-misar", ("Misar", "Both")), ("move-topmail", ("Topmail", "Both"))]
+)
+def test_what_differs_is_numbered_as_in_the_list(page: str, titles: tuple[str, ...]) -> None:
+    """The numbers stand for differences of that dialect, or of both."""
+    parts = [DIFFERENCES.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in titles]
+    numbers = set(re.findall(r"^([0-9]+)\. ", "\n".join(parts), re.MULTILINE))
+    shown = re.findall(r"\(((?:[0-9]+(?:, )?)+)\)", prose(ROOT / "docs" / f"{page}.md"))
+    assert shown
+    assert set(", ".join(shown).split(", ")) <= numbers
+
+
+def test_every_block_of_a_shell_is_found() -> None:
+    """No block of commands hides behind an indent or another name of its language."""
+    languages = {
+        language for page in pages() for language in re.findall(r"^\s*```(\w+)", text_of(page), re.MULTILINE)
+    }
+    assert languages <= {*RUN, "json", "text"} | {sdk.language.lower() for sdk in SDKS}
+    for page in pages():
+        assert len(re.findall(r"^\s*```(?:sh|python)$", text_of(page), re.MULTILINE)) == len(blocks(page))
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "fits"),
+    [
+        ('{"a": 1}', '{"a":1}\n', True),
+        ('{"a": 1}', '{"a":2}', False),
+        ('{"a": 1, ...}', '{"a":1,"b":2}', True),
+        ('{"a": 1}', '{"a":1,"b":2}', False),
+        ("a ... d", "a b c d", True),
+        ("a ... d", "a b c", False),
+        ("at 2026-01-01T00:00:00Z", "at 2027-05-05T01:02:03Z", True),
+        ("at 2026-01-01T00:00:00Z", "at noon", False),
+        ("msk_00000000 msk_00000000", "msk_11111111 msk_11111111", True),
+        ("msk_00000000 msk_00000000", "msk_11111111 msk_22222222", False),
+        ("made in 4.8 s", "made in 11.0 s", True),
+    ],
+)
+def test_what_a_page_may_leave_open(shown: str, printed: str, fits: bool) -> None:
+    """Whitespace, what is left out, ids and keys that stay the same, moments and durations; nothing else."""
+    assert (mismatch(shown, printed, {}) is None) == fits

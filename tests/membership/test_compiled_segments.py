@@ -1,0 +1,268 @@
+"""Compiled functions hold a bounded number of rules, are compiled off the event loop, and once."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from itertools import combinations, pairwise
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from diglot.conditions import check, evaluators, explain, tree
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.evaluators import MOST_REPEATED, MOST_RULES, Evaluators, divide
+from diglot.conditions.python_compiler import Evaluate, generate
+from diglot.membership.active_segments import Live
+from diglot.membership.writer import tick
+from diglot.model.contacts import Change
+from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.workspaces import Caller
+from diglot.service.access.workspaces import Workspaces, get_or_create
+from diglot.service.audience.explain import Explanations
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage.sql.engine import Engine, Inside, Transaction
+from diglot.storage.sql.sqlite import SQLiteTransaction, drive
+from support import canonical
+from support.membership.random_world import NOW
+
+UTC = ZoneInfo("UTC")
+SEGMENTS = 20
+RULES = 250
+
+
+class Compiled:
+    """What was compiled: the rules of each function, the conditions in it, and the thread."""
+
+    def __init__(self) -> None:
+        self.rules: list[int] = []
+        self.numbers: list[tuple[int, ...]] = []
+        self.threads: set[int] = set()
+
+    def note(self, nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> Evaluate:
+        """Compile conditions, and note it."""
+        self.rules.append(sum(len(list(tree.predicates_of(node))) for node in nodes.values()))
+        self.numbers.append(tuple(nodes))
+        self.threads.add(threading.get_ident())
+        return generate(nodes, zone)
+
+    def take(self) -> list[tuple[int, ...]]:
+        """Return the conditions that were compiled since this was called last, by function."""
+        taken, self.numbers = self.numbers, []
+        return taken
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    """Note what is compiled."""
+    found = Compiled()
+    monkeypatch.setattr(evaluators, "generate", found.note)
+    monkeypatch.setattr(explain, "generate", found.note)
+    return found
+
+
+def rule(key: str, operand: str = "x") -> dict[str, object]:
+    """Return a rule on an attribute."""
+    return {"field": f"attributes.{key}", "operator": "contains", "operand": operand}
+
+
+def wide(segment: int, rules: int = RULES) -> tree.Node:
+    """Return a condition of many rules on attributes that no other has."""
+    return canonical.read({"any": [rule(f"s{segment}_{n}") for n in range(rules)]}, "UTC")
+
+
+def new(node: tree.Node) -> NewSegment:
+    """Return a segment to be made."""
+    return NewSegment("wide", Condition(node, Source("canonical", "{}")))
+
+
+async def caller_of(engine: Engine) -> Caller:
+    """Make a workspace and return somebody in it."""
+    one = await engine.write(partial(get_or_create, name="one", time_zone="UTC", now=NOW))
+    return Caller(one.number, UTC, "key", frozenset())
+
+
+async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compiled: Compiled) -> None:
+    """Twenty segments of 250 rules: no function has more than some hundreds, none is compiled on the loop."""
+    caller, here = await caller_of(engine), threading.get_ident()
+    clock = iter(range(NOW, NOW + 1_000_000)).__next__
+    segments, contacts = Segments(engine, clock), Contacts(engine, clock)
+    made = [await segments.create(caller, new(wide(number))) for number in range(SEGMENTS)]
+    stored = await contacts.create(caller, Change({"email": "one@example.com"}, {"s7_249": "ax"}))
+    counts = [(await segments.counted(caller, one.id)).count for one in made]
+    assert counts == [int(number == 7) for number in range(SEGMENTS)]
+    await contacts.change(caller, stored.id, Change({}, {"s7_249": "a", "s8_0": "x"}))
+    counts = [(await segments.counted(caller, one.id)).count for one in made]
+    assert counts == [int(number == 8) for number in range(SEGMENTS)]
+    assert sum(compiled.rules) >= SEGMENTS * RULES
+    assert max(compiled.rules) <= MOST_RULES < 1_000
+    assert here not in compiled.threads
+
+
+async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: Compiled) -> None:
+    """Neither by an import, by time, by a change of time zone, by verification, nor by an explanation."""
+    caller, here = await caller_of(engine), threading.get_ident()
+    now = [NOW]
+    segments, contacts = Segments(engine, lambda: now[0]), Contacts(engine, lambda: now[0])
+    days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
+    made = [await segments.create(caller, new(canonical.read(days, "UTC"))) for _ in range(25)]
+    opened = [Change({"email": f"{n}@example.com", "last_opened_at": NOW}) for n in range(3)]
+
+    async def compiles(step: Callable[[], object]) -> None:
+        compiled.threads.clear()
+        await segments.create(caller, new(wide(len(made), 3)))
+        await step()  # type: ignore[misc]
+        assert compiled.threads, "nothing was compiled"
+        assert here not in compiled.threads
+
+    await compiles(lambda: contacts.import_all(caller, opened))
+    now[0] += 2 * 86_400_000_000
+    await compiles(lambda: engine.write(lambda tx: tick(tx, caller.workspace, now[0])))
+    await compiles(lambda: Workspaces(engine).set_zone("one", "America/New_York"))
+    explanations = Explanations(engine, lambda: now[0])
+    await compiles(lambda: explanations.explain(caller, made[0].id, "0@example.com"))
+
+    async def inside(transaction: Transaction) -> None:
+        one = Explanations(Inside(transaction), lambda: now[0])
+        await one.explain(caller, made[0].id, "0@example.com")
+
+    await compiles(lambda: engine.write(inside))
+
+
+async def test_a_segment_that_comes_or_changes_leaves_other_functions(
+    engine: Engine, compiled: Compiled
+) -> None:
+    """Only the function that holds the condition is compiled again; a static segment changes none."""
+    caller = await caller_of(engine)
+    clock = iter(range(NOW, NOW + 1_000_000)).__next__
+    segments, contacts = Segments(engine, clock), Contacts(engine, clock)
+    people = iter(range(100))
+
+    async def again() -> list[tuple[int, ...]]:
+        compiled.take()
+        await contacts.create(caller, Change({"email": f"{next(people)}@example.com"}))
+        return compiled.take()
+
+    made = [await segments.create(caller, new(wide(number))) for number in range(8)]
+    numbers = [one.number for one in made]
+    first = [tuple(numbers[at : at + 3]) for at in (0, 3, 6)]
+    assert await again() == first
+    assert await again() == []
+    made.append(await segments.create(caller, new(wide(8))))
+    assert await again() == [(*first[2], made[8].number)]
+    changed = Condition(wide(1, 249), Source("canonical", "{}"))
+    await segments.change(caller, made[1].id, SegmentChange(condition=changed))
+    assert await again() == [first[0]]
+    await segments.delete(caller, made.pop(3).id)
+    assert await again() == [first[1][1:]]
+    await segments.create(caller, NewSegment("static", made[0].condition, type=SegmentType.STATIC))
+    assert await again() == []
+    await Workspaces(engine).set_zone("one", "America/New_York")
+    assert [number for part in await again() for number in part] == [one.number for one in made]
+
+
+def test_contacts_that_differ_in_many_ways(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
+    """Each asks for another set of segments: not each is compiled, and all are evaluated rightly.
+
+    The sets that are asked for again and again are compiled after a while, and few are kept.
+    """
+    monkeypatch.setattr(evaluators, "MOST_SETS", 5)
+    written = [rule(f"f{n % 8}", "x" if n % 3 else "y") for n in range(24)]
+    nodes = {number: canonical.read(one, "UTC") for number, one in enumerate(written, 1)}
+    known = Live(1, UTC, nodes=nodes)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        transaction = SQLiteTransaction(connection, {})
+
+    def met(numbers: frozenset[int], values: Mapping[str, str]) -> list[int]:
+        evaluate = drive(known.evaluator(transaction, numbers, 1))
+        assert evaluate(None, 0) == []
+        return evaluate(Subject({}, values, (), UTC), 0)
+
+    for length in range(1, 9):
+        for names in combinations(range(8), length):
+            asked = known.affected(f"attributes.f{name}" for name in names)
+            assert met(asked, {f"f{name}": "x" for name in names}) == [n for n in sorted(asked) if n % 3 != 1]
+    assert sum(map(len, compiled.take())) <= 3 * len(nodes), "each set was compiled"
+    assert len(known.evaluators.used_parts()) <= 5
+    seldom, often = known.affected(["attributes.f0", "attributes.f1"]), known.affected(["attributes.f7"])
+    assert len(often) == 3
+    for _ in range(evaluators.REPAID):
+        assert met(often, {}) == []
+    assert met(seldom, {}) == []
+    assert sum(map(len, compiled.take())) <= len(often), "more than the set that is asked for often"
+
+
+def test_the_set_of_all_conditions_stays(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
+    """The oldest sets are forgotten with their functions, but never the one that others fall back on."""
+    monkeypatch.setattr(evaluators, "MOST_SETS", 2)
+    known = Evaluators({number: wide(number, 2) for number in range(4)}, UTC)
+    for numbers in (known.everything, *(frozenset({number}) for number in known.everything)):
+        known.compile(numbers)
+    compiled.take()
+    assert known.find(frozenset({0})) is None
+    assert len(known.used_parts()) == 2
+    known.compile(known.everything)
+    assert compiled.take() == []
+    known.compile(frozenset({0}))
+    assert compiled.take() == [(0,)]
+
+
+def test_threads_that_need_the_same_function(compiled: Compiled) -> None:
+    """Compile it once."""
+    known = Evaluators({number: wide(number) for number in range(6)}, UTC)
+    start = threading.Barrier(4)
+
+    def work(_: int) -> list[int]:
+        start.wait()
+        return known.compile(known.everything)(Subject({}, {"s3_1": "x"}, (), UTC), 0)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [[3]] * 4
+    assert compiled.numbers == [(0, 1, 2), (3, 4, 5)]
+
+
+def test_operands_that_python_takes_for_equal_are_two(compiled: Compiled) -> None:
+    """A function is used again only where the conditions are the same objects."""
+    old = {1: wide(1), 2: canonical.read(rule("n"), "UTC")}
+    first = Evaluators(old, UTC)
+    first.compile(first.everything)
+    second = Evaluators({1: old[1], 2: canonical.read(rule("n"), "UTC")}, UTC, first)
+    assert second.nodes == first.nodes
+    second.compile(second.everything)
+    assert compiled.numbers == [(1, 2), (1, 2)]
+
+
+def test_groups_are_bounded_and_keep_their_beginnings() -> None:
+    """Whatever comes, grows, shrinks or goes: no group is too large, and few are small."""
+    rng = Random(5)
+    rules: dict[int, list[bytes]] = {}
+    starts: list[int] = []
+    last = 0
+    assert divide({}) == []
+    for _ in range(300):
+        shared = rng.choice((10, 300, 100_000))
+        for _ in range(rng.randrange(30)):
+            last += rng.randrange(1, 4)
+            count = rng.choice((1, 2, 3, 8, check.MOST_PREDICATES))
+            rules[last] = [b"%d" % rng.randrange(shared) for _ in range(count)]
+        for number in rng.sample(sorted(rules), rng.randrange(len(rules) + 1) if rng.random() < 0.2 else 0):
+            del rules[number]
+        groups = divide(rules, starts)
+        assert [number for group in groups for number in group] == list(rules)
+        sizes = [size_of([rules[number] for number in group]) for group in groups]
+        assert all(different <= MOST_RULES and every <= MOST_REPEATED for different, every in sizes)
+        for one, other in pairwise(groups):
+            different, every = size_of([rules[number] for number in one + other])
+            assert 2 * different > MOST_RULES or 2 * every > MOST_REPEATED, "they could be one"
+        starts = [group[0] for group in groups]
+        assert divide(rules, starts) == groups, "it is not settled"
+
+
+def size_of(rules: Sequence[Sequence[bytes]]) -> tuple[int, int]:
+    """Return how many different rules some conditions have, and how many in all."""
+    every = [rule for own in rules for rule in own]
+    return len(set(every)), len(every)

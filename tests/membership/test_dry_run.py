@@ -1,0 +1,271 @@
+"""A dry run finds what the segment would have, on every database, and writes nothing."""
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from itertools import islice, pairwise
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from diglot.api.dialect import Dialect
+from diglot.conditions import tree
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.python_compiler import generate as evaluator
+from diglot.dialects.registry import DIALECTS
+from diglot.errors import Invalid, NotFound
+from diglot.model.contact_views import subject_of
+from diglot.model.contacts import Change, Contact
+from diglot.model.dry_runs import DryRun, Found
+from diglot.model.segments import Segment, SegmentType
+from diglot.service.audience.dry_run import SAMPLE, DryRuns
+from diglot.service.audience.segments import Segments
+from diglot.service.contacts.contacts import Contacts
+from support import canonical, oracle, random_conditions, spec_data
+from support.database_watch import watching
+from support.engines import Database
+from support.populations import Crowd, contact, micros
+from support.reporting import SEED
+from support.servers.in_process import bearer, serving
+
+PEOPLE = spec_data.population()
+ROWS = spec_data.rows()
+TREES = 60
+# One loop for all rows, since the connections of an engine belong to the loop that opened them.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@cache
+def others() -> dict[tuple[str, str], spec_data.Row]:
+    """Return for each row, by its name, another of the same zone and instant."""
+    groups: dict[tuple[datetime, str], list[spec_data.Row]] = defaultdict(list)
+    for row in ROWS:
+        groups[row.now, row.zone].append(row)
+    pairs = [pair for group in groups.values() for pair in pairwise([*group, group[0]])]
+    return {(row.file, row.name): other for row, other in pairs}
+
+
+async def told(crowd: Crowd, segment: Segment, now: int) -> int:
+    """Return how many members a segment tells of itself."""
+    return (await Segments(crowd.engine, lambda: now).counted(crowd.caller, segment.id)).count
+
+
+@cache
+def subjects(zone: str) -> tuple[Subject, ...]:
+    """Return the population as conditions read it."""
+    lists = [tuple(PEOPLE.lists[each] for each in one.get("lists", ())) for one in PEOPLE.contacts.values()]
+    pairs = zip(PEOPLE.contacts.values(), lists, strict=True)
+    return tuple(subject_of(contact(one, 0), on, ZoneInfo(zone)) for one, on in pairs)
+
+
+def rules(node: tree.Node, zone: str, now: int) -> list[tuple[tree.Node, int]]:
+    """Return the rules of a condition with how many contacts the generated function finds for each."""
+    every = list(tree.rules_of(node))
+    evaluate = evaluator(dict(enumerate(every)), ZoneInfo(zone))
+    met = Counter(number for one in subjects(zone) for number in evaluate(one, now))
+    return [(rule, met[number]) for number, rule in enumerate(every)]
+
+
+def runs(crowd: Crowd, now: int) -> DryRuns:
+    return DryRuns(crowd.engine, lambda: now)
+
+
+def found(crowd: Crowd, names: frozenset[str]) -> Found:
+    """Return what is found of some contacts."""
+    newest = sorted((crowd.contacts[name] for name in names), key=lambda one: -one.pk)
+    return Found(len(names), newest[:SAMPLE])
+
+
+def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
+    """Compare a dry run in the place of a segment with who is meant, and its numbers with one another."""
+    assert run.members == found(crowd, members)
+    assert run.replaced is not None
+    assert run.replaced.total == len(was)
+    assert run.replaced.entering == found(crowd, members - was)
+    assert run.replaced.leaving == found(crowd, was - members)
+    assert run.members.count == len(was) + run.replaced.entering.count - run.replaced.leaving.count
+
+
+async def test_a_row_is_tried(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
+    """Who would match is who matches; who would enter and leave is the difference with who did."""
+    row = sampled_row
+    other = others()[row.file, row.name]
+    crowd, now = crowds[row.zone], micros(row.now)
+    caller = crowd.caller
+    node, stored = (canonical.read(one.condition, one.zone) for one in (row, other))
+    alone = await runs(crowd, now).run(caller, node, None)
+    assert (alone.members, alone.replaced, alone.as_of) == (found(crowd, row.members), None, now)
+    assert alone.rules == rules(node, row.zone, now)
+    segment = await crowd.segment(stored, now)
+    run = await runs(crowd, now).run(caller, node, segment.id)
+    check(crowd, run, row.members, other.members)
+    assert run.rules == alone.rules
+    assert run.replaced is not None
+    assert (run.replaced.segment.id, run.replaced.segment.revision) == (segment.id, 1)
+    await Segments(crowd.engine, lambda: now).delete(caller, segment.id)
+
+
+async def test_random_conditions_are_tried(crowds: Mapping[str, Crowd], pytestconfig: pytest.Config) -> None:
+    """A dry run finds whom the oracle finds, before and after."""
+    rng = Random(pytestconfig.stash[SEED])
+    ids, last = tuple(PEOPLE.lists.values()), max(row.now for row in ROWS)
+    for _ in range(TREES):
+        zone = rng.choice(sorted(crowds))
+        crowd, now = crowds[zone], micros(last)
+        conditions = list(islice(iter(lambda: random_conditions.condition(rng, ids), None), 2))
+        members, was = (
+            frozenset(
+                name
+                for name, one in PEOPLE.contacts.items()
+                if oracle.matches(condition, one, now=last, zone=zone, lists=PEOPLE.lists)
+            )
+            for condition in conditions
+        )
+        node, stored = (canonical.read(condition, zone) for condition in conditions)
+        segment = await crowd.segment(stored, now)
+        run = await runs(crowd, now).run(crowd.caller, node, segment.id)
+        check(crowd, run, members, was)
+        assert run.rules == rules(node, zone, now), conditions
+        assert await told(crowd, segment, now) == len(was), "the current total is what the segment tells"
+
+
+@pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
+async def test_an_acceptance_is_tried(crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance) -> None:
+    """What is just accepted is not too much for a database, not even in the place of as much again."""
+    crowd = crowds["UTC"]
+    now = max(row.now for row in ROWS)
+    node = canonical.read(acceptance.condition, "UTC")
+    members = frozenset(
+        name
+        for name, one in PEOPLE.contacts.items()
+        if oracle.matches(acceptance.condition, one, now=now, zone="UTC", lists=PEOPLE.lists)
+    )
+    segment = await crowd.segment(tree.Not(node) if not tree.is_draft(node) else node, micros(now))
+    run = await runs(crowd, micros(now)).run(crowd.caller, node, segment.id)
+    was = frozenset() if tree.is_draft(node) else frozenset(crowd.contacts) - members
+    check(crowd, run, members, was)
+    assert run.rules == rules(node, "UTC", micros(now))
+
+
+EVERYBODY = tree.Predicate("email", tree.Op.IS_SET)
+DRAFTS = [
+    (tree.DRAFT, tree.DRAFT, False, False),
+    (tree.Any(()), EVERYBODY, False, True),
+    (EVERYBODY, tree.Any(()), True, False),
+]
+
+
+@pytest.mark.parametrize(("node", "stored", "is_", "was"), DRAFTS, ids=["both", "new", "current"])
+async def test_a_draft_is_tried(
+    crowds: Mapping[str, Crowd], node: tree.Node, stored: tree.Node, is_: bool, was: bool
+) -> None:
+    """A draft matches nobody, on either side."""
+    crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
+    everybody, nobody = frozenset(crowd.contacts), frozenset[str]()
+    segment = await crowd.segment(stored, now)
+    run = await runs(crowd, now).run(crowd.caller, node, segment.id)
+    check(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
+
+
+async def test_what_is_replaced_is_dynamic(crowds: Mapping[str, Crowd]) -> None:
+    """A static segment is refused with the place of its id; one that is not there is not found."""
+    crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
+    static = await crowd.segment(EVERYBODY, now, SegmentType.STATIC)
+    with pytest.raises(Invalid) as refused:
+        await runs(crowd, now).run(crowd.caller, EVERYBODY, static.id)
+    assert [fault.path for fault in refused.value.faults] == [("segment_id",)]
+    for written in ("", "x", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"):
+        with pytest.raises(NotFound, match="segment"):
+            await runs(crowd, now).run(crowd.caller, EVERYBODY, written)
+
+
+async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
+    """While contacts change sides, counts and samples agree."""
+    crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
+    caller = crowd.caller
+    node, stored = (
+        tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(one), tree.Text("b"))))
+        for one in ("a", "c")
+    )
+    segment = await crowd.segment(stored, now)
+    writers = Contacts(crowd.engine, lambda: now)
+    ids = [one.id for one in crowd.contacts.values()][:20]
+    done = asyncio.Event()
+
+    async def write(rng: Random) -> None:
+        for _ in range(60):
+            change = Change(attributes={"side": rng.choice("abcd")})
+            await writers.change(caller, rng.choice(ids), change)
+
+    async def read() -> int:
+        reads = 0
+        while not done.is_set():
+            run = await runs(crowd, now).run(caller, node, segment.id)
+            assert run.replaced is not None
+            three = (run.members, run.replaced.entering, run.replaced.leaving)
+            assert [len(one.newest) for one in three] == [min(one.count, SAMPLE) for one in three]
+            sides = [{side(contact) for contact in one.newest} for one in three]
+            assert all(seen <= meant for seen, meant in zip(sides, MEANT, strict=True))
+            reads += 1
+        return reads
+
+    readers = [asyncio.create_task(read()) for _ in range(2)]
+    await asyncio.gather(write(Random(1)), write(Random(2)))
+    done.set()
+    assert all(reads > 0 for reads in await asyncio.gather(*readers))
+
+
+MEANT = ({"a", "b"}, {"a"}, {"c"})
+
+
+def side(one: Contact) -> str:
+    return str(json.loads(one.attributes)["side"])
+
+
+BODIES = {
+    "misar": {"filter_criteria": {"rules": [{"field": "email", "operator": "is_not_empty"}]}},
+    "topmail": {"conditions": {"rules": [{"field": "email", "operator": "is_set"}]}},
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+async def test_nothing_is_written(database: Database, dialect: Dialect) -> None:
+    """Not even an answer for a client that names its request, and reading is enough."""
+    scope = "read" if dialect.name == "misar" else "contacts:read"
+    async with database.fresh() as url, serving(url) as server, watching(url) as watch:
+        key = await server.key(dialect.name, "acme", (scope,))
+        before = await watch.state()
+        for _ in range(2):
+            answer = await server.client.post(
+                f"{dialect.prefix}/segments/dry-run",
+                json=BODIES[dialect.name],
+                headers={**bearer(key), "Idempotency-Key": "once"},
+            )
+            assert (answer.status_code, answer.json()["data"]["total"]) == (200, 0)
+            assert "Idempotency-Replayed" not in answer.headers
+        assert await watch.state() == before
+
+
+STRICT = {
+    "misar": ("filter_criteria", {"field": "created_at", "operator": "in_last_days", "value": 3}),
+    "topmail": ("conditions", {"field": "email", "operator": "starts_with", "value": "a"}),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+async def test_strict_emulation_keeps_the_call(database: Database, dialect: Dialect) -> None:
+    """It refuses the other vendor's operators as everywhere; the call itself stays."""
+    key_, rule = STRICT[dialect.name]
+    async with database.fresh() as url, serving(url, strict=True) as server:
+        key = await server.key(dialect.name, "acme")
+
+        async def status(body: object) -> int:
+            path = f"{dialect.prefix}/segments/dry-run"
+            return (await server.client.post(path, json=body, headers=bearer(key))).status_code
+
+        assert await status({key_: {"rules": [rule]}}) == 400
+        assert await status(BODIES[dialect.name]) == 200

@@ -1,0 +1,254 @@
+"""Segments of large workspaces are evaluated in the background: whatever happens meanwhile is in them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from diglot.background.first_evaluation import Building
+from diglot.conditions import dates
+from diglot.membership import evaluate
+from diglot.model.contacts import Change
+from diglot.model.segments import Condition, Source
+from diglot.service.access.workspaces import Workspaces
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.storage import workspaces
+from diglot.storage.background import due_work
+from diglot.storage.membership import log
+from diglot.storage.schema import membership_log as log_rows
+from diglot.storage.schema import moments, segment_chunks, segment_history, segments, watched_fields
+from diglot.storage.schema import workspaces as workspace_rows
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.statement import Statement
+from support import canonical
+from support.membership.random_world import World
+
+
+def condition(written: dict[str, Any]) -> Condition:
+    """Return a condition."""
+    return Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+
+
+VIP = condition({"field": "tags", "operator": "contains", "operand": "vip"})
+NEW = condition({"field": "tags", "operator": "contains", "operand": "new"})
+SEEN = condition({"field": "attributes.seen", "operator": "in_last_days", "operand": 7})
+
+
+@pytest.fixture
+def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a world that is too large to evaluate a segment before the answer."""
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 3)
+    return world
+
+
+async def person(world: World, name: str, **values: Any) -> str:
+    """Make a contact that was seen a day ago; return its id."""
+    stored = Change({"email": f"{name}@example.com"} | values, {"seen": dates.written(world.now - dates.DAY)})
+    return (await world.contacts().create(world.caller, stored)).id
+
+
+async def people(world: World) -> list[str]:
+    """Make some contacts, of whom every second is a vip."""
+    return [await person(world, f"p{n}", tags=["vip"] if n % 2 else []) for n in range(8)]
+
+
+def service(world: World) -> Segments:
+    """Return the segments as one of the processes serves them."""
+    return Segments(world.engine, world.clock)
+
+
+async def waiting(world: World) -> list[due_work.Place]:
+    """Return what waits to be evaluated."""
+    return await world.engine.read(due_work.pending_segments)
+
+
+async def causes(world: World) -> list[tuple[str, int]]:
+    """Return why memberships changed, and how many contacts each time."""
+
+    async def work(transaction: Transaction) -> list[tuple[str, int]]:
+        here = world.caller.workspace
+        state = await workspaces.state(transaction, here)
+        rows = await log.between(transaction, here, 0, state.logged)
+        kinds = await transaction.rows(Statement(log_rows.select().order_by(log_rows.c.entry)))
+        return [
+            (kind[4], sum(change.numbers for change in row.changes))
+            for kind, row in zip(kinds, rows, strict=True)
+        ]
+
+    return await world.engine.read(work)
+
+
+async def test_what_happens_between_scan_and_store_is_in_it(crowd: World) -> None:
+    """Contacts that come, change, go and are crossed by time after the scan are as they are at last."""
+    ids = await people(crowd)
+    made = [await service(crowd).create(crowd.caller, NewSegment("s", one)) for one in (VIP, SEEN)]
+    assert [one.members for one in made] == [None, None]
+    building = Building(crowd.engines[0], crowd.clock)
+    scans = []
+    for place in await waiting(crowd):
+        scans.append(await building.scan(place))
+    contacts = crowd.contacts()
+    await contacts.delete(crowd.caller, ids[1])
+    await contacts.change(crowd.caller, ids[3], Change({"tags": []}))
+    await contacts.change(crowd.caller, ids[4], Change({"tags": ["vip"]}, {"seen": None}))
+    await person(crowd, "late", tags=["vip"])
+    crowd.now += 7 * dates.DAY - 4
+    for scan in scans:
+        await crowd.check()
+        assert scan is not None
+        assert await building.store(scan)
+        await crowd.check()
+    assert not await waiting(crowd)
+    await crowd.verify()
+    segment = await service(crowd).get(crowd.caller, made[0].id)
+    assert (segment.members, segment.updated_at) == (4, made[0].updated_at)
+    assert segment.last_calculated_at is not None
+    assert segment.last_calculated_at > made[0].created_at + dates.DAY
+    assert ("segment created", 4) in await causes(crowd)
+
+
+async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> None:
+    """What was found for a condition that is no longer the segment's is not stored."""
+    await people(crowd)
+    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    building = Building(crowd.engines[0], crowd.clock)
+    (place,) = await waiting(crowd)
+    older = await building.scan(place)
+    assert older is not None
+    await service(crowd).change(crowd.caller, made.id, SegmentChange(condition=NEW))
+    assert not await building.is_wanted(older)
+    assert not await building.store(older)
+    await service(crowd).change(crowd.caller, made.id, SegmentChange(condition=VIP))
+    assert not await building.store(older)
+    await crowd.check()
+    assert await Building(crowd.engines[1], crowd.clock).build(place)
+    await crowd.check()
+    assert await causes(crowd) == [("segment changed", 4)]
+
+
+async def test_an_edit_leaves_and_enters_at_once(crowd: World) -> None:
+    """The history goes from the members of the old condition to those of the new, whoever went meanwhile."""
+    ids = await people(crowd)
+    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    await crowd.build_all()
+    await service(crowd).change(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await crowd.contacts().delete(crowd.caller, ids[1])
+    await crowd.contacts().change(crowd.caller, ids[2], Change({"tags": ["new"]}))
+    await crowd.build_all()
+    await crowd.check()
+    assert await causes(crowd) == [("segment created", 4), ("segment changed", 5)]
+
+
+async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
+    """The first stores what it found, the second does not."""
+    await people(crowd)
+    await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    (place,) = await waiting(crowd)
+    both = [Building(engine, crowd.clock) for engine in crowd.engines]
+    scans = [await one.scan(place) for one in both]
+    stored = [await one.store(scan) for one, scan in zip(both, scans, strict=True) if scan is not None]
+    assert stored == [True, False]
+    await crowd.check()
+    assert await both[0].scan(place) is None
+    assert not await both[1].build(place)
+
+
+async def test_a_segment_that_is_gone_is_not_stored(crowd: World) -> None:
+    """Deleted while it was scanned for, or while somebody refreshed it."""
+    await people(crowd)
+    gone, refreshed = [await service(crowd).create(crowd.caller, NewSegment("s", VIP)) for _ in range(2)]
+    building = Building(crowd.engines[0], crowd.clock)
+    scans = [await building.scan(place) for place in await waiting(crowd)]
+    await service(crowd).delete(crowd.caller, gone.id)
+    assert (await service(crowd).refresh(crowd.caller, refreshed.id)).count == 4
+    for scan in scans:
+        assert scan is not None
+        assert not await building.store(scan)
+    await crowd.check()
+    assert await causes(crowd) == [("segment created", 4)]
+
+
+# Databases of an older version
+
+
+async def _as_before(engine: Engine) -> None:
+    """Make a database one that was migrated just now: nothing of dynamic segments is kept."""
+    dynamic = segments.c.type == "dynamic"
+    at_rest = {"folded_entry": workspace_rows.c.next_entry - 1, "unfolded": 0, "evaluated_at": 0}
+    at_rest["next_change_at"] = 1
+    version = {"segments_version": workspace_rows.c.segments_version + 1}
+    statements = (
+        *(table.delete() for table in (log_rows, segment_history, moments, watched_fields, segment_chunks)),
+        segments.update().where(dynamic).values(members=None, next_change_at=0),
+        workspace_rows.update().values(at_rest | version),
+    )
+
+    async def work(transaction: Transaction) -> None:
+        for statement in statements:
+            await transaction.run(Statement(statement))
+
+    await engine.write(work)
+
+
+async def _by_building(world: World) -> None:
+    await world.build_all()
+
+
+async def _by_refresh(world: World) -> None:
+    for id_ in world.segments:
+        await service(world).refresh(world.caller, id_)
+
+
+async def _by_the_zone(world: World) -> None:
+    await Workspaces(world.engine, world.clock).set_zone("one", "Europe/Berlin")
+
+
+async def _by_a_list(world: World) -> None:
+    await Lists(world.engine, world.clock).delete(world.caller, world.lists.pop())
+
+
+async def _by_nothing(world: World) -> None:
+    await world._update()
+
+
+Way = Callable[[World], Awaitable[None]]
+WAYS = {
+    "built": _by_building,
+    "refreshed": _by_refresh,
+    "zone": _by_the_zone,
+    "list": _by_a_list,
+    "written": _by_nothing,
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+async def test_segments_of_an_older_database(world: World, way: Way) -> None:
+    """However they come to be evaluated, writes and time move them from then on."""
+    lists = Lists(world.engine, world.clock)
+    for n in range(3):
+        world.lists.append((await lists.create(world.caller, NewList(f"{n}"))).list.id)
+    written = [
+        world.days(),
+        world.on_a_list(),
+        {"all": [world.days(), {"not": world.on_a_list()}]},
+        {"all": []},
+    ]
+    for _ in range(20):
+        await world._create()
+    for each in [*written, *(world.days() for _ in range(4))]:
+        made = await service(world).create(world.caller, NewSegment("s", condition(each)))
+        world.segments.append(made.id)
+    world.is_whole = False
+    await _as_before(world.engines[0])
+    await world.check()
+    await way(world)
+    for _ in range(5):
+        await world.check()
+        for _ in range(8):
+            await world.step()
+        await world.build()
+    await world.check()
+    await world.build_all()
+    await world.check()
+    await world.verify()

@@ -1,0 +1,66 @@
+"""The members of a static segment, changed by hand: by many at once, and by anybody in any order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import pytest_asyncio
+
+from support.reporting import SEED
+from support.servers.api_clients import Misar, speakers
+from support.servers.in_process import Server, serving
+
+PARALLEL = 30
+STEPS = 60
+NOBODY = {"operator": "AND", "rules": []}
+
+
+@pytest_asyncio.fixture
+async def server(url: str) -> AsyncIterator[Server]:
+    """Lend a server on a database of the test's own."""
+    async with serving(url) as found:
+        yield found
+
+
+async def _people(misar: Misar, number: int) -> list[str]:
+    """Make contacts and return their ids."""
+    emails = [f"new{each}@example.com" for each in range(number)]
+    await misar.ask("POST", "/contacts/import", {"contacts": [{"email": email} for email in emails]})
+    listed = await misar.ask("GET", "/contacts?limit=100")
+    return [one["id"] for one in listed["data"]]
+
+
+async def _change(misar: Misar, segment: str, action: str, ids: list[str]) -> int:
+    body = {"action": action, "contactIds": ids}
+    answer = await misar.ask("POST", f"/segments/{segment}/members", body)
+    count: int = answer["data"]["contact_count"]
+    return count
+
+
+async def test_many_at_once_are_counted_one_by_one(server: Server) -> None:
+    """Of contacts added in parallel each answer counts one more; nobody is lost or there twice."""
+    misar, _ = await speakers(server)
+    segment = (await misar.create("by hand", NOBODY, segment_type="static"))["id"]
+    people = await _people(misar, PARALLEL)
+    counts = await asyncio.gather(*(_change(misar, segment, "add", [one]) for one in people))
+    assert sorted(counts) == list(range(1, PARALLEL + 1))
+    both = [("remove", one) for one in people[::2]] + [("add", one) for one in people]
+    await asyncio.gather(*(_change(misar, segment, action, [one]) for action, one in both))
+    members = await misar.members(segment)
+    assert set(people[1::2]) <= set(members) <= set(people)
+    assert {len(members)} == {*await misar.counts(segment)}
+
+
+async def test_any_order_of_changes(server: Server, pytestconfig: Any) -> None:
+    """Whatever is set, added and taken out, the members are those of a set in Python, newest first."""
+    misar, _ = await speakers(server)
+    segment = (await misar.create("by hand", NOBODY, segment_type="static"))["id"]
+    people = await _people(misar, 12)
+    rng, expected = Random(pytestconfig.stash[SEED]), set[str]()
+    for _ in range(STEPS):
+        action = rng.choice(("set", "add", "add", "remove"))
+        ids = rng.choices(people, k=rng.randint(0, 5))
+        expected = {"set": set(ids), "add": expected | set(ids), "remove": expected - set(ids)}[action]
+        assert await _change(misar, segment, action, ids) == len(expected)
+        assert await misar.members(segment) == [one for one in people if one in expected]

@@ -1,0 +1,185 @@
+"""Who is a member, told over HTTP: static and dynamic, refresh, time zones, imports, in both dialects."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from diglot.membership import read
+from diglot.service.access.workspaces import Workspaces
+from diglot.storage.sql.engine import connect
+from support.servers.api_clients import Misar, Topmail, speakers
+from support.servers.in_process import Server, serving
+
+# 2026-03-01T12:00:00Z
+NOW = 1_772_366_400_000_000
+HOUR = 3_600_000_000
+VIP = {"rules": [{"field": "tags", "operator": "contains", "value": "vip"}]}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A server and a client of each dialect in one workspace."""
+
+    server: Server
+    misar: Misar
+    topmail: Topmail
+
+    async def contact(self, email: str, **fields: Any) -> str:
+        """Make a contact and return its id."""
+        answer = await self.misar.ask("POST", "/contacts", {"email": email} | fields, 201)
+        id_: str = answer["data"]["id"]
+        return id_
+
+    async def names(self, id_: str) -> set[str]:
+        """Return the names before the @ of the members, which both dialects and every figure agree on."""
+        members = await self.misar.members(id_)
+        assert await self.topmail.members(id_) == members
+        assert {*await self.misar.counts(id_), *await self.topmail.counts(id_)} == {len(members)}
+        shown = (await self.topmail.ask("GET", f"/segments/{id_}/contacts"))["data"]
+        return {one["email"].partition("@")[0] for one in shown}
+
+
+@pytest_asyncio.fixture
+async def told(url: str) -> AsyncIterator[Told]:
+    """Lend a server on a database of the test's own."""
+    async with serving(url, now=NOW) as server:
+        yield Told(server, *await speakers(server))
+
+
+async def _zone(told: Told, zone: str) -> None:
+    engine = connect(told.server.url)
+    await engine.open()
+    await Workspaces(engine).set_zone("one", zone)
+    await engine.close()
+
+
+async def test_a_static_segment_keeps_its_members(told: Told) -> None:
+    """Contacts that come to match, or cease to, change the dynamic segment alone."""
+    ada = await told.contact("ada@example.com", tags=["vip"])
+    static = (await told.misar.create("static", VIP, segment_type="static"))["id"]
+    dynamic = (await told.misar.create("dynamic", VIP))["id"]
+    bob = await told.contact("bob@example.com", tags=["vip"])
+    await told.topmail.ask("PATCH", f"/contacts/{ada}", {"tags": []})
+    assert await told.names(static) == {"ada"}
+    assert await told.names(dynamic) == {"bob"}
+    await told.misar.ask("POST", f"/segments/{static}/refresh")
+    assert await told.names(static) == {"ada"}
+    shown = await told.topmail.get(static)
+    await told.topmail.patch(static, condition=shown["conditions"])
+    assert await told.names(static) == {"ada"}
+    await told.topmail.ask("DELETE", f"/contacts/{ada}")
+    assert await told.names(static) == set()
+    await told.topmail.patch(static, condition=VIP | {"match": "any"})
+    assert await told.names(static) == {"bob"}
+    await told.topmail.ask("DELETE", f"/contacts/{bob}")
+
+
+async def test_a_refresh_counts_and_moves_no_change(told: Told) -> None:
+    """Of what is stored a refresh moves last_calculated_at alone; it answers the count that is listed."""
+    rule = {"field": "last_opened_at", "operator": "in_last_days", "value": 1}
+    made = await told.misar.create("opened lately", {"rules": [rule]})
+    await told.contact("ada@example.com", last_opened_at="2026-03-01T11:00:00Z")
+    told.server.now += 5 * HOUR
+    data = (await told.misar.ask("POST", f"/segments/{made['id']}/refresh"))["data"]
+    now = "2026-03-01T17:00:00Z"
+    assert data == {"contact_count": 1, "last_calculated_at": now, "count_as_of": now, "revision": 1}
+    after = await told.misar.get(made["id"])
+    changed = {"contact_count", "last_calculated_at", "count_as_of", "next_change_at"}
+    assert {key for key in after if after[key] != made[key]} == changed
+    told.server.now += 20 * HOUR
+    assert await told.names(made["id"]) == set(), "time alone moves a dynamic segment"
+    assert (await told.misar.get(made["id"]))["last_calculated_at"] == data["last_calculated_at"]
+
+
+async def test_a_draft_stays_a_draft_when_refreshed(told: Told) -> None:
+    """A segment without rules has never been calculated."""
+    made = await told.topmail.create("draft", {})
+    data = (await told.misar.ask("POST", f"/segments/{made['id']}/refresh"))["data"]
+    assert (data["contact_count"], data["last_calculated_at"]) == (0, None)
+
+
+async def test_the_time_zone_decides_when_days_begin(told: Told) -> None:
+    """Bare dates follow the zone, in segments and contacts, old and new; instants do not."""
+    fields = {"last_opened_at": "2026-02-28T22:30:00Z"}
+    ada = {"due": "2026-03-01", "met": "2026-02-28T22:30:00Z"}
+    rules = {
+        "opened that day": _rule("last_opened_at", "equals", "2026-03-01"),
+        "opened since that day": _rule("last_opened_at", "gte", "2026-03-01"),
+        "opened yesterday": _rule("last_opened_at", "exactly_days_ago", 1),
+        "met since that day": _rule("met", "gte", "2026-03-01"),
+        "due before an instant": _rule("due", "before", "2026-02-28T23:30:00Z"),
+        "due as text": _rule("due", "equals", "2026-03-01"),
+        "opened at an instant": _rule("last_opened_at", "equals", "2026-02-28T22:30:00Z"),
+    }
+    in_utc = {"opened yesterday", "due as text", "opened at an instant"}
+    in_athens = set(rules) - {"opened yesterday"}
+    segments: list[tuple[str, str]] = []
+    for zone, expected in (("UTC", in_utc), ("Europe/Athens", in_athens), ("UTC", in_utc)):
+        await _zone(told, zone)
+        for name, rule in rules.items():
+            maker = told.misar if len(segments) % 2 else told.topmail
+            segments.append((name, (await maker.create(name, rule))["id"]))
+        people = {f"ada{number}" for number in range(await _another(told, ada, fields))}
+        for name, id_ in segments:
+            assert await told.names(id_) == (people if name in expected else set()), f"{name} in {zone}"
+
+
+async def _another(told: Told, attributes: dict[str, str], fields: dict[str, str]) -> int:
+    """Make one more contact of the kind and return how many there are."""
+    number = (await told.topmail.ask("GET", "/contacts"))["pagination"]["total"]
+    await told.contact(f"ada{number}@example.com", custom_fields=attributes, **fields)
+    return int(number) + 1
+
+
+def _rule(field: str, operator: str, value: Any) -> dict[str, Any]:
+    return {"rules": [{"field": field, "operator": operator, "value": value}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "sent", "after"),
+    [
+        ("unsubscribed", {}, "unsubscribed"),
+        ("unsubscribed", {"status": "subscribed"}, "subscribed"),
+        ("unsubscribed", {"subscribed": True}, "subscribed"),
+        ("bounced", {"subscribed": True}, "bounced"),
+        ("complained", {}, "complained"),
+        ("subscribed", {"subscribed": False}, "unsubscribed"),
+    ],
+)
+async def test_an_import_leaves_the_status_alone(
+    told: Told, before: str, sent: dict[str, Any], after: str
+) -> None:
+    """Whoever unsubscribed stays so, unless the import says otherwise."""
+    id_ = await told.contact("ada@example.com", status=before)
+    segment = (await told.topmail.create("subscribed", _rule("subscribed", "equals", value=True)))["id"]
+    body = {"contacts": [{"email": "ADA@example.com", "first_name": "Ada"} | sent]}
+    answer = await told.misar.ask("POST", "/contacts/import", body)
+    assert answer["summary"] == {"imported": 0, "updated": 1, "skipped": 0, "errors": 0}
+    contact = (await told.topmail.ask("GET", f"/contacts/{id_}"))["data"]
+    assert (contact["first_name"], contact["status"]) == ("Ada", after)
+    assert await told.names(segment) == ({"ada"} if after == "subscribed" else set())
+
+
+async def test_a_rename_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What leaves the condition as it is keeps the writer for no scan; a changed condition is evaluated."""
+    await told.contact("ada@example.com", tags=["vip"])
+    id_ = (await told.misar.create("counted", VIP))["id"]
+    assert await told.misar.counts(id_) == (1, 1, 1)
+    scans: list[str] = []
+    evaluated = read.evaluated
+
+    async def noted(*args: Any) -> Any:
+        scans.append("scan")
+        return await evaluated(*args)
+
+    monkeypatch.setattr(read, "evaluated", noted)
+    await told.topmail.patch(id_, name="renamed there")
+    renamed = await told.misar.ask("PATCH", f"/segments/{id_}", {"name": "renamed here"})
+    assert (renamed["data"]["name"], renamed["data"]["contact_count"]) == ("renamed here", 1)
+    assert scans == []
+    changed = {"filter_criteria": {"operator": "OR", **VIP}}
+    await told.misar.ask("PATCH", f"/segments/{id_}", changed)
+    assert scans == ["scan"]

@@ -1,0 +1,156 @@
+"""Many random writes, edits, deletes and clock steps: what is stored is what the oracle says.
+
+`--world-writes 1000000` is the whole proof: some twenty minutes for each database.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from diglot.conditions import dates
+from diglot.model.contacts import Contact
+from diglot.model.pages import Window
+from diglot.model.workspaces import Caller
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.audience.segments import Segments
+from diglot.storage.audience import lists
+from diglot.storage.contacts import queries
+from diglot.storage.sql.engine import Transaction, connect
+from support import canonical, oracle
+from support.engines import Database
+from support.membership.membership_checks import EVERYBODY, compare
+from support.membership.random_world import NOW, World
+from support.reporting import SEED, Tally
+
+POOL = 3_000
+LARGEST = 600
+_INSTANTS = ("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Judged(World):
+    """A world that remembers how its conditions were written, for the oracle, and counts its writes."""
+
+    written: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    writes: int = 0
+
+    async def _segment(self) -> None:
+        await super()._segment()
+        self.written[self.segments[-1]] = self.drawn, self.zone
+
+    async def step(self) -> None:
+        self.writes += 1
+        await super().step()
+
+    async def many(self) -> None:
+        """Import many contacts, new ones and old ones."""
+        changes = [self.change() for _ in range(self.rng.randint(1, LARGEST))]
+        for change in changes:
+            change.values["email"] = f"m{self.rng.randint(0, POOL)}@example.com"
+        self.writes += len(changes)
+        await self.contacts().import_all(self.caller, changes)
+
+    async def _edit(self) -> None:
+        # Which segment an edit took is its own: those that it changed are judged no longer.
+        before = dict(self.written)
+        self.written.clear()
+        await super()._edit()
+        for id_, known in before.items():
+            if id_ in self.segments and await self._is_as_written(id_, known):
+                self.written[id_] = known
+
+    async def _is_as_written(self, id_: str, known: tuple[Any, str]) -> bool:
+        found = await Segments(self.engine, self.clock).get(self.caller, id_)
+        return found.condition.tree == canonical.read(*known)
+
+    async def look_back(self, begins: int = 0) -> None:
+        """Compare the oldest and the newest that is remembered, and play the feed from the newest on."""
+        historian = self.historian()
+        for memory in self.memories[:1] + self.memories[-1:]:
+            await historian.compare(memory, begins)
+        for memory in self.memories[-1:]:
+            await historian.replay(memory)
+
+    async def judge(self) -> int:
+        """Compare the members of every segment with what the oracle says; return how often it was asked."""
+        people = await self.engine.read(self._people)
+        found = await compare(self.engine, self.caller.workspace, self.now, self.rng)
+        now = _EPOCH + timedelta(microseconds=self.now)
+        asked = 0
+        for id_, (written, zone) in self.written.items():
+            if zone != self.zone or id_ not in found:
+                continue
+            known = {one: one for one in self.lists}
+            expected = {
+                who
+                for who, one in people.items()
+                if oracle.matches(written, one, now=now, zone=zone, lists=known)
+            }
+            assert set(found[id_]) == expected, written
+            asked += len(people)
+        return asked
+
+    async def _people(self, transaction: Transaction) -> Mapping[str, Mapping[str, Any]]:
+        workspace = self.caller.workspace
+        everybody = await queries.page(transaction, workspace, Window(0, EVERYBODY.limit))
+        on_lists = await lists.ids_of(transaction, workspace, [one.pk for one in everybody])
+        return {one.id: _described(one, on_lists.get(one.pk, [])) for one in everybody}
+
+
+def _described(one: Contact, on_lists: list[str]) -> Mapping[str, Any]:
+    """Return a contact in the oracle's words."""
+    described = {name: getattr(one, name) for name in Contact.__struct_fields__}
+    for name in _INSTANTS:
+        described[name] = None if described[name] is None else dates.written(described[name])
+    described["tags"] = msgspec.json.decode(one.tags)
+    described["attributes"] = msgspec.json.decode(one.attributes)
+    return described | {"lists": on_lists}
+
+
+@pytest_asyncio.fixture
+async def judged(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Judged]:
+    """Lend a world with two engines on one database."""
+    engines = [connect(url), connect(url)]
+    for engine in engines:
+        await engine.open()
+    made = await engines[0].write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
+    yield Judged(engines, caller, Random(pytestconfig.stash[SEED]))
+    for engine in engines:
+        await engine.close()
+
+
+async def test_many_writes(
+    judged: Judged, database: Database, pytestconfig: pytest.Config, tally: Tally
+) -> None:
+    """Stored members = full evaluation = oracle, count = rows, log replayed = members, at any time."""
+    wanted = pytestconfig.getoption("--world-writes")
+    for _ in range(3):
+        await judged._list()
+    for _ in range(12):
+        await judged._segment()
+    every = max(wanted // 40, 1_000)
+    due, asked = every, 0
+    while judged.writes < wanted:
+        await judged.many()
+        for _ in range(judged.rng.randint(0, 25)):
+            await judged.step()
+        if judged.writes >= due:
+            due += every
+            await judged.check()
+            asked += await judged.judge()
+            if judged.rng.random() < 0.05:
+                await judged.move_zone()
+    await judged.check()
+    asked += await judged.judge()
+    tally("random writes of a world", database.name, judged.writes)
+    tally("memberships that the oracle judged", database.name, asked)
+    assert asked > 0

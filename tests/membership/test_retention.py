@@ -1,0 +1,242 @@
+"""What is kept of the history, and for how long: what is older goes, and memberships do not notice."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from diglot.background import retention
+from diglot.background.retention import Retention
+from diglot.conditions import dates
+from diglot.membership import evaluate, store
+from diglot.model.contacts import Change
+from diglot.model.segments import Condition, SegmentType, Source
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.storage import workspaces
+from diglot.storage.membership import instant_index as stored_moments
+from diglot.storage.membership import log, log_expiry
+from diglot.storage.schema import departed_contacts, departed_segments, moments, segment_history
+from diglot.storage.schema import membership_log as log_rows
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import Statement
+from diglot.storage.workspaces import State
+from support import canonical
+from support.membership.random_world import World
+
+DAYS = 30
+
+
+def _condition(written: dict[str, Any]) -> Condition:
+    return Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+
+
+VIPS = _condition({"field": "tags", "operator": "contains", "operand": "vip"})
+SEEN = _condition({"field": "attributes.seen", "operator": "in_last_days", "operand": 7})
+
+
+async def rows(world: World, *columns: Any) -> Sequence[Sequence[Any]]:
+    """Return all rows of a table, in the order of their first columns."""
+    statement = Statement(select(*columns).order_by(*columns))
+    return [tuple(row) for row in await world.engine.read(lambda tx: tx.rows(statement))]
+
+
+async def state(world: World) -> State:
+    """Return the state of the workspace."""
+    return await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
+
+
+async def expire(world: World) -> int:
+    """Forget all that is too old; return in how many transactions."""
+    steps = 0
+    keeping = Retention(world.engines[0], DAYS, world.clock)
+    while await keeping.expire(world.caller.workspace):
+        steps += 1
+    return steps
+
+
+async def busy(world: World, steps: int) -> None:
+    """Have much happen on one day."""
+    for _ in range(steps):
+        await world._create()
+        await world._update()
+        await world._delete()
+
+
+async def vips(world: World, number: int) -> None:
+    """Make contacts who are in the segment of vips."""
+    for n in range(number):
+        await world.contacts().create(world.caller, Change({"email": f"vip{n}@example.com", "tags": ["vip"]}))
+
+
+async def test_what_is_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of the log goes with the sums up to it and the contacts that only it named; the rest is whole."""
+    monkeypatch.setattr(log_expiry, "ROWS", 7)
+    for _ in range(5):
+        await world._segment()
+    await world._static()
+    await busy(world, 25)
+    world.now += 3_600 * dates.SECOND
+    then = world.now
+    world.now += 3_600 * dates.SECOND
+    await busy(world, 5)
+    world.now = then + (DAYS - 1) * dates.DAY
+    await busy(world, 20)
+    kept = await _entries_since(world, then)
+    world.now = then + DAYS * dates.DAY + 1
+    before = await rows(world, departed_contacts.c.pk, departed_contacts.c.happened_at)
+    assert await expire(world) > 3
+    at_last = await state(world)
+    assert await _entries_since(world, then) == kept
+    assert (await rows(world, func.min(log_rows.c.entry)))[0][0] == at_last.history_entry + 1 == kept[0]
+    assert at_last.history_since < then
+    sums = await rows(world, segment_history.c.last)
+    assert sums
+    assert sums[0][0] > at_last.history_entry
+    gone = await rows(world, departed_contacts.c.pk, departed_contacts.c.happened_at)
+    assert gone == [row for row in before if row[1] >= then]
+    assert len(gone) < len(before)
+    world.is_whole = False
+    await world.check()
+    await world.look_back(at_last.history_entry)
+    await world.verify()
+    assert await expire(world) == 0
+
+
+async def _entries_since(world: World, then: int) -> list[int]:
+    statement = Statement(
+        select(log_rows.c.entry).where(log_rows.c.happened_at >= then).order_by(log_rows.c.entry)
+    )
+    return [row[0] for row in await world.engine.read(lambda tx: tx.rows(statement))]
+
+
+async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
+    """Played from the members at the time of the first row that is kept, it leads to those of now."""
+    await world._segment()
+    await world._static()
+    await busy(world, 20)
+    world.now += DAYS * dates.DAY + dates.SECOND
+    held = await _members(world)
+    await expire(world)
+    assert await rows(world, log_rows.c.entry) == []
+    await busy(world, 20)
+
+    async def work(transaction: Transaction) -> None:
+        now = await workspaces.state(transaction, world.caller.workspace)
+        here = world.caller.workspace
+        for row in await log.between(transaction, here, now.history_entry, now.logged):
+            for change in row.changes:
+                members = held[change.segment]
+                assert members.issuperset(change.left)
+                assert members.isdisjoint(change.entered)
+                held[change.segment] = (members - set(change.left)) | set(change.entered)
+
+    await world.engine.read(work)
+    assert held == await _members(world)
+
+
+async def _members(world: World) -> dict[int, set[int]]:
+    async def work(transaction: Transaction) -> dict[int, set[int]]:
+        here = world.caller.workspace
+        now = await workspaces.state(transaction, here)
+        numbers = await log_expiry.segments_of(transaction, here)
+        return {number: set(await store.members(transaction, here, number, now)) for number in numbers}
+
+    return await world.engine.read(work)
+
+
+async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log is short and was never folded: no row goes before the chunks hold what it says."""
+    monkeypatch.setattr(store, "FOLD_AT", 100_000)
+    service = Segments(world.engine, world.clock)
+    await service.create(world.caller, NewSegment("vips", VIPS))
+    unnamed, gone = [await service.create(world.caller, NewSegment("gone", VIPS)) for _ in range(2)]
+    await service.delete(world.caller, unnamed.id)
+    await vips(world, 1)
+    await busy(world, 10)
+    await service.delete(world.caller, gone.id)
+    assert (await state(world)).folded == 0
+    assert await expire(world) == 0
+    assert await rows(world, departed_segments.c.id) == [(gone.id,)]
+    world.now += (DAYS + 1) * dates.DAY
+    await expire(world)
+    found = await state(world)
+    assert found.folded == found.logged == found.history_entry
+    assert await rows(world, log_rows.c.entry) == await rows(world, segment_history.c.last) == []
+    assert await rows(world, departed_contacts.c.pk) == await rows(world, departed_segments.c.id) == []
+    world.is_whole = False
+    await world.check()
+    await world.verify()
+
+
+async def test_whoever_waits_to_leave_is_not_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment whose condition changed leaves those who were in it when it is evaluated, gone or not."""
+    service = Segments(world.engine, world.clock)
+    made = await service.create(world.caller, NewSegment("vips", VIPS))
+    await busy(world, 10)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    await service.change(world.caller, made.id, SegmentChange(condition=SEEN))
+    world.now += (DAYS + 1) * dates.DAY
+    before = await rows(world, departed_contacts.c.pk)
+    assert before
+    await expire(world)
+    assert await rows(world, departed_contacts.c.pk) == before
+    await world.build_all()
+    world.now += (DAYS + 1) * dates.DAY
+    await expire(world)
+    assert await rows(world, departed_contacts.c.pk) == []
+
+
+async def test_the_instants_of_a_field_that_nobody_looks_at_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some at a time; one that is looked at again meanwhile keeps its own."""
+    monkeypatch.setattr(stored_moments, "_PART", 3)
+    service = Segments(world.engine, world.clock)
+    fields = ("created_at", "updated_at")
+    made = []
+    for name in fields:
+        days = _condition({"field": name, "operator": "in_last_days", "operand": 7})
+        made.append(await service.create(world.caller, NewSegment(name, days)))
+    await busy(world, 10)
+    number = len(await rows(world, moments.c.pk)) // 2
+    await service.delete(world.caller, made[0].id)
+    keeping = Retention(world.engines[0], DAYS, world.clock)
+    assert await keeping.expire(world.caller.workspace)
+    left = await rows(world, moments.c.field, moments.c.pk)
+    assert len(left) == 2 * number - 3
+    days = _condition({"field": fields[0], "operator": "in_last_days", "operand": 7})
+    again = await service.create(world.caller, NewSegment("again", days))
+    assert not await keeping.expire(world.caller.workspace)
+    assert len(await rows(world, moments.c.field, moments.c.pk)) == 2 * number
+    await service.delete(world.caller, again.id)
+    assert await expire(world) == -(-number // 3)
+    assert {row[0] for row in await rows(world, moments.c.field, moments.c.pk)} == {fields[1]}
+    await world.check()
+    await world.verify()
+
+
+async def test_a_long_log_is_folded_when_it_is_quiet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a process that starts reads little; while somebody writes, writes fold it in their turn."""
+    service = Segments(world.engine, world.clock)
+    await service.create(world.caller, NewSegment("vips", VIPS))
+    await service.create(world.caller, NewSegment("by hand", VIPS, type=SegmentType.STATIC))
+    monkeypatch.setattr(store, "FOLD_AT", 40)
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 100)
+    keeping = Retention(world.engines[0], DAYS, world.clock)
+    await vips(world, 12)
+    found = await state(world)
+    assert (found.folded, found.logged) == (0, 12)
+    assert await keeping.long_logs() == []
+    world.now += retention.QUIET
+    assert await keeping.long_logs() == []
+    world.now += retention.VERY_QUIET
+    assert await keeping.long_logs() == [world.caller.workspace]
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 1)
+    world.now += -retention.VERY_QUIET
+    assert await keeping.long_logs() == [world.caller.workspace]
+    await keeping.fold(world.caller.workspace)
+    assert await keeping.long_logs() == []
+    found = await state(world)
+    assert found.folded == found.logged
+    await world.check()

@@ -1,0 +1,457 @@
+"""Webhooks hear of who enters and leaves segments and dynamic lists: exactly what the log says, in order."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from pyroaring import BitMap
+
+from diglot.conditions import dates
+from diglot.errors import DiglotError
+from diglot.membership import evaluate as membership_evaluate
+from diglot.membership import notify, store, writer
+from diglot.model.contacts import Change, Contact
+from diglot.model.membership_changes import Cause, Moment
+from diglot.model.segments import Condition, MemberAction, MemberChange, Segment, SegmentType, Source
+from diglot.model.webhooks import Event, Subject, Webhook
+from diglot.service.access.workspaces import Workspaces
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts.contacts import Contacts
+from diglot.service.webhooks import NewWebhook
+from diglot.storage import workspaces
+from diglot.storage.sql.engine import Inside, Transaction
+from diglot.webhooks import outbox
+from support import canonical
+from support.engines import Database
+from support.membership.random_world import World, worlds
+from support.membership.webhook_log import Ears
+from support.outboxes import SECOND, Outbox
+from support.outboxes import outbox as outboxes
+from support.reporting import SEED, Tally
+
+HEARS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.LIST_JOINED, Event.LIST_LEFT)
+VIP: Final = {"field": "tags", "operator": "contains", "operand": "vip"}
+FRESH: Final = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
+ENTERED, LEFT, MANY = Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.SEGMENT_CHANGED
+
+
+def condition(written: dict[str, Any]) -> Condition:
+    return Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+
+
+def webhook(*hears: Event) -> NewWebhook:
+    return NewWebhook("topmail", "https://127.0.0.1/", tuple(hears), tuple(hears), "secret")
+
+
+@pytest_asyncio.fixture
+async def world(
+    url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    """Lend a world whose log is folded often, and whose segments are often evaluated together."""
+    monkeypatch.setattr(writer, "SWEPT_FROM", 2)
+    monkeypatch.setattr(store, "FOLD_AT", 25)
+    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 0)
+    async with worlds(url, pytestconfig.stash[SEED]) as found:
+        yield found
+
+
+@pytest.fixture(params=[(1_000, 10_000), (4, 10)], ids=["one by one", "many in one"])
+def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Return how many contacts of one segment, and of all, are told of one by one."""
+    in_one, in_all = request.param
+    monkeypatch.setattr(notify, "MOST_IN_ONE", in_one)
+    monkeypatch.setattr(notify, "MOST_IN_ALL", in_all)
+    return in_one, in_all
+
+
+async def test_a_random_world_is_told_of(
+    world: World, most: tuple[int, int], database: Database, pytestconfig: pytest.Config, tally: Tally
+) -> None:
+    """Whatever happens, the outbox holds what the log does: the same contacts, numbers, times and causes."""
+    await Outbox(world.engine, world.caller).webhooks.create(world.caller, webhook(*HEARS))
+    ears = Ears(world.caller.workspace, *most)
+    for _ in range(6):
+        await world._segment()
+    told = 0
+    for _ in range(pytestconfig.getoption("--world-steps")):
+        await world.step()
+        told += await ears.compare(world.engine)
+    await world.move_zone()
+    told += await ears.compare(world.engine)
+    tally("contacts told of beside the log of memberships", database.name, told)
+    tally("events for many contacts beside the log of memberships", database.name, ears.batches)
+    assert (told > 0, ears.batches > 0) == (True, most[0] < 100)
+
+
+# Each cause
+
+
+@pytest_asyncio.fixture
+async def box(url: str) -> AsyncIterator[Outbox]:
+    """Lend a workspace whose webhook hears of everything."""
+    async with outboxes(url) as found:
+        await found.webhooks.create(found.caller, webhook(*HEARS))
+        yield found
+
+
+class Ear:
+    """What was told since the last time, in short."""
+
+    def __init__(self, box: Outbox) -> None:
+        self.box = box
+        self._ears = Ears(box.caller.workspace, notify.MOST_IN_ONE, notify.MOST_IN_ALL)
+
+    async def subjects(self) -> list[tuple[Event, Subject]]:
+        return await self.box.engine.read(self._ears.subjects)
+
+    async def heard(self) -> list[tuple[Event, str, str, str | None]]:
+        """Return each event with its contact, its group and its cause."""
+        return [_short(*one) for one in await self.subjects()]
+
+
+def _short(event: Event, subject: Subject) -> tuple[Event, str, str, str | None]:
+    assert subject.contact is not None
+    assert subject.group is not None
+    name = subject.contact.email.partition("@")[0]
+    return event, name, subject.group.name, None if subject.move is None else subject.move.cause
+
+
+async def segment(box: Outbox, written: dict[str, Any], name: str = "vips", **more: Any) -> Segment:
+    new = NewSegment(name, condition(written), **more)
+    return (await Segments(box.engine, box.clock).create_counted(box.caller, new)).segment
+
+
+async def vip(box: Outbox, name: str, **values: Any) -> Contact:
+    change = Change({"email": f"{name}@example.com", "tags": ["vip"], **values})
+    return await box.contacts.create(box.caller, change)
+
+
+async def test_writes_of_contacts(box: Outbox) -> None:
+    """Who is made, changes, is imported and is deleted; who went is told of as they were."""
+    ear = Ear(box)
+    await segment(box, VIP)
+    ada = await vip(box, "ada")
+    assert await ear.heard() == [(ENTERED, "ada", "vips", Cause.CONTACT_CREATED)]
+    box.now += SECOND
+    await box.contacts.change(box.caller, ada.id, Change({"tags": [], "first_name": "Ada"}))
+    ((event, subject),) = await ear.subjects()
+    assert (event, subject.contact and subject.contact.first_name) == (LEFT, "Ada")
+    assert subject.move is not None
+    assert (subject.move.sequence, subject.move.at, subject.move.cause) == (
+        2,
+        box.now,
+        Cause.CONTACT_CHANGED,
+    )
+    changes = [Change({"email": f"{name}@example.com", "tags": ["vip"]}) for name in ("bob", "ada", "cem")]
+    await box.contacts.import_all(box.caller, changes)
+    assert await ear.heard() == [
+        (ENTERED, "bob", "vips", Cause.CONTACT_CREATED),
+        (ENTERED, "cem", "vips", Cause.CONTACT_CREATED),
+        (ENTERED, "ada", "vips", Cause.CONTACT_CHANGED),
+    ]
+    await box.contacts.delete(box.caller, ada.id)
+    ((event, subject),) = await ear.subjects()
+    assert (event, subject.contact and subject.contact.tags) == (LEFT, '["vip"]')
+    assert subject.move is not None
+    assert subject.move.cause is Cause.CONTACT_DELETED
+
+
+async def test_time(box: Outbox) -> None:
+    """By the tick, or by the write that comes first: then before what that write itself moves."""
+    ear = Ear(box)
+    await segment(box, FRESH, "fresh")
+    for name in ("ada", "bob"):
+        await vip(box, name, last_opened_at=box.now)
+    await ear.heard()
+    box.now += dates.DAY + 1
+    await box.engine.write(lambda tx: writer.tick(tx, box.caller.workspace, box.now))
+    assert await ear.heard() == [(LEFT, name, "fresh", Cause.TIME) for name in ("ada", "bob")]
+    await vip(box, "cem", last_opened_at=box.now)
+    box.now += dates.DAY + 1
+    await vip(box, "dan", last_opened_at=box.now)
+    assert await ear.heard() == [
+        (ENTERED, "cem", "fresh", Cause.CONTACT_CREATED),
+        (LEFT, "cem", "fresh", Cause.TIME),
+        (ENTERED, "dan", "fresh", Cause.CONTACT_CREATED),
+    ]
+
+
+async def test_segments_made_changed_and_renamed(box: Outbox) -> None:
+    """A new segment tells of those it finds; a changed one of those who move, under its new name."""
+    ear = Ear(box)
+    for name in ("ada", "bob"):
+        await vip(box, name, first_name=name)
+    made = await segment(box, VIP)
+    assert await ear.heard() == [
+        (ENTERED, "ada", "vips", Cause.SEGMENT_CREATED),
+        (ENTERED, "bob", "vips", Cause.SEGMENT_CREATED),
+    ]
+    use = Segments(box.engine, box.clock)
+    bob = {"field": "first_name", "operator": "equals", "operand": "bob"}
+    await use.change(box.caller, made.id, SegmentChange("only bob", condition=condition(bob)))
+    assert await ear.heard() == [(LEFT, "ada", "only bob", Cause.SEGMENT_CHANGED)]
+    await use.change(box.caller, made.id, SegmentChange("bobs"))
+    assert await ear.heard() == []
+    await vip(box, "eve", first_name="bob")
+    assert await ear.heard() == [(ENTERED, "eve", "bobs", Cause.CONTACT_CREATED)]
+    await use.change(box.caller, made.id, SegmentChange(condition=condition({"all": []})))
+    assert [one[:2] for one in await ear.heard()] == [(LEFT, "bob"), (LEFT, "eve")]
+    await use.delete(box.caller, made.id)
+    assert await ear.heard() == [], "a segment that is gone has no members who leave it"
+
+
+async def test_by_hand(box: Outbox) -> None:
+    """Those who were there and those who were not are not told of."""
+    ear = Ear(box)
+    people = [await vip(box, name) for name in ("ada", "bob", "cem")]
+    made = await segment(box, {"all": []}, type=SegmentType.STATIC)
+    use = Segments(box.engine, box.clock)
+    for action, chosen, expected in (
+        (MemberAction.ADD, (0, 1), [(ENTERED, "ada"), (ENTERED, "bob")]),
+        (MemberAction.ADD, (1,), []),
+        (MemberAction.SET, (1, 2), [(LEFT, "ada"), (ENTERED, "cem")]),
+        (MemberAction.REMOVE, (0, 2), [(LEFT, "cem")]),
+    ):
+        ids = tuple(people[one].id for one in chosen)
+        await use.change_members(box.caller, made.id, MemberChange(action, ids))
+        heard = await ear.heard()
+        assert [one[:2] for one in heard] == expected
+        assert {one[3] for one in heard} <= {Cause.BY_HAND}
+    await box.contacts.delete(box.caller, people[1].id)
+    assert await ear.heard() == [(LEFT, "bob", "vips", Cause.CONTACT_DELETED)]
+
+
+async def test_lists_that_rules_ask_for(box: Outbox) -> None:
+    """Who comes to a list, leaves it, or loses it."""
+    ear = Ear(box)
+    use = Lists(box.engine, box.clock)
+    friends = (await use.create(box.caller, NewList("friends"))).list
+    await segment(box, {"field": "lists", "operator": "equals", "operand": friends.id}, "ours")
+    ids = [(await vip(box, name)).id for name in ("ada", "bob")]
+    await use.add(box.caller, friends.id, ids)
+    assert await ear.heard() == [
+        (ENTERED, "ada", "ours", Cause.LIST_CHANGED),
+        (ENTERED, "bob", "ours", Cause.LIST_CHANGED),
+        (Event.LIST_JOINED, "ada", "friends", None),
+        (Event.LIST_JOINED, "bob", "friends", None),
+    ]
+    await use.remove(box.caller, friends.id, ids[0])
+    assert (await ear.heard())[0] == (LEFT, "ada", "ours", Cause.LIST_CHANGED)
+    await use.delete(box.caller, friends.id)
+    assert await ear.heard() == [(LEFT, "bob", "ours", Cause.LIST_CHANGED)]
+
+
+async def test_zones_and_repairs(box: Outbox) -> None:
+    """Days begin elsewhere; a membership that is found wrong is put right."""
+    ear = Ear(box)
+    early = Change({"email": "ada@example.com", "tags": ["vip"]}, {"at": "2026-02-01T01:00:00Z"})
+    ada = await box.contacts.create(box.caller, early)
+    made = await segment(box, VIP)
+    await segment(box, {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}, "before")
+    await ear.heard()
+    await Workspaces(box.engine, box.clock).set_zone("one", "America/New_York")
+    assert await ear.heard() == [(ENTERED, "ada", "before", Cause.ZONE_CHANGED)]
+
+    async def break_it(transaction: Transaction) -> None:
+        await workspaces.lock(transaction, box.caller.workspace)
+        wrong = Moment(box.now, Cause.REPAIRED)
+        await store.store(transaction, box.caller.workspace, made.number, BitMap(), wrong)
+
+    await box.engine.write(break_it)
+    await Segments(box.engine, box.clock).refresh(box.caller, made.id)
+    assert await ear.heard() == [(ENTERED, "ada", "vips", Cause.REPAIRED)]
+    assert ada.pk == 1
+
+
+async def test_dynamic_lists_are_told_of_as_lists(box: Outbox) -> None:
+    """By the list's id and its name, as it is called by then; never as the segment behind it."""
+    ear = Ear(box)
+    ada = await vip(box, "ada")
+    use = Lists(box.engine, box.clock)
+    made = (await use.create(box.caller, NewList("vips", condition=condition(VIP)))).list
+    ((event, subject),) = await ear.subjects()
+    assert (event, subject.group and subject.group.id) == (Event.LIST_JOINED, made.id)
+    assert subject.move is not None
+    assert (subject.move.sequence, subject.move.cause) == (1, Cause.SEGMENT_CREATED)
+    others = condition({"not": VIP})
+    await use.change(box.caller, made.id, SegmentChange("others", condition=others))
+    assert await ear.heard() == [(Event.LIST_LEFT, "ada", "others", Cause.SEGMENT_CHANGED)]
+    await box.contacts.change(box.caller, ada.id, Change({"tags": []}))
+    await use.change(box.caller, made.id, SegmentChange("the rest"))
+    await box.contacts.delete(box.caller, ada.id)
+    assert await ear.heard() == [
+        (Event.LIST_JOINED, "ada", "others", Cause.CONTACT_CHANGED),
+        (Event.LIST_LEFT, "ada", "the rest", Cause.CONTACT_DELETED),
+    ]
+
+
+async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
+    """In the order of contacts, and of their lists; of others nothing is told."""
+    ear = Ear(box)
+    use = Lists(box.engine, box.clock)
+    names = ("one", "two")
+    made = [(await use.create(box.caller, NewList(name))).list.id for name in names]
+    ids = [(await vip(box, name)).id for name in ("ada", "bob", "cem")]
+    await use.add(box.caller, made[0], ids)
+    await use.add(box.caller, made[1], ids[1:])
+    await ear.heard()
+    await box.contacts.delete_many(box.caller, ids[:2])
+    assert await ear.heard() == [
+        (Event.LIST_LEFT, "ada", "one", None),
+        (Event.LIST_LEFT, "bob", "one", None),
+        (Event.LIST_LEFT, "bob", "two", None),
+    ]
+
+
+# Many at once
+
+
+async def test_many_are_told_of_in_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To whoever hears of any of them, once; with what is needed to read the rest in the log."""
+    monkeypatch.setattr(notify, "MOST_IN_ONE", 2)
+    async with outboxes(url) as box:
+        hooks = [(ENTERED, LEFT), (ENTERED,), (LEFT,), (Event.CONTACT_CREATED,)]
+        made = [await box.webhooks.create(box.caller, webhook(*hears)) for hears in hooks]
+        ear = Ear(box)
+        await segment(box, {"field": "first_name", "operator": "equals", "operand": "a"}, "a")
+        people = [("p0", "a"), ("p1", "b"), ("p2", "b"), ("p3", "a")]
+        changes = [Change({"email": f"{name}@x.example", "first_name": first}) for name, first in people]
+        await box.contacts.import_all(box.caller, changes)
+        numbers = await _numbers(box, made)
+        assert numbers == [2, 2, 0, 4], "two are not many"
+        await ear.subjects()
+        flipped = [
+            Change({"email": f"{name}@x.example", "first_name": "b" if first == "a" else "a"})
+            for name, first in people
+        ]
+        box.now += SECOND
+        await box.contacts.import_all(box.caller, flipped)
+        assert await _numbers(box, made) == [3, 3, 1, 4]
+        (event, subject), *others = await ear.subjects()
+        assert len(others) == 2
+        assert (event, subject.contact, subject.group and subject.group.name) == (MANY, None, "a")
+        batch = subject.batch
+        assert batch is not None
+        assert (batch.entered, batch.left, batch.first, batch.last) == (2, 2, 3, 6)
+        assert (batch.at, batch.cause) == (box.now, Cause.CONTACT_CHANGED)
+        only_in = [Change({"email": f"n{n}@x.example", "first_name": "a"}) for n in range(3)]
+        await box.contacts.import_all(box.caller, only_in)
+        assert await _numbers(box, made) == [4, 4, 1, 7], "who hears of leaving alone hears nothing"
+
+
+async def _numbers(box: Outbox, hooks: list[Webhook]) -> list[int]:
+    found = [await box.webhooks.deliveries(box.caller, "topmail", hook.id) for hook in hooks]
+    return [len(one) for one in found]
+
+
+async def test_a_write_that_moves_many_in_all(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few in each segment, and many together: each segment is told of in one."""
+    monkeypatch.setattr(notify, "MOST_IN_ALL", 5)
+    ear = Ear(box)
+    for n in range(3):
+        await segment(box, VIP, f"s{n}")
+    await vip(box, "ada")
+    assert [event for event, _ in await ear.subjects()] == [ENTERED] * 3
+    changes = [Change({"email": f"p{n}@example.com", "tags": ["vip"]}) for n in range(2)]
+    await box.contacts.import_all(box.caller, changes)
+    told = [(event, subject.batch and subject.batch.entered) for event, subject in await ear.subjects()]
+    assert told == [(MANY, 2)] * 3
+
+
+async def test_a_contact_that_is_gone_by_then(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment whose evaluation waited leaves nobody out: what cannot be told one by one is told in one."""
+    ear = Ear(box)
+    made = await segment(box, VIP)
+    people = [await vip(box, name) for name in ("ada", "bob")]
+    await ear.heard()
+    monkeypatch.setattr(membership_evaluate, "EVALUATED_AT_ONCE", 0)
+    change = SegmentChange(condition=condition({"not": VIP}))
+    await Segments(box.engine, box.clock).change(box.caller, made.id, change)
+    await box.contacts.delete(box.caller, people[0].id)
+    assert await ear.subjects() == []
+
+    async def evaluate(transaction: Transaction) -> None:
+        locked = await workspaces.lock(transaction, box.caller.workspace, now=box.now)
+        here = await writer.current(transaction, box.caller.workspace, locked, box.now)
+        one = frozenset({made.number})
+        await writer.store_all(here, one, Moment(box.now, Cause.SEGMENT_CHANGED))
+
+    await box.engine.write(evaluate)
+    ((event, subject),) = await ear.subjects()
+    assert event is MANY
+    assert subject.batch is not None
+    assert (subject.batch.entered, subject.batch.left) == (0, 2)
+
+
+# What is not told
+
+
+async def test_what_is_undone_tells_of_no_segment(box: Outbox) -> None:
+    """Nor does it take a sequence number."""
+    ear = Ear(box)
+    await segment(box, VIP)
+
+    class Undone(DiglotError):
+        pass
+
+    async def work(transaction: Transaction) -> None:
+        change = Change({"email": "ada@example.com", "tags": ["vip"]})
+        await Contacts(Inside(transaction), box.clock).create(box.caller, change)
+        raise Undone
+
+    with pytest.raises(Undone):
+        await box.engine.write(work)
+    assert await ear.heard() == []
+    await vip(box, "bob")
+    ((_, subject),) = await ear.subjects()
+    assert subject.move is not None
+    assert subject.move.sequence == 1
+
+
+async def test_nobody_hears(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without webhooks nothing is looked at; where none hears of segments, no contact is."""
+    async with outboxes(url) as box:
+
+        async def fail(*_: object) -> None:
+            raise AssertionError
+
+        await segment(box, VIP)
+        with monkeypatch.context() as patched:
+            patched.setattr(outbox, "heard", fail)
+            await vip(box, "ada")
+        hook = await box.webhooks.create(box.caller, webhook(Event.CONTACT_CREATED, LEFT))
+        with monkeypatch.context() as patched:
+            patched.setattr(notify, "_people", fail)
+            bob = await vip(box, "bob")
+            assert await _numbers(box, [hook]) == [1]
+            with pytest.raises(AssertionError):
+                await box.contacts.change(box.caller, bob.id, Change({"tags": []}))
+
+
+async def test_a_draft_and_a_segment_of_another_workspace(url: str) -> None:
+    """Have nothing to tell."""
+    async with outboxes(url) as box, outboxes(url, "two") as other:
+        await other.webhooks.create(other.caller, webhook(*HEARS))
+        ear = Ear(other)
+        await segment(other, {"all": []}, "draft")
+        await segment(box, VIP)
+        await vip(box, "ada")
+        await vip(other, "bob")
+        assert await ear.subjects() == []
+
+
+def test_one_place_writes_the_log() -> None:
+    """Whatever stores or logs a membership passes `current`, which tells of it."""
+    service = Path(notify.__file__).parent
+    writing = {
+        path.name
+        for path in service.parent.rglob("*.py")
+        if re.search(r"memberships\.store\(|membership_log\.append\(|await sweep\(", path.read_text("utf-8"))
+    }
+    # Storage appends whole rows, and hands over who moved.
+    assert writing == {"current.py", "memberships.py", "sweep.py"}
+    assert "memberships.store(" not in (service / "memberships.py").read_text("utf-8")

@@ -1,0 +1,432 @@
+"""What a server does by itself: clocks, chores one after another, and what an operator sees of it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from sqlalchemy import select, text
+
+from diglot.background import scheduler as service
+from diglot.background.first_evaluation import Building, Scan
+from diglot.background.scheduler import AGAIN, HOUR, LEASE, MINUTE, REST, RETRY, SECOND, Upkeep
+from diglot.background.worker import Worker
+from diglot.conditions import dates
+from diglot.membership import evaluate, writer
+from diglot.model.contacts import Change
+from diglot.model.membership_changes import Cause
+from diglot.model.segments import Condition, Segment, Source
+from diglot.server.metrics import NAMES
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.storage import workspaces
+from diglot.storage.background import due_work as stored
+from diglot.storage.background.due_work import Place
+from diglot.storage.schema import membership_log, segments
+from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.statement import Statement
+from support import canonical
+from support.membership.random_world import NOW, World, world_of
+from support.servers.in_process import serving
+from support.servers.process import running
+
+SEEN = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
+VIPS = {"field": "tags", "operator": "contains", "operand": "vip"}
+
+
+def upkeep(world: World, process: int = 0, **options: int) -> Upkeep:
+    """Return the background work of one of the processes."""
+    return Upkeep(world.engines[process], lambda: world.now, **options)
+
+
+async def segment(world: World, written: dict[str, Any]) -> Segment:
+    """Make a segment."""
+    condition = Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    return await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
+
+
+async def person(world: World, name: str, days: float = 0) -> None:
+    """Make a vip who was seen some days ago."""
+    seen = dates.written(world.now - round(days * dates.DAY))
+    change = Change({"email": f"{name}@example.com", "tags": ["vip"]}, {"seen": seen})
+    await world.contacts().create(world.caller, change)
+
+
+async def evaluated_at(world: World) -> int:
+    """Return when the memberships of the workspace are right."""
+    state = await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
+    return state.evaluated_at
+
+
+async def causes(world: World) -> list[str]:
+    """Return why memberships changed, in order."""
+    statement = Statement(select(membership_log.c.cause).order_by(membership_log.c.entry))
+    return [row[0] for row in await world.engine.read(lambda tx: tx.rows(statement))]
+
+
+# The clock
+
+
+async def test_stored_memberships_follow_time(world: World) -> None:
+    """Whoever crosses an edge has left by the next look, in the log too, though nobody wrote."""
+    await segment(world, SEEN)
+    await person(world, "ada", 6)
+    world.now += dates.DAY + 2
+    await upkeep(world).follow_time()
+    assert await evaluated_at(world) == world.now
+    assert await causes(world) == [Cause.CONTACT_CREATED, Cause.TIME]
+    await world.check()
+
+
+async def test_a_clock_that_was_just_set_is_left_alone(world: World) -> None:
+    """Other processes that look at the same time do nothing; within a look or two it is their turn."""
+    await segment(world, SEEN)
+    for n in range(4):
+        await person(world, f"p{n}", 6 - n * 2 * SECOND / dates.DAY)
+    world.now += dates.DAY + 2
+    first, second = upkeep(world), upkeep(world, 1)
+    await first.follow_time()
+    then = world.now
+    world.now += 3 * SECOND
+    await second.follow_time()
+    assert await evaluated_at(world) == then
+    world.now = then + REST
+    await second.follow_time()
+    assert await evaluated_at(world) == world.now
+    assert (await causes(world)).count(Cause.TIME) == 2
+    await world.check()
+
+
+async def test_a_workspace_that_fails_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others follow time all the same."""
+    made = await world.engine.write(lambda tx: get_or_create(tx, "two", "UTC", NOW))
+    two = world_of(world.engines, made.number, 1)
+    two.now = world.now
+    for one in (world, two):
+        await segment(one, SEEN)
+        await person(one, "ada", 6)
+    world.now += 2 * dates.DAY
+    tick = writer.tick
+
+    async def broken(transaction: Transaction, workspace: int, now: int, rest: int) -> None:
+        await tick(transaction, workspace, now, rest)
+        if workspace == world.caller.workspace:
+            raise ValueError("broken")
+
+    monkeypatch.setattr(service, "tick", broken)
+    await upkeep(world).follow_time()
+    assert await evaluated_at(two) == world.now
+    assert await evaluated_at(world) < world.now
+    assert f"workspace {world.caller.workspace} " in caplog.text
+
+
+# Chores
+
+
+async def _do_all(one: Upkeep) -> list[float]:
+    rests = []
+    while (rest := await one.step()) is not None:
+        rests.append(rest)
+    return rests
+
+
+async def test_everything_is_done_in_its_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments that wait are evaluated first and at once; what is in no hurry is done slowly, last."""
+    await segment(world, VIPS)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    for n in range(6):
+        await person(world, f"p{n}")
+    one = upkeep(world, verify_hours=1)
+    await _do_all(one)
+    assert await _do_all(one) == []
+    world.now += HOUR
+    await segment(world, SEEN)
+    await segment(world, VIPS)
+    rests = await _do_all(one)
+    assert rests == [0.0, 0.0, 1.0, 4.0]
+    assert await _do_all(one) == []
+    await world.check()
+    world.now += HOUR
+    rests = await _do_all(one)
+    assert rests == [1.0, 1.0, 4.0, 4.0, 4.0]
+    await world.check()
+
+
+async def test_verification_can_be_left_off(world: World) -> None:
+    """With 0 hours nothing is verified, ever."""
+    made = await segment(world, VIPS)
+    world.now += 10_000 * HOUR
+    assert 4.0 not in await _do_all(upkeep(world, verify_hours=0))
+    assert 4.0 in await _do_all(upkeep(world, verify_hours=10_000))
+    statement = Statement(select(segments.c.last_calculated_at))
+    ((at,),) = await world.engine.read(lambda tx: tx.rows(statement))
+    assert at == world.now
+    assert made.last_calculated_at != at
+
+
+async def test_what_fails_is_tried_again_later(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And holds up nothing else meanwhile."""
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    for n in range(3):
+        await person(world, f"p{n}")
+    bad, good = await segment(world, VIPS), await segment(world, VIPS)
+    build, tried = Building.build, list[int]()
+
+    async def broken(one: Building, place: Place) -> bool:
+        tried.append(place.segment)
+        if place.segment == bad.number and tried.count(bad.number) < 2:
+            raise ValueError("broken")
+        return await build(one, place)
+
+    monkeypatch.setattr(Building, "build", broken)
+    one = upkeep(world)
+    await _do_all(one)
+    await _do_all(one)
+    assert tried == [bad.number, good.number]
+    assert "cannot evaluate" in caplog.text
+    world.now += RETRY
+    await _do_all(one)
+    assert tried == [bad.number, good.number, bad.number]
+    assert await _do_all(one) == []
+    await world.check()
+
+
+async def test_a_segment_that_changes_meanwhile_waits_a_little(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever changes it may go on: it is not scanned for again at once."""
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    for n in range(3):
+        await person(world, f"p{n}")
+    made = await segment(world, VIPS)
+    scan, scans = Building.scan, list[Scan | None]()
+
+    async def overtaken(one: Building, place: Place) -> Scan | None:
+        scans.append(await scan(one, place))
+        if len(scans) == 1:
+            condition = Condition(canonical.read(SEEN, "UTC"), Source("canonical", "{}"))
+            change = SegmentChange(condition=condition)
+            await Segments(world.engine, world.clock).change(world.caller, made.id, change)
+        return scans[-1]
+
+    monkeypatch.setattr(Building, "scan", overtaken)
+    one = upkeep(world)
+    await _do_all(one)
+    assert len(scans) == 1
+    world.now += AGAIN
+    await _do_all(one)
+    assert len(scans) == 2
+    assert await world.engine.read(stored.pending_segments) == []
+    await world.check()
+
+
+async def test_a_clock_that_is_set_back_stops_nothing(world: World) -> None:
+    """Chores that are looked for now and then are looked for when now is earlier than the last time."""
+    one = upkeep(world)
+    assert await _do_all(one)
+    world.now += MINUTE
+    assert not await _do_all(one)
+    world.now -= 10 * HOUR
+    assert await _do_all(one)
+
+
+async def test_one_process_works_for_all(world: World) -> None:
+    """Until it gives up its lease, or until that runs out."""
+    first, second = upkeep(world), upkeep(world, 1)
+    assert await first.lease()
+    assert not await second.lease()
+    world.now += LEASE - 1
+    assert await first.lease()
+    world.now += LEASE - 1
+    assert not await second.lease()
+    world.now += 1
+    assert await second.lease()
+    assert not await first.lease()
+    await first.release()
+    assert not await first.lease()
+    await second.release()
+    assert await first.lease()
+
+
+# The task of a process
+
+
+@dataclass
+class Fake:
+    """Upkeep that notes what it is asked and fails when told."""
+
+    may: bool = True
+    steps: list[float | Exception | None] = field(default_factory=list)
+    looks: list[Exception] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    looked: asyncio.Event = field(default_factory=asyncio.Event)
+    hangs: bool = False
+
+    async def follow_time(self) -> None:
+        self.log.append("look")
+        if self.log.count("look") == 3:
+            self.looked.set()
+        if self.looks:
+            raise self.looks.pop(0)
+
+    async def lease(self) -> bool:
+        return self.may
+
+    async def release(self) -> None:
+        self.log.append("release")
+        if self.looks:
+            raise self.looks.pop(0)
+
+    async def step(self) -> float | None:
+        self.log.append("step")
+        if not self.steps:
+            self.idle.set()
+            if self.hangs:
+                await asyncio.Event().wait()
+            return None
+        found = self.steps.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+async def _worked(fake: Fake, until: Callable[[], Awaitable[object]]) -> list[str]:
+    worker = Worker(fake, look_seconds=0.001)  # type: ignore[arg-type]
+    running = asyncio.create_task(worker.run())
+    await until()
+    await worker.stop(running)
+    assert running.done()
+    return fake.log
+
+
+async def test_a_worker_does_chores_until_it_is_stopped() -> None:
+    """It goes on after what fails, and gives up its lease at the end."""
+    fake = Fake(steps=[0.0, ValueError("a chore"), 0.5, None], looks=[ValueError("a look")])
+    log = await _worked(fake, fake.idle.wait)
+    assert log[:2] == ["look", "look"]
+    assert log.count("step") >= 5
+    assert log[-1] == "release"
+
+
+async def test_a_worker_without_a_lease_looks_at_clocks_only() -> None:
+    """Another process does the chores."""
+    fake = Fake(may=False)
+    assert set(await _worked(fake, fake.looked.wait)) == {"look", "release"}
+
+
+async def test_a_worker_stops_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long when it is told to stop is left where it is; so is a lease that cannot be given up."""
+    monkeypatch.setattr("diglot.background.worker._STOP_SECONDS", 0.01)
+    fake = Fake(hangs=True)
+
+    async def hanging() -> None:
+        await fake.idle.wait()
+        fake.looks = [ValueError("a lease")] * 1_000
+
+    assert (await _worked(fake, hanging))[-1] == "release"
+
+
+# What an operator sees
+
+
+@pytest_asyncio.fixture
+async def crowd(world: World, url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Lend a client of a server that does nothing by itself, on the database of the world."""
+    async with serving(url, now=world.now) as server:
+        yield server.client
+
+
+def _figures(page: str) -> dict[str, float]:
+    """Return the values of a page, each of which has a kind and is explained before."""
+    found = {}
+    block = re.compile(r"# HELP (\w+) (\S.+)\n# TYPE (\w+) (counter|gauge)\n(\w+) ([0-9.]+)\n")
+    at = 0
+    while at < len(page):
+        match = block.match(page, at)
+        assert match is not None, page[at:]
+        name, _, named, kind, again, value = match.groups()
+        assert name == named == again
+        assert (kind == "counter") == name.endswith("_total")
+        found[name] = float(value)
+        at = match.end()
+    return found
+
+
+async def test_metrics_say_what_waits(
+    world: World, crowd: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody needs a key for them, and no name of anything is in them."""
+    await segment(world, SEEN)
+    await person(world, "ada", 8)
+    await person(world, "bob", 6)
+    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    await segment(world, VIPS)
+    answer = await crowd.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    found = _figures(answer.text)
+    assert tuple(found) == NAMES
+    assert found["diglot_pending_segments"] == 1
+    assert found["diglot_unfolded_log_changes"] == 1
+    assert found["diglot_repaired_segments_total"] == 0
+    assert found["diglot_clock_lag_seconds"] == 0
+    assert not re.search(r"ada|bob|example|one", re.sub(r"#.*", "", answer.text))
+    head = await crowd.head("/metrics")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == answer.headers["content-length"]
+
+
+async def test_metrics_say_how_late_it_is(world: World, url: str) -> None:
+    """Memberships that did not follow time, and the oldest evaluation in full."""
+    await segment(world, SEEN)
+    await person(world, "ada", 6)
+    world.now += dates.DAY + 100 * SECOND
+    async with serving(url, now=world.now) as server:
+        found = _figures((await server.client.get("/metrics")).text)
+        assert 99 < found["diglot_clock_lag_seconds"] < 101
+        assert found["diglot_evaluation_age_seconds"] > 86_400
+        one = upkeep(world, verify_hours=1)
+        await one.follow_time()
+        await _do_all(one)
+        found = _figures((await server.client.get("/metrics")).text)
+        assert (found["diglot_clock_lag_seconds"], found["diglot_evaluation_age_seconds"]) == (0, 0)
+        assert found["diglot_verified_segments_total"] == 1
+
+
+async def test_metrics_of_a_database_that_does_not_answer(crowd: httpx.AsyncClient, world: World) -> None:
+    """They are missing, not 0."""
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.run(Statement(text("ALTER TABLE verifications RENAME TO gone")))
+
+    await world.engine.write(work)
+    broken = await crowd.get("/metrics")
+    assert (broken.status_code, broken.content) == (503, b"")
+
+
+async def test_a_server_keeps_things_up(url: str) -> None:
+    """A server process evaluates what waits, by itself, and says so."""
+    engine: Engine = connect(url)
+    await engine.open()
+    made = await engine.write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    world = world_of([engine], made.number, 1)
+    await segment(world, VIPS)
+
+    async def wait(transaction: Transaction) -> None:
+        await transaction.run(Statement(segments.update().values(members=None)))
+
+    await engine.write(wait)
+    async with running(url) as live, httpx.AsyncClient(base_url=live.base) as client, asyncio.timeout(60):
+        while _figures((await client.get("/metrics")).text)["diglot_pending_segments"]:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.05)
+    stored_members = Statement(select(segments.c.members))
+    assert [row[0] for row in await engine.read(lambda tx: tx.rows(stored_members))] == [0]
+    await engine.close()

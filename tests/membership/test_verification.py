@@ -1,0 +1,353 @@
+"""Verification finds whatever is broken by hand, repairs it and counts it; otherwise it finds nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pyroaring import BitMap
+from sqlalchemy.sql.elements import ClauseElement
+
+from diglot.background.verification import Verdict, Verification
+from diglot.conditions import dates
+from diglot.membership import store
+from diglot.membership.log_delta import Overlay
+from diglot.membership.writer import tick
+from diglot.model.contacts import Change
+from diglot.model.metrics import Figures
+from diglot.model.segments import Condition, Source
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.storage import workspaces
+from diglot.storage.audience import segments
+from diglot.storage.background import metrics
+from diglot.storage.background.due_work import Place
+from diglot.storage.membership import chunks, log
+from diglot.storage.schema import membership_log as log_rows
+from diglot.storage.schema import moments, segment_chunks, watched_fields
+from diglot.storage.schema import segments as segment_rows
+from diglot.storage.schema import workspaces as workspace_rows
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import Statement
+from support import canonical
+from support.membership.random_world import World
+
+VIP = {"field": "tags", "operator": "contains", "operand": "vip"}
+SEEN = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
+OPENED = {"field": "last_opened_at", "operator": "more_than_days_ago", "operand": 2}
+DAYS = ("attributes.seen", "last_opened_at")
+
+
+@dataclass
+class Scene:
+    """A segment of vips and two that time moves, the only ones of a world."""
+
+    world: World
+    vips: Place
+    seen: Place
+    opened: Place
+    ids: list[str]
+
+    async def run(self, *statements: ClauseElement) -> None:
+        """Break something."""
+
+        async def work(transaction: Transaction) -> None:
+            for statement in statements:
+                await transaction.run(Statement(statement))
+
+        await self.world.engines[0].write(work)
+
+    async def verify(self, place: Place) -> Verdict:
+        """Verify a segment in the first process."""
+        verdict = await Verification(self.world.engines[0], self.world.clock).verify(place)
+        assert verdict is not None
+        return verdict
+
+    async def figures(self) -> Figures:
+        """Return what an operator sees."""
+        now = self.world.now
+        return await self.world.engine.read(lambda tx: metrics.read(tx, now))
+
+    async def bits(self, place: Place) -> BitMap:
+        """Return whom the chunks of a segment hold."""
+        return await self.world.engine.read(lambda tx: chunks.every(tx, place.workspace, place.segment))
+
+
+async def _segment(world: World, written: dict[str, Any]) -> Place:
+    condition = Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
+    world.segments.append(made.id)
+    return Place(world.caller.workspace, made.number)
+
+
+@pytest.fixture
+async def scene(world: World) -> Scene:
+    """Lend a scene: contacts that were made before the segments, and one that came after."""
+    ids = []
+    for n in range(6):
+        world.now += dates.SECOND
+        values = {"email": f"{n}@example.com", "tags": ["vip"] if n % 2 else [], "last_opened_at": world.now}
+        change = Change(values, {"seen": dates.written(world.now)})
+        ids.append((await world.contacts().create(world.caller, change)).id)
+    vips, seen, opened = [await _segment(world, written) for written in (VIP, SEEN, OPENED)]
+    late = Change({"email": "late@example.com", "tags": ["vip"]}, {"seen": dates.written(world.now)})
+    ids.append((await world.contacts().create(world.caller, late)).id)
+    return Scene(world, vips, seen, opened, ids)
+
+
+def _of(table: Any, place: Place) -> Any:
+    return (table.c.workspace == place.workspace) & (table.c.segment == place.segment)
+
+
+async def test_nothing_is_wrong(scene: Scene) -> None:
+    """Three segments are verified, and nothing is repaired; when is noted, and nothing else of a segment."""
+    before = await _stored(scene.world, scene.vips)
+    for place in (scene.vips, scene.seen, scene.opened):
+        assert (await scene.verify(place)).is_right
+    after = await _stored(scene.world, scene.vips)
+    assert after.last_calculated_at is not None
+    assert before.last_calculated_at is not None
+    assert after.last_calculated_at > before.last_calculated_at
+    assert (after.updated_at, after.revision) == (before.updated_at, before.revision)
+    found = await scene.figures()
+    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
+
+
+async def _stored(world: World, place: Place) -> Any:
+    async def work(transaction: Transaction) -> Any:
+        found = await segments.by_number_with_state(transaction, place.workspace, place.segment)
+        assert found is not None
+        return found[0]
+
+    return await world.engine.read(work)
+
+
+# What is broken, as the statements that break it, where it is looked for, and how many contacts are repaired
+
+
+async def _bits(scene: Scene) -> Place:
+    """Take a vip out of a chunk, and put somebody else in."""
+    wrong = (await scene.bits(scene.vips)) ^ BitMap([1, 2])
+    await scene.run(
+        segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bits=wrong.serialize())
+    )
+    return scene.vips
+
+
+async def _number_in_a_chunk(scene: Scene) -> Place:
+    await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(n=2))
+    return scene.vips
+
+
+async def _number_of_members(scene: Scene) -> Place:
+    await scene.run(segment_rows.update().where(_of(segment_rows, scene.vips)).values(members=5))
+    return scene.vips
+
+
+async def _chunk(scene: Scene) -> Place:
+    await scene.run(segment_chunks.delete().where(_of(segment_chunks, scene.vips)))
+    return scene.vips
+
+
+async def _log_row(scene: Scene) -> Place:
+    """Lose the contact that came late: it is nowhere but in the log."""
+    state = await scene.world.engine.read(lambda tx: workspaces.state(tx, scene.vips.workspace))
+    assert state.folded < state.logged
+    await scene.run(log_rows.delete().where(log_rows.c.last == state.logged))
+    return scene.vips
+
+
+async def _log_row_unread(scene: Scene) -> Place:
+    """Do the same to a process that has not read the log."""
+    place = await _log_row(scene)
+    scene.world.engines[0]._memory.clear()  # type: ignore[attr-defined]
+    return place
+
+
+async def _memory(scene: Scene) -> Place:
+    """Have this process forget a part of what it read."""
+
+    async def work(transaction: Transaction) -> None:
+        here = scene.vips.workspace
+        state = await workspaces.state(transaction, here)
+        await store.overlay(transaction, here, state)
+        kept = transaction.memory[store._OVERLAYS]
+        kept[here] = Overlay(state.folded, state.logged)
+
+    await scene.world.engines[0].read(work)
+    return scene.vips
+
+
+async def _moment(scene: Scene) -> Place:
+    """Have nobody see one of them leave."""
+    first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
+    await scene.run(moments.delete().where(first))
+    return scene.seen
+
+
+async def _moment_of_another(scene: Scene) -> Place:
+    pk = moments.c.pk
+    await scene.run(moments.update().where(moments.c.field == DAYS[1], pk == 3).values(pk=60))
+    return scene.opened
+
+
+async def _moment_at_another_time(scene: Scene) -> Place:
+    instant = moments.c.instant
+    await scene.run(
+        moments.update().where(moments.c.field == DAYS[1], moments.c.pk == 3).values(instant=instant + 1)
+    )
+    return scene.opened
+
+
+async def _nobody_watches(scene: Scene) -> Place:
+    await scene.run(watched_fields.delete().where(watched_fields.c.field == DAYS[1]))
+    return scene.opened
+
+
+async def _next_change(scene: Scene) -> Place:
+    """Have nobody ask what time does to the segment."""
+    late = scene.world.now + 40 * dates.DAY
+    await scene.run(segment_rows.update().where(_of(segment_rows, scene.seen)).values(next_change_at=late))
+    return scene.seen
+
+
+async def _next_change_of_all(scene: Scene) -> Place:
+    """Have nobody ask what time does to any of them."""
+    late = scene.world.now + 40 * dates.DAY
+    await scene.run(workspace_rows.update().values(next_change_at=late))
+    return scene.seen
+
+
+async def _passed_unseen(scene: Scene) -> Place:
+    """Let all of them leave, while nobody writes."""
+    place = await _next_change(scene)
+    await scene.run(workspace_rows.update().values(next_change_at=scene.world.now + 40 * dates.DAY))
+    scene.world.now += 8 * dates.DAY
+    return place
+
+
+async def _left_unseen(scene: Scene) -> Place:
+    """Let the others leave without the one that has no instant, in a process that goes on writing."""
+    place = await _moment(scene)
+    scene.world.now += 8 * dates.DAY
+    await scene.world.contacts().change(scene.world.caller, scene.ids[5], Change({"first_name": "Ada"}))
+    return place
+
+
+Break = Callable[[Scene], Awaitable[Place]]
+BREAKS: dict[str, tuple[Break, int]] = {
+    "bits": (_bits, 2),
+    "chunk": (_chunk, 3),
+    "number-in-a-chunk": (_number_in_a_chunk, 0),
+    "number-of-members": (_number_of_members, 0),
+    "log-row": (_log_row, 1),
+    "log-row-unread": (_log_row_unread, 1),
+    "memory": (_memory, 0),
+    "moment": (_moment, 0),
+    "moment-of-another": (_moment_of_another, 0),
+    "moment-at-another-time": (_moment_at_another_time, 0),
+    "nobody-watches": (_nobody_watches, 0),
+    "next-change": (_next_change, 0),
+    "next-change-of-all": (_next_change_of_all, 0),
+    "passed-unseen": (_passed_unseen, 7),
+    "left-unseen": (_left_unseen, 1),
+}
+
+
+@pytest.mark.parametrize(("broken", "contacts"), BREAKS.values(), ids=BREAKS)
+async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, contacts: int) -> None:
+    """It is repaired and counted; a second look finds nothing, and everything goes on from there."""
+    world = scene.world
+    place = await broken(scene)
+    assert not (await scene.verify(place)).is_right
+    found = await scene.figures()
+    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
+    assert (await scene.verify(place)).is_right
+    # What is lost of the log is lost: what it said of other segments is found when they are verified.
+    world.is_whole = False
+    for other in (scene.vips, scene.seen, scene.opened):
+        await scene.verify(other)
+    await _go_on(scene)
+
+
+async def _go_on(scene: Scene) -> None:
+    """See that a process that was not there serves the truth, for weeks."""
+    world = scene.world
+    for engine in world.engines:
+        engine._memory.clear()  # type: ignore[attr-defined]
+    for _ in range(6):
+        await world.check()
+        await world.verify()
+        world.now += dates.DAY + 3_600 * dates.SECOND
+        await world._update()
+
+
+async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
+    """A client that refreshes a segment has it evaluated in full, too."""
+    await _bits(scene)
+    segment = await _stored(scene.world, scene.vips)
+    service = Segments(scene.world.engine, scene.world.clock)
+    assert (await service.refresh(scene.world.caller, segment.id)).count == 4
+    assert (await service.refresh(scene.world.caller, segment.id)).count == 4
+    found = await scene.figures()
+    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
+
+
+async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
+    """Where it takes more than a minute in which others write, what time did meanwhile is not undone."""
+    world, place = scene.world, await _bits(scene)
+    written: list[int] = []
+
+    class Long(Verification):
+        async def _settle(self, transaction: Transaction, place: Place, verdict: Verdict, now: int) -> None:
+            world.now += 2 * store.CLOCKS_AGREE
+            written.append(world.clock())
+            await tick(transaction, place.workspace, written[0])
+            await super()._settle(transaction, place, verdict, now)
+
+    verdict = await Long(world.engines[0], world.clock).verify(place)
+    assert verdict is not None
+    assert not verdict.is_right
+    state = await world.engine.read(lambda tx: workspaces.state(tx, place.workspace))
+    assert state.evaluated_at >= written[0]
+    await world.compare(world.engine)
+
+
+async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
+    """Nor what was deleted or changed meanwhile."""
+    world = scene.world
+    service = Segments(world.engine, world.clock)
+    await world._static()
+    draft = Condition(canonical.read({"all": []}, "UTC"), Source("canonical", "{}"))
+    segment = await _stored(world, scene.vips)
+    verification = Verification(world.engines[0], world.clock)
+    place = Place(scene.vips.workspace, scene.opened.segment + 1)
+    assert await verification.verify(place) is None
+    verdict = await world.engine.read(lambda tx: verification._look(tx, scene.vips, world.now))
+    assert verdict is not None
+    await service.change(world.caller, segment.id, SegmentChange(condition=draft))
+    await world.engine.write(lambda tx: verification._settle(tx, scene.vips, verdict, world.now))
+    assert await verification.verify(scene.vips) is None
+    assert (await _stored(world, scene.vips)).last_calculated_at is None
+    await service.delete(world.caller, segment.id)
+    assert await verification.verify(scene.vips) is None
+    assert (await scene.figures()).verified == 0
+
+
+async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments that are verified one after another share what was read, which grows with the log."""
+    reads: list[tuple[int, int]] = []
+    between = log.between
+
+    async def counting(transaction: Transaction, workspace: int, after: int, until: int) -> Any:
+        reads.append((after, until))
+        return await between(transaction, workspace, after, until)
+
+    monkeypatch.setattr(log, "between", counting)
+    verification = Verification(scene.world.engines[1], scene.world.clock)
+    for place in (scene.vips, scene.seen):
+        await verification.verify(place)
+    await scene.world.contacts().delete(scene.world.caller, scene.ids[1])
+    reads.clear()
+    await verification.verify(scene.opened)
+    assert len(reads) == 1
+    assert reads[0][0] > 0

@@ -1,0 +1,648 @@
+"""The commands, end to end, on every database under test; the server as a process of its own."""
+
+import asyncio
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from sqlalchemy import select
+
+from diglot import __version__
+from diglot.api.openapi.document import encoded
+from diglot.cli import main
+from diglot.cli.examples.contacts import COUNT
+from diglot.cli.examples.segments import SEGMENTS
+from diglot.dialects.registry import DIALECTS, dialect_named
+from diglot.service.access.passwords import _HASHER
+from diglot.storage.schema import workspaces as tables
+from diglot.storage.schema.revisions import LATEST
+from diglot.storage.sql.engine import connect
+from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.sql.statement import Statement
+from support.engines import Database, set_revision
+
+STOP_SECONDS = 10
+START_SECONDS = 60
+CONNECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    code: object
+    out: str
+    err: str
+
+
+Diglot = Callable[..., Result]
+
+
+@pytest.fixture
+def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Diglot:
+    """Return a function that runs a command in a folder of its own and without settings around it."""
+    for name in [name for name in os.environ if name.startswith("DIGLOT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, stdin: str = "") -> Result:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        captured = capsys.readouterr()
+        return Result(left.value.code, captured.out, captured.err)
+
+    return run
+
+
+@pytest_asyncio.fixture
+async def empty(database: Database) -> AsyncIterator[str]:
+    """Lend the URL of a database without tables."""
+    async with database.empty() as found:
+        yield found
+
+
+def create(diglot: Diglot, url: str, dialect: str = "misar", workspace: str = "Acme", *more: str) -> str:
+    """Make a key."""
+    made = diglot("keys", "create", "--dialect", dialect, "--workspace", workspace, "--database", url, *more)
+    assert (made.code, made.err.count("\n")) == (0, 1), made.err
+    return made.out.removesuffix("\n")
+
+
+def listed(diglot: Diglot, url: str, *more: str) -> list[list[str]]:
+    """Return the rows of `keys list`."""
+    return [line.split("\t") for line in diglot("keys", "list", "--database", url, *more).out.splitlines()]
+
+
+# Help and errors
+
+
+COMMANDS = [
+    (),
+    *(("serve",), ("demo",), ("migrate",), ("openapi",)),
+    *(("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("keys", "adopt")),
+    *(("workspaces",), ("workspaces", "list"), ("workspaces", "set"), ("workspaces", "password")),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(diglot: Diglot, command: tuple[str, ...]) -> None:
+    """Help names the usage, says what the command is for, and explains every option."""
+    shown = diglot(*command, "--help")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith(f"Usage: {' '.join(('diglot', *command))}")
+    options = shown.out.partition("\nOptions:\n")[2].partition("\nCommands:\n")[0]
+    for line in re.findall(r"^  (-.*)$", options, re.MULTILINE):
+        assert re.search(r"\S {2,}\S", line) or len(line) > 20, f"{command} {line} has no help"
+
+
+def test_the_version(diglot: Diglot) -> None:
+    """The version is the package's."""
+    assert diglot("--version") == Result(0, f"diglot {__version__}\n", "")
+
+
+def test_nothing_asked_shows_help(diglot: Diglot) -> None:
+    """Neither `diglot` nor `diglot keys` alone does anything."""
+    for command in ((), ("keys",), ("workspaces",)):
+        shown = diglot(*command)
+        assert shown.code == 2
+        assert "Commands:" in shown.err
+
+
+BAD = {
+    "no-such-command": (("serv",), "No such command 'serv'"),
+    "no-such-option": (("serve", "--prot", "1"), "'--port'"),
+    "not-a-number": (("serve", "--port", "abc"), "'abc' is not a valid integer"),
+    "port": (("serve", "--port", "70000"), "port 70000 is not between 0 and 65535"),
+    "workers": (("serve", "--workers", "0"), "workers 0 is not between 1 and 64"),
+    "no-host": (("serve", "--host", ""), "host is empty"),
+    "host": (("serve", "--host", "no such host"), "host 'no such host' is not an address of this machine"),
+    "other-host": (("serve", "--host", "192.0.2.1"), "host '192.0.2.1' is not an address of this machine"),
+    "targets": (
+        ("serve", "--webhook-targets", "10.0.0.1/8"),
+        "webhook_targets: '10.0.0.1/8' is neither a host",
+    ),
+    "upstream": (("serve", "--misar-upstream", "api.example.com"), "is not a URL such as https://"),
+    "upstream-password": (("serve", "--topmail-upstream", "https://u:p@h"), "leave user and password out"),
+    "upstream-timeout": (("serve", "--upstream-timeout", "0"), "upstream timeout 0 is not from 1 to 3600"),
+    "idle-timeout": (("serve", "--idle-timeout", "0"), "idle timeout 0 is not from 1 to 3600"),
+    "body-timeout": (("serve", "--body-timeout", "3601"), "body timeout 3601 is not from 1 to 3600"),
+    "config": (("serve", "--config", "no.toml"), "settings file 'no.toml'"),
+    "scheme": (("serve", "--port", "0", "--database", "mysql://a/b"), "neither a file, sqlite:///FILE nor"),
+    "folder": (("serve", "--port", "0", "--database", "/no/such/folder/a.db"), "unable to open database"),
+    "url": (("serve", "--port", "0", "--database", "postgresql://u@h:x/d"), "its URL cannot be read"),
+    "server": (("serve", "--port", "0", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be opened"),
+    "migrate": (("migrate", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be migrated"),
+    "demo": (("demo", "--database", "postgresql://u@h/d"), "the demo keeps its examples in a file"),
+    "no-dialect": (("keys", "create", "--workspace", "A"), "Missing option '--dialect'"),
+    "dialect": (("keys", "create", "--dialect", "x", "--workspace", "A"), "'x' is not one of"),
+    "no-file": (("keys", "list"), "there is no database file 'diglot.db'"),
+    "document": (("openapi", "misar", "--check", "no.json"), "No such file"),
+}
+
+
+@pytest.mark.parametrize(("command", "message"), BAD.values(), ids=BAD)
+def test_a_mistake_is_one_line(diglot: Diglot, command: tuple[str, ...], message: str) -> None:
+    """Whatever an operator can mend is said in one line, with exit code 2."""
+    refused = diglot(*command)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("diglot: ")
+    assert refused.err.count("\n") == 1
+    assert message in refused.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DIGLOT_DATABSE", "a.db", "unknown setting DIGLOT_DATABSE: did you mean DIGLOT_DATABASE?"),
+        ("DIGLOT_XYZZY", "1", "unknown setting DIGLOT_XYZZY: the settings are DIGLOT_HOST, DIGLOT_PORT"),
+        ("DIGLOT_PORT", "80a", "DIGLOT_PORT: expected a whole number, got '80a'"),
+        ("DIGLOT_STRICT", "maybe", "DIGLOT_STRICT: expected true or false, got 'maybe'"),
+        ("DIGLOT_CONFIG", "no.toml", "settings file 'no.toml'"),
+    ],
+)
+def test_a_bad_variable_is_one_line(
+    diglot: Diglot, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    """The environment is read as strictly as the flags are, by every command."""
+    monkeypatch.setenv(name, value)
+    for command in (("serve",), ("keys", "list")):
+        refused = diglot(*command)
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert refused.err.startswith(f"diglot: {message}")
+
+
+def test_a_bad_file_of_settings_is_one_line(diglot: Diglot) -> None:
+    """An unknown key of the file names the nearest setting; a value has the setting's type."""
+    for text, message in (
+        ("worker = 2", "worker: did you mean workers?"),
+        ('port = "x"', "port: expected a whole number, got 'x'"),
+        ("port = true", "port: expected int, got True"),
+        ("port =", "settings file 'diglot.toml'"),
+    ):
+        Path("diglot.toml").write_text(text)
+        refused = diglot("serve", "--config", "diglot.toml")
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert message in refused.err
+
+
+def test_what_is_no_database_is_one_line(diglot: Diglot) -> None:
+    """A file of another kind is not overwritten."""
+    Path("notes.db").write_text("some notes, and no database at all")
+    refused = diglot("serve", "--port", "0", "--database", "notes.db")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "file is not a database" in refused.err
+    assert Path("notes.db").read_text().startswith("some notes")
+
+
+# Databases, keys, workspaces
+
+
+def test_migrate(diglot: Diglot, empty: str) -> None:
+    """The first run makes the tables, the second says that there is nothing to do."""
+    first = diglot("migrate", "--database", empty)
+    assert (first.code, first.out) == (0, f"The database is at revision {LATEST} now; it was empty.\n")
+    assert diglot("migrate", "--database", empty).out == f"The database is at revision {LATEST} already.\n"
+
+
+def test_a_command_on_a_database_without_tables(diglot: Diglot, empty: str) -> None:
+    """A file is made ready by itself; a server's database is left to `diglot migrate`."""
+    made = diglot("keys", "create", "--dialect", "misar", "--workspace", "A", "--database", empty)
+    if empty.startswith("sqlite:"):
+        assert made.code == 0
+    else:
+        assert (made.code, made.out) == (2, "")
+        assert made.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
+
+
+COMMANDS_ON_A_DATABASE = (
+    *(("migrate",), ("serve", "--port", "0"), ("keys", "list"), ("workspaces", "list")),
+    ("keys", "create", "--dialect", "misar", "--workspace", "A"),
+)
+
+
+@pytest.mark.parametrize("revision", ["0008", "r999"])
+def test_a_database_of_another_version_is_one_line(diglot: Diglot, url: str, revision: str) -> None:
+    """Every command refuses an unreleased revision, and a newer one, in one line."""
+    asyncio.run(set_revision(url, revision))
+    for command in COMMANDS_ON_A_DATABASE:
+        refused = diglot(*command, "--database", url)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+        assert refused.err.startswith(f"diglot: the database is at revision {revision}")
+
+
+def test_the_database_is_found_like_the_servers(diglot: Diglot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flag, environment, file, default: the first that says something wins."""
+    Path("diglot.toml").write_text('database = "file.db"')
+    command = ("keys", "create", "--dialect", "misar", "--workspace", "A", "--config", "diglot.toml")
+    assert diglot(*command[:-2]).code == 0
+    assert diglot(*command).code == 0
+    monkeypatch.setenv("DIGLOT_DATABASE", "variable.db")
+    assert diglot(*command).code == 0
+    assert diglot(*command, "--database", "flag.db").code == 0
+    assert {"diglot.db", "file.db", "variable.db", "flag.db"} <= {path.name for path in Path().iterdir()}
+
+
+def test_keys_are_made_listed_and_revoked(diglot: Diglot, url: str) -> None:
+    """A key is shown once; the list shows its beginning; a revoked one stays listed."""
+    misar = create(diglot, url, "misar", "Acme", "--scopes", "read, contacts")
+    topmail = create(diglot, url, "topmail", "Acme")
+    test = create(diglot, url, "topmail", "Other", "--test")
+    assert re.fullmatch("msk_[0-9a-f]{64}", misar)
+    assert re.fullmatch("tm_live_[0-9a-f]{64}", topmail)
+    assert re.fullmatch("tm_test_[0-9a-f]{64}", test)
+
+    rows = listed(diglot, url)
+    assert [row[1:3] for row in rows] == [["Acme", "misar"], ["Acme", "topmail"], ["Other", "topmail"]]
+    assert rows[0][3:5] == [f"{misar[:12]}...", "read,contacts"]
+    assert rows[1][4] == ",".join(dialect_named("topmail").keys.default_scopes)
+    assert {row[6] for row in rows} == {"active"}
+    assert [row[1] for row in listed(diglot, url, "--workspace", "Other")] == ["Other"]
+
+    assert diglot("keys", "revoke", rows[0][0], "--database", url).code == 0
+    assert diglot("keys", "revoke", topmail, "--database", url).code == 0
+    assert diglot("keys", "revoke", "-", "--database", url, stdin=f"{test}\n").code == 0
+    assert all(row[6].startswith("revoked 20") for row in listed(diglot, url))
+
+
+def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
+    """It is read from standard input, never an argument, and what is kept is a hash; `--remove` ends it."""
+    create(diglot, url)
+    command = ("workspaces", "password", "Acme", "--database", url)
+    for stdin in ("correct horse\n", "correct horse\r\n", "correct horse"):
+        assert diglot(*command, stdin=stdin) == Result(0, "", "Acme has a new password now.\n")
+        (kept,) = asyncio.run(kept_passwords(url))
+        assert kept is not None
+        assert kept.startswith("$argon2id$")
+        assert _HASHER.verify(kept, "correct horse")
+    short = "diglot: a password has 12 to 1,000 characters\n"
+    assert diglot(*command, stdin="too short\n") == Result(2, "", short)
+    assert diglot(*command, stdin="p" * 1001) == Result(2, "", short)
+    assert asyncio.run(kept_passwords(url)) == [kept]
+    assert diglot(*command, "--remove") == Result(0, "", "Acme has no password now.\n")
+    assert asyncio.run(kept_passwords(url)) == [None]
+    unknown = diglot("workspaces", "password", "Nobody", "--database", url, stdin="correct horse")
+    assert unknown == Result(2, "", "diglot: there is no such workspace Nobody\n")
+    assert diglot(*command, "correct horse").code == 2
+
+
+async def kept_passwords(url: str) -> list[str | None]:
+    """Return what is kept of the passwords of all workspaces."""
+    engine = connect(url)
+    await engine.open()
+    try:
+        rows = await engine.read(lambda transaction: transaction.rows(Statement(select(tables.c.password))))
+        return [row[0] for row in rows]
+    finally:
+        await engine.close()
+
+
+def test_a_key_has_a_name_and_an_end(diglot: Diglot, url: str) -> None:
+    """A bare date is the instant that the day begins in the workspace; the list shows the end."""
+    options = ("--name", "Till the fair", "--expires-at", "2099-01-31", "--time-zone", "Asia/Tokyo")
+    create(diglot, url, "misar", "Acme", *options)
+    create(diglot, url, "topmail", "Acme", "--expires-at", "2099-01-31T09:00:00+01:00")
+    rows = listed(diglot, url)
+    assert [row[6:] for row in rows] == [
+        ["active until 2099-01-30T15:00:00Z", "Till the fair", "never used"],
+        ["active until 2099-01-31T08:00:00Z", "", "never used"],
+    ]
+    command = ("keys", "create", "--dialect", "misar", "--workspace", "Acme", "--database", url)
+    for option, value, message in (
+        ("--expires-at", "2020-01-01", "the end of a key lies in the future"),
+        ("--expires-at", "soon", "'soon' is no time: write 2027-01-31 or 2027-01-31T09:00:00Z"),
+        ("--name", " ", "a key's name has 1 to 80 printable characters"),
+        ("--name", "n" * 81, "a key's name has 1 to 80 printable characters"),
+    ):
+        assert diglot(*command, option, value) == Result(2, "", f"diglot: {message}\n")
+    assert len(listed(diglot, url)) == 2
+
+
+def test_a_key_that_a_client_has_is_adopted(diglot: Diglot, url: str) -> None:
+    """From standard input, so that it stays out of the shell's history, or as an argument."""
+    adopt = ("keys", "adopt", "--dialect", "topmail", "--workspace", "Acme", "--database", url)
+    secret = "tm_live_" + "a1B2_-" * 5
+    assert diglot(*adopt, stdin=f"{secret}\n") == Result(0, "", "The key is registered.\n")
+    assert diglot(*adopt, secret) == Result(2, "", "diglot: this key exists already\n")
+    assert diglot(*adopt, "tm_live_another").code == 0
+    assert [row[3] for row in listed(diglot, url)] == ["tm_live_a1B2_-a1...", "tm_live_..."]
+
+
+def test_mistakes_about_keys(diglot: Diglot, url: str) -> None:
+    """Each is one line that says what to do."""
+    create(diglot, url)
+    of = ("--workspace", "Acme", "--database", url)
+    for command, message in (
+        (("create", "--dialect", "misar", "--scopes", "all", *of), "unknown misar scope 'all': choose of"),
+        (("create", "--dialect", "misar", "--test", *of), "misar has no test keys"),
+        (("create", "--dialect", "misar", "--time-zone", "Mars", *of), "change it with `workspaces set`"),
+        (("create", "--dialect", "misar", "--workspace", " ", "--database", url), "printable characters"),
+        (("adopt", "--dialect", "misar", *of, "hello"), "not a misar key: it begins with msk_"),
+        (("list", "--workspace", "Nobody", "--database", url), "there is no such workspace Nobody"),
+        (("revoke", "01890a5d-ac96-774b-bcce-b302099a8057", "--database", url), "there is no such key"),
+    ):
+        refused = diglot("keys", *command)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+        assert message in refused.err
+
+
+def test_workspaces(diglot: Diglot, url: str) -> None:
+    """A workspace has a time zone, which is set when it is made or later."""
+    create(diglot, url, "misar", "Berlin", "--time-zone", "Europe/Berlin")
+    create(diglot, url, "misar", "Acme")
+    of = ("--database", url)
+    assert diglot("workspaces", "list", *of).out == "Acme\tUTC\nBerlin\tEurope/Berlin\n"
+    assert diglot("workspaces", "set", "Acme", "--time-zone", "Asia/Tokyo", *of).code == 0
+    assert diglot("workspaces", "list", *of).out == "Acme\tAsia/Tokyo\nBerlin\tEurope/Berlin\n"
+    unknown = diglot("workspaces", "set", "Nobody", "--time-zone", "UTC", *of)
+    assert unknown == Result(2, "", "diglot: there is no such workspace Nobody\n")
+    bad = diglot("workspaces", "set", "Acme", "--time-zone", "Mars/Base", *of)
+    assert bad == Result(2, "", "diglot: unknown time zone 'Mars/Base': use an IANA name\n")
+
+
+# Documents
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_openapi(diglot: Diglot, dialect: object) -> None:
+    """The document goes to standard output or to a file; a file that differs is exit code 1."""
+    name = str(getattr(dialect, "name"))  # noqa: B009
+    document = encoded(dialect_named(name))
+    assert diglot("openapi", name).out == document.decode()
+    assert diglot("openapi", name, "--output", "a.json") == Result(0, "", "")
+    assert Path("a.json").read_bytes() == document
+    assert diglot("openapi", name, "--check", "a.json") == Result(0, "", "")
+    Path("a.json").write_text("{}")
+    hint = f"diglot: a.json is not what the code serves: run `diglot openapi {name} --output a.json`\n"
+    assert diglot("openapi", name, "--check", "a.json") == Result(1, "", hint)
+    assert Path("a.json").read_text() == "{}"
+
+
+# The server
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server process: what it printed until it served, and where it does."""
+
+    process: subprocess.Popen[str]
+    printed: list[str]
+    url: str
+
+    def statuses(self, path: str, key: str, connections: int = CONNECTIONS) -> set[int]:
+        """Ask on many connections, which the kernel spreads over the workers."""
+        headers = {"Authorization": f"Bearer {key}", "Connection": "close"}
+        with httpx.Client(headers=headers) as client:
+            return {client.get(self.url + path).status_code for _ in range(connections)}
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Send a signal; return the exit code and the seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal_number)
+        return self.process.wait(STOP_SECONDS), time.monotonic() - began
+
+
+@contextmanager
+def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command as a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
+    command = (sys.executable, "-m", "diglot", *arguments)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+@contextmanager
+def served(folder: Path, *arguments: str) -> Iterator[Served]:
+    """Run a command that serves, and wait until it says so."""
+    with process(folder, *arguments) as started:
+        printed: list[str] = []
+        assert started.stdout is not None
+        for line in started.stdout:
+            printed.append(line.rstrip("\n"))
+            if found := re.match(r"Diglot serves on (\S+)", line):
+                yield Served(started, printed, found[1])
+                return
+        assert started.stderr is not None
+        pytest.fail(f"the server did not start: {started.stderr.read()}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals) -> None:
+    """The server answers, with keys checked, and ends with exit code 0 on a signal."""
+    key = create(diglot, url)
+    with served(tmp_path, "serve", "--port", "0", "--database", url) as server:
+        assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
+        assert server.statuses("/mail/v1/segments", key, 1) == {200}
+        assert server.statuses("/mail/v1/segments", "msk_wrong", 1) == {401}
+        code, seconds = server.stop(number)
+        assert code == 0
+        assert seconds < STOP_SECONDS
+        assert server.process.communicate() == ("", "")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.url}/health")
+
+
+def test_serve_makes_its_file(tmp_path: Path) -> None:
+    """On a fresh machine nothing has to be done before."""
+    with served(tmp_path, "serve", "--port", "0") as server:
+        assert server.statuses("/api/v1/segments", "tm_live_x", 1) == {401}
+        assert server.stop()[0] == 0
+    assert (tmp_path / "diglot.db").exists()
+
+
+def test_serve_leaves_a_servers_database_to_migrate(diglot: Diglot, empty: str) -> None:
+    """Several servers may start at once: none of them changes a shared schema."""
+    if not empty.startswith("sqlite:"):
+        refused = diglot("serve", "--port", "0", "--database", empty)
+        assert refused.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
+        assert refused.code == 2
+
+
+def test_several_workers_and_a_revoked_key(diglot: Diglot, url: str, tmp_path: Path) -> None:
+    """Every worker serves the one database; a revoked key stops on all of them, within a second at most."""
+    key, other = create(diglot, url), create(diglot, url, "topmail")
+    with served(tmp_path, "serve", "--port", "0", "--database", url, "--workers", "2") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        workers = children.read_text().split()
+        assert len(workers) == 2
+        library = f" with SQLite {sqlite3.sqlite_version}" if url.startswith("sqlite:") else ""
+        assert server.printed == [f"Diglot serves on {server.url}{library} (stop with Ctrl+C)"]
+        assert server.statuses("/mail/v1/segments", key) == {200}
+        assert diglot("keys", "revoke", key, "--database", url).code == 0
+        if not url.startswith("sqlite:"):
+            time.sleep(1.0)
+        assert server.statuses("/mail/v1/segments", key) == {401}
+        assert server.statuses("/api/v1/segments", other) == {200}
+        assert server.stop()[0] == 0
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
+    """One crash does not end the service."""
+    with served(tmp_path, "serve", "--port", "0") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        first = children.read_text().split()
+        os.kill(int(first[0]), signal.SIGKILL)
+        answers = httpx.Client(transport=httpx.HTTPTransport(retries=10))
+        until = time.monotonic() + START_SECONDS
+        while children.read_text().split() in (first, []) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert answers.get(f"{server.url}/health").status_code == 200
+        answers.close()
+        assert server.stop()[0] == 0
+
+
+def test_ctrl_c_is_for_the_first_process(tmp_path: Path) -> None:
+    """A terminal sends it to every process: the workers go on until the first one tells them."""
+    with served(tmp_path, "serve", "--port", "0") as server:
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        workers = children.read_text().split()
+        for worker in workers:
+            os.kill(int(worker), signal.SIGINT)
+        assert server.statuses("/api/v1/segments", "tm_live_x") == {401}
+        assert children.read_text().split() == workers
+        assert server.stop(signal.SIGINT)[0] == 0
+
+
+def test_a_port_in_use_is_one_line(diglot: Diglot) -> None:
+    """Workers share their port; two servers never do."""
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
+        port = taken.getsockname()[1]
+        for command in ("serve", "demo"):
+            refused = diglot(command, "--port", str(port))
+            assert (refused.code, refused.out) == (2, "")
+            expected = f"diglot: port {port} on 127.0.0.1 is in use: stop what uses it, or choose another"
+            assert refused.err.startswith(expected)
+    assert list(Path().iterdir()) == []
+
+
+def test_the_access_log(tmp_path: Path) -> None:
+    """One line a request, on standard error, with the request's id and without the key."""
+    with served(tmp_path, "serve", "--port", "0", "--access-log") as server:
+        httpx.get(
+            f"{server.url}/mail/v1/segments", headers={"X-Request-Id": "r1", "Authorization": "Bearer s"}
+        )
+        assert server.stop()[0] == 0
+        assert server.process.stderr is not None
+        log = server.process.stderr.read()
+    assert re.search(r"diglot\.access: GET /mail/v1/segments 401 [0-9.]+ ms r1\n", log)
+    assert "Bearer" not in log
+
+
+@pytest.mark.parametrize("version", ["3.40.1", "3.51.2"])
+def test_several_workers_need_a_mended_sqlite(
+    diglot: Diglot, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """Older ones can corrupt a file that two processes write; the refusal makes no file."""
+    monkeypatch.setattr(sqlite3, "sqlite_version", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", tuple(map(int, version.split("."))))
+    refused = diglot("serve", "--port", "0", "--workers", "2")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        f"diglot: SQLite {version} can corrupt a file that 2 workers share: "
+        "set --workers 1, or install the package pysqlite3 (3.51.3, 3.50.7 or 3.44.6 is needed)\n"
+    )
+    assert not list(Path().iterdir())
+
+
+def test_strict_reaches_the_workers(diglot: Diglot, tmp_path: Path) -> None:
+    """A flag means the same to the command and to its worker processes."""
+    key = create(diglot, "diglot.db")
+    nested = {"rules": [{"rules": [{"field": "email", "operator": "is_empty"}]}]}
+    body = {"name": "A", "segment_type": "dynamic", "filter_criteria": nested}
+    for flag, status in (("--strict", 400), ("--no-strict", 201)):
+        with served(tmp_path, "serve", "--port", "0", flag) as server:
+            answer = httpx.post(
+                f"{server.url}/mail/v1/segments", headers={"Authorization": f"Bearer {key}"}, json=body
+            )
+            assert answer.status_code == status
+            assert server.stop()[0] == 0
+
+
+# The demo
+
+
+def curl(line: str) -> httpx.Response:
+    """Send what a printed curl line sends."""
+    words = shlex.split(line)
+    assert words[0] == "curl"
+    assert words[2] == "-H"
+    name, _, value = words[3].partition(": ")
+    return httpx.get(words[1], headers={name: value})
+
+
+def test_demo(tmp_path: Path) -> None:
+    """It prints a key and a curl line for each dialect, which both answer, and where all calls are shown."""
+    with served(tmp_path, "demo", "--port", "0") as server:
+        summary = f"{COUNT:,} contacts and {len(SEGMENTS)} segments in diglot-demo.db"
+        assert server.printed[0].startswith(summary)
+        lines = [line for line in server.printed if line.startswith("  curl ")]
+        answers = [curl(line.strip()) for line in lines]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        misar, topmail = (answer.json() for answer in answers)
+        assert misar["data"]["pagination"]["total"] == len(SEGMENTS)
+        assert 0 < topmail["pagination"]["total"] < COUNT
+        (shown,) = (line.rpartition(" ")[2] for line in server.printed if line.endswith("/docs"))
+        assert httpx.get(shown).status_code == 200
+        assert server.stop()[0] == 0
+
+
+def test_demo_is_made_once(diglot: Diglot) -> None:
+    """A second run reuses the file and the keys, which only this user can read."""
+    first = diglot("demo", "--no-serve", "--port", "18080")
+    second = diglot("demo", "--no-serve", "--port", "18080")
+    assert (first.code, second.code) == (0, 0)
+    assert ", made in " in first.out.splitlines()[0]
+    assert second.out.splitlines()[0].endswith(", as they were")
+    assert first.out.splitlines()[1:] == second.out.splitlines()[1:]
+    assert first.out.count("http://127.0.0.1:18080/") == 3
+    kept = Path("diglot-demo.keys")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert set(json.loads(kept.read_text()).values()) == set(re.findall(r"key: (\S+)", first.out))
+
+
+def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -> None:
+    """An example that matches nobody, or everybody, explains nothing; a lost or revoked key is replaced."""
+    diglot("demo", "--no-serve")
+    keys = json.loads(Path("diglot-demo.keys").read_text())
+    assert diglot("keys", "revoke", keys["topmail"], "--database", "diglot-demo.db").code == 0
+    Path("diglot-demo.keys").write_text(json.dumps({"topmail": keys["topmail"]}))
+    with served(tmp_path, "demo", "--port", "0") as server:
+        fresh = json.loads(Path("diglot-demo.keys").read_text())
+        assert not {*fresh.values()} & {*keys.values()}
+        listing = httpx.get(
+            f"{server.url}/mail/v1/segments", headers={"Authorization": f"Bearer {fresh['misar']}"}
+        ).json()
+        counts = {one["name"]: one["contact_count"] for one in listing["data"]["segments"]}
+        assert len(counts) == len(SEGMENTS)
+        assert [name for name, count in counts.items() if not 0 < count < COUNT] == []
+        assert server.stop()[0] == 0
+
+
+def test_keys_of_the_demo_that_cannot_be_read(diglot: Diglot) -> None:
+    """A damaged file of keys is said in one line."""
+    Path("diglot-demo.keys").write_text("[1, 2")
+    refused = diglot("demo", "--no-serve")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert "diglot-demo.keys is not a file of demo keys" in refused.err

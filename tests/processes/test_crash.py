@@ -1,0 +1,180 @@
+"""Servers that are killed at any moment: what was answered is there, what was not is whole, nothing is stuck.
+
+The whole proof is `pytest tests/processes/test_crash.py --kills 200`; the suite kills a few times.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from diglot.clock import system_clock
+from diglot.model.workspaces import Caller
+from diglot.storage.sql.engine import connect
+from diglot.webhooks.deliveries import LEASE
+from support.engines import SQLITE, Database
+from support.load_workers import contacts, groups, segments
+from support.load_workers.actions import ACTIONS, act
+from support.load_workers.pool import SECONDS, Crew, crew
+from support.load_workers.worker import TOLD, Action, Actor
+from support.outboxes import Outbox, deliver
+from support.reporting import SEED, Tally
+from support.servers.process import running, transactions_over
+from support.servers.webhook_receiver import Receiver, receiving
+
+PEOPLE = 1_500
+# Requests are counted too: the tables that a crash may empty must not stand in the way afterwards.
+OPTIONS = ("--webhook-targets", "127.0.0.1", "--rate-limits", "1000000")
+# What is under way when the server is killed, after what it needs; or nothing in particular.
+AIMS: Sequence[Sequence[Action]] = (
+    *((), ()),
+    (contacts.import_contacts,),
+    (contacts.change_many,),
+    (segments.make_segment, segments.edit_segment),
+    (contacts.delete_many,),
+    (segments.make_segment, segments.refresh_segment),
+    (groups.make_tag, groups.put_tag, groups.rename_tag),
+)
+
+
+@dataclass
+class Proof:
+    """A crew that writes while a server is killed; `big` is the one of them whose writes take long."""
+
+    crew: Crew
+    big: Actor
+    took: dict[str, float] = field(default_factory=dict)
+    stopping: bool = False
+    kills: int = 0
+
+    async def kill(self, end: Callable[[], None]) -> None:
+        """Write, and end the server at a random moment of it."""
+        aim = self.crew.rng.choice(AIMS)
+        for action in aim[:-1]:
+            await self.big.act(action)
+        self.stopping = False
+        tasks = [asyncio.create_task(self._write(one, aim[-1:])) for one in self.crew.actors]
+        longest = max([self.took.get(one.__name__, 0.3) for one in aim[-1:]], default=0.7)
+        await asyncio.sleep(self.crew.rng.uniform(0, 1.2 * longest))
+        self.stopping = True
+        end()
+        self.kills += 1
+        await transactions_over(self.crew.url)
+        await asyncio.gather(*tasks)
+
+    async def _write(self, actor: Actor, aim: Sequence[Action]) -> None:
+        try:
+            for action in aim if actor is self.big else ():
+                await self._timed(action)
+            while not self.stopping:
+                await act(actor)
+        except httpx.TransportError:
+            assert self.stopping, "a server ended by itself"
+
+    async def _timed(self, action: Action) -> None:
+        began = time.monotonic()
+        if await self.big.act(action):
+            self.took[action.__name__] = time.monotonic() - began
+
+    async def check(self) -> None:
+        """Check that all is well, and that every kind of write goes on."""
+        await self.crew.check()
+        await asyncio.gather(*(self._everything(one) for one in self.crew.actors if one is not self.big))
+        if len(self.big.known("contact")) < PEOPLE // 2:
+            await self._timed(contacts.import_contacts)
+        await self.crew.check()
+
+    async def _everything(self, actor: Actor) -> None:
+        for action in ACTIONS:
+            await actor.act(action)
+
+    async def heard(self, receiver: Receiver) -> None:
+        """Check that the receiver has heard of all that it should, once what is left has been sent."""
+        engine = connect(self.crew.url)
+        await engine.open()
+        caller = Caller(self.crew.workspace, ZoneInfo("UTC"), "key", frozenset())
+        # The leases of those who were killed are over.
+        worker = Outbox(engine, caller, system_clock() + LEASE).worker()
+        await deliver(worker)
+        worker.sender.close()
+        await engine.close()
+        facts = [fact for actor in self.crew.actors for fact in actor.facts.items()]
+        told = {name: times for (kind, name), times in facts if kind == TOLD}
+        emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.got}
+        assert Counter(emails.values()) == Counter(told)
+
+
+async def _proof(url: str, rng: Random) -> Proof:
+    actors = [Actor(name, Random(rng.random()), 40, 1, 8) for name in ("ada", "bob", "cem")]
+    big = Actor("zoe", Random(rng.random()), PEOPLE, PEOPLE // 2, PEOPLE)
+    return Proof(await crew(url, rng, [*actors, big]), big)
+
+
+async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tally) -> None:
+    """A server with all its processes is killed as often as asked, or only the process that answers."""
+    kills = pytestconfig.getoption("kills")
+    rng = Random(f"{pytestconfig.stash[SEED]} {database.name}")
+    async with database.fresh() as url, receiving() as receiver:
+        proof = await _proof(url, rng)
+        while proof.kills < kills:
+            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.at(live.base):
+                if not proof.kills:
+                    hook = {"url": receiver.url, "events": ["email.unsubscribed"]}
+                    made = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
+                    assert made.status_code == 201
+                await proof.check()
+                if rng.random() < 0.5:
+                    (worker,) = live.workers
+                    await proof.kill(partial(os.kill, worker, signal.SIGKILL))
+                    await live.answers()
+                    await proof.check()
+                await proof.kill(live.kill)
+        async with running(url, *OPTIONS) as live, proof.crew.at(live.base):
+            await proof.check()
+        await proof.heard(receiver)
+        told = len(receiver.got)
+    tally("kills", database.name, proof.kills)
+    tally("writes without an answer that were done", database.name, proof.crew.cut["done"])
+    tally("writes without an answer that were not", database.name, proof.crew.cut["undone"])
+    tally("events that webhooks heard meanwhile", database.name, told)
+
+
+async def test_a_server_does_not_outlive_its_first_process() -> None:
+    """Workers end with the process that started them: the port is free, and a new server has it."""
+    async with SQLITE.fresh() as url:
+        async with running(url, "--workers", "2", leaves=-signal.SIGKILL) as live:
+            workers = live.workers
+            os.kill(live.pid, signal.SIGKILL)
+            async with asyncio.timeout(SECONDS):
+                while any(map(_lives, workers)):  # noqa: ASYNC110 - nobody tells of it
+                    await asyncio.sleep(0.01)
+        async with running(url, "--port", live.base.rpartition(":")[2]) as again:
+            assert again.base == live.base
+
+
+async def test_a_server_stops_while_a_worker_starts(capfd: pytest.CaptureFixture[str]) -> None:
+    """A worker that has only begun to live ends when it is told to, as any other."""
+    async with SQLITE.fresh() as url, running(url) as live:
+        (worker,) = live.workers
+        os.kill(worker, signal.SIGKILL)
+        async with asyncio.timeout(SECONDS):
+            while live.workers in ([], [worker]):  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0)
+    assert "refused" not in capfd.readouterr().err
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

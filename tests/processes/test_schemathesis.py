@@ -1,0 +1,49 @@
+"""Schemathesis, all its checks, against `diglot serve` and the documents that it serves."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from diglot.dialects.registry import DIALECTS, dialect_named
+from support.engines import SQLITE, Database
+from support.reporting import Telling
+from support.schemathesis_run.runs import Budget, run
+from support.servers.process import Live, running
+
+pytestmark = pytest.mark.outside
+# PostgreSQL takes a round trip for what SQLite answers at once.
+SHARE_ELSEWHERE = 4
+# Of well-formed requests; a schema that cannot say the rules of a condition has many refused.
+MOST_REFUSED = 0.4
+# Of calls: a contact that is on the list which is drawn with it may have left it each time.
+MOST_UNMET = 0.05
+
+
+@pytest_asyncio.fixture
+async def server(database: Database) -> AsyncIterator[Live]:
+    """Lend a server on a database of its own; what it delivers stays on this machine."""
+    async with database.fresh() as url, running(url, "--webhook-targets", "127.0.0.1") as live:
+        yield live
+
+
+@pytest.mark.parametrize("dialect", [one.name for one in DIALECTS])
+async def test_a_server_keeps_to_its_document(
+    database: Database, server: Live, dialect: str, pytestconfig: pytest.Config, telling: Telling
+) -> None:
+    """Every answer is one that the document has, to whatever is asked, alone or after another.
+
+    The phases: its examples, the bounds of every schema, random input, and walks in which things are made,
+    read, changed and deleted, from one answer to the next request.
+    """
+    budget = Budget(*(pytestconfig.getoption(f"outside_{name}") for name in ("seed", "examples", "walks")))
+    told = await run(server, dialect, budget if database is SQLITE else budget.share(SHARE_ELSEWHERE))
+    telling(f"Schemathesis on {database.name}, {dialect}", told.summary())
+    assert told.code == 0, f"--outside-seed {budget.seed}:\n{told.said}"
+    assert told.alive, "the key that asks is still good"
+    calls = {operation.id for _, operation in dialect_named(dialect).calls}
+    unmet = calls - set(told.counts["accepted"])
+    assert len(unmet) <= MOST_UNMET * len(calls), f"never answered with success: {unmet}"
+    assert told.counts["walks"], "from answers to requests that were answered with success"
+    refused, positive = told.counts["passed over"].get("RejectedPositiveData", 0), told.answers("positive")
+    assert refused < MOST_REFUSED * positive, f"{refused} of {positive} are refused for a rule of no schema"

@@ -1,0 +1,606 @@
+"""Deliveries: once in the normal case, at least once after a crash, in order, with retries, never held up."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from diglot.api.webhook_message import Message
+from diglot.errors import Conflict, Invalid, NotFound
+from diglot.model.contacts import Change
+from diglot.model.webhooks import Attempt, Delivery, Event, Webhook
+from diglot.service import webhooks as registered
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.webhooks import NewWebhook, WebhookChange
+from diglot.storage import workspaces
+from diglot.storage.sql.backend import SQLITE
+from diglot.storage.sql.engine import Engine, Transaction, sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.sql.statement import Statement
+from diglot.storage.webhooks import deliveries as stored
+from diglot.storage.webhooks import webhooks
+from diglot.webhooks import worker as workers
+from diglot.webhooks.deliveries import GIVE_UP_AFTER, KEPT, LEASE, Batch, Deliveries
+from diglot.webhooks.sender import Sender
+from support import engines
+from support.engines import Database
+from support.outboxes import SECOND, TARGETS, Outbox, deliver, outbox
+from support.reporting import Tally
+from support.servers.webhook_receiver import Got, Receiver, answer, receiving
+
+MINUTE = 60 * SECOND
+
+
+@pytest_asyncio.fixture
+async def box(url: str) -> AsyncIterator[Outbox]:
+    """Lend a workspace."""
+    async with outbox(url) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Lend a receiver."""
+    async with receiving() as found:
+        yield found
+
+
+# What is written
+
+
+async def test_a_write_tells_of_itself(box: Outbox, receiver: Receiver) -> None:
+    """A new contact, a change, who unsubscribed: in that order; nothing for a change of nothing."""
+    hook = await box.hook(receiver.url, "contact.created", "contact.updated", "email.unsubscribed")
+    ada = await box.person("ada")
+    for change in (
+        {"first_name": "Ada"},
+        {"first_name": "Ada"},
+        {"total_opens": 5},
+        {"status": "unsubscribed"},
+    ):
+        box.now += SECOND
+        await box.contacts.change(box.caller, ada.id, Change(change))
+    await box.contacts.delete(box.caller, ada.id)
+    await deliver(box.worker())
+    told = [(one.json["type"], one.json["created_at"][17:19]) for one in receiver.got]
+    assert told == [
+        ("contact.created", "00"),
+        ("contact.updated", "01"),
+        ("contact.updated", "04"),
+        ("email.unsubscribed", "04"),
+    ]
+    assert [one.delivered_at for one in await box.sent(hook)] == [box.now] * 4
+
+
+async def test_what_is_undone_tells_nothing(box: Outbox, receiver: Receiver) -> None:
+    """Nor does what a webhook did not ask for."""
+    hook = await box.hook(receiver.url, "contact.created")
+    ada = await box.person("ada")
+    with pytest.raises(Conflict):
+        await box.person("ada")
+    await box.contacts.change(box.caller, ada.id, Change({"first_name": "Ada"}))
+    assert len(await box.sent(hook)) == 1
+
+
+async def test_an_import_tells_of_each(box: Outbox, receiver: Receiver) -> None:
+    """In the order of the import, to each webhook."""
+    hooks = [await box.hook(f"{receiver.url}/{n}") for n in range(2)]
+    emails = await box.people(150)
+    await deliver(box.worker())
+    for n in range(2):
+        assert [one.email for one in receiver.got if one.path.endswith(str(n))] == emails
+    assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the last hundred are shown"
+
+
+async def test_lists_tell_of_who_comes_and_goes(box: Outbox, receiver: Receiver) -> None:
+    """Once for each; not of who was on it already, and not of who was not."""
+    events = ("list.member_added", "list.member_removed")
+    for word, event in zip(events, (Event.LIST_JOINED, Event.LIST_LEFT), strict=True):
+        new = NewWebhook("topmail", receiver.url, (word,), (event,), "secret")
+        await box.webhooks.create(box.caller, new)
+    lists = Lists(box.engine, box.clock)
+    made = (await lists.create(box.caller, NewList("Friends"))).list
+    people = [(await box.person(name)).id for name in ("ada", "bob")]
+    assert await lists.add(box.caller, made.id, people[:1]) == (1, 1)
+    assert await lists.add(box.caller, made.id, people) == (1, 2)
+    await lists.remove(box.caller, made.id, people[0])
+    with pytest.raises(NotFound):
+        await lists.remove(box.caller, made.id, people[0])
+    await deliver(box.worker())
+    told = sorted((one.json["event"], one.json["data"]["contact"]["email"]) for one in receiver.got)
+    emails = ("ada@example.com", "bob@example.com")
+    assert told == [(events[0], emails[0]), (events[0], emails[1]), (events[1], emails[0])]
+    assert {one.json["data"]["list"]["name"] for one in receiver.got} == {"Friends"}
+
+
+async def test_a_workspace_counts_its_webhooks(box: Outbox, receiver: Receiver) -> None:
+    """The active ones, exactly: it is all that a write looks at."""
+
+    async def count(transaction: Transaction) -> int:
+        locked = await workspaces.lock(transaction, box.caller.workspace, moves=False)
+        assert len(await webhooks.every_active(transaction, box.caller.workspace)) == locked.webhooks
+        return locked.webhooks
+
+    hooks = [await box.hook(receiver.url) for _ in range(2)]
+    counts = [await box.engine.write(count)]
+    for active in (False, False, True, True, False):
+        await box.webhooks.change(box.caller, "misar", hooks[0].id, WebhookChange(active=active))
+        counts.append(await box.engine.write(count))
+    for hook in hooks:
+        await box.webhooks.delete(box.caller, "misar", hook.id)
+        counts.append(await box.engine.write(count))
+    assert counts == [2, 1, 1, 2, 2, 1, 1, 0]
+
+
+async def test_a_workspace_has_room_for_so_many(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each makes every change write one row more."""
+    monkeypatch.setattr(registered, "MOST_WEBHOOKS", 2)
+    for _ in range(2):
+        await box.hook("https://example.com/")
+    with pytest.raises(Invalid, match="at most 2 webhooks"):
+        await box.hook("https://example.com/")
+
+
+# When it is sent again
+
+
+async def test_a_refusal_is_retried_for_a_day(box: Outbox, receiver: Receiver) -> None:
+    """Up to five times, each after a longer while; then it is given up."""
+    receiver.status = 500
+    hook = await box.hook(receiver.url)
+    await box.person("ada")
+    worker = box.worker()
+    waits: list[int] = []
+    for attempt in range(1, 7):
+        await deliver(worker)
+        assert len(receiver.got) == attempt
+        (sent,) = await box.sent(hook)
+        assert (sent.attempts, sent.last_status, sent.last_error) == (attempt, 500, "status 500")
+        if sent.due_at is not None:
+            waits.append((sent.due_at - box.now) // MINUTE)
+            box.now = sent.due_at - 1
+            await deliver(worker)
+            assert len(receiver.got) == attempt, "not before its time"
+            box.now = sent.due_at
+    assert waits == [1, 5, 33, 195, 1131]
+    assert sum(waits) < 24 * 60
+    assert sent.due_at is None
+    assert sent.delivered_at is None
+    box.now += 100 * 24 * 60 * MINUTE
+    await deliver(worker)
+    assert len(receiver.got) == 6
+
+
+async def test_waits_are_shortened_by_chance(box: Outbox, receiver: Receiver) -> None:
+    """So that what failed together does not come back together."""
+    receiver.status = 503
+    hook = await box.hook(receiver.url)
+    await box.person("ada")
+    worker = box.worker()
+    worker.deliveries = Deliveries(box.engine, box.clock, lambda: 1)
+    await deliver(worker)
+    (sent,) = await box.sent(hook)
+    assert sent.due_at == box.now + 48 * SECOND
+
+
+async def test_a_refusal_holds_up_nothing_else(box: Outbox, receiver: Receiver) -> None:
+    """The receiver took the others; the one comes again later."""
+
+    async def refuse_first(got: Got) -> bytes:
+        first = got.email == "p0@example.com" and len(receiver.got) == 1
+        return answer(400 if first else 204, b"")
+
+    receiver.say = refuse_first
+    await box.hook(receiver.url)
+    emails = await box.people(3)
+    worker = box.worker()
+    await deliver(worker)
+    assert receiver.emails == emails
+    box.now += MINUTE
+    await deliver(worker)
+    assert receiver.emails == [*emails, emails[0]]
+
+
+async def test_a_silent_receiver_rests(box: Outbox, receiver: Receiver) -> None:
+    """Who does not answer is asked with one event at a time, and gets all in order once it answers."""
+    port = await free_port()
+    hook = await box.hook(f"http://127.0.0.1:{port}/")
+    emails = await box.people(3)
+    worker = box.worker()
+    await deliver(worker)
+    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
+    assert (await box.sent(hook))[0].last_error == "it takes no connection"
+    await box.person("late")
+    await deliver(worker)
+    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent while it rests"
+    await box.webhooks.change(box.caller, "misar", hook.id, WebhookChange(url=receiver.url))
+    box.now += MINUTE
+    await deliver(worker)
+    assert receiver.emails == [*emails, "late@example.com"]
+
+
+@pytest.mark.parametrize(("status", "rests"), [(429, True), (503, True), (500, False)])
+async def test_a_receiver_that_asks_for_time_gets_it(
+    box: Outbox, receiver: Receiver, status: int, *, rests: bool
+) -> None:
+    """Nothing at all is sent to it before, neither what it refused nor what stands behind."""
+
+    async def busy(_: Got) -> bytes:
+        return answer(status if len(receiver.got) == 1 else 200, b"", "Retry-After: 600")
+
+    receiver.say = busy
+    hook = await box.hook(receiver.url)
+    emails = await box.people(3)
+    worker = box.worker()
+    await deliver(worker)
+    assert receiver.emails == (emails[:1] if rests else emails)
+    box.now += 10 * MINUTE - 1
+    await box.person("late")
+    await deliver(worker)
+    assert receiver.emails == (emails[:1] if rests else [*emails, emails[0], "late@example.com"])
+    box.now += 1
+    await deliver(worker)
+    assert sorted(receiver.emails[1:]) == sorted([*emails, "late@example.com"])
+    assert {one.due_at for one in await box.sent(hook)} == {None}
+
+
+async def test_what_waited_for_a_day_is_given_up(box: Outbox) -> None:
+    """A receiver that is gone without a word costs few attempts, and its events end."""
+    hook = await box.hook(f"http://127.0.0.1:{await free_port()}/")
+    await box.people(5)
+    worker = box.worker()
+    began = box.now
+    for _ in range(60):
+        await deliver(worker)
+        waiting = await box.deliveries.waiting()
+        if not waiting:
+            break
+        box.now = waiting[0].at
+    assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
+    sent = await box.sent(hook)
+    assert [one.due_at for one in sent] == [None] * 5
+    assert {one.last_error for one in sent} == {"it takes no connection"}
+    assert sum(one.attempts for one in sent) <= 30
+
+
+async def test_gone_for_good(box: Outbox, receiver: Receiver) -> None:
+    """A receiver that says 410 hears nothing more, not even what was on its way."""
+    receiver.status = 410
+    hook = await box.hook(receiver.url)
+    await box.people(3)
+    worker = box.worker()
+    await deliver(worker)
+    assert len(receiver.got) == 1
+    assert not (await box.webhooks.get(box.caller, "misar", hook.id)).active
+    await box.person("late")
+    assert [one.due_at for one in await box.sent(hook)] == [None] * 3
+    receiver.status = 200
+    await box.webhooks.test(box.caller, "misar", hook.id)
+    await deliver(worker)
+    assert [one.json["type"] for one in receiver.got] == ["contact.created", "webhook.test"]
+    await box.webhooks.change(box.caller, "misar", hook.id, WebhookChange(active=True))
+    await box.person("later")
+    await deliver(worker)
+    assert receiver.got[-1].email == "later@example.com"
+
+
+async def test_switched_off_while_something_is_sent(box: Outbox, receiver: Receiver) -> None:
+    """What is on its way ends there, and what was deleted leaves nothing to note."""
+    hooks = [await box.hook(f"{receiver.url}/{n}") for n in range(2)]
+
+    async def switch_off(got: Got) -> bytes:
+        if got.path.endswith("0"):
+            await box.webhooks.change(box.caller, "misar", hooks[0].id, WebhookChange(active=False))
+        else:
+            await box.webhooks.delete(box.caller, "misar", hooks[1].id)
+        return answer(500)
+
+    receiver.say = switch_off
+    await box.person("ada")
+    await deliver(box.worker())
+    assert len(receiver.got) == 2
+    (sent,) = await box.sent(hooks[0])
+    assert (sent.due_at, sent.last_error) == (None, "the webhook was switched off")
+    assert await box.deliveries.waiting() == []
+
+
+# Several processes, and those that die
+
+
+async def test_a_process_dies_before_it_sends(box: Outbox, receiver: Receiver) -> None:
+    """Its lease runs out, and another process goes on."""
+    await box.hook(receiver.url)
+    emails = await box.people(3)
+    (waiting,) = await box.deliveries.waiting()
+    taken = await box.deliveries.take(waiting.workspace, waiting.webhook)
+    assert taken is not None
+    other = box.worker()
+    await deliver(other)
+    box.now += LEASE - 1
+    await deliver(other)
+    assert receiver.got == []
+    box.now += 1
+    await deliver(other)
+    assert receiver.emails == emails
+
+
+async def test_a_process_dies_before_it_notes(box: Outbox, receiver: Receiver) -> None:
+    """What arrived and is not noted arrives again, with the same id; the rest arrives once."""
+    await box.hook(receiver.url)
+    emails = await box.people(3)
+    dying = box.worker()
+
+    dying.deliveries = _Dying(box.engine, box.clock, lambda: 0)
+    await dying._look()
+    await asyncio.gather(*dying._turns.values(), return_exceptions=True)
+    assert receiver.emails == emails[:1]
+    box.now += LEASE
+    await deliver(box.worker())
+    assert receiver.emails == [emails[0], *emails]
+    first, again = receiver.got[:2]
+    assert first.headers["x-misar-delivery"] == again.headers["x-misar-delivery"]
+    assert first.body == again.body
+
+
+class _Dying(Deliveries):
+    """Of a process that dies when something was sent, before it notes it."""
+
+    async def settle(self, batch: Batch, delivery: Delivery, attempt: Attempt) -> bool:
+        del batch, delivery, attempt
+        raise asyncio.CancelledError
+
+    async def release(self, batch: Batch) -> None:
+        del batch
+        raise asyncio.CancelledError
+
+
+async def test_many_processes_at_once(url: str, tally: Tally, database: Database) -> None:
+    """Two processes share a thousand deliveries to four receivers: none is lost, doubled or out of order."""
+    async with outbox(url) as one, outbox(url) as other, receiving() as receiver:
+        hooks = [await one.hook(f"{receiver.url}/{n}") for n in range(4)]
+        running = [(worker, asyncio.create_task(worker.run())) for worker in (one.worker(), other.worker())]
+        for box, (worker, _) in zip((one, other), running, strict=True):
+            box.engine.listen(worker.wake)
+        writing = [box.person(f"w{n}") for n, box in enumerate([one, other] * 50)]
+        await asyncio.gather(one.people(150), *writing)
+        await receiver.wait(1_000)
+        await asyncio.sleep(0.1)
+        for worker, task in running:
+            await worker.stop(task)
+        assert len(receiver.got) == 1_000
+        assert len({got.headers["x-misar-delivery"] for got in receiver.got}) == 1_000
+        for n, hook in enumerate(hooks):
+            got = [one.json["id"] for one in receiver.got if one.path.endswith(str(n))]
+            sent = [f"evt_{each.id.replace('-', '')}" for each in await one.sent(hook)]
+            assert got[-100:] == sent, "in the order in which it happened"
+            assert await one.deliveries.waiting() == []
+    tally("deliveries by two processes at once", database.name, 1_000)
+
+
+async def test_a_slow_receiver_holds_up_nobody(box: Outbox, receiver: Receiver) -> None:
+    """Another's events arrive while it thinks, and its own wait their turn."""
+    thinking = asyncio.Event()
+
+    async def think(got: Got) -> bytes:
+        if got.path.endswith("slow"):
+            await thinking.wait()
+        return answer(200)
+
+    receiver.say = think
+    slow = await box.hook(f"{receiver.url}/slow")
+    quick = await box.hook(f"{receiver.url}/quick")
+    worker = box.worker(Sender(TARGETS, seconds=30))
+    running = asyncio.create_task(worker.run())
+    box.engine.listen(worker.wake)
+    await box.people(60)
+    await receiver.wait(61)
+    await box.person("late")
+    await receiver.wait(62)
+    assert [got.path.rpartition("/")[2] for got in receiver.got].count("slow") == 1
+    thinking.set()
+    await receiver.wait(122)
+    await worker.stop(running)
+    assert [len(await box.sent(hook)) for hook in (slow, quick)] == [61, 61]
+
+
+async def test_a_busy_receiver_gives_its_place_to_the_next(
+    box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one place for all, each of two gets its turn."""
+    monkeypatch.setattr(workers, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(workers, "TURN_SECONDS", 0.0)
+    for n in range(2):
+        await box.hook(f"{receiver.url}/{n}")
+    await box.people(30)
+    await deliver(box.worker())
+    assert len(receiver.got) == 60
+    paths = [got.path[-1] for got in receiver.got]
+    assert "1" in paths[:40]
+    assert "0" in paths[:40]
+
+
+async def test_a_stop_waits_for_what_is_being_sent(box: Outbox, receiver: Receiver) -> None:
+    """But not for what follows it, which another process may send at once."""
+    going = asyncio.Event()
+
+    async def think(got: Got) -> bytes:
+        del got
+        going.set()
+        await asyncio.sleep(0.2)
+        return answer(200)
+
+    receiver.say = think
+    hook = await box.hook(receiver.url)
+    await box.people(3)
+    worker = box.worker()
+    running = asyncio.create_task(worker.run())
+    await going.wait()
+    await worker.stop(running)
+    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
+    receiver.say = None
+    await deliver(box.worker())
+    assert len(receiver.got) == 3
+
+
+async def test_a_stop_does_not_wait_for_long(
+    box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver that takes its time gets it again from another process, at once."""
+    monkeypatch.setattr(workers, "_STOP_SECONDS", 0.1)
+    hanging = asyncio.Event()
+
+    async def hang(got: Got) -> bytes:
+        del got
+        hanging.set()
+        await asyncio.sleep(3_600)
+        return b""
+
+    receiver.say = hang
+    await box.hook(receiver.url)
+    await box.person("ada")
+    worker = box.worker(Sender(TARGETS, seconds=3_600))
+    running = asyncio.create_task(worker.run())
+    await hanging.wait()
+    await asyncio.wait_for(worker.stop(running), 5)
+    receiver.say = None
+    await deliver(box.worker())
+    assert receiver.emails == ["ada@example.com"] * 2
+
+
+async def test_faults_of_ours(
+    box: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be written is logged and tried again later; what follows is sent."""
+    caplog.set_level(logging.CRITICAL, logger="diglot.delivery")
+    hook = await box.hook(receiver.url)
+    emails = await box.people(2)
+    worker = box.worker()
+    write = worker.write
+
+    def fail(webhook: Webhook, delivery: Delivery, now: int) -> Message:
+        if emails[0] in delivery.subject:
+            raise RuntimeError
+        return write(webhook, delivery, now)
+
+    worker.write = fail
+    await deliver(worker)
+    assert receiver.emails == emails[1:]
+    assert [one.last_error for one in await box.sent(hook)] == ["it cannot be written", None]
+    # And a database that fails is not asked over and over.
+    worker.idle_seconds = 0.05
+    took: list[float] = []
+
+    async def failing(*_: object) -> None:
+        took.append(time.monotonic())
+        raise RuntimeError
+
+    monkeypatch.setattr(Deliveries, "take", failing)
+    await box.person("late")
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0.3)
+    monkeypatch.setattr(Deliveries, "waiting", failing)
+    await asyncio.sleep(0.2)
+    await worker.stop(running)
+    assert 2 <= len(took) <= 12
+
+
+# What is kept
+
+
+async def test_old_deliveries_are_forgotten(
+    box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty days after they were made, if they ended; by the worker, now and then."""
+    monkeypatch.setattr(stored, "_PURGED_AT_ONCE", 2)
+    hook = await box.hook(receiver.url)
+    await box.people(5)
+    worker = box.worker()
+    await deliver(worker)
+    box.now += KEPT
+    await box.person("young")
+    await box.deliveries.purge()
+    assert len(await box.sent(hook)) == 6
+    box.now += 1
+    await box.deliveries.purge()
+    assert len(await box.sent(hook)) == 1
+    box.now += 2 * KEPT
+    await box.deliveries.purge()
+    assert len(await box.sent(hook)) == 1, "what still waits stays"
+    await deliver(worker)
+    monkeypatch.setattr(workers, "_PURGE_SECONDS", 0.0)
+    await deliver(worker)
+    assert await box.sent(hook) == []
+
+
+def explained(path: Path, *statements: Statement) -> list[str]:
+    """Return how SQLite would look rows up."""
+    with closing(sqlite3.connect(path)) as connection:
+        plans = [
+            connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.names)).fetchall()
+            for sql in (statement.sql(SQLITE) for statement in statements)
+        ]
+    return [" ".join(row[3] for row in plan) for plan in plans]
+
+
+async def test_few_rows_are_looked_at() -> None:
+    """What waits is found by a seek for each webhook, whatever else there is."""
+    async with engines.SQLITE.fresh() as url:
+        plans = explained(sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
+    assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plans[0]
+    assert "INDEX deliveries_due (workspace=? AND webhook=?" in plans[1]
+    assert "INDEX deliveries_of_webhook (workspace=? AND webhook=?)" in plans[2]
+
+
+# Who hears of a commit
+
+
+async def test_a_commit_that_was_announced_is_heard(engine: Engine) -> None:
+    """Once for each, after it; not when it was undone, and not when nothing was announced."""
+    heard: list[str] = []
+    engine.listen(lambda: heard.append("heard"))
+
+    async def announcing(transaction: Transaction) -> None:
+        transaction.announce()
+
+    async def failing(transaction: Transaction) -> None:
+        transaction.announce()
+        raise NotFound("thing")
+
+    async def quiet(transaction: Transaction) -> None:
+        del transaction
+
+    await engine.write(quiet)
+    with pytest.raises(NotFound):
+        await engine.write(failing)
+    assert heard == []
+    await engine.write(announcing)
+    await asyncio.sleep(0)
+    assert heard == ["heard"]
+
+
+async def test_a_write_wakes_the_worker_of_its_process(box: Outbox, receiver: Receiver) -> None:
+    """Nobody waits for the next look."""
+    worker = box.worker()
+    worker.idle_seconds = 3_600
+    box.engine.listen(worker.wake)
+    await box.hook(receiver.url)
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0.1)
+    for n in range(3):
+        await box.person(f"p{n}")
+        await receiver.wait(n + 1, seconds=5)
+    await worker.stop(running)
+
+
+async def free_port() -> int:
+    """Return a port of this machine where nobody listens."""
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return port

@@ -1,0 +1,207 @@
+"""The documentation in the server: pages, what they load, the documents, and who may leave them out."""
+
+import gzip
+from collections.abc import AsyncIterator
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+import yaml
+
+from diglot.api.dialect import Dialect
+from diglot.dialects.registry import DIALECTS
+from diglot.server.console import docs, static_files
+from diglot.settings import Settings
+from support.paths import ROOT
+from tools import links, vendored
+
+FILES: Final = ROOT / "openapi"
+PACKED: Final = {"Accept-Encoding": "gzip"}
+PLAIN: Final = {"Accept-Encoding": "identity"}
+# A server that is not there: what went to it would be a 502.
+NOWHERE: Final = "http://127.0.0.1:9"
+each_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+each_document = pytest.mark.parametrize("path", docs.DOCUMENTS)
+
+
+@pytest_asyncio.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Lend a client of an app."""
+    async with links.client(Settings(database=str(tmp_path / "none.db"))) as found:
+        yield found
+
+
+async def of_no_docs(tmp_path: Path, path: str, **more: Any) -> httpx.Response:
+    """Return what a server without documentation answers."""
+    settings = Settings(database=str(tmp_path / "none.db"), docs=False, **more)
+    async with links.client(settings) as found:
+        return await found.get(path)
+
+
+@each_dialect
+async def test_the_documents_are_those_of_the_repository(client: httpx.AsyncClient, dialect: Dialect) -> None:
+    """As JSON to the byte, as YAML with the same content and in the same order."""
+    file = (FILES / f"{dialect.name}.json").read_bytes()
+    json = await client.get(dialect.json_at)
+    assert (json.status_code, json.headers["content-type"]) == (200, "application/json")
+    assert json.content == file
+    answer = await client.get(dialect.yaml_at)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/yaml")
+    # JSON is the order, too.
+    assert msgspec.json.encode(yaml.safe_load(answer.content)) == msgspec.json.encode(
+        msgspec.json.decode(file)
+    )
+
+
+def test_where_the_documents_are() -> None:
+    """Topmail's pages say where its YAML is; all other addresses are ours, and stay."""
+    found = {dialect.name: (dialect.json_at, dialect.yaml_at) for dialect in DIALECTS}
+    assert found == {
+        "misar": ("/mail/openapi.json", "/mail/openapi.yaml"),
+        "topmail": ("/api/v1/openapi.json", "/openapi.yaml"),
+    }
+
+
+async def test_every_page_leads_somewhere(client: httpx.AsyncClient) -> None:
+    """From the first page every reference, document and asset is reached, all on this server."""
+    found = await links.walk(client)
+    assert {path: answer.status_code for path, answer in found.items()} == dict.fromkeys(found, 200)
+    assert set(docs.DOCUMENTS) <= set(found)
+    assert {f"{docs.PATH}/{dialect.name}" for dialect in DIALECTS} <= set(found)
+    assert {path for path in found if path.startswith(static_files.PATH)} == set(
+        map(static_files.address, static_files.NAMES)
+    )
+
+
+async def test_pages_have_no_script_of_their_own_and_load_nothing_from_elsewhere(
+    client: httpx.AsyncClient,
+) -> None:
+    """The policy lets in neither, so that a browser says what a reader of the page would miss."""
+    pages = {
+        path: answer
+        for path, answer in (await links.walk(client)).items()
+        if answer.headers["content-type"] == "text/html; charset=utf-8"
+    }
+    assert set(pages) == {docs.PATH, *(f"{docs.PATH}/{dialect.name}" for dialect in DIALECTS)}
+    for page in pages.values():
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert not {"unsafe", "http", "*"} & set(policy.replace("-", " ").replace(":", " ").split())
+        markup = links.Markup(page.text)
+        assert markup.inline == []
+        assert all(link.startswith("/") or link == "data:," for link in markup.links)
+        assert page.headers["referrer-policy"] == "no-referrer"
+
+
+async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
+    """An asset never changes at its address, since the address has its digest."""
+    kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+    for name in static_files.NAMES:
+        packed = await client.get(static_files.address(name), headers=PACKED)
+        plain = await client.get(static_files.address(name), headers=PLAIN)
+        assert packed.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert packed.headers["content-type"] == kinds[Path(name).suffix]
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert packed.content == plain.content
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
+
+
+async def test_another_digest_or_name_leads_nowhere(client: httpx.AsyncClient) -> None:
+    """What an older page asks for is not answered with what is newer, for good."""
+    name = static_files.NAMES[0]
+    right = static_files.address(name)
+    known = right.removeprefix(static_files.PATH).split("/")[1]
+    for path in (f"/0000000000000000/{name}", f"/{known}/{static_files.NAMES[1]}", f"/{known}/manifest.json"):
+        answer = await client.get(static_files.PATH + path)
+        assert answer.status_code == 404
+        assert answer.json()["error"].startswith("Not found")
+
+
+@each_document
+async def test_a_document_is_sent_again_only_when_it_changed(client: httpx.AsyncClient, path: str) -> None:
+    """Its tag is asked for each time, in the list of a client and in a proxy's spelling."""
+    first = await client.get(path)
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["vary"] == "accept-encoding"
+    for known in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*"):
+        again = await client.get(path, headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    other = await client.get(path, headers={"If-None-Match": '"x"'})
+    assert other.content == first.content
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("br;q=1.0, gzip;q=0.5", "gzip"),
+        ("GZIP", "gzip"),
+        ("*", "gzip"),
+        ("", None),
+        ("br", None),
+        ("gzip;q=0", None),
+        ("gzip; q=0.0, *", None),
+    ],
+)
+async def test_who_reads_gzip_gets_it(client: httpx.AsyncClient, accepted: str, coding: str | None) -> None:
+    """Nobody else does."""
+    answer = await client.get(docs.DOCUMENTS[0], headers={"Accept-Encoding": accepted})
+    assert answer.headers.get("content-encoding") == coding
+    assert answer.json()["openapi"] == "3.1.0"
+
+
+async def test_head_and_other_methods(client: httpx.AsyncClient) -> None:
+    """A page answers as every path does; a wrong method is told of in the envelope of the path."""
+    for path in (docs.PATH, *docs.DOCUMENTS):
+        head = await client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        options = await client.options(path)
+        assert (options.status_code, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+        assert (await client.post(path)).status_code == 405
+    assert (await client.post("/mail/openapi.json")).json()["success"] is False
+    assert (await client.post("/api/v1/openapi.json")).json()["error"]["code"] == "method_not_allowed"
+
+
+async def test_the_readme_is_that_of_the_installation(client: httpx.AsyncClient) -> None:
+    """What pip was told when it installed the server is what the server shows."""
+    answer = await client.get(f"{docs.PATH}/README.md")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text == metadata("diglot").json["description"]
+    assert answer.text.startswith("# Diglot\n")
+
+
+@pytest.mark.parametrize("path", [docs.PATH, f"{docs.PATH}/misar", f"{docs.PATH}/README.md", *docs.DOCUMENTS])
+async def test_a_server_without_docs(tmp_path: Path, path: str) -> None:
+    """It has none of the pages, and no document."""
+    assert (await of_no_docs(tmp_path, path)).status_code == 404
+    assert (await of_no_docs(tmp_path, static_files.address("docs.css"))).status_code == 404
+
+
+@each_document
+async def test_the_vendors_document_is_not_taken_for_ours(tmp_path: Path, path: str) -> None:
+    """With an upstream, ours is answered, and without docs none: the vendor's is of other calls."""
+    upstreams: dict[str, Any] = {f"{dialect.name}_upstream": NOWHERE for dialect in DIALECTS}
+    assert (await of_no_docs(tmp_path, path, **upstreams)).status_code == 404
+    async with links.client(Settings(database=str(tmp_path / "none.db"), **upstreams)) as client:
+        assert (await client.get(path)).status_code == 200
+        assert (await client.get(f"{path}/")).status_code == 200
+
+
+def test_what_is_vendored_is_what_was_laid() -> None:
+    """The manifest tells of every file, and each has its digest; `.ci/run` compares them with npm's."""
+    assert vendored.digests(vendored.files()) == vendored.manifest()["files"]
+    assert set(vendored.files()) == {*vendored.SERVED, *vendored.LICENCES}
+    for name in vendored.SERVED:
+        assert gzip.decompress((vendored.FOLDER / f"{name}.gz").read_bytes())
+
+
+def test_every_file_beside_the_vendored_is_served() -> None:
+    """Nothing is left over in the folder."""
+    own = {path.name for path in vendored.FOLDER.parent.iterdir() if path.is_file()}
+    assert own | set(vendored.SERVED) == set(static_files.NAMES)

@@ -1,0 +1,206 @@
+"""What every answer has in common, whatever the call: ids, methods, slashes, crashes."""
+
+import logging
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from diglot.api.dialect import Dialect, Surface
+from diglot.dialects.registry import DIALECTS
+from diglot.errors import Forbidden
+from diglot.service.audience.segments import Segments
+from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.statement import Statement
+from support.engines import Database
+from support.servers.asgi import Request, ask
+from support.servers.in_process import Server, bearer, idle_scope, serving
+
+EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+SECRET = "the secret of the inside"
+
+
+@pytest_asyncio.fixture
+async def own_server(database: Database) -> AsyncIterator[Server]:
+    """Lend a server on a database of the test's own, which the test may break."""
+    async with database.fresh() as url, serving(url) as found:
+        yield found
+
+
+async def get(server: Server, dialect: Dialect, path: str = "/segments", **more: Any) -> httpx.Response:
+    """Ask with a key of the dialect."""
+    headers = {**bearer(await server.key(dialect.name, "one")), **more.pop("headers", {})}
+    return await server.client.request(
+        more.pop("method", "GET"), dialect.prefix + path, headers=headers, **more
+    )
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize("path", ["/segments", "/segments/nothing", "/nothing", "/contacts/import/x"])
+async def test_a_request_id_comes_back(server: Server, dialect: Dialect, path: str) -> None:
+    """A sane id that the client gave is kept; any other is replaced by a fresh one; errors have one too."""
+    given = await get(server, dialect, path, headers={"X-Request-Id": "a-b_c.1"})
+    assert given.headers.get_list("x-request-id") == ["a-b_c.1"]
+    for odd in ("", "a b", "a" * 129, "<x>", "a\tb"):
+        made = await get(server, dialect, path, headers={"X-Request-Id": odd})
+        assert re.fullmatch("[0-9a-f]{32}", made.headers["x-request-id"])
+    one, other = await get(server, dialect, path), await get(server, dialect, path)
+    assert one.headers["x-request-id"] != other.headers["x-request-id"]
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize("path", ["/segments", "/contacts?limit=1", "/segments/nothing", "/nothing"])
+async def test_head_is_get_without_the_body(server: Server, dialect: Dialect, path: str) -> None:
+    """HEAD has the status and the headers of GET, the length included, and no body."""
+    whole = await get(server, dialect, path)
+    head = await get(server, dialect, path, method="HEAD")
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == whole.headers[name]
+
+
+@EVERY_DIALECT
+async def test_options_names_every_method(server: Server, dialect: Dialect) -> None:
+    """OPTIONS needs no key; it and a 405 allow all that the calls of the path are, HEAD and OPTIONS."""
+    methods: dict[str, set[str]] = {}
+    for surface, operation in dialect.calls:
+        methods.setdefault(surface.prefix + operation.path, {"OPTIONS"}).add(operation.method)
+    for path, expected in methods.items():
+        allowed = expected | ({"HEAD"} if "GET" in expected else set())
+        url = re.sub(r"\{\w+:str\}", "x", path)
+        for where in (url, f"{url}/", url.replace("/segments", "//segments")):
+            answer = await server.client.options(where)
+            assert answer.status_code == 204
+            assert set(answer.headers["allow"].split(", ")) == allowed
+        refused = await server.client.request("BREW", url)
+        assert refused.status_code == 405
+        assert set(refused.headers["allow"].split(", ")) == allowed
+    assert (await server.client.options(f"{dialect.prefix}/nothing")).status_code == 404
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_trailing_slash_is_served(server: Server, dialect: Dialect, method: str) -> None:
+    """A slash at the end changes nothing; no answer is a redirection."""
+    plain = await get(server, dialect, "/segments", method=method)
+    slash = await get(server, dialect, "/segments/", method=method)
+    assert (slash.status_code, slash.json()) == (plain.status_code, plain.json())
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize(
+    "path", [b"/segments/a%00b", b"/segments/%00", b"/%00", b"/contacts/%ff%00%ed%a0%80"]
+)
+async def test_nothing_has_an_id_with_nul(server: Server, dialect: Dialect, path: bytes) -> None:
+    """U+0000 and bytes that are no UTF-8 in a path are an id or a route that does not exist."""
+    key = (await server.key(dialect.name, "one")).encode()
+    headers = [(b"authorization", b"Bearer " + key)]
+    answer = await ask(server.app, Request("GET", dialect.prefix.encode() + path, headers=headers))
+    assert answer.status == 404
+
+
+@EVERY_DIALECT
+async def test_a_bad_host_header_is_refused(server: Server, dialect: Dialect) -> None:
+    """The server takes any Host; what no host can be is a 400 in the words of the dialect."""
+    headers = [(b"host", b"a b/c?")]
+    answer = await ask(server.app, Request("GET", f"{dialect.prefix}/segments".encode(), headers=headers))
+    assert answer.status == 400
+    assert b"host" in answer.body.lower()
+
+
+async def test_health_says_whether_the_database_answers(own_server: Server) -> None:
+    """200 while the database answers, 503 when it does not; no key is needed."""
+    server = own_server
+    whole = await server.client.get("/health")
+    assert (whole.status_code, whole.json()) == (200, {"status": "ok"})
+    head = await server.client.head("/health")
+    assert (head.status_code, head.content) == (200, b"")
+    assert "x-request-id" in whole.headers
+    await _run(server.url, "ALTER TABLE workspaces RENAME TO gone")
+    broken = await server.client.get("/health")
+    assert (broken.status_code, broken.json()) == (503, {"status": "database"})
+
+
+async def _run(url: str, statement: str) -> None:
+    async def work(transaction: Transaction) -> None:
+        await transaction.run(Statement(text(statement)))
+
+    engine = connect(url)
+    await engine.open()
+    await engine.write(work)
+    await engine.close()
+
+
+CRASHES = {
+    "misar": {"success": False, "error": "Internal server error"},
+    "topmail": {"error": {"code": "internal_error", "message": "Internal server error"}},
+}
+
+
+@EVERY_DIALECT
+async def test_a_crash_is_logged_and_says_nothing(
+    server: Server, dialect: Dialect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The body of a 500 has no internals; the log has the traceback and the request id."""
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(Segments, "counted", crash)
+    monkeypatch.setattr(Segments, "look", crash)
+    caplog.set_level(logging.ERROR, "diglot")
+    answer = await get(server, dialect, "/segments/x", headers={"X-Request-Id": "find-me"})
+    assert (answer.status_code, answer.json()) == (500, CRASHES[dialect.name])
+    assert answer.headers["x-request-id"] == "find-me"
+    assert SECRET not in str(answer.headers)
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "find-me" in record.getMessage()
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == SECRET
+    assert record.exc_info[2] is not None, "the traceback is in the log"
+
+
+@EVERY_DIALECT
+async def test_a_crash_has_the_error_body_of_its_surface(
+    server: Server, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients of every age read that something broke in the shape that they know."""
+
+    async def crash(*_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(Segments, "counted", crash)
+    monkeypatch.setattr(Segments, "look", crash)
+    headers = bearer(await server.key(dialect.name, "one"))
+    for surface in dialect.surfaces:
+        answer = await server.client.get(f"{surface.prefix}/segments/x", headers=headers)
+        assert (answer.status_code, answer.content) == (500, _encoded(surface, RuntimeError(SECRET)))
+
+
+async def test_outside_every_prefix_there_is_nothing(server: Server) -> None:
+    """Paths of no dialect answer plainly; a prefix ends where a part of the path ends."""
+    for path in ("/", "/nothing", "/mailv1/segments", "/api/v1x", "/io", "/io/contactsx"):
+        answer = await server.client.get(path)
+        assert (answer.status_code, list(answer.json())) == (404, ["error"])
+    refused = await server.client.post("/health")
+    assert refused.status_code in (404, 405)
+
+
+@EVERY_DIALECT
+async def test_a_missing_scope_is_a_403(server: Server, dialect: Dialect) -> None:
+    """A key opens what its scopes say: reading, writing, or neither."""
+    weak = await server.key(dialect.name, "one", (idle_scope(dialect),))
+    for surface, operation in dialect.calls:
+        url = surface.prefix + re.sub(r"\{\w+:str\}", "x", operation.path)
+        answer = await server.client.request(operation.method, url, headers=bearer(weak))
+        assert answer.status_code == 403
+        assert answer.content == _encoded(surface, Forbidden(operation.scope))
+
+
+def _encoded(surface: Surface, error: Exception) -> bytes:
+    return msgspec.json.encode(surface.render_error(error).body)

@@ -1,0 +1,95 @@
+"""When a key was last used: shown at once where it was seen, written later, never by the request itself."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from diglot.dialects.registry import dialect_named
+from diglot.service.access import key_usage
+from diglot.service.access.key_usage import KeyUses
+from diglot.service.access.keys import Keys
+from diglot.storage.sql.engine import Engine, Work, connect
+from support.servers.in_process import bearer, serving
+
+NOW = 1_770_000_000_000_000
+LATER = NOW + 60_000_000
+
+
+@pytest_asyncio.fixture
+async def engine(url: str) -> AsyncIterator[Engine]:
+    """Lend an engine on a fresh database."""
+    found = connect(url)
+    await found.open()
+    yield found
+    await found.close()
+
+
+async def written(engine: Engine) -> list[int | None]:
+    """Return the last uses as they are stored."""
+    return [key.last_used_at for _, key in await Keys(engine).every()]
+
+
+async def test_a_server_writes_them_when_it_stops(url: str, engine: Engine) -> None:
+    """A request writes nothing; the answer knows of it all the same; the end of the server writes it."""
+    async with serving(url, now=NOW) as server:
+        headers = bearer(await server.key("misar", "one"))
+        await server.key("misar", "one")
+        shown = (await server.client.get("/mail/v1/keys", headers=headers)).json()["keys"]
+        assert sorted(str(key["last_used_at"]) for key in shown) == ["2026-02-02T02:40:00Z", "None"]
+        assert await written(engine) == [None, None]
+    assert sorted(str(use) for use in await written(engine)) == [str(NOW), "None"]
+
+
+async def test_a_server_writes_them_while_it_runs(
+    url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once in a while, each key once."""
+    monkeypatch.setattr(key_usage, "WRITTEN_SECONDS", 0.01)
+    async with serving(url, now=NOW) as server:
+        headers = bearer(await server.key("misar", "one"))
+        assert (await server.client.get("/mail/v1/contacts", headers=headers)).status_code == 200
+        async with asyncio.timeout(10):
+            while await written(engine) != [NOW]:  # noqa: ASYNC110 - a row has no event
+                await asyncio.sleep(0.01)
+
+
+async def test_a_use_only_moves_forward(engine: Engine) -> None:
+    """A process that writes late does not undo a later use that another wrote."""
+    await Keys(engine).create(dialect_named("misar").keys, "one")
+    ((_, key),) = await Keys(engine).every()
+    for instant in (LATER, NOW):
+        uses = KeyUses(engine)
+        uses.note(key.id, instant)
+        await uses.write()
+        await uses.write()
+    assert await written(engine) == [LATER]
+    uses.note(key.id, NOW)
+    assert uses.latest(key.id, LATER) == LATER
+    assert uses.latest(key.id, None) == NOW
+    assert uses.latest("another", LATER) == LATER
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), asyncio.CancelledError()])
+async def test_what_cannot_be_written_is_kept(
+    engine: Engine, error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failure is logged and costs no use, nor does the end of the task in the middle of a write."""
+    await Keys(engine).create(dialect_named("misar").keys, "one")
+    ((_, key),) = await Keys(engine).every()
+    uses = KeyUses(engine)
+    uses.note(key.id, NOW)
+
+    async def fail(work: Work[None]) -> None:
+        del work
+        raise error
+
+    caplog.set_level(logging.ERROR)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "write", fail)
+        await asyncio.gather(uses.write(), return_exceptions=True)
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * isinstance(error, Exception)
+    await uses.write()
+    assert await written(engine) == [NOW]

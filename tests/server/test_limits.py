@@ -1,0 +1,210 @@
+"""How often a key may ask: the vendors' figures, headers and answers, and one count for several processes."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from diglot.errors import Misconfigured
+from diglot.service.access.rate_limits import Limits, Rate
+from diglot.settings import load
+from diglot.storage.sql.engine import Engine, connect
+from support.engines import SQLITE, Database
+from support.servers.in_process import Server, bearer, serving
+from support.servers.process import running
+
+# 2026-03-01T12:00:10Z: ten seconds into a minute.
+NOW = 1_772_366_410_000_000
+SECOND = 1_000_000
+CALLERS = 50
+SERVING = {"now": NOW, "rate_limits": "vendor"}
+
+
+async def _gets(server: Server, path: str, key: str, times: int) -> list[httpx.Response]:
+    return [await server.client.get(path, headers=bearer(key)) for _ in range(times)]
+
+
+async def test_misar_counts_each_call_by_the_minute(server: Server) -> None:
+    """60 a minute for a call of the segments, 100 for reading contacts; then 429 until the minute ends."""
+    key = await server.key("misar", "one")
+    answers = await _gets(server, "/mail/v1/segments", key, 61)
+    assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+    shown = [
+        [answer.headers[f"x-ratelimit-{part}"] for part in ("limit", "remaining", "reset")]
+        for answer in (answers[0], answers[59], answers[60])
+    ]
+    reset = str(NOW // SECOND + 50)
+    assert shown == [["60", "59", reset], ["60", "0", reset], ["60", "0", reset]]
+    refused = answers[60]
+    assert refused.headers["retry-after"] == "50"
+    assert refused.json() == {
+        "success": False,
+        "error": "Too many requests. Please slow down.",
+        "retryAfter": 50,
+    }
+    assert "retry-after" not in answers[59].headers
+    assert {answer.status_code for answer in await _gets(server, "/mail/v1/contacts", key, 100)} == {200}
+    one_more = await server.client.get("/mail/v1/contacts?id=x", headers=bearer(key))
+    assert one_more.status_code == 429
+    server.now += 50 * SECOND
+    assert (await _gets(server, "/mail/v1/segments", key, 1))[0].headers["x-ratelimit-remaining"] == "59"
+
+
+async def test_misars_other_routes_have_their_own_counts(server: Server) -> None:
+    """60 a minute for a call without a version, 200 on the contacts platform, whose body is one member."""
+    key = await server.key("misar", "one")
+    root = await _gets(server, "/mail/segments", key, 61)
+    assert [answer.status_code for answer in root] == [200] * 60 + [429]
+    assert root[60].json()["retryAfter"] == 50
+    platform = await _gets(server, "/io/contacts/segments/x", key, 201)
+    assert [answer.status_code for answer in platform] == [404] * 200 + [429]
+    assert platform[200].headers["retry-after"] == "50"
+    assert platform[200].json() == {"error": "Too many requests. Please slow down."}
+
+
+async def test_topmail_counts_all_calls_in_a_sliding_window(server: Server) -> None:
+    """100 in any minute over all calls; the window before fades as the next one goes on."""
+    key = await server.key("topmail", "one")
+    answers = [
+        *await _gets(server, "/api/v1/segments", key, 50),
+        *await _gets(server, "/api/v1/contacts", key, 51),
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 100 + [429]
+    assert answers[0].headers["x-ratelimit-remaining"] == "99"
+    assert "x-ratelimit-limit" not in answers[0].headers
+    reset = datetime.fromisoformat(answers[0].headers["x-ratelimit-reset"])
+    assert reset == datetime.fromtimestamp(NOW // SECOND + 50, UTC)
+    refused = answers[100]
+    wait = int(refused.headers["retry-after"])
+    assert refused.json()["error"]["code"] == "rate_limited"
+    assert str(wait) in refused.json()["error"]["message"]
+    server.now += (wait - 1) * SECOND
+    assert (await _gets(server, "/api/v1/segments", key, 1))[0].status_code == 429
+    server.now += SECOND
+    assert (await _gets(server, "/api/v1/segments", key, 1))[0].status_code == 200
+    # Half of the hundred still counts in the middle of the next minute.
+    server.now = NOW + (50 + 30) * SECOND
+    answers = await _gets(server, "/api/v1/segments", key, 51)
+    assert Counter(answer.status_code for answer in answers) == {200: 49, 429: 2}
+
+
+async def test_headers_stand_on_every_answer_behind_a_key(server: Server) -> None:
+    """Errors have them too, but not those before the key is known; another key has a count of its own."""
+    weak = await server.key("misar", "one", ("send",))
+    key = await server.key("misar", "one")
+    path = "/mail/v1/segments"
+    unknown = await server.client.get(f"{path}/nothing", headers=bearer(key))
+    forbidden = await server.client.get(path, headers=bearer(weak))
+    bad = await server.client.post(
+        path, headers={**bearer(key), "content-type": "application/json"}, content=b"{"
+    )
+    head = await server.client.head(path, headers=bearer(key))
+    assert [a.status_code for a in (unknown, forbidden, bad, head)] == [404, 403, 400, 200]
+    assert [a.headers["x-ratelimit-remaining"] for a in (unknown, forbidden, bad, head)] == ["59"] * 4
+    for headers in ({}, bearer("msk_unknown")):
+        refused = await server.client.get(path, headers=headers)
+        assert refused.status_code == 401
+        assert not [name for name in refused.headers if name.startswith("x-ratelimit")]
+
+
+async def test_a_429_comes_before_403_and_writes_nothing(server: Server) -> None:
+    """A write past the limit is not done, and a key without the scope is told to wait first."""
+    key = await server.key("misar", "one")
+    statuses = []
+    for number in range(61):
+        body = {"email": f"a{number}@example.com"}
+        statuses.append(
+            (await server.client.post("/mail/v1/contacts", headers=bearer(key), json=body)).status_code
+        )
+    assert statuses == [201] * 60 + [429]
+    listed = await server.client.get("/mail/v1/contacts", headers=bearer(key))
+    assert listed.json()["pagination"]["total"] == 60
+    weak = await server.key("misar", "one", ("send",))
+    answers = await _gets(server, "/mail/v1/segments", weak, 61)
+    assert [answer.status_code for answer in answers] == [403] * 60 + [429]
+
+
+async def test_fifty_at_once_get_what_is_left(server: Server) -> None:
+    """Of 50 parallel requests exactly as many pass as the limit has left."""
+    key = await server.key("misar", "one")
+    await _gets(server, "/mail/v1/segments", key, 23)
+    answers = await asyncio.gather(*(_gets(server, "/mail/v1/segments", key, 1) for _ in range(CALLERS)))
+    assert Counter(answer.status_code for (answer,) in answers) == {200: 37, 429: 13}
+    left = sorted(int(a.headers["x-ratelimit-remaining"]) for (a,) in answers if a.status_code == 200)
+    assert left == list(range(37))
+
+
+async def test_several_processes_share_one_count(url: str) -> None:
+    """Two servers on one database, each asked in parallel, let through together what one key may ask."""
+    options = ("--rate-limits", "30")
+    async with running(url, *options) as one, running(url, *options) as other:
+        key = await one.key("misar")
+
+        async def ask(base: str) -> int:
+            async with httpx.AsyncClient(base_url=base, timeout=30) as client:
+                return (await client.get("/mail/v1/segments", headers=bearer(key))).status_code
+
+        for _ in range(2):
+            # A minute may end in between; not twice within seconds.
+            statuses = await asyncio.gather(
+                *(ask(base) for base in (one.base, other.base) for _ in range(25))
+            )
+            if Counter(statuses) == {200: 30, 429: 20}:
+                break
+        assert Counter(statuses) == {200: 30, 429: 20}
+
+
+@pytest.mark.parametrize("limits", ["off", "5"])
+async def test_an_operator_sets_the_limits(database: Database, limits: str) -> None:
+    """A number holds for each call of a key in both dialects; `off` sends no headers at all."""
+    async with database.fresh() as url, serving(url, now=NOW, rate_limits=limits) as server:
+        for dialect, path in (("misar", "/mail/v1/segments"), ("topmail", "/api/v1/segments")):
+            answers = await _gets(server, path, await server.key(dialect, "one"), 6)
+            expected = [200] * 6 if limits == "off" else [200] * 5 + [429]
+            assert [answer.status_code for answer in answers] == expected
+            assert ("x-ratelimit-remaining" in answers[0].headers) == (limits != "off")
+
+
+@pytest.mark.parametrize("limits", ["", "0", "-1", "many", "1000001", "²", "9" * 5000])
+def test_a_bad_setting_stops_the_start(limits: str) -> None:
+    """Anything but the two words and a sensible number is one clear line."""
+    with pytest.raises(Misconfigured, match="are neither vendor, off nor a number"):
+        load({"rate_limits": limits}, {})
+
+
+async def test_a_window_before_the_last_is_forgotten(engine: Engine) -> None:
+    """After two windows without a request a key starts anew, in either kind of window."""
+    now = NOW
+    limits = Limits(engine, lambda: now)
+    for rate in (Rate(3), Rate(3, sliding=True)):
+        bucket = f"sliding {rate.sliding}"
+        for left in (2, 1, 0):
+            allowance = await limits.take("key", bucket, rate)
+            assert allowance is not None
+            assert (allowance.remaining, allowance.refused) == (left, False)
+        refused = await limits.take("key", bucket, rate)
+        assert refused is not None
+        assert refused.refused
+        now += 120 * SECOND
+        anew = await limits.take("key", bucket, rate)
+        assert anew is not None
+        assert anew.remaining == 2
+
+
+async def test_counts_that_another_process_holds_do_not_stop_an_answer() -> None:
+    """Whoever cannot count in time lets the request pass and says so in the log."""
+    async with SQLITE.fresh() as url:
+        holder, engine = connect(url), connect(url)
+        await holder.open()
+        await engine.open()
+        beside: Any = holder
+        beside._beside.run(lambda file: file.execute("BEGIN IMMEDIATE"))
+        beside._beside.run(lambda file: file.execute("DELETE FROM fleeting.rate_counts"))
+        assert await Limits(engine).take("key", "bucket", Rate(1)) is None
+        beside._beside.run(lambda file: file.execute("ROLLBACK"))
+        assert await Limits(engine).take("key", "bucket", Rate(1)) is not None
+        await engine.close()
+        await holder.close()

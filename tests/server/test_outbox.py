@@ -1,0 +1,58 @@
+"""What is put into the outbox at once, and what leaves it at once."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from diglot.model.webhooks import Delivery
+from diglot.service.webhooks import WebhookChange
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.webhooks import deliveries
+from diglot.webhooks.outbox import PART_LENGTH
+from support.outboxes import deliver, outbox
+from support.servers.webhook_receiver import Got, answer, receiving
+
+
+async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few deliveries are in memory at once, and each webhook hears of all, in the order of the import."""
+    parts: list[Sequence[Delivery]] = []
+    insert = deliveries.insert_all
+
+    async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Delivery]) -> None:
+        parts.append(new)
+        await insert(transaction, workspace, new)
+
+    monkeypatch.setattr(deliveries, "insert_all", insert_all)
+    async with outbox(url) as box:
+        hooks = [await box.hook(f"http://127.0.0.1/{n}") for n in range(3)]
+        emails = await box.people(PART_LENGTH)
+        assert {len(part) for part in parts} == {PART_LENGTH}
+        told = [delivery for part in parts for delivery in part]
+        assert [one.number for one in told] == list(range(told[0].number, told[0].number + len(told)))
+        for hook in hooks:
+            heard = [one.subject for one in told if one.webhook == hook.number]
+            assert len(heard) == len(emails)
+            assert all(email in subject for email, subject in zip(emails, heard, strict=True))
+
+
+@pytest.mark.parametrize("way", ["deleted", "switched off", "moved"])
+async def test_a_webhook_that_changes_while_it_is_sent_to(url: str, way: str) -> None:
+    """What stands behind in the same batch goes where the webhook is now, or nowhere."""
+    async with outbox(url) as box, receiving() as receiver:
+        hook = await box.hook(f"{receiver.url}/old")
+        to = receiver.url + "/new"
+        change = {"switched off": WebhookChange(active=False), "moved": WebhookChange(url=to)}
+
+        async def change_it(got: Got) -> bytes:
+            if got.path.endswith("/old"):
+                if way == "deleted":
+                    await box.webhooks.delete(box.caller, "misar", hook.id)
+                else:
+                    await box.webhooks.change(box.caller, "misar", hook.id, change[way])
+            return answer(200)
+
+        receiver.say = change_it
+        await box.people(3)
+        await deliver(box.worker())
+        went = [got.path.rpartition("/")[2] for got in receiver.got]
+        assert went == (["old", "new", "new"] if way == "moved" else ["old"])

@@ -1,0 +1,233 @@
+"""Writes sent again: done once, answered as the first time, whatever arrives at once."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from sqlalchemy import select
+
+from diglot.service.access import idempotency
+from diglot.service.access.idempotency import Repeats
+from diglot.storage.access import idempotent_responses as storage_answers
+from diglot.storage.schema import answers
+from diglot.storage.sql.engine import connect
+from diglot.storage.sql.statement import Statement
+from support.servers.in_process import Server, bearer, serving
+
+NOW = 1_772_366_400_000_000
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+CALLERS = 50
+RULES = [{"field": "tags", "operator": "contains", "value": "vip"}]
+SERVING = {"now": NOW}
+
+
+@dataclass
+class Client:
+    """A client of one dialect: what it sends to make a segment, and how many there are."""
+
+    server: Server
+    key: str
+    prefix: str
+    segment: dict[str, Any] = field(default_factory=dict)
+
+    async def post(
+        self, path: str, body: Any, name: str | None = None, method: str = "POST"
+    ) -> httpx.Response:
+        """Send a write, with an idempotency key or without."""
+        headers = {**bearer(self.key), **({"Idempotency-Key": name} if name else {})}
+        return await self.server.client.request(method, self.prefix + path, headers=headers, json=body)
+
+    async def total(self, path: str) -> int:
+        """Return how many segments or contacts there are."""
+        answer = (await self.server.client.get(self.prefix + path, headers=bearer(self.key))).json()
+        pagination = answer.get("pagination") or answer["data"]["pagination"]
+        total: int = pagination["total"]
+        return total
+
+
+@pytest_asyncio.fixture(params=["misar", "topmail"], loop_scope="module")
+async def client(server: Server, request: pytest.FixtureRequest) -> Client:
+    """Return a client of each dialect in turn."""
+    key = await server.key(request.param, "one")
+    if request.param == "misar":
+        criteria = {"operator": "AND", "rules": RULES}
+        return Client(
+            server, key, "/mail/v1", {"name": "VIP", "segment_type": "dynamic", "filter_criteria": criteria}
+        )
+    return Client(server, key, "/api/v1", {"name": "VIP", "conditions": {"match": "all", "rules": RULES}})
+
+
+async def test_fifty_with_one_name_make_one_segment(client: Client) -> None:
+    """All get the first answer, byte by byte; those that were not first are marked."""
+    answers = await asyncio.gather(*(client.post("/segments", client.segment, "n1") for _ in range(CALLERS)))
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    assert await client.total("/segments") == 1
+
+
+async def test_fifty_without_a_name_make_one_segment(client: Client) -> None:
+    """The same body of the same key within ten seconds is a retry; a second key's is not."""
+    answers = await asyncio.gather(*(client.post("/segments", client.segment) for _ in range(CALLERS)))
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert await client.total("/segments") == 1
+    other = Client(client.server, await client.server.key("misar", "one"), "/mail/v1")
+    body = {"name": "VIP", "segment_type": "dynamic", "filter_criteria": {"operator": "AND", "rules": RULES}}
+    assert (await other.post("/segments", body)).status_code == 201
+    assert await client.total("/segments") == 2
+
+
+async def test_a_retry_without_a_name_holds_ten_seconds(client: Client) -> None:
+    """Later, or with another body, or after the first was deleted, a segment is made."""
+    first = (await client.post("/segments", client.segment)).json()["data"]["id"]
+    client.server.now += 9 * SECOND
+    assert (await client.post("/segments", client.segment)).json()["data"]["id"] == first
+    assert (await client.post("/segments", client.segment | {"name": "Other"})).json()["data"]["id"] != first
+    client.server.now += SECOND
+    second = (await client.post("/segments", client.segment)).json()["data"]["id"]
+    assert second != first
+    deleted = await client.post(f"/segments/{second}", None, method="DELETE")
+    assert deleted.status_code == 200
+    third = (await client.post("/segments", client.segment)).json()["data"]["id"]
+    assert third not in (first, second)
+    assert await client.total("/segments") == 3
+
+
+async def test_a_name_holds_a_day_and_for_one_request(client: Client) -> None:
+    """The same name with another body, path or method is a conflict; a day later it is free."""
+    body = {"email": "ada@example.com"}
+    first = await client.post("/contacts", body, "n")
+    again = await client.post("/contacts", body, "n")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    id_ = first.json()["data"]["id"]
+    for path, other, method in (
+        ("/contacts", {"email": "bob@example.com"}, "POST"),
+        ("/segments", body, "POST"),
+        (f"/contacts/{id_}", body, "PATCH"),
+        (f"/contacts/{id_}", None, "DELETE"),
+    ):
+        refused = await client.post(path, other, "n", method)
+        assert refused.status_code == 409
+        assert "idempotency" in str(refused.json()["error"]).lower()
+    assert await client.total("/contacts") == 1
+    client.server.now += DAY - SECOND
+    assert (await client.post("/contacts", body, "n")).status_code == 201
+    client.server.now += SECOND
+    assert (await client.post("/contacts", body, "n")).status_code == 409, "the address exists by now"
+    assert (await client.post("/contacts", {"email": "bob@example.com"}, "n")).status_code == 201
+    assert await client.total("/contacts") == 2
+
+
+async def test_every_write_can_be_named(client: Client) -> None:
+    """A deletion sent again is not a 404; a change is done once; an import counts once."""
+    id_ = (await client.post("/contacts", {"email": "ada@example.com"})).json()["data"]["id"]
+    for _ in range(2):
+        assert (await client.post(f"/contacts/{id_}", {"first_name": "Ada"}, "p", "PATCH")).status_code == 200
+    for _ in range(2):
+        assert (await client.post(f"/contacts/{id_}", None, "d", "DELETE")).status_code == 200
+    assert (await client.post(f"/contacts/{id_}", None, "d2", "DELETE")).status_code == 404
+    if client.prefix == "/mail/v1":
+        bodies = [
+            (await client.post("/contacts/import", {"contacts": [{"email": "eve@example.com"}]}, "i")).json()
+            for _ in range(2)
+        ]
+        assert [body["summary"]["imported"] for body in bodies] == [1, 1]
+
+
+async def test_what_failed_may_be_sent_again(client: Client) -> None:
+    """An error is not kept: the same name then does the request, and nothing of the failed one stayed."""
+    refused = await client.post("/contacts", {"email": "nobody"}, "n")
+    assert refused.status_code == 400
+    assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
+    wrong = await client.server.client.post(
+        client.prefix + "/contacts",
+        headers={**bearer(client.key), "Idempotency-Key": "t", "Content-Type": "text/plain"},
+        content=b"{}",
+    )
+    assert wrong.status_code == 415
+    large = await client.server.client.post(
+        client.prefix + "/contacts",
+        headers={**bearer(client.key), "Idempotency-Key": "t", "Content-Type": "application/json"},
+        content=b" " * (1024 * 1024 + 1),
+    )
+    assert large.status_code == 413
+    assert await client.total("/contacts") == 1
+
+
+@pytest.mark.parametrize("name", [" ", "x" * 256, "caf\u00e9"])
+async def test_a_name_has_visible_characters(client: Client, name: str) -> None:
+    """Another name is a 400 that says where; so nothing is done under a name that cannot be found again."""
+    headers = [
+        (b"authorization", b"Bearer " + client.key.encode()),
+        (b"idempotency-key", name.encode("latin-1")),
+    ]
+    answer = await client.server.client.post(
+        client.prefix + "/contacts", headers=headers, json={"email": "ada@example.com"}
+    )
+    assert answer.status_code == 400
+    assert "Idempotency-Key" in answer.text
+    assert await client.total("/contacts") == 0
+
+
+async def test_names_belong_to_a_key(client: Client) -> None:
+    """Two keys of a workspace may use the same name for different requests."""
+    other = Client(client.server, await client.server.key("topmail", "one"), "/api/v1")
+    assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
+    assert (await other.post("/contacts", {"email": "bob@example.com"}, "n")).status_code == 201
+    assert await client.total("/contacts") == 2
+
+
+async def test_a_body_of_another_media_type_is_another_request(server: Server) -> None:
+    """Bytes that are a form with a file in it are no file themselves."""
+    headers = {**bearer(await server.key("misar", "one")), "Idempotency-Key": "n"}
+    part = 'Content-Disposition: form-data; name="file"\r\n\r\nemail\nada@example.com\n'
+    body = f"--xx\r\n{part}\r\n--xx--\r\n".encode()
+    sent = []
+    for media in ("multipart/form-data; boundary=xx", "Multipart/Form-Data; boundary=xx", "text/csv"):
+        send = server.client.post(
+            "/mail/v1/contacts/import", content=body, headers=headers | {"Content-Type": media}
+        )
+        sent.append(await send)
+    assert [answer.status_code for answer in sent] == [200, 200, 409]
+    assert sent[1].headers["idempotency-replayed"] == "true"
+
+
+async def test_answers_are_forgotten_after_a_day(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They hold contacts, so that they go although no other request comes; a failure is tried again."""
+    monkeypatch.setattr(idempotency, "FORGOTTEN_SECONDS", 0.01)
+    caplog.set_level(logging.CRITICAL, logger="diglot")
+    engine = connect(url)
+    await engine.open()
+
+    async def kept() -> int:
+        rows = await engine.read(lambda tx: tx.rows(Statement(select(answers.c.body))))
+        return len(rows)
+
+    async with serving(url, now=NOW) as server:
+        for workspace in ("one", "two"):
+            client = Client(server, await server.key("topmail", workspace), "/api/v1")
+            assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
+        server.now += DAY
+        await Repeats(engine, lambda: server.now).forget_old()
+        assert await kept() == 2, "not a moment before"
+        with monkeypatch.context() as broken:
+            failed = asyncio.Event()
+
+            async def fail(*_: object) -> None:
+                failed.set()
+                raise RuntimeError
+
+            broken.setattr(storage_answers, "workspaces_with_old", fail)
+            await asyncio.wait_for(failed.wait(), 10)
+        server.now += 1
+        async with asyncio.timeout(10):
+            while await kept():  # noqa: ASYNC110 - a row has no event
+                await asyncio.sleep(0.01)
+    await engine.close()

@@ -1,0 +1,217 @@
+"""One attempt: only to an address that was looked at and is allowed, within its time, reading little."""
+
+import asyncio
+import ipaddress
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from diglot.api.webhook_message import Message
+from diglot.model.webhooks import Attempt
+from diglot.webhooks import sender as sending
+from diglot.webhooks.allowed_targets import Address, read_targets
+from diglot.webhooks.sender import Sender
+from support.servers.webhook_receiver import Got, Receiver, answer, receiving
+
+MESSAGE = Message({"X-Event": "told"}, b'{"a":"\xc3\xab"}')
+LOCAL = "127.0.0.0/8"
+HERE = "127.0.0.1"
+# A certificate for the name hooks.example, and a key that guards nothing.
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBbTCCAROgAwIBAgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1ob29rcy5l
+eGFtcGxlMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAYMRYwFAYD
+VQQDDA1ob29rcy5leGFtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGeR9
+NQCDMpfPW/xxE4XBH0kwZPJwQe6UoK9V0NBRXKFUkMEkJmTXgTyPixyxk7yxjKTR
+QazbMWNZ6NEKxW9NSKNMMEowGAYDVR0RBBEwD4INaG9va3MuZXhhbXBsZTAPBgNV
+HRMBAf8EBTADAQH/MB0GA1UdDgQWBBS0tzHDa1q5ULB834pSVfe7gQ+fSzAKBggq
+hkjOPQQDAgNIADBFAiEAzDVN2jFz7iRC7iYeZkOU765wzQ/0AMlKmNEYMkDKPVsC
+IDva3jB/gxNsdby0+wYtXuCZpDSl24AyYlTkGeZLI4VM
+-----END CERTIFICATE-----
+"""
+KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgVolvC/OOU/craGOH
+jGg0pTul4uCRcgK7HSDnWxGeDUahRANCAAQZ5H01AIMyl89b/HEThcEfSTBk8nBB
+7pSgr1XQ0FFcoVSQwSQmZNeBPI+LHLGTvLGMpNFBrNsxY1no0QrFb01I
+-----END PRIVATE KEY-----
+"""
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Lend a receiver."""
+    async with receiving() as found:
+        yield found
+
+
+class Names:
+    """A resolver that knows a few answers, the last of which stays."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, int]] = []
+
+    async def __call__(self, host: str, port: int) -> Sequence[Address]:
+        self.asked.append((host, port))
+        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [ipaddress.ip_address(one) for one in found]
+
+
+async def attempt(url: str, targets: str = LOCAL, names: Names | None = None, seconds: float = 5) -> Attempt:
+    """Send once."""
+    sender = Sender(read_targets(targets), resolve=names, seconds=seconds)
+    try:
+        async with sender.connection() as connection:
+            return await connection.attempt(url, MESSAGE)
+    finally:
+        sender.close()
+
+
+async def test_what_is_sent(receiver: Receiver) -> None:
+    """The body as it is, to the path with its query, for the name of the URL."""
+    names = Names([HERE])
+    url = f"http://hooks.example:{receiver.port}/a/b?c=d#e"
+    assert (await attempt(url, names=names)).arrived
+    (got,) = receiver.got
+    assert (got.path, got.body) == ("/a/b?c=d", MESSAGE.body)
+    assert got.headers["host"] == f"hooks.example:{receiver.port}"
+    assert got.headers["content-type"] == "application/json"
+    assert got.headers["x-event"] == "told"
+    assert names.asked == [("hooks.example", receiver.port)]
+
+
+@pytest.mark.parametrize(
+    "host", [HERE, "127.1", "2130706433", "0x7f000001", "localhost", "[::ffff:127.0.0.1]"]
+)
+async def test_nothing_leads_inside_by_default(receiver: Receiver, host: str) -> None:
+    """However the address is written, or whatever name has it."""
+    found = await attempt(f"http://{host}:{receiver.port}/", "public")
+    assert found == Attempt(None, "it leads to an address to which deliveries are not allowed here")
+    assert receiver.connections == 0
+
+
+async def test_a_name_that_leads_elsewhere_a_moment_later(receiver: Receiver) -> None:
+    """The connection goes to the address that was looked at; each attempt looks again."""
+    names = Names([HERE], ["127.0.0.2"], ["10.0.0.1"])
+    sender = Sender(read_targets(HERE), resolve=names)
+    async with sender.connection() as connection:
+        url = f"http://hooks.example:{receiver.port}/"
+        assert [(await connection.attempt(url, MESSAGE)).status for _ in range(3)] == [200, None, None]
+    sender.close()
+    assert len(names.asked) == 3
+    assert len(receiver.got) == 1
+
+
+async def test_an_address_that_is_allowed_among_others(receiver: Receiver) -> None:
+    """What is not allowed is left out, what takes no connection is followed by the next."""
+    url = f"http://hooks.example:{receiver.port}/"
+    assert (await attempt(url, names=Names(["10.0.0.1", "::1", "127.0.0.9", HERE]))).status == 200
+    found = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
+    assert found == Attempt(None, "its name has no address")
+
+
+async def test_a_name_that_nobody_has() -> None:
+    """The resolver of this machine says so."""
+    assert await attempt("http://no-such-name.invalid/") == Attempt(None, "its name cannot be looked up")
+    assert (await attempt(f"http://{'a' * 70}.invalid/")).silent
+
+
+async def test_redirects_are_not_followed(receiver: Receiver) -> None:
+    """They lead where nobody looked."""
+
+    async def lead_on(got: Got) -> bytes:
+        del got
+        return answer(302, b"", f"location: http://{HERE}:{receiver.port}/other")
+
+    receiver.say = lead_on
+    found = await attempt(receiver.url)
+    assert (found.status, found.error, found.arrived) == (302, "status 302", False)
+    assert len(receiver.got) == 1
+
+
+async def test_proxies_of_the_environment_are_not_used(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy would look the name up again."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/")
+    assert (await attempt(receiver.url)).arrived
+
+
+async def test_a_receiver_that_takes_its_time(receiver: Receiver) -> None:
+    """An attempt has one time for all, a drop now and then buys no more."""
+
+    async def think(got: Got) -> bytes:
+        del got
+        await asyncio.sleep(60)
+        return b""
+
+    receiver.say = think
+    started = time.monotonic()
+    assert await attempt(receiver.url, seconds=0.3) == Attempt(None, "no answer within 0.3 seconds")
+    async with receiving(handler=_drip) as dripping:
+        assert (await attempt(dripping.url, seconds=0.3)).silent
+    assert time.monotonic() - started < 5
+
+
+async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    del reader
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(1_000):
+        writer.write(b"x: y\r\n")
+        await asyncio.sleep(0.05)
+
+
+async def test_little_of_an_answer_is_read(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as is kept; an answer without end is an answer."""
+
+    async def say_much(got: Got) -> bytes:
+        del got
+        return b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n" + b"\x00\xff" * 50_000
+
+    receiver.say = say_much
+    assert (await attempt(receiver.url)).response is None, "what a server inside says is not told"
+    monkeypatch.setattr(sending, "is_public", lambda _: True)
+    found = await attempt(receiver.url)
+    assert (found.status, found.response) == (200, "\ufffd" * 1_000)
+
+
+async def test_what_is_no_http(receiver: Receiver) -> None:
+    """It counts as silence, and says no more than that."""
+
+    async def babble(got: Got) -> bytes:
+        del got
+        return b"+OK POP3 ready\r\n\r\n"
+
+    receiver.say = babble
+    assert (await attempt(receiver.url)).error == "the connection broke (RemoteProtocolError)"
+    assert (await attempt("http://[nonsense]/")).error == "its URL cannot be used"
+
+
+async def test_a_certificate_is_for_the_name() -> None:
+    """The connection goes to an address, yet the name is what the certificate has to have."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pair.pem"
+        file.write_text(CERTIFICATE + KEY)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+    async with receiving(context) as receiver:
+        sender = Sender(read_targets(LOCAL), resolve=Names([HERE]))
+        sender.trusted = ssl.create_default_context(cadata=CERTIFICATE)
+        async with sender.connection() as connection:
+            good = await connection.attempt(f"https://hooks.example:{receiver.port}/", MESSAGE)
+        async with sender.connection() as connection:
+            bad = await connection.attempt(f"https://other.example:{receiver.port}/", MESSAGE)
+        sender.close()
+        unknown = await attempt(f"https://hooks.example:{receiver.port}/", names=Names([HERE]))
+        await asyncio.sleep(0.1)  # the receiver learns of a handshake that failed
+    assert good.arrived
+    assert bad.error is not None
+    assert bad.error.startswith("its certificate is refused: Hostname mismatch")
+    assert unknown.error == "its certificate is refused: self-signed certificate"

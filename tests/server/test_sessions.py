@@ -1,0 +1,465 @@
+"""Signing in: the cookie, its end, who is believed, and what another site cannot do with it."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from argon2 import PasswordHasher, extract_parameters
+from sqlalchemy import select
+
+from diglot.service.access import passwords
+from diglot.service.access.passwords import NOBODYS, Passwords
+from diglot.service.access.sessions import BY_ADDRESS, BY_WORKSPACE, SECONDS
+from diglot.storage.schema import metadata, rate_counts
+from diglot.storage.sql.engine import connect
+from diglot.storage.sql.statement import Statement
+from support.servers.asgi import Request, ask
+from support.servers.browser import PASSWORD, Browser, set_password
+from support.servers.in_process import Server, bearer, serving
+
+# 2026-03-01T12:00:00Z
+NOW = 1_772_366_400_000_000
+SECOND = 1_000_000
+CONTACTS = "/mail/v1/contacts"
+ADA = {"email": "ada@example.com"}
+HASHER = passwords._HASHER
+WRONG = {"error": "The workspace or the password is wrong"}
+NO_KEY = "Invalid or missing API key. Use: Authorization: Bearer msk_..."
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make hashes that cost little; the real cost is the matter of one test."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest_asyncio.fixture
+async def server(url: str) -> AsyncIterator[Server]:
+    """Lend a server with two workspaces, both of which have a password."""
+    async with serving(url, now=NOW) as found:
+        for workspace in ("one", "two"):
+            await found.key("misar", workspace)
+            await set_password(url, workspace)
+        yield found
+
+
+@pytest.fixture
+def browser(server: Server) -> Browser:
+    """Return a browser that is not signed in yet."""
+    return Browser(server)
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Make checks of passwords cheap, and note the hash that each has to do with."""
+    noted: list[str] = []
+
+    def verify(kept: str, password: str) -> bool:
+        noted.append(kept)
+        return kept != NOBODYS and password == PASSWORD
+
+    monkeypatch.setattr(passwords, "_verify", verify)
+    return noted
+
+
+async def rows(url: str, *columns: Any, fleeting: bool = False) -> list[Any]:
+    """Return the rows of a table."""
+    engine = connect(url)
+    await engine.open()
+    run = engine.fleeting if fleeting else engine.read
+    try:
+        return [tuple(row) for row in await run(lambda tx: tx.rows(Statement(select(*columns))))]
+    finally:
+        await engine.close()
+
+
+# The session and its cookie
+
+
+async def test_signing_in(server: Server, browser: Browser) -> None:
+    """The answer says who is signed in and until when; so does a question; the whole audience is open."""
+    answer = await browser.sign_in()
+    expected = {
+        "workspace": "one",
+        "time_zone": "UTC",
+        "signed_in_at": "2026-03-01T12:00:00Z",
+        "expires_at": "2026-03-02T00:00:00Z",
+        "csrf_token": browser.csrf_token,
+    }
+    assert (answer.status_code, answer.json()) == (200, expected)
+    assert list(answer.json()) == list(expected)
+    assert re.fullmatch("[0-9a-f]{64}", browser.csrf_token)
+    assert answer.headers["cache-control"] == "no-store"
+    again = await browser.ask("GET", "/session")
+    assert (again.status_code, again.json(), again.headers["cache-control"]) == (200, expected, "no-store")
+    assert "set-cookie" not in again.headers
+    made = await browser.ask("POST", CONTACTS, ADA)
+    assert made.status_code == 201
+    listed = await browser.ask("GET", CONTACTS)
+    assert [one["email"] for one in listed.json()["data"]] == ["ada@example.com"]
+    other = Browser(server)
+    await other.sign_in("two")
+    assert (await other.ask("GET", CONTACTS)).json()["data"] == []
+
+
+async def test_the_cookie(url: str) -> None:
+    """No script reads it, no other site's write carries it, and it goes by https where https is spoken."""
+    plain = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax"
+    secure = f"{plain}; Secure"
+    cases: tuple[tuple[dict[str, Any], str, dict[str, str], str], ...] = (
+        ({}, "http", {}, plain),
+        ({}, "https", {}, secure),
+        ({}, "http", {"X-Forwarded-Proto": "https"}, plain),
+        ({"proxies": 1}, "http", {"X-Forwarded-Proto": "https"}, secure),
+        ({"proxies": 1}, "http", {"X-Forwarded-Proto": "http"}, plain),
+        ({"secure_cookies": True}, "http", {}, secure),
+    )
+    for settings, scheme, headers, attributes in cases:
+        async with serving(url, now=NOW, **settings) as server:
+            await server.key("misar", "one")
+            await set_password(url, "one")
+            server.client.base_url = f"{scheme}://diglot"
+            browser = Browser(server)
+            written = (await browser.sign_in(headers=headers)).headers["set-cookie"]
+            assert re.fullmatch(rf"diglot_session=[A-Za-z0-9_-]{{43}}{attributes}", written)
+            gone = (await browser.ask("DELETE", "/session", headers=headers)).headers["set-cookie"]
+            assert gone == "diglot_session=" + attributes.replace("43200", "0")
+
+
+async def test_no_secret_is_kept(url: str, browser: Browser) -> None:
+    """Neither the password nor what the cookie or the page carries stands in any table."""
+    await browser.sign_in()
+    assert browser.cookie is not None
+    everything = [await rows(url, table) for table in metadata.sorted_tables]
+    for secret in (PASSWORD, browser.cookie.partition("=")[2], browser.csrf_token):
+        assert secret not in str(everything)
+    assert "$argon2id$" in str(everything)
+
+
+async def test_a_session_ends_after_twelve_hours(server: Server, browser: Browser) -> None:
+    """However much it is used; then it opens nothing, and the next to sign in finds no row of it."""
+    await browser.sign_in()
+    server.now += SECONDS * SECOND - 1
+    assert (await browser.ask("GET", "/session")).status_code == 200
+    assert (await browser.ask("GET", CONTACTS)).status_code == 200
+    server.now += 1
+    ended = await browser.ask("GET", "/session")
+    assert (ended.status_code, ended.json()) == (401, {"error": "Not signed in"})
+    refused = await browser.ask("GET", CONTACTS)
+    assert (refused.status_code, refused.json()) == (401, {"success": False, "error": NO_KEY})
+    await Browser(server).sign_in()
+    assert len(await rows(server.url, metadata.tables["sessions"])) == 1
+
+
+async def test_signing_out_stops_it_at_once(server: Server, browser: Browser) -> None:
+    """The cookie opens nothing any more; another session goes on; to sign out once more is no fault."""
+    other = Browser(server)
+    for one in (browser, other):
+        await one.sign_in()
+    for _ in range(2):
+        answer = await browser.ask("DELETE", "/session")
+        assert (answer.status_code, answer.json()) == (200, {"signed_in": False})
+        assert (await browser.ask("GET", CONTACTS)).status_code == 401
+        assert (await browser.ask("GET", "/session")).status_code == 401
+    assert (await other.ask("GET", CONTACTS)).status_code == 200
+    assert (await Browser(server).ask("DELETE", "/session")).status_code == 200
+
+
+async def test_signing_in_anew_ends_the_session_before(server: Server, browser: Browser) -> None:
+    """A browser has one session; who knows the old cookie has none. A failed attempt ends nothing."""
+    await browser.sign_in()
+    before = Browser(server, browser.cookie)
+    assert (await browser.sign_in(password="wrong")).status_code == 401
+    assert (await before.ask("GET", CONTACTS)).status_code == 200
+    assert (await browser.sign_in("two")).status_code == 200
+    assert (await before.ask("GET", CONTACTS)).status_code == 401
+    assert (await browser.ask("GET", "/session")).json()["workspace"] == "two"
+
+
+@pytest.mark.parametrize("password", ["another password", None])
+async def test_a_new_password_ends_all_sessions(
+    server: Server, browser: Browser, password: str | None
+) -> None:
+    """Of its own workspace; without a password nobody signs in."""
+    other = Browser(server)
+    await browser.sign_in()
+    await other.sign_in("two")
+    await set_password(server.url, "one", password)
+    assert (await browser.ask("GET", CONTACTS)).status_code == 401
+    assert (await other.ask("GET", CONTACTS)).status_code == 200
+    assert (await browser.sign_in()).json() == WRONG
+    expected = 401 if password is None else 200
+    assert (await browser.sign_in(password=password or "")).status_code == expected
+
+
+async def test_a_password_that_changes_while_it_is_checked(
+    server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check takes its time; the old password opens no session after the new one is set."""
+
+    async def fits(self: Passwords, kept: str | None, password: str) -> bool:
+        del self, kept, password
+        await set_password(server.url, "one", "another password")
+        return True
+
+    monkeypatch.setattr(Passwords, "fits", fits)
+    assert (await browser.sign_in()).json() == WRONG
+    assert await rows(server.url, metadata.tables["sessions"]) == []
+
+
+# Passwords
+
+
+async def test_whoever_has_no_password_is_checked_all_the_same(
+    server: Server, browser: Browser, checked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One check of the same cost and one answer: for a wrong password, for none, for no such workspace."""
+    monkeypatch.setattr(passwords, "_HASHER", HASHER)
+    await set_password(server.url, "one")
+    await server.key("misar", "without")
+    for workspace, password in (("one", "wrong"), ("one", ""), ("without", PASSWORD), ("nowhere", PASSWORD)):
+        checked.clear()
+        answer = await browser.sign_in(workspace, password)
+        assert (answer.status_code, answer.json()) == (401, WRONG)
+        assert "set-cookie" not in answer.headers
+        (kept,) = checked
+        assert extract_parameters(kept) == extract_parameters(NOBODYS)
+
+
+def test_nobody_has_nobodys_password() -> None:
+    """The hash that stands in is sound, and a hash that is none lets nobody in."""
+    assert not passwords._verify(NOBODYS, PASSWORD)
+    assert not passwords._verify("no hash", PASSWORD)
+    assert passwords._verify(passwords.hashed("café au lait"), "cafe\u0301 au lait")
+
+
+# Other sites
+
+
+FORGED: tuple[tuple[dict[str, str], str], ...] = (
+    ({}, "Send the csrf_token of the session as X-CSRF-Token"),
+    ({"X-CSRF-Token": ""}, "Send the csrf_token of the session as X-CSRF-Token"),
+    ({"X-CSRF-Token": "0" * 64}, "Send the csrf_token of the session as X-CSRF-Token"),
+    ({"X-CSRF-Token": "é"}, "Send the csrf_token of the session as X-CSRF-Token"),
+    ({"X-CSRF-Token": "of another"}, "Send the csrf_token of the session as X-CSRF-Token"),
+    ({"X-CSRF-Token": "own", "Sec-Fetch-Site": "cross-site"}, "Another site may not do this in your session"),
+    ({"X-CSRF-Token": "own", "Sec-Fetch-Site": "same-site"}, "Another site may not do this in your session"),
+    ({"X-CSRF-Token": "own", "Origin": "http://elsewhere"}, "Another site may not do this in your session"),
+    ({"X-CSRF-Token": "own", "Origin": "http://diglot:81"}, "Another site may not do this in your session"),
+    ({"X-CSRF-Token": "own", "Origin": "null"}, "Another site may not do this in your session"),
+    ({"X-CSRF-Token": "own", "Origin": "http://["}, "Another site may not do this in your session"),
+)
+OURS: tuple[dict[str, str], ...] = (
+    {},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://diglot"},
+    {"Origin": "https://DIGLOT"},
+    # A proxy may give the host another name; the browser knows which site it is on.
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://console.example"},
+)
+
+
+async def test_another_site_writes_nothing(server: Server, browser: Browser) -> None:
+    """A write shows the session's own token, and no browser says that it comes from elsewhere."""
+    other = Browser(server)
+    await browser.sign_in()
+    await other.sign_in()
+    tokens = {"own": browser.csrf_token, "of another": other.csrf_token}
+    for headers, text in FORGED:
+        sent = {name: tokens.get(value, value) for name, value in headers.items()}
+        for method, path in (("POST", CONTACTS), ("DELETE", f"{CONTACTS}?id=x"), ("POST", "/mail/v1/keys")):
+            body = None if method == "DELETE" else ADA | {"name": "x"}
+            answer = await browser.ask(method, path, body, sent, proves=False)
+            assert (answer.status_code, answer.json()) == (403, {"success": False, "error": text}), headers
+        out = await browser.ask("DELETE", "/session", None, sent, proves=False)
+        assert (out.status_code, out.json()) == (403, {"error": text})
+        read = await browser.ask("GET", CONTACTS, None, sent)
+        assert (read.status_code, read.json()["data"]) == (200, [])
+    for number, headers in enumerate(OURS):
+        made = await browser.ask("POST", CONTACTS, {"email": f"{number}@example.com"}, headers)
+        assert made.status_code == 201, headers
+    assert (await browser.ask("GET", CONTACTS)).json()["pagination"]["total"] == len(OURS)
+
+
+async def test_another_site_signs_nobody_in(browser: Browser) -> None:
+    """Nobody works in the workspace of somebody else unawares."""
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
+        answer = await browser.sign_in(headers=headers)
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+
+# Keys and cookies
+
+
+async def test_a_key_wins_over_a_cookie(server: Server, browser: Browser) -> None:
+    """What the Authorization header says counts, even when it is wrong; a key needs no token of a page."""
+    await browser.sign_in("two")
+    key = bearer(await server.key("misar", "one"))
+    made = await browser.ask("POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False)
+    assert made.status_code == 201
+    assert (await browser.ask("GET", CONTACTS, headers=key)).json()["pagination"]["total"] == 1
+    assert (await browser.ask("GET", CONTACTS)).json()["pagination"]["total"] == 0
+    for wrong in ("Bearer msk_x", "Bearer ", "Basic b25lOnR3bw==", ""):
+        assert (await browser.ask("GET", CONTACTS, headers={"Authorization": wrong})).status_code == 401
+
+
+async def test_topmail_has_no_sessions(browser: Browser) -> None:
+    """The cookie opens nothing there."""
+    await browser.sign_in()
+    assert (await browser.ask("GET", "/api/v1/contacts")).status_code == 401
+    assert (await browser.ask("POST", "/api/v1/contacts", ADA)).status_code == 401
+
+
+async def test_who_is_signed_in_may_make_any_key(server: Server, browser: Browser) -> None:
+    """A person owns the workspace: any scope, the audience without one; and revokes any key."""
+    await browser.sign_in()
+    made = await browser.ask("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
+    plain = await browser.ask("POST", "/mail/v1/keys", {"name": "Sync"})
+    assert [one.json()["scopes"] for one in (made, plain)] == ["send,track", "contacts,track"]
+    listed = (await browser.ask("GET", "/mail/v1/keys")).json()["keys"]
+    assert {one["name"] for one in listed} == {"Mailer", "Sync", ""}
+    key = made.json()["keyId"]
+    assert (await browser.ask("DELETE", f"/mail/v1/keys/{key}")).status_code == 200
+    other = Browser(server)
+    await other.sign_in("two")
+    assert (await other.ask("GET", f"/mail/v1/keys/{key}")).status_code == 404
+
+
+async def test_two_cookies_that_differ_open_nothing(server: Server, browser: Browser) -> None:
+    """One of them is from elsewhere, and nobody knows which; the same one twice is one."""
+    await browser.sign_in()
+    other = Browser(server)
+    await other.sign_in("two")
+    for cookies, status in (
+        (f"{browser.cookie}; {other.cookie}", 401),
+        (f"a=b;{browser.cookie}; {browser.cookie}", 200),
+        (f"x{browser.cookie}", 401),
+        ("diglot_session", 401),
+        ("diglot_session=" + "a" * 5000, 401),
+    ):
+        assert (await browser.ask("GET", CONTACTS, headers={"Cookie": cookies})).status_code == status
+        assert (await browser.ask("GET", "/session", headers={"Cookie": cookies})).status_code == status
+
+
+async def test_each_session_is_counted_by_itself(url: str, checked: list[str]) -> None:
+    """As each key is."""
+    async with serving(url, now=NOW, rate_limits="5") as server:
+        await server.key("misar", "one")
+        await set_password(url, "one")
+        browser, other = Browser(server), Browser(server)
+        for one in (browser, other):
+            await one.sign_in()
+        assert [(await browser.ask("GET", CONTACTS)).status_code for _ in range(6)] == [200] * 5 + [429]
+        assert (await other.ask("GET", CONTACTS)).status_code == 200
+    assert len(checked) == 2
+
+
+# Attempts
+
+
+async def test_attempts_from_one_address(server: Server, browser: Browser, checked: list[str]) -> None:
+    """So many, whatever the workspace and whether they succeed; then none is checked for a while."""
+    answers = [await browser.sign_in(f"w{number}") for number in range(BY_ADDRESS.requests)]
+    assert {answer.status_code for answer in answers} == {401}
+    checked.clear()
+    refused = await browser.sign_in()
+    assert (refused.status_code, refused.json()) == (429, {"error": "Too many attempts: wait and try again"})
+    assert checked == []
+    server.now += int(refused.headers["retry-after"]) * SECOND
+    assert (await browser.sign_in()).status_code == 200
+
+
+async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
+    """So many from everywhere together; the counts of an age that is over are deleted."""
+    async with serving(url, now=NOW, proxies=1) as server:
+        await server.key("misar", "one")
+        await set_password(url, "one")
+        browser = Browser(server)
+        for number in range(BY_WORKSPACE.requests):
+            answer = await browser.sign_in(password="wrong", headers={"X-Forwarded-For": f"192.0.2.{number}"})
+            assert answer.status_code == 401
+        checked.clear()
+        refused = await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})
+        assert (refused.status_code, checked) == (429, [])
+        assert (await browser.sign_in("two", headers={"X-Forwarded-For": "198.51.100.2"})).status_code == 401
+        server.now += int(refused.headers["retry-after"]) * SECOND
+        assert (await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})).status_code == 200
+        server.now += 2 * BY_WORKSPACE.seconds * SECOND
+        await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})
+        assert len(await rows(url, rate_counts.c.key, fleeting=True)) == 2
+
+
+async def test_who_is_behind_a_proxy(url: str, checked: list[str]) -> None:
+    """Only what proxies of ours say is believed; what the client wrote before them is not."""
+    cases: tuple[tuple[int, tuple[bytes, ...], tuple[str, ...]], ...] = (
+        (0, (b"192.0.2.1", b"192.0.2.2"), ("127.0.0.1", "127.0.0.1")),
+        (1, (b"192.0.2.1, 192.0.2.2", b" 10.0.0.1 ,192.0.2.2 "), ("192.0.2.2", "192.0.2.2")),
+        (2, (b"192.0.2.1, 192.0.2.2", b"192.0.2.3"), ("192.0.2.1", "192.0.2.3")),
+        (1, (b"2001:db8:1:2:3::1", b"2001:db8:1:2:ffff::9"), ("2001:db8:1:2::/64", "2001:db8:1:2::/64")),
+        (1, (b"::ffff:192.0.2.9", b"unknown"), ("192.0.2.9", "")),
+    )
+    for proxies, sent, expected in cases:
+        async with serving(url, now=NOW, proxies=proxies) as server:
+            for written in sent:
+                headers = [(b"content-type", b"application/json"), (b"x-forwarded-for", written)]
+                body = [b'{"workspace":"one","password":"x"}']
+                answer = await ask(server.app, Request("POST", b"/session", b"", headers, body))
+                assert answer.status == 401
+            found = await rows(url, rate_counts.c.key, rate_counts.c.bucket, fleeting=True)
+            assert set(expected) <= {key for key, bucket in found if bucket == "sign-in from"}
+    assert checked
+
+
+# Errors
+
+
+BAD = (
+    ("POST", b"", "application/json", 400, {"error": "The body is empty"}),
+    ("POST", b"{", "application/json", 400, {"error": "The body is not valid JSON"}),
+    ("POST", b'{"workspace":"one"}', "text/plain", 415, {"error": "Content-Type must be application/json"}),
+    ("POST", b" " * 16_385, "application/json", 413, {"error": "At most 16,384 bytes"}),
+    (
+        *("POST", b'{"password":5,"x":1}', "application/json", 400),
+        {
+            "error": "The request is at fault",
+            "fields": {"workspace": "Required", "password": "Expected string, received number"},
+        },
+    ),
+    ("PUT", b"{}", "application/json", 405, {"error": "Method not allowed"}),
+    ("GET", b"", "", 401, {"error": "Not signed in"}),
+)
+
+
+@pytest.mark.parametrize("bad", BAD)
+async def test_what_is_wrong_is_said(
+    server: Server, bad: tuple[str, bytes, str, int, dict[str, Any]]
+) -> None:
+    """In one envelope, whatever it is."""
+    method, body, media, status, answer = bad
+    headers = {"Content-Type": media} if media else {}
+    got = await server.client.request(method, "/session", content=body, headers=headers)
+    assert (got.status_code, got.json()) == (status, answer)
+    assert got.headers["content-type"] == "application/json"
+    if status == 405:
+        assert got.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST"
+
+
+async def test_a_crash_tells_nothing(
+    server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours is a 500 in the same envelope."""
+
+    async def fits(self: Passwords, kept: str | None, password: str) -> bool:
+        del self, kept
+        raise RuntimeError(password)
+
+    monkeypatch.setattr(Passwords, "fits", fits)
+    answer = await browser.sign_in()
+    assert (answer.status_code, answer.json()) == (500, {"error": "Internal server error"})
+    assert (await server.client.get("/nowhere")).json() == {
+        "error": "Not found: Diglot serves /mail/v1 and /api/v1"
+    }

@@ -1,0 +1,126 @@
+"""The migrations make the schema that the statements are written for, whole, once, and never for others."""
+
+import asyncio
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from alembic import op
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from diglot.errors import Misconfigured
+from diglot.storage.schema import metadata, migrate, revisions
+from diglot.storage.schema.revisions import LATEST, REVISIONS
+from diglot.storage.sql.engine import sqlite_path
+from support.engines import SQLITE, Database, set_revision
+
+
+def differences(connection: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+async def test_the_migrated_schema_is_the_schema(url: str) -> None:
+    """Nothing is left for a further migration to do."""
+    connecting = migrate._engine(url)
+    async with connecting.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await connecting.dispose()
+
+
+def test_the_revisions_are_those_of_the_scripts() -> None:
+    """A start judges a database by the list alone, so each script has its entry, in order."""
+    scripts = ScriptDirectory.from_config(migrate._config())
+    assert scripts.get_heads() == [LATEST]
+    assert [script.revision for script in scripts.walk_revisions()] == [*reversed(REVISIONS)]
+
+
+async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
+    """The first upgrade goes from nothing to the latest revision; the second stays there."""
+    async with database.empty() as url:
+        assert await revisions.read_revision(url) is None
+        assert await migrate.upgrade(url) == (None, LATEST)
+        assert await migrate.upgrade(url) == (LATEST, LATEST)
+        await revisions.require_latest(url)
+
+
+async def test_an_upgrade_waits_for_another(database: Database) -> None:
+    """Of several processes that start at once one makes the tables, and the others find them there."""
+    async with database.empty() as url:
+        connecting = migrate._engine(url)
+        async with connecting.begin() as connection:
+            assert await connection.run_sync(migrate._upgrade) is None
+            other = asyncio.create_task(migrate.upgrade(url))
+            await asyncio.sleep(0.2)
+            assert not other.done()
+        await connecting.dispose()
+        assert await other == (LATEST, LATEST)
+
+
+async def test_an_upgrade_that_stops_half_way_leaves_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run finds an empty database again, because all tables belong to one transaction."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise OSError("stopped")
+
+    async with database.empty() as url:
+        with monkeypatch.context() as patched:
+            patched.setattr(op, "create_index", stop)
+            with pytest.raises(Misconfigured, match="stopped"):
+                await migrate.upgrade(url)
+        assert await migrate.upgrade(url) == (None, LATEST)
+
+
+@pytest.mark.parametrize(
+    ("revision", "message"),
+    [
+        ("0001", "at revision 0001 of an unreleased Diglot, which no release can upgrade: start with a new"),
+        ("0008", "at revision 0008 of an unreleased Diglot"),
+        ("0009", "at revision 0009, which Diglot .* does not know: a newer version made it"),
+        ("r999", "at revision r999, which Diglot .* does not know: a newer version made it"),
+    ],
+)
+async def test_a_revision_without_a_way_is_refused(url: str, revision: str, message: str) -> None:
+    """Neither a server nor an upgrade touches a database that this version cannot read."""
+    await set_revision(url, revision)
+    for refused in (migrate.upgrade, revisions.require_latest):
+        with pytest.raises(Misconfigured, match=message):
+            await refused(url)
+    assert await revisions.read_revision(url) == revision
+
+
+async def test_an_older_revision_is_left_to_migrate(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of an earlier release needs `diglot migrate`, and is told from a newer one."""
+    monkeypatch.setattr(revisions, "REVISIONS", ("r000", *REVISIONS))
+    await set_revision(url, "r000")
+    with pytest.raises(Misconfigured, match=f"at revision r000, not {LATEST}: run `diglot migrate` first"):
+        await revisions.require_latest(url)
+
+
+async def test_an_empty_database_is_refused(database: Database) -> None:
+    """A server does not start on a database without tables, and says what to do."""
+    async with database.empty() as url:
+        with pytest.raises(Misconfigured, match="has no tables yet: run `diglot migrate` first"):
+            await revisions.require_latest(url)
+        assert database is not SQLITE or not sqlite_path(url).exists()
+
+
+async def test_a_database_that_is_not_there_is_refused() -> None:
+    """A server that cannot be reached is a matter of configuration, not a crash."""
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    with pytest.raises(Misconfigured):
+        await migrate.upgrade(nowhere)
+    with pytest.raises(Misconfigured):
+        await revisions.require_latest(nowhere)
+
+
+def test_a_start_does_without_alembic() -> None:
+    """A database at the latest revision is judged without the library, which costs a start 0.2 s."""
+    code = "import sys, diglot.app, diglot.cli; print('alembic' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"

@@ -1,0 +1,112 @@
+"""Every nasty value as an operand against every nasty value as it is stored, field by field.
+
+Random conditions seldom bring two rare values together; here each meets each.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from random import Random
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from diglot.conditions import tree
+from diglot.errors import Invalid
+from diglot.storage.sql.engine import connect
+from support import canonical, oracle, random_conditions
+from support.engines import Database
+from support.populations import Crowd, load
+
+ZONE = "America/Sao_Paulo"
+RNG = Random(1)
+MOMENTS = (
+    *random_conditions.DATES,
+    *random_conditions.EXTREMES,
+    *(random_conditions.dated(RNG) for _ in range(40)),
+)
+VALUES = (
+    *random_conditions.TEXTS,
+    *random_conditions.NUMBERS,
+    True,
+    False,
+    *MOMENTS,
+    *random_conditions.NO_DATES,
+)
+OPERANDS = (*VALUES, *random_conditions.DAYS)
+FIELDS = ("first_name", "tags", "total_spent", "last_opened_at", "attributes.plan", "attributes.things")
+TESTS = [
+    (field, operator)
+    for field in FIELDS
+    for operator in random_conditions.OPERATORS[oracle.KINDS.get(field, "attribute")]
+    if operator not in {"in", "is_set", *oracle.NEGATIVES}
+]
+
+
+def person(number: int, value: Any) -> Mapping[str, Any]:
+    """Return a contact who has a value wherever it fits."""
+    made: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
+    made["updated_at"] = made["created_at"]
+    made["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
+    if isinstance(value, str):
+        made |= {"first_name": value, "tags": ["b", value]}
+        with suppress(ValueError):
+            made["last_opened_at"] = instant(value)
+    elif not isinstance(value, bool) and 0 <= value < 2**53:
+        made["total_spent"] = value
+    return made
+
+
+def instant(value: str) -> str:
+    """Return the text when it is an instant in UTC, as contacts of the spec have it."""
+    if not value.endswith("Z") or oracle.moment(value, "UTC") is None:
+        raise ValueError(value)
+    return value
+
+
+PEOPLE = {f"p{number}": person(number, value) for number, value in enumerate(VALUES)}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def crowd(database: Database) -> AsyncIterator[Crowd]:
+    """Load everybody once for each database."""
+    async with database.fresh() as url:
+        engine = connect(url)
+        await engine.open()
+        yield await load(engine, PEOPLE, {}, ZONE, random_conditions.NOW)
+        await engine.close()
+
+
+@pytest.fixture(scope="module")
+def subjects() -> Mapping[str, oracle.Subject]:
+    """Read everybody once for the oracle."""
+    return {name: oracle.Subject(one, ZONE, {}) for name, one in PEOPLE.items()}
+
+
+def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
+    """Yield a condition for every operand that fits."""
+    for operand in OPERANDS:
+        condition = {"field": field, "operator": operator, "operand": operand}
+        with suppress(Invalid):
+            yield condition, canonical.read(condition, ZONE)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("field", "operator"), TESTS)
+async def test_every_value_against_every_value(
+    crowd: Crowd, subjects: Mapping[str, oracle.Subject], field: str, operator: str, database: Database
+) -> None:
+    """A database finds whom the oracle finds."""
+    wrong = []
+    for condition, node in legal(field, operator):
+        match = partial(oracle.matches, condition, now=random_conditions.NOW, zone=ZONE, lists={})
+        expected = frozenset(name for name, subject in subjects.items() if match(subject))
+        odd = await crowd.members(node, random_conditions.NOW) ^ expected
+        wrong += [f"{database.name} {condition}: {PEOPLE[name]}" for name in odd]
+    assert wrong == []
+
+
+def test_every_operator_has_operands() -> None:
+    """No operator is tested with nothing."""
+    assert all(len(list(legal(field, operator))) >= len(random_conditions.DAYS) for field, operator in TESTS)

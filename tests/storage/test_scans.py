@@ -1,0 +1,213 @@
+"""Scans stand on the primary key, and their SQL depends on nothing but the shape of the condition."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+
+from diglot.conditions import tree
+from diglot.model.pages import Sort
+from diglot.storage.contacts import dry_run_counts, queries, scans
+from diglot.storage.predicates.sql_compiler import Compiled, compile_condition
+from diglot.storage.sql.backend import POSTGRESQL, SQLITE, Backend, Sql
+from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
+from support import canonical, engines, random_conditions, spec_data
+
+UTC = ZoneInfo("UTC")
+LISTS = tuple(spec_data.population().lists.values())
+PURPOSES = (scans.COUNT, scans.PAGE, scans.IDS, scans.AFTER, scans.HAS, scans.KEYS)
+BACKENDS = pytest.mark.parametrize("backend", [SQLITE, POSTGRESQL], ids=lambda backend: backend.name)
+PINNED = "INDEXED BY sqlite_autoindex_contacts_1"
+ALLOWED = {
+    "SEARCH contacts USING PRIMARY KEY (workspace=?)",
+    "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk=?)",
+    "SEARCH contacts USING PRIMARY KEY (workspace=? AND pk>?)",
+}
+DAY = "2026-01-01"
+INSTANT = "2026-01-01T00:00:00Z"
+SHORT_AND_LONG: Sequence[tuple[str, Sequence[Any], Sequence[Any]]] = (
+    ("first_name", ["a"], ["a", "b", "c"]),
+    ("status", ["bounced"], ["bounced", "complained"]),
+    ("tags", ["a"], ["a", "b", "c"]),
+    ("lists", [LISTS[0]], LISTS),
+    ("total_opens", [1], [1, 2, 50.5, "4"]),
+    ("engagement_score", [1], [0.1, 2, 50.5, 99.99, "0.3"]),
+    ("total_spent", [0.1], [0.01, 2, 50.5, 99.99, "0.3", 2**51 + 0.5]),
+    ("created_at", [INSTANT], ["2026-01-01T00:00", "2025-01-01 00:00:00.5+01:00"]),
+    ("created_at", [DAY], [DAY, "2025-01-01", "2024-02-29"]),
+    ("created_at", [DAY, INSTANT], [INSTANT, DAY, "2025-01-01"]),
+    ("attributes.a", ["a"], ["a", "", "c", True]),
+    ("attributes.a", [1], [1, 2.5, -0.0, 1e-7]),
+    ("attributes.a", [2**53], [2**53 + 1, 2**63 - 1]),
+)
+
+
+@pytest_asyncio.fixture
+async def connection() -> AsyncIterator[sqlite3.Connection]:
+    """Open a migrated file on the driver itself."""
+    async with engines.SQLITE.fresh() as url:
+        with closing(sqlite3.connect(sqlite_path(url))) as found:
+            yield found
+
+
+def plan(connection: sqlite3.Connection, sql: Sql) -> list[str]:
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.names))
+    return [row[3] for row in rows]
+
+
+def odd(connection: sqlite3.Connection, sql: Sql) -> set[str]:
+    """Return what of a plan is no walk along the primary key of contacts."""
+    assert PINNED in sql.text
+    return {step for step in plan(connection, sql) if " contacts" in step or "B-TREE" in step} - ALLOWED
+
+
+def dynamic(purpose: str, node: tree.Node) -> Sql:
+    return scans.scan(purpose, node, SQLITE, 0, UTC).sql(SQLITE)
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+async def test_every_predicate_walks_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
+    """No predicate lures the planner to another index, or to sort."""
+    predicates = list(random_conditions.every_predicate(Random(1), LISTS))
+    nodes = [canonical.read(predicate, "UTC") for predicate in predicates]
+    found = {tree.encode(node): odd(connection, dynamic(purpose, node)) for node in nodes}
+    assert {node: steps for node, steps in found.items() if steps} == {}
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+async def test_every_condition_walks_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
+    """Nor does a tree of predicates, a draft included."""
+    conditions = [random_conditions.condition(Random(seed), LISTS) for seed in range(100)]
+    nodes = [tree.DRAFT, *(canonical.read(condition, "UTC") for condition in conditions)]
+    found = {tree.encode(node): odd(connection, dynamic(purpose, node)) for node in nodes}
+    assert {node: steps for node, steps in found.items() if steps} == {}
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+async def test_static_segments_walk_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
+    """The kept members of a segment lead to their contacts by primary key."""
+    assert odd(connection, scans.static_scan(purpose, SQLITE).sql(SQLITE)) == set()
+
+
+SORTS = [Sort(field, descending) for field in ("engagement_score", "email") for descending in (True, False)]
+# A sort of keys is a sort; the contacts of the window are sorted once more.
+SORTING = {"USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"}
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Connection) -> None:
+    """No order lures the planner to the index of addresses, where other workspaces' stand between."""
+    conditions = [
+        canonical.read(random_conditions.condition(Random(seed), LISTS), "UTC") for seed in range(20)
+    ]
+    statements = [scans.scan(scans.PAGE, node, SQLITE, 0, UTC, sort=sort) for node in conditions]
+    narrowed = compile_condition(conditions[0], SQLITE, 0, UTC)
+    statements += [scans.static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
+    found = [odd(connection, statement.sql(SQLITE)) - SORTING for statement in statements]
+    assert set().union(*found) == set()
+
+
+async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> None:
+    """Ids and addresses that are given as one list lead to their contacts by their own indexes."""
+    for statement, key in [
+        (queries.BY_EMAILS, "email"),
+        (queries.BY_IDS, "id"),
+    ]:
+        steps = plan(connection, statement.sql(SQLITE))
+        walked = [step for step in steps if " contacts " in step]
+        assert [step.partition(" (")[2] for step in walked] == [f"{key}=? AND workspace=?)"]
+
+
+def compiled(condition: Any, backend: Backend) -> tuple[Compiled, Sql]:
+    """Compile past the cache of shapes."""
+    found = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
+    return found, backend.compile(found.where)
+
+
+@BACKENDS
+def test_one_shape_is_one_statement(backend: Backend) -> None:
+    """Conditions with an equal key of shape have equal SQL, or the cache would mix them up."""
+    conditions = [random_conditions.condition(Random(seed), LISTS, depth=1) for seed in range(500)]
+    conditions += [one for seed in range(2) for one in random_conditions.every_predicate(Random(seed), LISTS)]
+    statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
+    for condition in conditions:
+        found, sql = compiled(condition, backend)
+        statements.setdefault(found.shape, set()).add((sql.text, sql.names))
+    assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}
+
+
+@BACKENDS
+@pytest.mark.parametrize(("field", "short", "long"), SHORT_AND_LONG)
+def test_a_list_of_any_length_is_one_statement(
+    backend: Backend, field: str, short: Sequence[Any], long: Sequence[Any]
+) -> None:
+    """The values of `in` travel as one parameter: their number is not part of the SQL."""
+    one = compiled({"field": field, "operator": "in", "operand": list(short)}, backend)
+    other = compiled({"field": field, "operator": "in", "operand": list(long)}, backend)
+    assert (one[0].shape, one[1].text, one[1].names) == (other[0].shape, other[1].text, other[1].names)
+
+
+@BACKENDS
+def test_no_value_is_in_the_statement(backend: Backend) -> None:
+    """Keys and operands are bound, whatever they look like."""
+    nasty = "Robert'); DROP TABLE contacts;--"
+    condition = {"field": f"attributes.{nasty}", "operator": "equals", "operand": nasty}
+    found, sql = compiled(condition, backend)
+    assert "DROP" not in sql.text
+    assert any(nasty in str(value) for value in found.values.values())
+
+
+def questions(number: int) -> list[dry_run_counts.Question]:
+    """Return pairs of random conditions, with few predicates, so that shapes and predicates come again."""
+    found = []
+    for seed in range(number):
+        rng = Random(seed)
+        fields = rng.sample(("email", "tags", "attributes.a", "lists", "last_opened_at"), 2)
+        again = Random(seed % 20)
+        few = [
+            canonical.read(random_conditions.predicate(again, field, ids=LISTS), "UTC") for field in fields
+        ]
+        condition, current = grouped(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
+        found.append(dry_run_counts.Question(1, condition, current, 0, UTC))
+    return found
+
+
+def grouped(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
+    """Group some predicates at random; at the root it may be a draft."""
+    if depth == 3 and rng.random() < 0.1:
+        return tree.DRAFT
+    if depth == 0 or rng.random() < 0.2:
+        return rng.choice(few)
+    if rng.random() < 0.2:
+        return tree.Not(grouped(rng, few, depth - 1 if depth < 3 else 2))
+    items = tuple(grouped(rng, few, min(depth, 3) - 1) for _ in range(rng.randint(1, 3)))
+    return rng.choice((tree.All, tree.Any))(items)
+
+
+async def test_a_dry_run_scans_once_and_asks_each_predicate_once(connection: sqlite3.Connection) -> None:
+    """All counts come from one walk along the primary key, over flags that were made there."""
+    for question in questions(100):
+        asked = dry_run_counts.counting(question, SQLITE)
+        sql = SQLITE.compile(asked.build())
+        assert odd(connection, sql) == set()
+        steps = plan(connection, sql)
+        assert len([step for step in steps if " contacts " in step]) == 1
+        assert "CO-ROUTINE flags" in steps
+        assert "?" not in sql.text.partition("FROM (")[0], "a predicate stands outside of the flags"
+
+
+@BACKENDS
+def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
+    """Groups of the same predicates in another order are other shapes."""
+    statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
+    for question in questions(400):
+        asked = dry_run_counts.counting(question, backend)
+        sql = backend.compile(asked.build())
+        statements.setdefault(asked.shape, set()).add((sql.text, sql.names))
+    assert len(statements) < 400, "no shape came again"
+    assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}

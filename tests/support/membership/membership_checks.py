@@ -1,0 +1,167 @@
+"""Whether memberships are true: what is served of each segment, compared with a full evaluation.
+
+The one place of the tests that knows how memberships are stored.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from random import Random
+
+from sqlalchemy import bindparam, select
+
+from diglot.conditions import dates, tree
+from diglot.membership import read, store
+from diglot.membership.next_change import timely
+from diglot.membership.read import Relation
+from diglot.model.pages import Window
+from diglot.model.segments import Segment, SegmentType
+from diglot.storage import workspaces
+from diglot.storage.audience import lists, segments
+from diglot.storage.contacts import queries
+from diglot.storage.membership import deleted_contacts, log, log_expiry
+from diglot.storage.membership.log_expiry import LogRow
+from diglot.storage.schema import workspaces as workspace_rows
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.statement import Statement
+
+_UNFOLDED = Statement(
+    select(workspace_rows.c.unfolded).where(workspace_rows.c.workspace == bindparam("workspace"))
+)
+EVERYBODY = Window(0, 1_000_000)
+_LONG = 10_000 * dates.DAY
+Members = Mapping[str, Sequence[str]]
+
+
+async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Members:
+    """Compare members, count and a random window of every segment with its condition, in one snapshot.
+
+    Dynamic lists are among them. Return the ids of the members, newest first, by the segment's id.
+    """
+
+    async def work(transaction: Transaction) -> Members:
+        found = [one async for one in _segments(transaction, workspace)]
+        return {one.id: await _compare(transaction, workspace, one, now, rng) for one in found}
+
+    return await engine.read(work)
+
+
+async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
+    state = await workspaces.state(transaction, workspace)
+    rows = await log.between(transaction, workspace, state.folded, state.logged)
+    noted = await transaction.row(_UNFOLDED, {"workspace": workspace})
+    assert noted is not None
+    assert noted[0] == sum(len(row.changes) for row in rows)
+
+
+async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
+    """Return the last entry of the log, and what is stored of every segment that clients know, by its id.
+
+    A deleted contact is still stored in a segment that waits to be evaluated.
+    """
+
+    async def work(transaction: Transaction) -> tuple[int, Members]:
+        state = await workspaces.state(transaction, workspace)
+        found = {}
+        for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
+            keys = list(await store.members(transaction, workspace, one.number, state))
+            ids = await queries.ids_by_key(transaction, workspace, keys)
+            ids |= await deleted_contacts.ids_of(transaction, workspace, keys)
+            found[one.id] = [ids[key] for key in reversed(keys)]
+        return state.logged, found
+
+    return await engine.read(work)
+
+
+async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]:
+    """Return the numbers after one of the changes of segments that clients know, deleted ones included.
+
+    All numbers are there, each once.
+    """
+
+    async def work(transaction: Transaction) -> list[int]:
+        state = await workspaces.state(transaction, workspace)
+        every: list[tuple[int, int]] = []
+        async for row in log.onwards(transaction, workspace, after, state.logged):
+            for first, change in row.parts(after, state.logged):
+                every += [(first + one, change.segment) for one in range(change.numbers)]
+        assert [number for number, _ in every] == list(range(after + 1, state.logged + 1))
+        known = await segments.ids_of(transaction, workspace, {segment for _, segment in every})
+        return [number for number, segment in every if segment in known]
+
+    return await engine.read(work)
+
+
+async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> int | None:
+    """Forget the oldest rows of the log that are folded, and the sums that end with them.
+
+    Return the entry after which the history is complete now, None where no row after `begins` is folded yet.
+    """
+
+    async def work(transaction: Transaction) -> int | None:
+        state = await workspaces.state(transaction, workspace)
+        rows = [
+            row
+            async for row in log.onwards(transaction, workspace, begins, state.logged)
+            if row.last <= state.folded
+        ]
+        if not rows:
+            return None
+        last = rng.choice(rows[: max(len(rows) // 2, 1)])
+        await log_expiry.forget_log(transaction, workspace, LogRow(last.last, last.moment.at))
+        return last.last
+
+    return await engine.write(work)
+
+
+async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[Segment]:
+    for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
+        yield one
+    dynamic = await lists.page(transaction, workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+    for behind in (one.segment for one, _ in dynamic.items):
+        assert behind is not None
+        yield behind
+
+
+async def _compare(
+    transaction: Transaction, workspace: int, one: Segment, now: int, rng: Random
+) -> Sequence[str]:
+    state = await workspaces.state(transaction, workspace)
+    # A process may have been here since, and brought the clock on.
+    now = max(now, state.evaluated_at)
+    relation = Relation.of(workspace, one, now, state)
+    found = await read.ids(transaction, relation, EVERYBODY)
+    condition = tree.encode(one.condition.tree)
+    if one.type is SegmentType.DYNAMIC:
+        live = Relation(workspace, one.condition.tree, now, state.zone)
+        expected = await read.ids(transaction, live, EVERYBODY)
+        assert found == expected, condition
+        until = (await timely(transaction, workspace, one, state, now)).next_change_at
+        assert until > now, condition
+        # Time alone changes nobody before.
+        last = Relation(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
+        assert await read.ids(transaction, last, EVERYBODY) == expected, condition
+    assert await read.count(transaction, relation) == len(found), condition
+    window = Window(rng.randint(0, len(found) + 1), rng.randint(1, 7))
+    page = [contact.id for contact in await read.page(transaction, relation, window)]
+    assert page == found[window.offset : window.offset + window.limit], condition
+    return found
+
+
+async def replayed(engine: Engine, workspace: int) -> None:
+    """Compare what is stored of every segment with its log, played from the beginning."""
+
+    async def work(transaction: Transaction) -> None:
+        await _compare_unfolded(transaction, workspace)
+        state = await workspaces.state(transaction, workspace)
+        members: dict[int, set[int]] = {}
+        for row in await log.between(transaction, workspace, 0, state.logged):
+            for change in row.changes:
+                held = members.setdefault(change.segment, set())
+                assert held.issuperset(change.left), row
+                assert held.isdisjoint(change.entered), row
+                held -= set(change.left)
+                held |= set(change.entered)
+        async for one in _segments(transaction, workspace):
+            stored = await store.members(transaction, workspace, one.number, state)
+            assert set(stored) == members.get(one.number, set()), tree.encode(one.condition.tree)
+
+    await engine.read(work)

@@ -1,0 +1,349 @@
+"""A world of contacts, lists and segments in which anything may happen, by two processes and the clock.
+
+What is stored of memberships is compared with full evaluations, with counts and with the replayed log.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from diglot.background.first_evaluation import Building, Scan
+from diglot.background.verification import Verification
+from diglot.conditions import dates
+from diglot.errors import NotFound
+from diglot.membership import store
+from diglot.membership.writer import live_now, tick
+from diglot.model.contacts import Change
+from diglot.model.segments import Condition, MemberAction, MemberChange, SegmentType, Source
+from diglot.model.workspaces import Caller
+from diglot.service.access.workspaces import Workspaces, get_or_create
+from diglot.service.audience.lists import Lists, NewList
+from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.contacts.contacts import Contacts
+from diglot.storage import workspaces
+from diglot.storage.background import due_work
+from diglot.storage.background.due_work import Place
+from diglot.storage.membership import log_expiry
+from diglot.storage.sql.engine import Engine, Transaction, connect
+from support import canonical
+from support import random_conditions as drawn
+from support.membership.history_checks import Historian, Memory
+from support.membership.membership_checks import EVERYBODY, compare, replayed
+
+NOW = 1_772_366_400_000_000
+PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
+TAGS = ("vip", "VIP", "Ä", "new")
+ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Africa/Cairo", "Pacific/Apia")
+DAY_OPS = ("in_last_days", "more_than_days_ago", "exactly_days_ago")
+MOST_MEMORIES = 30
+DAYS = (0, 1, 2, 7, 30)
+
+
+@dataclass
+class World:
+    """Two processes on one database: each has an engine and services of its own."""
+
+    engines: Sequence[Engine]
+    caller: Caller
+    rng: Random
+    zone: str = "UTC"
+    now: int = NOW
+    ids: list[str] = field(default_factory=list)
+    segments: list[str] = field(default_factory=list)
+    statics: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
+    dynamic: list[str] = field(default_factory=list)
+    instants: list[int] = field(default_factory=list)
+    scans: list[Scan] = field(default_factory=list)
+    made: int = 0
+    # The last condition, as it was written.
+    drawn: Any = None
+    # Whether the log says how everything came to be.
+    is_whole: bool = True
+    memories: list[Memory] = field(default_factory=list)
+
+    @property
+    def engine(self) -> Engine:
+        return self.rng.choice(self.engines)
+
+    def clock(self) -> int:
+        """Return the time of this world, which goes on by itself, if only a little."""
+        self.now += 1
+        return self.now
+
+    def contacts(self) -> Contacts:
+        return Contacts(self.engine, self.clock)
+
+    def change(self) -> Change:
+        """Return a change of a few fields."""
+        rng = self.rng
+        values: dict[str, Any] = {}
+        if rng.random() < 0.4:
+            values["tags"] = rng.sample(TAGS, rng.randint(0, 3))
+        if rng.random() < 0.3:
+            values["engagement_score"] = rng.choice((None, 0.0, 50.0, 99.5))
+        if rng.random() < 0.3:
+            values["first_name"] = rng.choice((None, "Ada", "", "ÄDA", "bo"))
+        if rng.random() < 0.3:
+            values["status"] = rng.choice(("subscribed", "unsubscribed", "bounced"))
+        for name in ("last_opened_at", "last_clicked_at"):
+            if rng.random() < 0.3:
+                values[name] = self.instant() if rng.random() < 0.9 else None
+        attributes: dict[str, Any] = {"plan": rng.choice(PLANS)} if rng.random() < 0.4 else {}
+        if rng.random() < 0.3:
+            text = dates.written(self.instant())
+            attributes["seen"] = rng.choice((text, text[:10], text[:19], None, 5, [text]))
+        return Change(values, attributes)
+
+    def instant(self) -> int:
+        """Return an instant near an edge, by whole days or not."""
+        rng = self.rng
+        found = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
+        found += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
+        self.instants = [*self.instants[-20:], found]
+        return found
+
+    async def step(self) -> None:
+        """Do something that may move memberships."""
+        self.made += 1
+        often = (self._create, self._update, self._update, self._update, self._delete, self._pass)
+        action = self.rng.choice(often)
+        if self.rng.random() < 0.2:
+            seldom = (self._import, self._segment, self._edit, self._drop, self._static, self._by_hand)
+            lists = (self._join, self._leave, self._list, self._edit_list, self._no_list)
+            action = self.rng.choice((*seldom, *lists))
+        await action()
+        if self.rng.random() < 0.05:
+            self.memories.append(await self.historian().remember())
+            if len(self.memories) > MOST_MEMORIES:
+                self.memories.pop(self.rng.randrange(MOST_MEMORIES))
+
+    def historian(self) -> Historian:
+        """Return who asks one of the processes about the past."""
+        return Historian(self.engine, self.caller, self.clock(), self.rng)
+
+    async def _pass(self) -> None:
+        """Let time pass: a little, or up to an edge that somebody is about to cross."""
+        rng = self.rng
+        if self.instants and rng.random() < 0.6:
+            edge = rng.choice(self.instants) + rng.choice(DAYS) * dates.DAY + rng.choice((-1, 0, 1))
+            self.now = max(self.now, min(edge, self.now + 3 * dates.DAY))
+        else:
+            self.now += rng.choice((1, dates.SECOND, 60 * dates.SECOND, 3_600 * dates.SECOND, dates.DAY))
+        if rng.random() < 0.3:
+            await self.engine.write(lambda tx: tick(tx, self.caller.workspace, self.clock()))
+
+    async def _create(self) -> None:
+        self.made += 1
+        change = self.change()
+        change.values["email"] = f"c{self.made}@example.com"
+        self.ids.append((await self.contacts().create(self.caller, change)).id)
+
+    async def _update(self) -> None:
+        if self.ids:
+            await self.contacts().change(self.caller, self.rng.choice(self.ids), self.change())
+
+    async def _delete(self) -> None:
+        if len(self.ids) > 5:
+            await self.contacts().delete(self.caller, self.ids.pop(self.rng.randrange(len(self.ids))))
+
+    async def _import(self) -> None:
+        changes = [self.change() for _ in range(self.rng.randint(1, 30))]
+        for change in changes:
+            change.values["email"] = f"i{self.rng.randint(0, 40)}@example.com"
+            if self.rng.random() < 0.3:
+                change.values["created_at"] = self.instant()
+        await self.contacts().import_all(self.caller, changes)
+
+    async def _segment(self) -> None:
+        new = NewSegment(f"s{self.made}", self.condition())
+        made = await Segments(self.engine, self.clock).create_counted(self.caller, new)
+        self.segments.append(made.segment.id)
+
+    async def edit(self) -> None:
+        """Change the condition of a segment."""
+        change = SegmentChange(condition=self.condition())
+        id_ = self.rng.choice(self.segments)
+        await Segments(self.engine, self.clock).change_counted(self.caller, id_, change)
+
+    async def _edit(self) -> None:
+        if self.segments:
+            await self.edit()
+            await Segments(self.engine, self.clock).refresh(self.caller, self.rng.choice(self.segments))
+
+    async def _drop(self) -> None:
+        for ids in (self.segments, self.statics):
+            if len(ids) > 4:
+                id_ = ids.pop(self.rng.randrange(len(ids)))
+                await Segments(self.engine, self.clock).delete(self.caller, id_)
+
+    async def _static(self) -> None:
+        new = NewSegment(f"s{self.made}", self.condition(), type=SegmentType.STATIC)
+        made = await Segments(self.engine, self.clock).create_counted(self.caller, new)
+        self.statics.append(made.segment.id)
+
+    async def _by_hand(self) -> None:
+        if self.statics:
+            ids = self.rng.sample(self.ids, min(len(self.ids), self.rng.randint(0, 12)))
+            change = MemberChange(self.rng.choice(list(MemberAction)), tuple(ids))
+            id_ = self.rng.choice(self.statics)
+            await Segments(self.engine, self.clock).change_members(self.caller, id_, change)
+
+    async def _list(self) -> None:
+        condition = self.condition() if self.rng.random() < 0.3 else None
+        new = NewList(f"l{self.made}", condition=condition)
+        made = await Lists(self.engine, self.clock).create(self.caller, new)
+        (self.lists if condition is None else self.dynamic).append(made.list.id)
+
+    async def _edit_list(self) -> None:
+        if self.dynamic:
+            change = SegmentChange(f"e{self.made}", condition=self.condition())
+            await Lists(self.engine, self.clock).change(self.caller, self.rng.choice(self.dynamic), change)
+
+    async def _no_list(self) -> None:
+        for ids in (self.lists, self.dynamic):
+            if len(ids) > 2:
+                id_ = ids.pop(self.rng.randrange(len(ids)))
+                await Lists(self.engine, self.clock).delete(self.caller, id_)
+
+    async def _join(self) -> None:
+        if self.lists and self.ids:
+            ids = self.rng.sample(self.ids, min(len(self.ids), self.rng.randint(1, 5)))
+            await Lists(self.engine, self.clock).add(self.caller, self.rng.choice(self.lists), ids)
+
+    async def _leave(self) -> None:
+        if self.lists and self.ids:
+            one, contact = self.rng.choice(self.lists), self.rng.choice(self.ids)
+            try:
+                await Lists(self.engine, self.clock).remove(self.caller, one, contact)
+            except NotFound:
+                return
+
+    async def build(self) -> None:
+        """Scan for a segment that waits to be evaluated, or store what an earlier scan found."""
+        building = Building(self.engine, self.clock)
+        if self.scans and self.rng.random() < 0.5:
+            scan = self.scans.pop(self.rng.randrange(len(self.scans)))
+            if await building.store(scan):
+                await self.check()
+        elif waiting := await self.engine.read(due_work.pending_segments):
+            place = self.rng.choice(waiting)
+            scan_ = await building.scan(place)
+            self.scans += [] if scan_ is None else [scan_]
+
+    async def build_all(self) -> None:
+        """Evaluate everything that waits for it."""
+        while waiting := await self.engine.read(due_work.pending_segments):
+            assert await Building(self.engine, self.clock).build(waiting[0])
+
+    async def verify(self) -> None:
+        """Verify every segment in one of the processes: there is nothing to repair."""
+        workspace = self.caller.workspace
+        verification = Verification(self.engine, self.clock)
+        for number in await self.engine.read(lambda tx: log_expiry.segments_of(tx, workspace)):
+            verdict = await verification.verify(Place(workspace, number))
+            assert verdict is None or verdict.is_right, (number, verdict)
+
+    async def move_zone(self) -> None:
+        """Set another time zone."""
+        self.zone = self.rng.choice(ZONES)
+        await Workspaces(self.engine, self.clock).set_zone("one", self.zone)
+
+    def condition(self) -> Condition:
+        """Return a condition, most often one about what changes here."""
+        rng = self.rng
+        written: dict[str, Any] = rng.choice(
+            (
+                {"field": "attributes.plan", "operator": "equals", "operand": rng.choice(("pro", 5, True))},
+                {"field": "tags", "operator": rng.choice(("contains", "not_contains")), "operand": "vip"},
+                {"field": "subscribed", "operator": "equals", "operand": True},
+                {"field": "engagement_score", "operator": "gte", "operand": 50},
+                {"not": {"field": "first_name", "operator": "contains", "operand": "ä"}},
+                {"field": "attributes.plan", "operator": "is_empty"},
+                self.days(),
+                self.days(),
+                {"any": [self.days(), {"field": "tags", "operator": "contains", "operand": "vip"}]},
+                {"not": {"all": [self.days(), self.on_a_list()]}},
+                self.on_a_list(),
+                {"all": []},
+                drawn.condition(rng),
+            )
+        )
+        self.drawn = written
+        node = canonical.read(written, self.zone)
+        return Condition(node, Source("canonical", "{}"))
+
+    def days(self) -> dict[str, Any]:
+        """Return a condition that time moves."""
+        rng = self.rng
+        fields = ("last_opened_at", "last_clicked_at", "created_at", "updated_at", "attributes.seen")
+        return {
+            "field": rng.choice(fields),
+            "operator": rng.choice(DAY_OPS),
+            "operand": rng.choice(DAYS),
+        }
+
+    def on_a_list(self) -> dict[str, Any]:
+        """Return a condition about a list, or about any."""
+        if not self.lists or self.rng.random() < 0.2:
+            return {"field": "lists", "operator": "is_set"}
+        return {"field": "lists", "operator": "equals", "operand": self.rng.choice(self.lists)}
+
+    async def fold(self) -> None:
+        """Fold the log, however short it is."""
+        workspace = self.caller.workspace
+
+        async def work(transaction: Transaction) -> None:
+            locked = await workspaces.lock(transaction, workspace, moves=False)
+            state = await workspaces.state(transaction, workspace)
+            await store.fold(transaction, workspace, state, await live_now(transaction, workspace, locked))
+
+        await self.engine.write(work)
+
+    async def compare(self, engine: Engine) -> None:
+        """Compare every membership with a full evaluation, in one process."""
+        await compare(engine, self.caller.workspace, self.now, self.rng)
+
+    async def check(self) -> None:
+        """Compare every membership, its count, its pages and the replayed log, in both processes."""
+        for engine in self.engines:
+            await self.compare(engine)
+        if self.is_whole:
+            await replayed(self.engine, self.caller.workspace)
+            await self.look_back()
+        now = self.now
+        for id_ in (*self.segments, *self.statics):
+            counts = [
+                (await Segments(one, lambda: now).counted(self.caller, id_)).count for one in self.engines
+            ]
+            ids = (await Segments(self.engine, lambda: now).member_ids(self.caller, id_, EVERYBODY))[1]
+            assert {*counts, ids.total, len(ids.items)} == {counts[0]}
+
+    async def look_back(self, begins: int = 0) -> None:
+        """Compare some of what is remembered with the history, which begins after an entry."""
+        historian = self.historian()
+        for memory in self.rng.sample(self.memories, min(len(self.memories), 3)):
+            await historian.compare(memory, begins)
+            if memory.entry >= begins:
+                await historian.replay(memory)
+        await historian.follow(begins)
+
+
+def world_of(engines: Sequence[Engine], workspace: int, seed: int) -> World:
+    """Return a world in a workspace."""
+    return World(engines, Caller(workspace, ZoneInfo("UTC"), "key", frozenset()), Random(seed))
+
+
+@asynccontextmanager
+async def worlds(url: str, seed: int) -> AsyncIterator[World]:
+    """Lend a world of two processes on a migrated database."""
+    engines = [connect(url), connect(url)]
+    for engine in engines:
+        await engine.open()
+    made = await engines[0].write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    yield world_of(engines, made.number, seed)
+    for engine in engines:
+        await engine.close()

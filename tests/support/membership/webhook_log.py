@@ -1,0 +1,146 @@
+"""What webhooks were told of memberships, beside what the log of memberships says."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from sqlalchemy import bindparam, select
+
+from diglot.model.contacts import Contact
+from diglot.model.membership_changes import Cause
+from diglot.model.segments import SegmentType
+from diglot.model.webhooks import Event, Subject
+from diglot.storage.audience import lists, segments
+from diglot.storage.contacts import queries
+from diglot.storage.membership import changes
+from diglot.storage.schema import deliveries, membership_log
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.statement import Statement
+from support.membership.membership_checks import EVERYBODY
+
+_l, _d = membership_log.c, deliveries.c
+_LOG = Statement(
+    select(_l.entry, _l.last, _l.happened_at, _l.cause, _l.body)
+    .where(_l.workspace == bindparam("workspace"), _l.entry > bindparam("after"))
+    .order_by(_l.entry)
+)
+_OUTBOX = Statement(
+    select(_d.delivery, _d.event, _d.subject)
+    .where(_d.workspace == bindparam("workspace"), _d.delivery > bindparam("after"))
+    .order_by(_d.delivery)
+)
+_SEGMENT = (Event.SEGMENT_LEFT, Event.SEGMENT_ENTERED, Event.SEGMENT_CHANGED)
+_LIST = (Event.LIST_LEFT, Event.LIST_JOINED, Event.LIST_CHANGED)
+_subject = msgspec.json.Decoder(Subject).decode
+
+
+@dataclass(frozen=True)
+class Told:
+    """One thing told, or to be told: of a contact by its id, or of so many who entered and left."""
+
+    event: Event
+    group: str
+    first: int
+    last: int
+    at: int
+    cause: Cause
+    contact: str | None = None
+    moved: tuple[int, int] | None = None
+
+
+@dataclass
+class Ears:
+    """Whoever hears of everything in a workspace, and knows what the log says."""
+
+    workspace: int
+    most_in_one: int
+    most_in_all: int
+    entry: int = 0
+    delivery: int = 0
+    ids: dict[int, str] = field(default_factory=dict)
+    people: Mapping[str, Contact] = field(default_factory=dict)
+    groups: dict[int, tuple[str, tuple[Event, Event, Event]]] = field(default_factory=dict)
+    batches: int = 0
+
+    async def compare(self, engine: Engine) -> int:
+        """Compare what was told with the log since the last time; return how many contacts were told of."""
+        return await engine.read(self._compare)
+
+    async def _compare(self, transaction: Transaction) -> int:
+        before = self.people
+        await self._know(transaction)
+        expected = [one async for one in self._logged(transaction)]
+        heard: list[Told] = []
+        for told, contact in await self._heard(transaction):
+            heard.append(told)
+            if contact is not None:
+                assert contact in (before.get(contact.id), self.people.get(contact.id)), told
+        assert heard == expected
+        self.batches += sum(one.moved is not None for one in heard)
+        return sum(one.contact is not None for one in heard)
+
+    async def _know(self, transaction: Transaction) -> None:
+        """Learn what there is by now; what is gone stays known by its number."""
+        found = await queries.page(transaction, self.workspace, EVERYBODY)
+        self.people = {one.id: one for one in found}
+        self.ids |= {one.pk: one.id for one in found}
+        for segment in (await segments.page(transaction, self.workspace, EVERYBODY)).items:
+            self.groups[segment.number] = (segment.id, _SEGMENT)
+        dynamic = await lists.page(transaction, self.workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+        for list_, _ in dynamic.items:
+            assert list_.segment is not None
+            self.groups[list_.segment.number] = (list_.id, _LIST)
+
+    async def _logged(self, transaction: Transaction) -> AsyncIterator[Told]:
+        values = {"workspace": self.workspace, "after": self.entry}
+        for entry, last, at, cause, body in await transaction.rows(_LOG, values):
+            moved = changes.decode(bytes(body))
+            few = [one for one in moved if one.numbers <= self.most_in_one]
+            each = sum(one.numbers for one in few) <= self.most_in_all
+            first = entry
+            for change in moved:
+                moment = (at, Cause(cause))
+                for told in self._of(change, first, moment, each=each and change in few):
+                    yield told
+                first += change.numbers
+            assert first == last + 1
+            self.entry = entry
+
+    def _of(
+        self, change: changes.Change, first: int, moment: tuple[int, Cause], *, each: bool
+    ) -> Iterator[Told]:
+        group, (left, entered, many) = self.groups[change.segment]
+        if not each:
+            moved = (len(change.entered), len(change.left))
+            yield Told(many, group, first, first + change.numbers - 1, *moment, moved=moved)
+            return
+        keys = [(left, pk) for pk in change.left] + [(entered, pk) for pk in change.entered]
+        for sequence, (event, pk) in enumerate(keys, first):
+            yield Told(event, group, sequence, sequence, *moment, contact=self.ids[pk])
+
+    async def _heard(self, transaction: Transaction) -> Sequence[tuple[Told, Contact | None]]:
+        heard = [_told(*one) for one in await self.subjects(transaction)]
+        return [one for one in heard if one is not None]
+
+    async def subjects(self, transaction: Transaction) -> list[tuple[Event, Subject]]:
+        """Return what was told since the last time, in its order."""
+        values = {"workspace": self.workspace, "after": self.delivery}
+        rows = await transaction.rows(_OUTBOX, values)
+        self.delivery = rows[-1][0] if rows else self.delivery
+        return [(Event(event), _subject(subject)) for _, event, subject in rows]
+
+
+def _told(event: Event, subject: Subject) -> tuple[Told, Contact | None] | None:
+    """Return what a delivery tells of; None for lists that are filled by hand, which have no log."""
+    group, move, batch = subject.group, subject.move, subject.batch
+    if batch is not None:
+        assert group is not None
+        moved = (batch.entered, batch.left)
+        return Told(event, group.id, batch.first, batch.last, batch.at, batch.cause, moved=moved), None
+    if move is None:
+        return None
+    assert group is not None
+    assert subject.contact is not None
+    sequence = move.sequence
+    told = Told(event, group.id, sequence, sequence, move.at, move.cause, contact=subject.contact.id)
+    return told, subject.contact

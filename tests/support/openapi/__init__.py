@@ -1,0 +1,1 @@
+"""Recorded HTTP exchanges, and the OpenAPI documents that they are compared with."""

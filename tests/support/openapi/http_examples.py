@@ -1,0 +1,72 @@
+"""Tells the stories of tests/spec/http to an app, and says what came of it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from support.openapi import documents
+from support.openapi.exchanges import Json, Step, Story, difference, fill, pick
+from support.servers.in_process import Server, bearer, serving
+
+
+@dataclass(frozen=True)
+class Told:
+    """A step, the answer it got, and what is wrong with it."""
+
+    step: Step
+    answer: httpx.Response
+    fault: str | None
+
+
+async def tell(story: Story, url: str) -> list[Told]:
+    """Tell a story to an app on an empty, migrated database."""
+    now = round(story.now.timestamp() * 1_000_000)
+    async with serving(url, now=now) as server:
+        kept: dict[str, Json] = {}
+        for name, key in story.keys.items():
+            kept[f"key.{name}"] = await server.key(key.dialect, key.workspace, key.scopes)
+        return [await _take(server, step, kept) for step in story.steps]
+
+
+async def _take(server: Server, step: Step, kept: dict[str, Json]) -> Told:
+    server.now += round(step.clock.total_seconds() * 1_000_000)
+    answer = await server.client.request(
+        step.method,
+        str(fill(step.path, kept)),
+        params={key: str(fill(value, kept)) for key, value in step.query.items()} or None,
+        headers=_headers(step, kept),
+        content=step.content(kept),
+    )
+    body: Any = json.loads(answer.content) if answer.content else None
+    found = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
+    for name, value in step.headers_out.items():
+        found = found or difference(value, answer.headers.get(name), f"header {name}")
+    for name, path in step.keep.items():
+        if found is None:
+            kept[name] = pick(body, path)
+    found = found or _undocumented(step, answer)
+    return Told(step, answer, None if found is None else f"{step.name}: {found}")
+
+
+def _undocumented(step: Step, answer: httpx.Response) -> str | None:
+    """Return what the document does not say of an exchange; `lenient` steps are known to ask for more."""
+    found = documents.unsaid(answer)
+    if step.lenient is None:
+        return found and f"undocumented: {found}"
+    asked = found is not None and not found.startswith(documents.ANSWER)
+    return None if asked else f"not lenient after all: {found}"
+
+
+def _status(step: Step, status: int, body: Any) -> str | None:
+    return None if status == step.status else f"status {status}, not {step.status}: {json.dumps(body)[:300]}"
+
+
+def _headers(step: Step, kept: dict[str, Json]) -> dict[str, str]:
+    headers = {} if step.key is None else dict(bearer(str(kept[f"key.{step.key}"])))
+    if step.has_body or step.text is not None:
+        headers["Content-Type"] = "application/json"
+    lower = {name.lower() for name in step.headers}
+    kept_headers = {name: value for name, value in headers.items() if name.lower() not in lower}
+    return kept_headers | {name: str(fill(value, kept)) for name, value in step.headers.items()}

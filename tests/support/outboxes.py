@@ -1,0 +1,106 @@
+"""A workspace with an outbox, and processes that deliver what is in it, with a clock that tests move."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from diglot.app import _message
+from diglot.model.contacts import Change, Contact
+from diglot.model.webhooks import Delivery, Event, Webhook
+from diglot.model.workspaces import Caller
+from diglot.service.access.workspaces import get_or_create
+from diglot.service.contacts.contacts import Contacts
+from diglot.service.webhooks import NewWebhook, Webhooks
+from diglot.storage.sql.engine import Engine, connect
+from diglot.webhooks.allowed_targets import read_targets
+from diglot.webhooks.deliveries import Deliveries
+from diglot.webhooks.sender import Sender
+from diglot.webhooks.worker import Worker
+
+SECOND = 1_000_000
+NOW = 1_772_366_400 * SECOND
+TARGETS = read_targets("127.0.0.0/8")
+WORDS = {
+    "contact.created": Event.CONTACT_CREATED,
+    "contact.updated": Event.CONTACT_UPDATED,
+    "email.unsubscribed": Event.CONTACT_UNSUBSCRIBED,
+}
+
+
+@dataclass
+class Outbox:
+    """A workspace in a database, and its clock."""
+
+    engine: Engine
+    caller: Caller
+    now: int = NOW
+    workers: list[Worker] = field(default_factory=list)
+
+    def clock(self) -> int:
+        return self.now
+
+    @property
+    def webhooks(self) -> Webhooks:
+        return Webhooks(self.engine, self.clock, TARGETS)
+
+    @property
+    def contacts(self) -> Contacts:
+        return Contacts(self.engine, self.clock)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What a process of its own would have: no jitter."""
+        return Deliveries(self.engine, self.clock, lambda: 0)
+
+    async def hook(self, url: str, *words: str) -> Webhook:
+        """Register a receiver for some events, or for new contacts."""
+        events = words or ("contact.created",)
+        heard = tuple(WORDS[word] for word in events)
+        return await self.webhooks.create(self.caller, NewWebhook("misar", url, events, heard, "secret"))
+
+    async def person(self, name: str) -> Contact:
+        """Make a contact."""
+        return await self.contacts.create(self.caller, Change({"email": f"{name}@example.com"}))
+
+    async def people(self, number: int) -> list[str]:
+        """Import contacts; return their addresses in order."""
+        emails = [f"p{n}@example.com" for n in range(number)]
+        await self.contacts.import_all(self.caller, [Change({"email": email}) for email in emails])
+        return emails
+
+    def worker(self, sender: Sender | None = None) -> Worker:
+        """Return the worker of a process of its own, not running."""
+        made = Worker(self.deliveries, sender or Sender(TARGETS, seconds=2), _message)
+        self.workers.append(made)
+        return made
+
+    async def sent(self, hook: Webhook) -> list[Delivery]:
+        """Return the deliveries to a webhook, oldest first."""
+        return [*reversed(await self.webhooks.deliveries(self.caller, "misar", hook.id))]
+
+
+async def deliver(worker: Worker) -> None:
+    """Let a worker send what is due, and nothing else."""
+    while True:
+        await worker._look()
+        if not worker._turns:
+            return
+        await asyncio.gather(*worker._turns.values())
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def outbox(url: str, workspace: str = "one") -> AsyncIterator[Outbox]:
+    """Lend a workspace of a migrated database."""
+    engine = connect(url)
+    await engine.open()
+    made = await engine.write(lambda tx: get_or_create(tx, workspace, None, NOW))
+    found = Outbox(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
+    try:
+        yield found
+    finally:
+        for worker in found.workers:
+            worker.sender.close()
+        await engine.close()

@@ -1,0 +1,8 @@
+"""Where the repository and its tests are."""
+
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parent.parent
+ROOT: Final = TESTS.parent
+SPEC: Final = TESTS / "spec"

@@ -1,0 +1,140 @@
+"""Loads contacts of the spec's shape into a workspace, and asks a database who matches."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from diglot.conditions import dates, text, tree
+from diglot.membership import read
+from diglot.membership.read import Relation
+from diglot.model.contacts import Contact
+from diglot.model.ids import new_id
+from diglot.model.lists import ContactList
+from diglot.model.pages import Window
+from diglot.model.segments import Condition, Segment, SegmentType, Source
+from diglot.model.workspaces import Caller
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.storage import workspaces
+from diglot.storage.audience import lists
+from diglot.storage.contacts import queries
+from diglot.storage.contacts.rows import TEXT_FIELDS
+from diglot.storage.sql.engine import Engine, Transaction
+
+People = Mapping[str, Mapping[str, Any]]
+EVERYBODY = Window(0, 1_000_000)
+_INSTANTS = ("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at")
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Contacts in a workspace of their own, by name."""
+
+    engine: Engine
+    workspace: int
+    zone: ZoneInfo
+    contacts: Mapping[str, Contact]
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever asks for the workspace."""
+        return Caller(self.workspace, self.zone, "key", frozenset())
+
+    async def segment(self, node: tree.Node, now: int, kind: SegmentType = SegmentType.DYNAMIC) -> Segment:
+        """Make a segment of a condition."""
+        new = NewSegment("of a crowd", Condition(node, Source("canonical", "{}")), type=kind)
+        return await Segments(self.engine, lambda: now).create(self.caller, new)
+
+    async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
+        """Return who matches a condition; its count must say the same."""
+
+        async def work(transaction: Transaction) -> tuple[list[str], int]:
+            relation = self._relation(node, now)
+            listed = await read.ids(transaction, relation, EVERYBODY)
+            return listed, await read.count(transaction, relation)
+
+        ids, count = await self.engine.read(work)
+        assert count == len(ids), "the count and the list of a condition differ"
+        return self.named(ids)
+
+    async def kept(self, node: tree.Node, now: datetime) -> frozenset[str]:
+        """Return who is in a new static segment with a condition; its count must say the same."""
+        segments = Segments(self.engine, lambda: micros(now))
+        condition = Condition(node, Source("canonical", "{}"))
+        new = NewSegment("kept", condition, type=SegmentType.STATIC)
+        made = await segments.create_counted(self.caller, new)
+        _, page = await segments.member_ids(self.caller, made.segment.id, EVERYBODY)
+        assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
+        return self.named(page.items)
+
+    async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
+        """Return a window of the members."""
+        return await self.engine.read(lambda tx: read.page(tx, self._relation(node, now), window))
+
+    def named(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return the names of contacts by their ids, which must come newest first, each once."""
+        names = {one.id: name for name, one in self.contacts.items()}
+        order = {one.id: one.pk for one in self.contacts.values()}
+        assert list(ids) == sorted(set(ids), key=order.__getitem__, reverse=True)
+        return frozenset(names[id_] for id_ in ids)
+
+    def _relation(self, node: tree.Node, now: datetime) -> Relation:
+        return Relation(self.workspace, node, micros(now), self.zone)
+
+
+def micros(instant: datetime) -> int:
+    """Return microseconds since 1970."""
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+async def load(engine: Engine, people: People, known: Mapping[str, str], zone: str, now: datetime) -> Crowd:
+    """Load people, and the lists known by name, into a new workspace named after its time zone."""
+
+    async def work(transaction: Transaction) -> Crowd:
+        made = await workspaces.create(transaction, zone, zone, micros(now))
+        locked = await workspaces.lock(transaction, made.number, contacts=len(people), lists=len(known))
+        rows = {name: contact(one, locked.pk + n) for n, (name, one) in enumerate(people.items())}
+        await queries.insert_all(transaction, made.number, list(rows.values()), ZoneInfo(zone))
+        for number, (name, id_) in enumerate(known.items(), locked.list):
+            new = ContactList(number, id_, name, None, None, micros(now), micros(now))
+            await lists.insert_list(transaction, made.number, new)
+            joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
+            await lists.join(transaction, made.number, number, joined)
+        return Crowd(engine, made.number, ZoneInfo(zone), rows)
+
+    return await engine.write(work)
+
+
+def contact(one: Mapping[str, Any], pk: int) -> Contact:
+    """Return a contact of the spec as the service stores it: what is not given has its value at rest."""
+    values: dict[str, Any] = {name: one.get(name) for name in TEXT_FIELDS}
+    values |= {name: _double(one.get(name)) for name in ("engagement_score", "lead_score")}
+    values |= {name: one.get(name, 0) for name in ("total_opens", "total_clicks", "total_orders")}
+    values |= {name: _instant(one.get(name)) for name in _INSTANTS}
+    attributes = {key: value for key, value in one.get("attributes", {}).items() if value is not None}
+    return Contact(
+        pk=pk,
+        id=new_id(),
+        email=text.email_form(one["email"]),
+        status=one.get("status", "subscribed"),
+        total_spent=float(one.get("total_spent", 0)),
+        tags=_encoded(one.get("tags", [])),
+        attributes=_encoded(attributes),
+        **values,
+    )
+
+
+def _encoded(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _double(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _instant(value: str | None) -> int | None:
+    found = None if value is None else dates.read(value)
+    return None if found is None else found.instant(ZoneInfo("UTC"))

@@ -1,0 +1,149 @@
+"""Refusals that no schema announces: `tests/spec/outside/refusals.json` says which are right, and of what.
+
+A document says what is well formed. What its prose says besides (a list that is filled by hand has no
+conditions) no generator of requests can know. A row is one such rule: the message, the calls, and where one
+can tell from the request alone a schema that it has to fit, so that nothing else hides behind the message.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+
+from support.paths import SPEC
+
+ROWS: Final = SPEC / "outside" / "refusals.json"
+_NOTHING: Final = object()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A rule: a refusal (400) with this message is right where what was sent fits `when`.
+
+    Of the few that are `accepted` though they are not well formed, `when` is a schema of `body` and `answer`.
+    `when` is a schema of `at` (what stands at the path of the fault), `within` (what holds that), `path`,
+    `query`, `body` and `written` (all its texts); `calls` are ids of operations, none for all.
+    """
+
+    name: str
+    why: str
+    message: str = ""
+    calls: tuple[str, ...] = ()
+    accepted: bool = False
+    when: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.message, re.DOTALL)
+
+    @cached_property
+    def _fits(self) -> jsonschema.Draft202012Validator:
+        return jsonschema.Draft202012Validator(self.when)
+
+    def refuses(self, call: str, message: str, sent: Mapping[str, Any]) -> bool:
+        """Tell whether the row says that a request is refused with a message."""
+        said = not self.accepted and self._pattern.fullmatch(message) is not None
+        return said and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
+
+    def accepts(self, sent: "Sent", answer: Any) -> bool:
+        """Tell whether the row says that what is not well formed is answered so."""
+        seen = {"body": sent.body, "answer": answer}
+        return self.accepted and sent.call in self.calls and self._fits.is_valid(seen)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it was generated."""
+
+    call: str
+    path: Mapping[str, Any]
+    query: Mapping[str, Any]
+    body: Any
+
+    def seen_from(self, where: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the request, by itself and with what stands at a path as a fault writes it."""
+        parts = {"path": self.path, "query": self.query, "body": self.body}
+        whole = parts | {"written": "\n".join(_texts(parts))}
+        yield whole
+        for part in (self.body, self.query):
+            for at, within in _reached(part, where):
+                yield whole | ({} if at is _NOTHING else {"at": at}) | {"within": within}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text of a request."""
+    if isinstance(value, str):
+        yield value
+    for part in value if isinstance(value, list) else ():
+        yield from _texts(part)
+    for key, part in value.items() if isinstance(value, Mapping) else ():
+        yield str(key)
+        yield from _texts(part)
+
+
+def _reached(value: Any, where: str) -> Iterator[tuple[Any, Any]]:
+    """Yield what stands at a path, and around it; keys may hold dots, so that there are several ways."""
+    if isinstance(value, list) and where:
+        first, _, rest = where.partition(".")
+        if first.isdigit() and int(first) < len(value):
+            yield from _below(value[int(first)], value, rest)
+    if isinstance(value, dict) and where:
+        for key, part in value.items():
+            shown = str(key).replace("\x00", "\\u0000")
+            if where == shown or where.startswith(f"{shown}."):
+                yield from _below(part, value, where[len(shown) + 1 :])
+        if "." not in where and where not in value:
+            yield _NOTHING, value
+
+
+def _below(value: Any, within: Any, rest: str) -> Iterator[tuple[Any, Any]]:
+    if rest:
+        yield from _reached(value, rest)
+    else:
+        yield value, within
+
+
+def rows(path: Path = ROWS) -> tuple[Row, ...]:
+    """Return the rows of the file."""
+    return tuple(Row(**{**row, "calls": tuple(row.get("calls", ()))}) for row in json.loads(path.read_text()))
+
+
+def faults_of(answer: Any) -> list[tuple[str, str]]:
+    """Return the faults that an error body tells of, each as its path and its message."""
+    match answer:
+        case {"error": {"message": str(message), **more}}:
+            return [(str(more.get("path", "")), message)]
+        case {"details": {"fieldErrors": dict(fields), "formErrors": list(form)}}:
+            found = [(first, text) for first, texts in fields.items() for text in texts]
+            return [*found, *(("", text) for text in form)]
+        case {"error": str(text)}:
+            return [("", one) for one in text.split("; ")]
+    return []
+
+
+def reason(sent: Sent, answer: Any, rules: tuple[Row, ...]) -> list[str] | None:
+    """Return the names of the rows that say why a request was refused, None where a fault has no row."""
+    names = [_named(sent, where, text, rules) for where, text in faults_of(answer)]
+    return None if not names or None in names else [name for name in names if name is not None]
+
+
+def _named(sent: Sent, where: str, text: str, rules: tuple[Row, ...]) -> str | None:
+    for path, message in _split(where, text):
+        for seen in sent.seen_from(path):
+            for row in rules:
+                if row.refuses(sent.call, message, seen):
+                    return row.name
+    return None
+
+
+def _split(where: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield the ways to read a path and a message: Misar's writes the rest of the path before the message."""
+    yield where, text
+    for found in re.finditer(": ", text):
+        rest = text[: found.start()]
+        yield (f"{where}.{rest}" if where else rest), text[found.end() :]

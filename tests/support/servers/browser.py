@@ -1,0 +1,69 @@
+"""A browser of the console: it has one cookie, and sends what a page of the console would."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from diglot.service.access.workspaces import Workspaces
+from diglot.storage.sql.engine import connect
+from support.servers.in_process import Server
+
+Headers = Mapping[str, str]
+NONE: Final[Headers] = {}
+PASSWORD: Final = "correct horse battery staple"
+
+
+async def set_password(url: str, workspace: str, password: str | None = PASSWORD) -> None:
+    """Set the password of a workspace through the operator's use case."""
+    engine = connect(url)
+    await engine.open()
+    try:
+        await Workspaces(engine).set_password(workspace, password)
+    finally:
+        await engine.close()
+
+
+@dataclass
+class Browser:
+    """A browser at a server; `csrf_token` is what the console's page knows."""
+
+    server: Server
+    cookie: str | None = None
+    csrf_token: str = ""
+
+    async def sign_in(
+        self, workspace: str = "one", password: str = PASSWORD, headers: Headers = NONE
+    ) -> httpx.Response:
+        """Sign in, and keep the cookie and the token when that succeeds."""
+        body = {"workspace": workspace, "password": password}
+        answer = await self.ask("POST", "/session", body, headers, proves=False)
+        if answer.status_code == 200:
+            self.cookie = answer.headers["set-cookie"].partition(";")[0]
+            self.csrf_token = answer.json()["csrf_token"]
+        return answer
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: Headers = NONE, *, proves: bool = True
+    ) -> httpx.Response:
+        """Send a request with the cookie, and the token where a page `proves` that it is the console's."""
+        sent = dict(headers)
+        if self.cookie is not None:
+            sent.setdefault("Cookie", self.cookie)
+        if proves and method != "GET":
+            sent.setdefault("X-CSRF-Token", self.csrf_token)
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            sent["Content-Type"] = "application/json"
+        # The test's own client keeps no cookie, so that a test sees what is sent.
+        self.server.client.cookies.clear()
+        answer = await self.server.client.request(
+            method,
+            path,
+            headers=[(name.encode(), value.encode()) for name, value in sent.items()],
+            content=content,
+        )
+        self.server.client.cookies.clear()
+        return answer

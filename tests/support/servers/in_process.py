@@ -1,0 +1,112 @@
+"""The app in process, with a clock that tests move: what HTTP tests talk to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from diglot.api.dialect import Dialect
+from diglot.app import create_app
+from diglot.dialects.registry import dialect_named
+from diglot.service.access.keys import Keys
+from diglot.settings import Settings
+from diglot.storage.sql.engine import connect
+
+
+@dataclass
+class SetClock:
+    """What an app under test takes for the time, in microseconds."""
+
+    now: int = 0
+
+
+@dataclass
+class Server:
+    """A running app: `client` reaches it, `app` is called directly, its clock says `now` (microseconds).
+
+    Tests that share an app have workspaces of their own: `apart` is put before the names of their workspaces.
+    """
+
+    url: str
+    client: httpx.AsyncClient = field(init=False)
+    app: Any = None
+    clock: SetClock = field(default_factory=SetClock)
+    apart: str = ""
+
+    @property
+    def now(self) -> int:
+        """What the app's clock says."""
+        return self.clock.now
+
+    @now.setter
+    def now(self, instant: int) -> None:
+        self.clock.now = instant
+
+    def of_one_test(self, number: int, now: int) -> "Server":
+        """Return the same app with other workspaces and the clock set anew, for a test of a module."""
+        self.now = now
+        found = Server(self.url, self.app, self.clock, f"{number} ")
+        found.client = self.client
+        return found
+
+    async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
+        """Make a key through the operator's use case."""
+        engine = connect(self.url)
+        await engine.open()
+        name = self.apart + workspace
+        try:
+            return await Keys(engine, lambda: self.now).create(dialect_named(dialect).keys, name, scopes)
+        finally:
+            await engine.close()
+
+
+def idle_scope(dialect: Dialect) -> str:
+    """Return a scope of the vendor's that opens no call of ours."""
+    needed = {operation.scope for _, operation in dialect.calls}
+    may = dialect.may
+    return next(one for one in dialect.keys.scopes if not any(may(frozenset({one}), each) for each in needed))
+
+
+def bearer(key: str) -> Mapping[str, str]:
+    """Return the header that carries a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[None]:
+    """Run the lifespan of an ASGI app."""
+    inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    outbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+    running = asyncio.create_task(app(scope, inbox.get, outbox.put))
+    for event in ("startup", "shutdown"):
+        await inbox.put({"type": f"lifespan.{event}"})
+        answer = await outbox.get()
+        assert answer["type"] == f"lifespan.{event}.complete", answer
+        if event == "startup":
+            try:
+                yield
+            except BaseException:
+                await inbox.put({"type": "lifespan.shutdown"})
+                await running
+                raise
+    await running
+
+
+@asynccontextmanager
+async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: Any) -> AsyncIterator[Server]:
+    """Serve a migrated database in process; requests are not counted unless a test asks for it.
+
+    Nothing is sent to webhooks: what is there must not change by itself.
+    """
+    server = Server(url, clock=SetClock(now))
+    settings = Settings(database=url, rate_limits=rate_limits, **more)
+    app = create_app(settings, clock=lambda: server.now, works=False)
+    server.app = app
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://diglot") as client:
+        server.client = client
+        yield server

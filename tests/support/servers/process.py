@@ -1,0 +1,111 @@
+"""The server as a process of its own, as `diglot serve` starts it."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+
+from diglot.dialects.registry import dialect_named
+from diglot.service.access.keys import Keys
+from diglot.storage.sql.engine import connect
+
+SECONDS: Final = 60
+_UNDER_WAY: Final = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $1
+"""
+_ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server that answers at `base`, on the database of `url`; a test has a workspace of its own there."""
+
+    base: str
+    url: str
+    workspace: str = "one"
+    pid: int = 0
+
+    async def key(self, dialect: str, scopes: tuple[str, ...] = (), prefix: str | None = None) -> str:
+        """Make a key through the operator's use case, beside the running server."""
+        shape = dialect_named(dialect).keys
+        engine = connect(self.url)
+        await engine.open()
+        try:
+            return await Keys(engine).create(shape, self.workspace, scopes, secret=shape.new_secret(prefix))
+        finally:
+            await engine.close()
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer; the one that started them is `pid`."""
+        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    async def answers(self) -> None:
+        """Wait until it answers."""
+        async with asyncio.timeout(SECONDS), httpx.AsyncClient(base_url=self.base) as client:
+            while True:
+                try:
+                    assert (await client.get("/health")).status_code == 200
+                except httpx.TransportError:
+                    await asyncio.sleep(0.02)
+                else:
+                    return
+
+    def kill(self) -> None:
+        """End all processes of the server at once, with SIGKILL."""
+        os.killpg(self.pid, signal.SIGKILL)
+
+
+async def transactions_over(url: str) -> None:
+    """Wait until every transaction that has begun is over, also those whose client was killed."""
+    if not url.startswith("postgresql"):
+        return  # what locks a file ends with its process
+    connection: Any = await asyncpg.connect(url)
+    try:
+        now = await connection.fetchval("SELECT clock_timestamp()")
+        async with asyncio.timeout(SECONDS):
+            while await connection.fetchval(_UNDER_WAY, now):  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Live]:
+    """Serve a migrated database until the end of the block; the server then leaves with 0, or as told."""
+    serve = ("-m", "diglot", "serve", "--port", "0", "--database", url)
+    # Requests are not counted unless a test asks for it; the last of two flags wins.
+    command = (sys.executable, *serve, "--rate-limits", "off", *options)
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=PIPE, env=settings, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode()
+        found = _ADDRESS.search(line)
+        assert found is not None, f"no address in {line!r}"
+        live = Live(found[0], url, pid=process.pid)
+        await live.answers()
+        yield live
+    except BaseException:
+        if process.returncode is None:
+            process.terminate()
+        raise
+    else:
+        if not leaves:
+            process.terminate()
+    finally:
+        code = await asyncio.wait_for(process.wait(), SECONDS)
+    assert code == leaves, f"the server left with {code}"

@@ -1,0 +1,64 @@
+"""A sample of the rows of truth in which no kind of rule is missing.
+
+Explanations, dry runs and static segments ask the same compilers as members do, and every run asks for the
+members of every row. Of each stratum (operator, kind of field, and whether contacts with or without a value
+match) at least one row stays, and beside these a random part of all the others.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from random import Random
+from typing import Any
+
+from support import oracle, spec_data
+from support.spec_data import Row
+
+Stratum = tuple[str, str, str]
+GROUPS = ("all", "any", "not")
+
+
+@cache
+def sample(share: int, seed: int) -> tuple[Row, ...]:
+    """Return one in `share` rows, drawn by the seed, and at least one of each stratum, in the rows' order."""
+    rng = Random(f"{seed} rows of truth")
+    rows = spec_data.rows()
+    drawn = rng.sample(range(len(rows)), len(rows))
+    chosen = set(drawn[: -(-len(rows) // share)])
+    known = {stratum for number in chosen for stratum in strata(rows[number])}
+    for number in drawn:
+        if new := strata(rows[number]) - known:
+            known |= new
+            chosen.add(number)
+    return tuple(rows[number] for number in sorted(chosen))
+
+
+def strata(row: Row) -> frozenset[Stratum]:
+    """Return what is particular about a row: of each of its predicates, and of its groups."""
+    return frozenset(_strata(row.condition, row, depth=0))
+
+
+def _strata(condition: Mapping[str, Any], row: Row, depth: int) -> Iterator[Stratum]:
+    for group in GROUPS:
+        if group in condition:
+            inner = condition[group]
+            yield group, f"depth {min(depth, 3)}", "empty" if inner == [] else "filled"
+            for one in inner if isinstance(inner, list) else [inner]:
+                yield from _strata(one, row, depth + 1)
+    if "field" in condition:
+        kind = oracle.KINDS.get(condition["field"], condition["field"].partition(".")[0])
+        for shape in _shapes(condition, row):
+            yield condition["operator"], kind, shape
+
+
+def _shapes(condition: Mapping[str, Any], row: Row) -> Iterator[str]:
+    """Say whether contacts with and without a value of the field are members, and where the day matters."""
+    yield f"{type(condition.get('operand')).__name__} operand"
+    yield "in UTC" if row.zone == spec_data.DEFAULT_ZONE else "in another zone"
+    for name, contact in spec_data.population().contacts.items():
+        has = "missing" if _value(contact, condition["field"]) is None else "present"
+        yield f"{has} {'in' if name in row.members else 'out'}"
+
+
+def _value(contact: Mapping[str, Any], field: str) -> Any:
+    head, _, key = field.partition(".")
+    return contact.get(head, {}).get(key) if key else contact.get(head)

@@ -1,0 +1,136 @@
+"""Writes the examples of the OpenAPI documents from the stories: `python -m tools.openapi_examples`.
+
+A step that is marked as an example is one of its call. What is random in it is replaced: the first id of an
+example by the first of ours, the second by the second, and so on.
+"""
+
+import asyncio
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from diglot.api.openapi import document as openapi_document
+from diglot.api.openapi.examples import Example, Examples, examples_of
+from diglot.dialects.registry import DIALECTS
+from diglot.model.ids import prefixed, read_id
+from support.engines import SQLITE
+from support.openapi import documents
+from support.openapi.exchanges import load_stories
+from support.openapi.http_examples import Told, tell
+
+FOLDER = Path(openapi_document.__file__).parent / "examples"
+BODIES = (documents.JSON, "text/csv")
+RANDOM = re.compile(
+    r"(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|seg_[0-7][0-9a-hjkmnp-tv-z]{25}"
+    r"|evt_[0-9a-f]{32}|(?P<mark>msk_|tm_live_|whsec_)(?P<secret>[0-9A-Za-z_-]{8,})|^[0-9a-f]{64}$"
+)
+
+
+def taken(told: Iterable[Told]) -> dict[str, Examples]:
+    """Return the examples of a story that was told, by dialect and operation."""
+    found: dict[str, Examples] = defaultdict(lambda: defaultdict(list))
+    for one in told:
+        if one.step.example:
+            request = one.answer.request
+            call = documents.call_of(request.method, urlsplit(str(request.url)).path)
+            assert call is not None
+            found[call.dialect.name][call.operation["operationId"]].append(_example(one, call))
+    return found
+
+
+def differences(told: list[Told]) -> list[str]:
+    """Return which marked steps are not as the examples of the documents have them."""
+    return [
+        f"{example.told}: not the example of {id_}"
+        for dialect, examples in taken(told).items()
+        for id_, every in examples.items()
+        for example in every
+        if example not in examples_of(dialect).get(id_, [])
+    ]
+
+
+def _example(one: Told, call: documents.Call) -> Example:
+    request = one.answer.request
+    document = documents.document_of(call.dialect.name)
+    media = request.headers.get("content-type", "").partition(";")[0]
+    parts: dict[str, Any] = {"parameters": _parameters(one, call)}
+    if media in BODIES and "requestBody" in call.operation:
+        text = request.content.decode()
+        body = call.operation["requestBody"]["content"][media]["schema"]
+        sent = json.loads(text) if media == documents.JSON else text
+        parts |= {"media_type": media, "body": documents.newest(document, body, sent)}
+    told = call.answer(one.answer.status_code)
+    assert told is not None
+    answered = told["content"][documents.JSON]["schema"]
+    parts["answer"] = documents.newest(document, answered, one.answer.json())
+    return msgspec.convert({"told": one.step.name} | _StandIns().of(parts), Example)
+
+
+def _parameters(one: Told, call: documents.Call) -> dict[str, Any]:
+    url = urlsplit(str(one.answer.request.url))
+    inner = "/" + url.path.removeprefix(call.dialect.base).lstrip("/")
+    named = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", call.path), inner)
+    assert named is not None
+    known = call.parameters("query")
+    asked = {
+        name: call.typed(known[name], value) for name, value in parse_qsl(url.query, keep_blank_values=True)
+    }
+    return named.groupdict() | asked
+
+
+class _StandIns:
+    """What stands in the place of random texts, the same for the same."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return RANDOM.sub(self._instead, value)
+        if isinstance(value, list):
+            return [self.of(each) for each in value]
+        if isinstance(value, dict):
+            return {key: self.of(each) for key, each in value.items()}
+        return value
+
+    def _instead(self, found: re.Match[str]) -> str:
+        text = found[0]
+        if found["mark"]:
+            return found["mark"] + "0" * len(found["secret"])
+        if len(text) == 64:
+            return "0" * 64
+        hexadecimal = text.removeprefix("evt_")
+        id_ = read_id(text) or hexadecimal
+        count = len(self._ids)
+        made = self._ids.setdefault(id_, f"019ca3f1-d000-7{count:03x}-8a00-5eed00{count:06x}")
+        if hexadecimal != text:
+            return "evt_" + made.replace("-", "")
+        return made if found["uuid"] else prefixed(made)
+
+
+async def _told() -> list[Told]:
+    every: list[Told] = []
+    for story in load_stories():
+        async with SQLITE.fresh() as url:
+            every += await tell(story, url)
+    return every
+
+
+def write() -> None:
+    """Tell all stories and write the examples of every dialect."""
+    found = taken(asyncio.run(_told()))
+    for dialect in DIALECTS:
+        ids = [one.id for _, one in dialect.calls]
+        examples = {id_: found[dialect.name][id_] for id_ in ids if id_ in found[dialect.name]}
+        text = msgspec.json.format(msgspec.json.encode(examples), indent=2) + b"\n"
+        (FOLDER / f"{dialect.name}.json").write_bytes(text)
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,123 @@
+"""Columns of an import that speak of opting out: rows of truth, read alone, in a file and in JSON."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diglot.api.opt_outs.columns import KNOWN_COLUMNS, Reading
+from diglot.api.opt_outs.names import LONGEST_NAME, column_of
+from diglot.api.opt_outs.reader import MOST_FAULTS, OptOuts
+from diglot.api.opt_outs.values import status_of
+from diglot.conditions.fields import STATUSES, stricter
+from diglot.conditions.operands import Unfit
+from diglot.dialects.misar.contacts.import_csv import Content
+from diglot.dialects.misar.contacts.import_csv import rows as read_file
+from diglot.errors import Invalid
+
+FILE = Path(__file__).parents[2] / "spec" / "imports" / "opt-outs.json"
+ROWS = [(row["column"], row["values"]) for row in json.loads(FILE.read_text(encoding="utf-8"))["columns"]]
+Values = list[list[Any]]
+REFUSED = "refused"
+
+
+def _judged(column: str, value: Any) -> str | None:
+    if (known := column_of(column)) is None:
+        return None
+    try:
+        return status_of(known, value)
+    except Unfit:
+        return REFUSED
+
+
+def _file(*cells: list[str]) -> bytes:
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows(cells)
+    return written.getvalue().encode()
+
+
+@pytest.mark.parametrize(("column", "values"), ROWS)
+def test_row(column: str, values: Values) -> None:
+    """Each value lowers to the status of its row, says nothing, or is not understood."""
+    found = [[value, _judged(column, value)] for value, _ in values]
+    assert found == values
+    assert {outcome for _, outcome in values} <= {None, REFUSED, *STATUSES[1:]}
+
+
+@pytest.mark.parametrize(("column", "values"), ROWS)
+def test_row_in_a_file(column: str, values: Values) -> None:
+    """A file is read alike; one unknown value refuses it, and the fault names column, row and value."""
+    for value, outcome in [pair for pair in values if isinstance(pair[0], str)]:
+        body = _file(["email", column], ["a@example.com", ""], ["b@example.com", value])
+        if outcome == REFUSED:
+            with pytest.raises(Invalid) as refused:
+                read_file(body)
+            (fault,) = refused.value.faults
+            assert fault.path == ("rows", 3, column)
+            assert f"'{value}' is not understood: rename the column" in fault.message
+        else:
+            lowered = [content.lowered for _, content in read_file(body) if isinstance(content, Content)]
+            assert lowered == [None, outcome], value
+
+
+@pytest.mark.parametrize(("tool", "name", "column"), KNOWN_COLUMNS)
+def test_known_column(tool: str, name: str, column: object) -> None:
+    """A known column is found in any case, with any punctuation; no two rows of the table contradict."""
+    assert tool
+    for spelling in (name, name.upper(), name.lower().replace(" ", "_"), name.replace("_", "-")):
+        assert column_of(spelling) == column, spelling
+
+
+def test_a_flag_is_not_stored_beside_the_status() -> None:
+    """A flag is a status and no more; times, consent and what a prefix calls an attribute stay attributes."""
+    names = ["opt_out", "UNSUB_TIME", "consent", "custom_fields.optOut", "metadata.unsubscribed", "metadata"]
+    cells = ["yes", "2024-05-01", "yes", "1", "no", '{"email_opt_out": "no", "dnc": 2}']
+    ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]))
+    assert isinstance(content, Content)
+    assert content.attributes is not None
+    assert content.attributes.value == {
+        "UNSUB_TIME": "2024-05-01",
+        "consent": "yes",
+        "optOut": "1",
+        "unsubscribed": "no",
+        "email_opt_out": "no",
+        "dnc": 2,
+    }
+    assert content.lowered == "bounced"
+
+
+def test_each_column_has_one_fault() -> None:
+    """A column of unknown values is told once, and each column is."""
+    body = _file(["email", "opt_out", "consent"], *[["a@example.com", "perhaps", "later"]] * 3)
+    with pytest.raises(Invalid) as refused:
+        read_file(body)
+    assert [fault.path for fault in refused.value.faults] == [("rows", 2, "opt_out"), ("rows", 2, "consent")]
+
+
+def test_faults_have_an_end() -> None:
+    """Many columns of unknown values do not make an endless answer."""
+    read = OptOuts()
+    read.read_object({f"opt_out {number}": "perhaps" for number in range(2 * MOST_FAULTS)}, ())
+    assert len(read.faults) == MOST_FAULTS
+
+
+def test_a_long_name_is_none() -> None:
+    """No attribute has such a key."""
+    assert column_of("opt_out" + " " * LONGEST_NAME) is None
+
+
+def test_every_reading_has_a_row() -> None:
+    """Each way to read a column is held by rows."""
+    used = {column.reading for name, _ in ROWS if (column := column_of(name)) is not None}
+    assert used == set(Reading)
+
+
+@pytest.mark.parametrize("one", [None, *STATUSES])
+def test_the_strictest_wins(one: str | None) -> None:
+    """Complained, bounced, unsubscribed, subscribed, and what says nothing."""
+    order = [None, *STATUSES]
+    for other in order:
+        assert stricter(one, other) == order[max(order.index(one), order.index(other))]

@@ -1,0 +1,396 @@
+"""What may go to an upstream, with which headers, and what is said when none answers."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from diglot.api.dialect import Surface
+from diglot.api.responses import EXTRA_HEADERS
+from diglot.dialects.registry import DIALECTS
+from diglot.errors import Misconfigured, NotFound, TooSlow, Unreachable
+from diglot.server.proxy import headers
+from diglot.server.proxy.downstream import Client, Gone
+from diglot.server.proxy.own_paths import Owned, may_leave
+from diglot.server.proxy.upstream import PassThrough
+from diglot.settings import load, to_environment
+
+OWNED = Owned(
+    [None if part.startswith("{") else part for part in (surface.prefix + operation.path).split("/") if part]
+    for dialect in DIALECTS
+    for surface, operation in dialect.calls
+)
+ID = "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"
+ELSEWHERE = (
+    *("/mail/v1/emails", "/mail/v1/emails/", "/mail/v1//emails", "/mail/v1", "/mail/v1/"),
+    *("/mail/v1/segmentsx", "/mail/v1/segment", "/mail/v1/x/segments", "/mail/v1/templates/segments"),
+    *("/mail/v1/senders/a%40b.example", "/mail/v1/senders/a@b.example", "/mail/v1/x@evil.example"),
+    *("/mail/v1//evil.example/x", "/mail/v1/http://evil.example/x", "/mail/v1/files/report.csv"),
+    *(
+        "/mail/v1/templates/50%25%20off",
+        "/mail/v1/templates/caf%C3%A9",
+        "/mail/v1/templates/%F0%9F%91%A9%E2%80%8D%F0%9F%94%A7",
+    ),
+    *(
+        "/mail/v1/a;b=c/d",
+        "/mail/v1/a,b/c:d/e!$&'()*+=",
+        "/mail/v1/a%2Fb",
+        "/mail/v1/.well-known",
+        "/mail/v1/a..b",
+    ),
+    *("/api/v1/email/send", "/api/v1/campaigns/1", "/api/v1/emails?x".replace("?", "%3F")),
+)
+# Each is, to some server, a path that Diglot serves, or one that no client means to write.
+REFUSED = (
+    *(
+        "/mail/v1/segments",
+        "/mail/v1/segments/",
+        "/mail/v1//segments",
+        "/mail//v1/segments",
+        "//mail/v1/segments",
+    ),
+    *(
+        "/mail/v1/segments//",
+        f"/mail/v1/segments//{ID}",
+        f"/mail/v1/segments/{ID}/",
+        f"/mail/v1/segments/{ID}",
+    ),
+    *(
+        "/mail/v1/Segments",
+        "/mail/v1/SEGMENTS",
+        "/MAIL/V1/segments",
+        "/mail/v1/%53egments",
+        "/mail/v1/%73egments",
+    ),
+    *("/mail/v1/segments%2F", "/mail/v1%2Fsegments", "/mail%2Fv1%2Fsegments", f"/mail/v1/segments%2f{ID}"),
+    *("/mail/v1/x/../segments", "/mail/v1/./segments", "/mail/v1/segments/.", "/mail/v1/segments/x/.."),
+    *("/mail/v1/..", "/mail/v1/.", "/mail/v1/../v1/segments", "/mail/v1/x/../../x", "/mail/v1/emails/../x"),
+    *(
+        "/mail/v1/x/%2e%2e/segments",
+        "/mail/v1/x/.%2E/segments",
+        "/mail/v1/%2e/segments",
+        "/mail/v1/x%2F..%2Fsegments",
+    ),
+    *("/mail/v1/x/%252e%252e/segments", "/mail/v1/x%252F..%252Fsegments", "/mail/v1/%2573egments"),
+    *("/mail/v1/%252573egments", "/mail/v1/%25252573egments", "/mail/v1/%2525252525252573egments"),
+    *("/mail/v1/x/..;/segments", "/mail/v1/segments;", "/mail/v1/segments;a=b", "/mail/v1;x/segments"),
+    *(
+        "/mail/v1/;/segments",
+        "/mail/v1/x/..;a=b/segments",
+        "/mail/v1/segments%3Ba=b",
+        "/mail/v1/x/%2e%2e;/segments",
+    ),
+    *("/mail/v1\\segments", "/mail/v1%5Csegments", "/mail/v1/x%5C..%5Csegments", "/mail/v1/x\\..\\segments"),
+    *(
+        "/mail/v1/segments%00",
+        "/mail/v1/segments%00x",
+        "/mail/v1/%00segments",
+        "/mail/v1/emails%00",
+        "/mail/v1/e%0Amails",
+    ),
+    *("/mail/v1/segments%09", "/mail/v1/seg%0Aments", "/mail/v1/seg%0Dments", "/mail/v1/segments%7F"),
+    *(
+        "/mail/v1/segments%20",
+        "/mail/v1/%20segments",
+        "/mail/v1/segments.",
+        "/mail/v1/segments%2E",
+        "/mail/v1/...",
+    ),
+    *(
+        "/mail/v1/segments.json",
+        "/mail/v1/segments.xml",
+        "/mail/v1/Segments%2Ejson",
+        "/mail/v1/segments%20.json",
+    ),
+    *("/mail/v1/segments%3F", "/mail/v1/segments%3Fa=b", "/mail/v1/segments%23", "/mail/v1/segments%253Fx"),
+    *(
+        "/mail/v1/segments%23/x",
+        "/mail/v1/segments?x",
+        "/mail/v1/segments#x",
+        "/mail/v1/emails#x",
+        "/mail/v1/e mails",
+    ),
+    # A full-width letter, a long s, two dots in one, a full-width slash, full-width dots, letters unseen.
+    *(
+        "/mail/v1/%EF%BD%93egments",
+        "/mail/v1/%C5%BFegments",
+        "/mail/v1/x/%E2%80%A5/segments",
+        "/mail/v1%EF%BC%8Fsegments",
+    ),
+    *("/mail/v1/x/%EF%BC%8E%EF%BC%8E/segments", "/mail/v1/seg%E2%80%8Bments", "/mail/v1/seg%C2%ADments"),
+    # Not UTF-8 (an overlong slash and dot, a surrogate), and what is no escape at all.
+    *(
+        "/mail/v1%C0%AFsegments",
+        "/mail/v1/%C0%AE%C0%AE/segments",
+        "/mail/v1/emails/%ED%A0%80",
+        "/mail/v1/emails/%FF",
+    ),
+    *(
+        "/mail/v1/%u0073egments",
+        "/mail/v1/emails/%",
+        "/mail/v1/emails/%4",
+        "/mail/v1/emails/%zz",
+        "/mail/v1/caf\u00e9",
+    ),
+    *(
+        "",
+        "*",
+        "mail/v1/emails",
+        "http://diglot/mail/v1/emails",
+        "/mail/v1/emails\u0000",
+        "/mail/v1/a{b}",
+        "/mail/v1/a|b",
+    ),
+    *(
+        "/api/v1/segments/estimate/",
+        "/api/v1/Contacts",
+        f"/api/v1/contacts/{ID}",
+        f"/api/v1/segments/{ID};x/contacts",
+    ),
+)
+EVERY_SURFACE = pytest.mark.parametrize(
+    ("dialect", "surface"),
+    [(dialect.name, surface) for dialect in DIALECTS for surface in dialect.surfaces],
+    ids=lambda part: part if isinstance(part, str) else part.prefix,
+)
+
+
+def scope(method: str = "GET", path: str = "/mail/v1/emails", **more: Any) -> dict[str, Any]:
+    """Return a scope as a server hands it over."""
+    given = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode("latin-1"),
+        "query_string": b"",
+        "headers": [],
+        "diglot.request_id": "id-1",
+        EXTRA_HEADERS: [(b"x-request-id", b"id-1")],
+    }
+    return given | more
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_a_path_that_no_server_takes_for_ours_may_leave(path: str) -> None:
+    """What Diglot does not own passes, however a client escapes its parts."""
+    assert may_leave(path.encode("latin-1"), OWNED)
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_a_path_that_a_server_may_take_for_ours_stays(path: str) -> None:
+    """Every spelling of an owned path stays here, and so does what climbs out or breaks off."""
+    assert not may_leave(path.encode("latin-1"), OWNED)
+
+
+def test_every_call_stays_whatever_its_method() -> None:
+    """No path of any call leaves, with any letter escaped, once or twice, or in the other case."""
+    paths = {surface.prefix + operation.path for dialect in DIALECTS for surface, operation in dialect.calls}
+    for path in (one.replace("{", "").replace("}", "").replace(":str", "") for one in paths):
+        for at, letter in enumerate(path):
+            code = f"%{ord(letter):02x}"
+            for other in (letter, letter.upper(), code, code.replace("%", "%25")):
+                assert not may_leave((path[:at] + other + path[at + 1 :]).encode(), OWNED), path
+
+
+def test_only_what_has_an_upstream_leaves() -> None:
+    """Other dialects, other prefixes, prefixes in disguise, tunnels and traces stay."""
+    one = PassThrough({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
+    one._transport = httpx.AsyncHTTPTransport()
+    assert one.has("misar")
+    assert not one.has("topmail")
+    assert one.way(scope()) is not None
+    assert one.way(scope("OPTIONS")) is not None
+    assert one.way(scope("BREW")) is not None
+    for stays in (
+        *(scope("TRACE"), scope("CONNECT"), scope(path="/api/v1/email/send"), scope(path="/emails")),
+        *(
+            scope(path="/mailbox/emails"),
+            scope(raw_path=b"/%6Dail/v1/emails"),
+            scope(raw_path=b""),
+            scope(raw_path=None),
+        ),
+        *(scope("BREW", "/mail/v1/segments"), scope(path="//evil.example/mail/v1/emails")),
+    ):
+        assert one.way(stays) is None, stays
+    assert PassThrough({"misar": ""}, OWNED, 1).way(scope()) is None
+
+
+def test_headers_on_their_way_there() -> None:
+    """The client's own go unchanged; those of the connection, the network and a session do not."""
+    given = [
+        *((b"host", b"diglot:8000"), (b"authorization", b"Bearer msk_1"), (b"x-api-key", b"tm_live_1")),
+        *((b"accept", b"a"), (b"accept", b"b"), (b"accept-encoding", b"br"), (b"user-agent", b"mine/1")),
+        *(
+            (b"connection", b"keep-alive, X-Hop"),
+            (b"connection", b"x-other"),
+            (b"x-hop", b"1"),
+            (b"x-other", b"1"),
+        ),
+        *((b"keep-alive", b"5"), (b"te", b"trailers"), (b"trailer", b"x"), (b"upgrade", b"websocket")),
+        *(
+            (b"proxy-authorization", b"Basic x"),
+            (b"proxy-connection", b"close"),
+            (b"expect", b"100-continue"),
+        ),
+        *((b"transfer-encoding", b"chunked"), (b"content-length", b"5"), (b"content-type", b"text/plain")),
+        *((b"cookie", b"a=1; diglot_session=secret"), (b"cookie", b"__Host-diglot_session=secret;b=2")),
+        *((b"forwarded", b"for=10.0.0.1"), (b"x-forwarded-for", b"10.0.0.1"), (b"x-real-ip", b"10.0.0.1")),
+        *((b"via", b"1.1 proxy"), (b"x-request-id", b"<odd>"), (b"idempotency-key", b"k")),
+    ]
+    assert headers.to_upstream(scope(headers=given), b"api.example", b"diglot-1") == [
+        (b"host", b"api.example"),
+        *(
+            (b"authorization", b"Bearer msk_1"),
+            (b"x-api-key", b"tm_live_1"),
+            (b"accept", b"a"),
+            (b"accept", b"b"),
+        ),
+        *((b"accept-encoding", b"br"), (b"user-agent", b"mine/1"), (b"content-type", b"text/plain")),
+        *((b"via", b"1.1 proxy"), (b"idempotency-key", b"k"), (b"cookie", b"a=1; b=2")),
+        *((b"x-request-id", b"id-1"), (b"via", b"1.1 diglot-1")),
+    ]
+    assert dict(headers.to_upstream(scope(http_version="1"), b"h", b"d"))[b"via"] == b"1.0 d"
+    alone = scope(headers=[(b"cookie", b"diglot_session=secret")])
+    assert b"cookie" not in dict(headers.to_upstream(alone, b"api.example", b"diglot-1"))
+    assert headers.came_by(scope(headers=[(b"via", b"1.1 a, 1.1 diglot-1")]), b"diglot-1")
+    assert not headers.came_by(scope(headers=given), b"diglot-1")
+
+
+def test_a_body_is_framed_as_it_came() -> None:
+    """A length is kept, chunks stay chunks, chunks win."""
+    length, chunks = (b"content-length", b"5"), (b"transfer-encoding", b"chunked")
+    assert headers.framing(scope("POST", headers=[length])) == [length]
+    assert headers.framing(scope("POST", headers=[length, chunks])) == [chunks]
+    assert headers.framing(scope("POST")) == []
+
+
+def test_headers_on_their_way_back() -> None:
+    """The answer's own come back, in their order; nobody sets a session of ours."""
+    assert headers.to_client(
+        [
+            *((b"Content-Type", b"a/b"), (b"Content-Encoding", b"br"), (b"Content-Length", b"3")),
+            *(
+                (b"Connection", b"x-hop"),
+                (b"X-Hop", b"1"),
+                (b"Keep-Alive", b"5"),
+                (b"X-Request-Id", b"theirs"),
+            ),
+            *((b"Set-Cookie", b"a=1"), (b"Set-Cookie", b"diglot_session=x; Path=/"), (b"Set-Cookie", b"b=2")),
+            *((b"Location", b"https://api.example/x"), (b"Retry-After", b"3")),
+        ]
+    ) == [
+        *((b"content-type", b"a/b"), (b"content-encoding", b"br"), (b"content-length", b"3")),
+        *((b"set-cookie", b"a=1"), (b"set-cookie", b"b=2"), (b"location", b"https://api.example/x")),
+        (b"retry-after", b"3"),
+    ]
+    assert headers.to_client([(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"3")]) == []
+
+
+@EVERY_SURFACE
+def test_what_is_said_when_no_upstream_answers(dialect: str, surface: Surface) -> None:
+    """502 and 504 in the surface's own envelope; a 404 says why nothing was passed on."""
+    answers = {
+        error: surface.render_error(error)
+        for error in (
+            Unreachable(late=False),
+            Unreachable(late=True),
+            NotFound("route"),
+            NotFound("spelling"),
+        )
+    }
+    assert [answer.status for answer in answers.values()] == [502, 504, 404, 404]
+    texts = [msgspec.json.encode(answer.body).decode() for answer in answers.values()]
+    assert len(set(texts)) == 4, dialect
+    assert "upstream" in texts[2]
+
+
+UPSTREAMS = (
+    *("https://api.example.com", "http://127.0.0.1:8001", "http://[::1]:8001/", "https://api", ""),
+    *("https://api-2.example.com/base", "http://up_stream/a/b.c/", "http://h:65535"),
+)
+NO_UPSTREAMS = (
+    *(
+        "api.example.com",
+        "ftp://api.example.com",
+        "https://",
+        "https:///x",
+        "//h",
+        "https://h:0",
+        "http://h:65536",
+    ),
+    *("http://h:", "http://h:x", "http://u@h", "http://u:p@h", "http://h?x", "http://h/?", "http://h#x"),
+    *(
+        "http://h/a b",
+        "http://h/../x",
+        "http://h/a/..",
+        "http://h/.",
+        "http://h//x",
+        "http://h/%2e%2e",
+        "http://h\\x",
+    ),
+    *(
+        "http://h/x\n",
+        " http://h",
+        "http://[::1",
+        "http://caf\u00e9.example",
+        "http://.h",
+        "http://h..x",
+        "http://h;x",
+    ),
+)
+
+
+@pytest.mark.parametrize("url", UPSTREAMS)
+def test_an_upstream_is_an_origin_and_perhaps_a_path(url: str) -> None:
+    """Every dialect has a setting of its own, which an HTTP client then reads as it was meant."""
+    for dialect in DIALECTS:
+        settings = load({f"{dialect.name}_upstream": url}, {})
+        assert getattr(settings, f"{dialect.name}_upstream") == url
+        assert load({}, to_environment(settings)) == settings
+    assert str(httpx.URL(url)).rstrip("/") == url.rstrip("/")
+
+
+@pytest.mark.parametrize("url", NO_UPSTREAMS)
+def test_nothing_else_is_an_upstream(url: str) -> None:
+    """What would be cut, guessed or sent along stops the start; a password is not printed."""
+    for dialect in DIALECTS:
+        with pytest.raises(Misconfigured, match=f"^{dialect.name} upstream") as caught:
+            load({f"{dialect.name}_upstream": url}, {})
+        assert "u:p" not in str(caught.value)
+
+
+async def test_a_body_that_no_header_announces_is_found() -> None:
+    """A server may hand over such a body; nothing of it is lost by looking."""
+
+    def coming(*pieces: bytes) -> Client:
+        left = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
+        left.append({"type": "http.request", "body": b"", "more_body": False})
+
+        async def receive() -> dict[str, Any]:
+            return left.pop(0)
+
+        async def send(_: dict[str, Any]) -> None:
+            raise AssertionError
+
+        return Client(receive, send, 1)
+
+    for pieces in ((), (b"a", b"b"), (b"a",), (b"", b"a")):
+        client = coming(*pieces)
+        assert await client.has_body() == any(pieces)
+        assert [piece async for piece in client] == [piece for piece in pieces if piece]
+
+
+async def test_a_client_that_stalls_is_not_waited_for() -> None:
+    """Who neither sends, reads nor closes does not hold an upstream."""
+
+    async def nothing(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    client = Client(nothing, nothing, 0.01)
+    with pytest.raises(TooSlow):
+        await anext(client)
+    with pytest.raises(Gone):
+        await client.piece(b"x")

@@ -1,0 +1,109 @@
+"""Dates: the grammar, and where days begin in zones that jump over midnight."""
+
+from datetime import date
+from random import Random
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+
+from diglot.conditions import dates
+from support import oracle, random_conditions
+
+FIRST = dates.read("0001-01-01T00:00:00+23:59")
+LAST = dates.read("9999-12-31T23:59:59.999999-23:59")
+ODD_DAYS = (
+    ("Africa/Cairo", date(2025, 4, 25)),
+    ("America/Sao_Paulo", date(2018, 11, 4)),
+    ("America/Sao_Paulo", date(2018, 2, 18)),
+    ("America/St_Johns", date(2006, 10, 29)),
+    ("America/St_Johns", date(2006, 4, 2)),
+    ("Pacific/Apia", date(2011, 12, 30)),
+    ("Pacific/Apia", date(2011, 12, 31)),
+    ("Pacific/Kwajalein", date(1993, 8, 21)),
+    ("Asia/Manila", date(1844, 12, 31)),
+    ("America/Toronto", date(1919, 3, 31)),
+    ("Africa/Monrovia", date(1972, 1, 7)),
+)
+
+
+@pytest.mark.parametrize(
+    "text", [*random_conditions.NO_DATES, "", "2026", "2026-01-01T", "2026-01-01T1:00", "1767225600"]
+)
+def test_what_is_no_date(text: str) -> None:
+    """The grammar is closed."""
+    assert dates.read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2026-01-01T09:00:00.123456789Z", "2026-01-01T09:00:00.123456Z"),
+        ("2026-01-01T09:00:00.9999999+02:00", "2026-01-01T09:00:00.999999+02:00"),
+        ("2026-01-01 09:00:00.000000001", "2026-01-01 09:00:00"),
+        ("2026-01-01T09:00:00.5Z", "2026-01-01T09:00:00.5Z"),
+        ("2026-01-01", "2026-01-01"),
+    ],
+)
+def test_what_happened_is_kept_to_the_microsecond(text: str, kept: str) -> None:
+    """The clocks of Go, Java and .NET count finer, and their clients send what they say."""
+    assert dates.read(kept) is not None
+    assert dates.received(text) == dates.read(kept)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-01T09:00:00.1234567.8Z", "2026-01-01T09:00:00.1234567z", ".1234567"]
+)
+def test_what_counts_finer_has_to_be_a_date_all_the_same(text: str) -> None:
+    """Digits are cut off, and nothing else is let pass."""
+    assert dates.received(text) is None
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_dates_are_read_as_the_oracle_reads_them(seed: int) -> None:
+    """Every spelling means the same instant in every zone."""
+    text = random_conditions.dated(Random(seed))
+    found = dates.read(text)
+    assert found is not None
+    for zone in ("UTC", "Africa/Cairo", "America/New_York", "Asia/Kolkata"):
+        span = oracle.moment(text, zone)
+        assert span is not None
+        assert (
+            dates.day_begins(found.day, ZoneInfo(zone)) if found.bare else found.instant(ZoneInfo(zone))
+        ) == (span.start)
+
+
+@pytest.mark.parametrize(("zone", "day"), ODD_DAYS)
+def test_odd_days_begin_where_the_calendar_says(zone: str, day: date) -> None:
+    """The first instant of a day carries its date or a later one; the one before it an earlier one."""
+    begin = dates.day_begins(day, ZoneInfo(zone))
+    assert dates.today(begin - 1, ZoneInfo(zone)) < day <= dates.today(begin, ZoneInfo(zone))
+    assert begin == oracle.day_begins(day, zone)
+
+
+def test_days_begin_alike_in_every_zone() -> None:
+    """Random days of every zone begin where the oracle says, and where the day before ends."""
+    rng = Random(5)
+    for zone in sorted(available_timezones()):
+        for _ in range(20):
+            day = date.fromordinal(rng.randrange(date(1850, 1, 1).toordinal(), date(2040, 1, 1).toordinal()))
+            begin, end = dates.day_span(day, ZoneInfo(zone))
+            assert (begin, end) == tuple(oracle.day_span(day, zone)), (zone, day)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_written_instant_reads_back(seed: int) -> None:
+    """The canonical text of an instant means that instant, to the ends of the calendar and beyond."""
+    assert FIRST is not None
+    assert LAST is not None
+    ends = FIRST.instant(ZoneInfo("UTC")), LAST.instant(ZoneInfo("UTC"))
+    instant = Random(seed).choice([*ends, Random(seed).randint(*ends)])
+    found = dates.read(dates.written(instant))
+    assert found is not None
+    assert found.instant(ZoneInfo("UTC")) == instant
+
+
+def test_instants_are_written_without_needless_fractions() -> None:
+    """Whole seconds have no fraction."""
+    assert dates.written(0) == "1970-01-01T00:00:00Z"
+    assert dates.written(-1) == "1969-12-31T23:59:59.999999Z"
+    assert dates.written(1_500_000) == "1970-01-01T00:00:01.500000Z"

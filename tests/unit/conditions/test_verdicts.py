@@ -1,0 +1,201 @@
+"""Every part of a condition is judged as the oracle judges it, and shown in both vendors' words."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from diglot.api import rules
+from diglot.api.extensions import explain
+from diglot.api.formatting import in_seconds
+from diglot.conditions import tree
+from diglot.conditions.contact_view import Subject
+from diglot.conditions.explain import Bounds, Verdict, bounds_of, judge
+from diglot.conditions.operands import DAY_OPS
+from diglot.dialects.misar.segments import show as misar
+from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.topmail.segments import show as topmail
+from diglot.dialects.topmail.words import WORDS as TOPMAIL
+from diglot.model.contact_views import subject_of
+from diglot.model.contacts import Contact
+from diglot.model.explanations import Explanation
+from diglot.model.segments import Condition, Segment, SegmentType, Source
+from support import canonical, oracle, populations, random_conditions, spec_data
+from support.fuzz.requests import sayable
+from support.reporting import SEED
+
+ROWS = spec_data.rows()
+PEOPLE = spec_data.population()
+ZONES = ("UTC", "Africa/Cairo", "America/New_York", "Pacific/Apia")
+TREES = 200
+
+
+def lists_of(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(PEOPLE.lists[name] for name in one.get("lists", ()) if name in PEOPLE.lists)
+
+
+@cache
+def stored(name: str) -> Contact:
+    return populations.contact(PEOPLE.contacts[name], 0)
+
+
+@cache
+def subject(name: str, zone: str) -> Subject:
+    return subject_of(stored(name), lists_of(PEOPLE.contacts[name]), ZoneInfo(zone))
+
+
+def parts_of(condition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the parts of a canonical condition; a predicate has none."""
+    found: list[Mapping[str, Any]] = condition.get("all", condition.get("any", []))
+    return [condition["not"]] if "not" in condition else found
+
+
+def verdicts(condition: Mapping[str, Any], verdict: Verdict) -> Iterator[tuple[Mapping[str, Any], bool]]:
+    """Pair every part of a canonical condition with what was judged of it."""
+    yield condition, verdict.matches
+    for part, judged in zip(parts_of(condition), verdict.parts, strict="field" not in condition):
+        yield from verdicts(part, judged)
+
+
+def odd(
+    condition: Mapping[str, Any], verdict: Verdict, one: oracle.Subject, now: datetime, zone: str
+) -> list[str]:
+    """Return the parts on which the oracle says something else."""
+    return [
+        json.dumps(part)
+        for part, matches in verdicts(condition, verdict)
+        if oracle.matches(part, one, now=now, zone=zone, lists=PEOPLE.lists) != matches
+    ]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
+def test_every_part_of_a_row(row: spec_data.Row) -> None:
+    """The root says who is a member; each part says what the oracle says of it."""
+    node = canonical.read(row.condition, row.zone)
+    now = populations.micros(row.now)
+    for name, one in PEOPLE.contacts.items():
+        verdict = judge(node, subject(name, row.zone), now, ZoneInfo(row.zone))
+        assert verdict.matches == (name in row.members), name
+        known = oracle.Subject(one, row.zone, PEOPLE.lists)
+        assert odd(row.condition, verdict, known, row.now, row.zone) == [], name
+
+
+def test_random_conditions(pytestconfig: pytest.Config) -> None:
+    """Every part of random conditions is judged as the oracle judges it."""
+    seed = pytestconfig.stash[SEED]
+    rng = Random(seed)
+    ids = tuple(PEOPLE.lists.values())
+    wrong: list[str] = []
+    for number in range(TREES):
+        zone = rng.choice(ZONES)
+        condition = random_conditions.condition(rng, ids)
+        node = canonical.read(condition, zone)
+        people = [random_conditions.contact(rng, number) for _ in range(10)]
+        for one in people:
+            read = subject_of(populations.contact(one, 0), lists_of(one), ZoneInfo(zone))
+            verdict = judge(node, read, populations.micros(random_conditions.NOW), ZoneInfo(zone))
+            known = oracle.Subject(one, zone, PEOPLE.lists)
+            wrong += odd(condition, verdict, known, random_conditions.NOW, zone)
+    assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:5])
+
+
+def test_days_are_the_instants_that_they_are_shown_as() -> None:
+    """A rule of days before now is true of exactly the instants within its bounds."""
+    seen = set()
+    for row in ROWS:
+        now, zone = populations.micros(row.now), ZoneInfo(row.zone)
+        for predicate in tree.predicates_of(canonical.read(row.condition, row.zone)):
+            bounds = bounds_of(predicate, now, zone)
+            if bounds is None:
+                assert not isinstance(predicate.operand, tree.Days)
+                continue
+            seen.add(predicate.op)
+            for name in PEOPLE.contacts:
+                found = judge(predicate, subject(name, row.zone), now, zone).matches
+                assert found == within(instant_of(name, predicate.field, row.zone), bounds), (row.name, name)
+    assert seen == DAY_OPS
+
+
+def within(value: int | None, bounds: Bounds) -> bool:
+    """Tell whether an instant lies within bounds."""
+    return (
+        value is not None
+        and (bounds.first is None or bounds.first <= value)
+        and (bounds.last is None or value <= bounds.last)
+        and (bounds.end is None or value < bounds.end)
+    )
+
+
+def instant_of(name: str, field: str, zone: str) -> int | None:
+    """Return the instant that a contact has in a field."""
+    one = subject(name, zone)
+    if not field.startswith("attributes."):
+        found: int | None = one.fields[field]
+        return found
+    attribute = one.attribute(field.removeprefix("attributes."))
+    return None if attribute is None else attribute.instant
+
+
+SHOWN = [(MISAR, misar.contact, "custom_fields"), (TOPMAIL, topmail.contact, "attributes")]
+
+
+@pytest.mark.parametrize(("words", "show", "attributes"), SHOWN, ids=["misar", "topmail"])
+def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, attributes: str) -> None:
+    """Without its verdicts it is what the dialect writes; its values are those of the contact's answer."""
+    for row in ROWS:
+        node = canonical.read(sayable(dict(row.condition)), row.zone)
+        now, zone = populations.micros(row.now), ZoneInfo(row.zone)
+        for name in list(PEOPLE.contacts)[:: len(PEOPLE.contacts) // 3]:
+            contact = stored(name)
+            verdict = judge(node, subject(name, row.zone), now, zone)
+            one = explanation(node, contact, verdict, now, row.zone)
+            shown = msgspec.json.decode(msgspec.json.encode(show(contact)))
+            found = explain.condition(one, explain.Shown(words, show(contact), in_seconds))
+            assert found is not None
+            read = msgspec.json.decode(found)
+            assert read["matches"] == verdict.matches
+            assert json.dumps(without_verdicts(read)) == json.dumps(json.loads(rules.write(node, words)))
+            for rule in rules_in(read):
+                field = rule["rule"]["field"]
+                known = {**shown, "lists": list(one.lists), "subscribed": contact.status == "subscribed"}
+                own = field.removeprefix(words.attribute_prefix)
+                value = known[field] if own == field else known[attributes].get(own)
+                assert rule["value"] == value, field
+
+
+def explanation(node: tree.Node, contact: Contact, verdict: Verdict, now: int, zone: str) -> Explanation:
+    segment = Segment(
+        number=1,
+        id="0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60",
+        name="x",
+        description=None,
+        type=SegmentType.DYNAMIC,
+        condition=Condition(node, Source("canonical", "{}")),
+        revision=1,
+        last_calculated_at=None,
+        created_at=0,
+        updated_at=0,
+    )
+    return Explanation(segment, contact, ("a", "b"), verdict.matches, verdict, None, now, ZoneInfo(zone))
+
+
+def without_verdicts(shown: dict[str, Any]) -> Any:
+    """Return an explained condition as the plain one."""
+    if "rule" in shown:
+        return shown["rule"]
+    plain = {key: value for key, value in shown.items() if key != "matches"}
+    return plain | {"rules": [without_verdicts(part) for part in shown["rules"]]}
+
+
+def rules_in(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rules of an explained condition."""
+    if "rule" in shown:
+        yield shown
+    for part in shown.get("rules", ()):
+        yield from rules_in(part)

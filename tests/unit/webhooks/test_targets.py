@@ -1,0 +1,158 @@
+"""Where deliveries may go: a table of addresses, and of the ways to write them."""
+
+import ipaddress
+
+import pytest
+
+from diglot.errors import Misconfigured
+from diglot.webhooks.allowed_targets import PUBLIC, is_public, read_targets, url_fault
+
+PUBLIC_ADDRESSES = (
+    *("1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0"),
+    *("11.0.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255", "223.255.255.255"),
+    *("2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "2620:fe::fe"),
+    # They end at a public address of IPv4.
+    *("::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"),
+)
+OTHER_ADDRESSES = (
+    # This host, this network, private, shared, link-local (where clouds keep their secrets), loopback.
+    *("0.0.0.0", "0.1.2.3", "10.0.0.0", "10.255.255.255", "100.64.0.1", "100.127.255.255", "127.0.0.1"),  # noqa: S104 - not a bind
+    *("127.255.255.255", "169.254.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.168.1.1"),
+    # Protocol assignments, documentation, benchmarks, relays, multicast, reserved, broadcast.
+    *("192.0.0.1", "192.0.0.170", "192.0.2.1", "192.88.99.1", "198.18.0.1", "198.19.255.255", "198.51.100.1"),
+    *("203.0.113.1", "224.0.0.1", "224.0.1.1", "239.255.255.255", "240.0.0.1", "255.255.255.255"),
+    # The same in IPv6, and what is not handed out.
+    *("::", "::1", "::2", "100::1", "fc00::1", "fd12:3456::1", "fe80::1", "fec0::1", "ff02::1", "ff0e::1"),
+    *(
+        "2001:db8::1",
+        "2001::1",
+        "2001:10::1",
+        "2001:20::1",
+        "3fff::1",
+        "5f00::1",
+        "4000::1",
+        "1::1",
+        "e000::1",
+    ),
+    # Addresses of IPv4 inside: mapped, compatible, translated, tunnelled.
+    *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:0.0.0.0", "::127.0.0.1"),
+    *("64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::808:808", "::ffff:0:127.0.0.1"),
+    *("2002:7f00:1::", "2002:a00:1::1", "2002:a9fe:a9fe::", "2001:0:808:808::"),
+)
+
+
+@pytest.mark.parametrize("address", PUBLIC_ADDRESSES)
+def test_public(address: str) -> None:
+    """An address of the Internet."""
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", OTHER_ADDRESSES)
+def test_not_public(address: str) -> None:
+    """Everything else, and whatever leads there."""
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.0.0.1", "017700000001", "0"),
+        *(
+            "127.0.0.1.",
+            "\uff11\uff12\uff17.0.0.1",
+            "①②⑦.0.0.1",
+            "127。0。0。1",
+            "10.1",
+            "169.254.169.254",
+            "0xa9fea9fe",
+        ),
+        *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[fe80::1]", "[fe80::1%25eth0]"),
+        *("[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[0:0:0:0:0:0:0:1]"),
+    ],
+)
+def test_addresses_in_every_spelling(host: str) -> None:
+    """What a resolver of an old habit would read as an address is one."""
+    assert url_fault(f"http://{host}/", PUBLIC) is not None
+    assert url_fault(f"https://{host}:8443/a", PUBLIC) is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://example.com",
+            "http://example.com/",
+            "https://example.com:8443/a/b?c=d#e",
+            "HTTPS://EXAMPLE.COM/",
+        ),
+        *("https://münchen.example/", "https://xn--mnchen-3ya.example/", "https://8.8.8.8/", "https://1.1/"),
+        *(
+            "https://[2606:4700:4700::1111]/",
+            "https://a.b.c.d.e/",
+            "https://localhost/",
+            "https://example.com./",
+        ),
+    ],
+)
+def test_urls_that_may_be_tried(url: str) -> None:
+    """Where a name leads is looked at when something is sent there."""
+    assert url_fault(url, PUBLIC) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "example.com", "//example.com/", "https://", "https:///a", "https:example.com", "https://:80/"),
+        *(
+            "ftp://example.com/",
+            "file:///etc/passwd",
+            "gopher://example.com/",
+            "javascript:alert(1)",
+            "unix:/a",
+        ),
+        *("https://user@example.com/", "https://user:pass@example.com/", "https://@example.com/"),
+        *("https://example.com:0/", "https://example.com:65536/", "https://example.com:x/", "https://[::1/"),
+        *(
+            "https://exa mple.com/",
+            "https://example.com/\n",
+            "https://example.com/\x00",
+            "\thttps://example.com/",
+        ),
+        *("https://example.com\\@127.0.0.1/", "https://[nonsense]/", f"https://{'a' * 64}.example/"),
+        *("https://example..com/", f"https://example.com/{'a' * 2_048}"),
+    ],
+)
+def test_urls_that_are_none(url: str) -> None:
+    """No host, no way to speak to it, a secret in it, or two readings."""
+    assert url_fault(url, read_targets("any")) is not None
+
+
+def allowed(written: str, host: str, address: str) -> bool:
+    return read_targets(written).allow(host, ipaddress.ip_address(address))
+
+
+def test_the_setting() -> None:
+    """The words are alternatives: public addresses, any, networks, hosts wherever they lead."""
+    assert allowed("public", "a", "8.8.8.8")
+    assert not allowed("public", "a", "10.0.0.1")
+    assert allowed("any", "a", "127.0.0.1")
+    assert allowed("public, 10.0.0.0/8", "a", "10.0.0.1")
+    assert allowed("public, 10.0.0.0/8", "a", "8.8.8.8")
+    assert not allowed("10.0.0.0/8", "a", "8.8.8.8")
+    assert allowed("10.0.0.0/8", "a", "::ffff:10.0.0.1")
+    assert not allowed("10.0.0.0/8", "a", "fd00::1")
+    assert allowed("127.0.0.1", "a", "127.0.0.1")
+    assert allowed("[::1]", "a", "::1")
+    assert allowed("fd00::/8", "a", "fd00::1")
+    assert allowed("hooks.internal", "Hooks.Internal.", "10.0.0.1")
+    assert not allowed("hooks.internal", "other.internal", "10.0.0.1")
+    assert url_fault("http://10.1.1.1/", read_targets("10.0.0.0/8")) is None
+
+
+@pytest.mark.parametrize(
+    "written", ["", ",", "public,", "10.0.0.1/8", "10.0.0.0/33", "http://a/", "a:80", "fd00::/129"]
+)
+def test_a_wrong_setting_is_one_line(written: str) -> None:
+    """The start stops and says why."""
+    with pytest.raises(Misconfigured, match="webhook_targets"):
+        read_targets(written)

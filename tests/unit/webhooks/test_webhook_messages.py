@@ -1,0 +1,215 @@
+"""What goes out to a receiver: in the words of its dialect, signed as its clients verify."""
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from misarmail import verify_webhook_signature  # type: ignore[import-untyped]
+
+from diglot.api.webhook_message import Message
+from diglot.dialects.misar.webhooks import messages as misar
+from diglot.dialects.topmail.webhooks import messages as topmail
+from diglot.model.contacts import Change, Contact
+from diglot.model.ids import prefixed
+from diglot.model.membership_changes import Cause
+from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
+from diglot.service.contacts.contact_changes import new_contact
+
+AT = 1_772_366_400_123_000
+ID = "01a213d1-0b90-725e-8b12-61c7b5e07e09"
+SEGMENT = Group("01a213d1-0b8f-7676-a266-75d9f03f969d", "Friends")
+CONVERSION = Conversion(
+    id="c1",
+    type="purchase",
+    revenue=12.0,
+    currency="EUR",
+    order_id="o1",
+    campaign_id=None,
+    converted_at=AT,
+    metadata=msgspec.Raw(b'{"a":1}'),
+)
+MOVE = Move(12, AT, Cause.TIME)
+MOVED = {"sequence": 12, "at": "2026-03-01T12:00:00.123Z", "cause": "time"}
+BATCH = Batch(3_000, 2, 13, 3_014, AT, Cause.SEGMENT_CHANGED)
+BATCHED = {
+    "entered": 3_000,
+    "left": 2,
+    "first_sequence": 13,
+    "last_sequence": 3_014,
+    "at": "2026-03-01T12:00:00.123Z",
+    "cause": "segment changed",
+}
+SECRET = "whsec_h\u00e9"
+
+
+def contact() -> Contact:
+    """Return a contact with a name that is not ASCII."""
+    return new_contact(Change({"email": "ada@example.com", "first_name": "Zoë — 💌"}), 1, AT)
+
+
+def webhook(dialect: str) -> Webhook:
+    return Webhook(
+        1, "w1", dialect, "https://example.com/", (), (), SECRET, active=True, created_at=AT, updated_at=AT
+    )
+
+
+def delivery(event: Event, subject: Subject) -> Delivery:
+    encoded = msgspec.json.encode(subject).decode()
+    return Delivery(1, ID, 1, event, encoded, 0, AT, None, None, None, None, AT)
+
+
+def told(message: Message) -> Any:
+    return json.loads(message.body)
+
+
+def signed(*parts: bytes) -> str:
+    return hmac.new(SECRET.encode(), b"".join(parts), hashlib.sha256).hexdigest()
+
+
+def test_misars_envelope() -> None:
+    """An id, a type, milliseconds, and the contact as the API shows it."""
+    one = contact()
+    message = misar.message(webhook("misar"), delivery(Event.CONTACT_CREATED, Subject(one)), AT)
+    found = told(message)
+    assert list(found) == ["id", "type", "created_at", "data"]
+    assert found["id"] == "evt_01a213d10b90725e8b1261c7b5e07e09"
+    assert (found["type"], found["created_at"]) == ("contact.created", "2026-03-01T12:00:00.123Z")
+    assert (found["data"]["id"], found["data"]["first_name"]) == (one.id, "Zoë — 💌")
+    assert message.headers["X-Misar-Event"] == "contact.created"
+    assert message.headers["X-Misar-Delivery"] == found["id"]
+
+
+def test_the_vendors_client_verifies_misars_signature() -> None:
+    """And no longer once a byte of the body, the time or the secret is another."""
+    now = time.time_ns() // 1_000
+    message = misar.message(webhook("misar"), delivery(Event.CONTACT_UPDATED, Subject(contact())), now)
+    signature, timestamp = message.headers["X-Misar-Signature"], message.headers["X-Misar-Timestamp"]
+    assert verify_webhook_signature(message.body, signature, timestamp, SECRET)
+    assert not verify_webhook_signature(message.body + b" ", signature, timestamp, SECRET)
+    assert not verify_webhook_signature(message.body, signature, str(int(timestamp) + 1), SECRET)
+    assert not verify_webhook_signature(message.body, signature, timestamp, "another")
+
+
+def test_both_of_misars_signatures_and_topmails() -> None:
+    """The pages sign the body alone."""
+    about = delivery(Event.CONTACT_UPDATED, Subject(contact()))
+    message = misar.message(webhook("misar"), about, AT)
+    assert message.headers["X-Misar-Timestamp"] == "1772366400"
+    assert message.headers["X-Misar-Signature"] == signed(b"1772366400.", message.body)
+    assert message.headers["X-MisarMail-Signature"] == signed(message.body)
+    message = topmail.message(webhook("topmail"), about, AT)
+    assert message.headers["X-TopMail-Signature"] == signed(message.body)
+
+
+def test_the_body_is_the_same_on_every_attempt() -> None:
+    """Only the time of sending differs."""
+    about = delivery(Event.CONTACT_UPDATED, Subject(contact()))
+    first, second = (misar.message(webhook("misar"), about, AT + later) for later in (0, 60_000_000))
+    assert first.body == second.body
+    assert first.headers["X-Misar-Signature"] != second.headers["X-Misar-Signature"]
+
+
+def test_misars_other_events() -> None:
+    """Who unsubscribed, as an e-mail event without a message; a test."""
+    one = contact()
+    hook = webhook("misar")
+    found = told(misar.message(hook, delivery(Event.CONTACT_UNSUBSCRIBED, Subject(one)), AT))
+    assert found["type"] == "email.unsubscribed"
+    assert found["data"] == {
+        "message_id": None,
+        "email": "ada@example.com",
+        "campaign_id": None,
+        "timestamp": "2026-03-01T12:00:00.123Z",
+        "contact_id": one.id,
+    }
+    found = told(misar.message(hook, delivery(Event.TESTED, Subject()), AT))
+    assert (found["type"], found["data"]["webhook_id"]) == ("webhook.test", "w1")
+
+
+@pytest.mark.parametrize(
+    ("event", "word"),
+    [(Event.SEGMENT_ENTERED, "segment.entered"), (Event.SEGMENT_LEFT, "segment.left")],
+)
+def test_misars_segments(event: Event, word: str) -> None:
+    """Who entered or left which, as which entry of its changes, when and why."""
+    one = contact()
+    found = told(
+        misar.message(webhook("misar"), delivery(event, Subject(one, SEGMENT, move=MOVE)), AT + 60_000_000)
+    )
+    assert (found["type"], list(found["data"])) == (word, ["segment", "contact", *MOVED])
+    assert found["data"]["segment"] == {"id": prefixed(SEGMENT.id), "name": "Friends"}
+    assert found["data"]["contact"]["id"] == one.id
+    assert {key: found["data"][key] for key in MOVED} == MOVED
+
+
+def test_many_who_moved() -> None:
+    """How many entered and left, and the first and the last entry; in both dialects alike."""
+    hook = webhook("misar")
+    many = Subject(group=SEGMENT, batch=BATCH)
+    message = misar.message(hook, delivery(Event.SEGMENT_CHANGED, many), AT)
+    found = told(message)
+    assert found["type"] == message.headers["X-Misar-Event"] == "segment.members_changed"
+    shown = {"id": prefixed(SEGMENT.id), "name": "Friends"}
+    assert list(found["data"].items()) == [("segment", shown), *BATCHED.items()]
+    for event, key in ((Event.SEGMENT_CHANGED, "segment"), (Event.LIST_CHANGED, "list")):
+        message = topmail.message(webhook("topmail"), delivery(event, many), AT)
+        found = told(message)
+        assert found["event"] == message.headers["X-TopMail-Event"] == f"{key}.members_changed"
+        shown = {"id": SEGMENT.id, "name": "Friends"}
+        assert list(found["data"].items()) == [(key, shown), *BATCHED.items()]
+
+
+@pytest.mark.parametrize(
+    ("event", "word", "key"),
+    [
+        (Event.LIST_JOINED, "list.member_added", "list"),
+        (Event.LIST_LEFT, "list.member_removed", "list"),
+        (Event.SEGMENT_ENTERED, "segment.entered", "segment"),
+        (Event.SEGMENT_LEFT, "segment.left", "segment"),
+    ],
+)
+def test_topmails_groups(event: Event, word: str, key: str) -> None:
+    """What a contact joined or left, and the contact; where a condition decided, which change that was."""
+    by_condition = delivery(event, Subject(contact(), SEGMENT, move=MOVE))
+    message = topmail.message(webhook("topmail"), by_condition, AT)
+    found = told(message)
+    assert (found["event"], list(found["data"])) == (word, [key, "contact", *MOVED])
+    assert found["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
+    assert {name: found["data"][name] for name in MOVED} == MOVED
+    assert (message.headers["X-TopMail-Event"], message.headers["X-TopMail-Delivery"]) == (word, ID)
+    by_hand = delivery(event, Subject(contact(), SEGMENT))
+    found = told(topmail.message(webhook("topmail"), by_hand, AT))
+    assert list(found["data"]) == [key, "contact"]
+
+
+def test_topmails_payload() -> None:
+    """An event, the contact as the API shows it, milliseconds."""
+    found = told(
+        topmail.message(webhook("topmail"), delivery(Event.CONTACT_SUBSCRIBED, Subject(contact())), AT)
+    )
+    assert list(found) == ["event", "data", "timestamp"]
+    assert (found["event"], found["timestamp"]) == ("contact.subscribed", "2026-03-01T12:00:00.123Z")
+    assert found["data"]["subscribed"] is True
+
+
+def test_topmails_conversions() -> None:
+    """What it was worth, and whose it was."""
+    one = contact()
+    about = delivery(Event.CONVERTED, Subject(one, conversion=CONVERSION))
+    found = told(topmail.message(webhook("topmail"), about, AT))
+    assert found["event"] == "conversion.created"
+    assert found["data"] == {
+        "id": "c1",
+        "type": "purchase",
+        "revenue": 12,
+        "currency": "EUR",
+        "order_id": "o1",
+        "contact": {"id": one.id, "email": "ada@example.com"},
+        "campaign_id": None,
+        "metadata": {"a": 1},
+        "converted_at": "2026-03-01T12:00:00.123Z",
+    }
