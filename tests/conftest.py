@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from diglot.membership import feed, store, writer
+from diglot.storage.connect import create_engine
 from diglot.storage.membership import log as membership_log
 from diglot.storage.membership import log_sums
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.sql.engine import Engine
 from support import amounts, reporting, scheduling, spec_data, truth_sample
 from support.engines import DATABASES, Database
 from support.membership.random_world import World, worlds
@@ -131,7 +132,7 @@ async def url(database: Database) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
     """Lend an open engine on a migrated database of the test's own."""
-    found = connect(url)
+    found = create_engine(url)
     await found.open()
     yield found
     await found.close()
@@ -142,7 +143,7 @@ async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
     """Lend the population of the spec, in a workspace for each time zone that a row has."""
     people, zones = spec_data.population(), sorted({row.zone for row in spec_data.rows()})
     async with database.fresh() as found:
-        opened = connect(found)
+        opened = create_engine(found)
         await opened.open()
         yield {zone: await load(opened, people.contacts, people.lists, zone, people.now) for zone in zones}
         await opened.close()
@@ -153,12 +154,12 @@ async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
-    monkeypatch.setattr(store, "FOLD_AT", 25)
-    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 0)
-    monkeypatch.setattr(writer, "SWEPT_FROM", 2)
-    monkeypatch.setattr(feed, "MOST_ROWS", 7)
-    monkeypatch.setattr(log_sums, "_PART", 2)
-    monkeypatch.setattr(membership_log, "_PART", 5)
+    monkeypatch.setattr(store, "COMPACT_AT", 25)
+    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
+    monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
+    monkeypatch.setattr(feed, "MAX_ROWS", 7)
+    monkeypatch.setattr(log_sums, "_ROWS_PER_READ", 2)
+    monkeypatch.setattr(membership_log, "_ROWS_PER_READ", 5)
     async with worlds(url, pytestconfig.stash[SEED]) as found:
         yield found
 

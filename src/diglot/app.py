@@ -13,34 +13,34 @@ from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import ClientException, MethodNotAllowedException, NotFoundException
 from litestar.routes import BaseRoute
 
-from diglot.api.dialect import SERVICES, Dialect, Surface
+from diglot.api.call import SERVICES
+from diglot.api.dialect import Dialect, Surface
 from diglot.api.pipeline import routed
 from diglot.api.responses import Answer
-from diglot.api.webhook_message import Message
-from diglot.background.scheduler import Upkeep
-from diglot.background.worker import Worker as Keeper
+from diglot.background.scheduler import Scheduler
+from diglot.background.worker import BackgroundWorker as Keeper
 from diglot.clock import Clock, system_clock
 from diglot.dialects.registry import DIALECTS, dialect_named, surface_of
 from diglot.errors import DiglotError, Malformed, NotAllowed, NotFound
-from diglot.membership.count import Counts
-from diglot.model.webhooks import Delivery, Webhook
+from diglot.membership.count import CountCache
+from diglot.model.webhooks import Delivery, Message, Webhook
 from diglot.server import asgi
 from diglot.server.console import docs, session
 from diglot.server.console.errors import render_error
-from diglot.server.metrics import TEXT, written
+from diglot.server.metrics import CONTENT_TYPE, to_prometheus
 from diglot.server.proxy.own_paths import Owned
 from diglot.server.proxy.upstream import PassThrough
-from diglot.service.access.client_keys import OwnKeys
-from diglot.service.access.idempotency import Repeats
-from diglot.service.access.key_usage import KeyUses
+from diglot.service.access.client_keys import ClientKeys
+from diglot.service.access.idempotency import Idempotency
+from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
-from diglot.service.access.rate_limits import Limits
+from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
 from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.explain import Explanations
 from diglot.service.audience.lists import Lists
-from diglot.service.audience.membership_changes import Changes
-from diglot.service.audience.membership_history import Past
+from diglot.service.audience.membership_changes import MembershipChanges
+from diglot.service.audience.membership_history import MembershipHistory
 from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
@@ -50,12 +50,13 @@ from diglot.service.webhooks import Webhooks
 from diglot.settings import Settings, load
 from diglot.storage import workspaces
 from diglot.storage.background import metrics as background_metrics
+from diglot.storage.connect import create_engine
 from diglot.storage.schema import revisions
-from diglot.storage.sql.engine import Engine, connect
-from diglot.webhooks.allowed_targets import read_targets
+from diglot.storage.sql.engine import Engine
+from diglot.webhooks.allowed_targets import parse_allowed_targets
 from diglot.webhooks.deliveries import Deliveries
 from diglot.webhooks.sender import Sender
-from diglot.webhooks.worker import Worker
+from diglot.webhooks.worker import DeliveryWorker
 
 log = logging.getLogger("diglot")
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -68,8 +69,8 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, works: bool =
 
     Unless it `works` it does nothing but answer: the outbox fills and nothing is sent, nothing is kept up.
     """
-    engine = connect(settings.database)
-    uses = KeyUses(engine)
+    engine = create_engine(settings.database)
+    uses = KeyUsage(engine)
     working = [part(engine, clock, settings) for part in (_delivering, _keeping_up) if works]
     app = Litestar(
         route_handlers=_routes(settings),
@@ -102,25 +103,25 @@ def from_environment() -> asgi.App:
     return create_app(load({}, os.environ))
 
 
-def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUses) -> Services:
-    counts = Counts()
+def _services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:
+    counts = CountCache()
     keys = Keys(engine, clock, uses)
     return Services(
         segments=Segments(engine, clock, counts),
         contacts=Contacts(engine, clock, counts),
         keys=keys,
-        own_keys=OwnKeys(engine, keys),
+        client_keys=ClientKeys(engine, keys),
         lists=Lists(engine, clock, counts),
         events=Events(engine, clock),
-        sessions=Sessions(engine, Limits(engine, clock), clock),
+        sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
-        limits=Limits(engine, clock, every=settings.requests_a_minute),
-        repeats=Repeats(engine, clock),
-        webhooks=Webhooks(engine, clock, read_targets(settings.webhook_targets)),
+        rate_limits=RateLimits(engine, clock, override=settings.requests_a_minute),
+        idempotency=Idempotency(engine, clock),
+        webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets)),
         explanations=Explanations(engine, clock),
         dry_runs=DryRuns(engine, clock),
-        past=Past(engine, clock),
-        changes=Changes(engine),
+        membership_history=MembershipHistory(engine, clock),
+        membership_changes=MembershipChanges(engine),
         strict=settings.strict,
     )
 
@@ -138,7 +139,7 @@ def _router(dialect: Dialect, surface: Surface) -> Router:
     )
 
 
-def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Litestar], Any]:
+def _lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         services: Services = app.state[SERVICES]
@@ -149,7 +150,7 @@ def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Li
         gc.freeze()
         gc.set_threshold(100_000, 50, 100)
         try:
-            async with uses.writing(), services.repeats.forgetting():
+            async with uses.flush_periodically(), services.idempotency.clean_up_periodically():
                 yield
         finally:
             await engine.close()
@@ -160,8 +161,10 @@ def _lifespan(engine: Engine, settings: Settings, uses: KeyUses) -> Callable[[Li
 def _delivering(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        worker = Worker(Deliveries(engine, clock), Sender(read_targets(settings.webhook_targets)), _message)
-        engine.listen(worker.wake)
+        worker = DeliveryWorker(
+            Deliveries(engine, clock), Sender(parse_allowed_targets(settings.webhook_targets)), _message
+        )
+        engine.on_commit(worker.wake)
         running = asyncio.create_task(worker.run())
         try:
             yield
@@ -175,7 +178,7 @@ def _keeping_up(engine: Engine, clock: Clock, settings: Settings) -> Callable[[L
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         hours, days = settings.verify_hours, settings.history_days
-        worker = Keeper(Upkeep(engine, clock, verify_hours=hours, history_days=days))
+        worker = Keeper(Scheduler(engine, clock, verify_hours=hours, history_days=days))
         running = asyncio.create_task(worker.run())
         try:
             yield
@@ -192,7 +195,7 @@ def _message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
 def _health(engine: Engine) -> Callable[[], Any]:
     async def health() -> asgi.Page:
         try:
-            await engine.read(workspaces.any_row)
+            await engine.read(workspaces.ping)
         except Exception:
             log.exception("the health check cannot read the database")
             return asgi.Page(503, "application/json", b'{"status":"database"}')
@@ -204,11 +207,11 @@ def _health(engine: Engine) -> Callable[[], Any]:
 def _metrics(engine: Engine, clock: Clock) -> Callable[[], Any]:
     async def metrics() -> asgi.Page:
         try:
-            found = await engine.read(lambda tx: background_metrics.read(tx, clock()))
+            found = await engine.read(lambda tx: background_metrics.load(tx, clock()))
         except Exception:
             log.exception("the metrics cannot be read")
-            return asgi.Page(503, TEXT, b"")
-        return asgi.Page(200, TEXT, written(found))
+            return asgi.Page(503, CONTENT_TYPE, b"")
+        return asgi.Page(200, CONTENT_TYPE, to_prometheus(found))
 
     return metrics
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from diglot.errors import Misconfigured
-from diglot.webhooks.allowed_targets import read_targets
+from diglot.webhooks.allowed_targets import parse_allowed_targets
 
 PREFIX: Final = "DIGLOT_"
 VENDOR: Final = "vendor"
@@ -103,7 +103,7 @@ def _check(settings: Settings) -> None:
     _check_upkeep(settings)
     _check_upstream("misar", settings.misar_upstream)
     _check_upstream("topmail", settings.topmail_upstream)
-    read_targets(settings.webhook_targets)
+    parse_allowed_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
 

@@ -16,11 +16,12 @@ from bench.hand_written import CONDITIONS, HandWritten
 from bench.progress import Progress
 from bench.store import Filled
 from diglot.api import rules
-from diglot.conditions.check import check
+from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS
 from diglot.membership import read as membership_read
-from diglot.membership.read import Relation
-from diglot.storage.sql.engine import Engine, connect
+from diglot.membership.read import MembershipQuery
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.sqlite_module import sqlite3
 
 ROUNDS = 3
@@ -49,7 +50,7 @@ def report(filled: Filled) -> str:
 
 async def measure(url: str, workspace: int) -> list[Line]:
     """Measure every condition on the contacts of a workspace."""
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     driver = await _driver(url)
     found = []
@@ -64,11 +65,11 @@ async def measure(url: str, workspace: int) -> list[Line]:
 
 
 async def _line(engine: Engine, driver: Any, workspace: int, one: HandWritten) -> Line:
-    node = check(rules.read(json.loads(one.wire), WORDS), ZoneInfo("UTC"))
-    relation = Relation(workspace, node, NOW, ZoneInfo("UTC"))
+    node = check_condition(rules.read(json.loads(one.wire), WORDS), ZoneInfo("UTC"))
+    relation = MembershipQuery(workspace, node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:
-        return await engine.read(lambda transaction: membership_read.count(transaction, relation))
+        return await engine.read(lambda transaction: membership_read.count_members(transaction, relation))
 
     async def theirs() -> int:
         count: int = await driver(engine.backend.name, one, workspace)

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.load import Served, fetch, served
 from bench.progress import Progress
 from bench.store import Filled
-from diglot.model.ids import prefixed
+from diglot.model.ids import format_prefixed_id
 
 HERE = str(Path(__file__).resolve().parents[1])
 ROUNDS = 5
@@ -43,7 +43,7 @@ def calls(filled: Filled) -> list[Call]:
     one, other = "/mail/v1/segments/", "/api/v1/segments/"
     page, window = "/mail/v1/contacts?limit=100", "/api/v1/contacts?limit=100"
     return [
-        Call("Misar GET segment", one + prefixed(misar), one + misar, filled.misar_key, 1500),
+        Call("Misar GET segment", one + format_prefixed_id(misar), one + misar, filled.misar_key, 1500),
         Call("Topmail GET segment", other + topmail, other + topmail, filled.topmail_key, 1500),
         Call("Misar page of 100", page, page, filled.misar_key, 200),
         Call("Topmail page of 100", window, window, filled.topmail_key, 200),

@@ -9,13 +9,14 @@ from bench.progress import Progress
 from diglot.conditions import tree
 from diglot.dialects.registry import dialect_named
 from diglot.model.contacts import Contact
-from diglot.model.segments import Condition, Source
+from diglot.model.segments import Condition, OriginalText
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage import workspaces
+from diglot.storage.connect import create_engine
 from diglot.storage.contacts import queries as rows
 from diglot.storage.schema import migrate
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 
 BATCH = 5_000
 
@@ -34,8 +35,8 @@ class Filled:
 
 async def fill(url: str, count: int) -> Filled:
     """Migrate a database and fill one workspace, with a progress bar."""
-    await migrate.upgrade(url)
-    engine = connect(url)
+    await migrate.upgrade_schema(url)
+    engine = create_engine(url)
     await engine.open()
     try:
         keys = Keys(engine)
@@ -47,8 +48,8 @@ async def fill(url: str, count: int) -> Filled:
         members = 0
         for dialect, source in _SOURCES.items():
             node = tree.All((tree.Predicate("attributes.plan", tree.Op.EQUALS, tree.Text("pro")),))
-            new = NewSegment(f"Pro — {dialect}", Condition(node, Source(dialect, source)))
-            counted = await Segments(engine).create_counted(caller, new)
+            new = NewSegment(f"Pro — {dialect}", Condition(node, OriginalText(dialect, source)))
+            counted = await Segments(engine).create_with_count(caller, new)
             made[dialect], members = counted.segment.id, counted.count
         return Filled(url, caller.workspace, misar, topmail, made, members)
     finally:
@@ -68,7 +69,7 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
 
             async def work(transaction: Transaction, batch: list[Contact] = batch) -> None:
                 locked = await workspaces.lock(transaction, workspace, contacts=len(batch))
-                await rows.insert_all(transaction, workspace, batch, locked.zone)
+                await rows.insert_contacts(transaction, workspace, batch, locked.zone)
 
             await engine.write(work)
             progress.step(len(batch))

@@ -102,8 +102,8 @@ async def _everybody(crowd: Crowd) -> list[dict[str, Any]]:
 
 def _expected(crowd: Crowd, segment: str | None, status: str | None, words: str | None) -> list[Any]:
     def wanted(one: dict[str, Any]) -> bool:
-        parts = [text.fold(one[name] or "") for name in ("email", "first_name", "last_name")]
-        found = all(any(text.fold(word) in part for part in parts) for word in (words or "").split())
+        parts = [text.fold_case(one[name] or "") for name in ("email", "first_name", "last_name")]
+        found = all(any(text.fold_case(word) in part for part in parts) for word in (words or "").split())
         return found and status in (None, one["status"]) and one["id"] in crowd.segments[segment]
 
     return [one for one in crowd.contacts if wanted(one)]

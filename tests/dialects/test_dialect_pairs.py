@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from diglot.api import request_body, rules
-from diglot.api.body_reader import Missing, Reader
+from diglot.api import rules
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.conditions import tree
 from diglot.dialects.misar.words import PLATFORM_WORDS
 from diglot.dialects.misar.words import WORDS as MISAR
@@ -68,7 +69,7 @@ def test_wire_means_the_condition(pair: Pair) -> None:
     condition = read(pair.dialect, wire_text(pair.wire))
     assert isinstance(pair.condition, dict)
     assert tree.encode(condition.tree) == tree.encode(canonical.read(pair.condition, "UTC"))
-    assert tree.is_draft(condition.tree) or json.loads(condition.source.text) == pair.wire
+    assert tree.is_draft(condition.tree) or json.loads(condition.original.text) == pair.wire
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)

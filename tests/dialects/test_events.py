@@ -15,20 +15,22 @@ from msgspec import Raw
 
 from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
-from diglot.membership.store import CLOCKS_AGREE
-from diglot.model.contacts import Change
-from diglot.model.events import EventKind, NewEvent, Who, Worth
-from diglot.model.webhooks import Event
+from diglot.membership.store import MAX_CLOCK_SKEW
+from diglot.model.contacts import ContactChange
+from diglot.model.events import ContactRef, ConversionValue, EventKind, NewEvent
+from diglot.model.webhooks import WebhookEventType
 from diglot.model.workspaces import Caller
 from diglot.service.access.keys import Keys
-from diglot.service.access.workspaces import get_or_create
+from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.webhooks import NewWebhook, Webhooks
 from diglot.storage import workspaces
 from diglot.storage.audience import events
+from diglot.storage.connect import create_engine
 from diglot.storage.sql.backend import SQLITE
-from diglot.storage.sql.engine import Engine, Inside, T, Work, connect, sqlite_path
+from diglot.storage.sql.engine import Engine, NestedEngine, T, UnitOfWork
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support import engines
@@ -183,25 +185,28 @@ async def test_webhooks_hear_of_a_conversion_once(url: str) -> None:
     """What a webhook hears is written with the conversion; an order told again is not heard of again."""
     server = Server(url)
     key = await server.key("topmail", "one")
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     try:
         caller = await Keys(engine).authenticate("topmail", key)
         hooks = Webhooks(engine, lambda: NOW)
-        heard = (Event.CONVERTED, Event.CONTACT_UPDATED)
+        heard = (WebhookEventType.CONVERTED, WebhookEventType.CONTACT_UPDATED)
         new = NewWebhook("topmail", "https://example.com/", ("conversion.created",), heard, "secret")
         hook = await hooks.create(caller, new)
-        ada = await Contacts(engine, lambda: NOW).create(caller, Change({"email": EMAIL}))
-        worth = Worth(1.5, "EUR", None, "last_touch", None, Raw(b'{"a":1}'))
-        order = NewEvent(EventKind.CONVERSION, "purchase", order_id="order", worth=worth)
-        told = [await Events(engine, lambda: NOW).record(caller, Who(ada.id, EMAIL), order) for _ in range(2)]
+        ada = await Contacts(engine, lambda: NOW).create(caller, ContactChange({"email": EMAIL}))
+        worth = ConversionValue(1.5, "EUR", None, "last_touch", None, Raw(b'{"a":1}'))
+        order = NewEvent(EventKind.CONVERSION, "purchase", order_id="order", value=worth)
+        told = [
+            await Events(engine, lambda: NOW).record(caller, ContactRef(ada.id, EMAIL), order)
+            for _ in range(2)
+        ]
         assert told[0] == told[1]
-        (delivery,) = await hooks.deliveries(caller, "topmail", hook.id)
+        (delivery,) = await hooks.list_deliveries(caller, "topmail", hook.id)
         subject = json.loads(delivery.subject)
     finally:
         await engine.close()
         await server.client.aclose()
-    assert delivery.event is Event.CONVERTED
+    assert delivery.event is WebhookEventType.CONVERTED
     assert (subject["contact"]["total_orders"], subject["contact"]["total_spent"]) == (1, 1.5)
     assert subject["conversion"] == {
         "id": told[0].event.id,
@@ -219,8 +224,8 @@ ASKED = [tuple(names) for n in range(4) for names in combinations(("campaign_id"
 
 
 def _plan(connection: sqlite3.Connection, statement: Statement) -> list[str]:
-    sql = statement.sql(SQLITE)
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.names)).fetchall()
+    sql = statement.sql_for(SQLITE)
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.parameter_names)).fetchall()
     return [row[3] for row in rows]
 
 
@@ -228,20 +233,24 @@ def _plan(connection: sqlite3.Connection, statement: Statement) -> list[str]:
 async def test_conversions_are_found_by_an_index(asked: tuple[str, ...]) -> None:
     """No search for conversions looks at other events, and only one by contact alone sorts what it finds."""
     async with engines.SQLITE.fresh() as url:
-        with closing(sqlite3.connect(sqlite_path(url))) as connection:
-            for statement in (events._count(asked), events._page(asked)):
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
+            for statement in (events._count_statement(asked), events._page_statement(asked)):
                 plan = _plan(connection, statement)
                 (search,) = [step for step in plan if " events " in step]
                 assert search.startswith("SEARCH events USING")
                 assert "INDEX events_" in search
-                sorts = statement is events._page(asked) and "pk" in asked and "campaign_id" not in asked
+                sorts = (
+                    statement is events._page_statement(asked)
+                    and "pk" in asked
+                    and "campaign_id" not in asked
+                )
                 assert any("B-TREE" in step for step in plan) == sorts
 
 
 async def test_orders_and_clicks_are_found_by_an_index() -> None:
     """What every purchase asks is a search of a few rows."""
     async with engines.SQLITE.fresh() as url:
-        with closing(sqlite3.connect(sqlite_path(url))) as connection:
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
             order, click = _plan(connection, events._BY_ORDER), _plan(connection, events._LAST_CLICK)
     assert "INDEX events_by_order (order_id=? AND workspace=?)" in order[0]
     contact = "events_of_contact (workspace=? AND pk=? AND kind=? AND happened_at>? AND happened_at<?)"
@@ -250,25 +259,25 @@ async def test_orders_and_clicks_are_found_by_an_index() -> None:
 
 async def test_an_event_that_waits_for_its_turn_sets_no_clock_back(engine: Engine) -> None:
     """It is of the time at which it is written: whoever was written before it is not of the future."""
-    made = await engine.write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
     caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
     clock = [NOW]
     contacts = Contacts(engine, lambda: clock[0])
-    ada = await contacts.create(caller, Change({"email": EMAIL}))
+    ada = await contacts.create(caller, ContactChange({"email": EMAIL}))
 
-    class Queue(Inside):
+    class Queue(NestedEngine):
         """An engine in which another write comes first, and takes its time."""
 
         def __init__(self) -> None:
             """Take no transaction."""
 
-        async def write(self, work: Work[T]) -> T:
-            clock[0] += 2 * CLOCKS_AGREE
-            await contacts.create(caller, Change({"email": "bob@example.com"}))
+        async def write(self, work: UnitOfWork[T]) -> T:
+            clock[0] += 2 * MAX_CLOCK_SKEW
+            await contacts.create(caller, ContactChange({"email": "bob@example.com"}))
             return await engine.write(work)
 
     told = await Events(Queue(), lambda: clock[0]).record(
-        caller, Who(ada.id, None), NewEvent(EventKind.OPEN, "open")
+        caller, ContactRef(ada.id, None), NewEvent(EventKind.OPEN, "open")
     )
-    state = await engine.read(lambda tx: workspaces.state(tx, caller.workspace))
+    state = await engine.read(lambda tx: workspaces.load_state(tx, caller.workspace))
     assert state.evaluated_at == told.event.created_at == clock[0]

@@ -11,10 +11,11 @@ import pytest
 
 from diglot.api.rules import write
 from diglot.conditions.fields import CATALOGUE
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 from diglot.model.segments import Segment
 from diglot.storage.audience import segments
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine
 from support import canonical, random_conditions
 from support.engines import Database
 from support.fuzz.requests import sayable
@@ -26,7 +27,7 @@ from support.servers.in_process import Server, serving
 CONDITIONS = 30
 CONTACTS = 40
 NOW = micros(random_conditions.NOW)
-OTHER_SPELLINGS = {field.name: field.other[0] for field in CATALOGUE if field.other}
+OTHER_SPELLINGS = {field.name: field.aliases[0] for field in CATALOGUE if field.aliases}
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ class Both:
 
     async def stored(self, id_: str) -> Segment:
         """Return a segment as stored: its revision and its source, too."""
-        uuid = read_id(id_)
+        uuid = parse_id(id_)
         assert uuid is not None
-        found = await self.engine.read(lambda transaction: segments.by_id(transaction, 1, uuid))
+        found = await self.engine.read(lambda transaction: segments.find_by_id(transaction, 1, uuid))
         assert found is not None
         return found
 
@@ -60,7 +61,7 @@ async def both(database: Database, writer: str) -> AsyncIterator[Both]:
     """Lend a server whose writer speaks one dialect and whose reader the other."""
     async with database.fresh() as url, serving(url, now=NOW) as server:
         misar, topmail = await speakers(server)
-        engine = connect(url)
+        engine = create_engine(url)
         await engine.open()
         pair = (misar, topmail) if writer == "misar" else (topmail, misar)
         try:

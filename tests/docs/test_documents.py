@@ -11,7 +11,7 @@ import pytest
 
 from diglot.api.rules import Words, read, write
 from diglot.cli import commands
-from diglot.conditions.check import check
+from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.settings import Settings
@@ -73,8 +73,8 @@ def test_every_error_is_told_of() -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["title"])
 def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words) -> None:
     """What is shown of an example reads as its condition."""
-    node = check(written(example["condition"]), UTC)
-    assert check(read(msgspec.json.decode(write(node, words)), words), UTC) == node
+    node = check_condition(written(example["condition"]), UTC)
+    assert check_condition(read(msgspec.json.decode(write(node, words)), words), UTC) == node
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {named(page)}")

@@ -13,20 +13,21 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import check, evaluators, explain, tree
-from diglot.conditions.contact_view import Subject
+from diglot.conditions.contact_view import ContactView
 from diglot.conditions.evaluators import MOST_REPEATED, MOST_RULES, Evaluators, divide
-from diglot.conditions.python_compiler import Evaluate, generate
-from diglot.membership.active_segments import Live
+from diglot.conditions.python_compiler import MatchFunction, compile_to_python
+from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.writer import tick
-from diglot.model.contacts import Change
-from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.contacts import ContactChange
+from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.model.workspaces import Caller
-from diglot.service.access.workspaces import Workspaces, get_or_create
+from diglot.service.access.workspaces import Workspaces, get_or_create_workspace
 from diglot.service.audience.explain import Explanations
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
-from diglot.storage.sql.engine import Engine, Inside, Transaction
-from diglot.storage.sql.sqlite import SQLiteTransaction, drive
+from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
+from diglot.storage.sql.sqlite import SQLiteTransaction, run_without_suspending
 from support import canonical
 from support.membership.random_world import NOW
 
@@ -43,12 +44,12 @@ class Compiled:
         self.numbers: list[tuple[int, ...]] = []
         self.threads: set[int] = set()
 
-    def note(self, nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> Evaluate:
+    def note(self, nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchFunction:
         """Compile conditions, and note it."""
         self.rules.append(sum(len(list(tree.predicates_of(node))) for node in nodes.values()))
         self.numbers.append(tuple(nodes))
         self.threads.add(threading.get_ident())
-        return generate(nodes, zone)
+        return compile_to_python(nodes, zone)
 
     def take(self) -> list[tuple[int, ...]]:
         """Return the conditions that were compiled since this was called last, by function."""
@@ -60,8 +61,8 @@ class Compiled:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
     """Note what is compiled."""
     found = Compiled()
-    monkeypatch.setattr(evaluators, "generate", found.note)
-    monkeypatch.setattr(explain, "generate", found.note)
+    monkeypatch.setattr(evaluators, "compile_to_python", found.note)
+    monkeypatch.setattr(explain, "compile_to_python", found.note)
     return found
 
 
@@ -77,12 +78,12 @@ def wide(segment: int, rules: int = RULES) -> tree.Node:
 
 def new(node: tree.Node) -> NewSegment:
     """Return a segment to be made."""
-    return NewSegment("wide", Condition(node, Source("canonical", "{}")))
+    return NewSegment("wide", Condition(node, OriginalText("canonical", "{}")))
 
 
 async def caller_of(engine: Engine) -> Caller:
     """Make a workspace and return somebody in it."""
-    one = await engine.write(partial(get_or_create, name="one", time_zone="UTC", now=NOW))
+    one = await engine.write(partial(get_or_create_workspace, name="one", time_zone="UTC", now=NOW))
     return Caller(one.number, UTC, "key", frozenset())
 
 
@@ -92,11 +93,11 @@ async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compi
     clock = iter(range(NOW, NOW + 1_000_000)).__next__
     segments, contacts = Segments(engine, clock), Contacts(engine, clock)
     made = [await segments.create(caller, new(wide(number))) for number in range(SEGMENTS)]
-    stored = await contacts.create(caller, Change({"email": "one@example.com"}, {"s7_249": "ax"}))
-    counts = [(await segments.counted(caller, one.id)).count for one in made]
+    stored = await contacts.create(caller, ContactChange({"email": "one@example.com"}, {"s7_249": "ax"}))
+    counts = [(await segments.get_with_count(caller, one.id)).count for one in made]
     assert counts == [int(number == 7) for number in range(SEGMENTS)]
-    await contacts.change(caller, stored.id, Change({}, {"s7_249": "a", "s8_0": "x"}))
-    counts = [(await segments.counted(caller, one.id)).count for one in made]
+    await contacts.update(caller, stored.id, ContactChange({}, {"s7_249": "a", "s8_0": "x"}))
+    counts = [(await segments.get_with_count(caller, one.id)).count for one in made]
     assert counts == [int(number == 8) for number in range(SEGMENTS)]
     assert sum(compiled.rules) >= SEGMENTS * RULES
     assert max(compiled.rules) <= MOST_RULES < 1_000
@@ -110,7 +111,7 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
     segments, contacts = Segments(engine, lambda: now[0]), Contacts(engine, lambda: now[0])
     days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
     made = [await segments.create(caller, new(canonical.read(days, "UTC"))) for _ in range(25)]
-    opened = [Change({"email": f"{n}@example.com", "last_opened_at": NOW}) for n in range(3)]
+    opened = [ContactChange({"email": f"{n}@example.com", "last_opened_at": NOW}) for n in range(3)]
 
     async def compiles(step: Callable[[], object]) -> None:
         compiled.threads.clear()
@@ -122,12 +123,12 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
     await compiles(lambda: contacts.import_all(caller, opened))
     now[0] += 2 * 86_400_000_000
     await compiles(lambda: engine.write(lambda tx: tick(tx, caller.workspace, now[0])))
-    await compiles(lambda: Workspaces(engine).set_zone("one", "America/New_York"))
+    await compiles(lambda: Workspaces(engine).set_time_zone("one", "America/New_York"))
     explanations = Explanations(engine, lambda: now[0])
     await compiles(lambda: explanations.explain(caller, made[0].id, "0@example.com"))
 
     async def inside(transaction: Transaction) -> None:
-        one = Explanations(Inside(transaction), lambda: now[0])
+        one = Explanations(NestedEngine(transaction), lambda: now[0])
         await one.explain(caller, made[0].id, "0@example.com")
 
     await compiles(lambda: engine.write(inside))
@@ -144,7 +145,7 @@ async def test_a_segment_that_comes_or_changes_leaves_other_functions(
 
     async def again() -> list[tuple[int, ...]]:
         compiled.take()
-        await contacts.create(caller, Change({"email": f"{next(people)}@example.com"}))
+        await contacts.create(caller, ContactChange({"email": f"{next(people)}@example.com"}))
         return compiled.take()
 
     made = [await segments.create(caller, new(wide(number))) for number in range(8)]
@@ -154,14 +155,14 @@ async def test_a_segment_that_comes_or_changes_leaves_other_functions(
     assert await again() == []
     made.append(await segments.create(caller, new(wide(8))))
     assert await again() == [(*first[2], made[8].number)]
-    changed = Condition(wide(1, 249), Source("canonical", "{}"))
-    await segments.change(caller, made[1].id, SegmentChange(condition=changed))
+    changed = Condition(wide(1, 249), OriginalText("canonical", "{}"))
+    await segments.update(caller, made[1].id, SegmentChange(condition=changed))
     assert await again() == [first[0]]
     await segments.delete(caller, made.pop(3).id)
     assert await again() == [first[1][1:]]
     await segments.create(caller, NewSegment("static", made[0].condition, type=SegmentType.STATIC))
     assert await again() == []
-    await Workspaces(engine).set_zone("one", "America/New_York")
+    await Workspaces(engine).set_time_zone("one", "America/New_York")
     assert [number for part in await again() for number in part] == [one.number for one in made]
 
 
@@ -173,22 +174,25 @@ def test_contacts_that_differ_in_many_ways(monkeypatch: pytest.MonkeyPatch, comp
     monkeypatch.setattr(evaluators, "MOST_SETS", 5)
     written = [rule(f"f{n % 8}", "x" if n % 3 else "y") for n in range(24)]
     nodes = {number: canonical.read(one, "UTC") for number, one in enumerate(written, 1)}
-    known = Live(1, UTC, nodes=nodes)
+    known = ActiveSegments(1, UTC, conditions=nodes)
     with closing(sqlite3.connect(":memory:")) as connection:
         transaction = SQLiteTransaction(connection, {})
 
     def met(numbers: frozenset[int], values: Mapping[str, str]) -> list[int]:
-        evaluate = drive(known.evaluator(transaction, numbers, 1))
+        evaluate = run_without_suspending(known.evaluator(transaction, numbers, 1))
         assert evaluate(None, 0) == []
-        return evaluate(Subject({}, values, (), UTC), 0)
+        return evaluate(ContactView({}, values, (), UTC), 0)
 
     for length in range(1, 9):
         for names in combinations(range(8), length):
-            asked = known.affected(f"attributes.f{name}" for name in names)
+            asked = known.affected_by(f"attributes.f{name}" for name in names)
             assert met(asked, {f"f{name}": "x" for name in names}) == [n for n in sorted(asked) if n % 3 != 1]
     assert sum(map(len, compiled.take())) <= 3 * len(nodes), "each set was compiled"
     assert len(known.evaluators.used_parts()) <= 5
-    seldom, often = known.affected(["attributes.f0", "attributes.f1"]), known.affected(["attributes.f7"])
+    seldom, often = (
+        known.affected_by(["attributes.f0", "attributes.f1"]),
+        known.affected_by(["attributes.f7"]),
+    )
     assert len(often) == 3
     for _ in range(evaluators.REPAID):
         assert met(often, {}) == []
@@ -218,7 +222,7 @@ def test_threads_that_need_the_same_function(compiled: Compiled) -> None:
 
     def work(_: int) -> list[int]:
         start.wait()
-        return known.compile(known.everything)(Subject({}, {"s3_1": "x"}, (), UTC), 0)
+        return known.compile(known.everything)(ContactView({}, {"s3_1": "x"}, (), UTC), 0)
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == [[3]] * 4
@@ -247,7 +251,7 @@ def test_groups_are_bounded_and_keep_their_beginnings() -> None:
         shared = rng.choice((10, 300, 100_000))
         for _ in range(rng.randrange(30)):
             last += rng.randrange(1, 4)
-            count = rng.choice((1, 2, 3, 8, check.MOST_PREDICATES))
+            count = rng.choice((1, 2, 3, 8, check.MAX_PREDICATES))
             rules[last] = [b"%d" % rng.randrange(shared) for _ in range(count)]
         for number in rng.sample(sorted(rules), rng.randrange(len(rules) + 1) if rng.random() < 0.2 else 0):
             del rules[number]

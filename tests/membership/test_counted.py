@@ -13,15 +13,16 @@ from diglot.conditions import dates
 from diglot.conditions.relative_dates import NEVER
 from diglot.dialects.registry import DIALECTS
 from diglot.membership import evaluate
-from diglot.membership.count import Counts
-from diglot.membership.store import CLOCKS_AGREE
-from diglot.model.contacts import Change
+from diglot.membership.count import CountCache
+from diglot.membership.store import MAX_CLOCK_SKEW
+from diglot.model.contacts import ContactChange
 from diglot.model.pages import Window
-from diglot.model.segments import Condition, Source
+from diglot.model.segments import Condition, OriginalText
 from diglot.model.workspaces import Caller
-from diglot.service.access.workspaces import get_or_create
+from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.audience.lists import Lists, NewList
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.membership import instant_index
 from diglot.storage.sql import postgresql, sqlite
@@ -39,7 +40,7 @@ ALL = Window(0, 10)
 
 
 def condition(written: dict[str, Any]) -> Condition:
-    return Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    return Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
 
 
 @dataclass
@@ -66,17 +67,19 @@ class Two:
     async def said(self, id_: str, process: int = 0) -> set[tuple[int, int, int]]:
         """Return what all reads say of a segment: how many, when, and of which revision."""
         use = self.segments(process)
-        one, counted = await use.estimate(self.caller, id_), await use.counted(self.caller, id_)
-        page = await use.members(self.caller, id_, ALL)
-        _, ids = await use.member_ids(self.caller, id_, ALL)
+        one, counted = await use.count_members(self.caller, id_), await use.get_with_count(self.caller, id_)
+        page = await use.list_members(self.caller, id_, ALL)
+        _, ids = await use.list_member_ids(self.caller, id_, ALL)
         (listed,) = (
-            each for each in (await use.counted_page(self.caller, ALL)).items if each.segment.id == id_
+            each
+            for each in (await use.list_page_with_counts(self.caller, ALL)).items
+            if each.segment.id == id_
         )
         assert len(page.items) == len(ids.items)
         assert page.revision is not None
         assert ids.revision is not None
         return {
-            (one.number, one.as_of, one.revision),
+            (one.members, one.as_of, one.revision),
             (counted.count, counted.as_of, counted.segment.revision),
             (listed.count, listed.as_of, listed.segment.revision),
             (page.total, page.as_of, page.revision),
@@ -87,7 +90,7 @@ class Two:
 @pytest_asyncio.fixture
 async def two(engine: Engine) -> Two:
     """Lend two processes."""
-    made = await engine.write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
     return Two(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
 
 
@@ -95,37 +98,39 @@ async def two(engine: Engine) -> Two:
 async def test_a_count_is_of_now(two: Two, written: dict[str, Any]) -> None:
     """By whatever call, and never older than the last write, though that was by another's clock."""
     id_ = await two.segment(written)
-    change = Change({"email": "ada@example.com", "tags": ["vip"], "last_opened_at": NOW})
+    change = ContactChange({"email": "ada@example.com", "tags": ["vip"], "last_opened_at": NOW})
     await two.contacts().create(two.caller, change)
     assert await two.said(id_) == {(1, NOW, 1)}
     two.clocks[0] += 5 * SECOND
     assert await two.said(id_) == {(1, NOW + 5 * SECOND, 1)}
-    await two.contacts().create(two.caller, Change({"email": "bob@example.com", "tags": ["vip"]}))
+    await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com", "tags": ["vip"]}))
     said = await two.said(id_, process=1)
     assert {as_of for _, as_of, _ in said} == {NOW + 5 * SECOND}, "the other's clock is 5 seconds behind"
     assert said == await two.said(id_)
-    await two.segments().change(two.caller, id_, SegmentChange("renamed"))
-    await two.segments().change(two.caller, id_, SegmentChange(condition=condition({"not": written})))
+    await two.segments().update(two.caller, id_, SegmentChange("renamed"))
+    await two.segments().update(two.caller, id_, SegmentChange(condition=condition({"not": written})))
     assert {revision for _, _, revision in await two.said(id_)} == {2}
 
 
 async def test_a_clock_that_was_set_back(two: Two) -> None:
     """A count of the future is none of now: it is made again."""
     id_ = await two.segment(FRESH)
-    later = NOW + dates.DAY + CLOCKS_AGREE + SECOND
-    await two.contacts().create(two.caller, Change({"email": "ada@example.com", "last_opened_at": NOW}))
+    later = NOW + dates.DAY + MAX_CLOCK_SKEW + SECOND
+    await two.contacts().create(
+        two.caller, ContactChange({"email": "ada@example.com", "last_opened_at": NOW})
+    )
     two.clocks[0] = later
-    await two.contacts().create(two.caller, Change({"email": "bob@example.com"}))
+    await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com"}))
     assert await two.said(id_) == {(0, later, 1)}
     assert await two.said(id_, process=1) == {(1, NOW, 1)}
-    seen = await two.segments(1).look(two.caller, id_)
+    seen = await two.segments(1).get_with_next_change(two.caller, id_)
     assert seen.next_change_at == NOW + dates.DAY + 1
 
 
 async def test_conditions_that_are_not_stored(two: Two) -> None:
     """Have no revision; lists that are filled by hand have none either."""
-    await two.contacts().create(two.caller, Change({"email": "ada@example.com", "tags": ["vip"]}))
-    page = await two.contacts().page(two.caller, ALL, condition(VIP).tree)
+    await two.contacts().create(two.caller, ContactChange({"email": "ada@example.com", "tags": ["vip"]}))
+    page = await two.contacts().list_page(two.caller, ALL, condition(VIP).tree)
     assert (page.total, page.as_of, page.revision) == (1, NOW, None)
     two.clocks[0] += SECOND
     lists = two.lists()
@@ -136,22 +141,22 @@ async def test_conditions_that_are_not_stored(two: Two) -> None:
         found = await lists.get(two.caller, made.list.id)
         number = 0 if revision is None else 1
         assert (found.count, found.as_of) == (made.count, made.as_of) == (number, NOW + SECOND)
-        members = await lists.members(two.caller, made.list.id, ALL)
+        members = await lists.list_members(two.caller, made.list.id, ALL)
         assert (members.total, members.as_of, members.revision) == (number, NOW + SECOND, revision)
 
 
 async def test_a_count_is_remembered_without_its_condition(two: Two) -> None:
     """Conditions may be long, and each write makes another state to remember the count of."""
-    counts = Counts()
+    counts = CountCache()
     contacts = Contacts(two.engine, lambda: NOW, counts)
     emails = [f"{n}@example.com" for n in range(1_000)]
     wanted = condition({"field": "email", "operator": "in", "operand": emails}).tree
     for number in range(10):
-        await contacts.create(two.caller, Change({"email": f"{number}@example.com"}))
+        await contacts.create(two.caller, ContactChange({"email": f"{number}@example.com"}))
         for _ in range(2):
-            assert (await contacts.page(two.caller, ALL, wanted)).total == number + 1
-    assert len(counts._counts) == 10
-    assert sum(len(repr(key)) for key in counts._counts) < len("".join(emails))
+            assert (await contacts.list_page(two.caller, ALL, wanted)).total == number + 1
+    assert len(counts._entries) == 10
+    assert sum(len(repr(key)) for key in counts._entries) < len("".join(emails))
 
 
 async def test_when_time_changes_it_next(two: Two) -> None:
@@ -161,17 +166,17 @@ async def test_when_time_changes_it_next(two: Two) -> None:
     still = await two.segment(VIP)
     for hours, name in ((0, "ada"), (3, "bob")):
         opened = NOW - hours * 3_600 * SECOND
-        change = Change({"email": f"{name}@example.com", "last_opened_at": opened})
+        change = ContactChange({"email": f"{name}@example.com", "last_opened_at": opened})
         await two.contacts().create(two.caller, change)
     turns = [NOW + dates.DAY - 3 * 3_600 * SECOND + 1, NOW + dates.DAY + 1, NEVER]
     for before, next_ in zip([NOW + 1, *turns[:2]], turns, strict=True):
         two.clocks[0] = before
         seen = {
-            (await two.segments().look(two.caller, id_)).next_change_at,
-            (await two.segments().counted(two.caller, id_)).segment.next_change_at,
+            (await two.segments().get_with_next_change(two.caller, id_)).next_change_at,
+            (await two.segments().get_with_count(two.caller, id_)).segment.next_change_at,
             *(
                 one.next_change_at
-                for one in (await two.segments().page(two.caller, ALL)).items
+                for one in (await two.segments().list_page(two.caller, ALL)).items
                 if one.id == id_
             ),
         }
@@ -179,21 +184,23 @@ async def test_when_time_changes_it_next(two: Two) -> None:
         behind = (await two.lists().get(two.caller, dynamic)).list.segment
         assert behind is not None
         assert behind.next_change_at == next_
-        assert (await two.segments().look(two.caller, still)).next_change_at == NEVER
-    await two.segments().change(two.caller, id_, SegmentChange("s"))
-    assert (await two.segments().change(two.caller, id_, SegmentChange("t"))).next_change_at == NEVER
+        assert (await two.segments().get_with_next_change(two.caller, still)).next_change_at == NEVER
+    await two.segments().update(two.caller, id_, SegmentChange("s"))
+    assert (await two.segments().update(two.caller, id_, SegmentChange("t"))).next_change_at == NEVER
 
 
 async def test_a_segment_that_waits(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is counted as of now while it is not evaluated, and knows when time changes it."""
-    await two.contacts().create(two.caller, Change({"email": "ada@example.com", "last_opened_at": NOW}))
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 0)
+    await two.contacts().create(
+        two.caller, ContactChange({"email": "ada@example.com", "last_opened_at": NOW})
+    )
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 0)
     id_ = await two.segment(FRESH)
     assert await two.said(id_) == {(1, NOW, 1)}
-    assert (await two.segments().look(two.caller, id_)).next_change_at == NOW + dates.DAY + 1
+    assert (await two.segments().get_with_next_change(two.caller, id_)).next_change_at == NOW + dates.DAY + 1
     workspace = two.caller.workspace
-    await two.engine.write(lambda tx: instant_index.unwatch(tx, workspace, "last_opened_at"))
-    seen = await two.segments().look(two.caller, id_)
+    await two.engine.write(lambda tx: instant_index.drop_index(tx, workspace, "last_opened_at"))
+    seen = await two.segments().get_with_next_change(two.caller, id_)
     assert seen.next_change_at == NOW + 1, "nobody follows it yet: at any time"
 
 
@@ -327,7 +334,11 @@ async def _made(server: Server) -> dict[str, str]:
         return str(answer.json()["data"]["id"])
 
     for name in ("ada", "bob"):
-        person = {"email": f"{name}@example.com", "tags": ["vip"], "last_opened_at": dates.written(NOW)}
+        person = {
+            "email": f"{name}@example.com",
+            "tags": ["vip"],
+            "last_opened_at": dates.format_instant(NOW),
+        }
         await make("/api/v1/contacts", person, topmail)
     fresh: Any = {"field": "last_opened_at", "operator": "in_last_days", "value": 1}
     found = {}

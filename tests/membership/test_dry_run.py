@@ -14,15 +14,15 @@ import pytest
 
 from diglot.api.dialect import Dialect
 from diglot.conditions import tree
-from diglot.conditions.contact_view import Subject
-from diglot.conditions.python_compiler import generate as evaluator
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.python_compiler import compile_to_python as evaluator
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Invalid, NotFound
-from diglot.model.contact_views import subject_of
-from diglot.model.contacts import Change, Contact
-from diglot.model.dry_runs import DryRun, Found
+from diglot.model.contact_views import view_of
+from diglot.model.contacts import Contact, ContactChange
+from diglot.model.dry_runs import DryRun, Sample
 from diglot.model.segments import Segment, SegmentType
-from diglot.service.audience.dry_run import SAMPLE, DryRuns
+from diglot.service.audience.dry_run import SAMPLE_SIZE, DryRuns
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from support import canonical, oracle, random_conditions, spec_data
@@ -51,15 +51,15 @@ def others() -> dict[tuple[str, str], spec_data.Row]:
 
 async def told(crowd: Crowd, segment: Segment, now: int) -> int:
     """Return how many members a segment tells of itself."""
-    return (await Segments(crowd.engine, lambda: now).counted(crowd.caller, segment.id)).count
+    return (await Segments(crowd.engine, lambda: now).get_with_count(crowd.caller, segment.id)).count
 
 
 @cache
-def subjects(zone: str) -> tuple[Subject, ...]:
+def subjects(zone: str) -> tuple[ContactView, ...]:
     """Return the population as conditions read it."""
     lists = [tuple(PEOPLE.lists[each] for each in one.get("lists", ())) for one in PEOPLE.contacts.values()]
     pairs = zip(PEOPLE.contacts.values(), lists, strict=True)
-    return tuple(subject_of(contact(one, 0), on, ZoneInfo(zone)) for one, on in pairs)
+    return tuple(view_of(contact(one, 0), on, ZoneInfo(zone)) for one, on in pairs)
 
 
 def rules(node: tree.Node, zone: str, now: int) -> list[tuple[tree.Node, int]]:
@@ -74,17 +74,17 @@ def runs(crowd: Crowd, now: int) -> DryRuns:
     return DryRuns(crowd.engine, lambda: now)
 
 
-def found(crowd: Crowd, names: frozenset[str]) -> Found:
+def found(crowd: Crowd, names: frozenset[str]) -> Sample:
     """Return what is found of some contacts."""
     newest = sorted((crowd.contacts[name] for name in names), key=lambda one: -one.pk)
-    return Found(len(names), newest[:SAMPLE])
+    return Sample(len(names), newest[:SAMPLE_SIZE])
 
 
 def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
     """Compare a dry run in the place of a segment with who is meant, and its numbers with one another."""
     assert run.members == found(crowd, members)
     assert run.replaced is not None
-    assert run.replaced.total == len(was)
+    assert run.replaced.member_count == len(was)
     assert run.replaced.entering == found(crowd, members - was)
     assert run.replaced.leaving == found(crowd, was - members)
     assert run.members.count == len(was) + run.replaced.entering.count - run.replaced.leaving.count
@@ -198,8 +198,8 @@ async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
 
     async def write(rng: Random) -> None:
         for _ in range(60):
-            change = Change(attributes={"side": rng.choice("abcd")})
-            await writers.change(caller, rng.choice(ids), change)
+            change = ContactChange(attributes={"side": rng.choice("abcd")})
+            await writers.update(caller, rng.choice(ids), change)
 
     async def read() -> int:
         reads = 0
@@ -207,7 +207,7 @@ async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
             run = await runs(crowd, now).run(caller, node, segment.id)
             assert run.replaced is not None
             three = (run.members, run.replaced.entering, run.replaced.leaving)
-            assert [len(one.newest) for one in three] == [min(one.count, SAMPLE) for one in three]
+            assert [len(one.newest) for one in three] == [min(one.count, SAMPLE_SIZE) for one in three]
             sides = [{side(contact) for contact in one.newest} for one in three]
             assert all(seen <= meant for seen, meant in zip(sides, MEANT, strict=True))
             reads += 1

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 
-from diglot.background.first_evaluation import Building
+from diglot.background.first_evaluation import FirstEvaluation
 from diglot.conditions import dates
 from diglot.membership import evaluate
-from diglot.model.contacts import Change
-from diglot.model.segments import Condition, Source
+from diglot.model.contacts import ContactChange
+from diglot.model.segments import Condition, OriginalText
 from diglot.service.access.workspaces import Workspaces
 from diglot.service.audience.lists import Lists, NewList
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.background import due_work
 from diglot.storage.membership import log
@@ -27,7 +28,7 @@ from support.membership.random_world import World
 
 def condition(written: dict[str, Any]) -> Condition:
     """Return a condition."""
-    return Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    return Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
 
 
 VIP = condition({"field": "tags", "operator": "contains", "operand": "vip"})
@@ -38,13 +39,15 @@ SEEN = condition({"field": "attributes.seen", "operator": "in_last_days", "opera
 @pytest.fixture
 def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a world that is too large to evaluate a segment before the answer."""
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 3)
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 3)
     return world
 
 
 async def person(world: World, name: str, **values: Any) -> str:
     """Make a contact that was seen a day ago; return its id."""
-    stored = Change({"email": f"{name}@example.com"} | values, {"seen": dates.written(world.now - dates.DAY)})
+    stored = ContactChange(
+        {"email": f"{name}@example.com"} | values, {"seen": dates.format_instant(world.now - dates.DAY)}
+    )
     return (await world.contacts().create(world.caller, stored)).id
 
 
@@ -58,9 +61,9 @@ def service(world: World) -> Segments:
     return Segments(world.engine, world.clock)
 
 
-async def waiting(world: World) -> list[due_work.Place]:
+async def waiting(world: World) -> list[due_work.SegmentKey]:
     """Return what waits to be evaluated."""
-    return await world.engine.read(due_work.pending_segments)
+    return await world.engine.read(due_work.list_pending_segments)
 
 
 async def causes(world: World) -> list[tuple[str, int]]:
@@ -68,11 +71,11 @@ async def causes(world: World) -> list[tuple[str, int]]:
 
     async def work(transaction: Transaction) -> list[tuple[str, int]]:
         here = world.caller.workspace
-        state = await workspaces.state(transaction, here)
-        rows = await log.between(transaction, here, 0, state.logged)
-        kinds = await transaction.rows(Statement(log_rows.select().order_by(log_rows.c.entry)))
+        state = await workspaces.load_state(transaction, here)
+        rows = await log.load_between(transaction, here, 0, state.last_entry)
+        kinds = await transaction.fetch_all(Statement(log_rows.select().order_by(log_rows.c.entry)))
         return [
-            (kind[4], sum(change.numbers for change in row.changes))
+            (kind[4], sum(change.entry_count for change in row.changes))
             for kind, row in zip(kinds, rows, strict=True)
         ]
 
@@ -84,20 +87,20 @@ async def test_what_happens_between_scan_and_store_is_in_it(crowd: World) -> Non
     ids = await people(crowd)
     made = [await service(crowd).create(crowd.caller, NewSegment("s", one)) for one in (VIP, SEEN)]
     assert [one.members for one in made] == [None, None]
-    building = Building(crowd.engines[0], crowd.clock)
+    building = FirstEvaluation(crowd.engines[0], crowd.clock)
     scans = []
     for place in await waiting(crowd):
-        scans.append(await building.scan(place))
+        scans.append(await building.scan_segment(place))
     contacts = crowd.contacts()
     await contacts.delete(crowd.caller, ids[1])
-    await contacts.change(crowd.caller, ids[3], Change({"tags": []}))
-    await contacts.change(crowd.caller, ids[4], Change({"tags": ["vip"]}, {"seen": None}))
+    await contacts.update(crowd.caller, ids[3], ContactChange({"tags": []}))
+    await contacts.update(crowd.caller, ids[4], ContactChange({"tags": ["vip"]}, {"seen": None}))
     await person(crowd, "late", tags=["vip"])
     crowd.now += 7 * dates.DAY - 4
     for scan in scans:
         await crowd.check()
         assert scan is not None
-        assert await building.store(scan)
+        assert await building.store_result(scan)
         await crowd.check()
     assert not await waiting(crowd)
     await crowd.verify()
@@ -112,17 +115,17 @@ async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> Non
     """What was found for a condition that is no longer the segment's is not stored."""
     await people(crowd)
     made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
-    building = Building(crowd.engines[0], crowd.clock)
+    building = FirstEvaluation(crowd.engines[0], crowd.clock)
     (place,) = await waiting(crowd)
-    older = await building.scan(place)
+    older = await building.scan_segment(place)
     assert older is not None
-    await service(crowd).change(crowd.caller, made.id, SegmentChange(condition=NEW))
-    assert not await building.is_wanted(older)
-    assert not await building.store(older)
-    await service(crowd).change(crowd.caller, made.id, SegmentChange(condition=VIP))
-    assert not await building.store(older)
+    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
+    assert not await building.is_still_pending(older)
+    assert not await building.store_result(older)
+    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=VIP))
+    assert not await building.store_result(older)
     await crowd.check()
-    assert await Building(crowd.engines[1], crowd.clock).build(place)
+    assert await FirstEvaluation(crowd.engines[1], crowd.clock).run(place)
     await crowd.check()
     assert await causes(crowd) == [("segment changed", 4)]
 
@@ -132,9 +135,9 @@ async def test_an_edit_leaves_and_enters_at_once(crowd: World) -> None:
     ids = await people(crowd)
     made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     await crowd.build_all()
-    await service(crowd).change(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
     await crowd.contacts().delete(crowd.caller, ids[1])
-    await crowd.contacts().change(crowd.caller, ids[2], Change({"tags": ["new"]}))
+    await crowd.contacts().update(crowd.caller, ids[2], ContactChange({"tags": ["new"]}))
     await crowd.build_all()
     await crowd.check()
     assert await causes(crowd) == [("segment created", 4), ("segment changed", 5)]
@@ -145,26 +148,26 @@ async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
     await people(crowd)
     await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     (place,) = await waiting(crowd)
-    both = [Building(engine, crowd.clock) for engine in crowd.engines]
-    scans = [await one.scan(place) for one in both]
-    stored = [await one.store(scan) for one, scan in zip(both, scans, strict=True) if scan is not None]
+    both = [FirstEvaluation(engine, crowd.clock) for engine in crowd.engines]
+    scans = [await one.scan_segment(place) for one in both]
+    stored = [await one.store_result(scan) for one, scan in zip(both, scans, strict=True) if scan is not None]
     assert stored == [True, False]
     await crowd.check()
-    assert await both[0].scan(place) is None
-    assert not await both[1].build(place)
+    assert await both[0].scan_segment(place) is None
+    assert not await both[1].run(place)
 
 
 async def test_a_segment_that_is_gone_is_not_stored(crowd: World) -> None:
     """Deleted while it was scanned for, or while somebody refreshed it."""
     await people(crowd)
     gone, refreshed = [await service(crowd).create(crowd.caller, NewSegment("s", VIP)) for _ in range(2)]
-    building = Building(crowd.engines[0], crowd.clock)
-    scans = [await building.scan(place) for place in await waiting(crowd)]
+    building = FirstEvaluation(crowd.engines[0], crowd.clock)
+    scans = [await building.scan_segment(place) for place in await waiting(crowd)]
     await service(crowd).delete(crowd.caller, gone.id)
     assert (await service(crowd).refresh(crowd.caller, refreshed.id)).count == 4
     for scan in scans:
         assert scan is not None
-        assert not await building.store(scan)
+        assert not await building.store_result(scan)
     await crowd.check()
     assert await causes(crowd) == [("segment created", 4)]
 
@@ -186,7 +189,7 @@ async def _as_before(engine: Engine) -> None:
 
     async def work(transaction: Transaction) -> None:
         for statement in statements:
-            await transaction.run(Statement(statement))
+            await transaction.execute(Statement(statement))
 
     await engine.write(work)
 
@@ -201,7 +204,7 @@ async def _by_refresh(world: World) -> None:
 
 
 async def _by_the_zone(world: World) -> None:
-    await Workspaces(world.engine, world.clock).set_zone("one", "Europe/Berlin")
+    await Workspaces(world.engine, world.clock).set_time_zone("one", "Europe/Berlin")
 
 
 async def _by_a_list(world: World) -> None:

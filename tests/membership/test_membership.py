@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from diglot.membership import read
 from diglot.service.access.workspaces import Workspaces
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import create_engine
 from support.servers.api_clients import Misar, Topmail, speakers
 from support.servers.in_process import Server, serving
 
@@ -50,9 +50,9 @@ async def told(url: str) -> AsyncIterator[Told]:
 
 
 async def _zone(told: Told, zone: str) -> None:
-    engine = connect(told.server.url)
+    engine = create_engine(told.server.url)
     await engine.open()
-    await Workspaces(engine).set_zone("one", zone)
+    await Workspaces(engine).set_time_zone("one", zone)
     await engine.close()
 
 
@@ -169,13 +169,13 @@ async def test_a_rename_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatc
     id_ = (await told.misar.create("counted", VIP))["id"]
     assert await told.misar.counts(id_) == (1, 1, 1)
     scans: list[str] = []
-    evaluated = read.evaluated
+    evaluated = read.evaluate_condition
 
     async def noted(*args: Any) -> Any:
         scans.append("scan")
         return await evaluated(*args)
 
-    monkeypatch.setattr(read, "evaluated", noted)
+    monkeypatch.setattr(read, "evaluate_condition", noted)
     await told.topmail.patch(id_, name="renamed there")
     renamed = await told.misar.ask("PATCH", f"/segments/{id_}", {"name": "renamed here"})
     assert (renamed["data"]["name"], renamed["data"]["contact_count"]) == ("renamed here", 1)

@@ -12,25 +12,26 @@ from diglot.conditions.tree import DRAFT
 from diglot.errors import DiglotError, Invalid
 from diglot.membership import active_segments as live_segments
 from diglot.membership import evaluate, store, writer
-from diglot.membership.active_segments import live
-from diglot.membership.log_delta import Overlay
-from diglot.membership.log_delta import Row as Logged
+from diglot.membership.active_segments import get_active_segments
+from diglot.membership.log_delta import LogDelta
 from diglot.membership.writer import tick
-from diglot.model.contacts import Change
-from diglot.model.membership_changes import AtEntry, AtInstant, Moment
+from diglot.model.contacts import ContactChange
+from diglot.model.membership_changes import AtEntry, AtInstant, ChangeOrigin
 from diglot.model.pages import Window
-from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.model.workspaces import Caller
-from diglot.service.access.workspaces import Workspaces, get_or_create
-from diglot.service.audience.membership_history import Past
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.access.workspaces import Workspaces, get_or_create_workspace
+from diglot.service.audience.membership_history import MembershipHistory
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage import workspaces
 from diglot.storage.contacts import queries
-from diglot.storage.membership.changes import Change as Moved
-from diglot.storage.sql.engine import Engine, Executable, Inside, Row, Transaction, Values
+from diglot.storage.membership.changes import SegmentChange as Moved
+from diglot.storage.membership.log import DeltaRow as Logged
+from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEngine, Row, Transaction
 from support import canonical
 from support.membership.membership_checks import forget
 from support.membership.random_world import NOW, World
@@ -55,7 +56,7 @@ async def test_random_writes_around_evaluations(
     world: World, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Segments are evaluated in the background, while everything goes on, edits of them too."""
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 5)
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 5)
     for _ in range(8):
         await world._create()
     for _ in range(6):
@@ -104,19 +105,19 @@ async def _forgotten(world: World, begins: int) -> int:
 async def test_a_segment_that_waits_has_no_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until a segment of a large workspace is evaluated, asking who was a member then is an error."""
     await world._create()
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 0)
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 0)
     caller, segments = world.caller, Segments(world.engine, world.clock)
     everyone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
-    new = NewSegment("everyone", Condition(everyone, Source("canonical", "{}")))
+    new = NewSegment("everyone", Condition(everyone, OriginalText("canonical", "{}")))
     made = (await segments.create(caller, new)).id
-    past = Past(world.engine, world.clock)
+    past = MembershipHistory(world.engine, world.clock)
     with pytest.raises(Invalid, match="still being evaluated"):
-        await past.member_ids(caller, made, None, AtInstant(world.now))
+        await past.list_member_ids(caller, made, None, AtInstant(world.now))
     await segments.refresh(caller, made)
     for as_of in (AtEntry(1), AtInstant(world.clock())):
-        assert (await past.member_ids(caller, made, None, as_of))[1].items == world.ids
+        assert (await past.list_member_ids(caller, made, None, as_of))[1].items == world.ids
     with pytest.raises(Invalid, match="begins after the change 1"):
-        await past.member_ids(caller, made, None, AtEntry(0))
+        await past.list_member_ids(caller, made, None, AtEntry(0))
 
 
 async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
@@ -133,13 +134,13 @@ async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
     for number in range(6):
 
         async def work(transaction: Transaction, number: int = number) -> None:
-            inside = Contacts(Inside(transaction), world.clock)
+            inside = Contacts(NestedEngine(transaction), world.clock)
             for id_ in world.ids[: 5 * number]:
-                await inside.change(world.caller, id_, world.change())
+                await inside.update(world.caller, id_, world.change())
             if number % 2:
                 new = NewSegment("undone", world.condition())
-                await Segments(Inside(transaction), world.clock).create_counted(world.caller, new)
-                await inside.change(world.caller, world.ids[0], world.change())
+                await Segments(NestedEngine(transaction), world.clock).create_with_count(world.caller, new)
+                await inside.update(world.caller, world.ids[0], world.change())
             raise Undone
 
         with pytest.raises(Undone):
@@ -152,14 +153,14 @@ async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
 async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world: World) -> None:
     """Nor where a reader of an older state had this process load the segments again in the middle of it."""
     days = {"field": "last_opened_at", "operator": "more_than_days_ago", "operand": 7}
-    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    condition = Condition(canonical.read(days, "UTC"), OriginalText("canonical", "{}"))
     made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
     workspace, engine = world.caller.workspace, world.engines[0]
     ids = [
-        (await world.contacts().create(world.caller, Change({"email": f"{n}@example.com"}))).id
+        (await world.contacts().create(world.caller, ContactChange({"email": f"{n}@example.com"}))).id
         for n in range(2)
     ]
-    opened = [Change({"last_opened_at": world.now - n * dates.DAY}) for n in (2, 1)]
+    opened = [ContactChange({"last_opened_at": world.now - n * dates.DAY}) for n in (2, 1)]
 
     class Undone(DiglotError):
         pass
@@ -167,20 +168,20 @@ async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world:
     async def work(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, workspace, now=world.clock())
         for id_, change in zip(ids, opened, strict=True):
-            stored = await queries.by_id(transaction, workspace, id_)
+            stored = await queries.find_contact_by_id(transaction, workspace, id_)
             assert stored is not None
             changed = changed_contact(stored, change, world.now)
             # As a reader does that began before the segments changed last.
-            await live(transaction, workspace, locked.segments_version - 1, locked.zone)
-            await contact_writes.update(transaction, workspace, locked, [(stored, changed)])
+            await get_active_segments(transaction, workspace, locked.segments_version - 1, locked.zone)
+            await contact_writes.update_contacts(transaction, workspace, locked, [(stored, changed)])
         raise Undone
 
     with pytest.raises(Undone):
         await engine.write(work)
-    await Contacts(engine, world.clock).change(world.caller, ids[1], opened[1])
+    await Contacts(engine, world.clock).update(world.caller, ids[1], opened[1])
     world.now += 6 * dates.DAY + dates.SECOND
     for process in world.engines:
-        assert (await Segments(process, world.clock).counted(world.caller, made.id)).count == 1
+        assert (await Segments(process, world.clock).get_with_count(world.caller, made.id)).count == 1
     await world.check()
 
 
@@ -189,23 +190,23 @@ async def test_a_clock_that_was_set_back_is_followed_once(
 ) -> None:
     """What time moves is evaluated once in a transaction, however many parts it has."""
     days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 7}
-    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    condition = Condition(canonical.read(days, "UTC"), OriginalText("canonical", "{}"))
     await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
-    opened = Change({"email": "old@example.com", "last_opened_at": world.now})
+    opened = ContactChange({"email": "old@example.com", "last_opened_at": world.now})
     await world.contacts().create(world.caller, opened)
     world.now += 8 * dates.DAY
-    await world.contacts().create(world.caller, Change({"email": "later@example.com"}))
+    await world.contacts().create(world.caller, ContactChange({"email": "later@example.com"}))
     evaluated: list[frozenset[int]] = []
-    store_all = writer.store_all
+    store_all = writer.evaluate_and_store
 
-    async def note(one: writer.Current, numbers: frozenset[int], moment: Moment) -> None:
+    async def note(one: writer.MembershipWriter, numbers: frozenset[int], moment: ChangeOrigin) -> None:
         evaluated.append(numbers)
         await store_all(one, numbers, moment)
 
-    monkeypatch.setattr(writer, "store_all", note)
+    monkeypatch.setattr(writer, "evaluate_and_store", note)
     world.now -= 4 * dates.DAY
     changes = [
-        Change({"email": f"{name}@example.com", "last_opened_at": world.now})
+        ContactChange({"email": f"{name}@example.com", "last_opened_at": world.now})
         for name in ("old", "new", "later")
     ]
     await world.contacts().import_all(world.caller, changes)
@@ -219,9 +220,11 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
     """The time of a write is read before it waits: whoever came in between was not ahead of time."""
     monkeypatch.setattr(workspaces, "monotonic", lambda: world.now / dates.SECOND)
     days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
-    condition = Condition(canonical.read(days, "UTC"), Source("canonical", "{}"))
+    condition = Condition(canonical.read(days, "UTC"), OriginalText("canonical", "{}"))
     await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
-    opened = Change({"email": "old@example.com", "last_opened_at": world.now - dates.DAY + dates.SECOND})
+    opened = ContactChange(
+        {"email": "old@example.com", "last_opened_at": world.now - dates.DAY + dates.SECOND}
+    )
     await world.contacts().create(world.caller, opened)
 
     class Waiting:
@@ -234,21 +237,23 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._transaction, name)
 
-        async def row(self, statement: Executable, values: Values) -> Row | None:
+        async def row(self, statement: Executable, values: BoundValues) -> Row | None:
             if self._waits:
                 self._waits = False
-                world.now += 2 * store.CLOCKS_AGREE
+                world.now += 2 * store.MAX_CLOCK_SKEW
                 await tick(self._transaction, world.caller.workspace, world.clock())
-            return await self._transaction.row(statement, values)
+            return await self._transaction.fetch_one(statement, values)
 
     async def work(transaction: Transaction) -> int:
         inside: Any = Waiting(transaction)
         before = world.now
-        await Contacts(Inside(inside), world.clock).create(world.caller, Change({"email": "new@example.com"}))
-        return before + 2 * store.CLOCKS_AGREE
+        await Contacts(NestedEngine(inside), world.clock).create(
+            world.caller, ContactChange({"email": "new@example.com"})
+        )
+        return before + 2 * store.MAX_CLOCK_SKEW
 
     after = await world.engine.write(work)
-    state = await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
+    state = await world.engine.read(lambda tx: workspaces.load_state(tx, world.caller.workspace))
     assert state.evaluated_at > after
     await world.check()
 
@@ -257,17 +262,19 @@ async def test_a_change_of_zone_moves_memberships(world: World) -> None:
     """Days begin elsewhere: what depends on them is evaluated again."""
     contacts = world.contacts()
     for hour in (1, 3, 23):
-        stored = Change({"email": f"h{hour}@example.com"}, {"at": f"2026-02-01T{hour:02}:00:00"})
+        stored = ContactChange({"email": f"h{hour}@example.com"}, {"at": f"2026-02-01T{hour:02}:00:00"})
         await contacts.create(world.caller, stored)
-        moved = Change({"email": f"z{hour}@example.com"}, {"at": f"2026-02-01T{hour:02}:00:00Z"})
+        moved = ContactChange({"email": f"z{hour}@example.com"}, {"at": f"2026-02-01T{hour:02}:00:00Z"})
         await contacts.create(world.caller, moved)
     written = {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}
-    condition = Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
     new = NewSegment("before", condition)
-    made = await Segments(world.engine, world.clock).create_counted(world.caller, new)
+    made = await Segments(world.engine, world.clock).create_with_count(world.caller, new)
     assert made.count == 0
-    await Workspaces(world.engine).set_zone("one", "America/New_York")
-    assert (await Segments(world.engine, world.clock).counted(world.caller, made.segment.id)).count == 2
+    await Workspaces(world.engine).set_time_zone("one", "America/New_York")
+    assert (
+        await Segments(world.engine, world.clock).get_with_count(world.caller, made.segment.id)
+    ).count == 2
     await world.check()
 
 
@@ -277,17 +284,17 @@ async def test_a_field_that_nobody_looked_at_for_a_while(world: World) -> None:
     days = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
     plan = {"field": "attributes.plan", "operator": "equals", "operand": "pro"}
     lasts, others = (
-        Condition(canonical.read(written, "UTC"), Source("canonical", "{}")) for written in (days, plan)
+        Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}")) for written in (days, plan)
     )
     first = await service.create(world.caller, NewSegment("first", lasts))
-    seen = [dates.written(world.now - n * dates.DAY) for n in (1, 5, 9)]
+    seen = [dates.format_instant(world.now - n * dates.DAY) for n in (1, 5, 9)]
     made = [
-        await contacts.create(world.caller, Change({"email": f"{n}@example.com"}, {"seen": text}))
+        await contacts.create(world.caller, ContactChange({"email": f"{n}@example.com"}, {"seen": text}))
         for n, text in enumerate(seen)
     ]
-    await service.change(world.caller, first.id, SegmentChange(condition=others))
+    await service.update(world.caller, first.id, SegmentChange(condition=others))
     for contact, text in zip(made, reversed(seen), strict=True):
-        await contacts.change(world.caller, contact.id, Change({}, {"seen": text}))
+        await contacts.update(world.caller, contact.id, ContactChange({}, {"seen": text}))
     await service.create(world.caller, NewSegment("second", lasts))
     for _ in range(4):
         await world.check()
@@ -323,26 +330,28 @@ async def test_writes_and_reads_at_once(world: World) -> None:
 
 async def test_not_all_workspaces_are_remembered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that serves many keeps in memory what it was asked for last, and reads the others again."""
-    monkeypatch.setattr(live_segments, "MOST_SEGMENTS", 6)
-    monkeypatch.setattr(store, "MOST_NETS", 6)
+    monkeypatch.setattr(live_segments, "MAX_CACHED_SEGMENTS", 6)
+    monkeypatch.setattr(store, "MAX_CACHED_NET_CHANGES", 6)
     vip = {"field": "tags", "operator": "contains", "operand": "vip"}
-    condition = Condition(canonical.read(vip, "UTC"), Source("canonical", "{}"))
+    condition = Condition(canonical.read(vip, "UTC"), OriginalText("canonical", "{}"))
     made = []
     for number in range(8):
-        one = await engine.write(partial(get_or_create, name=f"w{number}", time_zone="UTC", now=NOW))
+        one = await engine.write(
+            partial(get_or_create_workspace, name=f"w{number}", time_zone="UTC", now=NOW)
+        )
         caller = Caller(one.number, ZoneInfo("UTC"), "key", frozenset())
         segment = await Segments(engine, lambda: NOW).create(caller, NewSegment("vips", condition))
         made.append((caller, segment.id))
     for members in (1, 2):
         for caller, id_ in made:
             contacts = Contacts(engine, lambda: NOW)
-            change = Change({"email": f"{members}@example.com", "tags": ["vip"]})
+            change = ContactChange({"email": f"{members}@example.com", "tags": ["vip"]})
             contact = await contacts.create(caller, change)
             static = NewSegment("by hand", condition, type=SegmentType.STATIC)
             await Segments(engine, lambda: NOW).create(caller, static)
-            assert (await Segments(engine, lambda: NOW).counted(caller, id_)).count == members
-            await contacts.change(caller, contact.id, Change({"first_name": "Ada"}))
-            assert (await Segments(engine, lambda: NOW).estimate(caller, id_)).number == members
+            assert (await Segments(engine, lambda: NOW).get_with_count(caller, id_)).count == members
+            await contacts.update(caller, contact.id, ContactChange({"first_name": "Ada"}))
+            assert (await Segments(engine, lambda: NOW).count_members(caller, id_)).members == members
     memory: dict[str, Any] = engine._memory  # type: ignore[attr-defined]
     for name, kept in memory.items():
         assert len(kept) < len(made), name
@@ -352,23 +361,24 @@ async def test_not_all_workspaces_are_remembered(engine: Engine, monkeypatch: py
 async def test_members_in_several_chunks(world: World) -> None:
     """Windows go from chunk to chunk, the newest first, over what is stored and what is only logged."""
     await world.engines[0].write(
-        lambda tx: workspaces.lock(tx, world.caller.workspace, contacts=65_530, moves=False)
+        lambda tx: workspaces.lock(tx, world.caller.workspace, contacts=65_530, moves_members=False)
     )
     contacts = world.contacts()
     condition = Condition(
-        canonical.read({"field": "email", "operator": "is_set"}, "UTC"), Source("canonical", "{}")
+        canonical.read({"field": "email", "operator": "is_set"}, "UTC"), OriginalText("canonical", "{}")
     )
-    made = await Segments(world.engine, world.clock).create_counted(
+    made = await Segments(world.engine, world.clock).create_with_count(
         world.caller, NewSegment("all", condition)
     )
     ids = [
-        (await contacts.create(world.caller, Change({"email": f"k{n}@example.com"}))).id for n in range(40)
+        (await contacts.create(world.caller, ContactChange({"email": f"k{n}@example.com"}))).id
+        for n in range(40)
     ]
     for limit in (1, 7, 40):
         for engine in world.engines:
             found: list[str] = []
             for offset in range(0, 42, limit):
-                page = await Segments(engine, world.clock).members(
+                page = await Segments(engine, world.clock).list_members(
                     world.caller, made.segment.id, Window(offset, limit)
                 )
                 found += [one.id for one in page.items]
@@ -379,34 +389,36 @@ async def test_a_draft_is_folded_too(world: World) -> None:
     """Who left a segment before it became a draft is not in it again once the log is folded."""
     contacts, segments = world.contacts(), Segments(world.engine, world.clock)
     vip = canonical.read({"field": "tags", "operator": "contains", "operand": "vip"}, "UTC")
-    made = await segments.create_counted(
-        world.caller, NewSegment("vip", Condition(vip, Source("canonical", "{}")))
+    made = await segments.create_with_count(
+        world.caller, NewSegment("vip", Condition(vip, OriginalText("canonical", "{}")))
     )
     await world._segment()
-    one = await contacts.create(world.caller, Change({"email": "one@example.com", "tags": ["vip"]}))
+    one = await contacts.create(world.caller, ContactChange({"email": "one@example.com", "tags": ["vip"]}))
     await world.fold()
-    await contacts.change(world.caller, one.id, Change({"tags": []}))
-    draft = SegmentChange(condition=Condition(DRAFT, Source("canonical", "{}")))
-    assert (await segments.change_counted(world.caller, made.segment.id, draft)).count == 0
+    await contacts.update(world.caller, one.id, ContactChange({"tags": []}))
+    draft = SegmentChange(condition=Condition(DRAFT, OriginalText("canonical", "{}")))
+    assert (await segments.update_with_count(world.caller, made.segment.id, draft)).count == 0
     await world.fold()
-    assert (await segments.counted(world.caller, made.segment.id)).count == 0
+    assert (await segments.get_with_count(world.caller, made.segment.id)).count == 0
     await world.check()
 
 
 def test_an_overlay_keeps_the_net_change() -> None:
     """Whoever enters and leaves again is in neither list; an older overlay stays what it was."""
-    first = Overlay(0, 0).then([_row(1, 5, [1, 2], []), _row(2, 6, [1], [3])], 2)
-    second = first.then([_row(3, 5, [], [1]), _row(4, 6, [3], []), _row(5, 70_000, [1], [])], 5)
-    assert [sorted(one) for one in first.change(1)] == [[5, 6], []]
-    assert [sorted(one) for one in second.change(1)] == [[6, 70_000], []]
-    assert [sorted(one) for one in second.change(3)] == [[], []]
-    assert (sorted(second.nets[1].passed), sorted(second.nets[3].passed)) == ([5], [6])
-    assert second.counts(1, {0: 3}) == {0: 4, 1: 1}
-    assert (first.logged, second.logged, second.count(1, 3)) == (2, 5, 5)
-    whole = second.then([Logged(8, whole=True, changes=[Moved(1, [1, 2], [6])])], 8)
-    assert (whole.count(1, 9), whole.nets[1].first) == (9, 9)
+    first = LogDelta(0, 0).with_rows([_row(1, 5, [1, 2], []), _row(2, 6, [1], [3])], 2)
+    second = first.with_rows([_row(3, 5, [], [1]), _row(4, 6, [3], []), _row(5, 70_000, [1], [])], 5)
+    assert [sorted(one) for one in first.entered_and_left(1)] == [[5, 6], []]
+    assert [sorted(one) for one in second.entered_and_left(1)] == [[6, 70_000], []]
+    assert [sorted(one) for one in second.entered_and_left(3)] == [[], []]
+    assert (sorted(second.net_changes[1].toggled), sorted(second.net_changes[3].toggled)) == ([5], [6])
+    assert second.count_by_chunk(1, {0: 3}) == {0: 4, 1: 1}
+    assert (first.last_entry, second.last_entry, second.count_members(1, 3)) == (2, 5, 5)
+    whole = second.with_rows([Logged(8, rewrites_segment=True, changes=[Moved(1, [1, 2], [6])])], 8)
+    assert (whole.count_members(1, 9), whole.net_changes[1].first_entry) == (9, 9)
 
 
 def _row(entry: int, pk: int, added: list[int], removed: list[int]) -> Logged:
     entered = [Moved(number, [pk], []) for number in added]
-    return Logged(entry, whole=False, changes=entered + [Moved(number, [], [pk]) for number in removed])
+    return Logged(
+        entry, rewrites_segment=False, changes=entered + [Moved(number, [], [pk]) for number in removed]
+    )

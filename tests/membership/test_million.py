@@ -18,11 +18,12 @@ from diglot.conditions import dates
 from diglot.model.contacts import Contact
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
-from diglot.service.access.workspaces import get_or_create
+from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.audience.segments import Segments
 from diglot.storage.audience import lists
+from diglot.storage.connect import create_engine
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.engine import Transaction
 from support import canonical, oracle
 from support.engines import Database
 from support.membership.membership_checks import EVERYBODY, compare
@@ -100,8 +101,8 @@ class Judged(World):
 
     async def _people(self, transaction: Transaction) -> Mapping[str, Mapping[str, Any]]:
         workspace = self.caller.workspace
-        everybody = await queries.page(transaction, workspace, Window(0, EVERYBODY.limit))
-        on_lists = await lists.ids_of(transaction, workspace, [one.pk for one in everybody])
+        everybody = await queries.load_contact_page(transaction, workspace, Window(0, EVERYBODY.limit))
+        on_lists = await lists.load_ids_of_contacts(transaction, workspace, [one.pk for one in everybody])
         return {one.id: _described(one, on_lists.get(one.pk, [])) for one in everybody}
 
 
@@ -109,7 +110,7 @@ def _described(one: Contact, on_lists: list[str]) -> Mapping[str, Any]:
     """Return a contact in the oracle's words."""
     described = {name: getattr(one, name) for name in Contact.__struct_fields__}
     for name in _INSTANTS:
-        described[name] = None if described[name] is None else dates.written(described[name])
+        described[name] = None if described[name] is None else dates.format_instant(described[name])
     described["tags"] = msgspec.json.decode(one.tags)
     described["attributes"] = msgspec.json.decode(one.attributes)
     return described | {"lists": on_lists}
@@ -118,10 +119,10 @@ def _described(one: Contact, on_lists: list[str]) -> Mapping[str, Any]:
 @pytest_asyncio.fixture
 async def judged(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Judged]:
     """Lend a world with two engines on one database."""
-    engines = [connect(url), connect(url)]
+    engines = [create_engine(url), create_engine(url)]
     for engine in engines:
         await engine.open()
-    made = await engines[0].write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    made = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
     caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
     yield Judged(engines, caller, Random(pytestconfig.stash[SEED]))
     for engine in engines:

@@ -10,9 +10,10 @@ from diglot.background import retention
 from diglot.background.retention import Retention
 from diglot.conditions import dates
 from diglot.membership import evaluate, store
-from diglot.model.contacts import Change
-from diglot.model.segments import Condition, SegmentType, Source
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.model.contacts import ContactChange
+from diglot.model.segments import Condition, OriginalText, SegmentType
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.membership import instant_index as stored_moments
 from diglot.storage.membership import log, log_expiry
@@ -20,7 +21,7 @@ from diglot.storage.schema import departed_contacts, departed_segments, moments,
 from diglot.storage.schema import membership_log as log_rows
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
-from diglot.storage.workspaces import State
+from diglot.storage.workspaces import WorkspaceState
 from support import canonical
 from support.membership.random_world import World
 
@@ -28,7 +29,7 @@ DAYS = 30
 
 
 def _condition(written: dict[str, Any]) -> Condition:
-    return Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    return Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
 
 
 VIPS = _condition({"field": "tags", "operator": "contains", "operand": "vip"})
@@ -38,19 +39,19 @@ SEEN = _condition({"field": "attributes.seen", "operator": "in_last_days", "oper
 async def rows(world: World, *columns: Any) -> Sequence[Sequence[Any]]:
     """Return all rows of a table, in the order of their first columns."""
     statement = Statement(select(*columns).order_by(*columns))
-    return [tuple(row) for row in await world.engine.read(lambda tx: tx.rows(statement))]
+    return [tuple(row) for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
 
-async def state(world: World) -> State:
+async def state(world: World) -> WorkspaceState:
     """Return the state of the workspace."""
-    return await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
+    return await world.engine.read(lambda tx: workspaces.load_state(tx, world.caller.workspace))
 
 
 async def expire(world: World) -> int:
     """Forget all that is too old; return in how many transactions."""
     steps = 0
     keeping = Retention(world.engines[0], DAYS, world.clock)
-    while await keeping.expire(world.caller.workspace):
+    while await keeping.expire_batch(world.caller.workspace):
         steps += 1
     return steps
 
@@ -66,12 +67,14 @@ async def busy(world: World, steps: int) -> None:
 async def vips(world: World, number: int) -> None:
     """Make contacts who are in the segment of vips."""
     for n in range(number):
-        await world.contacts().create(world.caller, Change({"email": f"vip{n}@example.com", "tags": ["vip"]}))
+        await world.contacts().create(
+            world.caller, ContactChange({"email": f"vip{n}@example.com", "tags": ["vip"]})
+        )
 
 
 async def test_what_is_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row of the log goes with the sums up to it and the contacts that only it named; the rest is whole."""
-    monkeypatch.setattr(log_expiry, "ROWS", 7)
+    monkeypatch.setattr(log_expiry, "MAX_ROWS", 7)
     for _ in range(5):
         await world._segment()
     await world._static()
@@ -107,7 +110,7 @@ async def _entries_since(world: World, then: int) -> list[int]:
     statement = Statement(
         select(log_rows.c.entry).where(log_rows.c.happened_at >= then).order_by(log_rows.c.entry)
     )
-    return [row[0] for row in await world.engine.read(lambda tx: tx.rows(statement))]
+    return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
 
 async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
@@ -122,9 +125,9 @@ async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
     await busy(world, 20)
 
     async def work(transaction: Transaction) -> None:
-        now = await workspaces.state(transaction, world.caller.workspace)
+        now = await workspaces.load_state(transaction, world.caller.workspace)
         here = world.caller.workspace
-        for row in await log.between(transaction, here, now.history_entry, now.logged):
+        for row in await log.load_between(transaction, here, now.history_entry, now.last_entry):
             for change in row.changes:
                 members = held[change.segment]
                 assert members.issuperset(change.left)
@@ -138,16 +141,16 @@ async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
 async def _members(world: World) -> dict[int, set[int]]:
     async def work(transaction: Transaction) -> dict[int, set[int]]:
         here = world.caller.workspace
-        now = await workspaces.state(transaction, here)
-        numbers = await log_expiry.segments_of(transaction, here)
-        return {number: set(await store.members(transaction, here, number, now)) for number in numbers}
+        now = await workspaces.load_state(transaction, here)
+        numbers = await log_expiry.list_segment_numbers(transaction, here)
+        return {number: set(await store.load_members(transaction, here, number, now)) for number in numbers}
 
     return await world.engine.read(work)
 
 
 async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its log is short and was never folded: no row goes before the chunks hold what it says."""
-    monkeypatch.setattr(store, "FOLD_AT", 100_000)
+    monkeypatch.setattr(store, "COMPACT_AT", 100_000)
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     unnamed, gone = [await service.create(world.caller, NewSegment("gone", VIPS)) for _ in range(2)]
@@ -155,13 +158,13 @@ async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pyte
     await vips(world, 1)
     await busy(world, 10)
     await service.delete(world.caller, gone.id)
-    assert (await state(world)).folded == 0
+    assert (await state(world)).compacted_to == 0
     assert await expire(world) == 0
     assert await rows(world, departed_segments.c.id) == [(gone.id,)]
     world.now += (DAYS + 1) * dates.DAY
     await expire(world)
     found = await state(world)
-    assert found.folded == found.logged == found.history_entry
+    assert found.compacted_to == found.last_entry == found.history_entry
     assert await rows(world, log_rows.c.entry) == await rows(world, segment_history.c.last) == []
     assert await rows(world, departed_contacts.c.pk) == await rows(world, departed_segments.c.id) == []
     world.is_whole = False
@@ -174,8 +177,8 @@ async def test_whoever_waits_to_leave_is_not_forgotten(world: World, monkeypatch
     service = Segments(world.engine, world.clock)
     made = await service.create(world.caller, NewSegment("vips", VIPS))
     await busy(world, 10)
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
-    await service.change(world.caller, made.id, SegmentChange(condition=SEEN))
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
+    await service.update(world.caller, made.id, SegmentChange(condition=SEEN))
     world.now += (DAYS + 1) * dates.DAY
     before = await rows(world, departed_contacts.c.pk)
     assert before
@@ -191,7 +194,7 @@ async def test_the_instants_of_a_field_that_nobody_looks_at_go(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some at a time; one that is looked at again meanwhile keeps its own."""
-    monkeypatch.setattr(stored_moments, "_PART", 3)
+    monkeypatch.setattr(stored_moments, "_ROWS_PER_SLICE", 3)
     service = Segments(world.engine, world.clock)
     fields = ("created_at", "updated_at")
     made = []
@@ -202,12 +205,12 @@ async def test_the_instants_of_a_field_that_nobody_looks_at_go(
     number = len(await rows(world, moments.c.pk)) // 2
     await service.delete(world.caller, made[0].id)
     keeping = Retention(world.engines[0], DAYS, world.clock)
-    assert await keeping.expire(world.caller.workspace)
+    assert await keeping.expire_batch(world.caller.workspace)
     left = await rows(world, moments.c.field, moments.c.pk)
     assert len(left) == 2 * number - 3
     days = _condition({"field": fields[0], "operator": "in_last_days", "operand": 7})
     again = await service.create(world.caller, NewSegment("again", days))
-    assert not await keeping.expire(world.caller.workspace)
+    assert not await keeping.expire_batch(world.caller.workspace)
     assert len(await rows(world, moments.c.field, moments.c.pk)) == 2 * number
     await service.delete(world.caller, again.id)
     assert await expire(world) == -(-number // 3)
@@ -221,22 +224,22 @@ async def test_a_long_log_is_folded_when_it_is_quiet(world: World, monkeypatch: 
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     await service.create(world.caller, NewSegment("by hand", VIPS, type=SegmentType.STATIC))
-    monkeypatch.setattr(store, "FOLD_AT", 40)
-    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 100)
+    monkeypatch.setattr(store, "COMPACT_AT", 40)
+    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 100)
     keeping = Retention(world.engines[0], DAYS, world.clock)
     await vips(world, 12)
     found = await state(world)
-    assert (found.folded, found.logged) == (0, 12)
-    assert await keeping.long_logs() == []
-    world.now += retention.QUIET
-    assert await keeping.long_logs() == []
-    world.now += retention.VERY_QUIET
-    assert await keeping.long_logs() == [world.caller.workspace]
-    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 1)
-    world.now += -retention.VERY_QUIET
-    assert await keeping.long_logs() == [world.caller.workspace]
-    await keeping.fold(world.caller.workspace)
-    assert await keeping.long_logs() == []
+    assert (found.compacted_to, found.last_entry) == (0, 12)
+    assert await keeping.find_long_logs() == []
+    world.now += retention.QUIET_PERIOD
+    assert await keeping.find_long_logs() == []
+    world.now += retention.IDLE_PERIOD
+    assert await keeping.find_long_logs() == [world.caller.workspace]
+    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 1)
+    world.now += -retention.IDLE_PERIOD
+    assert await keeping.find_long_logs() == [world.caller.workspace]
+    await keeping.compact(world.caller.workspace)
+    assert await keeping.find_long_logs() == []
     found = await state(world)
-    assert found.folded == found.logged
+    assert found.compacted_to == found.last_entry
     await world.check()

@@ -13,17 +13,25 @@ from diglot.conditions import dates
 from diglot.errors import DiglotError
 from diglot.membership import evaluate as membership_evaluate
 from diglot.membership import notify, store, writer
-from diglot.model.contacts import Change, Contact
-from diglot.model.membership_changes import Cause, Moment
-from diglot.model.segments import Condition, MemberAction, MemberChange, Segment, SegmentType, Source
-from diglot.model.webhooks import Event, Subject, Webhook
+from diglot.model.contacts import Contact, ContactChange
+from diglot.model.membership_changes import Cause, ChangeOrigin
+from diglot.model.segments import (
+    Condition,
+    ManualMemberChange,
+    MemberAction,
+    OriginalText,
+    Segment,
+    SegmentType,
+)
+from diglot.model.webhooks import EventPayload, Webhook, WebhookEventType
 from diglot.service.access.workspaces import Workspaces
 from diglot.service.audience.lists import Lists, NewList
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
 from diglot.storage import workspaces
-from diglot.storage.sql.engine import Inside, Transaction
+from diglot.storage.sql.engine import NestedEngine, Transaction
 from diglot.webhooks import outbox
 from support import canonical
 from support.engines import Database
@@ -33,17 +41,26 @@ from support.outboxes import SECOND, Outbox
 from support.outboxes import outbox as outboxes
 from support.reporting import SEED, Tally
 
-HEARS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.LIST_JOINED, Event.LIST_LEFT)
+HEARS: Final = (
+    WebhookEventType.SEGMENT_ENTERED,
+    WebhookEventType.SEGMENT_LEFT,
+    WebhookEventType.LIST_JOINED,
+    WebhookEventType.LIST_LEFT,
+)
 VIP: Final = {"field": "tags", "operator": "contains", "operand": "vip"}
 FRESH: Final = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
-ENTERED, LEFT, MANY = Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.SEGMENT_CHANGED
+ENTERED, LEFT, MANY = (
+    WebhookEventType.SEGMENT_ENTERED,
+    WebhookEventType.SEGMENT_LEFT,
+    WebhookEventType.SEGMENT_CHANGED,
+)
 
 
 def condition(written: dict[str, Any]) -> Condition:
-    return Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    return Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
 
 
-def webhook(*hears: Event) -> NewWebhook:
+def webhook(*hears: WebhookEventType) -> NewWebhook:
     return NewWebhook("topmail", "https://127.0.0.1/", tuple(hears), tuple(hears), "secret")
 
 
@@ -52,9 +69,9 @@ async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     """Lend a world whose log is folded often, and whose segments are often evaluated together."""
-    monkeypatch.setattr(writer, "SWEPT_FROM", 2)
-    monkeypatch.setattr(store, "FOLD_AT", 25)
-    monkeypatch.setattr(store, "FOLD_PER_CHUNK", 0)
+    monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
+    monkeypatch.setattr(store, "COMPACT_AT", 25)
+    monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
     async with worlds(url, pytestconfig.stash[SEED]) as found:
         yield found
 
@@ -63,8 +80,8 @@ async def world(
 def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Return how many contacts of one segment, and of all, are told of one by one."""
     in_one, in_all = request.param
-    monkeypatch.setattr(notify, "MOST_IN_ONE", in_one)
-    monkeypatch.setattr(notify, "MOST_IN_ALL", in_all)
+    monkeypatch.setattr(notify, "MAX_PER_SEGMENT", in_one)
+    monkeypatch.setattr(notify, "MAX_PER_WRITE", in_all)
     return in_one, in_all
 
 
@@ -103,17 +120,17 @@ class Ear:
 
     def __init__(self, box: Outbox) -> None:
         self.box = box
-        self._ears = Ears(box.caller.workspace, notify.MOST_IN_ONE, notify.MOST_IN_ALL)
+        self._ears = Ears(box.caller.workspace, notify.MAX_PER_SEGMENT, notify.MAX_PER_WRITE)
 
-    async def subjects(self) -> list[tuple[Event, Subject]]:
+    async def subjects(self) -> list[tuple[WebhookEventType, EventPayload]]:
         return await self.box.engine.read(self._ears.subjects)
 
-    async def heard(self) -> list[tuple[Event, str, str, str | None]]:
+    async def heard(self) -> list[tuple[WebhookEventType, str, str, str | None]]:
         """Return each event with its contact, its group and its cause."""
         return [_short(*one) for one in await self.subjects()]
 
 
-def _short(event: Event, subject: Subject) -> tuple[Event, str, str, str | None]:
+def _short(event: WebhookEventType, subject: EventPayload) -> tuple[WebhookEventType, str, str, str | None]:
     assert subject.contact is not None
     assert subject.group is not None
     name = subject.contact.email.partition("@")[0]
@@ -122,11 +139,11 @@ def _short(event: Event, subject: Subject) -> tuple[Event, str, str, str | None]
 
 async def segment(box: Outbox, written: dict[str, Any], name: str = "vips", **more: Any) -> Segment:
     new = NewSegment(name, condition(written), **more)
-    return (await Segments(box.engine, box.clock).create_counted(box.caller, new)).segment
+    return (await Segments(box.engine, box.clock).create_with_count(box.caller, new)).segment
 
 
 async def vip(box: Outbox, name: str, **values: Any) -> Contact:
-    change = Change({"email": f"{name}@example.com", "tags": ["vip"], **values})
+    change = ContactChange({"email": f"{name}@example.com", "tags": ["vip"], **values})
     return await box.contacts.create(box.caller, change)
 
 
@@ -137,7 +154,7 @@ async def test_writes_of_contacts(box: Outbox) -> None:
     ada = await vip(box, "ada")
     assert await ear.heard() == [(ENTERED, "ada", "vips", Cause.CONTACT_CREATED)]
     box.now += SECOND
-    await box.contacts.change(box.caller, ada.id, Change({"tags": [], "first_name": "Ada"}))
+    await box.contacts.update(box.caller, ada.id, ContactChange({"tags": [], "first_name": "Ada"}))
     ((event, subject),) = await ear.subjects()
     assert (event, subject.contact and subject.contact.first_name) == (LEFT, "Ada")
     assert subject.move is not None
@@ -146,7 +163,9 @@ async def test_writes_of_contacts(box: Outbox) -> None:
         box.now,
         Cause.CONTACT_CHANGED,
     )
-    changes = [Change({"email": f"{name}@example.com", "tags": ["vip"]}) for name in ("bob", "ada", "cem")]
+    changes = [
+        ContactChange({"email": f"{name}@example.com", "tags": ["vip"]}) for name in ("bob", "ada", "cem")
+    ]
     await box.contacts.import_all(box.caller, changes)
     assert await ear.heard() == [
         (ENTERED, "bob", "vips", Cause.CONTACT_CREATED),
@@ -192,13 +211,13 @@ async def test_segments_made_changed_and_renamed(box: Outbox) -> None:
     ]
     use = Segments(box.engine, box.clock)
     bob = {"field": "first_name", "operator": "equals", "operand": "bob"}
-    await use.change(box.caller, made.id, SegmentChange("only bob", condition=condition(bob)))
+    await use.update(box.caller, made.id, SegmentChange("only bob", condition=condition(bob)))
     assert await ear.heard() == [(LEFT, "ada", "only bob", Cause.SEGMENT_CHANGED)]
-    await use.change(box.caller, made.id, SegmentChange("bobs"))
+    await use.update(box.caller, made.id, SegmentChange("bobs"))
     assert await ear.heard() == []
     await vip(box, "eve", first_name="bob")
     assert await ear.heard() == [(ENTERED, "eve", "bobs", Cause.CONTACT_CREATED)]
-    await use.change(box.caller, made.id, SegmentChange(condition=condition({"all": []})))
+    await use.update(box.caller, made.id, SegmentChange(condition=condition({"all": []})))
     assert [one[:2] for one in await ear.heard()] == [(LEFT, "bob"), (LEFT, "eve")]
     await use.delete(box.caller, made.id)
     assert await ear.heard() == [], "a segment that is gone has no members who leave it"
@@ -217,7 +236,7 @@ async def test_by_hand(box: Outbox) -> None:
         (MemberAction.REMOVE, (0, 2), [(LEFT, "cem")]),
     ):
         ids = tuple(people[one].id for one in chosen)
-        await use.change_members(box.caller, made.id, MemberChange(action, ids))
+        await use.change_members(box.caller, made.id, ManualMemberChange(action, ids))
         heard = await ear.heard()
         assert [one[:2] for one in heard] == expected
         assert {one[3] for one in heard} <= {Cause.BY_HAND}
@@ -232,14 +251,14 @@ async def test_lists_that_rules_ask_for(box: Outbox) -> None:
     friends = (await use.create(box.caller, NewList("friends"))).list
     await segment(box, {"field": "lists", "operator": "equals", "operand": friends.id}, "ours")
     ids = [(await vip(box, name)).id for name in ("ada", "bob")]
-    await use.add(box.caller, friends.id, ids)
+    await use.add_contacts(box.caller, friends.id, ids)
     assert await ear.heard() == [
         (ENTERED, "ada", "ours", Cause.LIST_CHANGED),
         (ENTERED, "bob", "ours", Cause.LIST_CHANGED),
-        (Event.LIST_JOINED, "ada", "friends", None),
-        (Event.LIST_JOINED, "bob", "friends", None),
+        (WebhookEventType.LIST_JOINED, "ada", "friends", None),
+        (WebhookEventType.LIST_JOINED, "bob", "friends", None),
     ]
-    await use.remove(box.caller, friends.id, ids[0])
+    await use.remove_contact(box.caller, friends.id, ids[0])
     assert (await ear.heard())[0] == (LEFT, "ada", "ours", Cause.LIST_CHANGED)
     await use.delete(box.caller, friends.id)
     assert await ear.heard() == [(LEFT, "bob", "ours", Cause.LIST_CHANGED)]
@@ -248,18 +267,18 @@ async def test_lists_that_rules_ask_for(box: Outbox) -> None:
 async def test_zones_and_repairs(box: Outbox) -> None:
     """Days begin elsewhere; a membership that is found wrong is put right."""
     ear = Ear(box)
-    early = Change({"email": "ada@example.com", "tags": ["vip"]}, {"at": "2026-02-01T01:00:00Z"})
+    early = ContactChange({"email": "ada@example.com", "tags": ["vip"]}, {"at": "2026-02-01T01:00:00Z"})
     ada = await box.contacts.create(box.caller, early)
     made = await segment(box, VIP)
     await segment(box, {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}, "before")
     await ear.heard()
-    await Workspaces(box.engine, box.clock).set_zone("one", "America/New_York")
+    await Workspaces(box.engine, box.clock).set_time_zone("one", "America/New_York")
     assert await ear.heard() == [(ENTERED, "ada", "before", Cause.ZONE_CHANGED)]
 
     async def break_it(transaction: Transaction) -> None:
         await workspaces.lock(transaction, box.caller.workspace)
-        wrong = Moment(box.now, Cause.REPAIRED)
-        await store.store(transaction, box.caller.workspace, made.number, BitMap(), wrong)
+        wrong = ChangeOrigin(box.now, Cause.REPAIRED)
+        await store.replace_members(transaction, box.caller.workspace, made.number, BitMap(), wrong)
 
     await box.engine.write(break_it)
     await Segments(box.engine, box.clock).refresh(box.caller, made.id)
@@ -274,18 +293,18 @@ async def test_dynamic_lists_are_told_of_as_lists(box: Outbox) -> None:
     use = Lists(box.engine, box.clock)
     made = (await use.create(box.caller, NewList("vips", condition=condition(VIP)))).list
     ((event, subject),) = await ear.subjects()
-    assert (event, subject.group and subject.group.id) == (Event.LIST_JOINED, made.id)
+    assert (event, subject.group and subject.group.id) == (WebhookEventType.LIST_JOINED, made.id)
     assert subject.move is not None
     assert (subject.move.sequence, subject.move.cause) == (1, Cause.SEGMENT_CREATED)
     others = condition({"not": VIP})
-    await use.change(box.caller, made.id, SegmentChange("others", condition=others))
-    assert await ear.heard() == [(Event.LIST_LEFT, "ada", "others", Cause.SEGMENT_CHANGED)]
-    await box.contacts.change(box.caller, ada.id, Change({"tags": []}))
-    await use.change(box.caller, made.id, SegmentChange("the rest"))
+    await use.update(box.caller, made.id, SegmentChange("others", condition=others))
+    assert await ear.heard() == [(WebhookEventType.LIST_LEFT, "ada", "others", Cause.SEGMENT_CHANGED)]
+    await box.contacts.update(box.caller, ada.id, ContactChange({"tags": []}))
+    await use.update(box.caller, made.id, SegmentChange("the rest"))
     await box.contacts.delete(box.caller, ada.id)
     assert await ear.heard() == [
-        (Event.LIST_JOINED, "ada", "others", Cause.CONTACT_CHANGED),
-        (Event.LIST_LEFT, "ada", "the rest", Cause.CONTACT_DELETED),
+        (WebhookEventType.LIST_JOINED, "ada", "others", Cause.CONTACT_CHANGED),
+        (WebhookEventType.LIST_LEFT, "ada", "the rest", Cause.CONTACT_DELETED),
     ]
 
 
@@ -296,14 +315,14 @@ async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
     names = ("one", "two")
     made = [(await use.create(box.caller, NewList(name))).list.id for name in names]
     ids = [(await vip(box, name)).id for name in ("ada", "bob", "cem")]
-    await use.add(box.caller, made[0], ids)
-    await use.add(box.caller, made[1], ids[1:])
+    await use.add_contacts(box.caller, made[0], ids)
+    await use.add_contacts(box.caller, made[1], ids[1:])
     await ear.heard()
     await box.contacts.delete_many(box.caller, ids[:2])
     assert await ear.heard() == [
-        (Event.LIST_LEFT, "ada", "one", None),
-        (Event.LIST_LEFT, "bob", "one", None),
-        (Event.LIST_LEFT, "bob", "two", None),
+        (WebhookEventType.LIST_LEFT, "ada", "one", None),
+        (WebhookEventType.LIST_LEFT, "bob", "one", None),
+        (WebhookEventType.LIST_LEFT, "bob", "two", None),
     ]
 
 
@@ -312,20 +331,22 @@ async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
 
 async def test_many_are_told_of_in_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """To whoever hears of any of them, once; with what is needed to read the rest in the log."""
-    monkeypatch.setattr(notify, "MOST_IN_ONE", 2)
+    monkeypatch.setattr(notify, "MAX_PER_SEGMENT", 2)
     async with outboxes(url) as box:
-        hooks = [(ENTERED, LEFT), (ENTERED,), (LEFT,), (Event.CONTACT_CREATED,)]
+        hooks = [(ENTERED, LEFT), (ENTERED,), (LEFT,), (WebhookEventType.CONTACT_CREATED,)]
         made = [await box.webhooks.create(box.caller, webhook(*hears)) for hears in hooks]
         ear = Ear(box)
         await segment(box, {"field": "first_name", "operator": "equals", "operand": "a"}, "a")
         people = [("p0", "a"), ("p1", "b"), ("p2", "b"), ("p3", "a")]
-        changes = [Change({"email": f"{name}@x.example", "first_name": first}) for name, first in people]
+        changes = [
+            ContactChange({"email": f"{name}@x.example", "first_name": first}) for name, first in people
+        ]
         await box.contacts.import_all(box.caller, changes)
         numbers = await _numbers(box, made)
         assert numbers == [2, 2, 0, 4], "two are not many"
         await ear.subjects()
         flipped = [
-            Change({"email": f"{name}@x.example", "first_name": "b" if first == "a" else "a"})
+            ContactChange({"email": f"{name}@x.example", "first_name": "b" if first == "a" else "a"})
             for name, first in people
         ]
         box.now += SECOND
@@ -338,25 +359,25 @@ async def test_many_are_told_of_in_one(url: str, monkeypatch: pytest.MonkeyPatch
         assert batch is not None
         assert (batch.entered, batch.left, batch.first, batch.last) == (2, 2, 3, 6)
         assert (batch.at, batch.cause) == (box.now, Cause.CONTACT_CHANGED)
-        only_in = [Change({"email": f"n{n}@x.example", "first_name": "a"}) for n in range(3)]
+        only_in = [ContactChange({"email": f"n{n}@x.example", "first_name": "a"}) for n in range(3)]
         await box.contacts.import_all(box.caller, only_in)
         assert await _numbers(box, made) == [4, 4, 1, 7], "who hears of leaving alone hears nothing"
 
 
 async def _numbers(box: Outbox, hooks: list[Webhook]) -> list[int]:
-    found = [await box.webhooks.deliveries(box.caller, "topmail", hook.id) for hook in hooks]
+    found = [await box.webhooks.list_deliveries(box.caller, "topmail", hook.id) for hook in hooks]
     return [len(one) for one in found]
 
 
 async def test_a_write_that_moves_many_in_all(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few in each segment, and many together: each segment is told of in one."""
-    monkeypatch.setattr(notify, "MOST_IN_ALL", 5)
+    monkeypatch.setattr(notify, "MAX_PER_WRITE", 5)
     ear = Ear(box)
     for n in range(3):
         await segment(box, VIP, f"s{n}")
     await vip(box, "ada")
     assert [event for event, _ in await ear.subjects()] == [ENTERED] * 3
-    changes = [Change({"email": f"p{n}@example.com", "tags": ["vip"]}) for n in range(2)]
+    changes = [ContactChange({"email": f"p{n}@example.com", "tags": ["vip"]}) for n in range(2)]
     await box.contacts.import_all(box.caller, changes)
     told = [(event, subject.batch and subject.batch.entered) for event, subject in await ear.subjects()]
     assert told == [(MANY, 2)] * 3
@@ -368,17 +389,17 @@ async def test_a_contact_that_is_gone_by_then(box: Outbox, monkeypatch: pytest.M
     made = await segment(box, VIP)
     people = [await vip(box, name) for name in ("ada", "bob")]
     await ear.heard()
-    monkeypatch.setattr(membership_evaluate, "EVALUATED_AT_ONCE", 0)
+    monkeypatch.setattr(membership_evaluate, "MAX_CONTACTS_INLINE", 0)
     change = SegmentChange(condition=condition({"not": VIP}))
-    await Segments(box.engine, box.clock).change(box.caller, made.id, change)
+    await Segments(box.engine, box.clock).update(box.caller, made.id, change)
     await box.contacts.delete(box.caller, people[0].id)
     assert await ear.subjects() == []
 
     async def evaluate(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, box.caller.workspace, now=box.now)
-        here = await writer.current(transaction, box.caller.workspace, locked, box.now)
+        here = await writer.open_writer(transaction, box.caller.workspace, locked, box.now)
         one = frozenset({made.number})
-        await writer.store_all(here, one, Moment(box.now, Cause.SEGMENT_CHANGED))
+        await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))
 
     await box.engine.write(evaluate)
     ((event, subject),) = await ear.subjects()
@@ -399,8 +420,8 @@ async def test_what_is_undone_tells_of_no_segment(box: Outbox) -> None:
         pass
 
     async def work(transaction: Transaction) -> None:
-        change = Change({"email": "ada@example.com", "tags": ["vip"]})
-        await Contacts(Inside(transaction), box.clock).create(box.caller, change)
+        change = ContactChange({"email": "ada@example.com", "tags": ["vip"]})
+        await Contacts(NestedEngine(transaction), box.clock).create(box.caller, change)
         raise Undone
 
     with pytest.raises(Undone):
@@ -421,15 +442,15 @@ async def test_nobody_hears(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
         await segment(box, VIP)
         with monkeypatch.context() as patched:
-            patched.setattr(outbox, "heard", fail)
+            patched.setattr(outbox, "subscribed_events", fail)
             await vip(box, "ada")
-        hook = await box.webhooks.create(box.caller, webhook(Event.CONTACT_CREATED, LEFT))
+        hook = await box.webhooks.create(box.caller, webhook(WebhookEventType.CONTACT_CREATED, LEFT))
         with monkeypatch.context() as patched:
-            patched.setattr(notify, "_people", fail)
+            patched.setattr(notify, "_load_contacts", fail)
             bob = await vip(box, "bob")
             assert await _numbers(box, [hook]) == [1]
             with pytest.raises(AssertionError):
-                await box.contacts.change(box.caller, bob.id, Change({"tags": []}))
+                await box.contacts.update(box.caller, bob.id, ContactChange({"tags": []}))
 
 
 async def test_a_draft_and_a_segment_of_another_workspace(url: str) -> None:

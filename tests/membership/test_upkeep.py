@@ -12,22 +12,33 @@ import pytest_asyncio
 from sqlalchemy import select, text
 
 from diglot.background import scheduler as service
-from diglot.background.first_evaluation import Building, Scan
-from diglot.background.scheduler import AGAIN, HOUR, LEASE, MINUTE, REST, RETRY, SECOND, Upkeep
-from diglot.background.worker import Worker
+from diglot.background.first_evaluation import FirstEvaluation, ScanResult
+from diglot.background.scheduler import (
+    HOUR,
+    LEASE_DURATION,
+    MINUTE,
+    REEVALUATION_DELAY,
+    RETRY_DELAY,
+    SECOND,
+    TICK_INTERVAL,
+    Scheduler,
+)
+from diglot.background.worker import BackgroundWorker
 from diglot.conditions import dates
 from diglot.membership import evaluate, writer
-from diglot.model.contacts import Change
+from diglot.model.contacts import ContactChange
 from diglot.model.membership_changes import Cause
-from diglot.model.segments import Condition, Segment, Source
-from diglot.server.metrics import NAMES
-from diglot.service.access.workspaces import get_or_create
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.model.segments import Condition, OriginalText, Segment
+from diglot.server.metrics import METRIC_NAMES
+from diglot.service.access.workspaces import get_or_create_workspace
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.background import due_work as stored
-from diglot.storage.background.due_work import Place
+from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.connect import create_engine
 from diglot.storage.schema import membership_log, segments
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
 from support import canonical
 from support.membership.random_world import NOW, World, world_of
@@ -38,34 +49,34 @@ SEEN = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
 VIPS = {"field": "tags", "operator": "contains", "operand": "vip"}
 
 
-def upkeep(world: World, process: int = 0, **options: int) -> Upkeep:
+def upkeep(world: World, process: int = 0, **options: int) -> Scheduler:
     """Return the background work of one of the processes."""
-    return Upkeep(world.engines[process], lambda: world.now, **options)
+    return Scheduler(world.engines[process], lambda: world.now, **options)
 
 
 async def segment(world: World, written: dict[str, Any]) -> Segment:
     """Make a segment."""
-    condition = Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+    condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
     return await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
 
 
 async def person(world: World, name: str, days: float = 0) -> None:
     """Make a vip who was seen some days ago."""
-    seen = dates.written(world.now - round(days * dates.DAY))
-    change = Change({"email": f"{name}@example.com", "tags": ["vip"]}, {"seen": seen})
+    seen = dates.format_instant(world.now - round(days * dates.DAY))
+    change = ContactChange({"email": f"{name}@example.com", "tags": ["vip"]}, {"seen": seen})
     await world.contacts().create(world.caller, change)
 
 
 async def evaluated_at(world: World) -> int:
     """Return when the memberships of the workspace are right."""
-    state = await world.engine.read(lambda tx: workspaces.state(tx, world.caller.workspace))
+    state = await world.engine.read(lambda tx: workspaces.load_state(tx, world.caller.workspace))
     return state.evaluated_at
 
 
 async def causes(world: World) -> list[str]:
     """Return why memberships changed, in order."""
     statement = Statement(select(membership_log.c.cause).order_by(membership_log.c.entry))
-    return [row[0] for row in await world.engine.read(lambda tx: tx.rows(statement))]
+    return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
 
 # The clock
@@ -76,7 +87,7 @@ async def test_stored_memberships_follow_time(world: World) -> None:
     await segment(world, SEEN)
     await person(world, "ada", 6)
     world.now += dates.DAY + 2
-    await upkeep(world).follow_time()
+    await upkeep(world).advance_clocks()
     assert await evaluated_at(world) == world.now
     assert await causes(world) == [Cause.CONTACT_CREATED, Cause.TIME]
     await world.check()
@@ -89,13 +100,13 @@ async def test_a_clock_that_was_just_set_is_left_alone(world: World) -> None:
         await person(world, f"p{n}", 6 - n * 2 * SECOND / dates.DAY)
     world.now += dates.DAY + 2
     first, second = upkeep(world), upkeep(world, 1)
-    await first.follow_time()
+    await first.advance_clocks()
     then = world.now
     world.now += 3 * SECOND
-    await second.follow_time()
+    await second.advance_clocks()
     assert await evaluated_at(world) == then
-    world.now = then + REST
-    await second.follow_time()
+    world.now = then + TICK_INTERVAL
+    await second.advance_clocks()
     assert await evaluated_at(world) == world.now
     assert (await causes(world)).count(Cause.TIME) == 2
     await world.check()
@@ -105,7 +116,7 @@ async def test_a_workspace_that_fails_holds_up_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The others follow time all the same."""
-    made = await world.engine.write(lambda tx: get_or_create(tx, "two", "UTC", NOW))
+    made = await world.engine.write(lambda tx: get_or_create_workspace(tx, "two", "UTC", NOW))
     two = world_of(world.engines, made.number, 1)
     two.now = world.now
     for one in (world, two):
@@ -120,7 +131,7 @@ async def test_a_workspace_that_fails_holds_up_no_other(
             raise ValueError("broken")
 
     monkeypatch.setattr(service, "tick", broken)
-    await upkeep(world).follow_time()
+    await upkeep(world).advance_clocks()
     assert await evaluated_at(two) == world.now
     assert await evaluated_at(world) < world.now
     assert f"workspace {world.caller.workspace} " in caplog.text
@@ -129,9 +140,9 @@ async def test_a_workspace_that_fails_holds_up_no_other(
 # Chores
 
 
-async def _do_all(one: Upkeep) -> list[float]:
+async def _do_all(one: Scheduler) -> list[float]:
     rests = []
-    while (rest := await one.step()) is not None:
+    while (rest := await one.run_next_step()) is not None:
         rests.append(rest)
     return rests
 
@@ -139,7 +150,7 @@ async def _do_all(one: Upkeep) -> list[float]:
 async def test_everything_is_done_in_its_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments that wait are evaluated first and at once; what is in no hurry is done slowly, last."""
     await segment(world, VIPS)
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(6):
         await person(world, f"p{n}")
     one = upkeep(world, verify_hours=1)
@@ -165,7 +176,7 @@ async def test_verification_can_be_left_off(world: World) -> None:
     assert 4.0 not in await _do_all(upkeep(world, verify_hours=0))
     assert 4.0 in await _do_all(upkeep(world, verify_hours=10_000))
     statement = Statement(select(segments.c.last_calculated_at))
-    ((at,),) = await world.engine.read(lambda tx: tx.rows(statement))
+    ((at,),) = await world.engine.read(lambda tx: tx.fetch_all(statement))
     assert at == world.now
     assert made.last_calculated_at != at
 
@@ -174,25 +185,25 @@ async def test_what_fails_is_tried_again_later(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And holds up nothing else meanwhile."""
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(3):
         await person(world, f"p{n}")
     bad, good = await segment(world, VIPS), await segment(world, VIPS)
-    build, tried = Building.build, list[int]()
+    build, tried = FirstEvaluation.run, list[int]()
 
-    async def broken(one: Building, place: Place) -> bool:
+    async def broken(one: FirstEvaluation, place: SegmentKey) -> bool:
         tried.append(place.segment)
         if place.segment == bad.number and tried.count(bad.number) < 2:
             raise ValueError("broken")
         return await build(one, place)
 
-    monkeypatch.setattr(Building, "build", broken)
+    monkeypatch.setattr(FirstEvaluation, "run", broken)
     one = upkeep(world)
     await _do_all(one)
     await _do_all(one)
     assert tried == [bad.number, good.number]
     assert "cannot evaluate" in caplog.text
-    world.now += RETRY
+    world.now += RETRY_DELAY
     await _do_all(one)
     assert tried == [bad.number, good.number, bad.number]
     assert await _do_all(one) == []
@@ -203,28 +214,28 @@ async def test_a_segment_that_changes_meanwhile_waits_a_little(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever changes it may go on: it is not scanned for again at once."""
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(3):
         await person(world, f"p{n}")
     made = await segment(world, VIPS)
-    scan, scans = Building.scan, list[Scan | None]()
+    scan, scans = FirstEvaluation.scan_segment, list[ScanResult | None]()
 
-    async def overtaken(one: Building, place: Place) -> Scan | None:
+    async def overtaken(one: FirstEvaluation, place: SegmentKey) -> ScanResult | None:
         scans.append(await scan(one, place))
         if len(scans) == 1:
-            condition = Condition(canonical.read(SEEN, "UTC"), Source("canonical", "{}"))
+            condition = Condition(canonical.read(SEEN, "UTC"), OriginalText("canonical", "{}"))
             change = SegmentChange(condition=condition)
-            await Segments(world.engine, world.clock).change(world.caller, made.id, change)
+            await Segments(world.engine, world.clock).update(world.caller, made.id, change)
         return scans[-1]
 
-    monkeypatch.setattr(Building, "scan", overtaken)
+    monkeypatch.setattr(FirstEvaluation, "scan_segment", overtaken)
     one = upkeep(world)
     await _do_all(one)
     assert len(scans) == 1
-    world.now += AGAIN
+    world.now += REEVALUATION_DELAY
     await _do_all(one)
     assert len(scans) == 2
-    assert await world.engine.read(stored.pending_segments) == []
+    assert await world.engine.read(stored.list_pending_segments) == []
     await world.check()
 
 
@@ -241,19 +252,19 @@ async def test_a_clock_that_is_set_back_stops_nothing(world: World) -> None:
 async def test_one_process_works_for_all(world: World) -> None:
     """Until it gives up its lease, or until that runs out."""
     first, second = upkeep(world), upkeep(world, 1)
-    assert await first.lease()
-    assert not await second.lease()
-    world.now += LEASE - 1
-    assert await first.lease()
-    world.now += LEASE - 1
-    assert not await second.lease()
+    assert await first.acquire_lease()
+    assert not await second.acquire_lease()
+    world.now += LEASE_DURATION - 1
+    assert await first.acquire_lease()
+    world.now += LEASE_DURATION - 1
+    assert not await second.acquire_lease()
     world.now += 1
-    assert await second.lease()
-    assert not await first.lease()
-    await first.release()
-    assert not await first.lease()
-    await second.release()
-    assert await first.lease()
+    assert await second.acquire_lease()
+    assert not await first.acquire_lease()
+    await first.release_lease()
+    assert not await first.acquire_lease()
+    await second.release_lease()
+    assert await first.acquire_lease()
 
 
 # The task of a process
@@ -300,7 +311,7 @@ class Fake:
 
 
 async def _worked(fake: Fake, until: Callable[[], Awaitable[object]]) -> list[str]:
-    worker = Worker(fake, look_seconds=0.001)  # type: ignore[arg-type]
+    worker = BackgroundWorker(fake, poll_seconds=0.001)  # type: ignore[arg-type]
     running = asyncio.create_task(worker.run())
     await until()
     await worker.stop(running)
@@ -368,12 +379,12 @@ async def test_metrics_say_what_waits(
     await segment(world, SEEN)
     await person(world, "ada", 8)
     await person(world, "bob", 6)
-    monkeypatch.setattr(evaluate, "EVALUATED_AT_ONCE", 1)
+    monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     await segment(world, VIPS)
     answer = await crowd.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = _figures(answer.text)
-    assert tuple(found) == NAMES
+    assert tuple(found) == METRIC_NAMES
     assert found["diglot_pending_segments"] == 1
     assert found["diglot_unfolded_log_changes"] == 1
     assert found["diglot_repaired_segments_total"] == 0
@@ -394,7 +405,7 @@ async def test_metrics_say_how_late_it_is(world: World, url: str) -> None:
         assert 99 < found["diglot_clock_lag_seconds"] < 101
         assert found["diglot_evaluation_age_seconds"] > 86_400
         one = upkeep(world, verify_hours=1)
-        await one.follow_time()
+        await one.advance_clocks()
         await _do_all(one)
         found = _figures((await server.client.get("/metrics")).text)
         assert (found["diglot_clock_lag_seconds"], found["diglot_evaluation_age_seconds"]) == (0, 0)
@@ -405,7 +416,7 @@ async def test_metrics_of_a_database_that_does_not_answer(crowd: httpx.AsyncClie
     """They are missing, not 0."""
 
     async def work(transaction: Transaction) -> None:
-        await transaction.run(Statement(text("ALTER TABLE verifications RENAME TO gone")))
+        await transaction.execute(Statement(text("ALTER TABLE verifications RENAME TO gone")))
 
     await world.engine.write(work)
     broken = await crowd.get("/metrics")
@@ -414,19 +425,19 @@ async def test_metrics_of_a_database_that_does_not_answer(crowd: httpx.AsyncClie
 
 async def test_a_server_keeps_things_up(url: str) -> None:
     """A server process evaluates what waits, by itself, and says so."""
-    engine: Engine = connect(url)
+    engine: Engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
     world = world_of([engine], made.number, 1)
     await segment(world, VIPS)
 
     async def wait(transaction: Transaction) -> None:
-        await transaction.run(Statement(segments.update().values(members=None)))
+        await transaction.execute(Statement(segments.update().values(members=None)))
 
     await engine.write(wait)
     async with running(url) as live, httpx.AsyncClient(base_url=live.base) as client, asyncio.timeout(60):
         while _figures((await client.get("/metrics")).text)["diglot_pending_segments"]:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.05)
     stored_members = Statement(select(segments.c.members))
-    assert [row[0] for row in await engine.read(lambda tx: tx.rows(stored_members))] == [0]
+    assert [row[0] for row in await engine.read(lambda tx: tx.fetch_all(stored_members))] == [0]
     await engine.close()

@@ -8,19 +8,20 @@ import pytest
 from pyroaring import BitMap
 from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.background.verification import Verdict, Verification
+from diglot.background.verification import Verification, VerificationResult
 from diglot.conditions import dates
 from diglot.membership import store
-from diglot.membership.log_delta import Overlay
+from diglot.membership.log_delta import LogDelta
 from diglot.membership.writer import tick
-from diglot.model.contacts import Change
-from diglot.model.metrics import Figures
-from diglot.model.segments import Condition, Source
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.model.contacts import ContactChange
+from diglot.model.metrics import Metrics
+from diglot.model.segments import Condition, OriginalText
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.background import metrics
-from diglot.storage.background.due_work import Place
+from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import chunks, log
 from diglot.storage.schema import membership_log as log_rows
 from diglot.storage.schema import moments, segment_chunks, watched_fields
@@ -42,9 +43,9 @@ class Scene:
     """A segment of vips and two that time moves, the only ones of a world."""
 
     world: World
-    vips: Place
-    seen: Place
-    opened: Place
+    vips: SegmentKey
+    seen: SegmentKey
+    opened: SegmentKey
     ids: list[str]
 
     async def run(self, *statements: ClauseElement) -> None:
@@ -52,31 +53,31 @@ class Scene:
 
         async def work(transaction: Transaction) -> None:
             for statement in statements:
-                await transaction.run(Statement(statement))
+                await transaction.execute(Statement(statement))
 
         await self.world.engines[0].write(work)
 
-    async def verify(self, place: Place) -> Verdict:
+    async def verify(self, place: SegmentKey) -> VerificationResult:
         """Verify a segment in the first process."""
         verdict = await Verification(self.world.engines[0], self.world.clock).verify(place)
         assert verdict is not None
         return verdict
 
-    async def figures(self) -> Figures:
+    async def figures(self) -> Metrics:
         """Return what an operator sees."""
         now = self.world.now
-        return await self.world.engine.read(lambda tx: metrics.read(tx, now))
+        return await self.world.engine.read(lambda tx: metrics.load(tx, now))
 
-    async def bits(self, place: Place) -> BitMap:
+    async def bits(self, place: SegmentKey) -> BitMap:
         """Return whom the chunks of a segment hold."""
-        return await self.world.engine.read(lambda tx: chunks.every(tx, place.workspace, place.segment))
+        return await self.world.engine.read(lambda tx: chunks.load_all(tx, place.workspace, place.segment))
 
 
-async def _segment(world: World, written: dict[str, Any]) -> Place:
-    condition = Condition(canonical.read(written, "UTC"), Source("canonical", "{}"))
+async def _segment(world: World, written: dict[str, Any]) -> SegmentKey:
+    condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
     made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
     world.segments.append(made.id)
-    return Place(world.caller.workspace, made.number)
+    return SegmentKey(world.caller.workspace, made.number)
 
 
 @pytest.fixture
@@ -86,15 +87,17 @@ async def scene(world: World) -> Scene:
     for n in range(6):
         world.now += dates.SECOND
         values = {"email": f"{n}@example.com", "tags": ["vip"] if n % 2 else [], "last_opened_at": world.now}
-        change = Change(values, {"seen": dates.written(world.now)})
+        change = ContactChange(values, {"seen": dates.format_instant(world.now)})
         ids.append((await world.contacts().create(world.caller, change)).id)
     vips, seen, opened = [await _segment(world, written) for written in (VIP, SEEN, OPENED)]
-    late = Change({"email": "late@example.com", "tags": ["vip"]}, {"seen": dates.written(world.now)})
+    late = ContactChange(
+        {"email": "late@example.com", "tags": ["vip"]}, {"seen": dates.format_instant(world.now)}
+    )
     ids.append((await world.contacts().create(world.caller, late)).id)
     return Scene(world, vips, seen, opened, ids)
 
 
-def _of(table: Any, place: Place) -> Any:
+def _of(table: Any, place: SegmentKey) -> Any:
     return (table.c.workspace == place.workspace) & (table.c.segment == place.segment)
 
 
@@ -102,7 +105,7 @@ async def test_nothing_is_wrong(scene: Scene) -> None:
     """Three segments are verified, and nothing is repaired; when is noted, and nothing else of a segment."""
     before = await _stored(scene.world, scene.vips)
     for place in (scene.vips, scene.seen, scene.opened):
-        assert (await scene.verify(place)).is_right
+        assert (await scene.verify(place)).is_correct
     after = await _stored(scene.world, scene.vips)
     assert after.last_calculated_at is not None
     assert before.last_calculated_at is not None
@@ -112,9 +115,9 @@ async def test_nothing_is_wrong(scene: Scene) -> None:
     assert (found.verified, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
 
 
-async def _stored(world: World, place: Place) -> Any:
+async def _stored(world: World, place: SegmentKey) -> Any:
     async def work(transaction: Transaction) -> Any:
-        found = await segments.by_number_with_state(transaction, place.workspace, place.segment)
+        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
         assert found is not None
         return found[0]
 
@@ -124,7 +127,7 @@ async def _stored(world: World, place: Place) -> Any:
 # What is broken, as the statements that break it, where it is looked for, and how many contacts are repaired
 
 
-async def _bits(scene: Scene) -> Place:
+async def _bits(scene: Scene) -> SegmentKey:
     """Take a vip out of a chunk, and put somebody else in."""
     wrong = (await scene.bits(scene.vips)) ^ BitMap([1, 2])
     await scene.run(
@@ -133,64 +136,64 @@ async def _bits(scene: Scene) -> Place:
     return scene.vips
 
 
-async def _number_in_a_chunk(scene: Scene) -> Place:
+async def _number_in_a_chunk(scene: Scene) -> SegmentKey:
     await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(n=2))
     return scene.vips
 
 
-async def _number_of_members(scene: Scene) -> Place:
+async def _number_of_members(scene: Scene) -> SegmentKey:
     await scene.run(segment_rows.update().where(_of(segment_rows, scene.vips)).values(members=5))
     return scene.vips
 
 
-async def _chunk(scene: Scene) -> Place:
+async def _chunk(scene: Scene) -> SegmentKey:
     await scene.run(segment_chunks.delete().where(_of(segment_chunks, scene.vips)))
     return scene.vips
 
 
-async def _log_row(scene: Scene) -> Place:
+async def _log_row(scene: Scene) -> SegmentKey:
     """Lose the contact that came late: it is nowhere but in the log."""
-    state = await scene.world.engine.read(lambda tx: workspaces.state(tx, scene.vips.workspace))
-    assert state.folded < state.logged
-    await scene.run(log_rows.delete().where(log_rows.c.last == state.logged))
+    state = await scene.world.engine.read(lambda tx: workspaces.load_state(tx, scene.vips.workspace))
+    assert state.compacted_to < state.last_entry
+    await scene.run(log_rows.delete().where(log_rows.c.last == state.last_entry))
     return scene.vips
 
 
-async def _log_row_unread(scene: Scene) -> Place:
+async def _log_row_unread(scene: Scene) -> SegmentKey:
     """Do the same to a process that has not read the log."""
     place = await _log_row(scene)
     scene.world.engines[0]._memory.clear()  # type: ignore[attr-defined]
     return place
 
 
-async def _memory(scene: Scene) -> Place:
+async def _memory(scene: Scene) -> SegmentKey:
     """Have this process forget a part of what it read."""
 
     async def work(transaction: Transaction) -> None:
         here = scene.vips.workspace
-        state = await workspaces.state(transaction, here)
-        await store.overlay(transaction, here, state)
-        kept = transaction.memory[store._OVERLAYS]
-        kept[here] = Overlay(state.folded, state.logged)
+        state = await workspaces.load_state(transaction, here)
+        await store.get_delta(transaction, here, state)
+        kept = transaction.process_cache[store._READER_CACHE]
+        kept[here] = LogDelta(state.compacted_to, state.last_entry)
 
     await scene.world.engines[0].read(work)
     return scene.vips
 
 
-async def _moment(scene: Scene) -> Place:
+async def _moment(scene: Scene) -> SegmentKey:
     """Have nobody see one of them leave."""
     first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
     await scene.run(moments.delete().where(first))
     return scene.seen
 
 
-async def _moment_of_another(scene: Scene) -> Place:
+async def _moment_of_another(scene: Scene) -> SegmentKey:
     pk = moments.c.pk
     await scene.run(moments.update().where(moments.c.field == DAYS[1], pk == 3).values(pk=60))
     return scene.opened
 
 
-async def _moment_at_another_time(scene: Scene) -> Place:
+async def _moment_at_another_time(scene: Scene) -> SegmentKey:
     instant = moments.c.instant
     await scene.run(
         moments.update().where(moments.c.field == DAYS[1], moments.c.pk == 3).values(instant=instant + 1)
@@ -198,26 +201,26 @@ async def _moment_at_another_time(scene: Scene) -> Place:
     return scene.opened
 
 
-async def _nobody_watches(scene: Scene) -> Place:
+async def _nobody_watches(scene: Scene) -> SegmentKey:
     await scene.run(watched_fields.delete().where(watched_fields.c.field == DAYS[1]))
     return scene.opened
 
 
-async def _next_change(scene: Scene) -> Place:
+async def _next_change(scene: Scene) -> SegmentKey:
     """Have nobody ask what time does to the segment."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(segment_rows.update().where(_of(segment_rows, scene.seen)).values(next_change_at=late))
     return scene.seen
 
 
-async def _next_change_of_all(scene: Scene) -> Place:
+async def _next_change_of_all(scene: Scene) -> SegmentKey:
     """Have nobody ask what time does to any of them."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(workspace_rows.update().values(next_change_at=late))
     return scene.seen
 
 
-async def _passed_unseen(scene: Scene) -> Place:
+async def _passed_unseen(scene: Scene) -> SegmentKey:
     """Let all of them leave, while nobody writes."""
     place = await _next_change(scene)
     await scene.run(workspace_rows.update().values(next_change_at=scene.world.now + 40 * dates.DAY))
@@ -225,15 +228,17 @@ async def _passed_unseen(scene: Scene) -> Place:
     return place
 
 
-async def _left_unseen(scene: Scene) -> Place:
+async def _left_unseen(scene: Scene) -> SegmentKey:
     """Let the others leave without the one that has no instant, in a process that goes on writing."""
     place = await _moment(scene)
     scene.world.now += 8 * dates.DAY
-    await scene.world.contacts().change(scene.world.caller, scene.ids[5], Change({"first_name": "Ada"}))
+    await scene.world.contacts().update(
+        scene.world.caller, scene.ids[5], ContactChange({"first_name": "Ada"})
+    )
     return place
 
 
-Break = Callable[[Scene], Awaitable[Place]]
+Break = Callable[[Scene], Awaitable[SegmentKey]]
 BREAKS: dict[str, tuple[Break, int]] = {
     "bits": (_bits, 2),
     "chunk": (_chunk, 3),
@@ -258,10 +263,10 @@ async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, cont
     """It is repaired and counted; a second look finds nothing, and everything goes on from there."""
     world = scene.world
     place = await broken(scene)
-    assert not (await scene.verify(place)).is_right
+    assert not (await scene.verify(place)).is_correct
     found = await scene.figures()
     assert (found.verified, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
-    assert (await scene.verify(place)).is_right
+    assert (await scene.verify(place)).is_correct
     # What is lost of the log is lost: what it said of other segments is found when they are verified.
     world.is_whole = False
     for other in (scene.vips, scene.seen, scene.opened):
@@ -298,16 +303,18 @@ async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
     written: list[int] = []
 
     class Long(Verification):
-        async def _settle(self, transaction: Transaction, place: Place, verdict: Verdict, now: int) -> None:
-            world.now += 2 * store.CLOCKS_AGREE
+        async def _settle(
+            self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
+        ) -> None:
+            world.now += 2 * store.MAX_CLOCK_SKEW
             written.append(world.clock())
             await tick(transaction, place.workspace, written[0])
-            await super()._settle(transaction, place, verdict, now)
+            await super()._record_result(transaction, place, verdict, now)
 
     verdict = await Long(world.engines[0], world.clock).verify(place)
     assert verdict is not None
-    assert not verdict.is_right
-    state = await world.engine.read(lambda tx: workspaces.state(tx, place.workspace))
+    assert not verdict.is_correct
+    state = await world.engine.read(lambda tx: workspaces.load_state(tx, place.workspace))
     assert state.evaluated_at >= written[0]
     await world.compare(world.engine)
 
@@ -317,15 +324,15 @@ async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
     world = scene.world
     service = Segments(world.engine, world.clock)
     await world._static()
-    draft = Condition(canonical.read({"all": []}, "UTC"), Source("canonical", "{}"))
+    draft = Condition(canonical.read({"all": []}, "UTC"), OriginalText("canonical", "{}"))
     segment = await _stored(world, scene.vips)
     verification = Verification(world.engines[0], world.clock)
-    place = Place(scene.vips.workspace, scene.opened.segment + 1)
+    place = SegmentKey(scene.vips.workspace, scene.opened.segment + 1)
     assert await verification.verify(place) is None
-    verdict = await world.engine.read(lambda tx: verification._look(tx, scene.vips, world.now))
+    verdict = await world.engine.read(lambda tx: verification._compare_in_snapshot(tx, scene.vips, world.now))
     assert verdict is not None
-    await service.change(world.caller, segment.id, SegmentChange(condition=draft))
-    await world.engine.write(lambda tx: verification._settle(tx, scene.vips, verdict, world.now))
+    await service.update(world.caller, segment.id, SegmentChange(condition=draft))
+    await world.engine.write(lambda tx: verification._record_result(tx, scene.vips, verdict, world.now))
     assert await verification.verify(scene.vips) is None
     assert (await _stored(world, scene.vips)).last_calculated_at is None
     await service.delete(world.caller, segment.id)
@@ -336,13 +343,13 @@ async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
 async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments that are verified one after another share what was read, which grows with the log."""
     reads: list[tuple[int, int]] = []
-    between = log.between
+    between = log.load_between
 
     async def counting(transaction: Transaction, workspace: int, after: int, until: int) -> Any:
         reads.append((after, until))
         return await between(transaction, workspace, after, until)
 
-    monkeypatch.setattr(log, "between", counting)
+    monkeypatch.setattr(log, "load_between", counting)
     verification = Verification(scene.world.engines[1], scene.world.clock)
     for place in (scene.vips, scene.seen):
         await verification.verify(place)

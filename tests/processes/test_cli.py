@@ -29,9 +29,9 @@ from diglot.cli.examples.contacts import COUNT
 from diglot.cli.examples.segments import SEGMENTS
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.service.access.passwords import _HASHER
+from diglot.storage.connect import create_engine
 from diglot.storage.schema import workspaces as tables
 from diglot.storage.schema.revisions import LATEST
-from diglot.storage.sql.engine import connect
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision
@@ -303,10 +303,12 @@ def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
 
 async def kept_passwords(url: str) -> list[str | None]:
     """Return what is kept of the passwords of all workspaces."""
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     try:
-        rows = await engine.read(lambda transaction: transaction.rows(Statement(select(tables.c.password))))
+        rows = await engine.read(
+            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password)))
+        )
         return [row[0] for row in rows]
     finally:
         await engine.close()

@@ -19,8 +19,8 @@ import pytest
 
 from diglot.clock import system_clock
 from diglot.model.workspaces import Caller
-from diglot.storage.sql.engine import connect
-from diglot.webhooks.deliveries import LEASE
+from diglot.storage.connect import create_engine
+from diglot.webhooks.deliveries import LEASE_DURATION
 from support.engines import SQLITE, Database
 from support.load_workers import contacts, groups, segments
 from support.load_workers.actions import ACTIONS, act
@@ -99,11 +99,11 @@ class Proof:
 
     async def heard(self, receiver: Receiver) -> None:
         """Check that the receiver has heard of all that it should, once what is left has been sent."""
-        engine = connect(self.crew.url)
+        engine = create_engine(self.crew.url)
         await engine.open()
         caller = Caller(self.crew.workspace, ZoneInfo("UTC"), "key", frozenset())
         # The leases of those who were killed are over.
-        worker = Outbox(engine, caller, system_clock() + LEASE).worker()
+        worker = Outbox(engine, caller, system_clock() + LEASE_DURATION).worker()
         await deliver(worker)
         worker.sender.close()
         await engine.close()

@@ -2,7 +2,7 @@
 
 import httpx
 
-from diglot.server.metrics import NAMES
+from diglot.server.metrics import METRIC_NAMES
 from support.servers.process import Live
 
 
@@ -15,8 +15,8 @@ async def test_every_figure_is_there(process: Live) -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = answer.text.splitlines()
     said = [line.split(" ") for line in lines if not line.startswith("#")]
-    assert tuple(name for name, _ in said) == NAMES
+    assert tuple(name for name, _ in said) == METRIC_NAMES
     found = dict(said)
-    assert all(f"# TYPE {name} " in answer.text and f"# HELP {name} " in answer.text for name in NAMES)
+    assert all(f"# TYPE {name} " in answer.text and f"# HELP {name} " in answer.text for name in METRIC_NAMES)
     assert all(float(value) >= 0 for value in found.values())
     assert float(found["diglot_repaired_segments_total"]) == 0

@@ -28,7 +28,7 @@ from diglot.errors import (
     Unreachable,
     Unsupported,
 )
-from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from render.markdown import code, table
 
 # An error, the dialects that send it, its cause, the remedy.
@@ -86,7 +86,7 @@ _ROWS: Final[Sequence[_Row]] = (
         "Check the id, and to which workspace the key belongs",
     ),
     (
-        NotFound(NAMED_CONTACT),
+        NotFound(REFERENCED_CONTACT),
         _TOPMAIL,
         "A conversion or a product view names a contact that does not exist",
         "Create the contact first",

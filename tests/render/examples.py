@@ -5,7 +5,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.api.rules import Words, read, write
-from diglot.conditions.check import check
+from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.errors import Invalid
@@ -23,7 +23,7 @@ def examples() -> str:
 
 
 def _example(example: dict[str, Any]) -> str:
-    node = check(written(example["condition"]), _UTC)
+    node = check_condition(written(example["condition"]), _UTC)
     wires = {title: (json.loads(write(node, words)), words) for title, words in _DIALECTS.items()}
     heads = "".join(f"<th>{title}{_note(wire, words)}</th>" for title, (wire, words) in wires.items())
     cells = "".join(f"<td>\n\n```json\n{_laid_out(wire)}\n```\n\n</td>" for wire, _ in wires.values())
@@ -37,7 +37,7 @@ _DIALECTS: Final = {"Misar: <code>filter_criteria</code>": MISAR, "Topmail: <cod
 def _note(wire: Any, words: Words) -> str:
     """Return a note if strict emulation rejects the condition."""
     try:
-        check(read(wire, words, strict=True), _UTC)
+        check_condition(read(wire, words, strict=True), _UTC)
     except Invalid:
         return " (extension)"
     return ""

@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from diglot.cli.serve import serve
-from diglot.model.metrics import Figures
-from diglot.server.metrics import NAMES, written
+from diglot.model.metrics import Metrics
+from diglot.server.metrics import METRIC_NAMES, to_prometheus
 from diglot.settings import PREFIX, Settings
 from render.markdown import code, table
 
@@ -30,7 +30,9 @@ def settings() -> str:
 
 def metrics() -> str:
     """Return every metric with the help text that `/metrics` shows."""
-    nothing = Figures(0, 0, 0, None, None, 0, 0, 0, now=0)
-    help_ = dict(re.findall(r"^# HELP (\S+) (.+)$", written(nothing).decode(), re.MULTILINE))
-    kinds = dict(re.findall(r"^# TYPE (\S+) (.+)$", written(nothing).decode(), re.MULTILINE))
-    return table(("metric", "kind", "what it is"), ((code(name), kinds[name], help_[name]) for name in NAMES))
+    nothing = Metrics(0, 0, 0, None, None, 0, 0, 0, now=0)
+    help_ = dict(re.findall(r"^# HELP (\S+) (.+)$", to_prometheus(nothing).decode(), re.MULTILINE))
+    kinds = dict(re.findall(r"^# TYPE (\S+) (.+)$", to_prometheus(nothing).decode(), re.MULTILINE))
+    return table(
+        ("metric", "kind", "what it is"), ((code(name), kinds[name], help_[name]) for name in METRIC_NAMES)
+    )

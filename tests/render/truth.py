@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from diglot.conditions.fields import ATTRIBUTE_PREFIX, Kind, kind_of
+from diglot.conditions.fields import ATTRIBUTE_PREFIX, FieldKind, kind_of
 from render.markdown import code, json_code, table
 from support.spec_data import DEFAULT_ZONE, OPERATORS, population, rows
 from support.spec_data import Row as Truth
@@ -12,7 +12,7 @@ from support.spec_data import Row as Truth
 _MISSING: Final = "missing"
 _MOST: Final = 8
 _HEAD: Final = ("rule", "true for", "what it shows", "basis")
-_TITLES: Final = {Kind.ATTRIBUTE: "custom attributes"}
+_TITLES: Final = {FieldKind.ATTRIBUTE: "custom attributes"}
 _ABOUT: Final = (
     "`python -m render` makes this page from [tests/spec](../../tests/spec/README.md). "
     "[Conditions](../conditions.md#the-truth-tables) explains how to read it."
@@ -27,17 +27,17 @@ def pages() -> dict[str, str]:
 
 def _page(name: str) -> str:
     told = [row for row in rows() if row.file == name]
-    kinds = [kind for kind in Kind if any(_kind(row) is kind for row in told)]
+    kinds = [kind for kind in FieldKind if any(_kind(row) is kind for row in told)]
     tables = [_table(kind, [row for row in told if _kind(row) is kind]) for kind in kinds]
     return "\n".join([f"# `{name}`\n\n{_ABOUT}\n", *tables])
 
 
-def _table(kind: Kind, told: Sequence[Truth]) -> str:
+def _table(kind: FieldKind, told: Sequence[Truth]) -> str:
     title = _TITLES.get(kind, f"fields of kind {kind.value}")
     return f"## On {title}\n\n{table(_HEAD, map(_row, told))}"
 
 
-def _kind(row: Truth) -> Kind:
+def _kind(row: Truth) -> FieldKind:
     return kind_of(row.condition["field"])
 
 

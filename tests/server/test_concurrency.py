@@ -12,8 +12,9 @@ from sqlalchemy import select
 from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from diglot.service.access.keys import Keys
+from diglot.storage.connect import create_engine
 from diglot.storage.schema import contacts, workspaces
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import SQLITE, Database
 from support.servers.asgi import Request, ask
@@ -38,14 +39,14 @@ async def _rows(server: Server) -> tuple[list[int], list[str]]:
     """Return the dense keys and the addresses of the contacts; the counters have to agree with them."""
 
     async def work(transaction: Transaction) -> tuple[list[int], list[str]]:
-        rows = await transaction.rows(_ROWS)
-        counters = await transaction.row(_COUNTERS)
+        rows = await transaction.fetch_all(_ROWS)
+        counters = await transaction.fetch_one(_COUNTERS)
         assert counters is not None
         assert counters[0] == len(rows)
         assert counters[1] > max((row[0] for row in rows), default=0)
         return [row[0] for row in rows], [row[1] for row in rows]
 
-    engine = connect(server.url)
+    engine = create_engine(server.url)
     await engine.open()
     try:
         return await engine.read(work)
@@ -65,7 +66,7 @@ async def test_a_revoked_key_stops(database: Database, server: Server, dialect: 
     key = await server.key(dialect.name, "one")
     url = f"{dialect.prefix}/segments"
     assert (await server.client.get(url, headers=bearer(key))).status_code == 200
-    engine = connect(server.url)
+    engine = create_engine(server.url)
     await engine.open()
     await Keys(engine).revoke(key)
     revoked = time.monotonic()

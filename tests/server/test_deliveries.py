@@ -10,22 +10,28 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.api.webhook_message import Message
 from diglot.errors import Conflict, Invalid, NotFound
-from diglot.model.contacts import Change
-from diglot.model.webhooks import Attempt, Delivery, Event, Webhook
+from diglot.model.contacts import ContactChange
+from diglot.model.webhooks import Attempt, Delivery, Message, Webhook, WebhookEventType
 from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
-from diglot.service.webhooks import NewWebhook, WebhookChange
+from diglot.service.webhooks import NewWebhook, WebhookPatch
 from diglot.storage import workspaces
 from diglot.storage.sql.backend import SQLITE
-from diglot.storage.sql.engine import Engine, Transaction, sqlite_path
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from diglot.storage.webhooks import deliveries as stored
 from diglot.storage.webhooks import webhooks
 from diglot.webhooks import worker as workers
-from diglot.webhooks.deliveries import GIVE_UP_AFTER, KEPT, LEASE, Batch, Deliveries
+from diglot.webhooks.deliveries import (
+    GIVE_UP_AFTER,
+    LEASE_DURATION,
+    RETENTION_PERIOD,
+    Deliveries,
+    LeasedDeliveries,
+)
 from diglot.webhooks.sender import Sender
 from support import engines
 from support.engines import Database
@@ -64,7 +70,7 @@ async def test_a_write_tells_of_itself(box: Outbox, receiver: Receiver) -> None:
         {"status": "unsubscribed"},
     ):
         box.now += SECOND
-        await box.contacts.change(box.caller, ada.id, Change(change))
+        await box.contacts.update(box.caller, ada.id, ContactChange(change))
     await box.contacts.delete(box.caller, ada.id)
     await deliver(box.worker())
     told = [(one.json["type"], one.json["created_at"][17:19]) for one in receiver.got]
@@ -83,7 +89,7 @@ async def test_what_is_undone_tells_nothing(box: Outbox, receiver: Receiver) -> 
     ada = await box.person("ada")
     with pytest.raises(Conflict):
         await box.person("ada")
-    await box.contacts.change(box.caller, ada.id, Change({"first_name": "Ada"}))
+    await box.contacts.update(box.caller, ada.id, ContactChange({"first_name": "Ada"}))
     assert len(await box.sent(hook)) == 1
 
 
@@ -100,17 +106,17 @@ async def test_an_import_tells_of_each(box: Outbox, receiver: Receiver) -> None:
 async def test_lists_tell_of_who_comes_and_goes(box: Outbox, receiver: Receiver) -> None:
     """Once for each; not of who was on it already, and not of who was not."""
     events = ("list.member_added", "list.member_removed")
-    for word, event in zip(events, (Event.LIST_JOINED, Event.LIST_LEFT), strict=True):
+    for word, event in zip(events, (WebhookEventType.LIST_JOINED, WebhookEventType.LIST_LEFT), strict=True):
         new = NewWebhook("topmail", receiver.url, (word,), (event,), "secret")
         await box.webhooks.create(box.caller, new)
     lists = Lists(box.engine, box.clock)
     made = (await lists.create(box.caller, NewList("Friends"))).list
     people = [(await box.person(name)).id for name in ("ada", "bob")]
-    assert await lists.add(box.caller, made.id, people[:1]) == (1, 1)
-    assert await lists.add(box.caller, made.id, people) == (1, 2)
-    await lists.remove(box.caller, made.id, people[0])
+    assert await lists.add_contacts(box.caller, made.id, people[:1]) == (1, 1)
+    assert await lists.add_contacts(box.caller, made.id, people) == (1, 2)
+    await lists.remove_contact(box.caller, made.id, people[0])
     with pytest.raises(NotFound):
-        await lists.remove(box.caller, made.id, people[0])
+        await lists.remove_contact(box.caller, made.id, people[0])
     await deliver(box.worker())
     told = sorted((one.json["event"], one.json["data"]["contact"]["email"]) for one in receiver.got)
     emails = ("ada@example.com", "bob@example.com")
@@ -122,14 +128,14 @@ async def test_a_workspace_counts_its_webhooks(box: Outbox, receiver: Receiver) 
     """The active ones, exactly: it is all that a write looks at."""
 
     async def count(transaction: Transaction) -> int:
-        locked = await workspaces.lock(transaction, box.caller.workspace, moves=False)
-        assert len(await webhooks.every_active(transaction, box.caller.workspace)) == locked.webhooks
-        return locked.webhooks
+        locked = await workspaces.lock(transaction, box.caller.workspace, moves_members=False)
+        assert len(await webhooks.list_active(transaction, box.caller.workspace)) == locked.webhook_count
+        return locked.webhook_count
 
     hooks = [await box.hook(receiver.url) for _ in range(2)]
     counts = [await box.engine.write(count)]
     for active in (False, False, True, True, False):
-        await box.webhooks.change(box.caller, "misar", hooks[0].id, WebhookChange(active=active))
+        await box.webhooks.update(box.caller, "misar", hooks[0].id, WebhookPatch(active=active))
         counts.append(await box.engine.write(count))
     for hook in hooks:
         await box.webhooks.delete(box.caller, "misar", hook.id)
@@ -139,7 +145,7 @@ async def test_a_workspace_counts_its_webhooks(box: Outbox, receiver: Receiver) 
 
 async def test_a_workspace_has_room_for_so_many(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each makes every change write one row more."""
-    monkeypatch.setattr(registered, "MOST_WEBHOOKS", 2)
+    monkeypatch.setattr(registered, "MAX_WEBHOOKS", 2)
     for _ in range(2):
         await box.hook("https://example.com/")
     with pytest.raises(Invalid, match="at most 2 webhooks"):
@@ -218,7 +224,7 @@ async def test_a_silent_receiver_rests(box: Outbox, receiver: Receiver) -> None:
     await box.person("late")
     await deliver(worker)
     assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent while it rests"
-    await box.webhooks.change(box.caller, "misar", hook.id, WebhookChange(url=receiver.url))
+    await box.webhooks.update(box.caller, "misar", hook.id, WebhookPatch(url=receiver.url))
     box.now += MINUTE
     await deliver(worker)
     assert receiver.emails == [*emails, "late@example.com"]
@@ -257,10 +263,10 @@ async def test_what_waited_for_a_day_is_given_up(box: Outbox) -> None:
     began = box.now
     for _ in range(60):
         await deliver(worker)
-        waiting = await box.deliveries.waiting()
+        waiting = await box.deliveries.list_waiting()
         if not waiting:
             break
-        box.now = waiting[0].at
+        box.now = waiting[0].due_at
     assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
     sent = await box.sent(hook)
     assert [one.due_at for one in sent] == [None] * 5
@@ -280,10 +286,10 @@ async def test_gone_for_good(box: Outbox, receiver: Receiver) -> None:
     await box.person("late")
     assert [one.due_at for one in await box.sent(hook)] == [None] * 3
     receiver.status = 200
-    await box.webhooks.test(box.caller, "misar", hook.id)
+    await box.webhooks.enqueue_test(box.caller, "misar", hook.id)
     await deliver(worker)
     assert [one.json["type"] for one in receiver.got] == ["contact.created", "webhook.test"]
-    await box.webhooks.change(box.caller, "misar", hook.id, WebhookChange(active=True))
+    await box.webhooks.update(box.caller, "misar", hook.id, WebhookPatch(active=True))
     await box.person("later")
     await deliver(worker)
     assert receiver.got[-1].email == "later@example.com"
@@ -295,7 +301,7 @@ async def test_switched_off_while_something_is_sent(box: Outbox, receiver: Recei
 
     async def switch_off(got: Got) -> bytes:
         if got.path.endswith("0"):
-            await box.webhooks.change(box.caller, "misar", hooks[0].id, WebhookChange(active=False))
+            await box.webhooks.update(box.caller, "misar", hooks[0].id, WebhookPatch(active=False))
         else:
             await box.webhooks.delete(box.caller, "misar", hooks[1].id)
         return answer(500)
@@ -306,7 +312,7 @@ async def test_switched_off_while_something_is_sent(box: Outbox, receiver: Recei
     assert len(receiver.got) == 2
     (sent,) = await box.sent(hooks[0])
     assert (sent.due_at, sent.last_error) == (None, "the webhook was switched off")
-    assert await box.deliveries.waiting() == []
+    assert await box.deliveries.list_waiting() == []
 
 
 # Several processes, and those that die
@@ -316,12 +322,12 @@ async def test_a_process_dies_before_it_sends(box: Outbox, receiver: Receiver) -
     """Its lease runs out, and another process goes on."""
     await box.hook(receiver.url)
     emails = await box.people(3)
-    (waiting,) = await box.deliveries.waiting()
-    taken = await box.deliveries.take(waiting.workspace, waiting.webhook)
+    (waiting,) = await box.deliveries.list_waiting()
+    taken = await box.deliveries.lease_due(waiting.workspace, waiting.webhook)
     assert taken is not None
     other = box.worker()
     await deliver(other)
-    box.now += LEASE - 1
+    box.now += LEASE_DURATION - 1
     await deliver(other)
     assert receiver.got == []
     box.now += 1
@@ -336,10 +342,10 @@ async def test_a_process_dies_before_it_notes(box: Outbox, receiver: Receiver) -
     dying = box.worker()
 
     dying.deliveries = _Dying(box.engine, box.clock, lambda: 0)
-    await dying._look()
+    await dying._start_due_turns()
     await asyncio.gather(*dying._turns.values(), return_exceptions=True)
     assert receiver.emails == emails[:1]
-    box.now += LEASE
+    box.now += LEASE_DURATION
     await deliver(box.worker())
     assert receiver.emails == [emails[0], *emails]
     first, again = receiver.got[:2]
@@ -350,11 +356,11 @@ async def test_a_process_dies_before_it_notes(box: Outbox, receiver: Receiver) -
 class _Dying(Deliveries):
     """Of a process that dies when something was sent, before it notes it."""
 
-    async def settle(self, batch: Batch, delivery: Delivery, attempt: Attempt) -> bool:
+    async def record_attempt(self, batch: LeasedDeliveries, delivery: Delivery, attempt: Attempt) -> bool:
         del batch, delivery, attempt
         raise asyncio.CancelledError
 
-    async def release(self, batch: Batch) -> None:
+    async def release_lease(self, batch: LeasedDeliveries) -> None:
         del batch
         raise asyncio.CancelledError
 
@@ -365,7 +371,7 @@ async def test_many_processes_at_once(url: str, tally: Tally, database: Database
         hooks = [await one.hook(f"{receiver.url}/{n}") for n in range(4)]
         running = [(worker, asyncio.create_task(worker.run())) for worker in (one.worker(), other.worker())]
         for box, (worker, _) in zip((one, other), running, strict=True):
-            box.engine.listen(worker.wake)
+            box.engine.on_commit(worker.wake)
         writing = [box.person(f"w{n}") for n, box in enumerate([one, other] * 50)]
         await asyncio.gather(one.people(150), *writing)
         await receiver.wait(1_000)
@@ -378,7 +384,7 @@ async def test_many_processes_at_once(url: str, tally: Tally, database: Database
             got = [one.json["id"] for one in receiver.got if one.path.endswith(str(n))]
             sent = [f"evt_{each.id.replace('-', '')}" for each in await one.sent(hook)]
             assert got[-100:] == sent, "in the order in which it happened"
-            assert await one.deliveries.waiting() == []
+            assert await one.deliveries.list_waiting() == []
     tally("deliveries by two processes at once", database.name, 1_000)
 
 
@@ -394,9 +400,9 @@ async def test_a_slow_receiver_holds_up_nobody(box: Outbox, receiver: Receiver) 
     receiver.say = think
     slow = await box.hook(f"{receiver.url}/slow")
     quick = await box.hook(f"{receiver.url}/quick")
-    worker = box.worker(Sender(TARGETS, seconds=30))
+    worker = box.worker(Sender(TARGETS, timeout_seconds=30))
     running = asyncio.create_task(worker.run())
-    box.engine.listen(worker.wake)
+    box.engine.on_commit(worker.wake)
     await box.people(60)
     await receiver.wait(61)
     await box.person("late")
@@ -412,7 +418,7 @@ async def test_a_busy_receiver_gives_its_place_to_the_next(
     box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one place for all, each of two gets its turn."""
-    monkeypatch.setattr(workers, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(workers, "MAX_CONCURRENT_TURNS", 1)
     monkeypatch.setattr(workers, "TURN_SECONDS", 0.0)
     for n in range(2):
         await box.hook(f"{receiver.url}/{n}")
@@ -463,7 +469,7 @@ async def test_a_stop_does_not_wait_for_long(
     receiver.say = hang
     await box.hook(receiver.url)
     await box.person("ada")
-    worker = box.worker(Sender(TARGETS, seconds=3_600))
+    worker = box.worker(Sender(TARGETS, timeout_seconds=3_600))
     running = asyncio.create_task(worker.run())
     await hanging.wait()
     await asyncio.wait_for(worker.stop(running), 5)
@@ -480,30 +486,30 @@ async def test_faults_of_ours(
     hook = await box.hook(receiver.url)
     emails = await box.people(2)
     worker = box.worker()
-    write = worker.write
+    write = worker.render_message
 
     def fail(webhook: Webhook, delivery: Delivery, now: int) -> Message:
         if emails[0] in delivery.subject:
             raise RuntimeError
         return write(webhook, delivery, now)
 
-    worker.write = fail
+    worker.render_message = fail
     await deliver(worker)
     assert receiver.emails == emails[1:]
     assert [one.last_error for one in await box.sent(hook)] == ["it cannot be written", None]
     # And a database that fails is not asked over and over.
-    worker.idle_seconds = 0.05
+    worker.poll_seconds = 0.05
     took: list[float] = []
 
     async def failing(*_: object) -> None:
         took.append(time.monotonic())
         raise RuntimeError
 
-    monkeypatch.setattr(Deliveries, "take", failing)
+    monkeypatch.setattr(Deliveries, "lease_due", failing)
     await box.person("late")
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(0.3)
-    monkeypatch.setattr(Deliveries, "waiting", failing)
+    monkeypatch.setattr(Deliveries, "list_waiting", failing)
     await asyncio.sleep(0.2)
     await worker.stop(running)
     assert 2 <= len(took) <= 12
@@ -516,20 +522,20 @@ async def test_old_deliveries_are_forgotten(
     box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thirty days after they were made, if they ended; by the worker, now and then."""
-    monkeypatch.setattr(stored, "_PURGED_AT_ONCE", 2)
+    monkeypatch.setattr(stored, "_PURGE_BATCH", 2)
     hook = await box.hook(receiver.url)
     await box.people(5)
     worker = box.worker()
     await deliver(worker)
-    box.now += KEPT
+    box.now += RETENTION_PERIOD
     await box.person("young")
-    await box.deliveries.purge()
+    await box.deliveries.purge_ended()
     assert len(await box.sent(hook)) == 6
     box.now += 1
-    await box.deliveries.purge()
+    await box.deliveries.purge_ended()
     assert len(await box.sent(hook)) == 1
-    box.now += 2 * KEPT
-    await box.deliveries.purge()
+    box.now += 2 * RETENTION_PERIOD
+    await box.deliveries.purge_ended()
     assert len(await box.sent(hook)) == 1, "what still waits stays"
     await deliver(worker)
     monkeypatch.setattr(workers, "_PURGE_SECONDS", 0.0)
@@ -541,8 +547,8 @@ def explained(path: Path, *statements: Statement) -> list[str]:
     """Return how SQLite would look rows up."""
     with closing(sqlite3.connect(path)) as connection:
         plans = [
-            connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.names)).fetchall()
-            for sql in (statement.sql(SQLITE) for statement in statements)
+            connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.parameter_names)).fetchall()
+            for sql in (statement.sql_for(SQLITE) for statement in statements)
         ]
     return [" ".join(row[3] for row in plan) for plan in plans]
 
@@ -550,7 +556,7 @@ def explained(path: Path, *statements: Statement) -> list[str]:
 async def test_few_rows_are_looked_at() -> None:
     """What waits is found by a seek for each webhook, whatever else there is."""
     async with engines.SQLITE.fresh() as url:
-        plans = explained(sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
+        plans = explained(parse_sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
     assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plans[0]
     assert "INDEX deliveries_due (workspace=? AND webhook=?" in plans[1]
     assert "INDEX deliveries_of_webhook (workspace=? AND webhook=?)" in plans[2]
@@ -562,13 +568,13 @@ async def test_few_rows_are_looked_at() -> None:
 async def test_a_commit_that_was_announced_is_heard(engine: Engine) -> None:
     """Once for each, after it; not when it was undone, and not when nothing was announced."""
     heard: list[str] = []
-    engine.listen(lambda: heard.append("heard"))
+    engine.on_commit(lambda: heard.append("heard"))
 
     async def announcing(transaction: Transaction) -> None:
-        transaction.announce()
+        transaction.notify_on_commit()
 
     async def failing(transaction: Transaction) -> None:
-        transaction.announce()
+        transaction.notify_on_commit()
         raise NotFound("thing")
 
     async def quiet(transaction: Transaction) -> None:
@@ -586,8 +592,8 @@ async def test_a_commit_that_was_announced_is_heard(engine: Engine) -> None:
 async def test_a_write_wakes_the_worker_of_its_process(box: Outbox, receiver: Receiver) -> None:
     """Nobody waits for the next look."""
     worker = box.worker()
-    worker.idle_seconds = 3_600
-    box.engine.listen(worker.wake)
+    worker.poll_seconds = 3_600
+    box.engine.on_commit(worker.wake)
     await box.hook(receiver.url)
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)

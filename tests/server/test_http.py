@@ -15,7 +15,8 @@ from diglot.api.dialect import Dialect, Surface
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Forbidden
 from diglot.service.audience.segments import Segments
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import Database
 from support.servers.asgi import Request, ask
@@ -128,9 +129,9 @@ async def test_health_says_whether_the_database_answers(own_server: Server) -> N
 
 async def _run(url: str, statement: str) -> None:
     async def work(transaction: Transaction) -> None:
-        await transaction.run(Statement(text(statement)))
+        await transaction.execute(Statement(text(statement)))
 
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     await engine.write(work)
     await engine.close()
@@ -151,8 +152,8 @@ async def test_a_crash_is_logged_and_says_nothing(
     async def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(Segments, "counted", crash)
-    monkeypatch.setattr(Segments, "look", crash)
+    monkeypatch.setattr(Segments, "get_with_count", crash)
+    monkeypatch.setattr(Segments, "get_with_next_change", crash)
     caplog.set_level(logging.ERROR, "diglot")
     answer = await get(server, dialect, "/segments/x", headers={"X-Request-Id": "find-me"})
     assert (answer.status_code, answer.json()) == (500, CRASHES[dialect.name])
@@ -174,8 +175,8 @@ async def test_a_crash_has_the_error_body_of_its_surface(
     async def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(Segments, "counted", crash)
-    monkeypatch.setattr(Segments, "look", crash)
+    monkeypatch.setattr(Segments, "get_with_count", crash)
+    monkeypatch.setattr(Segments, "get_with_next_change", crash)
     headers = bearer(await server.key(dialect.name, "one"))
     for surface in dialect.surfaces:
         answer = await server.client.get(f"{surface.prefix}/segments/x", headers=headers)

@@ -9,9 +9,10 @@ import pytest_asyncio
 
 from diglot.dialects.registry import dialect_named
 from diglot.service.access import key_usage
-from diglot.service.access.key_usage import KeyUses
+from diglot.service.access.key_usage import KeyUsage
 from diglot.service.access.keys import Keys
-from diglot.storage.sql.engine import Engine, Work, connect
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine, UnitOfWork
 from support.servers.in_process import bearer, serving
 
 NOW = 1_770_000_000_000_000
@@ -21,7 +22,7 @@ LATER = NOW + 60_000_000
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a fresh database."""
-    found = connect(url)
+    found = create_engine(url)
     await found.open()
     yield found
     await found.close()
@@ -29,7 +30,7 @@ async def engine(url: str) -> AsyncIterator[Engine]:
 
 async def written(engine: Engine) -> list[int | None]:
     """Return the last uses as they are stored."""
-    return [key.last_used_at for _, key in await Keys(engine).every()]
+    return [key.last_used_at for _, key in await Keys(engine).list_all()]
 
 
 async def test_a_server_writes_them_when_it_stops(url: str, engine: Engine) -> None:
@@ -47,7 +48,7 @@ async def test_a_server_writes_them_while_it_runs(
     url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once in a while, each key once."""
-    monkeypatch.setattr(key_usage, "WRITTEN_SECONDS", 0.01)
+    monkeypatch.setattr(key_usage, "FLUSH_SECONDS", 0.01)
     async with serving(url, now=NOW) as server:
         headers = bearer(await server.key("misar", "one"))
         assert (await server.client.get("/mail/v1/contacts", headers=headers)).status_code == 200
@@ -59,17 +60,17 @@ async def test_a_server_writes_them_while_it_runs(
 async def test_a_use_only_moves_forward(engine: Engine) -> None:
     """A process that writes late does not undo a later use that another wrote."""
     await Keys(engine).create(dialect_named("misar").keys, "one")
-    ((_, key),) = await Keys(engine).every()
+    ((_, key),) = await Keys(engine).list_all()
     for instant in (LATER, NOW):
-        uses = KeyUses(engine)
-        uses.note(key.id, instant)
-        await uses.write()
-        await uses.write()
+        uses = KeyUsage(engine)
+        uses.record_use(key.id, instant)
+        await uses.flush()
+        await uses.flush()
     assert await written(engine) == [LATER]
-    uses.note(key.id, NOW)
-    assert uses.latest(key.id, LATER) == LATER
-    assert uses.latest(key.id, None) == NOW
-    assert uses.latest("another", LATER) == LATER
+    uses.record_use(key.id, NOW)
+    assert uses.latest_use(key.id, LATER) == LATER
+    assert uses.latest_use(key.id, None) == NOW
+    assert uses.latest_use("another", LATER) == LATER
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), asyncio.CancelledError()])
@@ -78,18 +79,18 @@ async def test_what_cannot_be_written_is_kept(
 ) -> None:
     """A failure is logged and costs no use, nor does the end of the task in the middle of a write."""
     await Keys(engine).create(dialect_named("misar").keys, "one")
-    ((_, key),) = await Keys(engine).every()
-    uses = KeyUses(engine)
-    uses.note(key.id, NOW)
+    ((_, key),) = await Keys(engine).list_all()
+    uses = KeyUsage(engine)
+    uses.record_use(key.id, NOW)
 
-    async def fail(work: Work[None]) -> None:
+    async def fail(work: UnitOfWork[None]) -> None:
         del work
         raise error
 
     caplog.set_level(logging.ERROR)
     with monkeypatch.context() as patch:
         patch.setattr(engine, "write", fail)
-        await asyncio.gather(uses.write(), return_exceptions=True)
+        await asyncio.gather(uses.flush(), return_exceptions=True)
     assert [record.levelname for record in caplog.records] == ["ERROR"] * isinstance(error, Exception)
-    await uses.write()
+    await uses.flush()
     assert await written(engine) == [NOW]

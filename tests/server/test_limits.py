@@ -9,9 +9,10 @@ import httpx
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.service.access.rate_limits import Limits, Rate
+from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.settings import load
-from diglot.storage.sql.engine import Engine, connect
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine
 from support.engines import SQLITE, Database
 from support.servers.in_process import Server, bearer, serving
 from support.servers.process import running
@@ -178,18 +179,18 @@ def test_a_bad_setting_stops_the_start(limits: str) -> None:
 async def test_a_window_before_the_last_is_forgotten(engine: Engine) -> None:
     """After two windows without a request a key starts anew, in either kind of window."""
     now = NOW
-    limits = Limits(engine, lambda: now)
+    limits = RateLimits(engine, lambda: now)
     for rate in (Rate(3), Rate(3, sliding=True)):
         bucket = f"sliding {rate.sliding}"
         for left in (2, 1, 0):
-            allowance = await limits.take("key", bucket, rate)
+            allowance = await limits.consume("key", bucket, rate)
             assert allowance is not None
-            assert (allowance.remaining, allowance.refused) == (left, False)
-        refused = await limits.take("key", bucket, rate)
+            assert (allowance.remaining, allowance.is_exceeded) == (left, False)
+        refused = await limits.consume("key", bucket, rate)
         assert refused is not None
-        assert refused.refused
+        assert refused.is_exceeded
         now += 120 * SECOND
-        anew = await limits.take("key", bucket, rate)
+        anew = await limits.consume("key", bucket, rate)
         assert anew is not None
         assert anew.remaining == 2
 
@@ -197,14 +198,14 @@ async def test_a_window_before_the_last_is_forgotten(engine: Engine) -> None:
 async def test_counts_that_another_process_holds_do_not_stop_an_answer() -> None:
     """Whoever cannot count in time lets the request pass and says so in the log."""
     async with SQLITE.fresh() as url:
-        holder, engine = connect(url), connect(url)
+        holder, engine = create_engine(url), create_engine(url)
         await holder.open()
         await engine.open()
         beside: Any = holder
         beside._beside.run(lambda file: file.execute("BEGIN IMMEDIATE"))
         beside._beside.run(lambda file: file.execute("DELETE FROM fleeting.rate_counts"))
-        assert await Limits(engine).take("key", "bucket", Rate(1)) is None
+        assert await RateLimits(engine).consume("key", "bucket", Rate(1)) is None
         beside._beside.run(lambda file: file.execute("ROLLBACK"))
-        assert await Limits(engine).take("key", "bucket", Rate(1)) is not None
+        assert await RateLimits(engine).consume("key", "bucket", Rate(1)) is not None
         await engine.close()
         await holder.close()

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from diglot.model.webhooks import Delivery
-from diglot.service.webhooks import WebhookChange
+from diglot.service.webhooks import WebhookPatch
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.webhooks import deliveries
-from diglot.webhooks.outbox import PART_LENGTH
+from diglot.webhooks.outbox import BATCH_SIZE
 from support.outboxes import deliver, outbox
 from support.servers.webhook_receiver import Got, answer, receiving
 
@@ -25,8 +25,8 @@ async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(deliveries, "insert_all", insert_all)
     async with outbox(url) as box:
         hooks = [await box.hook(f"http://127.0.0.1/{n}") for n in range(3)]
-        emails = await box.people(PART_LENGTH)
-        assert {len(part) for part in parts} == {PART_LENGTH}
+        emails = await box.people(BATCH_SIZE)
+        assert {len(part) for part in parts} == {BATCH_SIZE}
         told = [delivery for part in parts for delivery in part]
         assert [one.number for one in told] == list(range(told[0].number, told[0].number + len(told)))
         for hook in hooks:
@@ -41,14 +41,14 @@ async def test_a_webhook_that_changes_while_it_is_sent_to(url: str, way: str) ->
     async with outbox(url) as box, receiving() as receiver:
         hook = await box.hook(f"{receiver.url}/old")
         to = receiver.url + "/new"
-        change = {"switched off": WebhookChange(active=False), "moved": WebhookChange(url=to)}
+        change = {"switched off": WebhookPatch(active=False), "moved": WebhookPatch(url=to)}
 
         async def change_it(got: Got) -> bytes:
             if got.path.endswith("/old"):
                 if way == "deleted":
                     await box.webhooks.delete(box.caller, "misar", hook.id)
                 else:
-                    await box.webhooks.change(box.caller, "misar", hook.id, change[way])
+                    await box.webhooks.update(box.caller, "misar", hook.id, change[way])
             return answer(200)
 
         receiver.say = change_it

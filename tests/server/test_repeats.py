@@ -11,10 +11,10 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from diglot.service.access import idempotency
-from diglot.service.access.idempotency import Repeats
+from diglot.service.access.idempotency import Idempotency
 from diglot.storage.access import idempotent_responses as storage_answers
+from diglot.storage.connect import create_engine
 from diglot.storage.schema import answers
-from diglot.storage.sql.engine import connect
 from diglot.storage.sql.statement import Statement
 from support.servers.in_process import Server, bearer, serving
 
@@ -201,13 +201,13 @@ async def test_answers_are_forgotten_after_a_day(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They hold contacts, so that they go although no other request comes; a failure is tried again."""
-    monkeypatch.setattr(idempotency, "FORGOTTEN_SECONDS", 0.01)
+    monkeypatch.setattr(idempotency, "CLEANUP_SECONDS", 0.01)
     caplog.set_level(logging.CRITICAL, logger="diglot")
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
 
     async def kept() -> int:
-        rows = await engine.read(lambda tx: tx.rows(Statement(select(answers.c.body))))
+        rows = await engine.read(lambda tx: tx.fetch_all(Statement(select(answers.c.body))))
         return len(rows)
 
     async with serving(url, now=NOW) as server:
@@ -215,7 +215,7 @@ async def test_answers_are_forgotten_after_a_day(
             client = Client(server, await server.key("topmail", workspace), "/api/v1")
             assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
         server.now += DAY
-        await Repeats(engine, lambda: server.now).forget_old()
+        await Idempotency(engine, lambda: server.now).delete_expired()
         assert await kept() == 2, "not a moment before"
         with monkeypatch.context() as broken:
             failed = asyncio.Event()
@@ -224,7 +224,7 @@ async def test_answers_are_forgotten_after_a_day(
                 failed.set()
                 raise RuntimeError
 
-            broken.setattr(storage_answers, "workspaces_with_old", fail)
+            broken.setattr(storage_answers, "list_workspaces_with_old", fail)
             await asyncio.wait_for(failed.wait(), 10)
         server.now += 1
         async with asyncio.timeout(10):

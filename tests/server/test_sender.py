@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.api.webhook_message import Message
-from diglot.model.webhooks import Attempt
+from diglot.model.webhooks import Attempt, Message
 from diglot.webhooks import sender as sending
-from diglot.webhooks.allowed_targets import Address, read_targets
+from diglot.webhooks.allowed_targets import Address, parse_allowed_targets
 from diglot.webhooks.sender import Sender
 from support.servers.webhook_receiver import Got, Receiver, answer, receiving
 
@@ -65,10 +64,10 @@ class Names:
 
 async def attempt(url: str, targets: str = LOCAL, names: Names | None = None, seconds: float = 5) -> Attempt:
     """Send once."""
-    sender = Sender(read_targets(targets), resolve=names, seconds=seconds)
+    sender = Sender(parse_allowed_targets(targets), resolve=names, timeout_seconds=seconds)
     try:
-        async with sender.connection() as connection:
-            return await connection.attempt(url, MESSAGE)
+        async with sender.open_connection() as connection:
+            return await connection.send(url, MESSAGE)
     finally:
         sender.close()
 
@@ -77,7 +76,7 @@ async def test_what_is_sent(receiver: Receiver) -> None:
     """The body as it is, to the path with its query, for the name of the URL."""
     names = Names([HERE])
     url = f"http://hooks.example:{receiver.port}/a/b?c=d#e"
-    assert (await attempt(url, names=names)).arrived
+    assert (await attempt(url, names=names)).was_accepted
     (got,) = receiver.got
     assert (got.path, got.body) == ("/a/b?c=d", MESSAGE.body)
     assert got.headers["host"] == f"hooks.example:{receiver.port}"
@@ -99,10 +98,10 @@ async def test_nothing_leads_inside_by_default(receiver: Receiver, host: str) ->
 async def test_a_name_that_leads_elsewhere_a_moment_later(receiver: Receiver) -> None:
     """The connection goes to the address that was looked at; each attempt looks again."""
     names = Names([HERE], ["127.0.0.2"], ["10.0.0.1"])
-    sender = Sender(read_targets(HERE), resolve=names)
-    async with sender.connection() as connection:
+    sender = Sender(parse_allowed_targets(HERE), resolve=names)
+    async with sender.open_connection() as connection:
         url = f"http://hooks.example:{receiver.port}/"
-        assert [(await connection.attempt(url, MESSAGE)).status for _ in range(3)] == [200, None, None]
+        assert [(await connection.send(url, MESSAGE)).status for _ in range(3)] == [200, None, None]
     sender.close()
     assert len(names.asked) == 3
     assert len(receiver.got) == 1
@@ -119,7 +118,7 @@ async def test_an_address_that_is_allowed_among_others(receiver: Receiver) -> No
 async def test_a_name_that_nobody_has() -> None:
     """The resolver of this machine says so."""
     assert await attempt("http://no-such-name.invalid/") == Attempt(None, "its name cannot be looked up")
-    assert (await attempt(f"http://{'a' * 70}.invalid/")).silent
+    assert (await attempt(f"http://{'a' * 70}.invalid/")).unreachable
 
 
 async def test_redirects_are_not_followed(receiver: Receiver) -> None:
@@ -131,7 +130,7 @@ async def test_redirects_are_not_followed(receiver: Receiver) -> None:
 
     receiver.say = lead_on
     found = await attempt(receiver.url)
-    assert (found.status, found.error, found.arrived) == (302, "status 302", False)
+    assert (found.status, found.error, found.was_accepted) == (302, "status 302", False)
     assert len(receiver.got) == 1
 
 
@@ -141,7 +140,7 @@ async def test_proxies_of_the_environment_are_not_used(
     """A proxy would look the name up again."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
-    assert (await attempt(receiver.url)).arrived
+    assert (await attempt(receiver.url)).was_accepted
 
 
 async def test_a_receiver_that_takes_its_time(receiver: Receiver) -> None:
@@ -156,7 +155,7 @@ async def test_a_receiver_that_takes_its_time(receiver: Receiver) -> None:
     started = time.monotonic()
     assert await attempt(receiver.url, seconds=0.3) == Attempt(None, "no answer within 0.3 seconds")
     async with receiving(handler=_drip) as dripping:
-        assert (await attempt(dripping.url, seconds=0.3)).silent
+        assert (await attempt(dripping.url, seconds=0.3)).unreachable
     assert time.monotonic() - started < 5
 
 
@@ -202,16 +201,16 @@ async def test_a_certificate_is_for_the_name() -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
     async with receiving(context) as receiver:
-        sender = Sender(read_targets(LOCAL), resolve=Names([HERE]))
-        sender.trusted = ssl.create_default_context(cadata=CERTIFICATE)
-        async with sender.connection() as connection:
-            good = await connection.attempt(f"https://hooks.example:{receiver.port}/", MESSAGE)
-        async with sender.connection() as connection:
-            bad = await connection.attempt(f"https://other.example:{receiver.port}/", MESSAGE)
+        sender = Sender(parse_allowed_targets(LOCAL), resolve=Names([HERE]))
+        sender.ssl_context = ssl.create_default_context(cadata=CERTIFICATE)
+        async with sender.open_connection() as connection:
+            good = await connection.send(f"https://hooks.example:{receiver.port}/", MESSAGE)
+        async with sender.open_connection() as connection:
+            bad = await connection.send(f"https://other.example:{receiver.port}/", MESSAGE)
         sender.close()
         unknown = await attempt(f"https://hooks.example:{receiver.port}/", names=Names([HERE]))
         await asyncio.sleep(0.1)  # the receiver learns of a handshake that failed
-    assert good.arrived
+    assert good.was_accepted
     assert bad.error is not None
     assert bad.error.startswith("its certificate is refused: Hostname mismatch")
     assert unknown.error == "its certificate is refused: self-signed certificate"

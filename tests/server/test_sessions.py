@@ -10,10 +10,10 @@ from argon2 import PasswordHasher, extract_parameters
 from sqlalchemy import select
 
 from diglot.service.access import passwords
-from diglot.service.access.passwords import NOBODYS, Passwords
-from diglot.service.access.sessions import BY_ADDRESS, BY_WORKSPACE, SECONDS
+from diglot.service.access.passwords import DUMMY_HASH, PasswordChecker
+from diglot.service.access.sessions import RATE_BY_ADDRESS, RATE_BY_WORKSPACE, SESSION_SECONDS
+from diglot.storage.connect import create_engine
 from diglot.storage.schema import metadata, rate_counts
-from diglot.storage.sql.engine import connect
 from diglot.storage.sql.statement import Statement
 from support.servers.asgi import Request, ask
 from support.servers.browser import PASSWORD, Browser, set_password
@@ -58,19 +58,19 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def verify(kept: str, password: str) -> bool:
         noted.append(kept)
-        return kept != NOBODYS and password == PASSWORD
+        return kept != DUMMY_HASH and password == PASSWORD
 
-    monkeypatch.setattr(passwords, "_verify", verify)
+    monkeypatch.setattr(passwords, "_verify_hash", verify)
     return noted
 
 
 async def rows(url: str, *columns: Any, fleeting: bool = False) -> list[Any]:
     """Return the rows of a table."""
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
-    run = engine.fleeting if fleeting else engine.read
+    run = engine.run_ephemeral if fleeting else engine.read
     try:
-        return [tuple(row) for row in await run(lambda tx: tx.rows(Statement(select(*columns))))]
+        return [tuple(row) for row in await run(lambda tx: tx.fetch_all(Statement(select(*columns))))]
     finally:
         await engine.close()
 
@@ -141,7 +141,7 @@ async def test_no_secret_is_kept(url: str, browser: Browser) -> None:
 async def test_a_session_ends_after_twelve_hours(server: Server, browser: Browser) -> None:
     """However much it is used; then it opens nothing, and the next to sign in finds no row of it."""
     await browser.sign_in()
-    server.now += SECONDS * SECOND - 1
+    server.now += SESSION_SECONDS * SECOND - 1
     assert (await browser.ask("GET", "/session")).status_code == 200
     assert (await browser.ask("GET", CONTACTS)).status_code == 200
     server.now += 1
@@ -199,12 +199,12 @@ async def test_a_password_that_changes_while_it_is_checked(
 ) -> None:
     """A check takes its time; the old password opens no session after the new one is set."""
 
-    async def fits(self: Passwords, kept: str | None, password: str) -> bool:
+    async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
         del self, kept, password
         await set_password(server.url, "one", "another password")
         return True
 
-    monkeypatch.setattr(Passwords, "fits", fits)
+    monkeypatch.setattr(PasswordChecker, "verify", fits)
     assert (await browser.sign_in()).json() == WRONG
     assert await rows(server.url, metadata.tables["sessions"]) == []
 
@@ -225,14 +225,14 @@ async def test_whoever_has_no_password_is_checked_all_the_same(
         assert (answer.status_code, answer.json()) == (401, WRONG)
         assert "set-cookie" not in answer.headers
         (kept,) = checked
-        assert extract_parameters(kept) == extract_parameters(NOBODYS)
+        assert extract_parameters(kept) == extract_parameters(DUMMY_HASH)
 
 
 def test_nobody_has_nobodys_password() -> None:
     """The hash that stands in is sound, and a hash that is none lets nobody in."""
-    assert not passwords._verify(NOBODYS, PASSWORD)
-    assert not passwords._verify("no hash", PASSWORD)
-    assert passwords._verify(passwords.hashed("café au lait"), "cafe\u0301 au lait")
+    assert not passwords._verify_hash(DUMMY_HASH, PASSWORD)
+    assert not passwords._verify_hash("no hash", PASSWORD)
+    assert passwords._verify_hash(passwords.hash_password("café au lait"), "cafe\u0301 au lait")
 
 
 # Other sites
@@ -363,7 +363,7 @@ async def test_each_session_is_counted_by_itself(url: str, checked: list[str]) -
 
 async def test_attempts_from_one_address(server: Server, browser: Browser, checked: list[str]) -> None:
     """So many, whatever the workspace and whether they succeed; then none is checked for a while."""
-    answers = [await browser.sign_in(f"w{number}") for number in range(BY_ADDRESS.requests)]
+    answers = [await browser.sign_in(f"w{number}") for number in range(RATE_BY_ADDRESS.requests)]
     assert {answer.status_code for answer in answers} == {401}
     checked.clear()
     refused = await browser.sign_in()
@@ -379,7 +379,7 @@ async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
         await server.key("misar", "one")
         await set_password(url, "one")
         browser = Browser(server)
-        for number in range(BY_WORKSPACE.requests):
+        for number in range(RATE_BY_WORKSPACE.requests):
             answer = await browser.sign_in(password="wrong", headers={"X-Forwarded-For": f"192.0.2.{number}"})
             assert answer.status_code == 401
         checked.clear()
@@ -388,7 +388,7 @@ async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
         assert (await browser.sign_in("two", headers={"X-Forwarded-For": "198.51.100.2"})).status_code == 401
         server.now += int(refused.headers["retry-after"]) * SECOND
         assert (await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})).status_code == 200
-        server.now += 2 * BY_WORKSPACE.seconds * SECOND
+        server.now += 2 * RATE_BY_WORKSPACE.seconds * SECOND
         await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})
         assert len(await rows(url, rate_counts.c.key, fleeting=True)) == 2
 
@@ -453,11 +453,11 @@ async def test_a_crash_tells_nothing(
 ) -> None:
     """A fault of ours is a 500 in the same envelope."""
 
-    async def fits(self: Passwords, kept: str | None, password: str) -> bool:
+    async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
         del self, kept
         raise RuntimeError(password)
 
-    monkeypatch.setattr(Passwords, "fits", fits)
+    monkeypatch.setattr(PasswordChecker, "verify", fits)
     answer = await browser.sign_in()
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal server error"})
     assert (await server.client.get("/nowhere")).json() == {

@@ -10,9 +10,11 @@ from typing import Any, Final
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.service.access.rate_limits import Limits, Rate
+from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.storage.background import leases
-from diglot.storage.sql.engine import Engine, connect, sqlite_path
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support.engines import SQLITE
 
@@ -68,22 +70,22 @@ def delete(file: Path) -> None:
 
 
 def ephemeral(url: str) -> Path:
-    return Path(f"{sqlite_path(url)}-fleeting")
+    return Path(f"{parse_sqlite_path(url)}-fleeting")
 
 
 async def count(engine: Engine, key: str = "key") -> int:
     """Count a request of a key; return how many the file knows of."""
-    allowance = await Limits(engine, lambda: 0).take(key, "bucket", MANY)
+    allowance = await RateLimits(engine, lambda: 0).consume(key, "bucket", MANY)
     assert allowance is not None
     return MANY.requests - allowance.remaining
 
 
 async def lease(engine: Engine) -> bool:
-    return await engine.fleeting(lambda tx: leases.take(tx, "work", "holder", 0, 1))
+    return await engine.run_ephemeral(lambda tx: leases.take(tx, "work", "holder", 0, 1))
 
 
 async def opened(stack: AsyncExitStack, url: str) -> Engine:
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     stack.push_async_callback(engine.close)
     return engine
@@ -102,13 +104,13 @@ async def test_damage_is_mended_at_the_start(
         async with AsyncExitStack() as before:
             engine = await opened(before, url)
             assert (await count(engine), await count(engine), await lease(engine)) == (1, 2, True)
-        main = sqlite_path(url).read_bytes()
+        main = parse_sqlite_path(url).read_bytes()
         damage(ephemeral(url))
         first, second = await opened(stack, url), await opened(stack, url)
         assert [await count(first), await count(second)] == [1, 2]
         assert await lease(second)
         assert len(warnings(caplog, url)) == 1
-        assert sqlite_path(url).read_bytes() == main
+        assert parse_sqlite_path(url).read_bytes() == main
 
 
 @each_damage
@@ -136,7 +138,7 @@ async def test_two_engines_go_on_with_one_new_file(
 ) -> None:
     """The engine that did not mend the file follows the one that did, and its close deletes nothing new."""
     async with SQLITE.fresh() as url, AsyncExitStack() as stack:
-        first, second = await opened(stack, url), connect(url)
+        first, second = await opened(stack, url), create_engine(url)
         await second.open()
         await count(first), await count(second), await lease(first)
         flush(ephemeral(url))
@@ -179,7 +181,7 @@ async def test_a_file_that_cannot_be_made_stops_the_start_by_its_name() -> None:
     async with SQLITE.fresh() as url:
         ephemeral(url).mkdir()
         with pytest.raises(Misconfigured, match=r"diglot\.db-fleeting' cannot be opened"):
-            await connect(url).open()
+            await create_engine(url).open()
 
 
 def serve(url: str, barrier: Any) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from diglot.errors import Misconfigured
 from diglot.storage.schema import metadata, migrate, revisions
 from diglot.storage.schema.revisions import LATEST, REVISIONS
-from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from support.engines import SQLITE, Database, set_revision
 
 
@@ -25,7 +25,7 @@ def differences(connection: Connection) -> list[Any]:
 
 async def test_the_migrated_schema_is_the_schema(url: str) -> None:
     """Nothing is left for a further migration to do."""
-    connecting = migrate._engine(url)
+    connecting = migrate._create_engine(url)
     async with connecting.connect() as connection:
         assert await connection.run_sync(differences) == []
     await connecting.dispose()
@@ -33,7 +33,7 @@ async def test_the_migrated_schema_is_the_schema(url: str) -> None:
 
 def test_the_revisions_are_those_of_the_scripts() -> None:
     """A start judges a database by the list alone, so each script has its entry, in order."""
-    scripts = ScriptDirectory.from_config(migrate._config())
+    scripts = ScriptDirectory.from_config(migrate._alembic_config())
     assert scripts.get_heads() == [LATEST]
     assert [script.revision for script in scripts.walk_revisions()] == [*reversed(REVISIONS)]
 
@@ -42,18 +42,18 @@ async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
     """The first upgrade goes from nothing to the latest revision; the second stays there."""
     async with database.empty() as url:
         assert await revisions.read_revision(url) is None
-        assert await migrate.upgrade(url) == (None, LATEST)
-        assert await migrate.upgrade(url) == (LATEST, LATEST)
+        assert await migrate.upgrade_schema(url) == (None, LATEST)
+        assert await migrate.upgrade_schema(url) == (LATEST, LATEST)
         await revisions.require_latest(url)
 
 
 async def test_an_upgrade_waits_for_another(database: Database) -> None:
     """Of several processes that start at once one makes the tables, and the others find them there."""
     async with database.empty() as url:
-        connecting = migrate._engine(url)
+        connecting = migrate._create_engine(url)
         async with connecting.begin() as connection:
-            assert await connection.run_sync(migrate._upgrade) is None
-            other = asyncio.create_task(migrate.upgrade(url))
+            assert await connection.run_sync(migrate._run_upgrade) is None
+            other = asyncio.create_task(migrate.upgrade_schema(url))
             await asyncio.sleep(0.2)
             assert not other.done()
         await connecting.dispose()
@@ -72,8 +72,8 @@ async def test_an_upgrade_that_stops_half_way_leaves_nothing(
         with monkeypatch.context() as patched:
             patched.setattr(op, "create_index", stop)
             with pytest.raises(Misconfigured, match="stopped"):
-                await migrate.upgrade(url)
-        assert await migrate.upgrade(url) == (None, LATEST)
+                await migrate.upgrade_schema(url)
+        assert await migrate.upgrade_schema(url) == (None, LATEST)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def test_an_upgrade_that_stops_half_way_leaves_nothing(
 async def test_a_revision_without_a_way_is_refused(url: str, revision: str, message: str) -> None:
     """Neither a server nor an upgrade touches a database that this version cannot read."""
     await set_revision(url, revision)
-    for refused in (migrate.upgrade, revisions.require_latest):
+    for refused in (migrate.upgrade_schema, revisions.require_latest):
         with pytest.raises(Misconfigured, match=message):
             await refused(url)
     assert await revisions.read_revision(url) == revision
@@ -107,14 +107,14 @@ async def test_an_empty_database_is_refused(database: Database) -> None:
     async with database.empty() as url:
         with pytest.raises(Misconfigured, match="has no tables yet: run `diglot migrate` first"):
             await revisions.require_latest(url)
-        assert database is not SQLITE or not sqlite_path(url).exists()
+        assert database is not SQLITE or not parse_sqlite_path(url).exists()
 
 
 async def test_a_database_that_is_not_there_is_refused() -> None:
     """A server that cannot be reached is a matter of configuration, not a crash."""
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     with pytest.raises(Misconfigured):
-        await migrate.upgrade(nowhere)
+        await migrate.upgrade_schema(nowhere)
     with pytest.raises(Misconfigured):
         await revisions.require_latest(nowhere)
 

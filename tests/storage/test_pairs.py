@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from diglot.conditions import tree
 from diglot.errors import Invalid
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import create_engine
 from support import canonical, oracle, random_conditions
 from support.engines import Database
 from support.populations import Crowd, load
@@ -72,7 +72,7 @@ PEOPLE = {f"p{number}": person(number, value) for number, value in enumerate(VAL
 async def crowd(database: Database) -> AsyncIterator[Crowd]:
     """Load everybody once for each database."""
     async with database.fresh() as url:
-        engine = connect(url)
+        engine = create_engine(url)
         await engine.open()
         yield await load(engine, PEOPLE, {}, ZONE, random_conditions.NOW)
         await engine.close()

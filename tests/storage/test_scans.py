@@ -12,9 +12,9 @@ import pytest_asyncio
 from diglot.conditions import tree
 from diglot.model.pages import Sort
 from diglot.storage.contacts import dry_run_counts, queries, scans
-from diglot.storage.predicates.sql_compiler import Compiled, compile_condition
+from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.sql.backend import POSTGRESQL, SQLITE, Backend, Sql
-from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support import canonical, engines, random_conditions, spec_data
 
@@ -51,12 +51,12 @@ SHORT_AND_LONG: Sequence[tuple[str, Sequence[Any], Sequence[Any]]] = (
 async def connection() -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file on the driver itself."""
     async with engines.SQLITE.fresh() as url:
-        with closing(sqlite3.connect(sqlite_path(url))) as found:
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as found:
             yield found
 
 
 def plan(connection: sqlite3.Connection, sql: Sql) -> list[str]:
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.names))
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.parameter_names))
     return [row[3] for row in rows]
 
 
@@ -67,7 +67,7 @@ def odd(connection: sqlite3.Connection, sql: Sql) -> set[str]:
 
 
 def dynamic(purpose: str, node: tree.Node) -> Sql:
-    return scans.scan(purpose, node, SQLITE, 0, UTC).sql(SQLITE)
+    return scans.build_scan(purpose, node, SQLITE, 0, UTC).sql_for(SQLITE)
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -91,7 +91,7 @@ async def test_every_condition_walks_the_primary_key(purpose: str, connection: s
 @pytest.mark.parametrize("purpose", PURPOSES)
 async def test_static_segments_walk_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
     """The kept members of a segment lead to their contacts by primary key."""
-    assert odd(connection, scans.static_scan(purpose, SQLITE).sql(SQLITE)) == set()
+    assert odd(connection, scans.build_static_scan(purpose, SQLITE).sql_for(SQLITE)) == set()
 
 
 SORTS = [Sort(field, descending) for field in ("engagement_score", "email") for descending in (True, False)]
@@ -105,25 +105,25 @@ async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Conn
     conditions = [
         canonical.read(random_conditions.condition(Random(seed), LISTS), "UTC") for seed in range(20)
     ]
-    statements = [scans.scan(scans.PAGE, node, SQLITE, 0, UTC, sort=sort) for node in conditions]
+    statements = [scans.build_scan(scans.PAGE, node, SQLITE, 0, UTC, sort=sort) for node in conditions]
     narrowed = compile_condition(conditions[0], SQLITE, 0, UTC)
-    statements += [scans.static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
-    found = [odd(connection, statement.sql(SQLITE)) - SORTING for statement in statements]
+    statements += [scans.build_static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
+    found = [odd(connection, statement.sql_for(SQLITE)) - SORTING for statement in statements]
     assert set().union(*found) == set()
 
 
 async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> None:
     """Ids and addresses that are given as one list lead to their contacts by their own indexes."""
     for statement, key in [
-        (queries.BY_EMAILS, "email"),
-        (queries.BY_IDS, "id"),
+        (queries.SELECT_BY_EMAILS, "email"),
+        (queries.SELECT_BY_IDS, "id"),
     ]:
-        steps = plan(connection, statement.sql(SQLITE))
+        steps = plan(connection, statement.sql_for(SQLITE))
         walked = [step for step in steps if " contacts " in step]
         assert [step.partition(" (")[2] for step in walked] == [f"{key}=? AND workspace=?)"]
 
 
-def compiled(condition: Any, backend: Backend) -> tuple[Compiled, Sql]:
+def compiled(condition: Any, backend: Backend) -> tuple[CompiledCondition, Sql]:
     """Compile past the cache of shapes."""
     found = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
     return found, backend.compile(found.where)
@@ -137,7 +137,7 @@ def test_one_shape_is_one_statement(backend: Backend) -> None:
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
     for condition in conditions:
         found, sql = compiled(condition, backend)
-        statements.setdefault(found.shape, set()).add((sql.text, sql.names))
+        statements.setdefault(found.shape, set()).add((sql.text, sql.parameter_names))
     assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}
 
 
@@ -149,7 +149,11 @@ def test_a_list_of_any_length_is_one_statement(
     """The values of `in` travel as one parameter: their number is not part of the SQL."""
     one = compiled({"field": field, "operator": "in", "operand": list(short)}, backend)
     other = compiled({"field": field, "operator": "in", "operand": list(long)}, backend)
-    assert (one[0].shape, one[1].text, one[1].names) == (other[0].shape, other[1].text, other[1].names)
+    assert (one[0].shape, one[1].text, one[1].parameter_names) == (
+        other[0].shape,
+        other[1].text,
+        other[1].parameter_names,
+    )
 
 
 @BACKENDS
@@ -162,7 +166,7 @@ def test_no_value_is_in_the_statement(backend: Backend) -> None:
     assert any(nasty in str(value) for value in found.values.values())
 
 
-def questions(number: int) -> list[dry_run_counts.Question]:
+def questions(number: int) -> list[dry_run_counts.DryRunQuestion]:
     """Return pairs of random conditions, with few predicates, so that shapes and predicates come again."""
     found = []
     for seed in range(number):
@@ -173,7 +177,7 @@ def questions(number: int) -> list[dry_run_counts.Question]:
             canonical.read(random_conditions.predicate(again, field, ids=LISTS), "UTC") for field in fields
         ]
         condition, current = grouped(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
-        found.append(dry_run_counts.Question(1, condition, current, 0, UTC))
+        found.append(dry_run_counts.DryRunQuestion(1, condition, current, 0, UTC))
     return found
 
 
@@ -192,7 +196,7 @@ def grouped(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
 async def test_a_dry_run_scans_once_and_asks_each_predicate_once(connection: sqlite3.Connection) -> None:
     """All counts come from one walk along the primary key, over flags that were made there."""
     for question in questions(100):
-        asked = dry_run_counts.counting(question, SQLITE)
+        asked = dry_run_counts.build_count_statement(question, SQLITE)
         sql = SQLITE.compile(asked.build())
         assert odd(connection, sql) == set()
         steps = plan(connection, sql)
@@ -206,8 +210,8 @@ def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
     """Groups of the same predicates in another order are other shapes."""
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
     for question in questions(400):
-        asked = dry_run_counts.counting(question, backend)
+        asked = dry_run_counts.build_count_statement(question, backend)
         sql = backend.compile(asked.build())
-        statements.setdefault(asked.shape, set()).add((sql.text, sql.names))
+        statements.setdefault(asked.shape, set()).add((sql.text, sql.parameter_names))
     assert len(statements) < 400, "no shape came again"
     assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from diglot.cli.options import make_ready
 from diglot.errors import Misconfigured
+from diglot.storage.connect import make_ready
 from diglot.storage.sql import sqlite_module
 from diglot.storage.sql.sqlite_module import is_mended, require_mended, require_supported, sqlite3
 

@@ -10,8 +10,9 @@ from sqlalchemy import literal_column, select
 
 from diglot.errors import NotFound
 from diglot.storage import workspaces
-from diglot.storage.sql.engine import Transaction, connect
-from diglot.storage.sql.sqlite import SQLite, drive
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.sqlite import SQLite, run_without_suspending
 from diglot.storage.sql.statement import Statement
 from support import engines
 
@@ -22,7 +23,7 @@ ONE = Statement(select(literal_column("1")))
 async def engine() -> AsyncIterator[SQLite]:
     """Lend an engine on a fresh file."""
     async with engines.SQLITE.fresh() as url:
-        found = connect(url)
+        found = create_engine(url)
         assert isinstance(found, SQLite)
         await found.open()
         yield found
@@ -46,7 +47,7 @@ def hops(engine: SQLite, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def three(transaction: Transaction) -> int:
     """Run three statements in one unit."""
-    rows = [await transaction.row(ONE) for _ in range(3)]
+    rows = [await transaction.fetch_one(ONE) for _ in range(3)]
     return sum(row[0] for row in rows if row is not None)
 
 
@@ -64,7 +65,7 @@ async def test_a_write_is_one_hop(engine: SQLite, hops: list[str]) -> None:
 
 async def test_a_glance_stays_on_its_thread(engine: SQLite, hops: list[str]) -> None:
     """A point read is cheaper than a hop."""
-    assert await engine.glance(three) == 3
+    assert await engine.point_read(three) == 3
     assert hops == []
 
 
@@ -87,7 +88,7 @@ async def test_a_unit_that_fails_is_undone_alone(engine: SQLite) -> None:
     first, second = await asyncio.gather(engine.write(failing), engine.write(making), return_exceptions=True)
     assert isinstance(first, NotFound)
     assert second is None
-    assert [made.name for made in await engine.read(workspaces.every)] == ["made"]
+    assert [made.name for made in await engine.read(workspaces.list_all)] == ["made"]
 
 
 async def test_a_read_that_fails_leaves_its_connection(engine: SQLite) -> None:
@@ -127,6 +128,6 @@ async def failure() -> int:
 
 def test_drive_returns_what_the_unit_returns() -> None:
     """And raises what it raises."""
-    assert drive(answer()) == 42
+    assert run_without_suspending(answer()) == 42
     with pytest.raises(NotFound):
-        drive(failure())
+        run_without_suspending(failure())

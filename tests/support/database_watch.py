@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from diglot.storage.schema import metadata
-from diglot.storage.sql.engine import sqlite_path
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 
 _TABLES = [table.name for table in metadata.sorted_tables]
@@ -76,5 +76,5 @@ async def watching(url: str) -> AsyncIterator[Watch]:
         finally:
             await connection.close()
     else:
-        with closing(sqlite3.connect(sqlite_path(url))) as file:
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as file:
             yield _SQLite(file)

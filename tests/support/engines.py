@@ -23,7 +23,8 @@ from uuid import uuid4
 import asyncpg
 
 from diglot.storage.schema import migrate
-from diglot.storage.sql.engine import is_postgresql, sqlite_path
+from diglot.storage.sql.engine import is_postgresql
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
@@ -76,7 +77,7 @@ class _SQLite:
         folder = tempfile.mkdtemp(prefix="diglot-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         made = Path(folder, "diglot.db")
-        await migrate.upgrade(f"sqlite:///{made}")
+        await migrate.upgrade_schema(f"sqlite:///{made}")
         assert [one.name for one in made.parent.iterdir()] == [made.name], "the whole database is in one file"
         return made
 
@@ -103,7 +104,7 @@ class _PostgreSQL:
         name = f"diglot_{uuid4().hex}"
         await self._execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         atexit.register(self._drop_at_exit, name)
-        await migrate.upgrade(self._url(name))
+        await migrate.upgrade_schema(self._url(name))
         return name
 
     def _drop_at_exit(self, name: str) -> None:
@@ -142,7 +143,7 @@ async def set_revision(url: str, revision: str) -> None:
     if is_postgresql(url):
         await _execute(url, statement)
     else:
-        with closing(sqlite3.connect(sqlite_path(url))) as connection, connection:
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as connection, connection:
             connection.execute(statement)
 
 

@@ -7,25 +7,26 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from diglot.app import _message
-from diglot.model.contacts import Change, Contact
-from diglot.model.webhooks import Delivery, Event, Webhook
+from diglot.model.contacts import Contact, ContactChange
+from diglot.model.webhooks import Delivery, Webhook, WebhookEventType
 from diglot.model.workspaces import Caller
-from diglot.service.access.workspaces import get_or_create
+from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook, Webhooks
-from diglot.storage.sql.engine import Engine, connect
-from diglot.webhooks.allowed_targets import read_targets
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine
+from diglot.webhooks.allowed_targets import parse_allowed_targets
 from diglot.webhooks.deliveries import Deliveries
 from diglot.webhooks.sender import Sender
-from diglot.webhooks.worker import Worker
+from diglot.webhooks.worker import DeliveryWorker
 
 SECOND = 1_000_000
 NOW = 1_772_366_400 * SECOND
-TARGETS = read_targets("127.0.0.0/8")
+TARGETS = parse_allowed_targets("127.0.0.0/8")
 WORDS = {
-    "contact.created": Event.CONTACT_CREATED,
-    "contact.updated": Event.CONTACT_UPDATED,
-    "email.unsubscribed": Event.CONTACT_UNSUBSCRIBED,
+    "contact.created": WebhookEventType.CONTACT_CREATED,
+    "contact.updated": WebhookEventType.CONTACT_UPDATED,
+    "email.unsubscribed": WebhookEventType.CONTACT_UNSUBSCRIBED,
 }
 
 
@@ -36,7 +37,7 @@ class Outbox:
     engine: Engine
     caller: Caller
     now: int = NOW
-    workers: list[Worker] = field(default_factory=list)
+    workers: list[DeliveryWorker] = field(default_factory=list)
 
     def clock(self) -> int:
         return self.now
@@ -62,29 +63,29 @@ class Outbox:
 
     async def person(self, name: str) -> Contact:
         """Make a contact."""
-        return await self.contacts.create(self.caller, Change({"email": f"{name}@example.com"}))
+        return await self.contacts.create(self.caller, ContactChange({"email": f"{name}@example.com"}))
 
     async def people(self, number: int) -> list[str]:
         """Import contacts; return their addresses in order."""
         emails = [f"p{n}@example.com" for n in range(number)]
-        await self.contacts.import_all(self.caller, [Change({"email": email}) for email in emails])
+        await self.contacts.import_all(self.caller, [ContactChange({"email": email}) for email in emails])
         return emails
 
-    def worker(self, sender: Sender | None = None) -> Worker:
+    def worker(self, sender: Sender | None = None) -> DeliveryWorker:
         """Return the worker of a process of its own, not running."""
-        made = Worker(self.deliveries, sender or Sender(TARGETS, seconds=2), _message)
+        made = DeliveryWorker(self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _message)
         self.workers.append(made)
         return made
 
     async def sent(self, hook: Webhook) -> list[Delivery]:
         """Return the deliveries to a webhook, oldest first."""
-        return [*reversed(await self.webhooks.deliveries(self.caller, "misar", hook.id))]
+        return [*reversed(await self.webhooks.list_deliveries(self.caller, "misar", hook.id))]
 
 
-async def deliver(worker: Worker) -> None:
+async def deliver(worker: DeliveryWorker) -> None:
     """Let a worker send what is due, and nothing else."""
     while True:
-        await worker._look()
+        await worker._start_due_turns()
         if not worker._turns:
             return
         await asyncio.gather(*worker._turns.values())
@@ -94,9 +95,9 @@ async def deliver(worker: Worker) -> None:
 @asynccontextmanager
 async def outbox(url: str, workspace: str = "one") -> AsyncIterator[Outbox]:
     """Lend a workspace of a migrated database."""
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create(tx, workspace, None, NOW))
+    made = await engine.write(lambda tx: get_or_create_workspace(tx, workspace, None, NOW))
     found = Outbox(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
     try:
         yield found

@@ -10,12 +10,12 @@ import msgspec
 
 from diglot.conditions import dates, text, tree
 from diglot.membership import read
-from diglot.membership.read import Relation
+from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList
 from diglot.model.pages import Window
-from diglot.model.segments import Condition, Segment, SegmentType, Source
+from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage import workspaces
@@ -45,7 +45,7 @@ class Crowd:
 
     async def segment(self, node: tree.Node, now: int, kind: SegmentType = SegmentType.DYNAMIC) -> Segment:
         """Make a segment of a condition."""
-        new = NewSegment("of a crowd", Condition(node, Source("canonical", "{}")), type=kind)
+        new = NewSegment("of a crowd", Condition(node, OriginalText("canonical", "{}")), type=kind)
         return await Segments(self.engine, lambda: now).create(self.caller, new)
 
     async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
@@ -53,8 +53,8 @@ class Crowd:
 
         async def work(transaction: Transaction) -> tuple[list[str], int]:
             relation = self._relation(node, now)
-            listed = await read.ids(transaction, relation, EVERYBODY)
-            return listed, await read.count(transaction, relation)
+            listed = await read.load_ids(transaction, relation, EVERYBODY)
+            return listed, await read.count_members(transaction, relation)
 
         ids, count = await self.engine.read(work)
         assert count == len(ids), "the count and the list of a condition differ"
@@ -63,16 +63,16 @@ class Crowd:
     async def kept(self, node: tree.Node, now: datetime) -> frozenset[str]:
         """Return who is in a new static segment with a condition; its count must say the same."""
         segments = Segments(self.engine, lambda: micros(now))
-        condition = Condition(node, Source("canonical", "{}"))
+        condition = Condition(node, OriginalText("canonical", "{}"))
         new = NewSegment("kept", condition, type=SegmentType.STATIC)
-        made = await segments.create_counted(self.caller, new)
-        _, page = await segments.member_ids(self.caller, made.segment.id, EVERYBODY)
+        made = await segments.create_with_count(self.caller, new)
+        _, page = await segments.list_member_ids(self.caller, made.segment.id, EVERYBODY)
         assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
         return self.named(page.items)
 
     async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
         """Return a window of the members."""
-        return await self.engine.read(lambda tx: read.page(tx, self._relation(node, now), window))
+        return await self.engine.read(lambda tx: read.load_page(tx, self._relation(node, now), window))
 
     def named(self, ids: Sequence[str]) -> frozenset[str]:
         """Return the names of contacts by their ids, which must come newest first, each once."""
@@ -81,8 +81,8 @@ class Crowd:
         assert list(ids) == sorted(set(ids), key=order.__getitem__, reverse=True)
         return frozenset(names[id_] for id_ in ids)
 
-    def _relation(self, node: tree.Node, now: datetime) -> Relation:
-        return Relation(self.workspace, node, micros(now), self.zone)
+    def _relation(self, node: tree.Node, now: datetime) -> MembershipQuery:
+        return MembershipQuery(self.workspace, node, micros(now), self.zone)
 
 
 def micros(instant: datetime) -> int:
@@ -96,13 +96,13 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
     async def work(transaction: Transaction) -> Crowd:
         made = await workspaces.create(transaction, zone, zone, micros(now))
         locked = await workspaces.lock(transaction, made.number, contacts=len(people), lists=len(known))
-        rows = {name: contact(one, locked.pk + n) for n, (name, one) in enumerate(people.items())}
-        await queries.insert_all(transaction, made.number, list(rows.values()), ZoneInfo(zone))
-        for number, (name, id_) in enumerate(known.items(), locked.list):
+        rows = {name: contact(one, locked.first_pk + n) for n, (name, one) in enumerate(people.items())}
+        await queries.insert_contacts(transaction, made.number, list(rows.values()), ZoneInfo(zone))
+        for number, (name, id_) in enumerate(known.items(), locked.first_list):
             new = ContactList(number, id_, name, None, None, micros(now), micros(now))
             await lists.insert_list(transaction, made.number, new)
             joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
-            await lists.join(transaction, made.number, number, joined)
+            await lists.add_members(transaction, made.number, number, joined)
         return Crowd(engine, made.number, ZoneInfo(zone), rows)
 
     return await engine.write(work)
@@ -118,7 +118,7 @@ def contact(one: Mapping[str, Any], pk: int) -> Contact:
     return Contact(
         pk=pk,
         id=new_id(),
-        email=text.email_form(one["email"]),
+        email=text.normalize_email(one["email"]),
         status=one.get("status", "subscribed"),
         total_spent=float(one.get("total_spent", 0)),
         tags=_encoded(one.get("tags", [])),
@@ -136,5 +136,5 @@ def _double(value: float | None) -> float | None:
 
 
 def _instant(value: str | None) -> int | None:
-    found = None if value is None else dates.read(value)
-    return None if found is None else found.instant(ZoneInfo("UTC"))
+    found = None if value is None else dates.parse(value)
+    return None if found is None else found.to_instant(ZoneInfo("UTC"))

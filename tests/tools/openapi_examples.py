@@ -18,7 +18,7 @@ import msgspec
 from diglot.api.openapi import document as openapi_document
 from diglot.api.openapi.examples import Example, Examples, examples_of
 from diglot.dialects.registry import DIALECTS
-from diglot.model.ids import prefixed, read_id
+from diglot.model.ids import format_prefixed_id, parse_id
 from support.engines import SQLITE
 from support.openapi import documents
 from support.openapi.exchanges import load_stories
@@ -106,12 +106,12 @@ class _StandIns:
         if len(text) == 64:
             return "0" * 64
         hexadecimal = text.removeprefix("evt_")
-        id_ = read_id(text) or hexadecimal
+        id_ = parse_id(text) or hexadecimal
         count = len(self._ids)
         made = self._ids.setdefault(id_, f"019ca3f1-d000-7{count:03x}-8a00-5eed00{count:06x}")
         if hexadecimal != text:
             return "evt_" + made.replace("-", "")
-        return made if found["uuid"] else prefixed(made)
+        return made if found["uuid"] else format_prefixed_id(made)
 
 
 async def _told() -> list[Told]:

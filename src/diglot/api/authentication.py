@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from litestar import Request
 
-from diglot.api.dialect import Dialect, header
+from diglot.api.dialect import Dialect
+from diglot.api.input.headers import header
 from diglot.errors import CrossSite
 from diglot.model.workspaces import Caller
 from diglot.service.access import sessions
@@ -27,7 +28,7 @@ async def caller(dialect: Dialect, request: Request[Any, Any, Any], services: Se
     if key is None and dialect.sessions and (secret := cookie(request)) is not None:
         session = await services.sessions.find(secret)
         require_proof(request, secret)
-        return sessions.caller(session, dialect.keys.scopes)
+        return sessions.session_caller(session, dialect.keys.scopes)
     return await services.keys.authenticate(dialect.name, key)
 
 
@@ -48,7 +49,7 @@ def require_proof(request: Request[Any, Any, Any], secret: str) -> None:
     if request.scope["method"] in _READS:
         return
     refuse_other_sites(request)
-    if not sessions.is_proof(secret, header(request, PROOF.lower().encode()) or ""):
+    if not sessions.csrf_token_matches(secret, header(request, PROOF.lower().encode()) or ""):
         raise CrossSite(f"Send the csrf_token of the session as {PROOF}")
 
 

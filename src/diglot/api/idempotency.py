@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
-from diglot.api import request_body
-from diglot.api.dialect import Call, header
-from diglot.api.operation import Handler
+from diglot.api.call import Call
+from diglot.api.endpoint import Handler, respond
+from diglot.api.input import request_body
+from diglot.api.input.headers import header
 from diglot.api.responses import Encoded
 from diglot.errors import Invalid, TooLarge, Unsupported
-from diglot.model.ids import read_id
-from diglot.service.access.idempotency import Done, Request
+from diglot.model.ids import parse_id
+from diglot.service.access.idempotency import Completed, IdempotentRequest
 from diglot.storage.sql.engine import Transaction
 
 _HEADER: Final = "Idempotency-Key"
@@ -46,17 +47,17 @@ async def answer(call: Call, handler: Handler) -> Encoded:
             call.refuse_unread()
         except (Unsupported, TooLarge):
             # The handler says so, or that what the path names does not exist.
-            return await call.answered(handler)
+            return await respond(call, handler)
     body = await request_body.read_bytes(call.request, call.operation.most_bytes)
-    request = Request(call.caller, name, _fingerprint(call, body))
+    request = IdempotentRequest(call.caller, name, _fingerprint(call, body))
 
-    async def perform(transaction: Transaction) -> Done:
-        first = await call.within(transaction, body).answered(handler)
-        made = read_id(msgspec.json.decode(first.body, type=_Created).data.id) if name is None else None
-        return Done(first.status, first.body, made)
+    async def perform(transaction: Transaction) -> Completed:
+        first = await respond(call.within(transaction, body), handler)
+        made = parse_id(msgspec.json.decode(first.body, type=_Created).data.id) if name is None else None
+        return Completed(first.status, first.body, made)
 
-    done = await call.services.repeats.once(request, perform)
-    return Encoded(done.status, done.body, _REPEATED if done.repeated else ())
+    done = await call.services.idempotency.run_once(request, perform)
+    return Encoded(done.status, done.body, _REPEATED if done.is_replay else ())
 
 
 def _fingerprint(call: Call, body: bytes) -> str:

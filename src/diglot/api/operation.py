@@ -1,16 +1,12 @@
 """What a call is, said once: routed by the pipeline, described in the OpenAPI document, walked by tests."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 from litestar.types import Method
 
-if TYPE_CHECKING:
-    from diglot.api.dialect import Call
-
-Handler = Callable[["Call"], Awaitable[msgspec.Struct]]
 JSON: Final = "application/json"
 MEGABYTE: Final = 1024 * 1024
 
@@ -61,15 +57,3 @@ class Operation:
     def has_id(self) -> bool:
         """Whether the path names a thing, so that it may be missing."""
         return "{" in self.path
-
-    def handled_by(self, handler: Handler) -> "Endpoint":
-        """Make a function the handler of this call; used as a decorator."""
-        return Endpoint(self, handler)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A call and the function that answers it."""
-
-    operation: Operation
-    handler: Handler

@@ -11,8 +11,10 @@ from litestar.handlers import HTTPRouteHandler, route
 from litestar.types import ASGIApp
 
 from diglot.api import authentication, idempotency
-from diglot.api.dialect import SERVICES, Call, Dialect
-from diglot.api.operation import Endpoint, Operation
+from diglot.api.call import SERVICES, Call
+from diglot.api.dialect import Dialect
+from diglot.api.endpoint import Endpoint, respond
+from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import Forbidden, TooMany
 from diglot.model.workspaces import Caller
@@ -27,7 +29,7 @@ def routed(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
         call = await _admitted(dialect, operation, request)
         if idempotency.may_be(call):
             return await idempotency.answer(call, handler)
-        return await call.answered(handler)
+        return await respond(call, handler)
 
     decorator = route(
         operation.path,
@@ -55,9 +57,9 @@ async def _count(
     services: Services,
     caller: Caller,
 ) -> None:
-    allowance = await services.limits.take(caller.key, *dialect.rate(operation))
+    allowance = await services.rate_limits.consume(caller.key, *dialect.rate(operation))
     if allowance is not None:
         extra: list[tuple[bytes, bytes]] = request.scope[EXTRA_HEADERS]  # type: ignore[typeddict-item]
         extra.extend(dialect.rate_headers(allowance))
-        if allowance.refused:
+        if allowance.is_exceeded:
             raise TooMany(allowance.retry_after)

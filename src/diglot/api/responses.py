@@ -6,6 +6,9 @@ from typing import Final
 import msgspec
 from litestar.types import Receive, Scope, Send
 
+HEADER: Final = "Diglot-As-Of"
+
+
 Headers = tuple[tuple[bytes, bytes], ...]
 # Where a request's scope collects headers that its answer carries whatever becomes of it.
 EXTRA_HEADERS: Final = "diglot.headers"

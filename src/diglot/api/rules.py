@@ -13,10 +13,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from diglot.conditions import dates, tree
-from diglot.conditions.check import MOST_DEPTH, MOST_PREDICATES
+from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
 from diglot.conditions.fields import attribute_key
-from diglot.conditions.operands import expected
-from diglot.conditions.unchecked import ABSENT, Broken, Group, Leaf, Written
+from diglot.conditions.operands import wrong_type_error
+from diglot.conditions.unchecked import ABSENT, Unchecked, UncheckedGroup, UncheckedRule, Unreadable
 from diglot.errors import Fault, Path
 
 _FIELD: Final = "field"
@@ -25,7 +25,7 @@ _VALUE: Final = "value"
 RULES: Final = "rules"
 # Every rule and group of a condition that has as many rules, each as deep, as one may have; a body with more
 # is refused for what stands before, and not read to its end.
-MOST_READ: Final = MOST_PREDICATES * (MOST_DEPTH + 1)
+MOST_READ: Final = MAX_PREDICATES * (MAX_DEPTH + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Words:
         object.__setattr__(self, "operators", operators)
 
 
-def read(value: object, words: Words, *, strict: bool = False) -> Written:
+def read(value: object, words: Words, *, strict: bool = False) -> Unchecked:
     """Return a vendor's condition as written; `strict` refuses borrowed operators and nested groups."""
     if not isinstance(value, dict):
-        return Broken((Fault((), str(expected("object", value))),))
+        return Unreadable((Fault((), str(wrong_type_error("object", value))),))
     return _Reader(words, strict).group(value, (), 1)
 
 
@@ -64,10 +64,10 @@ class _Reader:
     # How many rules and groups were read.
     read: Iterator[int] = field(default_factory=count)
 
-    def group(self, value: dict[str, Any], path: Path, depth: int) -> Written:
+    def group(self, value: dict[str, Any], path: Path, depth: int) -> Unchecked:
         """Read a group; its faults stand among its items, in the order of the document."""
         mode: Literal["all", "any"] = "all"
-        items: list[Written] = []
+        items: list[Unchecked] = []
         for key, part in value.items():
             if key == self.words.group_key:
                 found = self.words.modes.get(part) if isinstance(part, str) else None
@@ -77,13 +77,13 @@ class _Reader:
             elif key == RULES and isinstance(part, list):
                 items.extend(self.rules(part, (*path, key), depth))
             elif key == RULES:
-                items.append(_broken((*path, key), str(expected("array", part))))
+                items.append(_broken((*path, key), str(wrong_type_error("array", part))))
             else:
                 items.append(_broken((*path, key), "Unrecognized key"))
-        return Group(mode, items, path)
+        return UncheckedGroup(mode, items, path)
 
-    def rules(self, rules: list[Any], path: Path, depth: int) -> list[Written]:
-        if depth > MOST_DEPTH:
+    def rules(self, rules: list[Any], path: Path, depth: int) -> list[Unchecked]:
+        if depth > MAX_DEPTH:
             return []  # check refuses the group itself
         return [
             self.rule(rule, (*path, index), depth)
@@ -91,9 +91,9 @@ class _Reader:
             if next(self.read) < MOST_READ
         ]
 
-    def rule(self, rule: Any, path: Path, depth: int) -> Written:
+    def rule(self, rule: Any, path: Path, depth: int) -> Unchecked:
         if not isinstance(rule, dict):
-            return _broken(path, str(expected("object", rule)))
+            return _broken(path, str(wrong_type_error("object", rule)))
         if RULES not in rule:
             return self.leaf(rule, path)
         if _FIELD in rule:
@@ -102,20 +102,20 @@ class _Reader:
             return _broken(path, "Groups do not nest")
         return self.group(rule, path, depth + 1)
 
-    def leaf(self, rule: dict[str, Any], path: Path) -> Written:
+    def leaf(self, rule: dict[str, Any], path: Path) -> Unchecked:
         faults = [
             Fault((*path, key), "Unrecognized key") for key in rule if key not in (_FIELD, _OPERATOR, _VALUE)
         ]
         name = self.part(rule, _FIELD, path, faults)
         operator = self.part(rule, _OPERATOR, path, faults)
         word = None if operator is None else self.word(operator, path, faults)
-        return Leaf(name, word, rule.get(_VALUE, ABSENT), path, tuple(rule), tuple(faults))
+        return UncheckedRule(name, word, rule.get(_VALUE, ABSENT), path, tuple(rule), tuple(faults))
 
     def part(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
         value = rule.get(key, ABSENT)
         if isinstance(value, str):
             return value
-        message = "Required" if value is ABSENT else str(expected("string", value))
+        message = "Required" if value is ABSENT else str(wrong_type_error("string", value))
         faults.append(Fault((*path, key), message))
         return None
 
@@ -128,13 +128,13 @@ class _Reader:
         return None
 
 
-def _broken(path: Path, message: str) -> Broken:
-    return Broken((Fault(path, message),))
+def _broken(path: Path, message: str) -> Unreadable:
+    return Unreadable((Fault(path, message),))
 
 
 def _enum(options: Mapping[str, object], value: object) -> str:
     if not isinstance(value, str):
-        return str(expected("string", value))
+        return str(wrong_type_error("string", value))
     shown = " | ".join(f"'{option}'" for option in options)
     return f"Invalid enum value. Expected {shown}, received '{value[:100]}'"
 
@@ -181,7 +181,7 @@ def rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
     negated = isinstance(node, tree.Not)
     item = node.item if isinstance(node, tree.Not) else node
     assert isinstance(item, tree.Predicate), "no dialect writes a negated group"
-    word = tree.NEGATIVE_OF[item.op] if negated else str(item.op)
+    word = tree.NEGATIVE_WORD_OF[item.op] if negated else str(item.op)
     key = attribute_key(item.field)
     name = item.field if key is None else words.attribute_prefix + key
     found = {_FIELD: name, _OPERATOR: {**words.own, **words.borrowed}[word]}
@@ -192,6 +192,6 @@ def _value(operand: tree.Operand) -> Any:
     if isinstance(operand, tree.Values):
         return [_value(value) for value in operand.values]
     if isinstance(operand, tree.Instant):
-        return dates.written(operand.value)
+        return dates.format_instant(operand.value)
     assert operand is not None
     return operand.value

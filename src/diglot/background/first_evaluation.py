@@ -12,101 +12,107 @@ from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.membership import read
 from diglot.membership import store as membership_store
-from diglot.membership.evaluate import first_cause
-from diglot.membership.writer import UNFOLLOWED, Current, current, keep, tick
-from diglot.model.membership_changes import Moment
+from diglot.membership.evaluate import first_evaluation_cause
+from diglot.membership.writer import (
+    TIME_NOT_TRACKED,
+    MembershipWriter,
+    open_writer,
+    replace_membership,
+    tick,
+)
+from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
-from diglot.storage.background.due_work import Place
+from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import pending_members
 from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.workspaces import State
+from diglot.storage.workspaces import WorkspaceState
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class ScanResult:
     """Who met the condition of a segment of a revision when it was scanned."""
 
-    place: Place
+    segment_key: SegmentKey
     revision: int
     members: BitMap
 
 
 @dataclass(frozen=True, slots=True)
-class Building:
+class FirstEvaluation:
     """Evaluates segments that wait for it."""
 
     engine: Engine
     clock: Clock = system_clock
 
-    async def build(self, place: Place) -> bool:
+    async def run(self, place: SegmentKey) -> bool:
         """Evaluate a segment; return whether it is stored now, which a change of it meanwhile prevents."""
         # What is scanned for has to be followed by then, and the less time has passed since the better.
         await self.engine.write(lambda tx: tick(tx, place.workspace, self.clock()))
-        scan = await self.scan(place)
-        return scan is not None and await self.is_wanted(scan) and await self.store(scan)
+        scan = await self.scan_segment(place)
+        return scan is not None and await self.is_still_pending(scan) and await self.store_result(scan)
 
-    async def scan(self, place: Place) -> Scan | None:
+    async def scan_segment(self, place: SegmentKey) -> ScanResult | None:
         """Scan all contacts for a segment, in one state of the database; None where it does not wait.
 
         Nor is one scanned for that time does not move yet, as nobody would note what it does meanwhile.
         """
 
-        async def work(transaction: Transaction) -> Scan | None:
-            found = await _pending(transaction, place)
+        async def work(transaction: Transaction) -> ScanResult | None:
+            found = await _load_pending(transaction, place)
             if found is None:
                 return None
             segment, state = found
             node, members = segment.condition.tree, BitMap()
             if not tree.is_draft(node):
-                if segment.next_change_at == UNFOLLOWED:
+                if segment.next_change_at == TIME_NOT_TRACKED:
                     return None
                 at, zone = state.evaluated_at, state.zone
-                members = await read.evaluated(transaction, place.workspace, node, at, zone)
-            return Scan(place, segment.revision, members)
+                members = await read.evaluate_condition(transaction, place.workspace, node, at, zone)
+            return ScanResult(place, segment.revision, members)
 
         return await self.engine.read(work)
 
-    async def is_wanted(self, scan: Scan) -> bool:
+    async def is_still_pending(self, scan: ScanResult) -> bool:
         """Tell whether the segment still waits under the condition that was scanned for."""
-        return await self.engine.read(lambda tx: _is_of(tx, scan))
+        return await self.engine.read(lambda tx: _revision_is_pending(tx, scan))
 
-    async def store(self, scan: Scan) -> bool:
+    async def store_result(self, scan: ScanResult) -> bool:
         """Store what a scan found, brought to now; return whether the segment still waited for it."""
 
         async def work(transaction: Transaction) -> bool:
-            here = await self._current(transaction, scan.place)
-            if not await _is_of(transaction, scan):
+            here = await self._open_writer(transaction, scan.segment_key)
+            if not await _revision_is_pending(transaction, scan):
                 return False
-            await _store(here, scan)
+            await _store_members(here, scan)
             return True
 
         return await self.engine.write(work)
 
-    async def _current(self, transaction: Transaction, place: Place) -> Current:
+    async def _open_writer(self, transaction: Transaction, place: SegmentKey) -> MembershipWriter:
         now = self.clock()
-        locked = await workspaces.lock(transaction, place.workspace, moves=False, now=now)
-        return await current(transaction, place.workspace, locked, now)
+        locked = await workspaces.lock(transaction, place.workspace, moves_members=False, now=now)
+        return await open_writer(transaction, place.workspace, locked, now)
 
 
-async def _store(here: Current, scan: Scan) -> None:
-    transaction, workspace, number = here.transaction, here.workspace, scan.place.segment
-    members = await pending_members.applied(transaction, workspace, number, scan.members)
-    moment = Moment(here.at, first_cause(scan.revision))
-    await keep(here, number, members, moment)
-    await pending_members.forget(transaction, workspace, number)
-    await membership_store.changed_segments(transaction, workspace)
-    if number in here.live.nodes:
-        await segments.set_calculated(transaction, workspace, number, here.at)
+async def _store_members(here: MembershipWriter, scan: ScanResult) -> None:
+    transaction, workspace, number = here.transaction, here.workspace, scan.segment_key.segment
+    members = await pending_members.merge_into(transaction, workspace, number, scan.members)
+    moment = ChangeOrigin(here.effective_now, first_evaluation_cause(scan.revision))
+    await replace_membership(here, number, members, moment)
+    await pending_members.clear(transaction, workspace, number)
+    await membership_store.renew_segments_version(transaction, workspace)
+    if number in here.active_segments.conditions:
+        await segments.set_last_calculated(transaction, workspace, number, here.effective_now)
 
 
-async def _pending(transaction: Transaction, place: Place) -> tuple[Segment, State] | None:
+async def _load_pending(transaction: Transaction, place: SegmentKey) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment that waits to be evaluated, and the state of its workspace."""
-    found = await segments.by_number_with_state(transaction, place.workspace, place.segment)
+    found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
     return None if found is None or found[0].members is not None else found
 
 
-async def _is_of(transaction: Transaction, scan: Scan) -> bool:
-    found = await _pending(transaction, scan.place)
+async def _revision_is_pending(transaction: Transaction, scan: ScanResult) -> bool:
+    found = await _load_pending(transaction, scan.segment_key)
     return found is not None and found[0].revision == scan.revision

@@ -12,63 +12,63 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from diglot.background.first_evaluation import Building
+from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.retention import Retention
 from diglot.background.verification import Verification
 from diglot.clock import Clock, system_clock
 from diglot.membership.writer import tick
 from diglot.storage.background import due_work, leases
-from diglot.storage.background.due_work import Place
-from diglot.storage.sql.engine import Busy, Engine
+from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.sql.engine import Engine, EphemeralBusyError
 
-Name = tuple[str | int, ...]
+TaskName = tuple[str | int, ...]
 log = logging.getLogger("diglot.upkeep")
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 # A clock that somebody has just set is left alone.
-REST: Final = 10 * SECOND
+TICK_INTERVAL: Final = 10 * SECOND
 # A process that dies leaves its lease, and another goes on when it has run out.
-LEASE: Final = 45 * SECOND
+LEASE_DURATION: Final = 45 * SECOND
 # What failed is not tried again for a while, so that it holds up nothing else; nor is a segment evaluated
 # again at once that somebody changed, as they may go on.
-RETRY: Final = 10 * MINUTE
-AGAIN: Final = 5 * SECOND
-_WORK: Final = "upkeep"
+RETRY_DELAY: Final = 10 * MINUTE
+REEVALUATION_DELAY: Final = 5 * SECOND
+_LEASE_NAME: Final = "upkeep"
 # How many times as long as a step took the worker rests after it. A segment that is evaluated when it is
 # read costs every reader a scan; verifying is in no hurry.
-_AT_ONCE: Final = 0.0
-_EVENLY: Final = 1.0
-_SLOWLY: Final = 4.0
+_NO_PAUSE: Final = 0.0
+_EQUAL_PAUSE: Final = 1.0
+_LONG_PAUSE: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class Task:
     """Something to do by steps; a step is a transaction or two and says whether there may be another."""
 
-    name: Name
+    name: TaskName
     step: Callable[[], Awaitable[bool]]
-    rests: float
+    pause_ratio: float
 
 
 @dataclass(slots=True)
-class _Kind:
+class _TaskQueue:
     """Chores of a kind, looked for so often."""
 
-    every: int
-    look: Callable[[], Awaitable[Sequence[Chore]]]
-    waiting: deque[Chore] = field(default_factory=deque)
-    looked: int | None = None
+    interval: int
+    find_tasks: Callable[[], Awaitable[Sequence[Task]]]
+    waiting: deque[Task] = field(default_factory=deque)
+    refilled_at: int | None = None
 
-    async def fill(self, now: int) -> None:
+    async def refill(self, now: int) -> None:
         """Look for more when nothing waits and it is time; a clock that was set back makes it so."""
-        rests = self.looked is not None and self.looked <= now < self.looked + self.every
+        rests = self.refilled_at is not None and self.refilled_at <= now < self.refilled_at + self.interval
         if not self.waiting and not rests:
-            self.looked = now
-            self.waiting.extend(await self.look())
+            self.refilled_at = now
+            self.waiting.extend(await self.find_tasks())
 
 
-class Upkeep:
+class Scheduler:
     """The background work of a process. With 0 `verify_hours` nothing is verified."""
 
     def __init__(
@@ -76,100 +76,108 @@ class Upkeep:
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._verify_after = verify_hours * HOUR
-        self._holder = secrets.token_hex(8)
-        self._building = Building(engine, clock)
+        self._verify_interval = verify_hours * HOUR
+        self._lease_holder = secrets.token_hex(8)
+        self._first_evaluation = FirstEvaluation(engine, clock)
         self._verification = Verification(engine, clock)
         self._retention = Retention(engine, history_days, clock)
-        self._later: dict[Name, int] = {}
+        self._postponed_until: dict[TaskName, int] = {}
         # The first that has something to do is served first.
-        self._kinds = (
-            _Kind(0, self._builds),
-            _Kind(MINUTE, self._folds),
-            _Kind(HOUR, self._expiries),
-            *([_Kind(MINUTE, self._verifications)] if verify_hours else []),
+        self._queues = (
+            _TaskQueue(0, self._find_evaluations),
+            _TaskQueue(MINUTE, self._find_compactions),
+            _TaskQueue(HOUR, self._find_expirations),
+            *([_TaskQueue(MINUTE, self._find_verifications)] if verify_hours else []),
         )
 
-    async def follow_time(self) -> None:
+    async def advance_clocks(self) -> None:
         """Do to stored memberships what time did, workspace by workspace."""
         now = self._clock()
-        for workspace in await self._engine.read(partial(due_work.due_clocks, now=now, rested=now - REST)):
+        for workspace in await self._engine.read(
+            partial(due_work.list_due_workspaces, now=now, rested=now - TICK_INTERVAL)
+        ):
             try:
-                await self._engine.write(partial(tick, workspace=workspace, now=self._clock(), rest=REST))
+                await self._engine.write(
+                    partial(tick, workspace=workspace, now=self._clock(), min_interval=TICK_INTERVAL)
+                )
             except Exception:
                 log.exception("cannot bring the memberships of workspace %d to now", workspace)
 
-    async def lease(self) -> bool:
+    async def acquire_lease(self) -> bool:
         """Take or keep the lease of the chores; return whether this process is to do them."""
         now = self._clock()
         try:
-            return await self._engine.fleeting(
-                lambda tx: leases.take(tx, _WORK, self._holder, now, now + LEASE)
+            return await self._engine.run_ephemeral(
+                lambda tx: leases.take(tx, _LEASE_NAME, self._lease_holder, now, now + LEASE_DURATION)
             )
-        except Busy:
+        except EphemeralBusyError:
             return False
 
-    async def release(self) -> None:
+    async def release_lease(self) -> None:
         """Give up the lease, so that another process goes on at once."""
-        with suppress(Busy):
-            await self._engine.fleeting(lambda tx: leases.release(tx, _WORK, self._holder))
+        with suppress(EphemeralBusyError):
+            await self._engine.run_ephemeral(lambda tx: leases.release(tx, _LEASE_NAME, self._lease_holder))
 
-    async def step(self) -> float | None:
+    async def run_next_step(self) -> float | None:
         """Do a step of what is to be done next, and return how long to rest; None where nothing is."""
         now = self._clock()
-        for kind in self._kinds:
-            await kind.fill(now)
+        for kind in self._queues:
+            await kind.refill(now)
             while kind.waiting:
                 chore = kind.waiting.popleft()
-                if self._later.get(chore.name, 0) <= now:
-                    self._later.pop(chore.name, None)
-                    if await self._do(chore):
+                if self._postponed_until.get(chore.name, 0) <= now:
+                    self._postponed_until.pop(chore.name, None)
+                    if await self._run_task(chore):
                         kind.waiting.appendleft(chore)
-                    return chore.rests
+                    return chore.pause_ratio
         return None
 
-    async def _do(self, chore: Chore) -> bool:
+    async def _run_task(self, chore: Task) -> bool:
         try:
             return await chore.step()
         except Exception:
             log.exception("cannot %s %s", chore.name[0], chore.name[1:])
-            self._later[chore.name] = self._clock() + RETRY
+            self._postponed_until[chore.name] = self._clock() + RETRY_DELAY
             return False
 
-    async def _builds(self) -> Sequence[Chore]:
-        async def step(place: Place) -> bool:
-            if not await self._building.build(place):
-                self._later[_name("evaluate", place)] = self._clock() + AGAIN
+    async def _find_evaluations(self) -> Sequence[Task]:
+        async def step(place: SegmentKey) -> bool:
+            if not await self._first_evaluation.run(place):
+                self._postponed_until[_task_name("evaluate", place)] = self._clock() + REEVALUATION_DELAY
             return False
 
-        found = await self._engine.read(due_work.pending_segments)
-        return [_of_segment("evaluate", one, step, _AT_ONCE) for one in found]
+        found = await self._engine.read(due_work.list_pending_segments)
+        return [_segment_task("evaluate", one, step, _NO_PAUSE) for one in found]
 
-    async def _verifications(self) -> Sequence[Chore]:
-        async def step(place: Place) -> bool:
+    async def _find_verifications(self) -> Sequence[Task]:
+        async def step(place: SegmentKey) -> bool:
             await self._verification.verify(place)
             return False
 
-        before = self._clock() - self._verify_after
-        found = await self._engine.read(partial(due_work.unverified, before=before))
-        return [_of_segment("verify", one, step, _SLOWLY) for one in found]
+        before = self._clock() - self._verify_interval
+        found = await self._engine.read(partial(due_work.list_unverified_segments, before=before))
+        return [_segment_task("verify", one, step, _LONG_PAUSE) for one in found]
 
-    async def _folds(self) -> Sequence[Chore]:
+    async def _find_compactions(self) -> Sequence[Task]:
         async def step(workspace: int) -> bool:
-            await self._retention.fold(workspace)
+            await self._retention.compact(workspace)
             return False
 
-        found = await self._retention.long_logs()
-        return [Chore(("fold", one), partial(step, one), _EVENLY) for one in found]
+        found = await self._retention.find_long_logs()
+        return [Task(("fold", one), partial(step, one), _EQUAL_PAUSE) for one in found]
 
-    async def _expiries(self) -> Sequence[Chore]:
-        found = await self._engine.read(due_work.every_workspace)
-        return [Chore(("expire", one), partial(self._retention.expire, one), _EVENLY) for one in found]
-
-
-def _of_segment(what: str, place: Place, step: Callable[[Place], Awaitable[bool]], rests: float) -> Chore:
-    return Chore(_name(what, place), partial(step, place), rests)
+    async def _find_expirations(self) -> Sequence[Task]:
+        found = await self._engine.read(due_work.list_workspaces)
+        return [
+            Task(("expire", one), partial(self._retention.expire_batch, one), _EQUAL_PAUSE) for one in found
+        ]
 
 
-def _name(what: str, place: Place) -> Name:
+def _segment_task(
+    what: str, place: SegmentKey, step: Callable[[SegmentKey], Awaitable[bool]], rests: float
+) -> Task:
+    return Task(_task_name(what, place), partial(step, place), rests)
+
+
+def _task_name(what: str, place: SegmentKey) -> TaskName:
     return what, place.workspace, place.segment

@@ -11,37 +11,38 @@ from pyroaring import BitMap
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.conditions.relative_dates import NEVER, edges_of
+from diglot.conditions.relative_dates import NEVER, relative_dates_of
 from diglot.membership import read, store
-from diglot.membership.log_delta import CHUNK_BITS, Overlay
-from diglot.membership.writer import Current, current, keep, next_changes
-from diglot.model.membership_changes import Cause, Moment
+from diglot.membership.log_delta import LogDelta
+from diglot.membership.writer import MembershipWriter, compute_next_changes, open_writer, replace_membership
+from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.background import verifications
-from diglot.storage.background.due_work import Place
+from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import chunks, instant_checksums, instant_index
+from diglot.storage.membership.chunks import CHUNK_BITS
 from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.workspaces import State
+from diglot.storage.workspaces import WorkspaceState
 
 log = logging.getLogger("diglot.upkeep")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerificationResult:
     """What one look at a segment found. `stale` are fields whose kept instants are not those of contacts."""
 
     revision: int
-    members: bool = True
-    numbers: bool = True
-    next_change: bool = True
-    stale: frozenset[str] = frozenset()
+    members_match: bool = True
+    counts_match: bool = True
+    next_change_matches: bool = True
+    stale_fields: frozenset[str] = frozenset()
 
     @property
-    def is_right(self) -> bool:
+    def is_correct(self) -> bool:
         """Whether there is nothing to repair."""
-        return self.members and self.numbers and self.next_change and not self.stale
+        return self.members_match and self.counts_match and self.next_change_matches and not self.stale_fields
 
 
 @dataclass(slots=True)
@@ -50,41 +51,47 @@ class Verification:
 
     engine: Engine
     clock: Clock = system_clock
-    _read: tuple[int, Overlay] | None = field(default=None)
+    _cached_delta: tuple[int, LogDelta] | None = field(default=None)
 
-    async def verify(self, place: Place) -> Verdict | None:
+    async def verify(self, place: SegmentKey) -> VerificationResult | None:
         """Compare a segment, repair what differs, and note when; None where there is nothing to verify."""
         now = self.clock()
-        verdict = await self.engine.read(lambda tx: self._look(tx, place, now))
+        verdict = await self.engine.read(lambda tx: self._compare_in_snapshot(tx, place, now))
         if verdict is not None:
-            await self.engine.write(lambda tx: self._settle(tx, place, verdict, now))
+            await self.engine.write(lambda tx: self._record_result(tx, place, verdict, now))
         return verdict
 
-    async def _look(self, transaction: Transaction, place: Place, now: int) -> Verdict | None:
-        found = await segments.by_number_with_state(transaction, place.workspace, place.segment)
+    async def _compare_in_snapshot(
+        self, transaction: Transaction, place: SegmentKey, now: int
+    ) -> VerificationResult | None:
+        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
         if found is None or not is_verifiable(found[0]):
             return None
         segment, state = found
         # The log is read once for the segments of a workspace that follow each other.
-        number, base = self._read or (0, None)
-        changes = await store.read(
+        number, base = self._cached_delta or (0, None)
+        changes = await store.load_delta(
             transaction, place.workspace, state, base if number == place.workspace else None
         )
-        self._read = place.workspace, changes
-        return await _compare(_Seen(transaction, place.workspace, segment, state, changes), now)
+        self._cached_delta = place.workspace, changes
+        return await _compare_with_evaluation(
+            _Snapshot(transaction, place.workspace, segment, state, changes), now
+        )
 
-    async def _settle(self, transaction: Transaction, place: Place, verdict: Verdict, now: int) -> None:
-        locked = await workspaces.lock(transaction, place.workspace, moves=False, now=now)
-        found = await segments.by_number_with_state(transaction, place.workspace, place.segment)
+    async def _record_result(
+        self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
+    ) -> None:
+        locked = await workspaces.lock(transaction, place.workspace, moves_members=False, now=now)
+        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
         if found is None or not is_verifiable(found[0]) or found[0].revision != verdict.revision:
             return
-        await segments.set_calculated(transaction, place.workspace, place.segment, now)
-        await verifications.add(transaction, place.workspace, verified=1)
-        if not verdict.is_right:
-            store.distrust(transaction)
+        await segments.set_last_calculated(transaction, place.workspace, place.segment, now)
+        await verifications.add_counts(transaction, place.workspace, verified_segments=1)
+        if not verdict.is_correct:
+            store.clear_cache(transaction)
             # The look may have taken long: by its beginning the clock would seem to be set back.
-            here = await current(transaction, place.workspace, locked, self.clock())
-            await _repair(here, place.segment, verdict)
+            here = await open_writer(transaction, place.workspace, locked, self.clock())
+            await _repair_segment(here, place.segment, verdict)
 
 
 def is_verifiable(segment: Segment) -> bool:
@@ -94,103 +101,107 @@ def is_verifiable(segment: Segment) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Snapshot:
     """A segment in one state of the database, and what the log since its chunks says."""
 
     transaction: Transaction
     workspace: int
     segment: Segment
-    state: State
-    changes: Overlay
+    state: WorkspaceState
+    delta: LogDelta
 
 
-async def _compare(seen: _Seen, now: int) -> Verdict:
+async def _compare_with_evaluation(seen: _Snapshot, now: int) -> VerificationResult:
     transaction, segment, state = seen.transaction, seen.segment, seen.state
     # Where time has not changed it since, what is stored is said to be right now, too.
     due = segment.next_change_at <= now
     at = state.evaluated_at if due else max(state.evaluated_at, now)
     node = segment.condition.tree
-    expected = await read.evaluated(transaction, seen.workspace, node, at, state.zone)
-    held = await chunks.rows(transaction, seen.workspace, segment.number)
-    entered, left = seen.changes.change(segment.number)
+    expected = await read.evaluate_condition(transaction, seen.workspace, node, at, state.zone)
+    held = await chunks.load_rows(transaction, seen.workspace, segment.number)
+    entered, left = seen.delta.entered_and_left(segment.number)
     stored = (BitMap.union(BitMap(), *(bits for _, _, bits in held)) - left) | entered
-    remembered = store.remembered(transaction, seen.workspace, state)
-    as_remembered = remembered is None or remembered.change(segment.number) == (entered, left)
-    return Verdict(
+    remembered = store.cached_delta_of_state(transaction, seen.workspace, state)
+    as_remembered = remembered is None or remembered.entered_and_left(segment.number) == (entered, left)
+    return VerificationResult(
         segment.revision,
-        members=stored == expected and as_remembered,
-        numbers=_numbers_are_right(seen, held, expected),
-        next_change=await _next_change_is_right(seen, at),
-        stale=await _stale_fields(transaction, seen.workspace, segment, state),
+        members_match=stored == expected and as_remembered,
+        counts_match=_counts_match(seen, held, expected),
+        next_change_matches=await _next_change_matches(seen, at),
+        stale_fields=await _find_stale_fields(transaction, seen.workspace, segment, state),
     )
 
 
-def _numbers_are_right(seen: _Seen, held: list[tuple[int, int, BitMap]], expected: BitMap) -> bool:
+def _counts_match(seen: _Snapshot, held: list[tuple[int, int, BitMap]], expected: BitMap) -> bool:
     """Tell whether the counts are: of all members, of each chunk as it stands, and of each with the log."""
     segment = seen.segment
     assert segment.members is not None
-    counts = seen.changes.counts(segment.number, {chunk: n for chunk, n, _ in held})
+    counts = seen.delta.count_by_chunk(segment.number, {chunk: n for chunk, n, _ in held})
     return (
-        seen.changes.count(segment.number, segment.members) == len(expected)
+        seen.delta.count_members(segment.number, segment.members) == len(expected)
         and all(n == len(bits) for _, n, bits in held)
         and sum(counts.values()) == len(expected)
-        and all(count == _within(expected, chunk) for chunk, count in counts.items())
+        and all(count == _count_in_chunk(expected, chunk) for chunk, count in counts.items())
     )
 
 
-def _within(members: BitMap, chunk: int) -> int:
+def _count_in_chunk(members: BitMap, chunk: int) -> int:
     return members.range_cardinality(chunk << CHUNK_BITS, (chunk + 1) << CHUNK_BITS)
 
 
-async def _next_change_is_right(seen: _Seen, at: int) -> bool:
+async def _next_change_matches(seen: _Snapshot, at: int) -> bool:
     """Tell whether time changes nobody before the instant that is noted, nor the workspace's after it."""
     noted, zone = seen.segment.next_change_at, seen.state.zone
     first = NEVER
-    for edge in edges_of(seen.segment.condition.tree):
-        found = await instant_index.next_change(seen.transaction, seen.workspace, edge, at, zone)
+    for edge in relative_dates_of(seen.segment.condition.tree):
+        found = await instant_index.find_next_flip(seen.transaction, seen.workspace, edge, at, zone)
         first = min(first, found)
     return seen.state.next_change_at <= noted <= first
 
 
-async def _stale_fields(
-    transaction: Transaction, workspace: int, segment: Segment, state: State
+async def _find_stale_fields(
+    transaction: Transaction, workspace: int, segment: Segment, state: WorkspaceState
 ) -> frozenset[str]:
     """Return the fields of a condition with days whose kept instants are not those of the contacts."""
-    fields = {edge.field for edge in edges_of(segment.condition.tree)}
+    fields = {edge.field for edge in relative_dates_of(segment.condition.tree)}
     if not fields:
         return frozenset()
-    stale = fields - await instant_index.watched(transaction, workspace)
+    stale = fields - await instant_index.load_indexed_fields(transaction, workspace)
     for name in sorted(fields - stale):
-        if not await instant_checksums.agree(transaction, workspace, name, state.zone):
+        if not await instant_checksums.index_matches_contacts(transaction, workspace, name, state.zone):
             stale.add(name)
     return frozenset(stale)
 
 
-async def _repair(here: Current, number: int, verdict: Verdict) -> None:
+async def _repair_segment(here: MembershipWriter, number: int, verdict: VerificationResult) -> None:
     """Evaluate a segment in full, store what is found in place of what is there, and count who differed."""
     transaction, workspace = here.transaction, here.workspace
-    node, moment = here.live.nodes[number], Moment(here.at, Cause.REPAIRED)
-    expected = await read.evaluated(transaction, workspace, node, here.at, here.live.zone)
-    kept = await keep(here, number, expected, moment)
-    found = await segments.by_number_with_state(transaction, workspace, number)
+    node, moment = here.active_segments.conditions[number], ChangeOrigin(here.effective_now, Cause.REPAIRED)
+    expected = await read.evaluate_condition(
+        transaction, workspace, node, here.effective_now, here.active_segments.zone
+    )
+    kept = await replace_membership(here, number, expected, moment)
+    found = await segments.find_by_number_with_state(transaction, workspace, number)
     assert found is not None
-    changes = await store.read(transaction, workspace, found[1], None)
-    held = await chunks.rows(transaction, workspace, number)
-    if not _numbers_are_right(_Seen(transaction, workspace, *found, changes), held, expected):
-        await store.rewrite(transaction, workspace, number, expected, found[1], here.live)
-    await _repair_clock(here, number, verdict.stale)
+    changes = await store.load_delta(transaction, workspace, found[1], None)
+    held = await chunks.load_rows(transaction, workspace, number)
+    if not _counts_match(_Snapshot(transaction, workspace, *found, changes), held, expected):
+        await store.rewrite_chunks(transaction, workspace, number, expected, found[1], here.active_segments)
+    await _repair_indexes(here, number, verdict.stale_fields)
     contacts = len(kept.entered) + len(kept.left)
-    await verifications.add(transaction, workspace, segments=1, contacts=contacts)
+    await verifications.add_counts(transaction, workspace, repaired_segments=1, repaired_contacts=contacts)
     log.warning("segment %d of workspace %d was wrong: %s, %d contacts", number, workspace, verdict, contacts)
 
 
-async def _repair_clock(here: Current, number: int, stale: frozenset[str]) -> None:
+async def _repair_indexes(here: MembershipWriter, number: int, stale: frozenset[str]) -> None:
     """Keep the instants of some fields anew, and note when time changes whatever looks at them."""
     transaction, workspace = here.transaction, here.workspace
     for name in sorted(stale):
-        await instant_index.unwatch(transaction, workspace, name)
-        await instant_index.watch(transaction, workspace, name, here.live.zone)
-    looking = [having for edge, having in here.live.by_edge.items() if edge.field in stale]
-    changes = await next_changes(here, frozenset({number}).union(*looking))
-    await store.set_next(transaction, workspace, changes)
+        await instant_index.drop_index(transaction, workspace, name)
+        await instant_index.build_index(transaction, workspace, name, here.active_segments.zone)
+    looking = [
+        having for edge, having in here.active_segments.by_relative_date.items() if edge.field in stale
+    ]
+    changes = await compute_next_changes(here, frozenset({number}).union(*looking))
+    await store.set_next_changes(transaction, workspace, changes)
     await workspaces.lower_next_change(transaction, workspace, min(changes.values(), default=NEVER))

@@ -9,68 +9,68 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from diglot.background.scheduler import Upkeep
+from diglot.background.scheduler import Scheduler
 
 log = logging.getLogger("diglot.upkeep")
 # So often is looked at the clocks, and for segments that wait to be evaluated.
-LOOK_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 5.0
 
 
 @dataclass
-class Worker:
+class BackgroundWorker:
     """Keeps things up until it is stopped."""
 
-    upkeep: Upkeep
-    look_seconds: float = LOOK_SECONDS
+    scheduler: Scheduler
+    poll_seconds: float = POLL_SECONDS
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _chores: asyncio.Task[None] | None = None
-    _may: bool = False
+    _task_loop: asyncio.Task[None] | None = None
+    _holds_lease: bool = False
 
     async def run(self) -> None:
         """Look again and again until `stop`."""
         while not self._stopping.is_set():
             try:
-                await self._look()
+                await self._poll()
             except Exception:
                 log.exception("cannot look for what is to be done")
-            await self._rest(self.look_seconds)
+            await self._pause(self.poll_seconds)
 
     async def stop(self, running: asyncio.Task[None]) -> None:
         """End after what is being done now, or without it when that takes long."""
         self._stopping.set()
-        tasks = {running} if self._chores is None else {running, self._chores}
+        tasks = {running} if self._task_loop is None else {running, self._task_loop}
         _, late = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late)
         try:
-            await self.upkeep.release()
+            await self.scheduler.release_lease()
         except Exception:
             log.exception("cannot give up the lease; it runs out by itself")
 
-    async def _look(self) -> None:
-        await self.upkeep.follow_time()
-        self._may = await self.upkeep.lease()
-        idle = self._chores is None or self._chores.done()
-        if self._may and idle and not self._stopping.is_set():
-            self._chores = asyncio.create_task(self._work())
+    async def _poll(self) -> None:
+        await self.scheduler.advance_clocks()
+        self._holds_lease = await self.scheduler.acquire_lease()
+        idle = self._task_loop is None or self._task_loop.done()
+        if self._holds_lease and idle and not self._stopping.is_set():
+            self._task_loop = asyncio.create_task(self._run_tasks())
 
-    async def _work(self) -> None:
+    async def _run_tasks(self) -> None:
         """Do chores while there are any."""
-        while self._may and not self._stopping.is_set():
+        while self._holds_lease and not self._stopping.is_set():
             began = time.monotonic()
             try:
-                rests = await self.upkeep.step()
+                rests = await self.scheduler.run_next_step()
             except Exception:
                 log.exception("cannot look for chores")
                 return
             if rests is None:
                 return
-            await self._rest(rests * (time.monotonic() - began))
+            await self._pause(rests * (time.monotonic() - began))
 
-    async def _rest(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()

@@ -11,9 +11,10 @@ import click
 import msgspec
 
 from diglot.api.dialect import Dialect
+from diglot.app import from_environment
 from diglot.cli.examples import contacts as examples_contacts
 from diglot.cli.examples.segments import SEGMENTS
-from diglot.cli.options import is_embedded, opened
+from diglot.cli.options import warn_of_risk
 from diglot.clock import system_clock
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Conflict, Misconfigured, Unauthenticated
@@ -24,7 +25,9 @@ from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.settings import Settings, load
-from diglot.storage.sql.engine import Engine, sqlite_path
+from diglot.storage.connect import is_embedded, opened
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 
 _WORKSPACE: Final = "Demo"
 _NEWEST: Final = Window(0, 1)
@@ -55,6 +58,7 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
 
 
 def _serve(settings: Settings) -> None:
+    warn_of_risk(settings.database)
     process.free_address(settings.host, settings.port)
     demonstration = asyncio.run(_make(settings.database))
 
@@ -62,7 +66,7 @@ def _serve(settings: Settings) -> None:
         click.echo(demonstration.introduction(url, settings))
         process.announce(settings, url)
 
-    process.serve(settings, announce)
+    process.serve(settings, announce, from_environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +93,21 @@ async def _make(url: str) -> _Demonstration:
     """Make what is missing of the examples; whatever is there stays as it is."""
     began = time.monotonic()
     async with opened(url) as engine:
-        keys = await _keys(engine, sqlite_path(url).with_suffix(".keys"))
+        keys = await _keys(engine, parse_sqlite_path(url).with_suffix(".keys"))
         caller = await Keys(engine).authenticate(DIALECTS[0].name, keys[DIALECTS[0].name])
         filled = await _fill(engine, caller)
-        contacts = await Contacts(engine).page(caller, _NEWEST)
-        segments = await Segments(engine).page(caller, _NEWEST)
+        contacts = await Contacts(engine).list_page(caller, _NEWEST)
+        segments = await Segments(engine).list_page(caller, _NEWEST)
     how = f"made in {time.monotonic() - began:.1f} s" if filled else "as they were"
-    summary = f"{contacts.total:,} contacts and {segments.total} segments in {sqlite_path(url)}, {how}"
+    summary = f"{contacts.total:,} contacts and {segments.total} segments in {parse_sqlite_path(url)}, {how}"
     return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
 
 
 async def _fill(engine: Engine, caller: Caller) -> bool:
     contacts, segments = Contacts(engine), Segments(engine)
-    if not (await contacts.page(caller, _NEWEST)).total:
+    if not (await contacts.list_page(caller, _NEWEST)).total:
         await contacts.import_all(caller, list(examples_contacts.contacts(system_clock())))
-    elif (await segments.page(caller, _NEWEST)).total:
+    elif (await segments.list_page(caller, _NEWEST)).total:
         return False
     for example in SEGMENTS:
         await segments.create(caller, example.new(caller))

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from diglot.cli.options import database_options, existing, located, opened
+from diglot.cli.options import database_options, located
 from diglot.clock import system_clock
 from diglot.conditions import dates
-from diglot.conditions.dates import Written
+from diglot.conditions.dates import ParsedDate
 from diglot.dialects.registry import DIALECTS, dialect_named
 from diglot.errors import Invalid
-from diglot.model.workspaces import Key, Workspace
-from diglot.service.access.keys import Keys, KeyShape
+from diglot.model.workspaces import ApiKey, Workspace
+from diglot.service.access.keys import KeyFormat, Keys
+from diglot.storage.connect import existing, opened
 
 _FROM_INPUT = "-"
 
@@ -100,9 +101,9 @@ def list_(workspace: str | None, database: str | None, config: str | None) -> No
     a minute.
     """
 
-    async def work() -> list[tuple[Workspace, Key]]:
+    async def work() -> list[tuple[Workspace, ApiKey]]:
         async with existing(located(database, config)) as engine:
-            return await Keys(engine).every(workspace)
+            return await Keys(engine).list_all(workspace)
 
     now = system_clock()
     for owner, key in asyncio.run(work()):
@@ -111,12 +112,12 @@ def list_(workspace: str | None, database: str | None, config: str | None) -> No
         click.echo("\t".join((key.id, owner.name, key.dialect, *shown, key.name or "", used)))
 
 
-def _state(key: Key, now: int) -> str:
+def _state(key: ApiKey, now: int) -> str:
     if key.revoked_at is not None:
         return f"revoked {_time(key.revoked_at)}"
     if key.expires_at is None:
         return "active"
-    return f"{'active until' if key.works(now) else 'expired'} {_time(key.expires_at)}"
+    return f"{'active until' if key.is_valid_at(now) else 'expired'} {_time(key.expires_at)}"
 
 
 @keys.command()
@@ -137,7 +138,7 @@ def revoke(key: str, database: str | None, config: str | None) -> None:
 
 
 def _keep(
-    shape: KeyShape, scopes: tuple[str, ...], secret: str | None, url: str, options: dict[str, Any]
+    shape: KeyFormat, scopes: tuple[str, ...], secret: str | None, url: str, options: dict[str, Any]
 ) -> str:
     workspace: str = options["workspace"]
     zone: str | None = options["time_zone"]
@@ -147,24 +148,24 @@ def _keep(
     async def work() -> str:
         async with opened(url) as engine:
             return await Keys(engine).create(
-                shape, workspace, scopes, time_zone=zone, secret=secret, name=name, ends=ends
+                shape, workspace, scopes, time_zone=zone, secret=secret, name=name, expires_at=ends
             )
 
     return asyncio.run(work())
 
 
-def _written(text: str | None) -> Written | None:
+def _written(text: str | None) -> ParsedDate | None:
     if text is None:
         return None
-    if (written := dates.read(text)) is None:
+    if (written := dates.parse(text)) is None:
         raise Invalid.at(("expires_at",), f"{text!r} is no time: write 2027-01-31 or 2027-01-31T09:00:00Z")
     return written
 
 
-def _test_secret(shape: KeyShape) -> str:
+def _test_secret(shape: KeyFormat) -> str:
     for prefix in shape.prefixes:
         if "test" in prefix:
-            return shape.new_secret(prefix)
+            return shape.generate_secret(prefix)
     raise Invalid.at(("test",), f"{shape.dialect} has no test keys")
 
 
@@ -176,7 +177,7 @@ def _read(key: str) -> str:
     if key != _FROM_INPUT:
         return key
     if sys.stdin.isatty():
-        prompted: str = click.prompt("Key", hide_input=True, err=True)
+        prompted: str = click.prompt("ApiKey", hide_input=True, err=True)
         return prompted.strip()
     return sys.stdin.read().strip()
 

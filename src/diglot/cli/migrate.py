@@ -15,11 +15,11 @@ def migrate(database: str | None, config: str | None) -> None:
     Needed for PostgreSQL before the first start and after an update; run it once, with the servers stopped.
     `diglot serve` does it by itself for a SQLite file.
     """
-    from diglot.storage.schema.migrate import upgrade  # noqa: PLC0415 - other commands do without alembic
+    from diglot.storage.schema.migrate import upgrade_schema  # noqa: PLC0415 - other commands do without alembic
 
     url = located(database, config)
     warn_of_risk(url)
-    before, after = asyncio.run(upgrade(url))
+    before, after = asyncio.run(upgrade_schema(url))
     if before == after:
         click.echo(f"The database is at revision {after} already.")
     else:

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from diglot.cli.options import config_option
+from diglot.app import from_environment
+from diglot.cli.options import config_option, warn_of_risk
 from diglot.server import process
 from diglot.settings import load
 
@@ -105,4 +106,5 @@ def serve(config: str | None, **flags: Any) -> None:
     of --config. Flags win over the environment, and the environment over the file.
     """
     settings = load(flags, file=config)
-    process.serve(settings, partial(process.announce, settings))
+    warn_of_risk(settings.database)
+    process.serve(settings, partial(process.announce, settings), from_environment)

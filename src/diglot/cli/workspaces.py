@@ -5,9 +5,10 @@ import sys
 
 import click
 
-from diglot.cli.options import database_options, existing, located
+from diglot.cli.options import database_options, located
 from diglot.model.workspaces import Workspace
 from diglot.service.access.workspaces import Workspaces
+from diglot.storage.connect import existing
 
 
 @click.group()
@@ -26,7 +27,7 @@ def list_(database: str | None, config: str | None) -> None:
 
     async def work() -> list[Workspace]:
         async with existing(located(database, config)) as engine:
-            return await Workspaces(engine).every()
+            return await Workspaces(engine).list_all()
 
     for workspace in asyncio.run(work()):
         click.echo(f"{workspace.name}\t{workspace.time_zone}")
@@ -46,7 +47,7 @@ def set_(name: str, time_zone: str, database: str | None, config: str | None) ->
 
     async def work() -> None:
         async with existing(located(database, config)) as engine:
-            await Workspaces(engine).set_zone(name, time_zone)
+            await Workspaces(engine).set_time_zone(name, time_zone)
 
     asyncio.run(work())
     click.echo(f"{name} has time zone {time_zone} now.", err=True)

@@ -5,142 +5,146 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import operands, tree
-from diglot.conditions.fields import attribute_key, key_fault, kind_of, resolve
-from diglot.conditions.operands import Unfit
+from diglot.conditions.fields import attribute_key, find_key_fault, kind_of, resolve_field
+from diglot.conditions.operands import OperandError
 from diglot.conditions.tree import Node, Op
-from diglot.conditions.unchecked import ABSENT, Group, Leaf, Negation, Written
+from diglot.conditions.unchecked import ABSENT, Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
 from diglot.errors import Fault, Invalid, Path
 
-MOST_DEPTH: Final = 8
-MOST_PREDICATES: Final = 250
-MOST_VALUES: Final = 10_000
+MAX_DEPTH: Final = 8
+MAX_PREDICATES: Final = 250
+MAX_VALUES: Final = 10_000
 # A body full of faults is refused with the first of them; nobody reads the rest.
-MOST_FAULTS: Final = 100
+MAX_FAULTS: Final = 100
 
 
-def check(written: Written, zone: ZoneInfo) -> Node:
+def check_condition(written: Unchecked, zone: ZoneInfo) -> Node:
     """Return the tree of a condition as written; raise `Invalid` with its faults in document order."""
-    checker = _Check(zone)
-    node = checker.node(written, depth=1)
+    checker = _Checker(zone)
+    node = checker.check_node(written, depth=1)
     if checker.faults or node is None:
-        raise Invalid(checker.faults[:MOST_FAULTS])
+        raise Invalid(checker.faults[:MAX_FAULTS])
     return node
 
 
 @dataclass(slots=True)
-class _Check:
+class _Checker:
     zone: ZoneInfo
     faults: list[Fault] = field(default_factory=list)
-    predicates: int = 0
-    values: int = 0
+    predicate_count: int = 0
+    value_count: int = 0
 
-    def fault(self, path: Path, message: str) -> None:
+    def add_fault(self, path: Path, message: str) -> None:
         self.faults.append(Fault(path, message))
 
-    def node(self, written: Written, depth: int) -> Node | None:
+    def check_node(self, written: Unchecked, depth: int) -> Node | None:
         match written:
-            case Leaf():
-                return self.leaf(written)
-            case Group():
-                return self.group(written, depth)
-            case Negation():
-                return self.negation(written, depth)
+            case UncheckedRule():
+                return self.check_rule(written)
+            case UncheckedGroup():
+                return self.check_group(written, depth)
+            case UncheckedNot():
+                return self.check_negation(written, depth)
             case _:
                 self.faults.extend(written.faults)
                 return None
 
-    def negation(self, negation: Negation, depth: int) -> Node | None:
-        if isinstance(negation.item, Group) and not negation.item.items:
-            self.fault(negation.item.path, "A nested group has at least one rule")
+    def check_negation(self, negation: UncheckedNot, depth: int) -> Node | None:
+        if isinstance(negation.item, UncheckedGroup) and not negation.item.items:
+            self.add_fault(negation.item.path, "A nested group has at least one rule")
             return None
-        item = self.node(negation.item, depth)
+        item = self.check_node(negation.item, depth)
         return None if item is None else tree.Not(item)
 
-    def group(self, group: Group, depth: int) -> Node | None:
-        if depth > MOST_DEPTH:
-            self.fault(group.path, f"Groups nest at most {MOST_DEPTH} deep")
+    def check_group(self, group: UncheckedGroup, depth: int) -> Node | None:
+        if depth > MAX_DEPTH:
+            self.add_fault(group.path, f"Groups nest at most {MAX_DEPTH} deep")
             return None
         if depth > 1 and not group.items:
-            self.fault(group.path, "A nested group has at least one rule")
+            self.add_fault(group.path, "A nested group has at least one rule")
             return None
         items: list[Node] = []
         for written in group.items:
-            item = self.node(written, depth + 1)
+            item = self.check_node(written, depth + 1)
             if item is not None:
                 items.append(item)
-            if len(self.faults) >= MOST_FAULTS:
+            if len(self.faults) >= MAX_FAULTS:
                 break
         return tree.All(tuple(items)) if group.mode == "all" else tree.Any(tuple(items))
 
-    def leaf(self, leaf: Leaf) -> Node | None:
-        self.predicates += 1
-        if self.predicates == MOST_PREDICATES + 1:
-            self.fault(leaf.path, f"A condition has at most {MOST_PREDICATES} rules")
-        if self.predicates > MOST_PREDICATES:
+    def check_rule(self, leaf: UncheckedRule) -> Node | None:
+        self.predicate_count += 1
+        if self.predicate_count == MAX_PREDICATES + 1:
+            self.add_fault(leaf.path, f"A condition has at most {MAX_PREDICATES} rules")
+        if self.predicate_count > MAX_PREDICATES:
             return None
         before = len(self.faults)
         self.faults.extend(leaf.faults)
-        name = self.name(leaf)
-        word = self.word(leaf, name)
-        operand = None if name is None or word is None else self.operand(leaf, name, word[0])
-        self.faults[before:] = leaf.in_order(self.faults[before:])
+        name = self.check_field(leaf)
+        word = self.check_operator(leaf, name)
+        operand = None if name is None or word is None else self.check_operand(leaf, name, word[0])
+        self.faults[before:] = leaf.in_document_order(self.faults[before:])
         if len(self.faults) > before or name is None or word is None:
             return None
         predicate = tree.Predicate(name, word[0], operand)
         return tree.Not(predicate) if word[1] else predicate
 
-    def name(self, leaf: Leaf) -> str | None:
+    def check_field(self, leaf: UncheckedRule) -> str | None:
         if leaf.field is None:
             return None
-        name = resolve(leaf.field)
+        name = resolve_field(leaf.field)
         key = attribute_key(name)
-        if key is not None and (message := key_fault(key)) is not None:
-            self.fault(leaf.at(leaf.field_key), message)
+        if key is not None and (message := find_key_fault(key)) is not None:
+            self.add_fault(leaf.path_of(leaf.field_key), message)
             return None
         return name
 
-    def word(self, leaf: Leaf, name: str | None) -> tuple[Op, bool] | None:
-        if leaf.word is None:
+    def check_operator(self, leaf: UncheckedRule, name: str | None) -> tuple[Op, bool] | None:
+        if leaf.operator is None:
             return None
-        word = tree.WORDS.get(leaf.word)
+        word = tree.OPERATOR_WORDS.get(leaf.operator)
         if word is None:
-            self.fault(leaf.at(leaf.operator_key), "Unknown operator")
-        elif name is not None and word[0] not in operands.OPS[kind_of(name)]:
+            self.add_fault(leaf.path_of(leaf.operator_key), "Unknown operator")
+        elif name is not None and word[0] not in operands.OPS_BY_KIND[kind_of(name)]:
             message = f"The operator does not apply to {name} ({kind_of(name).value})"
-            self.fault(leaf.at(leaf.operator_key), message)
+            self.add_fault(leaf.path_of(leaf.operator_key), message)
             return None
         return word
 
-    def operand(self, leaf: Leaf, name: str, op: Op) -> tree.Operand:
+    def check_operand(self, leaf: UncheckedRule, name: str, op: Op) -> tree.Operand:
         if op is Op.IS_SET:
             return None
         if leaf.operand is ABSENT:
-            self.fault(leaf.at(leaf.operand_key), "Required")
+            self.add_fault(leaf.path_of(leaf.operand_key), "Required")
             return None
         if op is Op.IN:
-            return self.list(leaf, name)
+            return self.check_values(leaf, name)
         try:
             if op in operands.DAY_OPS:
-                return operands.days(leaf.operand)
-            return operands.scalar(name, kind_of(name), op, leaf.operand, self.zone)
-        except Unfit as unfit:
-            self.fault(leaf.at(leaf.operand_key), str(unfit))
+                return operands.read_days(leaf.operand)
+            return operands.read_scalar(name, kind_of(name), op, leaf.operand, self.zone)
+        except OperandError as unfit:
+            self.add_fault(leaf.path_of(leaf.operand_key), str(unfit))
             return None
 
-    def list(self, leaf: Leaf, name: str) -> tree.Operand:
+    def check_values(self, leaf: UncheckedRule, name: str) -> tree.Operand:
         if not isinstance(leaf.operand, list):
-            self.fault(leaf.at(leaf.operand_key), str(operands.expected("array", leaf.operand)))
+            self.add_fault(
+                leaf.path_of(leaf.operand_key), str(operands.wrong_type_error("array", leaf.operand))
+            )
             return None
-        self.values += len(leaf.operand)
-        if self.values > MOST_VALUES:
-            self.fault(leaf.at(leaf.operand_key), f"A condition has at most {MOST_VALUES} list values in all")
+        self.value_count += len(leaf.operand)
+        if self.value_count > MAX_VALUES:
+            self.add_fault(
+                leaf.path_of(leaf.operand_key), f"A condition has at most {MAX_VALUES} list values in all"
+            )
             return None
         values: list[tree.Scalar] = []
         for index, value in enumerate(leaf.operand):
             try:
-                values.append(operands.scalar(name, kind_of(name), Op.EQUALS, value, self.zone))
-            except Unfit as unfit:
-                self.fault((*leaf.at(leaf.operand_key), index), str(unfit))
-                if len(self.faults) >= MOST_FAULTS:
+                values.append(operands.read_scalar(name, kind_of(name), Op.EQUALS, value, self.zone))
+            except OperandError as unfit:
+                self.add_fault((*leaf.path_of(leaf.operand_key), index), str(unfit))
+                if len(self.faults) >= MAX_FAULTS:
                     break
         return tree.Values(tuple(values))

@@ -10,16 +10,16 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
 
-BIG_FROM: Final = 2**53
-_SCALARS: Final = (str, int, float)
+BIG_INTEGER_FROM: Final = 2**53
+_SCALAR_TYPES: Final = (str, int, float)
 
 
-def is_big(value: float) -> bool:
+def is_big_integer(value: float) -> bool:
     """Tell whether a number is an integer that its double may not hold exactly."""
-    return isinstance(value, int) and abs(value) >= BIG_FROM
+    return isinstance(value, int) and abs(value) >= BIG_INTEGER_FROM
 
 
-class Attribute:
+class AttributeView:
     """The value of a custom attribute: one scalar, or the scalars in an array; derived when asked for.
 
     `spelled` and `folds` are its scalars as text, `numbers` those that are numbers, `double` the one of a
@@ -34,53 +34,53 @@ class Attribute:
         self.array = isinstance(value, list)
 
     def __getattr__(self, name: str) -> Any:
-        found = _DERIVED[name](self)
+        found = _DERIVATIONS[name](self)
         setattr(self, name, found)
         return found
 
-    def scalars(self) -> list[str | int | float]:
+    def list_scalars(self) -> list[str | int | float]:
         """Return the scalar, or those in the array."""
         if not self.array:
-            return [self.value] if isinstance(self.value, _SCALARS) else []
-        return [one for one in self.value if isinstance(one, _SCALARS)]
+            return [self.value] if isinstance(self.value, _SCALAR_TYPES) else []
+        return [one for one in self.value if isinstance(one, _SCALAR_TYPES)]
 
 
-def _numbers(attribute: Attribute) -> tuple[int | float, ...]:
-    return tuple(number for one in attribute.scalars() if (number := _number(one)) is not None)
+def _derive_numbers(attribute: AttributeView) -> tuple[int | float, ...]:
+    return tuple(number for one in attribute.list_scalars() if (number := _number_of_scalar(one)) is not None)
 
 
-def _double(attribute: Attribute) -> float | None:
+def _derive_double(attribute: AttributeView) -> float | None:
     return None if attribute.array or not attribute.numbers else float(attribute.numbers[0])
 
 
-def _is_set(attribute: Attribute) -> bool:
+def _derive_is_set(attribute: AttributeView) -> bool:
     value = attribute.value
     blank = isinstance(value, str) and text.is_blank(value)
     return not blank and value is not None and value not in ([], {})
 
 
-def _instant(attribute: Attribute) -> int | None:
-    moment = dates.read(attribute.value) if isinstance(attribute.value, str) else None
-    return None if moment is None else moment.instant(attribute.zone)
+def _derive_instant(attribute: AttributeView) -> int | None:
+    moment = dates.parse(attribute.value) if isinstance(attribute.value, str) else None
+    return None if moment is None else moment.to_instant(attribute.zone)
 
 
-_DERIVED: Final[Mapping[str, Callable[[Attribute], Any]]] = {
-    "spelled": lambda attribute: tuple(map(text.spelling, attribute.scalars())),
-    "folds": lambda attribute: tuple(map(text.fold, attribute.spelled)),
-    "numbers": _numbers,
-    "double": _double,
-    "is_set": _is_set,
-    "instant": _instant,
+_DERIVATIONS: Final[Mapping[str, Callable[[AttributeView], Any]]] = {
+    "spelled": lambda attribute: tuple(map(text.scalar_to_text, attribute.list_scalars())),
+    "folds": lambda attribute: tuple(map(text.fold_case, attribute.spelled)),
+    "numbers": _derive_numbers,
+    "double": _derive_double,
+    "is_set": _derive_is_set,
+    "instant": _derive_instant,
 }
 
 
-def _number(value: str | float) -> int | float | None:
+def _number_of_scalar(value: str | float) -> int | float | None:
     if isinstance(value, str):
-        return text.numeric(value)
+        return text.parse_number(value)
     return None if isinstance(value, bool) else value
 
 
-class Subject:
+class ContactView:
     """One contact.
 
     `fields` are its catalogued fields (instants in microseconds, tags as a list), `attributes` its custom
@@ -117,9 +117,9 @@ class Subject:
         self._tags: frozenset[str] | None = None
         self._tag_folds: tuple[str, ...] | None = None
 
-    def changed(self, fields: Mapping[str, Any]) -> "Subject":
+    def with_fields(self, fields: Mapping[str, Any]) -> "ContactView":
         """Return the contact with other fields and the same attributes: what is derived of them is shared."""
-        other = Subject(fields, self._attributes, self.lists, self._zone)
+        other = ContactView(fields, self._attributes, self.lists, self._zone)
         other._derived = self._derived
         return other
 
@@ -127,33 +127,33 @@ class Subject:
         """Return a text field in normal form."""
         if name not in self._texts:
             value: str | None = self.fields[name]
-            self._texts[name] = None if value is None else text.nfc(value)
+            self._texts[name] = None if value is None else text.to_nfc(value)
         return self._texts[name]
 
     def fold(self, name: str) -> str | None:
         """Return a text field folded."""
         if name not in self._folds:
             value: str | None = self.fields[name]
-            self._folds[name] = None if value is None else text.fold(value)
+            self._folds[name] = None if value is None else text.fold_case(value)
         return self._folds[name]
 
     def tags(self) -> frozenset[str]:
         """Return the tags in normal form."""
         if self._tags is None:
-            self._tags = frozenset(map(text.nfc, self.fields["tags"]))
+            self._tags = frozenset(map(text.to_nfc, self.fields["tags"]))
         return self._tags
 
     def tag_folds(self) -> tuple[str, ...]:
         """Return the tags folded."""
         if self._tag_folds is None:
-            self._tag_folds = tuple(map(text.fold, self.fields["tags"]))
+            self._tag_folds = tuple(map(text.fold_case, self.fields["tags"]))
         return self._tag_folds
 
-    def attribute(self, key: str) -> Attribute | None:
+    def attribute(self, key: str) -> AttributeView | None:
         """Return a custom attribute, or None where there is none."""
         if key not in self._attributes:
             return None
-        found: Attribute | None = self._derived.get(key)
+        found: AttributeView | None = self._derived.get(key)
         if found is None:
-            found = self._derived[key] = Attribute(self._attributes[key], self._zone)
+            found = self._derived[key] = AttributeView(self._attributes[key], self._zone)
         return found

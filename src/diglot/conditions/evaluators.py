@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from diglot.conditions import tree
-from diglot.conditions.contact_view import Subject
-from diglot.conditions.python_compiler import Evaluate, generate
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 
 # Different rules in one function, and rules in all: one that several conditions share is evaluated once, so
 # that its repetitions cost the compiler little. A condition has fewer than either. Smaller functions would
@@ -36,8 +36,8 @@ _encode = msgspec.json.Encoder().encode
 class _Set(NamedTuple):
     """A set of conditions: the functions of its groups, and the one over all of them."""
 
-    parts: Mapping[Group, Evaluate]
-    evaluate: Evaluate
+    parts: Mapping[Group, MatchFunction]
+    evaluate: MatchFunction
 
 
 class Evaluators:
@@ -61,7 +61,7 @@ class Evaluators:
         # Where the functions of all conditions begin: kept, because a function whose neighbour grows or
         # shrinks would have to be compiled again if its own beginning moved.
         self.starts: Sequence[int] = ()
-        self._parts: dict[Group, Evaluate] = {}
+        self._parts: dict[Group, MatchFunction] = {}
         if earlier is not None and earlier.zone == zone:
             self.starts = earlier.starts
             self._parts = {
@@ -70,11 +70,11 @@ class Evaluators:
                 if all(nodes.get(number) is earlier.nodes[number] for number in group)
             }
 
-    def used_parts(self) -> dict[Group, Evaluate]:
+    def used_parts(self) -> dict[Group, MatchFunction]:
         """Return the functions that the sets consist of."""
         return {group: part for one in list(self._sets.values()) for group, part in one.parts.items()}
 
-    def find(self, numbers: frozenset[int]) -> Evaluate | None:
+    def find(self, numbers: frozenset[int]) -> MatchFunction | None:
         """Return the function of a set of conditions where it is compiled already."""
         found = self._sets.get(numbers)
         return None if found is None else found.evaluate
@@ -94,7 +94,7 @@ class Evaluators:
             self._asked.popitem(last=False)
         return asked * (every - few) >= REPAID * few
 
-    def compile(self, numbers: frozenset[int]) -> Evaluate:
+    def compile(self, numbers: frozenset[int]) -> MatchFunction:
         """Return the function of a set of conditions, compiled where it is not yet."""
         with self._lock:
             # Another thread may have compiled it while this one waited.
@@ -110,10 +110,12 @@ class Evaluators:
         groups = divide(rules, self.starts if is_everything else ())
         if is_everything:
             self.starts = [group[0] for group in groups]
-        parts: dict[Group, Evaluate] = {}
+        parts: dict[Group, MatchFunction] = {}
         for group in groups:
             if group not in self._parts:
-                self._parts[group] = generate({number: self.nodes[number] for number in group}, self.zone)
+                self._parts[group] = compile_to_python(
+                    {number: self.nodes[number] for number in group}, self.zone
+                )
                 self._compiled += 0 if is_everything else len(group)
             parts[group] = self._parts[group]
         return _Set(parts, _join(parts.values()))
@@ -192,13 +194,13 @@ def _cut(rules: Mapping[int, Rules], starts: Sequence[int]) -> Iterator[_Group]:
         yield group
 
 
-def _join(parts: Iterable[Evaluate]) -> Evaluate:
+def _join(parts: Iterable[MatchFunction]) -> MatchFunction:
     """Return one function over several, whose numbers ascend from each to the next."""
     functions = tuple(parts)
     if len(functions) == 1:
         return functions[0]
 
-    def evaluate(subject: Subject, now: int) -> list[int]:
+    def evaluate(subject: ContactView, now: int) -> list[int]:
         found: list[int] = []
         for function in functions:
             found += function(subject, now)

@@ -9,9 +9,9 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, tree
-from diglot.conditions.contact_view import Subject
+from diglot.conditions.contact_view import ContactView
 from diglot.conditions.operands import DAY_OPS
-from diglot.conditions.python_compiler import generate
+from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.tree import Op
 
 
@@ -24,24 +24,24 @@ class Verdict:
     parts: tuple["Verdict", ...] = ()
 
 
-def judge(node: tree.Node, subject: Subject, now: int, zone: ZoneInfo) -> Verdict:
+def explain_condition(node: tree.Node, subject: ContactView, now: int, zone: ZoneInfo) -> Verdict:
     """Return what a condition and each of its parts say of a contact at an instant; a draft says no."""
     if tree.is_draft(node):
         return Verdict(node, matches=False)
     # By their stored form: 5 and 5.0 are equal in Python, yet they are two operands.
     predicates = list({tree.encode(one): one for one in tree.predicates_of(node)}.items())
-    evaluate = generate({number: one for number, (_, one) in enumerate(predicates)}, zone)
+    evaluate = compile_to_python({number: one for number, (_, one) in enumerate(predicates)}, zone)
     met = {predicates[number][0] for number in evaluate(subject, now)}
-    return _verdict(node, met)
+    return _explain_node(node, met)
 
 
-def _verdict(node: tree.Node, met: set[str]) -> Verdict:
+def _explain_node(node: tree.Node, met: set[str]) -> Verdict:
     if isinstance(node, tree.Predicate):
         return Verdict(node, tree.encode(node) in met)
     if isinstance(node, tree.Not):
-        part = _verdict(node.item, met)
+        part = _explain_node(node.item, met)
         return Verdict(node, not part.matches, (part,))
-    parts = tuple(_verdict(item, met) for item in node.items)
+    parts = tuple(_explain_node(item, met) for item in node.items)
     decide = all if isinstance(node, tree.All) else any
     return Verdict(node, decide(part.matches for part in parts), parts)
 
@@ -66,5 +66,5 @@ def bounds_of(predicate: tree.Predicate, now: int, zone: ZoneInfo) -> Bounds | N
         return Bounds(first=edge, last=now)
     if predicate.op is Op.MORE_THAN_DAYS_AGO:
         return Bounds(end=edge)
-    begin, end = dates.day_span(dates.today(now, zone) - timedelta(days=days), zone)
+    begin, end = dates.day_span(dates.local_date(now, zone) - timedelta(days=days), zone)
     return Bounds(first=begin, end=end)

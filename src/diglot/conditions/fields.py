@@ -9,7 +9,7 @@ from typing import Final
 NUMBER_LIMIT: Final = float(2**53 - 1)
 ATTRIBUTE_PREFIX: Final = "attributes."
 _ATTRIBUTE_PREFIXES: Final = (ATTRIBUTE_PREFIX, "custom_fields.", "customFields.")
-_BAD_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\\ud800-\udfff]")
+_FORBIDDEN_IN_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\\ud800-\udfff]")
 
 # From the one that allows most to the strictest.
 STATUSES: Final = ("subscribed", "unsubscribed", "bounced", "complained")
@@ -17,7 +17,7 @@ STATUS_ALIASES: Final = {"active": "subscribed"}
 _STRICTNESS: Final = {status: rank for rank, status in enumerate(STATUSES)}
 
 
-class Kind(enum.Enum):
+class FieldKind(enum.Enum):
     """The type of a field, which decides the operators and operands it takes."""
 
     TEXT = "text"
@@ -38,39 +38,41 @@ class Field:
     """
 
     name: str
-    kind: Kind
-    other: tuple[str, ...] = ()
-    longest: int = 0
-    whole: bool = False
-    greatest: float = NUMBER_LIMIT
+    kind: FieldKind
+    aliases: tuple[str, ...] = ()
+    max_length: int = 0
+    is_integer: bool = False
+    max_value: float = NUMBER_LIMIT
 
 
 CATALOGUE: Final = (
-    Field("email", Kind.TEXT, longest=254),
-    Field("first_name", Kind.TEXT, ("firstName",), longest=100),
-    Field("last_name", Kind.TEXT, ("lastName",), longest=100),
-    Field("phone", Kind.TEXT, longest=50),
-    Field("company", Kind.TEXT, longest=150),
-    Field("job_title", Kind.TEXT, ("jobTitle",), longest=100),
-    Field("source", Kind.TEXT, longest=100),
-    Field("status", Kind.CHOICE),
-    Field("subscribed", Kind.BOOLEAN),
-    Field("tags", Kind.TAGS),
-    Field("lists", Kind.LISTS, ("list_id",)),
-    Field("engagement_score", Kind.NUMBER, greatest=100),
-    Field("lead_score", Kind.NUMBER, greatest=100),
-    Field("total_opens", Kind.NUMBER, whole=True),
-    Field("total_clicks", Kind.NUMBER, whole=True),
-    Field("total_orders", Kind.NUMBER, whole=True),
-    Field("total_spent", Kind.NUMBER),
-    Field("created_at", Kind.INSTANT, ("createdAt",)),
-    Field("updated_at", Kind.INSTANT, ("updatedAt",)),
-    Field("last_opened_at", Kind.INSTANT, ("lastOpenedAt",)),
-    Field("last_clicked_at", Kind.INSTANT, ("lastClickedAt",)),
-    Field("last_emailed_at", Kind.INSTANT, ("lastEmailedAt",)),
+    Field("email", FieldKind.TEXT, max_length=254),
+    Field("first_name", FieldKind.TEXT, ("firstName",), max_length=100),
+    Field("last_name", FieldKind.TEXT, ("lastName",), max_length=100),
+    Field("phone", FieldKind.TEXT, max_length=50),
+    Field("company", FieldKind.TEXT, max_length=150),
+    Field("job_title", FieldKind.TEXT, ("jobTitle",), max_length=100),
+    Field("source", FieldKind.TEXT, max_length=100),
+    Field("status", FieldKind.CHOICE),
+    Field("subscribed", FieldKind.BOOLEAN),
+    Field("tags", FieldKind.TAGS),
+    Field("lists", FieldKind.LISTS, ("list_id",)),
+    Field("engagement_score", FieldKind.NUMBER, max_value=100),
+    Field("lead_score", FieldKind.NUMBER, max_value=100),
+    Field("total_opens", FieldKind.NUMBER, is_integer=True),
+    Field("total_clicks", FieldKind.NUMBER, is_integer=True),
+    Field("total_orders", FieldKind.NUMBER, is_integer=True),
+    Field("total_spent", FieldKind.NUMBER),
+    Field("created_at", FieldKind.INSTANT, ("createdAt",)),
+    Field("updated_at", FieldKind.INSTANT, ("updatedAt",)),
+    Field("last_opened_at", FieldKind.INSTANT, ("lastOpenedAt",)),
+    Field("last_clicked_at", FieldKind.INSTANT, ("lastClickedAt",)),
+    Field("last_emailed_at", FieldKind.INSTANT, ("lastEmailedAt",)),
 )
 FIELDS: Final = {field.name: field for field in CATALOGUE}
-SPELLINGS: Final = {spelling: field.name for field in CATALOGUE for spelling in (field.name, *field.other)}
+CANONICAL_NAMES: Final = {
+    spelling: field.name for field in CATALOGUE for spelling in (field.name, *field.aliases)
+}
 
 
 def stricter(one: str | None, other: str | None) -> str | None:
@@ -80,9 +82,9 @@ def stricter(one: str | None, other: str | None) -> str | None:
     return max(one, other, key=_STRICTNESS.__getitem__)
 
 
-def resolve(written: str) -> str:
+def resolve_field(written: str) -> str:
     """Return the canonical name of a field as written; a custom attribute becomes `attributes.KEY`."""
-    if (name := SPELLINGS.get(written)) is not None:
+    if (name := CANONICAL_NAMES.get(written)) is not None:
         return name
     for prefix in _ATTRIBUTE_PREFIXES:
         if written.startswith(prefix):
@@ -90,9 +92,9 @@ def resolve(written: str) -> str:
     return ATTRIBUTE_PREFIX + written
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> FieldKind:
     """Return the kind of a field given by its canonical name."""
-    return FIELDS[name].kind if name in FIELDS else Kind.ATTRIBUTE
+    return FIELDS[name].kind if name in FIELDS else FieldKind.ATTRIBUTE
 
 
 def attribute_key(name: str) -> str | None:
@@ -100,10 +102,10 @@ def attribute_key(name: str) -> str | None:
     return None if name in FIELDS else name.removeprefix(ATTRIBUTE_PREFIX)
 
 
-def key_fault(key: str) -> str | None:
+def find_key_fault(key: str) -> str | None:
     """Say what is wrong with an attribute key, or None where it is legal."""
     if not 1 <= len(key) <= 100:
         return "An attribute key has 1 to 100 characters"
-    if _BAD_KEY.search(key):
+    if _FORBIDDEN_IN_KEY.search(key):
         return 'An attribute key has no control character, quote (") or backslash'
     return None

@@ -9,39 +9,39 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
-from diglot.conditions.fields import STATUS_ALIASES, STATUSES, Kind
+from diglot.conditions.fields import STATUS_ALIASES, STATUSES, FieldKind
 from diglot.conditions.tree import Boolean, Day, Days, Instant, Number, Op, Scalar, Text
 
-LONGEST_TEXT: Final = 1_000
-MOST_DAYS: Final = 36_500
+MAX_TEXT_LENGTH: Final = 1_000
+MAX_DAYS: Final = 36_500
 
 DAY_OPS: Final = frozenset({Op.IN_LAST_DAYS, Op.MORE_THAN_DAYS_AGO, Op.EXACTLY_DAYS_AGO})
 ORDER_OPS: Final = frozenset({Op.GT, Op.GTE, Op.LT, Op.LTE})
-MOMENT_OPS: Final = frozenset({Op.BEFORE, Op.AFTER})
-PART_OPS: Final = frozenset({Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH})
-_EVERY_KIND: Final = frozenset({Op.EQUALS, Op.IN, Op.IS_SET})
+DATE_OPS: Final = frozenset({Op.BEFORE, Op.AFTER})
+SUBSTRING_OPS: Final = frozenset({Op.CONTAINS, Op.STARTS_WITH, Op.ENDS_WITH})
+_COMMON_OPS: Final = frozenset({Op.EQUALS, Op.IN, Op.IS_SET})
 
-OPS: Final = {
-    Kind.TEXT: _EVERY_KIND | PART_OPS,
-    Kind.CHOICE: _EVERY_KIND,
-    Kind.BOOLEAN: _EVERY_KIND,
-    Kind.TAGS: _EVERY_KIND | PART_OPS,
-    Kind.LISTS: _EVERY_KIND | PART_OPS,
-    Kind.NUMBER: _EVERY_KIND | ORDER_OPS,
-    Kind.INSTANT: _EVERY_KIND | ORDER_OPS | MOMENT_OPS | DAY_OPS,
-    Kind.ATTRIBUTE: frozenset(Op),
+OPS_BY_KIND: Final = {
+    FieldKind.TEXT: _COMMON_OPS | SUBSTRING_OPS,
+    FieldKind.CHOICE: _COMMON_OPS,
+    FieldKind.BOOLEAN: _COMMON_OPS,
+    FieldKind.TAGS: _COMMON_OPS | SUBSTRING_OPS,
+    FieldKind.LISTS: _COMMON_OPS | SUBSTRING_OPS,
+    FieldKind.NUMBER: _COMMON_OPS | ORDER_OPS,
+    FieldKind.INSTANT: _COMMON_OPS | ORDER_OPS | DATE_OPS | DAY_OPS,
+    FieldKind.ATTRIBUTE: frozenset(Op),
 }
 
-_DAYS = re.compile(r"[0-9]{1,5}")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NOT_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+_DAYS_PATTERN = re.compile(r"[0-9]{1,5}")
+_UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FORBIDDEN_IN_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 
 
-class Unfit(Exception):
+class OperandError(Exception):
     """The value does not fit the field and the operator; the text says why."""
 
 
-def json_type(value: object) -> str:
+def json_type_name(value: object) -> str:
     """Name the JSON type of a decoded value."""
     if value is None:
         return "null"
@@ -51,128 +51,128 @@ def json_type(value: object) -> str:
     return names.get(type(value), "undefined")
 
 
-def expected(what: str, value: object) -> Unfit:
+def wrong_type_error(what: str, value: object) -> OperandError:
     """Say which JSON type was expected in place of the given one."""
-    return Unfit(f"Expected {what}, received {json_type(value)}")
+    return OperandError(f"Expected {what}, received {json_type_name(value)}")
 
 
-def text_fault(value: str) -> str | None:
+def find_text_fault(value: str) -> str | None:
     """Say what no string may hold, or None: U+0000 and lone surrogates (semantics 17)."""
-    return "Text holds no U+0000 and no lone surrogate" if _NOT_TEXT.search(value) else None
+    return "Text holds no U+0000 and no lone surrogate" if _FORBIDDEN_IN_TEXT.search(value) else None
 
 
-def _text(value: object) -> str:
+def _read_text(value: object) -> str:
     if not isinstance(value, str):
-        raise expected("string", value)
-    if (fault := text_fault(value)) is not None:
-        raise Unfit(fault)
-    if len(value) > LONGEST_TEXT:
-        raise Unfit(f"String must contain at most {LONGEST_TEXT} character(s)")
+        raise wrong_type_error("string", value)
+    if (fault := find_text_fault(value)) is not None:
+        raise OperandError(fault)
+    if len(value) > MAX_TEXT_LENGTH:
+        raise OperandError(f"String must contain at most {MAX_TEXT_LENGTH} character(s)")
     return value
 
 
-def _part(value: object, op: Op) -> str:
-    found = _text(value)
-    if op in PART_OPS and not found:
-        raise Unfit("String must contain at least 1 character(s)")
-    return text.nfc(found)
+def _read_text_operand(value: object, op: Op) -> str:
+    found = _read_text(value)
+    if op in SUBSTRING_OPS and not found:
+        raise OperandError("String must contain at least 1 character(s)")
+    return text.to_nfc(found)
 
 
-def _number(value: object) -> Number:
+def _read_number(value: object) -> Number:
     if isinstance(value, str):
-        read = text.numeric(_text(value))
+        read = text.parse_number(_read_text(value))
         if read is None:
-            raise Unfit("Expected number, received string")
+            raise OperandError("Expected number, received string")
         return Number(read)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise expected("number", value)
-    if not text.number_fits(value):
-        raise Unfit("Number is out of range")
+        raise wrong_type_error("number", value)
+    if not text.is_storable_number(value):
+        raise OperandError("Number is out of range")
     return Number(value)
 
 
-def _boolean(value: object) -> Boolean:
+def _read_boolean(value: object) -> Boolean:
     if isinstance(value, bool):
         return Boolean(value)
     if value in ("true", "false"):
         return Boolean(value == "true")
-    raise expected("boolean", value)
+    raise wrong_type_error("boolean", value)
 
 
-def _moment(value: object, zone: ZoneInfo) -> Day | Instant:
-    found = dates.read(_text(value))
+def _read_date(value: object, zone: ZoneInfo) -> Day | Instant:
+    found = dates.parse(_read_text(value))
     if found is None:
-        raise Unfit("Expected a date (YYYY-MM-DD) or an instant (YYYY-MM-DDTHH:MM:SSZ)")
-    return Day(found.day.isoformat()) if found.bare else Instant(found.instant(zone))
+        raise OperandError("Expected a date (YYYY-MM-DD) or an instant (YYYY-MM-DDTHH:MM:SSZ)")
+    return Day(found.day.isoformat()) if found.is_date_only else Instant(found.to_instant(zone))
 
 
-def _status(value: object) -> Text:
+def _read_status(value: object) -> Text:
     found = STATUS_ALIASES.get(value, value) if isinstance(value, str) else value
     if not isinstance(found, str):
-        raise expected("string", found)
+        raise wrong_type_error("string", found)
     if found not in STATUSES:
         options = " | ".join(f"'{status}'" for status in STATUSES)
-        raise Unfit(f"Invalid enum value. Expected {options}, received '{_text(found)}'")
+        raise OperandError(f"Invalid enum value. Expected {options}, received '{_read_text(found)}'")
     return Text(found)
 
 
-def _list_id(value: object) -> Text:
-    found = _text(value).lower()
-    if not _UUID.fullmatch(found):
-        raise Unfit("Invalid uuid")
+def _read_list_id(value: object) -> Text:
+    found = _read_text(value).lower()
+    if not _UUID_PATTERN.fullmatch(found):
+        raise OperandError("Invalid uuid")
     return Text(found)
 
 
-def _attribute(value: object, op: Op, zone: ZoneInfo) -> Scalar:
-    if op in MOMENT_OPS:
-        return _moment(value, zone)
+def _read_attribute_operand(value: object, op: Op, zone: ZoneInfo) -> Scalar:
+    if op in DATE_OPS:
+        return _read_date(value, zone)
     if op in ORDER_OPS:
-        return _ordered(value, zone)
+        return _read_ordered_operand(value, zone)
     if op in (Op.STARTS_WITH, Op.ENDS_WITH) or isinstance(value, str):
-        return Text(_part(value, op))
+        return Text(_read_text_operand(value, op))
     if isinstance(value, bool):
         return Boolean(value)
     if isinstance(value, int | float):
-        return _number(value)
-    raise expected("string, number or boolean", value)
+        return _read_number(value)
+    raise wrong_type_error("string, number or boolean", value)
 
 
-def _ordered(value: object, zone: ZoneInfo) -> Number | Day | Instant:
+def _read_ordered_operand(value: object, zone: ZoneInfo) -> Number | Day | Instant:
     if not isinstance(value, str):
-        return _number(value)
-    if dates.read(_text(value)) is not None:
-        return _moment(value, zone)
-    if (read := text.numeric(value)) is None:
-        raise Unfit("Expected a number, a date or an instant")
+        return _read_number(value)
+    if dates.parse(_read_text(value)) is not None:
+        return _read_date(value, zone)
+    if (read := text.parse_number(value)) is None:
+        raise OperandError("Expected a number, a date or an instant")
     return Number(read)
 
 
-_READERS: Final[dict[Kind, Callable[[object, Op, ZoneInfo], Scalar]]] = {
-    Kind.TEXT: lambda value, op, zone: Text(_part(value, op)),
-    Kind.CHOICE: lambda value, op, zone: _status(value),
-    Kind.BOOLEAN: lambda value, op, zone: _boolean(value),
-    Kind.TAGS: lambda value, op, zone: Text(_part(value, op)),
-    Kind.LISTS: lambda value, op, zone: _list_id(value),
-    Kind.NUMBER: lambda value, op, zone: _number(value),
-    Kind.INSTANT: lambda value, op, zone: _moment(value, zone),
-    Kind.ATTRIBUTE: _attribute,
+_READ_BY_KIND: Final[dict[FieldKind, Callable[[object, Op, ZoneInfo], Scalar]]] = {
+    FieldKind.TEXT: lambda value, op, zone: Text(_read_text_operand(value, op)),
+    FieldKind.CHOICE: lambda value, op, zone: _read_status(value),
+    FieldKind.BOOLEAN: lambda value, op, zone: _read_boolean(value),
+    FieldKind.TAGS: lambda value, op, zone: Text(_read_text_operand(value, op)),
+    FieldKind.LISTS: lambda value, op, zone: _read_list_id(value),
+    FieldKind.NUMBER: lambda value, op, zone: _read_number(value),
+    FieldKind.INSTANT: lambda value, op, zone: _read_date(value, zone),
+    FieldKind.ATTRIBUTE: _read_attribute_operand,
 }
 
 
-def scalar(field: str, kind: Kind, op: Op, value: object, zone: ZoneInfo) -> Scalar:
+def read_scalar(field: str, kind: FieldKind, op: Op, value: object, zone: ZoneInfo) -> Scalar:
     """Return one value as the operand of a field and an operator; raise `Unfit`."""
-    found = _READERS[kind](value, op, zone)
+    found = _READ_BY_KIND[kind](value, op, zone)
     if field == "email" and isinstance(found, Text):
-        return Text(text.email_form(found.value))
+        return Text(text.normalize_email(found.value))
     return found
 
 
-def days(value: object) -> Days:
+def read_days(value: object) -> Days:
     """Return a number of days: an integer 0 to 36,500, or its text; raise `Unfit`."""
-    if isinstance(value, str) and _DAYS.fullmatch(value):
+    if isinstance(value, str) and _DAYS_PATTERN.fullmatch(value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Unfit(f"Expected integer, received {json_type(value)}")
-    if not 0 <= value <= MOST_DAYS:
-        raise Unfit(f"Number of days must be between 0 and {MOST_DAYS}")
+        raise OperandError(f"Expected integer, received {json_type_name(value)}")
+    if not 0 <= value <= MAX_DAYS:
+        raise OperandError(f"Number of days must be between 0 and {MAX_DAYS}")
     return Days(value)

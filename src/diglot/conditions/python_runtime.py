@@ -13,7 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates
-from diglot.conditions.contact_view import Attribute, is_big
+from diglot.conditions.contact_view import AttributeView, is_big_integer
 from diglot.conditions.text import is_blank
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "within",
 ]
 
-OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
@@ -47,11 +47,11 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 NAN: Final = float("nan")
 
 
-def _double(value: float) -> str:
+def _double_hex(value: float) -> str:
     return (float(value) + 0.0).hex()
 
 
-class Numbers:
+class NumberSet:
     """Numbers to be equal to one of (semantics 12: two integers exactly, otherwise both as doubles)."""
 
     __slots__ = ("doubles", "of_big", "wholes")
@@ -59,12 +59,12 @@ class Numbers:
     def __init__(self, numbers: Iterable[float]) -> None:
         numbers = list(numbers)
         # What a number of any size is compared with, what a big integer is, and the big integers.
-        self.doubles = frozenset(map(_double, numbers))
-        self.of_big = frozenset(_double(number) for number in numbers if not is_big(number))
-        self.wholes = frozenset(str(number) for number in numbers if is_big(number))
+        self.doubles = frozenset(map(_double_hex, numbers))
+        self.of_big = frozenset(_double_hex(number) for number in numbers if not is_big_integer(number))
+        self.wholes = frozenset(str(number) for number in numbers if is_big_integer(number))
 
 
-class Spans:
+class SpanSet:
     """Spans of instants (begin included, end excluded) to lie in one of."""
 
     __slots__ = ("begins", "ends")
@@ -80,37 +80,37 @@ class Spans:
                 self.ends.append(end)
 
 
-def within(instant: int, spans: Spans) -> bool:
+def within(instant: int, spans: SpanSet) -> bool:
     """Tell whether an instant lies in one of the spans."""
     place = bisect_right(spans.begins, instant) - 1
     return place >= 0 and instant < spans.ends[place]
 
 
-def among(value: float, numbers: Numbers) -> bool:
+def among(value: float, numbers: NumberSet) -> bool:
     """Tell whether a number is one of those."""
-    if is_big(value):
-        return str(value) in numbers.wholes or _double(value) in numbers.of_big
-    return _double(value) in numbers.doubles
+    if is_big_integer(value):
+        return str(value) in numbers.wholes or _double_hex(value) in numbers.of_big
+    return _double_hex(value) in numbers.doubles
 
 
-def equal_any(values: Sequence[float], numbers: Numbers) -> bool:
+def equal_any(values: Sequence[float], numbers: NumberSet) -> bool:
     """Tell whether any number is one of those."""
     return any(among(value, numbers) for value in values)
 
 
 def equal(values: Sequence[float], number: float) -> bool:
     """Tell whether any number equals another."""
-    return any(_compared(value, operator.eq, number) for value in values)
+    return any(_compare_numbers(value, operator.eq, number) for value in values)
 
 
-def ordered(attribute: Attribute, compare: Callable[[Any, Any], bool], number: float) -> bool:
+def ordered(attribute: AttributeView, compare: Callable[[Any, Any], bool], number: float) -> bool:
     """Compare an attribute that is one number with another; an array does not fit."""
     if attribute.array or not attribute.numbers:
         return False
-    return _compared(attribute.numbers[0], compare, number)
+    return _compare_numbers(attribute.numbers[0], compare, number)
 
 
-def spelled_of(attribute: Attribute | None) -> tuple[str, ...]:
+def spelled_of(attribute: AttributeView | None) -> tuple[str, ...]:
     """Return the scalars of an attribute as text; one that is not there has none."""
     if attribute is None:
         return ()
@@ -118,12 +118,12 @@ def spelled_of(attribute: Attribute | None) -> tuple[str, ...]:
     return spelled
 
 
-def double_of(attribute: Attribute | None) -> float:
+def double_of(attribute: AttributeView | None) -> float:
     """Return the double of an attribute that is one number, NaN for any other."""
     return NAN if attribute is None else number_or_nan(attribute.double)
 
 
-def instant_of(attribute: Attribute | None) -> float:
+def instant_of(attribute: AttributeView | None) -> float:
     """Return the instant that an attribute holds as text, NaN where it holds none."""
     return NAN if attribute is None else number_or_nan(attribute.instant)
 
@@ -133,8 +133,8 @@ def number_or_nan(value: float | None) -> float:
     return NAN if value is None else value
 
 
-def _compared(value: float, compare: Callable[[Any, Any], bool], number: float) -> bool:
-    if is_big(value) and is_big(number):
+def _compare_numbers(value: float, compare: Callable[[Any, Any], bool], number: float) -> bool:
+    if is_big_integer(value) and is_big_integer(number):
         return compare(value, number)
     return compare(float(value), float(number))
 
@@ -157,7 +157,7 @@ def contains_part(folds: Sequence[str], part: str) -> bool:
 @lru_cache(maxsize=256)
 def today_of(now: int, zone: ZoneInfo) -> date:
     """Return the calendar day of an instant; cached because each part of a set of segments asks for it."""
-    return dates.today(now, zone)
+    return dates.local_date(now, zone)
 
 
 @lru_cache(maxsize=4_096)

@@ -20,22 +20,22 @@ INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
 
 _encode = msgspec.json.Encoder().encode
-_NUMERIC = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+_NUMBER_PATTERN = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
-def nfc(text: str) -> str:
+def to_nfc(text: str) -> str:
     """Return the text in normal form C."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def fold(text: str) -> str:
+def fold_case(text: str) -> str:
     """Return the form in which text is compared without regard to case."""
-    return text.lower() if text.isascii() else nfc(nfc(text).casefold())
+    return text.lower() if text.isascii() else to_nfc(to_nfc(text).casefold())
 
 
-def email_form(text: str) -> str:
+def normalize_email(text: str) -> str:
     """Return the form in which an e-mail address is stored and compared."""
-    return nfc(nfc(text).lower())
+    return to_nfc(to_nfc(text).lower())
 
 
 def is_blank(text: str) -> bool:
@@ -43,14 +43,14 @@ def is_blank(text: str) -> bool:
     return not text.strip(WHITE_SPACE)
 
 
-def spelling(value: str | float | bool) -> str:
+def scalar_to_text(value: str | float | bool) -> str:
     """Return a scalar as text: text in normal form, numbers and booleans as they are encoded."""
-    return nfc(value) if isinstance(value, str) else _encode(value).decode()
+    return to_nfc(value) if isinstance(value, str) else _encode(value).decode()
 
 
-def numeric(text: str) -> int | float | None:
+def parse_number(text: str) -> int | float | None:
     """Read numeric text: an integer where it has no fraction and fits, else a double; else None."""
-    if not _NUMERIC.fullmatch(text):
+    if not _NUMBER_PATTERN.fullmatch(text):
         return None
     if "." not in text and INTEGER_MIN <= (whole := int(text)) <= INTEGER_MAX:
         return whole
@@ -62,7 +62,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def number_fits(value: float) -> bool:
+def is_storable_number(value: float) -> bool:
     """Tell whether a number is one that Diglot stores: a 64-bit integer or a finite double."""
     if isinstance(value, int):
         return INTEGER_MIN <= value <= INTEGER_MAX

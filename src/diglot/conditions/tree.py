@@ -31,15 +31,17 @@ class Op(enum.StrEnum):
     EXACTLY_DAYS_AGO = "exactly_days_ago"
 
 
-NEGATIVES: Final = {
+NEGATIVE_WORDS: Final = {
     "not_equals": Op.EQUALS,
     "not_contains": Op.CONTAINS,
     "not_in": Op.IN,
     "is_empty": Op.IS_SET,
 }
-NEGATIVE_OF: Final = {op: word for word, op in NEGATIVES.items()}
+NEGATIVE_WORD_OF: Final = {op: word for word, op in NEGATIVE_WORDS.items()}
 # Every canonical operator word: what it means, and whether it is the complement.
-WORDS: Final = {str(op): (op, False) for op in Op} | {word: (op, True) for word, op in NEGATIVES.items()}
+OPERATOR_WORDS: Final = {str(op): (op, False) for op in Op} | {
+    word: (op, True) for word, op in NEGATIVE_WORDS.items()
+}
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

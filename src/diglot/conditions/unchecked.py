@@ -19,29 +19,29 @@ ABSENT: Final = Absent()
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class UncheckedRule:
     """One rule. A part that the dialect could not read is None, and `faults` says why.
 
     The three paths say where each part stands or would stand; `keys` is the order they were written in.
     """
 
     field: str | None
-    word: str | None
+    operator: str | None
     operand: object
     path: Path
-    keys: tuple[str, ...]
+    key_order: tuple[str, ...]
     faults: tuple[Fault, ...] = ()
     field_key: str = "field"
     operator_key: str = "operator"
     operand_key: str = "value"
 
-    def at(self, key: str) -> Path:
+    def path_of(self, key: str) -> Path:
         """Return the path of one of the rule's keys."""
         return (*self.path, key)
 
-    def in_order(self, faults: Sequence[Fault]) -> list[Fault]:
+    def in_document_order(self, faults: Sequence[Fault]) -> list[Fault]:
         """Return faults of this rule in the order of the document; a missing key comes last."""
-        place = {key: index for index, key in enumerate(self.keys)}
+        place = {key: index for index, key in enumerate(self.key_order)}
         depth = len(self.path)
 
         def position(fault: Fault) -> int:
@@ -51,26 +51,26 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class UncheckedGroup:
     """A group of rules. Past the depth limit a dialect may leave `items` empty: check refuses it first."""
 
     mode: Literal["all", "any"]
-    items: "Sequence[Written]"
+    items: "Sequence[Unchecked]"
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Negation:
+class UncheckedNot:
     """A negated rule or group; neither vendor can write one except as a negative operator."""
 
-    item: "Written"
+    item: "Unchecked"
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Unreadable:
     """A part that is not of the dialect's shape."""
 
     faults: tuple[Fault, ...]
 
 
-Written = Leaf | Group | Negation | Broken
+Unchecked = UncheckedRule | UncheckedGroup | UncheckedNot | Unreadable

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def recall(kept: OrderedDict[int, T], workspace: int) -> T | None:
+def get_cached(kept: OrderedDict[int, T], workspace: int) -> T | None:
     """Return what is remembered of a workspace; others are forgotten before it now."""
     # Another thread may forget it meanwhile.
     with suppress(KeyError):
@@ -16,7 +16,7 @@ def recall(kept: OrderedDict[int, T], workspace: int) -> T | None:
     return kept.get(workspace)
 
 
-def remember(
+def put_cached(
     kept: OrderedDict[int, T], workspace: int, found: T, weight: Callable[[T], int], most: int
 ) -> None:
     """Remember something of a workspace, and forget others while all together weigh more than so much.

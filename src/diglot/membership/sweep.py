@@ -12,62 +12,70 @@ from typing import Final
 from pyroaring import BitMap
 
 from diglot.membership import store
-from diglot.membership.active_segments import Live
-from diglot.membership.log_delta import CHUNK_BITS, Net
+from diglot.membership.active_segments import ActiveSegments
 from diglot.model.contacts import Contact
-from diglot.model.membership_changes import Moment
+from diglot.model.membership_changes import ChangeOrigin
 from diglot.storage import workspaces
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import chunks, log, log_sums
-from diglot.storage.membership.changes import Change
-from diglot.storage.membership.chunks import chunk_of
+from diglot.storage.membership.changes import SegmentChange
+from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
+from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.sql.engine import Transaction
 
-_SLICE: Final = 1_000
-_TOGETHER: Final = 64
+_CONTACTS_PER_READ: Final = 1_000
+_SEGMENTS_PER_WRITE: Final = 64
 
 
 class _Sweep:
     """A walk in progress: how many members each segment has so far, and who moved."""
 
-    def __init__(self, transaction: Transaction, workspace: int, live: Live, numbers: frozenset[int]) -> None:
+    def __init__(
+        self, transaction: Transaction, workspace: int, live: ActiveSegments, numbers: frozenset[int]
+    ) -> None:
         self.transaction = transaction
         self.workspace = workspace
-        self.live = live
+        self.active_segments = live
         self.numbers = numbers
-        self.members: dict[int, int] = dict.fromkeys(sorted(numbers), 0)
+        self.member_counts: dict[int, int] = dict.fromkeys(sorted(numbers), 0)
         self.entered: defaultdict[int, BitMap] = defaultdict(BitMap)
         self.left: defaultdict[int, BitMap] = defaultdict(BitMap)
 
-    async def chunk(self, chunk: int, at: int) -> None:
+    async def evaluate_chunk(self, chunk: int, at: int) -> None:
         """Evaluate all segments for the contacts of one chunk at an instant, and store who is in them."""
         found: defaultdict[int, list[int]] = defaultdict(list)
         after, end = (chunk << CHUNK_BITS) - 1, (chunk + 1) << CHUNK_BITS
-        while part := await queries.between(self.transaction, self.workspace, after, end, _SLICE):
-            await self._ask(part, at, found)
+        while part := await queries.load_key_range(
+            self.transaction, self.workspace, after, end, _CONTACTS_PER_READ
+        ):
+            await self._evaluate_contacts(part, at, found)
             after = part[-1].pk
-        ordered = list(self.members)
-        for first in range(0, len(ordered), _TOGETHER):
-            await self._store(chunk, ordered[first : first + _TOGETHER], found)
+        ordered = list(self.member_counts)
+        for first in range(0, len(ordered), _SEGMENTS_PER_WRITE):
+            await self._store_chunk(chunk, ordered[first : first + _SEGMENTS_PER_WRITE], found)
 
-    async def _ask(self, part: Sequence[Contact], at: int, found: defaultdict[int, list[int]]) -> None:
+    async def _evaluate_contacts(
+        self, part: Sequence[Contact], at: int, found: defaultdict[int, list[int]]
+    ) -> None:
         on_lists: dict[int, list[str]] = {}
-        if self.live.mention_lists(self.numbers):
+        if self.active_segments.mention_lists(self.numbers):
             pks = [contact.pk for contact in part]
-            on_lists = await lists.ids_of(self.transaction, self.workspace, pks)
-        evaluate = await self.live.evaluator(self.transaction, self.numbers, len(part))
+            on_lists = await lists.load_ids_of_contacts(self.transaction, self.workspace, pks)
+        evaluate = await self.active_segments.evaluator(self.transaction, self.numbers, len(part))
         for contact in part:
-            subject = self.live.subject(contact, on_lists.get(contact.pk, ()))
+            subject = self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
             for number in evaluate(subject, at):
                 found[number].append(contact.pk)
 
-    async def _store(self, chunk: int, numbers: Sequence[int], found: defaultdict[int, list[int]]) -> None:
-        stored = await chunks.some(self.transaction, self.workspace, numbers, [chunk])
+    async def _store_chunk(
+        self, chunk: int, numbers: Sequence[int], found: defaultdict[int, list[int]]
+    ) -> None:
+        stored = await chunks.load_some(self.transaction, self.workspace, numbers, [chunk])
         written = []
         for number in numbers:
             was, is_ = stored.get((number, chunk), BitMap()), BitMap(found.get(number, ()))
-            self.members[number] += len(is_)
+            self.member_counts[number] += len(is_)
             if was != is_:
                 self.entered[number] |= is_ - was
                 self.left[number] |= was - is_
@@ -76,34 +84,42 @@ class _Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """Who moved by a walk, and the first sequence number of that."""
 
-    changes: Sequence[Change]
-    first: int
+    changes: Sequence[SegmentChange]
+    first_entry: int
 
 
-async def sweep(  # noqa: PLR0913, PLR0917 - which segments of whose, when and why
-    transaction: Transaction, workspace: int, live: Live, numbers: frozenset[int], at: int, moment: Moment
-) -> Swept:
+async def sweep_segments(  # noqa: PLR0913, PLR0917 - which segments of whose, when and why
+    transaction: Transaction,
+    workspace: int,
+    live: ActiveSegments,
+    numbers: frozenset[int],
+    at: int,
+    moment: ChangeOrigin,
+) -> SweepResult:
     """Evaluate dynamic segments in full at an instant and store their memberships; return who moved."""
-    await store.fold(transaction, workspace, await workspaces.state(transaction, workspace), live)
-    locked = await workspaces.lock(transaction, workspace, moves=False)
+    await store.compact_log(transaction, workspace, await workspaces.load_state(transaction, workspace), live)
+    locked = await workspaces.lock(transaction, workspace, moves_members=False)
     walk = _Sweep(transaction, workspace, live, numbers)
-    for chunk in range(chunk_of(locked.pk) + 1):
-        await walk.chunk(chunk, at)
+    for chunk in range(chunk_of(locked.first_pk) + 1):
+        await walk.evaluate_chunk(chunk, at)
     moved = [
-        Change(number, walk.entered[number], walk.left[number])
-        for number in walk.members
+        SegmentChange(number, walk.entered[number], walk.left[number])
+        for number in walk.member_counts
         if walk.entered[number] or walk.left[number]
     ]
     if moved:
-        taken = await log.append(transaction, workspace, moved, moment, whole=True)
-        last = taken.entry + sum(change.numbers for change in moved) - 1
+        taken = await log.append(transaction, workspace, moved, moment, rewrites_segment=True)
+        last = taken.first_entry + sum(change.entry_count for change in moved) - 1
         nets = [
-            (one.segment, Net(locked.entry, walk.entered[one.segment], walk.left[one.segment], BitMap()))
+            (
+                one.segment,
+                NetChange(locked.first_entry, walk.entered[one.segment], walk.left[one.segment], BitMap()),
+            )
             for one in moved
         ]
         await log_sums.add(transaction, workspace, last, nets)
-    await store.set_members(transaction, workspace, walk.members)
-    return Swept(moved, locked.entry)
+    await store.set_member_counts(transaction, workspace, walk.member_counts)
+    return SweepResult(moved, locked.first_entry)

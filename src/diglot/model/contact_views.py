@@ -7,35 +7,35 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from diglot.conditions.contact_view import Subject
+from diglot.conditions.contact_view import ContactView
 from diglot.model.contacts import Contact
 
 # What a condition can mention of a contact, but for its attributes, tags and lists.
-PLAIN: Final = tuple(
+PLAIN_FIELDS: Final = tuple(
     name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
 )
-_plain = attrgetter(*PLAIN)
+_plain_values_of = attrgetter(*PLAIN_FIELDS)
 _decode = msgspec.json.Decoder().decode
 
 
-def subject_of(contact: Contact, lists: Collection[str], zone: ZoneInfo) -> Subject:
+def view_of(contact: Contact, lists: Collection[str], zone: ZoneInfo) -> ContactView:
     """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
-    return Subject(_fields(contact), _decode(contact.attributes), lists, zone)
+    return ContactView(_fields_of(contact), _decode(contact.attributes), lists, zone)
 
 
-def subjects_of(
+def views_before_and_after(
     before: Contact | None, after: Contact | None, lists: Collection[str], zone: ZoneInfo
-) -> tuple[Subject | None, Subject | None]:
+) -> tuple[ContactView | None, ContactView | None]:
     """Return a contact as conditions read it before and after a write; nothing where it is not there."""
-    was = None if before is None else subject_of(before, lists, zone)
+    was = None if before is None else view_of(before, lists, zone)
     if after is None:
         return was, None
     if was is not None and before is not None and before.attributes == after.attributes:
-        return was, was.changed(_fields(after))
-    return was, subject_of(after, lists, zone)
+        return was, was.with_fields(_fields_of(after))
+    return was, view_of(after, lists, zone)
 
 
-def _fields(contact: Contact) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(zip(PLAIN, _plain(contact), strict=True))
+def _fields_of(contact: Contact) -> dict[str, Any]:
+    fields: dict[str, Any] = dict(zip(PLAIN_FIELDS, _plain_values_of(contact), strict=True))
     fields["tags"] = _decode(contact.tags)
     return fields

@@ -47,7 +47,7 @@ class ListName:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ContactChange:
     """A checked change to a contact, or a new one.
 
     `values` holds catalogued fields by canonical name, None to clear; instants in microseconds.
@@ -59,8 +59,8 @@ class Change:
     values: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
     subscribed: bool | None = None
-    lists: tuple[str, ...] = ()
-    more_tags: tuple[str, ...] = ()
+    lists_to_join: tuple[str, ...] = ()
+    added_tags: tuple[str, ...] = ()
     lowered: str | None = None
 
     @property
@@ -71,10 +71,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """What an import did: contacts by outcome, and why which were refused for what is stored of them."""
 
     created: int
     updated: int
     skipped: int
-    refused: Sequence[str] = ()
+    refusals: Sequence[str] = ()

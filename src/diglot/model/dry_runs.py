@@ -9,7 +9,7 @@ from diglot.model.segments import Segment
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Sample:
     """How many contacts, and the newest of them."""
 
     count: int
@@ -17,13 +17,13 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
+class ReplacedSegment:
     """The segment whose condition would be replaced: how many members it has, who would enter and leave."""
 
     segment: Segment
-    total: int
-    entering: Found
-    leaving: Found
+    member_count: int
+    entering: Sample
+    leaving: Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class DryRun:
     `rules` are those of the condition in its order, each with how many contacts it alone is true of.
     """
 
-    members: Found
+    members: Sample
     rules: Sequence[tuple[tree.Predicate | tree.Not, int]]
-    replaced: Replaced | None
+    replaced: ReplacedSegment | None
     as_of: int

@@ -24,7 +24,7 @@ class EventKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ContactEvent:
     """An event as stored: `number` is dense within the workspace, `body` is JSON, instants in microseconds.
 
     `body` holds what no query asks for: a `Worth` of a conversion, what was sent of the others.
@@ -41,7 +41,7 @@ class Event:
     body: str
 
 
-class Worth(msgspec.Struct, frozen=True):
+class ConversionValue(msgspec.Struct, frozen=True):
     """What a conversion is worth and what earned it.
 
     `clicked_at` is the click that it is put down to, where one was found; `metadata` is JSON as sent.
@@ -56,7 +56,7 @@ class Worth(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class ContactRef:
     """The contact of an event, by id or by address; where both are given they have to agree.
 
     An id that is none of ours is empty: nobody has it.
@@ -67,7 +67,7 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True)
-class When:
+class OccurredAt:
     """When an event happened, in microseconds, and the path it was told at."""
 
     instant: int
@@ -85,24 +85,24 @@ class NewEvent:
     kind: EventKind
     name: str
     body: str = "{}"
-    when: When | None = None
+    occurred_at: OccurredAt | None = None
     order_id: str | None = None
     campaign_id: str | None = None
-    worth: Worth | None = None
-    window: int = 0
+    value: ConversionValue | None = None
+    attribution_window: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RecordedEvent:
     """An event and whose it is."""
 
-    event: Event
+    event: ContactEvent
     contact_id: str
     email: str
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ConversionFilter:
     """Which conversions are asked for; what is None is not asked about."""
 
     contact_id: str | None = None

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from diglot.conditions.explain import Verdict
 from diglot.model.contacts import Contact
-from diglot.model.membership_changes import Moment
+from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
 
 
@@ -20,9 +20,9 @@ class Explanation:
 
     segment: Segment
     contact: Contact
-    lists: tuple[str, ...]
+    list_ids: tuple[str, ...]
     is_member: bool
     verdict: Verdict | None
-    entered: Moment | None
+    entry_origin: ChangeOrigin | None
     as_of: int
     zone: ZoneInfo

@@ -10,15 +10,15 @@ import time
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_DIGIT_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 # To the digits that `int` reads in base 32.
-_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_BASE32 = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
+_TO_INT_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+_UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_BASE32_PATTERN = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
 SEGMENT_PREFIX: Final = "seg_"
 
 
-def _written(bits: int) -> str:
+def _format_uuid(bits: int) -> str:
     digits = f"{bits:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
@@ -28,21 +28,21 @@ def new_id() -> str:
     random = int.from_bytes(os.urandom(10))
     milliseconds = time.time_ns() // 1_000_000
     bits = milliseconds << 80 | 7 << 76 | (random >> 62 & 0xFFF) << 64 | 2 << 62 | random & (2**62 - 1)
-    return _written(bits)
+    return _format_uuid(bits)
 
 
-def prefixed(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:
+def format_prefixed_id(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:
     """Return the prefixed form of a UUID."""
     bits = int(uuid.replace("-", ""), 16)
-    return prefix + "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
+    return prefix + "".join([_DIGIT_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
 
 
-def read_id(written: str, prefix: str = SEGMENT_PREFIX) -> str | None:
+def parse_id(written: str, prefix: str = SEGMENT_PREFIX) -> str | None:
     """Return the UUID of either form, or None for what is no id; the prefixed form is lower case only."""
     lower = written.lower()
-    if _UUID.fullmatch(lower):
+    if _UUID_PATTERN.fullmatch(lower):
         return lower
     body = written.removeprefix(prefix)
-    if body == written or not _BASE32.fullmatch(body):
+    if body == written or not _BASE32_PATTERN.fullmatch(body):
         return None
-    return _written(int(body.translate(_DIGITS), 32))
+    return _format_uuid(int(body.translate(_TO_INT_DIGITS), 32))

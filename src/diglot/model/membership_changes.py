@@ -21,7 +21,7 @@ class Cause(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ChangeOrigin:
     """When something happened, in microseconds, and why."""
 
     at: int
@@ -46,24 +46,24 @@ AsOf = AtInstant | AtEntry
 
 
 @dataclass(frozen=True, slots=True)
-class MemberMove:
+class MembershipChange:
     """A contact entered a segment or left it, by the change of a number in the workspace.
 
     The id of the contact is None where it is no longer kept.
     """
 
     number: int
-    moment: Moment
+    origin: ChangeOrigin
     segment_id: str
     contact_id: str | None
     entered: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class ChangeFeed:
     """Changes after a number, in their order: all there are up to `through`, of all up to `newest`."""
 
-    moves: Sequence[MemberMove]
+    changes: Sequence[MembershipChange]
     after: int
     through: int
     newest: int

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Metrics:
     """Counts since the beginning, and what waits now. Instants in microseconds, None where there is none."""
 
     verified: int

@@ -50,11 +50,11 @@ class MemberPage(CountedPage[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class PastPage(Page[T]):
+class HistoricalPage(Page[T]):
     """Members of a segment after the change of the number `entry`.
 
     So many of the total are `deleted` since: they have their place in the order, and are not among the items.
     """
 
     entry: int
-    deleted: int
+    deleted_count: int

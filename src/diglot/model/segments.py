@@ -23,7 +23,7 @@ class MemberAction(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberChange:
+class ManualMemberChange:
     """A change of the members of a static segment by hand; `ids` are UUIDs of contacts, each once."""
 
     action: MemberAction
@@ -31,7 +31,7 @@ class MemberChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class OriginalText:
     """A condition as sent: compact JSON text, and the dialect whose words it is in."""
 
     dialect: str
@@ -43,7 +43,7 @@ class Condition:
     """A checked condition and the source it came from."""
 
     tree: Node
-    source: Source
+    original: OriginalText
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class MemberCount:
     """How many members a revision of a segment has at an instant, in microseconds."""
 
-    number: int
+    members: int
     as_of: int
     revision: int
 

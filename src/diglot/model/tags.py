@@ -22,6 +22,6 @@ class Tag:
     updated_at: int
 
     @property
-    def exact(self) -> str:
+    def exact_name(self) -> str:
         """The name in the normal form that names are compared in."""
-        return text.nfc(self.name)
+        return text.to_nfc(self.name)

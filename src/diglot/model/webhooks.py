@@ -9,7 +9,7 @@ from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause
 
 
-class Event(enum.StrEnum):
+class WebhookEventType(enum.StrEnum):
     """What can happen here, in no vendor's words."""
 
     CONTACT_CREATED = "contact created"
@@ -27,7 +27,7 @@ class Event(enum.StrEnum):
     TESTED = "tested"
 
 
-class Group(msgspec.Struct, frozen=True):
+class AudienceRef(msgspec.Struct, frozen=True):
     """A list or a segment, as it was called when something happened."""
 
     id: str
@@ -55,7 +55,7 @@ class Move(msgspec.Struct, frozen=True):
     cause: Cause
 
 
-class Batch(msgspec.Struct, frozen=True):
+class BulkMove(msgspec.Struct, frozen=True):
     """Many entries in one: how many contacts came and went, and from which sequence number to which."""
 
     entered: int
@@ -66,28 +66,28 @@ class Batch(msgspec.Struct, frozen=True):
     cause: Cause
 
 
-class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
+class EventPayload(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whom an event is about, as they were then: kept as JSON until it is delivered."""
 
     contact: Contact | None = None
-    group: Group | None = None
+    group: AudienceRef | None = None
     conversion: Conversion | None = None
     move: Move | None = None
-    batch: Batch | None = None
+    batch: BulkMove | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
+class DomainEvent:
     """An event that happened to somebody; one that stands for others goes to whoever hears of any of them."""
 
-    event: Event
-    subject: Subject
-    instead_of: frozenset[Event] = frozenset()
+    type: WebhookEventType
+    payload: EventPayload
+    stands_for: frozenset[WebhookEventType] = frozenset()
 
     @property
-    def heard_as(self) -> frozenset[Event]:
+    def matching_types(self) -> frozenset[WebhookEventType]:
         """The events that whoever is told hears of."""
-        return self.instead_of or frozenset({self.event})
+        return self.stands_for or frozenset({self.type})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Webhook:
     dialect: str
     url: str
     events: tuple[str, ...]
-    hears: tuple[Event, ...]
+    subscriptions: tuple[WebhookEventType, ...]
     secret: str
     active: bool
     created_at: int
@@ -113,7 +113,7 @@ class Delivery:
     number: int
     id: str
     webhook: int
-    event: Event
+    event: WebhookEventType
     subject: str
     attempts: int
     due_at: int | None
@@ -125,12 +125,12 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingWebhook:
     """A webhook with deliveries on their way, and when the first may be sent."""
 
     workspace: int
     webhook: int
-    at: int
+    due_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +143,23 @@ class Attempt:
     status: int | None
     error: str | None = None
     response: str | None = None
-    ours: bool = False
+    internal_error: bool = False
     retry_after: str | None = None
 
     @property
-    def arrived(self) -> bool:
+    def was_accepted(self) -> bool:
         """Whether the receiver took it."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
-    def silent(self) -> bool:
+    def unreachable(self) -> bool:
         """Whether the receiver gave no answer at all."""
-        return self.status is None and not self.ours
+        return self.status is None and not self.internal_error
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request to a receiver: headers beside the media type, and a body."""
+
+    headers: dict[str, str]
+    body: bytes

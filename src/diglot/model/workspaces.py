@@ -16,7 +16,7 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """A key as it is kept: never the secret itself. Instants in microseconds."""
 
     id: str
@@ -31,13 +31,13 @@ class Key:
     expires_at: int | None = None
     last_used_at: int | None = None
 
-    def works(self, now: int) -> bool:
+    def is_valid_at(self, now: int) -> bool:
         """Tell whether the key opens anything: it is neither revoked nor past its end."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class KeyOptions:
     """What a new key is given beside its scopes: a name, a sending account, an end (microseconds)."""
 
     name: str | None = None
@@ -56,7 +56,7 @@ class Caller:
     signed_in: bool = False
 
 
-def read_zone(name: str) -> ZoneInfo:
+def parse_time_zone(name: str) -> ZoneInfo:
     """Return a time zone by its IANA name; raise `Invalid`."""
     try:
         zone = ZoneInfo(name)

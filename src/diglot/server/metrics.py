@@ -7,18 +7,18 @@ counter survives every process. A client library would count in each process by 
 from collections.abc import Callable
 from typing import Final
 
-from diglot.model.metrics import Figures
+from diglot.model.metrics import Metrics
 
-TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECOND: Final = 1_000_000
 
 
-def _age(figures: Figures, since: int | None) -> float:
+def _age_seconds(figures: Metrics, since: int | None) -> float:
     return 0.0 if since is None else max(0, figures.now - since) / _SECOND
 
 
 # Each a name, which ends in `_total` where the value only grows, what it is, and the value.
-_METRICS: Final[tuple[tuple[str, str, Callable[[Figures], float]], ...]] = (
+_METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
     (
         "verified_segments_total",
         "Full evaluations of segments, compared with the stored members.",
@@ -37,12 +37,12 @@ _METRICS: Final[tuple[tuple[str, str, Callable[[Figures], float]], ...]] = (
     (
         "evaluation_age_seconds",
         "Age of the oldest full evaluation of a dynamic segment.",
-        lambda figures: _age(figures, figures.oldest_evaluation),
+        lambda figures: _age_seconds(figures, figures.oldest_evaluation),
     ),
     (
         "clock_lag_seconds",
         "How long stored members have not followed the passing of time; reads are still correct.",
-        lambda figures: _age(figures, figures.due_since),
+        lambda figures: _age_seconds(figures, figures.due_since),
     ),
     (
         "pending_segments",
@@ -60,13 +60,13 @@ _METRICS: Final[tuple[tuple[str, str, Callable[[Figures], float]], ...]] = (
         lambda figures: figures.waiting_deliveries,
     ),
 )
-NAMES: Final = tuple(f"diglot_{name}" for name, _, _ in _METRICS)
+METRIC_NAMES: Final = tuple(f"diglot_{name}" for name, _, _ in _METRICS)
 
 
-def written(figures: Figures) -> bytes:
+def to_prometheus(figures: Metrics) -> bytes:
     """Return the page that Prometheus reads."""
     lines = []
-    for name, (_, what, value) in zip(NAMES, _METRICS, strict=True):
+    for name, (_, what, value) in zip(METRIC_NAMES, _METRICS, strict=True):
         kind = "counter" if name.endswith("_total") else "gauge"
         lines += [f"# HELP {name} {what}", f"# TYPE {name} {kind}", f"{name} {value(figures)}"]
     return "\n".join([*lines, ""]).encode()

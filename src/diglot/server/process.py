@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
@@ -21,12 +22,11 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from diglot.app import from_environment
-from diglot.cli.options import check, is_embedded
 from diglot.errors import Misconfigured
 from diglot.server.asgi import HEALTH, App
 from diglot.settings import Settings, to_environment
-from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.connect import check, is_embedded
+from diglot.storage.sql.sqlite_module import require_mended, sqlite3
 
 # After this a worker that does not end is killed, so that a stop always ends.
 STOP_SECONDS: Final = 15
@@ -146,10 +146,15 @@ def _answers(address: Address) -> bool:
         connection.close()
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before."""
+def serve(settings: Settings, announce: Callable[[str], None], load_app: Callable[[], App]) -> None:
+    """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before.
+
+    Each worker calls `load_app`, which reads the settings from its environment.
+    """
     address = free_address(settings.host, settings.port)
-    asyncio.run(check(settings))
+    if is_embedded(settings.database):
+        require_mended(settings.workers)
+    asyncio.run(check(settings.database))
     os.environ.update(to_environment(settings))
     server = Announcing(
         address,
@@ -168,7 +173,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     )
     _let_new_workers_stop()
     _share_with_workers()
-    server.serve(target_loader=_loaded, wrap_loader=False)
+    server.serve(target_loader=partial(_load_in_worker, load_app), wrap_loader=False)
 
 
 def make_room() -> int:
@@ -212,13 +217,13 @@ def _share_with_workers() -> None:
     gc.freeze()
 
 
-def _loaded() -> App:
+def _load_in_worker(load_app: Callable[[], App]) -> App:
     """Return the app of a worker process, which ends with the process that started it.
 
     One that went on alone would keep the port, and nobody would stop it.
     """
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    return from_environment()
+    return load_app()
 
 
 def _leave_with_parent() -> None:

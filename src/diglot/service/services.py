@@ -2,23 +2,23 @@
 
 from dataclasses import dataclass, replace
 
-from diglot.membership.count import Counts
-from diglot.service.access.client_keys import OwnKeys
-from diglot.service.access.idempotency import Repeats
+from diglot.membership.count import CountCache
+from diglot.service.access.client_keys import ClientKeys
+from diglot.service.access.idempotency import Idempotency
 from diglot.service.access.keys import Keys
-from diglot.service.access.rate_limits import Limits
+from diglot.service.access.rate_limits import RateLimits
 from diglot.service.access.sessions import Sessions
 from diglot.service.audience.dry_run import DryRuns
 from diglot.service.audience.explain import Explanations
 from diglot.service.audience.lists import Lists
-from diglot.service.audience.membership_changes import Changes
-from diglot.service.audience.membership_history import Past
+from diglot.service.audience.membership_changes import MembershipChanges
+from diglot.service.audience.membership_history import MembershipHistory
 from diglot.service.audience.segments import Segments
 from diglot.service.audience.tags import Tags
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.webhooks import Webhooks
-from diglot.storage.sql.engine import Inside, Transaction
+from diglot.storage.sql.engine import NestedEngine, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +31,27 @@ class Services:
     events: Events
     tags: Tags
     keys: Keys
-    own_keys: OwnKeys
+    client_keys: ClientKeys
     sessions: Sessions
-    limits: Limits
-    repeats: Repeats
+    rate_limits: RateLimits
+    idempotency: Idempotency
     webhooks: Webhooks
     explanations: Explanations
     dry_runs: DryRuns
-    past: Past
-    changes: Changes
+    membership_history: MembershipHistory
+    membership_changes: MembershipChanges
     strict: bool = False
 
-    def within(self, transaction: Transaction) -> "Services":
+    def in_transaction(self, transaction: Transaction) -> "Services":
         """Return the same use cases inside a transaction in progress: they end with it."""
-        inside = Inside(transaction)
+        inside = NestedEngine(transaction)
         # What is counted there may be undone, so it is not remembered with the rest.
-        counts = Counts()
+        counts = CountCache()
         return replace(
             self,
             segments=replace(self.segments, engine=inside, counts=counts),
             contacts=replace(self.contacts, engine=inside, counts=counts),
-            own_keys=replace(self.own_keys, engine=inside),
+            client_keys=replace(self.client_keys, engine=inside),
             lists=replace(self.lists, engine=inside, counts=counts),
             webhooks=replace(self.webhooks, engine=inside),
             events=replace(self.events, engine=inside),

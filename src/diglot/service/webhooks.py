@@ -8,16 +8,16 @@ from typing import Any, Final
 from diglot.clock import Clock, system_clock
 from diglot.errors import Fault, Invalid, NotFound
 from diglot.model.ids import new_id
-from diglot.model.webhooks import Delivery, Event, Occurrence, Subject, Webhook
+from diglot.model.webhooks import Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
 from diglot.model.workspaces import Caller
 from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.webhooks import deliveries, webhooks
 from diglot.webhooks import outbox
-from diglot.webhooks.allowed_targets import PUBLIC, Targets, url_fault
+from diglot.webhooks.allowed_targets import PUBLIC_ONLY, AllowedTargets, find_url_fault
 
-MOST_WEBHOOKS: Final = 100
-MOST_SHOWN: Final = 100
+MAX_WEBHOOKS: Final = 100
+MAX_LISTED_DELIVERIES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +27,23 @@ class NewWebhook:
     dialect: str
     url: str
     events: tuple[str, ...]
-    hears: tuple[Event, ...]
+    subscriptions: tuple[WebhookEventType, ...]
     secret: str
     active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookChange:
+class WebhookPatch:
     """The parts of a webhook to change; what is None stays."""
 
     url: str | None = None
     events: tuple[str, ...] | None = None
-    hears: tuple[Event, ...] | None = None
+    subscriptions: tuple[WebhookEventType, ...] | None = None
     secret: str | None = None
     active: bool | None = None
 
 
-def new_secret(prefix: str = "") -> str:
+def generate_secret(prefix: str = "") -> str:
     """Return a fresh signing secret: 256 random bits in hexadecimal."""
     return prefix + secrets.token_hex(32)
 
@@ -54,35 +54,35 @@ class Webhooks:
 
     engine: Engine
     clock: Clock = system_clock
-    targets: Targets = PUBLIC
+    allowed_targets: AllowedTargets = PUBLIC_ONLY
 
-    def url_fault(self, url: str) -> str | None:
+    def find_url_fault(self, url: str) -> str | None:
         """Return what is wrong with a URL to deliver to, or None."""
-        return url_fault(url, self.targets)
+        return find_url_fault(url, self.allowed_targets)
 
-    async def every(self, caller: Caller, dialect: str) -> Sequence[Webhook]:
+    async def list_all(self, caller: Caller, dialect: str) -> Sequence[Webhook]:
         """Return the webhooks, newest first."""
-        return await self.engine.read(lambda tx: webhooks.of_dialect(tx, caller.workspace, dialect))
+        return await self.engine.read(lambda tx: webhooks.list_of_dialect(tx, caller.workspace, dialect))
 
     async def get(self, caller: Caller, dialect: str, id_: str | None) -> Webhook:
         """Return a webhook by its id; raise `NotFound`."""
-        return await self.engine.glance(lambda tx: _by_id(tx, caller, dialect, id_))
+        return await self.engine.point_read(lambda tx: _require_webhook(tx, caller, dialect, id_))
 
     async def create(self, caller: Caller, new: NewWebhook) -> Webhook:
         """Make a webhook; raise `Invalid` when there are too many."""
 
         async def work(transaction: Transaction) -> Webhook:
             now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, webhooks=1, moves=False)
-            if await webhooks.count(transaction, caller.workspace) >= MOST_WEBHOOKS:
-                raise Invalid([Fault((), f"A workspace has at most {MOST_WEBHOOKS} webhooks")])
+            locked = await workspaces.lock(transaction, caller.workspace, webhooks=1, moves_members=False)
+            if await webhooks.count(transaction, caller.workspace) >= MAX_WEBHOOKS:
+                raise Invalid([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
             made = Webhook(
-                number=locked.webhook,
+                number=locked.first_webhook,
                 id=new_id(),
                 dialect=new.dialect,
                 url=new.url,
                 events=new.events,
-                hears=new.hears,
+                subscriptions=new.subscriptions,
                 secret=new.secret,
                 active=new.active,
                 created_at=now,
@@ -93,13 +93,13 @@ class Webhooks:
 
         return await self.engine.write(work)
 
-    async def change(self, caller: Caller, dialect: str, id_: str | None, change: WebhookChange) -> Webhook:
+    async def update(self, caller: Caller, dialect: str, id_: str | None, change: WebhookPatch) -> Webhook:
         """Change a webhook; switched off, it loses what is on its way. Raise `NotFound`."""
 
         async def work(transaction: Transaction) -> Webhook:
-            await workspaces.lock(transaction, caller.workspace, moves=False)
-            stored = await _by_id(transaction, caller, dialect, id_)
-            after = _changed(stored, change, self.clock())
+            await workspaces.lock(transaction, caller.workspace, moves_members=False)
+            stored = await _require_webhook(transaction, caller, dialect, id_)
+            after = _apply_patch(stored, change, self.clock())
             if after is not stored:
                 await webhooks.update_webhook(transaction, caller.workspace, stored, after)
             if stored.active and not after.active:
@@ -113,45 +113,49 @@ class Webhooks:
         """Delete a webhook and what is on its way to it; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> None:
-            await workspaces.lock(transaction, caller.workspace, moves=False)
-            stored = await _by_id(transaction, caller, dialect, id_)
-            await webhooks.remove(transaction, caller.workspace, stored)
+            await workspaces.lock(transaction, caller.workspace, moves_members=False)
+            stored = await _require_webhook(transaction, caller, dialect, id_)
+            await webhooks.delete_webhook(transaction, caller.workspace, stored)
 
         await self.engine.write(work)
 
-    async def test(self, caller: Caller, dialect: str, id_: str | None) -> Delivery:
+    async def enqueue_test(self, caller: Caller, dialect: str, id_: str | None) -> Delivery:
         """Put a test event on its way to a webhook, active or not; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> Delivery:
-            await workspaces.lock(transaction, caller.workspace, moves=False)
-            stored = await _by_id(transaction, caller, dialect, id_)
-            tested = [(stored, Occurrence(Event.TESTED, Subject()))]
-            (delivery,) = await outbox.put(transaction, caller.workspace, tested, self.clock())
+            await workspaces.lock(transaction, caller.workspace, moves_members=False)
+            stored = await _require_webhook(transaction, caller, dialect, id_)
+            tested = [(stored, DomainEvent(WebhookEventType.TESTED, EventPayload()))]
+            (delivery,) = await outbox.insert_deliveries(transaction, caller.workspace, tested, self.clock())
             return delivery
 
         return await self.engine.write(work)
 
-    async def deliveries(self, caller: Caller, dialect: str, id_: str | None) -> Sequence[Delivery]:
+    async def list_deliveries(self, caller: Caller, dialect: str, id_: str | None) -> Sequence[Delivery]:
         """Return the last deliveries to a webhook, newest first; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> Sequence[Delivery]:
-            stored = await _by_id(transaction, caller, dialect, id_)
-            return await deliveries.last(transaction, caller.workspace, stored.number, MOST_SHOWN)
+            stored = await _require_webhook(transaction, caller, dialect, id_)
+            return await deliveries.load_last(
+                transaction, caller.workspace, stored.number, MAX_LISTED_DELIVERIES
+            )
 
         return await self.engine.read(work)
 
 
-async def _by_id(transaction: Transaction, caller: Caller, dialect: str, id_: str | None) -> Webhook:
-    found = None if id_ is None else await webhooks.by_id(transaction, caller.workspace, dialect, id_)
+async def _require_webhook(
+    transaction: Transaction, caller: Caller, dialect: str, id_: str | None
+) -> Webhook:
+    found = None if id_ is None else await webhooks.find_by_id(transaction, caller.workspace, dialect, id_)
     if found is None:
         raise NotFound("webhook")
     return found
 
 
-def _changed(stored: Webhook, change: WebhookChange, now: int) -> Webhook:
+def _apply_patch(stored: Webhook, change: WebhookPatch, now: int) -> Webhook:
     given: dict[str, Any] = {
         name: value
-        for name in WebhookChange.__slots__
+        for name in WebhookPatch.__slots__
         if (value := getattr(change, name)) is not None and value != getattr(stored, name)
     }
     return replace(stored, **given, updated_at=now) if given else stored

@@ -16,31 +16,33 @@ from diglot.storage.sql.statement import Statement
 
 _c = workspaces.c
 # The columns of a state, in its order.
-STATE = (
+STATE_COLUMNS = (
     *("contacts_version", "contact_count", "next_entry", "folded_entry", "segments_version"),
     *("evaluated_at", "next_change_at", "history_entry", "history_since", "time_zone"),
 )
-_SHOWN = (_c.workspace, _c.name, _c.time_zone)
-_BY_NAME = Statement(select(*_SHOWN).where(_c.name == bindparam("name")))
-_SIGNS_IN = Statement(select(*_SHOWN, _c.password).where(_c.name == bindparam("name")))
+_COLUMNS = (_c.workspace, _c.name, _c.time_zone)
+_BY_NAME = Statement(select(*_COLUMNS).where(_c.name == bindparam("name")))
+_BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _c.password).where(_c.name == bindparam("name")))
 _SET_PASSWORD = Statement(
     update(workspaces).where(_c.workspace == bindparam("in_workspace")).values(password=bindparam("hash"))
 )
-_EVERY = Statement(select(*_SHOWN).order_by(_c.name))
-_NEXT = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
+_ALL = Statement(select(*_COLUMNS).order_by(_c.name))
+_NEXT_NUMBER = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
 _INSERT = Statement(insert(workspaces))
-_STATE = Statement(select(*(_c[name] for name in STATE)).where(_c.workspace == bindparam("workspace")))
+_STATE = Statement(
+    select(*(_c[name] for name in STATE_COLUMNS)).where(_c.workspace == bindparam("workspace"))
+)
 _SET_ZONE = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
     .values(time_zone=bindparam("zone"), contacts_version=_c.contacts_version + 1)
 )
-_SET_FOLDED = Statement(
+_SET_COMPACTED_TO = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
     .values(folded_entry=bindparam("entry"), unfolded=0)
 )
-_SET_CLOCK = Statement(
+_SET_CLOCK_VERSION = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
     .values(clock_version=bindparam("version"))
@@ -50,24 +52,24 @@ _SET_EVALUATED = Statement(
     .where(_c.workspace == bindparam("in_workspace"))
     .values(evaluated_at=bindparam("instant"), next_change_at=bindparam("next_change"))
 )
-_LOWER_NEXT = Statement(
+_LOWER_NEXT_CHANGE = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"), _c.next_change_at > bindparam("instant"))
     .values(next_change_at=bindparam("instant"))
 )
-_SET_SEGMENTS = Statement(
+_SET_SEGMENTS_VERSION = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
     .values(segments_version=bindparam("version"))
 )
 # What rows are numbered by, each dense within its workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
-_LOCKED = (
+_LOCKED_COLUMNS = (
     *("contact_count", "folded_entry", "unfolded", "segments_version"),
     *("evaluated_at", "next_change_at", "clock_version", "webhook_count", "time_zone"),
 )
-_TAKEN = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries", "entries")
-_TAKE = Statement(
+_TAKE_PARAMETERS = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries", "entries")
+_LOCK_AND_TAKE = Statement(
     update(workspaces)
     .where(_c.workspace == bindparam("in_workspace"))
     .values(
@@ -91,18 +93,18 @@ _TAKE = Statement(
             else_=_c.evaluated_at,
         ),
     )
-    .returning(*(_c[f"next_{name}"] for name in _COUNTERS), *(_c[name] for name in _LOCKED))
+    .returning(*(_c[f"next_{name}"] for name in _COUNTERS), *(_c[name] for name in _LOCKED_COLUMNS))
 )
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class WorkspaceState:
     """What a read needs to know of a workspace; `version` moves whenever a membership can."""
 
-    version: int
+    contacts_version: int
     contact_count: int
-    logged: int
-    folded: int
+    last_entry: int
+    compacted_to: int
     segments_version: int
     evaluated_at: int
     next_change_at: int
@@ -111,7 +113,7 @@ class State:
     zone: ZoneInfo
 
     @classmethod
-    def of(cls, row: Sequence[Any]) -> "State":
+    def from_row(cls, row: Sequence[Any]) -> "WorkspaceState":
         """Return the state of a row selected with `STATE`."""
         version, contact_count, next_entry, folded, segments_version, *clock, entry, since, zone = row
         evaluated_at, next_change_at = clock
@@ -122,70 +124,70 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class SignsIn:
+class SignInRecord:
     """A workspace and the hash of its password, None where nobody signs in."""
 
     workspace: Workspace
-    password: str | None
+    password_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedWorkspace:
     """A workspace locked until the end of the transaction, with the first of each key taken.
 
     `waited` is how long others held it meanwhile, in microseconds.
     """
 
-    pk: int
-    segment: int
-    list: int
-    tag: int
-    event: int
-    webhook: int
-    delivery: int
-    entry: int
+    first_pk: int
+    first_segment: int
+    first_list: int
+    first_tag: int
+    first_event: int
+    first_webhook: int
+    first_delivery: int
+    first_entry: int
     contact_count: int
-    folded: int
-    unfolded: int
+    compacted_to: int
+    uncompacted: int
     segments_version: int
     evaluated_at: int
     next_change_at: int
     clock_version: int
-    webhooks: int
+    webhook_count: int
     zone: ZoneInfo
-    waited: int
+    waited_us: int
 
 
-def _workspace(row: Sequence[object]) -> Workspace:
+def _workspace_of(row: Sequence[object]) -> Workspace:
     number, name, zone = row
     return Workspace(int(str(number)), str(name), str(zone))
 
 
-async def by_name(transaction: Transaction, name: str) -> Workspace | None:
+async def find_by_name(transaction: Transaction, name: str) -> Workspace | None:
     """Return a workspace by its name."""
-    row = await transaction.row(_BY_NAME, {"name": name})
-    return None if row is None else _workspace(row)
+    row = await transaction.fetch_one(_BY_NAME, {"name": name})
+    return None if row is None else _workspace_of(row)
 
 
-async def signs_in(transaction: Transaction, name: str) -> SignsIn | None:
+async def find_sign_in(transaction: Transaction, name: str) -> SignInRecord | None:
     """Return a workspace by its name, with the hash of its password."""
-    row = await transaction.row(_SIGNS_IN, {"name": name})
-    return None if row is None else SignsIn(_workspace(row[:3]), row[3])
+    row = await transaction.fetch_one(_BY_NAME_WITH_PASSWORD, {"name": name})
+    return None if row is None else SignInRecord(_workspace_of(row[:3]), row[3])
 
 
 async def set_password(transaction: Transaction, workspace: int, password: str | None) -> None:
     """Set the hash of the password, or None for no signing in."""
-    await transaction.run(_SET_PASSWORD, {"in_workspace": workspace, "hash": password})
+    await transaction.execute(_SET_PASSWORD, {"in_workspace": workspace, "hash": password})
 
 
-async def every(transaction: Transaction) -> list[Workspace]:
+async def list_all(transaction: Transaction) -> list[Workspace]:
     """Return all workspaces by name."""
-    return [_workspace(row) for row in await transaction.rows(_EVERY)]
+    return [_workspace_of(row) for row in await transaction.fetch_all(_ALL)]
 
 
 async def create(transaction: Transaction, name: str, time_zone: str, now: int) -> Workspace:
     """Insert a workspace."""
-    row = await transaction.row(_NEXT)
+    row = await transaction.fetch_one(_NEXT_NUMBER)
     assert row is not None
     values = {
         "workspace": row[0],
@@ -206,46 +208,46 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         "password": None,
         "created_at": now,
     }
-    await transaction.run(_INSERT, values)
+    await transaction.execute(_INSERT, values)
     return Workspace(row[0], name, time_zone)
 
 
-async def state(transaction: Transaction, workspace: int) -> State:
+async def load_state(transaction: Transaction, workspace: int) -> WorkspaceState:
     """Return the state of a workspace as this transaction sees it."""
-    row = await transaction.row(_STATE, {"workspace": workspace})
+    row = await transaction.fetch_one(_STATE, {"workspace": workspace})
     assert row is not None
-    return State.of(row)
+    return WorkspaceState.from_row(row)
 
 
-async def set_folded(transaction: Transaction, workspace: int, entry: int) -> None:
+async def set_compacted_to(transaction: Transaction, workspace: int, entry: int) -> None:
     """Note the last entry of the log that the chunks hold."""
-    await transaction.run(_SET_FOLDED, {"in_workspace": workspace, "entry": entry})
+    await transaction.execute(_SET_COMPACTED_TO, {"in_workspace": workspace, "entry": entry})
 
 
 async def set_segments_version(transaction: Transaction, workspace: int, version: int) -> None:
     """Note that the segments kept current are others now."""
-    await transaction.run(_SET_SEGMENTS, {"in_workspace": workspace, "version": version})
+    await transaction.execute(_SET_SEGMENTS_VERSION, {"in_workspace": workspace, "version": version})
 
 
 async def set_clock_version(transaction: Transaction, workspace: int, version: int) -> None:
     """Note that time changes some live segments at other instants now."""
-    await transaction.run(_SET_CLOCK, {"in_workspace": workspace, "version": version})
+    await transaction.execute(_SET_CLOCK_VERSION, {"in_workspace": workspace, "version": version})
 
 
 async def set_evaluated(transaction: Transaction, workspace: int, at: int, next_change: int) -> None:
     """Note the instant at which all stored memberships are right, and before which none changes by time."""
     values = {"in_workspace": workspace, "instant": at, "next_change": next_change}
-    await transaction.run(_SET_EVALUATED, values)
+    await transaction.execute(_SET_EVALUATED, values)
 
 
 async def lower_next_change(transaction: Transaction, workspace: int, instant: int) -> None:
     """Note that time changes a membership at an instant, where it does not do so earlier."""
-    await transaction.run(_LOWER_NEXT, {"in_workspace": workspace, "instant": instant})
+    await transaction.execute(_LOWER_NEXT_CHANGE, {"in_workspace": workspace, "instant": instant})
 
 
 async def set_zone(transaction: Transaction, workspace: int, zone: str) -> None:
     """Set the time zone; what depends on it must be rewritten in the same transaction."""
-    await transaction.run(_SET_ZONE, {"in_workspace": workspace, "zone": zone})
+    await transaction.execute(_SET_ZONE, {"in_workspace": workspace, "zone": zone})
 
 
 async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
@@ -259,11 +261,11 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     events: int = 0,
     webhooks: int = 0,
     deliveries: int = 0,
-    entries: int = 0,
-    changes: int = 0,
-    moves: bool = True,
+    log_entries: int = 0,
+    log_changes: int = 0,
+    moves_members: bool = True,
     now: int = 0,
-) -> Locked:
+) -> LockedWorkspace:
     """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
 
     It is the first statement of every write in a workspace, so that writers queue there and never
@@ -271,22 +273,22 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     that a membership may change; stored memberships are then right at `now`, unless time has to change one
     first.
     """
-    taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, entries)
-    asked = {"in_workspace": workspace, "contacts": contacts, "versions": int(moves), "now": now}
-    asked["changes"] = changes
+    taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, log_entries)
+    asked = {"in_workspace": workspace, "contacts": contacts, "versions": int(moves_members), "now": now}
+    asked["changes"] = log_changes
     began = monotonic()
-    row = await transaction.row(_TAKE, asked | dict(zip(_TAKEN, taken, strict=True)))
+    row = await transaction.fetch_one(_LOCK_AND_TAKE, asked | dict(zip(_TAKE_PARAMETERS, taken, strict=True)))
     assert row is not None
-    return _locked(row, taken, round((monotonic() - began) * 1_000_000))
+    return _locked_workspace_of(row, taken, round((monotonic() - began) * 1_000_000))
 
 
-def _locked(row: Sequence[Any], taken: Sequence[int], waited: int) -> Locked:
+def _locked_workspace_of(row: Sequence[Any], taken: Sequence[int], waited: int) -> LockedWorkspace:
     following = row[: len(taken)]
     first = (next_ - number for next_, number in zip(following, taken, strict=True))
     pk, segment, list_, tag, event, webhook, delivery, entry = first
     contact_count, folded, unfolded, version, *clock, webhook_count, zone = row[len(taken) :]
     evaluated_at, next_change_at, clock_version = clock
-    return Locked(
+    return LockedWorkspace(
         *(pk, segment, list_, tag, event, webhook, delivery, entry),
         *(contact_count, folded, unfolded, version),
         *(evaluated_at, next_change_at, clock_version),
@@ -294,6 +296,6 @@ def _locked(row: Sequence[Any], taken: Sequence[int], waited: int) -> Locked:
     )
 
 
-async def any_row(transaction: Transaction) -> None:
+async def ping(transaction: Transaction) -> None:
     """Read a row, to tell whether the database answers."""
-    await transaction.row(_NEXT)
+    await transaction.fetch_one(_NEXT_NUMBER)

@@ -10,15 +10,15 @@ from diglot.errors import Misconfigured
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-LONGEST_URL: Final = 2_048
+MAX_URL_LENGTH: Final = 2_048
 _PUBLIC_WORD: Final = "public"
 _ANY_WORD: Final = "any"
 # The only addresses of IPv6 that are handed out for the Internet, and the parts of them that lead elsewhere.
-_UNICAST: Final = ipaddress.ip_network("2000::/3")
+_GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
 _6TO4: Final = ipaddress.ip_network("2002::/16")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 # Not for the Internet, whatever the age of Python's own table.
-_ELSEWHERE: Final = tuple(
+_SPECIAL_NETWORKS: Final = tuple(
     map(
         ipaddress.ip_network,
         (
@@ -32,16 +32,16 @@ _ELSEWHERE: Final = tuple(
 def is_public(address: Address) -> bool:
     """Tell whether an address is one of the Internet, whatever IPv4 address it may carry inside included."""
     if isinstance(address, ipaddress.IPv6Address):
-        inner = _inside(address)
+        inner = _embedded_ipv4(address)
         if inner is not None:
             return is_public(inner)
-        if address not in _UNICAST:
+        if address not in _GLOBAL_UNICAST:
             return False
-    elsewhere = any(address in network for network in _ELSEWHERE if network.version == address.version)
+    elsewhere = any(address in network for network in _SPECIAL_NETWORKS if network.version == address.version)
     return address.is_global and not address.is_multicast and not elsewhere
 
 
-def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """Return the IPv4 address that packets to an IPv6 address end at."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
@@ -53,28 +53,28 @@ def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Targets:
+class AllowedTargets:
     """What an operator allows: public addresses, any, networks, and hosts wherever their names lead."""
 
-    public: bool = True
-    any: bool = False
+    allow_public: bool = True
+    allow_any: bool = False
     networks: tuple[Network, ...] = ()
     hosts: frozenset[str] = frozenset()
 
-    def allow(self, host: str, address: Address) -> bool:
+    def allows(self, host: str, address: Address) -> bool:
         """Tell whether a delivery to a host may go to an address that it has."""
-        if self.any or host.lower().rstrip(".") in self.hosts:
+        if self.allow_any or host.lower().rstrip(".") in self.hosts:
             return True
-        if self.public and is_public(address):
+        if self.allow_public and is_public(address):
             return True
         found = getattr(address, "ipv4_mapped", None) or address
         return any(found in network for network in self.networks if network.version == found.version)
 
 
-PUBLIC: Final = Targets()
+PUBLIC_ONLY: Final = AllowedTargets()
 
 
-def read_targets(written: str) -> Targets:
+def parse_allowed_targets(written: str) -> AllowedTargets:
     """Return the setting: `public`, `any`, host names, addresses and networks, separated by commas."""
     words = [word.strip().lower() for word in written.split(",")]
     if not all(words):
@@ -90,13 +90,13 @@ def read_targets(written: str) -> Targets:
             if "/" in word or ":" in word:
                 raise Misconfigured(f"webhook_targets: {word!r} is neither a host nor a network") from error
             hosts.add(word.rstrip("."))
-    return Targets(_PUBLIC_WORD in words, _ANY_WORD in words, tuple(networks), frozenset(hosts))
+    return AllowedTargets(_PUBLIC_WORD in words, _ANY_WORD in words, tuple(networks), frozenset(hosts))
 
 
-def url_fault(url: str, targets: Targets) -> str | None:
+def find_url_fault(url: str, targets: AllowedTargets) -> str | None:
     """Return what is wrong with the URL of a webhook; where its name leads is looked at on each attempt."""
-    if len(url) > LONGEST_URL:
-        return f"String must contain at most {LONGEST_URL} character(s)"
+    if len(url) > MAX_URL_LENGTH:
+        return f"String must contain at most {MAX_URL_LENGTH} character(s)"
     if any(ord(character) <= 32 or ord(character) == 127 for character in url) or "\\" in url:
         return "Invalid url"
     try:
@@ -109,13 +109,13 @@ def url_fault(url: str, targets: Targets) -> str | None:
         return "Invalid url: expected http or https and a host"
     if "@" in parts.netloc:
         return "Invalid url: it holds a user name or a password"
-    address = _literal(ascii_host)
-    if address is not None and not targets.allow(ascii_host, address):
+    address = _parse_literal_address(ascii_host)
+    if address is not None and not targets.allows(ascii_host, address):
         return "Invalid url: deliveries to this address are not allowed here"
     return None
 
 
-def _literal(host: str) -> Address | None:
+def _parse_literal_address(host: str) -> Address | None:
     """Return the address that a host spells out, in the old forms too (`127.1`, `0x7f000001`)."""
     try:
         return ipaddress.ip_address(host)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from diglot.clock import Clock, system_clock
-from diglot.model.webhooks import Attempt, Delivery, Waiting, Webhook
+from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook
 from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.webhooks import deliveries, webhooks
@@ -21,30 +21,30 @@ from diglot.webhooks import retry_after
 SECOND: Final = 1_000_000
 HOUR: Final = 3_600 * SECOND
 # The vendor's page: up to five retries over 24 hours. About 1 min, 6 min, 34 min, 3.3 h and 19 h apart.
-RETRIES: Final = 5
-_FIRST_DELAY: Final = 60 * SECOND
-_GROWTH: Final = 5.8
+MAX_RETRIES: Final = 5
+_FIRST_RETRY_DELAY: Final = 60 * SECOND
+_DELAY_GROWTH: Final = 5.8
 # Delays are shortened by up to this share, so that what failed together does not come back together.
 _JITTER: Final = 0.2
 GIVE_UP_AFTER: Final = 24 * HOUR
 # A receiver that does not answer is left alone, but asked at least so often while there is something to send.
-LONGEST_REST: Final = HOUR
-LEASE: Final = 90 * SECOND
-BATCH: Final = 20
-KEPT: Final = 30 * 24 * HOUR
-GONE: Final = 410
+MAX_PAUSE: Final = HOUR
+LEASE_DURATION: Final = 90 * SECOND
+BATCH_SIZE: Final = 20
+RETENTION_PERIOD: Final = 30 * 24 * HOUR
+STATUS_GONE: Final = 410
 # Answers that ask to be left alone with all that there is to send, as long as `Retry-After` says.
-BUSY: Final = (429, 503)
+BUSY_STATUSES: Final = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LeasedDeliveries:
     """Deliveries to send one after another while the lease holds."""
 
     workspace: int
     webhook: Webhook
-    held: int
-    items: Sequence[Delivery]
+    leased_until: int
+    deliveries: Sequence[Delivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,96 +53,98 @@ class Deliveries:
 
     engine: Engine
     clock: Clock = system_clock
-    chance: Callable[[], float] = random.random
+    random: Callable[[], float] = random.random
 
-    async def waiting(self) -> Sequence[Waiting]:
+    async def list_waiting(self) -> Sequence[WaitingWebhook]:
         """Return the webhooks that have something on its way, and when it may be sent."""
-        return await self.engine.read(webhooks.waiting)
+        return await self.engine.read(webhooks.list_waiting)
 
-    async def take(self, workspace: int, number: int, held: int = 0) -> Batch | None:
+    async def lease_due(self, workspace: int, number: int, leased_until: int = 0) -> LeasedDeliveries | None:
         """Lease a webhook, or keep one's lease of it, and return what is due; None when there is nothing."""
 
-        async def work(transaction: Transaction) -> Batch | None:
+        async def work(transaction: Transaction) -> LeasedDeliveries | None:
             now = self.clock()
-            until = now + LEASE
-            if not await webhooks.lease(transaction, workspace, number, now=now, held=held, until=until):
+            until = now + LEASE_DURATION
+            if not await webhooks.lease(
+                transaction, workspace, number, now=now, leased_until=leased_until, until=until
+            ):
                 return None
-            items = await deliveries.due(transaction, workspace, number, now, BATCH)
-            webhook = await webhooks.by_number(transaction, workspace, number)
+            items = await deliveries.load_due(transaction, workspace, number, now, BATCH_SIZE)
+            webhook = await webhooks.find_by_number(transaction, workspace, number)
             if not items or webhook is None:
                 await webhooks.release(transaction, workspace, number, until, None)
                 return None
-            return Batch(workspace, webhook, until, items)
+            return LeasedDeliveries(workspace, webhook, until, items)
 
         return await self.engine.write(work)
 
-    async def release(self, batch: Batch) -> None:
+    async def release_lease(self, batch: LeasedDeliveries) -> None:
         """Give up a lease."""
         place = (batch.workspace, batch.webhook.number)
-        await self.engine.write(lambda tx: webhooks.release(tx, *place, batch.held, None))
+        await self.engine.write(lambda tx: webhooks.release(tx, *place, batch.leased_until, None))
 
-    async def settle(self, batch: Batch, delivery: Delivery, attempt: Attempt) -> bool:
+    async def record_attempt(self, batch: LeasedDeliveries, delivery: Delivery, attempt: Attempt) -> bool:
         """Note how an attempt went; tell whether the next may follow, to a webhook that is the same still."""
         now = self.clock()
-        asked = retry_after.read(attempt.retry_after, now) if attempt.status in BUSY else 0
-        after = self._settled(delivery, attempt, now, asked)
-        gone = attempt.status == GONE
-        silent = attempt.silent
+        asked = retry_after.parse(attempt.retry_after, now) if attempt.status in BUSY_STATUSES else 0
+        after = self._apply_attempt(delivery, attempt, now, asked)
+        gone = attempt.status == STATUS_GONE
+        silent = attempt.unreachable
 
         async def work(transaction: Transaction) -> bool:
             if gone or silent or asked:
-                await workspaces.lock(transaction, batch.workspace, moves=False)
-            await deliveries.settle(transaction, batch.workspace, after)
+                await workspaces.lock(transaction, batch.workspace, moves_members=False)
+            await deliveries.record_attempt(transaction, batch.workspace, after)
             if gone:
-                await self._leave(transaction, batch)
+                await self._deactivate(transaction, batch)
             if silent:
-                await self._rest(transaction, batch, after)
+                await self._back_off(transaction, batch, after)
             if asked:
                 place = (batch.workspace, batch.webhook.number)
-                await webhooks.release(transaction, *place, batch.held, now + asked)
-            stored = await webhooks.by_number(transaction, batch.workspace, batch.webhook.number)
+                await webhooks.release(transaction, *place, batch.leased_until, now + asked)
+            stored = await webhooks.find_by_number(transaction, batch.workspace, batch.webhook.number)
             return stored == batch.webhook
 
         same = await self.engine.write(work)
         return same and not gone and not silent and not asked
 
-    async def purge(self) -> None:
+    async def purge_ended(self) -> None:
         """Forget deliveries that ended long ago."""
-        before = self.clock() - KEPT
-        for workspace in await self.engine.read(webhooks.workspaces_with_any):
+        before = self.clock() - RETENTION_PERIOD
+        for workspace in await self.engine.read(webhooks.list_workspaces_with_webhooks):
             some = partial(deliveries.purge, workspace=workspace, before=before)
             while await self.engine.write(some):
                 pass
 
-    def _settled(self, delivery: Delivery, attempt: Attempt, now: int, asked: int) -> Delivery:
+    def _apply_attempt(self, delivery: Delivery, attempt: Attempt, now: int, asked: int) -> Delivery:
         attempts = delivery.attempts + 1
-        again = not attempt.arrived and attempts <= RETRIES and attempt.status != GONE
+        again = not attempt.was_accepted and attempts <= MAX_RETRIES and attempt.status != STATUS_GONE
         return replace(
             delivery,
             attempts=attempts,
-            due_at=now + max(self._delay(attempts), asked) if again else None,
-            delivered_at=now if attempt.arrived else None,
+            due_at=now + max(self._retry_delay(attempts), asked) if again else None,
+            delivered_at=now if attempt.was_accepted else None,
             last_status=attempt.status,
             last_error=attempt.error,
             last_response=attempt.response,
         )
 
-    def _delay(self, attempts: int) -> int:
-        shortened = 1 - _JITTER * self.chance()
-        return round(_FIRST_DELAY * _GROWTH ** (attempts - 1) * shortened)
+    def _retry_delay(self, attempts: int) -> int:
+        shortened = 1 - _JITTER * self.random()
+        return round(_FIRST_RETRY_DELAY * _DELAY_GROWTH ** (attempts - 1) * shortened)
 
-    async def _leave(self, transaction: Transaction, batch: Batch) -> None:
+    async def _deactivate(self, transaction: Transaction, batch: LeasedDeliveries) -> None:
         """Take a receiver at its word that it is gone for good."""
         place = (batch.workspace, batch.webhook.number)
         await webhooks.deactivate(transaction, *place, self.clock())
         await deliveries.cancel(transaction, *place, "the receiver is gone (410)")
-        await webhooks.release(transaction, *place, batch.held, None)
+        await webhooks.release(transaction, *place, batch.leased_until, None)
 
-    async def _rest(self, transaction: Transaction, batch: Batch, after: Delivery) -> None:
+    async def _back_off(self, transaction: Transaction, batch: LeasedDeliveries, after: Delivery) -> None:
         """Leave a silent receiver alone for a while; what has waited too long by then is given up."""
         place = (batch.workspace, batch.webhook.number)
         now = self.clock()
-        rest = min(self._delay(min(after.attempts, RETRIES)), LONGEST_REST)
+        rest = min(self._retry_delay(min(after.attempts, MAX_RETRIES)), MAX_PAUSE)
         reason = after.last_error or "no answer"
-        await deliveries.cancel(transaction, *place, reason, made_by=now - GIVE_UP_AFTER)
-        await webhooks.release(transaction, *place, batch.held, now + rest)
+        await deliveries.cancel(transaction, *place, reason, created_until=now - GIVE_UP_AFTER)
+        await webhooks.release(transaction, *place, batch.leased_until, now + rest)

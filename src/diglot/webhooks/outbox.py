@@ -11,78 +11,89 @@ import msgspec
 
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact
 from diglot.model.ids import new_id
-from diglot.model.webhooks import Delivery, Event, Group, Occurrence, Subject, Webhook
+from diglot.model.webhooks import (
+    AudienceRef,
+    Delivery,
+    DomainEvent,
+    EventPayload,
+    Webhook,
+    WebhookEventType,
+)
 from diglot.storage import workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.webhooks import deliveries, webhooks
-from diglot.storage.workspaces import Locked
+from diglot.storage.workspaces import LockedWorkspace
 
 # An import may be told to a hundred webhooks: so many deliveries are in memory at once, and on PostgreSQL
 # others have their turn between two parts.
-PART_LENGTH: Final = 500
+BATCH_SIZE: Final = 500
 _encode = msgspec.json.Encoder().encode
 # They move with what a contact does, which has events of its own.
-_UNTOLD: Final = frozenset(
+_UNREPORTED_FIELDS: Final = frozenset(
     {
         *("total_opens", "total_clicks", "total_orders", "total_spent"),
         *("last_opened_at", "last_clicked_at", "last_emailed_at", "updated_at"),
     }
 )
-_TOLD: Final = tuple(name for name in Contact.__struct_fields__ if name not in _UNTOLD)
+_REPORTED_FIELDS: Final = tuple(name for name in Contact.__struct_fields__ if name not in _UNREPORTED_FIELDS)
 _STATUS_EVENTS: Final = {
-    SUBSCRIBED: Event.CONTACT_SUBSCRIBED,
-    UNSUBSCRIBED: Event.CONTACT_UNSUBSCRIBED,
+    SUBSCRIBED: WebhookEventType.CONTACT_SUBSCRIBED,
+    UNSUBSCRIBED: WebhookEventType.CONTACT_UNSUBSCRIBED,
 }
 
 
-async def emit(
-    transaction: Transaction, workspace: int, locked: Locked, occurrences: Iterable[Occurrence], at: int
+async def enqueue_events(
+    transaction: Transaction,
+    workspace: int,
+    locked: LockedWorkspace,
+    occurrences: Iterable[DomainEvent],
+    at: int,
 ) -> None:
     """Write a delivery of each event to each webhook that hears of it; the workspace is locked.
 
     `at` is when it happened. Without webhooks nothing is looked at.
     """
-    if not locked.webhooks:
+    if not locked.webhook_count:
         return
-    heard = _heard(await webhooks.every_active(transaction, workspace), occurrences)
-    while part := list(islice(heard, PART_LENGTH)):
-        await put(transaction, workspace, part, at)
+    heard = _match_webhooks(await webhooks.list_active(transaction, workspace), occurrences)
+    while part := list(islice(heard, BATCH_SIZE)):
+        await insert_deliveries(transaction, workspace, part, at)
 
 
-async def heard(transaction: Transaction, workspace: int) -> frozenset[Event]:
+async def subscribed_events(transaction: Transaction, workspace: int) -> frozenset[WebhookEventType]:
     """Return the events that any webhook hears of."""
-    hooks = await webhooks.every_active(transaction, workspace)
-    return frozenset(event for hook in hooks for event in hook.hears)
+    hooks = await webhooks.list_active(transaction, workspace)
+    return frozenset(event for hook in hooks for event in hook.subscriptions)
 
 
-def _heard(
-    hooks: Sequence[Webhook], occurrences: Iterable[Occurrence]
-) -> Iterator[tuple[Webhook, Occurrence]]:
-    wanted = {event for hook in hooks for event in hook.hears}
+def _match_webhooks(
+    hooks: Sequence[Webhook], occurrences: Iterable[DomainEvent]
+) -> Iterator[tuple[Webhook, DomainEvent]]:
+    wanted = {event for hook in hooks for event in hook.subscriptions}
     for occurrence in occurrences:
-        events = occurrence.heard_as
+        events = occurrence.matching_types
         if not events.isdisjoint(wanted):
-            yield from ((hook, occurrence) for hook in hooks if not events.isdisjoint(hook.hears))
+            yield from ((hook, occurrence) for hook in hooks if not events.isdisjoint(hook.subscriptions))
 
 
-async def put(
-    transaction: Transaction, workspace: int, heard: Sequence[tuple[Webhook, Occurrence]], at: int
+async def insert_deliveries(
+    transaction: Transaction, workspace: int, heard: Sequence[tuple[Webhook, DomainEvent]], at: int
 ) -> list[Delivery]:
     """Put events into the outbox, in their order; return the deliveries."""
-    taken = await workspaces.lock(transaction, workspace, deliveries=len(heard), moves=False)
+    taken = await workspaces.lock(transaction, workspace, deliveries=len(heard), moves_members=False)
     new: list[Delivery] = []
-    last: Subject | None = None
+    last: EventPayload | None = None
     subject = ""
-    for number, (hook, occurrence) in enumerate(heard, taken.delivery):
-        if occurrence.subject is not last:
-            last, subject = occurrence.subject, _encode(occurrence.subject).decode()
-        new.append(_delivery(number, hook, occurrence.event, subject, at))
+    for number, (hook, occurrence) in enumerate(heard, taken.first_delivery):
+        if occurrence.payload is not last:
+            last, subject = occurrence.payload, _encode(occurrence.payload).decode()
+        new.append(_new_delivery(number, hook, occurrence.type, subject, at))
     await deliveries.insert_all(transaction, workspace, new)
-    transaction.announce()
+    transaction.notify_on_commit()
     return new
 
 
-def _delivery(number: int, hook: Webhook, event: Event, subject: str, at: int) -> Delivery:
+def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, subject: str, at: int) -> Delivery:
     return Delivery(
         number=number,
         id=new_id(),
@@ -99,24 +110,26 @@ def _delivery(number: int, hook: Webhook, event: Event, subject: str, at: int) -
     )
 
 
-def made(new: Iterable[Contact]) -> Iterator[Occurrence]:
+def created_events(new: Iterable[Contact]) -> Iterator[DomainEvent]:
     """Yield what new contacts are told of."""
     for contact in new:
-        yield Occurrence(Event.CONTACT_CREATED, Subject(contact))
+        yield DomainEvent(WebhookEventType.CONTACT_CREATED, EventPayload(contact))
 
 
-def changed(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[Occurrence]:
+def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainEvent]:
     """Yield what changes of contacts are told of: that they changed, then that a status did."""
     for before, after in pairs:
-        subject = Subject(after)
-        if any(getattr(before, name) != getattr(after, name) for name in _TOLD):
-            yield Occurrence(Event.CONTACT_UPDATED, subject)
+        subject = EventPayload(after)
+        if any(getattr(before, name) != getattr(after, name) for name in _REPORTED_FIELDS):
+            yield DomainEvent(WebhookEventType.CONTACT_UPDATED, subject)
         if before.status != after.status and after.status in _STATUS_EVENTS:
-            yield Occurrence(_STATUS_EVENTS[after.status], subject)
+            yield DomainEvent(_STATUS_EVENTS[after.status], subject)
 
 
-def off_lists(gone: Iterable[Contact], left: Iterable[tuple[int, Group]]) -> Iterator[Occurrence]:
+def left_list_events(
+    gone: Iterable[Contact], left: Iterable[tuple[int, AudienceRef]]
+) -> Iterator[DomainEvent]:
     """Yield what deleted contacts are told of, given the static lists that each was on, by key."""
     by_pk = {contact.pk: contact for contact in gone}
     for pk, group in left:
-        yield Occurrence(Event.LIST_LEFT, Subject(by_pk[pk], group))
+        yield DomainEvent(WebhookEventType.LIST_LEFT, EventPayload(by_pk[pk], group))

@@ -18,31 +18,36 @@ from typing import Final, Self
 import httpx
 
 from diglot import __version__
-from diglot.api.webhook_message import Message
-from diglot.model.webhooks import Attempt
-from diglot.webhooks.allowed_targets import Address, Targets, is_public
+from diglot.model.webhooks import Attempt, Message
+from diglot.webhooks.allowed_targets import Address, AllowedTargets, is_public
 
-SECONDS: Final = 10.0
-MOST_READ: Final = 4_096
-MOST_KEPT: Final = 1_000
+TIMEOUT_SECONDS: Final = 10.0
+MAX_READ_BYTES: Final = 4_096
+MAX_STORED_BYTES: Final = 1_000
 # A name may have many addresses; a few of them are tried, all within the time of one attempt.
-_MOST_TRIED: Final = 4
-_NOT_ALLOWED: Final = "it leads to an address to which deliveries are not allowed here"
-Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
+_MAX_ADDRESSES: Final = 4
+_NOT_ALLOWED_MESSAGE: Final = "it leads to an address to which deliveries are not allowed here"
+ResolveHost = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class Sender:
     """What all attempts share: where they may go, the certificates they trust, threads for lookups."""
 
-    def __init__(self, targets: Targets, *, resolve: Resolve | None = None, seconds: float = SECONDS) -> None:
-        self.targets = targets
-        self.seconds = seconds
-        self.resolve = resolve or self._look_up
+    def __init__(
+        self,
+        targets: AllowedTargets,
+        *,
+        resolve: ResolveHost | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.allowed_targets = targets
+        self.timeout_seconds = timeout_seconds
+        self.resolve = resolve or self._resolve_host
         # Lookups block, and a slow one must not wait among what requests do aside.
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="diglot-names")
 
     @cached_property
-    def trusted(self) -> ssl.SSLContext:
+    def ssl_context(self) -> ssl.SSLContext:
         """The certificates to trust, read when they are first needed."""
         return httpx.create_ssl_context(trust_env=False)
 
@@ -50,17 +55,17 @@ class Sender:
         """Let go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def connection(self) -> "Connection":
+    def open_connection(self) -> "Connection":
         """Return a connection for attempts at one receiver, one after another."""
         return Connection(self)
 
-    async def _look_up(self, host: str, port: int) -> Sequence[Address]:
+    async def _resolve_host(self, host: str, port: int) -> Sequence[Address]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _addresses, host, port)
+        found = await loop.run_in_executor(self._threads, _look_up_addresses, host, port)
         return [ipaddress.ip_address(written) for written in found]
 
 
-def _addresses(host: str, port: int) -> list[str]:
+def _look_up_addresses(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(where[0]).partition("%")[0] for *_, where in found))
 
@@ -72,7 +77,7 @@ class Connection:
         self._sender = sender
         # No time of its own: what counts is that of the whole attempt.
         self._client = httpx.AsyncClient(
-            verify=sender.trusted,
+            verify=sender.ssl_context,
             trust_env=False,
             follow_redirects=False,
             timeout=None,  # noqa: S113
@@ -86,32 +91,32 @@ class Connection:
     ) -> None:
         await self._client.aclose()
 
-    async def attempt(self, url: str, message: Message) -> Attempt:
+    async def send(self, url: str, message: Message) -> Attempt:
         """Send a message, and return how it went; nothing is raised."""
         try:
-            async with asyncio.timeout(self._sender.seconds):
-                return await self._try(httpx.URL(url), message)
+            async with asyncio.timeout(self._sender.timeout_seconds):
+                return await self._try_addresses(httpx.URL(url), message)
         except TimeoutError:
-            return Attempt(None, f"no answer within {self._sender.seconds:g} seconds")
+            return Attempt(None, f"no answer within {self._sender.timeout_seconds:g} seconds")
         except OSError:
             return Attempt(None, "its name cannot be looked up")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return Attempt(None, _why(error))
+            return Attempt(None, _describe_error(error))
 
-    async def _try(self, url: httpx.URL, message: Message) -> Attempt:
+    async def _try_addresses(self, url: httpx.URL, message: Message) -> Attempt:
         host = url.raw_host.decode()
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         found = await self._sender.resolve(host, port)
-        allowed = [one for one in found if self._sender.targets.allow(host, one)]
-        failed = Attempt(None, _NOT_ALLOWED if found else "its name has no address")
-        for address in allowed[:_MOST_TRIED]:
+        allowed = [one for one in found if self._sender.allowed_targets.allows(host, one)]
+        failed = Attempt(None, _NOT_ALLOWED_MESSAGE if found else "its name has no address")
+        for address in allowed[:_MAX_ADDRESSES]:
             try:
-                return await self._post(url, address, message)
+                return await self._post_message(url, address, message)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failed = Attempt(None, _why(error))
+                failed = Attempt(None, _describe_error(error))
         return failed
 
-    async def _post(self, url: httpx.URL, address: Address, message: Message) -> Attempt:
+    async def _post_message(self, url: httpx.URL, address: Address, message: Message) -> Attempt:
         headers = {
             "Host": url.netloc.decode(),
             "Content-Type": "application/json",
@@ -124,7 +129,7 @@ class Connection:
         pinned = url.copy_with(host=str(address))
         sending = self._client.stream("POST", pinned, content=message.body, headers=headers, extensions=named)
         async with sending as response:
-            text = await _beginning(response)
+            text = await _read_beginning(response)
             error = None if response.is_success else f"status {response.status_code}"
             # What a server inside says is not for whoever may make a webhook.
             shown = text if is_public(address) else None
@@ -132,21 +137,21 @@ class Connection:
             return Attempt(response.status_code, error, shown, retry_after=later)
 
 
-async def _beginning(response: httpx.Response) -> str:
+async def _read_beginning(response: httpx.Response) -> str:
     """Read an answer, or as much of a long one as is kept; what is left closes the connection."""
     read = b""
     async for chunk in response.aiter_raw():
-        read += chunk[:MOST_READ]
-        if len(read) >= MOST_READ:
+        read += chunk[:MAX_READ_BYTES]
+        if len(read) >= MAX_READ_BYTES:
             break
-    return read[:MOST_KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return read[:MAX_STORED_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
-def _why(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Say what went wrong without what only this machine should know, such as an address inside."""
     match error:
         case httpx.ConnectError():
-            cause = _certificate_error(error)
+            cause = _find_certificate_error(error)
             if cause is not None:
                 return f"its certificate is refused: {cause.verify_message}"
             return "it takes no connection"
@@ -156,7 +161,7 @@ def _why(error: Exception) -> str:
             return f"the connection broke ({type(error).__name__})"
 
 
-def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
+def _find_certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
     """Return what was wrong with a certificate, if that is what an error comes from."""
     found: BaseException | None = error
     while found is not None and not isinstance(found, ssl.SSLCertVerificationError):

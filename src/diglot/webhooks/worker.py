@@ -11,57 +11,56 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from diglot.api.webhook_message import Message
-from diglot.model.webhooks import Attempt, Delivery, Waiting, Webhook
-from diglot.webhooks.deliveries import Batch, Deliveries
+from diglot.model.webhooks import Attempt, Delivery, Message, WaitingWebhook, Webhook
+from diglot.webhooks.deliveries import Deliveries, LeasedDeliveries
 from diglot.webhooks.sender import Connection, Sender
 
 log = logging.getLogger("diglot.delivery")
 # Receivers served at one time by a process.
-MOST_AT_ONCE: Final = 64
+MAX_CONCURRENT_TURNS: Final = 64
 # How long one receiver keeps its place while it takes what it is sent; well within the lease.
 TURN_SECONDS: Final = 30.0
 # Other processes tell nothing of what they wrote or left behind: so often is looked.
-IDLE_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 15.0
 # Writes come in crowds: one look for all of them.
-_PAUSE_SECONDS: Final = 0.01
+_DEBOUNCE_SECONDS: Final = 0.01
 _PURGE_SECONDS: Final = 3_600.0
 _STOP_SECONDS: Final = 5.0
-Place = tuple[int, int]
-Write = Callable[[Webhook, Delivery, int], Message]
+WebhookKey = tuple[int, int]
+RenderMessage = Callable[[Webhook, Delivery, int], Message]
 
 
 @dataclass
-class Worker:
+class DeliveryWorker:
     """Delivers what the outbox holds. `write` makes the message of a delivery at an instant."""
 
     deliveries: Deliveries
     sender: Sender
-    write: Write
-    idle_seconds: float = IDLE_SECONDS
-    _woken: asyncio.Event = field(default_factory=asyncio.Event)
-    _turns: dict[Place, asyncio.Task[None]] = field(default_factory=dict)
-    _served: dict[Place, float] = field(default_factory=dict)
+    render_message: RenderMessage
+    poll_seconds: float = POLL_SECONDS
+    _wake_event: asyncio.Event = field(default_factory=asyncio.Event)
+    _turns: dict[WebhookKey, asyncio.Task[None]] = field(default_factory=dict)
+    _last_turns: dict[WebhookKey, float] = field(default_factory=dict)
     _stopping: bool = False
-    _purged: float = field(default_factory=time.monotonic)
+    _last_purge: float = field(default_factory=time.monotonic)
 
     def wake(self) -> None:
         """Look now: something was written."""
-        self._woken.set()
+        self._wake_event.set()
 
     async def run(self) -> None:
         """Deliver until `stop`."""
         while not self._stopping:
-            self._woken.clear()
+            self._wake_event.clear()
             try:
-                pause = await self._look()
+                pause = await self._start_due_turns()
             except Exception:
                 log.exception("cannot look for deliveries")
-                pause = self.idle_seconds
-            await asyncio.sleep(_PAUSE_SECONDS)
+                pause = self.poll_seconds
+            await asyncio.sleep(_DEBOUNCE_SECONDS)
             try:
                 async with asyncio.timeout(pause):
-                    await self._woken.wait()
+                    await self._wake_event.wait()
             except TimeoutError:
                 continue
 
@@ -77,77 +76,77 @@ class Worker:
             await asyncio.wait(late)
         self.sender.close()
 
-    async def _look(self) -> float:
+    async def _start_due_turns(self) -> float:
         """Start a turn for each receiver for which something is due; return how long nothing else is."""
-        if time.monotonic() - self._purged > _PURGE_SECONDS:
-            self._purged = time.monotonic()
-            await self.deliveries.purge()
+        if time.monotonic() - self._last_purge > _PURGE_SECONDS:
+            self._last_purge = time.monotonic()
+            await self.deliveries.purge_ended()
         now = self.deliveries.clock()
-        waiting = {(one.workspace, one.webhook): one for one in await self.deliveries.waiting()}
+        waiting = {(one.workspace, one.webhook): one for one in await self.deliveries.list_waiting()}
         # Whoever had a turn is behind who had none for longer.
-        self._served = {place: turn for place, turn in self._served.items() if place in waiting}
-        idle = [waiting[place] for place in sorted(waiting, key=self._rank) if place not in self._turns]
+        self._last_turns = {place: turn for place, turn in self._last_turns.items() if place in waiting}
+        idle = [waiting[place] for place in sorted(waiting, key=self._turn_order) if place not in self._turns]
         for one in idle:
-            if one.at <= now and len(self._turns) < MOST_AT_ONCE:
-                self._start(one)
-        later = [one.at - now for one in idle if one.at > now]
-        return min([self.idle_seconds, *(microseconds / 1_000_000 for microseconds in later)])
+            if one.due_at <= now and len(self._turns) < MAX_CONCURRENT_TURNS:
+                self._start_turn(one)
+        later = [one.due_at - now for one in idle if one.due_at > now]
+        return min([self.poll_seconds, *(microseconds / 1_000_000 for microseconds in later)])
 
-    def _rank(self, place: Place) -> float:
-        return self._served.get(place, 0.0)
+    def _turn_order(self, place: WebhookKey) -> float:
+        return self._last_turns.get(place, 0.0)
 
-    def _start(self, one: Waiting) -> None:
+    def _start_turn(self, one: WaitingWebhook) -> None:
         place = (one.workspace, one.webhook)
-        self._served[place] = time.monotonic()
-        turn = asyncio.create_task(self._turn(place))
+        self._last_turns[place] = time.monotonic()
+        turn = asyncio.create_task(self._run_turn(place))
         self._turns[place] = turn
-        turn.add_done_callback(lambda _: self._ended(place))
+        turn.add_done_callback(lambda _: self._end_turn(place))
 
-    def _ended(self, place: Place) -> None:
+    def _end_turn(self, place: WebhookKey) -> None:
         del self._turns[place]
         self.wake()
 
-    async def _turn(self, place: Place) -> None:
+    async def _run_turn(self, place: WebhookKey) -> None:
         """Serve one receiver; where that fails for a fault of ours, not again at once."""
         try:
-            await self._serve(place)
+            await self._serve_webhook(place)
         except Exception:
             log.exception("cannot deliver to webhook %d of workspace %d", place[1], place[0])
-            await asyncio.sleep(self.idle_seconds)
+            await asyncio.sleep(self.poll_seconds)
 
-    async def _serve(self, place: Place) -> None:
+    async def _serve_webhook(self, place: WebhookKey) -> None:
         """Send to one receiver until nothing is due, it fails, or its time is over."""
         ends = time.monotonic() + TURN_SECONDS
-        batch = await self.deliveries.take(*place)
+        batch = await self.deliveries.lease_due(*place)
         try:
-            while batch is not None and await self._send(batch, ends):
-                batch = await self.deliveries.take(*place, batch.held)
+            while batch is not None and await self._send_batch(batch, ends):
+                batch = await self.deliveries.lease_due(*place, batch.leased_until)
         finally:
             if batch is not None:
-                await self._release(batch)
+                await self._release_lease(batch)
 
-    async def _release(self, batch: Batch) -> None:
+    async def _release_lease(self, batch: LeasedDeliveries) -> None:
         try:
-            await self.deliveries.release(batch)
+            await self.deliveries.release_lease(batch)
         except Exception:
             log.exception("cannot give up a lease; it runs out by itself")
 
-    async def _send(self, batch: Batch, ends: float) -> bool:
+    async def _send_batch(self, batch: LeasedDeliveries, ends: float) -> bool:
         """Send a batch in its order; return whether there is time for another."""
-        async with self.sender.connection() as connection:
-            for delivery in batch.items:
+        async with self.sender.open_connection() as connection:
+            for delivery in batch.deliveries:
                 if self._stopping:
                     return False
-                attempt = await self._attempt(connection, batch.webhook, delivery)
-                goes_on = await self.deliveries.settle(batch, delivery, attempt)
+                attempt = await self._send_delivery(connection, batch.webhook, delivery)
+                goes_on = await self.deliveries.record_attempt(batch, delivery, attempt)
                 if not goes_on or time.monotonic() > ends:
                     return False
         return True
 
-    async def _attempt(self, connection: Connection, webhook: Webhook, delivery: Delivery) -> Attempt:
+    async def _send_delivery(self, connection: Connection, webhook: Webhook, delivery: Delivery) -> Attempt:
         try:
-            message = self.write(webhook, delivery, self.deliveries.clock())
+            message = self.render_message(webhook, delivery, self.deliveries.clock())
         except Exception:
             log.exception("delivery %s cannot be written", delivery.id)
-            return Attempt(None, "it cannot be written", ours=True)
-        return await connection.attempt(webhook.url, message)
+            return Attempt(None, "it cannot be written", internal_error=True)
+        return await connection.send(webhook.url, message)

@@ -26,17 +26,18 @@ from bench.membership.segments import BY_HAND, STATIC, Spec, all_kinds
 from bench.progress import Progress
 from diglot.dialects.registry import dialect_named
 from diglot.model.ids import new_id
-from diglot.model.segments import MemberAction, MemberChange
+from diglot.model.segments import ManualMemberChange, MemberAction
 from diglot.model.tags import DEFAULT_COLOR, Tag
 from diglot.model.workspaces import Caller
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.storage import workspaces
 from diglot.storage.audience import tags
+from diglot.storage.connect import create_engine
 from diglot.storage.contacts.rows import row_of
 from diglot.storage.schema import contacts, migrate
 from diglot.storage.schema import tags as tag_rows
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
 
 BATCH = 5_000
@@ -114,7 +115,7 @@ class Builder:
 
         async def work(transaction: Transaction) -> None:
             await workspaces.lock(transaction, workspace, contacts=len(rows))
-            await transaction.run_many(_INSERT, rows)
+            await transaction.execute_many(_INSERT, rows)
 
         await self.engine.write(work)
         self.bear += bear
@@ -127,7 +128,7 @@ class Builder:
             locked = await workspaces.lock(transaction, workspace, tags=len(bear))
             new = [
                 Tag(number, new_id(), name, DEFAULT_COLOR, None, count, self.now, self.now)
-                for number, (name, count) in enumerate(sorted(bear.items()), locked.tag)
+                for number, (name, count) in enumerate(sorted(bear.items()), locked.first_tag)
             ]
             await tags.insert_all(transaction, workspace, new)
 
@@ -142,11 +143,11 @@ class Builder:
 
                 async def work(transaction: Transaction, values: dict[str, int] = values) -> None:
                     await workspaces.lock(transaction, target, contacts=values["last"] - values["after"])
-                    await transaction.run(_COPY, values)
+                    await transaction.execute(_COPY, values)
 
                 await self.engine.write(work)
                 progress.step(last - after)
-        bear = await self.engine.read(lambda tx: tx.rows(_TAGS, {"workspace": source}))
+        bear = await self.engine.read(lambda tx: tx.fetch_all(_TAGS, {"workspace": source}))
         await self.count_tags(target, Counter(dict(map(tuple, bear))))
 
     async def make(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[Made]:
@@ -165,11 +166,11 @@ class Builder:
         return found
 
     async def _put(self, caller: Caller, segment: str, count: int) -> None:
-        state = await self.engine.read(lambda tx: workspaces.state(tx, caller.workspace))
+        state = await self.engine.read(lambda tx: workspaces.load_state(tx, caller.workspace))
         step = max(1, state.contact_count // count)
         values = {"workspace": caller.workspace, "step": step, "limit": count}
-        ids = await self.engine.read(lambda tx: tx.rows(_SPREAD, values))
-        change = MemberChange(MemberAction.ADD, tuple(row[0] for row in ids))
+        ids = await self.engine.read(lambda tx: tx.fetch_all(_SPREAD, values))
+        change = ManualMemberChange(MemberAction.ADD, tuple(row[0] for row in ids))
         await self.segments.change_members(caller, segment, change)
 
 
@@ -182,7 +183,7 @@ def rows_of(workspace: int, first: int, count: int, now: int) -> tuple[list[dict
 
 @asynccontextmanager
 async def _building(url: str, now: int) -> AsyncIterator[Builder]:
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     try:
         yield Builder(engine, now)
@@ -192,7 +193,7 @@ async def _building(url: str, now: int) -> AsyncIterator[Builder]:
 
 async def fill(url: str, count: int, now: int) -> Keyring:
     """Migrate a database and fill one workspace; return its keys."""
-    await migrate.upgrade(url)
+    await migrate.upgrade_schema(url)
     async with _building(url, now) as builder:
         keys = await builder.key(MAIN)
         await builder.fill((await builder.caller(keys)).workspace, count)

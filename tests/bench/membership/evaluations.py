@@ -187,7 +187,7 @@ async def slides(store: Store) -> Outcome:
             before = begin + hour * HOUR
             costs.append(await store.meter.cost(lambda at=before: _slide(store, at)))  # type: ignore[misc]
             for one in made:
-                ours = (await store.segments(now=before + HOUR).estimate(store.main, one.id)).number
+                ours = (await store.segments(now=before + HOUR).count_members(store.main, one.id)).members
                 scanned = await store.scanned(one.spec, now=before + HOUR)
                 require(f"{one.spec.name} after a slide", ours, scanned=scanned)
             progress.step()

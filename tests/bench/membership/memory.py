@@ -15,7 +15,7 @@ from bench.membership.report import NOTHING, Line, Outcome, at_most, number, tab
 from bench.membership.store import Store
 from bench.membership.writes import next_batch, planned_changes
 from bench.progress import Progress
-from diglot.model.contacts import Change
+from diglot.model.contacts import ContactChange
 from support.servers.process import Live, running
 
 QUARTERS = 4
@@ -57,13 +57,13 @@ class _Busy:
     async def _get(self, dialect: str, path: str) -> None:
         (await self.client.get(path, headers=self._key(dialect))).raise_for_status()
 
-    async def _change(self, id_: str, change: Change) -> None:
+    async def _change(self, id_: str, change: ContactChange) -> None:
         answer = await self.client.patch(
             f"/mail/v1/contacts/{id_}", json=_body(change), headers=self._key("misar")
         )
         answer.raise_for_status()
 
-    async def _import(self, batch: Sequence[Change]) -> None:
+    async def _import(self, batch: Sequence[ContactChange]) -> None:
         answer = await self.client.post(
             "/mail/v1/contacts/import",
             json={"contacts": [_body(change) for change in batch]},
@@ -80,7 +80,7 @@ def _paged(segment: str, offset: int) -> str:
     return f"/api/v1/segments/{segment}/contacts?limit=100&offset={offset}"
 
 
-def _body(change: Change) -> dict[str, Any]:
+def _body(change: ContactChange) -> dict[str, Any]:
     """Return a change as a client sends it."""
     values = {
         name: datetime.fromtimestamp(value / 1_000_000, UTC).isoformat()

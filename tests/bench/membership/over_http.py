@@ -9,14 +9,14 @@ from bench.membership.reads import PAGE, SHARES, first_key
 from bench.membership.report import Line, Outcome, at_most, time
 from bench.membership.segments import ALMOST_ALL
 from bench.membership.store import Store
-from diglot.model.ids import prefixed
+from diglot.model.ids import format_prefixed_id
 
 
 async def costs(store: Store) -> Outcome:
     """Compare the CPU of server processes: ours and the bare app answer the same bytes in turn."""
     made, keys = store.note.named(ALMOST_ALL), store.note.keys[MAIN]
     one = "/mail/v1/segments/"
-    calls = [Call("saved count", one + prefixed(made.id), one + made.id, keys["misar"], 1500)]
+    calls = [Call("saved count", one + format_prefixed_id(made.id), one + made.id, keys["misar"], 1500)]
     first_keys = {}
     for share in SHARES:
         offset = int(store.note.contacts * share)

@@ -5,8 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import tree
-from diglot.membership import evaluate, read, saved_counts
-from diglot.membership.read import Relation
+from diglot.membership import count as membership_count
+from diglot.membership import evaluate, read
+from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import tick
 from diglot.model.workspaces import Caller
 from diglot.storage import workspaces
@@ -20,20 +21,20 @@ UTC = ZoneInfo("UTC")
 
 async def stored_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int:
     """Return the count of a saved segment as a read makes it, below the services."""
-    saved = await saved_counts.saved_count(transaction, workspace, id_, now)
+    saved = await membership_count.find_stored_count(transaction, workspace, id_, now)
     if saved is not None:
-        return saved.number
-    found = await segments.by_id_with_state(transaction, workspace, id_)
+        return saved.members
+    found = await segments.find_with_state(transaction, workspace, id_)
     assert found is not None
     segment, state = found
-    return await read.count(transaction, Relation.of(workspace, segment, now, state))
+    return await read.count_members(transaction, MembershipQuery.for_segment(workspace, segment, now, state))
 
 
 def raw_count(workspace: int, node: tree.Node, backend: Backend, now: int) -> tuple[str, Sequence[Any]]:
     """Return the scan that counts a condition, for the driver: its SQL and its values."""
-    statement = scans.scan(scans.COUNT, node, backend, now, UTC)
-    sql = statement.sql(backend)
-    return sql.text, sql.positional(statement.values | {"workspace": workspace})
+    statement = scans.build_scan(scans.COUNT, node, backend, now, UTC)
+    sql = statement.sql_for(backend)
+    return sql.text, sql.positional_values(statement.values | {"workspace": workspace})
 
 
 def keys_instead(count: str) -> str:
@@ -48,7 +49,7 @@ async def refresh_all(engine: Engine, caller: Caller) -> None:
 
     async def work(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, caller.workspace)
-        await evaluate.evaluate_all(transaction, caller.workspace, locked, locked.evaluated_at)
+        await evaluate.reevaluate_all_segments(transaction, caller.workspace, locked, locked.evaluated_at)
 
     await engine.write(work)
 

@@ -6,10 +6,10 @@ from typing import Any
 import asyncpg
 
 from bench.membership.meter import Work
-from diglot.storage.contacts.rows import SHOWN
+from diglot.storage.contacts.rows import CONTACT_COLUMNS
 from diglot.storage.sql.sqlite_module import sqlite3
 
-COLUMNS = ", ".join(column.name for column in SHOWN)
+COLUMNS = ", ".join(column.name for column in CONTACT_COLUMNS)
 # The pragmas of the product's own connections.
 _PRAGMAS = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-65536", "mmap_size=8589934592")
 

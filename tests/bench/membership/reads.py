@@ -34,7 +34,7 @@ def served(store: Store, kind: str) -> Work:
     async def work(times: int) -> None:
         service = store.segments()
         for turn in range(times):
-            await service.estimate(caller, made[turn % EACH].id)
+            await service.count_members(caller, made[turn % EACH].id)
 
     return work
 
@@ -107,14 +107,14 @@ async def pages(store: Store) -> Outcome:
 
 async def _page(store: Store, segment: str, offset: int) -> Compared:
     first, window = await first_key(store, segment, offset), Window(offset, PAGE)
-    ours = store.reading(lambda service, _, __: service.members(store.main, segment, window))
+    ours = store.reading(lambda service, _, __: service.list_members(store.main, segment, window))
     keyset = store.raw.asking(store.raw.sql(KEYSET), (store.main.workspace, first))
     return await store.meter.compare({OURS: ours, POINTS: keyset})
 
 
 async def first_key(store: Store, segment: str, offset: int) -> int:
     """Return the key that a page begins with; raise RuntimeError where the page is not what a scan finds."""
-    page = await store.segments().members(store.main, segment, Window(offset, PAGE))
+    page = await store.segments().list_members(store.main, segment, Window(offset, PAGE))
     sql = store.raw.sql(
         "SELECT pk FROM contacts {pin} WHERE workspace = {} AND first_name IS NOT NULL "
         "ORDER BY pk DESC LIMIT 100 OFFSET {}"

@@ -68,7 +68,7 @@ async def _ask(store: Store, one: Made) -> Asked:
         COUNT: store.reading(
             lambda _, transaction, __: product.stored_count(transaction, workspace, one.id, store.now)
         ),
-        PAGE: store.reading(lambda service, _, __: service.members(store.main, one.id, FIRST_PAGE)),
+        PAGE: store.reading(lambda service, _, __: service.list_members(store.main, one.id, FIRST_PAGE)),
     }
     members = await store.counted(one)
     for peer in PEERS:

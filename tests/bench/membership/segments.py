@@ -14,9 +14,9 @@ import msgspec
 
 from diglot.api import rules
 from diglot.conditions import tree
-from diglot.conditions.check import check
+from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS
-from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.service.audience.segments import NewSegment
 
 DYNAMIC, RELATIVE, STATIC = "dynamic", "relative", "static"
@@ -46,13 +46,13 @@ class Spec:
     @property
     def node(self) -> tree.Node:
         """The checked condition."""
-        return check(rules.read(msgspec.json.decode(self.wire), WORDS), ZoneInfo("UTC"))
+        return check_condition(rules.read(msgspec.json.decode(self.wire), WORDS), ZoneInfo("UTC"))
 
     @property
     def new(self) -> NewSegment:
         """What the service makes the segment of."""
         kind = SegmentType.STATIC if self.kind == STATIC else SegmentType.DYNAMIC
-        return NewSegment(self.name, Condition(self.node, Source("misar", self.wire)), type=kind)
+        return NewSegment(self.name, Condition(self.node, OriginalText("misar", self.wire)), type=kind)
 
 
 def rule(field: str, operator: str, value: Any = None) -> Group:

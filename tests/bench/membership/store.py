@@ -16,7 +16,8 @@ from diglot.model.workspaces import Caller
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
-from diglot.storage.sql.engine import Engine, Inside, Transaction, connect
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Store:
 
         async def work(times: int) -> None:
             async def unit(transaction: Transaction) -> None:
-                service = self.segments(Inside(transaction))
+                service = self.segments(NestedEngine(transaction))
                 for turn in range(times):
                     await ask(service, transaction, turn)
 
@@ -66,7 +67,7 @@ class Store:
 
     async def counted(self, one: Made) -> int:
         """Return the count of a segment of the main workspace."""
-        return (await self.segments().estimate(self.main, one.id)).number
+        return (await self.segments().count_members(self.main, one.id)).members
 
     async def scanned(self, spec: Spec, workspace: int | None = None, now: int | None = None) -> int:
         """Return how many contacts meet a condition, by a scan on the driver."""
@@ -99,7 +100,7 @@ class Store:
         sample = self.note.live[THOUSAND][::20]
         with Progress("live segments checked", len(sample)) as progress:
             for one in sample:
-                ours = (await self.segments().estimate(workspace, one.id)).number
+                ours = (await self.segments().count_members(workspace, one.id)).members
                 require(one.spec.name, ours, scanned=await self.scanned(one.spec, workspace.workspace))
                 progress.step()
 
@@ -114,7 +115,7 @@ def require(what: str, ours: int, **others: int) -> None:
 @asynccontextmanager
 async def opened(url: str, note: Note, path: Path, now: int) -> AsyncIterator[Store]:
     """Lend a built database, opened."""
-    engine, raw, meter = connect(url), Raw(url), Meter(url)
+    engine, raw, meter = create_engine(url), Raw(url), Meter(url)
     for one in (engine, raw, meter):
         await one.open()
     try:

@@ -16,7 +16,7 @@ from bench.membership.notes import HUNDRED, NONE, THOUSAND
 from bench.membership.report import Line, Outcome, at_least, number, table
 from bench.membership.store import Store
 from bench.progress import Progress
-from diglot.model.contacts import Change, Contact
+from diglot.model.contacts import Contact, ContactChange
 from diglot.model.workspaces import Caller
 
 # Twice as many as the log holds before it is folded, and more.
@@ -69,27 +69,27 @@ async def imports(store: Store) -> Outcome:
     return Outcome(lines, _table("imports", costs, BATCH * BATCHES))
 
 
-def change(rng: Random, now: int) -> Change:
+def change(rng: Random, now: int) -> ContactChange:
     """Return a change of the mix: half of them openings, then plans, tags, purchases."""
     kind = rng.random()
     if kind < 0.5:
-        return Change({"last_opened_at": now - rng.randrange(DAY)})
+        return ContactChange({"last_opened_at": now - rng.randrange(DAY)})
     if kind < 0.7:
-        return Change(attributes={"plan": rng.choice(PLANS)})
+        return ContactChange(attributes={"plan": rng.choice(PLANS)})
     if kind < 0.85:
-        return Change({"tags": rng.sample(TAGS, rng.randrange(4))})
+        return ContactChange({"tags": rng.sample(TAGS, rng.randrange(4))})
     ltv = {"ltv": round(rng.random() * 5000, 2)}
-    return Change({"total_orders": rng.randrange(20)}, ltv)
+    return ContactChange({"total_orders": rng.randrange(20)}, ltv)
 
 
-def new_contact(contact: Contact, email: str) -> Change:
+def new_contact(contact: Contact, email: str) -> ContactChange:
     """Return the change that makes a contact, as an import brings it."""
     values: dict[str, Any] = {name: getattr(contact, name) for name in _SENT}
     values |= {"email": email, "tags": msgspec.json.decode(contact.tags)}
-    return Change(values, msgspec.json.decode(contact.attributes))
+    return ContactChange(values, msgspec.json.decode(contact.attributes))
 
 
-async def planned_changes(store: Store, count: int, rng: Random) -> list[tuple[str, Change]]:
+async def planned_changes(store: Store, count: int, rng: Random) -> list[tuple[str, ContactChange]]:
     """Return changes of the mix to some contacts, by id."""
     return [(id_, change(rng, store.now)) for _, id_, _ in await _some(store, count, rng)]
 
@@ -102,20 +102,20 @@ async def _some(store: Store, count: int, rng: Random) -> list[tuple[int, str, s
     return [(row[0], row[1], row[2]) for row in found]
 
 
-async def _change(store: Store, name: str, block: Sequence[tuple[str, Change]]) -> None:
+async def _change(store: Store, name: str, block: Sequence[tuple[str, ContactChange]]) -> None:
     service, caller = store.contacts(), store.callers[name]
     for id_, wanted in block:
-        await service.change(caller, id_, wanted)
+        await service.update(caller, id_, wanted)
 
 
-async def next_batch(store: Store, rng: Random) -> list[Change]:
+async def next_batch(store: Store, rng: Random) -> list[ContactChange]:
     """Return the next batch to import: half new contacts, half changes of the mix."""
     half = BATCH // 2
     existing = await _some(store, half, rng)
     batch = []
     for _, _, email in existing:
         wanted = change(rng, store.now)
-        batch.append(Change(wanted.values | {"email": email}, wanted.attributes))
+        batch.append(ContactChange(wanted.values | {"email": email}, wanted.attributes))
     first = store.note.imported
     store.note.imported += half
     store.save()
@@ -125,7 +125,7 @@ async def next_batch(store: Store, rng: Random) -> list[Change]:
     return batch
 
 
-def _importing(store: Store, caller: Caller, batch: Sequence[Change]) -> Callable[[], Awaitable[None]]:
+def _importing(store: Store, caller: Caller, batch: Sequence[ContactChange]) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
         done = await store.contacts().import_all(caller, batch)
         if (done.created, done.updated) != (BATCH // 2, BATCH // 2):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final
 
-from diglot.service.access.sessions import proof
+from diglot.service.access.sessions import compute_csrf_token
 from support import edge_values
 from support.edge_values import AGAIN, Raw
 from support.fuzz.drafts import Draft
@@ -172,7 +172,13 @@ def _session(rng: Random, draft: Draft) -> None:
     draft.headers = [pair for pair in draft.headers if pair[0] != b"authorization"]
     for cookie in rng.sample(cookies, rng.randint(1, 2)):
         draft.headers.append((b"cookie", cookie.encode()))
-    token = rng.choice((proof(draft.known.session).encode(), proof("x").encode(), *edge_values.HEADER_VALUES))
+    token = rng.choice(
+        (
+            compute_csrf_token(draft.known.session).encode(),
+            compute_csrf_token("x").encode(),
+            *edge_values.HEADER_VALUES,
+        )
+    )
     shown = (
         (b"x-csrf-token", token),
         (b"origin", rng.choice((b"http://diglot", b"null", b"http://[", b"https://elsewhere.example"))),

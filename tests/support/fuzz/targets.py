@@ -19,7 +19,8 @@ from diglot.model.sessions import Session
 from diglot.model.workspaces import Workspace
 from diglot.service.access.keys import Keys
 from diglot.storage.access import sessions
-from diglot.storage.sql.engine import Transaction, connect
+from diglot.storage.connect import create_engine
+from diglot.storage.sql.engine import Transaction
 from support.database_watch import Watch, watching
 from support.engines import Database
 from support.fuzz.drafts import Known
@@ -84,7 +85,7 @@ async def _known(server: Server, dialect: Dialect) -> Known:
         await _replenish(server, dialect, one)
     weak = await server.key(dialect.name, "one", (idle_scope(dialect),))
     revoked = await server.key(dialect.name, "one")
-    engine = connect(server.url)
+    engine = create_engine(server.url)
     await engine.open()
     await Keys(engine).revoke(revoked)
     await engine.write(lambda transaction: _sign_in(transaction, known.session, 1))

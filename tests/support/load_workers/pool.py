@@ -9,8 +9,8 @@ from random import Random
 import httpx
 
 from diglot.clock import system_clock
-from diglot.service.access.workspaces import get_or_create
-from diglot.storage.sql.engine import connect
+from diglot.service.access.workspaces import get_or_create_workspace
+from diglot.storage.connect import create_engine
 from support.load_workers.readings import Reading, members, paged_members, read
 from support.load_workers.worker import Actor, Way
 from support.membership.membership_checks import compare, replayed
@@ -67,7 +67,7 @@ class Crew:
 
     async def _compare(self, readings: Sequence[Reading]) -> None:
         """Compare memberships with a full evaluation and with their history, and each server with both."""
-        engine = connect(self.url)
+        engine = create_engine(self.url)
         await engine.open()
         try:
             found = await compare(engine, self.workspace, system_clock(), self.rng)
@@ -86,9 +86,9 @@ class Crew:
 
 async def crew(url: str, rng: Random, actors: Sequence[Actor]) -> Crew:
     """Return actors with a workspace of their own and a key of each dialect."""
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create(tx, "one", "UTC", system_clock()))
+    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", system_clock()))
     await engine.close()
     keys = {dialect: await Live("", url).key(dialect) for dialect in ("misar", "topmail")}
     return Crew(url, rng, actors, made.number, keys)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from diglot.errors import Invalid
-from diglot.model.membership_changes import AsOf, AtEntry, AtInstant, Feed, MemberMove
+from diglot.model.membership_changes import AsOf, AtEntry, AtInstant, ChangeFeed, MembershipChange
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
-from diglot.service.audience.membership_changes import Changes
-from diglot.service.audience.membership_history import Past, entered_at
-from diglot.service.audience.segments import Segments, segment_with_state
+from diglot.service.audience.membership_changes import MembershipChanges
+from diglot.service.audience.membership_history import MembershipHistory, find_entry_origin
+from diglot.service.audience.segments import Segments, require_segment_with_state
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
@@ -47,13 +47,13 @@ class Historian:
 
     async def people(self) -> frozenset[str]:
         """Return the ids of all contacts that are there."""
-        page = await Contacts(self.engine).page(self.caller, EVERYBODY)
+        page = await Contacts(self.engine).list_page(self.caller, EVERYBODY)
         return frozenset(one.id for one in page.items)
 
     async def compare(self, memory: Memory, begins: int = BEGINNING) -> None:
         """Compare every segment that is still there with what is remembered, by entry and by instant."""
         there = await self.people()
-        page = await Segments(self.engine).page(self.caller, EVERYBODY)
+        page = await Segments(self.engine).list_page(self.caller, EVERYBODY)
         for one in page.items:
             for as_of in (AtEntry(memory.entry), AtInstant(memory.at)):
                 known = one.since_entry is not None and memory.entry >= max(begins, one.since_entry)
@@ -69,37 +69,39 @@ class Historian:
         assert await self._ids(id_, as_of) == [one for one in members if one in there]
         rng = self.rng
         window = Window(rng.randint(0, len(members) + 1), rng.randint(1, 7))
-        page = await Past(self.engine, lambda: self.now).members(self.caller, id_, window, as_of)
+        page = await MembershipHistory(self.engine, lambda: self.now).list_members(
+            self.caller, id_, window, as_of
+        )
         shown = members[window.offset : window.offset + window.limit]
         assert [one.id for one in page.items] == [one for one in shown if one in there]
         gone = sum(one not in there for one in members)
-        assert (page.total, page.entry, page.deleted) == (len(members), memory.entry, gone)
+        assert (page.total, page.entry, page.deleted_count) == (len(members), memory.entry, gone)
 
     async def _ids(self, id_: str, as_of: AsOf) -> Sequence[str]:
-        past = Past(self.engine, lambda: self.now)
-        return (await past.member_ids(self.caller, id_, None, as_of))[1].items
+        past = MembershipHistory(self.engine, lambda: self.now)
+        return (await past.list_member_ids(self.caller, id_, None, as_of))[1].items
 
-    async def feed(self, after: int | None, segment: str | None = None) -> list[MemberMove]:
+    async def feed(self, after: int | None, segment: str | None = None) -> list[MembershipChange]:
         """Return all changes after a number, in pages of random sizes that prove that none is missing."""
-        found: list[MemberMove] = []
+        found: list[MembershipChange] = []
         while True:
             limit = self.rng.choice((self.rng.randint(1, 40), 500))
             page = await self._page(segment, after, limit)
             assert after is None or page.after == after
             assert page.after <= page.through <= page.newest
             assert page.through > page.after or page.through == page.newest
-            assert len(page.moves) <= limit
-            assert all(page.after < one.number <= page.through for one in page.moves)
-            found += page.moves
+            assert len(page.changes) <= limit
+            assert all(page.after < one.number <= page.through for one in page.changes)
+            found += page.changes
             after = page.through
             if after == page.newest:
                 return found
 
-    async def _page(self, segment: str | None, after: int | None, limit: int) -> Feed:
-        changes = Changes(self.engine)
+    async def _page(self, segment: str | None, after: int | None, limit: int) -> ChangeFeed:
+        changes = MembershipChanges(self.engine)
         if segment is None:
-            return await changes.of_workspace(self.caller, after, limit)
-        return await changes.of_segment(self.caller, segment, after, limit)
+            return await changes.list_for_workspace(self.caller, after, limit)
+        return await changes.list_for_segment(self.caller, segment, after, limit)
 
     async def replay(self, memory: Memory) -> None:
         """Play the feed from what is remembered on: no number is missing, it ends with what is stored."""
@@ -123,16 +125,16 @@ class Historian:
             own = [one for one in moves if one.segment_id == id_]
             begin = self.rng.choice([after, *(one.number for one in own)])
             assert await self.feed(begin, id_) == [one for one in own if one.number > begin]
-            last: dict[Any, MemberMove] = {one.contact_id: one for one in own}
+            last: dict[Any, MembershipChange] = {one.contact_id: one for one in own}
             for contact in there.intersection(members):
                 await self._compare_entered(id_, contact, last.get(contact))
 
-    async def _compare_entered(self, segment: str, contact: str, last: MemberMove | None) -> None:
+    async def _compare_entered(self, segment: str, contact: str, last: MembershipChange | None) -> None:
         async def work(transaction: Transaction) -> object:
-            found, state = await segment_with_state(transaction, self.caller, segment)
-            one = await queries.by_id(transaction, self.caller.workspace, contact)
+            found, state = await require_segment_with_state(transaction, self.caller, segment)
+            one = await queries.find_contact_by_id(transaction, self.caller.workspace, contact)
             assert one is not None
-            return await entered_at(transaction, self.caller.workspace, found, one.pk, state)
+            return await find_entry_origin(transaction, self.caller.workspace, found, one.pk, state)
 
         assert last is None or last.entered
-        assert await self.engine.read(work) == (None if last is None else last.moment)
+        assert await self.engine.read(work) == (None if last is None else last.origin)

@@ -10,15 +10,15 @@ from sqlalchemy import bindparam, select
 
 from diglot.conditions import dates, tree
 from diglot.membership import read, store
-from diglot.membership.next_change import timely
-from diglot.membership.read import Relation
+from diglot.membership.next_change import with_next_change
+from diglot.membership.read import MembershipQuery
 from diglot.model.pages import Window
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage import workspaces
 from diglot.storage.audience import lists, segments
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, log, log_expiry
-from diglot.storage.membership.log_expiry import LogRow
+from diglot.storage.membership.log_expiry import LogPosition
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
@@ -45,9 +45,9 @@ async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Memb
 
 
 async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
-    state = await workspaces.state(transaction, workspace)
-    rows = await log.between(transaction, workspace, state.folded, state.logged)
-    noted = await transaction.row(_UNFOLDED, {"workspace": workspace})
+    state = await workspaces.load_state(transaction, workspace)
+    rows = await log.load_between(transaction, workspace, state.compacted_to, state.last_entry)
+    noted = await transaction.fetch_one(_UNFOLDED, {"workspace": workspace})
     assert noted is not None
     assert noted[0] == sum(len(row.changes) for row in rows)
 
@@ -59,14 +59,14 @@ async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
     """
 
     async def work(transaction: Transaction) -> tuple[int, Members]:
-        state = await workspaces.state(transaction, workspace)
+        state = await workspaces.load_state(transaction, workspace)
         found = {}
-        for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
-            keys = list(await store.members(transaction, workspace, one.number, state))
-            ids = await queries.ids_by_key(transaction, workspace, keys)
-            ids |= await deleted_contacts.ids_of(transaction, workspace, keys)
+        for one in (await segments.load_page(transaction, workspace, EVERYBODY)).items:
+            keys = list(await store.load_members(transaction, workspace, one.number, state))
+            ids = await queries.load_ids_by_key(transaction, workspace, keys)
+            ids |= await deleted_contacts.load_ids(transaction, workspace, keys)
             found[one.id] = [ids[key] for key in reversed(keys)]
-        return state.logged, found
+        return state.last_entry, found
 
     return await engine.read(work)
 
@@ -78,13 +78,13 @@ async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]
     """
 
     async def work(transaction: Transaction) -> list[int]:
-        state = await workspaces.state(transaction, workspace)
+        state = await workspaces.load_state(transaction, workspace)
         every: list[tuple[int, int]] = []
-        async for row in log.onwards(transaction, workspace, after, state.logged):
-            for first, change in row.parts(after, state.logged):
-                every += [(first + one, change.segment) for one in range(change.numbers)]
-        assert [number for number, _ in every] == list(range(after + 1, state.logged + 1))
-        known = await segments.ids_of(transaction, workspace, {segment for _, segment in every})
+        async for row in log.iterate_forwards(transaction, workspace, after, state.last_entry):
+            for first, change in row.changes_between(after, state.last_entry):
+                every += [(first + one, change.segment) for one in range(change.entry_count)]
+        assert [number for number, _ in every] == list(range(after + 1, state.last_entry + 1))
+        known = await segments.load_ids(transaction, workspace, {segment for _, segment in every})
         return [number for number, segment in every if segment in known]
 
     return await engine.read(work)
@@ -97,25 +97,25 @@ async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> in
     """
 
     async def work(transaction: Transaction) -> int | None:
-        state = await workspaces.state(transaction, workspace)
+        state = await workspaces.load_state(transaction, workspace)
         rows = [
             row
-            async for row in log.onwards(transaction, workspace, begins, state.logged)
-            if row.last <= state.folded
+            async for row in log.iterate_forwards(transaction, workspace, begins, state.last_entry)
+            if row.last_entry <= state.compacted_to
         ]
         if not rows:
             return None
         last = rng.choice(rows[: max(len(rows) // 2, 1)])
-        await log_expiry.forget_log(transaction, workspace, LogRow(last.last, last.moment.at))
-        return last.last
+        await log_expiry.expire_log(transaction, workspace, LogPosition(last.last_entry, last.origin.at))
+        return last.last_entry
 
     return await engine.write(work)
 
 
 async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[Segment]:
-    for one in (await segments.page(transaction, workspace, EVERYBODY)).items:
+    for one in (await segments.load_page(transaction, workspace, EVERYBODY)).items:
         yield one
-    dynamic = await lists.page(transaction, workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+    dynamic = await lists.load_page(transaction, workspace, EVERYBODY, SegmentType.DYNAMIC, None)
     for behind in (one.segment for one, _ in dynamic.items):
         assert behind is not None
         yield behind
@@ -124,24 +124,24 @@ async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[S
 async def _compare(
     transaction: Transaction, workspace: int, one: Segment, now: int, rng: Random
 ) -> Sequence[str]:
-    state = await workspaces.state(transaction, workspace)
+    state = await workspaces.load_state(transaction, workspace)
     # A process may have been here since, and brought the clock on.
     now = max(now, state.evaluated_at)
-    relation = Relation.of(workspace, one, now, state)
-    found = await read.ids(transaction, relation, EVERYBODY)
+    relation = MembershipQuery.for_segment(workspace, one, now, state)
+    found = await read.load_ids(transaction, relation, EVERYBODY)
     condition = tree.encode(one.condition.tree)
     if one.type is SegmentType.DYNAMIC:
-        live = Relation(workspace, one.condition.tree, now, state.zone)
-        expected = await read.ids(transaction, live, EVERYBODY)
+        live = MembershipQuery(workspace, one.condition.tree, now, state.zone)
+        expected = await read.load_ids(transaction, live, EVERYBODY)
         assert found == expected, condition
-        until = (await timely(transaction, workspace, one, state, now)).next_change_at
+        until = (await with_next_change(transaction, workspace, one, state, now)).next_change_at
         assert until > now, condition
         # Time alone changes nobody before.
-        last = Relation(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
-        assert await read.ids(transaction, last, EVERYBODY) == expected, condition
-    assert await read.count(transaction, relation) == len(found), condition
+        last = MembershipQuery(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
+        assert await read.load_ids(transaction, last, EVERYBODY) == expected, condition
+    assert await read.count_members(transaction, relation) == len(found), condition
     window = Window(rng.randint(0, len(found) + 1), rng.randint(1, 7))
-    page = [contact.id for contact in await read.page(transaction, relation, window)]
+    page = [contact.id for contact in await read.load_page(transaction, relation, window)]
     assert page == found[window.offset : window.offset + window.limit], condition
     return found
 
@@ -151,9 +151,9 @@ async def replayed(engine: Engine, workspace: int) -> None:
 
     async def work(transaction: Transaction) -> None:
         await _compare_unfolded(transaction, workspace)
-        state = await workspaces.state(transaction, workspace)
+        state = await workspaces.load_state(transaction, workspace)
         members: dict[int, set[int]] = {}
-        for row in await log.between(transaction, workspace, 0, state.logged):
+        for row in await log.load_between(transaction, workspace, 0, state.last_entry):
             for change in row.changes:
                 held = members.setdefault(change.segment, set())
                 assert held.issuperset(change.left), row
@@ -161,7 +161,7 @@ async def replayed(engine: Engine, workspace: int) -> None:
                 held -= set(change.left)
                 held |= set(change.entered)
         async for one in _segments(transaction, workspace):
-            stored = await store.members(transaction, workspace, one.number, state)
+            stored = await store.load_members(transaction, workspace, one.number, state)
             assert set(stored) == members.get(one.number, set()), tree.encode(one.condition.tree)
 
     await engine.read(work)

@@ -10,24 +10,26 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from diglot.background.first_evaluation import Building, Scan
+from diglot.background.first_evaluation import FirstEvaluation, ScanResult
 from diglot.background.verification import Verification
 from diglot.conditions import dates
 from diglot.errors import NotFound
 from diglot.membership import store
-from diglot.membership.writer import live_now, tick
-from diglot.model.contacts import Change
-from diglot.model.segments import Condition, MemberAction, MemberChange, SegmentType, Source
+from diglot.membership.writer import load_active_segments, tick
+from diglot.model.contacts import ContactChange
+from diglot.model.segments import Condition, ManualMemberChange, MemberAction, OriginalText, SegmentType
 from diglot.model.workspaces import Caller
-from diglot.service.access.workspaces import Workspaces, get_or_create
+from diglot.service.access.workspaces import Workspaces, get_or_create_workspace
 from diglot.service.audience.lists import Lists, NewList
-from diglot.service.audience.segments import NewSegment, SegmentChange, Segments
+from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage import workspaces
 from diglot.storage.background import due_work
-from diglot.storage.background.due_work import Place
+from diglot.storage.background.due_work import SegmentKey
+from diglot.storage.connect import create_engine
 from diglot.storage.membership import log_expiry
-from diglot.storage.sql.engine import Engine, Transaction, connect
+from diglot.storage.sql.engine import Engine, Transaction
 from support import canonical
 from support import random_conditions as drawn
 from support.membership.history_checks import Historian, Memory
@@ -57,7 +59,7 @@ class World:
     lists: list[str] = field(default_factory=list)
     dynamic: list[str] = field(default_factory=list)
     instants: list[int] = field(default_factory=list)
-    scans: list[Scan] = field(default_factory=list)
+    scans: list[ScanResult] = field(default_factory=list)
     made: int = 0
     # The last condition, as it was written.
     drawn: Any = None
@@ -77,7 +79,7 @@ class World:
     def contacts(self) -> Contacts:
         return Contacts(self.engine, self.clock)
 
-    def change(self) -> Change:
+    def change(self) -> ContactChange:
         """Return a change of a few fields."""
         rng = self.rng
         values: dict[str, Any] = {}
@@ -94,9 +96,9 @@ class World:
                 values[name] = self.instant() if rng.random() < 0.9 else None
         attributes: dict[str, Any] = {"plan": rng.choice(PLANS)} if rng.random() < 0.4 else {}
         if rng.random() < 0.3:
-            text = dates.written(self.instant())
+            text = dates.format_instant(self.instant())
             attributes["seen"] = rng.choice((text, text[:10], text[:19], None, 5, [text]))
-        return Change(values, attributes)
+        return ContactChange(values, attributes)
 
     def instant(self) -> int:
         """Return an instant near an edge, by whole days or not."""
@@ -144,7 +146,7 @@ class World:
 
     async def _update(self) -> None:
         if self.ids:
-            await self.contacts().change(self.caller, self.rng.choice(self.ids), self.change())
+            await self.contacts().update(self.caller, self.rng.choice(self.ids), self.change())
 
     async def _delete(self) -> None:
         if len(self.ids) > 5:
@@ -160,14 +162,14 @@ class World:
 
     async def _segment(self) -> None:
         new = NewSegment(f"s{self.made}", self.condition())
-        made = await Segments(self.engine, self.clock).create_counted(self.caller, new)
+        made = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
         self.segments.append(made.segment.id)
 
     async def edit(self) -> None:
         """Change the condition of a segment."""
         change = SegmentChange(condition=self.condition())
         id_ = self.rng.choice(self.segments)
-        await Segments(self.engine, self.clock).change_counted(self.caller, id_, change)
+        await Segments(self.engine, self.clock).update_with_count(self.caller, id_, change)
 
     async def _edit(self) -> None:
         if self.segments:
@@ -182,13 +184,13 @@ class World:
 
     async def _static(self) -> None:
         new = NewSegment(f"s{self.made}", self.condition(), type=SegmentType.STATIC)
-        made = await Segments(self.engine, self.clock).create_counted(self.caller, new)
+        made = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
         self.statics.append(made.segment.id)
 
     async def _by_hand(self) -> None:
         if self.statics:
             ids = self.rng.sample(self.ids, min(len(self.ids), self.rng.randint(0, 12)))
-            change = MemberChange(self.rng.choice(list(MemberAction)), tuple(ids))
+            change = ManualMemberChange(self.rng.choice(list(MemberAction)), tuple(ids))
             id_ = self.rng.choice(self.statics)
             await Segments(self.engine, self.clock).change_members(self.caller, id_, change)
 
@@ -201,7 +203,7 @@ class World:
     async def _edit_list(self) -> None:
         if self.dynamic:
             change = SegmentChange(f"e{self.made}", condition=self.condition())
-            await Lists(self.engine, self.clock).change(self.caller, self.rng.choice(self.dynamic), change)
+            await Lists(self.engine, self.clock).update(self.caller, self.rng.choice(self.dynamic), change)
 
     async def _no_list(self) -> None:
         for ids in (self.lists, self.dynamic):
@@ -212,45 +214,45 @@ class World:
     async def _join(self) -> None:
         if self.lists and self.ids:
             ids = self.rng.sample(self.ids, min(len(self.ids), self.rng.randint(1, 5)))
-            await Lists(self.engine, self.clock).add(self.caller, self.rng.choice(self.lists), ids)
+            await Lists(self.engine, self.clock).add_contacts(self.caller, self.rng.choice(self.lists), ids)
 
     async def _leave(self) -> None:
         if self.lists and self.ids:
             one, contact = self.rng.choice(self.lists), self.rng.choice(self.ids)
             try:
-                await Lists(self.engine, self.clock).remove(self.caller, one, contact)
+                await Lists(self.engine, self.clock).remove_contact(self.caller, one, contact)
             except NotFound:
                 return
 
     async def build(self) -> None:
         """Scan for a segment that waits to be evaluated, or store what an earlier scan found."""
-        building = Building(self.engine, self.clock)
+        building = FirstEvaluation(self.engine, self.clock)
         if self.scans and self.rng.random() < 0.5:
             scan = self.scans.pop(self.rng.randrange(len(self.scans)))
-            if await building.store(scan):
+            if await building.store_result(scan):
                 await self.check()
-        elif waiting := await self.engine.read(due_work.pending_segments):
+        elif waiting := await self.engine.read(due_work.list_pending_segments):
             place = self.rng.choice(waiting)
-            scan_ = await building.scan(place)
+            scan_ = await building.scan_segment(place)
             self.scans += [] if scan_ is None else [scan_]
 
     async def build_all(self) -> None:
         """Evaluate everything that waits for it."""
-        while waiting := await self.engine.read(due_work.pending_segments):
-            assert await Building(self.engine, self.clock).build(waiting[0])
+        while waiting := await self.engine.read(due_work.list_pending_segments):
+            assert await FirstEvaluation(self.engine, self.clock).run(waiting[0])
 
     async def verify(self) -> None:
         """Verify every segment in one of the processes: there is nothing to repair."""
         workspace = self.caller.workspace
         verification = Verification(self.engine, self.clock)
-        for number in await self.engine.read(lambda tx: log_expiry.segments_of(tx, workspace)):
-            verdict = await verification.verify(Place(workspace, number))
-            assert verdict is None or verdict.is_right, (number, verdict)
+        for number in await self.engine.read(lambda tx: log_expiry.list_segment_numbers(tx, workspace)):
+            verdict = await verification.verify(SegmentKey(workspace, number))
+            assert verdict is None or verdict.is_correct, (number, verdict)
 
     async def move_zone(self) -> None:
         """Set another time zone."""
         self.zone = self.rng.choice(ZONES)
-        await Workspaces(self.engine, self.clock).set_zone("one", self.zone)
+        await Workspaces(self.engine, self.clock).set_time_zone("one", self.zone)
 
     def condition(self) -> Condition:
         """Return a condition, most often one about what changes here."""
@@ -274,7 +276,7 @@ class World:
         )
         self.drawn = written
         node = canonical.read(written, self.zone)
-        return Condition(node, Source("canonical", "{}"))
+        return Condition(node, OriginalText("canonical", "{}"))
 
     def days(self) -> dict[str, Any]:
         """Return a condition that time moves."""
@@ -297,9 +299,11 @@ class World:
         workspace = self.caller.workspace
 
         async def work(transaction: Transaction) -> None:
-            locked = await workspaces.lock(transaction, workspace, moves=False)
-            state = await workspaces.state(transaction, workspace)
-            await store.fold(transaction, workspace, state, await live_now(transaction, workspace, locked))
+            locked = await workspaces.lock(transaction, workspace, moves_members=False)
+            state = await workspaces.load_state(transaction, workspace)
+            await store.compact_log(
+                transaction, workspace, state, await load_active_segments(transaction, workspace, locked)
+            )
 
         await self.engine.write(work)
 
@@ -317,9 +321,10 @@ class World:
         now = self.now
         for id_ in (*self.segments, *self.statics):
             counts = [
-                (await Segments(one, lambda: now).counted(self.caller, id_)).count for one in self.engines
+                (await Segments(one, lambda: now).get_with_count(self.caller, id_)).count
+                for one in self.engines
             ]
-            ids = (await Segments(self.engine, lambda: now).member_ids(self.caller, id_, EVERYBODY))[1]
+            ids = (await Segments(self.engine, lambda: now).list_member_ids(self.caller, id_, EVERYBODY))[1]
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
 
     async def look_back(self, begins: int = 0) -> None:
@@ -340,10 +345,10 @@ def world_of(engines: Sequence[Engine], workspace: int, seed: int) -> World:
 @asynccontextmanager
 async def worlds(url: str, seed: int) -> AsyncIterator[World]:
     """Lend a world of two processes on a migrated database."""
-    engines = [connect(url), connect(url)]
+    engines = [create_engine(url), create_engine(url)]
     for engine in engines:
         await engine.open()
-    made = await engines[0].write(lambda tx: get_or_create(tx, "one", "UTC", NOW))
+    made = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
     yield world_of(engines, made.number, seed)
     for engine in engines:
         await engine.close()

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import SegmentType
-from diglot.model.webhooks import Event, Subject
+from diglot.model.webhooks import EventPayload, WebhookEventType
 from diglot.storage.audience import lists, segments
 from diglot.storage.contacts import queries
 from diglot.storage.membership import changes
@@ -29,16 +29,16 @@ _OUTBOX = Statement(
     .where(_d.workspace == bindparam("workspace"), _d.delivery > bindparam("after"))
     .order_by(_d.delivery)
 )
-_SEGMENT = (Event.SEGMENT_LEFT, Event.SEGMENT_ENTERED, Event.SEGMENT_CHANGED)
-_LIST = (Event.LIST_LEFT, Event.LIST_JOINED, Event.LIST_CHANGED)
-_subject = msgspec.json.Decoder(Subject).decode
+_SEGMENT = (WebhookEventType.SEGMENT_LEFT, WebhookEventType.SEGMENT_ENTERED, WebhookEventType.SEGMENT_CHANGED)
+_LIST = (WebhookEventType.LIST_LEFT, WebhookEventType.LIST_JOINED, WebhookEventType.LIST_CHANGED)
+_subject = msgspec.json.Decoder(EventPayload).decode
 
 
 @dataclass(frozen=True)
 class Told:
     """One thing told, or to be told: of a contact by its id, or of so many who entered and left."""
 
-    event: Event
+    event: WebhookEventType
     group: str
     first: int
     last: int
@@ -59,7 +59,9 @@ class Ears:
     delivery: int = 0
     ids: dict[int, str] = field(default_factory=dict)
     people: Mapping[str, Contact] = field(default_factory=dict)
-    groups: dict[int, tuple[str, tuple[Event, Event, Event]]] = field(default_factory=dict)
+    groups: dict[int, tuple[str, tuple[WebhookEventType, WebhookEventType, WebhookEventType]]] = field(
+        default_factory=dict
+    )
     batches: int = 0
 
     async def compare(self, engine: Engine) -> int:
@@ -81,38 +83,38 @@ class Ears:
 
     async def _know(self, transaction: Transaction) -> None:
         """Learn what there is by now; what is gone stays known by its number."""
-        found = await queries.page(transaction, self.workspace, EVERYBODY)
+        found = await queries.load_contact_page(transaction, self.workspace, EVERYBODY)
         self.people = {one.id: one for one in found}
         self.ids |= {one.pk: one.id for one in found}
-        for segment in (await segments.page(transaction, self.workspace, EVERYBODY)).items:
+        for segment in (await segments.load_page(transaction, self.workspace, EVERYBODY)).items:
             self.groups[segment.number] = (segment.id, _SEGMENT)
-        dynamic = await lists.page(transaction, self.workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+        dynamic = await lists.load_page(transaction, self.workspace, EVERYBODY, SegmentType.DYNAMIC, None)
         for list_, _ in dynamic.items:
             assert list_.segment is not None
             self.groups[list_.segment.number] = (list_.id, _LIST)
 
     async def _logged(self, transaction: Transaction) -> AsyncIterator[Told]:
         values = {"workspace": self.workspace, "after": self.entry}
-        for entry, last, at, cause, body in await transaction.rows(_LOG, values):
+        for entry, last, at, cause, body in await transaction.fetch_all(_LOG, values):
             moved = changes.decode(bytes(body))
-            few = [one for one in moved if one.numbers <= self.most_in_one]
-            each = sum(one.numbers for one in few) <= self.most_in_all
+            few = [one for one in moved if one.entry_count <= self.most_in_one]
+            each = sum(one.entry_count for one in few) <= self.most_in_all
             first = entry
             for change in moved:
                 moment = (at, Cause(cause))
                 for told in self._of(change, first, moment, each=each and change in few):
                     yield told
-                first += change.numbers
+                first += change.entry_count
             assert first == last + 1
             self.entry = entry
 
     def _of(
-        self, change: changes.Change, first: int, moment: tuple[int, Cause], *, each: bool
+        self, change: changes.SegmentChange, first: int, moment: tuple[int, Cause], *, each: bool
     ) -> Iterator[Told]:
         group, (left, entered, many) = self.groups[change.segment]
         if not each:
             moved = (len(change.entered), len(change.left))
-            yield Told(many, group, first, first + change.numbers - 1, *moment, moved=moved)
+            yield Told(many, group, first, first + change.entry_count - 1, *moment, moved=moved)
             return
         keys = [(left, pk) for pk in change.left] + [(entered, pk) for pk in change.entered]
         for sequence, (event, pk) in enumerate(keys, first):
@@ -122,15 +124,15 @@ class Ears:
         heard = [_told(*one) for one in await self.subjects(transaction)]
         return [one for one in heard if one is not None]
 
-    async def subjects(self, transaction: Transaction) -> list[tuple[Event, Subject]]:
+    async def subjects(self, transaction: Transaction) -> list[tuple[WebhookEventType, EventPayload]]:
         """Return what was told since the last time, in its order."""
         values = {"workspace": self.workspace, "after": self.delivery}
-        rows = await transaction.rows(_OUTBOX, values)
+        rows = await transaction.fetch_all(_OUTBOX, values)
         self.delivery = rows[-1][0] if rows else self.delivery
-        return [(Event(event), _subject(subject)) for _, event, subject in rows]
+        return [(WebhookEventType(event), _subject(subject)) for _, event, subject in rows]
 
 
-def _told(event: Event, subject: Subject) -> tuple[Told, Contact | None] | None:
+def _told(event: WebhookEventType, subject: EventPayload) -> tuple[Told, Contact | None] | None:
     """Return what a delivery tells of; None for lists that are filled by hand, which have no log."""
     group, move, batch = subject.group, subject.move, subject.batch
     if batch is not None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 
 from diglot.service.access.workspaces import Workspaces
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import create_engine
 from support.servers.in_process import Server
 
 Headers = Mapping[str, str]
@@ -18,7 +18,7 @@ PASSWORD: Final = "correct horse battery staple"
 
 async def set_password(url: str, workspace: str, password: str | None = PASSWORD) -> None:
     """Set the password of a workspace through the operator's use case."""
-    engine = connect(url)
+    engine = create_engine(url)
     await engine.open()
     try:
         await Workspaces(engine).set_password(workspace, password)

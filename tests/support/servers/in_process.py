@@ -13,7 +13,7 @@ from diglot.app import create_app
 from diglot.dialects.registry import dialect_named
 from diglot.service.access.keys import Keys
 from diglot.settings import Settings
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import create_engine
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Server:
 
     async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
         """Make a key through the operator's use case."""
-        engine = connect(self.url)
+        engine = create_engine(self.url)
         await engine.open()
         name = self.apart + workspace
         try:

@@ -17,7 +17,7 @@ import httpx
 
 from diglot.dialects.registry import dialect_named
 from diglot.service.access.keys import Keys
-from diglot.storage.sql.engine import connect
+from diglot.storage.connect import create_engine
 
 SECONDS: Final = 60
 _UNDER_WAY: Final = """
@@ -39,10 +39,12 @@ class Live:
     async def key(self, dialect: str, scopes: tuple[str, ...] = (), prefix: str | None = None) -> str:
         """Make a key through the operator's use case, beside the running server."""
         shape = dialect_named(dialect).keys
-        engine = connect(self.url)
+        engine = create_engine(self.url)
         await engine.open()
         try:
-            return await Keys(engine).create(shape, self.workspace, scopes, secret=shape.new_secret(prefix))
+            return await Keys(engine).create(
+                shape, self.workspace, scopes, secret=shape.generate_secret(prefix)
+            )
         finally:
             await engine.close()
 

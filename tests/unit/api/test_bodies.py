@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from diglot.api import request_body
+from diglot.api.input import request_body
 from diglot.errors import Invalid, Malformed, TooLarge, Unsupported
 
 

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from diglot.conditions.operands import Unfit
+from diglot.conditions.operands import OperandError
 from diglot.dialects.misar.contacts import import_csv, import_form
 from diglot.errors import Invalid, Malformed, TooLarge
 
@@ -106,7 +106,7 @@ def test_tags_of_a_cell(cell: str, tags: list[str]) -> None:
 @pytest.mark.parametrize("cell", ['"VIP', '"VIP"x,denver', 'a,"b"";c', '"a";"b'])
 def test_quotes_of_a_tag_without_an_end(cell: str) -> None:
     """A row is refused rather than given tags with quotes in them."""
-    with pytest.raises(Unfit, match="quotes"):
+    with pytest.raises(OperandError, match="quotes"):
         import_csv.split_tags(cell)
 
 

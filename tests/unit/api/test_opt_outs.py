@@ -13,7 +13,7 @@ from diglot.api.opt_outs.names import LONGEST_NAME, column_of
 from diglot.api.opt_outs.reader import MOST_FAULTS, OptOuts
 from diglot.api.opt_outs.values import status_of
 from diglot.conditions.fields import STATUSES, stricter
-from diglot.conditions.operands import Unfit
+from diglot.conditions.operands import OperandError
 from diglot.dialects.misar.contacts.import_csv import Content
 from diglot.dialects.misar.contacts.import_csv import rows as read_file
 from diglot.errors import Invalid
@@ -29,7 +29,7 @@ def _judged(column: str, value: Any) -> str | None:
         return None
     try:
         return status_of(known, value)
-    except Unfit:
+    except OperandError:
         return REFUSED
 
 

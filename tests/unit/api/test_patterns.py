@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from diglot.api.event_input import _URL
-from diglot.api.openapi import patterns
+from diglot.api import patterns
+from diglot.api.input.events import _URL
 from diglot.conditions import dates
-from diglot.service.contacts.contact_input import _EMAIL
-from diglot.webhooks.allowed_targets import read_targets, url_fault
+from diglot.service.contacts.contact_input import _EMAIL_PATTERN
+from diglot.webhooks.allowed_targets import find_url_fault, parse_allowed_targets
 
-ANYWHERE = read_targets("any")
+ANYWHERE = parse_allowed_targets("any")
 WHITE = "\x00\x1c\x1f \x7f\x85\xa0\u2028\ufeff\t\n"
 # The pattern, what reads such a text, texts, and what is put in the place of each of their characters.
 PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
     "email": (
         patterns.EMAIL,
-        lambda text: _EMAIL.fullmatch(text) is not None,
+        lambda text: _EMAIL_PATTERN.fullmatch(text) is not None,
         ("ada@example.com", "a@b.c", "a@b.c.d"),
         f"a@.é{WHITE}",
     ),
@@ -29,13 +29,13 @@ PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
     ),
     "what happened": (
         patterns.RECEIVED,
-        lambda text: dates.received(text) is not None,
+        lambda text: dates.parse_to_microsecond(text) is not None,
         ("2026-05-27T10:01:44Z", "2026-05-27", "2026-05-27 10:01:44.123456789+02:00", "2026-01-21T09:59"),
         "012369-:TZ+. tz",
     ),
     "a past": (
         patterns.MOMENT_OR_ENTRY,
-        lambda text: (text.isascii() and text.isdigit()) or dates.read(text) is not None,
+        lambda text: (text.isascii() and text.isdigit()) or dates.parse(text) is not None,
         ("2026-05-27T10:01:44Z", "2026-05-27", "2026-05-27T10:01:44.123456-02:00", "17"),
         "012369-:TZ+. tz",
     ),
@@ -67,4 +67,4 @@ def test_a_pattern_says_what_is_read(pair: tuple[str, Callable[[str], bool], tup
 def test_what_is_delivered_to_fits_its_pattern(text: str) -> None:
     """Every address that is taken fits; what fits may be refused all the same, as for where it leads."""
     for one in edited(text, f"a:/?#@[\\1%{WHITE}"):
-        assert url_fault(one, ANYWHERE) is not None or re.search(patterns.TARGET, one)
+        assert find_url_fault(one, ANYWHERE) is not None or re.search(patterns.TARGET, one)

@@ -9,8 +9,8 @@ import pytest
 from diglot.conditions import dates
 from support import oracle, random_conditions
 
-FIRST = dates.read("0001-01-01T00:00:00+23:59")
-LAST = dates.read("9999-12-31T23:59:59.999999-23:59")
+FIRST = dates.parse("0001-01-01T00:00:00+23:59")
+LAST = dates.parse("9999-12-31T23:59:59.999999-23:59")
 ODD_DAYS = (
     ("Africa/Cairo", date(2025, 4, 25)),
     ("America/Sao_Paulo", date(2018, 11, 4)),
@@ -31,7 +31,7 @@ ODD_DAYS = (
 )
 def test_what_is_no_date(text: str) -> None:
     """The grammar is closed."""
-    assert dates.read(text) is None
+    assert dates.parse(text) is None
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_what_is_no_date(text: str) -> None:
 )
 def test_what_happened_is_kept_to_the_microsecond(text: str, kept: str) -> None:
     """The clocks of Go, Java and .NET count finer, and their clients send what they say."""
-    assert dates.read(kept) is not None
-    assert dates.received(text) == dates.read(kept)
+    assert dates.parse(kept) is not None
+    assert dates.parse_to_microsecond(text) == dates.parse(kept)
 
 
 @pytest.mark.parametrize(
@@ -55,28 +55,30 @@ def test_what_happened_is_kept_to_the_microsecond(text: str, kept: str) -> None:
 )
 def test_what_counts_finer_has_to_be_a_date_all_the_same(text: str) -> None:
     """Digits are cut off, and nothing else is let pass."""
-    assert dates.received(text) is None
+    assert dates.parse_to_microsecond(text) is None
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_dates_are_read_as_the_oracle_reads_them(seed: int) -> None:
     """Every spelling means the same instant in every zone."""
     text = random_conditions.dated(Random(seed))
-    found = dates.read(text)
+    found = dates.parse(text)
     assert found is not None
     for zone in ("UTC", "Africa/Cairo", "America/New_York", "Asia/Kolkata"):
         span = oracle.moment(text, zone)
         assert span is not None
         assert (
-            dates.day_begins(found.day, ZoneInfo(zone)) if found.bare else found.instant(ZoneInfo(zone))
+            dates.start_of_day(found.day, ZoneInfo(zone))
+            if found.is_date_only
+            else found.to_instant(ZoneInfo(zone))
         ) == (span.start)
 
 
 @pytest.mark.parametrize(("zone", "day"), ODD_DAYS)
 def test_odd_days_begin_where_the_calendar_says(zone: str, day: date) -> None:
     """The first instant of a day carries its date or a later one; the one before it an earlier one."""
-    begin = dates.day_begins(day, ZoneInfo(zone))
-    assert dates.today(begin - 1, ZoneInfo(zone)) < day <= dates.today(begin, ZoneInfo(zone))
+    begin = dates.start_of_day(day, ZoneInfo(zone))
+    assert dates.local_date(begin - 1, ZoneInfo(zone)) < day <= dates.local_date(begin, ZoneInfo(zone))
     assert begin == oracle.day_begins(day, zone)
 
 
@@ -95,15 +97,15 @@ def test_a_written_instant_reads_back(seed: int) -> None:
     """The canonical text of an instant means that instant, to the ends of the calendar and beyond."""
     assert FIRST is not None
     assert LAST is not None
-    ends = FIRST.instant(ZoneInfo("UTC")), LAST.instant(ZoneInfo("UTC"))
+    ends = FIRST.to_instant(ZoneInfo("UTC")), LAST.to_instant(ZoneInfo("UTC"))
     instant = Random(seed).choice([*ends, Random(seed).randint(*ends)])
-    found = dates.read(dates.written(instant))
+    found = dates.parse(dates.format_instant(instant))
     assert found is not None
-    assert found.instant(ZoneInfo("UTC")) == instant
+    assert found.to_instant(ZoneInfo("UTC")) == instant
 
 
 def test_instants_are_written_without_needless_fractions() -> None:
     """Whole seconds have no fraction."""
-    assert dates.written(0) == "1970-01-01T00:00:00Z"
-    assert dates.written(-1) == "1969-12-31T23:59:59.999999Z"
-    assert dates.written(1_500_000) == "1970-01-01T00:00:01.500000Z"
+    assert dates.format_instant(0) == "1970-01-01T00:00:00Z"
+    assert dates.format_instant(-1) == "1969-12-31T23:59:59.999999Z"
+    assert dates.format_instant(1_500_000) == "1970-01-01T00:00:01.500000Z"

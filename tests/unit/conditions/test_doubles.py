@@ -27,12 +27,12 @@ def found(stored: list[float], wanted: list[float]) -> list[float]:
         return bindparam(name, type_=kind)
 
     sql = SQLITE.compile(
-        select(STORED.c.number).where(SQLITE.is_any(STORED.c.number, wanted, Float(53), bind))
+        select(STORED.c.number).where(SQLITE.one_of(STORED.c.number, wanted, Float(53), bind))
     )
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE stored (number FLOAT)")
         connection.executemany("INSERT INTO stored VALUES (?)", [(number,) for number in stored])
-        return [number for (number,) in connection.execute(sql.text, sql.positional(values))]
+        return [number for (number,) in connection.execute(sql.text, sql.positional_values(values))]
 
 
 def doubles(seed: int) -> list[float]:

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from diglot.conditions.fields import NUMBER_LIMIT
 from diglot.dialects.misar.tracking.event_names import kind_of
-from diglot.model.events import PURCHASE, EventKind, NewEvent, Worth
+from diglot.model.events import PURCHASE, ConversionValue, EventKind, NewEvent
 from diglot.service.contacts import engagement
 from support.populations import contact
 
@@ -17,8 +17,8 @@ ADA = contact({"email": "ada@example.com", "total_opens": 2, "last_opened_at": "
 
 
 def bought(revenue: float, kind: str = PURCHASE) -> NewEvent:
-    worth = Worth(revenue, "USD", None, "last_touch", None, Raw(b"{}"))
-    return NewEvent(EventKind.CONVERSION, kind, worth=worth)
+    worth = ConversionValue(revenue, "USD", None, "last_touch", None, Raw(b"{}"))
+    return NewEvent(EventKind.CONVERSION, kind, value=worth)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_money_is_added_as_decimals(amounts: list[float], total: float) -> None:
     """A sum is what a person would write, and never passes the greatest number."""
     found = 0.0
     for amount in amounts:
-        found = engagement.added(found, amount)
+        found = engagement.add_amount(found, amount)
     assert found == total
 
 
@@ -50,36 +50,36 @@ def test_cents_add_up_in_any_order() -> None:
         rng.shuffle(cents)
         total = 0.0
         for each in cents:
-            total = engagement.added(total, each / 100)
+            total = engagement.add_amount(total, each / 100)
         assert total == sum(cents) / 100
 
 
 def test_counts_stop_at_the_greatest_number() -> None:
     """One more than the greatest number is the greatest number."""
-    assert [engagement.one_more(count) for count in (0, MOST - 1, MOST)] == [1, MOST, MOST]
+    assert [engagement.increment_count(count) for count in (0, MOST - 1, MOST)] == [1, MOST, MOST]
 
 
 def test_times_move_forwards_only() -> None:
     """A missing time takes what is told, another the later of the two."""
-    assert engagement.later(None, -5) == -5
-    assert [engagement.later(5, told) for told in (4, 5, 6)] == [5, 5, 6]
+    assert engagement.later_instant(None, -5) == -5
+    assert [engagement.later_instant(5, told) for told in (4, 5, 6)] == [5, 5, 6]
 
 
 def test_an_old_open_counts_and_moves_no_time() -> None:
     """The count and the time are apart."""
     known = ADA.last_opened_at
     assert known is not None
-    assert engagement.moved(ADA, OPEN, known - 1) == {"last_opened_at": known, "total_opens": 3}
-    assert engagement.moved(ADA, OPEN, known + 1) == {"last_opened_at": known + 1, "total_opens": 3}
+    assert engagement.compute_updates(ADA, OPEN, known - 1) == {"last_opened_at": known, "total_opens": 3}
+    assert engagement.compute_updates(ADA, OPEN, known + 1) == {"last_opened_at": known + 1, "total_opens": 3}
 
 
 def test_what_each_kind_moves() -> None:
     """A sending has a time and no count; an order has counts and no time."""
     sent = NewEvent(EventKind.SENT, "email.sent")
-    assert engagement.moved(ADA, sent, 7) == {"last_emailed_at": 7}
+    assert engagement.compute_updates(ADA, sent, 7) == {"last_emailed_at": 7}
     click = NewEvent(EventKind.CLICK, "email.clicked")
-    assert engagement.moved(ADA, click, 7) == {"last_clicked_at": 7, "total_clicks": 1}
-    assert engagement.moved(ADA, bought(0.5), 7) == {"total_orders": 1, "total_spent": 0.5}
+    assert engagement.compute_updates(ADA, click, 7) == {"last_clicked_at": 7, "total_clicks": 1}
+    assert engagement.compute_updates(ADA, bought(0.5), 7) == {"total_orders": 1, "total_spent": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_each_kind_moves() -> None:
 )
 def test_what_moves_nothing(new: NewEvent, moves: bool) -> None:
     """Only purchases among the conversions move totals, and no event by its name alone."""
-    assert engagement.moves(new) is moves
+    assert engagement.affects_contact(new) is moves
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from diglot.conditions import tree
-from diglot.conditions.contact_view import Subject
-from diglot.conditions.python_compiler import Evaluate, generate
-from diglot.conditions.python_runtime import Spans, within
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.python_compiler import MatchFunction, compile_to_python
+from diglot.conditions.python_runtime import SpanSet, within
 from support import canonical, oracle, populations, spec_data
 from support import random_conditions as drawn
 from support.reporting import SEED, Tally
@@ -28,22 +28,22 @@ MOST_SHOWN = 5
 BATCH = 50
 
 
-def subject(one: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> Subject:
+def subject(one: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> ContactView:
     """Return a contact of the spec as conditions read it."""
     stored = populations.contact(one, 0)
     fields = msgspec.structs.asdict(stored)
     fields["tags"] = json.loads(stored.tags)
     on = frozenset(lists[name] for name in one.get("lists", ()) if name in lists)
-    return Subject(fields, json.loads(stored.attributes), on, ZoneInfo(zone))
+    return ContactView(fields, json.loads(stored.attributes), on, ZoneInfo(zone))
 
 
 @cache
-def population(zone: str) -> Mapping[str, Subject]:
+def population(zone: str) -> Mapping[str, ContactView]:
     """Return the population in a time zone."""
     return {name: subject(one, zone, PEOPLE.lists) for name, one in PEOPLE.contacts.items()}
 
 
-def members(evaluate: Evaluate, number: int, now: datetime, zone: str) -> frozenset[str]:
+def members(evaluate: MatchFunction, number: int, now: datetime, zone: str) -> frozenset[str]:
     """Return who meets a condition."""
     instant = populations.micros(now)
     return frozenset(name for name, one in population(zone).items() if number in evaluate(one, instant))
@@ -53,7 +53,7 @@ def members(evaluate: Evaluate, number: int, now: datetime, zone: str) -> frozen
 def test_a_row_holds(row: spec_data.Row, tally: Tally) -> None:
     """The members of a row are exactly those that the function finds; its negation finds the others."""
     node = canonical.read(row.condition, row.zone)
-    evaluate = generate({7: node, 8: tree.Not(node)}, ZoneInfo(row.zone))
+    evaluate = compile_to_python({7: node, 8: tree.Not(node)}, ZoneInfo(row.zone))
     assert members(evaluate, 7, row.now, row.zone) == row.members
     if not tree.is_draft(node):
         assert members(evaluate, 8, row.now, row.zone) == frozenset(PEOPLE.contacts) - row.members
@@ -65,7 +65,7 @@ def test_all_rows_hold_in_one_function(zone: str) -> None:
     """Conditions that share a function do not disturb each other."""
     rows = {number: row for number, row in enumerate(ROWS) if row.zone == zone}
     nodes = {number: canonical.read(row.condition, zone) for number, row in rows.items()}
-    evaluate = generate(nodes, ZoneInfo(zone))
+    evaluate = compile_to_python(nodes, ZoneInfo(zone))
     for now in {row.now for row in rows.values()}:
         found = {name: set(evaluate(one, populations.micros(now))) for name, one in population(zone).items()}
         for number, row in rows.items():
@@ -78,7 +78,7 @@ def test_an_acceptance_is_evaluated(acceptance: spec_data.Acceptance) -> None:
     """What is just accepted is not too much for Python's own limits either."""
     match = partial(oracle.matches, acceptance.condition, now=PEOPLE.now, zone="UTC", lists=PEOPLE.lists)
     expected = frozenset(name for name, one in PEOPLE.contacts.items() if match(one))
-    evaluate = generate({0: canonical.read(acceptance.condition, "UTC")}, ZoneInfo("UTC"))
+    evaluate = compile_to_python({0: canonical.read(acceptance.condition, "UTC")}, ZoneInfo("UTC"))
     assert members(evaluate, 0, PEOPLE.now, "UTC") == expected
 
 
@@ -95,7 +95,7 @@ def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> N
         people = [drawn.contact(rng, n) for n in range(pytestconfig.getoption("random_contacts"))]
         conditions = list(islice(iter(lambda: drawn.condition(rng, ids), None), BATCH))
         nodes = {n: canonical.read(one, zone) for n, one in enumerate(conditions)}
-        evaluate = generate(nodes, ZoneInfo(zone))
+        evaluate = compile_to_python(nodes, ZoneInfo(zone))
         for one in people:
             met = set(evaluate(subject(one, zone, PEOPLE.lists), now))
             known = oracle.Subject(one, zone, PEOPLE.lists)
@@ -122,14 +122,14 @@ def test_the_fields_of_a_condition() -> None:
 
 def test_spans_that_touch_are_one() -> None:
     """An instant lies in the union of the spans."""
-    spans = Spans([(10, 20), (0, 3), (20, 25), (12, 15), (40, 41)])
+    spans = SpanSet([(10, 20), (0, 3), (20, 25), (12, 15), (40, 41)])
     assert [n for n in range(-1, 50) if within(n, spans)] == [*range(3), *range(10, 25), 40]
 
 
 def test_no_function_has_a_scope_inside() -> None:
     """Python compiles a function in a time of its inner scopes times its variables: it must have none."""
     for row in ROWS:
-        evaluate = generate({0: canonical.read(row.condition, row.zone)}, ZoneInfo(row.zone))
+        evaluate = compile_to_python({0: canonical.read(row.condition, row.zone)}, ZoneInfo(row.zone))
         inner = [one for one in evaluate.__code__.co_consts if isinstance(one, CodeType)]
         assert not inner, row.name
 
@@ -138,7 +138,7 @@ def test_numbers_that_share_a_hash_cost_nothing() -> None:
     """Multiples of 2^61 - 1 all hash to 0; as operands and as a stored array they are compared by text."""
     numbers = [n * (2**61 - 1) for n in range(-3, 4)]
     node = canonical.read({"field": "attributes.n", "operator": "in", "operand": numbers}, "UTC")
-    evaluate = generate({0: node}, ZoneInfo("UTC"))
+    evaluate = compile_to_python({0: node}, ZoneInfo("UTC"))
     for value, expected in ((numbers, [0]), (numbers[5] + 1, []), (float(2**61), [0]), (5, [])):
-        one = Subject({}, {"n": value}, (), ZoneInfo("UTC"))
+        one = ContactView({}, {"n": value}, (), ZoneInfo("UTC"))
         assert evaluate(one, 0) == expected

@@ -6,40 +6,47 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.conditions import dates, tree
-from diglot.conditions.contact_view import Subject
-from diglot.conditions.python_compiler import generate
-from diglot.conditions.relative_dates import NEVER, Edge, crossed, edges_of, next_midnight, turns_after
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.python_compiler import compile_to_python
+from diglot.conditions.relative_dates import (
+    NEVER,
+    RelativeDate,
+    next_flip,
+    next_midnight,
+    relative_dates_of,
+    windows_crossed,
+)
 from diglot.conditions.tree import Op
 
 NOW = 1_772_366_400_000_000
 ZONES = [ZoneInfo(name) for name in ("UTC", "America/New_York", "Pacific/Apia", "Africa/Cairo")]
 EDGES = [
-    Edge("last_opened_at", op, days)
+    RelativeDate("last_opened_at", op, days)
     for op in (Op.IN_LAST_DAYS, Op.MORE_THAN_DAYS_AGO, Op.EXACTLY_DAYS_AGO)
     for days in (0, 1, 30)
 ]
 
 
-def says(edge: Edge, value: int, at: int, zone: ZoneInfo) -> bool:
+def says(edge: RelativeDate, value: int, at: int, zone: ZoneInfo) -> bool:
     """Ask the compiled predicate."""
     node = tree.Predicate(edge.field, edge.op, tree.Days(edge.days))
-    return bool(generate({1: node}, zone)(Subject({edge.field: value}, {}, (), zone), at))
+    return bool(compile_to_python({1: node}, zone)(ContactView({edge.field: value}, {}, (), zone), at))
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.op} {edge.days}")
 @pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
-def test_nobody_crosses_unseen(edge: Edge, zone: ZoneInfo) -> None:
+def test_nobody_crosses_unseen(edge: RelativeDate, zone: ZoneInfo) -> None:
     """Between two instants what is said changes only of values in the spans, and not before it can."""
     rng = Random(f"{edge} {zone}")
     for _ in range(200):
         since = NOW + rng.randint(0, 400 * dates.DAY)
         until = since + rng.choice((1, dates.SECOND, 3_600 * dates.SECOND, dates.DAY, 3 * dates.DAY))
-        near = rng.choice((since, until)) - rng.choice((0, edge.span, edge.span + dates.DAY))
+        near = rng.choice((since, until)) - rng.choice((0, edge.duration_us, edge.duration_us + dates.DAY))
         value = near + rng.choice((-1, 0, 1, rng.randint(-2 * dates.DAY, 2 * dates.DAY)))
         changed = says(edge, value, since, zone) != says(edge, value, until, zone)
-        spans = list(crossed(edge, since, until, zone))
+        spans = list(windows_crossed(edge, since, until, zone))
         assert not changed or any(begin <= value < end for begin, end in spans)
-        turns = turns_after(edge, sorted([value, value - dates.DAY]), since, zone)
+        turns = next_flip(edge, sorted([value, value - dates.DAY]), since, zone)
         assert turns > since
         assert not changed or turns <= until
 
@@ -48,10 +55,10 @@ def test_what_is_past_turns_no_more() -> None:
     """A value that is older than the days turns never, unless days begin at midnights."""
     utc = ZONES[0]
     old = [NOW - 40 * dates.DAY]
-    assert turns_after(Edge("created_at", Op.IN_LAST_DAYS, 30), old, NOW, utc) == NEVER
-    assert turns_after(Edge("created_at", Op.MORE_THAN_DAYS_AGO, 30), old, NOW, utc) == NEVER
+    assert next_flip(RelativeDate("created_at", Op.IN_LAST_DAYS, 30), old, NOW, utc) == NEVER
+    assert next_flip(RelativeDate("created_at", Op.MORE_THAN_DAYS_AGO, 30), old, NOW, utc) == NEVER
     midnight = next_midnight(NOW, utc)
-    assert turns_after(Edge("created_at", Op.EXACTLY_DAYS_AGO, 30), old, NOW, utc) == midnight
+    assert next_flip(RelativeDate("created_at", Op.EXACTLY_DAYS_AGO, 30), old, NOW, utc) == midnight
     assert midnight == NOW - NOW % dates.DAY + dates.DAY
 
 
@@ -60,5 +67,5 @@ def test_edges_are_those_of_all_predicates_with_days() -> None:
     days = tree.Predicate("created_at", Op.IN_LAST_DAYS, tree.Days(7))
     other = tree.Predicate("tags", Op.EQUALS, tree.Text("vip"))
     node = tree.All((other, tree.Not(tree.Any((days, other)))))
-    assert edges_of(node) == {Edge("created_at", Op.IN_LAST_DAYS, 7)}
-    assert edges_of(other) == frozenset()
+    assert relative_dates_of(node) == {RelativeDate("created_at", Op.IN_LAST_DAYS, 7)}
+    assert relative_dates_of(other) == frozenset()

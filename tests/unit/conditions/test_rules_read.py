@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from diglot.api import rules
-from diglot.conditions.check import MOST_DEPTH, MOST_FAULTS, MOST_PREDICATES, check
-from diglot.conditions.unchecked import Group, Leaf, Written
+from diglot.conditions.check import MAX_DEPTH, MAX_FAULTS, MAX_PREDICATES, check_condition
+from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule
 from diglot.dialects.misar.words import WORDS
 from diglot.errors import Invalid
 
@@ -16,22 +16,22 @@ def _deep(leaves: int) -> dict[str, object]:
     found = []
     for _ in range(leaves):
         one: dict[str, object] = {"field": "email", "operator": "is_empty"}
-        for _ in range(MOST_DEPTH - 1):
+        for _ in range(MAX_DEPTH - 1):
             one = {"rules": [one]}
         found.append(one)
     return {"rules": found}
 
 
-def _read(written: Written) -> int:
+def _read(written: Unchecked) -> int:
     """Return how many rules and groups were read."""
-    return 1 + sum(map(_read, written.items)) if isinstance(written, Group) else 1
+    return 1 + sum(map(_read, written.items)) if isinstance(written, UncheckedGroup) else 1
 
 
 def test_the_greatest_condition_is_read_to_its_end() -> None:
     """As many rules as there may be, as deep as they may stand."""
-    written = rules.read(_deep(MOST_PREDICATES), WORDS)
-    assert _read(written) == 1 + MOST_PREDICATES * MOST_DEPTH
-    check(written, ZoneInfo("UTC"))
+    written = rules.read(_deep(MAX_PREDICATES), WORDS)
+    assert _read(written) == 1 + MAX_PREDICATES * MAX_DEPTH
+    check_condition(written, ZoneInfo("UTC"))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_greatest_condition_is_read_to_its_end() -> None:
         pytest.param({"rules": [[]] * 50_000}, "Expected object", id="no rules at all"),
         pytest.param({"rules": [{"rules": [{}] * 300}] * 300}, "Required", id="groups of rules of nothing"),
         pytest.param({"rules": [{"rules": []}] * 50_000}, "at least one rule", id="empty groups"),
-        pytest.param(_deep(10 * MOST_PREDICATES), "at most 250 rules", id="too many sound rules"),
+        pytest.param(_deep(10 * MAX_PREDICATES), "at most 250 rules", id="too many sound rules"),
         pytest.param(
             {"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, "at most 250 rules", id="flat"
         ),
@@ -52,13 +52,13 @@ def test_a_condition_without_end_is_refused_by_its_beginning(condition: object, 
     written = rules.read(condition, WORDS)
     assert _read(written) <= rules.MOST_READ + 1
     with pytest.raises(Invalid) as refused:
-        check(written, ZoneInfo("UTC"))
-    assert len(refused.value.faults) <= MOST_FAULTS
+        check_condition(written, ZoneInfo("UTC"))
+    assert len(refused.value.faults) <= MAX_FAULTS
     assert message in refused.value.faults[0].message
 
 
 def test_what_was_read_of_a_rule_is_all_of_it() -> None:
     """The limit falls between rules, never within one."""
     written = rules.read({"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, WORDS)
-    assert isinstance(written, Group)
-    assert all(isinstance(leaf, Leaf) and not leaf.faults for leaf in written.items)
+    assert isinstance(written, UncheckedGroup)
+    assert all(isinstance(leaf, UncheckedRule) and not leaf.faults for leaf in written.items)

@@ -15,17 +15,17 @@ from diglot.api import rules
 from diglot.api.extensions import explain
 from diglot.api.formatting import in_seconds
 from diglot.conditions import tree
-from diglot.conditions.contact_view import Subject
-from diglot.conditions.explain import Bounds, Verdict, bounds_of, judge
+from diglot.conditions.contact_view import ContactView
+from diglot.conditions.explain import Bounds, Verdict, bounds_of, explain_condition
 from diglot.conditions.operands import DAY_OPS
-from diglot.dialects.misar.segments import show as misar
+from diglot.dialects.misar.contacts import show as misar_show
 from diglot.dialects.misar.words import WORDS as MISAR
-from diglot.dialects.topmail.segments import show as topmail
+from diglot.dialects.topmail.contacts import show as topmail_show
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
-from diglot.model.contact_views import subject_of
+from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact
 from diglot.model.explanations import Explanation
-from diglot.model.segments import Condition, Segment, SegmentType, Source
+from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from support import canonical, oracle, populations, random_conditions, spec_data
 from support.fuzz.requests import sayable
 from support.reporting import SEED
@@ -46,8 +46,8 @@ def stored(name: str) -> Contact:
 
 
 @cache
-def subject(name: str, zone: str) -> Subject:
-    return subject_of(stored(name), lists_of(PEOPLE.contacts[name]), ZoneInfo(zone))
+def subject(name: str, zone: str) -> ContactView:
+    return view_of(stored(name), lists_of(PEOPLE.contacts[name]), ZoneInfo(zone))
 
 
 def parts_of(condition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -80,7 +80,7 @@ def test_every_part_of_a_row(row: spec_data.Row) -> None:
     node = canonical.read(row.condition, row.zone)
     now = populations.micros(row.now)
     for name, one in PEOPLE.contacts.items():
-        verdict = judge(node, subject(name, row.zone), now, ZoneInfo(row.zone))
+        verdict = explain_condition(node, subject(name, row.zone), now, ZoneInfo(row.zone))
         assert verdict.matches == (name in row.members), name
         known = oracle.Subject(one, row.zone, PEOPLE.lists)
         assert odd(row.condition, verdict, known, row.now, row.zone) == [], name
@@ -98,8 +98,8 @@ def test_random_conditions(pytestconfig: pytest.Config) -> None:
         node = canonical.read(condition, zone)
         people = [random_conditions.contact(rng, number) for _ in range(10)]
         for one in people:
-            read = subject_of(populations.contact(one, 0), lists_of(one), ZoneInfo(zone))
-            verdict = judge(node, read, populations.micros(random_conditions.NOW), ZoneInfo(zone))
+            read = view_of(populations.contact(one, 0), lists_of(one), ZoneInfo(zone))
+            verdict = explain_condition(node, read, populations.micros(random_conditions.NOW), ZoneInfo(zone))
             known = oracle.Subject(one, zone, PEOPLE.lists)
             wrong += odd(condition, verdict, known, random_conditions.NOW, zone)
     assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:5])
@@ -117,7 +117,7 @@ def test_days_are_the_instants_that_they_are_shown_as() -> None:
                 continue
             seen.add(predicate.op)
             for name in PEOPLE.contacts:
-                found = judge(predicate, subject(name, row.zone), now, zone).matches
+                found = explain_condition(predicate, subject(name, row.zone), now, zone).matches
                 assert found == within(instant_of(name, predicate.field, row.zone), bounds), (row.name, name)
     assert seen == DAY_OPS
 
@@ -142,7 +142,7 @@ def instant_of(name: str, field: str, zone: str) -> int | None:
     return None if attribute is None else attribute.instant
 
 
-SHOWN = [(MISAR, misar.contact, "custom_fields"), (TOPMAIL, topmail.contact, "attributes")]
+SHOWN = [(MISAR, misar_show.contact, "custom_fields"), (TOPMAIL, topmail_show.contact, "attributes")]
 
 
 @pytest.mark.parametrize(("words", "show", "attributes"), SHOWN, ids=["misar", "topmail"])
@@ -153,7 +153,7 @@ def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, 
         now, zone = populations.micros(row.now), ZoneInfo(row.zone)
         for name in list(PEOPLE.contacts)[:: len(PEOPLE.contacts) // 3]:
             contact = stored(name)
-            verdict = judge(node, subject(name, row.zone), now, zone)
+            verdict = explain_condition(node, subject(name, row.zone), now, zone)
             one = explanation(node, contact, verdict, now, row.zone)
             shown = msgspec.json.decode(msgspec.json.encode(show(contact)))
             found = explain.condition(one, explain.Shown(words, show(contact), in_seconds))
@@ -163,7 +163,7 @@ def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, 
             assert json.dumps(without_verdicts(read)) == json.dumps(json.loads(rules.write(node, words)))
             for rule in rules_in(read):
                 field = rule["rule"]["field"]
-                known = {**shown, "lists": list(one.lists), "subscribed": contact.status == "subscribed"}
+                known = {**shown, "lists": list(one.list_ids), "subscribed": contact.status == "subscribed"}
                 own = field.removeprefix(words.attribute_prefix)
                 value = known[field] if own == field else known[attributes].get(own)
                 assert rule["value"] == value, field
@@ -176,7 +176,7 @@ def explanation(node: tree.Node, contact: Contact, verdict: Verdict, now: int, z
         name="x",
         description=None,
         type=SegmentType.DYNAMIC,
-        condition=Condition(node, Source("canonical", "{}")),
+        condition=Condition(node, OriginalText("canonical", "{}")),
         revision=1,
         last_calculated_at=None,
         created_at=0,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from diglot.webhooks.retry_after import LONGEST, read
+from diglot.webhooks.retry_after import MAX_WAIT, parse
 
 # Sunday, the 1st of March 2026, 12:00:00 UTC.
 NOW = 1_772_366_400_000_000
@@ -35,5 +35,5 @@ SECOND = 1_000_000
 )
 def test_what_is_asked(written: str | None, seconds: int) -> None:
     """Seconds or a date of HTTP, an hour at most; what is neither asks for nothing."""
-    assert read(written, NOW) == seconds * SECOND
-    assert read(written, NOW) <= LONGEST
+    assert parse(written, NOW) == seconds * SECOND
+    assert parse(written, NOW) <= MAX_WAIT

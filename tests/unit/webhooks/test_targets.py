@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.webhooks.allowed_targets import PUBLIC, is_public, read_targets, url_fault
+from diglot.webhooks.allowed_targets import PUBLIC_ONLY, find_url_fault, is_public, parse_allowed_targets
 
 PUBLIC_ADDRESSES = (
     *("1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.255.255", "172.32.0.0", "100.63.255.255", "100.128.0.0"),
@@ -72,8 +72,8 @@ def test_not_public(address: str) -> None:
 )
 def test_addresses_in_every_spelling(host: str) -> None:
     """What a resolver of an old habit would read as an address is one."""
-    assert url_fault(f"http://{host}/", PUBLIC) is not None
-    assert url_fault(f"https://{host}:8443/a", PUBLIC) is not None
+    assert find_url_fault(f"http://{host}/", PUBLIC_ONLY) is not None
+    assert find_url_fault(f"https://{host}:8443/a", PUBLIC_ONLY) is not None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_addresses_in_every_spelling(host: str) -> None:
 )
 def test_urls_that_may_be_tried(url: str) -> None:
     """Where a name leads is looked at when something is sent there."""
-    assert url_fault(url, PUBLIC) is None
+    assert find_url_fault(url, PUBLIC_ONLY) is None
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_urls_that_may_be_tried(url: str) -> None:
 )
 def test_urls_that_are_none(url: str) -> None:
     """No host, no way to speak to it, a secret in it, or two readings."""
-    assert url_fault(url, read_targets("any")) is not None
+    assert find_url_fault(url, parse_allowed_targets("any")) is not None
 
 
 def allowed(written: str, host: str, address: str) -> bool:
-    return read_targets(written).allow(host, ipaddress.ip_address(address))
+    return parse_allowed_targets(written).allows(host, ipaddress.ip_address(address))
 
 
 def test_the_setting() -> None:
@@ -146,7 +146,7 @@ def test_the_setting() -> None:
     assert allowed("fd00::/8", "a", "fd00::1")
     assert allowed("hooks.internal", "Hooks.Internal.", "10.0.0.1")
     assert not allowed("hooks.internal", "other.internal", "10.0.0.1")
-    assert url_fault("http://10.1.1.1/", read_targets("10.0.0.0/8")) is None
+    assert find_url_fault("http://10.1.1.1/", parse_allowed_targets("10.0.0.0/8")) is None
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_the_setting() -> None:
 def test_a_wrong_setting_is_one_line(written: str) -> None:
     """The start stops and says why."""
     with pytest.raises(Misconfigured, match="webhook_targets"):
-        read_targets(written)
+        parse_allowed_targets(written)

@@ -10,18 +10,27 @@ import msgspec
 import pytest
 from misarmail import verify_webhook_signature  # type: ignore[import-untyped]
 
-from diglot.api.webhook_message import Message
 from diglot.dialects.misar.webhooks import messages as misar
 from diglot.dialects.topmail.webhooks import messages as topmail
-from diglot.model.contacts import Change, Contact
-from diglot.model.ids import prefixed
+from diglot.model.contacts import Contact, ContactChange
+from diglot.model.ids import format_prefixed_id
 from diglot.model.membership_changes import Cause
-from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
+from diglot.model.webhooks import (
+    AudienceRef,
+    BulkMove,
+    Conversion,
+    Delivery,
+    EventPayload,
+    Message,
+    Move,
+    Webhook,
+    WebhookEventType,
+)
 from diglot.service.contacts.contact_changes import new_contact
 
 AT = 1_772_366_400_123_000
 ID = "01a213d1-0b90-725e-8b12-61c7b5e07e09"
-SEGMENT = Group("01a213d1-0b8f-7676-a266-75d9f03f969d", "Friends")
+SEGMENT = AudienceRef("01a213d1-0b8f-7676-a266-75d9f03f969d", "Friends")
 CONVERSION = Conversion(
     id="c1",
     type="purchase",
@@ -34,7 +43,7 @@ CONVERSION = Conversion(
 )
 MOVE = Move(12, AT, Cause.TIME)
 MOVED = {"sequence": 12, "at": "2026-03-01T12:00:00.123Z", "cause": "time"}
-BATCH = Batch(3_000, 2, 13, 3_014, AT, Cause.SEGMENT_CHANGED)
+BATCH = BulkMove(3_000, 2, 13, 3_014, AT, Cause.SEGMENT_CHANGED)
 BATCHED = {
     "entered": 3_000,
     "left": 2,
@@ -48,7 +57,7 @@ SECRET = "whsec_h\u00e9"
 
 def contact() -> Contact:
     """Return a contact with a name that is not ASCII."""
-    return new_contact(Change({"email": "ada@example.com", "first_name": "Zoë — 💌"}), 1, AT)
+    return new_contact(ContactChange({"email": "ada@example.com", "first_name": "Zoë — 💌"}), 1, AT)
 
 
 def webhook(dialect: str) -> Webhook:
@@ -57,7 +66,7 @@ def webhook(dialect: str) -> Webhook:
     )
 
 
-def delivery(event: Event, subject: Subject) -> Delivery:
+def delivery(event: WebhookEventType, subject: EventPayload) -> Delivery:
     encoded = msgspec.json.encode(subject).decode()
     return Delivery(1, ID, 1, event, encoded, 0, AT, None, None, None, None, AT)
 
@@ -73,7 +82,9 @@ def signed(*parts: bytes) -> str:
 def test_misars_envelope() -> None:
     """An id, a type, milliseconds, and the contact as the API shows it."""
     one = contact()
-    message = misar.message(webhook("misar"), delivery(Event.CONTACT_CREATED, Subject(one)), AT)
+    message = misar.message(
+        webhook("misar"), delivery(WebhookEventType.CONTACT_CREATED, EventPayload(one)), AT
+    )
     found = told(message)
     assert list(found) == ["id", "type", "created_at", "data"]
     assert found["id"] == "evt_01a213d10b90725e8b1261c7b5e07e09"
@@ -86,7 +97,9 @@ def test_misars_envelope() -> None:
 def test_the_vendors_client_verifies_misars_signature() -> None:
     """And no longer once a byte of the body, the time or the secret is another."""
     now = time.time_ns() // 1_000
-    message = misar.message(webhook("misar"), delivery(Event.CONTACT_UPDATED, Subject(contact())), now)
+    message = misar.message(
+        webhook("misar"), delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact())), now
+    )
     signature, timestamp = message.headers["X-Misar-Signature"], message.headers["X-Misar-Timestamp"]
     assert verify_webhook_signature(message.body, signature, timestamp, SECRET)
     assert not verify_webhook_signature(message.body + b" ", signature, timestamp, SECRET)
@@ -96,7 +109,7 @@ def test_the_vendors_client_verifies_misars_signature() -> None:
 
 def test_both_of_misars_signatures_and_topmails() -> None:
     """The pages sign the body alone."""
-    about = delivery(Event.CONTACT_UPDATED, Subject(contact()))
+    about = delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact()))
     message = misar.message(webhook("misar"), about, AT)
     assert message.headers["X-Misar-Timestamp"] == "1772366400"
     assert message.headers["X-Misar-Signature"] == signed(b"1772366400.", message.body)
@@ -107,7 +120,7 @@ def test_both_of_misars_signatures_and_topmails() -> None:
 
 def test_the_body_is_the_same_on_every_attempt() -> None:
     """Only the time of sending differs."""
-    about = delivery(Event.CONTACT_UPDATED, Subject(contact()))
+    about = delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact()))
     first, second = (misar.message(webhook("misar"), about, AT + later) for later in (0, 60_000_000))
     assert first.body == second.body
     assert first.headers["X-Misar-Signature"] != second.headers["X-Misar-Signature"]
@@ -117,7 +130,7 @@ def test_misars_other_events() -> None:
     """Who unsubscribed, as an e-mail event without a message; a test."""
     one = contact()
     hook = webhook("misar")
-    found = told(misar.message(hook, delivery(Event.CONTACT_UNSUBSCRIBED, Subject(one)), AT))
+    found = told(misar.message(hook, delivery(WebhookEventType.CONTACT_UNSUBSCRIBED, EventPayload(one)), AT))
     assert found["type"] == "email.unsubscribed"
     assert found["data"] == {
         "message_id": None,
@@ -126,22 +139,24 @@ def test_misars_other_events() -> None:
         "timestamp": "2026-03-01T12:00:00.123Z",
         "contact_id": one.id,
     }
-    found = told(misar.message(hook, delivery(Event.TESTED, Subject()), AT))
+    found = told(misar.message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT))
     assert (found["type"], found["data"]["webhook_id"]) == ("webhook.test", "w1")
 
 
 @pytest.mark.parametrize(
     ("event", "word"),
-    [(Event.SEGMENT_ENTERED, "segment.entered"), (Event.SEGMENT_LEFT, "segment.left")],
+    [(WebhookEventType.SEGMENT_ENTERED, "segment.entered"), (WebhookEventType.SEGMENT_LEFT, "segment.left")],
 )
-def test_misars_segments(event: Event, word: str) -> None:
+def test_misars_segments(event: WebhookEventType, word: str) -> None:
     """Who entered or left which, as which entry of its changes, when and why."""
     one = contact()
     found = told(
-        misar.message(webhook("misar"), delivery(event, Subject(one, SEGMENT, move=MOVE)), AT + 60_000_000)
+        misar.message(
+            webhook("misar"), delivery(event, EventPayload(one, SEGMENT, move=MOVE)), AT + 60_000_000
+        )
     )
     assert (found["type"], list(found["data"])) == (word, ["segment", "contact", *MOVED])
-    assert found["data"]["segment"] == {"id": prefixed(SEGMENT.id), "name": "Friends"}
+    assert found["data"]["segment"] == {"id": format_prefixed_id(SEGMENT.id), "name": "Friends"}
     assert found["data"]["contact"]["id"] == one.id
     assert {key: found["data"][key] for key in MOVED} == MOVED
 
@@ -149,13 +164,16 @@ def test_misars_segments(event: Event, word: str) -> None:
 def test_many_who_moved() -> None:
     """How many entered and left, and the first and the last entry; in both dialects alike."""
     hook = webhook("misar")
-    many = Subject(group=SEGMENT, batch=BATCH)
-    message = misar.message(hook, delivery(Event.SEGMENT_CHANGED, many), AT)
+    many = EventPayload(group=SEGMENT, batch=BATCH)
+    message = misar.message(hook, delivery(WebhookEventType.SEGMENT_CHANGED, many), AT)
     found = told(message)
     assert found["type"] == message.headers["X-Misar-Event"] == "segment.members_changed"
-    shown = {"id": prefixed(SEGMENT.id), "name": "Friends"}
+    shown = {"id": format_prefixed_id(SEGMENT.id), "name": "Friends"}
     assert list(found["data"].items()) == [("segment", shown), *BATCHED.items()]
-    for event, key in ((Event.SEGMENT_CHANGED, "segment"), (Event.LIST_CHANGED, "list")):
+    for event, key in (
+        (WebhookEventType.SEGMENT_CHANGED, "segment"),
+        (WebhookEventType.LIST_CHANGED, "list"),
+    ):
         message = topmail.message(webhook("topmail"), delivery(event, many), AT)
         found = told(message)
         assert found["event"] == message.headers["X-TopMail-Event"] == f"{key}.members_changed"
@@ -166,22 +184,22 @@ def test_many_who_moved() -> None:
 @pytest.mark.parametrize(
     ("event", "word", "key"),
     [
-        (Event.LIST_JOINED, "list.member_added", "list"),
-        (Event.LIST_LEFT, "list.member_removed", "list"),
-        (Event.SEGMENT_ENTERED, "segment.entered", "segment"),
-        (Event.SEGMENT_LEFT, "segment.left", "segment"),
+        (WebhookEventType.LIST_JOINED, "list.member_added", "list"),
+        (WebhookEventType.LIST_LEFT, "list.member_removed", "list"),
+        (WebhookEventType.SEGMENT_ENTERED, "segment.entered", "segment"),
+        (WebhookEventType.SEGMENT_LEFT, "segment.left", "segment"),
     ],
 )
-def test_topmails_groups(event: Event, word: str, key: str) -> None:
+def test_topmails_groups(event: WebhookEventType, word: str, key: str) -> None:
     """What a contact joined or left, and the contact; where a condition decided, which change that was."""
-    by_condition = delivery(event, Subject(contact(), SEGMENT, move=MOVE))
+    by_condition = delivery(event, EventPayload(contact(), SEGMENT, move=MOVE))
     message = topmail.message(webhook("topmail"), by_condition, AT)
     found = told(message)
     assert (found["event"], list(found["data"])) == (word, [key, "contact", *MOVED])
     assert found["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
     assert {name: found["data"][name] for name in MOVED} == MOVED
     assert (message.headers["X-TopMail-Event"], message.headers["X-TopMail-Delivery"]) == (word, ID)
-    by_hand = delivery(event, Subject(contact(), SEGMENT))
+    by_hand = delivery(event, EventPayload(contact(), SEGMENT))
     found = told(topmail.message(webhook("topmail"), by_hand, AT))
     assert list(found["data"]) == [key, "contact"]
 
@@ -189,7 +207,9 @@ def test_topmails_groups(event: Event, word: str, key: str) -> None:
 def test_topmails_payload() -> None:
     """An event, the contact as the API shows it, milliseconds."""
     found = told(
-        topmail.message(webhook("topmail"), delivery(Event.CONTACT_SUBSCRIBED, Subject(contact())), AT)
+        topmail.message(
+            webhook("topmail"), delivery(WebhookEventType.CONTACT_SUBSCRIBED, EventPayload(contact())), AT
+        )
     )
     assert list(found) == ["event", "data", "timestamp"]
     assert (found["event"], found["timestamp"]) == ("contact.subscribed", "2026-03-01T12:00:00.123Z")
@@ -199,7 +219,7 @@ def test_topmails_payload() -> None:
 def test_topmails_conversions() -> None:
     """What it was worth, and whose it was."""
     one = contact()
-    about = delivery(Event.CONVERTED, Subject(one, conversion=CONVERSION))
+    about = delivery(WebhookEventType.CONVERTED, EventPayload(one, conversion=CONVERSION))
     found = told(topmail.message(webhook("topmail"), about, AT))
     assert found["event"] == "conversion.created"
     assert found["data"] == {

@@ -8,18 +8,18 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api import query_string
-from diglot.api.dialect import Call
-from diglot.api.openapi.patterns import MOMENT_OR_ENTRY
-from diglot.api.query_string import MOST_OFFSET
+from diglot.api.call import Call
+from diglot.api.input import query_string
+from diglot.api.input.query_string import MOST_OFFSET
+from diglot.api.patterns import MOMENT_OR_ENTRY
+from diglot.api.responses import HEADER
 from diglot.conditions import dates
 from diglot.conditions.relative_dates import NEVER
 from diglot.errors import Invalid
 from diglot.model.membership_changes import AsOf, AtEntry, AtInstant
-from diglot.model.pages import CountedPage, MemberPage, Page, PastPage
+from diglot.model.pages import CountedPage, HistoricalPage, MemberPage, Page
 from diglot.model.segments import Segment
 
-HEADER: Final = "Diglot-As-Of"
 _HEADER: Final = HEADER.lower().encode()
 AsOfQuery = Annotated[
     str,
@@ -43,20 +43,20 @@ def read_as_of(call: Call) -> AsOf | None:
         return None
     if written.isascii() and written.isdigit():
         return AtEntry(query_string.clamped(written, MOST_OFFSET))
-    found = dates.read(written)
+    found = dates.parse(written)
     if found is None:
         raise Invalid.at(("as_of",), "Expected an instant or a sequence number")
-    return AtInstant(found.instant(call.caller.zone))
+    return AtInstant(found.to_instant(call.caller.zone))
 
 
-def tell(call: Call, page: MemberPage[Any] | PastPage[Any]) -> None:
+def tell(call: Call, page: MemberPage[Any] | HistoricalPage[Any]) -> None:
     """Have the answer say which change it knows last."""
     call.add_header(_HEADER, b"%d" % page.entry)
 
 
 def of_past(page: Page[Any]) -> tuple[OfPast, OfPast]:
     """Return the change that a page of the past is of and how many of its total are deleted since."""
-    return (page.entry, page.deleted) if isinstance(page, PastPage) else (UNSET, UNSET)
+    return (page.entry, page.deleted_count) if isinstance(page, HistoricalPage) else (UNSET, UNSET)
 
 
 def of_now(page: Page[Any], show: Callable[[int], str]) -> tuple[str | UnsetType, int | UnsetType | None]:

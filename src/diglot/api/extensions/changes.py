@@ -9,10 +9,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.dialect import Call
-from diglot.api.query_string import MOST_OFFSET, integer
-from diglot.model.ids import read_id
-from diglot.model.membership_changes import Feed
+from diglot.api.call import Call
+from diglot.api.input.query_string import MOST_OFFSET, integer
+from diglot.model.ids import parse_id
+from diglot.model.membership_changes import ChangeFeed
 
 _DEFAULT: Final = 100
 _MOST: Final = 1_000
@@ -50,18 +50,20 @@ class ChangesPagination(msgspec.Struct, frozen=True):
     has_more: bool
 
 
-async def of_workspace(call: Call) -> tuple[Feed, ChangesPagination]:
+async def of_workspace(call: Call) -> tuple[ChangeFeed, ChangesPagination]:
     """Return the changes of all segments that a call asks for, and where they end."""
     after, limit = _read(call.query)
-    return _ended(await call.services.changes.of_workspace(call.caller, after, limit), limit)
+    return _ended(await call.services.membership_changes.list_for_workspace(call.caller, after, limit), limit)
 
 
-async def of_segment(call: Call) -> tuple[Feed, ChangesPagination]:
+async def of_segment(call: Call) -> tuple[ChangeFeed, ChangesPagination]:
     """Return the changes of the segment of the path."""
-    id_ = read_id(call.path["segment_id"])
+    id_ = parse_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         after, limit = _read(call.query)
-    return _ended(await call.services.changes.of_segment(call.caller, id_, after, limit), limit)
+    return _ended(
+        await call.services.membership_changes.list_for_segment(call.caller, id_, after, limit), limit
+    )
 
 
 def _read(query: Mapping[str, str]) -> tuple[int | None, int]:
@@ -70,6 +72,6 @@ def _read(query: Mapping[str, str]) -> tuple[int | None, int]:
     return after, integer(query, "limit", _DEFAULT, least=1, most=_MOST)
 
 
-def _ended(feed: Feed, limit: int) -> tuple[Feed, ChangesPagination]:
+def _ended(feed: ChangeFeed, limit: int) -> tuple[ChangeFeed, ChangesPagination]:
     more = feed.through < feed.newest
     return feed, ChangesPagination(feed.after, feed.through, feed.newest, limit, more)

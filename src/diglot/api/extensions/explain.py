@@ -7,15 +7,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from diglot.api import query_string, rules
-from diglot.api.dialect import Call
+from diglot.api import rules
+from diglot.api.call import Call
+from diglot.api.input import query_string
 from diglot.api.responses import encode
 from diglot.conditions import tree
 from diglot.conditions.explain import Bounds, Verdict, bounds_of
 from diglot.conditions.fields import attribute_key
 from diglot.model.contacts import SUBSCRIBED
 from diglot.model.explanations import Explanation
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -28,7 +29,7 @@ class ExplainQuery(msgspec.Struct, frozen=True):
 
 async def asked(call: Call) -> Explanation:
     """Explain the contact of the query to whoever asks about the segment of the path."""
-    id_ = read_id(call.path["segment_id"])
+    id_ = parse_id(call.path["segment_id"])
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         contact = query_string.name(call.query, "contact")
     return await call.services.explanations.explain(call.caller, id_, contact)
@@ -79,7 +80,7 @@ class _Writer:
         if (key := attribute_key(field)) is not None:
             return self.attributes.get(key)
         if field == "lists":
-            return self.explanation.lists
+            return self.explanation.list_ids
         if field == "subscribed":
             return self.explanation.contact.status == SUBSCRIBED
         return getattr(self.shown.contact, field)

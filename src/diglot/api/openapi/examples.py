@@ -1,4 +1,4 @@
-"""Examples of calls from real exchanges, which `tests/spec/http` marks and `tools.openapi_examples` writes."""
+"""Examples of calls from real exchanges, which `tests/spec/http` marks and `openapi_examples` writes."""
 
 from importlib.resources import files
 from typing import Any

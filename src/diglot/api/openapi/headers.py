@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from diglot.api.dialect import Dialect
-from diglot.api.extensions.as_of import HEADER
 from diglot.api.operation import Operation
+from diglot.api.responses import HEADER
 
 IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",

@@ -77,12 +77,12 @@ def _hint(name: str, words: frozenset[str]) -> OptOutColumn | None:
 
 
 def _squeezed(name: str) -> str:
-    return _NO_WORD.sub("", text.fold(name))
+    return _NO_WORD.sub("", text.fold_case(name))
 
 
 def _spaced(name: str) -> str:
     """Return the words of a name: `HasOptedOutOfEmail` -> `has opted out of email`."""
-    words = text.fold(_CAMEL.sub(" ", name.replace("'", "").replace("\u2019", "")))
+    words = text.fold_case(_CAMEL.sub(" ", name.replace("'", "").replace("\u2019", "")))
     return re.sub(r"\be (mails?)\b", r"e\1", _NO_WORD.sub(" ", words)).strip()
 
 

@@ -8,7 +8,7 @@ from diglot.api.opt_outs.columns import OptOutColumn
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.values import status_of
 from diglot.conditions.fields import stricter
-from diglot.conditions.operands import Unfit
+from diglot.conditions.operands import OperandError
 from diglot.errors import Fault, Path
 
 MOST_FAULTS: Final = 100
@@ -34,7 +34,7 @@ class OptOuts:
             return None
         try:
             return status_of(column, value)
-        except Unfit as unfit:
+        except OperandError as unfit:
             if len(self._faults) < MOST_FAULTS:
                 self._faults.setdefault(name, Fault(path, f"{unfit}: {_ADVICE}"))
             return None

@@ -7,7 +7,7 @@ from diglot.api.opt_outs import value_words as words_of
 from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.conditions import text
 from diglot.conditions.fields import stricter
-from diglot.conditions.operands import Unfit
+from diglot.conditions.operands import OperandError
 
 _HINTS: Final = frozenset({Reading.HINT, Reading.HINT_NO, Reading.HINT_YES})
 _FIRST_EPOCH: Final = 10**8
@@ -60,7 +60,7 @@ def _hinted_status(reading: Reading, value: Any) -> str | None:
 def _text_status(column: OptOutColumn, written: str) -> str | None:
     stripped = written.strip(text.WHITE_SPACE)
     word = _word(stripped)
-    if (number := text.numeric(stripped)) is not None:
+    if (number := text.parse_number(stripped)) is not None:
         return _number_status(column, number, written)
     if stripped in words_of.YES_SIGNS or stripped in words_of.NO_SIGNS:
         return _answer_status(column, stripped in words_of.YES_SIGNS, written)
@@ -109,10 +109,12 @@ def _answer_status(column: OptOutColumn, yes: bool, written: Any) -> str | None:
     return column.status if yes is not (column.reading is Reading.CONSENT) else None
 
 
-def _not_understood(value: Any) -> Unfit:
+def _not_understood(value: Any) -> OperandError:
     shown = value if isinstance(value, str | int | float) else "an object or a list"
-    return Unfit(f"The column speaks of opting out, and its value '{str(shown)[:100]}' is not understood")
+    return OperandError(
+        f"The column speaks of opting out, and its value '{str(shown)[:100]}' is not understood"
+    )
 
 
 def _word(value: str) -> str:
-    return _NO_WORD.sub(" ", text.fold(value)).strip()
+    return _NO_WORD.sub(" ", text.fold_case(value)).strip()

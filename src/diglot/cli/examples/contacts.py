@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from diglot.model.contacts import Change
+from diglot.model.contacts import ContactChange
 
 COUNT: Final = 10_000
 _SEED: Final = 20_260_527
@@ -45,7 +45,7 @@ _CITIES: Final = (
 _ASCII: Final = str.maketrans("åéíøëáüóñç ", "aeioeauonc-", "'")
 
 
-def contacts(now: int) -> Iterator[Change]:
+def contacts(now: int) -> Iterator[ContactChange]:
     """Return the contacts, the oldest first; `now` is in microseconds."""
     chance = Random(_SEED)  # noqa: S311 - the same people every time
     for number in range(COUNT):
@@ -60,7 +60,7 @@ class _Person:
     now: int
     since: int
 
-    def change(self, number: int) -> Change:
+    def change(self, number: int) -> ContactChange:
         first, last = self.chance.choice(_FIRST), self.chance.choice(_LAST)
         company = self.chance.choice(_COMPANIES)
         values = {
@@ -74,7 +74,7 @@ class _Person:
         }
         work = {"company": company, "job_title": self.chance.choice(_TITLES)} if self.maybe(0.7) else {}
         phone = {"phone": f"+1 555 01{self.chance.randrange(100):02d}"} if self.maybe(0.4) else {}
-        return Change(values | work | phone | self.activity() | self.orders(), self.attributes())
+        return ContactChange(values | work | phone | self.activity() | self.orders(), self.attributes())
 
     def maybe(self, part: float) -> bool:
         return self.chance.random() < part

@@ -6,10 +6,10 @@ from typing import Any, Final
 import msgspec
 
 from diglot.api.rules import Words, read
-from diglot.conditions.check import check
+from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
-from diglot.model.segments import Condition, SegmentType, Source
+from diglot.model.segments import Condition, OriginalText, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service.audience.segments import NewSegment
 
@@ -30,8 +30,8 @@ class Example:
     def new(self, caller: Caller) -> NewSegment:
         """Return it as the services take it, through the door that every condition passes."""
         words: Words = _WORDS[self.dialect]
-        tree = check(read(self.body, words), caller.zone)
-        source = Source(self.dialect, _encode(self.body).decode())
+        tree = check_condition(read(self.body, words), caller.zone)
+        source = OriginalText(self.dialect, _encode(self.body).decode())
         return NewSegment(self.name, Condition(tree, source), self.description, self.type)
 
 

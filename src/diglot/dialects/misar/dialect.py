@@ -3,7 +3,8 @@
 from typing import Final
 
 from diglot.api.authentication import COOKIE, PROOF
-from diglot.api.dialect import Dialect, Surface, bearer
+from diglot.api.dialect import Dialect, Surface
+from diglot.api.input.headers import bearer
 from diglot.api.openapi.condition_schemas import condition_schemas, group_schemas
 from diglot.api.openapi.explained_schemas import explained_schemas
 from diglot.dialects.misar import rate_limits

@@ -18,7 +18,7 @@ from diglot.errors import (
     Unreachable,
     Unsupported,
 )
-from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 
 _MISSING = {
     "segment": "Segment not found",
@@ -28,7 +28,7 @@ _MISSING = {
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
     "webhook": "Webhook not found",
-    NAMED_CONTACT: "Contact not found",
+    REFERENCED_CONTACT: "Contact not found",
 }
 # What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
 _AUDIENCE = {"read": "contacts", "write": "contacts"}

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from diglot.service.access.keys import KeyShape
+from diglot.service.access.keys import KeyFormat
 
 _KEY = re.compile(r"msk_[0-9a-f]{64}")
 
@@ -14,11 +14,11 @@ SCOPES: Final = (
     *("monetization", "subscription"),
 )
 
-KEYS: Final = KeyShape(
+KEYS: Final = KeyFormat(
     dialect="misar",
-    prefix="msk_",
+    default_prefix="msk_",
     prefixes=("msk_",),
-    is_key=lambda secret: _KEY.fullmatch(secret) is not None,
+    matches=lambda secret: _KEY.fullmatch(secret) is not None,
     scopes=SCOPES,
     default_scopes=("contacts", "track"),
 )

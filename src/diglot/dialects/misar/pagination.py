@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from diglot.api.extensions.as_of import of_now, of_past
-from diglot.api.query_string import MOST_OFFSET, integer
-from diglot.dialects.misar import wire
-from diglot.dialects.misar.segments import show
+from diglot.api.input.query_string import MOST_OFFSET, integer
+from diglot.dialects.misar import formatting, wire
 from diglot.errors import Fault, Invalid
-from diglot.model.pages import MemberPage, Page, PastPage, Sort, Window
+from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 
 # The vendor's MCP client asks for `engagement_asc`; the rest is made as it is.
 _SORTED: Final = {"engagement": "engagement_score"} | {
@@ -39,10 +38,10 @@ class Paging:
     def shown_twice(self, found: Page[Any]) -> wire.BothPagination:
         """Return the page with the number of pages in both of the vendor's spellings."""
         pages = self._pages(found.total)
-        known = _known(found) if isinstance(found, MemberPage | PastPage) else ()
+        known = _known(found) if isinstance(found, MemberPage | HistoricalPage) else ()
         return wire.BothPagination(self.page, self.limit, found.total, pages, pages, *known)
 
-    def shown_to_members(self, found: MemberPage[Any] | PastPage[Any]) -> wire.MembersPagination:
+    def shown_to_members(self, found: MemberPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
         """Return the page as the members call shows it."""
         pages = self._pages(found.total)
         return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *_known(found))
@@ -51,9 +50,9 @@ class Paging:
         return max(1, -(-total // self.limit))
 
 
-def _known(found: MemberPage[Any] | PastPage[Any]) -> tuple[Any, ...]:
+def _known(found: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
     """Return when the total is true and of which revision, or of which change of the past."""
-    return (*of_now(found, show.time), *of_past(found))
+    return (*of_now(found, formatting.time), *of_past(found))
 
 
 def read(query: Mapping[str, str], *, default: int = 20, most: int = 100) -> Paging:

@@ -4,7 +4,7 @@ from typing import Final
 
 from diglot.api.operation import Operation
 from diglot.api.responses import Headers
-from diglot.service.access.rate_limits import Allowance, Rate
+from diglot.service.access.rate_limits import Rate, RateLimitState
 
 # Requests a minute, by what they are counted with; any other call is counted by itself.
 _CONTACTS: Final = ("GET /contacts", Rate(100))
@@ -43,11 +43,11 @@ def rate(operation: Operation) -> tuple[str, Rate]:
     return _RATES.get(operation.id) or (operation.id, _OTHERS)
 
 
-def headers(allowance: Allowance) -> Headers:
+def headers(allowance: RateLimitState) -> Headers:
     """Return the vendor's headers: the reset in seconds since 1970."""
     shown: Headers = (
         (b"x-ratelimit-limit", b"%d" % allowance.rate.requests),
         (b"x-ratelimit-remaining", b"%d" % allowance.remaining),
         (b"x-ratelimit-reset", b"%d" % -(-allowance.reset_at // 1_000_000)),
     )
-    return (*shown, (b"retry-after", b"%d" % allowance.retry_after)) if allowance.refused else shown
+    return (*shown, (b"retry-after", b"%d" % allowance.retry_after)) if allowance.is_exceeded else shown

@@ -3,7 +3,7 @@
 from typing import Any, Final, get_args
 
 from diglot.api.openapi.annotations import enumeration, free_form
-from diglot.api.openapi.patterns import ATTRIBUTE_KEY
+from diglot.api.patterns import ATTRIBUTE_KEY
 from diglot.dialects.misar import pagination
 from diglot.dialects.misar.contacts.tiers import Tier
 from diglot.dialects.misar.key_format import SCOPES

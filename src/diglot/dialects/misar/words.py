@@ -5,6 +5,9 @@ from typing import Final
 
 from diglot.api.rules import Words
 
+NAME = "misar"
+
+
 WORDS: Final = Words(
     group_key="operator",
     modes={"AND": "all", "OR": "any"},

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from diglot.api import request_body
-from diglot.conditions.operands import expected
+from diglot.api.input import request_body
+from diglot.conditions.operands import wrong_type_error
 from diglot.errors import Fault, Invalid
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 
 MOST: Final = 10_000
 _SEVERAL: Final = "contact_ids"
@@ -19,8 +19,8 @@ def read(members: request_body.Members) -> list[str | None]:
     if _ONE in members:
         one = request_body.decode(members[_ONE], (_ONE,))
         if not isinstance(one, str):
-            raise Invalid.at((_ONE,), str(expected("string", one)))
-        return [read_id(one)]
+            raise Invalid.at((_ONE,), str(wrong_type_error("string", one)))
+        return [parse_id(one)]
     if _SEVERAL not in members:
         raise Invalid.at((_SEVERAL,), "Required")
     return _several(request_body.decode(members[_SEVERAL], (_SEVERAL,)))
@@ -28,14 +28,14 @@ def read(members: request_body.Members) -> list[str | None]:
 
 def _several(ids: object) -> list[str | None]:
     if not isinstance(ids, list):
-        raise Invalid.at((_SEVERAL,), str(expected("array", ids)))
+        raise Invalid.at((_SEVERAL,), str(wrong_type_error("array", ids)))
     if not 1 <= len(ids) <= MOST:
         raise Invalid.at((_SEVERAL,), f"Array must contain 1 to {MOST} element(s)")
     faults = [
-        Fault((_SEVERAL, index), str(expected("string", one)))
+        Fault((_SEVERAL, index), str(wrong_type_error("string", one)))
         for index, one in enumerate(ids)
         if not isinstance(one, str)
     ]
     if faults:
         raise Invalid(faults)
-    return [read_id(one) for one in ids]
+    return [parse_id(one) for one in ids]

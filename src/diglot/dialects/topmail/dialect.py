@@ -1,11 +1,10 @@
 """Topmail, assembled."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request
-
-from diglot.api.dialect import Dialect, Surface, bearer, header
+from diglot.api.dialect import Dialect, Surface
+from diglot.api.input.headers import bearer_or
 from diglot.api.openapi.condition_schemas import condition_schemas
 from diglot.api.openapi.explained_schemas import explained_schemas
 from diglot.dialects.topmail import rate_limits
@@ -15,7 +14,7 @@ from diglot.dialects.topmail.schemas import NAMED
 from diglot.dialects.topmail.webhooks.messages import message
 from diglot.dialects.topmail.wire import ErrorBody
 from diglot.dialects.topmail.words import WORDS
-from diglot.service.access.keys import KeyShape
+from diglot.service.access.keys import KeyFormat
 
 _KEY = re.compile(r"tm_(live|test)_[A-Za-z0-9_-]+")
 
@@ -28,21 +27,15 @@ SCOPES: Final = (
     *("conversions:read", "conversions:write"),
 )
 
-KEYS: Final = KeyShape(
+KEYS: Final = KeyFormat(
     dialect="topmail",
-    prefix="tm_live_",
+    default_prefix="tm_live_",
     prefixes=("tm_live_", "tm_test_"),
-    is_key=lambda secret: _KEY.fullmatch(secret) is not None,
+    matches=lambda secret: _KEY.fullmatch(secret) is not None,
     scopes=SCOPES,
     # What opens every call that is served.
     default_scopes=(*SCOPES[:6], *SCOPES[-2:]),
 )
-
-
-def _secret(request: Request[Any, Any, Any]) -> str | None:
-    """Return the bearer token, which wins over the older `X-API-Key`."""
-    token = bearer(request)
-    return header(request, b"x-api-key") if token is None else token
 
 
 def _may(scopes: frozenset[str], needed: str) -> bool:
@@ -54,7 +47,8 @@ TOPMAIL: Final = Dialect(
     title="Topmail",
     keys=KEYS,
     surfaces=(Surface("/api/v1", ENDPOINTS, render_error, ErrorBody),),
-    secret=_secret,
+    # The bearer token wins over the older `X-API-Key`.
+    secret=bearer_or(b"x-api-key"),
     may=_may,
     rate=rate_limits.rate,
     rate_headers=rate_limits.headers,

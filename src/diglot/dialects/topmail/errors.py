@@ -16,14 +16,14 @@ from diglot.errors import (
     Unreachable,
     Unsupported,
 )
-from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 
 _MISSING = {
     "segment": "Segment not found",
     "contact": "Contact not found",
     "list": "List not found",
     "tag": "Tag not found",
-    NAMED_CONTACT: "Contact not found",
+    REFERENCED_CONTACT: "Contact not found",
     "route": "Not found: Diglot does not serve this path, and no upstream is set for it",
     "spelling": "Not found: Diglot does not serve this path, and passes none on that is spelled like this",
     "webhook": "Webhook not found",
@@ -59,7 +59,7 @@ def _row(error: Exception) -> tuple[int, str, str]:
         case Forbidden():
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
         case NotFound():
-            code = "contact_not_found" if error.thing == NAMED_CONTACT else "not_found"
+            code = "contact_not_found" if error.thing == REFERENCED_CONTACT else "not_found"
             return 404, code, _MISSING.get(error.thing, "Not found")
         case Conflict():
             return 409, "duplicate", str(error)

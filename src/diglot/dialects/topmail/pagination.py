@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from diglot.api.extensions.as_of import of_now, of_past
-from diglot.api.query_string import MOST_OFFSET, integer
-from diglot.dialects.topmail import wire
-from diglot.dialects.topmail.segments import show
-from diglot.model.pages import CountedPage, PastPage, Window
+from diglot.api.input.query_string import MOST_OFFSET, integer
+from diglot.dialects.topmail import formatting, wire
+from diglot.model.pages import CountedPage, HistoricalPage, Window
 
 DEFAULT = 100
 MOST = 1000
@@ -24,11 +23,11 @@ def shown(window: Window, total: int) -> wire.Pagination:
     return wire.Pagination(total, window.limit, window.offset, _has_more(window, total))
 
 
-def shown_to_members(window: Window, page: CountedPage[Any] | PastPage[Any]) -> wire.MembersPagination:
+def shown_to_members(window: Window, page: CountedPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
     """Return the window of a segment's members, or of those on a list, as answers show it."""
     total = page.total
     more = _has_more(window, total)
-    known: tuple[Any, ...] = (*of_now(page, show.time), *of_past(page))
+    known: tuple[Any, ...] = (*of_now(page, formatting.time), *of_past(page))
     return wire.MembersPagination(total, window.limit, window.offset, more, *known)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from diglot.api.formatting import in_milliseconds
 from diglot.api.operation import Operation
 from diglot.api.responses import Headers
-from diglot.service.access.rate_limits import Allowance, Rate
+from diglot.service.access.rate_limits import Rate, RateLimitState
 
 _ALL: Final = ("all", Rate(100, sliding=True))
 HEADERS: Final = {
@@ -29,7 +29,7 @@ def rate(operation: Operation) -> tuple[str, Rate]:
     return _ALL
 
 
-def headers(allowance: Allowance) -> Headers:
+def headers(allowance: RateLimitState) -> Headers:
     """Return the vendor's headers: the reset as a timestamp."""
     reset = in_milliseconds(allowance.reset_at)
     assert reset is not None
@@ -37,4 +37,4 @@ def headers(allowance: Allowance) -> Headers:
         (b"x-ratelimit-remaining", b"%d" % allowance.remaining),
         (b"x-ratelimit-reset", reset.encode()),
     )
-    return (*shown, (b"retry-after", b"%d" % allowance.retry_after)) if allowance.refused else shown
+    return (*shown, (b"retry-after", b"%d" % allowance.retry_after)) if allowance.is_exceeded else shown

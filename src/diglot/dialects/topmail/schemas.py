@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from diglot.api.openapi.annotations import enumeration, free_form
-from diglot.api.openapi.patterns import ATTRIBUTE_KEY
+from diglot.api.patterns import ATTRIBUTE_KEY
 from diglot.dialects.topmail.webhooks.messages import EVENTS, OURS
 from diglot.model.events import PURCHASE
 

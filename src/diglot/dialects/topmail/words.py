@@ -4,6 +4,9 @@ from typing import Final
 
 from diglot.api.rules import Words
 
+NAME = "topmail"
+
+
 WORDS: Final = Words(
     group_key="match",
     modes={"all": "all", "any": "any"},

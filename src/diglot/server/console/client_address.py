@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request
 
-from diglot.api.dialect import header
+from diglot.api.input.headers import header
 
 # The part of an IPv6 address that names a network of one customer.
 _NETWORK_BITS = 64

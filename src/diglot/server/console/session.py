@@ -11,11 +11,11 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
-from diglot.api import request_body
 from diglot.api.authentication import COOKIE, cookie, refuse_other_sites, require_proof
-from diglot.api.body_reader import Missing, Reader
-from diglot.api.dialect import SERVICES
+from diglot.api.call import SERVICES
 from diglot.api.formatting import in_seconds
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.api.responses import Encoded, Headers, encode
 from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session
@@ -57,7 +57,7 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:
     reader = Reader(request_body.read_members(await request_body.read_bytes(request, _MOST_BYTES)))
     reader.required("workspace", "password")
     workspace = reader.text("workspace", _LONGEST_NAME)
-    password = reader.text("password", passwords.LONGEST)
+    password = reader.text("password", passwords.MAX_LENGTH)
     reader.finish()
     assert not isinstance(workspace, Missing)
     assert not isinstance(password, Missing)
@@ -66,7 +66,7 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> Encoded:
         secret, session = await service.sign_in(workspace, password, address, cookie(request))
     except Unauthenticated:
         return Encoded(401, encode(ErrorBody("The workspace or the password is wrong")), (_NOT_KEPT,))
-    return _answer(secret, session, (_cookie(secret, sessions.SECONDS, secure=secure),))
+    return _answer(secret, session, (_cookie(secret, sessions.SESSION_SECONDS, secure=secure),))
 
 
 async def _show(request: _Request) -> Encoded:
@@ -99,7 +99,9 @@ def _answer(secret: str, session: Session, headers: Headers = ()) -> Encoded:
     assert begun is not None
     assert ends is not None
     workspace = session.workspace
-    body = SessionAnswer(workspace.name, workspace.time_zone, begun, ends, sessions.proof(secret))
+    body = SessionAnswer(
+        workspace.name, workspace.time_zone, begun, ends, sessions.compute_csrf_token(secret)
+    )
     return Encoded(200, encode(body), (*headers, _NOT_KEPT))
 
 

@@ -18,116 +18,123 @@ from diglot.errors import Reused
 from diglot.model.workspaces import Caller
 from diglot.storage import workspaces
 from diglot.storage.access import idempotent_responses
-from diglot.storage.access.idempotent_responses import Kept
+from diglot.storage.access.idempotent_responses import StoredResponse
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Engine, Transaction
 
 log = logging.getLogger("diglot")
 _SECOND: Final = 1_000_000
 # How long a name given by the client holds, and how long a request is taken for a retry of the same one.
-NAMED_SECONDS: Final = 24 * 60 * 60
-UNNAMED_SECONDS: Final = 10
-FORGOTTEN_SECONDS: Final = 3_600.0
+KEY_TTL_SECONDS: Final = 24 * 60 * 60
+RETRY_WINDOW_SECONDS: Final = 10
+CLEANUP_SECONDS: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class IdempotentRequest:
     """A request that may be a repetition: who asks, under which name, and what, hashed.
 
     Without a name it is known by what it asks, for a short time, while the segment that it made exists.
     """
 
     caller: Caller
-    name: str | None
+    idempotency_key: str | None
     fingerprint: str
 
     @property
-    def stored_name(self) -> str:
+    def storage_key(self) -> str:
         """The name that its answer is kept under."""
-        return f"same:{self.fingerprint}" if self.name is None else f"name:{self.name}"
+        return f"same:{self.fingerprint}" if self.idempotency_key is None else f"name:{self.idempotency_key}"
 
     @property
-    def seconds(self) -> int:
+    def ttl_seconds(self) -> int:
         """How long its answer is kept."""
-        return UNNAMED_SECONDS if self.name is None else NAMED_SECONDS
+        return RETRY_WINDOW_SECONDS if self.idempotency_key is None else KEY_TTL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Completed:
     """What a request was answered: the status, the body, the id of what it made."""
 
     status: int
     body: bytes
-    made: str | None = None
-    repeated: bool = False
+    created_id: str | None = None
+    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
+class Idempotency:
     """Does requests once."""
 
     engine: Engine
     clock: Clock = system_clock
 
-    async def once(self, request: Request, perform: Callable[[Transaction], Awaitable[Done]]) -> Done:
+    async def run_once(
+        self, request: IdempotentRequest, perform: Callable[[Transaction], Awaitable[Completed]]
+    ) -> Completed:
         """Perform a request, or return what it was answered before.
 
         Raise `Reused` for another request under the same name. What raises is not kept: it may be sent again.
         """
 
-        async def work(transaction: Transaction) -> Done:
-            caller, name = request.caller, request.stored_name
+        async def work(transaction: Transaction) -> Completed:
+            caller, name = request.caller, request.storage_key
             now = self.clock()
-            await workspaces.lock(transaction, caller.workspace, moves=False)
+            await workspaces.lock(transaction, caller.workspace, moves_members=False)
             kept = await idempotent_responses.find(transaction, caller.workspace, caller.key, name)
-            if kept is not None and await _holds(transaction, request, kept, now):
+            if kept is not None and await _can_replay(transaction, request, kept, now):
                 if kept.fingerprint != request.fingerprint:
                     raise Reused
-                return Done(kept.status, kept.body, kept.made, repeated=True)
+                return Completed(kept.status, kept.body, kept.created_id, is_replay=True)
             done = await perform(transaction)
-            answer = Kept(request.fingerprint, done.status, done.body, done.made, now)
-            await idempotent_responses.forget_old(
-                transaction, caller.workspace, now - NAMED_SECONDS * _SECOND
+            answer = StoredResponse(request.fingerprint, done.status, done.body, done.created_id, now)
+            await idempotent_responses.delete_old(
+                transaction, caller.workspace, now - KEY_TTL_SECONDS * _SECOND
             )
-            await idempotent_responses.keep(transaction, caller.workspace, caller.key, name, answer)
+            await idempotent_responses.store(transaction, caller.workspace, caller.key, name, answer)
             return done
 
         return await self.engine.write(work)
 
-    async def forget_old(self) -> None:
+    async def delete_expired(self) -> None:
         """Forget what was answered more than a day ago, in every workspace: it holds contacts."""
-        before = self.clock() - NAMED_SECONDS * _SECOND
+        before = self.clock() - KEY_TTL_SECONDS * _SECOND
         for workspace in await self.engine.read(
-            lambda tx: idempotent_responses.workspaces_with_old(tx, before)
+            lambda tx: idempotent_responses.list_workspaces_with_old(tx, before)
         ):
             await self.engine.write(
-                partial(idempotent_responses.forget_old, workspace=workspace, before=before)
+                partial(idempotent_responses.delete_old, workspace=workspace, before=before)
             )
 
     @asynccontextmanager
-    async def forgetting(self) -> AsyncIterator[None]:
+    async def clean_up_periodically(self) -> AsyncIterator[None]:
         """Forget once an hour inside the block, also where no request comes that would."""
-        task = asyncio.create_task(self._keep_forgetting())
+        task = asyncio.create_task(self._clean_up_forever())
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _keep_forgetting(self) -> None:
+    async def _clean_up_forever(self) -> None:
         while True:
             try:
-                await self.forget_old()
+                await self.delete_expired()
             except Exception:
                 log.exception("old answers cannot be forgotten")
-            await asyncio.sleep(FORGOTTEN_SECONDS)
+            await asyncio.sleep(CLEANUP_SECONDS)
 
 
-async def _holds(transaction: Transaction, request: Request, kept: Kept, now: int) -> bool:
-    if not now - request.seconds * _SECOND < kept.made_at <= now:
+async def _can_replay(
+    transaction: Transaction, request: IdempotentRequest, kept: StoredResponse, now: int
+) -> bool:
+    if not now - request.ttl_seconds * _SECOND < kept.stored_at <= now:
         return False
-    if request.name is not None:
+    if request.idempotency_key is not None:
         return True
     # Whoever made a segment, deleted it and makes it again wants it again.
-    made = kept.made
-    return made is not None and await segments.by_id(transaction, request.caller.workspace, made) is not None
+    made = kept.created_id
+    return (
+        made is not None
+        and await segments.find_by_id(transaction, request.caller.workspace, made) is not None
+    )

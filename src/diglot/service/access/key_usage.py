@@ -14,54 +14,54 @@ from diglot.storage.access import keys
 from diglot.storage.sql.engine import Engine, Transaction
 
 log = logging.getLogger("diglot")
-WRITTEN_SECONDS: Final = 60.0
+FLUSH_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
-class KeyUses:
+class KeyUsage:
     """The last use of each key that this process has not written yet."""
 
     engine: Engine
-    _noted: dict[str, int] = field(default_factory=dict)
+    _pending_uses: dict[str, int] = field(default_factory=dict)
 
-    def note(self, key: str, now: int) -> None:
+    def record_use(self, key: str, now: int) -> None:
         """Note a use."""
-        self._noted[key] = now
+        self._pending_uses[key] = now
 
-    def latest(self, key: str, written: int | None) -> int | None:
+    def latest_use(self, key: str, stored_use: int | None) -> int | None:
         """Return the last use of a key that is known here: the one written, or a later one."""
-        noted = self._noted.get(key)
-        return noted if written is None else max(written, noted or written)
+        noted = self._pending_uses.get(key)
+        return noted if stored_use is None else max(stored_use, noted or stored_use)
 
-    async def write(self) -> None:
+    async def flush(self) -> None:
         """Write what was noted, each key once; what cannot be written is kept for the next time."""
-        noted, self._noted = self._noted, {}
+        noted, self._pending_uses = self._pending_uses, {}
         if not noted:
             return
 
         async def work(transaction: Transaction) -> None:
-            await keys.used(transaction, noted)
+            await keys.record_uses(transaction, noted)
 
         try:
             await self.engine.write(work)
         except BaseException as error:
-            self._noted = noted | self._noted
+            self._pending_uses = noted | self._pending_uses
             if not isinstance(error, Exception):
                 raise
             log.exception("the last uses of keys cannot be written")
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[None]:
+    async def flush_periodically(self) -> AsyncIterator[None]:
         """Write once a minute inside the block, and at its end."""
-        task = asyncio.create_task(self._keep_writing())
+        task = asyncio.create_task(self._flush_forever())
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await self.write()
+            await self.flush()
 
-    async def _keep_writing(self) -> None:
+    async def _flush_forever(self) -> None:
         while True:
-            await asyncio.sleep(WRITTEN_SECONDS)
-            await self.write()
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()

@@ -10,50 +10,50 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from diglot.errors import Invalid
 
-SHORTEST: Final = 12
-LONGEST: Final = 1000
+MIN_LENGTH: Final = 12
+MAX_LENGTH: Final = 1000
 # The second recommended choice of RFC 9106 (section 4): 64 MiB for each check.
 _HASHER: Final = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=4)
 # Checks at the same time in one process: what bounds their memory.
-_AT_ONCE: Final = 2
+_MAX_CONCURRENT_CHECKS: Final = 2
 # The hash of a random password that nobody kept, made with the same parameters.
-NOBODYS: Final = (
+DUMMY_HASH: Final = (
     "$argon2id$v=19$m=65536,t=3,p=4$rVDtRedMmafpiZc5P4q9Jg$eOLrz9hkqT6mzM97JmNESrRGGw52Ke9MVgFYWQkN7b8"
 )
 
 
-def check_new(password: str) -> str:
+def check_new_password(password: str) -> str:
     """Return a password that may be set; raise `Invalid`."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise Invalid.at(("password",), f"a password has {SHORTEST} to {LONGEST:,} characters")
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise Invalid.at(("password",), f"a password has {MIN_LENGTH} to {MAX_LENGTH:,} characters")
     return password
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """Return the hash of a password, which takes a good part of a second."""
-    return _HASHER.hash(_normal(password))
+    return _HASHER.hash(_normalize(password))
 
 
-def _normal(password: str) -> str:
+def _normalize(password: str) -> str:
     # Keyboards of different systems write one letter in different ways.
     return unicodedata.normalize("NFKC", password)
 
 
-def _verify(kept: str, password: str) -> bool:
+def _verify_hash(kept: str, password: str) -> bool:
     try:
-        return _HASHER.verify(kept, _normal(password))
+        return _HASHER.verify(kept, _normalize(password))
     except (VerificationError, InvalidHashError):
         return False
 
 
 @dataclass(frozen=True, slots=True)
-class Passwords:
+class PasswordChecker:
     """Checks passwords."""
 
-    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MAX_CONCURRENT_CHECKS))
 
-    async def fits(self, kept: str | None, password: str) -> bool:
+    async def verify(self, kept: str | None, password: str) -> bool:
         """Tell whether a password is the one kept; where none is kept, do the same work and say no."""
-        async with self._turn:
-            fits = await asyncio.to_thread(_verify, NOBODYS if kept is None else kept, password)
+        async with self._slots:
+            fits = await asyncio.to_thread(_verify_hash, DUMMY_HASH if kept is None else kept, password)
         return fits and kept is not None

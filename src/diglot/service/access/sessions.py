@@ -15,38 +15,40 @@ from diglot.clock import Clock, system_clock
 from diglot.errors import TooMany, Unauthenticated
 from diglot.model.sessions import Session
 from diglot.model.workspaces import Caller
-from diglot.service.access.passwords import Passwords
-from diglot.service.access.rate_limits import Limits, Rate
+from diglot.service.access.passwords import PasswordChecker
+from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.storage import workspaces
 from diglot.storage.access import sessions
 from diglot.storage.sql.engine import Engine, Transaction
 
-SECONDS: Final = 12 * 60 * 60
+SESSION_SECONDS: Final = 12 * 60 * 60
 _SECOND: Final = 1_000_000
 # How often somebody may try: from one address, and for one workspace from everywhere.
-BY_ADDRESS: Final = Rate(10, 5 * 60)
-BY_WORKSPACE: Final = Rate(30, 15 * 60)
-_LONGEST_SECRET: Final = 100
-_SHOWN: Final = 16
+RATE_BY_ADDRESS: Final = Rate(10, 5 * 60)
+RATE_BY_WORKSPACE: Final = Rate(30, 15 * 60)
+_MAX_SECRET_LENGTH: Final = 100
+_DIGEST_PREFIX_LENGTH: Final = 16
 
 
-def proof(secret: str) -> str:
+def compute_csrf_token(secret: str) -> str:
     """Return what a page of the console shows it knows with each write: only who has the session has it."""
     return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
-def is_proof(secret: str, shown: str) -> bool:
+def csrf_token_matches(secret: str, shown: str) -> bool:
     """Tell whether a proof is that of a session."""
-    return hmac.compare_digest(proof(secret).encode(), shown.encode())
+    return hmac.compare_digest(compute_csrf_token(secret).encode(), shown.encode())
 
 
-def caller(session: Session, scopes: tuple[str, ...]) -> Caller:
+def session_caller(session: Session, scopes: tuple[str, ...]) -> Caller:
     """Return who asks in a session."""
     number, zone = session.workspace.number, ZoneInfo(session.workspace.time_zone)
-    return Caller(number, zone, f"session:{session.digest[:_SHOWN]}", frozenset(scopes), signed_in=True)
+    return Caller(
+        number, zone, f"session:{session.digest[:_DIGEST_PREFIX_LENGTH]}", frozenset(scopes), signed_in=True
+    )
 
 
-def _digest(secret: str) -> str:
+def _hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -55,57 +57,57 @@ class Sessions:
     """The calls of a person who signs in. `limits` counts attempts, whatever keys are allowed."""
 
     engine: Engine
-    limits: Limits
+    rate_limits: RateLimits
     clock: Clock = system_clock
-    passwords: Passwords = field(default_factory=Passwords)
+    passwords: PasswordChecker = field(default_factory=PasswordChecker)
 
     async def sign_in(
-        self, workspace: str, password: str, address: str, instead_of: str | None = None
+        self, workspace: str, password: str, address: str, replaced_secret: str | None = None
     ) -> tuple[str, Session]:
         """Begin a session and return its secret; the session that the browser had ends.
 
         Raise `TooMany`, or `Unauthenticated` alike for a wrong password and for no such workspace.
         """
-        await self._count("sign-in from", address, BY_ADDRESS)
-        await self._count("sign-in to", _digest(workspace), BY_WORKSPACE)
-        found = await self.engine.read(lambda transaction: workspaces.signs_in(transaction, workspace))
-        kept = None if found is None else found.password
-        if not await self.passwords.fits(kept, password) or found is None:
+        await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
+        await self._count_attempt("sign-in to", _hash_secret(workspace), RATE_BY_WORKSPACE)
+        found = await self.engine.read(lambda transaction: workspaces.find_sign_in(transaction, workspace))
+        kept = None if found is None else found.password_hash
+        if not await self.passwords.verify(kept, password) or found is None:
             raise Unauthenticated
         secret = secrets.token_urlsafe(32)
 
         async def work(transaction: Transaction) -> Session:
-            await workspaces.lock(transaction, found.workspace.number, moves=False)
+            await workspaces.lock(transaction, found.workspace.number, moves_members=False)
             # The check took its time: the password may be another by now.
-            if await workspaces.signs_in(transaction, workspace) != found:
+            if await workspaces.find_sign_in(transaction, workspace) != found:
                 raise Unauthenticated
             now = self.clock()
-            session = Session(_digest(secret), found.workspace, now, now + SECONDS * _SECOND)
-            await sessions.end_old(transaction, found.workspace.number, now)
+            session = Session(_hash_secret(secret), found.workspace, now, now + SESSION_SECONDS * _SECOND)
+            await sessions.end_expired(transaction, found.workspace.number, now)
             await sessions.begin(transaction, session)
             return session
 
         session = await self.engine.write(work)
-        if instead_of is not None:
-            await self.sign_out(instead_of)
+        if replaced_secret is not None:
+            await self.sign_out(replaced_secret)
         return secret, session
 
     async def find(self, secret: str) -> Session:
         """Return the session of a secret; raise `Unauthenticated`."""
-        if len(secret) > _LONGEST_SECRET:
+        if len(secret) > _MAX_SECRET_LENGTH:
             raise Unauthenticated
-        digest = _digest(secret)
-        found = await self.engine.glance(lambda transaction: sessions.find(transaction, digest))
+        digest = _hash_secret(secret)
+        found = await self.engine.point_read(lambda transaction: sessions.find(transaction, digest))
         if found is None or found.expires_at <= self.clock():
             raise Unauthenticated
         return found
 
     async def sign_out(self, secret: str) -> None:
         """End a session at once, in every process."""
-        await self.engine.write(lambda transaction: sessions.end(transaction, _digest(secret)))
+        await self.engine.write(lambda transaction: sessions.end(transaction, _hash_secret(secret)))
 
-    async def _count(self, bucket: str, who: str, rate: Rate) -> None:
-        allowance = await self.limits.take(who, bucket, rate)
-        if allowance is not None and allowance.refused:
+    async def _count_attempt(self, bucket: str, who: str, rate: Rate) -> None:
+        allowance = await self.rate_limits.consume(who, bucket, rate)
+        if allowance is not None and allowance.is_exceeded:
             raise TooMany(allowance.retry_after)
-        await self.limits.forget_old(bucket, rate)
+        await self.rate_limits.delete_old_counts(bucket, rate)

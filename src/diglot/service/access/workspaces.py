@@ -5,27 +5,29 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import Conflict, Invalid, NotFound
-from diglot.membership.evaluate import evaluate_all
+from diglot.membership.evaluate import reevaluate_all_segments
 from diglot.membership.writer import tick
-from diglot.model.workspaces import Workspace, read_zone
-from diglot.service.access.passwords import check_new, hashed
+from diglot.model.workspaces import Workspace, parse_time_zone
+from diglot.service.access.passwords import check_new_password, hash_password
 from diglot.storage import workspaces
 from diglot.storage.access import sessions
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
 
 DEFAULT_ZONE: Final = "UTC"
-LONGEST_NAME: Final = 100
+MAX_NAME_LENGTH: Final = 100
 
 
-async def get_or_create(transaction: Transaction, name: str, time_zone: str | None, now: int) -> Workspace:
+async def get_or_create_workspace(
+    transaction: Transaction, name: str, time_zone: str | None, now: int
+) -> Workspace:
     """Return the workspace of a name, made when it is new; raise `Conflict` for another time zone."""
-    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise Invalid.at(("workspace",), f"a workspace name has 1 to {LONGEST_NAME} printable characters")
-    found = await workspaces.by_name(transaction, name)
+    if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise Invalid.at(("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters")
+    found = await workspaces.find_by_name(transaction, name)
     if found is None:
         zone = time_zone or DEFAULT_ZONE
-        read_zone(zone)
+        parse_time_zone(zone)
         return await workspaces.create(transaction, name, zone, now)
     if time_zone not in (None, found.time_zone):
         message = f"workspace {name} has time zone {found.time_zone}: change it with `workspaces set`"
@@ -40,36 +42,36 @@ class Workspaces:
     engine: Engine
     clock: Clock = system_clock
 
-    async def every(self) -> list[Workspace]:
+    async def list_all(self) -> list[Workspace]:
         """Return all workspaces by name."""
-        return await self.engine.read(workspaces.every)
+        return await self.engine.read(workspaces.list_all)
 
-    async def set_zone(self, name: str, time_zone: str) -> None:
+    async def set_time_zone(self, name: str, time_zone: str) -> None:
         """Set a workspace's time zone and rewrite what depends on it, in one transaction."""
-        zone = read_zone(time_zone)
+        zone = parse_time_zone(time_zone)
 
         async def work(transaction: Transaction) -> None:
-            found = await workspaces.by_name(transaction, name)
+            found = await workspaces.find_by_name(transaction, name)
             if found is None:
                 raise NotFound(f"workspace {name}")
             now = self.clock()
             await tick(transaction, found.number, now)
             await workspaces.set_zone(transaction, found.number, time_zone)
             locked = await workspaces.lock(transaction, found.number)
-            await queries.rederive(transaction, found.number, zone)
-            await evaluate_all(transaction, found.number, locked, now)
+            await queries.rederive_attributes(transaction, found.number, zone)
+            await reevaluate_all_segments(transaction, found.number, locked, now)
 
         await self.engine.write(work)
 
     async def set_password(self, name: str, password: str | None) -> None:
         """Set the password that opens sessions, or None for none; the sessions there are end."""
-        kept = None if password is None else hashed(check_new(password))
+        kept = None if password is None else hash_password(check_new_password(password))
 
         async def work(transaction: Transaction) -> None:
-            found = await workspaces.by_name(transaction, name)
+            found = await workspaces.find_by_name(transaction, name)
             if found is None:
                 raise NotFound(f"workspace {name}")
-            await workspaces.lock(transaction, found.number, moves=False)
+            await workspaces.lock(transaction, found.number, moves_members=False)
             await workspaces.set_password(transaction, found.number, kept)
             await sessions.end_all(transaction, found.number)
 

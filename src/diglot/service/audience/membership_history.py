@@ -10,99 +10,103 @@ from diglot.errors import Invalid
 from diglot.membership import as_of as stored
 from diglot.membership import store
 from diglot.model.contacts import Contact
-from diglot.model.membership_changes import AsOf, AtInstant, Moment
-from diglot.model.pages import PastPage, Window
+from diglot.model.membership_changes import AsOf, AtInstant, ChangeOrigin
+from diglot.model.pages import HistoricalPage, Window
 from diglot.model.segments import Segment
 from diglot.model.workspaces import Caller
-from diglot.service.audience.segments import segment_with_state
+from diglot.service.audience.segments import require_segment_with_state
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, log
 from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.workspaces import State
+from diglot.storage.workspaces import WorkspaceState
 
 T = TypeVar("T")
-_Found = tuple[Segment, State]
+_SegmentWithState = tuple[Segment, WorkspaceState]
 # Reads what is shown of contacts, by their keys: of those that are still there.
-_Show = Callable[[Transaction, int, Sequence[int]], Awaitable[Sequence[T]]]
-_PATH: Final = ("as_of",)
+_LoadByKeys = Callable[[Transaction, int, Sequence[int]], Awaitable[Sequence[T]]]
+_AS_OF_PATH: Final = ("as_of",)
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class MembershipHistory:
     """The use cases: whatever is written meanwhile, the windows as of one entry are those of one order."""
 
     engine: Engine
     clock: Clock = system_clock
 
-    async def members(
+    async def list_members(
         self, caller: Caller, id_: str | None, window: Window, as_of: AsOf
-    ) -> PastPage[Contact]:
+    ) -> HistoricalPage[Contact]:
         """Return a window of the members, newest first, as they are now; raise `NotFound`.
 
         Raise `Invalid` for what the history does not say.
         """
-        _, page = await self._page(caller, id_, window, as_of, queries.by_keys)
+        _, page = await self._read_page(caller, id_, window, as_of, queries.load_contacts)
         return page
 
-    async def member_ids(
+    async def list_member_ids(
         self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf
-    ) -> tuple[Segment, PastPage[str]]:
+    ) -> tuple[Segment, HistoricalPage[str]]:
         """Return a segment and a window of its members' ids, or all, as `members` does."""
-        return await self._page(caller, id_, window, as_of, queries.ids_of_keys)
+        return await self._read_page(caller, id_, window, as_of, queries.load_ids)
 
-    async def _page(
-        self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf, show: _Show[T]
-    ) -> tuple[Segment, PastPage[T]]:
-        async def work(transaction: Transaction) -> tuple[Segment, PastPage[T]]:
+    async def _read_page(
+        self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf, show: _LoadByKeys[T]
+    ) -> tuple[Segment, HistoricalPage[T]]:
+        async def work(transaction: Transaction) -> tuple[Segment, HistoricalPage[T]]:
             workspace = caller.workspace
-            segment, state = found = await segment_with_state(transaction, caller, id_)
-            entry = await _entry(transaction, workspace, found, as_of, self.clock())
-            then = await stored.members(transaction, workspace, segment.number, entry, state)
-            is_ = await store.members(transaction, workspace, segment.number, state)
+            segment, state = found = await require_segment_with_state(transaction, caller, id_)
+            entry = await _resolve_entry(transaction, workspace, found, as_of, self.clock())
+            then = await stored.load_members(transaction, workspace, segment.number, entry, state)
+            is_ = await store.load_members(transaction, workspace, segment.number, state)
             # What is stored of a segment that waits to be evaluated may hold deleted ones still.
             gone = then if segment.members is None else then - is_
             deleted = await deleted_contacts.count_among(transaction, workspace, gone)
             asked = window or Window(0, len(then))
-            keys = store.newest(then, asked.offset, asked.limit)
+            keys = store.newest_keys(then, asked.offset, asked.limit)
             items = await show(transaction, workspace, keys)
-            return segment, PastPage(items, len(then), entry, deleted)
+            return segment, HistoricalPage(items, len(then), entry, deleted)
 
         return await self.engine.read(work)
 
 
-async def _entry(transaction: Transaction, workspace: int, found: _Found, as_of: AsOf, now: int) -> int:
+async def _resolve_entry(
+    transaction: Transaction, workspace: int, found: _SegmentWithState, as_of: AsOf, now: int
+) -> int:
     segment, state = found
     if isinstance(as_of, AtInstant):
-        _require_known_at(segment, state, as_of.at, now)
-        after, until = state.history_entry, state.logged
-        entry = await log.last_before(transaction, workspace, after, until, as_of.at)
+        _require_within_history(segment, state, as_of.at, now)
+        after, until = state.history_entry, state.last_entry
+        entry = await log.find_last_entry_before(transaction, workspace, after, until, as_of.at)
     else:
         entry = as_of.number
-        if entry > state.logged:
-            raise Invalid.at(_PATH, f"There is no such change yet: the newest is {state.logged}")
+        if entry > state.last_entry:
+            raise Invalid.at(_AS_OF_PATH, f"There is no such change yet: the newest is {state.last_entry}")
     if segment.since_entry is None:
-        raise Invalid.at(_PATH, "The segment is still being evaluated: its history has not begun")
+        raise Invalid.at(_AS_OF_PATH, "The segment is still being evaluated: its history has not begun")
     begins = max(state.history_entry, segment.since_entry)
     if entry < begins:
-        raise Invalid.at(_PATH, f"The history of this segment begins after the change {begins}")
+        raise Invalid.at(_AS_OF_PATH, f"The history of this segment begins after the change {begins}")
     return entry
 
 
-def _require_known_at(segment: Segment, state: State, at: int, now: int) -> None:
+def _require_within_history(segment: Segment, state: WorkspaceState, at: int, now: int) -> None:
     if at > now:
-        raise Invalid.at(_PATH, "Lies in the future")
+        raise Invalid.at(_AS_OF_PATH, "Lies in the future")
     if at < state.history_since:
-        raise Invalid.at(_PATH, f"The history begins at {dates.written(state.history_since)}")
+        raise Invalid.at(_AS_OF_PATH, f"The history begins at {dates.format_instant(state.history_since)}")
     if at < segment.created_at:
-        raise Invalid.at(_PATH, f"The segment was made later, at {dates.written(segment.created_at)}")
+        raise Invalid.at(
+            _AS_OF_PATH, f"The segment was made later, at {dates.format_instant(segment.created_at)}"
+        )
 
 
-async def entered_at(
-    transaction: Transaction, workspace: int, segment: Segment, pk: int, state: State
-) -> Moment | None:
+async def find_entry_origin(
+    transaction: Transaction, workspace: int, segment: Segment, pk: int, state: WorkspaceState
+) -> ChangeOrigin | None:
     """Return when and why a contact entered a segment last; None where the history does not say.
 
     Nor does it of a contact that left since, as far as is stored.
     """
-    found = await stored.last_change(transaction, workspace, segment.number, pk, state)
+    found = await stored.find_last_change(transaction, workspace, segment.number, pk, state)
     return found[0] if found is not None and found[1] else None

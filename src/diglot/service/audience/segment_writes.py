@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diglot.conditions import tree
-from diglot.conditions.relative_dates import edges_of
+from diglot.conditions.relative_dates import relative_dates_of
 from diglot.membership import evaluate
-from diglot.membership.writer import Current, current
+from diglot.membership.writer import MembershipWriter, open_writer
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
-from diglot.model.webhooks import Group
+from diglot.model.webhooks import AudienceRef
+from diglot.service.unit_of_work import WriteUnit
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import Locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ KEEP = Keep()
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentChange:
+class SegmentPatch:
     """The parts of a segment to change."""
 
     name: str | Keep = KEEP
@@ -46,20 +46,10 @@ class SegmentChange:
     condition: Condition | Keep = KEEP
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """A unit that writes: its transaction, the locked workspace, and when it is."""
-
-    transaction: Transaction
-    workspace: int
-    locked: Locked
-    now: int
-
-
-async def make(writing: Writing, new: NewSegment, list_: ContactList | None = None) -> Segment:
+async def create_segment(writing: WriteUnit, new: NewSegment, list_: ContactList | None = None) -> Segment:
     """Make a segment of the number taken, or the one behind a dynamic list; a static one gets its members."""
     segment = Segment(
-        number=writing.locked.segment,
+        number=writing.locked.first_segment,
         id=new_id(),
         name=new.name,
         description=new.description,
@@ -70,59 +60,63 @@ async def make(writing: Writing, new: NewSegment, list_: ContactList | None = No
         created_at=writing.now,
         updated_at=writing.now,
     )
-    here = await _brought(writing)
+    here = await _open_writer(writing)
     number = None if list_ is None else list_.number
     await segments.insert_segment(writing.transaction, writing.workspace, segment, number)
     list_id = None if list_ is None else list_.id
-    return await evaluate.evaluate(_called(here, segment, list_id), segment, Cause.SEGMENT_CREATED)
+    return await evaluate.evaluate_segment(
+        _with_current_name(here, segment, list_id), segment, Cause.SEGMENT_CREATED
+    )
 
 
-async def change(writing: Writing, stored: Segment, wanted: SegmentChange) -> Segment:
+async def update_segment(writing: WriteUnit, stored: Segment, wanted: SegmentPatch) -> Segment:
     """Change a segment; return the same object when nothing differs."""
-    changed = _changed(stored, wanted, writing.now)
+    changed = _apply_patch(stored, wanted, writing.now)
     if changed is stored:
         return stored
     # Time does to a membership what it does under the condition that it was stored under.
-    here = await _brought(writing)
+    here = await _open_writer(writing)
     await segments.update_segment(writing.transaction, writing.workspace, changed)
     if changed.revision != stored.revision:
-        behind = here.live.dynamic_lists.get(stored.number)
-        named = _called(here, changed, None if behind is None else behind.id)
-        evaluated = await evaluate.evaluate(named, changed, Cause.SEGMENT_CHANGED)
-        if edges_of(stored.condition.tree):
-            await evaluate.look_away(writing.transaction, writing.workspace)
+        behind = here.active_segments.list_refs.get(stored.number)
+        named = _with_current_name(here, changed, None if behind is None else behind.id)
+        evaluated = await evaluate.evaluate_segment(named, changed, Cause.SEGMENT_CHANGED)
+        if relative_dates_of(stored.condition.tree):
+            await evaluate.drop_unused_indexes(writing.transaction, writing.workspace)
         return evaluated
     if changed.name != stored.name:
-        await evaluate.renamed(here)
+        await evaluate.record_segment_rename(here)
     return changed
 
 
-async def remove(transaction: Transaction, workspace: int, segment: Segment) -> None:
+async def delete_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
     """Delete a segment; its contacts stay."""
-    await segments.remove(transaction, workspace, segment.number)
-    await evaluate.changed(transaction, workspace)
+    await segments.delete_segment(transaction, workspace, segment.number)
+    await evaluate.handle_segment_deleted(transaction, workspace)
 
 
-async def _brought(writing: Writing) -> Current:
-    return await current(writing.transaction, writing.workspace, writing.locked, writing.now)
+async def _open_writer(writing: WriteUnit) -> MembershipWriter:
+    return await open_writer(writing.transaction, writing.workspace, writing.locked, writing.now)
 
 
-def _called(here: Current, segment: Segment, list_id: str | None) -> Current:
+def _with_current_name(here: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:
     """Return the same, with what a segment, or the list before it, is called from now on."""
     if list_id is None:
-        groups = {**here.live.groups, segment.number: Group(segment.id, segment.name)}
-        return replace(here, live=replace(here.live, groups=groups))
-    lists = {**here.live.dynamic_lists, segment.number: Group(list_id, segment.name)}
-    return replace(here, live=replace(here.live, dynamic_lists=lists))
+        groups = {**here.active_segments.segment_refs, segment.number: AudienceRef(segment.id, segment.name)}
+        return replace(here, active_segments=replace(here.active_segments, segment_refs=groups))
+    lists = {**here.active_segments.list_refs, segment.number: AudienceRef(list_id, segment.name)}
+    return replace(here, active_segments=replace(here.active_segments, list_refs=lists))
 
 
-def _changed(stored: Segment, wanted: SegmentChange, now: int) -> Segment:
+def _apply_patch(stored: Segment, wanted: SegmentPatch, now: int) -> Segment:
     values: dict[str, Any] = {}
     if not isinstance(wanted.name, Keep) and wanted.name != stored.name:
         values["name"] = wanted.name
     if not isinstance(wanted.description, Keep) and wanted.description != stored.description:
         values["description"] = wanted.description
-    if isinstance(wanted.condition, Condition) and not _same(stored.condition, wanted.condition):
+    if isinstance(wanted.condition, Condition) and not _conditions_are_equal(
+        stored.condition, wanted.condition
+    ):
         draft = tree.is_draft(wanted.condition.tree)
         values["condition"] = wanted.condition
         values["revision"] = stored.revision + 1
@@ -130,6 +124,6 @@ def _changed(stored: Segment, wanted: SegmentChange, now: int) -> Segment:
     return replace(stored, **values, updated_at=now) if values else stored
 
 
-def _same(stored: Condition, changed: Condition) -> bool:
+def _conditions_are_equal(stored: Condition, changed: Condition) -> bool:
     # As stored text: 5 and 5.0 are equal in Python, yet they are two operands.
     return tree.encode(stored.tree) == tree.encode(changed.tree)

@@ -7,18 +7,18 @@ import msgspec
 from msgspec.structs import replace
 
 from diglot.conditions.fields import stricter
-from diglot.conditions.text import nfc
+from diglot.conditions.text import to_nfc
 from diglot.errors import Invalid
-from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Change, Contact
+from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact, ContactChange
 from diglot.model.ids import new_id
-from diglot.service.contacts.contact_input import MOST_TAGS
+from diglot.service.contacts.contact_input import MAX_TAGS
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_NOTHING: Final = "{}"
+_NO_ATTRIBUTES: Final = "{}"
 
 
-def new_contact(change: Change, pk: int, now: int) -> Contact:
+def new_contact(change: ContactChange, pk: int, now: int) -> Contact:
     """Return a new contact."""
     blank = Contact(
         pk=pk,
@@ -43,19 +43,19 @@ def new_contact(change: Change, pk: int, now: int) -> Contact:
         last_clicked_at=None,
         last_emailed_at=None,
         tags="[]",
-        attributes=_NOTHING,
+        attributes=_NO_ATTRIBUTES,
     )
     return changed_contact(blank, change, now)
 
 
-def changed_contact(stored: Contact, change: Change, now: int) -> Contact:
+def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact:
     """Return the contact after a change; the same object when nothing differs.
 
     Raise `Invalid` for more tags than a contact bears.
     """
     values: dict[str, Any] = dict(change.values)
-    if change.more_tags:
-        values["tags"] = _with_more(values.get("tags", _decode(stored.tags)), change.more_tags)
+    if change.added_tags:
+        values["tags"] = _merge_tags(values.get("tags", _decode(stored.tags)), change.added_tags)
     if "tags" in values:
         values["tags"] = _encode(values["tags"]).decode()
     if change.subscribed is False and stored.status == SUBSCRIBED:
@@ -72,10 +72,10 @@ def changed_contact(stored: Contact, change: Change, now: int) -> Contact:
     return replace(stored, **differing, updated_at=now) if differing else stored
 
 
-def _with_more(own: list[str], more: Iterable[str]) -> list[str]:
+def _merge_tags(own: list[str], more: Iterable[str]) -> list[str]:
     every: dict[str, str] = {}
     for tag in (*own, *more):
-        every.setdefault(nfc(tag), tag)
-    if len(every) > MOST_TAGS:
-        raise Invalid.at(("tags",), f"A contact bears at most {MOST_TAGS} tags")
+        every.setdefault(to_nfc(tag), tag)
+    if len(every) > MAX_TAGS:
+        raise Invalid.at(("tags",), f"A contact bears at most {MAX_TAGS} tags")
     return list(every.values())

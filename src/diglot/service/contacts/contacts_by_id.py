@@ -9,15 +9,15 @@ from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Transaction
 
 # What is missing when a body names a contact that is not there, as against the path.
-NAMED_CONTACT: Final = "named contact"
+REFERENCED_CONTACT: Final = "named contact"
 
 
-async def named_contacts(
+async def require_contacts(
     transaction: Transaction, workspace: int, ids: Sequence[str | None]
 ) -> list[Contact]:
     """Return the contacts of some UUIDs, each once; raise `NotFound` unless all of them exist."""
     wanted = [id_ for id_ in dict.fromkeys(ids) if id_ is not None]
-    found = await queries.by_ids(transaction, workspace, wanted)
+    found = await queries.find_contacts_by_id(transaction, workspace, wanted)
     if None in ids or len(found) != len(wanted):
-        raise NotFound(NAMED_CONTACT)
+        raise NotFound(REFERENCED_CONTACT)
     return list(found.values())

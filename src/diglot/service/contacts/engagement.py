@@ -13,32 +13,32 @@ from diglot.conditions.fields import NUMBER_LIMIT
 from diglot.model.contacts import Contact
 from diglot.model.events import PURCHASE, EventKind, NewEvent
 
-_LIMIT: Final = int(NUMBER_LIMIT)
+_MAX_COUNT: Final = int(NUMBER_LIMIT)
 # The time and the count that a kind of event moves.
-_MOVES: Final[Mapping[EventKind, tuple[str, str | None]]] = {
+_FIELDS_BY_KIND: Final[Mapping[EventKind, tuple[str, str | None]]] = {
     EventKind.OPEN: ("last_opened_at", "total_opens"),
     EventKind.CLICK: ("last_clicked_at", "total_clicks"),
     EventKind.SENT: ("last_emailed_at", None),
 }
 
 
-def moves(new: NewEvent) -> bool:
+def affects_contact(new: NewEvent) -> bool:
     """Tell whether an event moves any field of its contact."""
-    return new.kind in _MOVES or _is_order(new)
+    return new.kind in _FIELDS_BY_KIND or _is_order(new)
 
 
-def moved(contact: Contact, new: NewEvent, happened_at: int) -> dict[str, Any]:
+def compute_updates(contact: Contact, new: NewEvent, happened_at: int) -> dict[str, Any]:
     """Return the fields of the contact that an event moves, with their new values."""
     if _is_order(new):
-        assert new.worth is not None
+        assert new.value is not None
         return {
-            "total_orders": one_more(contact.total_orders),
-            "total_spent": added(contact.total_spent, new.worth.revenue),
+            "total_orders": increment_count(contact.total_orders),
+            "total_spent": add_amount(contact.total_spent, new.value.revenue),
         }
-    time, count = _MOVES[new.kind]
-    values: dict[str, Any] = {time: later(getattr(contact, time), happened_at)}
+    time, count = _FIELDS_BY_KIND[new.kind]
+    values: dict[str, Any] = {time: later_instant(getattr(contact, time), happened_at)}
     if count is not None:
-        values[count] = one_more(getattr(contact, count))
+        values[count] = increment_count(getattr(contact, count))
     return values
 
 
@@ -46,16 +46,16 @@ def _is_order(new: NewEvent) -> bool:
     return new.kind is EventKind.CONVERSION and new.name == PURCHASE
 
 
-def later(known: int | None, told: int) -> int:
+def later_instant(known: int | None, told: int) -> int:
     """Return the later of two instants, the first of which may be missing."""
     return told if known is None else max(known, told)
 
 
-def one_more(count: int) -> int:
+def increment_count(count: int) -> int:
     """Return a count with one more, at most the greatest number of the catalogue."""
-    return min(count + 1, _LIMIT)
+    return min(count + 1, _MAX_COUNT)
 
 
-def added(total: float, amount: float) -> float:
+def add_amount(total: float, amount: float) -> float:
     """Return a sum of money, at most the greatest number of the catalogue."""
     return min(float(Decimal(repr(total)) + Decimal(repr(amount))), NUMBER_LIMIT)

@@ -9,15 +9,22 @@ from msgspec.structs import replace
 from diglot.clock import Clock, system_clock
 from diglot.errors import Invalid, NotFound
 from diglot.model import webhooks
-from diglot.model.contacts import Change, Contact
-from diglot.model.events import Event, NewEvent, Told, Wanted, Who, Worth
+from diglot.model.contacts import Contact, ContactChange
+from diglot.model.events import (
+    ContactEvent,
+    ContactRef,
+    ConversionFilter,
+    ConversionValue,
+    NewEvent,
+    RecordedEvent,
+)
 from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
-from diglot.model.webhooks import Conversion, Occurrence, Subject
+from diglot.model.webhooks import Conversion, DomainEvent, EventPayload
 from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes, engagement
 from diglot.service.contacts.contact_changes import changed_contact
-from diglot.service.contacts.contacts_by_id import NAMED_CONTACT
+from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.storage import workspaces
 from diglot.storage.audience import events
 from diglot.storage.contacts import queries
@@ -25,7 +32,7 @@ from diglot.storage.sql.engine import Engine, Transaction
 from diglot.webhooks import outbox
 
 # How far the clock of whoever tells of an event may run ahead of ours.
-MOST_AHEAD: Final = 5 * 60 * 1_000_000
+MAX_CLOCK_AHEAD: Final = 5 * 60 * 1_000_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,94 +43,104 @@ class Events:
     engine: Engine
     clock: Clock = system_clock
 
-    async def record(self, caller: Caller, who: Who, new: NewEvent) -> Told:
+    async def record(self, caller: Caller, who: ContactRef, new: NewEvent) -> RecordedEvent:
         """Store an event and move the contact's engagement fields; raise `NotFound` for an unknown contact.
 
         An order that was told before is answered with what was told first, and moves nothing.
         """
 
-        async def work(transaction: Transaction) -> Told:
+        async def work(transaction: Transaction) -> RecordedEvent:
             # Not before: it may have waited long for its turn, and the clock would seem to be set back.
             now = self.clock()
-            return await _Telling(transaction, caller.workspace, new, _instant(new, now), now).told(who)
+            return await _EventRecorder(
+                transaction, caller.workspace, new, _resolve_happened_at(new, now), now
+            ).record(who)
 
         return await self.engine.write(work)
 
-    async def conversions(self, caller: Caller, wanted: Wanted, window: Window) -> Page[Told]:
+    async def list_conversions(
+        self, caller: Caller, wanted: ConversionFilter, window: Window
+    ) -> Page[RecordedEvent]:
         """Return a window of the conversions, newest first; an unknown contact has none."""
-        return await self.engine.read(lambda tx: events.conversions(tx, caller.workspace, wanted, window))
+        return await self.engine.read(
+            lambda tx: events.load_conversions(tx, caller.workspace, wanted, window)
+        )
 
 
-def _instant(new: NewEvent, now: int) -> int:
-    if new.when is None:
+def _resolve_happened_at(new: NewEvent, now: int) -> int:
+    if new.occurred_at is None:
         return now
-    if new.when.instant > now + MOST_AHEAD:
-        raise Invalid.at(new.when.path, "Must not lie in the future")
-    return min(new.when.instant, now)
+    if new.occurred_at.instant > now + MAX_CLOCK_AHEAD:
+        raise Invalid.at(new.occurred_at.path, "Must not lie in the future")
+    return min(new.occurred_at.instant, now)
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
+class _EventRecorder:
     """An event being told, in a transaction."""
 
     transaction: Transaction
     workspace: int
-    new: NewEvent
+    new_event: NewEvent
     happened_at: int
     now: int
 
-    async def told(self, who: Who) -> Told:
-        moves = engagement.moves(self.new)
-        locked = await workspaces.lock(self.transaction, self.workspace, events=1, moves=moves, now=self.now)
-        if self.new.order_id is not None:
-            first = await events.by_order(self.transaction, self.workspace, self.new.order_id)
+    async def record(self, who: ContactRef) -> RecordedEvent:
+        moves = engagement.affects_contact(self.new_event)
+        locked = await workspaces.lock(
+            self.transaction, self.workspace, events=1, moves_members=moves, now=self.now
+        )
+        if self.new_event.order_id is not None:
+            first = await events.find_by_order(self.transaction, self.workspace, self.new_event.order_id)
             if first is not None:
                 return first
-        contact = await self.contact(who)
-        event = self.event(locked.event, await self.click(contact))
+        contact = await self.require_contact(who)
+        event = self.build_event(locked.first_event, await self.find_attributed_click(contact))
         await events.insert_event(self.transaction, self.workspace, contact.pk, event)
         if moves:
-            change = Change(engagement.moved(contact, self.new, self.happened_at))
+            change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))
             pair = contact, changed_contact(contact, change, self.now)
-            await contact_writes.update(self.transaction, self.workspace, locked, [pair])
+            await contact_writes.update_contacts(self.transaction, self.workspace, locked, [pair])
             contact = pair[1]
-        if self.new.worth is not None:
-            occurrence = _converted(contact, event, self.new.worth)
-            await outbox.emit(self.transaction, self.workspace, locked, [occurrence], self.now)
-        return Told(event, contact.id, contact.email)
+        if self.new_event.value is not None:
+            occurrence = _build_conversion_event(contact, event, self.new_event.value)
+            await outbox.enqueue_events(self.transaction, self.workspace, locked, [occurrence], self.now)
+        return RecordedEvent(event, contact.id, contact.email)
 
-    async def contact(self, who: Who) -> Contact:
+    async def require_contact(self, who: ContactRef) -> Contact:
         """Return whose event it is; where id and address are given they have to agree."""
         found = None
         if who.id is not None:
-            found = await queries.by_id(self.transaction, self.workspace, who.id)
+            found = await queries.find_contact_by_id(self.transaction, self.workspace, who.id)
         elif who.email is not None:
-            found = await queries.by_email(self.transaction, self.workspace, who.email)
+            found = await queries.find_contact_by_email(self.transaction, self.workspace, who.email)
         if found is None:
             # An event makes no contact: somebody who never asked for mail would be subscribed by it.
-            raise NotFound(NAMED_CONTACT)
+            raise NotFound(REFERENCED_CONTACT)
         if who.email not in (None, found.email):
             raise Invalid.at(("email",), "Is not the address of the contact with this contact_id")
         return found
 
-    async def click(self, contact: Contact) -> Event | None:
+    async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:
         """Return the click that a conversion is put down to, where it is not told what earned it."""
-        worth, since = self.new.worth, self.happened_at - self.new.window
-        if worth is None or worth.flow_id is not None or self.new.campaign_id is not None:
+        worth, since = self.new_event.value, self.happened_at - self.new_event.attribution_window
+        if worth is None or worth.flow_id is not None or self.new_event.campaign_id is not None:
             return None
         if contact.last_clicked_at is None or contact.last_clicked_at < since:
             return None
-        return await events.last_click(self.transaction, self.workspace, contact.pk, since, self.happened_at)
+        return await events.find_last_click(
+            self.transaction, self.workspace, contact.pk, since, self.happened_at
+        )
 
-    def event(self, number: int, click: Event | None) -> Event:
+    def build_event(self, number: int, click: ContactEvent | None) -> ContactEvent:
         """Return the event as it is stored."""
-        new, campaign_id, body = self.new, self.new.campaign_id, self.new.body
-        if new.worth is not None:
-            worth = new.worth
+        new, campaign_id, body = self.new_event, self.new_event.campaign_id, self.new_event.body
+        if new.value is not None:
+            worth = new.value
             if click is not None:
                 campaign_id, worth = click.campaign_id, replace(worth, clicked_at=click.happened_at)
             body = _encode(worth).decode()
-        return Event(
+        return ContactEvent(
             number=number,
             id=new_id(),
             kind=new.kind,
@@ -136,7 +153,7 @@ class _Telling:
         )
 
 
-def _converted(contact: Contact, event: Event, worth: Worth) -> Occurrence:
+def _build_conversion_event(contact: Contact, event: ContactEvent, worth: ConversionValue) -> DomainEvent:
     """Return what webhooks hear of a conversion."""
     conversion = Conversion(
         id=event.id,
@@ -148,4 +165,4 @@ def _converted(contact: Contact, event: Event, worth: Worth) -> Occurrence:
         converted_at=event.happened_at,
         metadata=worth.metadata,
     )
-    return Occurrence(webhooks.Event.CONVERTED, Subject(contact, conversion=conversion))
+    return DomainEvent(webhooks.WebhookEventType.CONVERTED, EventPayload(contact, conversion=conversion))

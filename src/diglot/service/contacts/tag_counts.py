@@ -15,48 +15,48 @@ from diglot.storage.audience import tags
 from diglot.storage.sql.engine import Transaction
 
 _decode: Final = msgspec.json.Decoder(list[str]).decode
-_NONE: Final = "[]"
+_NO_TAGS: Final = "[]"
 # A contact before and after; nothing where it was not there, or is no more.
-Step = tuple[Contact | None, Contact | None]
+ContactWrite = tuple[Contact | None, Contact | None]
 
 
-async def follow(transaction: Transaction, workspace: int, steps: Sequence[Step]) -> None:
+async def count_writes(transaction: Transaction, workspace: int, steps: Sequence[ContactWrite]) -> None:
     """Count what a write of contacts changed, and make the tags whose names are new.
 
     Equal changes are summed up first: an import of thousands costs what its distinct tags cost.
     """
-    more, names = _changes(steps)
-    known = await tags.known(transaction, workspace, list(names)) if names else set()
+    more, names = _summarize_writes(steps)
+    known = await tags.find_known_names(transaction, workspace, list(names)) if names else set()
     new = [exact for exact in names if exact not in known]
     if new:
-        locked = await workspaces.lock(transaction, workspace, tags=len(new), moves=False)
+        locked = await workspaces.lock(transaction, workspace, tags=len(new), moves_members=False)
         now = max(after.updated_at for _, after in steps if after is not None)
         made = [
             Tag(number, new_id(), names[exact], DEFAULT_COLOR, None, more.pop(exact), now, now)
-            for number, exact in enumerate(new, locked.tag)
+            for number, exact in enumerate(new, locked.first_tag)
         ]
         await tags.insert_all(transaction, workspace, made)
     if moved := {exact: number for exact, number in more.items() if number}:
         await tags.add_counts(transaction, workspace, moved)
 
 
-def by_exact(encoded: str) -> dict[str, str]:
+def decode_tags(encoded: str) -> dict[str, str]:
     """Return the tags of a contact as sent, by their normal form."""
-    return {text.nfc(name): name for name in _decode(encoded)}
+    return {text.to_nfc(name): name for name in _decode(encoded)}
 
 
-def _changes(steps: Sequence[Step]) -> tuple[dict[str, int], dict[str, str]]:
+def _summarize_writes(steps: Sequence[ContactWrite]) -> tuple[dict[str, int], dict[str, str]]:
     """Return how many more contacts bear each name, and how those that came were spelled first."""
     more: dict[str, int] = {}
     names: dict[str, str] = {}
     pairs = Counter(
-        (_NONE if before is None else before.tags, _NONE if after is None else after.tags)
+        (_NO_TAGS if before is None else before.tags, _NO_TAGS if after is None else after.tags)
         for before, after in steps
     )
     for (old, new), times in pairs.items():
         if old == new:
             continue
-        had, has = by_exact(old), by_exact(new)
+        had, has = decode_tags(old), decode_tags(new)
         for exact in had:
             if exact not in has:
                 more[exact] = more.get(exact, 0) - times

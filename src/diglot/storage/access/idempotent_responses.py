@@ -9,51 +9,53 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
 _c = answers.c
-_HERE = _c.workspace == bindparam("workspace")
-_THIS = (_HERE, _c.key == bindparam("key"), _c.name == bindparam("name"))
-_FIND = Statement(select(_c.fingerprint, _c.status, _c.body, _c.made, _c.made_at).where(*_THIS))
-_FORGET = Statement(delete(answers).where(*_THIS))
-_FORGET_OLD = Statement(delete(answers).where(_HERE, _c.made_at < bindparam("before")))
-_WITH_OLD = Statement(select(_c.workspace).where(_c.made_at < bindparam("before")).distinct())
-_KEEP = Statement(insert(answers))
+_IN_WORKSPACE = _c.workspace == bindparam("workspace")
+_OF_REQUEST = (_IN_WORKSPACE, _c.key == bindparam("key"), _c.name == bindparam("name"))
+_SELECT = Statement(select(_c.fingerprint, _c.status, _c.body, _c.made, _c.made_at).where(*_OF_REQUEST))
+_DELETE = Statement(delete(answers).where(*_OF_REQUEST))
+_DELETE_OLD = Statement(delete(answers).where(_IN_WORKSPACE, _c.made_at < bindparam("before")))
+_WORKSPACES_WITH_OLD = Statement(select(_c.workspace).where(_c.made_at < bindparam("before")).distinct())
+_INSERT = Statement(insert(answers))
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """An answer as it was given; `made` is the id of what the request made, where that matters."""
 
     fingerprint: str
     status: int
     body: bytes
-    made: str | None
-    made_at: int
+    created_id: str | None
+    stored_at: int
 
 
-async def find(transaction: Transaction, workspace: int, key: str, name: str) -> Kept | None:
+async def find(transaction: Transaction, workspace: int, key: str, name: str) -> StoredResponse | None:
     """Return the answer kept under a key's name for its request."""
-    row = await transaction.row(_FIND, {"workspace": workspace, "key": key, "name": name})
-    return None if row is None else Kept(row[0], row[1], bytes(row[2]), row[3], row[4])
+    row = await transaction.fetch_one(_SELECT, {"workspace": workspace, "key": key, "name": name})
+    return None if row is None else StoredResponse(row[0], row[1], bytes(row[2]), row[3], row[4])
 
 
-async def keep(transaction: Transaction, workspace: int, key: str, name: str, answer: Kept) -> None:
+async def store(
+    transaction: Transaction, workspace: int, key: str, name: str, answer: StoredResponse
+) -> None:
     """Keep an answer in place of an older one."""
     named = {"workspace": workspace, "key": key, "name": name}
-    await transaction.run(_FORGET, named)
+    await transaction.execute(_DELETE, named)
     values = {
         "fingerprint": answer.fingerprint,
         "status": answer.status,
         "body": answer.body,
-        "made": answer.made,
-        "made_at": answer.made_at,
+        "made": answer.created_id,
+        "made_at": answer.stored_at,
     }
-    await transaction.run(_KEEP, named | values)
+    await transaction.execute(_INSERT, named | values)
 
 
-async def forget_old(transaction: Transaction, workspace: int, before: int) -> None:
+async def delete_old(transaction: Transaction, workspace: int, before: int) -> None:
     """Delete a workspace's answers made before an instant."""
-    await transaction.run(_FORGET_OLD, {"workspace": workspace, "before": before})
+    await transaction.execute(_DELETE_OLD, {"workspace": workspace, "before": before})
 
 
-async def workspaces_with_old(transaction: Transaction, before: int) -> list[int]:
+async def list_workspaces_with_old(transaction: Transaction, before: int) -> list[int]:
     """Return the workspaces that have answers made before an instant."""
-    return [row[0] for row in await transaction.rows(_WITH_OLD, {"before": before})]
+    return [row[0] for row in await transaction.fetch_all(_WORKSPACES_WITH_OLD, {"before": before})]

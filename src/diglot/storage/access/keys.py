@@ -6,17 +6,17 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
-from diglot.model.workspaces import Key
+from diglot.model.workspaces import ApiKey
 from diglot.storage.schema import keys, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
 _c = keys.c
-_SHOWN = (
+_COLUMNS = (
     *(_c.id, _c.workspace, _c.dialect, _c.prefix, _c.scopes, _c.created_at, _c.revoked_at),
     *(_c.name, _c.account, _c.expires_at, _c.last_used_at),
 )
-_FIND = Statement(
+_BY_LOOKUP_PREFIX = Statement(
     select(
         *(_c.digest, _c.dialect, _c.revoked_at, _c.expires_at, _c.id, _c.workspace, _c.scopes),
         workspaces.c.time_zone,
@@ -26,14 +26,14 @@ _FIND = Statement(
 )
 _INSERT = Statement(insert(keys))
 _OF_WORKSPACE = Statement(
-    select(*_SHOWN).where(_c.workspace == bindparam("workspace")).order_by(_c.created_at, _c.id)
+    select(*_COLUMNS).where(_c.workspace == bindparam("workspace")).order_by(_c.created_at, _c.id)
 )
 _OF_DIALECT = Statement(
-    select(*_SHOWN)
+    select(*_COLUMNS)
     .where(_c.workspace == bindparam("workspace"), _c.dialect == bindparam("dialect"))
     .order_by(_c.created_at.desc(), _c.id.desc())
 )
-_USED = Statement(
+_UPDATE_LAST_USE = Statement(
     update(keys)
     .where(_c.id == bindparam("key"), or_(_c.last_used_at.is_(None), _c.last_used_at < bindparam("used_at")))
     .values(last_used_at=bindparam("used_at"))
@@ -41,16 +41,16 @@ _USED = Statement(
 _REVOKE = Statement(
     update(keys).where(_c.id == bindparam("key"), _c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 )
-_BY_ID = Statement(select(*_SHOWN).where(_c.id == bindparam("key")))
+_BY_ID = Statement(select(*_COLUMNS).where(_c.id == bindparam("key")))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class KeyRecord:
     """What a request's key is compared with, and what it opens."""
 
     digest: str
     dialect: str
-    revoked: bool
+    is_revoked: bool
     expires_at: int | None
     id: str
     workspace: int
@@ -58,25 +58,27 @@ class Found:
     time_zone: str
 
 
-def _scopes(stored: str) -> tuple[str, ...]:
+def _split_scopes(stored: str) -> tuple[str, ...]:
     return tuple(stored.split(",")) if stored else ()
 
 
-def _key(row: Sequence[Any]) -> Key:
+def _key_of(row: Sequence[Any]) -> ApiKey:
     id_, workspace, dialect, prefix, scopes, *rest = row
-    return Key(id_, workspace, dialect, prefix, _scopes(scopes), *rest)
+    return ApiKey(id_, workspace, dialect, prefix, _split_scopes(scopes), *rest)
 
 
-async def find(transaction: Transaction, handle: str) -> Found | None:
+async def find_by_lookup_prefix(transaction: Transaction, handle: str) -> KeyRecord | None:
     """Return the key whose digest begins with the handle."""
-    row = await transaction.row(_FIND, {"handle": handle})
+    row = await transaction.fetch_one(_BY_LOOKUP_PREFIX, {"handle": handle})
     if row is None:
         return None
     digest, dialect, revoked_at, expires_at, id_, workspace, scopes, zone = row
-    return Found(digest, dialect, revoked_at is not None, expires_at, id_, workspace, _scopes(scopes), zone)
+    return KeyRecord(
+        digest, dialect, revoked_at is not None, expires_at, id_, workspace, _split_scopes(scopes), zone
+    )
 
 
-async def insert_key(transaction: Transaction, key: Key, handle: str, digest: str) -> None:
+async def insert_key(transaction: Transaction, key: ApiKey, handle: str, digest: str) -> None:
     """Insert a key; its handle is free (ask `find` first)."""
     values = {
         "id": key.id,
@@ -93,32 +95,32 @@ async def insert_key(transaction: Transaction, key: Key, handle: str, digest: st
         "last_used_at": None,
         "revoked_at": None,
     }
-    await transaction.run(_INSERT, values)
+    await transaction.execute(_INSERT, values)
 
 
-async def of_workspace(transaction: Transaction, workspace: int) -> list[Key]:
+async def list_of_workspace(transaction: Transaction, workspace: int) -> list[ApiKey]:
     """Return the keys of a workspace, oldest first, revoked ones included."""
-    return [_key(row) for row in await transaction.rows(_OF_WORKSPACE, {"workspace": workspace})]
+    return [_key_of(row) for row in await transaction.fetch_all(_OF_WORKSPACE, {"workspace": workspace})]
 
 
-async def of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[Key]:
+async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[ApiKey]:
     """Return the keys of a workspace in a dialect, newest first, revoked ones included."""
     values = {"workspace": workspace, "dialect": dialect}
-    return [_key(row) for row in await transaction.rows(_OF_DIALECT, values)]
+    return [_key_of(row) for row in await transaction.fetch_all(_OF_DIALECT, values)]
 
 
-async def by_id(transaction: Transaction, key: str) -> Key | None:
+async def find_by_id(transaction: Transaction, key: str) -> ApiKey | None:
     """Return a key by its id."""
-    row = await transaction.row(_BY_ID, {"key": key})
-    return None if row is None else _key(row)
+    row = await transaction.fetch_one(_BY_ID, {"key": key})
+    return None if row is None else _key_of(row)
 
 
 async def revoke(transaction: Transaction, key: str, now: int) -> None:
     """Revoke a key; a revoked one stays as it was."""
-    await transaction.run(_REVOKE, {"key": key, "now": now})
+    await transaction.execute(_REVOKE, {"key": key, "now": now})
 
 
-async def used(transaction: Transaction, uses: Mapping[str, int]) -> None:
+async def record_uses(transaction: Transaction, uses: Mapping[str, int]) -> None:
     """Move the last uses of keys forward, in one order, so that two writers never deadlock."""
     rows = [{"key": key, "used_at": instant} for key, instant in sorted(uses.items())]
-    await transaction.run_many(_USED, rows)
+    await transaction.execute_many(_UPDATE_LAST_USE, rows)

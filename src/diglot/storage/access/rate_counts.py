@@ -15,7 +15,7 @@ _c = rate_counts.c
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RateRequest:
     """A request to count, of which `requests` are allowed in a window.
 
     `window` is the number of the window, `whole` its microseconds, `rest` those that the one before weighs.
@@ -23,81 +23,81 @@ class Asked:
 
     key: str
     bucket: str
-    window: int
-    rest: int
-    whole: int
-    requests: int
+    window_number: int
+    overlap_us: int
+    window_us: int
+    allowed_requests: int
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class RateCount:
     """What is counted, the request included where it was `taken`."""
 
-    taken: bool
+    is_counted: bool
     count: int
     previous: int
 
 
-def _bound(name: str) -> ColumnElement[int]:
+def _bind_integer(name: str) -> ColumnElement[int]:
     return bindparam(name, type_=_c.window.type)
 
 
-def _take(backend: Backend) -> ClauseElement:
+def _upsert_count(backend: Backend) -> ClauseElement:
     insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
-    now, before = _c.window == _bound("window"), _c.window == _bound("window") - 1
+    now, before = _c.window == _bind_integer("window"), _c.window == _bind_integer("window") - 1
     count = case((now, _c.count), else_=0)
     previous = case((now, _c.previous), (before, _c.count), else_=0)
-    room = previous * _bound("rest") + (count + 1) * _bound("whole") <= _bound("allowed")
+    room = previous * _bind_integer("rest") + (count + 1) * _bind_integer("whole") <= _bind_integer("allowed")
     return (
         insert(rate_counts)
         .values(
             key=bindparam("key"),
             bucket=bindparam("bucket"),
-            window=_bound("window"),
+            window=_bind_integer("window"),
             count=1,
             previous=0,
         )
         .on_conflict_do_update(
             index_elements=[_c.key, _c.bucket],
-            set_={"window": _bound("window"), "count": count + 1, "previous": previous},
+            set_={"window": _bind_integer("window"), "count": count + 1, "previous": previous},
             where=room,
         )
         .returning(_c.count, _c.previous)
     )
 
 
-_TAKE = BackendStatement(_take)
-_READ = Statement(
+_UPSERT_COUNT = BackendStatement(_upsert_count)
+_SELECT = Statement(
     select(_c.window, _c.count, _c.previous).where(
         and_(_c.key == bindparam("key"), _c.bucket == bindparam("bucket"))
     )
 )
 
 
-_FORGET = Statement(
+_DELETE_OLD = Statement(
     delete(rate_counts).where(_c.bucket == bindparam("bucket"), _c.window < bindparam("before"))
 )
 
 
-async def take(transaction: Transaction, asked: Asked) -> Used:
+async def count_request(transaction: Transaction, asked: RateRequest) -> RateCount:
     """Count a request where there is room for it."""
     named = {"key": asked.key, "bucket": asked.bucket}
     values = {
-        "window": asked.window,
-        "rest": asked.rest,
-        "whole": asked.whole,
-        "allowed": asked.requests * asked.whole,
+        "window": asked.window_number,
+        "rest": asked.overlap_us,
+        "whole": asked.window_us,
+        "allowed": asked.allowed_requests * asked.window_us,
     }
-    row = await transaction.row(_TAKE, named | values)
+    row = await transaction.fetch_one(_UPSERT_COUNT, named | values)
     if row is not None:
-        return Used(taken=True, count=row[0], previous=row[1])
-    row = await transaction.row(_READ, named)
-    if row is None or row[0] not in (asked.window, asked.window - 1):
-        return Used(taken=False, count=0, previous=0)
+        return RateCount(is_counted=True, count=row[0], previous=row[1])
+    row = await transaction.fetch_one(_SELECT, named)
+    if row is None or row[0] not in (asked.window_number, asked.window_number - 1):
+        return RateCount(is_counted=False, count=0, previous=0)
     window, count, previous = row
-    return Used(False, count, previous) if window == asked.window else Used(False, 0, count)
+    return RateCount(False, count, previous) if window == asked.window_number else RateCount(False, 0, count)
 
 
-async def forget(transaction: Transaction, bucket: str, before: int) -> None:
+async def delete_old(transaction: Transaction, bucket: str, before: int) -> None:
     """Delete the counts of a bucket in windows before one."""
-    await transaction.run(_FORGET, {"bucket": bucket, "before": before})
+    await transaction.execute(_DELETE_OLD, {"bucket": bucket, "before": before})

@@ -10,21 +10,21 @@ from diglot.storage.sql.statement import Statement
 
 _c = sessions.c
 _INSERT = Statement(insert(sessions))
-_FIND = Statement(
+_BY_DIGEST = Statement(
     select(_c.workspace, workspaces.c.name, workspaces.c.time_zone, _c.created_at, _c.expires_at)
     .join(workspaces, workspaces.c.workspace == _c.workspace)
     .where(_c.digest == bindparam("digest"))
 )
 _END = Statement(delete(sessions).where(_c.digest == bindparam("digest")))
 _END_ALL = Statement(delete(sessions).where(_c.workspace == bindparam("workspace")))
-_END_OLD = Statement(
+_END_EXPIRED = Statement(
     delete(sessions).where(_c.workspace == bindparam("workspace"), _c.expires_at <= bindparam("now"))
 )
 
 
 async def find(transaction: Transaction, digest: str) -> Session | None:
     """Return a session by its digest, ended by time or not."""
-    row = await transaction.row(_FIND, {"digest": digest})
+    row = await transaction.fetch_one(_BY_DIGEST, {"digest": digest})
     if row is None:
         return None
     number, name, zone, created_at, expires_at = row
@@ -39,19 +39,19 @@ async def begin(transaction: Transaction, session: Session) -> None:
         "created_at": session.created_at,
         "expires_at": session.expires_at,
     }
-    await transaction.run(_INSERT, values)
+    await transaction.execute(_INSERT, values)
 
 
 async def end(transaction: Transaction, digest: str) -> None:
     """Delete a session; one that is not there is no fault."""
-    await transaction.run(_END, {"digest": digest})
+    await transaction.execute(_END, {"digest": digest})
 
 
 async def end_all(transaction: Transaction, workspace: int) -> None:
     """Delete every session of a workspace."""
-    await transaction.run(_END_ALL, {"workspace": workspace})
+    await transaction.execute(_END_ALL, {"workspace": workspace})
 
 
-async def end_old(transaction: Transaction, workspace: int, now: int) -> None:
+async def end_expired(transaction: Transaction, workspace: int, now: int) -> None:
     """Delete the sessions of a workspace whose time is over."""
-    await transaction.run(_END_OLD, {"workspace": workspace, "now": now})
+    await transaction.execute(_END_EXPIRED, {"workspace": workspace, "now": now})

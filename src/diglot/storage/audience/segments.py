@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.conditions import text, tree
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
-from diglot.model.segments import Condition, Segment, SegmentType, Source
+from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from diglot.storage.schema import (
     departed_segments,
     pending_members,
@@ -22,46 +22,46 @@ from diglot.storage.schema import (
 from diglot.storage.sql.backend import ZERO, Backend, Expression
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
-from diglot.storage.workspaces import STATE, State
+from diglot.storage.workspaces import STATE_COLUMNS, WorkspaceState
 
 _c = segments.c
-SHOWN = (
+SEGMENT_COLUMNS = (
     *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
     _c.since_entry,
 )
 # The segment behind a dynamic list is not a segment that a client sees as one.
-_HERE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
-_BY_ID = Statement(select(*SHOWN).where(_HERE, _c.id == bindparam("id")))
-_WITH_STATE = Statement(
-    select(*SHOWN, *(workspaces.c[name] for name in STATE))
+_VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
+_BY_ID = Statement(select(*SEGMENT_COLUMNS).where(_VISIBLE_IN_WORKSPACE, _c.id == bindparam("id")))
+_BY_ID_WITH_STATE = Statement(
+    select(*SEGMENT_COLUMNS, *(workspaces.c[name] for name in STATE_COLUMNS))
     .join(workspaces, workspaces.c.workspace == _c.workspace)
-    .where(_HERE, _c.id == bindparam("id"))
+    .where(_VISIBLE_IN_WORKSPACE, _c.id == bindparam("id"))
 )
-_BY_NUMBER = Statement(
-    select(*SHOWN, *(workspaces.c[name] for name in STATE))
+_BY_NUMBER_WITH_STATE = Statement(
+    select(*SEGMENT_COLUMNS, *(workspaces.c[name] for name in STATE_COLUMNS))
     .join(workspaces, workspaces.c.workspace == _c.workspace)
     .where(_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
 )
-_COUNT = Statement(select(func.count()).select_from(segments).where(_HERE))
+_COUNT = Statement(select(func.count()).select_from(segments).where(_VISIBLE_IN_WORKSPACE))
 _PAGE = Statement(
-    select(*SHOWN)
-    .where(_HERE)
+    select(*SEGMENT_COLUMNS)
+    .where(_VISIBLE_IN_WORKSPACE)
     .order_by(_c.segment.desc())
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
 _INSERT = Statement(insert(segments))
-_CHANGED = (
+_UPDATED_COLUMNS = (
     *("name", "name_fold", "description", "dialect", "source", "tree", "revision"),
     *("last_calculated_at", "updated_at"),
 )
 _UPDATE = Statement(
     update(segments)
     .where(_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
-    .values({name: bindparam(f"new_{name}") for name in _CHANGED})
+    .values({name: bindparam(f"new_{name}") for name in _UPDATED_COLUMNS})
 )
-_SET_CALCULATED = Statement(
+_SET_LAST_CALCULATED = Statement(
     update(segments)
     .where(_c.workspace == bindparam("in_workspace"), _c.segment == bindparam("at_segment"))
     .values(last_calculated_at=bindparam("instant"))
@@ -69,7 +69,7 @@ _SET_CALCULATED = Statement(
 _DELETE = Statement(
     delete(segments).where(_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
 )
-_FORGET = tuple(
+_DELETE_MEMBERSHIP = tuple(
     Statement(
         delete(table).where(
             table.c.workspace == bindparam("workspace"), table.c.segment == bindparam("segment")
@@ -77,42 +77,44 @@ _FORGET = tuple(
     )
     for table in (segment_chunks, segment_history, pending_members)
 )
-_DEPART = Statement(
+_KEEP_DELETED_ID = Statement(
     insert(departed_segments).from_select(
         ["workspace", "segment", "id", "last"],
         select(_c.workspace, _c.segment, _c.id, workspaces.c.next_entry - 1)
         .join(workspaces, workspaces.c.workspace == _c.workspace)
         # A log without rows names nobody.
         .where(workspaces.c.next_entry - 1 > workspaces.c.history_entry)
-        .where(_HERE, _c.segment == bindparam("segment")),
+        .where(_VISIBLE_IN_WORKSPACE, _c.segment == bindparam("segment")),
     )
 )
 
 
-def _ids_of(table: Table, *where: ColumnElement[bool]) -> BackendStatement:
+def _ids_statement(table: Table, *where: ColumnElement[bool]) -> BackendStatement:
     def build(backend: Backend) -> ClauseElement:
         number = table.c.segment
-        wanted = backend.is_any(number, [], Integer(), lambda _, kind: bindparam("numbers", type_=kind))
+        wanted = backend.one_of(number, [], Integer(), lambda _, kind: bindparam("numbers", type_=kind))
         return select(number, table.c.id).where(table.c.workspace == bindparam("workspace"), wanted, *where)
 
     return BackendStatement(build)
 
 
-_IDS = _ids_of(segments, _c.list.is_(None))
-_DEPARTED_IDS = _ids_of(departed_segments)
+_IDS = _ids_statement(segments, _c.list.is_(None))
+_DELETED_IDS = _ids_statement(departed_segments)
 
 
-def _found(backend: Backend) -> Expression:
+def _name_contains(backend: Backend) -> Expression:
     return backend.position(_c.name_fold, bindparam("search", type_=_c.name_fold.type)) > ZERO
 
 
-_FOUND_COUNT = BackendStatement(
-    lambda backend: select(func.count()).select_from(segments).where(_HERE, _found(backend))
-)
-_FOUND_PAGE = BackendStatement(
+_SEARCH_COUNT = BackendStatement(
     lambda backend: (
-        select(*SHOWN)
-        .where(_HERE, _found(backend))
+        select(func.count()).select_from(segments).where(_VISIBLE_IN_WORKSPACE, _name_contains(backend))
+    )
+)
+_SEARCH_PAGE = BackendStatement(
+    lambda backend: (
+        select(*SEGMENT_COLUMNS)
+        .where(_VISIBLE_IN_WORKSPACE, _name_contains(backend))
         .order_by(_c.segment.desc())
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
@@ -121,23 +123,23 @@ _FOUND_PAGE = BackendStatement(
 
 
 # Trees are immutable and asked for again and again; few, since one may hold 10,000 values.
-_tree = lru_cache(maxsize=256)(tree.decode)
+_decode_tree = lru_cache(maxsize=256)(tree.decode)
 
 
 def segment_of(row: Sequence[Any]) -> Segment:
     """Return the segment of a row selected with `SHOWN`."""
     number, id_, name, description, kind, dialect, source, stored, *rest = row
-    condition = Condition(_tree(stored), Source(dialect, source))
+    condition = Condition(_decode_tree(stored), OriginalText(dialect, source))
     return Segment(number, id_, name, description, SegmentType(kind), condition, *rest)
 
 
-def _columns(segment: Segment) -> dict[str, Any]:
+def _values_of(segment: Segment) -> dict[str, Any]:
     return {
         "name": segment.name,
-        "name_fold": text.fold(segment.name),
+        "name_fold": text.fold_case(segment.name),
         "description": segment.description,
-        "dialect": segment.condition.source.dialect,
-        "source": segment.condition.source.text,
+        "dialect": segment.condition.original.dialect,
+        "source": segment.condition.original.text,
         "tree": tree.encode(segment.condition.tree),
         "revision": segment.revision,
         "last_calculated_at": segment.last_calculated_at,
@@ -145,48 +147,56 @@ def _columns(segment: Segment) -> dict[str, Any]:
     }
 
 
-async def by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
+async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
     """Return a segment by its UUID."""
-    row = await transaction.row(_BY_ID, {"workspace": workspace, "id": id_})
+    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
     return None if row is None else segment_of(row)
 
 
-async def by_id_with_state(
+async def find_with_state(
     transaction: Transaction, workspace: int, id_: str
-) -> tuple[Segment, State] | None:
+) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its UUID and the state of the workspace, of one snapshot without a transaction."""
-    row = await transaction.row(_WITH_STATE, {"workspace": workspace, "id": id_})
-    return None if row is None else (segment_of(row[: len(SHOWN)]), State.of(row[len(SHOWN) :]))
+    row = await transaction.fetch_one(_BY_ID_WITH_STATE, {"workspace": workspace, "id": id_})
+    return (
+        None
+        if row is None
+        else (segment_of(row[: len(SEGMENT_COLUMNS)]), WorkspaceState.from_row(row[len(SEGMENT_COLUMNS) :]))
+    )
 
 
-async def by_number_with_state(
+async def find_by_number_with_state(
     transaction: Transaction, workspace: int, number: int
-) -> tuple[Segment, State] | None:
+) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its number, those behind dynamic lists included, and the state of the workspace."""
-    row = await transaction.row(_BY_NUMBER, {"workspace": workspace, "segment": number})
-    return None if row is None else (segment_of(row[: len(SHOWN)]), State.of(row[len(SHOWN) :]))
+    row = await transaction.fetch_one(_BY_NUMBER_WITH_STATE, {"workspace": workspace, "segment": number})
+    return (
+        None
+        if row is None
+        else (segment_of(row[: len(SEGMENT_COLUMNS)]), WorkspaceState.from_row(row[len(SEGMENT_COLUMNS) :]))
+    )
 
 
-async def ids_of(transaction: Transaction, workspace: int, numbers: Collection[int]) -> dict[int, str]:
+async def load_ids(transaction: Transaction, workspace: int, numbers: Collection[int]) -> dict[int, str]:
     """Return the ids of segments by number, deleted ones included, and no segment behind a dynamic list."""
     values = {"workspace": workspace, "numbers": transaction.backend.encode_list(sorted(numbers))}
-    found = {row[0]: str(row[1]) for row in await transaction.rows(_IDS, values)}
+    found = {row[0]: str(row[1]) for row in await transaction.fetch_all(_IDS, values)}
     if len(found) < len(numbers):
-        found |= {row[0]: row[1] for row in await transaction.rows(_DEPARTED_IDS, values)}
+        found |= {row[0]: row[1] for row in await transaction.fetch_all(_DELETED_IDS, values)}
     return found
 
 
-async def page(
+async def load_page(
     transaction: Transaction, workspace: int, window: Window, search: str | None = None
 ) -> Page[Segment]:
     """Return a window of the segments, newest first; `search` is a part of the name, case ignored."""
     values: dict[str, Any] = {"workspace": workspace}
     if search:
-        values["search"] = text.fold(search)
-    total = await transaction.row(_FOUND_COUNT if search else _COUNT, values)
+        values["search"] = text.fold_case(search)
+    total = await transaction.fetch_one(_SEARCH_COUNT if search else _COUNT, values)
     assert total is not None
     window_values = values | {"limit": window.limit, "offset": window.offset}
-    rows = await transaction.rows(_FOUND_PAGE if search else _PAGE, window_values)
+    rows = await transaction.fetch_all(_SEARCH_PAGE if search else _PAGE, window_values)
     return Page([segment_of(row) for row in rows], total[0])
 
 
@@ -194,7 +204,7 @@ async def insert_segment(
     transaction: Transaction, workspace: int, segment: Segment, list_: int | None = None
 ) -> None:
     """Insert a segment, or the one behind a dynamic list of a number."""
-    row = _columns(segment) | {
+    row = _values_of(segment) | {
         "workspace": workspace,
         "segment": segment.number,
         "id": segment.id,
@@ -204,22 +214,22 @@ async def insert_segment(
         "next_change_at": NEVER,
         "created_at": segment.created_at,
     }
-    await transaction.run(_INSERT, row)
+    await transaction.execute(_INSERT, row)
 
 
 async def update_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
     """Write a segment that exists, all but its type and keys."""
-    new = {f"new_{name}": value for name, value in _columns(segment).items()}
-    await transaction.run(_UPDATE, new | {"in_workspace": workspace, "at_segment": segment.number})
+    new = {f"new_{name}": value for name, value in _values_of(segment).items()}
+    await transaction.execute(_UPDATE, new | {"in_workspace": workspace, "at_segment": segment.number})
 
 
-async def set_calculated(transaction: Transaction, workspace: int, number: int, at: int) -> None:
+async def set_last_calculated(transaction: Transaction, workspace: int, number: int, at: int) -> None:
     """Note when a segment was last evaluated in full."""
     values = {"in_workspace": workspace, "at_segment": number, "instant": at}
-    await transaction.run(_SET_CALCULATED, values)
+    await transaction.execute(_SET_LAST_CALCULATED, values)
 
 
-async def remove(transaction: Transaction, workspace: int, number: int) -> None:
+async def delete_segment(transaction: Transaction, workspace: int, number: int) -> None:
     """Delete a segment and what is kept of its members; contacts stay, and the log still names it."""
-    for statement in (_DEPART, *_FORGET, _DELETE):
-        await transaction.run(statement, {"workspace": workspace, "segment": number})
+    for statement in (_KEEP_DELETED_ID, *_DELETE_MEMBERSHIP, _DELETE):
+        await transaction.execute(statement, {"workspace": workspace, "segment": number})

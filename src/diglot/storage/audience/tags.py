@@ -15,46 +15,46 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
 
 _c = tags.c
-_HERE = _c.workspace == bindparam("workspace")
-_SHOWN = (
+_IN_WORKSPACE = _c.workspace == bindparam("workspace")
+_COLUMNS = (
     *(_c.tag, _c.id, _c.name, _c.color, _c.description),
     *(_c.contact_count, _c.created_at, _c.updated_at),
 )
-_BY_ID = Statement(select(*_SHOWN).where(_HERE, _c.id == bindparam("id")))
-_BY_NAME = Statement(select(*_SHOWN).where(_HERE, _c.name_exact == bindparam("exact")))
+_BY_ID = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.id == bindparam("id")))
+_BY_NAME = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.name_exact == bindparam("exact")))
 _INSERT = Statement(insert(tags))
-_CHANGED = ("name", "name_exact", "name_fold", "color", "description", "contact_count", "updated_at")
+_UPDATED_COLUMNS = ("name", "name_exact", "name_fold", "color", "description", "contact_count", "updated_at")
 _UPDATE = Statement(
     update(tags)
     .where(_c.workspace == bindparam("in_workspace"), _c.tag == bindparam("at_tag"))
-    .values({name: bindparam(f"new_{name}") for name in _CHANGED})
+    .values({name: bindparam(f"new_{name}") for name in _UPDATED_COLUMNS})
 )
-_DELETE = Statement(delete(tags).where(_HERE, _c.tag == bindparam("tag")))
-_ADD = Statement(
+_DELETE = Statement(delete(tags).where(_IN_WORKSPACE, _c.tag == bindparam("tag")))
+_ADD_COUNT = Statement(
     update(tags)
     .where(_c.workspace == bindparam("in_workspace"), _c.name_exact == bindparam("exact"))
     .values(contact_count=_c.contact_count + bindparam("more"))
 )
 
 
-def _known(backend: Backend) -> ClauseElement:
-    wanted = backend.is_any(_c.name_exact, [], Text(), lambda _, kind: bindparam("names", type_=kind))
-    return select(_c.name_exact).where(_HERE, wanted)
+def _select_known(backend: Backend) -> ClauseElement:
+    wanted = backend.one_of(_c.name_exact, [], Text(), lambda _, kind: bindparam("names", type_=kind))
+    return select(_c.name_exact).where(_IN_WORKSPACE, wanted)
 
 
-_KNOWN = BackendStatement(_known)
+_SELECT_KNOWN = BackendStatement(_select_known)
 
 
-def _found(backend: Backend, search: bool) -> Expression:
+def _name_contains(backend: Backend, search: bool) -> Expression:
     part = bindparam("search", type_=_c.name_fold.type)
     return backend.position(_c.name_fold, part) > ZERO if search else true()
 
 
-def _page(search: bool) -> BackendStatement:
+def _page_statement(search: bool) -> BackendStatement:
     return BackendStatement(
         lambda backend: (
-            select(*_SHOWN)
-            .where(_HERE, _found(backend, search))
+            select(*_COLUMNS)
+            .where(_IN_WORKSPACE, _name_contains(backend, search))
             .order_by(_c.tag.desc())
             .limit(bindparam("limit"))
             .offset(bindparam("offset"))
@@ -62,21 +62,23 @@ def _page(search: bool) -> BackendStatement:
     )
 
 
-def _count(search: bool) -> BackendStatement:
+def _count_statement(search: bool) -> BackendStatement:
     return BackendStatement(
-        lambda backend: select(func.count()).select_from(tags).where(_HERE, _found(backend, search))
+        lambda backend: (
+            select(func.count()).select_from(tags).where(_IN_WORKSPACE, _name_contains(backend, search))
+        )
     )
 
 
-_PAGES: Final = {search: _page(search) for search in (False, True)}
-_COUNTS: Final = {search: _count(search) for search in (False, True)}
+_PAGES: Final = {search: _page_statement(search) for search in (False, True)}
+_COUNTS: Final = {search: _count_statement(search) for search in (False, True)}
 
 
-def _columns(tag: Tag) -> dict[str, Any]:
+def _values_of(tag: Tag) -> dict[str, Any]:
     return {
         "name": tag.name,
-        "name_exact": tag.exact,
-        "name_fold": text.fold(tag.name),
+        "name_exact": tag.exact_name,
+        "name_fold": text.fold_case(tag.name),
         "color": tag.color,
         "description": tag.description,
         "contact_count": tag.contact_count,
@@ -84,54 +86,58 @@ def _columns(tag: Tag) -> dict[str, Any]:
     }
 
 
-async def by_id(transaction: Transaction, workspace: int, id_: str) -> Tag | None:
+async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Tag | None:
     """Return a tag by its UUID."""
-    row = await transaction.row(_BY_ID, {"workspace": workspace, "id": id_})
+    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
     return None if row is None else Tag(*row)
 
 
-async def by_name(transaction: Transaction, workspace: int, exact: str) -> Tag | None:
+async def find_by_name(transaction: Transaction, workspace: int, exact: str) -> Tag | None:
     """Return a tag by its name in normal form."""
-    row = await transaction.row(_BY_NAME, {"workspace": workspace, "exact": exact})
+    row = await transaction.fetch_one(_BY_NAME, {"workspace": workspace, "exact": exact})
     return None if row is None else Tag(*row)
 
 
-async def page(transaction: Transaction, workspace: int, window: Window, search: str | None) -> Page[Tag]:
+async def load_page(
+    transaction: Transaction, workspace: int, window: Window, search: str | None
+) -> Page[Tag]:
     """Return a window of the tags, newest first; `search` is a part of the name, case ignored."""
     values: dict[str, Any] = {"workspace": workspace}
     if search:
-        values["search"] = text.fold(search)
-    total = await transaction.row(_COUNTS[bool(search)], values)
+        values["search"] = text.fold_case(search)
+    total = await transaction.fetch_one(_COUNTS[bool(search)], values)
     assert total is not None
     shown = values | {"limit": window.limit, "offset": window.offset}
-    return Page([Tag(*row) for row in await transaction.rows(_PAGES[bool(search)], shown)], total[0])
+    return Page([Tag(*row) for row in await transaction.fetch_all(_PAGES[bool(search)], shown)], total[0])
 
 
 async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Tag]) -> None:
     """Insert new tags."""
     keys = [{"workspace": workspace, "tag": tag.number, "id": tag.id} for tag in new]
-    rows = [key | _columns(tag) | {"created_at": tag.created_at} for key, tag in zip(keys, new, strict=True)]
-    await transaction.run_many(_INSERT, rows)
+    rows = [
+        key | _values_of(tag) | {"created_at": tag.created_at} for key, tag in zip(keys, new, strict=True)
+    ]
+    await transaction.execute_many(_INSERT, rows)
 
 
 async def update_tag(transaction: Transaction, workspace: int, tag: Tag) -> None:
     """Write a tag that exists, all but its keys."""
-    new = {f"new_{name}": value for name, value in _columns(tag).items()}
-    await transaction.run(_UPDATE, new | {"in_workspace": workspace, "at_tag": tag.number})
+    new = {f"new_{name}": value for name, value in _values_of(tag).items()}
+    await transaction.execute(_UPDATE, new | {"in_workspace": workspace, "at_tag": tag.number})
 
 
-async def remove(transaction: Transaction, workspace: int, number: int) -> None:
+async def delete_tag(transaction: Transaction, workspace: int, number: int) -> None:
     """Delete a tag that no contact bears."""
-    await transaction.run(_DELETE, {"workspace": workspace, "tag": number})
+    await transaction.execute(_DELETE, {"workspace": workspace, "tag": number})
 
 
-async def known(transaction: Transaction, workspace: int, names: Sequence[str]) -> set[str]:
+async def find_known_names(transaction: Transaction, workspace: int, names: Sequence[str]) -> set[str]:
     """Return which of some names in normal form have a row."""
     values = {"workspace": workspace, "names": transaction.backend.encode_list(names)}
-    return {row[0] for row in await transaction.rows(_KNOWN, values)}
+    return {row[0] for row in await transaction.fetch_all(_SELECT_KNOWN, values)}
 
 
 async def add_counts(transaction: Transaction, workspace: int, more: Mapping[str, int]) -> None:
     """Add to the counts of tags by their names in normal form; a name without a row has none."""
     rows = [{"in_workspace": workspace, "exact": exact, "more": number} for exact, number in more.items()]
-    await transaction.run_many(_ADD, rows)
+    await transaction.execute_many(_ADD_COUNT, rows)

@@ -10,40 +10,42 @@ from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
-_MOST: Final = 100
+_MAX_SEGMENTS: Final = 100
 _w, _s, _l = workspaces.c, segments.c, membership_log.c
-_EVERY = Statement(select(_w.workspace).order_by(_w.workspace))
-_DUE = Statement(
+_ALL_WORKSPACES = Statement(select(_w.workspace).order_by(_w.workspace))
+_DUE_WORKSPACES = Statement(
     select(_w.workspace)
     .where(_w.next_change_at <= bindparam("now"), _w.evaluated_at <= bindparam("rested"))
     .order_by(_w.next_change_at)
 )
-_PENDING = Statement(select(_s.workspace, _s.segment).where(IS_PENDING).order_by(_s.workspace, _s.segment))
-_PENDING_HERE = Statement(
+_PENDING_SEGMENTS = Statement(
+    select(_s.workspace, _s.segment).where(IS_PENDING).order_by(_s.workspace, _s.segment)
+)
+_PENDING_IN_WORKSPACE = Statement(
     select(_s.segment).where(_s.workspace == bindparam("workspace"), IS_PENDING).limit(1)
 )
-_UNVERIFIED = Statement(
+_UNVERIFIED_SEGMENTS = Statement(
     select(_s.workspace, _s.segment)
     .where(IS_DYNAMIC, _s.last_calculated_at <= bindparam("before"), _s.members.is_not(None))
     .order_by(_s.last_calculated_at)
-    .limit(_MOST)
+    .limit(_MAX_SEGMENTS)
 )
-_last = (
+_last_change_at = (
     select(_l.happened_at)
     .where(_l.workspace == _w.workspace)
     .order_by(_l.entry.desc())
     .limit(1)
     .scalar_subquery()
 )
-_LONG = Statement(
-    select(_w.workspace, _w.next_pk, _w.unfolded, _last)
-    .where(and_(_w.unfolded >= bindparam("at_least"), _last <= bindparam("quiet_since")))
+_LONG_LOGS = Statement(
+    select(_w.workspace, _w.next_pk, _w.unfolded, _last_change_at)
+    .where(and_(_w.unfolded >= bindparam("at_least"), _last_change_at <= bindparam("quiet_since")))
     .order_by(_w.workspace)
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SegmentKey:
     """A segment by its numbers."""
 
     workspace: int
@@ -56,40 +58,40 @@ class LongLog:
 
     workspace: int
     next_pk: int
-    changes: int
-    last_at: int
+    uncompacted: int
+    last_change_at: int
 
 
-async def every_workspace(transaction: Transaction) -> list[int]:
+async def list_workspaces(transaction: Transaction) -> list[int]:
     """Return all workspaces."""
-    return [row[0] for row in await transaction.rows(_EVERY)]
+    return [row[0] for row in await transaction.fetch_all(_ALL_WORKSPACES)]
 
 
-async def due_clocks(transaction: Transaction, now: int, rested: int) -> list[int]:
+async def list_due_workspaces(transaction: Transaction, now: int, rested: int) -> list[int]:
     """Return the workspaces where time changes a stored membership by now, the longest due first.
 
     Those whose clock was set after `rested` are left out.
     """
-    rows = await transaction.rows(_DUE, {"now": now, "rested": rested})
+    rows = await transaction.fetch_all(_DUE_WORKSPACES, {"now": now, "rested": rested})
     return [row[0] for row in rows]
 
 
-async def pending_segments(transaction: Transaction) -> list[Place]:
+async def list_pending_segments(transaction: Transaction) -> list[SegmentKey]:
     """Return the segments that are not evaluated yet."""
-    return [Place(*row) for row in await transaction.rows(_PENDING)]
+    return [SegmentKey(*row) for row in await transaction.fetch_all(_PENDING_SEGMENTS)]
 
 
-async def has_pending(transaction: Transaction, workspace: int) -> bool:
+async def has_pending_segments(transaction: Transaction, workspace: int) -> bool:
     """Tell whether any segment of a workspace is not evaluated yet."""
-    return await transaction.row(_PENDING_HERE, {"workspace": workspace}) is not None
+    return await transaction.fetch_one(_PENDING_IN_WORKSPACE, {"workspace": workspace}) is not None
 
 
-async def unverified(transaction: Transaction, before: int) -> list[Place]:
+async def list_unverified_segments(transaction: Transaction, before: int) -> list[SegmentKey]:
     """Return some of the dynamic segments that were last evaluated in full by some time, oldest first."""
-    return [Place(*row) for row in await transaction.rows(_UNVERIFIED, {"before": before})]
+    return [SegmentKey(*row) for row in await transaction.fetch_all(_UNVERIFIED_SEGMENTS, {"before": before})]
 
 
-async def long_logs(transaction: Transaction, at_least: int, quiet_since: int) -> list[LongLog]:
+async def list_long_logs(transaction: Transaction, at_least: int, quiet_since: int) -> list[LongLog]:
     """Return the workspaces with so many changes that are not folded, none of them younger than some time."""
-    rows = await transaction.rows(_LONG, {"at_least": at_least, "quiet_since": quiet_since})
+    rows = await transaction.fetch_all(_LONG_LOGS, {"at_least": at_least, "quiet_since": quiet_since})
     return [LongLog(*row) for row in rows]

@@ -15,7 +15,7 @@ from diglot.storage.sql.statement import BackendStatement, Statement
 _c = leases.c
 
 
-def _take(backend: Backend) -> ClauseElement:
+def _upsert_lease(backend: Backend) -> ClauseElement:
     insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
     taken = insert(leases).values(
         work=bindparam("work"), holder=bindparam("holder"), until=bindparam("until", type_=_c.until.type)
@@ -31,16 +31,16 @@ def _take(backend: Backend) -> ClauseElement:
     ).returning(_c.holder)
 
 
-_TAKE = BackendStatement(_take)
+_UPSERT_LEASE = BackendStatement(_upsert_lease)
 _RELEASE = Statement(delete(leases).where(and_(_c.work == bindparam("of"), _c.holder == bindparam("by"))))
 
 
 async def take(transaction: Transaction, work: str, holder: str, now: int, until: int) -> bool:
     """Take or keep the lease of some work; return whether one holds it."""
     values = {"work": work, "holder": holder, "now": now, "until": until}
-    return await transaction.row(_TAKE, values) is not None
+    return await transaction.fetch_one(_UPSERT_LEASE, values) is not None
 
 
 async def release(transaction: Transaction, work: str, holder: str) -> None:
     """Give up a lease, where one holds it."""
-    await transaction.run(_RELEASE, {"of": work, "by": holder})
+    await transaction.execute(_RELEASE, {"of": work, "by": holder})

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy import cast as cast_to
 
-from diglot.model.metrics import Figures
+from diglot.model.metrics import Metrics
 from diglot.storage.schema import deliveries, segments, verifications, workspaces
 from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
 from diglot.storage.sql.backend import Expression
@@ -15,30 +15,30 @@ from diglot.storage.sql.statement import Statement
 _s, _v, _w = segments.c, verifications.c, workspaces.c
 
 
-def _sum(column: Expression) -> Expression:
+def _sum_column(column: Expression) -> Expression:
     return cast_to(func.coalesce(func.sum(column), 0), BigInteger())
 
 
 _STATEMENTS: Final = {
-    "verified": select(_sum(_v.verified)),
-    "repaired_segments": select(_sum(_v.repaired_segments)),
-    "repaired_contacts": select(_sum(_v.repaired_contacts)),
+    "verified": select(_sum_column(_v.verified)),
+    "repaired_segments": select(_sum_column(_v.repaired_segments)),
+    "repaired_contacts": select(_sum_column(_v.repaired_contacts)),
     "oldest_evaluation": select(func.min(_s.last_calculated_at)).where(IS_DYNAMIC),
     "due_since": select(func.min(_w.next_change_at)).where(_w.next_change_at <= bindparam("now")),
     "pending_segments": select(func.count()).select_from(segments).where(IS_PENDING),
-    "unfolded_changes": select(_sum(_w.unfolded)),
+    "unfolded_changes": select(_sum_column(_w.unfolded)),
     "waiting_deliveries": select(func.count())
     .select_from(deliveries)
     .where(deliveries.c.due_at.is_not(None)),
 }
-_COMPILED: Final = {name: Statement(statement) for name, statement in _STATEMENTS.items()}
+_COMPILED_STATEMENTS: Final = {name: Statement(statement) for name, statement in _STATEMENTS.items()}
 
 
-async def read(transaction: Transaction, now: int) -> Figures:
+async def load(transaction: Transaction, now: int) -> Metrics:
     """Return the figures at an instant."""
     found = {}
-    for name, statement in _COMPILED.items():
-        row = await transaction.row(statement, {"now": now})
+    for name, statement in _COMPILED_STATEMENTS.items():
+        row = await transaction.fetch_one(statement, {"now": now})
         assert row is not None
         found[name] = row[0]
-    return Figures(now=now, **found)
+    return Metrics(now=now, **found)

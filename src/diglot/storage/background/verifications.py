@@ -10,23 +10,32 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
 
 _c = verifications.c
-_COUNTED = ("verified", "repaired_segments", "repaired_contacts")
+_COUNTERS = ("verified", "repaired_segments", "repaired_contacts")
 
 
-def _add(backend: Backend) -> ClauseElement:
+def _upsert_counts(backend: Backend) -> ClauseElement:
     insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
-    named = ("workspace", *_COUNTED)
+    named = ("workspace", *_COUNTERS)
     added = insert(verifications).values({name: bindparam(name, type_=_c[name].type) for name in named})
-    more = {name: _c[name] + added.excluded[name] for name in _COUNTED}
+    more = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
     return added.on_conflict_do_update(index_elements=[_c.workspace], set_=more)
 
 
-_ADD = BackendStatement(_add)
+_UPSERT_COUNTS = BackendStatement(_upsert_counts)
 
 
-async def add(
-    transaction: Transaction, workspace: int, *, verified: int = 0, segments: int = 0, contacts: int = 0
+async def add_counts(
+    transaction: Transaction,
+    workspace: int,
+    *,
+    verified_segments: int = 0,
+    repaired_segments: int = 0,
+    repaired_contacts: int = 0,
 ) -> None:
     """Count segments that were verified, those repaired, and the contacts that were in them or not."""
-    values = {"verified": verified, "repaired_segments": segments, "repaired_contacts": contacts}
-    await transaction.run(_ADD, values | {"workspace": workspace})
+    values = {
+        "verified": verified_segments,
+        "repaired_segments": repaired_segments,
+        "repaired_contacts": repaired_contacts,
+    }
+    await transaction.execute(_UPSERT_COUNTS, values | {"workspace": workspace})

@@ -12,19 +12,23 @@ from diglot.conditions import tree
 from diglot.model.contacts import Contact
 from diglot.storage.contacts import scans
 from diglot.storage.contacts.rows import contact_of
-from diglot.storage.predicates.binder import NOBODY
-from diglot.storage.predicates.sql_compiler import CompiledParts, combined, compile_parts
+from diglot.storage.predicates.binder import MATCHES_NONE
+from diglot.storage.predicates.sql_compiler import (
+    CompiledConditions,
+    combine_predicates,
+    compile_conditions,
+)
 from diglot.storage.schema import contacts
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement
 
 _PURPOSE: Final = "dry counts"
-_CURRENT: Final = "is_current"
+_CURRENT_FLAG: Final = "is_current"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DryRunQuestion:
     """A condition that is tried and the one that it would replace, at an instant in a time zone."""
 
     workspace: int
@@ -36,15 +40,15 @@ class Question:
     @property
     def entering(self) -> tree.Node:
         """Whom the condition would bring in."""
-        return _without(self.condition, self.current)
+        return _and_not(self.condition, self.current)
 
     @property
     def leaving(self) -> tree.Node:
         """Whom it would put out."""
-        return _without(self.current, self.condition)
+        return _and_not(self.current, self.condition)
 
 
-def _without(node: tree.Node, other: tree.Node) -> tree.Node:
+def _and_not(node: tree.Node, other: tree.Node) -> tree.Node:
     # A draft matches nobody, but only where it is the whole of a condition.
     if tree.is_draft(node) or tree.is_draft(other):
         return node
@@ -52,7 +56,7 @@ def _without(node: tree.Node, other: tree.Node) -> tree.Node:
 
 
 @dataclass(frozen=True, slots=True)
-class DryCounts:
+class DryRunCounts:
     """How many contacts each part of a question is true of, all of one scan.
 
     `rules` are those of the condition that is tried, in its order, each asked alone.
@@ -65,37 +69,37 @@ class DryCounts:
     rules: tuple[int, ...]
 
 
-async def count(transaction: Transaction, question: Question) -> DryCounts:
+async def count_matches(transaction: Transaction, question: DryRunQuestion) -> DryRunCounts:
     """Count everything that is asked, in one statement."""
     condition, current = question.condition, question.current
     if tree.is_draft(condition) and tree.is_draft(current):
-        return DryCounts(0, 0, 0, 0, ())
-    named = _named(condition)
-    asked = counting(question, transaction.backend)
-    sql = scans.compiled_once(_PURPOSE, transaction.backend, asked.shape, asked.build)
+        return DryRunCounts(0, 0, 0, 0, ())
+    named = _predicates_by_stored_form(condition)
+    asked = build_count_statement(question, transaction.backend)
+    sql = scans.compile_once(_PURPOSE, transaction.backend, asked.shape, asked.build)
     values = asked.values | {"workspace": question.workspace}
-    row = await transaction.row(ShapedStatement(sql, asked.values), values)
+    row = await transaction.fetch_one(ShapedStatement(sql, asked.values), values)
     assert row is not None
     everybody, total, members, entering, leaving, *flags = row
     assert total == members + entering - leaving, "the counts of one scan contradict each other"
     met = dict(zip(named, flags, strict=True))
-    rules = tuple(_alone(rule, met, everybody) for rule in tree.rules_of(condition))
-    return DryCounts(total, members, entering, leaving, rules)
+    rules = tuple(_count_rule(rule, met, everybody) for rule in tree.rules_of(condition))
+    return DryRunCounts(total, members, entering, leaving, rules)
 
 
-def _named(condition: tree.Node) -> dict[str, tree.Predicate]:
+def _predicates_by_stored_form(condition: tree.Node) -> dict[str, tree.Predicate]:
     """Return the predicates of a condition, each once, by their stored form."""
     return {tree.encode(one): one for one in tree.predicates_of(condition)}
 
 
-def _alone(rule: tree.Predicate | tree.Not, met: Mapping[str, int], everybody: int) -> int:
+def _count_rule(rule: tree.Predicate | tree.Not, met: Mapping[str, int], everybody: int) -> int:
     if isinstance(rule, tree.Not):
         return everybody - met[tree.encode(rule.item)]
     return met[tree.encode(rule)]
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class CountStatement:
     """The statement that counts: its values, what makes it, and a key that is equal where its SQL is."""
 
     shape: str
@@ -103,34 +107,36 @@ class Counting:
     build: Callable[[], ClauseElement]
 
 
-def counting(question: Question, backend: Backend) -> Counting:
+def build_count_statement(question: DryRunQuestion, backend: Backend) -> CountStatement:
     """Return the statement that answers a question, of which at least one condition is no draft."""
-    named = _named(question.condition)
+    named = _predicates_by_stored_form(question.condition)
     nodes = [*named.values(), question.current]
-    compiled = compile_parts(nodes, backend, question.now, question.zone)
+    compiled = compile_conditions(nodes, backend, question.now, question.zone)
     names = {key: f"is_{number}" for number, key in enumerate(named)}
     # The same predicate in two places is one flag: where each stands is part of the SQL.
     places: list[str] = []
 
     def place(predicate: tree.Predicate) -> Expression:
         places.append(names[tree.encode(predicate)])
-        return NOBODY
+        return MATCHES_NONE
 
-    _wanted(question.condition, place, places)
+    _combine_condition(question.condition, place, places)
     shape = f"{compiled.shape} {' '.join(places)}"
-    return Counting(shape, compiled.values, lambda: _select(question.condition, compiled, names))
+    return CountStatement(shape, compiled.values, lambda: _select_counts(question.condition, compiled, names))
 
 
-def _wanted(
+def _combine_condition(
     condition: tree.Node, leaf: Callable[[tree.Predicate], Expression], shape: list[str]
 ) -> Expression:
-    return NOBODY if tree.is_draft(condition) else combined(condition, leaf, shape)
+    return MATCHES_NONE if tree.is_draft(condition) else combine_predicates(condition, leaf, shape)
 
 
-def _select(condition: tree.Node, compiled: CompiledParts, names: Mapping[str, str]) -> ClauseElement:
-    flags = _flags(compiled, [*names.values(), _CURRENT])
-    is_current = flags.c[_CURRENT] == ONE
-    wanted = _wanted(condition, lambda one: flags.c[names[tree.encode(one)]] == ONE, [])
+def _select_counts(
+    condition: tree.Node, compiled: CompiledConditions, names: Mapping[str, str]
+) -> ClauseElement:
+    flags = _select_flags(compiled, [*names.values(), _CURRENT_FLAG])
+    is_current = flags.c[_CURRENT_FLAG] == ONE
+    wanted = _combine_condition(condition, lambda one: flags.c[names[tree.encode(one)]] == ONE, [])
     counted = (
         wanted,
         is_current,
@@ -141,21 +147,23 @@ def _select(condition: tree.Node, compiled: CompiledParts, names: Mapping[str, s
     return select(func.count(), *(func.count().filter(each) for each in counted)).select_from(flags)
 
 
-def _flags(compiled: CompiledParts, names: list[str]) -> Subquery:
+def _select_flags(compiled: CompiledConditions, names: list[str]) -> Subquery:
     """Select 1 or 0 for each part and contact.
 
     The offset keeps databases from putting the parts in the place of the flags: each is evaluated once.
     """
     parts = zip(compiled.parts, names, strict=True)
     columns = [case((part, ONE), else_=ZERO).label(name) for part, name in parts]
-    found = scans.pinned(select(*columns).select_from(contacts)).where(scans.here())
+    found = scans.pin_to_index(select(*columns).select_from(contacts)).where(scans.in_workspace())
     return found.offset(ZERO).subquery("flags")
 
 
-async def newest(transaction: Transaction, question: Question, node: tree.Node, most: int) -> list[Contact]:
+async def load_newest(
+    transaction: Transaction, question: DryRunQuestion, node: tree.Node, most: int
+) -> list[Contact]:
     """Return the newest contacts of a condition, at most so many; none costs nothing."""
     if most == 0:
         return []
-    statement = scans.scan(scans.PAGE, node, transaction.backend, question.now, question.zone)
+    statement = scans.build_scan(scans.PAGE, node, transaction.backend, question.now, question.zone)
     values = statement.values | {"workspace": question.workspace, "limit": most, "offset": 0}
-    return [contact_of(row) for row in await transaction.rows(statement, values)]
+    return [contact_of(row) for row in await transaction.fetch_all(statement, values)]

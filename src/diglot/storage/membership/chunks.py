@@ -1,74 +1,94 @@
 """Rows of chunks: the stored members of segments, as bitmaps of at most 65,536 dense keys each."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pyroaring import BitMap
 from sqlalchemy import BigInteger, bindparam, delete, select
 from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.membership.log_delta import CHUNK_BITS, chunks_of, within
 from diglot.storage.schema import segment_chunks
 from diglot.storage.sql import bulk
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
 
+CHUNK_BITS: Final = 16
+
+
+def keys_of_chunk(chunk: int) -> BitMap:
+    """Return every key of a chunk."""
+    return BitMap(range(chunk << CHUNK_BITS, (chunk + 1) << CHUNK_BITS))
+
+
+def chunks_of(keys: BitMap) -> list[int]:
+    """Return the chunks in which a bitmap has keys."""
+    found: list[int] = []
+    begin = 0
+    while (rank := keys.range_cardinality(0, begin)) < len(keys):
+        chunk = keys[rank] >> CHUNK_BITS
+        found.append(chunk)
+        begin = (chunk + 1) << CHUNK_BITS
+    return found
+
+
 _c = segment_chunks.c
-_HERE = _c.workspace == bindparam("workspace")
-_OF = _c.segment == bindparam("segment")
-_SIZES = Statement(select(_c.chunk, _c.n).where(_HERE, _OF))
-_BITS = Statement(select(_c.bits).where(_HERE, _OF, _c.chunk == bindparam("chunk")))
-_ALL_BITS = Statement(select(_c.bits).where(_HERE, _OF).order_by(_c.chunk))
-_ROWS = Statement(select(_c.chunk, _c.n, _c.bits).where(_HERE, _OF).order_by(_c.chunk))
-_FORGET = Statement(delete(segment_chunks).where(_HERE, _OF))
+_IN_WORKSPACE = _c.workspace == bindparam("workspace")
+_OF_SEGMENT = _c.segment == bindparam("segment")
+_SELECT_SIZES = Statement(select(_c.chunk, _c.n).where(_IN_WORKSPACE, _OF_SEGMENT))
+_SELECT_BITS = Statement(select(_c.bits).where(_IN_WORKSPACE, _OF_SEGMENT, _c.chunk == bindparam("chunk")))
+_SELECT_ALL_BITS = Statement(select(_c.bits).where(_IN_WORKSPACE, _OF_SEGMENT).order_by(_c.chunk))
+_SELECT_ROWS = Statement(select(_c.chunk, _c.n, _c.bits).where(_IN_WORKSPACE, _OF_SEGMENT).order_by(_c.chunk))
+_DELETE_OF_SEGMENT = Statement(delete(segment_chunks).where(_IN_WORKSPACE, _OF_SEGMENT))
 
 
-def _some(backend: Backend) -> ClauseElement:
+def _select_some(backend: Backend) -> ClauseElement:
     def one_of(column: Any, name: str) -> Any:
-        return backend.is_any(column, [], BigInteger(), lambda _, kind: bindparam(name, type_=kind))
+        return backend.one_of(column, [], BigInteger(), lambda _, kind: bindparam(name, type_=kind))
 
     wanted = one_of(_c.segment, "segments"), one_of(_c.chunk, "chunks")
-    return select(_c.segment, _c.chunk, _c.bits).where(_HERE, *wanted)
+    return select(_c.segment, _c.chunk, _c.bits).where(_IN_WORKSPACE, *wanted)
 
 
-_SOME = BackendStatement(_some)
+_SELECT_SOME = BackendStatement(_select_some)
 
 
-_WRITE = bulk.inserting(segment_chunks, replaced=("n", "bits"))
+_UPSERT = bulk.build_insert(segment_chunks, replaced=("n", "bits"))
 
 
-async def sizes(transaction: Transaction, workspace: int, segment: int) -> dict[int, int]:
+async def load_sizes(transaction: Transaction, workspace: int, segment: int) -> dict[int, int]:
     """Return how many members each chunk of a segment holds."""
-    rows = await transaction.rows(_SIZES, {"workspace": workspace, "segment": segment})
+    rows = await transaction.fetch_all(_SELECT_SIZES, {"workspace": workspace, "segment": segment})
     return {row[0]: row[1] for row in rows}
 
 
-async def one(transaction: Transaction, workspace: int, segment: int, chunk: int) -> BitMap:
+async def load_chunk(transaction: Transaction, workspace: int, segment: int, chunk: int) -> BitMap:
     """Return the members that a chunk of a segment holds."""
-    row = await transaction.row(_BITS, {"workspace": workspace, "segment": segment, "chunk": chunk})
+    row = await transaction.fetch_one(
+        _SELECT_BITS, {"workspace": workspace, "segment": segment, "chunk": chunk}
+    )
     return BitMap() if row is None else BitMap.deserialize(bytes(row[0]))
 
 
-async def every(transaction: Transaction, workspace: int, segment: int) -> BitMap:
+async def load_all(transaction: Transaction, workspace: int, segment: int) -> BitMap:
     """Return the members that all chunks of a segment hold."""
-    rows = await transaction.rows(_ALL_BITS, {"workspace": workspace, "segment": segment})
+    rows = await transaction.fetch_all(_SELECT_ALL_BITS, {"workspace": workspace, "segment": segment})
     return BitMap.union(BitMap(), *(BitMap.deserialize(bytes(row[0])) for row in rows))
 
 
-async def rows(transaction: Transaction, workspace: int, segment: int) -> list[tuple[int, int, BitMap]]:
+async def load_rows(transaction: Transaction, workspace: int, segment: int) -> list[tuple[int, int, BitMap]]:
     """Return the chunks of a segment as they are: the number, how many it says it holds, and whom."""
-    found = await transaction.rows(_ROWS, {"workspace": workspace, "segment": segment})
+    found = await transaction.fetch_all(_SELECT_ROWS, {"workspace": workspace, "segment": segment})
     return [(chunk, n, BitMap.deserialize(bytes(bits))) for chunk, n, bits in found]
 
 
-async def some(
+async def load_some(
     transaction: Transaction, workspace: int, segments: Iterable[int], numbers: Iterable[int]
 ) -> dict[tuple[int, int], BitMap]:
     """Return some chunks of some segments, those that are there, by segment and chunk."""
     encode = transaction.backend.encode_list
     wanted = {"segments": encode(sorted(segments)), "chunks": encode(sorted(numbers))}
-    rows = await transaction.rows(_SOME, wanted | {"workspace": workspace})
+    rows = await transaction.fetch_all(_SELECT_SOME, wanted | {"workspace": workspace})
     return {(row[0], row[1]): BitMap.deserialize(bytes(row[2])) for row in rows}
 
 
@@ -79,16 +99,16 @@ async def write(transaction: Transaction, workspace: int, written: Sequence[tupl
         members.run_optimize()
         row = {"workspace": workspace, "segment": segment, "chunk": chunk}
         values.append(row | {"n": len(members), "bits": members.serialize()})
-    await _WRITE.run(transaction, values)
+    await _UPSERT.execute(transaction, values)
 
 
 async def replace(transaction: Transaction, workspace: int, segment: int, members: BitMap) -> None:
     """Write all members of a segment in place of those stored."""
-    await transaction.run(_FORGET, {"workspace": workspace, "segment": segment})
+    await transaction.execute(_DELETE_OF_SEGMENT, {"workspace": workspace, "segment": segment})
     await write(
         transaction,
         workspace,
-        [(segment, chunk, members & within(chunk)) for chunk in chunks_of(members)],
+        [(segment, chunk, members & keys_of_chunk(chunk)) for chunk in chunks_of(members)],
     )
 
 

@@ -14,44 +14,44 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
 
 # Where more are asked for, reading all between the first and the last costs less.
-_FEW: Final = 1_000
+_FEW_KEYS: Final = 1_000
 _c = departed_contacts.c
-_HERE = _c.workspace == bindparam("workspace")
-_INSERT = bulk.inserting(departed_contacts)
+_IN_WORKSPACE = _c.workspace == bindparam("workspace")
+_INSERT = bulk.build_insert(departed_contacts)
 
 
-def _ids_of(backend: Backend) -> ClauseElement:
-    wanted = backend.is_any(_c.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
-    return select(_c.pk, _c.id).where(_HERE, wanted)
+def _select_ids(backend: Backend) -> ClauseElement:
+    wanted = backend.one_of(_c.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+    return select(_c.pk, _c.id).where(_IN_WORKSPACE, wanted)
 
 
-def _between(backend: Backend) -> ClauseElement:
-    span = select(_c.pk).where(_HERE, _c.pk >= bindparam("first"), _c.pk <= bindparam("last"))
-    return backend.gather(span, _c.pk)
+def _select_key_range(backend: Backend) -> ClauseElement:
+    span = select(_c.pk).where(_IN_WORKSPACE, _c.pk >= bindparam("first"), _c.pk <= bindparam("last"))
+    return backend.select_keys(span, _c.pk)
 
 
-_IDS_OF = BackendStatement(_ids_of)
-_BETWEEN = BackendStatement(_between)
+_SELECT_IDS = BackendStatement(_select_ids)
+_SELECT_KEY_RANGE = BackendStatement(_select_key_range)
 
 
 async def add(transaction: Transaction, workspace: int, gone: Iterable[tuple[int, str]], at: int) -> None:
     """Keep the ids of contacts that are deleted at an instant, each a key and an id."""
     values = [{"workspace": workspace, "pk": pk, "id": id_, "happened_at": at} for pk, id_ in gone]
-    await _INSERT.run(transaction, values)
+    await _INSERT.execute(transaction, values)
 
 
-async def ids_of(transaction: Transaction, workspace: int, pks: Iterable[int]) -> dict[int, str]:
+async def load_ids(transaction: Transaction, workspace: int, pks: Iterable[int]) -> dict[int, str]:
     """Return the ids of those among some contacts that are deleted, by key."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(list(pks))}
-    return {row[0]: row[1] for row in await transaction.rows(_IDS_OF, values)}
+    return {row[0]: row[1] for row in await transaction.fetch_all(_SELECT_IDS, values)}
 
 
 async def count_among(transaction: Transaction, workspace: int, pks: BitMap) -> int:
     """Return how many of some contacts are deleted."""
     if not pks:
         return 0
-    if len(pks) <= _FEW:
-        return len(await ids_of(transaction, workspace, pks))
+    if len(pks) <= _FEW_KEYS:
+        return len(await load_ids(transaction, workspace, pks))
     values = {"workspace": workspace, "first": pks.min(), "last": pks.max()}
-    there = transaction.backend.gathered(await transaction.rows(_BETWEEN, values))
+    there = transaction.backend.decode_keys(await transaction.fetch_all(_SELECT_KEY_RANGE, values))
     return there.intersection_cardinality(pks)

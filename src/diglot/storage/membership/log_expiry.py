@@ -21,39 +21,39 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
 
 # So much is deleted in one transaction.
-ROWS: Final = 1_000
+MAX_ROWS: Final = 1_000
 _l, _h, _d, _w = membership_log.c, segment_history.c, departed_contacts.c, rows.c
 _s = departed_segments.c
-_OLDEST = Statement(
+_OLDEST_ROWS = Statement(
     select(_l.last, _l.happened_at)
     .where(_l.workspace == bindparam("workspace"))
     .order_by(_l.entry)
     .limit(bindparam("limit"))
 )
-_FORGET_LOG = Statement(
+_DELETE_LOG_ROWS = Statement(
     delete(membership_log).where(_l.workspace == bindparam("workspace"), _l.entry <= bindparam("until"))
 )
-_BEGIN_AFTER = Statement(
+_SET_HISTORY_START = Statement(
     update(rows)
     .where(_w.workspace == bindparam("in_workspace"))
     .values(history_entry=bindparam("entry"), history_since=bindparam("since"))
 )
-_FORGET_SEGMENTS = Statement(
+_PURGE_DELETED_SEGMENTS = Statement(
     delete(departed_segments).where(_s.workspace == bindparam("workspace"), _s.last <= bindparam("until"))
 )
-_SEGMENTS = Statement(
+_SEGMENT_NUMBERS = Statement(
     select(segments.c.segment)
     .where(segments.c.workspace == bindparam("workspace"))
     .order_by(segments.c.segment)
 )
-_FORGET_SUMS = Statement(
+_DELETE_SUMS = Statement(
     delete(segment_history).where(
         _h.workspace == bindparam("workspace"),
         _h.segment == bindparam("of_segment"),
         _h.last <= bindparam("until"),
     )
 )
-_DEPARTED = Statement(
+_OLD_DELETED_CONTACTS = Statement(
     select(_d.pk)
     .where(_d.workspace == bindparam("workspace"), _d.happened_at < bindparam("before"))
     .order_by(_d.pk)
@@ -61,53 +61,57 @@ _DEPARTED = Statement(
 )
 
 
-def _forget_departed(backend: Backend) -> ClauseElement:
-    among = backend.is_any(_d.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+def _delete_deleted_contacts(backend: Backend) -> ClauseElement:
+    among = backend.one_of(_d.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
     return delete(departed_contacts).where(_d.workspace == bindparam("workspace"), among)
 
 
-_FORGET_DEPARTED = BackendStatement(_forget_departed)
+_PURGE_DELETED_CONTACTS = BackendStatement(_delete_deleted_contacts)
 
 
 @dataclass(frozen=True, slots=True)
-class LogRow:
+class LogPosition:
     """When a row of the log was written, and the last of its numbers."""
 
-    last: int
+    last_entry: int
     happened_at: int
 
 
-async def oldest(transaction: Transaction, workspace: int, limit: int | None = None) -> list[LogRow]:
+async def load_oldest_rows(
+    transaction: Transaction, workspace: int, limit: int | None = None
+) -> list[LogPosition]:
     """Return the oldest rows of the log, in their order, so many as are deleted at once."""
-    values = {"workspace": workspace, "limit": limit or ROWS}
-    return [LogRow(*row) for row in await transaction.rows(_OLDEST, values)]
+    values = {"workspace": workspace, "limit": limit or MAX_ROWS}
+    return [LogPosition(*row) for row in await transaction.fetch_all(_OLDEST_ROWS, values)]
 
 
-async def segments_of(transaction: Transaction, workspace: int) -> list[int]:
+async def list_segment_numbers(transaction: Transaction, workspace: int) -> list[int]:
     """Return the numbers of all segments."""
-    return [row[0] for row in await transaction.rows(_SEGMENTS, {"workspace": workspace})]
+    return [row[0] for row in await transaction.fetch_all(_SEGMENT_NUMBERS, {"workspace": workspace})]
 
 
-async def forget_log(transaction: Transaction, workspace: int, until: LogRow) -> None:
+async def expire_log(transaction: Transaction, workspace: int, until: LogPosition) -> None:
     """Delete the rows up to one and the sums that end with it or before: the history is complete after it."""
-    state = await workspaces.state(transaction, workspace)
+    state = await workspaces.load_state(transaction, workspace)
     since = max(state.history_since, until.happened_at)
-    values = {"workspace": workspace, "until": until.last}
-    await transaction.run(_FORGET_LOG, values)
-    await transaction.run(_FORGET_SEGMENTS, values)
-    if numbers := await segments_of(transaction, workspace):
-        await transaction.run_many(_FORGET_SUMS, [values | {"of_segment": number} for number in numbers])
-    begins = {"in_workspace": workspace, "entry": until.last, "since": since}
-    await transaction.run(_BEGIN_AFTER, begins)
+    values = {"workspace": workspace, "until": until.last_entry}
+    await transaction.execute(_DELETE_LOG_ROWS, values)
+    await transaction.execute(_PURGE_DELETED_SEGMENTS, values)
+    if numbers := await list_segment_numbers(transaction, workspace):
+        await transaction.execute_many(_DELETE_SUMS, [values | {"of_segment": number} for number in numbers])
+    begins = {"in_workspace": workspace, "entry": until.last_entry, "since": since}
+    await transaction.execute(_SET_HISTORY_START, begins)
 
 
-async def departed(transaction: Transaction, workspace: int, before: int) -> list[int]:
+async def load_deleted_contacts(transaction: Transaction, workspace: int, before: int) -> list[int]:
     """Return the keys of some contacts that were deleted before an instant."""
-    found = await transaction.rows(_DEPARTED, {"workspace": workspace, "before": before, "limit": ROWS})
+    found = await transaction.fetch_all(
+        _OLD_DELETED_CONTACTS, {"workspace": workspace, "before": before, "limit": MAX_ROWS}
+    )
     return [row[0] for row in found]
 
 
-async def forget_departed(transaction: Transaction, workspace: int, pks: Iterable[int]) -> None:
+async def purge_deleted_contacts(transaction: Transaction, workspace: int, pks: Iterable[int]) -> None:
     """Forget the ids of deleted contacts."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(list(pks))}
-    await transaction.run(_FORGET_DEPARTED, values)
+    await transaction.execute(_PURGE_DELETED_CONTACTS, values)

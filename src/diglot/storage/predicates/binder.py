@@ -18,7 +18,7 @@ INTEGER: Final = BigInteger()
 # PostgreSQL cuts text at 32-bit lengths only.
 LENGTH: Final = Integer()
 # SQLAlchemy folds false() and with it the workspace out of the statement, which then is no longer pinned.
-NOBODY: Final[Expression] = ZERO == ONE
+MATCHES_NONE: Final[Expression] = ZERO == ONE
 STRING: Final = Text()
 
 
@@ -40,35 +40,35 @@ class Binder:
         self.shape.append(type(kind).__name__)
         return bindparam(name, type_=kind)
 
-    def text(self, value: str) -> Expression:
+    def bind_text(self, value: str) -> Expression:
         """Bind a text."""
         return self.bind(value, STRING)
 
-    def length(self, value: str) -> Expression:
+    def bind_length(self, value: str) -> Expression:
         """Bind the length of a text in characters."""
         return self.bind(len(value), LENGTH)
 
-    def has(self, document: Expression, part: str) -> Expression:
+    def contains_part(self, document: Expression, part: str) -> Expression:
         """Tell whether a text contains a part."""
-        return self.backend.position(document, self.text(part)) > ZERO
+        return self.backend.position(document, self.bind_text(part)) > ZERO
 
-    def instant(self, moment: tree.Operand) -> int:
+    def to_instant(self, moment: tree.Operand) -> int:
         """Return the instant that a date or an instant stands for."""
         if isinstance(moment, tree.Instant):
             return moment.value
         assert isinstance(moment, tree.Day)
-        return dates.day_begins(_date(moment), self.zone)
+        return dates.start_of_day(_to_date(moment), self.zone)
 
-    def span(self, day: tree.Day) -> tuple[int, int]:
+    def day_span(self, day: tree.Day) -> tuple[int, int]:
         """Return the instants between which a calendar day lasts."""
-        return dates.day_span(_date(day), self.zone)
+        return dates.day_span(_to_date(day), self.zone)
 
 
-def _date(day: tree.Day) -> date:
+def _to_date(day: tree.Day) -> date:
     return date.fromisoformat(day.value)
 
 
-def scalars(operand: tree.Operand) -> tuple[tree.Scalar, ...]:
+def scalars_of(operand: tree.Operand) -> tuple[tree.Scalar, ...]:
     if isinstance(operand, tree.Values):
         return operand.values
     assert operand is not None
@@ -76,15 +76,15 @@ def scalars(operand: tree.Operand) -> tuple[tree.Scalar, ...]:
     return (operand,)
 
 
-def texts(operand: tree.Operand) -> list[str]:
-    return [scalar.value for scalar in scalars(operand) if isinstance(scalar, tree.Text)]
+def texts_of(operand: tree.Operand) -> list[str]:
+    return [scalar.value for scalar in scalars_of(operand) if isinstance(scalar, tree.Text)]
 
 
-def any_of(column: Expression, values: Sequence[Any], kind: TypeEngine[Any], binder: Binder) -> Expression:
+def one_of(column: Expression, values: Sequence[Any], kind: TypeEngine[Any], binder: Binder) -> Expression:
     if not values:
         binder.shape.append("none")
-        return NOBODY
-    return binder.backend.is_any(column, list(values), kind, binder.bind)
+        return MATCHES_NONE
+    return binder.backend.one_of(column, list(values), kind, binder.bind)
 
 
 def compare(op: Op, left: Expression, right: Expression) -> Expression:
@@ -97,11 +97,11 @@ def compare(op: Op, left: Expression, right: Expression) -> Expression:
     return left < right if op in (Op.LT, Op.BEFORE) else left == right
 
 
-def integer(value: int, binder: Binder) -> Expression:
+def bind_integer(value: int, binder: Binder) -> Expression:
     return binder.bind(value, INTEGER)
 
 
-def days(
+def compare_days(
     op: Op, days: int, value: Expression, binder: Binder, bind: Callable[[int, Binder], Expression]
 ) -> Expression:
     """Compare an instant with days before now; `bind` binds an instant in the form of `value`."""
@@ -110,6 +110,6 @@ def days(
         return value < bind(edge, binder)
     if op is Op.IN_LAST_DAYS:
         return and_(value >= bind(edge, binder), value <= bind(binder.now, binder))
-    day = dates.today(binder.now, binder.zone) - timedelta(days=days)
+    day = dates.local_date(binder.now, binder.zone) - timedelta(days=days)
     begin, end = dates.day_span(day, binder.zone)
     return and_(value >= bind(begin, binder), value < bind(end, binder))

@@ -13,29 +13,29 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, bindparam, cast, func, or_, select, true
 
 from diglot.conditions import text, tree
-from diglot.conditions.fields import FIELDS, Kind, kind_of
+from diglot.conditions.fields import FIELDS, FieldKind, kind_of
 from diglot.conditions.tree import Op
-from diglot.storage.predicates.attributes import attribute
+from diglot.storage.predicates.attributes import compile_attribute
 from diglot.storage.predicates.binder import (
     DOUBLE,
     INTEGER,
-    NOBODY,
+    MATCHES_NONE,
     STRING,
     Binder,
-    any_of,
+    bind_integer,
     compare,
-    days,
-    integer,
-    scalars,
-    texts,
+    compare_days,
+    one_of,
+    scalars_of,
+    texts_of,
 )
-from diglot.storage.predicates.token_documents import CLOSE, OPEN, escape
+from diglot.storage.predicates.token_documents import OPEN, escape_marks
 from diglot.storage.schema import contacts, list_members, lists
-from diglot.storage.sql.backend import ONE, Backend, Expression
+from diglot.storage.sql.backend import CLOSE, ONE, Backend, Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledCondition:
     """A predicate, its bound values, and a key that is equal for predicates with equal SQL."""
 
     where: Expression
@@ -44,7 +44,7 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledParts:
+class CompiledConditions:
     """Several predicates of one statement, in order; their values are bound together."""
 
     parts: tuple[Expression, ...]
@@ -52,160 +52,168 @@ class CompiledParts:
     shape: str
 
 
-def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInfo) -> Compiled:
+def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInfo) -> CompiledCondition:
     """Return the predicate of a condition at an instant; a draft is false for everybody."""
     if tree.is_draft(node):
-        return Compiled(NOBODY, {}, "draft")
+        return CompiledCondition(MATCHES_NONE, {}, "draft")
     binder = Binder(backend, now, zone)
-    where = _node(node, binder)
-    return Compiled(where, binder.values, " ".join(binder.shape))
+    where = _compile_node(node, binder)
+    return CompiledCondition(where, binder.values, " ".join(binder.shape))
 
 
-def compile_parts(nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo) -> CompiledParts:
+def compile_conditions(
+    nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo
+) -> CompiledConditions:
     """Return the predicates of several conditions at an instant, each as `compile_condition` does."""
     binder = Binder(backend, now, zone)
     parts: list[Expression] = []
     for node in nodes:
         draft = tree.is_draft(node)
         binder.shape.append("draft" if draft else "part")
-        parts.append(NOBODY if draft else _node(node, binder))
-    return CompiledParts(tuple(parts), binder.values, " ".join(binder.shape))
+        parts.append(MATCHES_NONE if draft else _compile_node(node, binder))
+    return CompiledConditions(tuple(parts), binder.values, " ".join(binder.shape))
 
 
-def _node(node: tree.Node, binder: Binder) -> Expression:
-    return combined(node, lambda predicate: _predicate(predicate, binder), binder.shape)
+def _compile_node(node: tree.Node, binder: Binder) -> Expression:
+    return combine_predicates(node, lambda predicate: _compile_predicate(predicate, binder), binder.shape)
 
 
-def combined(node: tree.Node, leaf: Callable[[tree.Predicate], Expression], shape: list[str]) -> Expression:
+def combine_predicates(
+    node: tree.Node, leaf: Callable[[tree.Predicate], Expression], shape: list[str]
+) -> Expression:
     """Return what groups and negations make of the expressions of their predicates."""
     if isinstance(node, tree.Predicate):
         return leaf(node)
     if isinstance(node, tree.Not):
         shape.append("not")
-        return combined(node.item, leaf, shape).is_not(true())
+        return combine_predicates(node.item, leaf, shape).is_not(true())
     shape.append("all(" if isinstance(node, tree.All) else "any(")
-    items = [combined(item, leaf, shape) for item in node.items]
+    items = [combine_predicates(item, leaf, shape) for item in node.items]
     shape.append(")")
     return and_(*items) if isinstance(node, tree.All) else or_(*items)
 
 
-def _predicate(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_predicate(predicate: tree.Predicate, binder: Binder) -> Expression:
     kind = kind_of(predicate.field)
-    name = "attribute" if kind is Kind.ATTRIBUTE else predicate.field
+    name = "attribute" if kind is FieldKind.ATTRIBUTE else predicate.field
     binder.shape.append(f"{name} {predicate.op} {type(predicate.operand).__name__}")
-    return _BRANCHES[kind](predicate, binder)
+    return _COMPILERS[kind](predicate, binder)
 
 
-def _text(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
     column = contacts.c[predicate.field]
     if predicate.op is Op.IS_SET:
-        return func.trim(column, binder.text(text.WHITE_SPACE)) != binder.text("")
+        return func.trim(column, binder.bind_text(text.WHITE_SPACE)) != binder.bind_text("")
     if predicate.op is Op.IN:
-        return any_of(column, texts(predicate.operand), STRING, binder)
-    (value,) = texts(predicate.operand)
+        return one_of(column, texts_of(predicate.operand), STRING, binder)
+    (value,) = texts_of(predicate.operand)
     if predicate.op is Op.EQUALS:
-        return column == binder.text(value)
+        return column == binder.bind_text(value)
     folded = contacts.c[f"{predicate.field}_fold"]
-    part = text.fold(value)
+    part = text.fold_case(value)
     if predicate.op is Op.CONTAINS:
-        return binder.has(folded, part)
+        return binder.contains_part(folded, part)
     if predicate.op is Op.STARTS_WITH:
-        return func.substr(folded, ONE, binder.length(part)) == binder.text(part)
-    return binder.backend.last(folded, binder.length(part)) == binder.text(part)
+        return func.substr(folded, ONE, binder.bind_length(part)) == binder.bind_text(part)
+    return binder.backend.suffix(folded, binder.bind_length(part)) == binder.bind_text(part)
 
 
-def _choice(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_choice(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op is Op.IS_SET:
         return true()
-    return any_of(contacts.c.status, texts(predicate.operand), STRING, binder)
+    return one_of(contacts.c.status, texts_of(predicate.operand), STRING, binder)
 
 
-def _boolean(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_boolean(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op is Op.IS_SET:
         return true()
-    wanted = {scalar.value for scalar in scalars(predicate.operand) if isinstance(scalar, tree.Boolean)}
+    wanted = {scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Boolean)}
     binder.shape.append(str(sorted(wanted)))
     if len(wanted) != 1:
-        return true() if wanted else NOBODY
-    subscribed = contacts.c.status == binder.text("subscribed")
+        return true() if wanted else MATCHES_NONE
+    subscribed = contacts.c.status == binder.bind_text("subscribed")
     return subscribed if True in wanted else ~subscribed
 
 
-def _tags(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_tags(predicate: tree.Predicate, binder: Binder) -> Expression:
     exact, folded = contacts.c.tags_exact, contacts.c.tags_fold
     if predicate.op is Op.IS_SET:
-        return exact != binder.text("")
-    values = [escape(value) for value in texts(predicate.operand)]
+        return exact != binder.bind_text("")
+    values = [escape_marks(value) for value in texts_of(predicate.operand)]
     if predicate.op is Op.IN:
         if not values:
-            return NOBODY
-        return binder.backend.has_any(exact, [f"{OPEN}{value}{CLOSE}" for value in values], binder.bind)
+            return MATCHES_NONE
+        return binder.backend.contains_any(exact, [f"{OPEN}{value}{CLOSE}" for value in values], binder.bind)
     if predicate.op in (Op.EQUALS, Op.CONTAINS):
-        return binder.has(exact, f"{OPEN}{values[0]}{CLOSE}")
-    part = escape(text.fold(texts(predicate.operand)[0]))
-    return binder.has(folded, OPEN + part if predicate.op is Op.STARTS_WITH else part + CLOSE)
+        return binder.contains_part(exact, f"{OPEN}{values[0]}{CLOSE}")
+    part = escape_marks(text.fold_case(texts_of(predicate.operand)[0]))
+    return binder.contains_part(folded, OPEN + part if predicate.op is Op.STARTS_WITH else part + CLOSE)
 
 
-def _lists(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_lists(predicate: tree.Predicate, binder: Binder) -> Expression:
     members = select(list_members.c.pk).where(list_members.c.workspace == bindparam("workspace"))
     if predicate.op is not Op.IS_SET:
         # Of two whole ids one starts or ends with the other only when they are equal.
-        ids = any_of(lists.c.id, texts(predicate.operand), STRING, binder)
+        ids = one_of(lists.c.id, texts_of(predicate.operand), STRING, binder)
         found = select(lists.c.list).where(lists.c.workspace == bindparam("workspace"), ids)
         members = members.where(list_members.c.list.in_(found))
     return contacts.c.pk.in_(members)
 
 
-def _number(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_number(predicate: tree.Predicate, binder: Binder) -> Expression:
     column: Expression = contacts.c[predicate.field]
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
-    numbers = [scalar.value for scalar in scalars(predicate.operand) if isinstance(scalar, tree.Number)]
+    numbers = [scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Number)]
     if predicate.op is Op.IN:
-        return _number_in(column, numbers, whole=FIELDS[predicate.field].whole, binder=binder)
+        return _compile_number_in(
+            column, numbers, is_integer=FIELDS[predicate.field].is_integer, binder=binder
+        )
     (number,) = numbers
     # Stored numbers of the catalogue are below 2^53, so that their doubles compare exactly.
-    if FIELDS[predicate.field].whole:
+    if FIELDS[predicate.field].is_integer:
         column = cast(column, DOUBLE)
     return compare(predicate.op, column, binder.bind(float(number), DOUBLE))
 
 
-def _number_in(column: Expression, numbers: Sequence[float], *, whole: bool, binder: Binder) -> Expression:
+def _compile_number_in(
+    column: Expression, numbers: Sequence[float], *, is_integer: bool, binder: Binder
+) -> Expression:
     found = [number for number in numbers if abs(number) < 2**53]
-    if whole:
-        return any_of(column, [int(n) for n in found if n == int(n)], INTEGER, binder)
-    return any_of(column, [float(n) for n in found], DOUBLE, binder)
+    if is_integer:
+        return one_of(column, [int(n) for n in found if n == int(n)], INTEGER, binder)
+    return one_of(column, [float(n) for n in found], DOUBLE, binder)
 
 
-def _instant(predicate: tree.Predicate, binder: Binder) -> Expression:
+def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
     column = contacts.c[predicate.field]
     if predicate.op is Op.IS_SET:
         return column.is_not(None)
     operand = predicate.operand
     if isinstance(operand, tree.Days):
-        return days(predicate.op, operand.value, column, binder, integer)
+        return compare_days(predicate.op, operand.value, column, binder, bind_integer)
     if predicate.op in (Op.IN, Op.EQUALS):
-        return _instant_in(column, scalars(operand), binder)
-    return compare(predicate.op, column, binder.bind(binder.instant(operand), INTEGER))
+        return _compile_instant_in(column, scalars_of(operand), binder)
+    return compare(predicate.op, column, binder.bind(binder.to_instant(operand), INTEGER))
 
 
-def _instant_in(column: Expression, scalars: Sequence[tree.Scalar], binder: Binder) -> Expression:
-    spans = [binder.span(day) for day in scalars if isinstance(day, tree.Day)]
+def _compile_instant_in(column: Expression, scalars: Sequence[tree.Scalar], binder: Binder) -> Expression:
+    spans = [binder.day_span(day) for day in scalars if isinstance(day, tree.Day)]
     instants = [scalar.value for scalar in scalars if isinstance(scalar, tree.Instant)]
-    found = any_of(column, instants, INTEGER, binder)
+    found = one_of(column, instants, INTEGER, binder)
     if not spans:
         return found
     binder.shape.append("spans")
-    return or_(found, binder.backend.within_any(column, spans, binder.bind))
+    return or_(found, binder.backend.in_any_span(column, spans, binder.bind))
 
 
-_BRANCHES: Final[dict[Kind, Callable[[tree.Predicate, Binder], Expression]]] = {
-    Kind.TEXT: _text,
-    Kind.CHOICE: _choice,
-    Kind.BOOLEAN: _boolean,
-    Kind.TAGS: _tags,
-    Kind.LISTS: _lists,
-    Kind.NUMBER: _number,
-    Kind.INSTANT: _instant,
-    Kind.ATTRIBUTE: attribute,
+_COMPILERS: Final[dict[FieldKind, Callable[[tree.Predicate, Binder], Expression]]] = {
+    FieldKind.TEXT: _compile_text,
+    FieldKind.CHOICE: _compile_choice,
+    FieldKind.BOOLEAN: _compile_boolean,
+    FieldKind.TAGS: _compile_tags,
+    FieldKind.LISTS: _compile_lists,
+    FieldKind.NUMBER: _compile_number,
+    FieldKind.INSTANT: _compile_instant,
+    FieldKind.ATTRIBUTE: compile_attribute,
 }

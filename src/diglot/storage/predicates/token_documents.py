@@ -20,9 +20,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from diglot.conditions import dates, text
+from diglot.storage.sql.backend import CLOSE
 
 OPEN: Final = "\x1f"
-CLOSE: Final = "\x1e"
 SCALAR: Final = "\x1d"
 ELEMENT: Final = "\x1c"
 SET: Final = "\x1b"
@@ -36,92 +36,98 @@ _ESCAPES: Final = {
 }
 _MARKS = re.compile("[\x18-\x1f]")
 # A number is PLAIN and its double; an integer too big to be sure of its double is BIG, its double, itself.
-PLAIN: Final = "d"
-BIG: Final = "b"
-BIG_FROM: Final = 2**53
+PLAIN_NUMBER: Final = "d"
+BIG_NUMBER: Final = "b"
+BIG_INTEGER_FROM: Final = 2**53
 
 
-def escape(value: str) -> str:
+def escape_marks(value: str) -> str:
     """Return a value without marks."""
     return value.translate(_ESCAPES) if _MARKS.search(value) else value
 
 
-def double_key(value: float) -> str:
+def encode_double(value: float) -> str:
     """Return 16 hexadecimal digits that sort as the double does; -0.0 is 0.0."""
     bits: int = struct.unpack(">q", struct.pack(">d", value + 0.0))[0]
     return f"{bits + 2**63 if bits >= 0 else ~bits & (2**63 - 1):016x}"
 
 
-def integer_key(value: int) -> str:
+def encode_integer(value: int) -> str:
     """Return 16 hexadecimal digits that sort as the 64-bit integer does."""
     return f"{value + 2**63:016x}"
 
 
-def integer_of(key: str) -> int:
+def decode_integer(key: str) -> int:
     """Return the 64-bit integer of such digits."""
     return int(key, 16) - 2**63
 
 
-def is_big(value: float) -> bool:
+def is_big_integer(value: float) -> bool:
     """Tell whether a number is an integer that its double may not hold exactly."""
-    return isinstance(value, int) and abs(value) >= BIG_FROM
+    return isinstance(value, int) and abs(value) >= BIG_INTEGER_FROM
 
 
-def number_value(value: float) -> str:
+def encode_number(value: float) -> str:
     """Return what the number document holds for a number."""
-    double = double_key(float(value))
-    return f"{BIG}{double}{integer_key(int(value))}" if is_big(value) else f"{PLAIN}{double}"
+    double = encode_double(float(value))
+    return (
+        f"{BIG_NUMBER}{double}{encode_integer(int(value))}"
+        if is_big_integer(value)
+        else f"{PLAIN_NUMBER}{double}"
+    )
 
 
-def _token(kind: str, key: str, value: str) -> str:
+def _build_token(kind: str, key: str, value: str) -> str:
     return f"{kind}{OPEN}{key}{CLOSE}{value}{CLOSE}{key}{OPEN}"
 
 
-def _number(value: object) -> int | float | None:
+def _parse_number(value: object) -> int | float | None:
     if isinstance(value, str):
-        return text.numeric(value)
+        return text.parse_number(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-class Attributes:
+class AttributeDocuments:
     """The four token documents of a contact's custom attributes."""
 
     def __init__(self, attributes: dict[str, Any], zone: ZoneInfo) -> None:
         self._zone = zone
-        self._exact: list[str] = []
-        self._fold: list[str] = []
-        self._number: list[str] = []
-        self._instant: list[str] = []
+        self._exact_tokens: list[str] = []
+        self._folded_tokens: list[str] = []
+        self._number_tokens: list[str] = []
+        self._instant_tokens: list[str] = []
         for key, value in attributes.items():
-            self._add(key, value)
-        self.exact = "".join(self._exact)
-        self.fold = "".join(self._fold)
-        self.number = "".join(self._number)
-        self.instant = "".join(self._instant)
+            self._add_attribute(key, value)
+        self.exact = "".join(self._exact_tokens)
+        self.folded = "".join(self._folded_tokens)
+        self.number = "".join(self._number_tokens)
+        self.instant = "".join(self._instant_tokens)
 
-    def _add(self, key: str, value: Any) -> None:
+    def _add_attribute(self, key: str, value: Any) -> None:
         if isinstance(value, list):
             for element in value:
-                self._scalar(ELEMENT, key, element)
+                self._add_scalar(ELEMENT, key, element)
         else:
-            self._scalar(SCALAR, key, value)
+            self._add_scalar(SCALAR, key, value)
         blank = isinstance(value, str) and text.is_blank(value)
         if not blank and value is not None and value not in ([], {}):
-            self._exact.append(f"{SET}{OPEN}{key}{CLOSE}")
+            self._exact_tokens.append(f"{SET}{OPEN}{key}{CLOSE}")
 
-    def _scalar(self, kind: str, key: str, value: Any) -> None:
+    def _add_scalar(self, kind: str, key: str, value: Any) -> None:
         if not isinstance(value, str | int | float):
             return
-        spelled = text.spelling(value)
-        self._exact.append(_token(kind, key, escape(spelled)))
-        self._fold.append(_token(kind, key, escape(text.fold(spelled))))
-        if (number := _number(value)) is not None:
-            self._number.append(_token(kind, key, number_value(number)))
-        if kind == SCALAR and isinstance(value, str) and (moment := dates.read(value)) is not None:
-            self._instant.append(_token(kind, key, integer_key(moment.instant(self._zone))))
+        spelled = text.scalar_to_text(value)
+        self._exact_tokens.append(_build_token(kind, key, escape_marks(spelled)))
+        self._folded_tokens.append(_build_token(kind, key, escape_marks(text.fold_case(spelled))))
+        if (number := _parse_number(value)) is not None:
+            self._number_tokens.append(_build_token(kind, key, encode_number(number)))
+        if kind == SCALAR and isinstance(value, str) and (moment := dates.parse(value)) is not None:
+            self._instant_tokens.append(
+                _build_token(kind, key, encode_integer(moment.to_instant(self._zone)))
+            )
 
 
-def tag_documents(tags: list[str]) -> tuple[str, str]:
+def build_tag_documents(tags: list[str]) -> tuple[str, str]:
     """Return the exact and the folded token document of a contact's tags: OPEN tag CLOSE, each."""
-    exact = "".join(f"{OPEN}{escape(text.nfc(tag))}{CLOSE}" for tag in tags)
-    return exact, "".join(f"{OPEN}{escape(text.fold(tag))}{CLOSE}" for tag in tags)
+    exact = "".join(f"{OPEN}{escape_marks(text.to_nfc(tag))}{CLOSE}" for tag in tags)
+    return exact, "".join(f"{OPEN}{escape_marks(text.fold_case(tag))}{CLOSE}" for tag in tags)

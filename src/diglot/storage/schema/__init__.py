@@ -7,7 +7,7 @@ now().
 
 from diglot.storage.schema.access import answers, rate_counts, sessions
 from diglot.storage.schema.background import leases, verifications
-from diglot.storage.schema.base import Exact, fleeting, metadata
+from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
 from diglot.storage.schema.core import contacts, keys, list_members, lists, segments, workspaces
 from diglot.storage.schema.events import events
 from diglot.storage.schema.membership import (
@@ -24,14 +24,14 @@ from diglot.storage.schema.tags import tags
 from diglot.storage.schema.webhooks import deliveries, webhooks
 
 __all__ = [
-    "Exact",
+    "ExactText",
     "answers",
     "contacts",
     "deliveries",
     "departed_contacts",
     "departed_segments",
+    "ephemeral_metadata",
     "events",
-    "fleeting",
     "keys",
     "leases",
     "list_members",

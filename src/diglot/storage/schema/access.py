@@ -12,13 +12,13 @@ from sqlalchemy import (
     Text,
 )
 
-from diglot.storage.schema.base import Exact, fleeting, metadata
+from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
 
 # People signed in: the digest of a cookie, never the cookie.
 sessions = Table(
     "sessions",
     metadata,
-    Column("digest", Exact, primary_key=True),
+    Column("digest", ExactText, primary_key=True),
     Column("workspace", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
@@ -31,14 +31,14 @@ answers = Table(
     "answers",
     metadata,
     Column("workspace", Integer, nullable=False),
-    Column("key", Exact, nullable=False),
-    Column("name", Exact, nullable=False),
+    Column("key", ExactText, nullable=False),
+    Column("name", ExactText, nullable=False),
     # What was asked, hashed: another request under the same name is a conflict.
-    Column("fingerprint", Exact, nullable=False),
+    Column("fingerprint", ExactText, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     # The id of what the request made, where the answer only holds while that exists.
-    Column("made", Exact),
+    Column("made", ExactText),
     Column("made_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "key", "name"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
@@ -49,8 +49,8 @@ answers = Table(
 # Requests of a key in a window of time, and in the one before.
 rate_counts = Table(
     "rate_counts",
-    fleeting,
-    Column("key", Exact, nullable=False),
+    ephemeral_metadata,
+    Column("key", ExactText, nullable=False),
     Column("bucket", Text, nullable=False),
     Column("window", BigInteger, nullable=False),
     Column("count", Integer, nullable=False),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, Table, Text
 
-from diglot.storage.schema.base import Exact, fleeting, metadata
+from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
 
 # How many segments of a workspace were verified, and what had to be repaired: it never goes down.
 verifications = Table(
@@ -20,9 +20,9 @@ verifications = Table(
 # Work that one process does for all, which of them does it now, and until when nobody else may.
 leases = Table(
     "leases",
-    fleeting,
+    ephemeral_metadata,
     Column("work", Text, nullable=False),
-    Column("holder", Exact, nullable=False),
+    Column("holder", ExactText, nullable=False),
     Column("until", BigInteger, nullable=False),
     PrimaryKeyConstraint("work"),
     sqlite_with_rowid=False,

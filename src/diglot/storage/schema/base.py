@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 
 metadata = MetaData()
 # State that processes share and a crash may lose: no log is kept of it (see `Engine.fleeting`).
-fleeting = MetaData(schema="fleeting")
+ephemeral_metadata = MetaData(schema="fleeting")
 
 # Compared by code point on PostgreSQL whatever the collation of the database, as SQLite does.
-Exact: Final = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+ExactText: Final = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")

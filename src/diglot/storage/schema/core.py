@@ -19,13 +19,13 @@ from sqlalchemy import (
     literal_column,
 )
 
-from diglot.storage.schema.base import Exact, metadata
+from diglot.storage.schema.base import ExactText, metadata
 
 workspaces = Table(
     "workspaces",
     metadata,
     Column("workspace", Integer, primary_key=True, autoincrement=False),
-    Column("name", Exact, nullable=False, unique=True),
+    Column("name", ExactText, nullable=False, unique=True),
     Column("time_zone", Text, nullable=False),
     # The next dense keys, taken inside the transaction that uses them.
     Column("next_pk", BigInteger, nullable=False),
@@ -63,12 +63,12 @@ workspaces = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", Exact, primary_key=True),
+    Column("id", ExactText, primary_key=True),
     Column("workspace", Integer, nullable=False),
     Column("dialect", Text, nullable=False),
     # The first 16 hexadecimal digits of the digest find the row; the whole digest is compared.
-    Column("handle", Exact, nullable=False, unique=True),
-    Column("digest", Exact, nullable=False),
+    Column("handle", ExactText, nullable=False, unique=True),
+    Column("digest", ExactText, nullable=False),
     Column("prefix", Text, nullable=False),
     Column("scopes", Text, nullable=False),
     Column("name", Text),
@@ -99,21 +99,21 @@ contacts = Table(
     Column("total_clicks", BigInteger, nullable=False),
     Column("total_orders", BigInteger, nullable=False),
     Column("total_spent", Float(53), nullable=False),
-    Column("email", Exact, nullable=False),
-    Column("email_fold", Exact, nullable=False),
+    Column("email", ExactText, nullable=False),
+    Column("email_fold", ExactText, nullable=False),
     *(
         column
         for name in ("first_name", "last_name", "phone", "company", "job_title", "source")
-        for column in (Column(name, Exact), Column(f"{name}_fold", Exact))
+        for column in (Column(name, ExactText), Column(f"{name}_fold", ExactText))
     ),
     # Token documents (see tokens.py): what SQL compares of tags and custom attributes.
-    Column("tags_exact", Exact, nullable=False),
-    Column("tags_fold", Exact, nullable=False),
-    Column("attributes_number", Exact, nullable=False),
-    Column("attributes_instant", Exact, nullable=False),
-    Column("attributes_exact", Exact, nullable=False),
-    Column("attributes_fold", Exact, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("tags_exact", ExactText, nullable=False),
+    Column("tags_fold", ExactText, nullable=False),
+    Column("attributes_number", ExactText, nullable=False),
+    Column("attributes_instant", ExactText, nullable=False),
+    Column("attributes_exact", ExactText, nullable=False),
+    Column("attributes_fold", ExactText, nullable=False),
+    Column("id", ExactText, nullable=False),
     # JSON as sent: what answers show. `as_sent` keeps text fields whose normal form differs.
     Column("as_sent", Text),
     Column("tags", Text, nullable=False),
@@ -131,9 +131,9 @@ segments = Table(
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("segment", Integer, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     Column("name", Text, nullable=False),
-    Column("name_fold", Exact, nullable=False),
+    Column("name_fold", ExactText, nullable=False),
     Column("description", Text),
     Column("type", Text, nullable=False),
     # The number of the dynamic list that this segment stands behind: then it is not listed as a segment.
@@ -179,9 +179,9 @@ lists = Table(
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("list", Integer, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     Column("name", Text, nullable=False),
-    Column("name_fold", Exact, nullable=False),
+    Column("name_fold", ExactText, nullable=False),
     Column("description", Text),
     # The number of the segment behind a dynamic list; a static one has none, but rows in list_members.
     Column("segment", Integer),

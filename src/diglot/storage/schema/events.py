@@ -12,24 +12,24 @@ from sqlalchemy import (
     text,
 )
 
-from diglot.storage.schema.base import Exact, metadata
+from diglot.storage.schema.base import ExactText, metadata
 
-_ORDERS = text("order_id IS NOT NULL")
-_CONVERSIONS = text("kind = 'conversion'")
-_CAMPAIGNS = text("kind = 'conversion' AND campaign_id IS NOT NULL")
+_HAS_ORDER = text("order_id IS NOT NULL")
+_IS_CONVERSION = text("kind = 'conversion'")
+_IS_CAMPAIGN_CONVERSION = text("kind = 'conversion' AND campaign_id IS NOT NULL")
 
 events = Table(
     "events",
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("event", BigInteger, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     Column("pk", BigInteger, nullable=False),
     # What it means here (`EventKind`), and its name or type as sent.
-    Column("kind", Exact, nullable=False),
-    Column("name", Exact, nullable=False),
-    Column("order_id", Exact),
-    Column("campaign_id", Exact),
+    Column("kind", ExactText, nullable=False),
+    Column("name", ExactText, nullable=False),
+    Column("order_id", ExactText),
+    Column("campaign_id", ExactText),
     Column("happened_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
@@ -41,8 +41,8 @@ events = Table(
         "order_id",
         "workspace",
         unique=True,
-        sqlite_where=_ORDERS,
-        postgresql_where=_ORDERS,
+        sqlite_where=_HAS_ORDER,
+        postgresql_where=_HAS_ORDER,
     ),
     Index("events_of_contact", "workspace", "pk", "kind", "happened_at"),
     # Conversions are read by everybody, the far more frequent opens and clicks only by contact.
@@ -50,16 +50,16 @@ events = Table(
         "events_conversions",
         "workspace",
         "event",
-        sqlite_where=_CONVERSIONS,
-        postgresql_where=_CONVERSIONS,
+        sqlite_where=_IS_CONVERSION,
+        postgresql_where=_IS_CONVERSION,
     ),
     Index(
         "events_by_campaign",
         "workspace",
         "campaign_id",
         "event",
-        sqlite_where=_CAMPAIGNS,
-        postgresql_where=_CAMPAIGNS,
+        sqlite_where=_IS_CAMPAIGN_CONVERSION,
+        postgresql_where=_IS_CAMPAIGN_CONVERSION,
     ),
     sqlite_with_rowid=False,
 )

@@ -11,7 +11,7 @@ from sqlalchemy import (
     Text,
 )
 
-from diglot.storage.schema.base import Exact, metadata
+from diglot.storage.schema.base import ExactText, metadata
 
 # A roaring bitmap of the members whose key, without its last 16 bits, is `chunk`; `n` is how many.
 segment_chunks = Table(
@@ -65,7 +65,7 @@ moments = Table(
     "moments",
     metadata,
     Column("workspace", Integer, nullable=False),
-    Column("field", Exact, nullable=False),
+    Column("field", ExactText, nullable=False),
     Column("instant", BigInteger, nullable=False),
     Column("pk", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "field", "instant", "pk"),
@@ -76,7 +76,7 @@ watched_fields = Table(
     "watched_fields",
     metadata,
     Column("workspace", Integer, nullable=False),
-    Column("field", Exact, nullable=False),
+    Column("field", ExactText, nullable=False),
     PrimaryKeyConstraint("workspace", "field"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
     sqlite_with_rowid=False,
@@ -88,7 +88,7 @@ departed_contacts = Table(
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("pk", BigInteger, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     Column("happened_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "pk"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
@@ -101,7 +101,7 @@ departed_segments = Table(
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("segment", Integer, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     Column("last", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "segment"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),

@@ -4,7 +4,9 @@ from typing import Final
 
 from diglot import __version__
 from diglot.errors import Misconfigured
-from diglot.storage.sql.engine import is_postgresql, sqlite_path
+from diglot.storage.sql import sqlite_file
+from diglot.storage.sql.engine import is_postgresql
+from diglot.storage.sql.sqlite_file import parse_sqlite_path
 
 # Every revision of the schema in order, as the scripts in migrations/versions have them.
 REVISIONS: Final = ("r001",)
@@ -19,9 +21,8 @@ async def read_revision(url: str) -> str | None:
         from diglot.storage.sql import postgresql  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
         return await postgresql.read_revision(url)
-    from diglot.storage.sql import sqlite  # noqa: PLC0415 - PostgreSQL needs no aiosqlite
 
-    return sqlite.read_revision(sqlite_path(url))
+    return sqlite_file.read_revision(parse_sqlite_path(url))
 
 
 def is_behind(revision: str | None) -> bool:

@@ -11,18 +11,18 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from diglot.storage.schema.base import Exact, metadata
+from diglot.storage.schema.base import ExactText, metadata
 
 tags = Table(
     "tags",
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("tag", Integer, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     # As sent, and in the normal form that contacts are compared by.
     Column("name", Text, nullable=False),
-    Column("name_exact", Exact, nullable=False),
-    Column("name_fold", Exact, nullable=False),
+    Column("name_exact", ExactText, nullable=False),
+    Column("name_fold", ExactText, nullable=False),
     Column("color", Text, nullable=False),
     Column("description", Text),
     # Kept by every write of contacts, in its transaction.

@@ -13,14 +13,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from diglot.storage.schema.base import Exact, metadata
+from diglot.storage.schema.base import ExactText, metadata
 
 webhooks = Table(
     "webhooks",
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("webhook", Integer, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     Column("dialect", Text, nullable=False),
     Column("url", Text, nullable=False),
     # Names of events, separated by commas: in the words of the dialect, and those that can happen here.
@@ -44,7 +44,7 @@ deliveries = Table(
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("delivery", BigInteger, nullable=False),
-    Column("id", Exact, nullable=False),
+    Column("id", ExactText, nullable=False),
     Column("webhook", Integer, nullable=False),
     # What happened and to whom, in no vendor's words: the dialect finds them when it is sent.
     Column("event", Text, nullable=False),

@@ -11,37 +11,39 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Transaction, Values
+from diglot.storage.sql.engine import BoundValues, Transaction
 from diglot.storage.sql.statement import BackendStatement
 
 # What a column gets, given the values that are sent by name.
-Setting = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
+ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
 
 
-class Bulk:
+class BulkStatement:
     """A statement for many rows; each row gives a value for every one of the columns."""
 
-    def __init__(self, columns: Sequence[Column[Any]], build: Callable[["Source"], ClauseElement]) -> None:
-        self._names = [column.name for column in columns]
-        self._statement = BackendStatement(lambda backend: build(Source(backend, columns)))
+    def __init__(self, columns: Sequence[Column[Any]], build: Callable[["BulkRows"], ClauseElement]) -> None:
+        self._column_names = [column.name for column in columns]
+        self._statement = BackendStatement(lambda backend: build(BulkRows(backend, columns)))
 
-    async def run(self, transaction: Transaction, rows: Sequence[Values]) -> None:
+    async def execute(self, transaction: Transaction, rows: Sequence[BoundValues]) -> None:
         """Run it for all rows."""
         if not rows:
             return
         if transaction.backend.name == "sqlite":
-            await transaction.run_many(self._statement, [_sent(self._names, row) for row in rows])
+            await transaction.execute_many(
+                self._statement, [_prefixed_values(self._column_names, row) for row in rows]
+            )
             return
-        together = {name: [row[name] for row in rows] for name in self._names}
-        await transaction.run(self._statement, _sent(self._names, together))
+        together = {name: [row[name] for row in rows] for name in self._column_names}
+        await transaction.execute(self._statement, _prefixed_values(self._column_names, together))
 
 
-def _sent(names: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+def _prefixed_values(names: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     # A column's own name is taken by SQLAlchemy for the value that it sets.
     return {f"row_{name}": values[name] for name in names}
 
 
-class Source:
+class BulkRows:
     """The rows as a statement sees them: bound values on SQLite, a table on PostgreSQL."""
 
     def __init__(self, backend: Backend, columns: Sequence[Column[Any]]) -> None:
@@ -57,13 +59,13 @@ class Source:
         self.values = {name: self.table.c[name] for name in names}
 
 
-def inserting(table: Table, replaced: Sequence[str] = ()) -> Bulk:
+def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
     """Return the insertion of rows; where the key is there already, some columns are replaced."""
     columns = list(table.columns)
     names = [column.name for column in columns]
     keys = [column.name for column in table.primary_key.columns]
 
-    def build(source: Source) -> ClauseElement:
+    def build(source: BulkRows) -> ClauseElement:
         if source.one_by_one:
             lite = sqlite.insert(table).values(source.values)
             if not replaced:
@@ -77,25 +79,27 @@ def inserting(table: Table, replaced: Sequence[str] = ()) -> Bulk:
         set_ = {name: server.excluded[name] for name in replaced}
         return server.on_conflict_do_update(index_elements=keys, set_=set_)
 
-    return Bulk(columns, build)
+    return BulkStatement(columns, build)
 
 
-def deleting(table: Table, keys: Sequence[str]) -> Bulk:
+def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
     """Return the deletion of rows by some of their columns."""
     columns = [table.c[name] for name in keys]
 
-    def build(source: Source) -> ClauseElement:
+    def build(source: BulkRows) -> ClauseElement:
         return delete(table).where(*(column == source.values[column.name] for column in columns))
 
-    return Bulk(columns, build)
+    return BulkStatement(columns, build)
 
 
-def updating(table: Table, keys: Sequence[str], sent: Column[Any], set_: Mapping[str, Setting]) -> Bulk:
+def build_update(
+    table: Table, keys: Sequence[str], sent: Column[Any], set_: Mapping[str, ColumnSetter]
+) -> BulkStatement:
     """Return the update of rows by keys; what is set may depend on one more value that is sent."""
     columns = [*(table.c[name] for name in keys), sent]
 
-    def build(source: Source) -> ClauseElement:
+    def build(source: BulkRows) -> ClauseElement:
         here = and_(*(table.c[name] == source.values[name] for name in keys))
         return update(table).where(here).values({name: make(source.values) for name, make in set_.items()})
 
-    return Bulk(columns, build)
+    return BulkStatement(columns, build)

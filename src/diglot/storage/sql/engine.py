@@ -5,24 +5,21 @@ asyncpg. On SQLite its awaits never suspend: the whole unit runs in one hop on t
 connection. The repositories above are the same for both.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import Backend, Sql
 
 T = TypeVar("T")
 Row = Sequence[Any]
-Values = Mapping[str, Any]
-NO_VALUES: Values = {}
+BoundValues = Mapping[str, Any]
+NO_VALUES: BoundValues = {}
 
 
 class Executable(Protocol):
     """What a transaction runs: something with SQL in a backend's words."""
 
-    def sql(self, backend: Backend) -> Sql: ...
+    def sql_for(self, backend: Backend) -> Sql: ...
 
 
 class Transaction(Protocol):
@@ -32,36 +29,36 @@ class Transaction(Protocol):
     def backend(self) -> Backend: ...
 
     @property
-    def memory(self) -> dict[str, Any]:
+    def process_cache(self) -> dict[str, Any]:
         """What this process remembers of the database: the same object in every transaction."""
 
     @property
-    def writes(self) -> bool:
+    def may_write(self) -> bool:
         """Whether it may write: what it sees may then be undone, and is not for remembering."""
 
-    async def rows(self, statement: Executable, values: Values = NO_VALUES) -> Sequence[Row]:
+    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         """Return all rows."""
 
-    async def row(self, statement: Executable, values: Values = NO_VALUES) -> Row | None:
+    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
         """Return the first row, or None."""
 
-    async def run(self, statement: Executable, values: Values = NO_VALUES) -> None:
+    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         """Run a statement that returns nothing."""
 
-    async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
+    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
         """Run a statement once for each set of values."""
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         """Run a function that computes for long without holding up the event loop."""
 
-    def announce(self) -> None:
+    def notify_on_commit(self) -> None:
         """Have the engine's listener called once this is committed."""
 
 
-Work = Callable[[Transaction], Awaitable[T]]
+UnitOfWork = Callable[[Transaction], Awaitable[T]]
 
 
-class Busy(Exception):
+class EphemeralBusyError(Exception):
     """The fleeting tables are held by another process."""
 
 
@@ -72,7 +69,7 @@ class Engine(Protocol):
     def backend(self) -> Backend: ...
 
     @property
-    def glance_is_cheap(self) -> bool:
+    def point_reads_are_local(self) -> bool:
         """Whether a glance costs no round trip, so that nothing need be remembered between requests."""
 
     async def open(self) -> None:
@@ -81,19 +78,19 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def on_commit(self, listener: Callable[[], None]) -> None:
         """Have a function called after each commit of this process that was announced."""
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: UnitOfWork[T]) -> T:
         """Run a unit that reads; all its reads see one state of the database."""
 
-    async def glance(self, work: Work[T]) -> T:
+    async def point_read(self, work: UnitOfWork[T]) -> T:
         """Run a unit of one read by unique key; it is no transaction."""
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: UnitOfWork[T]) -> T:
         """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
 
-    async def fleeting(self, work: Work[T]) -> T:
+    async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         """Run a unit on the fleeting tables, which all processes share and a crash may empty.
 
         Each of its statements stands alone. Raise `Busy` where another process holds them for long.
@@ -103,10 +100,10 @@ class Engine(Protocol):
         """Run a function that computes for long, outside of any unit, without holding up the event loop."""
 
 
-class Inside:
+class NestedEngine:
     """A transaction in progress as an engine: each unit is a part of it, and is done or undone with it."""
 
-    glance_is_cheap = True
+    point_reads_are_local = True
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -121,19 +118,19 @@ class Inside:
     async def close(self) -> None:
         """Nothing to do: who began the transaction ends it."""
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def on_commit(self, listener: Callable[[], None]) -> None:
         """Nothing to do: who began the transaction hears of its commit."""
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: UnitOfWork[T]) -> T:
         return await work(self._transaction)
 
-    async def glance(self, work: Work[T]) -> T:
+    async def point_read(self, work: UnitOfWork[T]) -> T:
         return await work(self._transaction)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: UnitOfWork[T]) -> T:
         return await work(self._transaction)
 
-    async def fleeting(self, work: Work[T]) -> T:
+    async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
         del work
         raise RuntimeError("the fleeting tables are not part of a transaction")
@@ -142,27 +139,6 @@ class Inside:
         return await self._transaction.run_off_loop(function)
 
 
-def connect(url: str) -> Engine:
-    """Return the engine for a database URL or a file name; raise `Misconfigured`."""
-    from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415
-    from diglot.storage.sql.sqlite import SQLite  # noqa: PLC0415
-
-    if is_postgresql(url):
-        return PostgreSQL(url)
-    return SQLite(sqlite_path(url))
-
-
 def is_postgresql(url: str) -> bool:
     """Tell whether a URL names a PostgreSQL database; anything else is a file."""
     return url.startswith(("postgresql://", "postgres://"))
-
-
-def sqlite_path(url: str) -> Path:
-    """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
-    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
-    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
-    if not path or path == ":memory:" or scheme:
-        raise Misconfigured(
-            f"database {url!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
-        )
-    return Path(path)

@@ -9,16 +9,16 @@ import asyncpg
 
 from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import POSTGRESQL, Backend
-from diglot.storage.sql.engine import NO_VALUES, Executable, Row, Values, Work
+from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row, UnitOfWork
 
 T = TypeVar("T")
-CONNECTIONS: Final = 8
+MAX_CONNECTIONS: Final = 8
 CONNECT_SECONDS: Final = 10
-OLDEST: Final = 150000
+MIN_VERSION: Final = 150000
 
 # Statements are short and cached: compiling them to machine code or spreading one over workers costs
 # more than it gives at the sizes of one workspace.
-_SETTINGS: Final = {"jit": "off", "application_name": "diglot"}
+_SERVER_SETTINGS: Final = {"jit": "off", "application_name": "diglot"}
 
 # What a database that cannot be used raises; a URL that cannot be read is a ValueError.
 _UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
@@ -26,7 +26,7 @@ _UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.Interf
 Connection = Any
 
 
-class _Kept(asyncpg.Connection):
+class _SessionKeepingConnection(asyncpg.Connection):
     """A connection that keeps its session on release: no code here leaves state in it."""
 
     def get_reset_query(self) -> str:
@@ -36,52 +36,52 @@ class _Kept(asyncpg.Connection):
 class PostgreSQLTransaction:
     """A transaction, or a single statement, on a pooled connection."""
 
-    def __init__(self, connection: Connection, memory: dict[str, Any], *, writes: bool = False) -> None:
+    def __init__(self, connection: Connection, memory: dict[str, Any], *, may_write: bool = False) -> None:
         self._connection = connection
-        self.announced = False
-        self.memory = memory
-        self.writes = writes
+        self.must_notify = False
+        self.process_cache = memory
+        self.may_write = may_write
 
     @property
     def backend(self) -> Backend:
         return POSTGRESQL
 
-    async def rows(self, statement: Executable, values: Values = NO_VALUES) -> Sequence[Row]:
-        sql = statement.sql(POSTGRESQL)
-        found: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional(values))
+    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
+        sql = statement.sql_for(POSTGRESQL)
+        found: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional_values(values))
         return found
 
-    async def row(self, statement: Executable, values: Values = NO_VALUES) -> Row | None:
-        sql = statement.sql(POSTGRESQL)
-        found: Row | None = await self._connection.fetchrow(sql.text, *sql.positional(values))
+    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
+        sql = statement.sql_for(POSTGRESQL)
+        found: Row | None = await self._connection.fetchrow(sql.text, *sql.positional_values(values))
         return found
 
-    async def run(self, statement: Executable, values: Values = NO_VALUES) -> None:
-        sql = statement.sql(POSTGRESQL)
-        await self._connection.execute(sql.text, *sql.positional(values))
+    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
+        sql = statement.sql_for(POSTGRESQL)
+        await self._connection.execute(sql.text, *sql.positional_values(values))
 
-    async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
-        sql = statement.sql(POSTGRESQL)
-        await self._connection.executemany(sql.text, [sql.positional(each) for each in values])
+    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
+        sql = statement.sql_for(POSTGRESQL)
+        await self._connection.executemany(sql.text, [sql.positional_values(each) for each in values])
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await asyncio.to_thread(function)
 
-    def announce(self) -> None:
-        self.announced = True
+    def notify_on_commit(self) -> None:
+        self.must_notify = True
 
 
 class PostgreSQL:
     """One PostgreSQL database."""
 
     # A key read from the database is remembered for a moment, since asking again is a round trip.
-    glance_is_cheap = False
+    point_reads_are_local = False
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: Any = None
-        self._listener: Callable[[], None] | None = None
-        self._memory: dict[str, Any] = {}
+        self._commit_listener: Callable[[], None] | None = None
+        self._process_cache: dict[str, Any] = {}
 
     @property
     def backend(self) -> Backend:
@@ -92,16 +92,16 @@ class PostgreSQL:
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=1,
-                max_size=CONNECTIONS,
+                max_size=MAX_CONNECTIONS,
                 timeout=CONNECT_SECONDS,
-                connection_class=_Kept,
-                server_settings=dict(_SETTINGS),
+                connection_class=_SessionKeepingConnection,
+                server_settings=dict(_SERVER_SETTINGS),
             )
             version = await self._pool.fetchval("SELECT current_setting('server_version_num')::int")
         except _UNUSABLE as error:
             await self.close()
             raise Misconfigured(_refusal(error)) from error
-        if version < OLDEST:
+        if version < MIN_VERSION:
             await self.close()
             raise Misconfigured(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
 
@@ -110,34 +110,34 @@ class PostgreSQL:
             await self._pool.close()
             self._pool = None
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        self._listener = listener
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        self._commit_listener = listener
 
-    async def read(self, work: Work[T]) -> T:
-        async with self._transaction(isolation="repeatable_read", readonly=True) as transaction:
+    async def read(self, work: UnitOfWork[T]) -> T:
+        async with self._begin_transaction(isolation="repeatable_read", readonly=True) as transaction:
             return await work(transaction)
 
-    async def glance(self, work: Work[T]) -> T:
+    async def point_read(self, work: UnitOfWork[T]) -> T:
         async with self._pool.acquire() as connection:
-            return await work(PostgreSQLTransaction(connection, self._memory))
+            return await work(PostgreSQLTransaction(connection, self._process_cache))
 
-    async def fleeting(self, work: Work[T]) -> T:
-        return await self.glance(work)
+    async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
+        return await self.point_read(work)
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await asyncio.to_thread(function)
 
-    async def write(self, work: Work[T]) -> T:
-        async with self._transaction() as transaction:
+    async def write(self, work: UnitOfWork[T]) -> T:
+        async with self._begin_transaction() as transaction:
             result = await work(transaction)
-        if transaction.announced and self._listener is not None:
-            self._listener()
+        if transaction.must_notify and self._commit_listener is not None:
+            self._commit_listener()
         return result
 
     @asynccontextmanager
-    async def _transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
+    async def _begin_transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
         async with self._pool.acquire() as connection, connection.transaction(**options):
-            yield PostgreSQLTransaction(connection, self._memory, writes=not options)
+            yield PostgreSQLTransaction(connection, self._process_cache, may_write=not options)
 
 
 async def read_revision(url: str) -> str | None:

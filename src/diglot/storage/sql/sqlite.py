@@ -7,27 +7,32 @@ FULL is what keeps an acknowledged write through a power cut. Each unit runs in 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import aiosqlite
+from sqlalchemy import MetaData
 
 from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import SQLITE, Backend
-from diglot.storage.sql.engine import NO_VALUES, Busy, Executable, Row, Values, Work
+from diglot.storage.sql.engine import (
+    NO_VALUES,
+    BoundValues,
+    EphemeralBusyError,
+    Executable,
+    Row,
+    UnitOfWork,
+)
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
+from diglot.storage.sql.sqlite_file import BUSY_SECONDS, prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3
 
 T = TypeVar("T")
-READERS: Final = 2
-BUSY_SECONDS: Final = 30
-# 8 KiB pages hold a contact with its documents in one page; measured against 4 and 16.
-PAGE_SIZE: Final = 8192
+READER_COUNT: Final = 2
 # A commit is shared by at most so many units, so that the first does not wait for a long queue.
-MOST_SHARED: Final = 256
+MAX_UNITS_PER_COMMIT: Final = 256
 
 _PRAGMAS: Final = (
     "PRAGMA foreign_keys=ON",
@@ -42,44 +47,44 @@ class SQLiteTransaction:
     """A transaction on the connection's own thread: awaits return at once."""
 
     def __init__(
-        self, connection: sqlite3.Connection, memory: dict[str, Any], *, writes: bool = False
+        self, connection: sqlite3.Connection, memory: dict[str, Any], *, may_write: bool = False
     ) -> None:
-        self.memory = memory
-        self.writes = writes
+        self.process_cache = memory
+        self.may_write = may_write
         self._execute = connection.execute
         self._execute_many = connection.executemany
-        self.announced = False
+        self.must_notify = False
 
     @property
     def backend(self) -> Backend:
         return SQLITE
 
-    async def rows(self, statement: Executable, values: Values = NO_VALUES) -> Sequence[Row]:
-        sql = statement.sql(SQLITE)
-        return self._execute(sql.text, sql.positional(values)).fetchall()
+    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
+        sql = statement.sql_for(SQLITE)
+        return self._execute(sql.text, sql.positional_values(values)).fetchall()
 
-    async def row(self, statement: Executable, values: Values = NO_VALUES) -> Row | None:
-        sql = statement.sql(SQLITE)
-        found: Row | None = self._execute(sql.text, sql.positional(values)).fetchone()
+    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
+        sql = statement.sql_for(SQLITE)
+        found: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
         return found
 
-    async def run(self, statement: Executable, values: Values = NO_VALUES) -> None:
-        sql = statement.sql(SQLITE)
-        self._execute(sql.text, sql.positional(values))
+    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
+        sql = statement.sql_for(SQLITE)
+        self._execute(sql.text, sql.positional_values(values))
 
-    async def run_many(self, statement: Executable, values: Sequence[Values]) -> None:
-        sql = statement.sql(SQLITE)
-        self._execute_many(sql.text, [sql.positional(each) for each in values])
+    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
+        sql = statement.sql_for(SQLITE)
+        self._execute_many(sql.text, [sql.positional_values(each) for each in values])
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         # A unit that may compute for long runs on the thread of its connection, and must not suspend.
         return function()
 
-    def announce(self) -> None:
-        self.announced = True
+    def notify_on_commit(self) -> None:
+        self.must_notify = True
 
 
-def drive(work: Awaitable[T]) -> T:
+def run_without_suspending(work: Awaitable[T]) -> T:
     """Run an awaitable that never suspends; raise RuntimeError if it does."""
     coroutine = cast("Coroutine[Any, Any, T]", work)
     try:
@@ -90,7 +95,7 @@ def drive(work: Awaitable[T]) -> T:
     raise RuntimeError("a unit of work on SQLite awaited something other than its transaction")
 
 
-def _open(path: Path, *, shared: bool = False) -> sqlite3.Connection:
+def _open_connection(path: Path, *, shared: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path,
         isolation_level=None,
@@ -103,47 +108,47 @@ def _open(path: Path, *, shared: bool = False) -> sqlite3.Connection:
     return connection
 
 
-class _Thread(aiosqlite.Connection):
+class _ConnectionThread(aiosqlite.Connection):
     """A connection that runs a whole function on its thread: one hop for a unit of work."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(partial(_open, path), iter_chunk_size=64)
+        super().__init__(partial(_open_connection, path), iter_chunk_size=64)
         # A process that dies without closing must not hang on a thread that waits for work.
         self._thread.daemon = True
 
-    async def hop(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return cast("T", await self._execute(self._call, function))  # type: ignore[no-untyped-call]
+    async def run_on_thread(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        return cast("T", await self._execute(self._call_with_connection, function))  # type: ignore[no-untyped-call]
 
-    def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def _call_with_connection(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return function(self._conn)
 
 
 @dataclass(slots=True)
-class _Pending:
-    work: Work[Any]
+class _QueuedWrite:
+    work: UnitOfWork[Any]
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
-    announced: bool = False
+    must_notify: bool = False
 
 
 class SQLite:
     """One SQLite file."""
 
-    glance_is_cheap = True
+    point_reads_are_local = True
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ephemeral_tables: MetaData) -> None:
         self._path = path
-        self._readers: asyncio.Queue[_Thread] = asyncio.Queue()
-        self._threads: list[_Thread] = []
-        self._writer: _Thread | None = None
-        self._here: sqlite3.Connection | None = None
-        self._glance: SQLiteTransaction | None = None
-        self._memory: dict[str, Any] = {}
-        self._beside = EphemeralFile(path)
-        self._pending: deque[_Pending] = deque()
-        self._drainer: asyncio.Task[None] | None = None
-        self._listener: Callable[[], None] | None = None
+        self._readers: asyncio.Queue[_ConnectionThread] = asyncio.Queue()
+        self._threads: list[_ConnectionThread] = []
+        self._writer: _ConnectionThread | None = None
+        self._point_reads: sqlite3.Connection | None = None
+        self._point_read_transaction: SQLiteTransaction | None = None
+        self._process_cache: dict[str, Any] = {}
+        self._ephemeral = EphemeralFile(path, ephemeral_tables)
+        self._write_queue: deque[_QueuedWrite] = deque()
+        self._drain_task: asyncio.Task[None] | None = None
+        self._commit_listener: Callable[[], None] | None = None
 
     @property
     def backend(self) -> Backend:
@@ -153,16 +158,16 @@ class SQLite:
         require_supported()
         opening = self._path
         try:
-            prepare(self._path)
-            for _ in range(READERS + 1):
-                thread = _Thread(self._path)
+            prepare_file(self._path)
+            for _ in range(READER_COUNT + 1):
+                thread = _ConnectionThread(self._path)
                 self._threads.append(thread)
                 await thread
             # Point reads of cached pages cost less than a hop to another thread.
-            self._here = _open(self._path, shared=True)
-            self._glance = SQLiteTransaction(self._here, self._memory)
-            opening = self._beside.path
-            self._beside.open()
+            self._point_reads = _open_connection(self._path, shared=True)
+            self._point_read_transaction = SQLiteTransaction(self._point_reads, self._process_cache)
+            opening = self._ephemeral.path
+            self._ephemeral.open()
         except (sqlite3.Error, OSError) as error:
             await self.close()
             raise Misconfigured(f"database {str(opening)!r} cannot be opened: {error}") from error
@@ -171,63 +176,66 @@ class SQLite:
             self._readers.put_nowait(reader)
 
     async def close(self) -> None:
-        if self._here is not None:
-            self._here.close()
-        self._here = None
-        self._beside.close()
+        if self._point_reads is not None:
+            self._point_reads.close()
+        self._point_reads = None
+        self._ephemeral.close()
         while self._threads:
             await self._threads.pop().close()
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        self._listener = listener
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        self._commit_listener = listener
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: UnitOfWork[T]) -> T:
         reader = await self._readers.get()
         try:
-            return await reader.hop(partial(_read, work, self._memory))
+            return await reader.run_on_thread(partial(_run_read, work, self._process_cache))
         finally:
             self._readers.put_nowait(reader)
 
-    async def glance(self, work: Work[T]) -> T:
-        assert self._glance is not None
-        return drive(work(self._glance))
+    async def point_read(self, work: UnitOfWork[T]) -> T:
+        assert self._point_read_transaction is not None
+        return run_without_suspending(work(self._point_read_transaction))
 
-    async def fleeting(self, work: Work[T]) -> T:
+    async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         try:
-            return self._beside.run(partial(_run, work, self._memory))
+            return self._ephemeral.run(partial(_run, work, self._process_cache))
         except (sqlite3.OperationalError, OSError) as error:
-            raise Busy from error
+            raise EphemeralBusyError from error
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await asyncio.to_thread(function)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: UnitOfWork[T]) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Pending(work, future))
-        if self._drainer is None:
-            self._drainer = asyncio.create_task(self._drain())
+        self._write_queue.append(_QueuedWrite(work, future))
+        if self._drain_task is None:
+            self._drain_task = asyncio.create_task(self._drain_writes())
         return await future
 
-    async def _drain(self) -> None:
+    async def _drain_writes(self) -> None:
         assert self._writer is not None
         try:
-            while self._pending:
-                shared = [self._pending.popleft() for _ in range(min(len(self._pending), MOST_SHARED))]
+            while self._write_queue:
+                shared = [
+                    self._write_queue.popleft()
+                    for _ in range(min(len(self._write_queue), MAX_UNITS_PER_COMMIT))
+                ]
                 try:
-                    await self._writer.hop(partial(_write, shared, self._memory))
+                    await self._writer.run_on_thread(partial(_run_writes, shared, self._process_cache))
                 except BaseException as error:  # noqa: BLE001 - every waiting request gets it
                     for unit in shared:
                         unit.error = error
                 for unit in shared:
-                    _settle(unit)
-                announced = any(unit.announced and unit.error is None for unit in shared)
-                if announced and self._listener is not None:
-                    self._listener()
+                    _finish_write(unit)
+                announced = any(unit.must_notify and unit.error is None for unit in shared)
+                if announced and self._commit_listener is not None:
+                    self._commit_listener()
         finally:
-            self._drainer = None
+            self._drain_task = None
 
 
-def _settle(unit: _Pending) -> None:
+def _finish_write(unit: _QueuedWrite) -> None:
     if unit.future.done():
         return
     if unit.error is not None:
@@ -236,27 +244,29 @@ def _settle(unit: _Pending) -> None:
         unit.future.set_result(unit.result)
 
 
-def _run(work: Work[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
-    return drive(work(SQLiteTransaction(connection, memory)))
+def _run(work: UnitOfWork[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
+    return run_without_suspending(work(SQLiteTransaction(connection, memory)))
 
 
-def _read(work: Work[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
+def _run_read(work: UnitOfWork[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
     connection.execute("BEGIN")
     try:
-        return drive(work(SQLiteTransaction(connection, memory)))
+        return run_without_suspending(work(SQLiteTransaction(connection, memory)))
     finally:
         connection.execute("COMMIT")
 
 
-def _write(units: Sequence[_Pending], memory: dict[str, Any], connection: sqlite3.Connection) -> None:
+def _run_writes(
+    units: Sequence[_QueuedWrite], memory: dict[str, Any], connection: sqlite3.Connection
+) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for unit in units:
             connection.execute("SAVEPOINT unit")
-            transaction = SQLiteTransaction(connection, memory, writes=True)
+            transaction = SQLiteTransaction(connection, memory, may_write=True)
             try:
-                unit.result = drive(unit.work(transaction))
-                unit.announced = transaction.announced
+                unit.result = run_without_suspending(unit.work(transaction))
+                unit.must_notify = transaction.must_notify
             except Exception as error:  # noqa: BLE001 - it belongs to one request, which gets it
                 unit.error = error
                 connection.execute("ROLLBACK TO unit")
@@ -266,30 +276,3 @@ def _write(units: Sequence[_Pending], memory: dict[str, Any], connection: sqlite
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def prepare(path: Path) -> None:
-    """Make the file ready before the first connection: the page size and the journal stay with it."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
-    try:
-        connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
-        connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
-
-
-def read_revision(path: Path) -> str | None:
-    """Return the revision of a file, or None where it has no tables; a missing file stays missing."""
-    # A connection that may write takes the files beside the database away when it closes.
-    where = f"{path.absolute().as_uri()}?mode=rw"
-    try:
-        if not path.exists():
-            return None
-        with closing(sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS)) as connection:
-            table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
-            if table.fetchone() is None:
-                return None
-            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except (OSError, sqlite3.Error) as error:
-        raise Misconfigured(f"database {str(path)!r} cannot be opened: {error}") from error
-    return None if found is None else str(found[0])

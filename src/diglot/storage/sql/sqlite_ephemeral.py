@@ -15,22 +15,21 @@ a lock; the others compare the inode that they have open with that of the path b
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import Table
+from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable
 
-from diglot.storage.schema import fleeting
 from diglot.storage.sql.backend import SQLITE
 from diglot.storage.sql.sqlite_module import sqlite3
 
 log = logging.getLogger("diglot")
 T = TypeVar("T")
-SUFFIX: Final = "-fleeting"
-BUSY_SECONDS: Final = 1
+EPHEMERAL_SUFFIX: Final = "-fleeting"
+EPHEMERAL_BUSY_SECONDS: Final = 1
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # SQLITE_IOERR_SHORT_READ: the file or its log ends where a page should be. Not every module names it.
 _SHORT_READ: Final = 522
@@ -40,8 +39,9 @@ _Inode = tuple[int, int]
 class EphemeralFile:
     """A connection to the ephemeral tables of a database, which outlives damage to their file."""
 
-    def __init__(self, database: Path) -> None:
-        self.path = Path(f"{database}{SUFFIX}")
+    def __init__(self, database: Path, metadata: MetaData) -> None:
+        self._tables = metadata.sorted_tables
+        self.path = Path(f"{database}{EPHEMERAL_SUFFIX}")
         self._connection: sqlite3.Connection | None = None
         self._inode: _Inode | None = None
 
@@ -67,7 +67,7 @@ class EphemeralFile:
         connection = self._connection
         assert connection is not None
         try:
-            with _telling_damage(connection):
+            with _telling_damage(connection, self._tables):
                 return unit(connection)
         except _Damaged as damage:
             self._replace(damage)
@@ -77,11 +77,11 @@ class EphemeralFile:
     def _connect(self) -> None:
         self.close()
         connection = sqlite3.connect(
-            ":memory:", isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
+            ":memory:", isolation_level=None, timeout=EPHEMERAL_BUSY_SECONDS, check_same_thread=False
         )
         try:
-            with _telling_damage(connection):
-                _attach(connection, self.path)
+            with _telling_damage(connection, self._tables):
+                _attach(connection, self.path, self._tables)
         except BaseException:
             connection.close()
             raise
@@ -109,7 +109,7 @@ class _Damaged(sqlite3.DatabaseError):
 
 
 @contextmanager
-def _telling_damage(connection: sqlite3.Connection) -> Iterator[None]:
+def _telling_damage(connection: sqlite3.Connection, tables: Sequence[Table]) -> Iterator[None]:
     """Raise `_Damaged` in place of an error of SQLite that says that the file is at fault."""
     try:
         yield
@@ -120,13 +120,9 @@ def _telling_damage(connection: sqlite3.Connection) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in _DAMAGE or code == _SHORT_READ:
             raise _Damaged(str(error)) from error
-        if code == sqlite3.SQLITE_ERROR and not all(_is_current(connection, each) for each in _tables()):
+        if code == sqlite3.SQLITE_ERROR and not all(_is_current(connection, each) for each in tables):
             raise _Damaged(f"its tables are not those of this version: {error}") from error
         raise
-
-
-def _tables() -> list[Table]:
-    return fleeting.sorted_tables
 
 
 def _is_current(connection: sqlite3.Connection, table: Table) -> bool:
@@ -137,12 +133,12 @@ def _is_current(connection: sqlite3.Connection, table: Table) -> bool:
     ]
 
 
-def _attach(connection: sqlite3.Connection, path: Path) -> None:
+def _attach(connection: sqlite3.Connection, path: Path, tables: Sequence[Table]) -> None:
     """Attach the file, make the tables that are missing, and check all pages of it."""
     connection.execute("ATTACH ? AS fleeting", (str(path),))
     connection.execute("PRAGMA fleeting.journal_mode=WAL")
     connection.execute("PRAGMA fleeting.synchronous=OFF")
-    for table in _tables():
+    for table in tables:
         connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=SQLITE.dialect)))
         if not _is_current(connection, table):
             raise _Damaged(f"table {table.name} is not that of this version")

@@ -17,7 +17,7 @@ class Statement:
         self.clause = clause
         self._compiled: dict[str, Sql] = {}
 
-    def sql(self, backend: Backend) -> Sql:
+    def sql_for(self, backend: Backend) -> Sql:
         """Return the statement in a backend's words."""
         found = self._compiled.get(backend.name)
         if found is None:
@@ -34,7 +34,7 @@ class BackendStatement:
         self._build = build
         self._compiled: dict[str, Sql] = {}
 
-    def sql(self, backend: Backend) -> Sql:
+    def sql_for(self, backend: Backend) -> Sql:
         """Return the statement in a backend's words."""
         found = self._compiled.get(backend.name)
         if found is None:
@@ -51,7 +51,7 @@ class ShapedStatement:
         self._sql = sql
         self.values = values
 
-    def sql(self, backend: Backend) -> Sql:
+    def sql_for(self, backend: Backend) -> Sql:
         """Return the statement, which is of one backend only."""
         del backend
         return self._sql

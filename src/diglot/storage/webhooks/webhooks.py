@@ -5,39 +5,41 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, false, func, insert, or_, select, true, update
 
-from diglot.model.webhooks import Event, Waiting, Webhook
+from diglot.model.webhooks import WaitingWebhook, Webhook, WebhookEventType
 from diglot.storage.schema import deliveries, webhooks, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
 _c = webhooks.c
-_SHOWN = (
+_COLUMNS = (
     *(_c.webhook, _c.id, _c.dialect, _c.url, _c.events, _c.hears, _c.secret, _c.active),
     *(_c.created_at, _c.updated_at),
 )
-_HERE = _c.workspace == bindparam("workspace")
-_THERE = and_(_c.workspace == bindparam("in_workspace"), _c.webhook == bindparam("at_webhook"))
-_BY_ID = Statement(select(*_SHOWN).where(_HERE, _c.id == bindparam("id"), _c.dialect == bindparam("dialect")))
-_BY_NUMBER = Statement(select(*_SHOWN).where(_HERE, _c.webhook == bindparam("webhook")))
-_OF_DIALECT = Statement(
-    select(*_SHOWN).where(_HERE, _c.dialect == bindparam("dialect")).order_by(_c.webhook.desc())
+_IN_WORKSPACE = _c.workspace == bindparam("workspace")
+_AT_WEBHOOK = and_(_c.workspace == bindparam("in_workspace"), _c.webhook == bindparam("at_webhook"))
+_BY_ID = Statement(
+    select(*_COLUMNS).where(_IN_WORKSPACE, _c.id == bindparam("id"), _c.dialect == bindparam("dialect"))
 )
-_ACTIVE = Statement(select(*_SHOWN).where(_HERE, _c.active == true()).order_by(_c.webhook))
-_COUNT = Statement(select(func.count()).select_from(webhooks).where(_HERE))
+_BY_NUMBER = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.webhook == bindparam("webhook")))
+_OF_DIALECT = Statement(
+    select(*_COLUMNS).where(_IN_WORKSPACE, _c.dialect == bindparam("dialect")).order_by(_c.webhook.desc())
+)
+_ACTIVE = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.active == true()).order_by(_c.webhook))
+_COUNT = Statement(select(func.count()).select_from(webhooks).where(_IN_WORKSPACE))
 _INSERT = Statement(insert(webhooks))
-_CHANGED = ("url", "events", "hears", "secret", "active", "updated_at")
+_UPDATED_COLUMNS = ("url", "events", "hears", "secret", "active", "updated_at")
 _UPDATE = Statement(
-    update(webhooks).where(_THERE).values({name: bindparam(f"new_{name}") for name in _CHANGED})
+    update(webhooks).where(_AT_WEBHOOK).values({name: bindparam(f"new_{name}") for name in _UPDATED_COLUMNS})
 )
 _OF_WEBHOOK = (
     deliveries.c.workspace == bindparam("workspace"),
     deliveries.c.webhook == bindparam("webhook"),
 )
-_REMOVE = (
+_DELETES = (
     Statement(delete(deliveries).where(*_OF_WEBHOOK)),
-    Statement(delete(webhooks).where(_HERE, _c.webhook == bindparam("webhook"))),
+    Statement(delete(webhooks).where(_IN_WORKSPACE, _c.webhook == bindparam("webhook"))),
 )
-_MORE_ACTIVE = Statement(
+_ADD_ACTIVE_COUNT = Statement(
     update(workspaces)
     .where(workspaces.c.workspace == bindparam("in_workspace"))
     .values(webhook_count=workspaces.c.webhook_count + bindparam("more"))
@@ -53,11 +55,11 @@ _FIRST_DUE = (
     .scalar_subquery()
 )
 _WAITING = Statement(select(_c.workspace, _c.webhook, _c.closed_until, _FIRST_DUE))
-_WORKSPACES = Statement(select(_c.workspace).distinct())
+_WORKSPACES_WITH_WEBHOOKS = Statement(select(_c.workspace).distinct())
 _LEASE = Statement(
     update(webhooks)
     .where(
-        _THERE,
+        _AT_WEBHOOK,
         or_(
             _c.closed_until.is_(None),
             _c.closed_until <= bindparam("now"),
@@ -69,65 +71,65 @@ _LEASE = Statement(
 )
 _RELEASE = Statement(
     update(webhooks)
-    .where(_THERE, _c.closed_until == bindparam("held"))
+    .where(_AT_WEBHOOK, _c.closed_until == bindparam("held"))
     .values(closed_until=bindparam("until"))
 )
 _DEACTIVATE = Statement(
     update(webhooks)
-    .where(_THERE, _c.active == true())
+    .where(_AT_WEBHOOK, _c.active == true())
     .values(active=false(), updated_at=bindparam("now"))
     .returning(_c.webhook)
 )
 
 
-def _split(stored: str) -> tuple[str, ...]:
+def _split_names(stored: str) -> tuple[str, ...]:
     return tuple(stored.split(",")) if stored else ()
 
 
-def _webhook(row: Sequence[Any]) -> Webhook:
+def _webhook_of(row: Sequence[Any]) -> Webhook:
     number, id_, dialect, url, events, hears, secret, active, *times = row
-    heard = tuple(map(Event, _split(hears)))
+    heard = tuple(map(WebhookEventType, _split_names(hears)))
     # SQLite has no booleans.
-    return Webhook(number, id_, dialect, url, _split(events), heard, secret, bool(active), *times)
+    return Webhook(number, id_, dialect, url, _split_names(events), heard, secret, bool(active), *times)
 
 
-def _columns(webhook: Webhook) -> dict[str, Any]:
+def _values_of(webhook: Webhook) -> dict[str, Any]:
     return {
         "url": webhook.url,
         "events": ",".join(webhook.events),
-        "hears": ",".join(webhook.hears),
+        "hears": ",".join(webhook.subscriptions),
         "secret": webhook.secret,
         "active": webhook.active,
         "updated_at": webhook.updated_at,
     }
 
 
-async def by_id(transaction: Transaction, workspace: int, dialect: str, id_: str) -> Webhook | None:
+async def find_by_id(transaction: Transaction, workspace: int, dialect: str, id_: str) -> Webhook | None:
     """Return a webhook of a dialect by its UUID."""
-    row = await transaction.row(_BY_ID, {"workspace": workspace, "dialect": dialect, "id": id_})
-    return None if row is None else _webhook(row)
+    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "dialect": dialect, "id": id_})
+    return None if row is None else _webhook_of(row)
 
 
-async def by_number(transaction: Transaction, workspace: int, number: int) -> Webhook | None:
+async def find_by_number(transaction: Transaction, workspace: int, number: int) -> Webhook | None:
     """Return a webhook by its dense number."""
-    row = await transaction.row(_BY_NUMBER, {"workspace": workspace, "webhook": number})
-    return None if row is None else _webhook(row)
+    row = await transaction.fetch_one(_BY_NUMBER, {"workspace": workspace, "webhook": number})
+    return None if row is None else _webhook_of(row)
 
 
-async def of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[Webhook]:
+async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[Webhook]:
     """Return the webhooks of a dialect, newest first."""
-    rows = await transaction.rows(_OF_DIALECT, {"workspace": workspace, "dialect": dialect})
-    return [_webhook(row) for row in rows]
+    rows = await transaction.fetch_all(_OF_DIALECT, {"workspace": workspace, "dialect": dialect})
+    return [_webhook_of(row) for row in rows]
 
 
-async def every_active(transaction: Transaction, workspace: int) -> list[Webhook]:
+async def list_active(transaction: Transaction, workspace: int) -> list[Webhook]:
     """Return the webhooks that want to hear of events, of every dialect."""
-    return [_webhook(row) for row in await transaction.rows(_ACTIVE, {"workspace": workspace})]
+    return [_webhook_of(row) for row in await transaction.fetch_all(_ACTIVE, {"workspace": workspace})]
 
 
 async def count(transaction: Transaction, workspace: int) -> int:
     """Return how many webhooks there are, active or not."""
-    row = await transaction.row(_COUNT, {"workspace": workspace})
+    row = await transaction.fetch_one(_COUNT, {"workspace": workspace})
     assert row is not None
     return int(row[0])
 
@@ -142,67 +144,69 @@ async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webh
         "closed_until": None,
         "created_at": webhook.created_at,
     }
-    await transaction.run(_INSERT, values | _columns(webhook))
-    await _count(transaction, workspace, int(webhook.active))
+    await transaction.execute(_INSERT, values | _values_of(webhook))
+    await _adjust_active_count(transaction, workspace, int(webhook.active))
 
 
 async def update_webhook(transaction: Transaction, workspace: int, before: Webhook, after: Webhook) -> None:
     """Write a webhook that exists."""
-    new = {f"new_{name}": value for name, value in _columns(after).items()}
-    await transaction.run(_UPDATE, new | _place(workspace, after.number))
-    await _count(transaction, workspace, int(after.active) - int(before.active))
+    new = {f"new_{name}": value for name, value in _values_of(after).items()}
+    await transaction.execute(_UPDATE, new | _key_values(workspace, after.number))
+    await _adjust_active_count(transaction, workspace, int(after.active) - int(before.active))
 
 
-async def remove(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
+async def delete_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
     """Delete a webhook and its deliveries, those on their way included."""
-    for statement in _REMOVE:
-        await transaction.run(statement, {"workspace": workspace, "webhook": webhook.number})
-    await _count(transaction, workspace, -int(webhook.active))
+    for statement in _DELETES:
+        await transaction.execute(statement, {"workspace": workspace, "webhook": webhook.number})
+    await _adjust_active_count(transaction, workspace, -int(webhook.active))
 
 
 async def deactivate(transaction: Transaction, workspace: int, number: int, now: int) -> None:
     """Make a webhook hear nothing more; the workspace is locked."""
-    found = await transaction.row(_DEACTIVATE, _place(workspace, number) | {"now": now})
-    await _count(transaction, workspace, -int(found is not None))
+    found = await transaction.fetch_one(_DEACTIVATE, _key_values(workspace, number) | {"now": now})
+    await _adjust_active_count(transaction, workspace, -int(found is not None))
 
 
-async def waiting(transaction: Transaction) -> list[Waiting]:
+async def list_waiting(transaction: Transaction) -> list[WaitingWebhook]:
     """Return the webhooks of all workspaces that have deliveries on their way."""
-    rows = await transaction.rows(_WAITING)
+    rows = await transaction.fetch_all(_WAITING)
     return [
-        Waiting(workspace, webhook, max(due, closed or due))
+        WaitingWebhook(workspace, webhook, max(due, closed or due))
         for workspace, webhook, closed, due in rows
         if due is not None
     ]
 
 
-async def workspaces_with_any(transaction: Transaction) -> list[int]:
+async def list_workspaces_with_webhooks(transaction: Transaction) -> list[int]:
     """Return the workspaces that have webhooks."""
-    return [row[0] for row in await transaction.rows(_WORKSPACES)]
+    return [row[0] for row in await transaction.fetch_all(_WORKSPACES_WITH_WEBHOOKS)]
 
 
 async def lease(  # noqa: PLR0913 - whose, which, and three instants
-    transaction: Transaction, workspace: int, number: int, *, now: int, held: int, until: int
+    transaction: Transaction, workspace: int, number: int, *, now: int, leased_until: int, until: int
 ) -> bool:
     """Keep others from sending to a webhook until then; `held` is the lease one has, or 0.
 
     Return False when another process has it, when its receiver rests, or when it is gone.
     """
-    values = _place(workspace, number) | {"now": now, "held": held, "until": until}
-    return await transaction.row(_LEASE, values) is not None
+    values = _key_values(workspace, number) | {"now": now, "held": leased_until, "until": until}
+    return await transaction.fetch_one(_LEASE, values) is not None
 
 
 async def release(
-    transaction: Transaction, workspace: int, number: int, held: int, until: int | None
+    transaction: Transaction, workspace: int, number: int, leased_until: int, until: int | None
 ) -> None:
     """End a lease that is still one's own; with `until` nobody sends before."""
-    await transaction.run(_RELEASE, _place(workspace, number) | {"held": held, "until": until})
+    await transaction.execute(
+        _RELEASE, _key_values(workspace, number) | {"held": leased_until, "until": until}
+    )
 
 
-async def _count(transaction: Transaction, workspace: int, more: int) -> None:
+async def _adjust_active_count(transaction: Transaction, workspace: int, more: int) -> None:
     if more:
-        await transaction.run(_MORE_ACTIVE, {"in_workspace": workspace, "more": more})
+        await transaction.execute(_ADD_ACTIVE_COUNT, {"in_workspace": workspace, "more": more})
 
 
-def _place(workspace: int, number: int) -> dict[str, int]:
+def _key_values(workspace: int, number: int) -> dict[str, int]:
     return {"in_workspace": workspace, "at_webhook": number}

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.api import contact_input, request_body
-from diglot.api.body_reader import Reader
-from diglot.conditions.operands import expected
+from diglot.api.input import contacts, request_body
+from diglot.api.input.body_reader import Reader
+from diglot.conditions.operands import wrong_type_error
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS
 from diglot.errors import Fault, Invalid, TooLarge
-from diglot.model.contacts import Change
-from diglot.model.ids import read_id
+from diglot.model.contacts import ContactChange
+from diglot.model.ids import parse_id
 from diglot.service.contacts.contact_input import read_change
 
 MOST_IDS: Final = 10_000
@@ -43,16 +43,16 @@ def read_named(members: request_body.Members) -> Named:
     reader.finish()
     ids = request_body.decode(members[key], (key,))
     if not isinstance(ids, list):
-        raise Invalid.at((key,), str(expected("array", ids)))
+        raise Invalid.at((key,), str(wrong_type_error("array", ids)))
     if len(ids) > MOST_IDS:
         raise TooLarge(MOST_IDS, "contacts")
     for index, written in enumerate(ids):
         if not isinstance(written, str):
-            raise Invalid.at((key, index), str(expected("string", written)))
-    return Named({written: read_id(written) for written in ids})
+            raise Invalid.at((key, index), str(wrong_type_error("string", written)))
+    return Named({written: parse_id(written) for written in ids})
 
 
-def read_named_update(members: request_body.Members, zone: ZoneInfo) -> tuple[Named, Change]:
+def read_named_update(members: request_body.Members, zone: ZoneInfo) -> tuple[Named, ContactChange]:
     """Return whom a body names and the change to them; raise `Invalid` with every fault of both."""
     faults: list[Fault] = []
     named: Named | None = None
@@ -69,13 +69,13 @@ def read_named_update(members: request_body.Members, zone: ZoneInfo) -> tuple[Na
     return named, change
 
 
-def _update(members: request_body.Members, zone: ZoneInfo) -> Change:
+def _update(members: request_body.Members, zone: ZoneInfo) -> ContactChange:
     if "update" not in members:
         raise Invalid.at(("update",), "Required")
     update: Any = request_body.decode(members["update"], ("update",))
     if not isinstance(update, dict):
-        raise Invalid.at(("update",), str(expected("object", update)))
+        raise Invalid.at(("update",), str(wrong_type_error("object", update)))
     if "email" in update:
         raise Invalid.at(("update", "email"), "An email belongs to one contact")
-    fields, attributes = contact_input.read(update, CONTAINERS, ("update",))
+    fields, attributes = contacts.read(update, CONTAINERS, ("update",))
     return read_change(fields, attributes, zone)

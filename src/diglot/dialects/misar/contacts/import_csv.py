@@ -15,17 +15,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diglot.api import request_body
-from diglot.api.contact_input import IMPORTED
+from diglot.api.input import request_body
+from diglot.api.input.contacts import IMPORTED
 from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.api.opt_outs.values import read_status
-from diglot.conditions.fields import FIELDS, Kind, attribute_key, key_fault, resolve, stricter
-from diglot.conditions.operands import Unfit
-from diglot.conditions.text import WHITE_SPACE, numeric
+from diglot.conditions.fields import (
+    FIELDS,
+    FieldKind,
+    attribute_key,
+    find_key_fault,
+    resolve_field,
+    stricter,
+)
+from diglot.conditions.operands import OperandError
+from diglot.conditions.text import WHITE_SPACE, parse_number
 from diglot.errors import Fault, Invalid, Malformed, Path, TooLarge
-from diglot.service.contacts.contact_input import Given
+from diglot.service.contacts.contact_input import GivenValue
 
 MOST_CONTACTS: Final = 10_000
 MOST_COLUMNS: Final = 1_000
@@ -44,8 +51,8 @@ _BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 class Content:
     """The catalogued fields and the attributes of a contact as given, and the status it is lowered to."""
 
-    fields: dict[str, Given]
-    attributes: Given | None
+    fields: dict[str, GivenValue]
+    attributes: GivenValue | None
     lowered: str | None = None
 
 
@@ -123,7 +130,7 @@ def split_tags(text: str) -> list[str]:
     while start <= len(text):
         if quotes and (quoted := _QUOTED_TAG.match(text, start)) is not None:
             if quoted[2] is None:
-                raise Unfit("The quotes of a tag have to end, before a comma or a semicolon")
+                raise OperandError("The quotes of a tag have to end, before a comma or a semicolon")
             tag, end, separator = quoted[1].replace('""', '"'), quoted.end(), quoted[2]
         else:
             plain = _PLAIN_TAG.match(text, start)
@@ -171,7 +178,7 @@ def _columns(header: list[str], number: int) -> list[_Column]:
     seen: dict[tuple[_Part, str], str] = {}
     for column in columns:
         path = ("rows", number, column.name)
-        if column.part is _Part.ATTRIBUTE and (message := key_fault(column.key)) is not None:
+        if column.part is _Part.ATTRIBUTE and (message := find_key_fault(column.key)) is not None:
             faults.append(Fault(path, message))
         meant = (column.part, column.key)
         if column.key and meant in seen:
@@ -197,7 +204,7 @@ def _column(name: str) -> _Column:
     if name.startswith(_METADATA):
         key = name.removeprefix(_METADATA)
         return _Column(name, _Part.ATTRIBUTE, key, column_of(key))
-    key = attribute_key(resolve(name)) or ""
+    key = attribute_key(resolve_field(name)) or ""
     opt_out = column_of(key)
     # A column that is no more than a status is not stored beside it, unless a prefix makes it an attribute.
     kept = opt_out is None or opt_out.reading is not Reading.OPT_OUT or key != name
@@ -207,7 +214,7 @@ def _column(name: str) -> _Column:
 def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Path) -> Content | Invalid:
     if len(cells) != len(columns):
         return Invalid.at((), f"Expected {len(columns)} cells, received {len(cells)}")
-    fields: dict[str, Given] = {}
+    fields: dict[str, GivenValue] = {}
     attributes: dict[str, Any] = {}
     faults: list[Fault] = []
     lowered: str | None = None
@@ -217,7 +224,7 @@ def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Pat
         here = (*path, column.name)
         lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, here))
         if column.part is _Part.FIELD:
-            fields[column.key] = Given(_value(column, cell, faults), (column.name,))
+            fields[column.key] = GivenValue(_value(column, cell, faults), (column.name,))
         elif column.part is _Part.NAMELESS:
             faults.append(Fault((), "A cell stands in a column without a name"))
         else:
@@ -226,7 +233,7 @@ def _read(columns: list[_Column], cells: list[str], opt_outs: OptOuts, path: Pat
             attributes |= more
             if column.part is _Part.ATTRIBUTES:
                 lowered = stricter(lowered, opt_outs.read_object(more, here))
-    return Invalid(faults) if faults else Content(fields, Given(attributes, ()), lowered)
+    return Invalid(faults) if faults else Content(fields, GivenValue(attributes, ()), lowered)
 
 
 def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, Any]:
@@ -247,19 +254,19 @@ def _attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, An
 def _value(column: _Column, cell: str, faults: list[Fault]) -> Any:
     """Return the value that a cell stands for, or the text of one that stands for none, to be refused."""
     kind = FIELDS[column.key].kind
-    if kind is Kind.TAGS:
+    if kind is FieldKind.TAGS:
         return _tags(column, cell, faults)
-    if kind is Kind.CHOICE:
+    if kind is FieldKind.CHOICE:
         return read_status(cell)
-    if kind is Kind.BOOLEAN:
+    if kind is FieldKind.BOOLEAN:
         return _BOOLEANS.get(cell.lower(), cell)
-    number = numeric(cell) if kind is Kind.NUMBER else None
+    number = parse_number(cell) if kind is FieldKind.NUMBER else None
     return cell if number is None else number
 
 
 def _tags(column: _Column, cell: str, faults: list[Fault]) -> list[str]:
     try:
         return split_tags(cell)
-    except Unfit as unfit:
+    except OperandError as unfit:
         faults.append(Fault((column.name,), str(unfit)))
         return []

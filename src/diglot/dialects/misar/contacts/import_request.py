@@ -5,15 +5,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.api import contact_input, request_body
+from diglot.api.input import contacts as input_contacts
+from diglot.api.input import request_body
 from diglot.api.opt_outs.reader import OptOuts
 from diglot.conditions.fields import stricter
-from diglot.conditions.operands import Unfit, expected
+from diglot.conditions.operands import OperandError, wrong_type_error
 from diglot.dialects.misar.contacts import import_csv, import_form
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS, MOST_CONTACTS, Content, Row, split_tags
 from diglot.errors import Fault, Invalid, Malformed, Path, TooLarge
-from diglot.model.contacts import Change
-from diglot.service.contacts.contact_input import Given, read_change, require_email
+from diglot.model.contacts import ContactChange
+from diglot.service.contacts.contact_input import GivenValue, read_change, require_email
 
 CSV: Final = "text/csv"
 FORM: Final = "multipart/form-data"
@@ -31,7 +32,7 @@ _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 class ImportRequest:
     """An import: what to do, and what is wrong with the rest."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[ContactChange] = field(default_factory=list)
     update_existing: bool = True
     errors: list[str] = field(default_factory=list)
 
@@ -95,7 +96,7 @@ def _rows(sent: Sent, frame: _Frame) -> Sequence[Row]:
 def _contacts(frame: _Frame) -> list[Any]:
     contacts = frame.values.get("contacts")
     if not isinstance(contacts, list):
-        message = str(expected("array", contacts)) if "contacts" in frame.values else "Required"
+        message = str(wrong_type_error("array", contacts)) if "contacts" in frame.values else "Required"
         frame.faults.append(Fault(("contacts",), message))
         return []
     if len(contacts) > MOST_CONTACTS:
@@ -105,9 +106,9 @@ def _contacts(frame: _Frame) -> list[Any]:
 
 def _row(path: Path, contact: Any, opt_outs: OptOuts) -> Row:
     if not isinstance(contact, dict):
-        return path, Invalid.at((), str(expected("object", contact)))
+        return path, Invalid.at((), str(wrong_type_error("object", contact)))
     try:
-        fields, attributes = contact_input.read(contact, CONTAINERS, imported=True)
+        fields, attributes = input_contacts.read(contact, CONTAINERS, imported=True)
     except Invalid as invalid:
         return path, invalid
     return path, Content(fields, attributes, _lowered(path, contact, opt_outs))
@@ -115,7 +116,7 @@ def _row(path: Path, contact: Any, opt_outs: OptOuts) -> Row:
 
 def _lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str | None:
     """Return the status that a contact in JSON is lowered to, by keys of its own or of its custom fields."""
-    unknown = {key: value for key, value in contact.items() if key not in contact_input.IMPORTED}
+    unknown = {key: value for key, value in contact.items() if key not in input_contacts.IMPORTED}
     lowered = opt_outs.read_object(unknown, path)
     for container in (*CONTAINERS, "attributes"):
         if isinstance(members := contact.get(container), dict):
@@ -130,7 +131,7 @@ def _switch(frame: _Frame) -> bool:
     found: set[bool] = set()
     for key, value in given:
         if not isinstance(value, bool):
-            frame.faults.append(Fault((key,), str(expected("boolean", value))))
+            frame.faults.append(Fault((key,), str(wrong_type_error("boolean", value))))
         else:
             found.add(value is _SWITCHES[key])
             if len(found) > 1:
@@ -143,20 +144,20 @@ def _tags(frame: _Frame, zone: ZoneInfo) -> list[str]:
     try:
         if isinstance(written, list):
             written = [tag for one in frame.texts for tag in split_tags(one.get("tags", ""))] + written
-        change = read_change({"tags": Given(written, ("tags",))}, None, zone)
+        change = read_change({"tags": GivenValue(written, ("tags",))}, None, zone)
     except Invalid as invalid:
         frame.faults.extend(invalid.faults)
         return []
-    except Unfit as unfit:
+    except OperandError as unfit:
         frame.faults.append(Fault(("tags",), str(unfit)))
         return []
     tags: list[str] = change.values["tags"]
     return tags
 
 
-def _change(content: Content | Invalid, tags: list[str], zone: ZoneInfo) -> Change:
+def _change(content: Content | Invalid, tags: list[str], zone: ZoneInfo) -> ContactChange:
     if isinstance(content, Invalid):
         raise content
     require_email(content.fields, ("email",))
     change = read_change(content.fields, content.attributes, zone)
-    return replace(change, more_tags=tuple(tags), lowered=content.lowered)
+    return replace(change, added_tags=tuple(tags), lowered=content.lowered)

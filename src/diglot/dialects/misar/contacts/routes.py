@@ -2,23 +2,24 @@
 
 from typing import Final
 
-from diglot.api import contact_input, query_string
-from diglot.api.dialect import Call
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import read_as_of, tell
 from diglot.api.formatting import whole_if_integral
+from diglot.api.input import contacts, query_string
 from diglot.api.operation import Operation
 from diglot.conditions import tree
 from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects.misar import pagination, wire
+from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.contacts import wire as contacts_wire
 from diglot.dialects.misar.contacts.import_csv import CONTAINERS
 from diglot.dialects.misar.contacts.tiers import tier
-from diglot.dialects.misar.segments import show
 from diglot.errors import Invalid
-from diglot.model.contacts import Change, Contact
-from diglot.model.ids import read_id
+from diglot.model.contacts import Contact, ContactChange
+from diglot.model.ids import parse_id
 from diglot.model.membership_changes import AsOf
-from diglot.model.pages import MemberPage, Page, PastPage, Sort, Window
+from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 from diglot.service.contacts.contact_input import read_change, require_email
 
 _TAG: Final = "contacts"
@@ -29,18 +30,20 @@ _ONLY_MEMBERS: Final = (
 )
 
 
-@Operation(
-    "listContacts",
-    "GET",
-    "/contacts",
-    _TAG,
-    "List contacts, newest first or sorted",
-    scope="read",
-    query=contacts_wire.ContactPageQuery,
-    answer=wire.ContactListAnswer,
-    lists_members=True,
-).handled_by
-async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnswer:
+@handles(
+    Operation(
+        "listContacts",
+        "GET",
+        "/contacts",
+        _TAG,
+        "List contacts, newest first or sorted",
+        scope="read",
+        query=contacts_wire.ContactPageQuery,
+        answer=contacts_wire.ContactListAnswer,
+        lists_members=True,
+    )
+)
+async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contacts_wire.ContactAnswer:
     query = call.query
     if "id" in query:
         if "as_of" in query:
@@ -54,12 +57,12 @@ async def list_contacts(call: Call) -> wire.ContactListAnswer | wire.ContactAnsw
         raise Invalid.at(("as_of",), _ONLY_MEMBERS)
     page: Page[Contact]
     if segment is None:
-        page = await call.services.contacts.page(call.caller, paging.window, condition, sort)
+        page = await call.services.contacts.list_page(call.caller, paging.window, condition, sort)
     else:
-        page = members = await _members(call, read_id(segment), paging.window, condition, sort, as_of)
+        page = members = await _members(call, parse_id(segment), paging.window, condition, sort, as_of)
         tell(call, members)
-    shown = [show.contact(one) for one in page.items]
-    return wire.ContactListAnswer(
+    shown = [contacts_show.contact(one) for one in page.items]
+    return contacts_wire.ContactListAnswer(
         success=True, data=shown, contacts=shown, pagination=paging.shown_twice(page)
     )
 
@@ -71,15 +74,15 @@ async def _members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be n
     condition: tree.Node | None,
     sort: Sort | None,
     as_of: AsOf | None,
-) -> MemberPage[Contact] | PastPage[Contact]:
+) -> MemberPage[Contact] | HistoricalPage[Contact]:
     if as_of is not None:
-        return await call.services.past.members(call.caller, segment, window, as_of)
-    return await call.services.segments.members(call.caller, segment, window, condition, sort)
+        return await call.services.membership_history.list_members(call.caller, segment, window, as_of)
+    return await call.services.segments.list_members(call.caller, segment, window, condition, sort)
 
 
 def _condition(query: dict[str, str]) -> tree.Node | None:
     status = query_string.text(query, "status")
-    words = contact_input.search(query_string.text(query, "search") or "")
+    words = contacts.search(query_string.text(query, "search") or "")
     found = [] if words is None else [words]
     if status is not None:
         status = STATUS_ALIASES.get(status, status)
@@ -94,111 +97,123 @@ def _sort(query: dict[str, str]) -> Sort | None:
     return None if written is None else pagination.SORTS[written]
 
 
-@Operation(
-    "createContact",
-    "POST",
-    "/contacts",
-    _TAG,
-    "Create a contact",
-    scope="write",
-    status=201,
-    body=wire.ContactCreate,
-    answer=wire.ContactAnswer,
-    conflict=True,
-).handled_by
-async def create_contact(call: Call) -> wire.ContactAnswer:
+@handles(
+    Operation(
+        "createContact",
+        "POST",
+        "/contacts",
+        _TAG,
+        "Create a contact",
+        scope="write",
+        status=201,
+        body=contacts_wire.ContactCreate,
+        answer=contacts_wire.ContactAnswer,
+        conflict=True,
+    )
+)
+async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
     change = await _change(call, required=True)
     contact = await call.services.contacts.create(call.caller, change)
-    return wire.ContactAnswer(success=True, data=show.contact(contact))
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
 
 
-@Operation(
-    "getContact",
-    "GET",
-    _ONE,
-    _TAG,
-    "Get a contact",
-    scope="read",
-    answer=wire.ContactAnswer,
-).handled_by
-async def get_contact(call: Call) -> wire.ContactAnswer:
+@handles(
+    Operation(
+        "getContact",
+        "GET",
+        _ONE,
+        _TAG,
+        "Get a contact",
+        scope="read",
+        answer=contacts_wire.ContactAnswer,
+    )
+)
+async def get_contact(call: Call) -> contacts_wire.ContactAnswer:
     return await _get(call, call.path["contact_id"])
 
 
-@Operation(
-    "getContactScore",
-    "GET",
-    f"{_ONE}/score",
-    _TAG,
-    "Tell how engaged a contact is",
-    scope="read",
-    answer=contacts_wire.ContactScore,
-).handled_by
+@handles(
+    Operation(
+        "getContactScore",
+        "GET",
+        f"{_ONE}/score",
+        _TAG,
+        "Tell how engaged a contact is",
+        scope="read",
+        answer=contacts_wire.ContactScore,
+    )
+)
 async def get_contact_score(call: Call) -> contacts_wire.ContactScore:
-    contact = await call.services.contacts.get(call.caller, read_id(call.path["contact_id"]))
+    contact = await call.services.contacts.get(call.caller, parse_id(call.path["contact_id"]))
     score = contact.engagement_score
     return contacts_wire.ContactScore(whole_if_integral(score), tier(score), success=True)
 
 
-async def _get(call: Call, contact_id: str) -> wire.ContactAnswer:
-    contact = await call.services.contacts.get(call.caller, read_id(contact_id))
-    return wire.ContactAnswer(success=True, data=show.contact(contact))
+async def _get(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
+    contact = await call.services.contacts.get(call.caller, parse_id(contact_id))
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
 
 
-@Operation(
-    "updateContactByEmail",
-    "PATCH",
-    "/contacts",
-    _TAG,
-    "Change the contact that has the id in the query, else the email in the body",
-    scope="write",
-    query=contacts_wire.ContactPatchQuery,
-    body=contacts_wire.ContactPatchByEmail,
-    answer=wire.ContactAnswer,
-    conflict=True,
-).handled_by
-async def update_contact_by_email(call: Call) -> wire.ContactAnswer:
+@handles(
+    Operation(
+        "updateContactByEmail",
+        "PATCH",
+        "/contacts",
+        _TAG,
+        "Change the contact that has the id in the query, else the email in the body",
+        scope="write",
+        query=contacts_wire.ContactPatchQuery,
+        body=contacts_wire.ContactPatchByEmail,
+        answer=contacts_wire.ContactAnswer,
+        conflict=True,
+    )
+)
+async def update_contact_by_email(call: Call) -> contacts_wire.ContactAnswer:
     query = call.query
     if "id" in query:
         return await _update(call, query["id"])
     change = await _change(call, required=True)
-    contact = await call.services.contacts.change_by_email(call.caller, change.email, change)
-    return wire.ContactAnswer(success=True, data=show.contact(contact))
+    contact = await call.services.contacts.update_by_email(call.caller, change.email, change)
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
 
 
-@Operation(
-    "updateContact",
-    "PATCH",
-    _ONE,
-    _TAG,
-    "Change a contact; custom fields merge, null removes one",
-    scope="write",
-    body=wire.ContactPatch,
-    answer=wire.ContactAnswer,
-    conflict=True,
-).handled_by
-async def update_contact(call: Call) -> wire.ContactAnswer:
+@handles(
+    Operation(
+        "updateContact",
+        "PATCH",
+        _ONE,
+        _TAG,
+        "Change a contact; custom fields merge, null removes one",
+        scope="write",
+        body=contacts_wire.ContactPatch,
+        answer=contacts_wire.ContactAnswer,
+        conflict=True,
+    )
+)
+async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
     return await _update(call, call.path["contact_id"])
 
 
-async def _update(call: Call, contact_id: str) -> wire.ContactAnswer:
-    id_ = read_id(contact_id)
+async def _update(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
+    id_ = parse_id(contact_id)
     async with call.or_missing(lambda: call.services.contacts.get(call.caller, id_)):
         change = await _change(call, required=False)
-    contact = await call.services.contacts.change(call.caller, id_, change)
-    return wire.ContactAnswer(success=True, data=show.contact(contact))
+    contact = await call.services.contacts.update(call.caller, id_, change)
+    return contacts_wire.ContactAnswer(success=True, data=contacts_show.contact(contact))
 
 
-@Operation(
-    "deleteContactByQuery",
-    "DELETE",
-    "/contacts",
-    _TAG,
-    "Delete the contact named in the query",
-    scope="write",
-    query=wire.ContactIdQuery,
-    answer=wire.Success,
-).handled_by
+@handles(
+    Operation(
+        "deleteContactByQuery",
+        "DELETE",
+        "/contacts",
+        _TAG,
+        "Delete the contact named in the query",
+        scope="write",
+        query=contacts_wire.ContactIdQuery,
+        answer=wire.Success,
+    )
+)
 async def delete_contact_by_query(call: Call) -> wire.Success:
     written = call.query.get("id")
     if written is None:
@@ -206,27 +221,29 @@ async def delete_contact_by_query(call: Call) -> wire.Success:
     return await _delete(call, written)
 
 
-@Operation(
-    "deleteContact",
-    "DELETE",
-    _ONE,
-    _TAG,
-    "Delete a contact",
-    scope="write",
-    answer=wire.Success,
-).handled_by
+@handles(
+    Operation(
+        "deleteContact",
+        "DELETE",
+        _ONE,
+        _TAG,
+        "Delete a contact",
+        scope="write",
+        answer=wire.Success,
+    )
+)
 async def delete_contact(call: Call) -> wire.Success:
     return await _delete(call, call.path["contact_id"])
 
 
 async def _delete(call: Call, contact_id: str) -> wire.Success:
-    await call.services.contacts.delete(call.caller, read_id(contact_id))
+    await call.services.contacts.delete(call.caller, parse_id(contact_id))
     return wire.Success(success=True)
 
 
-async def _change(call: Call, *, required: bool) -> Change:
-    values = contact_input.decoded(await call.members(), CONTAINERS)
-    fields, attributes = contact_input.read(values, CONTAINERS)
+async def _change(call: Call, *, required: bool) -> ContactChange:
+    values = contacts.decoded(await call.members(), CONTAINERS)
+    fields, attributes = contacts.read(values, CONTAINERS)
     if required:
         require_email(fields, ("email",))
     return read_change(fields, attributes, call.caller.zone)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.openapi.annotations import Older, Uuid, named
-from diglot.api.openapi.patterns import RECEIVED
+from diglot.api.patterns import RECEIVED
 from diglot.dialects.misar.wire import Text, Time
 
 KeyId = Uuid

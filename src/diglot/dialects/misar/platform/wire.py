@@ -7,16 +7,9 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.extensions.as_of import AsOfQuery, OfPast, Revision
 from diglot.api.openapi.annotations import Ours, named
-from diglot.dialects.misar.segments.members_wire import ContactIds
-from diglot.dialects.misar.wire import (
-    Contact,
-    ContactId,
-    Count,
-    Criteria,
-    SegmentId,
-    SegmentTypeWord,
-    Time,
-)
+from diglot.dialects.misar.contacts.wire import Contact, ContactId
+from diglot.dialects.misar.segments.wire import ContactIds, Criteria, SegmentId, SegmentTypeWord
+from diglot.dialects.misar.wire import Count, Time
 from diglot.model.segments import MemberAction
 
 PlatformCriteria = Annotated[msgspec.Raw, named("PlatformFilterCriteria")]

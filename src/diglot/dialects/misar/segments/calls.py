@@ -2,20 +2,23 @@
 
 from typing import Final
 
-from diglot.api import request_body
-from diglot.api.body_reader import Missing, Reader
-from diglot.api.dialect import Call
+from diglot.api.call import Call
 from diglot.api.extensions.as_of import read_as_of, tell
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.api.rules import Words
 from diglot.dialects.misar import pagination, wire
-from diglot.dialects.misar.segments import member_input, show
+from diglot.dialects.misar import words as misar_words
+from diglot.dialects.misar.segments import member_input
+from diglot.dialects.misar.segments import wire as segments_wire
 from diglot.dialects.misar.words import WORDS
 from diglot.model.contacts import Contact
-from diglot.model.ids import prefixed, read_id
+from diglot.model.ids import format_prefixed_id, parse_id
 from diglot.model.membership_changes import AsOf
-from diglot.model.pages import CountedPage, MemberPage, Page, PastPage, Window
+from diglot.model.pages import CountedPage, HistoricalPage, MemberPage, Page, Window
 from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
-from diglot.service.audience.segments import KEEP, NewSegment, SegmentChange
+from diglot.service.audience.segments import KEEP, NewSegment
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _PREVIEW: Final = Window(0, 10)
 _LONGEST_NAME: Final = 200
@@ -29,13 +32,13 @@ CRITERIA: Final = "filter_criteria"
 
 def named(call: Call) -> str | None:
     """Return the UUID of the segment that the path names, None for what is no id."""
-    return read_id(call.path["segment_id"])
+    return parse_id(call.path["segment_id"])
 
 
 async def page(call: Call) -> tuple[pagination.Paging, Page[CountedSegment]]:
     """Return the page asked for and its segments."""
     paging = pagination.read(call.query)
-    return paging, await call.services.segments.counted_page(call.caller, paging.window)
+    return paging, await call.services.segments.list_page_with_counts(call.caller, paging.window)
 
 
 async def create(call: Call) -> CountedSegment:
@@ -52,12 +55,12 @@ async def create(call: Call) -> CountedSegment:
     assert not isinstance(condition, Missing)
     text = None if isinstance(description, Missing) else description
     new = NewSegment(name, condition, text, SegmentType(kind))
-    return await call.services.segments.create_counted(call.caller, new)
+    return await call.services.segments.create_with_count(call.caller, new)
 
 
 async def get(call: Call) -> CountedSegment:
     """Return the segment of the path."""
-    return await call.services.segments.counted(call.caller, named(call))
+    return await call.services.segments.get_with_count(call.caller, named(call))
 
 
 async def change(call: Call) -> CountedSegment:
@@ -65,7 +68,7 @@ async def change(call: Call) -> CountedSegment:
     id_ = named(call)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         wanted = _change(call, Reader(await call.members(unique=True)))
-    return await call.services.segments.change_counted(call.caller, id_, wanted)
+    return await call.services.segments.update_with_count(call.caller, id_, wanted)
 
 
 def _change(call: Call, reader: Reader) -> SegmentChange:
@@ -95,12 +98,12 @@ async def refresh(call: Call) -> CountedSegment:
 
 async def preview(call: Call) -> CountedPage[Contact]:
     """Return the newest members of the segment of the path, and how many there are."""
-    return await call.services.segments.members(call.caller, named(call), _PREVIEW)
+    return await call.services.segments.list_members(call.caller, named(call), _PREVIEW)
 
 
 async def preview_of(call: Call, condition: Condition) -> CountedPage[Contact]:
     """Return the newest contacts that meet a condition which is not stored, and how many there are."""
-    return await call.services.contacts.page(call.caller, _PREVIEW, condition.tree)
+    return await call.services.contacts.list_page(call.caller, _PREVIEW, condition.tree)
 
 
 async def preview_given(call: Call) -> CountedPage[Contact]:
@@ -150,23 +153,23 @@ def given_condition(call: Call, members: request_body.Members, key: str, words: 
 
 
 def _condition(call: Call, reader: Reader, key: str = CRITERIA, words: Words = WORDS) -> Condition | Missing:
-    return reader.condition(key, show.NAME, words, call.caller, strict=call.services.strict)
+    return reader.condition(key, misar_words.NAME, words, call.caller, strict=call.services.strict)
 
 
-async def member_ids(call: Call) -> wire.MembersAnswer:
+async def member_ids(call: Call) -> segments_wire.MembersAnswer:
     """Show a page of the ids of the members of the segment of the path."""
     id_ = named(call)
     async with call.or_missing(lambda: call.services.segments.get(call.caller, id_)):
         paging, as_of = pagination.read(call.query), read_as_of(call)
     segment, found = await _member_ids(call, paging.window, as_of)
-    return wire.MembersAnswer(
+    return segments_wire.MembersAnswer(
         success=True,
-        data=wire.MembersData(prefixed(segment.id), list(found.items)),
+        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(found.items)),
         pagination=paging.shown_to_members(found),
     )
 
 
-async def every_member_id(call: Call) -> MemberPage[str] | PastPage[str]:
+async def every_member_id(call: Call) -> MemberPage[str] | HistoricalPage[str]:
     """Return the ids of all members of the segment of the path."""
     async with call.or_missing(lambda: call.services.segments.get(call.caller, named(call))):
         as_of = read_as_of(call)
@@ -176,12 +179,14 @@ async def every_member_id(call: Call) -> MemberPage[str] | PastPage[str]:
 
 async def _member_ids(
     call: Call, window: Window | None, as_of: AsOf | None
-) -> tuple[Segment, MemberPage[str] | PastPage[str]]:
+) -> tuple[Segment, MemberPage[str] | HistoricalPage[str]]:
     segment: Segment
-    found: MemberPage[str] | PastPage[str]
+    found: MemberPage[str] | HistoricalPage[str]
     if as_of is None:
-        segment, found = await call.services.segments.member_ids(call.caller, named(call), window)
+        segment, found = await call.services.segments.list_member_ids(call.caller, named(call), window)
     else:
-        segment, found = await call.services.past.member_ids(call.caller, named(call), window, as_of)
+        segment, found = await call.services.membership_history.list_member_ids(
+            call.caller, named(call), window, as_of
+        )
     tell(call, found)
     return segment, found

@@ -6,7 +6,9 @@ import msgspec
 
 from diglot.api.extensions.changes import ChangesPagination
 from diglot.api.openapi.annotations import named
-from diglot.dialects.misar.wire import ContactId, Count, SegmentId, Time
+from diglot.dialects.misar.contacts.wire import ContactId
+from diglot.dialects.misar.segments.wire import SegmentId
+from diglot.dialects.misar.wire import Count, Time
 from diglot.model.membership_changes import Cause
 
 

@@ -7,7 +7,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.dry_run import CountedRule
-from diglot.dialects.misar.wire import Contact, Count, Criteria, SegmentTypeWord, Time
+from diglot.dialects.misar.contacts.wire import Contact
+from diglot.dialects.misar.segments.wire import Criteria, SegmentTypeWord
+from diglot.dialects.misar.wire import Count, Time
 
 AnySegmentId = Annotated[
     str, Meta(max_length=200, description="A dynamic segment whose rules these would replace.")

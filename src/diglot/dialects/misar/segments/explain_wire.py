@@ -6,7 +6,9 @@ import msgspec
 
 from diglot.api.extensions.as_of import Revision
 from diglot.api.openapi.annotations import named
-from diglot.dialects.misar.wire import ContactId, SegmentId, SegmentTypeWord, Time
+from diglot.dialects.misar.contacts.wire import ContactId
+from diglot.dialects.misar.segments.wire import SegmentId, SegmentTypeWord
+from diglot.dialects.misar.wire import Time
 from diglot.model.membership_changes import Cause
 
 ExplainedCriteria = Annotated[msgspec.Raw, named("ExplainedGroup")]

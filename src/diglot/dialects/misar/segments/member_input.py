@@ -2,18 +2,18 @@
 
 from typing import Final
 
-from diglot.api import request_body
-from diglot.api.body_reader import Missing, Reader
-from diglot.conditions.operands import expected
-from diglot.model.ids import read_id
-from diglot.model.segments import MemberAction, MemberChange
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
+from diglot.conditions.operands import wrong_type_error
+from diglot.model.ids import parse_id
+from diglot.model.segments import ManualMemberChange, MemberAction
 
 MOST_IDS: Final = 5_000
 _SPELLINGS: Final = ("contactIds", "contact_ids")
 _ACTIONS: Final = tuple(each.value for each in MemberAction)
 
 
-def read(members: request_body.Members) -> MemberChange:
+def read(members: request_body.Members) -> ManualMemberChange:
     """Return the change that a body asks for; raise `Invalid`."""
     reader = Reader(members)
     key = reader.spelled(*_SPELLINGS)
@@ -22,7 +22,7 @@ def read(members: request_body.Members) -> MemberChange:
     ids = _ids(reader, key)
     reader.finish()
     assert not isinstance(action, Missing)
-    return MemberChange(MemberAction(action), ids)
+    return ManualMemberChange(MemberAction(action), ids)
 
 
 def _ids(reader: Reader, key: str) -> tuple[str, ...]:
@@ -31,8 +31,8 @@ def _ids(reader: Reader, key: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for index, value in enumerate([] if isinstance(written, Missing) else written):
         if not isinstance(value, str):
-            reader.fault((key, index), str(expected("string", value)))
+            reader.fault((key, index), str(wrong_type_error("string", value)))
             break  # the first is enough of many
-        if (id_ := read_id(value)) is not None:
+        if (id_ := parse_id(value)) is not None:
             found[id_] = None
     return tuple(found)

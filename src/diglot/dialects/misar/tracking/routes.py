@@ -4,13 +4,14 @@ from typing import Final
 
 import msgspec
 
-from diglot.api.dialect import Call
-from diglot.api.event_input import LONGEST_URL, EventReader, without_gaps
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
 from diglot.api.formatting import in_seconds
+from diglot.api.input.events import LONGEST_URL, EventReader, without_gaps
 from diglot.api.operation import Operation
 from diglot.dialects.misar.tracking import wire
 from diglot.dialects.misar.tracking.event_names import kind_of
-from diglot.model.events import PURCHASE, EventKind, NewEvent, Told, Who, Worth
+from diglot.model.events import PURCHASE, ContactRef, ConversionValue, EventKind, NewEvent, RecordedEvent
 
 _TAG: Final = "tracking"
 _HOUR: Final = 3_600 * 1_000_000
@@ -21,17 +22,19 @@ LAST_TOUCH: Final = "last_touch"
 _encode = msgspec.json.Encoder().encode
 
 
-@Operation(
-    "trackEvent",
-    "POST",
-    "/track/event",
-    _TAG,
-    "Tell what a contact did; opens, clicks and sendings move its engagement fields",
-    scope="track:events",
-    body=wire.TrackEvent,
-    answer=wire.TrackEventAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "trackEvent",
+        "POST",
+        "/track/event",
+        _TAG,
+        "Tell what a contact did; opens, clicks and sendings move its engagement fields",
+        scope="track:events",
+        body=wire.TrackEvent,
+        answer=wire.TrackEventAnswer,
+        names=True,
+    )
+)
 async def track_event(call: Call) -> wire.TrackEventAnswer:
     reader = EventReader(await call.members(), call.caller)
     name, data = reader.spelled("event_name", "event"), reader.spelled("event_data", "properties")
@@ -48,26 +51,28 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
     reader.finish()
     assert event_name is not None
     new = NewEvent(
-        kind_of(event_name), event_name, _encode(body).decode(), when=when, campaign_id=campaign_id
+        kind_of(event_name), event_name, _encode(body).decode(), occurred_at=when, campaign_id=campaign_id
     )
-    told = await call.services.events.record(call.caller, Who(None, email), new)
+    told = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackEventAnswer(success=True, event_id=told.event.id, tracked=True)
 
 
-@Operation(
-    "trackPurchase",
-    "POST",
-    "/track/purchase",
-    _TAG,
-    "Tell of a contact's order; it counts once, however often it is told",
-    scope="track:purchase",
-    body=wire.TrackPurchase,
-    answer=wire.TrackPurchaseAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "trackPurchase",
+        "POST",
+        "/track/purchase",
+        _TAG,
+        "Tell of a contact's order; it counts once, however often it is told",
+        scope="track:purchase",
+        body=wire.TrackPurchase,
+        answer=wire.TrackPurchaseAnswer,
+        names=True,
+    )
+)
 async def track_purchase(call: Call) -> wire.TrackPurchaseAnswer:
     email, new = _purchase(EventReader(await call.members(), call.caller))
-    told = await call.services.events.record(call.caller, Who(None, email), new)
+    told = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackPurchaseAnswer(
         success=True, purchase_id=told.event.id, attribution=_attribution(told), tracked=True
     )
@@ -85,9 +90,14 @@ def _purchase(reader: EventReader) -> tuple[str | None, NewEvent]:
     hours = reader.whole("attribution_window_hours", 1, _MOST_HOURS) or _WINDOW_HOURS
     when = reader.moment("timestamp")
     reader.finish()
-    worth = Worth(revenue, currency, None, LAST_TOUCH, None, msgspec.Raw(_encode(metadata)))
+    worth = ConversionValue(revenue, currency, None, LAST_TOUCH, None, msgspec.Raw(_encode(metadata)))
     new = NewEvent(
-        EventKind.CONVERSION, PURCHASE, when=when, order_id=order_id, worth=worth, window=hours * _HOUR
+        EventKind.CONVERSION,
+        PURCHASE,
+        occurred_at=when,
+        order_id=order_id,
+        value=worth,
+        attribution_window=hours * _HOUR,
     )
     return email, new
 
@@ -108,8 +118,8 @@ def _raw(json: str | None) -> msgspec.Raw | None:
     return None if json is None else msgspec.Raw(json.encode())
 
 
-def _attribution(told: Told) -> wire.Attribution:
-    worth = msgspec.json.decode(told.event.body, type=Worth)
+def _attribution(told: RecordedEvent) -> wire.Attribution:
+    worth = msgspec.json.decode(told.event.body, type=ConversionValue)
     campaign_id = told.event.campaign_id
     source = "direct" if worth.clicked_at is None else "email"
     return wire.Attribution(

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.openapi.annotations import Older, named
-from diglot.dialects.misar.wire import ContactId, Email, Money, Text, Time
+from diglot.dialects.misar.contacts.wire import ContactId
+from diglot.dialects.misar.wire import Email, Money, Text, Time
 
 Id = Annotated[str, Meta(max_length=100)]
 Url = Annotated[str, Meta(max_length=2048)]

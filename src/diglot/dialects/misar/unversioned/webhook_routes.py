@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from diglot.api.operation import Endpoint
+from diglot.api.endpoint import Endpoint
 from diglot.dialects.misar.webhooks import routes
 
 _TAG: Final = "root webhooks"

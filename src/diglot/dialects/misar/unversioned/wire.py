@@ -5,17 +5,9 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.extensions.as_of import Revision
 from diglot.api.openapi.annotations import Ours
-from diglot.dialects.misar.wire import (
-    ContactId,
-    Count,
-    Criteria,
-    SegmentId,
-    SegmentTypeWord,
-    StatusWord,
-    Text,
-    TierWord,
-    Time,
-)
+from diglot.dialects.misar.contacts.wire import ContactId, TierWord
+from diglot.dialects.misar.segments.wire import Criteria, SegmentId, SegmentTypeWord
+from diglot.dialects.misar.wire import Count, StatusWord, Text, Time
 
 
 class RootPagination(msgspec.Struct, frozen=True):

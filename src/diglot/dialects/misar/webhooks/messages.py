@@ -4,24 +4,33 @@ from typing import Final
 
 import msgspec
 
-from diglot.api import webhook_message
 from diglot.api.formatting import in_milliseconds
-from diglot.api.webhook_message import EventWords, Message
-from diglot.dialects.misar import wire
-from diglot.dialects.misar.segments import show
+from diglot.api.input.webhooks import EventWords
+from diglot.dialects.misar.contacts import show as contacts_show
+from diglot.dialects.misar.contacts import wire as contacts_wire
 from diglot.model.contacts import Contact
-from diglot.model.ids import prefixed
-from diglot.model.webhooks import Batch, Delivery, Event, Group, Move, Subject, Webhook
+from diglot.model.ids import format_prefixed_id
+from diglot.model.webhooks import (
+    AudienceRef,
+    BulkMove,
+    Delivery,
+    EventPayload,
+    Message,
+    Move,
+    Webhook,
+    WebhookEventType,
+)
+from diglot.webhooks import payload
 
 # What the vendor does not have.
 OURS: Final[EventWords] = {
-    "segment.entered": Event.SEGMENT_ENTERED,
-    "segment.left": Event.SEGMENT_LEFT,
+    "segment.entered": WebhookEventType.SEGMENT_ENTERED,
+    "segment.left": WebhookEventType.SEGMENT_LEFT,
 }
 EVENTS: Final[EventWords] = {
-    "contact.created": Event.CONTACT_CREATED,
-    "contact.updated": Event.CONTACT_UPDATED,
-    "email.unsubscribed": Event.CONTACT_UNSUBSCRIBED,
+    "contact.created": WebhookEventType.CONTACT_CREATED,
+    "contact.updated": WebhookEventType.CONTACT_UPDATED,
+    "email.unsubscribed": WebhookEventType.CONTACT_UNSUBSCRIBED,
     # What is sent elsewhere: may be asked for, as clients do, and happens where the sending does.
     "email.sent": None,
     "email.delivered": None,
@@ -38,8 +47,8 @@ TEST: Final = "webhook.test"
 # Many at once: goes to whoever hears of each.
 MANY: Final = "segment.members_changed"
 _TYPES: Final = {event: word for word, event in EVENTS.items() if event} | {
-    Event.TESTED: TEST,
-    Event.SEGMENT_CHANGED: MANY,
+    WebhookEventType.TESTED: TEST,
+    WebhookEventType.SEGMENT_CHANGED: MANY,
 }
 _encode = msgspec.json.Encoder().encode
 
@@ -70,7 +79,7 @@ class _Moved(msgspec.Struct):
     """A contact that entered or left a segment: which entry of the segment's changes that is, and why."""
 
     segment: _Segment
-    contact: wire.Contact
+    contact: contacts_wire.Contact
     sequence: int
     at: str | None
     cause: str
@@ -98,7 +107,7 @@ def event_id(delivery: Delivery) -> str:
     return "evt_" + delivery.id.replace("-", "")
 
 
-def event_type(event: Event) -> str:
+def event_type(event: WebhookEventType) -> str:
     """Return the word for an event."""
     return _TYPES[event]
 
@@ -106,49 +115,49 @@ def event_type(event: Event) -> str:
 def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
     """Return what goes out, signed twice: with the time, as clients verify, and without, as the pages say."""
     id_, type_ = event_id(delivery), event_type(delivery.event)
-    data = _data(webhook, delivery, webhook_message.subject_of(delivery))
+    data = _data(webhook, delivery, payload.subject_of(delivery))
     body = _encode(_Envelope(id_, type_, in_milliseconds(delivery.created_at), data))
     timestamp = str(now // 1_000_000)
     headers = {
-        "X-Misar-Signature": webhook_message.signature(webhook.secret, timestamp.encode(), b".", body),
+        "X-Misar-Signature": payload.signature(webhook.secret, timestamp.encode(), b".", body),
         "X-Misar-Timestamp": timestamp,
-        "X-MisarMail-Signature": webhook_message.signature(webhook.secret, body),
+        "X-MisarMail-Signature": payload.signature(webhook.secret, body),
         "X-Misar-Event": type_,
         "X-Misar-Delivery": id_,
     }
     return Message(headers, body)
 
 
-def _data(webhook: Webhook, delivery: Delivery, subject: Subject) -> msgspec.Struct:
+def _data(webhook: Webhook, delivery: Delivery, subject: EventPayload) -> msgspec.Struct:
     contact = subject.contact
     if subject.batch is not None:
         return _many(subject.group, subject.batch)
     if contact is None:
         return _Test(webhook.id)
-    if delivery.event is Event.CONTACT_UNSUBSCRIBED:
+    if delivery.event is WebhookEventType.CONTACT_UNSUBSCRIBED:
         time = in_milliseconds(delivery.created_at)
         return _Unsubscribed(None, contact.email, None, time, contact.id)
     if subject.move is not None:
         return _moved(subject.group, contact, subject.move)
-    return show.contact(contact)
+    return contacts_show.contact(contact)
 
 
-def _segment(group: Group | None) -> _Segment:
+def _segment(group: AudienceRef | None) -> _Segment:
     assert group is not None
-    return _Segment(prefixed(group.id), group.name)
+    return _Segment(format_prefixed_id(group.id), group.name)
 
 
-def _moved(group: Group | None, contact: Contact, move: Move) -> _Moved:
+def _moved(group: AudienceRef | None, contact: Contact, move: Move) -> _Moved:
     return _Moved(
         segment=_segment(group),
-        contact=show.contact(contact),
+        contact=contacts_show.contact(contact),
         sequence=move.sequence,
         at=in_milliseconds(move.at),
         cause=move.cause.value,
     )
 
 
-def _many(group: Group | None, batch: Batch) -> _ManyMoved:
+def _many(group: AudienceRef | None, batch: BulkMove) -> _ManyMoved:
     return _ManyMoved(
         segment=_segment(group),
         entered=batch.entered,

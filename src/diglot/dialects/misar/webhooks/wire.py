@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.openapi.annotations import Uuid, named
-from diglot.api.openapi.patterns import TARGET
+from diglot.api.patterns import TARGET
 from diglot.dialects.misar.wire import Count, Text, Time
 
 WebhookId = Uuid

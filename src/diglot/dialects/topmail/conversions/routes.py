@@ -4,17 +4,25 @@ from typing import Final
 
 import msgspec
 
-from diglot.api import query_string
-from diglot.api.dialect import Call
-from diglot.api.event_input import EventReader, without_gaps
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
 from diglot.api.formatting import in_milliseconds, whole_if_integral
+from diglot.api.input import query_string
+from diglot.api.input.events import EventReader, without_gaps
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination
 from diglot.dialects.topmail.conversions import wire
 from diglot.dialects.topmail.schemas import TYPES
 from diglot.errors import Invalid
-from diglot.model.events import EventKind, NewEvent, Told, Wanted, Who, Worth
-from diglot.model.ids import read_id
+from diglot.model.events import (
+    ContactRef,
+    ConversionFilter,
+    ConversionValue,
+    EventKind,
+    NewEvent,
+    RecordedEvent,
+)
+from diglot.model.ids import parse_id
 
 LAST_TOUCH: Final = "last_touch"
 _TAG: Final = "conversions"
@@ -24,24 +32,26 @@ _WINDOW: Final = 7 * 24 * 3_600 * 1_000_000
 _encode = msgspec.json.Encoder().encode
 
 
-@Operation(
-    "listConversions",
-    "GET",
-    "/conversions",
-    _TAG,
-    "List conversions, newest first",
-    scope="conversions:read",
-    query=wire.ConversionQuery,
-    answer=wire.ConversionListAnswer,
-).handled_by
+@handles(
+    Operation(
+        "listConversions",
+        "GET",
+        "/conversions",
+        _TAG,
+        "List conversions, newest first",
+        scope="conversions:read",
+        query=wire.ConversionQuery,
+        answer=wire.ConversionListAnswer,
+    )
+)
 async def list_conversions(call: Call) -> wire.ConversionListAnswer:
     query = call.query
     window = pagination.read(query)
-    wanted = Wanted(_contact_id(query), query_string.text(query, "campaign_id"), query.get("type"))
+    wanted = ConversionFilter(_contact_id(query), query_string.text(query, "campaign_id"), query.get("type"))
     if wanted.type is not None and wanted.type not in TYPES:
         options = " | ".join(f"'{option}'" for option in TYPES)
         raise Invalid.at(("type",), f"Invalid enum value. Expected {options}")
-    page = await call.services.events.conversions(call.caller, wanted, window)
+    page = await call.services.events.list_conversions(call.caller, wanted, window)
     return wire.ConversionListAnswer(
         [_shown(one) for one in page.items], pagination.shown(window, page.total)
     )
@@ -49,25 +59,27 @@ async def list_conversions(call: Call) -> wire.ConversionListAnswer:
 
 def _contact_id(query: dict[str, str]) -> str | None:
     written = query_string.text(query, "contact_id")
-    return None if written is None else read_id(written) or ""
+    return None if written is None else parse_id(written) or ""
 
 
-@Operation(
-    "createConversion",
-    "POST",
-    "/conversions",
-    _TAG,
-    "Tell of a conversion; an order counts once, however often it is told",
-    scope="conversions:write",
-    status=201,
-    body=wire.ConversionCreate,
-    answer=wire.ConversionAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "createConversion",
+        "POST",
+        "/conversions",
+        _TAG,
+        "Tell of a conversion; an order counts once, however often it is told",
+        scope="conversions:write",
+        status=201,
+        body=wire.ConversionCreate,
+        answer=wire.ConversionAnswer,
+        names=True,
+    )
+)
 async def create_conversion(call: Call) -> wire.ConversionAnswer:
     reader = EventReader(await call.members(), call.caller)
     who, type_ = _who(reader), reader.choice("type", TYPES)
-    worth = Worth(
+    worth = ConversionValue(
         revenue=reader.amount("revenue") or 0.0,
         currency=reader.currency(),
         flow_id=reader.keep_name("flow_id"),
@@ -78,27 +90,27 @@ async def create_conversion(call: Call) -> wire.ConversionAnswer:
     new = NewEvent(
         EventKind.CONVERSION,
         type_ if isinstance(type_, str) else "custom",
-        when=reader.moment("converted_at"),
+        occurred_at=reader.moment("converted_at"),
         order_id=reader.keep_name("order_id"),
         campaign_id=reader.keep_name("campaign_id"),
-        worth=worth,
-        window=_WINDOW,
+        value=worth,
+        attribution_window=_WINDOW,
     )
     reader.finish()
     return wire.ConversionAnswer(_shown(await call.services.events.record(call.caller, who, new)))
 
 
-def _who(reader: EventReader) -> Who:
+def _who(reader: EventReader) -> ContactRef:
     """Read whose event it is: one of two members is enough."""
     contact_id, email = reader.keep("contact_id"), reader.email()
     if not reader.has("contact_id") and not reader.has("email"):
         reader.fault(("email",), "Required: give email or contact_id")
-    return Who(None if contact_id is None else read_id(contact_id) or "", email)
+    return ContactRef(None if contact_id is None else parse_id(contact_id) or "", email)
 
 
-def _shown(told: Told) -> wire.Conversion:
+def _shown(told: RecordedEvent) -> wire.Conversion:
     event = told.event
-    worth = msgspec.json.decode(event.body, type=Worth)
+    worth = msgspec.json.decode(event.body, type=ConversionValue)
     campaign, flow = event.campaign_id, worth.flow_id
     return wire.Conversion(
         event.id,
@@ -122,18 +134,20 @@ def _time(instant: int) -> str:
     return shown
 
 
-@Operation(
-    "trackProductView",
-    "POST",
-    "/track/product-view",
-    _TAG,
-    "Tell that a contact looked at a product",
-    scope="conversions:write",
-    status=201,
-    body=wire.ProductViewCreate,
-    answer=wire.ProductViewAnswer,
-    names=True,
-).handled_by
+@handles(
+    Operation(
+        "trackProductView",
+        "POST",
+        "/track/product-view",
+        _TAG,
+        "Tell that a contact looked at a product",
+        scope="conversions:write",
+        status=201,
+        body=wire.ProductViewCreate,
+        answer=wire.ProductViewAnswer,
+        names=True,
+    )
+)
 async def track_product_view(call: Call) -> wire.ProductViewAnswer:
     reader = EventReader(await call.members(), call.caller)
     who = _who(reader)

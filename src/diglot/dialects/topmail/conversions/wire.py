@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.openapi.annotations import named
-from diglot.api.openapi.patterns import URL
+from diglot.api.patterns import URL
 from diglot.dialects.topmail.wire import Email, Id, Money, Number, Pagination, Text, Time, WindowQuery
 
 Short = Annotated[str, Meta(min_length=1, max_length=100)]

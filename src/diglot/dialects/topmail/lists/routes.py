@@ -2,19 +2,23 @@
 
 from typing import Final
 
-from diglot.api import query_string
-from diglot.api.body_reader import MISSING, Missing, Reader
-from diglot.api.dialect import Call
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
+from diglot.api.input import query_string
+from diglot.api.input.body_reader import MISSING, Missing, Reader
 from diglot.api.operation import Operation
-from diglot.dialects.topmail import contact_ids, pagination, wire
+from diglot.dialects.topmail import contact_ids, pagination, wire, words
+from diglot.dialects.topmail.contacts import show as contacts_show
+from diglot.dialects.topmail.contacts import wire as contacts_wire
+from diglot.dialects.topmail.lists import show as lists_show
 from diglot.dialects.topmail.lists import wire as lists_wire
-from diglot.dialects.topmail.segments import show
 from diglot.dialects.topmail.words import WORDS
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 from diglot.model.lists import ContactList
 from diglot.model.segments import Condition, SegmentType
 from diglot.service.audience.lists import NewList
-from diglot.service.audience.segments import KEEP, SegmentChange
+from diglot.service.audience.segments import KEEP
+from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "lists"
 _ONE: Final = "/lists/{list_id:str}"
@@ -24,38 +28,42 @@ _TYPES: Final = tuple(kind.value for kind in (SegmentType.STATIC, SegmentType.DY
 _NO_CONDITIONS: Final = "Only a dynamic list has conditions"
 
 
-@Operation(
-    "listLists",
-    "GET",
-    "/lists",
-    _TAG,
-    "List the lists with their member counts, newest first",
-    scope="lists:read",
-    query=lists_wire.ListQuery,
-    answer=lists_wire.ListListAnswer,
-).handled_by
+@handles(
+    Operation(
+        "listLists",
+        "GET",
+        "/lists",
+        _TAG,
+        "List the lists with their member counts, newest first",
+        scope="lists:read",
+        query=lists_wire.ListQuery,
+        answer=lists_wire.ListListAnswer,
+    )
+)
 async def list_lists(call: Call) -> lists_wire.ListListAnswer:
     query = call.query
     search = query_string.text(query, "search")
     kind = query_string.choice(query, "type", _TYPES)
     window = pagination.read(query)
     kinds = None if kind is None else SegmentType(kind)
-    page = await call.services.lists.page(call.caller, window, kinds, search)
-    shown = [show.contact_list(one) for one in page.items]
+    page = await call.services.lists.list_page(call.caller, window, kinds, search)
+    shown = [lists_show.contact_list(one) for one in page.items]
     return lists_wire.ListListAnswer(shown, pagination.shown(window, page.total))
 
 
-@Operation(
-    "createList",
-    "POST",
-    "/lists",
-    _TAG,
-    "Create a list, static or dynamic",
-    scope="lists:write",
-    status=201,
-    body=lists_wire.ListCreate,
-    answer=lists_wire.ListAnswer,
-).handled_by
+@handles(
+    Operation(
+        "createList",
+        "POST",
+        "/lists",
+        _TAG,
+        "Create a list, static or dynamic",
+        scope="lists:write",
+        status=201,
+        body=lists_wire.ListCreate,
+        answer=lists_wire.ListAnswer,
+    )
+)
 async def create_list(call: Call) -> lists_wire.ListAnswer:
     reader = Reader(await call.members(unique=True))
     reader.required("name")
@@ -73,48 +81,52 @@ async def create_list(call: Call) -> lists_wire.ListAnswer:
         None if isinstance(description, Missing) else description,
         None if isinstance(condition, Missing) else condition,
     )
-    return lists_wire.ListAnswer(show.contact_list(await call.services.lists.create(call.caller, new)))
+    return lists_wire.ListAnswer(lists_show.contact_list(await call.services.lists.create(call.caller, new)))
 
 
 def _condition(call: Call, reader: Reader, *, dynamic: bool) -> Condition | Missing:
     """Read `conditions`; those of a static list may be null, as answers show them."""
     if dynamic or not reader.has("conditions"):
-        return reader.condition("conditions", show.NAME, WORDS, call.caller, strict=call.services.strict)
+        return reader.condition("conditions", words.NAME, WORDS, call.caller, strict=call.services.strict)
     if not reader.is_null("conditions"):
         reader.fault(("conditions",), _NO_CONDITIONS)
     return MISSING
 
 
-@Operation(
-    "getList",
-    "GET",
-    _ONE,
-    _TAG,
-    "Get a list with its member count",
-    scope="lists:read",
-    answer=lists_wire.ListAnswer,
-).handled_by
+@handles(
+    Operation(
+        "getList",
+        "GET",
+        _ONE,
+        _TAG,
+        "Get a list with its member count",
+        scope="lists:read",
+        answer=lists_wire.ListAnswer,
+    )
+)
 async def get_list(call: Call) -> lists_wire.ListAnswer:
-    found = await call.services.lists.get(call.caller, read_id(call.path["list_id"]))
-    return lists_wire.ListAnswer(show.contact_list(found))
+    found = await call.services.lists.get(call.caller, parse_id(call.path["list_id"]))
+    return lists_wire.ListAnswer(lists_show.contact_list(found))
 
 
-@Operation(
-    "updateList",
-    "PATCH",
-    _ONE,
-    _TAG,
-    "Change a list; what is not given stays",
-    scope="lists:write",
-    body=lists_wire.ListPatch,
-    answer=lists_wire.ListAnswer,
-).handled_by
+@handles(
+    Operation(
+        "updateList",
+        "PATCH",
+        _ONE,
+        _TAG,
+        "Change a list; what is not given stays",
+        scope="lists:write",
+        body=lists_wire.ListPatch,
+        answer=lists_wire.ListAnswer,
+    )
+)
 async def update_list(call: Call) -> lists_wire.ListAnswer:
-    id_ = read_id(call.path["list_id"])
-    stored = await call.services.lists.look_up(call.caller, id_)
+    id_ = parse_id(call.path["list_id"])
+    stored = await call.services.lists.get_without_count(call.caller, id_)
     change = await _change(call, stored)
     return lists_wire.ListAnswer(
-        show.contact_list(await call.services.lists.change(call.caller, id_, change))
+        lists_show.contact_list(await call.services.lists.update(call.caller, id_, change))
     )
 
 
@@ -134,69 +146,79 @@ async def _change(call: Call, stored: ContactList) -> SegmentChange:
     )
 
 
-@Operation(
-    "deleteList",
-    "DELETE",
-    _ONE,
-    _TAG,
-    "Delete a list; its contacts stay",
-    scope="lists:delete",
-    answer=wire.DeletedAnswer,
-).handled_by
+@handles(
+    Operation(
+        "deleteList",
+        "DELETE",
+        _ONE,
+        _TAG,
+        "Delete a list; its contacts stay",
+        scope="lists:delete",
+        answer=wire.DeletedAnswer,
+    )
+)
 async def delete_list(call: Call) -> wire.DeletedAnswer:
-    await call.services.lists.delete(call.caller, read_id(call.path["list_id"]))
+    await call.services.lists.delete(call.caller, parse_id(call.path["list_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
-@Operation(
-    "listListMembers",
-    "GET",
-    f"{_ONE}/members",
-    _TAG,
-    "List the contacts on a list, static or dynamic, newest first",
-    scope="lists:read",
-    query=wire.WindowQuery,
-    answer=wire.SegmentContactsAnswer,
-).handled_by
-async def list_members(call: Call) -> wire.SegmentContactsAnswer:
-    id_ = read_id(call.path["list_id"])
-    async with call.or_missing(lambda: call.services.lists.look_up(call.caller, id_)):
+@handles(
+    Operation(
+        "listListMembers",
+        "GET",
+        f"{_ONE}/members",
+        _TAG,
+        "List the contacts on a list, static or dynamic, newest first",
+        scope="lists:read",
+        query=wire.WindowQuery,
+        answer=contacts_wire.SegmentContactsAnswer,
+    )
+)
+async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
+    id_ = parse_id(call.path["list_id"])
+    async with call.or_missing(lambda: call.services.lists.get_without_count(call.caller, id_)):
         window = pagination.read(call.query)
-    page = await call.services.lists.members(call.caller, id_, window)
-    shown = [show.contact(one) for one in page.items]
-    return wire.SegmentContactsAnswer(shown, pagination.shown_to_members(window, page))
+    page = await call.services.lists.list_members(call.caller, id_, window)
+    shown = [contacts_show.contact(one) for one in page.items]
+    return contacts_wire.SegmentContactsAnswer(shown, pagination.shown_to_members(window, page))
 
 
-@Operation(
-    "addListMembers",
-    "POST",
-    f"{_ONE}/members",
-    _TAG,
-    "Put contacts on a static list, all of them or none; those who are on it stay",
-    scope="lists:write",
-    body=lists_wire.NamedContacts,
-    answer=lists_wire.JoinedAnswer,
-).handled_by
+@handles(
+    Operation(
+        "addListMembers",
+        "POST",
+        f"{_ONE}/members",
+        _TAG,
+        "Put contacts on a static list, all of them or none; those who are on it stay",
+        scope="lists:write",
+        body=lists_wire.NamedContacts,
+        answer=lists_wire.JoinedAnswer,
+    )
+)
 async def add_list_members(call: Call) -> lists_wire.JoinedAnswer:
-    id_ = read_id(call.path["list_id"])
-    async with call.or_missing(lambda: call.services.lists.look_up(call.caller, id_)):
+    id_ = parse_id(call.path["list_id"])
+    async with call.or_missing(lambda: call.services.lists.get_without_count(call.caller, id_)):
         ids = contact_ids.read(await call.members())
-    added, count = await call.services.lists.add(call.caller, id_, ids)
+    added, count = await call.services.lists.add_contacts(call.caller, id_, ids)
     return lists_wire.JoinedAnswer(lists_wire.Joined(added, count))
 
 
-@Operation(
-    "removeListMember",
-    "DELETE",
-    f"{_ONE}/members/{{contact_id:str}}",
-    _TAG,
-    "Take a contact off a static list; the contact stays",
-    scope="lists:write",
-    answer=wire.DeletedAnswer,
-).handled_by
+@handles(
+    Operation(
+        "removeListMember",
+        "DELETE",
+        f"{_ONE}/members/{{contact_id:str}}",
+        _TAG,
+        "Take a contact off a static list; the contact stays",
+        scope="lists:write",
+        answer=wire.DeletedAnswer,
+    )
+)
 async def remove_list_member(call: Call) -> wire.DeletedAnswer:
     path = call.path
-    await call.services.lists.remove(call.caller, read_id(path["list_id"]), read_id(path["contact_id"]))
+    await call.services.lists.remove_contact(
+        call.caller, parse_id(path["list_id"]), parse_id(path["contact_id"])
+    )
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

@@ -7,7 +7,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.dry_run import CountedRule
-from diglot.dialects.topmail.wire import Conditions, Contact, Count, Name, Time
+from diglot.dialects.topmail.contacts.wire import Contact
+from diglot.dialects.topmail.wire import Conditions, Count, Name, Time
 
 AnySegmentId = Annotated[
     str, Meta(max_length=200, description="A dynamic segment whose conditions these would replace.")

@@ -2,26 +2,31 @@
 
 from typing import Final
 
-from diglot.api.dialect import Call
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
 from diglot.api.extensions import explain
 from diglot.api.formatting import in_milliseconds
 from diglot.api.operation import Operation
-from diglot.dialects.topmail.segments import explain_wire, show
+from diglot.dialects.topmail import formatting
+from diglot.dialects.topmail.contacts import show as contacts_show
+from diglot.dialects.topmail.segments import explain_wire
 from diglot.dialects.topmail.words import WORDS
 from diglot.model.explanations import Explanation
 
 
-@Operation(
-    "explainSegment",
-    "GET",
-    "/segments/{segment_id:str}/explain",
-    "segments",
-    "Tell whether a contact is a member now, and what each rule says of it (an extension)",
-    scope="contacts:read",
-    query=explain.ExplainQuery,
-    answer=explain_wire.ExplainAnswer,
-    extension=True,
-).handled_by
+@handles(
+    Operation(
+        "explainSegment",
+        "GET",
+        "/segments/{segment_id:str}/explain",
+        "segments",
+        "Tell whether a contact is a member now, and what each rule says of it (an extension)",
+        scope="contacts:read",
+        query=explain.ExplainQuery,
+        answer=explain_wire.ExplainAnswer,
+        extension=True,
+    )
+)
 async def explain_segment(call: Call) -> explain_wire.ExplainAnswer:
     return explain_wire.ExplainAnswer(_shown(await explain.asked(call)))
 
@@ -32,11 +37,13 @@ def _shown(one: Explanation) -> explain_wire.Explained:
         contact_id=one.contact.id,
         type=one.segment.type.value,
         is_member=one.is_member,
-        conditions=explain.condition(one, explain.Shown(WORDS, show.contact(one.contact), in_milliseconds)),
-        entered_at=None if one.entered is None else show.time(one.entered.at),
-        cause=None if one.entered is None else one.entered.cause,
+        conditions=explain.condition(
+            one, explain.Shown(WORDS, contacts_show.contact(one.contact), in_milliseconds)
+        ),
+        entered_at=None if one.entry_origin is None else formatting.time(one.entry_origin.at),
+        cause=None if one.entry_origin is None else one.entry_origin.cause,
         revision=one.segment.revision,
-        as_of=show.time(one.as_of),
+        as_of=formatting.time(one.as_of),
     )
 
 

@@ -3,17 +3,20 @@
 import re
 from typing import Final
 
-from diglot.api import query_string
-from diglot.api.body_reader import Missing, Reader
-from diglot.api.dialect import Call
+from diglot.api.call import Call
+from diglot.api.endpoint import handles
+from diglot.api.input import query_string
+from diglot.api.input.body_reader import Missing, Reader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import contact_ids, pagination, wire
+from diglot.dialects.topmail.contacts import show as contacts_show
+from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.dialects.topmail.lists import wire as lists_wire
-from diglot.dialects.topmail.segments import show
+from diglot.dialects.topmail.tags import show as tags_show
 from diglot.dialects.topmail.tags import wire as tags_wire
-from diglot.model.ids import read_id
+from diglot.model.ids import parse_id
 from diglot.service.audience.segments import KEEP
-from diglot.service.audience.tags import TagChange
+from diglot.service.audience.tags import TagPatch
 
 _TAG: Final = "tags"
 _ONE: Final = "/tags/{tag_id:str}"
@@ -22,44 +25,48 @@ _LONGEST_DESCRIPTION: Final = 200
 _COLOR: Final = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
-@Operation(
-    "listTags",
-    "GET",
-    "/tags",
-    _TAG,
-    "List the tags with their contact counts, newest first",
-    scope="contacts:read",
-    query=tags_wire.TagQuery,
-    answer=tags_wire.TagListAnswer,
-).handled_by
+@handles(
+    Operation(
+        "listTags",
+        "GET",
+        "/tags",
+        _TAG,
+        "List the tags with their contact counts, newest first",
+        scope="contacts:read",
+        query=tags_wire.TagQuery,
+        answer=tags_wire.TagListAnswer,
+    )
+)
 async def list_tags(call: Call) -> tags_wire.TagListAnswer:
     query = call.query
     search = query_string.text(query, "search")
     window = pagination.read(query)
-    page = await call.services.tags.page(call.caller, window, search)
+    page = await call.services.tags.list_page(call.caller, window, search)
     return tags_wire.TagListAnswer(
-        [show.tag(one) for one in page.items], pagination.shown(window, page.total)
+        [tags_show.tag(one) for one in page.items], pagination.shown(window, page.total)
     )
 
 
-@Operation(
-    "createTag",
-    "POST",
-    "/tags",
-    _TAG,
-    "Create a tag",
-    scope="contacts:write",
-    status=201,
-    body=tags_wire.TagCreate,
-    answer=tags_wire.TagAnswer,
-    conflict=True,
-).handled_by
+@handles(
+    Operation(
+        "createTag",
+        "POST",
+        "/tags",
+        _TAG,
+        "Create a tag",
+        scope="contacts:write",
+        status=201,
+        body=tags_wire.TagCreate,
+        answer=tags_wire.TagAnswer,
+        conflict=True,
+    )
+)
 async def create_tag(call: Call) -> tags_wire.TagAnswer:
     new = await _change(call, "name")
-    return tags_wire.TagAnswer(show.tag(await call.services.tags.create(call.caller, new)))
+    return tags_wire.TagAnswer(tags_show.tag(await call.services.tags.create(call.caller, new)))
 
 
-async def _change(call: Call, *required: str) -> TagChange:
+async def _change(call: Call, *required: str) -> TagPatch:
     reader = Reader(await call.members())
     reader.required(*required)
     name = reader.name("name", _LONGEST_NAME)
@@ -68,109 +75,123 @@ async def _change(call: Call, *required: str) -> TagChange:
         reader.fault(("color",), "Invalid color: expected # and 3 or 6 hexadecimal digits")
     description = reader.text_or_null("description", _LONGEST_DESCRIPTION)
     reader.finish()
-    return TagChange(
+    return TagPatch(
         KEEP if isinstance(name, Missing) else name,
         KEEP if isinstance(color, Missing) else color,
         KEEP if isinstance(description, Missing) else description,
     )
 
 
-@Operation(
-    "getTag",
-    "GET",
-    _ONE,
-    _TAG,
-    "Get a tag with its contact count",
-    scope="contacts:read",
-    answer=tags_wire.TagAnswer,
-).handled_by
+@handles(
+    Operation(
+        "getTag",
+        "GET",
+        _ONE,
+        _TAG,
+        "Get a tag with its contact count",
+        scope="contacts:read",
+        answer=tags_wire.TagAnswer,
+    )
+)
 async def get_tag(call: Call) -> tags_wire.TagAnswer:
-    tag = await call.services.tags.get(call.caller, read_id(call.path["tag_id"]))
-    return tags_wire.TagAnswer(show.tag(tag))
+    tag = await call.services.tags.get(call.caller, parse_id(call.path["tag_id"]))
+    return tags_wire.TagAnswer(tags_show.tag(tag))
 
 
-@Operation(
-    "updateTag",
-    "PATCH",
-    _ONE,
-    _TAG,
-    "Change a tag; another name is given to its contacts too",
-    scope="contacts:write",
-    body=tags_wire.TagPatch,
-    answer=tags_wire.TagAnswer,
-    conflict=True,
-).handled_by
+@handles(
+    Operation(
+        "updateTag",
+        "PATCH",
+        _ONE,
+        _TAG,
+        "Change a tag; another name is given to its contacts too",
+        scope="contacts:write",
+        body=tags_wire.TagPatch,
+        answer=tags_wire.TagAnswer,
+        conflict=True,
+    )
+)
 async def update_tag(call: Call) -> tags_wire.TagAnswer:
-    id_ = read_id(call.path["tag_id"])
+    id_ = parse_id(call.path["tag_id"])
     async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
         change = await _change(call)
-    return tags_wire.TagAnswer(show.tag(await call.services.tags.change(call.caller, id_, change)))
+    return tags_wire.TagAnswer(tags_show.tag(await call.services.tags.update(call.caller, id_, change)))
 
 
-@Operation(
-    "deleteTag",
-    "DELETE",
-    _ONE,
-    _TAG,
-    "Delete a tag and take it off its contacts, which stay",
-    scope="contacts:delete",
-    answer=wire.DeletedAnswer,
-).handled_by
+@handles(
+    Operation(
+        "deleteTag",
+        "DELETE",
+        _ONE,
+        _TAG,
+        "Delete a tag and take it off its contacts, which stay",
+        scope="contacts:delete",
+        answer=wire.DeletedAnswer,
+    )
+)
 async def delete_tag(call: Call) -> wire.DeletedAnswer:
-    await call.services.tags.delete(call.caller, read_id(call.path["tag_id"]))
+    await call.services.tags.delete(call.caller, parse_id(call.path["tag_id"]))
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
-@Operation(
-    "listTagContacts",
-    "GET",
-    f"{_ONE}/contacts",
-    _TAG,
-    "List the contacts that bear a tag, newest first",
-    scope="contacts:read",
-    query=wire.WindowQuery,
-    answer=wire.ContactListAnswer,
-).handled_by
-async def list_tag_contacts(call: Call) -> wire.ContactListAnswer:
-    id_ = read_id(call.path["tag_id"])
+@handles(
+    Operation(
+        "listTagContacts",
+        "GET",
+        f"{_ONE}/contacts",
+        _TAG,
+        "List the contacts that bear a tag, newest first",
+        scope="contacts:read",
+        query=wire.WindowQuery,
+        answer=contacts_wire.ContactListAnswer,
+    )
+)
+async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
+    id_ = parse_id(call.path["tag_id"])
     async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
         window = pagination.read(call.query)
-    page = await call.services.tags.contacts(call.caller, id_, window)
-    return wire.ContactListAnswer(
-        [show.contact(one) for one in page.items], pagination.shown(window, page.total)
+    page = await call.services.tags.list_contacts(call.caller, id_, window)
+    return contacts_wire.ContactListAnswer(
+        [contacts_show.contact(one) for one in page.items], pagination.shown(window, page.total)
     )
 
 
-@Operation(
-    "addTagContacts",
-    "POST",
-    f"{_ONE}/contacts",
-    _TAG,
-    "Put a tag on contacts, all of them or none",
-    scope="contacts:write",
-    body=lists_wire.NamedContacts,
-    answer=tags_wire.TaggedAnswer,
-).handled_by
+@handles(
+    Operation(
+        "addTagContacts",
+        "POST",
+        f"{_ONE}/contacts",
+        _TAG,
+        "Put a tag on contacts, all of them or none",
+        scope="contacts:write",
+        body=lists_wire.NamedContacts,
+        answer=tags_wire.TaggedAnswer,
+    )
+)
 async def add_tag_contacts(call: Call) -> tags_wire.TaggedAnswer:
-    id_ = read_id(call.path["tag_id"])
+    id_ = parse_id(call.path["tag_id"])
     async with call.or_missing(lambda: call.services.tags.get(call.caller, id_)):
         ids = contact_ids.read(await call.members())
-    added, count = await call.services.tags.add(call.caller, id_, ids)
+    added, count = await call.services.tags.add_to_contacts(call.caller, id_, ids)
     return tags_wire.TaggedAnswer(tags_wire.Tagged(added, count))
 
 
-@Operation(
-    "removeTagContact",
-    "DELETE",
-    f"{_ONE}/contacts/{{contact_id:str}}",
-    _TAG,
-    "Take a tag off a contact",
-    scope="contacts:write",
-    answer=wire.DeletedAnswer,
-).handled_by
+@handles(
+    Operation(
+        "removeTagContact",
+        "DELETE",
+        f"{_ONE}/contacts/{{contact_id:str}}",
+        _TAG,
+        "Take a tag off a contact",
+        scope="contacts:write",
+        answer=wire.DeletedAnswer,
+    )
+)
 async def remove_tag_contact(call: Call) -> wire.DeletedAnswer:
     path = call.path
-    await call.services.tags.remove(call.caller, read_id(path["tag_id"]), read_id(path["contact_id"]))
+    await call.services.tags.remove_from_contact(
+        call.caller, parse_id(path["tag_id"]), parse_id(path["contact_id"])
+    )
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

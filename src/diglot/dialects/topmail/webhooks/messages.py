@@ -5,24 +5,34 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from diglot.api import webhook_message
 from diglot.api.formatting import in_milliseconds, whole_if_integral
-from diglot.api.webhook_message import EventWords, Message
-from diglot.dialects.topmail import wire
-from diglot.dialects.topmail.segments import show
+from diglot.api.input.webhooks import EventWords
+from diglot.dialects.topmail.contacts import show as contacts_show
+from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.model.contacts import Contact
-from diglot.model.webhooks import Batch, Conversion, Delivery, Event, Group, Move, Subject, Webhook
+from diglot.model.webhooks import (
+    AudienceRef,
+    BulkMove,
+    Conversion,
+    Delivery,
+    EventPayload,
+    Message,
+    Move,
+    Webhook,
+    WebhookEventType,
+)
+from diglot.webhooks import payload
 
 # What the vendor does not have.
 OURS: Final[EventWords] = {
-    "segment.entered": Event.SEGMENT_ENTERED,
-    "segment.left": Event.SEGMENT_LEFT,
+    "segment.entered": WebhookEventType.SEGMENT_ENTERED,
+    "segment.left": WebhookEventType.SEGMENT_LEFT,
 }
 EVENTS: Final[EventWords] = {
-    "contact.created": Event.CONTACT_CREATED,
-    "contact.updated": Event.CONTACT_UPDATED,
-    "contact.subscribed": Event.CONTACT_SUBSCRIBED,
-    "contact.unsubscribed": Event.CONTACT_UNSUBSCRIBED,
+    "contact.created": WebhookEventType.CONTACT_CREATED,
+    "contact.updated": WebhookEventType.CONTACT_UPDATED,
+    "contact.subscribed": WebhookEventType.CONTACT_SUBSCRIBED,
+    "contact.unsubscribed": WebhookEventType.CONTACT_UNSUBSCRIBED,
     # What is sent elsewhere: may be asked for, as clients do, and happens where the sending does.
     "campaign.sent": None,
     "campaign.completed": None,
@@ -35,15 +45,22 @@ EVENTS: Final[EventWords] = {
     "flow.triggered": None,
     "flow.completed": None,
     "form.submitted": None,
-    "conversion.created": Event.CONVERTED,
-    "list.member_added": Event.LIST_JOINED,
-    "list.member_removed": Event.LIST_LEFT,
+    "conversion.created": WebhookEventType.CONVERTED,
+    "list.member_added": WebhookEventType.LIST_JOINED,
+    "list.member_removed": WebhookEventType.LIST_LEFT,
     **OURS,
 }
 # Many at once: they go to whoever hears of each.
-_MANY: Final = {Event.LIST_CHANGED: "list.members_changed", Event.SEGMENT_CHANGED: "segment.members_changed"}
+_MANY: Final = {
+    WebhookEventType.LIST_CHANGED: "list.members_changed",
+    WebhookEventType.SEGMENT_CHANGED: "segment.members_changed",
+}
 _WORDS: Final = {event: word for word, event in EVENTS.items() if event} | _MANY
-_IN_SEGMENTS: Final = (Event.SEGMENT_ENTERED, Event.SEGMENT_LEFT, Event.SEGMENT_CHANGED)
+_IN_SEGMENTS: Final = (
+    WebhookEventType.SEGMENT_ENTERED,
+    WebhookEventType.SEGMENT_LEFT,
+    WebhookEventType.SEGMENT_CHANGED,
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -66,7 +83,7 @@ class _Moved(msgspec.Struct, kw_only=True):
 
     list: _Group | UnsetType = UNSET
     segment: _Group | UnsetType = UNSET
-    contact: wire.Contact
+    contact: contacts_wire.Contact
     sequence: int | UnsetType = UNSET
     at: str | UnsetType | None = UNSET
     cause: str | UnsetType = UNSET
@@ -106,17 +123,17 @@ def message(webhook: Webhook, delivery: Delivery, now: int) -> Message:
     """Return what goes out, signed as a whole; its id is an extension, to tell a repetition by."""
     del now
     word = _WORDS[delivery.event]
-    data = _data(delivery.event, webhook_message.subject_of(delivery))
+    data = _data(delivery.event, payload.subject_of(delivery))
     body = _encode(_Payload(word, data, in_milliseconds(delivery.created_at)))
     headers = {
-        "X-TopMail-Signature": webhook_message.signature(webhook.secret, body),
+        "X-TopMail-Signature": payload.signature(webhook.secret, body),
         "X-TopMail-Event": word,
         "X-TopMail-Delivery": delivery.id,
     }
     return Message(headers, body)
 
 
-def _data(event: Event, subject: Subject) -> msgspec.Struct:
+def _data(event: WebhookEventType, subject: EventPayload) -> msgspec.Struct:
     contact, group = subject.contact, subject.group
     if subject.batch is not None:
         assert group is not None
@@ -125,25 +142,27 @@ def _data(event: Event, subject: Subject) -> msgspec.Struct:
     if subject.conversion is not None:
         return _converted(subject.conversion, contact)
     if group is None:
-        return show.contact(contact)
+        return contacts_show.contact(contact)
     return _moved(event, group, contact, subject.move)
 
 
-def _list_or_segment(event: Event, group: Group) -> tuple[_Group | UnsetType, _Group | UnsetType]:
+def _list_or_segment(
+    event: WebhookEventType, group: AudienceRef
+) -> tuple[_Group | UnsetType, _Group | UnsetType]:
     named = _Group(group.id, group.name)
     return (UNSET, named) if event in _IN_SEGMENTS else (named, UNSET)
 
 
-def _moved(event: Event, group: Group, contact: Contact, move: Move | None) -> _Moved:
+def _moved(event: WebhookEventType, group: AudienceRef, contact: Contact, move: Move | None) -> _Moved:
     list_, segment = _list_or_segment(event, group)
-    moved = _Moved(list=list_, segment=segment, contact=show.contact(contact))
+    moved = _Moved(list=list_, segment=segment, contact=contacts_show.contact(contact))
     if move is not None:
         moved.sequence, moved.at = move.sequence, in_milliseconds(move.at)
         moved.cause = move.cause.value
     return moved
 
 
-def _many(event: Event, group: Group, batch: Batch) -> _ManyMoved:
+def _many(event: WebhookEventType, group: AudienceRef, batch: BulkMove) -> _ManyMoved:
     list_, segment = _list_or_segment(event, group)
     return _ManyMoved(
         list=list_,

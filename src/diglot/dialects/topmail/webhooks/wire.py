@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.openapi.annotations import Ours, named
-from diglot.api.openapi.patterns import TARGET
+from diglot.api.patterns import TARGET
 from diglot.dialects.topmail.wire import Id, Pagination, Time
 
 TargetUrl = Annotated[str, Meta(max_length=2048, pattern=TARGET, examples=["https://example.com/hooks"])]

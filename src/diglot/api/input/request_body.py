@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request
 
-from diglot.conditions.operands import text_fault
+from diglot.conditions.operands import find_text_fault
 from diglot.errors import Invalid, Malformed, Path, TooLarge, Unsupported
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -101,14 +101,14 @@ def decode(raw: msgspec.Raw | bytes, path: Path) -> Any:
 def refuse_nul(value: Any, path: Path) -> None:
     """Raise `Invalid` when a string or a key anywhere holds U+0000."""
     if isinstance(value, str):
-        if (message := text_fault(value)) is not None:
+        if (message := find_text_fault(value)) is not None:
             raise Invalid.at(path, message)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             refuse_nul(item, (*path, index))
     elif isinstance(value, dict):
         for key, item in value.items():
-            if (message := text_fault(key)) is not None:
+            if (message := find_text_fault(key)) is not None:
                 raise Invalid.at((*path, key.replace("\x00", "\\u0000")), message)
             refuse_nul(item, (*path, key))
 

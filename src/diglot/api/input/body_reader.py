@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
-from diglot.api import request_body, rules
-from diglot.conditions.check import MOST_FAULTS, check
-from diglot.conditions.operands import expected, text_fault
+from diglot.api import rules
+from diglot.api.input import request_body
+from diglot.conditions.check import MAX_FAULTS, check_condition
+from diglot.conditions.operands import find_text_fault, wrong_type_error
 from diglot.conditions.text import is_blank
 from diglot.conditions.tree import is_draft
 from diglot.errors import Fault, Invalid, Path
-from diglot.model.segments import Condition, Source
+from diglot.model.segments import Condition, OriginalText
 from diglot.model.workspaces import Caller
 
 
@@ -95,7 +96,7 @@ class Reader:
         value = self._value(key)
         if isinstance(value, bool | Missing):
             return value
-        self.fault((key,), str(expected("boolean", value)))
+        self.fault((key,), str(wrong_type_error("boolean", value)))
         return MISSING
 
     def choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | Missing:
@@ -104,14 +105,14 @@ class Reader:
         if isinstance(value, Missing):
             return value
         if not isinstance(value, list):
-            self.fault((key,), str(expected("array", value)))
+            self.fault((key,), str(wrong_type_error("array", value)))
         elif not value:
             self.fault((key,), "Array must contain at least 1 element(s)")
         else:
             told = ((index, _choice_fault(one, options)) for index, one in enumerate(value))
             wrong = (Fault((key, index), fault) for index, fault in told if fault is not None)
             # Each names all the words, so that thousands would be an answer of a hundred times the body.
-            faults = list(islice(wrong, MOST_FAULTS))
+            faults = list(islice(wrong, MAX_FAULTS))
             if not faults:
                 return tuple(dict.fromkeys(value))
             self._faults.extend(faults)
@@ -131,7 +132,7 @@ class Reader:
         if isinstance(value, Missing):
             return value
         if not isinstance(value, list):
-            self.fault((key,), str(expected("array", value)))
+            self.fault((key,), str(wrong_type_error("array", value)))
         elif len(value) > most:
             self.fault((key,), f"Array must contain at most {most} element(s)")
         else:
@@ -146,14 +147,14 @@ class Reader:
         if isinstance(value, Missing):
             return value
         try:
-            node = check(rules.read(value, words, strict=strict), caller.zone)
+            node = check_condition(rules.read(value, words, strict=strict), caller.zone)
         except Invalid as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return MISSING
         # A draft is shown as an empty group, whatever was left out of it; a synonym is not shown.
         respelled = is_draft(node) or words.synonyms
         text = rules.write(node, words) if respelled else request_body.compact(self._members[key])
-        return Condition(node, Source(dialect, text))
+        return Condition(node, OriginalText(dialect, text))
 
     def required(self, *keys: str) -> None:
         """Keep a fault for each member that is not there."""
@@ -173,15 +174,15 @@ class Reader:
 
 def _text_fault(value: object, most: int) -> str | None:
     if not isinstance(value, str):
-        return str(expected("string", value))
+        return str(wrong_type_error("string", value))
     if len(value) > most:
         return f"String must contain at most {most} character(s)"
-    return text_fault(value)
+    return find_text_fault(value)
 
 
 def _choice_fault(value: object, options: Sequence[str]) -> str | None:
     if not isinstance(value, str):
-        return str(expected("string", value))
+        return str(wrong_type_error("string", value))
     if value in options:
         return None
     shown = " | ".join(f"'{option}'" for option in options)

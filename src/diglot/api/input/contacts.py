@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from diglot.api import request_body
+from diglot.api.input import request_body
 from diglot.conditions import tree
-from diglot.conditions.fields import SPELLINGS
-from diglot.conditions.operands import LONGEST_TEXT
+from diglot.conditions.fields import CANONICAL_NAMES
+from diglot.conditions.operands import MAX_TEXT_LENGTH
 from diglot.errors import Fault, Invalid, Path
-from diglot.service.contacts.contact_input import WRITABLE, Given
+from diglot.service.contacts.contact_input import WRITABLE_FIELDS, GivenValue
 
-_WRITABLE: Final = {spelling: name for spelling, name in SPELLINGS.items() if name in WRITABLE}
+_WRITABLE: Final = {spelling: name for spelling, name in CANONICAL_NAMES.items() if name in WRITABLE_FIELDS}
 IMPORTED: Final = _WRITABLE | {"created_at": "created_at", "createdAt": "created_at"}
 _ATTRIBUTES: Final = "attributes"
 # Three predicates each, below the 250 of a condition.
@@ -25,18 +25,18 @@ def decoded(members: request_body.Members, containers: tuple[str, ...], *more: s
 
 def read(
     body: Mapping[str, Any], containers: tuple[str, ...], path: Path = (), *, imported: bool = False
-) -> tuple[dict[str, Given], Given | None]:
+) -> tuple[dict[str, GivenValue], GivenValue | None]:
     """Return the catalogued fields and the attributes of a contact body.
 
     Raise `Invalid` when two spellings of one field differ.
     """
     spellings = (IMPORTED if imported else _WRITABLE) | dict.fromkeys(containers, _ATTRIBUTES)
-    given: dict[str, Given] = {}
+    given: dict[str, GivenValue] = {}
     faults: list[Fault] = []
     for key, value in body.items():
         if (name := spellings.get(key)) is None:
             continue
-        earlier = given.setdefault(name, Given(value, (*path, key)))
+        earlier = given.setdefault(name, GivenValue(value, (*path, key)))
         if not _same(earlier.value, value):
             faults.append(Fault((*path, key), f"Differs from {earlier.path[-1]}"))
     if faults:
@@ -57,8 +57,8 @@ def search(text: str) -> tree.Node | None:
     words = dict.fromkeys(text.split())
     if len(words) > MOST_WORDS:
         raise Invalid.at(("search",), f"A search has at most {MOST_WORDS} words")
-    if any(len(word) > LONGEST_TEXT for word in words):
-        raise Invalid.at(("search",), f"A word has at most {LONGEST_TEXT} characters")
+    if any(len(word) > MAX_TEXT_LENGTH for word in words):
+        raise Invalid.at(("search",), f"A word has at most {MAX_TEXT_LENGTH} characters")
     found = [
         tree.Any(
             tuple(

@@ -4,16 +4,16 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from diglot.api import request_body
-from diglot.api.body_reader import Missing, Reader
-from diglot.api.openapi.patterns import URL
+from diglot.api.input import request_body
+from diglot.api.input.body_reader import Missing, Reader
+from diglot.api.patterns import URL
 from diglot.conditions import dates, text
 from diglot.conditions.fields import NUMBER_LIMIT
-from diglot.conditions.operands import expected
+from diglot.conditions.operands import wrong_type_error
 from diglot.errors import Invalid
-from diglot.model.events import When
+from diglot.model.events import OccurredAt
 from diglot.model.workspaces import Caller
-from diglot.service.contacts.contact_input import Given, json_faults, read_change
+from diglot.service.contacts.contact_input import GivenValue, find_json_faults, read_change
 
 LONGEST_ID: Final = 100
 LONGEST_URL: Final = 2_048
@@ -46,7 +46,7 @@ class EventReader(Reader):
         if isinstance(value, Missing):
             return None
         try:
-            return read_change({"email": Given(value, (key,))}, None, self._zone).email
+            return read_change({"email": GivenValue(value, (key,))}, None, self._zone).email
         except Invalid as invalid:
             self._faults.extend(invalid.faults)
             return None
@@ -57,7 +57,7 @@ class EventReader(Reader):
         if isinstance(value, Missing):
             return None
         if not text.is_number(value):
-            self.fault((key,), str(expected("number", value)))
+            self.fault((key,), str(wrong_type_error("number", value)))
             return None
         assert isinstance(value, int | float)
         if not 0 <= value <= NUMBER_LIMIT:
@@ -73,7 +73,7 @@ class EventReader(Reader):
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # JSON has one sort of numbers
         if not isinstance(value, int) or isinstance(value, bool):
-            self.fault((key,), str(expected("integer", value)))
+            self.fault((key,), str(wrong_type_error("integer", value)))
         elif not least <= value <= most:
             self.fault((key,), f"Number must be between {least} and {most}")
         else:
@@ -94,15 +94,15 @@ class EventReader(Reader):
             self.fault((key,), "Invalid currency: expected 3 letters")
         return value.upper()
 
-    def moment(self, key: str) -> When | None:
+    def moment(self, key: str) -> OccurredAt | None:
         """Read an instant, or a day in the workspace's time zone."""
         value = self.keep(key)
         if value is None:
             return None
-        if (found := dates.received(value)) is None:
+        if (found := dates.parse_to_microsecond(value)) is None:
             self.fault((key,), "Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
             return None
-        return When(found.instant(self._zone), (key,))
+        return OccurredAt(found.to_instant(self._zone), (key,))
 
     def url(self, key: str) -> str | None:
         """Read an address of the web."""
@@ -117,13 +117,13 @@ class EventReader(Reader):
         if isinstance(value, Missing):
             return None
         if not isinstance(value, _JSON_TYPES[kind]):
-            self.fault((key,), str(expected(kind, value)))
+            self.fault((key,), str(wrong_type_error(kind, value)))
             return None
         items = enumerate(value) if kind == "array" else ()
         if (odd := next((at for at, one in items if not isinstance(one, dict)), None)) is not None:
-            self.fault((key, odd), str(expected("object", value[odd])))
+            self.fault((key, odd), str(wrong_type_error("object", value[odd])))
             return None
-        if faults := json_faults(value, (key,)):
+        if faults := find_json_faults(value, (key,)):
             self._faults.extend(faults)
             return None
         kept = request_body.compact(self._members[key])

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
-from diglot.conditions.operands import text_fault
+from diglot.conditions.operands import find_text_fault
 from diglot.conditions.text import is_blank
 from diglot.errors import Invalid
 
@@ -53,7 +53,7 @@ def clamped(digits: str, most: int) -> int:
 def text(query: Mapping[str, str], key: str) -> str | None:
     """Return a text; raise `Invalid` for one with U+0000."""
     written = query.get(key)
-    if written is not None and (message := text_fault(written)) is not None:
+    if written is not None and (message := find_text_fault(written)) is not None:
         raise Invalid.at((key,), message)
     return written
 

@@ -1,0 +1,1 @@
+"""What requests carry: headers, query strings and bodies, read and checked."""

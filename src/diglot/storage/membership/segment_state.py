@@ -1,0 +1,106 @@
+"""What the row of a segment says of its membership: the number of members, and when time changes it next."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import BigInteger, Column, and_, bindparam, case, func, select
+
+from diglot.conditions.relative_dates import NEVER
+from diglot.storage.schema import lists, segments, workspaces
+from diglot.storage.sql import bulk
+from diglot.storage.sql.engine import Row, Transaction
+from diglot.storage.sql.statement import Statement
+
+_c, _w = segments.c, workspaces.c
+_SELECT_ALL = Statement(
+    select(_c.segment, _c.id, _c.name, _c.type, _c.tree, _c.members, _c.list, lists.c.id)
+    .join(lists, and_(lists.c.workspace == _c.workspace, lists.c.list == _c.list), isouter=True)
+    .where(_c.workspace == bindparam("workspace"))
+    .order_by(_c.segment)
+)
+# Selects the version too: the caller may hold an older one, read before its own transaction changed it.
+_SELECT_NEXT_CHANGES = Statement(
+    select(_w.clock_version, _c.segment, _c.next_change_at)
+    .join_from(
+        workspaces, segments, and_(_c.workspace == _w.workspace, _c.next_change_at < NEVER), isouter=True
+    )
+    .where(_w.workspace == bindparam("workspace"))
+)
+_SELECT_COUNT = Statement(
+    select(
+        *(_c.segment, _c.members, _c.next_change_at, _c.revision),
+        *(_w.evaluated_at, _w.folded_entry, _w.next_entry),
+    )
+    .join(workspaces, _w.workspace == _c.workspace)
+    .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
+)
+_KEY_COLUMNS = ("workspace", "segment")
+_LOGGED = select(_w.next_entry - 1).where(_w.workspace == _c.workspace).scalar_subquery()
+
+
+def _set_column(name: str, make: bulk.ColumnSetter, **more: bulk.ColumnSetter) -> bulk.BulkStatement:
+    return bulk.build_update(segments, _KEY_COLUMNS, Column("value", BigInteger), {name: make, **more})
+
+
+# What is stored for the first time has a history from then on.
+_SET_MEMBERS = _set_column(
+    "members",
+    lambda sent: sent["value"],
+    since_entry=lambda sent: func.coalesce(_c.since_entry, _LOGGED),
+)
+_CLEAR_MEMBERS = _set_column("members", lambda sent: sent["value"])
+_ADD_MEMBERS = _set_column("members", lambda sent: _c.members + sent["value"])
+_SET_NEXT = _set_column("next_change_at", lambda sent: sent["value"])
+_LOWER_NEXT = _set_column(
+    "next_change_at",
+    lambda sent: case((_c.next_change_at > sent["value"], sent["value"]), else_=_c.next_change_at),
+)
+
+
+async def _update_segments(
+    transaction: Transaction,
+    statement: bulk.BulkStatement,
+    workspace: int,
+    values: Mapping[int, int] | Mapping[int, int | None],
+) -> None:
+    rows = [{"workspace": workspace, "segment": number, "value": one} for number, one in values.items()]
+    await statement.execute(transaction, rows)
+
+
+async def load_all(transaction: Transaction, workspace: int) -> Sequence[Row]:
+    """Return number, id, name, type, tree, members, list and list id of each segment, by number."""
+    return await transaction.fetch_all(_SELECT_ALL, {"workspace": workspace})
+
+
+async def load_next_changes(transaction: Transaction, workspace: int) -> Sequence[Row]:
+    """Return the version of the clock with each segment that time changes, and when; at least one row."""
+    return await transaction.fetch_all(_SELECT_NEXT_CHANGES, {"workspace": workspace})
+
+
+async def load_count(transaction: Transaction, workspace: int, id_: str) -> Row | None:
+    """Return the row of a segment and of its workspace that its count follows from, or None."""
+    return await transaction.fetch_one(_SELECT_COUNT, {"workspace": workspace, "id": id_})
+
+
+async def set_members(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:
+    """Store the number of members of segments; a first number begins the history of a segment."""
+    await _update_segments(transaction, _SET_MEMBERS, workspace, members)
+
+
+async def clear_members(transaction: Transaction, workspace: int, segment: int) -> None:
+    """Mark a segment as one whose members are not known yet."""
+    await _update_segments(transaction, _CLEAR_MEMBERS, workspace, {segment: None})
+
+
+async def add_members(transaction: Transaction, workspace: int, more: Mapping[int, int]) -> None:
+    """Add to the numbers of members of segments."""
+    await _update_segments(transaction, _ADD_MEMBERS, workspace, more)
+
+
+async def set_next_changes(transaction: Transaction, workspace: int, instants: Mapping[int, int]) -> None:
+    """Store when time changes segments next."""
+    await _update_segments(transaction, _SET_NEXT, workspace, instants)
+
+
+async def lower_next_changes(transaction: Transaction, workspace: int, instants: Mapping[int, int]) -> None:
+    """Store when time changes segments next where that is earlier than what is stored."""
+    await _update_segments(transaction, _LOWER_NEXT, workspace, instants)

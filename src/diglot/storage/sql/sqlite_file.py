@@ -1,0 +1,53 @@
+"""The file of an embedded database: its name, its page size and journal, the revision of its schema."""
+
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from diglot.errors import Misconfigured
+from diglot.storage.sql.sqlite_module import sqlite3
+
+
+def parse_sqlite_path(url: str) -> Path:
+    """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
+    path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
+    if not path or path == ":memory:" or scheme:
+        raise Misconfigured(
+            f"database {url!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
+        )
+    return Path(path)
+
+
+BUSY_SECONDS: Final = 30
+
+# 8 KiB pages hold a contact with its documents in one page; measured against 4 and 16.
+PAGE_SIZE: Final = 8192
+
+
+def prepare_file(path: Path) -> None:
+    """Make the file ready before the first connection: the page size and the journal stay with it."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+    try:
+        connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+def read_revision(path: Path) -> str | None:
+    """Return the revision of a file, or None where it has no tables; a missing file stays missing."""
+    # A connection that may write takes the files beside the database away when it closes.
+    where = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        if not path.exists():
+            return None
+        with closing(sqlite3.connect(where, uri=True, timeout=BUSY_SECONDS)) as connection:
+            table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+            if table.fetchone() is None:
+                return None
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (OSError, sqlite3.Error) as error:
+        raise Misconfigured(f"database {str(path)!r} cannot be opened: {error}") from error
+    return None if found is None else str(found[0])
