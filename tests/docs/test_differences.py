@@ -9,8 +9,8 @@ from diglot.dialects.registry import DIALECTS
 from support.paths import ROOT
 
 PAGE = (ROOT / "DIFFERENCES.md").read_text(encoding="utf-8")
-ENTRY = re.compile(r"^([0-9]+)\. (.+?) Held by (.+)\.$", re.MULTILINE)
-HELD_BY = re.compile(r'`([^`]+)` "([^"]+)"')
+ENTRY = re.compile(r"^([0-9]+)\. (.+?) Tested by (.+)\.$", re.MULTILINE)
+TEST = re.compile(r'`([^`]+)` "([^"]+)"')
 SERVED = re.compile(r"^\| `([A-Z]+) (/[^`]*)` \| served \| (.+) \|$", re.MULTILINE)
 
 
@@ -22,10 +22,10 @@ def test_the_entries_are_numbered() -> None:
     assert len(re.findall(r"^[0-9]+\. ", PAGE, re.MULTILINE)) == len(numbers), "an entry without its test"
 
 
-@pytest.mark.parametrize(("number", "held_by"), [(entry[0], entry[2]) for entry in ENTRY.findall(PAGE)])
-def test_a_difference_is_held_by_a_test(number: str, held_by: str) -> None:
+@pytest.mark.parametrize(("number", "tests"), [(entry[0], entry[2]) for entry in ENTRY.findall(PAGE)])
+def test_an_entry_names_a_test(number: str, tests: str) -> None:
     """The step or the function that an entry names is in the file that it names."""
-    named = HELD_BY.findall(held_by)
+    named = TEST.findall(tests)
     assert named, number
     for file, what in named:
         found = (ROOT / file).read_text(encoding="utf-8")

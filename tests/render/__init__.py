@@ -1,5 +1,5 @@
-"""Renders what the documentation takes from data, so that it cannot drift: `python -m render` in tests/.
+"""Renders parts of the documentation from data, so that the pages cannot drift: `python -m render` in tests/.
 
-Between the comments `rendered: NAME` and `/rendered` of a page stands what NAME makes; the pages of
-docs/truth are rendered whole.
+The text between the comments `rendered: NAME` and `/rendered` of a page comes from the function that
+`pages.PARTS` lists under NAME. The pages in docs/truth are rendered as a whole.
 """

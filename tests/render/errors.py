@@ -1,11 +1,11 @@
-"""Every error of the family as each dialect sends it, when it comes, and what a client does about it."""
+"""Render every DiglotError as each dialect sends it, with its cause and the remedy."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from diglot.api.responses import ErrorResponse
+from diglot.api.responses import Answer
 from diglot.dialects.misar.errors import render_error as in_misar
 from diglot.dialects.topmail.errors import render_error as in_topmail
 from diglot.errors import (
@@ -31,7 +31,7 @@ from diglot.errors import (
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from render.markdown import code, table
 
-# An error, the dialects that send it, when it comes, what to do.
+# An error, the dialects that send it, its cause, the remedy.
 _Row = tuple[Exception, str, str, str]
 _BOTH: Final = "misar topmail"
 _MISAR: Final = "misar"
@@ -40,139 +40,144 @@ _ROWS: Final[Sequence[_Row]] = (
     (
         InvalidInput([Fault(("name",), "Required"), Fault(("limit",), "Expected number, received string")]),
         _BOTH,
-        "The body or the query is at fault",
-        "Mend what the path names; the same request fails again",
+        "The body or the query string is invalid",
+        "Fix the field named in the path. Sending the same request again will fail",
     ),
     (
         MalformedRequest("The body is not valid JSON"),
         _BOTH,
-        "The body cannot be read as a whole",
-        "Send one JSON object in UTF-8",
+        "The body cannot be parsed",
+        "Send one JSON object, encoded in UTF-8",
     ),
     (
         Unauthenticated(),
         _BOTH,
-        "No key, or one that is unknown, revoked, expired or the other dialect's",
-        "Look at the header, and at the state in `diglot keys list`",
+        "The key is missing, unknown, revoked, expired or of the other dialect",
+        "Check the header, and the state of the key in `diglot keys list`",
     ),
     (
         Forbidden("contacts"),
         _MISAR,
-        "The key may not do this",
-        "Make a key with the scope: `diglot keys create --scopes`",
+        "The key does not allow this call",
+        "Create a key with the scope: `diglot keys create --scopes`",
     ),
     (
         Forbidden("contacts:read"),
         _TOPMAIL,
-        "The key may not do this",
-        "Make a key with the permission: `diglot keys create --scopes`",
+        "The key does not allow this call",
+        "Create a key with the permission: `diglot keys create --scopes`",
     ),
     (
         ScopeNotGranted("send"),
         _MISAR,
-        "A key would make or revoke one that may do more than itself",
-        "Make it with `diglot keys create`, revoke it with `diglot keys revoke`",
+        "The key to create or revoke has a scope that the calling key lacks",
+        "Use `diglot keys create` or `diglot keys revoke`",
     ),
     (
         CrossSiteWrite("Send the csrf_token of the session as X-CSRF-Token"),
         _MISAR,
-        "A write in a session does not show its token, or another site sends it",
-        "Send the token that signing in answered",
+        "A write in a browser session has no CSRF token, or comes from another site",
+        "Send the token from the sign-in response",
     ),
     (
         NotFound("segment"),
         _BOTH,
-        "No such thing in the workspace of the key; another workspace's is none either",
-        "Look at the id and at whose key it is",
+        "The key's workspace has no object with this id, though another workspace may",
+        "Check the id, and to which workspace the key belongs",
     ),
     (
         NotFound(REFERENCED_CONTACT),
         _TOPMAIL,
-        "A conversion or a product view names a contact that is not there",
-        "Make the contact first",
+        "A conversion or a product view names a contact that does not exist",
+        "Create the contact first",
     ),
     (
         NotFound("route"),
         _BOTH,
-        "Diglot does not serve the path and there is no upstream",
-        "Look at the path; see [upstreams](operate.md#upstreams)",
+        "Diglot does not serve the path, and no upstream is configured",
+        "Check the path; see [upstreams](operate.md#upstreams)",
     ),
     (
         NotFound("spelling"),
         _BOTH,
-        "There is an upstream, but the path is spelled so oddly that it stays here",
-        "Write the path without `..`, `//` and needless escapes",
+        "An upstream is configured, but the spelling of the path is too unusual to forward",
+        "Write the path without `..`, `//` and unnecessary percent-encoding",
     ),
     (
         MethodNotAllowed(("GET", "POST")),
         _BOTH,
-        "The path has no such method",
-        "Use one of the header `Allow`",
+        "The path does not support the method",
+        "Use a method listed in the `Allow` header",
     ),
     (
         RequestTimeout(),
         _BOTH,
-        "The body takes longer than `--body-timeout` allows; the connection is closed",
-        "Send it again, over a line that carries it faster",
+        "The body did not arrive within `--body-timeout`; Diglot closes the connection",
+        "Retry over a faster connection, or split the request",
     ),
     (
         Conflict("contact", "A contact with this email already exists"),
         _BOTH,
-        "There is one already, or a dynamic segment is to be changed by hand",
-        "Change the one that is there",
+        "The object already exists, or the request changes members of a dynamic segment by hand",
+        "Update the existing object, or change the segment's rules",
     ),
     (
         IdempotencyKeyReused(),
         _BOTH,
-        "The `Idempotency-Key` was sent before with another request",
-        "Use a new one for each request",
+        "The `Idempotency-Key` was already used for a different request",
+        "Use a new key for each request",
     ),
     (
         ContentTooLarge(1_048_576),
         _BOTH,
-        "The body, or the number of contacts in it, passes the limit of the call",
-        "Send it in parts",
+        "The body, or the number of contacts in it, exceeds the limit of the call",
+        "Split the request",
     ),
     (
         UnsupportedMediaType(("application/json",)),
         _BOTH,
-        "The body is of another type",
-        "Say `Content-Type: application/json`",
+        "The body has an unsupported content type",
+        "Send `Content-Type: application/json`",
     ),
     (
         TooManyRequests(17),
         _BOTH,
-        "The key asks more often than `--rate-limits` allows",
-        "Wait as long as `Retry-After` says, then send the same request",
+        "The key exceeded the rate limit that `--rate-limits` sets",
+        "Wait as long as `Retry-After` says, then retry",
     ),
-    (RuntimeError(), _BOTH, "A fault of ours", "Send it again; tell us, with the `X-Request-Id`"),
+    (
+        RuntimeError(),
+        _BOTH,
+        "A bug in Diglot",
+        "Retry, and please report it with the `X-Request-Id` and the log",
+    ),
     (
         UpstreamUnreachable(timed_out=False),
         _BOTH,
         "The upstream failed",
-        "Send it again if it is safe to; look at the upstream",
+        "Retry if the request is safe to repeat; check the upstream",
     ),
     (
         UpstreamUnreachable(timed_out=True),
         _BOTH,
-        "The upstream kept silent",
+        "The upstream timed out",
         "As for 502; see `--upstream-timeout`",
     ),
 )
 
 
 def misar() -> str:
-    """Return the errors of Misar."""
+    """Return the table of Misar's errors."""
     return _table(_MISAR, in_misar)
 
 
 def topmail() -> str:
-    """Return the errors of Topmail."""
+    """Return the table of Topmail's errors."""
     return _table(_TOPMAIL, in_topmail)
 
 
-def _table(name: str, render: Callable[[Exception], ErrorResponse]) -> str:
-    """Return the errors of a dialect, by status."""
+def _table(name: str, render: Callable[[Exception], Answer]) -> str:
+    """Return the table of a dialect's errors, sorted by status."""
     shown = [(render(error), when, what) for error, dialects, when, what in _ROWS if name in dialects]
     rows = (
         (str(answer.status), _body(answer.body), when, what)
@@ -181,7 +186,7 @@ def _table(name: str, render: Callable[[Exception], ErrorResponse]) -> str:
     return table(("status", "body", "when", "what to do"), rows)
 
 
-def _status(row: tuple[ErrorResponse, str, str]) -> int:
+def _status(row: tuple[Answer, str, str]) -> int:
     return row[0].status
 
 
@@ -190,7 +195,7 @@ def _body(body: Any) -> str:
 
 
 def missing() -> set[str]:
-    """Name the errors of the family that the tables leave out: none, but for what has no dialect."""
+    """Return the subclasses of DiglotError without a row, but Misconfigured, which no dialect sends."""
     told = {type(error) for error, *_ in _ROWS}
     return {one.__name__ for one in _family(DiglotError) if one not in told and one is not Misconfigured}
 

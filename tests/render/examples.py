@@ -1,4 +1,4 @@
-"""Segments by example: one condition of spec/examples.json after another, in the words of both dialects."""
+"""Render each condition of spec/examples.json in the words of both dialects."""
 
 import json
 from typing import Any, Final
@@ -18,7 +18,7 @@ _WIDTH: Final = 72
 
 
 def examples() -> str:
-    """Return every example under its title, both dialects beside each other."""
+    """Return every example under its title, with both dialects side by side."""
     return "\n".join(map(_example, decoded(SPEC / "examples.json")["examples"]))
 
 
@@ -35,7 +35,7 @@ _DIALECTS: Final = {"Misar: <code>filter_criteria</code>": MISAR, "Topmail: <cod
 
 
 def _note(wire: Any, words: Words) -> str:
-    """Say so where strict emulation refuses what is shown."""
+    """Return a note if strict emulation rejects the condition."""
     try:
         check_condition(read_condition(wire, words, strict=True), _UTC)
     except InvalidInput:
@@ -44,7 +44,7 @@ def _note(wire: Any, words: Words) -> str:
 
 
 def _laid_out(value: Any, indent: int = 0) -> str:
-    """Return JSON as people write it: an object on one line where it fits."""
+    """Return JSON as people write it, with an object on one line if it fits."""
     short = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or len(short) + indent <= _WIDTH:
         return short

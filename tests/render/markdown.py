@@ -1,4 +1,4 @@
-"""Markdown: tables, and values as inline code."""
+"""Markdown tables, and values as inline code."""
 
 import json
 import unicodedata
@@ -15,13 +15,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def code(text: str) -> str:
-    """Return inline code that may stand in a table."""
+    """Return inline code that is safe in a table cell."""
     fence = "``" if "`" in text else "`"
     return f"{fence}{text}{fence}".replace("|", "\\|")
 
 
 def json_code(value: Any) -> str:
-    """Return a JSON value as code: what cannot be seen is escaped, what is long is cut."""
+    """Return a JSON value as inline code, with invisible characters escaped and long values truncated."""
     text = "".join(map(_visible, json.dumps(value, ensure_ascii=False)))
     return code(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
 

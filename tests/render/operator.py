@@ -1,4 +1,4 @@
-"""What an operator sets and watches: the settings with their help, the metrics with theirs."""
+"""Render the settings and the metrics with their help texts."""
 
 import re
 from typing import Final
@@ -15,7 +15,7 @@ _DEFAULT: Final = re.compile(r"\s*\[default: (.*)\]$")
 
 
 def settings() -> str:
-    """Return every setting as a flag and as a variable, with the help of the flag."""
+    """Return every setting as a flag and as a variable, with the help text of the flag."""
     options = {option.name: option for option in serve.params}
     rows = []
     for name in msgspec.structs.asdict(Settings()):
@@ -29,7 +29,7 @@ def settings() -> str:
 
 
 def metrics() -> str:
-    """Return every metric with what it is, as the page of metrics says it."""
+    """Return every metric with the help text that `/metrics` shows."""
     nothing = Metrics(0, 0, 0, None, None, 0, 0, 0, now=0)
     help_ = dict(re.findall(r"^# HELP (\S+) (.+)$", to_prometheus(nothing).decode(), re.MULTILINE))
     kinds = dict(re.findall(r"^# TYPE (\S+) (.+)$", to_prometheus(nothing).decode(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Which parts of which pages are rendered."""
+"""Find the rendered parts of the pages and render them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ _MARKED: Final = re.compile(
 
 @cache
 def rendered() -> dict[Path, str]:
-    """Return the text of every page that has a rendered part, as it has to be."""
+    """Return the expected text of every page that has a rendered part."""
     every = [*pages(), HERE / "README.md"]
     by_hand = {page: page.read_text(encoding="utf-8") for page in every if page.parent != TRUTH}
     found = {page: _MARKED.sub(_part, text) for page, text in by_hand.items() if _MARKED.search(text)}

@@ -1,4 +1,4 @@
-"""SDKs: the commands that make them, and what a person writes with them, from the stories that are told."""
+"""Render the commands that generate the SDKs, and excerpts of the example programs that use them."""
 
 import re
 import textwrap
@@ -8,15 +8,15 @@ from typing import Final
 from render.markdown import code, table
 from sdks.generators import HERE, SDKS, Sdk, filled, pinned
 
-# Who runs the blocks.
+# The mark of blocks that the SDK tests run.
 TOLD: Final = "in the tests of SDKs"
-# What is shown of a story stands between this heading and the next one.
+# The excerpt of an example program begins after this heading and ends at the next one.
 _SHOWN: Final = "== What other rules would find"
 _HEADING: Final = re.compile(r"[\"']== ")
 
 
 def lines() -> str:
-    """Return a line for each language: its first SDK."""
+    """Return a line for the first SDK of each language."""
     first: dict[str, Sdk] = {}
     for sdk in SDKS:
         first.setdefault(sdk.language, sdk)
@@ -24,13 +24,13 @@ def lines() -> str:
 
 
 def overview() -> str:
-    """Return every SDK with its generator, as people see it."""
+    """Return the table of SDKs and generators for docs/sdks.md."""
     rows = ((sdk.language, f"[{sdk.name}](#{_anchor(sdk)})", _generator(sdk)) for sdk in SDKS)
     return table(("language", "SDK", "generator"), rows)
 
 
 def checks() -> str:
-    """Return every SDK with all that is run, as tests see it."""
+    """Return the table of commands that the tests run, for tests/sdks/README.md."""
     rows = (
         (
             sdk.name,
@@ -40,15 +40,15 @@ def checks() -> str:
         )
         for sdk in SDKS
     )
-    return table(("SDK", "generator", "made by", "types checked by", "told by", "Debian's packages"), rows)
+    return table(("SDK", "generator", "generate", "check types", "run", "Debian packages"), rows)
 
 
 def part(sdk: Sdk) -> str:
-    """Return the command that makes an SDK, and lines of its story."""
+    """Return the command that generates an SDK, and an excerpt of its example program."""
     story = f"tests/sdks/{sdk.name}/{filled(sdk.story, 'misar')}"
     return (
         f"<!-- {TOLD} -->\n```sh\n{_command(sdk)}\n```\n\n"
-        f"From [its story](../{story}):\n\n"
+        f"From [the example program](../{story}):\n\n"
         f"<!-- {TOLD} -->\n```{sdk.language.lower()}\n{_excerpt(sdk)}\n```\n"
     )
 

@@ -1,4 +1,4 @@
-"""The truth tables: what each operator is true of, by the kind of the field; rows of spec/, nothing else."""
+"""Render the truth table of each operator, by kind of field, from the rows of spec/."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from support.spec_data import Row as Truth
 
 _MISSING: Final = "missing"
 _MOST: Final = 8
-_HEAD: Final = ("rule", "is true of", "which says", "basis")
+_HEAD: Final = ("rule", "true for", "what it shows", "basis")
 _TITLES: Final = {FieldKind.ATTRIBUTE: "custom attributes"}
 _ABOUT: Final = (
-    "Rendered from [tests/spec](../../tests/spec/README.md) by `python -m render`; "
-    "how to read it: [conditions](../conditions.md#the-truth-tables)."
+    "`python -m render` makes this page from [tests/spec](../../tests/spec/README.md). "
+    "[Conditions](../conditions.md#the-truth-tables) explains how to read it."
 )
 
 
 def pages() -> dict[str, str]:
-    """Return the page of each operator, and that of the groups."""
+    """Return the page of each operator, and the page of groups."""
     found = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
     return found | {"groups": _groups()}
 
@@ -63,7 +63,7 @@ def _circumstances(row: Truth) -> str:
 
 
 def _true_of(row: Truth, field: str) -> str:
-    """List the values that a rule is true of, or those that it is not true of where they are fewer."""
+    """List the values for which a rule is true, or those for which it is false if these are fewer."""
     verdicts: dict[str, bool] = {}
     for name, contact in population().contacts.items():
         verdict = verdicts.setdefault(_value(contact, field), name in row.members)
@@ -71,7 +71,7 @@ def _true_of(row: Truth, field: str) -> str:
     yes = [value for value, verdict in verdicts.items() if verdict]
     no = [value for value, verdict in verdicts.items() if not verdict]
     if not yes or not no:
-        return "everybody" if yes else "nobody"
+        return "all contacts" if yes else "no contact"
     return _listed(yes) if len(yes) <= len(no) else f"all but {_listed(no)}"
 
 
@@ -96,8 +96,8 @@ def _stored(contact: Mapping[str, Any], field: str) -> Any:
 def _groups() -> str:
     told = (row for row in rows() if row.file == "groups")
     found = ((_written(row.condition), _members(row), row.name, row.basis) for row in told)
-    head = ("condition", "matches", "which says", "basis")
-    about = f"{_ABOUT} The names are those of the contacts in `population.json`."
+    head = ("condition", "matches", "what it shows", "basis")
+    about = f"{_ABOUT} The names are those of contacts in `population.json`."
     return f"# Groups\n\n{about}\n\n{table(head, found)}"
 
 
@@ -111,5 +111,5 @@ def _members(row: Truth) -> str:
     yes = [name for name in everyone if name in row.members]
     no = [name for name in everyone if name not in row.members]
     if not yes or not no:
-        return "everybody" if yes else "nobody"
+        return "all contacts" if yes else "no contact"
     return ", ".join(yes) if len(yes) <= len(no) else f"all but {', '.join(no)}"

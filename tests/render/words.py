@@ -1,4 +1,4 @@
-"""The vocabulary: operators in both dialects, the kinds of fields that take them, the fields."""
+"""Render the operators of both dialects, the kinds of fields that take them, and the fields."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ def _truth(name: str) -> str:
 
 
 def kinds() -> str:
-    """Return which operators a field takes, by its kind."""
+    """Return the operators that each kind of field takes."""
     head = ("operator", *(kind.value for kind in _KINDS), "custom attribute")
     rows = (
         (code(name), *("yes" if op in OPS_BY_KIND[kind] else "" for kind in (*_KINDS, FieldKind.ATTRIBUTE)))
@@ -43,7 +43,7 @@ def kinds() -> str:
 
 
 def fields() -> str:
-    """Return the catalogue of fields."""
+    """Return the table of fields."""
     rows = (
         (code(field.name), ", ".join(map(code, field.aliases)), field.kind.value, _limit(field))
         for field in CATALOGUE

@@ -13,87 +13,89 @@ from diglot.settings import load_settings
 
 @click.command()
 @click.option("--host", help="The address to listen on; 0.0.0.0 means all. [default: 127.0.0.1]")
-@click.option("--port", type=int, help="The port; 0 takes a free one. [default: 8000]")
+@click.option("--port", type=int, help="The port; 0 picks a free one. [default: 8000]")
 @click.option(
     "--database",
     metavar="FILE|URL",
-    help="A SQLite file, made when missing, or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db]",
+    help="A SQLite file, created if missing, or postgresql://USER:PASSWORD@HOST/NAME. [default: diglot.db]",
 )
-@click.option("--workers", type=int, help="Server processes; one for each processor core. [default: 1]")
+@click.option(
+    "--workers", type=int, help="Number of server processes; use one for each processor core. [default: 1]"
+)
 @click.option(
     "--strict/--no-strict",
     default=None,
-    help="Refuse what the vendor itself would refuse, such as nested groups. [default: no]",
+    help="Reject what the vendor would reject, such as nested groups. [default: no]",
 )
 @click.option(
     "--rate-limits",
     metavar="vendor|off|NUMBER",
-    help="How often a key may ask: as its vendor allows, as often as it likes, or NUMBER times a minute "
-    "with each call. [default: vendor]",
+    help="Rate limits of a key: those of its vendor, off, or NUMBER requests a minute for each call. "
+    "[default: vendor]",
 )
 @click.option(
     "--misar-upstream",
     metavar="URL",
-    help="Where calls of Misar's that Diglot does not serve go, such as https://api.misar.io. "
+    help="Where to forward Misar calls that Diglot does not serve, such as https://api.misar.io. "
     "[default: nowhere]",
 )
 @click.option(
     "--topmail-upstream",
     metavar="URL",
-    help="The same for Topmail, such as https://api.topmail.so. [default: nowhere]",
+    help="Where to forward Topmail calls that Diglot does not serve, such as https://api.topmail.so. "
+    "[default: nowhere]",
 )
 @click.option(
     "--upstream-timeout",
     type=int,
     metavar="SECONDS",
-    help="How long an upstream may keep silent. [default: 60]",
+    help="Seconds that an upstream may send nothing before it times out. [default: 60]",
 )
 @click.option(
     "--idle-timeout",
     type=int,
     metavar="SECONDS",
-    help="How long a connection may be idle, or take for the head of a request, before it is closed. "
-    "[default: 25]",
+    help="Seconds that a connection may be idle, or take to send the head of a request. [default: 25]",
 )
 @click.option(
     "--body-timeout",
     type=int,
     metavar="SECONDS",
-    help="How long a client may take to send a body, beside a second for each 32 KiB of it. [default: 30]",
+    help="Seconds that a client may take to send a body, plus one for each 32 KiB. [default: 30]",
 )
 @click.option(
     "--webhook-targets",
     metavar="LIST",
-    help="Where webhooks may lead: public, any, hosts, networks; separated by commas. [default: public]",
+    help="Allowed targets of webhooks: public, any, hosts, networks; separated by commas. [default: public]",
 )
 @click.option(
     "--verify-hours",
     type=int,
     metavar="HOURS",
-    help="Evaluate every dynamic segment in full once in so many hours, and compare; 0 for never. "
+    help="Hours between verifications of a dynamic segment by a full evaluation; 0 turns them off. "
     "[default: 24]",
 )
 @click.option(
     "--history-days",
     type=int,
     metavar="DAYS",
-    help="How long to keep who entered and left segments. [default: 30]",
+    help="Days to keep membership changes. [default: 30]",
 )
 @click.option(
     "--proxies",
     type=int,
-    help="How many reverse proxies stand before the server: so many X-Forwarded-... entries are believed. "
+    help="Number of reverse proxies in front of the server: it trusts this many X-Forwarded-... entries. "
     "[default: 0]",
 )
 @click.option(
     "--secure-cookies/--no-secure-cookies",
     default=None,
-    help="Sign people in with cookies for https only, where the server cannot see that it is. [default: no]",
+    help="Mark session cookies as https only, even if the server cannot detect https. [default: no]",
 )
 @click.option(
     "--docs/--no-docs",
     default=None,
-    help="Serve /docs and the OpenAPI documents, to whoever asks. [default: yes]",
+    help="Serve /docs and the OpenAPI documents, without a key. [default: yes]",
 )
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option

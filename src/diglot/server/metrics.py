@@ -21,17 +21,17 @@ def _age_seconds(figures: Metrics, since: int | None) -> float:
 _METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
     (
         "verified_segments_total",
-        "Verifications of segments: full evaluations, compared with what is stored.",
+        "Full evaluations of segments, compared with the stored members.",
         lambda figures: figures.verified,
     ),
     (
         "repaired_segments_total",
-        "Segments of which something stored was wrong and was repaired. Anything but 0 is a fault.",
+        "Segments whose stored data was wrong and was repaired. Any value above 0 is a bug.",
         lambda figures: figures.repaired_segments,
     ),
     (
         "repaired_contacts_total",
-        "Contacts that were put into repaired segments or taken out of them.",
+        "Contacts that repairs added to segments or removed from them.",
         lambda figures: figures.repaired_contacts,
     ),
     (
@@ -41,22 +41,22 @@ _METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
     ),
     (
         "clock_lag_seconds",
-        "How long stored memberships have not followed time; reads are right all the same.",
+        "How long stored members have not followed the passing of time; reads are still correct.",
         lambda figures: _age_seconds(figures, figures.due_since),
     ),
     (
         "pending_segments",
-        "Segments that wait to be evaluated in the background.",
+        "Segments that wait for evaluation in the background.",
         lambda figures: figures.pending_segments,
     ),
     (
         "unfolded_log_changes",
-        "Changes of segments in the log of memberships that are not in the bitmaps yet.",
+        "Changes in the membership log that are not yet compacted into the bitmaps.",
         lambda figures: figures.unfolded_changes,
     ),
     (
         "waiting_deliveries",
-        "Deliveries to webhooks that are on their way or wait to be tried again.",
+        "Webhook deliveries that are being sent or wait for a retry.",
         lambda figures: figures.waiting_deliveries,
     ),
 )
