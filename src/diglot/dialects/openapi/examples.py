@@ -1,4 +1,4 @@
-"""Examples of calls, taken from real exchanges: `tests/spec/http` marks them, `tools.openapi_examples` writes."""
+"""Examples of calls: `tests/spec/http` marks exchanges as examples, `tools.openapi_examples` writes them."""
 
 from importlib.resources import files
 from typing import Any
