@@ -205,7 +205,6 @@ async def test_webhooks_hear_of_a_conversion_once(url: str) -> None:
         subject = json.loads(delivery.subject)
     finally:
         await engine.close()
-        await server.client.aclose()
     assert delivery.event is WebhookEventType.CONVERTED
     assert (subject["contact"]["total_orders"], subject["contact"]["total_spent"]) == (1, 1.5)
     assert subject["conversion"] == {

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from diglot.api.responses import Answer
+from diglot.api.responses import ErrorResponse
 from diglot.dialects.misar.errors import render_error as in_misar
 from diglot.dialects.topmail.errors import render_error as in_topmail
 from diglot.errors import (
@@ -176,7 +176,7 @@ def topmail() -> str:
     return _table(_TOPMAIL, in_topmail)
 
 
-def _table(name: str, render: Callable[[Exception], Answer]) -> str:
+def _table(name: str, render: Callable[[Exception], ErrorResponse]) -> str:
     """Return the table of a dialect's errors, sorted by status."""
     shown = [(render(error), when, what) for error, dialects, when, what in _ROWS if name in dialects]
     rows = (
@@ -186,7 +186,7 @@ def _table(name: str, render: Callable[[Exception], Answer]) -> str:
     return table(("status", "body", "when", "what to do"), rows)
 
 
-def _status(row: tuple[Answer, str, str]) -> int:
+def _status(row: tuple[ErrorResponse, str, str]) -> int:
     return row[0].status
 
 
