@@ -30,8 +30,8 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
-from diglot.storage import workspaces
 from diglot.storage.sql.engine import NestedEngine, Transaction
+from diglot.storage.write_unit import open_unit
 from diglot.webhooks import outbox
 from support import canonical
 from support.engines import Database
@@ -276,9 +276,9 @@ async def test_zones_and_repairs(box: Outbox) -> None:
     assert await ear.heard() == [(ENTERED, "ada", "before", Cause.ZONE_CHANGED)]
 
     async def break_it(transaction: Transaction) -> None:
-        await workspaces.lock(transaction, box.caller.workspace)
-        wrong = ChangeOrigin(box.now, Cause.REPAIRED)
-        await store.replace_members(transaction, box.caller.workspace, made.number, BitMap(), wrong)
+        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
+            wrong = ChangeOrigin(box.now, Cause.REPAIRED)
+            await store.replace_members(unit, made.number, BitMap(), wrong)
 
     await box.engine.write(break_it)
     await Segments(box.engine, box.clock).refresh(box.caller, made.id)
@@ -396,10 +396,10 @@ async def test_a_contact_that_is_gone_by_then(box: Outbox, monkeypatch: pytest.M
     assert await ear.subjects() == []
 
     async def evaluate(transaction: Transaction) -> None:
-        locked = await workspaces.lock(transaction, box.caller.workspace, now=box.now)
-        here = await writer.open_writer(transaction, box.caller.workspace, locked, box.now)
-        one = frozenset({made.number})
-        await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))
+        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
+            here = await writer.open_writer(unit)
+            one = frozenset({made.number})
+            await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))
 
     await box.engine.write(evaluate)
     ((event, subject),) = await ear.subjects()
