@@ -25,8 +25,9 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "segments"
 _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
-MAX_NAME_LENGTH: Final = 100
-DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.DIALECT_NAME, write_condition(DRAFT, WORDS)))
+_MAX_NAME_LENGTH: Final = 100
+_MAX_ID_LENGTH: Final = 200
+_DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.DIALECT_NAME, write_condition(DRAFT, WORDS)))
 
 
 @handles(
@@ -68,13 +69,13 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     reader = BodyReader(await call.read_object(unique_keys=True))
     reader.require("name")
-    name = reader.read_name("name", MAX_NAME_LENGTH)
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
     condition = reader.read_condition(
         "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
     )
     reader.raise_faults()
     assert not isinstance(name, Missing)
-    new = NewSegment(name, DRAFT_CONDITION if isinstance(condition, Missing) else condition)
+    new = NewSegment(name, _DRAFT_CONDITION if isinstance(condition, Missing) else condition)
     segment = await call.services.segments.create(call.caller, new)
     return segments_wire.SegmentAnswer(show.show_segment(segment))
 
@@ -113,7 +114,7 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
     id_ = parse_id(call.path_parameters["segment_id"])
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         reader = BodyReader(await call.read_object(unique_keys=True))
-        name = reader.read_name("name", MAX_NAME_LENGTH)
+        name = reader.read_name("name", _MAX_NAME_LENGTH)
         condition = reader.read_condition(
             "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
         )
@@ -185,6 +186,24 @@ async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnsw
     add_as_of_header(call, page)
     shown = [contacts_show.show_contact(one) for one in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
+
+
+async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
+    """Return the condition of the body, and the segment in whose place it is tried."""
+    reader = BodyReader(await call.read_object(unique_keys=True))
+    if reader.has("segment_id"):
+        # Without one it could only mean that the segment keeps what it has.
+        reader.require("conditions")
+    reader.read_name("name", _MAX_NAME_LENGTH)
+    condition = reader.read_condition(
+        "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
+    )
+    segment_id = reader.read_text("segment_id", _MAX_ID_LENGTH)
+    reader.raise_faults()
+    return (
+        _DRAFT_CONDITION if isinstance(condition, Missing) else condition,
+        None if isinstance(segment_id, Missing) else segment_id,
+    )
 
 
 ENDPOINTS: Final = (
