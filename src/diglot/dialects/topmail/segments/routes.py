@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import add_as_of_header, read_as_of
 from diglot.api.input import query_string
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.api.rules import write_condition
 from diglot.conditions.tree import DRAFT
@@ -20,7 +22,7 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import parse_id
 from diglot.model.pages import HistoricalPage, MemberPage
 from diglot.model.segments import Condition, OriginalText
-from diglot.service.audience.segments import KEEP, NewSegment
+from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "segments"
@@ -74,8 +76,8 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
         "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
     )
     reader.raise_faults()
-    assert not isinstance(name, Missing)
-    new = NewSegment(name, _DRAFT_CONDITION if isinstance(condition, Missing) else condition)
+    assert name is not UNSET
+    new = NewSegment(name, _DRAFT_CONDITION if condition is UNSET else condition)
     segment = await call.services.segments.create(call.caller, new)
     return segments_wire.SegmentAnswer(show.show_segment(segment))
 
@@ -120,8 +122,8 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
         )
         reader.raise_faults()
     change = SegmentChange(
-        name=KEEP if isinstance(name, Missing) else name,
-        condition=KEEP if isinstance(condition, Missing) else condition,
+        name=name,
+        condition=condition,
     )
     segment = await call.services.segments.update(call.caller, id_, change)
     return segments_wire.SegmentAnswer(show.show_segment(segment))
@@ -201,8 +203,8 @@ async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
     segment_id = reader.read_text("segment_id", _MAX_ID_LENGTH)
     reader.raise_faults()
     return (
-        _DRAFT_CONDITION if isinstance(condition, Missing) else condition,
-        None if isinstance(segment_id, Missing) else segment_id,
+        _DRAFT_CONDITION if condition is UNSET else condition,
+        None if segment_id is UNSET else segment_id,
     )
 
 
