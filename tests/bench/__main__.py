@@ -1,4 +1,4 @@
-"""Run a benchmark and print its tables: `python -m bench http|estimate|forward|membership|start` in tests/."""
+"""Run a benchmark and print its tables: `python -m bench http|estimate|forward|membership|start`."""
 
 import argparse
 import asyncio
