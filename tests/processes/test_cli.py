@@ -139,6 +139,8 @@ BAD = {
     ),
     "upstream": (("serve", "--misar-upstream", "api.example.com"), "is not a URL such as https://"),
     "upstream-password": (("serve", "--topmail-upstream", "https://u:p@h"), "leave user and password out"),
+    "upstream-pair": (("serve", "--upstream", "https://h"), "expected NAME=URL"),
+    "upstream-name": (("serve", "--upstream", "missar=https://h"), "the dialects are misar, topmail"),
     "upstream-timeout": (("serve", "--upstream-timeout", "0"), "upstream timeout 0 is not from 1 to 3600"),
     "idle-timeout": (("serve", "--idle-timeout", "0"), "idle timeout 0 is not from 1 to 3600"),
     "body-timeout": (("serve", "--body-timeout", "3601"), "body timeout 3601 is not from 1 to 3600"),

@@ -60,6 +60,8 @@ class Dialect:
     # Where the document is served, as JSON and as YAML.
     json_path: str
     yaml_path: str
+    # The vendor's own API, an upstream for what Diglot does not serve.
+    vendor_url: str
     # Whether a person who is signed in may call it without a key.
     allows_sessions: bool = False
 

@@ -82,4 +82,5 @@ MISAR: Final = Dialect(
     description="The audience API of MisarMail, served by Diglot.",
     json_path="/mail/openapi.json",
     yaml_path="/mail/openapi.yaml",
+    vendor_url="https://api.misar.io",
 )

@@ -83,4 +83,5 @@ TOPMAIL: Final = Dialect(
     json_path="/api/v1/openapi.json",
     # Where the vendor's pages say that its document is, outside the prefix of its calls.
     yaml_path="/openapi.yaml",
+    vendor_url="https://api.topmail.so",
 )
