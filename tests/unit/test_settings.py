@@ -26,7 +26,7 @@ def test_the_newer_spelling_wins_within_a_place() -> None:
 def test_an_upstream_of_no_dialect_is_refused() -> None:
     """The server knows the dialects; other commands need no upstream."""
     environment = {"DIGLOT_UPSTREAM_X": "http://x"}
-    with pytest.raises(Misconfigured, match="^upstream of 'x': the dialects are a, b$"):
+    with pytest.raises(Misconfigured, match=r"^upstream of 'x': the dialects are a, b$"):
         load_settings({}, environment, dialects=["a", "b"])
 
 
