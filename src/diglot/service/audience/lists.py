@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import UNSET
+
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.errors import NotFound
@@ -18,7 +20,7 @@ from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import CountedPage, Page, Window
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.service.audience import segment_writes
-from diglot.service.audience.segment_writes import Keep, NewSegment, SegmentPatch
+from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.contacts import list_members
 from diglot.service.contacts.contacts_by_id import require_contacts
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
@@ -201,8 +203,8 @@ class Lists:
 def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | None, now: int) -> ContactList:
     changed = replace(
         stored,
-        name=stored.name if isinstance(change.name, Keep) else change.name,
-        description=stored.description if isinstance(change.description, Keep) else change.description,
+        name=stored.name if change.name is UNSET else change.name,
+        description=stored.description if change.description is UNSET else change.description,
         segment=segment,
     )
     return stored if changed == stored else replace(changed, updated_at=now)

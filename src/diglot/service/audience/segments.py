@@ -24,7 +24,7 @@ from diglot.model.segments import (
 )
 from diglot.model.workspaces import Caller
 from diglot.service.audience import segment_lookup, segment_writes
-from diglot.service.audience.segment_writes import KEEP, Keep, NewSegment, SegmentPatch
+from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
@@ -33,7 +33,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
-__all__ = ["KEEP", "Keep", "NewSegment", "SegmentPatch", "Segments"]
+__all__ = ["NewSegment", "SegmentPatch", "Segments"]
 
 T = TypeVar("T")
 _DYNAMIC_SEGMENT_MESSAGE: Final = (
