@@ -168,7 +168,7 @@ def test_every_example_fits_its_schema(dialect: Dialect, document: dict[str, Any
 def test_every_example_is_a_step_of_a_story(dialect: Dialect) -> None:
     """The document has no example without a marked step; the stories compare the marked ones."""
     steps = Counter(step.name for story in load_stories() for step in story.steps if step.example)
-    told = Counter(one.told for every in load_examples(dialect.name).values() for one in every)
+    told = Counter(one.told for every in load_examples(dialect).values() for one in every)
     assert told <= steps
 
 

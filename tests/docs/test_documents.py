@@ -13,6 +13,7 @@ from diglot.api.rules import Words, read_condition, write_condition
 from diglot.cli import commands
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.registry import DIALECTS
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.settings import Settings
 from render import errors
@@ -91,7 +92,8 @@ def test_the_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {named(page)}")
 def test_the_names_exist(page: Path) -> None:
     """Every command in prose exists with its options, and so does every variable."""
-    known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings())}
+    known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings()) if name != "upstreams"}
+    known |= {"DIGLOT_UPSTREAM_NAME", *(f"DIGLOT_{dialect.name.upper()}_UPSTREAM" for dialect in DIALECTS)}
     variables = set(re.findall(r"DIGLOT_[A-Z_]+", prose(page)))
     assert variables <= known | {"DIGLOT_CONFIG", "DIGLOT_TEST_POSTGRESQL"}
     for line in re.findall(r"`(diglot [a-z][^`]*)`", prose(page)):

@@ -26,7 +26,6 @@ from diglot import __version__
 from diglot.api.openapi.document import encode_document
 from diglot.cli import main
 from diglot.cli.examples.contacts import CONTACT_COUNT
-from diglot.cli.examples.segments import SEGMENTS
 from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.service.access.passwords import _HASHER
 from diglot.storage.connect import create_engine
@@ -36,6 +35,7 @@ from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision
 
+SEGMENT_COUNT = sum(len(dialect.examples.segments) for dialect in DIALECTS)
 STOP_SECONDS = 10
 START_SECONDS = 60
 CONNECTIONS = 40
@@ -139,6 +139,8 @@ BAD = {
     ),
     "upstream": (("serve", "--misar-upstream", "api.example.com"), "is not a URL such as https://"),
     "upstream-password": (("serve", "--topmail-upstream", "https://u:p@h"), "leave user and password out"),
+    "upstream-pair": (("serve", "--upstream", "https://h"), "expected NAME=URL"),
+    "upstream-name": (("serve", "--upstream", "missar=https://h"), "the dialects are misar, topmail"),
     "upstream-timeout": (("serve", "--upstream-timeout", "0"), "upstream timeout 0 is not from 1 to 3600"),
     "idle-timeout": (("serve", "--idle-timeout", "0"), "idle timeout 0 is not from 1 to 3600"),
     "body-timeout": (("serve", "--body-timeout", "3601"), "body timeout 3601 is not from 1 to 3600"),
@@ -599,13 +601,13 @@ def curl(line: str) -> httpx.Response:
 def test_demo(tmp_path: Path) -> None:
     """The demo prints a key and a curl line for each dialect, which work, and the reference's address."""
     with served(tmp_path, "demo", "--port", "0") as server:
-        summary = f"{CONTACT_COUNT:,} contacts and {len(SEGMENTS)} segments in diglot-demo.db"
+        summary = f"{CONTACT_COUNT:,} contacts and {SEGMENT_COUNT} segments in diglot-demo.db"
         assert server.printed[0].startswith(summary)
         lines = [line for line in server.printed if line.startswith("  curl ")]
         answers = [curl(line.strip()) for line in lines]
         assert [answer.status_code for answer in answers] == [200, 200]
         misar, topmail = (answer.json() for answer in answers)
-        assert misar["data"]["pagination"]["total"] == len(SEGMENTS)
+        assert misar["data"]["pagination"]["total"] == SEGMENT_COUNT
         assert 0 < topmail["pagination"]["total"] < CONTACT_COUNT
         (shown,) = (line.rpartition(" ")[2] for line in server.printed if line.endswith("/docs"))
         assert httpx.get(shown).status_code == 200
@@ -639,7 +641,7 @@ def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -
             f"{server.url}/mail/v1/segments", headers={"Authorization": f"Bearer {fresh['misar']}"}
         ).json()
         counts = {one["name"]: one["contact_count"] for one in listing["data"]["segments"]}
-        assert len(counts) == len(SEGMENTS)
+        assert len(counts) == SEGMENT_COUNT
         assert [name for name, count in counts.items() if not 0 < count < CONTACT_COUNT] == []
         assert server.stop()[0] == 0
 

@@ -192,9 +192,9 @@ async def test_a_server_without_docs(tmp_path: Path, path: str) -> None:
 @each_document
 async def test_the_vendors_document_is_never_forwarded(tmp_path: Path, path: str) -> None:
     """The vendor's document describes other calls; the server sends its own or, without docs, a 404."""
-    upstreams: dict[str, Any] = {f"{dialect.name}_upstream": NOWHERE for dialect in DIALECTS}
-    assert (await of_no_docs(tmp_path, path, **upstreams)).status_code == 404
-    async with links.client(Settings(database=str(tmp_path / "none.db"), **upstreams)) as client:
+    upstreams = {dialect.name: NOWHERE for dialect in DIALECTS}
+    assert (await of_no_docs(tmp_path, path, upstreams=upstreams)).status_code == 404
+    async with links.client(Settings(database=str(tmp_path / "none.db"), upstreams=upstreams)) as client:
         assert (await client.get(path)).status_code == 200
         assert (await client.get(f"{path}/")).status_code == 200
 
