@@ -1,4 +1,4 @@
-"""`python -m bench http|estimate|forward|membership|start` in the folder tests prints tables."""
+"""Run a benchmark and print its tables: `python -m bench http|estimate|forward|membership|start`."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ SIZES = {"http": 10_000, "estimate": 1_000_000, "membership": 1_000_000}
 
 
 def main() -> None:
-    """Run one benchmark on each database asked for."""
+    """Run one benchmark on each requested database."""
     given = _arguments().parse_args()
     if given.benchmark == "forward":
         print(forwarding.report(asyncio.run(forwarding.measure())))

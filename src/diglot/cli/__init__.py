@@ -49,7 +49,7 @@ class _Commands(click.Group):
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Import without garbage collections, and never scan what was imported: it lives as long as the process."""
+    """Import without garbage collections; what was imported stays loaded, so that later ones skip it."""
     gc.disable()
     try:
         yield
