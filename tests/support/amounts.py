@@ -1,4 +1,4 @@
-"""How much of what is random or repeated a test run does: little by default, all of it with `--full`."""
+"""How much random or repeated work a test run does: little by default, all of it with `--full`."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Amount:
-    """An option that says how many, by default and with `--full`."""
+    """An option for a number, with its default and its value under `--full`."""
 
     option: str
     default: int
@@ -32,7 +32,7 @@ AMOUNTS: Final = (
 
 
 def add_options(group: pytest.OptionGroup) -> None:
-    """Add an option for each amount, and the one for all of them."""
+    """Add an option for each amount, and `--full`."""
     for one in AMOUNTS:
         full = "" if one.full == one.default else f"; with --full {one.full:,}"
         group.addoption(one.option, type=int, help=f"{one.help} ({one.default:,}{full})")
@@ -40,7 +40,7 @@ def add_options(group: pytest.OptionGroup) -> None:
 
 
 def settle(config: pytest.Config) -> None:
-    """Give each amount that was not asked for its default; workers get what their controller settled."""
+    """Give each amount without a value its default; workers get the values of their controller."""
     for one in AMOUNTS:
         name = one.option.removeprefix("--").replace("-", "_")
         if config.getoption(name) is None:

@@ -1,4 +1,4 @@
-"""Pairs of wire and condition: reads tests/spec/dialects and refuses what its README does not name."""
+"""Pairs of wire object and condition from tests/spec/dialects; rejects keys that its README does not name."""
 
 import json
 from collections.abc import Sequence
@@ -55,13 +55,13 @@ class Pair:
 
     @property
     def extension(self) -> bool:
-        """True when strict mode refuses the wire object."""
+        """True if strict mode rejects the wire object."""
         return self.strict_refused is not None
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A vendor object as JSON text, and where it is at fault; path None when only the refusal is fixed."""
+    """A vendor object as JSON text, and the path of its fault; None if the row only fixes the rejection."""
 
     dialect: str
     name: str
@@ -73,7 +73,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class Across:
-    """A vendor object and what the other dialect shows for it."""
+    """A vendor object and its translation to the other dialect."""
 
     dialect: str
     name: str
@@ -97,7 +97,7 @@ def load_dialects(folder: Path = FOLDER) -> dict[str, DialectData]:
 
 
 def read_dialect(name: str, source: str) -> DialectData:
-    """Read the rows of one file; a key the README does not name is refused."""
+    """Read the rows of one file, and reject keys that the README does not name."""
     raw = json.loads(source, object_pairs_hook=unique_keys)
     require(name, set(raw) == FILE_KEYS and raw["dialect"] == name, "the keys of the file")
     for part in ("pairs", "refused", "across"):
@@ -173,7 +173,7 @@ def fault_path(where: str, raw: Json) -> FaultPath:
 
 
 def check_condition(where: str, node: Json) -> None:
-    """Refuse what is no canonical condition, repeated nodes included."""
+    """Reject invalid canonical conditions, repeated nodes included."""
     require(where, isinstance(node, dict), "a node is an object")
     assert isinstance(node, dict)
     if set(node) == {"$times", "item"}:
@@ -196,7 +196,7 @@ def children(node: dict[str, Json]) -> Sequence[Json]:
 
 
 def operators_in(node: Json) -> set[str]:
-    """Collect every word under the key operator that stands in a leaf, in either vocabulary."""
+    """Collect every value of the key operator in a leaf, in either vocabulary."""
     if isinstance(node, list):
         return {word for child in node for word in operators_in(child)}
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""A workspace with an outbox, and processes that deliver what is in it, with a clock that tests move."""
+"""A workspace with an outbox, processes that send its deliveries, and a clock that tests move."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -52,17 +52,17 @@ class Outbox:
 
     @property
     def deliveries(self) -> Deliveries:
-        """What a process of its own would have: no jitter."""
+        """Return the deliveries of a separate process, without jitter."""
         return Deliveries(self.engine, self.clock, lambda: 0)
 
     async def hook(self, url: str, *words: str) -> Webhook:
-        """Register a receiver for some events, or for new contacts."""
+        """Register a receiver for some events, by default for new contacts."""
         events = words or ("contact.created",)
         heard = tuple(WORDS[word] for word in events)
         return await self.webhooks.create(self.caller, NewWebhook("misar", url, events, heard, "secret"))
 
     async def person(self, name: str) -> Contact:
-        """Make a contact."""
+        """Create a contact."""
         return await self.contacts.create(self.caller, ContactChange({"email": f"{name}@example.com"}))
 
     async def people(self, number: int) -> list[str]:
@@ -72,7 +72,7 @@ class Outbox:
         return emails
 
     def worker(self, sender: Sender | None = None) -> DeliveryWorker:
-        """Return the worker of a process of its own, not running."""
+        """Return the worker of a separate process, not running."""
         made = DeliveryWorker(self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _render_message)
         self.workers.append(made)
         return made
@@ -83,7 +83,7 @@ class Outbox:
 
 
 async def deliver(worker: DeliveryWorker) -> None:
-    """Let a worker send what is due, and nothing else."""
+    """Run a worker until it has sent the due deliveries."""
     while True:
         await worker._start_due_turns()
         if not worker._turns:

@@ -1,4 +1,4 @@
-"""Loads contacts of the spec's shape into a workspace, and asks a database who matches."""
+"""Loads contacts of the spec's shape into a workspace, and queries a database for matches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,16 +40,16 @@ class Crowd:
 
     @property
     def caller(self) -> Caller:
-        """Whoever asks for the workspace."""
+        """The caller of the workspace."""
         return Caller(self.workspace, self.zone, "key", frozenset())
 
     async def segment(self, node: tree.Node, now: int, kind: SegmentType = SegmentType.DYNAMIC) -> Segment:
-        """Make a segment of a condition."""
+        """Create a segment with a condition."""
         new = NewSegment("of a crowd", Condition(node, OriginalText("canonical", "{}")), type=kind)
         return await Segments(self.engine, lambda: now).create(self.caller, new)
 
     async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
-        """Return who matches a condition; its count must say the same."""
+        """Return the names of the contacts that match a condition; its count must be their number."""
 
         async def work(transaction: Transaction) -> tuple[list[str], int]:
             relation = self._relation(node, now)
@@ -61,7 +61,7 @@ class Crowd:
         return self.named(ids)
 
     async def kept(self, node: tree.Node, now: datetime) -> frozenset[str]:
-        """Return who is in a new static segment with a condition; its count must say the same."""
+        """Return the members of a new static segment with a condition; its count must be their number."""
         segments = Segments(self.engine, lambda: micros(now))
         condition = Condition(node, OriginalText("canonical", "{}"))
         new = NewSegment("kept", condition, type=SegmentType.STATIC)
@@ -71,7 +71,7 @@ class Crowd:
         return self.named(page.items)
 
     async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
-        """Return a window of the members."""
+        """Return a page of the members."""
         return await self.engine.read(lambda tx: read.load_page(tx, self._relation(node, now), window))
 
     def named(self, ids: Sequence[str]) -> frozenset[str]:
@@ -91,7 +91,7 @@ def micros(instant: datetime) -> int:
 
 
 async def load(engine: Engine, people: People, known: Mapping[str, str], zone: str, now: datetime) -> Crowd:
-    """Load people, and the lists known by name, into a new workspace named after its time zone."""
+    """Load the contacts and lists of a population into a new workspace named after its time zone."""
 
     async def work(transaction: Transaction) -> Crowd:
         made = await workspaces.create(transaction, zone, zone, micros(now))
@@ -109,7 +109,7 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
 
 
 def contact(one: Mapping[str, Any], pk: int) -> Contact:
-    """Return a contact of the spec as the service stores it: what is not given has its value at rest."""
+    """Return a contact of the spec as the service stores it, with defaults for missing fields."""
     values: dict[str, Any] = {name: one.get(name) for name in TEXT_FIELDS}
     values |= {name: _double(one.get(name)) for name in ("engagement_score", "lead_score")}
     values |= {name: one.get(name, 0) for name in ("total_opens", "total_clicks", "total_orders")}

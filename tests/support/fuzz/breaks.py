@@ -1,4 +1,4 @@
-"""Ways to break a request. Each takes a draft and breaks it; none minds what another broke before."""
+"""Functions that break a request. Each takes a draft and breaks it, even if others have broken it before."""
 
 import copy
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Valid bodies of the calls that tell of events."""
+"""Valid bodies of the calls that record events."""
 
 from collections.abc import Callable
 from random import Random

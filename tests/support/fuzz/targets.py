@@ -1,4 +1,4 @@
-"""A server under fire: things in it that requests may name, and what was wrong with its answers."""
+"""A server under test by fuzzing: the resources that requests may name, and the faults of its responses."""
 
 import asyncio
 import hashlib
@@ -35,7 +35,7 @@ NOW: Final = 1_770_000_000_000_000
 
 @dataclass
 class Target:
-    """A server with things in it, and what was wrong with its answers."""
+    """A server with resources, and the faults found in its responses."""
 
     server: Server
     dialect: Dialect
@@ -47,7 +47,7 @@ class Target:
     state: object = None
 
     async def take(self, request: Request) -> Answer:
-        """Send a request and keep what is wrong with its answer."""
+        """Send a request and record the fault of its response."""
         started = time.perf_counter()
         answer = await asyncio.wait_for(ask(self.server.app, request), SECONDS)
         took = time.perf_counter() - started
@@ -77,7 +77,7 @@ async def target(database: Database, dialect: Dialect) -> AsyncIterator[Target]:
 
 
 async def _known(server: Server, dialect: Dialect) -> Known:
-    """Make two workspaces with things in them, and keys that open nothing."""
+    """Create two workspaces with resources, and keys that open nothing."""
     other = next(each for each in DIALECTS if each is not dialect)
     known = Known(await server.key(dialect.name, "one"), [], [], [], [], [])
     stranger = Known(await server.key(dialect.name, "two"), [], [], [], [], [])
@@ -97,13 +97,13 @@ async def _known(server: Server, dialect: Dialect) -> Known:
 
 
 async def _sign_in(transaction: Transaction, secret: str, workspace: int) -> None:
-    """Begin a session of a workspace that never ends."""
+    """Create a session of a workspace that never expires."""
     digest = hashlib.sha256(secret.encode()).hexdigest()
     await sessions.begin(transaction, Session(digest, Workspace(workspace, "", "UTC"), NOW, 2**62))
 
 
 async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
-    """Make sure that there are things of each kind to name."""
+    """Create resources of each kind that requests have deleted."""
     maker = Maker(dialect, Random(known.round), known)
     calls = {call[1].id: call for call in dialect.operations}
 
@@ -132,13 +132,13 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
         await make("addTagContacts", {"contact_ids": known.contacts})
     misar = "createWebhook" in calls
     register, remove = ("createWebhook", "deleteWebhook") if misar else ("createTrigger", "deleteTrigger")
-    if known.webhooks:  # a workspace has room for so many
+    if known.webhooks:  # a workspace has a limit of webhooks
         await ask(server.app, maker.valid(*calls[remove]).request())
     known.webhooks[:] = [await make(register)]
 
 
 def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
-    """Say what is wrong with an answer, or None."""
+    """Return the fault of a response, or None."""
     if len(answer.values(b"x-request-id")) != 1:
         return "no X-Request-Id, or several"
     allowed = _documented(dialect, request)
@@ -154,7 +154,7 @@ def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
 
 
 def _said(request: Request, answer: Answer) -> str | None:
-    """Return what the document does not say of an answer of success."""
+    """Return the fault of a success response that its document does not allow."""
     scope = request.scope()
     target = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
     headers = {key.decode(): value.decode() for key, value in answer.headers}
@@ -163,13 +163,13 @@ def _said(request: Request, answer: Answer) -> str | None:
 
 
 def _documented(dialect: Dialect, request: Request) -> set[int]:
-    """Return the statuses that a call documents; 404 and 405 where there is no such call."""
+    """Return the statuses that a call documents; 404 and 405 if there is no such call."""
     if request.method == "OPTIONS":
         return {204, 404}
     method = "GET" if request.method == "HEAD" else request.method
     path = [part for part in request.scope()["path"].removeprefix(dialect.base_path).split("/") if part]
     found = [each for each in _documents(dialect.name) if _fits(each.path, path)]
-    # A literal part wins over a parameter, as in routing.
+    # A literal path segment wins over a parameter, as in routing.
     nearest = min(found, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)
     host = {400} if any(name == b"host" for name, _ in request.headers) else set()
     if nearest is None or method not in nearest.statuses:
@@ -185,7 +185,7 @@ class _Path:
 
 @cache
 def _documents(dialect_name: str) -> list[_Path]:
-    """Return the documented paths with the statuses of their methods; nobody means to answer 500."""
+    """Return the documented paths with the statuses of their methods, without 500."""
     paths = build_document(get_dialect(dialect_name))["paths"]
     return [
         _Path(path.strip("/").split("/"), {name.upper(): _statuses(call) for name, call in calls.items()})

@@ -1,4 +1,4 @@
-"""Every kind of write, in an order in which each finds what it needs."""
+"""Every kind of write, in an order in which each finds the resources it needs."""
 
 from typing import Final
 
@@ -37,5 +37,5 @@ ACTIONS: Final[tuple[Action, ...]] = (
 
 
 async def act(actor: Actor) -> None:
-    """Have an actor do something."""
+    """Make an actor do one write."""
     await actor.act(actor.rng.choice(ACTIONS))

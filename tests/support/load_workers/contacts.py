@@ -1,4 +1,4 @@
-"""Writes of contacts, in both dialects, and what is known once they are done."""
+"""Writes of contacts in both dialects, and the facts that follow from them."""
 
 import time
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _NOBODY: Final[Person] = {
 
 
 def _values(actor: Actor) -> dict[str, Any]:
-    """Return what a write of contacts says; `round` differs from write to write."""
+    """Return the values of a write of contacts; `round` makes each write different."""
     rng = actor.rng
     actor.made += 1
     values: dict[str, Any] = {"attributes": {"plan": rng.choice(PLANS), "round": actor.made}}
@@ -34,7 +34,7 @@ def _values(actor: Actor) -> dict[str, Any]:
     if rng.random() < 0.5:
         values["engagement_score"] = rng.choice((0, 50, 99.5, None))
     if rng.random() < 0.3:
-        # Somewhere within the run the day is over.
+        # The day ends at some time within the run.
         seen = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=1, seconds=rng.uniform(-30, 5))
         values["attributes"]["seen"] = seen.isoformat().replace("+00:00", "Z")
     return values
@@ -46,7 +46,7 @@ def _status(actor: Actor) -> dict[str, str]:
 
 
 def _write(after: Facts, email: str, values: dict[str, Any]) -> None:
-    """Note what a write makes of a contact, and what webhooks hear of it."""
+    """Record a contact's facts after a write, and the events that webhooks receive."""
     before: Person | None = after.get(("contact", email))
     person = (before or _NOBODY) | values
     if "attributes" in values:
@@ -61,7 +61,7 @@ def _misar(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def create_contact(actor: Actor) -> Step | None:
-    """Make a contact, in either dialect."""
+    """Create a contact, in either dialect."""
     free = [n for n in range(actor.size) if ("contact", actor.email(n)) not in actor.facts]
     if not free:
         return None
@@ -76,7 +76,7 @@ def create_contact(actor: Actor) -> Step | None:
 
 
 def import_contacts(actor: Actor) -> Step | None:
-    """Make and change contacts in one write."""
+    """Create and update contacts in one write."""
     emails = [actor.email(n) for n in actor.some(range(actor.size))]
     rows, after = [], dict(actor.facts)
     for email in emails:
@@ -87,7 +87,7 @@ def import_contacts(actor: Actor) -> Step | None:
 
 
 def change_contact(actor: Actor) -> Step | None:
-    """Change a contact by its id, in either dialect."""
+    """Update a contact by its id, in either dialect."""
     if not (known := actor.known("contact")):
         return None
     fact = actor.rng.choice(known)
@@ -100,7 +100,7 @@ def change_contact(actor: Actor) -> Step | None:
 
 
 def change_by_email(actor: Actor) -> Step | None:
-    """Change a contact by its address."""
+    """Update a contact by its address."""
     emails = [name for kind, name in actor.facts if kind == "contact"]
     if not emails:
         return None
@@ -112,7 +112,7 @@ def change_by_email(actor: Actor) -> Step | None:
 
 
 def change_many(actor: Actor) -> Step | None:
-    """Change contacts alike in one write."""
+    """Update several contacts alike in one write."""
     if not (known := actor.known("contact")):
         return None
     chosen = actor.some(known)
@@ -125,7 +125,7 @@ def change_many(actor: Actor) -> Step | None:
 
 
 def purchase(actor: Actor) -> Step | None:
-    """Tell of an order."""
+    """Record an order."""
     emails = [name for kind, name in actor.facts if kind == "contact"]
     if not emails:
         return None
@@ -138,7 +138,7 @@ def purchase(actor: Actor) -> Step | None:
 
 
 def _gone(facts: Facts, gone: list[Fact]) -> Facts:
-    """Return what is known without some contacts; they leave what they were put on."""
+    """Return the facts without some contacts, which also leave their lists."""
     emails = frozenset(email for _, email in gone)
     kept = {fact: value for fact, value in facts.items() if fact[0] != "contact" or fact[1] not in emails}
     by_hand = {fact: value - emails for fact, value in kept.items() if fact[0] in ("static", "list")}

@@ -1,4 +1,4 @@
-"""Writes of tags and lists, and what is known once they are done."""
+"""Writes of tags and lists, and the facts that follow from them."""
 
 from support.load_workers.segments import drop, room, written
 from support.load_workers.worker import Actor, Fact, Facts, Step
@@ -7,7 +7,7 @@ from support.load_workers.worker import Actor, Fact, Facts, Step
 
 
 def make_tag(actor: Actor) -> Step | None:
-    """Make a tag that nobody bears yet."""
+    """Create a tag that no contact has yet."""
     if not room(actor, "tag"):
         return None
     fact = ("tag", actor.new_name("tag"))
@@ -15,7 +15,7 @@ def make_tag(actor: Actor) -> Step | None:
 
 
 def put_tag(actor: Actor) -> Step | None:
-    """Put a tag on contacts."""
+    """Add a tag to contacts."""
     known, contacts = actor.known("tag"), actor.known("contact")
     if not known or not contacts:
         return None
@@ -30,7 +30,7 @@ def put_tag(actor: Actor) -> Step | None:
 
 
 def _bearing(actor: Actor) -> list[tuple[Fact, Fact]]:
-    """Return its tags that are on contacts, each with one that bears it."""
+    """Return the actor's tags that contacts have, each with one of these contacts."""
     tags, contacts = actor.known("tag"), actor.known("contact")
     return [
         (tag, bearing[0])
@@ -40,7 +40,7 @@ def _bearing(actor: Actor) -> list[tuple[Fact, Fact]]:
 
 
 def take_tag(actor: Actor) -> Step | None:
-    """Take a tag off a contact."""
+    """Remove a tag from a contact."""
     if not (pairs := _bearing(actor)):
         return None
     tag, contact = actor.rng.choice(pairs)
@@ -51,7 +51,7 @@ def take_tag(actor: Actor) -> Step | None:
 
 
 def _renamed(facts: Facts, tag: str, name: str | None) -> Facts:
-    """Return what is known once a tag has another name on its contacts, or is off them."""
+    """Return the facts after a tag is renamed on its contacts, or removed from them."""
     after = {fact: value for fact, value in facts.items() if fact != ("tag", tag)}
     for fact, person in facts.items():
         if fact[0] == "contact" and tag in person["tags"]:
@@ -61,7 +61,7 @@ def _renamed(facts: Facts, tag: str, name: str | None) -> Facts:
 
 
 def rename_tag(actor: Actor) -> Step | None:
-    """Give a tag another name, also on its contacts: on one that is borne, where there is one."""
+    """Rename a tag, also on its contacts; prefer a tag that a contact has."""
     borne = [tag for tag, _ in _bearing(actor)]
     if not (known := borne or actor.known("tag")):
         return None
@@ -71,7 +71,7 @@ def rename_tag(actor: Actor) -> Step | None:
 
 
 def drop_tag(actor: Actor) -> Step | None:
-    """Delete a tag, and take it off its contacts."""
+    """Delete a tag, and remove it from its contacts."""
     known = actor.known("tag")
     if len(known) < 2:
         return None
@@ -83,7 +83,7 @@ def drop_tag(actor: Actor) -> Step | None:
 
 
 def make_list(actor: Actor) -> Step | None:
-    """Make a list that is filled by hand."""
+    """Create a static list."""
     if not room(actor, "list"):
         return None
     fact = ("list", actor.new_name("list"))
@@ -92,7 +92,7 @@ def make_list(actor: Actor) -> Step | None:
 
 
 def make_dynamic_list(actor: Actor) -> Step | None:
-    """Make a list that a condition fills."""
+    """Create a dynamic list."""
     if not room(actor, "dynamic"):
         return None
     fact, condition = ("dynamic", actor.new_name("dynamic")), written(actor, "topmail")
@@ -101,7 +101,7 @@ def make_dynamic_list(actor: Actor) -> Step | None:
 
 
 def join_list(actor: Actor) -> Step | None:
-    """Put contacts on a list."""
+    """Add contacts to a list."""
     known, contacts = actor.known("list"), actor.known("contact")
     if not known or not contacts:
         return None
@@ -113,7 +113,7 @@ def join_list(actor: Actor) -> Step | None:
 
 
 def leave_list(actor: Actor) -> Step | None:
-    """Take a contact off a list."""
+    """Remove a contact from a list."""
     lists, contacts = actor.known("list"), actor.known("contact")
     on_one = [(one, fact) for one in lists for fact in contacts if fact[1] in actor.facts[one]]
     if not on_one:
@@ -124,10 +124,10 @@ def leave_list(actor: Actor) -> Step | None:
 
 
 def drop_list(actor: Actor) -> Step | None:
-    """Delete a list that was filled by hand."""
+    """Delete a static list."""
     return drop(actor, "list", "/api/v1/lists")
 
 
 def drop_dynamic_list(actor: Actor) -> Step | None:
-    """Delete a list that a condition fills."""
+    """Delete a dynamic list."""
     return drop(actor, "dynamic", "/api/v1/lists")

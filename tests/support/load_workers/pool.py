@@ -1,4 +1,4 @@
-"""Actors at work on one database, and whether all that they know is true in each process that serves it."""
+"""Actors that write to one database, and a check of their facts in each process that serves it."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,13 +17,13 @@ from support.membership.membership_checks import compare, replayed
 from support.servers.process import Live
 
 SECONDS = 60
-# Segments whose pages are read one by one at each check.
+# The number of segments whose pages are read one contact at a time in each check.
 _WALKED = 4
 
 
 @dataclass
 class Crew:
-    """Actors of one workspace; `ways` lead to each server, `cut` counts what became of unanswered writes."""
+    """Actors of one workspace; `ways` lead to each server, `cut` counts the outcomes of unanswered writes."""
 
     url: str
     rng: Random
@@ -35,7 +35,7 @@ class Crew:
 
     @asynccontextmanager
     async def at(self, *bases: str) -> AsyncIterator[None]:
-        """Have everybody ask some servers, each over connections of their own."""
+        """Point all actors at some servers, each over separate connections."""
         async with AsyncExitStack() as stack:
 
             async def ways() -> Sequence[Way]:
@@ -48,7 +48,7 @@ class Crew:
             yield
 
     async def check(self) -> None:
-        """Check everything while nobody writes, then send again what had no answer, and check once more."""
+        """Check everything without writes, then retry the unanswered writes, and check again."""
         readings = await self._settle()
         again = [actor for actor in self.actors if actor.pending is not None]
         for actor in again:
@@ -56,7 +56,7 @@ class Crew:
         await self._compare(await self._settle() if again else readings)
 
     async def _settle(self) -> Sequence[Reading]:
-        """Read everything from each server, and compare it with what everybody knows."""
+        """Read everything from each server, and compare it with the facts of all actors."""
         readings = [await read(way) for way in self.ways]
         for reading in readings:
             for actor in self.actors:

@@ -1,4 +1,4 @@
-"""Everything that a workspace holds, read from a server: as facts, and as members of segments."""
+"""Reads the contents of a workspace from a server: as facts, and as members of segments."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,20 @@ _SHOWN = ("first_name", "status", "tags", "engagement_score", "total_orders", "a
 
 @dataclass(frozen=True)
 class Reading:
-    """What is there: facts and ids of everybody, and which segments time alone does not move."""
+    """The contents: the facts and ids of all actors, and the segments without relative dates."""
 
     facts: Facts
     ids: Mapping[Fact, str]
     still: Mapping[str, str]
 
     def of(self, owner: str) -> tuple[Facts, dict[Fact, str]]:
-        """Return the facts and the ids of what an actor owns."""
+        """Return the facts and the ids of an actor's own resources."""
         mine = {fact for fact in self.ids if fact[1].startswith(f"{owner}-")}
         return {fact: self.facts[fact] for fact in mine}, {fact: self.ids[fact] for fact in mine}
 
 
 async def _all(way: Way, path: str, limit: int = 1000) -> list[dict[str, Any]]:
-    """Return the rows of all pages; the total has to be their number."""
+    """Return the rows of all pages; the total must be their number."""
     rows: list[dict[str, Any]] = []
     while True:
         page = await way.get(f"{path}?limit={limit}&offset={len(rows)}")
@@ -36,7 +36,7 @@ async def _all(way: Way, path: str, limit: int = 1000) -> list[dict[str, Any]]:
 
 
 async def read(way: Way) -> Reading:
-    """Read everything; counts of tags and lists have to be true."""
+    """Read everything; the counts of tags and lists must be right."""
     contacts = await _all(way, "/api/v1/contacts")
     facts: Facts = {("contact", one["email"]): {name: one[name] for name in _SHOWN} for one in contacts}
     ids: dict[Fact, str] = {("contact", one["email"]): one["id"] for one in contacts}
@@ -53,7 +53,7 @@ async def read(way: Way) -> Reading:
 
 
 async def _segments(way: Way, facts: Facts, ids: dict[Fact, str], emails: Mapping[str, str]) -> None:
-    """Read segments, each in the dialect that it was made in."""
+    """Read segments, each in the dialect that created it."""
     for one in await _all(way, "/api/v1/segments"):
         id_, dialect = one["id"], one["name"].split("-")[1]
         fact = ("static" if dialect == "static" else "segment", one["name"])
@@ -65,13 +65,13 @@ async def _segments(way: Way, facts: Facts, ids: dict[Fact, str], emails: Mappin
 
 
 async def members(way: Way, segment: str) -> Sequence[str]:
-    """Return the ids of the members of a segment, of one answer."""
+    """Return the ids of a segment's members from one response."""
     found: list[str] = (await way.get(f"/io/contacts/segments/{segment}/members"))["contactIds"]
     return found
 
 
 async def paged_members(way: Way, segment: str, limit: int) -> Sequence[str]:
-    """Return the ids of the members of a segment, of pages of so many."""
+    """Return the ids of a segment's members from pages of a given size."""
     return [one["id"] for one in await _all(way, f"/api/v1/segments/{segment}/contacts", limit)]
 
 

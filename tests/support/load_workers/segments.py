@@ -1,4 +1,4 @@
-"""Writes of segments, in both dialects, and what is known once they are done."""
+"""Writes of segments in both dialects, and the facts that follow from them."""
 
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ MOST_OF_A_KIND: Final = 5
 
 
 def _condition(actor: Actor, depth: int = 3) -> Any:
-    """Return a canonical condition over everybody's contacts; some move with time, some with lists."""
+    """Return a canonical condition over all actors' contacts; some have relative dates, some name lists."""
     rng = actor.rng
     if depth and rng.random() < 0.2:
         return {rng.choice(("all", "any")): [_condition(actor, depth - 1) for _ in range(2)]}
@@ -45,12 +45,12 @@ def written(actor: Actor, dialect: str) -> Any:
 
 
 def room(actor: Actor, kind: str) -> bool:
-    """Tell whether there may be one more of a kind."""
+    """Return whether the actor may have one more resource of a kind."""
     return len([fact for fact in actor.facts if fact[0] == kind]) < MOST_OF_A_KIND
 
 
 def make_segment(actor: Actor) -> Step | None:
-    """Make a dynamic segment, in either dialect."""
+    """Create a dynamic segment, in either dialect."""
     if not room(actor, "segment"):
         return None
     dialect = actor.rng.choice(("misar", "topmail"))
@@ -68,7 +68,7 @@ def _prefix(dialect: str) -> str:
 
 
 def edit_segment(actor: Actor) -> Step | None:
-    """Change the condition of a segment, in the dialect that it was made in."""
+    """Update the condition of a segment, in the dialect that created it."""
     if not (known := actor.known("segment")):
         return None
     fact = actor.rng.choice(known)
@@ -80,7 +80,7 @@ def edit_segment(actor: Actor) -> Step | None:
 
 
 def refresh_segment(actor: Actor) -> Step | None:
-    """Have a segment evaluated again."""
+    """Refresh a segment."""
     if not (known := actor.known("segment")):
         return None
     path = f"/mail/v1/segments/{actor.ids[actor.rng.choice(known)]}/refresh"
@@ -88,7 +88,7 @@ def refresh_segment(actor: Actor) -> Step | None:
 
 
 def drop(actor: Actor, kind: str, path: str) -> Step | None:
-    """Delete one of its things of a kind, unless it is the last."""
+    """Delete one of the actor's resources of a kind, unless it is the last."""
     known = actor.known(kind)
     if len(known) < 2:
         return None
@@ -103,7 +103,7 @@ def drop_segment(actor: Actor) -> Step | None:
 
 
 def make_static(actor: Actor) -> Step | None:
-    """Make a static segment of all its contacts, once and for all."""
+    """Create a static segment of all the actor's contacts, once."""
     if not room(actor, "static"):
         return None
     name = actor.new_name("static")

@@ -1,4 +1,4 @@
-"""What the history says, compared with what a world remembers of itself, and with the feed of changes."""
+"""Compares the history with what a world recorded, and with the feed of changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ BEGINNING = 0
 
 @dataclass(frozen=True)
 class Memory:
-    """What was stored at an instant: the last entry of the log, and the members of each segment."""
+    """The state at an instant: the last entry of the log, and the members of each segment."""
 
     entry: int
     at: int
@@ -34,7 +34,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Historian:
-    """Asks one process about the past of a workspace; the time is `now`."""
+    """Queries the history of a workspace in one process, at the time `now`."""
 
     engine: Engine
     caller: Caller
@@ -42,17 +42,17 @@ class Historian:
     rng: Random
 
     async def remember(self) -> Memory:
-        """Note what is stored."""
+        """Record the stored state."""
         entry, members = await stored_ids(self.engine, self.caller.workspace)
         return Memory(entry, self.now, members)
 
     async def people(self) -> frozenset[str]:
-        """Return the ids of all contacts that are there."""
+        """Return the ids of all existing contacts."""
         page = await Contacts(self.engine).list_page(self.caller, EVERYBODY)
         return frozenset(one.id for one in page.items)
 
     async def compare(self, memory: Memory, begins: int = BEGINNING) -> None:
-        """Compare every segment that is still there with what is remembered, by entry and by instant."""
+        """Compare every existing segment with the recorded state, by entry and by instant."""
         there = await self.people()
         page = await Segments(self.engine).list_page(self.caller, EVERYBODY)
         for one in page.items:
@@ -83,7 +83,7 @@ class Historian:
         return (await past.list_member_ids(self.caller, id_, None, as_of))[1].items
 
     async def feed(self, after: int | None, segment: str | None = None) -> list[MembershipChange]:
-        """Return all changes after a number, in pages of random sizes that prove that none is missing."""
+        """Return all changes after an entry, in pages of random sizes without gaps."""
         found: list[MembershipChange] = []
         while True:
             limit = self.rng.choice((self.rng.randint(1, 40), 500))
@@ -105,7 +105,7 @@ class Historian:
         return await changes.list_for_segment(self.caller, segment, after, limit)
 
     async def replay(self, memory: Memory) -> None:
-        """Play the feed from what is remembered on: no number is missing, it ends with what is stored."""
+        """Replay the feed from a recorded state: it has no gaps and ends with the stored state."""
         members = {id_: set(ids) for id_, ids in memory.members.items()}
         moves = await self.feed(memory.entry)
         _, now = await stored_ids(self.engine, self.caller.workspace)
@@ -119,7 +119,7 @@ class Historian:
         assert {id_: members.get(id_, set()) for id_ in now} == {id_: set(ids) for id_, ids in now.items()}
 
     async def follow(self, after: int = BEGINNING) -> None:
-        """Compare the feed of each segment, and when its members entered it, with the feed of all."""
+        """Compare the feed of each segment, and the times at which members entered, with the feed of all."""
         moves, there = await self.feed(after), await self.people()
         _, now = await stored_ids(self.engine, self.caller.workspace)
         for id_, members in now.items():

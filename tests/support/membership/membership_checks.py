@@ -1,6 +1,6 @@
-"""Whether memberships are true: what is served of each segment, compared with a full evaluation.
+"""Compares the served members of each segment with a full evaluation.
 
-The one place of the tests that knows how memberships are stored.
+This is the only module of the tests that knows how memberships are stored.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -32,9 +32,9 @@ Members = Mapping[str, Sequence[str]]
 
 
 async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Members:
-    """Compare members, count and a random window of every segment with its condition, in one snapshot.
+    """Compare members, count and a random page of every segment with its condition, in one snapshot.
 
-    Dynamic lists are among them. Return the ids of the members, newest first, by the segment's id.
+    Dynamic lists are included. Return the ids of the members, newest first, by the segment's id.
     """
 
     async def work(transaction: Transaction) -> Members:
@@ -53,9 +53,9 @@ async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
 
 
 async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
-    """Return the last entry of the log, and what is stored of every segment that clients know, by its id.
+    """Return the last entry of the log, and the stored members of every visible segment, by its id.
 
-    A deleted contact is still stored in a segment that waits to be evaluated.
+    A deleted contact is still stored in a pending segment.
     """
 
     async def work(transaction: Transaction) -> tuple[int, Members]:
@@ -72,9 +72,9 @@ async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
 
 
 async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]:
-    """Return the numbers after one of the changes of segments that clients know, deleted ones included.
+    """Return the entries after a given one for visible segments, deleted ones included.
 
-    All numbers are there, each once.
+    All entries exist, each once.
     """
 
     async def work(transaction: Transaction) -> list[int]:
@@ -91,9 +91,9 @@ async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]
 
 
 async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> int | None:
-    """Forget the oldest rows of the log that are folded, and the sums that end with them.
+    """Delete the oldest compacted rows of the log, and the running sums that end with them.
 
-    Return the entry after which the history is complete now, None where no row after `begins` is folded yet.
+    Return the entry after which the history is now complete, or None if no row after `begins` is compacted.
     """
 
     async def work(transaction: Transaction) -> int | None:
@@ -125,7 +125,7 @@ async def _compare(
     transaction: Transaction, workspace: int, one: Segment, now: int, rng: Random
 ) -> Sequence[str]:
     state = await workspaces.load_state(transaction, workspace)
-    # A process may have been here since, and brought the clock on.
+    # Another process may have advanced the clock since.
     now = max(now, state.evaluated_at)
     relation = MembershipQuery.for_segment(workspace, one, now, state)
     found = await read.load_ids(transaction, relation, EVERYBODY)
@@ -136,7 +136,7 @@ async def _compare(
         assert found == expected, condition
         until = (await with_next_change(transaction, workspace, one, state, now)).next_change_at
         assert until > now, condition
-        # Time alone changes nobody before.
+        # Until this instant, the passing of time alone changes no membership.
         last = MembershipQuery(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
         assert await read.load_ids(transaction, last, EVERYBODY) == expected, condition
     assert await read.count_members(transaction, relation) == len(found), condition
@@ -147,7 +147,7 @@ async def _compare(
 
 
 async def replayed(engine: Engine, workspace: int) -> None:
-    """Compare what is stored of every segment with its log, played from the beginning."""
+    """Compare the stored members of every segment with its log, replayed from the beginning."""
 
     async def work(transaction: Transaction) -> None:
         await _compare_unfolded(transaction, workspace)

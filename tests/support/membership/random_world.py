@@ -1,6 +1,6 @@
-"""A world of contacts, lists and segments in which anything may happen, by two processes and the clock.
+"""A world of contacts, lists and segments with random writes by two processes, and a moving clock.
 
-What is stored of memberships is compared with full evaluations, with counts and with the replayed log.
+The stored memberships are compared with full evaluations, with counts and with the replayed log.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -46,7 +46,7 @@ DAYS = (0, 1, 2, 7, 30)
 
 @dataclass
 class World:
-    """Two processes on one database: each has an engine and services of its own."""
+    """Two processes on one database: each has its own engine and services."""
 
     engines: Sequence[Engine]
     caller: Caller
@@ -61,9 +61,9 @@ class World:
     instants: list[int] = field(default_factory=list)
     scans: list[ScanResult] = field(default_factory=list)
     made: int = 0
-    # The last condition, as it was written.
+    # The last condition, in its canonical form.
     drawn: Any = None
-    # Whether the log says how everything came to be.
+    # Whether the log holds the whole history.
     is_whole: bool = True
     memories: list[Memory] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class World:
         return self.rng.choice(self.engines)
 
     def clock(self) -> int:
-        """Return the time of this world, which goes on by itself, if only a little."""
+        """Return the time of this world, which advances a little with each call."""
         self.now += 1
         return self.now
 
@@ -80,7 +80,7 @@ class World:
         return Contacts(self.engine, self.clock)
 
     def change(self) -> ContactChange:
-        """Return a change of a few fields."""
+        """Return an update of a few fields."""
         rng = self.rng
         values: dict[str, Any] = {}
         if rng.random() < 0.4:
@@ -101,7 +101,7 @@ class World:
         return ContactChange(values, attributes)
 
     def instant(self) -> int:
-        """Return an instant near an edge, by whole days or not."""
+        """Return an instant near a relative-date boundary, a number of whole days away or not."""
         rng = self.rng
         found = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
         found += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
@@ -109,7 +109,7 @@ class World:
         return found
 
     async def step(self) -> None:
-        """Do something that may move memberships."""
+        """Do a random write that may change memberships."""
         self.made += 1
         often = (self._create, self._update, self._update, self._update, self._delete, self._pass)
         action = self.rng.choice(often)
@@ -124,11 +124,11 @@ class World:
                 self.memories.pop(self.rng.randrange(MOST_MEMORIES))
 
     def historian(self) -> Historian:
-        """Return who asks one of the processes about the past."""
+        """Return the historian of one of the processes."""
         return Historian(self.engine, self.caller, self.clock(), self.rng)
 
     async def _pass(self) -> None:
-        """Let time pass: a little, or up to an edge that somebody is about to cross."""
+        """Advance the time: a little, or to the next relative-date boundary of a contact."""
         rng = self.rng
         if self.instants and rng.random() < 0.6:
             edge = rng.choice(self.instants) + rng.choice(DAYS) * dates.DAY + rng.choice((-1, 0, 1))
@@ -166,7 +166,7 @@ class World:
         self.segments.append(made.segment.id)
 
     async def edit(self) -> None:
-        """Change the condition of a segment."""
+        """Update the condition of a segment."""
         change = SegmentChange(condition=self.condition())
         id_ = self.rng.choice(self.segments)
         await Segments(self.engine, self.clock).update_with_count(self.caller, id_, change)
@@ -225,7 +225,7 @@ class World:
                 return
 
     async def build(self) -> None:
-        """Scan for a segment that waits to be evaluated, or store what an earlier scan found."""
+        """Scan for a pending segment, or store the result of an earlier scan."""
         building = FirstEvaluation(self.engine, self.clock)
         if self.scans and self.rng.random() < 0.5:
             scan = self.scans.pop(self.rng.randrange(len(self.scans)))
@@ -237,12 +237,12 @@ class World:
             self.scans += [] if scan_ is None else [scan_]
 
     async def build_all(self) -> None:
-        """Evaluate everything that waits for it."""
+        """Evaluate all pending segments."""
         while waiting := await self.engine.read(due_work.list_pending_segments):
             assert await FirstEvaluation(self.engine, self.clock).run(waiting[0])
 
     async def verify(self) -> None:
-        """Verify every segment in one of the processes: there is nothing to repair."""
+        """Verify every segment in one of the processes: nothing needs a repair."""
         workspace = self.caller.workspace
         verification = Verification(self.engine, self.clock)
         for number in await self.engine.read(lambda tx: log_expiry.list_segment_numbers(tx, workspace)):
@@ -255,7 +255,7 @@ class World:
         await Workspaces(self.engine, self.clock).set_time_zone("one", self.zone)
 
     def condition(self) -> Condition:
-        """Return a condition, most often one about what changes here."""
+        """Return a condition, most often one on fields that the world changes."""
         rng = self.rng
         written: dict[str, Any] = rng.choice(
             (
@@ -279,7 +279,7 @@ class World:
         return Condition(node, OriginalText("canonical", "{}"))
 
     def days(self) -> dict[str, Any]:
-        """Return a condition that time moves."""
+        """Return a condition with relative dates."""
         rng = self.rng
         fields = ("last_opened_at", "last_clicked_at", "created_at", "updated_at", "attributes.seen")
         return {
@@ -289,13 +289,13 @@ class World:
         }
 
     def on_a_list(self) -> dict[str, Any]:
-        """Return a condition about a list, or about any."""
+        """Return a condition about a given list, or about any."""
         if not self.lists or self.rng.random() < 0.2:
             return {"field": "lists", "operator": "is_set"}
         return {"field": "lists", "operator": "equals", "operand": self.rng.choice(self.lists)}
 
     async def fold(self) -> None:
-        """Fold the log, however short it is."""
+        """Compact the log, however short it is."""
         workspace = self.caller.workspace
 
         async def work(transaction: Transaction) -> None:
@@ -328,7 +328,7 @@ class World:
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
 
     async def look_back(self, begins: int = 0) -> None:
-        """Compare some of what is remembered with the history, which begins after an entry."""
+        """Compare some of the recorded states with the history, which begins after an entry."""
         historian = self.historian()
         for memory in self.rng.sample(self.memories, min(len(self.memories), 3)):
             await historian.compare(memory, begins)

@@ -1,4 +1,4 @@
-"""What webhooks were told of memberships, beside what the log of memberships says."""
+"""Compares the webhook events about memberships with the log."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ _subject = msgspec.json.Decoder(EventPayload).decode
 
 @dataclass(frozen=True)
 class Told:
-    """One thing told, or to be told: of a contact by its id, or of so many who entered and left."""
+    """One event: about a contact by its id, or the numbers of contacts that entered and left."""
 
     event: WebhookEventType
     group: str
@@ -50,7 +50,7 @@ class Told:
 
 @dataclass
 class Ears:
-    """Whoever hears of everything in a workspace, and knows what the log says."""
+    """A webhook that subscribes to everything in a workspace, and a reader of the log."""
 
     workspace: int
     most_in_one: int
@@ -65,7 +65,7 @@ class Ears:
     batches: int = 0
 
     async def compare(self, engine: Engine) -> int:
-        """Compare what was told with the log since the last time; return how many contacts were told of."""
+        """Compare the new events with the log; return the number of contacts in single events."""
         return await engine.read(self._compare)
 
     async def _compare(self, transaction: Transaction) -> int:
@@ -82,7 +82,7 @@ class Ears:
         return sum(one.contact is not None for one in heard)
 
     async def _know(self, transaction: Transaction) -> None:
-        """Learn what there is by now; what is gone stays known by its number."""
+        """Load the current ids; those of deleted resources stay known by their dense keys."""
         found = await queries.load_contact_page(transaction, self.workspace, EVERYBODY)
         self.people = {one.id: one for one in found}
         self.ids |= {one.pk: one.id for one in found}
@@ -125,7 +125,7 @@ class Ears:
         return [one for one in heard if one is not None]
 
     async def subjects(self, transaction: Transaction) -> list[tuple[WebhookEventType, EventPayload]]:
-        """Return what was told since the last time, in its order."""
+        """Return the events since the last call, in order."""
         values = {"workspace": self.workspace, "after": self.delivery}
         rows = await transaction.fetch_all(_OUTBOX, values)
         self.delivery = rows[-1][0] if rows else self.delivery
@@ -133,7 +133,7 @@ class Ears:
 
 
 def _told(event: WebhookEventType, subject: EventPayload) -> tuple[Told, Contact | None] | None:
-    """Return what a delivery tells of; None for lists that are filled by hand, which have no log."""
+    """Return the event of a delivery, or None for static lists, which have no log."""
     group, move, batch = subject.group, subject.move, subject.batch
     if batch is not None:
         assert group is not None

@@ -1,7 +1,7 @@
-"""Compares the OpenAPI documents with those that clients were made from: `openapi/baseline`.
+"""Compares the OpenAPI documents with those that clients were generated from: `openapi/baseline`.
 
-What breaks a client has to be named in `openapi/baseline/breaks.json`, with the reason, or it is a fault. At
-a release the documents become the baseline, and nothing is broken any more.
+A change that breaks a client must be declared in `openapi/baseline/breaks.json` with its reason; otherwise it
+is a fault. At a release the documents become the baseline, and the declarations are deleted.
 """
 
 import json
@@ -27,7 +27,7 @@ ROWS = SPEC / "contract"
 
 @dataclass(frozen=True, order=True)
 class Break:
-    """A change that breaks a client: the rule that found it, and where in which document it is."""
+    """A change that breaks a client: the rule that found it, and its place in a document."""
 
     document: str
     rule: str
@@ -36,14 +36,14 @@ class Break:
 
 
 def tool() -> str:
-    """Return the package of the comparing tool, in the version that `.ci/run` pins."""
+    """Return the package of the comparison tool, in the version that `.ci/run` pins."""
     found = re.search(r"^redocly=(\S+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
     assert found is not None
     return found[1]
 
 
 def breaks(name: str, before: Path, after: Path) -> list[Break]:
-    """Return what breaks the clients of a document that became another, each fault of a shared part once."""
+    """Return the breaks between two versions of a document, each fault of a shared part once."""
     command = ["npx", "--yes", tool(), "diff", str(before), str(after), f"--config={RULES}"]
     done = subprocess.run(
         [*command, "--format=json", "--fail-on=none"],
@@ -66,9 +66,9 @@ def _of_change(name: str, change: Mapping[str, Any]) -> Iterator[Break]:
 
 
 def _of_names(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Break]:
-    """Yield the names that are gone from a document and that a client made of it has: the tool minds few.
+    """Yield names in generated clients that are gone from a document, because the tool ignores many.
 
-    To the tool a field that an open body loses is none lost, since any field may still be sent.
+    The tool does not report a property that an open schema loses, because any property may still be sent.
     """
     schemas = after["components"]["schemas"]
     for schema, told in before["components"]["schemas"].items():
@@ -89,7 +89,7 @@ def _of_names(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
 
 
 def _calls(document: Mapping[str, Any]) -> dict[str, tuple[str, str, Mapping[str, Any]]]:
-    """Return the operations of a document, by id, each with its path and its method."""
+    """Return the operations of a document by id, each with its path and its method."""
     return {
         call["operationId"]: (path, method, call)
         for path, methods in document["paths"].items()
@@ -98,14 +98,14 @@ def _calls(document: Mapping[str, Any]) -> dict[str, tuple[str, str, Mapping[str
 
 
 def said() -> list[dict[str, str]]:
-    """Return the breaks that are meant: `document`, `rule`, `at` (`*` stands for anything) and `why`."""
+    """Return the declared breaks: `document`, `rule`, `at` (`*` stands for anything) and `why`."""
     rows: list[dict[str, str]] = json.loads(SAID.read_text("utf-8"))
     assert all(set(row) == {"document", "rule", "at", "why"} and row["why"].strip() for row in rows)
     return rows
 
 
 def unsaid(found: Sequence[Break], rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return the breaks that no row names, and the rows that name none."""
+    """Return the breaks without a declaration, and the declarations without a break."""
     missing = [
         f"{one.document}: {one.rule} at {one.at}: {one.message}"
         for one in found
@@ -127,7 +127,7 @@ def rows(file: str) -> list[dict[str, Any]]:
 
 
 def found_in(changes: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Lay changes side by side into one document, compare it, and return the rules that each one breaks."""
+    """Apply changes to one document side by side, compare it, and return the broken rules of each."""
     with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
         sides = [Path(folder) / f"{side}.json" for side in ("before", "after")]
         for side in sides:

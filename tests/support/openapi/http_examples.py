@@ -1,4 +1,4 @@
-"""Tells the stories of tests/spec/http to an app, and says what came of it."""
+"""Runs the stories of tests/spec/http against an app, and returns the results."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from support.servers.in_process import Server, bearer, serving
 
 @dataclass(frozen=True)
 class Told:
-    """A step, the answer it got, and what is wrong with it."""
+    """A step, its response, and its fault."""
 
     step: Step
     answer: httpx.Response
@@ -21,7 +21,7 @@ class Told:
 
 
 async def tell(story: Story, url: str) -> list[Told]:
-    """Tell a story to an app on an empty, migrated database."""
+    """Run a story against an app on an empty, migrated database."""
     now = round(story.now.timestamp() * 1_000_000)
     async with serving(url, now=now) as server:
         kept: dict[str, Json] = {}
@@ -51,7 +51,7 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> Told:
 
 
 def _undocumented(step: Step, answer: httpx.Response) -> str | None:
-    """Return what the document does not say of an exchange; `lenient` steps are known to ask for more."""
+    """Describe how an exchange contradicts the document; the requests of `lenient` steps may violate it."""
     found = documents.unsaid(answer)
     if step.lenient is None:
         return found and f"undocumented: {found}"

@@ -1,4 +1,4 @@
-"""One way to ask for the same in either dialect: segments and contacts over HTTP."""
+"""One interface for segments and contacts over HTTP in both dialects."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Speaker:
     words: Words
 
     async def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        """Send a request, expect a status and return the answer's JSON."""
+        """Send a request, expect a status and return the response's JSON."""
         content = None if body is None else json.dumps(body).encode()
         headers = {**bearer(self.key), **({} if body is None else {"Content-Type": "application/json"})}
         url = f"{self.prefix}{path}"
@@ -35,7 +35,7 @@ class Speaker:
         return answer.json()
 
     async def create(self, name: str, condition: Any, **more: Any) -> Any:
-        """Make a segment and return it."""
+        """Create a segment and return it."""
         raise NotImplementedError
 
     async def get(self, id_: str) -> Any:
@@ -43,7 +43,7 @@ class Speaker:
         return (await self.ask("GET", f"/segments/{id_}"))["data"]
 
     async def patch(self, id_: str, **parts: Any) -> Any:
-        """Change a segment; `condition` stands for the member that the dialect keeps it in."""
+        """Update a segment; `condition` becomes the dialect's property for it."""
         body = {self.member if key == "condition" else key: value for key, value in parts.items()}
         return (await self.ask("PATCH", f"/segments/{id_}", body))["data"]
 
@@ -52,7 +52,7 @@ class Speaker:
         await self.ask("DELETE", f"/segments/{id_}")
 
     async def counts(self, id_: str) -> Sequence[int]:
-        """Return every figure that says how many members a segment has."""
+        """Return every figure that shows how many members a segment has."""
         raise NotImplementedError
 
     async def members(self, id_: str) -> list[str]:

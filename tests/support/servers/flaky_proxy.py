@@ -1,4 +1,4 @@
-"""A proxy that loses answers: the request arrives, and the client never hears of it."""
+"""A proxy that loses responses: the request arrives, and the client gets no response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ SECONDS: Final = 20
 
 @dataclass
 class Proxy:
-    """Where a proxy listens, how many answers it still loses, and how many connections it had."""
+    """The address of a proxy, the number of responses it still loses, and its number of connections."""
 
     url: str
     to_lose: int
@@ -21,7 +21,7 @@ class Proxy:
 
 @asynccontextmanager
 async def proxy(base: str, to_lose: int = 0) -> AsyncIterator[Proxy]:
-    """Lend a proxy before a server; its first connections are cut when their answers come."""
+    """Lend a proxy in front of a server; its first connections are cut when their responses arrive."""
     where = urlsplit(base)
     found = Proxy("", to_lose)
     serving: set[asyncio.Task[None]] = set()

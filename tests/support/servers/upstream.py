@@ -1,4 +1,4 @@
-"""An upstream that writes down what came and answers what a test says, byte by byte."""
+"""An upstream that records requests and sends the replies of a test, byte by byte."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ _KEPT: Final = 100_000
 
 @dataclass
 class Taken:
-    """A request that came: its head as it was written, what its body was, and whether it came whole."""
+    """A received request: its head as sent, its body, and whether it is complete."""
 
     method: str
     target: str
@@ -34,7 +34,7 @@ Reply = Callable[[Taken, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def echo(taken: Taken, writer: asyncio.StreamWriter) -> None:
-    """Tell in JSON what came."""
+    """Reply with the received request as JSON."""
     body = json.dumps({"target": taken.target, "size": taken.size, "digest": taken.digest}).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + (b"" if taken.method == "HEAD" else body))
@@ -58,7 +58,7 @@ def saying(*pieces: bytes, closing: bool = False, abort: bool = False) -> Reply:
 
 
 async def silence(taken: Taken, writer: asyncio.StreamWriter) -> None:
-    """Keep silent until the caller leaves."""
+    """Send nothing until the caller leaves."""
     del writer
     await taken.left.wait()
 
@@ -71,7 +71,7 @@ class Upstream:
     taken: list[Taken] = field(default_factory=list)
     reply: Reply = echo
     connections: int = 0
-    # A body is not read before this is set, so that a caller has to wait.
+    # A body is not read before this is set, so that a test can make a caller wait.
     reads: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -131,7 +131,7 @@ async def _pieces(taken: Taken, reader: asyncio.StreamReader) -> AsyncIterator[b
 
 
 async def _leaving(taken: Taken, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Notice that the caller leaves while it waits."""
+    """Notice that the caller leaves during a reply."""
     while not reader.at_eof() and not writer.is_closing():  # noqa: ASYNC110 - it tells only who reads
         await asyncio.sleep(0.02)
     taken.left.set()

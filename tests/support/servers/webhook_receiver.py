@@ -1,4 +1,4 @@
-"""A receiver of webhooks: an HTTP server that keeps what it gets and answers as it is told."""
+"""A receiver of webhooks: an HTTP server that records requests and sends the replies of a test."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ Answer = Callable[["Got"], Awaitable[bytes]]
 
 @dataclass(frozen=True)
 class Got:
-    """A request that came in."""
+    """A received request."""
 
     path: str
     headers: dict[str, str]
@@ -25,19 +25,19 @@ class Got:
 
     @property
     def email(self) -> str:
-        """Whom it is about."""
+        """The address of the contact in it."""
         return str(self.json["data"]["email"])
 
 
 def answer(status: int, body: bytes = b"ok", *headers: str) -> bytes:
-    """Return an answer as bytes."""
+    """Return a response as bytes."""
     lines = [f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 @dataclass
 class Receiver:
-    """A receiver on a port of this machine; `say` decides the answers, in bytes."""
+    """A receiver on a port of this machine; `say` returns the responses, in bytes."""
 
     url: str = ""
     port: int = 0
@@ -48,11 +48,11 @@ class Receiver:
 
     @property
     def emails(self) -> list[str]:
-        """Whom the requests were about, in their order."""
+        """The addresses of the contacts in the requests, in order."""
         return [one.email for one in self.got]
 
     async def wait(self, number: int, seconds: float = 30) -> None:
-        """Wait for so many requests."""
+        """Wait for a number of requests."""
         async with asyncio.timeout(seconds):
             while len(self.got) < number:  # noqa: ASYNC110 - several may wait, each for a number of its own
                 await asyncio.sleep(0.005)
@@ -83,7 +83,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 async def receiving(
     tls: ssl.SSLContext | None = None, handler: Handler | None = None
 ) -> AsyncIterator[Receiver]:
-    """Lend a receiver; `handler` replaces what it does on a connection."""
+    """Lend a receiver; `handler` replaces its handling of a connection."""
     receiver = Receiver()
     serve = handler or receiver.serve
     serving: set[asyncio.Task[None]] = set()
@@ -107,5 +107,5 @@ async def receiving(
         server.close()
         for task in serving:
             task.cancel()
-        # What was aborted is closed when the loop comes round to it.
+        # The loop closes aborted connections in its next iteration.
         await asyncio.sleep(0.01)
