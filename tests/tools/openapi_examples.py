@@ -1,7 +1,7 @@
 """Writes the examples of the OpenAPI documents from the stories: `python -m tools.openapi_examples`.
 
-A step that is marked as an example is one of its call. What is random in it is replaced: the first id of an
-example by the first of ours, the second by the second, and so on.
+A step that is marked as an example is one of its call. Random values are replaced: the first id of an example
+by the first stand-in, the second by the second, and so on.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ RANDOM = re.compile(
 
 
 def taken(told: Iterable[Told]) -> dict[str, Examples]:
-    """Return the examples of a story that was told, by dialect and operation."""
+    """Return the examples of the results of a story, by dialect and operation."""
     found: dict[str, Examples] = defaultdict(lambda: defaultdict(list))
     for one in told:
         if one.step.example:
@@ -45,7 +45,7 @@ def taken(told: Iterable[Told]) -> dict[str, Examples]:
 
 
 def differences(told: list[Told]) -> list[str]:
-    """Return which marked steps are not as the examples of the documents have them."""
+    """Return the marked steps that differ from the examples of the documents."""
     return [
         f"{example.told}: not the example of {id_}"
         for dialect, examples in taken(told).items()
@@ -85,7 +85,7 @@ def _parameters(one: Told, call: documents.Call) -> dict[str, Any]:
 
 
 class _StandIns:
-    """What stands in the place of random texts, the same for the same."""
+    """Stand-ins for random strings, the same one for the same string."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
@@ -123,7 +123,7 @@ async def _told() -> list[Told]:
 
 
 def write() -> None:
-    """Tell all stories and write the examples of every dialect."""
+    """Run all stories and write the examples of every dialect."""
     found = taken(asyncio.run(_told()))
     for dialect in DIALECTS:
         ids = [one.id for _, one in dialect.operations]

@@ -1,4 +1,4 @@
-"""Every part of a condition is judged as the oracle judges it, and shown in both vendors' words."""
+"""The verdict on every part of a condition equals the oracle's, and is shown in both vendors' words."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -57,7 +57,7 @@ def parts_of(condition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def verdicts(condition: Mapping[str, Any], verdict: Verdict) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """Pair every part of a canonical condition with what was judged of it."""
+    """Pair every part of a canonical condition with its verdict."""
     yield condition, verdict.matches
     for part, judged in zip(parts_of(condition), verdict.parts, strict="field" not in condition):
         yield from verdicts(part, judged)
@@ -66,7 +66,7 @@ def verdicts(condition: Mapping[str, Any], verdict: Verdict) -> Iterator[tuple[M
 def odd(
     condition: Mapping[str, Any], verdict: Verdict, one: oracle.Subject, now: datetime, zone: str
 ) -> list[str]:
-    """Return the parts on which the oracle says something else."""
+    """Return the parts on which the oracle disagrees."""
     return [
         json.dumps(part)
         for part, matches in verdicts(condition, verdict)
@@ -76,7 +76,7 @@ def odd(
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
 def test_every_part_of_a_row(row: spec_data.Row) -> None:
-    """The root says who is a member; each part says what the oracle says of it."""
+    """The root verdict is membership; each part's verdict is the oracle's."""
     node = canonical.read(row.condition, row.zone)
     now = populations.micros(row.now)
     for name, one in PEOPLE.contacts.items():
@@ -87,7 +87,7 @@ def test_every_part_of_a_row(row: spec_data.Row) -> None:
 
 
 def test_random_conditions(pytestconfig: pytest.Config) -> None:
-    """Every part of random conditions is judged as the oracle judges it."""
+    """The verdict on every part of a random condition is the oracle's."""
     seed = pytestconfig.stash[SEED]
     rng = Random(seed)
     ids = tuple(PEOPLE.lists.values())
@@ -105,8 +105,8 @@ def test_random_conditions(pytestconfig: pytest.Config) -> None:
     assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:5])
 
 
-def test_days_are_the_instants_that_they_are_shown_as() -> None:
-    """A rule of days before now is true of exactly the instants within its bounds."""
+def test_days_match_the_shown_instants() -> None:
+    """A rule of days before now is true for exactly the instants within its bounds."""
     seen = set()
     for row in ROWS:
         now, zone = populations.micros(row.now), ZoneInfo(row.zone)
@@ -123,7 +123,7 @@ def test_days_are_the_instants_that_they_are_shown_as() -> None:
 
 
 def within(value: int | None, bounds: Bounds) -> bool:
-    """Tell whether an instant lies within bounds."""
+    """Return whether an instant is within bounds."""
     return (
         value is not None
         and (bounds.first is None or bounds.first <= value)
@@ -133,7 +133,7 @@ def within(value: int | None, bounds: Bounds) -> bool:
 
 
 def instant_of(name: str, field: str, zone: str) -> int | None:
-    """Return the instant that a contact has in a field."""
+    """Return the instant in a field of a contact."""
     one = subject(name, zone)
     if not field.startswith("attributes."):
         found: int | None = one.fields[field]
@@ -149,8 +149,8 @@ SHOWN = [
 
 
 @pytest.mark.parametrize(("words", "show", "attributes"), SHOWN, ids=["misar", "topmail"])
-def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, attributes: str) -> None:
-    """Without its verdicts it is what the dialect writes; its values are those of the contact's answer."""
+def test_an_explained_condition_equals_the_condition(words: rules.Words, show: Any, attributes: str) -> None:
+    """Without verdicts it is the dialect's condition; its values are those of the contact's response."""
     for row in ROWS:
         node = canonical.read(sayable(dict(row.condition)), row.zone)
         now, zone = populations.micros(row.now), ZoneInfo(row.zone)
@@ -191,7 +191,7 @@ def explanation(node: tree.Node, contact: Contact, verdict: Verdict, now: int, z
 
 
 def without_verdicts(shown: dict[str, Any]) -> Any:
-    """Return an explained condition as the plain one."""
+    """Return an explained condition without its explanation."""
     if "rule" in shown:
         return shown["rule"]
     plain = {key: value for key, value in shown.items() if key != "matches"}

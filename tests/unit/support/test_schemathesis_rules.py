@@ -1,4 +1,4 @@
-"""Refusals that no schema says: the rows are well formed, and each explains its own fault and no other."""
+"""Rejections that no schema announces: each row is well formed, and explains only its own fault."""
 
 from collections import Counter
 from typing import Any
@@ -156,7 +156,7 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_a_row_is_well_formed(row: Row) -> None:
-    """It has a reason, calls that there are, a schema, and a message unless it is of the other sort."""
+    """It has a reason, existing calls, a schema, and a message unless it is of the other kind."""
     assert row.why.endswith(".")
     assert set(row.calls) <= CALLS
     assert bool(row.message) != row.accepted
@@ -164,20 +164,20 @@ def test_a_row_is_well_formed(row: Row) -> None:
     jsonschema.Draft202012Validator.check_schema(row.when)
 
 
-def test_names_and_messages_stand_once() -> None:
-    """No two rows explain the same in the same place."""
+def test_names_and_messages_are_unique() -> None:
+    """No two rows explain the same fault of the same call."""
     counts = Counter(row.name for row in rows()) + Counter((row.message, row.calls) for row in rows())
     assert [one for one, count in counts.items() if count > 1] == []
 
 
 @pytest.mark.parametrize(("sent", "answer", "names"), EXPLAINED.values(), ids=EXPLAINED)
-def test_what_rows_explain(sent: Sent, answer: Any, names: list[str] | None) -> None:
-    """Every fault of an answer needs a row, and a row only explains a request that breaks its rule."""
+def test_the_faults_that_rows_explain(sent: Sent, answer: Any, names: list[str] | None) -> None:
+    """Every fault of a response needs a row, and a row only explains a request that breaks its rule."""
     assert reason(sent, answer, rows()) == names
 
 
-def test_what_is_accepted_tells_of_its_fault() -> None:
-    """An import that leaves nobody out was well formed."""
+def test_an_accepted_request_reports_its_fault() -> None:
+    """An import that leaves out no row was well formed."""
     (row,) = [one for one in rows() if one.name == "a contact at fault in an import"]
     told = {"failed": 1, "errors": ["contacts.0.email: Required"]}
     assert row.accepts(Sent("importContacts", {}, {}, {}), told)
@@ -187,7 +187,7 @@ def test_what_is_accepted_tells_of_its_fault() -> None:
 
 
 def test_faults_are_read_in_every_error_body() -> None:
-    """A path and a message each, the path empty where there is none."""
+    """Each has a path and a message; the path is empty if the body has none."""
     assert faults_of(topmail("a", "b.0")) == [("b.0", "a")]
     assert faults_of(misar(a=["0: b", "c"])) == [("a", "0: b"), ("a", "c")]
     assert faults_of({"error": "a: b; c: d"}) == [("", "a: b"), ("", "c: d")]

@@ -1,4 +1,4 @@
-"""What goes out to a receiver: in the words of its dialect, signed as its clients verify."""
+"""Messages to receivers: in the words of their dialect, signed as their clients verify."""
 
 import hashlib
 import hmac
@@ -95,7 +95,7 @@ def test_misars_envelope() -> None:
 
 
 def test_the_vendors_client_verifies_misars_signature() -> None:
-    """And no longer once a byte of the body, the time or the secret is another."""
+    """The signature is invalid if a byte of the body, the time or the secret differs."""
     now = time.time_ns() // 1_000
     message = misar.render_message(
         webhook("misar"), delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact())), now
@@ -108,7 +108,7 @@ def test_the_vendors_client_verifies_misars_signature() -> None:
 
 
 def test_both_of_misars_signatures_and_topmails() -> None:
-    """The pages sign the body alone."""
+    """The vendors' pages sign only the body."""
     about = delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact()))
     message = misar.render_message(webhook("misar"), about, AT)
     assert message.headers["X-Misar-Timestamp"] == "1772366400"
@@ -127,7 +127,7 @@ def test_the_body_is_the_same_on_every_attempt() -> None:
 
 
 def test_misars_other_events() -> None:
-    """Who unsubscribed, as an e-mail event without a message; a test."""
+    """An opt-out is an e-mail event without a message; a test names its webhook."""
     one = contact()
     hook = webhook("misar")
     found = told(
@@ -149,8 +149,8 @@ def test_misars_other_events() -> None:
     ("event", "word"),
     [(WebhookEventType.SEGMENT_ENTERED, "segment.entered"), (WebhookEventType.SEGMENT_LEFT, "segment.left")],
 )
-def test_misars_segments(event: WebhookEventType, word: str) -> None:
-    """Who entered or left which, as which entry of its changes, when and why."""
+def test_misars_segment_events(event: WebhookEventType, word: str) -> None:
+    """The event names the contact, the segment, the entry, the time and the cause."""
     one = contact()
     found = told(
         misar.render_message(
@@ -163,8 +163,8 @@ def test_misars_segments(event: WebhookEventType, word: str) -> None:
     assert {key: found["data"][key] for key in MOVED} == MOVED
 
 
-def test_many_who_moved() -> None:
-    """How many entered and left, and the first and the last entry; in both dialects alike."""
+def test_many_changes_in_one_event() -> None:
+    """The event has the numbers of both kinds, and the first and the last entry, alike in both dialects."""
     hook = webhook("misar")
     many = EventPayload(group=SEGMENT, batch=BATCH)
     message = misar.render_message(hook, delivery(WebhookEventType.SEGMENT_CHANGED, many), AT)
@@ -192,8 +192,8 @@ def test_many_who_moved() -> None:
         (WebhookEventType.SEGMENT_LEFT, "segment.left", "segment"),
     ],
 )
-def test_topmails_groups(event: WebhookEventType, word: str, key: str) -> None:
-    """What a contact joined or left, and the contact; where a condition decided, which change that was."""
+def test_topmails_segment_and_list_events(event: WebhookEventType, word: str, key: str) -> None:
+    """The event has the group and the contact; for a dynamic group it has the entry too."""
     by_condition = delivery(event, EventPayload(contact(), SEGMENT, move=MOVE))
     message = topmail.render_message(webhook("topmail"), by_condition, AT)
     found = told(message)
@@ -219,7 +219,7 @@ def test_topmails_payload() -> None:
 
 
 def test_topmails_conversions() -> None:
-    """What it was worth, and whose it was."""
+    """The event has the value of the conversion, and its contact."""
     one = contact()
     about = delivery(WebhookEventType.CONVERTED, EventPayload(one, conversion=CONVERSION))
     found = told(topmail.render_message(webhook("topmail"), about, AT))
