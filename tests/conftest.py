@@ -30,7 +30,7 @@ _NUMBERS = count(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("diglot")
     amounts.add_options(group)
-    group.addoption("--random-seed", type=int, help="repeats a run")
+    group.addoption("--random-seed", type=int, help="the seed of an earlier run, to repeat it")
 
 
 def pytest_configure(config: pytest.Config) -> None:

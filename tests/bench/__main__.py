@@ -32,12 +32,14 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("benchmark", choices=[*SIZES, "forward"])
     parser.add_argument(
-        "--contacts", type=int, help="how many contacts (http 10,000; estimate and membership 1,000,000)"
+        "--contacts", type=int, help="number of contacts (http 10,000; estimate and membership 1,000,000)"
     )
     parser.add_argument("--database", choices=[each.name for each in DATABASES], action="append")
-    parser.add_argument("--keep", metavar="DIR", help="membership: keep the databases there for another run")
     parser.add_argument(
-        "--only", choices=list(run.PARTS), action="append", help="membership: measure this part alone"
+        "--keep", metavar="DIR", help="membership: keep the databases in this folder for another run"
+    )
+    parser.add_argument(
+        "--only", choices=list(run.PARTS), action="append", help="membership: measure only this part"
     )
     return parser
 

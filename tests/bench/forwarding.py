@@ -55,7 +55,7 @@ async def _measured(name: str, live: Live, transfer: Awaitable[str]) -> Row:
     before = memory(live.pid)["VmRSS"]
     started = time.perf_counter()
     if await transfer != DIGEST:
-        raise RuntimeError(f"{name}: other bytes came")
+        raise RuntimeError(f"{name}: the bytes differ")
     took = time.perf_counter() - started
     return Row(name, took, before, memory(live.pid)["VmHWM"] - before)
 

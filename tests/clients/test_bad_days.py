@@ -86,4 +86,4 @@ async def _refused(client: misarmail.MisarMailClient, before: Proxy) -> tuple[mi
             await asyncio.to_thread(client.contacts.list)
         except misarmail.MisarMailError as error:
             return error, before.connections - earlier
-    raise AssertionError("five calls passed where one may")
+    raise AssertionError("five calls passed, although the limit allows one")

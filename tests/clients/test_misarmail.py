@@ -89,7 +89,7 @@ async def test_contacts_and_segments(live: Live, prefix: str, tally: Any, databa
     pages = {"page": 2, "limit": 2, "total": 3, "totalPages": 2, "total_pages": 2}
     assert second["pagination"].items() >= pages.items()
     await _shrink(twin, segment["id"], ids)
-    tally("stories told through misarmail", database.name, 1)
+    tally("examples run through misarmail", database.name, 1)
 
 
 def _segment() -> dict[str, Any]:
@@ -182,4 +182,4 @@ async def test_keys(live: Live, prefix: str, tally: Any, database: Database) -> 
     )
     assert (await twin.keys("get", made["keyId"]))["key"]["is_active"] is False
     await _fails(404, "API key not found", twin.keys, "revoke", "nothing")
-    tally("stories told through misarmail", database.name, 1)
+    tally("examples run through misarmail", database.name, 1)

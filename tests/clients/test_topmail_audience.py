@@ -66,7 +66,7 @@ async def test_a_shop(live: Live, header: Any, prefix: str, database: Database, 
             assert await shop.ask("DELETE", path) == {"data": {"success": True}}
             await shop.ask("GET", path, status=404)
         assert await shop.emails("/contacts") == ["bob"]
-    tally("stories of Topmail's audience", database.name, 1)
+    tally("examples of Topmail's audience", database.name, 1)
 
 
 async def _lists(shop: Shop, news: str, bob: str) -> None:

@@ -54,7 +54,7 @@ async def test_triggers_of_a_segment_and_a_list(database: Database, tally: Tally
             assert numbers == sorted(set(numbers))
             assert got[-1]["cause"] == ("contact created" if len(got) == NUMBER else "contact deleted")
         told = sorted(one.json["data"]["sequence"] for one in receiver.got)
-        assert told == list(range(1, 2 * NUMBER + 9)), "every number is told of once"
+        assert told == list(range(1, 2 * NUMBER + 9)), "every sequence number arrives once"
         for one in receiver.got:
             secret = secrets[one.headers["x-topmail-event"]].encode()
             signature = hmac.new(secret, one.body, hashlib.sha256).hexdigest()

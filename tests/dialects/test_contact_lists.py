@@ -131,7 +131,7 @@ async def test_every_filter_with_every_other(
         query = "".join(f"&{key}={value}" for key, value in given.items() if value is not None)
         expected = _in_order(_expected(crowd, segment, status, words), sort)
         assert await crowd.walk(query) == (expected, len(expected)), query
-    tally("lists of contacts beside Python's", database.name, 150)
+    tally("lists of contacts compared with Python's", database.name, 150)
 
 
 async def test_parallel_deletions_count_each_contact_once(url: str) -> None:

@@ -67,7 +67,7 @@ def test_the_walks_name_existing_code() -> None:
     )
     assert len(walks) == 4
     for walk in walks:
-        assert ";" not in walk, "mermaid ends a line there"
+        assert ";" not in walk, "mermaid ends a line at a semicolon"
         places = {name: _find(path) for name, path in _PARTICIPANT.findall(walk)}
         assert [name for name, place in places.items() if place is None] == []
         for participant, function in _MESSAGE.findall(walk):

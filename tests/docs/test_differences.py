@@ -19,7 +19,7 @@ def test_the_entries_are_numbered() -> None:
     numbers = [int(number) for number, _, _ in ENTRY.findall(PAGE)]
     assert len(numbers) > 20
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(re.findall(r"^[0-9]+\. ", PAGE, re.MULTILINE)) == len(numbers), "an entry without its test"
+    assert len(re.findall(r"^[0-9]+\. ", PAGE, re.MULTILINE)) == len(numbers), "an entry cites no test"
 
 
 @pytest.mark.parametrize(("number", "tests"), [(entry[0], entry[2]) for entry in ENTRY.findall(PAGE)])

@@ -185,7 +185,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
         for names in combinations(range(8), length):
             asked = known.affected_by(f"attributes.f{name}" for name in names)
             assert met(asked, {f"f{name}": "x" for name in names}) == [n for n in sorted(asked) if n % 3 != 1]
-    assert sum(map(len, compiled.take())) <= 3 * len(nodes), "each set was compiled"
+    assert sum(map(len, compiled.take())) <= 3 * len(nodes), "every set was compiled"
     assert len(known.evaluators.used_parts()) <= 5
     seldom, often = (
         known.affected_by(["attributes.f0", "attributes.f1"]),
@@ -195,7 +195,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
     for _ in range(evaluators.REPAID):
         assert met(often, {}) == []
     assert met(seldom, {}) == []
-    assert sum(map(len, compiled.take())) <= len(often), "more than the set that is asked for often"
+    assert sum(map(len, compiled.take())) <= len(often), "sets that are needed rarely were compiled"
 
 
 def test_the_set_of_all_conditions_stays_cached(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
@@ -259,9 +259,9 @@ def test_groups_are_bounded_and_keep_their_first_conditions() -> None:
         assert all(different <= MOST_RULES and every <= MOST_REPEATED for different, every in sizes)
         for one, other in pairwise(groups):
             different, every = size_of([rules[number] for number in one + other])
-            assert 2 * different > MOST_RULES or 2 * every > MOST_REPEATED, "they could be one"
+            assert 2 * different > MOST_RULES or 2 * every > MOST_REPEATED, "two groups fit into one"
         starts = [group[0] for group in groups]
-        assert divide(rules, starts) == groups, "it is not settled"
+        assert divide(rules, starts) == groups, "the groups do not stay the same"
 
 
 def size_of(rules: Sequence[Sequence[bytes]]) -> tuple[int, int]:

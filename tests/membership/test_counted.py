@@ -105,7 +105,9 @@ async def test_a_count_is_current(two: Two, written: dict[str, Any]) -> None:
     assert await two.said(id_) == {(1, NOW + 5 * SECOND, 1)}
     await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com", "tags": ["vip"]}))
     said = await two.said(id_, process=1)
-    assert {as_of for _, as_of, _ in said} == {NOW + 5 * SECOND}, "the other's clock is 5 seconds behind"
+    assert {as_of for _, as_of, _ in said} == {NOW + 5 * SECOND}, (
+        "the other process's clock is 5 seconds behind"
+    )
     assert said == await two.said(id_)
     await two.segments().update(two.caller, id_, SegmentChange("renamed"))
     await two.segments().update(two.caller, id_, SegmentChange(condition=condition({"not": written})))
@@ -201,7 +203,7 @@ async def test_the_count_of_a_pending_segment(two: Two, monkeypatch: pytest.Monk
     workspace = two.caller.workspace
     await two.engine.write(lambda tx: instant_index.drop_index(tx, workspace, "last_opened_at"))
     seen = await two.segments().get_with_next_change(two.caller, id_)
-    assert seen.next_change_at == NOW + 1, "nobody follows it yet: at any time"
+    assert seen.next_change_at == NOW + 1, "no tick follows the segment yet, so it may change at any time"
 
 
 # Counts that cannot be computed
@@ -311,9 +313,9 @@ async def test_a_failing_database_is_an_error(
             assert set(answer.json()) <= {"success", "error"}
             assert not any(f'"{key}":' in answer.text for key in COUNTS), answer.text
             failed += 1
-        assert answer.status_code == 200, f"{method} {path}: it never came to an end"
+        assert answer.status_code == 200, f"{method} {path}: no number of statements was enough"
         assert statement > 1, f"{method} {path}"
-    tally("statements of counts that failed, none of them a count", database.name, failed)
+    tally("failed statements of counting calls, all of them errors", database.name, failed)
 
 
 def _named(body: Any, names: dict[str, str]) -> Any:

@@ -132,7 +132,7 @@ async def test_random_conditions_in_a_dry_run(
         run = await runs(crowd, now).run(crowd.caller, node, segment.id)
         check(crowd, run, members, was)
         assert run.rules == rules(node, zone, now), conditions
-        assert await told(crowd, segment, now) == len(was), "the current total is what the segment tells"
+        assert await told(crowd, segment, now) == len(was), "the current total is the segment's count"
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)

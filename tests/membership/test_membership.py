@@ -90,7 +90,7 @@ async def test_a_refresh_changes_only_its_time(told: Told) -> None:
     changed = {"contact_count", "last_calculated_at", "count_as_of", "next_change_at"}
     assert {key for key in after if after[key] != made[key]} == changed
     told.server.now += 20 * HOUR
-    assert await told.names(made["id"]) == set(), "time alone moves a dynamic segment"
+    assert await told.names(made["id"]) == set(), "a dynamic segment changes by the passing of time"
     assert (await told.misar.get(made["id"]))["last_calculated_at"] == data["last_calculated_at"]
 
 

@@ -99,7 +99,7 @@ async def _forgotten(world: World, begins: int) -> int:
         if forgotten is not None:
             return forgotten
         await world.step()
-    raise AssertionError("the log is not folded")
+    raise AssertionError("the log was not compacted")
 
 
 async def test_a_pending_segment_has_no_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,5 +153,5 @@ async def test_many_writes(
     await judged.check()
     asked += await judged.judge()
     tally("random writes of a world", database.name, judged.writes)
-    tally("memberships that the oracle judged", database.name, asked)
+    tally("memberships compared with the oracle", database.name, asked)
     assert asked > 0

@@ -99,8 +99,8 @@ async def test_a_random_world_notifies_webhooks(
         told += await ears.compare(world.engine)
     await world.move_zone()
     told += await ears.compare(world.engine)
-    tally("contacts told of beside the log of memberships", database.name, told)
-    tally("events for many contacts beside the log of memberships", database.name, ears.batches)
+    tally("single events compared with the membership log", database.name, told)
+    tally("events for many contacts compared with the membership log", database.name, ears.batches)
     assert (told > 0, ears.batches > 0) == (True, most[0] < 100)
 
 
@@ -220,7 +220,7 @@ async def test_segments_created_updated_and_renamed(box: Outbox) -> None:
     await use.update(box.caller, made.id, SegmentChange(condition=condition({"all": []})))
     assert [one[:2] for one in await ear.heard()] == [(LEFT, "bob"), (LEFT, "eve")]
     await use.delete(box.caller, made.id)
-    assert await ear.heard() == [], "a segment that is gone has no members who leave it"
+    assert await ear.heard() == [], "a deleted segment sends no events of leaving members"
 
 
 async def test_changes_by_hand(box: Outbox) -> None:
@@ -343,7 +343,7 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
         ]
         await box.contacts.import_all(box.caller, changes)
         numbers = await _numbers(box, made)
-        assert numbers == [2, 2, 0, 4], "two are not many"
+        assert numbers == [2, 2, 0, 4], "two contacts are sent as single events"
         await ear.subjects()
         flipped = [
             ContactChange({"email": f"{name}@x.example", "first_name": "b" if first == "a" else "a"})
@@ -361,7 +361,9 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
         assert (batch.at, batch.cause) == (box.now, Cause.CONTACT_CHANGED)
         only_in = [ContactChange({"email": f"n{n}@x.example", "first_name": "a"}) for n in range(3)]
         await box.contacts.import_all(box.caller, only_in)
-        assert await _numbers(box, made) == [4, 4, 1, 7], "who hears of leaving alone hears nothing"
+        assert await _numbers(box, made) == [4, 4, 1, 7], (
+            "a subscriber of leaving contacts alone receives nothing"
+        )
 
 
 async def _numbers(box: Outbox, hooks: list[Webhook]) -> list[int]:

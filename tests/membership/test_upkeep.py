@@ -434,7 +434,7 @@ async def test_a_server_runs_background_work(url: str) -> None:
 
     await engine.write(wait)
     async with running(url) as live, httpx.AsyncClient(base_url=live.base) as client, asyncio.timeout(60):
-        while _figures((await client.get("/metrics")).text)["diglot_pending_segments"]:  # noqa: ASYNC110 - nobody tells of it
+        while _figures((await client.get("/metrics")).text)["diglot_pending_segments"]:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)
     stored_members = Statement(select(segments.c.members))
     assert [row[0] for row in await engine.read(lambda tx: tx.fetch_all(stored_members))] == [0]

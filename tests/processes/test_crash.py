@@ -78,7 +78,7 @@ class Proof:
             while not self.stopping:
                 await act(actor)
         except httpx.TransportError:
-            assert self.stopping, "a server ended by itself"
+            assert self.stopping, "a server exited by itself"
 
     async def _timed(self, action: Action) -> None:
         began = time.monotonic()
@@ -143,9 +143,9 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
         await proof.heard(receiver)
         told = len(receiver.got)
     tally("kills", database.name, proof.kills)
-    tally("writes without an answer that were done", database.name, proof.crew.cut["done"])
-    tally("writes without an answer that were not", database.name, proof.crew.cut["undone"])
-    tally("events that webhooks heard meanwhile", database.name, told)
+    tally("unanswered writes that were done", database.name, proof.crew.cut["done"])
+    tally("unanswered writes that were not done", database.name, proof.crew.cut["undone"])
+    tally("events that webhooks received meanwhile", database.name, told)
 
 
 async def test_a_server_does_not_outlive_its_first_process() -> None:
@@ -155,7 +155,7 @@ async def test_a_server_does_not_outlive_its_first_process() -> None:
             workers = live.workers
             os.kill(live.pid, signal.SIGKILL)
             async with asyncio.timeout(SECONDS):
-                while any(map(_lives, workers)):  # noqa: ASYNC110 - nobody tells of it
+                while any(map(_lives, workers)):  # noqa: ASYNC110 - there is no event to wait for
                     await asyncio.sleep(0.01)
         async with running(url, "--port", live.base.rpartition(":")[2]) as again:
             assert again.base == live.base
@@ -167,7 +167,7 @@ async def test_a_server_stops_while_a_worker_starts(capfd: pytest.CaptureFixture
         (worker,) = live.workers
         os.kill(worker, signal.SIGKILL)
         async with asyncio.timeout(SECONDS):
-            while live.workers in ([], [worker]):  # noqa: ASYNC110 - nobody tells of it
+            while live.workers in ([], [worker]):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0)
     assert "refused" not in capfd.readouterr().err
 

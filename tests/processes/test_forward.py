@@ -199,7 +199,7 @@ async def test_a_response_is_returned_unchanged(pair: Pair) -> None:
     pair.client.cookies.clear()
     pair.up.reply = echo
     await pair.client.get("/api/v1/email/logs")
-    assert pair.last.values("cookie") == [], "no cookie of one client's goes with another"
+    assert pair.last.values("cookie") == [], "a cookie of one client is not sent with the request of another"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -87,7 +87,7 @@ async def _round(all_of: Crew, rivals: Rivals, number: int, midway: Callable[[],
             try:
                 await act()
             except httpx.TransportError:
-                assert midway is not None, "a server ended by itself"
+                assert midway is not None, "a server exited by itself"
                 if not goes_on:
                     return
 
@@ -96,7 +96,7 @@ async def _round(all_of: Crew, rivals: Rivals, number: int, midway: Callable[[],
             try:
                 await rivals.look()
             except httpx.TransportError:
-                assert midway is not None, "a server ended by itself"
+                assert midway is not None, "a server exited by itself"
 
     actors = [each(partial(act, one), goes_on=False) for one in all_of.actors]
     writing = asyncio.gather(*actors, *(each(rivals.act, goes_on=True) for _ in range(3)))

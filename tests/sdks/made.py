@@ -48,7 +48,7 @@ class Made:
             timeout=_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"{shlex.join(words)} left with {done.returncode}:\n{done.stdout}"
+        assert done.returncode == 0, f"{shlex.join(words)} exited with code {done.returncode}:\n{done.stdout}"
         return _COLOUR.sub("", done.stdout)
 
 

@@ -100,7 +100,7 @@ async def test_an_import_enqueues_each_contact(box: Outbox, receiver: Receiver) 
     await deliver(box.worker())
     for n in range(2):
         assert [one.email for one in receiver.got if one.path.endswith(str(n))] == emails
-    assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the last hundred are shown"
+    assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the API shows the last hundred"
 
 
 async def test_lists_enqueue_added_and_removed_contacts(box: Outbox, receiver: Receiver) -> None:
@@ -171,7 +171,7 @@ async def test_a_rejected_delivery_is_retried_for_a_day(box: Outbox, receiver: R
             waits.append((sent.due_at - box.now) // MINUTE)
             box.now = sent.due_at - 1
             await deliver(worker)
-            assert len(receiver.got) == attempt, "not before its time"
+            assert len(receiver.got) == attempt, "the retry waits for its time"
             box.now = sent.due_at
     assert waits == [1, 5, 33, 195, 1131]
     assert sum(waits) < 24 * 60
@@ -223,7 +223,7 @@ async def test_a_receiver_that_times_out_rests(box: Outbox, receiver: Receiver) 
     assert (await box.sent(hook))[0].last_error == "it takes no connection"
     await box.person("late")
     await deliver(worker)
-    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent while it rests"
+    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent during the pause"
     await box.webhooks.update(box.caller, "misar", hook.id, WebhookPatch(url=receiver.url))
     box.now += MINUTE
     await deliver(worker)
@@ -381,9 +381,9 @@ async def test_several_processes_share_deliveries(url: str, tally: Tally, databa
         for n, hook in enumerate(hooks):
             got = [one.json["id"] for one in receiver.got if one.path.endswith(str(n))]
             sent = [f"evt_{each.id.replace('-', '')}" for each in await one.sent(hook)]
-            assert got[-100:] == sent, "in the order in which it happened"
+            assert got[-100:] == sent, "the deliveries keep the order of the writes"
             assert await one.deliveries.list_waiting() == []
-    tally("deliveries by two processes at once", database.name, 1_000)
+    tally("deliveries by two processes in parallel", database.name, 1_000)
 
 
 async def test_a_slow_receiver_does_not_block_others(box: Outbox, receiver: Receiver) -> None:
@@ -534,7 +534,7 @@ async def test_old_deliveries_are_purged(
     assert len(await box.sent(hook)) == 1
     box.now += 2 * RETENTION_PERIOD
     await box.deliveries.purge_ended()
-    assert len(await box.sent(hook)) == 1, "what still waits stays"
+    assert len(await box.sent(hook)) == 1, "a waiting delivery stays"
     await deliver(worker)
     monkeypatch.setattr(workers, "_PURGE_SECONDS", 0.0)
     await deliver(worker)

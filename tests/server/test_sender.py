@@ -175,7 +175,7 @@ async def test_little_of_a_response_is_read(receiver: Receiver, monkeypatch: pyt
         return b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n" + b"\x00\xff" * 50_000
 
     receiver.say = say_much
-    assert (await attempt(receiver.url)).response is None, "what a server inside says is not told"
+    assert (await attempt(receiver.url)).response is None, "the response of an internal server is not stored"
     monkeypatch.setattr(sending, "is_public", lambda _: True)
     found = await attempt(receiver.url)
     assert (found.status, found.response) == (200, "\ufffd" * 1_000)

@@ -202,7 +202,7 @@ async def test_a_dry_run_scans_once_and_evaluates_each_predicate_once(connection
         steps = plan(connection, sql)
         assert len([step for step in steps if " contacts " in step]) == 1
         assert "CO-ROUTINE flags" in steps
-        assert "?" not in sql.text.partition("FROM (")[0], "a predicate stands outside of the flags"
+        assert "?" not in sql.text.partition("FROM (")[0], "a predicate is outside of the flags"
 
 
 @BACKENDS
@@ -213,5 +213,5 @@ def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
         asked = dry_run_counts.build_count_statement(question, backend)
         sql = backend.compile(asked.build())
         statements.setdefault(asked.shape, set()).add((sql.text, sql.parameter_names))
-    assert len(statements) < 400, "no shape came again"
+    assert len(statements) < 400, "no shape occurred twice"
     assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}

@@ -34,7 +34,7 @@ async def test_a_row_holds(
     """The members of a row are exactly the contacts that match."""
     node = canonical.read(row.condition, row.zone)
     assert await crowds[row.zone].members(node, row.now) == row.members
-    tally("rows of truth", database.name, 1)
+    tally("rows of the spec", database.name, 1)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not is_draft(row)], ids=name_of)

@@ -18,16 +18,21 @@ class Amount:
 
 AMOUNTS: Final = (
     Amount("--random-trees", 500, 20_000, "random conditions"),
-    Amount("--random-contacts", 40, 50, "contacts for each hundred of them"),
+    Amount("--random-contacts", 40, 50, "contacts for each hundred random conditions"),
     Amount("--hostile", 2_000, 20_000, "hostile requests to each dialect on SQLite"),
-    Amount("--truth-share", 10, 1, "explain, dry-run and keep one row of truth in so many, and all strata"),
-    Amount("--kills", 4, 4, "how often a server is killed on each database"),
-    Amount("--world-writes", 2_000, 2_000, "random writes that are judged"),
+    Amount(
+        "--truth-share",
+        10,
+        1,
+        "test explain, dry-run and static segments with one row of the spec in N, and with all strata",
+    ),
+    Amount("--kills", 4, 4, "number of kills of a server on each database"),
+    Amount("--world-writes", 2_000, 2_000, "random writes that are compared with the oracle"),
     Amount("--world-steps", 150, 150, "random steps of memberships"),
     Amount("--operations", 400, 400, "writes of several processes on each database"),
-    Amount("--outside-seed", 1, 1, "what Schemathesis begins with"),
-    Amount("--outside-examples", 15, 15, "its cases for each call on SQLite"),
-    Amount("--outside-walks", 150, 150, "its walks from call to call there"),
+    Amount("--outside-seed", 1, 1, "the seed of Schemathesis"),
+    Amount("--outside-examples", 15, 15, "cases of Schemathesis for each call on SQLite"),
+    Amount("--outside-walks", 150, 150, "walks of Schemathesis from call to call on SQLite"),
 )
 
 
@@ -36,7 +41,9 @@ def add_options(group: pytest.OptionGroup) -> None:
     for one in AMOUNTS:
         full = "" if one.full == one.default else f"; with --full {one.full:,}"
         group.addoption(one.option, type=int, help=f"{one.help} ({one.default:,}{full})")
-    group.addoption("--full", action="store_true", help="the full amounts, for those not set by themselves")
+    group.addoption(
+        "--full", action="store_true", help="use the full amounts for all options that are not set"
+    )
 
 
 def settle(config: pytest.Config) -> None:

@@ -100,7 +100,7 @@ class Builder:
         pool = ProcessPoolExecutor(processors, get_context("spawn")) if processors else None
         ahead: deque[asyncio.Future[tuple[list[dict[str, Any]], Counter[str]]]] = deque()
         loop = asyncio.get_running_loop()
-        with Progress("contacts made and written", count) as progress:
+        with Progress("contacts created and inserted", count) as progress:
             for first in range(1, count + 1, BATCH):
                 size = min(BATCH, count - first + 1)
                 ahead.append(loop.run_in_executor(pool, rows_of, workspace, first, size, self.now))

@@ -146,7 +146,7 @@ async def refresh_of_all(store: Store) -> Outcome:
             costs.append(await store.meter.cost(lambda work=work: work(1)))  # type: ignore[misc]
             progress.step()
 
-    with Progress("all live segments refreshed", len(sample) + 1) as progress:
+    with Progress("all active segments refreshed", len(sample) + 1) as progress:
         # Half of the sample is counted before the refresh and half after it.
         await count(0)
         ours = await store.meter.cost(lambda: product.refresh_all(store.engine, caller))
@@ -163,7 +163,7 @@ async def refresh_of_all(store: Store) -> Outcome:
         f"beside as many raw counts ({len(sample)} made and scaled), CPU"
     )
     line = at_least(what, time(cpu(ours)), time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3)
-    return Outcome([line], table(("all live segments", "ours", "raw counts"), rows))
+    return Outcome([line], table(("all active segments", "ours", "raw counts"), rows))
 
 
 async def slides(store: Store) -> Outcome:

@@ -99,7 +99,7 @@ async def watch(store: Store) -> Outcome:
         each = ", ".join(f"{number(memory_of(pid)['Pss'] / MEGABYTE)} MiB" for pid in family(live.pid))
         taken = [(f"idle after the start ({each})", _sizes(live))]
         busy = _Busy(store, client)
-        with Progress("a server at work", QUARTERS) as progress:
+        with Progress("a server under load", QUARTERS) as progress:
             for quarter in range(QUARTERS):
                 await busy.quarter()
                 progress.step()

@@ -121,5 +121,5 @@ async def first_key(store: Store, segment: str, offset: int) -> int:
     )
     keys = [row[0] for row in await store.raw.rows(sql, store.main.workspace, offset)]
     if [contact.pk for contact in page.items] != keys:
-        raise RuntimeError(f"the page at offset {offset:,} holds others than a scan finds there")
+        raise RuntimeError(f"the page at offset {offset:,} differs from a scan")
     return int(keys[0])

@@ -55,7 +55,7 @@ async def compare(store: Store) -> Outcome:
     await peers.have(store)
     made = store.note.of_kind(DYNAMIC)
     asked = []
-    with Progress("segments asked on all sides", len(made)) as progress:
+    with Progress("segments queried on all sides", len(made)) as progress:
         for one in made:
             asked.append(await _ask(store, one))
             progress.step()

@@ -84,7 +84,7 @@ class Store:
         """Evaluate active segments, because the build copied their contacts without the services."""
         missing = [name for name in names if name not in self.note.evaluated]
         for name in missing:
-            with Progress(f"live segments evaluated: {name}", 1) as progress:
+            with Progress(f"active segments evaluated: {name}", 1) as progress:
                 await product.refresh_all(self.engine, self.callers[name])
                 progress.step()
             self.evaluated(name)
@@ -98,7 +98,7 @@ class Store:
         """Raise RuntimeError unless every twentieth active segment has the members of its condition."""
         workspace = self.callers[THOUSAND]
         sample = self.note.live[THOUSAND][::20]
-        with Progress("live segments checked", len(sample)) as progress:
+        with Progress("active segments checked", len(sample)) as progress:
             for one in sample:
                 ours = (await self.segments().count_members(workspace, one.id)).members
                 require(one.spec.name, ours, scanned=await self.scanned(one.spec, workspace.workspace))

@@ -35,7 +35,7 @@ async def changes(store: Store) -> Outcome:
     # The changes differ between runs, because repeating the same ones would change nothing.
     planned = await planned_changes(store, CHANGES, Random(store.now))
     costs: dict[str, list[Cost]] = {name: [] for name in (NONE, HUNDRED, THOUSAND)}
-    with Progress("single changes", len(costs) * CHANGES) as progress:
+    with Progress("single updates", len(costs) * CHANGES) as progress:
         for first in range(0, CHANGES, BLOCK):
             block = planned[first : first + BLOCK]
             for name in _in_turn(list(costs), first // BLOCK):
@@ -130,7 +130,7 @@ def _importing(store: Store, caller: Caller, batch: Sequence[ContactChange]) -> 
     async def work() -> None:
         done = await store.contacts().import_all(caller, batch)
         if (done.created, done.updated) != (BATCH // 2, BATCH // 2):
-            raise RuntimeError(f"an import made {done.created} contacts and changed {done.updated}")
+            raise RuntimeError(f"an import created {done.created} contacts and updated {done.updated}")
 
     return work
 

@@ -64,7 +64,7 @@ class Reader:
             timeout=SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"{text}\nleft with {done.returncode}:\n{done.stdout}"
+        assert done.returncode == 0, f"{text}\nexited with code {done.returncode}:\n{done.stdout}"
         return done.stdout
 
     def _serve(self, text: str) -> str:
@@ -90,7 +90,7 @@ class Reader:
                 self.address = found[1]
                 return printed
         late.cancel()
-        raise AssertionError(f"no server began:\n{text}\n{printed}")
+        raise AssertionError(f"no server started:\n{text}\n{printed}")
 
     @property
     def _kept(self) -> Path:

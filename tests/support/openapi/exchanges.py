@@ -159,7 +159,7 @@ def _texts(where: str, raw: Json) -> dict[str, str]:
     if raw is None:
         return {}
     if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
-        raise BadStory(f"{where}: an object of texts")
+        raise BadStory(f"{where}: an object of strings")
     return {key: str(value) for key, value in raw.items()}
 
 
@@ -176,7 +176,7 @@ def _reason(where: str, raw: Json) -> str | None:
 def _clock(where: str, raw: Json) -> timedelta:
     found = CLOCK.fullmatch(str(raw))
     if found is None:
-        raise BadStory(f"{where}: clock is like +5s")
+        raise BadStory(f"{where}: clock has the form +5s")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
@@ -190,7 +190,7 @@ def unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """Build a JSON object, and reject a repeated key."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise BadStory(f"a key stands twice among {[key for key, _ in pairs]}")
+        raise BadStory(f"a key occurs twice among {[key for key, _ in pairs]}")
     return made
 
 

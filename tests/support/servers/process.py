@@ -77,7 +77,7 @@ async def transactions_over(url: str) -> None:
     try:
         now = await connection.fetchval("SELECT clock_timestamp()")
         async with asyncio.timeout(SECONDS):
-            while await connection.fetchval(_UNDER_WAY, now):  # noqa: ASYNC110 - nobody tells of it
+            while await connection.fetchval(_UNDER_WAY, now):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.01)
     finally:
         await connection.close()
@@ -110,4 +110,4 @@ async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Liv
             process.terminate()
     finally:
         code = await asyncio.wait_for(process.wait(), SECONDS)
-    assert code == leaves, f"the server left with {code}"
+    assert code == leaves, f"the server exited with code {code}"

@@ -132,7 +132,7 @@ async def _pieces(taken: Taken, reader: asyncio.StreamReader) -> AsyncIterator[b
 
 async def _leaving(taken: Taken, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Notice that the caller leaves during a reply."""
-    while not reader.at_eof() and not writer.is_closing():  # noqa: ASYNC110 - it tells only who reads
+    while not reader.at_eof() and not writer.is_closing():  # noqa: ASYNC110 - only a read shows the end
         await asyncio.sleep(0.02)
     taken.left.set()
 

@@ -54,7 +54,7 @@ class Receiver:
     async def wait(self, number: int, seconds: float = 30) -> None:
         """Wait for a number of requests."""
         async with asyncio.timeout(seconds):
-            while len(self.got) < number:  # noqa: ASYNC110 - several may wait, each for a number of its own
+            while len(self.got) < number:  # noqa: ASYNC110 - several tasks wait, each for its own number
                 await asyncio.sleep(0.005)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

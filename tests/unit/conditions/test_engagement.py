@@ -1,4 +1,4 @@
-"""The arithmetic of the engagement fields."""
+"""Tests the arithmetic of the engagement fields."""
 
 from random import Random
 

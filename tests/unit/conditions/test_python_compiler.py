@@ -57,7 +57,7 @@ def test_a_row_holds(row: spec_data.Row, tally: Tally) -> None:
     assert members(evaluate, 7, row.now, row.zone) == row.members
     if not tree.is_draft(node):
         assert members(evaluate, 8, row.now, row.zone) == frozenset(PEOPLE.contacts) - row.members
-    tally("rows of truth", "the generated function", 1)
+    tally("rows of the spec", "the compiled function", 1)
 
 
 @pytest.mark.parametrize("zone", sorted({row.zone for row in ROWS}))
@@ -104,7 +104,7 @@ def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> N
                 pairs += 1
                 if (number in met) != expected:
                     wrong.append(f"{zone} {json.dumps(one)}: {json.dumps(condition)}")
-    tally("random pairs of condition and contact", "the generated function", pairs)
+    tally("random pairs of condition and contact", "the compiled function", pairs)
     assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:MOST_SHOWN])
 
 
