@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bench import estimates, forwarding, http_cost
 from bench.membership import run
-from bench.store import Filled, filled
+from bench.store import Filled, fill_sync
 from support.engines import DATABASES, Database
 
 SIZES = {"http": 10_000, "estimate": 1_000_000, "membership": 1_000_000}
@@ -47,7 +47,7 @@ def _arguments() -> argparse.ArgumentParser:
 def _in_turn(database: Database, benchmark: str, count: int) -> None:
     runs: dict[str, Callable[[Filled], str]] = {"http": http_cost.report, "estimate": estimates.report}
     with asyncio.Runner() as runner:
-        print(_on(database, runner, lambda url: runs[benchmark](filled(url, count))), flush=True)
+        print(_on(database, runner, lambda url: runs[benchmark](fill_sync(url, count))), flush=True)
 
 
 def _on(database: Database, runner: asyncio.Runner, work: Callable[[str], str]) -> str:

@@ -72,7 +72,7 @@ def memory_of(pid: int) -> dict[str, int]:
     return {name: int(value.split()[0]) * 1024 for name, _, value in pairs}
 
 
-def forget_peaks(pid: int) -> None:
+def reset_peaks(pid: int) -> None:
     """Reset the peak memory of a process and its children."""
     for one in family(pid):
         Path(f"/proc/{one}/clear_refs").write_text("5")

@@ -75,6 +75,6 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
             progress.step(len(batch))
 
 
-def filled(url: str, count: int) -> Filled:
+def fill_sync(url: str, count: int) -> Filled:
     """Fill a database from synchronous code."""
     return asyncio.run(fill(url, count))

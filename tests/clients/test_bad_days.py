@@ -9,13 +9,13 @@ import pytest
 from support.engines import Database
 from support.servers.flaky_proxy import Proxy, proxy
 from support.servers.in_process import bearer
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 
 RULES = {"operator": "AND", "rules": [{"field": "email", "operator": "is_not_empty"}]}
 SEGMENT = {"name": "All", "segment_type": "dynamic", "filter_criteria": RULES}
 
 
-async def test_a_retry_after_a_lost_response_creates_one_segment(live: Live) -> None:
+async def test_a_retry_after_a_lost_response_creates_one_segment(live: ServerProcess) -> None:
     """The client repeats its POST without an idempotency key, and the server has one segment."""
     key = await live.key("misar")
     async with proxy(live.base, to_lose=1) as before:
@@ -25,7 +25,7 @@ async def test_a_retry_after_a_lost_response_creates_one_segment(live: Live) -> 
     assert [one["id"] for one in listed["data"]["segments"]] == [made["data"]["id"]]
 
 
-async def test_a_retry_after_a_lost_response_finds_the_contact(live: Live) -> None:
+async def test_a_retry_after_a_lost_response_finds_the_contact(live: ServerProcess) -> None:
     """The client's own retry gets 409 because the first request created the contact."""
     key = await live.key("misar")
     async with proxy(live.base, to_lose=1) as before:
@@ -37,7 +37,9 @@ async def test_a_retry_after_a_lost_response_finds_the_contact(live: Live) -> No
 
 
 @pytest.mark.parametrize(("dialect", "prefix"), [("misar", "/mail/v1"), ("topmail", "/api/v1")])
-async def test_an_idempotency_key_recovers_a_lost_response(live: Live, dialect: str, prefix: str) -> None:
+async def test_an_idempotency_key_recovers_a_lost_response(
+    live: ServerProcess, dialect: str, prefix: str
+) -> None:
     """With an idempotency key the second request gets the response of the first."""
     headers = {**bearer(await live.key(dialect)), "Idempotency-Key": "one"}
     async with (
@@ -62,7 +64,7 @@ async def test_exhausted_rate_limits(database: Database) -> None:
         proxy(live.base) as before,
     ):
         client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{before.url}/mail/v1")
-        refused, asked = await _refused(client, before)
+        refused, asked = await _calls_until_rejected(client, before)
         assert asked == 3
         assert type(refused) is misarmail.MisarMailError
         assert refused.status == 429
@@ -75,7 +77,9 @@ async def test_exhausted_rate_limits(database: Database) -> None:
         assert 1 <= int(answer.headers["retry-after"]) <= 120
 
 
-async def _refused(client: misarmail.MisarMailClient, before: Proxy) -> tuple[misarmail.MisarMailError, int]:
+async def _calls_until_rejected(
+    client: misarmail.MisarMailClient, before: Proxy
+) -> tuple[misarmail.MisarMailError, int]:
     """Send requests until one is rejected, and return their number.
 
     The number varies, because a minute may end between two calls.

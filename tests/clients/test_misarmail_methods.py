@@ -10,7 +10,7 @@ import pytest
 
 from support.engines import Database
 from support.reporting import Tally
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 GROUPS = ("contacts", "segments", "keys", "webhooks", "track")
 EMAIL = "ada@example.com"
@@ -55,7 +55,7 @@ def test_every_method_has_a_call() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
-async def test_every_method_works(live: Live, prefix: str, database: Database, tally: Tally) -> None:
+async def test_every_method_works(live: ServerProcess, prefix: str, database: Database, tally: Tally) -> None:
     """Each call succeeds without a plan error; a deletion is a deletion."""
     client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
     known = {"segment": client._request("POST", "/segments", SEGMENT)["data"]["id"]}

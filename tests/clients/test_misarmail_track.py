@@ -7,7 +7,7 @@ from typing import Any
 import misarmail  # type: ignore[import-untyped]
 import pytest
 
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 CRITERIA = {"operator": "AND", "rules": [{"field": "total_orders", "operator": "greater_than", "value": 0}]}
 ITEMS = [{"name": "Pro annual", "quantity": 1, "price_cents": 9900}]
@@ -19,7 +19,7 @@ async def _awaited(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
-async def test_events_change_a_segment(live: Live, prefix: str) -> None:
+async def test_events_change_a_segment(live: ServerProcess, prefix: str) -> None:
     """An open, a click, an order sent three times, and an order of an unknown contact."""
     client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
     event, purchase = (getattr(client.track, f"{prefix}{name}") for name in ("event", "purchase"))

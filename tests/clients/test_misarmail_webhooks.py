@@ -37,8 +37,8 @@ async def test_every_webhook_method(database: Database, prefix: str, tally: Tall
             body = {"contacts": people[start : start + 250]}
             await asyncio.to_thread(client.contacts.import_contacts, body)
         await receiver.wait(NUMBER + 1, seconds=60)
-        assert [got.email for got in receiver.got[1:]] == [one["email"] for one in people]
-        for got in receiver.got:
+        assert [got.email for got in receiver.requests[1:]] == [one["email"] for one in people]
+        for got in receiver.requests:
             signature, timestamp = got.headers["x-misar-signature"], got.headers["x-misar-timestamp"]
             assert verify_webhook_signature(got.body, signature, timestamp, made["secret"])
         await hooks("delete", made["id"])

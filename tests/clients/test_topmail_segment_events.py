@@ -18,7 +18,7 @@ EVENTS = ("segment.entered", "segment.left", "list.member_added", "list.member_r
 NUMBER = 50
 
 
-async def _ask(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
+async def _request(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
     answer = await client.request(method, path, json=body)
     assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
     return answer.json()["data"]
@@ -33,17 +33,19 @@ async def test_triggers_of_a_segment_and_a_list(database: Database, tally: Tally
             secrets = {}
             for event in EVENTS:
                 trigger = {"targetUrl": f"{receiver.url}/{event}", "event": event}
-                secrets[event] = (await _ask(client, "POST", "/webhooks/triggers", trigger))["secret"]
-            segment = await _ask(client, "POST", "/segments", {"name": "Adas", "conditions": CONDITIONS})
+                secrets[event] = (await _request(client, "POST", "/webhooks/triggers", trigger))["secret"]
+            segment = await _request(client, "POST", "/segments", {"name": "Adas", "conditions": CONDITIONS})
             body = {"name": "All Adas", "type": "dynamic", "conditions": CONDITIONS}
-            dynamic = await _ask(client, "POST", "/lists", body)
+            dynamic = await _request(client, "POST", "/lists", body)
             made = [
-                await _ask(client, "POST", "/contacts", {"email": f"p{n}@example.com", "first_name": "Ada"})
+                await _request(
+                    client, "POST", "/contacts", {"email": f"p{n}@example.com", "first_name": "Ada"}
+                )
                 for n in range(NUMBER)
             ]
             for one in made[:3]:
-                await _ask(client, "PATCH", f"/contacts/{one['id']}", {"first_name": "Bob"})
-            await _ask(client, "DELETE", f"/contacts/{made[3]['id']}")
+                await _request(client, "PATCH", f"/contacts/{one['id']}", {"first_name": "Bob"})
+            await _request(client, "DELETE", f"/contacts/{made[3]['id']}")
             await receiver.wait(2 * NUMBER + 8)
         for event, got in ((event, _of(receiver, event)) for event in EVENTS):
             gone = made[:4] if event in ("segment.left", "list.member_removed") else made
@@ -53,9 +55,9 @@ async def test_triggers_of_a_segment_and_a_list(database: Database, tally: Tally
             numbers = [one["sequence"] for one in got]
             assert numbers == sorted(set(numbers))
             assert got[-1]["cause"] == ("contact created" if len(got) == NUMBER else "contact deleted")
-        told = sorted(one.json["data"]["sequence"] for one in receiver.got)
+        told = sorted(one.json["data"]["sequence"] for one in receiver.requests)
         assert told == list(range(1, 2 * NUMBER + 9)), "every sequence number arrives once"
-        for one in receiver.got:
+        for one in receiver.requests:
             secret = secrets[one.headers["x-topmail-event"]].encode()
             signature = hmac.new(secret, one.body, hashlib.sha256).hexdigest()
             assert one.headers["x-topmail-signature"] == signature
@@ -63,6 +65,6 @@ async def test_triggers_of_a_segment_and_a_list(database: Database, tally: Tally
 
 
 def _of(receiver: Receiver, event: str) -> list[Any]:
-    found = [one.json for one in receiver.got if one.path.endswith(f"/{event}")]
+    found = [one.json for one in receiver.requests if one.path.endswith(f"/{event}")]
     assert {one["event"] for one in found} == {event}
     return [one["data"] for one in found]

@@ -18,7 +18,7 @@ from support.engines import Database
 from support.openapi.exchanges import difference
 from support.reporting import Tally
 from support.servers.in_process import bearer
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 pytestmark = pytest.mark.clients
 
@@ -83,7 +83,7 @@ async def node(line: str, folder: Path) -> tuple[int, Any]:
     return int(status), data
 
 
-async def make(live: Live, key: str, contacts: Sequence[dict[str, Any]]) -> None:
+async def make(live: ServerProcess, key: str, contacts: Sequence[dict[str, Any]]) -> None:
     """Create contacts in Topmail's words."""
     async with httpx.AsyncClient(base_url=live.base, headers=bearer(key)) as client:
         for contact in contacts:
@@ -117,7 +117,9 @@ def _listed(limit: int, descriptions: Sequence[str | None]) -> dict[str, Any]:
     return {"segments": items, "pagination": pagination}
 
 
-async def test_the_lines_of_misars_page(live: Live, tmp_path: Path, database: Database, tally: Tally) -> None:
+async def test_the_lines_of_misars_page(
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
+) -> None:
     """The two curl lines and the two fetch lines of the page list and create segments."""
     replaced = {"https://api.misar.io": live.base, "msk_...": await live.key("misar")}
     await make(live, await live.key("topmail"), [{"email": "a@example.com", "tags": ["early-adopter"]}])
@@ -144,7 +146,7 @@ GONE = {"email": "gone@example.com", "engagement_score": 90, "subscribed": False
 
 
 async def test_the_lines_of_topmails_page(
-    live: Live, tmp_path: Path, database: Database, tally: Tally
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
     """The seven curl lines of the page create, list, show, rename, estimate, page and delete a segment."""
     key = await live.key("topmail")
@@ -179,7 +181,7 @@ async def test_the_lines_of_topmails_page(
 
 
 async def test_the_lines_of_topmails_tracking_pages(
-    live: Live, tmp_path: Path, database: Database, tally: Tally
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
     """The line of the conversions page lists purchases; that of the tracking page records a product view."""
     key = await live.key("topmail")

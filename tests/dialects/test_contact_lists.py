@@ -14,7 +14,7 @@ from diglot.conditions import text
 from diglot.conditions.fields import STATUSES
 from support.engines import Database
 from support.reporting import SEED, Tally
-from support.servers.api_clients import Misar, speakers
+from support.servers.api_clients import Misar, dialect_clients
 from support.servers.in_process import serving
 
 NOW = 1_772_366_400_000_000
@@ -56,7 +56,7 @@ class Crowd:
         found: list[str] = []
         totals: set[int] = set()
         for page in itertools.count(1):
-            answer = await self.misar.ask("GET", f"/contacts?limit={LIMIT}&page={page}{query}")
+            answer = await self.misar.request("GET", f"/contacts?limit={LIMIT}&page={page}{query}")
             found += [one["id"] for one in answer["data"]]
             totals.add(answer["pagination"]["total"])
             if page >= answer["pagination"]["total_pages"]:
@@ -70,11 +70,13 @@ async def crowd(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Crowd]:
     """Lend a workspace with random contacts, imported a few at a time while the clock advances."""
     rng = Random(pytestconfig.stash[SEED])
     async with serving(url, now=NOW) as server:
-        crowd = Crowd((await speakers(server))[0])
+        crowd = Crowd((await dialect_clients(server))[0])
         made = [_contact(rng, number) for number in range(CONTACTS)]
         for start in range(0, CONTACTS, 9):
             server.now += 1_000_000
-            done = await crowd.misar.ask("POST", "/contacts/import", {"contacts": made[start : start + 9]})
+            done = await crowd.misar.request(
+                "POST", "/contacts/import", {"contacts": made[start : start + 9]}
+            )
             assert done["errors"] == []
         for kind, rule in itertools.product(("dynamic", "static"), (("tags", "vip"), ("tags", "none"))):
             vip = {"rules": [{"field": rule[0], "operator": "contains", "value": rule[1]}]}
@@ -83,7 +85,7 @@ async def crowd(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Crowd]:
         # The members of a static segment stay when they no longer match.
         changed = rng.sample(await _everybody(crowd), 20)
         update = {"ids": [one["id"] for one in changed], "update": {"tags": ["vip"]}}
-        assert (await crowd.misar.ask("PATCH", "/contacts/bulk", update))["updated"] == 20
+        assert (await crowd.misar.request("PATCH", "/contacts/bulk", update))["updated"] == 20
         crowd.contacts = await _everybody(crowd)
         crowd.segments = {id_: set(await crowd.misar.members(id_)) for id_ in crowd.segments if id_}
         crowd.segments[None] = {one["id"] for one in crowd.contacts}
@@ -96,7 +98,7 @@ async def _segment(crowd: Crowd, kind: str, condition: dict[str, Any]) -> None:
 
 
 async def _everybody(crowd: Crowd) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await crowd.misar.ask("GET", "/contacts?limit=100"))["data"]
+    found: list[dict[str, Any]] = (await crowd.misar.request("GET", "/contacts?limit=100"))["data"]
     return found
 
 
@@ -137,24 +139,24 @@ async def test_every_filter_with_every_other(
 async def test_parallel_deletions_count_each_contact_once(url: str) -> None:
     """Parallel deletions of overlapping contacts count each contact once, and leave the right count."""
     async with serving(url, now=NOW) as server:
-        misar = (await speakers(server))[0]
+        misar = (await dialect_clients(server))[0]
         people = [{"email": f"a{number}@example.com"} for number in range(40)]
-        await misar.ask("POST", "/contacts/import", {"contacts": people})
-        everybody = (await misar.ask("GET", "/contacts?limit=100"))["data"]
+        await misar.request("POST", "/contacts/import", {"contacts": people})
+        everybody = (await misar.request("GET", "/contacts?limit=100"))["data"]
         ids = [one["id"] for one in everybody]
         parts = [ids[start : start + 12] for start in range(0, 30, 3)]
         done = await asyncio.gather(
-            *(misar.ask("DELETE", "/contacts/bulk", {"ids": part}) for part in parts),
+            *(misar.request("DELETE", "/contacts/bulk", {"ids": part}) for part in parts),
             *(_update(misar, part) for part in parts),
         )
         gone = set(itertools.chain(*parts))
         assert sum(answer.get("deleted", 0) for answer in done) == len(gone)
-        left = await misar.ask("GET", "/contacts?limit=100")
+        left = await misar.request("GET", "/contacts?limit=100")
         assert left["pagination"]["total"] == len(left["data"]) == 40 - len(gone)
 
 
 async def _update(misar: Misar, ids: list[str]) -> dict[str, Any]:
-    answer: dict[str, Any] = await misar.ask(
+    answer: dict[str, Any] = await misar.request(
         "PATCH", "/contacts/bulk", {"ids": ids, "update": {"tags": ["x"]}}
     )
     assert answer["updated"] + len(answer["not_found"]) == len(ids)

@@ -41,7 +41,7 @@ async def test_hostile_requests(
     async with target(database, dialect) as found:
         maker = Maker(dialect, Random(f"{seed} {batch}"), found.known)
         for _ in range(number):
-            await found.take(maker.next().request())
+            await found.send(maker.next().request())
     tally(f"hostile requests to {dialect.name}", database.name, number)
     tally(f"hostile requests to {dialect.name}, rejected", database.name, found.refused)
     tally(f"hostile requests to {dialect.name}, responses 500", database.name, found.crashes)
@@ -56,7 +56,7 @@ async def test_bodies_beyond_the_largest_limit(database: Database, dialect: Dial
         maker = Maker(dialect, Random(0), found.known)
         requests = [request for request in _too_large(maker) for _ in range(2)]
         for request in requests:
-            assert (await found.take(request)).status == 413
+            assert (await found.send(request)).status == 413
     tally(f"hostile requests to {dialect.name}", database.name, len(requests))
     assert not found.faults, "\n".join(found.faults)
 

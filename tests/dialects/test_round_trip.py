@@ -18,10 +18,10 @@ from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from support import canonical, random_conditions
 from support.engines import Database
-from support.fuzz.requests import sayable
+from support.fuzz.requests import expressible
 from support.populations import micros
 from support.reporting import SEED, Tally
-from support.servers.api_clients import Speaker, speakers
+from support.servers.api_clients import DialectClient, dialect_clients
 from support.servers.in_process import Server, serving
 
 CONDITIONS = 30
@@ -36,8 +36,8 @@ class Both:
 
     server: Server
     engine: Engine
-    writer: Speaker
-    reader: Speaker
+    writer: DialectClient
+    reader: DialectClient
 
     async def stored(self, id_: str) -> Segment:
         """Return a segment as stored, with its revision and its source."""
@@ -60,7 +60,7 @@ class Both:
 async def both(database: Database, writer: str) -> AsyncIterator[Both]:
     """Lend a server whose writer uses one dialect and whose reader the other."""
     async with database.fresh() as url, serving(url, now=NOW) as server:
-        misar, topmail = await speakers(server)
+        misar, topmail = await dialect_clients(server)
         engine = create_engine(url)
         await engine.open()
         pair = (misar, topmail) if writer == "misar" else (topmail, misar)
@@ -74,7 +74,7 @@ async def fill(found: Both, rng: Random) -> None:
     """Import random contacts."""
     misar = found.writer if found.writer.prefix == "/mail/v1" else found.reader
     people = [_importable(random_conditions.contact(rng, number)) for number in range(CONTACTS)]
-    answer = await misar.ask("POST", "/contacts/import", {"contacts": people})
+    answer = await misar.request("POST", "/contacts/import", {"contacts": people})
     assert answer["summary"]["imported"] > CONTACTS // 2, answer["errors"][:3]
 
 
@@ -84,9 +84,9 @@ def _importable(contact: dict[str, Any]) -> dict[str, Any]:
     return short | {"custom_fields": short.pop("attributes")}
 
 
-def vendor(rng: Random, speaker: Speaker) -> dict[str, Any]:
+def vendor(rng: Random, speaker: DialectClient) -> dict[str, Any]:
     """Return a random condition in a dialect's words, with random spelling and order."""
-    node = canonical.read(sayable(random_conditions.condition(rng)), "UTC")
+    node = canonical.read(expressible(random_conditions.condition(rng)), "UTC")
     condition: dict[str, Any] = _respelled(rng, json.loads(write_condition(node, speaker.words)))
     return condition
 
@@ -138,7 +138,7 @@ async def _round_trip(found: Both, name: str, condition: Any, rng: Random) -> No
     await found.agree(id_)
     await _edit(found, id_, vendor(rng, reader))
     await reader.delete(shown["id"])
-    await writer.ask("GET", f"/segments/{id_}", status=404)
+    await writer.request("GET", f"/segments/{id_}", status=404)
     assert await writer.order() == order[1:]
 
 
@@ -171,6 +171,6 @@ async def test_a_draft_is_a_draft_in_both(database: Database, writer: str) -> No
         assert len(await found.writer.members(id_)) > CONTACTS // 2
 
 
-def _rule(speaker: Speaker, field: str, word: str, **value: Any) -> dict[str, Any]:
+def _rule(speaker: DialectClient, field: str, word: str, **value: Any) -> dict[str, Any]:
     words = {**speaker.words.own_operators, **speaker.words.borrowed_operators}
     return {"field": field, "operator": words[word], **value}

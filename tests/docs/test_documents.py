@@ -19,7 +19,7 @@ from render import errors
 from render.pages import TRUTH, rendered
 from sdks.generators import SDKS
 from support.canonical import written
-from support.guide.blocks import RUN, blocks, named, pages
+from support.guide.blocks import RUN, blocks, page_name, pages
 from support.guide.shown import mismatch
 from support.paths import ROOT, SPEC
 from support.spec_data import read as decoded
@@ -46,7 +46,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", rendered(), ids=named)
+@pytest.mark.parametrize("page", rendered(), ids=page_name)
 def test_a_page_matches_its_data(page: Path) -> None:
     """`python -m render` in tests/ updates a page that differs."""
     assert text_of(page) == rendered()[page]
@@ -79,7 +79,7 @@ def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words
     )
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {named(page)}")
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {page_name(page)}")
 def test_the_links_lead_somewhere(page: Path) -> None:
     """A relative link names an existing file of the repository, and an existing heading."""
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", prose(page)):
@@ -88,7 +88,7 @@ def test_the_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {named(page)}")
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {page_name(page)}")
 def test_the_names_exist(page: Path) -> None:
     """Every command in prose exists with its options, and so does every variable."""
     known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings())}

@@ -44,7 +44,7 @@ def condition(written: dict[str, Any]) -> Condition:
 
 
 @dataclass
-class Two:
+class TwoProcesses:
     """Two processes on one database, each with its own clock."""
 
     engine: Engine
@@ -64,7 +64,7 @@ class Two:
         made = await self.segments().create(self.caller, NewSegment("s", condition(written)))
         return made.id
 
-    async def said(self, id_: str, process: int = 0) -> set[tuple[int, int, int]]:
+    async def read_counts(self, id_: str, process: int = 0) -> set[tuple[int, int, int]]:
         """Return what all reads report of a segment: its count, the time of the count, and the revision."""
         use = self.segments(process)
         one, counted = await use.count_members(self.caller, id_), await use.get_with_count(self.caller, id_)
@@ -88,33 +88,33 @@ class Two:
 
 
 @pytest_asyncio.fixture
-async def two(engine: Engine) -> Two:
+async def two(engine: Engine) -> TwoProcesses:
     """Lend two processes."""
     made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    return Two(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
+    return TwoProcesses(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
 
 
 @pytest.mark.parametrize("written", [VIP, FRESH], ids=["writes move it", "time moves it"])
-async def test_a_count_is_current(two: Two, written: dict[str, Any]) -> None:
+async def test_a_count_is_current(two: TwoProcesses, written: dict[str, Any]) -> None:
     """In any call, a count is never older than the last write, even if another clock dated that write."""
     id_ = await two.segment(written)
     change = ContactChange({"email": "ada@example.com", "tags": ["vip"], "last_opened_at": NOW})
     await two.contacts().create(two.caller, change)
-    assert await two.said(id_) == {(1, NOW, 1)}
+    assert await two.read_counts(id_) == {(1, NOW, 1)}
     two.clocks[0] += 5 * SECOND
-    assert await two.said(id_) == {(1, NOW + 5 * SECOND, 1)}
+    assert await two.read_counts(id_) == {(1, NOW + 5 * SECOND, 1)}
     await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com", "tags": ["vip"]}))
-    said = await two.said(id_, process=1)
+    said = await two.read_counts(id_, process=1)
     assert {as_of for _, as_of, _ in said} == {NOW + 5 * SECOND}, (
         "the other process's clock is 5 seconds behind"
     )
-    assert said == await two.said(id_)
+    assert said == await two.read_counts(id_)
     await two.segments().update(two.caller, id_, SegmentChange("renamed"))
     await two.segments().update(two.caller, id_, SegmentChange(condition=condition({"not": written})))
-    assert {revision for _, _, revision in await two.said(id_)} == {2}
+    assert {revision for _, _, revision in await two.read_counts(id_)} == {2}
 
 
-async def test_a_clock_that_was_set_back(two: Two) -> None:
+async def test_a_clock_that_was_set_back(two: TwoProcesses) -> None:
     """A cached count with a later time is not used: the count is computed again."""
     id_ = await two.segment(FRESH)
     later = NOW + dates.DAY + MAX_CLOCK_SKEW + SECOND
@@ -123,13 +123,13 @@ async def test_a_clock_that_was_set_back(two: Two) -> None:
     )
     two.clocks[0] = later
     await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com"}))
-    assert await two.said(id_) == {(0, later, 1)}
-    assert await two.said(id_, process=1) == {(1, NOW, 1)}
+    assert await two.read_counts(id_) == {(0, later, 1)}
+    assert await two.read_counts(id_, process=1) == {(1, NOW, 1)}
     seen = await two.segments(1).get_with_next_change(two.caller, id_)
     assert seen.next_change_at == NOW + dates.DAY + 1
 
 
-async def test_unsaved_conditions_have_no_revision(two: Two) -> None:
+async def test_unsaved_conditions_have_no_revision(two: TwoProcesses) -> None:
     """Unsaved conditions have no revision, and neither do lists that are filled by hand."""
     await two.contacts().create(two.caller, ContactChange({"email": "ada@example.com", "tags": ["vip"]}))
     page = await two.contacts().list_page(two.caller, ALL, condition(VIP).tree)
@@ -147,7 +147,7 @@ async def test_unsaved_conditions_have_no_revision(two: Two) -> None:
         assert (members.total, members.as_of, members.revision) == (number, NOW + SECOND, revision)
 
 
-async def test_a_count_is_cached_without_its_condition(two: Two) -> None:
+async def test_a_count_is_cached_without_its_condition(two: TwoProcesses) -> None:
     """Conditions may be long, and each write caches the counts of another state."""
     counts = CountCache()
     contacts = Contacts(two.engine, lambda: NOW, counts)
@@ -161,7 +161,7 @@ async def test_a_count_is_cached_without_its_condition(two: Two) -> None:
     assert sum(len(repr(key)) for key in counts._entries) < len("".join(emails))
 
 
-async def test_the_next_change_by_time(two: Two) -> None:
+async def test_the_next_change_by_time(two: TwoProcesses) -> None:
     """Every response shows it, even if no request came since the last such change."""
     id_ = await two.segment(FRESH)
     dynamic = (await two.lists().create(two.caller, NewList("l", condition=condition(FRESH)))).list.id
@@ -191,14 +191,14 @@ async def test_the_next_change_by_time(two: Two) -> None:
     assert (await two.segments().update(two.caller, id_, SegmentChange("t"))).next_change_at == NEVER
 
 
-async def test_the_count_of_a_pending_segment(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_count_of_a_pending_segment(two: TwoProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
     """A segment is counted live until it is evaluated, and has a next change by time."""
     await two.contacts().create(
         two.caller, ContactChange({"email": "ada@example.com", "last_opened_at": NOW})
     )
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 0)
     id_ = await two.segment(FRESH)
-    assert await two.said(id_) == {(1, NOW, 1)}
+    assert await two.read_counts(id_) == {(1, NOW, 1)}
     assert (await two.segments().get_with_next_change(two.caller, id_)).next_change_at == NOW + dates.DAY + 1
     workspace = two.caller.workspace
     await two.engine.write(lambda tx: instant_index.drop_index(tx, workspace, "last_opened_at"))
@@ -297,7 +297,7 @@ async def test_a_failing_database_is_an_error(
 ) -> None:
     """If any statement of a counting call fails, the response is the dialect's 500 without a number."""
     headers = bearer(await server.key(dialect.name, "acme"))
-    names = await _made(server)
+    names = await _create_all(server)
     failing = Failing(monkeypatch)
     failed = 0
     for method, path, body in CALLS[dialect.name]:
@@ -325,7 +325,7 @@ def _named(body: Any, names: dict[str, str]) -> Any:
     return body | {"segment_id": body["segment_id"].format(**names)}
 
 
-async def _made(server: Server) -> dict[str, str]:
+async def _create_all(server: Server) -> dict[str, str]:
     """Create segments of three kinds, a dynamic list and a tag, with two members each; return their ids."""
     topmail = bearer(await server.key("topmail", "acme"))
     misar = bearer(await server.key("misar", "acme"))

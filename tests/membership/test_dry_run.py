@@ -40,7 +40,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @cache
-def others() -> dict[tuple[str, str], spec_data.Row]:
+def other_rows() -> dict[tuple[str, str], spec_data.Row]:
     """Return another row of the same zone and instant for each row, by its name."""
     groups: dict[tuple[datetime, str], list[spec_data.Row]] = defaultdict(list)
     for row in ROWS:
@@ -49,7 +49,7 @@ def others() -> dict[tuple[str, str], spec_data.Row]:
     return {(row.file, row.name): other for row, other in pairs}
 
 
-async def told(crowd: Crowd, segment: Segment, now: int) -> int:
+async def stored_count(crowd: Crowd, segment: Segment, now: int) -> int:
     """Return the stored segment's count of members."""
     return (await Segments(crowd.engine, lambda: now).get_with_count(crowd.caller, segment.id)).count
 
@@ -74,35 +74,35 @@ def runs(crowd: Crowd, now: int) -> DryRuns:
     return DryRuns(crowd.engine, lambda: now)
 
 
-def found(crowd: Crowd, names: frozenset[str]) -> Sample:
+def expected_sample(crowd: Crowd, names: frozenset[str]) -> Sample:
     """Return the sample that the dry run has to return for some contacts."""
     newest = sorted((crowd.contacts[name] for name in names), key=lambda one: -one.pk)
     return Sample(len(names), newest[:SAMPLE_SIZE])
 
 
-def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
+def check_run(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
     """Compare a dry run that replaces a segment with the expected members and counts."""
-    assert run.members == found(crowd, members)
+    assert run.members == expected_sample(crowd, members)
     assert run.replaced is not None
     assert run.replaced.member_count == len(was)
-    assert run.replaced.entering == found(crowd, members - was)
-    assert run.replaced.leaving == found(crowd, was - members)
+    assert run.replaced.entering == expected_sample(crowd, members - was)
+    assert run.replaced.leaving == expected_sample(crowd, was - members)
     assert run.members.count == len(was) + run.replaced.entering.count - run.replaced.leaving.count
 
 
 async def test_a_row_in_a_dry_run(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
     """The dry run finds the members of the row, and those that enter and leave in place of the other row."""
     row = sampled_row
-    other = others()[row.file, row.name]
+    other = other_rows()[row.file, row.name]
     crowd, now = crowds[row.zone], micros(row.now)
     caller = crowd.caller
     node, stored = (canonical.read(one.condition, one.zone) for one in (row, other))
     alone = await runs(crowd, now).run(caller, node, None)
-    assert (alone.members, alone.replaced, alone.as_of) == (found(crowd, row.members), None, now)
+    assert (alone.members, alone.replaced, alone.as_of) == (expected_sample(crowd, row.members), None, now)
     assert alone.rules == rules(node, row.zone, now)
     segment = await crowd.segment(stored, now)
     run = await runs(crowd, now).run(caller, node, segment.id)
-    check(crowd, run, row.members, other.members)
+    check_run(crowd, run, row.members, other.members)
     assert run.rules == alone.rules
     assert run.replaced is not None
     assert (run.replaced.segment.id, run.replaced.segment.revision) == (segment.id, 1)
@@ -130,9 +130,9 @@ async def test_random_conditions_in_a_dry_run(
         node, stored = (canonical.read(condition, zone) for condition in conditions)
         segment = await crowd.segment(stored, now)
         run = await runs(crowd, now).run(crowd.caller, node, segment.id)
-        check(crowd, run, members, was)
+        check_run(crowd, run, members, was)
         assert run.rules == rules(node, zone, now), conditions
-        assert await told(crowd, segment, now) == len(was), "the current total is the segment's count"
+        assert await stored_count(crowd, segment, now) == len(was), "the current total is the segment's count"
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
@@ -151,7 +151,7 @@ async def test_an_acceptance_in_a_dry_run(
     segment = await crowd.segment(tree.Not(node) if not tree.is_draft(node) else node, micros(now))
     run = await runs(crowd, micros(now)).run(crowd.caller, node, segment.id)
     was = frozenset() if tree.is_draft(node) else frozenset(crowd.contacts) - members
-    check(crowd, run, members, was)
+    check_run(crowd, run, members, was)
     assert run.rules == rules(node, "UTC", micros(now))
 
 
@@ -172,7 +172,7 @@ async def test_a_draft_in_a_dry_run(
     everybody, nobody = frozenset(crowd.contacts), frozenset[str]()
     segment = await crowd.segment(stored, now)
     run = await runs(crowd, now).run(crowd.caller, node, segment.id)
-    check(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
+    check_run(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
 
 
 async def test_only_dynamic_segments_can_be_replaced(crowds: Mapping[str, Crowd]) -> None:

@@ -24,7 +24,9 @@ TREES = 40
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) -> dict[str, tuple[bool, bool]]:
+async def explain(
+    crowd: Crowd, segment: Segment, now: int, names: Sequence[str]
+) -> dict[str, tuple[bool, bool]]:
     """Return whether some contacts are members, and the verdicts at the roots of their explanations."""
     explanations = Explanations(crowd.engine, lambda: now)
     found = {}
@@ -38,7 +40,7 @@ async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) ->
     return found
 
 
-def some(names: frozenset[str], turn: int) -> list[str]:
+def choose_two(names: frozenset[str], turn: int) -> list[str]:
     """Return two contacts of a set, different ones in every turn."""
     ordered = sorted(names)
     return [ordered[(turn + step) % len(ordered)] for step in (0, 7)] if ordered else []
@@ -50,9 +52,9 @@ async def test_the_explanation_of_a_row(crowds: Mapping[str, Crowd], sampled_row
     crowd, now = crowds[row.zone], micros(row.now)
     segment = await crowd.segment(canonical.read(row.condition, row.zone), now)
     turn = ROWS.index(row)
-    names = some(row.members, turn) + some(frozenset(crowd.contacts) - row.members, turn)
+    names = choose_two(row.members, turn) + choose_two(frozenset(crowd.contacts) - row.members, turn)
     expected = {name: (name in row.members,) * 2 for name in names}
-    assert await say(crowd, segment, now, names) == expected
+    assert await explain(crowd, segment, now, names) == expected
     await Segments(crowd.engine, lambda: now).delete(crowd.caller, segment.id)
 
 
@@ -72,7 +74,7 @@ async def test_explanations_of_random_conditions(
             name: oracle.matches(condition, PEOPLE.contacts[name], now=last, zone=zone, lists=PEOPLE.lists)
             for name in names
         }
-        found = await say(crowd, segment, now, names)
+        found = await explain(crowd, segment, now, names)
         assert found == {name: (is_, is_) for name, is_ in expected.items()}, condition
 
 

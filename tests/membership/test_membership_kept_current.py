@@ -33,7 +33,7 @@ from diglot.storage.membership.changes import SegmentChange as Moved
 from diglot.storage.membership.log import DeltaRow as Logged
 from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEngine, Row, Transaction
 from support import canonical
-from support.membership.membership_checks import forget
+from support.membership.membership_checks import expire
 from support.membership.random_world import NOW, World
 
 
@@ -47,7 +47,7 @@ async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
             await world.check()
         if world.rng.random() < 0.05:
             await world.verify()
-    await world.move_zone()
+    await world.change_zone()
     await world.check()
     await world.verify()
 
@@ -84,7 +84,7 @@ async def test_an_expired_history_is_rejected(world: World, pytestconfig: pytest
     begins = 0
     for _ in range(6):
         begins = await _forgotten(world, begins)
-        await world.look_back(begins)
+        await world.compare_history(begins)
         with pytest.raises(InvalidInput):
             await world.historian().feed(begins - 1)
         assert await world.historian().feed(None) == await world.historian().feed(begins)
@@ -95,7 +95,7 @@ async def test_an_expired_history_is_rejected(world: World, pytestconfig: pytest
 async def _forgotten(world: World, begins: int) -> int:
     """Expire some of the history, as soon as writes have compacted the rows after its beginning."""
     for _ in range(200):
-        forgotten = await forget(world.engine, world.caller.workspace, begins, world.rng)
+        forgotten = await expire(world.engine, world.caller.workspace, begins, world.rng)
         if forgotten is not None:
             return forgotten
         await world.step()
@@ -394,11 +394,11 @@ async def test_a_draft_is_compacted_too(world: World) -> None:
     )
     await world._segment()
     one = await contacts.create(world.caller, ContactChange({"email": "one@example.com", "tags": ["vip"]}))
-    await world.fold()
+    await world.compact()
     await contacts.update(world.caller, one.id, ContactChange({"tags": []}))
     draft = SegmentChange(condition=Condition(DRAFT, OriginalText("canonical", "{}")))
     assert (await segments.update_with_count(world.caller, made.segment.id, draft)).count == 0
-    await world.fold()
+    await world.compact()
     assert (await segments.get_with_count(world.caller, made.segment.id)).count == 0
     await world.check()
 

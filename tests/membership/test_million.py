@@ -72,7 +72,7 @@ class Judged(World):
         found = await Segments(self.engine, self.clock).get(self.caller, id_)
         return found.condition.tree == canonical.read(*known)
 
-    async def look_back(self, begins: int = 0) -> None:
+    async def compare_history(self, begins: int = 0) -> None:
         """Compare the oldest and the newest snapshot, and replay the feed from the newest on."""
         historian = self.historian()
         for memory in self.memories[:1] + self.memories[-1:]:
@@ -149,7 +149,7 @@ async def test_many_writes(
             await judged.check()
             asked += await judged.judge()
             if judged.rng.random() < 0.05:
-                await judged.move_zone()
+                await judged.change_zone()
     await judged.check()
     asked += await judged.judge()
     tally("random writes of a world", database.name, judged.writes)

@@ -166,7 +166,7 @@ async def _log_row_unread(scene: Scene) -> SegmentKey:
     return place
 
 
-async def _memory(scene: Scene) -> SegmentKey:
+async def _damaged_cache(scene: Scene) -> SegmentKey:
     """Delete a part of this process's cached delta."""
 
     async def work(transaction: Transaction) -> None:
@@ -180,20 +180,20 @@ async def _memory(scene: Scene) -> SegmentKey:
     return scene.vips
 
 
-async def _moment(scene: Scene) -> SegmentKey:
+async def _missing_instant(scene: Scene) -> SegmentKey:
     """Delete an instant from the index, so that no tick moves its contact."""
     first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
     await scene.run(moments.delete().where(first))
     return scene.seen
 
 
-async def _moment_of_another(scene: Scene) -> SegmentKey:
+async def _instant_of_another(scene: Scene) -> SegmentKey:
     pk = moments.c.pk
     await scene.run(moments.update().where(moments.c.field == DAYS[1], pk == 3).values(pk=60))
     return scene.opened
 
 
-async def _moment_at_another_time(scene: Scene) -> SegmentKey:
+async def _wrong_instant(scene: Scene) -> SegmentKey:
     instant = moments.c.instant
     await scene.run(
         moments.update().where(moments.c.field == DAYS[1], moments.c.pk == 3).values(instant=instant + 1)
@@ -201,26 +201,26 @@ async def _moment_at_another_time(scene: Scene) -> SegmentKey:
     return scene.opened
 
 
-async def _nobody_watches(scene: Scene) -> SegmentKey:
+async def _missing_index(scene: Scene) -> SegmentKey:
     await scene.run(watched_fields.delete().where(watched_fields.c.field == DAYS[1]))
     return scene.opened
 
 
 async def _next_change(scene: Scene) -> SegmentKey:
-    """Delete the next change by time of one segment."""
+    """Postpone the next change by time of one segment, so that no tick moves its contacts."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(segment_rows.update().where(_of(segment_rows, scene.seen)).values(next_change_at=late))
     return scene.seen
 
 
 async def _next_change_of_all(scene: Scene) -> SegmentKey:
-    """Delete the next change by time of all segments."""
+    """Postpone the next change by time of the workspace, so that no tick comes."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(workspace_rows.update().values(next_change_at=late))
     return scene.seen
 
 
-async def _passed_unseen(scene: Scene) -> SegmentKey:
+async def _all_left_unnoticed(scene: Scene) -> SegmentKey:
     """Let all of them leave by time, without any writes."""
     place = await _next_change(scene)
     await scene.run(workspace_rows.update().values(next_change_at=scene.world.now + 40 * dates.DAY))
@@ -228,9 +228,9 @@ async def _passed_unseen(scene: Scene) -> SegmentKey:
     return place
 
 
-async def _left_unseen(scene: Scene) -> SegmentKey:
+async def _others_left_unnoticed(scene: Scene) -> SegmentKey:
     """Let the others leave by time during writes, without the one that lost its instant."""
-    place = await _moment(scene)
+    place = await _missing_instant(scene)
     scene.world.now += 8 * dates.DAY
     await scene.world.contacts().update(
         scene.world.caller, scene.ids[5], ContactChange({"first_name": "Ada"})
@@ -246,15 +246,15 @@ BREAKS: dict[str, tuple[Break, int]] = {
     "number-of-members": (_number_of_members, 0),
     "log-row": (_log_row, 1),
     "log-row-unread": (_log_row_unread, 1),
-    "memory": (_memory, 0),
-    "moment": (_moment, 0),
-    "moment-of-another": (_moment_of_another, 0),
-    "moment-at-another-time": (_moment_at_another_time, 0),
-    "nobody-watches": (_nobody_watches, 0),
+    "memory": (_damaged_cache, 0),
+    "moment": (_missing_instant, 0),
+    "moment-of-another": (_instant_of_another, 0),
+    "moment-at-another-time": (_wrong_instant, 0),
+    "nobody-watches": (_missing_index, 0),
     "next-change": (_next_change, 0),
     "next-change-of-all": (_next_change_of_all, 0),
-    "passed-unseen": (_passed_unseen, 7),
-    "left-unseen": (_left_unseen, 1),
+    "passed-unseen": (_all_left_unnoticed, 7),
+    "left-unseen": (_others_left_unnoticed, 1),
 }
 
 

@@ -18,7 +18,7 @@ import pytest_asyncio
 from diglot.server import process
 from support.engines import SQLITE
 from support.servers.in_process import bearer
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 from support.servers.upstream import Upstream, upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,7 +46,7 @@ FRAMINGS = {"Content-Length: 100": b"%s", "Transfer-Encoding: chunked": b"1\r\n%
 class Served:
     """A server with short deadlines and an upstream for both dialects."""
 
-    live: Live
+    live: ServerProcess
     up: Upstream
 
 
@@ -61,7 +61,7 @@ async def served() -> AsyncIterator[Served]:
 
 
 @contextmanager
-def idle_connections(live: Live) -> Iterator[None]:
+def idle_connections(live: ServerProcess) -> Iterator[None]:
     """Keep many connections from another address open without sending anything."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * IDLE:
@@ -76,7 +76,7 @@ def idle_connections(live: Live) -> Iterator[None]:
         yield
 
 
-async def until_closed(live: Live, *pieces: bytes, every: float = 0.0) -> tuple[bytes, float]:
+async def until_closed(live: ServerProcess, *pieces: bytes, every: float = 0.0) -> tuple[bytes, float]:
     """Send pieces until the server closes the connection; return its bytes and the seconds until then."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -144,7 +144,7 @@ async def trickle(served: Served, dialect: str, path: str, framing: str) -> tupl
 @pytest.mark.parametrize("framing", FRAMINGS)
 async def test_a_slow_body_is_rejected(served: Served, framing: str) -> None:
     """A trickling body is answered 408 in the caller's dialect, and its connection is closed."""
-    served.up.taken.clear()
+    served.up.requests.clear()
     found = await asyncio.gather(*(trickle(served, dialect, path, framing) for dialect, path, _ in SLOW))
     for (said, took), (_, path, body) in zip(found, SLOW, strict=True):
         head, _, content = said.partition(b"\r\n\r\n")
@@ -152,9 +152,9 @@ async def test_a_slow_body_is_rejected(served: Served, framing: str) -> None:
         assert b"\r\nconnection: close" in head.lower(), path
         assert json.loads(content) == body, path
         assert SECONDS - 0.1 < took < SECONDS + SLACK, path
-    assert len(served.up.taken) == 2
-    await asyncio.wait_for(served.up.taken[-1].left.wait(), SLACK)
-    assert not any(taken.whole for taken in served.up.taken)
+    assert len(served.up.requests) == 2
+    await asyncio.wait_for(served.up.requests[-1].left.wait(), SLACK)
+    assert not any(taken.whole for taken in served.up.requests)
 
 
 async def test_a_stalled_body_does_not_delay_a_response(served: Served) -> None:

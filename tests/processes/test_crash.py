@@ -38,11 +38,11 @@ OPTIONS = ("--webhook-targets", "127.0.0.1", "--rate-limits", "1000000")
 AIMS: Sequence[Sequence[Action]] = (
     *((), ()),
     (contacts.import_contacts,),
-    (contacts.change_many,),
-    (segments.make_segment, segments.edit_segment),
+    (contacts.update_many,),
+    (segments.create_segment, segments.update_segment),
     (contacts.delete_many,),
-    (segments.make_segment, segments.refresh_segment),
-    (groups.make_tag, groups.put_tag, groups.rename_tag),
+    (segments.create_segment, segments.refresh_segment),
+    (groups.create_tag, groups.add_tag, groups.rename_tag),
 )
 
 
@@ -89,7 +89,7 @@ class Proof:
         """Check that the database is consistent, and that every kind of write still works."""
         await self.crew.check()
         await asyncio.gather(*(self._everything(one) for one in self.crew.actors if one is not self.big))
-        if len(self.big.known("contact")) < PEOPLE // 2:
+        if len(self.big.identified("contact")) < PEOPLE // 2:
             await self._timed(contacts.import_contacts)
         await self.crew.check()
 
@@ -97,7 +97,7 @@ class Proof:
         for action in ACTIONS:
             await actor.act(action)
 
-    async def heard(self, receiver: Receiver) -> None:
+    async def check_events(self, receiver: Receiver) -> None:
         """Check that the receiver got all expected events, once the remaining deliveries have been sent."""
         engine = create_engine(self.crew.url)
         await engine.open()
@@ -109,7 +109,7 @@ class Proof:
         await engine.close()
         facts = [fact for actor in self.crew.actors for fact in actor.facts.items()]
         told = {name: times for (kind, name), times in facts if kind == TOLD}
-        emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.got}
+        emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.requests}
         assert Counter(emails.values()) == Counter(told)
 
 
@@ -126,7 +126,7 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
     async with database.fresh() as url, receiving() as receiver:
         proof = await _proof(url, rng)
         while proof.kills < kills:
-            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.at(live.base):
+            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.connect(live.base):
                 if not proof.kills:
                     hook = {"url": receiver.url, "events": ["email.unsubscribed"]}
                     made = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
@@ -135,13 +135,13 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
                 if rng.random() < 0.5:
                     (worker,) = live.workers
                     await proof.kill(partial(os.kill, worker, signal.SIGKILL))
-                    await live.answers()
+                    await live.wait_until_ready()
                     await proof.check()
                 await proof.kill(live.kill)
-        async with running(url, *OPTIONS) as live, proof.crew.at(live.base):
+        async with running(url, *OPTIONS) as live, proof.crew.connect(live.base):
             await proof.check()
-        await proof.heard(receiver)
-        told = len(receiver.got)
+        await proof.check_events(receiver)
+        told = len(receiver.requests)
     tally("kills", database.name, proof.kills)
     tally("unanswered writes that were done", database.name, proof.crew.cut["done"])
     tally("unanswered writes that were not done", database.name, proof.crew.cut["undone"])

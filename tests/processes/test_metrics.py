@@ -3,10 +3,10 @@
 import httpx
 
 from diglot.server.metrics import METRIC_NAMES
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 
-async def test_every_metric_is_exported(process: Live) -> None:
+async def test_every_metric_is_exported(process: ServerProcess) -> None:
     """A real server exports each metric once, with its help; a healthy one has repaired nothing."""
     async with httpx.AsyncClient(base_url=process.base) as client:
         answer = await client.get("/metrics")

@@ -17,9 +17,9 @@ import pytest
 from support.engines import Database
 from support.load_workers.actions import act
 from support.load_workers.pool import Crew, crew
-from support.load_workers.worker import Actor, Way
+from support.load_workers.worker import Actor, ServerClient
 from support.reporting import SEED, Tally
-from support.servers.process import Live, running, transactions_over
+from support.servers.process import ServerProcess, running, transactions_over
 
 ROUNDS = 3
 EMAILS = [f"all-{number}@example.com" for number in range(12)]
@@ -62,7 +62,7 @@ class Rivals:
         answer = await way.send(method, path, body)
         assert answer.status_code in statuses, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
 
-    async def _somebody(self, way: Way) -> str:
+    async def _somebody(self, way: ServerClient) -> str:
         found = (await way.get(f"/api/v1/contacts?search={self.rng.choice(EMAILS)}"))["data"]
         return str(found[0]["id"]) if found else "nobody"
 
@@ -116,14 +116,16 @@ async def test_parallel_operations_on_three_processes(
         async with running(url, "--workers", "2", leaves=-signal.SIGKILL) as goes:
             await _together(both, rivals, number, stays, goes)
         await transactions_over(url)
-        async with both.at(stays.base):
+        async with both.connect(stays.base):
             await both.check()
             await _round(both, rivals, number)
             await both.check()
     tally("writes of several processes", database.name, number * (ROUNDS + 2))
 
 
-async def _together(both: Crew, rivals: Rivals, number: int, stays: Live, goes: Live) -> None:
+async def _together(
+    both: Crew, rivals: Rivals, number: int, stays: ServerProcess, goes: ServerProcess
+) -> None:
     """Run the writes against both servers, and kill one of them at last."""
 
     def leave() -> None:
@@ -132,7 +134,7 @@ async def _together(both: Crew, rivals: Rivals, number: int, stays: Live, goes: 
             one.ways = one.ways[:1]
         goes.kill()
 
-    async with both.at(stays.base, goes.base):
+    async with both.connect(stays.base, goes.base):
         await rivals.begin()
         for _ in range(ROUNDS):
             await _round(both, rivals, number)

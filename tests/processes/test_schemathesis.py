@@ -9,7 +9,7 @@ from diglot.dialects.registry import DIALECTS, get_dialect
 from support.engines import SQLITE, Database
 from support.reporting import Telling
 from support.schemathesis_run.runs import Budget, run
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 
 pytestmark = pytest.mark.outside
 # PostgreSQL needs a round trip for what SQLite answers in memory.
@@ -21,7 +21,7 @@ MOST_UNMET = 0.05
 
 
 @pytest_asyncio.fixture
-async def server(database: Database) -> AsyncIterator[Live]:
+async def server(database: Database) -> AsyncIterator[ServerProcess]:
     """Lend a server on a separate database; its deliveries stay on this machine."""
     async with database.fresh() as url, running(url, "--webhook-targets", "127.0.0.1") as live:
         yield live
@@ -29,7 +29,7 @@ async def server(database: Database) -> AsyncIterator[Live]:
 
 @pytest.mark.parametrize("dialect", [one.name for one in DIALECTS])
 async def test_a_server_conforms_to_its_document(
-    database: Database, server: Live, dialect: str, pytestconfig: pytest.Config, telling: Telling
+    database: Database, server: ServerProcess, dialect: str, pytestconfig: pytest.Config, telling: Telling
 ) -> None:
     """Every response is documented, for any request, single or after another.
 
@@ -39,7 +39,7 @@ async def test_a_server_conforms_to_its_document(
     budget = Budget(*(pytestconfig.getoption(f"outside_{name}") for name in ("seed", "examples", "walks")))
     told = await run(server, dialect, budget if database is SQLITE else budget.share(SHARE_ELSEWHERE))
     telling(f"Schemathesis on {database.name}, {dialect}", told.summary())
-    assert told.code == 0, f"--outside-seed {budget.seed}:\n{told.said}"
+    assert told.code == 0, f"--outside-seed {budget.seed}:\n{told.output}"
     assert told.alive, "the calling key still works"
     calls = {operation.id for _, operation in get_dialect(dialect).operations}
     unmet = calls - set(told.counts["accepted"])

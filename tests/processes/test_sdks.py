@@ -16,14 +16,14 @@ import pytest_asyncio
 from sdks.generators import DIALECTS, HERE, SDKS, filled, pinned
 from sdks.made import Made, make
 from support.engines import SQLITE
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 
 pytestmark = pytest.mark.sdks
 PAIRS = [(sdk, dialect) for sdk in SDKS for dialect in DIALECTS]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server() -> AsyncIterator[Live]:
+async def server() -> AsyncIterator[ServerProcess]:
     """Lend a server process on one database, because the server's own tests cover both databases."""
     async with SQLITE.fresh() as url, running(url) as found:
         yield found
@@ -56,7 +56,7 @@ def test_the_types_check(made: Made) -> None:
         made.run(command)
 
 
-async def test_the_example_program(made: Made, server: Live, request: pytest.FixtureRequest) -> None:
+async def test_the_example_program(made: Made, server: ServerProcess, request: pytest.FixtureRequest) -> None:
     """Every example program prints the same lines, in each language."""
     live = replace(server, workspace=request.node.name[:100])
     settings = {"DIGLOT_URL": live.base, "DIGLOT_KEY": await live.key(made.dialect)}

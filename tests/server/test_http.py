@@ -19,7 +19,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import Database
-from support.servers.asgi import Request, ask
+from support.servers.asgi import Request, send_request
 from support.servers.in_process import Server, bearer, idle_scope, serving
 
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -101,7 +101,7 @@ async def test_no_id_contains_nul(server: Server, dialect: Dialect, path: bytes)
     """In a path, U+0000 and invalid UTF-8 are an unknown id or an unknown route."""
     key = (await server.key(dialect.name, "one")).encode()
     headers = [(b"authorization", b"Bearer " + key)]
-    answer = await ask(server.app, Request("GET", dialect.prefix.encode() + path, headers=headers))
+    answer = await send_request(server.app, Request("GET", dialect.prefix.encode() + path, headers=headers))
     assert answer.status == 404
 
 
@@ -109,7 +109,9 @@ async def test_no_id_contains_nul(server: Server, dialect: Dialect, path: bytes)
 async def test_an_invalid_host_header_is_rejected(server: Server, dialect: Dialect) -> None:
     """The server accepts any host name; an invalid one is a 400 in the dialect's words."""
     headers = [(b"host", b"a b/c?")]
-    answer = await ask(server.app, Request("GET", f"{dialect.prefix}/segments".encode(), headers=headers))
+    answer = await send_request(
+        server.app, Request("GET", f"{dialect.prefix}/segments".encode(), headers=headers)
+    )
     assert answer.status == 400
     assert b"host" in answer.body.lower()
 

@@ -84,7 +84,7 @@ def subjects() -> Mapping[str, oracle.Subject]:
     return {name: oracle.Subject(one, ZONE, {}) for name, one in PEOPLE.items()}
 
 
-def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
+def legal_conditions(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
     """Yield a condition for every legal operand."""
     for operand in OPERANDS:
         condition = {"field": field, "operator": operator, "operand": operand}
@@ -99,7 +99,7 @@ async def test_every_value_against_every_value(
 ) -> None:
     """A database finds the oracle's matches."""
     wrong = []
-    for condition, node in legal(field, operator):
+    for condition, node in legal_conditions(field, operator):
         match = partial(oracle.matches, condition, now=random_conditions.NOW, zone=ZONE, lists={})
         expected = frozenset(name for name, subject in subjects.items() if match(subject))
         odd = await crowd.members(node, random_conditions.NOW) ^ expected
@@ -109,4 +109,7 @@ async def test_every_value_against_every_value(
 
 def test_every_operator_has_operands() -> None:
     """No operator is tested without operands."""
-    assert all(len(list(legal(field, operator))) >= len(random_conditions.DAYS) for field, operator in TESTS)
+    assert all(
+        len(list(legal_conditions(field, operator))) >= len(random_conditions.DAYS)
+        for field, operator in TESTS
+    )

@@ -51,7 +51,7 @@ async def test_a_static_segment_keeps_the_members(
     """A static segment consists of the contacts that match at its creation."""
     row = sampled_row
     node = canonical.read(row.condition, row.zone)
-    assert await crowds[row.zone].kept(node, row.now) == row.members
+    assert await crowds[row.zone].static_members(node, row.now) == row.members
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)

@@ -60,7 +60,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Rejected:
     """A vendor object as JSON text, and the path of its fault; None if the row only fixes the rejection."""
 
     dialect: str
@@ -72,7 +72,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Across:
+class Translation:
     """A vendor object and its translation to the other dialect."""
 
     dialect: str
@@ -87,8 +87,8 @@ class DialectData:
 
     dialect: str
     pairs: tuple[Pair, ...]
-    refused: tuple[Refused, ...]
-    across: tuple[Across, ...]
+    refused: tuple[Rejected, ...]
+    across: tuple[Translation, ...]
 
 
 def load_dialects(folder: Path = FOLDER) -> dict[str, DialectData]:
@@ -130,7 +130,7 @@ def _pair(dialect: str, row: dict[str, Json]) -> Pair:
     )
 
 
-def _refused(dialect: str, row: dict[str, Json]) -> Refused:
+def _refused(dialect: str, row: dict[str, Json]) -> Rejected:
     where = f"{dialect}: refused {row['name']}"
     require(where, REFUSED_NEEDS <= set(row) <= REFUSED_KEYS, "the keys of a refused row")
     require(where, row["basis"] in BASES, "basis")
@@ -140,7 +140,7 @@ def _refused(dialect: str, row: dict[str, Json]) -> Refused:
         assert isinstance(row["all_paths"], list)
         everything = tuple(fault_path(where, one) for one in row["all_paths"])
         require(where, path == everything[0] and len(set(everything)) > 1, "all_paths begins with path")
-    return Refused(
+    return Rejected(
         dialect=dialect,
         name=str(row["name"]),
         basis=str(row["basis"]),
@@ -150,10 +150,10 @@ def _refused(dialect: str, row: dict[str, Json]) -> Refused:
     )
 
 
-def _across(dialect: str, row: dict[str, Json]) -> Across:
+def _across(dialect: str, row: dict[str, Json]) -> Translation:
     where = f"{dialect}: across {row['name']}"
     require(where, set(row) == ACROSS_KEYS, "the keys of a row across")
-    return Across(dialect, str(row["name"]), expand(row["wire"]), expand(row["other"]))
+    return Translation(dialect, str(row["name"]), expand(row["wire"]), expand(row["other"]))
 
 
 def wire_text(wire: Json) -> str:

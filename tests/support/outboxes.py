@@ -55,17 +55,17 @@ class Outbox:
         """Return the deliveries of a separate process, without jitter."""
         return Deliveries(self.engine, self.clock, lambda: 0)
 
-    async def hook(self, url: str, *words: str) -> Webhook:
+    async def register(self, url: str, *words: str) -> Webhook:
         """Register a receiver for some events, by default for new contacts."""
         events = words or ("contact.created",)
         heard = tuple(WORDS[word] for word in events)
         return await self.webhooks.create(self.caller, NewWebhook("misar", url, events, heard, "secret"))
 
-    async def person(self, name: str) -> Contact:
+    async def create_contact(self, name: str) -> Contact:
         """Create a contact."""
         return await self.contacts.create(self.caller, ContactChange({"email": f"{name}@example.com"}))
 
-    async def people(self, number: int) -> list[str]:
+    async def import_contacts(self, number: int) -> list[str]:
         """Import contacts; return their addresses in order."""
         emails = [f"p{n}@example.com" for n in range(number)]
         await self.contacts.import_all(self.caller, [ContactChange({"email": email}) for email in emails])

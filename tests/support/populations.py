@@ -58,9 +58,9 @@ class Crowd:
 
         ids, count = await self.engine.read(work)
         assert count == len(ids), "the count and the list of a condition differ"
-        return self.named(ids)
+        return self.names_of(ids)
 
-    async def kept(self, node: tree.Node, now: datetime) -> frozenset[str]:
+    async def static_members(self, node: tree.Node, now: datetime) -> frozenset[str]:
         """Return the members of a new static segment with a condition; its count must be their number."""
         segments = Segments(self.engine, lambda: micros(now))
         condition = Condition(node, OriginalText("canonical", "{}"))
@@ -68,13 +68,13 @@ class Crowd:
         made = await segments.create_with_count(self.caller, new)
         _, page = await segments.list_member_ids(self.caller, made.segment.id, EVERYBODY)
         assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
-        return self.named(page.items)
+        return self.names_of(page.items)
 
     async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
         """Return a page of the members."""
         return await self.engine.read(lambda tx: read.load_page(tx, self._relation(node, now), window))
 
-    def named(self, ids: Sequence[str]) -> frozenset[str]:
+    def names_of(self, ids: Sequence[str]) -> frozenset[str]:
         """Return the names of contacts by their ids, which must come newest first, each once."""
         names = {one.id: name for name, one in self.contacts.items()}
         order = {one.id: one.pk for one in self.contacts.values()}

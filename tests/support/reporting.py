@@ -29,7 +29,7 @@ def configure(config: pytest.Config) -> None:
     config.stash[SEED] = SystemRandom().randrange(2**32) if given is None else given
 
 
-def brief(worker: Any) -> None:
+def send_seed(worker: Any) -> None:
     """Send the controller's seed to a worker that is about to start."""
     worker.workerinput[_SEED_SENT] = worker.config.stash[SEED]
 
@@ -39,7 +39,7 @@ def add(config: pytest.Config, what: str, database: str, number: int) -> None:
     config.stash[_TALLIES].setdefault(what, Counter())[database] += number
 
 
-def tell(config: pytest.Config, title: str, text: str) -> None:
+def add_text(config: pytest.Config, title: str, text: str) -> None:
     """Add a text under a title."""
     config.stash[_TOLD].append((title, text))
 
@@ -59,7 +59,7 @@ def take_over(worker: Any) -> None:
         for database, number in counts.items():
             add(worker.config, what, database, number)
     for title, text in told:
-        tell(worker.config, title, text)
+        add_text(worker.config, title, text)
 
 
 def write(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:

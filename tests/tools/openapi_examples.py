@@ -22,7 +22,7 @@ from diglot.model.ids import format_prefixed_id, parse_id
 from support.engines import SQLITE
 from support.openapi import documents
 from support.openapi.exchanges import load_stories
-from support.openapi.http_examples import Told, tell
+from support.openapi.http_examples import StepResult, run_story
 
 FOLDER = Path(openapi_document.__file__).parent / "examples"
 BODIES = (documents.JSON, "text/csv")
@@ -32,7 +32,7 @@ RANDOM = re.compile(
 )
 
 
-def taken(told: Iterable[Told]) -> dict[str, Examples]:
+def examples_of(told: Iterable[StepResult]) -> dict[str, Examples]:
     """Return the examples of the results of a story, by dialect and operation."""
     found: dict[str, Examples] = defaultdict(lambda: defaultdict(list))
     for one in told:
@@ -44,18 +44,18 @@ def taken(told: Iterable[Told]) -> dict[str, Examples]:
     return found
 
 
-def differences(told: list[Told]) -> list[str]:
+def differences(told: list[StepResult]) -> list[str]:
     """Return the marked steps that differ from the examples of the documents."""
     return [
         f"{example.told}: not the example of {id_}"
-        for dialect, examples in taken(told).items()
+        for dialect, examples in examples_of(told).items()
         for id_, every in examples.items()
         for example in every
         if example not in load_examples(dialect).get(id_, [])
     ]
 
 
-def _example(one: Told, call: documents.Call) -> CallExample:
+def _example(one: StepResult, call: documents.Call) -> CallExample:
     request = one.answer.request
     document = documents.document_of(call.dialect.name)
     media = request.headers.get("content-type", "").partition(";")[0]
@@ -64,15 +64,15 @@ def _example(one: Told, call: documents.Call) -> CallExample:
         text = request.content.decode()
         body = call.operation["requestBody"]["content"][media]["schema"]
         sent = json.loads(text) if media == documents.JSON else text
-        parts |= {"media_type": media, "body": documents.newest(document, body, sent)}
+        parts |= {"media_type": media, "body": documents.without_legacy(document, body, sent)}
     told = call.answer(one.answer.status_code)
     assert told is not None
     answered = told["content"][documents.JSON]["schema"]
-    parts["answer"] = documents.newest(document, answered, one.answer.json())
+    parts["answer"] = documents.without_legacy(document, answered, one.answer.json())
     return msgspec.convert({"told": one.step.name} | _StandIns().of(parts), CallExample)
 
 
-def _parameters(one: Told, call: documents.Call) -> dict[str, Any]:
+def _parameters(one: StepResult, call: documents.Call) -> dict[str, Any]:
     url = urlsplit(str(one.answer.request.url))
     inner = "/" + url.path.removeprefix(call.dialect.base_path).lstrip("/")
     named = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", call.path), inner)
@@ -114,17 +114,17 @@ class _StandIns:
         return made if found["uuid"] else format_prefixed_id(made)
 
 
-async def _told() -> list[Told]:
-    every: list[Told] = []
+async def _run_all() -> list[StepResult]:
+    every: list[StepResult] = []
     for story in load_stories():
         async with SQLITE.fresh() as url:
-            every += await tell(story, url)
+            every += await run_story(story, url)
     return every
 
 
 def write() -> None:
     """Run all stories and write the examples of every dialect."""
-    found = taken(asyncio.run(_told()))
+    found = examples_of(asyncio.run(_run_all()))
     for dialect in DIALECTS:
         ids = [one.id for _, one in dialect.operations]
         examples = {id_: found[dialect.name][id_] for id_ in ids if id_ in found[dialect.name]}

@@ -69,7 +69,7 @@ def _written(version: str, integrity: str, contents: dict[str, bytes]) -> dict[s
     }
 
 
-def lay(version: str) -> None:
+def replace_files(version: str) -> None:
     """Replace the stored files by those of a version."""
     integrity, contents = fetch(version)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def differs() -> bool:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--check"]:
-        lay(sys.argv[1])
+        replace_files(sys.argv[1])
     elif differs():
         sys.exit(f"{FOLDER} is not what npm has of {PACKAGE} {manifest()['version']}")
     else:

@@ -20,8 +20,8 @@ import msgspec
 from sqlalchemy import bindparam, insert, literal, select
 
 from bench.data import contacts as made_contacts
-from bench.membership.live import live_segments
-from bench.membership.notes import LIVE, MAIN, NONE, Keyring, Made
+from bench.membership.live import active_segments
+from bench.membership.notes import LIVE, MAIN, NONE, BuiltSegment, Keyring
 from bench.membership.segments import BY_HAND, STATIC, Spec, all_kinds
 from bench.progress import Progress
 from diglot.dialects.registry import get_dialect
@@ -152,13 +152,13 @@ class Builder:
         bear = await self.engine.read(lambda tx: tx.fetch_all(_TAGS, {"workspace": source}))
         await self.count_tags(target, Counter(dict(map(tuple, bear))))
 
-    async def make(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[Made]:
+    async def create(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[BuiltSegment]:
         """Create segments."""
-        found: list[Made] = []
+        found: list[BuiltSegment] = []
         with Progress(what, len(specs)) as progress:
             for spec in specs:
                 segment = await self.segments.create(caller, spec.new)
-                found.append(Made(segment.id, spec))
+                found.append(BuiltSegment(segment.id, spec))
                 if segment.members is None:
                     # In a large workspace the background would evaluate the segment.
                     await self.segments.refresh(caller, segment.id)
@@ -202,17 +202,17 @@ async def fill(url: str, count: int, now: int) -> Keyring:
         return keys
 
 
-async def make_kinds(url: str, keys: Keyring, now: int) -> list[Made]:
+async def create_kinds(url: str, keys: Keyring, now: int) -> list[BuiltSegment]:
     """Create thirty segments of each kind."""
     async with _building(url, now) as builder:
-        return await builder.make(await builder.caller(keys), all_kinds(now), "segments of each kind")
+        return await builder.create(await builder.caller(keys), all_kinds(now), "segments of each kind")
 
 
-async def make_live(
+async def create_active(
     url: str, keys: Keyring, count: int, now: int
-) -> tuple[dict[str, Keyring], dict[str, list[Made]]]:
+) -> tuple[dict[str, Keyring], dict[str, list[BuiltSegment]]]:
     """Copy the one workspace of a database to two more with active segments; return all keys and segments."""
-    keyrings, live = {NONE: keys}, {NONE: list[Made]()}
+    keyrings, live = {NONE: keys}, {NONE: list[BuiltSegment]()}
     async with _building(url, now) as builder:
         source = (await builder.caller(keys)).workspace
         for name, segments in LIVE.items():
@@ -220,7 +220,7 @@ async def make_live(
                 keyrings[name] = await builder.key(name)
                 caller = await builder.caller(keyrings[name])
                 # A segment is evaluated immediately while the workspace has no contacts.
-                made = live_segments(segments, now)
-                live[name] = await builder.make(caller, made, f"live segments: {name}")
+                made = active_segments(segments, now)
+                live[name] = await builder.create(caller, made, f"live segments: {name}")
                 await builder.copy(source, caller.workspace, count, name)
     return keyrings, live

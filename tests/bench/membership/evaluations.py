@@ -7,9 +7,19 @@ from bench.membership import product
 from bench.membership.meter import Compared, Cost, Part, Work, cpu, server, wall
 from bench.membership.notes import THOUSAND
 from bench.membership.raw import Raw
-from bench.membership.report import NOTHING, Line, Outcome, at_least, at_most, number, table, time, unmeasured
+from bench.membership.report import (
+    NOTHING,
+    Line,
+    Outcome,
+    at_least,
+    at_most,
+    format_number,
+    format_time,
+    table,
+    unmeasured,
+)
 from bench.membership.segments import REFRESHED, RELATIVE
-from bench.membership.store import Store, require
+from bench.membership.store import Store, require_equal
 from bench.progress import Progress
 
 ROUNDS = 5
@@ -51,25 +61,25 @@ async def _refresh(store: Store, name: str) -> tuple[Compared, int]:
         for _ in range(times):
             await store.segments().refresh(store.main, one.id)
 
-    sides: dict[str, Work] = {"ours": ours, "raw": store.raw.asking(sql, values)}
+    sides: dict[str, Work] = {"ours": ours, "raw": store.raw.query_work(sql, values)}
     if store.postgresql:
         await store.raw.run(_ROWS)
-        sides["anew"] = store.raw.doing(_rows_anew(sql, values))
-        sides["differing"] = store.raw.doing(_rows_differing(sql, values))
+        sides["anew"] = store.raw.write_work(_replace_rows(sql, values))
+        sides["differing"] = store.raw.write_work(_update_rows(sql, values))
     found = await store.meter.compare(sides, ROUNDS)
-    members = await store.counted(one)
-    require(name, members, scanned=await store.scanned(one.spec))
+    members = await store.count_segment(one)
+    require_equal(name, members, scanned=await store.count_by_scan(one.spec))
     if store.postgresql:
         for number in (_ANEW, _DIFFERING):
             held = await store.raw.value(f"SELECT count(*) FROM bench_members WHERE segment = {number}")
-            require(name, members, in_rows=int(held))
+            require_equal(name, members, in_rows=int(held))
         await store.raw.run("DROP TABLE bench_members")
     return found, members
 
 
-def _rows_anew(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
+def _replace_rows(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
     """Return the refresh of a segment stored as rows that deletes all members and inserts the matches."""
-    wanted = product.keys_instead(count)
+    wanted = product.scan_of_keys(count)
 
     async def refresh(raw: Raw) -> None:
         await raw.run(f"DELETE FROM bench_members WHERE segment = {_ANEW}")
@@ -78,9 +88,9 @@ def _rows_anew(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[N
     return refresh
 
 
-def _rows_differing(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
+def _update_rows(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
     """Return the refresh of a segment stored as rows that only deletes and inserts the differences."""
-    fill = f"INSERT INTO wanted {product.keys_instead(count)}"
+    fill = f"INSERT INTO wanted {product.scan_of_keys(count)}"
 
     async def refresh(raw: Raw) -> None:
         await raw.run("CREATE TEMPORARY TABLE wanted (pk bigint) ON COMMIT DROP")
@@ -104,14 +114,14 @@ def _refresh_lines(found: Compared, share: float, *, on_server: bool) -> list[Li
     lines = [
         at_most(
             f"{what}, beside a raw count scan, {of}",
-            time(found.median("ours", part)),
-            time(found.median("raw", part)),
+            format_time(found.median("ours", part)),
+            format_time(found.median("raw", part)),
             found.ratios("ours", "raw", part),
             allowed,
         )
     ]
     if on_server:
-        ours, rows = time(found.median("ours", cpu)), time(found.median("anew", cpu))
+        ours, rows = format_time(found.median("ours", cpu)), format_time(found.median("anew", cpu))
         beside = f"{what}, beside refreshing rows by DELETE and INSERT..SELECT, CPU in all"
         lines.append(at_least(beside, ours, rows, found.ratios("anew", "ours", cpu), 2))
     return lines
@@ -119,11 +129,11 @@ def _refresh_lines(found: Compared, share: float, *, on_server: bool) -> list[Li
 
 def _costs(found: Compared, name: str, members: int) -> tuple[str, ...]:
     def one(side: str, part: Part) -> str:
-        return time(found.median(side, part)) if side in found.costs else NOTHING
+        return format_time(found.median(side, part)) if side in found.costs else NOTHING
 
     walls = [one(side, wall) for side in ("ours", "raw", "anew", "differing")]
     cpus = [one(side, cpu) for side in ("ours", "anew", "differing")]
-    return (name, f"{members:,}", *walls, *cpus, time(found.median("ours", _client)))
+    return (name, f"{members:,}", *walls, *cpus, format_time(found.median("ours", _client)))
 
 
 def _client(cost: Cost) -> float:
@@ -142,7 +152,7 @@ async def refresh_of_all(store: Store) -> Outcome:
     async def count(first: int) -> None:
         for index in range(first, len(sample), 2):
             sql, values = counted[index]
-            work = store.raw.asking(sql, values)
+            work = store.raw.query_work(sql, values)
             costs.append(await store.meter.cost(lambda work=work: work(1)))  # type: ignore[misc]
             progress.step()
 
@@ -152,17 +162,19 @@ async def refresh_of_all(store: Store) -> Outcome:
         ours = await store.meter.cost(lambda: product.refresh_all(store.engine, caller))
         progress.step()
         await count(1)
-    store.evaluated(THOUSAND)
-    await store.require_true()
+    store.note_evaluated(THOUSAND)
+    await store.require_right_members()
     raw = sum(costs, Cost(0, 0, 0))
     scale = len(made) / len(sample)
     parts: tuple[tuple[str, Part], ...] = (("CPU", cpu), ("wall", wall))
-    rows = [(name, time(part(ours)), time(part(raw) * scale)) for name, part in parts]
+    rows = [(name, format_time(part(ours)), format_time(part(raw) * scale)) for name, part in parts]
     what = (
         f"refresh of all {len(made):,} segments at {store.note.contacts:,} contacts, "
         f"beside as many raw counts ({len(sample)} made and scaled), CPU"
     )
-    line = at_least(what, time(cpu(ours)), time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3)
+    line = at_least(
+        what, format_time(cpu(ours)), format_time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3
+    )
     return Outcome([line], table(("all active segments", "ours", "raw counts"), rows))
 
 
@@ -188,16 +200,17 @@ async def slides(store: Store) -> Outcome:
             costs.append(await store.meter.cost(lambda at=before: _slide(store, at)))  # type: ignore[misc]
             for one in made:
                 ours = (await store.segments(now=before + HOUR).count_members(store.main, one.id)).members
-                scanned = await store.scanned(one.spec, now=before + HOUR)
-                require(f"{one.spec.name} after a slide", ours, scanned=scanned)
+                scanned = await store.count_by_scan(one.spec, now=before + HOUR)
+                require_equal(f"{one.spec.name} after a slide", ours, scanned=scanned)
             progress.step()
         full = await store.meter.cost(lambda: evaluate(store.now))
         progress.step()
     ratios = [cpu(full) / cpu(cost) for cost in costs]
     slide = sum(costs, Cost(0, 0, 0)).per(HOURS)
-    line = at_least(what, time(cpu(slide)), time(cpu(full)), ratios, target)
+    line = at_least(what, format_time(cpu(slide)), format_time(cpu(full)), ratios, target)
     return Outcome(
-        [line], f"{len(made)} segments; one slide {time(wall(slide))}, in full {time(wall(full))}."
+        [line],
+        f"{len(made)} segments; one slide {format_time(wall(slide))}, in full {format_time(wall(full))}.",
     )
 
 
@@ -218,7 +231,7 @@ async def sizes(store: Store) -> Outcome:
     each = int(size) / max(segments, 1)
     line = at_most(
         "stored membership of a live segment, beside the number of contacts, bytes",
-        f"{number(each)} B",
+        f"{format_number(each)} B",
         f"{total:,}",
         [each / total],
         0.13,

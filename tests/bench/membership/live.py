@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from bench.data import CITIES, COUNTRIES, FIRST, LAST, PLANS
-from bench.membership.segments import DYNAMIC, Group, Spec, day, either, every, rule, spec
+from bench.membership.segments import DYNAMIC, Group, Spec, day, match_all, match_any, rule, spec
 
 AVERAGE = 0.12
 LEAST, MOST = 0.0005, 0.8
@@ -18,7 +18,7 @@ LEAST, MOST = 0.0005, 0.8
 Chance = tuple[Group, float]
 
 
-def live_segments(count: int, now: int) -> list[Spec]:
+def active_segments(count: int, now: int) -> list[Spec]:
     """Return a given number of segments, always the same for the same instant."""
     rng = Random(4)
     found: list[Spec] = []
@@ -36,8 +36,8 @@ def _group(rng: Random, now: int) -> Chance:
     rules = [rng.choice(_RULES)(rng, now) for _ in range(rng.randint(1, 3))]
     shares = [share for _, share in rules]
     if len(rules) > 1 and rng.random() < 0.3:
-        return either(*(one for one, _ in rules)), 1 - prod(1 - share for share in shares)
-    return every(*(one for one, _ in rules)), prod(shares)
+        return match_any(*(one for one, _ in rules)), 1 - prod(1 - share for share in shares)
+    return match_all(*(one for one, _ in rules)), prod(shares)
 
 
 def _status(rng: Random, now: int) -> Chance:

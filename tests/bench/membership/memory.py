@@ -9,14 +9,14 @@ from typing import Any
 
 import httpx
 
-from bench.load import MEGABYTE, family, forget_peaks, memory, memory_of
+from bench.load import MEGABYTE, family, memory, memory_of, reset_peaks
 from bench.membership.notes import THOUSAND
-from bench.membership.report import NOTHING, Line, Outcome, at_most, number, table
+from bench.membership.report import NOTHING, Line, Outcome, at_most, format_number, table
 from bench.membership.store import Store
 from bench.membership.writes import next_batch, planned_changes
 from bench.progress import Progress
 from diglot.model.contacts import ContactChange
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 
 QUARTERS = 4
 # In each quarter of the run.
@@ -95,8 +95,8 @@ async def watch(store: Store) -> Outcome:
     """Watch the memory from the idle start to the end of the load."""
     await store.evaluate(THOUSAND)
     async with running(store.url) as live, httpx.AsyncClient(base_url=live.base, timeout=300) as client:
-        forget_peaks(live.pid)
-        each = ", ".join(f"{number(memory_of(pid)['Pss'] / MEGABYTE)} MiB" for pid in family(live.pid))
+        reset_peaks(live.pid)
+        each = ", ".join(f"{format_number(memory_of(pid)['Pss'] / MEGABYTE)} MiB" for pid in family(live.pid))
         taken = [(f"idle after the start ({each})", _sizes(live))]
         busy = _Busy(store, client)
         with Progress("a server under load", QUARTERS) as progress:
@@ -107,7 +107,7 @@ async def watch(store: Store) -> Outcome:
     return _outcome(store, taken)
 
 
-def _sizes(live: Live) -> dict[str, float]:
+def _sizes(live: ServerProcess) -> dict[str, float]:
     return {name: size / MEGABYTE for name, size in memory(live.pid).items()}
 
 
@@ -122,15 +122,15 @@ def _outcome(store: Store, taken: Sequence[tuple[str, dict[str, float]]]) -> Out
         _flat("the same without the pages of the database file that are mapped, MiB", end, warm, "RssAnon"),
     ]
     names = ("Pss", "VmRSS", "RssAnon", "RssFile", "VmHWM")
-    rows = [(when, *(number(sizes[name]) for name in names)) for when, sizes in taken]
+    rows = [(when, *(format_number(sizes[name]) for name in names)) for when, sizes in taken]
     head = ("MiB, all processes", "in memory", "each process's resident", "its own", "mapped files", "peak")
-    return Outcome(lines, f"{table(head, rows)}\n\nPeak {number(peak)} MiB.")
+    return Outcome(lines, f"{table(head, rows)}\n\nPeak {format_number(peak)} MiB.")
 
 
 def _line(what: str, ours: float, most: float) -> Line:
     reached = "yes" if ours <= most else "NO"
-    return Line(what, number(ours), NOTHING, NOTHING, f"≤ {most:g}", reached)
+    return Line(what, format_number(ours), NOTHING, NOTHING, f"≤ {most:g}", reached)
 
 
 def _flat(what: str, end: dict[str, float], warm: dict[str, float], name: str) -> Line:
-    return at_most(what, number(end[name]), number(warm[name]), [end[name] / warm[name]], FLAT)
+    return at_most(what, format_number(end[name]), format_number(warm[name]), [end[name] / warm[name]], FLAT)

@@ -67,7 +67,7 @@ class Meter:
         self._databases = {urlsplit(url).path.removeprefix("/")}
         self._watch: Any = None
 
-    def beside(self, other: "Meter") -> "Meter":
+    def with_other(self, other: "Meter") -> "Meter":
         """Return a meter of work on both databases, which share one server."""
         both = Meter(self._url)
         both._watch, both._databases = self._watch, self._databases | other._databases

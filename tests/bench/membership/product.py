@@ -37,7 +37,7 @@ def raw_count(workspace: int, node: tree.Node, backend: Backend, now: int) -> tu
     return sql.text, sql.positional_values(statement.values | {"workspace": workspace})
 
 
-def keys_instead(count: str) -> str:
+def scan_of_keys(count: str) -> str:
     """Return the scan that lists the keys instead of counting them."""
     found = count.replace("count(*) AS count_1", "contacts.pk", 1)
     assert found != count

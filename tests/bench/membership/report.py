@@ -51,23 +51,27 @@ def _reached(reached: bool) -> str:
 
 def _shown(ratios: Sequence[float]) -> str:
     """Return the median, and the spread of the rounds."""
-    median = number(statistics.median(ratios))
-    return median if len(ratios) == 1 else f"{median} ({number(min(ratios))} to {number(max(ratios))})"
+    median = format_number(statistics.median(ratios))
+    return (
+        median
+        if len(ratios) == 1
+        else f"{median} ({format_number(min(ratios))} to {format_number(max(ratios))})"
+    )
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a figure with an appropriate number of digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def time(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time in an appropriate unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
-            return f"{number(seconds / size)} {unit}"
-    return f"{number(seconds * 1e6)} µs"
+            return f"{format_number(seconds / size)} {unit}"
+    return f"{format_number(seconds * 1e6)} µs"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

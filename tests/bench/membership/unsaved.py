@@ -3,7 +3,7 @@
 import statistics
 
 from bench import estimates
-from bench.membership.report import Outcome, at_most, time
+from bench.membership.report import Outcome, at_most, format_time
 from bench.membership.store import Store
 
 
@@ -14,7 +14,7 @@ async def totals(store: Store) -> Outcome:
     what = (
         f"totals of {len(found)} unsaved conditions beside hand-written SQL, wall, median and range of the 30"
     )
-    line = at_most(what, time(ours), time(theirs), [one.ratio for one in found], 1.1)
+    line = at_most(what, format_time(ours), format_time(theirs), [one.ratio for one in found], 1.1)
     return Outcome([line], estimates.table(found))
 
 

@@ -14,7 +14,7 @@ import msgspec
 from bench.data import DAY, PLANS, TAGS, contacts
 from bench.membership.meter import Cost, Part, cpu, wall
 from bench.membership.notes import HUNDRED, NONE, THOUSAND
-from bench.membership.report import Line, Outcome, at_least, number, table
+from bench.membership.report import Line, Outcome, at_least, format_number, table
 from bench.membership.store import Store
 from bench.progress import Progress
 from diglot.model.contacts import Contact, ContactChange
@@ -42,7 +42,7 @@ async def changes(store: Store) -> Outcome:
                 cost = await store.meter.cost(lambda name=name, block=block: _change(store, name, block))  # type: ignore[misc]
                 costs[name].append(cost)
                 progress.step(BLOCK)
-    await store.require_true()
+    await store.require_right_members()
     target = 0.65 if store.postgresql else 0.45
     lines = [
         *_lines("single contact update with 1,000 live segments", costs, THOUSAND, CHANGES, target),
@@ -63,7 +63,7 @@ async def imports(store: Store) -> Outcome:
                 work = _importing(store, store.callers[name], batch)
                 costs[name].append(await store.meter.cost(work))
                 progress.step()
-    await store.require_true()
+    await store.require_right_members()
     target = 0.5 if store.postgresql else 0.35
     what = f"import in batches of {BATCH:,} with 1,000 live segments"
     lines = _lines(what, costs, THOUSAND, BATCH * BATCHES, target)
@@ -151,7 +151,9 @@ def _lines(what: str, costs: dict[str, list[Cost]], name: str, contacts_: int, t
     for of, part in parts:
         ours, other = (_rate(costs[side], contacts_, part) for side in (name, NONE))
         beside = f"{what}, beside 0 segments, contacts a second{of}"
-        lines.append(at_least(beside, f"{number(ours)}/s", f"{number(other)}/s", [ours / other], target))
+        lines.append(
+            at_least(beside, f"{format_number(ours)}/s", f"{format_number(other)}/s", [ours / other], target)
+        )
     return lines
 
 
@@ -162,6 +164,8 @@ def _table(what: str, costs: dict[str, list[Cost]], contacts_: int) -> str:
         beside = [
             rate / _rate(costs[NONE], contacts_, part) for rate, part in zip(rates, (wall, cpu), strict=True)
         ]
-        rows.append((name, *(f"{number(rate)}/s" for rate in rates), *(number(one) for one in beside)))
+        rows.append(
+            (name, *(f"{format_number(rate)}/s" for rate in rates), *(format_number(one) for one in beside))
+        )
     head = (f"{what}: live segments", "a second", "a second of CPU", "ratio, wall", "ratio, CPU")
     return table(head, rows)

@@ -17,7 +17,7 @@ from support.fuzz.events import BODIES as EVENT_BODIES
 
 
 @dataclass(frozen=True)
-class Spoken:
+class DialectWords:
     """The properties that hold conditions and attributes in a dialect, and the dialect's words."""
 
     words: Words
@@ -26,8 +26,8 @@ class Spoken:
 
 
 SPOKEN: Final = {
-    "misar": Spoken(MISAR, "filter_criteria", "custom_fields"),
-    "topmail": Spoken(TOPMAIL, "conditions", "attributes"),
+    "misar": DialectWords(MISAR, "filter_criteria", "custom_fields"),
+    "topmail": DialectWords(TOPMAIL, "conditions", "attributes"),
 }
 
 
@@ -172,7 +172,7 @@ class Maker:
 
     def condition(self) -> Any:
         """Return a condition in the dialect's words."""
-        node = canonical.read(sayable(random_conditions.condition(self.rng, depth=2)), "UTC")
+        node = canonical.read(expressible(random_conditions.condition(self.rng, depth=2)), "UTC")
         return json.loads(write_condition(node, SPOKEN[self.dialect.name].words))
 
     def list(self, *, dynamic: bool) -> dict[str, Any]:
@@ -199,12 +199,12 @@ class Maker:
         }
 
 
-def sayable(condition: dict[str, Any]) -> dict[str, Any]:
+def expressible(condition: dict[str, Any]) -> dict[str, Any]:
     """Return a canonical condition without negations, because the vendors negate only by operators."""
     if "not" in condition:
-        return sayable(condition["not"])
+        return expressible(condition["not"])
     return {
-        key: [sayable(item) for item in part] if key in ("all", "any") else part
+        key: [expressible(item) for item in part] if key in ("all", "any") else part
         for key, part in condition.items()
     }
 

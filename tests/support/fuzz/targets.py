@@ -26,7 +26,7 @@ from support.engines import Database
 from support.fuzz.drafts import Known
 from support.fuzz.requests import Maker
 from support.openapi import documents
-from support.servers.asgi import Answer, Request, ask
+from support.servers.asgi import Answer, Request, send_request
 from support.servers.in_process import Server, idle_scope, serving
 
 SECONDS: Final = 20
@@ -46,10 +46,10 @@ class Target:
     crashes: int = 0
     state: object = None
 
-    async def take(self, request: Request) -> Answer:
+    async def send(self, request: Request) -> Answer:
         """Send a request and record the fault of its response."""
         started = time.perf_counter()
-        answer = await asyncio.wait_for(ask(self.server.app, request), SECONDS)
+        answer = await asyncio.wait_for(send_request(self.server.app, request), SECONDS)
         took = time.perf_counter() - started
         before, self.state = self.state, await self.watch.state()
         fault = _fault(self.dialect, request, answer)
@@ -110,14 +110,14 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
     async def make(call: str, body: Any = None) -> str:
         draft = maker.valid(*calls[call])
         draft.body = draft.body if body is None else body
-        answer = await ask(server.app, draft.request())
+        answer = await send_request(server.app, draft.request())
         assert answer.status in (200, 201), answer.body
         return str(json.loads(answer.body)["data"].get("id"))
 
     known.round += 1
     known.emails = [f"known{known.round}.{number}@example.com" for number in range(2)]
     if "createKey" in calls:
-        answer = await ask(server.app, maker.valid(*calls["createKey"]).request())
+        answer = await send_request(server.app, maker.valid(*calls["createKey"]).request())
         known.keys[:] = [json.loads(answer.body)["keyId"]]
     known.segments[:] = [await make("createSegment") for _ in known.emails]
     known.contacts[:] = [await make("createContact", maker.contact(email)) for email in known.emails]
@@ -133,7 +133,7 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
     misar = "createWebhook" in calls
     register, remove = ("createWebhook", "deleteWebhook") if misar else ("createTrigger", "deleteTrigger")
     if known.webhooks:  # a workspace has a limit of webhooks
-        await ask(server.app, maker.valid(*calls[remove]).request())
+        await send_request(server.app, maker.valid(*calls[remove]).request())
     known.webhooks[:] = [await make(register)]
 
 
@@ -147,19 +147,19 @@ def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
     if request.method == "HEAD":
         return "a body for HEAD" if answer.body else None
     if answer.status < 400:
-        return _said(request, answer)
+        return _undocumented(request, answer)
     if answer.values(b"content-type") != [b"application/json"]:
         return "not application/json"
     return None if _is_error(dialect, request, answer) else "not the error body of the dialect"
 
 
-def _said(request: Request, answer: Answer) -> str | None:
+def _undocumented(request: Request, answer: Answer) -> str | None:
     """Return the fault of a success response that its document does not allow."""
     scope = request.scope()
     target = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
     headers = {key.decode(): value.decode() for key, value in answer.headers}
     body = json.loads(answer.body) if answer.body else None
-    return documents.undescribed(request.method, target, answer.status, headers, body)
+    return documents.contradiction_of_newer(request.method, target, answer.status, headers, body)
 
 
 def _documented(dialect: Dialect, request: Request) -> set[int]:

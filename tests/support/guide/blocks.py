@@ -48,7 +48,7 @@ def pages() -> list[Path]:
     return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def named(page: Path) -> str:
+def page_name(page: Path) -> str:
     """Return the name of a page in the repository."""
     return page.relative_to(ROOT).as_posix()
 

@@ -27,7 +27,7 @@ def _values(actor: Actor) -> dict[str, Any]:
     actor.made += 1
     values: dict[str, Any] = {"attributes": {"plan": rng.choice(PLANS), "round": actor.made}}
     if rng.random() < 0.5:
-        own = [name for _, name in actor.known("tag")]
+        own = [name for _, name in actor.identified("tag")]
         values["tags"] = rng.sample([*TAGS, *own], rng.randint(0, 3))
     if rng.random() < 0.5:
         values["first_name"] = rng.choice(("Ada", "\u00c4DA", "bo", None))
@@ -71,13 +71,13 @@ def create_contact(actor: Actor) -> Step | None:
     _write(after, email, values)
     fact = ("contact", email)
     if actor.rng.random() < 0.5:
-        return actor.step("POST", "/api/v1/contacts", {"email": email, **values}, after).making(fact)
-    return actor.step("POST", "/mail/v1/contacts", {"email": email, **_misar(values)}, after).making(fact)
+        return actor.step("POST", "/api/v1/contacts", {"email": email, **values}, after).creating(fact)
+    return actor.step("POST", "/mail/v1/contacts", {"email": email, **_misar(values)}, after).creating(fact)
 
 
 def import_contacts(actor: Actor) -> Step | None:
     """Create and update contacts in one write."""
-    emails = [actor.email(n) for n in actor.some(range(actor.size))]
+    emails = [actor.email(n) for n in actor.choose(range(actor.size))]
     rows, after = [], dict(actor.facts)
     for email in emails:
         values = _values(actor)
@@ -86,9 +86,9 @@ def import_contacts(actor: Actor) -> Step | None:
     return actor.step("POST", "/mail/v1/contacts/import", {"contacts": rows}, after)
 
 
-def change_contact(actor: Actor) -> Step | None:
+def update_contact(actor: Actor) -> Step | None:
     """Update a contact by its id, in either dialect."""
-    if not (known := actor.known("contact")):
+    if not (known := actor.identified("contact")):
         return None
     fact = actor.rng.choice(known)
     values = _values(actor) | _status(actor)
@@ -99,7 +99,7 @@ def change_contact(actor: Actor) -> Step | None:
     return actor.step("PATCH", f"/mail/v1/contacts/{actor.ids[fact]}", _misar(values), after)
 
 
-def change_by_email(actor: Actor) -> Step | None:
+def update_by_email(actor: Actor) -> Step | None:
     """Update a contact by its address."""
     emails = [name for kind, name in actor.facts if kind == "contact"]
     if not emails:
@@ -111,11 +111,11 @@ def change_by_email(actor: Actor) -> Step | None:
     return actor.step("PATCH", "/mail/v1/contacts", {"email": email, **_misar(values)}, after)
 
 
-def change_many(actor: Actor) -> Step | None:
+def update_many(actor: Actor) -> Step | None:
     """Update several contacts alike in one write."""
-    if not (known := actor.known("contact")):
+    if not (known := actor.identified("contact")):
         return None
-    chosen = actor.some(known)
+    chosen = actor.choose(known)
     values = _values(actor) | _status(actor)
     after = dict(actor.facts)
     for _, email in chosen:
@@ -137,7 +137,7 @@ def purchase(actor: Actor) -> Step | None:
     return actor.step("POST", "/mail/v1/track/purchase", body, after)
 
 
-def _gone(facts: Facts, gone: list[Fact]) -> Facts:
+def _without(facts: Facts, gone: list[Fact]) -> Facts:
     """Return the facts without some contacts, which also leave their lists."""
     emails = frozenset(email for _, email in gone)
     kept = {fact: value for fact, value in facts.items() if fact[0] != "contact" or fact[1] not in emails}
@@ -147,17 +147,17 @@ def _gone(facts: Facts, gone: list[Fact]) -> Facts:
 
 def delete_contact(actor: Actor) -> Step | None:
     """Delete a contact, in either dialect."""
-    if not (known := actor.known("contact")):
+    if not (known := actor.identified("contact")):
         return None
     fact = actor.rng.choice(known)
     prefix = actor.rng.choice(("/mail/v1", "/api/v1"))
-    return actor.step("DELETE", f"{prefix}/contacts/{actor.ids[fact]}", None, _gone(actor.facts, [fact]))
+    return actor.step("DELETE", f"{prefix}/contacts/{actor.ids[fact]}", None, _without(actor.facts, [fact]))
 
 
 def delete_many(actor: Actor) -> Step | None:
     """Delete contacts in one write."""
-    if not (known := actor.known("contact")):
+    if not (known := actor.identified("contact")):
         return None
-    chosen = actor.some(known)
+    chosen = actor.choose(known)
     body = {"ids": [actor.ids[fact] for fact in chosen]}
-    return actor.step("DELETE", "/mail/v1/contacts/bulk", body, _gone(actor.facts, chosen))
+    return actor.step("DELETE", "/mail/v1/contacts/bulk", body, _without(actor.facts, chosen))

@@ -1,25 +1,25 @@
 """Writes of tags and lists, and the facts that follow from them."""
 
-from support.load_workers.segments import drop, room, written
+from support.load_workers.segments import delete_resource, has_room, render_condition
 from support.load_workers.worker import Actor, Fact, Facts, Step
 
 # Tags
 
 
-def make_tag(actor: Actor) -> Step | None:
+def create_tag(actor: Actor) -> Step | None:
     """Create a tag that no contact has yet."""
-    if not room(actor, "tag"):
+    if not has_room(actor, "tag"):
         return None
     fact = ("tag", actor.new_name("tag"))
-    return actor.step("POST", "/api/v1/tags", {"name": fact[1]}, actor.facts | {fact: True}).making(fact)
+    return actor.step("POST", "/api/v1/tags", {"name": fact[1]}, actor.facts | {fact: True}).creating(fact)
 
 
-def put_tag(actor: Actor) -> Step | None:
+def add_tag(actor: Actor) -> Step | None:
     """Add a tag to contacts."""
-    known, contacts = actor.known("tag"), actor.known("contact")
+    known, contacts = actor.identified("tag"), actor.identified("contact")
     if not known or not contacts:
         return None
-    fact, chosen = actor.rng.choice(known), actor.some(contacts)
+    fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     after = dict(actor.facts)
     for one in chosen:
         person = after[one]
@@ -29,9 +29,9 @@ def put_tag(actor: Actor) -> Step | None:
     return actor.step("POST", f"/api/v1/tags/{actor.ids[fact]}/contacts", body, after)
 
 
-def _bearing(actor: Actor) -> list[tuple[Fact, Fact]]:
+def _tags_in_use(actor: Actor) -> list[tuple[Fact, Fact]]:
     """Return the actor's tags that contacts have, each with one of these contacts."""
-    tags, contacts = actor.known("tag"), actor.known("contact")
+    tags, contacts = actor.identified("tag"), actor.identified("contact")
     return [
         (tag, bearing[0])
         for tag in tags
@@ -39,9 +39,9 @@ def _bearing(actor: Actor) -> list[tuple[Fact, Fact]]:
     ]
 
 
-def take_tag(actor: Actor) -> Step | None:
+def remove_tag(actor: Actor) -> Step | None:
     """Remove a tag from a contact."""
-    if not (pairs := _bearing(actor)):
+    if not (pairs := _tags_in_use(actor)):
         return None
     tag, contact = actor.rng.choice(pairs)
     person = actor.facts[contact]
@@ -62,17 +62,17 @@ def _renamed(facts: Facts, tag: str, name: str | None) -> Facts:
 
 def rename_tag(actor: Actor) -> Step | None:
     """Rename a tag, also on its contacts; prefer a tag that a contact has."""
-    borne = [tag for tag, _ in _bearing(actor)]
-    if not (known := borne or actor.known("tag")):
+    borne = [tag for tag, _ in _tags_in_use(actor)]
+    if not (known := borne or actor.identified("tag")):
         return None
     tag, fact = actor.rng.choice(known), ("tag", actor.new_name("tag"))
     after = _renamed(actor.facts, tag[1], fact[1]) | {fact: True}
-    return actor.step("PATCH", f"/api/v1/tags/{actor.ids[tag]}", {"name": fact[1]}, after).making(fact)
+    return actor.step("PATCH", f"/api/v1/tags/{actor.ids[tag]}", {"name": fact[1]}, after).creating(fact)
 
 
-def drop_tag(actor: Actor) -> Step | None:
+def delete_tag(actor: Actor) -> Step | None:
     """Delete a tag, and remove it from its contacts."""
-    known = actor.known("tag")
+    known = actor.identified("tag")
     if len(known) < 2:
         return None
     tag = actor.rng.choice(known)
@@ -82,39 +82,39 @@ def drop_tag(actor: Actor) -> Step | None:
 # Lists
 
 
-def make_list(actor: Actor) -> Step | None:
+def create_list(actor: Actor) -> Step | None:
     """Create a static list."""
-    if not room(actor, "list"):
+    if not has_room(actor, "list"):
         return None
     fact = ("list", actor.new_name("list"))
     after = actor.facts | {fact: frozenset[str]()}
-    return actor.step("POST", "/api/v1/lists", {"name": fact[1]}, after).making(fact)
+    return actor.step("POST", "/api/v1/lists", {"name": fact[1]}, after).creating(fact)
 
 
-def make_dynamic_list(actor: Actor) -> Step | None:
+def create_dynamic_list(actor: Actor) -> Step | None:
     """Create a dynamic list."""
-    if not room(actor, "dynamic"):
+    if not has_room(actor, "dynamic"):
         return None
-    fact, condition = ("dynamic", actor.new_name("dynamic")), written(actor, "topmail")
+    fact, condition = ("dynamic", actor.new_name("dynamic")), render_condition(actor, "topmail")
     body = {"name": fact[1], "type": "dynamic", "conditions": condition}
-    return actor.step("POST", "/api/v1/lists", body, actor.facts | {fact: condition}).making(fact)
+    return actor.step("POST", "/api/v1/lists", body, actor.facts | {fact: condition}).creating(fact)
 
 
-def join_list(actor: Actor) -> Step | None:
+def add_to_list(actor: Actor) -> Step | None:
     """Add contacts to a list."""
-    known, contacts = actor.known("list"), actor.known("contact")
+    known, contacts = actor.identified("list"), actor.identified("contact")
     if not known or not contacts:
         return None
-    fact, chosen = actor.rng.choice(known), actor.some(contacts)
+    fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     members = actor.facts[fact] | {email for _, email in chosen}
     body = {"contact_ids": [actor.ids[one] for one in chosen]}
     path = f"/api/v1/lists/{actor.ids[fact]}/members"
     return actor.step("POST", path, body, actor.facts | {fact: members})
 
 
-def leave_list(actor: Actor) -> Step | None:
+def remove_from_list(actor: Actor) -> Step | None:
     """Remove a contact from a list."""
-    lists, contacts = actor.known("list"), actor.known("contact")
+    lists, contacts = actor.identified("list"), actor.identified("contact")
     on_one = [(one, fact) for one in lists for fact in contacts if fact[1] in actor.facts[one]]
     if not on_one:
         return None
@@ -123,11 +123,11 @@ def leave_list(actor: Actor) -> Step | None:
     return actor.step("DELETE", f"/api/v1/lists/{actor.ids[fact]}/members/{actor.ids[contact]}", None, after)
 
 
-def drop_list(actor: Actor) -> Step | None:
+def delete_list(actor: Actor) -> Step | None:
     """Delete a static list."""
-    return drop(actor, "list", "/api/v1/lists")
+    return delete_resource(actor, "list", "/api/v1/lists")
 
 
-def drop_dynamic_list(actor: Actor) -> Step | None:
+def delete_dynamic_list(actor: Actor) -> Step | None:
     """Delete a dynamic list."""
-    return drop(actor, "dynamic", "/api/v1/lists")
+    return delete_resource(actor, "dynamic", "/api/v1/lists")

@@ -11,10 +11,10 @@ import httpx
 from diglot.clock import system_clock
 from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.storage.connect import create_engine
-from support.load_workers.readings import Reading, members, paged_members, read
-from support.load_workers.worker import Actor, Way
-from support.membership.membership_checks import compare, replayed
-from support.servers.process import Live
+from support.load_workers.readings import Reading, members, paged_members, read_workspace
+from support.load_workers.worker import Actor, ServerClient
+from support.membership.membership_checks import compare, compare_replay
+from support.servers.process import ServerProcess
 
 SECONDS = 60
 # The number of segments whose pages are read one contact at a time in each check.
@@ -30,17 +30,19 @@ class Crew:
     actors: Sequence[Actor]
     workspace: int
     keys: Mapping[str, str]
-    ways: Sequence[Way] = ()
+    ways: Sequence[ServerClient] = ()
     cut: Counter[str] = field(default_factory=Counter)
 
     @asynccontextmanager
-    async def at(self, *bases: str) -> AsyncIterator[None]:
+    async def connect(self, *bases: str) -> AsyncIterator[None]:
         """Point all actors at some servers, each over separate connections."""
         async with AsyncExitStack() as stack:
 
-            async def ways() -> Sequence[Way]:
+            async def ways() -> Sequence[ServerClient]:
                 clients = [httpx.AsyncClient(base_url=base, timeout=SECONDS) for base in bases]
-                return [Way(await stack.enter_async_context(client), self.keys) for client in clients]
+                return [
+                    ServerClient(await stack.enter_async_context(client), self.keys) for client in clients
+                ]
 
             self.ways = await ways()
             for actor in self.actors:
@@ -52,15 +54,15 @@ class Crew:
         readings = await self._settle()
         again = [actor for actor in self.actors if actor.pending is not None]
         for actor in again:
-            await actor.again()
+            await actor.retry()
         await self._compare(await self._settle() if again else readings)
 
     async def _settle(self) -> Sequence[Reading]:
         """Read everything from each server, and compare it with the facts of all actors."""
-        readings = [await read(way) for way in self.ways]
+        readings = [await read_workspace(way) for way in self.ways]
         for reading in readings:
             for actor in self.actors:
-                done = actor.settle(*reading.of(actor.name))
+                done = actor.settle(*reading.owned_by(actor.name))
                 if done is not None and reading is readings[0]:
                     self.cut["done" if done else "undone"] += 1
         return readings
@@ -71,7 +73,7 @@ class Crew:
         await engine.open()
         try:
             found = await compare(engine, self.workspace, system_clock(), self.rng)
-            await replayed(engine, self.workspace)
+            await compare_replay(engine, self.workspace)
         finally:
             await engine.close()
         for way, reading in zip(self.ways, readings, strict=True):
@@ -90,5 +92,5 @@ async def crew(url: str, rng: Random, actors: Sequence[Actor]) -> Crew:
     await engine.open()
     made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", system_clock()))
     await engine.close()
-    keys = {dialect: await Live("", url).key(dialect) for dialect in ("misar", "topmail")}
+    keys = {dialect: await ServerProcess("", url).key(dialect) for dialect in ("misar", "topmail")}
     return Crew(url, rng, actors, made.number, keys)

@@ -33,47 +33,48 @@ def _condition(actor: Actor, depth: int = 3) -> Any:
         {"field": "lists", "operator": "is_set"},
     ]
     rows += [
-        {"field": "lists", "operator": "equals", "operand": actor.ids[one]} for one in actor.known("list")
+        {"field": "lists", "operator": "equals", "operand": actor.ids[one]}
+        for one in actor.identified("list")
     ]
     return rng.choice(rows)
 
 
-def written(actor: Actor, dialect: str) -> Any:
+def render_condition(actor: Actor, dialect: str) -> Any:
     """Return a condition in a dialect's words."""
     words = MISAR if dialect == "misar" else TOPMAIL
     return msgspec.json.decode(rules.write_condition(canonical.read(_condition(actor), "UTC"), words))
 
 
-def room(actor: Actor, kind: str) -> bool:
+def has_room(actor: Actor, kind: str) -> bool:
     """Return whether the actor may have one more resource of a kind."""
     return len([fact for fact in actor.facts if fact[0] == kind]) < MOST_OF_A_KIND
 
 
-def make_segment(actor: Actor) -> Step | None:
+def create_segment(actor: Actor) -> Step | None:
     """Create a dynamic segment, in either dialect."""
-    if not room(actor, "segment"):
+    if not has_room(actor, "segment"):
         return None
     dialect = actor.rng.choice(("misar", "topmail"))
-    name, condition = actor.new_name(dialect), written(actor, dialect)
+    name, condition = actor.new_name(dialect), render_condition(actor, dialect)
     after = actor.facts | {("segment", name): condition}
     body: dict[str, Any] = {"name": name, "conditions": condition}
     if dialect == "misar":
         body = {"name": name, "segment_type": "dynamic", "filter_criteria": condition}
     path = f"{_prefix(dialect)}/segments"
-    return actor.step("POST", path, body, after).making(("segment", name))
+    return actor.step("POST", path, body, after).creating(("segment", name))
 
 
 def _prefix(dialect: str) -> str:
     return "/mail/v1" if dialect == "misar" else "/api/v1"
 
 
-def edit_segment(actor: Actor) -> Step | None:
+def update_segment(actor: Actor) -> Step | None:
     """Update the condition of a segment, in the dialect that created it."""
-    if not (known := actor.known("segment")):
+    if not (known := actor.identified("segment")):
         return None
     fact = actor.rng.choice(known)
     dialect = fact[1].split("-")[1]
-    condition = written(actor, dialect)
+    condition = render_condition(actor, dialect)
     body = {"filter_criteria" if dialect == "misar" else "conditions": condition}
     path = f"{_prefix(dialect)}/segments/{actor.ids[fact]}"
     return actor.step("PATCH", path, body, actor.facts | {fact: condition})
@@ -81,15 +82,15 @@ def edit_segment(actor: Actor) -> Step | None:
 
 def refresh_segment(actor: Actor) -> Step | None:
     """Refresh a segment."""
-    if not (known := actor.known("segment")):
+    if not (known := actor.identified("segment")):
         return None
     path = f"/mail/v1/segments/{actor.ids[actor.rng.choice(known)]}/refresh"
     return actor.step("POST", path, None, actor.facts)
 
 
-def drop(actor: Actor, kind: str, path: str) -> Step | None:
+def delete_resource(actor: Actor, kind: str, path: str) -> Step | None:
     """Delete one of the actor's resources of a kind, unless it is the last."""
-    known = actor.known(kind)
+    known = actor.identified(kind)
     if len(known) < 2:
         return None
     gone = actor.rng.choice(known)
@@ -97,14 +98,14 @@ def drop(actor: Actor, kind: str, path: str) -> Step | None:
     return actor.step("DELETE", f"{path}/{actor.ids[gone]}", None, after)
 
 
-def drop_segment(actor: Actor) -> Step | None:
+def delete_segment(actor: Actor) -> Step | None:
     """Delete a segment, in either dialect."""
-    return drop(actor, "segment", f"{actor.rng.choice(('/mail/v1', '/api/v1'))}/segments")
+    return delete_resource(actor, "segment", f"{actor.rng.choice(('/mail/v1', '/api/v1'))}/segments")
 
 
-def make_static(actor: Actor) -> Step | None:
+def create_static(actor: Actor) -> Step | None:
     """Create a static segment of all the actor's contacts, once."""
-    if not room(actor, "static"):
+    if not has_room(actor, "static"):
         return None
     name = actor.new_name("static")
     emails = frozenset(name for kind, name in actor.facts if kind == "contact")
@@ -115,15 +116,15 @@ def make_static(actor: Actor) -> Step | None:
         "filter_criteria": {"operator": "AND", "rules": [rule]},
     }
     after = actor.facts | {("static", name): emails}
-    return actor.step("POST", "/mail/v1/segments", body, after).making(("static", name))
+    return actor.step("POST", "/mail/v1/segments", body, after).creating(("static", name))
 
 
 def change_static(actor: Actor) -> Step | None:
     """Change the members of a static segment by hand."""
-    known, contacts = actor.known("static"), actor.known("contact")
+    known, contacts = actor.identified("static"), actor.identified("contact")
     if not known or not contacts:
         return None
-    fact, chosen = actor.rng.choice(known), actor.some(contacts)
+    fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     emails = frozenset(email for _, email in chosen)
     action = actor.rng.choice(("add", "remove", "set"))
     was = actor.facts[fact]
@@ -133,6 +134,6 @@ def change_static(actor: Actor) -> Step | None:
     return actor.step("POST", path, body, actor.facts | {fact: members})
 
 
-def drop_static(actor: Actor) -> Step | None:
+def delete_static(actor: Actor) -> Step | None:
     """Delete a static segment."""
-    return drop(actor, "static", "/mail/v1/segments")
+    return delete_resource(actor, "static", "/mail/v1/segments")

@@ -21,7 +21,7 @@ TOLD = "told"
 
 
 @dataclass(frozen=True)
-class Way:
+class ServerClient:
     """A client of a server process with a key of each dialect."""
 
     client: httpx.AsyncClient
@@ -52,7 +52,7 @@ class Step:
     makes: Fact | None = None
     name: str | None = None
 
-    def making(self, fact: Fact) -> "Step":
+    def creating(self, fact: Fact) -> "Step":
         """Return the same write with a response that contains the id of a new resource."""
         return replace(self, makes=fact)
 
@@ -69,7 +69,7 @@ class Actor:
     size: int
     least: int
     most: int
-    ways: Sequence[Way] = ()
+    ways: Sequence[ServerClient] = ()
     facts: Facts = field(default_factory=dict)
     ids: dict[Fact, str] = field(default_factory=dict)
     pending: Step | None = None
@@ -84,11 +84,11 @@ class Actor:
         """Return the address of one of its contacts."""
         return f"{self.name}-{number}@example.com"
 
-    def some(self, things: Sequence[Any]) -> list[Any]:
+    def choose(self, things: Sequence[Any]) -> list[Any]:
         """Return a random choice for one write, at least one."""
         return self.rng.sample(things, min(len(things), self.rng.randint(self.least, self.most)))
 
-    def known(self, kind: str) -> list[Fact]:
+    def identified(self, kind: str) -> list[Fact]:
         """Return its resources of a kind with known ids."""
         return [fact for fact in self.facts if fact[0] == kind and fact in self.ids]
 
@@ -125,21 +125,21 @@ class Actor:
         """
         done: bool | None = None
         if self.pending is not None:
-            done = found == shown(self.pending.after)
+            done = found == visible_facts(self.pending.after)
             if done:
                 self.facts = self.pending.after
-        assert not (faults := differences(shown(self.facts), found)), f"{self.pending}: {faults}"
+        assert not (faults := differences(visible_facts(self.facts), found)), f"{self.pending}: {faults}"
         self.ids = dict(ids)
         return done
 
-    async def again(self) -> None:
+    async def retry(self) -> None:
         """Retry an unanswered write with its idempotency key, so that it is done exactly once."""
         if self.pending is not None and self.pending.name is not None:
             await self.do(self.pending)
         self.pending = None
 
 
-def shown(facts: Facts) -> Facts:
+def visible_facts(facts: Facts) -> Facts:
     """Return the facts that a server shows."""
     return {fact: value for fact, value in facts.items() if fact[0] != TOLD}
 

@@ -18,13 +18,13 @@ from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
-from support.membership.membership_checks import EVERYBODY, numbers_after, stored_ids
+from support.membership.membership_checks import EVERYBODY, entries_after, stored_ids
 
 BEGINNING = 0
 
 
 @dataclass(frozen=True)
-class Memory:
+class Snapshot:
     """The state at an instant: the last entry of the log, and the members of each segment."""
 
     entry: int
@@ -41,19 +41,19 @@ class Historian:
     now: int
     rng: Random
 
-    async def remember(self) -> Memory:
+    async def take_snapshot(self) -> Snapshot:
         """Record the stored state."""
         entry, members = await stored_ids(self.engine, self.caller.workspace)
-        return Memory(entry, self.now, members)
+        return Snapshot(entry, self.now, members)
 
-    async def people(self) -> frozenset[str]:
+    async def contact_ids(self) -> frozenset[str]:
         """Return the ids of all existing contacts."""
         page = await Contacts(self.engine).list_page(self.caller, EVERYBODY)
         return frozenset(one.id for one in page.items)
 
-    async def compare(self, memory: Memory, begins: int = BEGINNING) -> None:
+    async def compare(self, memory: Snapshot, begins: int = BEGINNING) -> None:
         """Compare every existing segment with the recorded state, by entry and by instant."""
-        there = await self.people()
+        there = await self.contact_ids()
         page = await Segments(self.engine).list_page(self.caller, EVERYBODY)
         for one in page.items:
             for as_of in (AtEntry(memory.entry), AtInstant(memory.at)):
@@ -65,7 +65,7 @@ class Historian:
                     with pytest.raises(InvalidInput):
                         await self._ids(one.id, as_of)
 
-    async def _compare_one(self, id_: str, as_of: AsOf, memory: Memory, there: frozenset[str]) -> None:
+    async def _compare_one(self, id_: str, as_of: AsOf, memory: Snapshot, there: frozenset[str]) -> None:
         members = memory.members[id_]
         assert await self._ids(id_, as_of) == [one for one in members if one in there]
         rng = self.rng
@@ -104,12 +104,12 @@ class Historian:
             return await changes.list_for_workspace(self.caller, after, limit)
         return await changes.list_for_segment(self.caller, segment, after, limit)
 
-    async def replay(self, memory: Memory) -> None:
+    async def replay(self, memory: Snapshot) -> None:
         """Replay the feed from a recorded state: it has no gaps and ends with the stored state."""
         members = {id_: set(ids) for id_, ids in memory.members.items()}
         moves = await self.feed(memory.entry)
         _, now = await stored_ids(self.engine, self.caller.workspace)
-        expected = await numbers_after(self.engine, self.caller.workspace, memory.entry)
+        expected = await entries_after(self.engine, self.caller.workspace, memory.entry)
         assert [one.number for one in moves] == expected
         for one in moves:
             held = members.setdefault(one.segment_id, set())
@@ -120,7 +120,7 @@ class Historian:
 
     async def follow(self, after: int = BEGINNING) -> None:
         """Compare the feed of each segment, and the times at which members entered, with the feed of all."""
-        moves, there = await self.feed(after), await self.people()
+        moves, there = await self.feed(after), await self.contact_ids()
         _, now = await stored_ids(self.engine, self.caller.workspace)
         for id_, members in now.items():
             own = [one for one in moves if one.segment_id == id_]

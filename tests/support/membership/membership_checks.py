@@ -44,7 +44,7 @@ async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Memb
     return await engine.read(work)
 
 
-async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
+async def _compare_uncompacted(transaction: Transaction, workspace: int) -> None:
     state = await workspaces.load_state(transaction, workspace)
     rows = await log.load_between(transaction, workspace, state.compacted_to, state.last_entry)
     noted = await transaction.fetch_one(_UNFOLDED, {"workspace": workspace})
@@ -71,7 +71,7 @@ async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
     return await engine.read(work)
 
 
-async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]:
+async def entries_after(engine: Engine, workspace: int, after: int) -> list[int]:
     """Return the entries after a given one for visible segments, deleted ones included.
 
     All entries exist, each once.
@@ -90,7 +90,7 @@ async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]
     return await engine.read(work)
 
 
-async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> int | None:
+async def expire(engine: Engine, workspace: int, begins: int, rng: Random) -> int | None:
     """Delete the oldest compacted rows of the log, and the running sums that end with them.
 
     Return the entry after which the history is now complete, or None if no row after `begins` is compacted.
@@ -146,11 +146,11 @@ async def _compare(
     return found
 
 
-async def replayed(engine: Engine, workspace: int) -> None:
+async def compare_replay(engine: Engine, workspace: int) -> None:
     """Compare the stored members of every segment with its log, replayed from the beginning."""
 
     async def work(transaction: Transaction) -> None:
-        await _compare_unfolded(transaction, workspace)
+        await _compare_uncompacted(transaction, workspace)
         state = await workspaces.load_state(transaction, workspace)
         members: dict[int, set[int]] = {}
         for row in await log.load_between(transaction, workspace, 0, state.last_entry):

@@ -32,8 +32,8 @@ from diglot.storage.membership import log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
 from support import canonical
 from support import random_conditions as drawn
-from support.membership.history_checks import Historian, Memory
-from support.membership.membership_checks import EVERYBODY, compare, replayed
+from support.membership.history_checks import Historian, Snapshot
+from support.membership.membership_checks import EVERYBODY, compare, compare_replay
 
 NOW = 1_772_366_400_000_000
 PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
@@ -65,7 +65,7 @@ class World:
     drawn: Any = None
     # Whether the log holds the whole history.
     is_whole: bool = True
-    memories: list[Memory] = field(default_factory=list)
+    memories: list[Snapshot] = field(default_factory=list)
 
     @property
     def engine(self) -> Engine:
@@ -111,7 +111,7 @@ class World:
     async def step(self) -> None:
         """Do a random write that may change memberships."""
         self.made += 1
-        often = (self._create, self._update, self._update, self._update, self._delete, self._pass)
+        often = (self._create, self._update, self._update, self._update, self._delete, self._advance)
         action = self.rng.choice(often)
         if self.rng.random() < 0.2:
             seldom = (self._import, self._segment, self._edit, self._drop, self._static, self._by_hand)
@@ -119,7 +119,7 @@ class World:
             action = self.rng.choice((*seldom, *lists))
         await action()
         if self.rng.random() < 0.05:
-            self.memories.append(await self.historian().remember())
+            self.memories.append(await self.historian().take_snapshot())
             if len(self.memories) > MOST_MEMORIES:
                 self.memories.pop(self.rng.randrange(MOST_MEMORIES))
 
@@ -127,7 +127,7 @@ class World:
         """Return the historian of one of the processes."""
         return Historian(self.engine, self.caller, self.clock(), self.rng)
 
-    async def _pass(self) -> None:
+    async def _advance(self) -> None:
         """Advance the time: a little, or to the next relative-date boundary of a contact."""
         rng = self.rng
         if self.instants and rng.random() < 0.6:
@@ -249,7 +249,7 @@ class World:
             verdict = await verification.verify(SegmentKey(workspace, number))
             assert verdict is None or verdict.is_correct, (number, verdict)
 
-    async def move_zone(self) -> None:
+    async def change_zone(self) -> None:
         """Set another time zone."""
         self.zone = self.rng.choice(ZONES)
         await Workspaces(self.engine, self.clock).set_time_zone("one", self.zone)
@@ -265,11 +265,16 @@ class World:
                 {"field": "engagement_score", "operator": "gte", "operand": 50},
                 {"not": {"field": "first_name", "operator": "contains", "operand": "ä"}},
                 {"field": "attributes.plan", "operator": "is_empty"},
-                self.days(),
-                self.days(),
-                {"any": [self.days(), {"field": "tags", "operator": "contains", "operand": "vip"}]},
-                {"not": {"all": [self.days(), self.on_a_list()]}},
-                self.on_a_list(),
+                self.relative_condition(),
+                self.relative_condition(),
+                {
+                    "any": [
+                        self.relative_condition(),
+                        {"field": "tags", "operator": "contains", "operand": "vip"},
+                    ]
+                },
+                {"not": {"all": [self.relative_condition(), self.list_condition()]}},
+                self.list_condition(),
                 {"all": []},
                 drawn.condition(rng),
             )
@@ -278,7 +283,7 @@ class World:
         node = canonical.read(written, self.zone)
         return Condition(node, OriginalText("canonical", "{}"))
 
-    def days(self) -> dict[str, Any]:
+    def relative_condition(self) -> dict[str, Any]:
         """Return a condition with relative dates."""
         rng = self.rng
         fields = ("last_opened_at", "last_clicked_at", "created_at", "updated_at", "attributes.seen")
@@ -288,13 +293,13 @@ class World:
             "operand": rng.choice(DAYS),
         }
 
-    def on_a_list(self) -> dict[str, Any]:
+    def list_condition(self) -> dict[str, Any]:
         """Return a condition about a given list, or about any."""
         if not self.lists or self.rng.random() < 0.2:
             return {"field": "lists", "operator": "is_set"}
         return {"field": "lists", "operator": "equals", "operand": self.rng.choice(self.lists)}
 
-    async def fold(self) -> None:
+    async def compact(self) -> None:
         """Compact the log, however short it is."""
         workspace = self.caller.workspace
 
@@ -316,8 +321,8 @@ class World:
         for engine in self.engines:
             await self.compare(engine)
         if self.is_whole:
-            await replayed(self.engine, self.caller.workspace)
-            await self.look_back()
+            await compare_replay(self.engine, self.caller.workspace)
+            await self.compare_history()
         now = self.now
         for id_ in (*self.segments, *self.statics):
             counts = [
@@ -327,7 +332,7 @@ class World:
             ids = (await Segments(self.engine, lambda: now).list_member_ids(self.caller, id_, EVERYBODY))[1]
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
 
-    async def look_back(self, begins: int = 0) -> None:
+    async def compare_history(self, begins: int = 0) -> None:
         """Compare some of the recorded states with the history, which begins after an entry."""
         historian = self.historian()
         for memory in self.rng.sample(self.memories, min(len(self.memories), 3)):
@@ -337,18 +342,18 @@ class World:
         await historian.follow(begins)
 
 
-def world_of(engines: Sequence[Engine], workspace: int, seed: int) -> World:
+def create_world(engines: Sequence[Engine], workspace: int, seed: int) -> World:
     """Return a world in a workspace."""
     return World(engines, Caller(workspace, ZoneInfo("UTC"), "key", frozenset()), Random(seed))
 
 
 @asynccontextmanager
-async def worlds(url: str, seed: int) -> AsyncIterator[World]:
+async def open_world(url: str, seed: int) -> AsyncIterator[World]:
     """Lend a world of two processes on a migrated database."""
     engines = [create_engine(url), create_engine(url)]
     for engine in engines:
         await engine.open()
     made = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    yield world_of(engines, made.number, seed)
+    yield create_world(engines, made.number, seed)
     for engine in engines:
         await engine.close()

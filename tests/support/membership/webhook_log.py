@@ -35,7 +35,7 @@ _subject = msgspec.json.Decoder(EventPayload).decode
 
 
 @dataclass(frozen=True)
-class Told:
+class MembershipEvent:
     """One event: about a contact by its id, or the numbers of contacts that entered and left."""
 
     event: WebhookEventType
@@ -49,7 +49,7 @@ class Told:
 
 
 @dataclass
-class Ears:
+class EventReader:
     """A webhook that subscribes to everything in a workspace, and a reader of the log."""
 
     workspace: int
@@ -70,10 +70,10 @@ class Ears:
 
     async def _compare(self, transaction: Transaction) -> int:
         before = self.people
-        await self._know(transaction)
+        await self._load_ids(transaction)
         expected = [one async for one in self._logged(transaction)]
-        heard: list[Told] = []
-        for told, contact in await self._heard(transaction):
+        heard: list[MembershipEvent] = []
+        for told, contact in await self._received(transaction):
             heard.append(told)
             if contact is not None:
                 assert contact in (before.get(contact.id), self.people.get(contact.id)), told
@@ -81,7 +81,7 @@ class Ears:
         self.batches += sum(one.moved is not None for one in heard)
         return sum(one.contact is not None for one in heard)
 
-    async def _know(self, transaction: Transaction) -> None:
+    async def _load_ids(self, transaction: Transaction) -> None:
         """Load the current ids; those of deleted resources stay known by their dense keys."""
         found = await queries.load_contact_page(transaction, self.workspace, EVERYBODY)
         self.people = {one.id: one for one in found}
@@ -93,7 +93,7 @@ class Ears:
             assert list_.segment is not None
             self.groups[list_.segment.number] = (list_.id, _LIST)
 
-    async def _logged(self, transaction: Transaction) -> AsyncIterator[Told]:
+    async def _logged(self, transaction: Transaction) -> AsyncIterator[MembershipEvent]:
         values = {"workspace": self.workspace, "after": self.entry}
         for entry, last, at, cause, body in await transaction.fetch_all(_LOG, values):
             moved = changes.decode(bytes(body))
@@ -110,21 +110,21 @@ class Ears:
 
     def _of(
         self, change: changes.SegmentChange, first: int, moment: tuple[int, Cause], *, each: bool
-    ) -> Iterator[Told]:
+    ) -> Iterator[MembershipEvent]:
         group, (left, entered, many) = self.groups[change.segment]
         if not each:
             moved = (len(change.entered), len(change.left))
-            yield Told(many, group, first, first + change.entry_count - 1, *moment, moved=moved)
+            yield MembershipEvent(many, group, first, first + change.entry_count - 1, *moment, moved=moved)
             return
         keys = [(left, pk) for pk in change.left] + [(entered, pk) for pk in change.entered]
         for sequence, (event, pk) in enumerate(keys, first):
-            yield Told(event, group, sequence, sequence, *moment, contact=self.ids[pk])
+            yield MembershipEvent(event, group, sequence, sequence, *moment, contact=self.ids[pk])
 
-    async def _heard(self, transaction: Transaction) -> Sequence[tuple[Told, Contact | None]]:
-        heard = [_told(*one) for one in await self.subjects(transaction)]
+    async def _received(self, transaction: Transaction) -> Sequence[tuple[MembershipEvent, Contact | None]]:
+        heard = [_to_event(*one) for one in await self.new_events(transaction)]
         return [one for one in heard if one is not None]
 
-    async def subjects(self, transaction: Transaction) -> list[tuple[WebhookEventType, EventPayload]]:
+    async def new_events(self, transaction: Transaction) -> list[tuple[WebhookEventType, EventPayload]]:
         """Return the events since the last call, in order."""
         values = {"workspace": self.workspace, "after": self.delivery}
         rows = await transaction.fetch_all(_OUTBOX, values)
@@ -132,17 +132,23 @@ class Ears:
         return [(WebhookEventType(event), _subject(subject)) for _, event, subject in rows]
 
 
-def _told(event: WebhookEventType, subject: EventPayload) -> tuple[Told, Contact | None] | None:
+def _to_event(
+    event: WebhookEventType, subject: EventPayload
+) -> tuple[MembershipEvent, Contact | None] | None:
     """Return the event of a delivery, or None for static lists, which have no log."""
     group, move, batch = subject.group, subject.move, subject.batch
     if batch is not None:
         assert group is not None
         moved = (batch.entered, batch.left)
-        return Told(event, group.id, batch.first, batch.last, batch.at, batch.cause, moved=moved), None
+        return MembershipEvent(
+            event, group.id, batch.first, batch.last, batch.at, batch.cause, moved=moved
+        ), None
     if move is None:
         return None
     assert group is not None
     assert subject.contact is not None
     sequence = move.sequence
-    told = Told(event, group.id, sequence, sequence, move.at, move.cause, contact=subject.contact.id)
+    told = MembershipEvent(
+        event, group.id, sequence, sequence, move.at, move.cause, contact=subject.contact.id
+    )
     return told, subject.contact

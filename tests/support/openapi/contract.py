@@ -97,14 +97,14 @@ def _calls(document: Mapping[str, Any]) -> dict[str, tuple[str, str, Mapping[str
     }
 
 
-def said() -> list[dict[str, str]]:
+def declared() -> list[dict[str, str]]:
     """Return the declared breaks: `document`, `rule`, `at` (`*` stands for anything) and `why`."""
     rows: list[dict[str, str]] = json.loads(SAID.read_text("utf-8"))
     assert all(set(row) == {"document", "rule", "at", "why"} and row["why"].strip() for row in rows)
     return rows
 
 
-def unsaid(found: Sequence[Break], rows: Sequence[Mapping[str, str]]) -> list[str]:
+def mismatches(found: Sequence[Break], rows: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the breaks without a declaration, and the declarations without a break."""
     missing = [
         f"{one.document}: {one.rule} at {one.at}: {one.message}"

@@ -147,7 +147,7 @@ def call_of(method: str, path: str) -> Call | None:
     return min(fitting, key=lambda call: call.path.count("{"), default=None)
 
 
-def unsaid(answer: httpx.Response) -> str | None:
+def contradiction(answer: httpx.Response) -> str | None:
     """Describe how an exchange contradicts a document; None if it does not."""
     request = answer.request
     call = call_of(request.method, urlsplit(str(request.url)).path)
@@ -173,7 +173,9 @@ def _undocumented_query(call: Call, request: httpx.Request) -> str | None:
     return next((name for name, _ in asked if name not in known), None)
 
 
-def undescribed(method: str, target: str, status: int, headers: Mapping[str, str], body: Any) -> str | None:
+def contradiction_of_newer(
+    method: str, target: str, status: int, headers: Mapping[str, str], body: Any
+) -> str | None:
     """Describe how an exchange contradicts its document; None also if the document has no such call."""
     path, _, query = target.partition("?")
     call = call_of(method, path)
@@ -214,19 +216,21 @@ def _of_request(call: Call, request: httpx.Request) -> str | None:
     return fault and f"accepted request {fault}"
 
 
-def newest(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> Any:
+def without_legacy(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> Any:
     """Return a value without the properties for legacy clients."""
     found = resolved(document, schema)
     if isinstance(value, list):
-        return [newest(document, found.get("items", {}), each) for each in value]
+        return [without_legacy(document, found.get("items", {}), each) for each in value]
     if not isinstance(value, dict):
         return value
     fields, older = found.get("properties", {}), found.get(LEGACY_KEY, ())
     return {
-        key: newest(document, fields.get(key, {}), each) for key, each in value.items() if key not in older
+        key: without_legacy(document, fields.get(key, {}), each)
+        for key, each in value.items()
+        if key not in older
     }
 
 
-def written(value: Any) -> str:
+def as_sent(value: Any) -> str:
     """Return a value as responses contain it."""
     return msgspec.json.encode(value).decode()

@@ -12,7 +12,7 @@ from support.servers.in_process import Server, bearer, serving
 
 
 @dataclass(frozen=True)
-class Told:
+class StepResult:
     """A step, its response, and its fault."""
 
     step: Step
@@ -20,7 +20,7 @@ class Told:
     fault: str | None
 
 
-async def tell(story: Story, url: str) -> list[Told]:
+async def run_story(story: Story, url: str) -> list[StepResult]:
     """Run a story against an app on an empty, migrated database."""
     now = round(story.now.timestamp() * 1_000_000)
     async with serving(url, now=now) as server:
@@ -30,7 +30,7 @@ async def tell(story: Story, url: str) -> list[Told]:
         return [await _take(server, step, kept) for step in story.steps]
 
 
-async def _take(server: Server, step: Step, kept: dict[str, Json]) -> Told:
+async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult:
     server.now += round(step.clock.total_seconds() * 1_000_000)
     answer = await server.client.request(
         step.method,
@@ -47,12 +47,12 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> Told:
         if found is None:
             kept[name] = pick(body, path)
     found = found or _undocumented(step, answer)
-    return Told(step, answer, None if found is None else f"{step.name}: {found}")
+    return StepResult(step, answer, None if found is None else f"{step.name}: {found}")
 
 
 def _undocumented(step: Step, answer: httpx.Response) -> str | None:
     """Describe how an exchange contradicts the document; the requests of `lenient` steps may violate it."""
-    found = documents.unsaid(answer)
+    found = documents.contradiction(answer)
     if step.lenient is None:
         return found and f"undocumented: {found}"
     asked = found is not None and not found.startswith(documents.ANSWER)

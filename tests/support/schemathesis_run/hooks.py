@@ -20,7 +20,7 @@ from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine.run.stateful import _executor
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from support.schemathesis_run.refusals import Sent, reason, rows
+from support.schemathesis_run.refusals import GeneratedRequest, reason, rows
 
 Case = schemathesis.Case[Any]
 Response = schemathesis.Response
@@ -103,7 +103,7 @@ def filter_failure(
     del context
     names: list[str] | None = None
     status = response.status_code
-    sent = Sent(_call(case), case.path_parameters or {}, case.query or {}, case.body)
+    sent = GeneratedRequest(_call(case), case.path_parameters or {}, case.query or {}, case.body)
     if isinstance(failure, RejectedPositiveData) and status == 400:
         names = reason(sent, response.json(), _RULES)
     elif isinstance(failure, AcceptedNegativeData) and status < 300:

@@ -50,14 +50,14 @@ class Row:
         said = not self.accepted and self._pattern.fullmatch(message) is not None
         return said and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
 
-    def accepts(self, sent: "Sent", answer: Any) -> bool:
+    def accepts(self, sent: "GeneratedRequest", answer: Any) -> bool:
         """Return whether the row explains this response to a malformed request."""
         seen = {"body": sent.body, "answer": answer}
         return self.accepted and sent.call in self.calls and self._fits.is_valid(seen)
 
 
 @dataclass(frozen=True)
-class Sent:
+class GeneratedRequest:
     """A generated request."""
 
     call: str
@@ -65,7 +65,7 @@ class Sent:
     query: Mapping[str, Any]
     body: Any
 
-    def seen_from(self, where: str) -> Iterator[Mapping[str, Any]]:
+    def views(self, where: str) -> Iterator[Mapping[str, Any]]:
         """Yield the request alone, and together with the value at the path of a fault."""
         parts = {"path": self.path, "query": self.query, "body": self.body}
         whole = parts | {"written": "\n".join(_texts(parts))}
@@ -126,15 +126,15 @@ def faults_of(answer: Any) -> list[tuple[str, str]]:
     return []
 
 
-def reason(sent: Sent, answer: Any, rules: tuple[Row, ...]) -> list[str] | None:
+def reason(sent: GeneratedRequest, answer: Any, rules: tuple[Row, ...]) -> list[str] | None:
     """Return the names of the rows that explain a rejection, or None if a fault has no row."""
     names = [_named(sent, where, text, rules) for where, text in faults_of(answer)]
     return None if not names or None in names else [name for name in names if name is not None]
 
 
-def _named(sent: Sent, where: str, text: str, rules: tuple[Row, ...]) -> str | None:
+def _named(sent: GeneratedRequest, where: str, text: str, rules: tuple[Row, ...]) -> str | None:
     for path, message in _split(where, text):
-        for seen in sent.seen_from(path):
+        for seen in sent.views(path):
             for row in rules:
                 if row.refuses(sent.call, message, seen):
                     return row.name

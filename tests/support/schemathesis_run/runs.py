@@ -17,7 +17,7 @@ import httpx
 from diglot.dialects.registry import get_dialect
 from support.paths import TESTS
 from support.schemathesis_run import seeds
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 HERE: Final = Path(__file__).parent
 _KEYS: Final = {"misar": "/mail/v1/keys"}
@@ -28,7 +28,7 @@ class Run:
     """The output of a run, its exit code, and the hooks' counts."""
 
     code: int
-    said: str
+    output: str
     counts: Mapping[str, Mapping[str, int]]
     alive: bool
 
@@ -38,8 +38,8 @@ class Run:
 
     def summary(self) -> str:
         """Return Schemathesis' lines about the phases, its summary, and the hooks' counts."""
-        phases = re.split("\n=+ (?:FAILURES|ERRORS|WARNINGS|SUMMARY) =+\n", self.said)[0]
-        ending = re.split("\n=+ SUMMARY =+\n", self.said)[-1]
+        phases = re.split("\n=+ (?:FAILURES|ERRORS|WARNINGS|SUMMARY) =+\n", self.output)[0]
+        ending = re.split("\n=+ SUMMARY =+\n", self.output)[-1]
         return f"{phases.strip()}\n\n{ending.strip()}\n\n{self.counted()}"
 
     def counted(self) -> str:
@@ -88,10 +88,10 @@ class Budget:
         return Budget(self.seed, max(1, self.examples // of), max(1, self.walks // of))
 
 
-async def run(live: Live, dialect: str, budget: Budget, *options: str) -> Run:
+async def run(live: ServerProcess, dialect: str, budget: Budget, *options: str) -> Run:
     """Seed the workspace of a server, run, and return the results."""
     key = await live.key(dialect)
-    ids = await seeds.sow(dialect, live.base, key)
+    ids = await seeds.create_resources(dialect, live.base, key)
     own = await _own_key(live, dialect, key)
     with tempfile.TemporaryDirectory(prefix="diglot-outside-") as folder:
         config, counts = Path(folder) / "schemathesis.toml", Path(folder) / "counts.json"
@@ -113,10 +113,10 @@ async def run(live: Live, dialect: str, budget: Budget, *options: str) -> Run:
         )
         said, _ = await process.communicate()
         told: Any = json.loads(counts.read_text())
-    return Run(process.returncode or 0, said.decode(), told, await _lives(live, dialect, key))
+    return Run(process.returncode or 0, said.decode(), told, await _key_works(live, dialect, key))
 
 
-async def _own_key(live: Live, dialect: str, key: str) -> str:
+async def _own_key(live: ServerProcess, dialect: str, key: str) -> str:
     """Return the id of a key, if its dialect has a call that would revoke it."""
     if dialect not in _KEYS:
         return ""
@@ -126,7 +126,7 @@ async def _own_key(live: Live, dialect: str, key: str) -> str:
     return found
 
 
-async def _lives(live: Live, dialect: str, key: str) -> bool:
+async def _key_works(live: ServerProcess, dialect: str, key: str) -> bool:
     """Return whether a key still works."""
     prefix = get_dialect(dialect).prefix
     async with httpx.AsyncClient(base_url=live.base) as client:

@@ -59,7 +59,7 @@ _ASKED: Final = {
 _SHARES: Final = {"path": 0.6, "query": 0.4, "body": 0.9}
 
 
-async def sow(dialect: str, base: str, key: str) -> Mapping[str, list[str]]:
+async def create_resources(dialect: str, base: str, key: str) -> Mapping[str, list[str]]:
     """Create resources of each kind in the workspace of a key, and return their ids."""
     headers = {"Authorization": f"Bearer {key}"}
     found: dict[str, list[str]] = {}

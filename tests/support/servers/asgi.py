@@ -62,7 +62,7 @@ class Answer:
         return [value for key, value in self.headers if key.lower() == name]
 
 
-async def ask(app: Any, request: Request, *, disconnects: bool = False) -> Answer:
+async def send_request(app: Any, request: Request, *, disconnects: bool = False) -> Answer:
     """Send a request to an app; with `disconnects` the client leaves after the last piece of the body."""
     chunks = deque(request.chunks)
     sent: list[dict[str, Any]] = []

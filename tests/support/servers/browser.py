@@ -39,13 +39,13 @@ class Browser:
     ) -> httpx.Response:
         """Sign in, and keep the cookie and the token on success."""
         body = {"workspace": workspace, "password": password}
-        answer = await self.ask("POST", "/session", body, headers, proves=False)
+        answer = await self.request("POST", "/session", body, headers, proves=False)
         if answer.status_code == 200:
             self.cookie = answer.headers["set-cookie"].partition(";")[0]
             self.csrf_token = answer.json()["csrf_token"]
         return answer
 
-    async def ask(
+    async def request(
         self, method: str, path: str, body: Any = None, headers: Headers = NONE, *, proves: bool = True
     ) -> httpx.Response:
         """Send a request with the cookie, and with the token if `proves` is set."""

@@ -17,7 +17,7 @@ from diglot.storage.connect import create_engine
 
 
 @dataclass
-class SetClock:
+class ManualClock:
     """The clock of an app under test, in microseconds."""
 
     now: int = 0
@@ -33,7 +33,7 @@ class Server:
     url: str
     client: httpx.AsyncClient = field(init=False)
     app: Any = None
-    clock: SetClock = field(default_factory=SetClock)
+    clock: ManualClock = field(default_factory=ManualClock)
     apart: str = ""
 
     @property
@@ -45,7 +45,7 @@ class Server:
     def now(self, instant: int) -> None:
         self.clock.now = instant
 
-    def of_one_test(self, number: int, now: int) -> "Server":
+    def for_test(self, number: int, now: int) -> "Server":
         """Return the same app with other workspaces and a reset clock, for a test of a module."""
         self.now = now
         found = Server(self.url, self.app, self.clock, f"{number} ")
@@ -104,7 +104,7 @@ async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: A
 
     Nothing is sent to webhooks, because the contents must not change by themselves.
     """
-    server = Server(url, clock=SetClock(now))
+    server = Server(url, clock=ManualClock(now))
     settings = Settings(database=url, rate_limits=rate_limits, **more)
     app = create_app(settings, clock=lambda: server.now, run_background=False)
     server.app = app

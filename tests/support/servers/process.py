@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
 
 
 @dataclass(frozen=True)
-class Live:
+class ServerProcess:
     """A server at `base`, on the database of `url`; each test has a separate workspace there."""
 
     base: str
@@ -53,7 +53,7 @@ class Live:
         """The processes that answer; `pid` is the one that started them."""
         return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
-    async def answers(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until the server answers."""
         async with asyncio.timeout(SECONDS), httpx.AsyncClient(base_url=self.base) as client:
             while True:
@@ -84,7 +84,7 @@ async def transactions_over(url: str) -> None:
 
 
 @asynccontextmanager
-async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Live]:
+async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[ServerProcess]:
     """Serve a migrated database until the end of the block; the server then exits with code `leaves`."""
     serve = ("-m", "diglot", "serve", "--port", "0", "--database", url)
     # Requests are not counted unless a test wants it; the last of two flags wins.
@@ -98,8 +98,8 @@ async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Liv
         line = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode()
         found = _ADDRESS.search(line)
         assert found is not None, f"no address in {line!r}"
-        live = Live(found[0], url, pid=process.pid)
-        await live.answers()
+        live = ServerProcess(found[0], url, pid=process.pid)
+        await live.wait_until_ready()
         yield live
     except BaseException:
         if process.returncode is None:

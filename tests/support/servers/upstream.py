@@ -13,7 +13,7 @@ _KEPT: Final = 100_000
 
 
 @dataclass
-class Taken:
+class ReceivedRequest:
     """A received request: its head as sent, its body, and whether it is complete."""
 
     method: str
@@ -30,20 +30,20 @@ class Taken:
         return [value for key, value in self.headers if key.lower() == name]
 
 
-Reply = Callable[[Taken, asyncio.StreamWriter], Awaitable[None]]
+Reply = Callable[[ReceivedRequest, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def echo(taken: Taken, writer: asyncio.StreamWriter) -> None:
+async def echo(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
     """Reply with the received request as JSON."""
     body = json.dumps({"target": taken.target, "size": taken.size, "digest": taken.digest}).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + (b"" if taken.method == "HEAD" else body))
 
 
-def saying(*pieces: bytes, closing: bool = False, abort: bool = False) -> Reply:
+def fixed_reply(*pieces: bytes, closing: bool = False, abort: bool = False) -> Reply:
     """Return a reply of these bytes; `closing` and `abort` end the connection after them."""
 
-    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         del taken
         for piece in pieces:
             writer.write(piece)
@@ -57,7 +57,7 @@ def saying(*pieces: bytes, closing: bool = False, abort: bool = False) -> Reply:
     return reply
 
 
-async def silence(taken: Taken, writer: asyncio.StreamWriter) -> None:
+async def no_reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
     """Send nothing until the caller leaves."""
     del writer
     await taken.left.wait()
@@ -65,10 +65,10 @@ async def silence(taken: Taken, writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class Upstream:
-    """A server of HTTP/1.1: `reply` answers, `taken` are the requests so far, the newest last."""
+    """A server of HTTP/1.1: `reply` answers, `requests` are the requests so far, the newest last."""
 
     base: str = ""
-    taken: list[Taken] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     reply: Reply = echo
     connections: int = 0
     # A body is not read before this is set, so that a test can make a caller wait.
@@ -80,7 +80,7 @@ class Upstream:
         try:
             while True:
                 taken = _head(await reader.readuntil(b"\r\n\r\n"))
-                self.taken.append(taken)
+                self.requests.append(taken)
                 await self.reads.wait()
                 await _body(taken, reader)
                 leaving = asyncio.create_task(_leaving(taken, reader, writer))
@@ -90,20 +90,20 @@ class Upstream:
                 if writer.is_closing():
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
-            if self.taken:
-                self.taken[-1].left.set()
+            if self.requests:
+                self.requests[-1].left.set()
         finally:
             writer.close()
 
 
-def _head(head: bytes) -> Taken:
+def _head(head: bytes) -> ReceivedRequest:
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, target, _ = first.split(" ")
     pairs = [line.split(":", 1) for line in lines]
-    return Taken(method, target, [(name, value.strip()) for name, value in pairs])
+    return ReceivedRequest(method, target, [(name, value.strip()) for name, value in pairs])
 
 
-async def _body(taken: Taken, reader: asyncio.StreamReader) -> None:
+async def _body(taken: ReceivedRequest, reader: asyncio.StreamReader) -> None:
     digest = hashlib.sha256()
     async for piece in _pieces(taken, reader):
         taken.size += len(piece)
@@ -114,7 +114,7 @@ async def _body(taken: Taken, reader: asyncio.StreamReader) -> None:
     taken.whole = True
 
 
-async def _pieces(taken: Taken, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def _pieces(taken: ReceivedRequest, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     if taken.values("transfer-encoding"):
         while size := int(await reader.readuntil(b"\r\n"), 16):
             yield await reader.readexactly(size)
@@ -130,7 +130,9 @@ async def _pieces(taken: Taken, reader: asyncio.StreamReader) -> AsyncIterator[b
             yield piece
 
 
-async def _leaving(taken: Taken, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _leaving(
+    taken: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     """Notice that the caller leaves during a reply."""
     while not reader.at_eof() and not writer.is_closing():  # noqa: ASYNC110 - only a read shows the end
         await asyncio.sleep(0.02)

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-Answer = Callable[["Got"], Awaitable[bytes]]
+Answer = Callable[["ReceivedRequest"], Awaitable[bytes]]
 
 
 @dataclass(frozen=True)
-class Got:
+class ReceivedRequest:
     """A received request."""
 
     path: str
@@ -37,24 +37,24 @@ def answer(status: int, body: bytes = b"ok", *headers: str) -> bytes:
 
 @dataclass
 class Receiver:
-    """A receiver on a port of this machine; `say` returns the responses, in bytes."""
+    """A receiver on a port of this machine; `reply` returns the responses, in bytes."""
 
     url: str = ""
     port: int = 0
-    got: list[Got] = field(default_factory=list)
-    say: Answer | None = None
+    requests: list[ReceivedRequest] = field(default_factory=list)
+    reply: Answer | None = None
     status: int = 200
     connections: int = 0
 
     @property
     def emails(self) -> list[str]:
         """The addresses of the contacts in the requests, in order."""
-        return [one.email for one in self.got]
+        return [one.email for one in self.requests]
 
     async def wait(self, number: int, seconds: float = 30) -> None:
         """Wait for a number of requests."""
         async with asyncio.timeout(seconds):
-            while len(self.got) < number:  # noqa: ASYNC110 - several tasks wait, each for its own number
+            while len(self.requests) < number:  # noqa: ASYNC110 - several tasks wait, each for its own number
                 await asyncio.sleep(0.005)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,18 +62,20 @@ class Receiver:
         try:
             while True:
                 got = await _read(reader)
-                self.got.append(got)
-                writer.write(answer(self.status) if self.say is None else await self.say(got))
+                self.requests.append(got)
+                writer.write(answer(self.status) if self.reply is None else await self.reply(got))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
 
 
-async def _read(reader: asyncio.StreamReader) -> Got:
+async def _read(reader: asyncio.StreamReader) -> ReceivedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in head[1:] if line)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
-    return Got(head[0].split(" ")[1], headers, await reader.readexactly(int(headers["content-length"])))
+    return ReceivedRequest(
+        head[0].split(" ")[1], headers, await reader.readexactly(int(headers["content-length"]))
+    )
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

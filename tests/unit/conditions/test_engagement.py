@@ -16,7 +16,7 @@ OPEN = NewEvent(EventKind.OPEN, "email.opened")
 ADA = contact({"email": "ada@example.com", "total_opens": 2, "last_opened_at": "2026-01-02"}, 1)
 
 
-def bought(revenue: float, kind: str = PURCHASE) -> NewEvent:
+def purchase(revenue: float, kind: str = PURCHASE) -> NewEvent:
     worth = ConversionValue(revenue, "USD", None, "last_touch", None, Raw(b"{}"))
     return NewEvent(EventKind.CONVERSION, kind, value=worth)
 
@@ -79,16 +79,16 @@ def test_the_effect_of_each_kind() -> None:
     assert engagement.compute_updates(ADA, sent, 7) == {"last_emailed_at": 7}
     click = NewEvent(EventKind.CLICK, "email.clicked")
     assert engagement.compute_updates(ADA, click, 7) == {"last_clicked_at": 7, "total_clicks": 1}
-    assert engagement.compute_updates(ADA, bought(0.5), 7) == {"total_orders": 1, "total_spent": 0.5}
+    assert engagement.compute_updates(ADA, purchase(0.5), 7) == {"total_orders": 1, "total_spent": 0.5}
 
 
 @pytest.mark.parametrize(
     ("new", "moves"),
     [
         (OPEN, True),
-        (bought(1.0), True),
-        (bought(0.0), True),
-        (bought(1.0, "signup"), False),
+        (purchase(1.0), True),
+        (purchase(0.0), True),
+        (purchase(1.0, "signup"), False),
         (NewEvent(EventKind.VIEW, PURCHASE), False),
         (NewEvent(EventKind.OTHER, PURCHASE), False),
     ],

@@ -27,7 +27,7 @@ EDGES = [
 ]
 
 
-def says(edge: RelativeDate, value: int, at: int, zone: ZoneInfo) -> bool:
+def verdict(edge: RelativeDate, value: int, at: int, zone: ZoneInfo) -> bool:
     """Evaluate the compiled predicate."""
     node = tree.Predicate(edge.field, edge.op, tree.Days(edge.days))
     return bool(compile_to_python({1: node}, zone)(ContactView({edge.field: value}, {}, (), zone), at))
@@ -43,7 +43,7 @@ def test_every_change_has_a_crossed_span(edge: RelativeDate, zone: ZoneInfo) -> 
         until = since + rng.choice((1, dates.SECOND, 3_600 * dates.SECOND, dates.DAY, 3 * dates.DAY))
         near = rng.choice((since, until)) - rng.choice((0, edge.duration_us, edge.duration_us + dates.DAY))
         value = near + rng.choice((-1, 0, 1, rng.randint(-2 * dates.DAY, 2 * dates.DAY)))
-        changed = says(edge, value, since, zone) != says(edge, value, until, zone)
+        changed = verdict(edge, value, since, zone) != verdict(edge, value, until, zone)
         spans = list(windows_crossed(edge, since, until, zone))
         assert not changed or any(begin <= value < end for begin, end in spans)
         turns = next_flip(edge, sorted([value, value - dates.DAY]), since, zone)

@@ -27,7 +27,7 @@ from diglot.model.contacts import Contact
 from diglot.model.explanations import Explanation
 from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from support import canonical, oracle, populations, random_conditions, spec_data
-from support.fuzz.requests import sayable
+from support.fuzz.requests import expressible
 from support.reporting import SEED
 
 ROWS = spec_data.rows()
@@ -63,7 +63,7 @@ def verdicts(condition: Mapping[str, Any], verdict: Verdict) -> Iterator[tuple[M
         yield from verdicts(part, judged)
 
 
-def odd(
+def disagreements(
     condition: Mapping[str, Any], verdict: Verdict, one: oracle.Subject, now: datetime, zone: str
 ) -> list[str]:
     """Return the parts on which the oracle disagrees."""
@@ -83,7 +83,7 @@ def test_every_part_of_a_row(row: spec_data.Row) -> None:
         verdict = explain_condition(node, subject(name, row.zone), now, ZoneInfo(row.zone))
         assert verdict.matches == (name in row.members), name
         known = oracle.Subject(one, row.zone, PEOPLE.lists)
-        assert odd(row.condition, verdict, known, row.now, row.zone) == [], name
+        assert disagreements(row.condition, verdict, known, row.now, row.zone) == [], name
 
 
 def test_random_conditions(pytestconfig: pytest.Config) -> None:
@@ -101,7 +101,7 @@ def test_random_conditions(pytestconfig: pytest.Config) -> None:
             read = view_of(populations.contact(one, 0), lists_of(one), ZoneInfo(zone))
             verdict = explain_condition(node, read, populations.micros(random_conditions.NOW), ZoneInfo(zone))
             known = oracle.Subject(one, zone, PEOPLE.lists)
-            wrong += odd(condition, verdict, known, random_conditions.NOW, zone)
+            wrong += disagreements(condition, verdict, known, random_conditions.NOW, zone)
     assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:5])
 
 
@@ -118,11 +118,14 @@ def test_days_match_the_shown_instants() -> None:
             seen.add(predicate.op)
             for name in PEOPLE.contacts:
                 found = explain_condition(predicate, subject(name, row.zone), now, zone).matches
-                assert found == within(instant_of(name, predicate.field, row.zone), bounds), (row.name, name)
+                assert found == is_within(instant_of(name, predicate.field, row.zone), bounds), (
+                    row.name,
+                    name,
+                )
     assert seen == DAY_OPS
 
 
-def within(value: int | None, bounds: Bounds) -> bool:
+def is_within(value: int | None, bounds: Bounds) -> bool:
     """Return whether an instant is within bounds."""
     return (
         value is not None
@@ -152,7 +155,7 @@ SHOWN = [
 def test_an_explained_condition_equals_the_condition(words: rules.Words, show: Any, attributes: str) -> None:
     """Without verdicts it is the dialect's condition; its values are those of the contact's response."""
     for row in ROWS:
-        node = canonical.read(sayable(dict(row.condition)), row.zone)
+        node = canonical.read(expressible(dict(row.condition)), row.zone)
         now, zone = populations.micros(row.now), ZoneInfo(row.zone)
         for name in list(PEOPLE.contacts)[:: len(PEOPLE.contacts) // 3]:
             contact = stored(name)

@@ -7,10 +7,10 @@ import pytest
 
 from support.dialect_data import (
     CANONICAL_OPERATORS,
-    Across,
     DialectData,
     Pair,
-    Refused,
+    Rejected,
+    Translation,
     check_condition,
     fault_path,
     load_dialects,
@@ -93,7 +93,7 @@ def test_every_word_appears_across(data: DialectData) -> None:
 
 @BOTH
 def test_names_are_short_and_do_not_say_should(data: DialectData) -> None:
-    rows: list[Pair | Refused | Across] = [*data.pairs, *data.refused, *data.across]
+    rows: list[Pair | Rejected | Translation] = [*data.pairs, *data.refused, *data.across]
     names = [row.name for row in rows]
     assert [name for name in names if re.search(r"\bshould\b", name) or not 0 < len(name) <= 110] == []
 
@@ -157,7 +157,7 @@ def test_no_object_is_both_accepted_and_refused(data: DialectData) -> None:
 
 @BOTH
 def test_no_refused_row_stands_twice(data: DialectData) -> None:
-    texts: dict[str, Refused] = {}
+    texts: dict[str, Rejected] = {}
     for row in data.refused:
         assert texts.setdefault(row.text, row) is row, row.name
 

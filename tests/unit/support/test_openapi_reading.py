@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from support.openapi.documents import undescribed
+from support.openapi.documents import contradiction_of_newer
 
 PATH = "/mail/v1/segments/changes"
 PAGE = {"after": 0, "through": 1, "newest": 1, "limit": 100, "has_more": False}
@@ -33,12 +33,14 @@ FAULTS: dict[str, tuple[int, dict[str, str], Any, str]] = {
 @pytest.mark.parametrize(("status", "headers", "body", "fault"), FAULTS.values(), ids=FAULTS)
 def test_undocumented_responses(status: int, headers: dict[str, str], body: Any, fault: str) -> None:
     """Each fault is reported with its place."""
-    assert fault in str(undescribed("GET", PATH, status, headers, body))
+    assert fault in str(contradiction_of_newer("GET", PATH, status, headers, body))
 
 
 def test_documented_responses() -> None:
     """A valid response has no fault; a call without a document is not judged."""
-    assert undescribed("GET", PATH, 200, SENT | {"Content-Type": "application/json"}, GOOD) is None
-    assert undescribed("PATCH", "/mail/v1/segments/changes/more", 405, {}, {"anything": True}) is None
-    assert undescribed("GET", "/mail/v1/contacts?id=x", 200, {}, {"anything": True}) is None
-    assert undescribed("GET", "/nothing", 404, {}, {}) is None
+    assert contradiction_of_newer("GET", PATH, 200, SENT | {"Content-Type": "application/json"}, GOOD) is None
+    assert (
+        contradiction_of_newer("PATCH", "/mail/v1/segments/changes/more", 405, {}, {"anything": True}) is None
+    )
+    assert contradiction_of_newer("GET", "/mail/v1/contacts?id=x", 200, {}, {"anything": True}) is None
+    assert contradiction_of_newer("GET", "/nothing", 404, {}, {}) is None

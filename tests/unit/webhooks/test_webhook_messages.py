@@ -71,7 +71,7 @@ def delivery(event: WebhookEventType, subject: EventPayload) -> Delivery:
     return Delivery(1, ID, 1, event, encoded, 0, AT, None, None, None, None, AT)
 
 
-def told(message: WebhookMessage) -> Any:
+def decode(message: WebhookMessage) -> Any:
     return json.loads(message.body)
 
 
@@ -85,7 +85,7 @@ def test_misars_envelope() -> None:
     message = misar.render_message(
         webhook("misar"), delivery(WebhookEventType.CONTACT_CREATED, EventPayload(one)), AT
     )
-    found = told(message)
+    found = decode(message)
     assert list(found) == ["id", "type", "created_at", "data"]
     assert found["id"] == "evt_01a213d10b90725e8b1261c7b5e07e09"
     assert (found["type"], found["created_at"]) == ("contact.created", "2026-03-01T12:00:00.123Z")
@@ -130,7 +130,7 @@ def test_misars_other_events() -> None:
     """An opt-out is an e-mail event without a message; a test names its webhook."""
     one = contact()
     hook = webhook("misar")
-    found = told(
+    found = decode(
         misar.render_message(hook, delivery(WebhookEventType.CONTACT_UNSUBSCRIBED, EventPayload(one)), AT)
     )
     assert found["type"] == "email.unsubscribed"
@@ -141,7 +141,7 @@ def test_misars_other_events() -> None:
         "timestamp": "2026-03-01T12:00:00.123Z",
         "contact_id": one.id,
     }
-    found = told(misar.render_message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT))
+    found = decode(misar.render_message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT))
     assert (found["type"], found["data"]["webhook_id"]) == ("webhook.test", "w1")
 
 
@@ -152,7 +152,7 @@ def test_misars_other_events() -> None:
 def test_misars_segment_events(event: WebhookEventType, word: str) -> None:
     """The event names the contact, the segment, the entry, the time and the cause."""
     one = contact()
-    found = told(
+    found = decode(
         misar.render_message(
             webhook("misar"), delivery(event, EventPayload(one, SEGMENT, move=MOVE)), AT + 60_000_000
         )
@@ -168,7 +168,7 @@ def test_many_changes_in_one_event() -> None:
     hook = webhook("misar")
     many = EventPayload(group=SEGMENT, batch=BATCH)
     message = misar.render_message(hook, delivery(WebhookEventType.SEGMENT_CHANGED, many), AT)
-    found = told(message)
+    found = decode(message)
     assert found["type"] == message.headers["X-Misar-Event"] == "segment.members_changed"
     shown = {"id": format_prefixed_id(SEGMENT.id), "name": "Friends"}
     assert list(found["data"].items()) == [("segment", shown), *BATCHED.items()]
@@ -177,7 +177,7 @@ def test_many_changes_in_one_event() -> None:
         (WebhookEventType.LIST_CHANGED, "list"),
     ):
         message = topmail.render_message(webhook("topmail"), delivery(event, many), AT)
-        found = told(message)
+        found = decode(message)
         assert found["event"] == message.headers["X-TopMail-Event"] == f"{key}.members_changed"
         shown = {"id": SEGMENT.id, "name": "Friends"}
         assert list(found["data"].items()) == [(key, shown), *BATCHED.items()]
@@ -196,19 +196,19 @@ def test_topmails_segment_and_list_events(event: WebhookEventType, word: str, ke
     """The event has the group and the contact; for a dynamic group it has the entry too."""
     by_condition = delivery(event, EventPayload(contact(), SEGMENT, move=MOVE))
     message = topmail.render_message(webhook("topmail"), by_condition, AT)
-    found = told(message)
+    found = decode(message)
     assert (found["event"], list(found["data"])) == (word, [key, "contact", *MOVED])
     assert found["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
     assert {name: found["data"][name] for name in MOVED} == MOVED
     assert (message.headers["X-TopMail-Event"], message.headers["X-TopMail-Delivery"]) == (word, ID)
     by_hand = delivery(event, EventPayload(contact(), SEGMENT))
-    found = told(topmail.render_message(webhook("topmail"), by_hand, AT))
+    found = decode(topmail.render_message(webhook("topmail"), by_hand, AT))
     assert list(found["data"]) == [key, "contact"]
 
 
 def test_topmails_payload() -> None:
     """An event, the contact as the API shows it, milliseconds."""
-    found = told(
+    found = decode(
         topmail.render_message(
             webhook("topmail"), delivery(WebhookEventType.CONTACT_SUBSCRIBED, EventPayload(contact())), AT
         )
@@ -222,7 +222,7 @@ def test_topmails_conversions() -> None:
     """The event has the value of the conversion, and its contact."""
     one = contact()
     about = delivery(WebhookEventType.CONVERTED, EventPayload(one, conversion=CONVERSION))
-    found = told(topmail.render_message(webhook("topmail"), about, AT))
+    found = decode(topmail.render_message(webhook("topmail"), about, AT))
     assert found["event"] == "conversion.created"
     assert found["data"] == {
         "id": "c1",
