@@ -6,7 +6,7 @@ VENV ?= $(or $(VIRTUAL_ENV),.venv)
 BIN := $(abspath $(VENV))/bin
 
 # What `make bench` runs, and with which options: `make bench BENCH=membership ARGS="--only update"`.
-BENCH ?= http estimate forward membership
+BENCH ?= http estimate forward membership start
 # Options of pytest or of a benchmark: `make test ARGS="-k segments"`.
 ARGS ?=
 

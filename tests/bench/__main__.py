@@ -1,10 +1,11 @@
-"""Run a benchmark and print its tables: `python -m bench http|estimate|forward|membership` in tests/."""
+"""Run a benchmark and print its tables: `python -m bench http|estimate|forward|membership|start`."""
 
 import argparse
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
-from bench import estimates, forwarding, http_cost
+from bench import estimates, forwarding, http_cost, start
 from bench.membership import run
 from bench.store import Filled, fill_sync
 from support.engines import DATABASES, Database
@@ -18,6 +19,9 @@ def main() -> None:
     if given.benchmark == "forward":
         print(forwarding.report(asyncio.run(forwarding.measure())))
         return
+    if given.benchmark == "start":
+        print(start.report(given.rounds, given.others, given.before))
+        return
     count = given.contacts or SIZES[given.benchmark]
     for database in DATABASES:
         if given.database is None or database.name in given.database:
@@ -30,7 +34,7 @@ def main() -> None:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("benchmark", choices=[*SIZES, "forward"])
+    parser.add_argument("benchmark", choices=[*SIZES, "forward", "start"])
     parser.add_argument(
         "--contacts", type=int, help="number of contacts (http 10,000; estimate and membership 1,000,000)"
     )
@@ -41,6 +45,16 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", choices=list(run.PARTS), action="append", help="membership: measure only this part"
     )
+    parser.add_argument(
+        "--rounds", type=int, default=start.ROUNDS, help="start: how often each server starts"
+    )
+    parser.add_argument(
+        "--others",
+        metavar="VENV",
+        type=Path,
+        help=f"start: an environment with {' and '.join(start.OTHERS)}; made for the run without this option",
+    )
+    parser.add_argument("--before", metavar="SRC", type=Path, help="start: other source to start beside ours")
     return parser
 
 

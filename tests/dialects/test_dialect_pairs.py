@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import UNSET
 
 from diglot.api import rules
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.conditions import tree
 from diglot.dialects.misar.words import PLATFORM_WORDS
 from diglot.dialects.misar.words import WORDS as MISAR
@@ -50,7 +51,7 @@ def read_condition(dialect: str, text: str, *, strict: bool = False) -> Conditio
     reader = BodyReader(members)
     condition = reader.read_condition(spoken.member, dialect, spoken.words, CALLER, strict=strict)
     reader.raise_faults()
-    assert not isinstance(condition, Missing)
+    assert condition is not UNSET
     return condition
 
 
