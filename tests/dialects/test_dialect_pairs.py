@@ -22,8 +22,8 @@ from support.dialect_data import Pair, Rejected, Translation, load_dialects, wir
 
 DATA = load_dialects()
 PAIRS = [pair for data in DATA.values() for pair in data.pairs]
-REFUSED = [row for data in DATA.values() for row in data.refused]
-ACROSS = [row for data in DATA.values() for row in data.across]
+REFUSED = [row for data in DATA.values() for row in data.rejected]
+ACROSS = [row for data in DATA.values() for row in data.translations]
 CALLER = Caller(1, ZoneInfo("UTC"), "", frozenset())
 
 

@@ -18,9 +18,9 @@ from support.servers.asgi import Request
 SHARE_ELSEWHERE = 10
 # A fresh database after this number of requests keeps the comparison of all its rows cheap.
 BATCH = 1_000
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 # About two thirds are rejected on average; a batch of a hundred on PostgreSQL sometimes falls below half.
-LEAST_REFUSED = 4
+REJECTED_ONE_IN = 4
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -45,8 +45,8 @@ async def test_hostile_requests(
     tally(f"hostile requests to {dialect.name}", database.name, number)
     tally(f"hostile requests to {dialect.name}, rejected", database.name, found.refused)
     tally(f"hostile requests to {dialect.name}, responses 500", database.name, found.crashes)
-    assert not found.faults, f"--random-seed {seed}:\n" + "\n".join(found.faults[:MOST_SHOWN])
-    assert found.refused > number // LEAST_REFUSED, "at least a quarter of the broken requests is rejected"
+    assert not found.faults, f"--random-seed {seed}:\n" + "\n".join(found.faults[:MAX_SHOWN])
+    assert found.refused > number // REJECTED_ONE_IN, "at least a quarter of the broken requests is rejected"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

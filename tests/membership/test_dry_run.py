@@ -155,11 +155,11 @@ async def test_an_acceptance_in_a_dry_run(
     assert run.rules == rules(node, "UTC", micros(now))
 
 
-EVERYBODY = tree.Predicate("email", tree.Op.IS_SET)
+HAS_EMAIL = tree.Predicate("email", tree.Op.IS_SET)
 DRAFTS = [
     (tree.DRAFT, tree.DRAFT, False, False),
-    (tree.Any(()), EVERYBODY, False, True),
-    (EVERYBODY, tree.Any(()), True, False),
+    (tree.Any(()), HAS_EMAIL, False, True),
+    (HAS_EMAIL, tree.Any(()), True, False),
 ]
 
 
@@ -178,13 +178,13 @@ async def test_a_draft_in_a_dry_run(
 async def test_only_dynamic_segments_can_be_replaced(crowds: Mapping[str, Crowd]) -> None:
     """A static segment is rejected with the path of its id; an unknown one is not found."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
-    static = await crowd.segment(EVERYBODY, now, SegmentType.STATIC)
+    static = await crowd.segment(HAS_EMAIL, now, SegmentType.STATIC)
     with pytest.raises(InvalidInput) as refused:
-        await runs(crowd, now).run(crowd.caller, EVERYBODY, static.id)
+        await runs(crowd, now).run(crowd.caller, HAS_EMAIL, static.id)
     assert [fault.path for fault in refused.value.faults] == [("segment_id",)]
     for written in ("", "x", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"):
         with pytest.raises(NotFound, match="segment"):
-            await runs(crowd, now).run(crowd.caller, EVERYBODY, written)
+            await runs(crowd, now).run(crowd.caller, HAS_EMAIL, written)
 
 
 async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None:

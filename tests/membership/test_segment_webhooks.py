@@ -116,7 +116,7 @@ async def box(url: str) -> AsyncIterator[Outbox]:
 
 
 class Subscriber:
-    """The events since the last call, in short form."""
+    """Reads the events since the last call, in short form."""
 
     def __init__(self, box: Outbox) -> None:
         self.box = box

@@ -25,7 +25,7 @@ from support.engines import SQLITE, Database
 from support.load_workers import contacts, groups, segments
 from support.load_workers.actions import ACTIONS, act
 from support.load_workers.pool import SECONDS, Crew, crew
-from support.load_workers.worker import TOLD, Action, Actor
+from support.load_workers.worker import EVENT, Action, Actor
 from support.outboxes import Outbox, deliver
 from support.reporting import SEED, Tally
 from support.servers.process import running, transactions_over
@@ -108,7 +108,7 @@ class Proof:
         worker.sender.close()
         await engine.close()
         facts = [fact for actor in self.crew.actors for fact in actor.facts.items()]
-        told = {name: times for (kind, name), times in facts if kind == TOLD}
+        told = {name: times for (kind, name), times in facts if kind == EVENT}
         emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.requests}
         assert Counter(emails.values()) == Counter(told)
 

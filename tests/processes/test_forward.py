@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 SECONDS = 10
 NOBODY = "http://127.0.0.1:9"
-MOST_GROWTH = 20 * MEGABYTE
+MAX_GROWTH = 20 * MEGABYTE
 ANSWERS: dict[str, dict[int, Any]] = {
     "misar": {
         404: {
@@ -464,4 +464,4 @@ async def test_a_hundred_megabytes_need_no_memory() -> None:
     """In both directions, with a length and in chunks, with a slow receiver: the memory grows little."""
     rows = await forwarding.measure()
     assert len(rows) == 4
-    assert [row for row in rows if row.growth > MOST_GROWTH] == [], forwarding.report(rows)
+    assert [row for row in rows if row.growth > MAX_GROWTH] == [], forwarding.report(rows)

@@ -35,7 +35,7 @@ class Rivals:
         self.rng = others.rng
         self.segment = ""
 
-    async def begin(self) -> None:
+    async def create_segment(self) -> None:
         """Create the segment that all clients change."""
         body = {"name": "all-topmail-1", "conditions": self._conditions()}
         answer = await self.crew.ways[0].send("POST", "/api/v1/segments", body)
@@ -45,7 +45,7 @@ class Rivals:
         rules = [RULES | {"value": value} for value in self.rng.sample(VALUES, 2)]
         return {"match": self.rng.choice(("all", "any")), "rules": rules}
 
-    async def act(self) -> None:
+    async def write(self) -> None:
         """Do a write that other clients may do at the same time."""
         way, rng = self.rng.choice(self.crew.ways), self.rng
         rows = [{"email": email, "tags": rng.sample(VALUES, rng.randint(0, 3))} for email in EMAILS]
@@ -54,7 +54,7 @@ class Rivals:
             ("POST", "/mail/v1/contacts/import", {"contacts": rng.sample(rows, 5)}, {200}),
             ("PATCH", "/mail/v1/contacts", rng.choice(rows), {200, 404}),
             ("POST", "/api/v1/contacts", rng.choice(rows), {201, 409}),
-            ("DELETE", f"/api/v1/contacts/{await self._somebody(way)}", None, {200, 404}),
+            ("DELETE", f"/api/v1/contacts/{await self._random_contact(way)}", None, {200, 404}),
             ("PATCH", f"/api/v1{segment}", {"conditions": self._conditions()}, {200}),
             ("POST", f"/mail/v1{segment}/refresh", None, {200}),
         )
@@ -62,11 +62,11 @@ class Rivals:
         answer = await way.send(method, path, body)
         assert answer.status_code in statuses, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
 
-    async def _somebody(self, way: ServerClient) -> str:
+    async def _random_contact(self, way: ServerClient) -> str:
         found = (await way.get(f"/api/v1/contacts?search={self.rng.choice(EMAILS)}"))["data"]
         return str(found[0]["id"]) if found else "nobody"
 
-    async def look(self) -> None:
+    async def check_totals(self) -> None:
         """Check during writes that a total is the number of rows listed with it."""
         way = self.rng.choice(self.crew.ways)
         for one in (await way.get("/mail/v1/segments?limit=100"))["data"]["segments"]:
@@ -94,12 +94,12 @@ async def _round(all_of: Crew, rivals: Rivals, number: int, midway: Callable[[],
     async def look() -> None:
         while not writing.done():
             try:
-                await rivals.look()
+                await rivals.check_totals()
             except httpx.TransportError:
                 assert midway is not None, "a server exited by itself"
 
     actors = [each(partial(act, one), goes_on=False) for one in all_of.actors]
-    writing = asyncio.gather(*actors, *(each(rivals.act, goes_on=True) for _ in range(3)))
+    writing = asyncio.gather(*actors, *(each(rivals.write, goes_on=True) for _ in range(3)))
     await asyncio.gather(writing, look(), look())
 
 
@@ -114,7 +114,7 @@ async def test_parallel_operations_on_three_processes(
         both = await crew(url, rng, actors)
         rivals = Rivals(both)
         async with running(url, "--workers", "2", leaves=-signal.SIGKILL) as goes:
-            await _together(both, rivals, number, stays, goes)
+            await _run_against_both(both, rivals, number, stays, goes)
         await transactions_over(url)
         async with both.connect(stays.base):
             await both.check()
@@ -123,7 +123,7 @@ async def test_parallel_operations_on_three_processes(
     tally("writes of several processes", database.name, number * (ROUNDS + 2))
 
 
-async def _together(
+async def _run_against_both(
     both: Crew, rivals: Rivals, number: int, stays: ServerProcess, goes: ServerProcess
 ) -> None:
     """Run the writes against both servers, and kill one of them at last."""
@@ -135,7 +135,7 @@ async def _together(
         goes.kill()
 
     async with both.connect(stays.base, goes.base):
-        await rivals.begin()
+        await rivals.create_segment()
         for _ in range(ROUNDS):
             await _round(both, rivals, number)
             await both.check()

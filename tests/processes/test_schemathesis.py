@@ -15,9 +15,9 @@ pytestmark = pytest.mark.outside
 # PostgreSQL needs a round trip for what SQLite answers in memory.
 SHARE_ELSEWHERE = 4
 # Share of well-formed requests; many are rejected, because a schema cannot express the rules of a condition.
-MOST_REFUSED = 0.4
+MAX_REJECTED_SHARE = 0.4
 # Share of calls; it is low, because each drawn contact may have left its drawn list already.
-MOST_UNMET = 0.05
+MAX_UNMET_SHARE = 0.05
 
 
 @pytest_asyncio.fixture
@@ -43,9 +43,9 @@ async def test_a_server_conforms_to_its_document(
     assert told.alive, "the calling key still works"
     calls = {operation.id for _, operation in get_dialect(dialect).operations}
     unmet = calls - set(told.counts["accepted"])
-    assert len(unmet) <= MOST_UNMET * len(calls), f"calls without a success: {unmet}"
+    assert len(unmet) <= MAX_UNMET_SHARE * len(calls), f"calls without a success: {unmet}"
     assert told.counts["walks"], "some walks have requests that succeed"
     refused, positive = told.counts["passed over"].get("RejectedPositiveData", 0), told.answers("positive")
-    assert refused < MOST_REFUSED * positive, (
+    assert refused < MAX_REJECTED_SHARE * positive, (
         f"{refused} of {positive} are rejected for a rule that no schema states"
     )

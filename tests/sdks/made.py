@@ -20,13 +20,13 @@ _PATH: Final = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH'
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedSdk:
     """The SDK of a dialect in a folder of its own, and the output of its generator."""
 
     sdk: Sdk
     dialect: str
     folder: Path
-    said: str = ""
+    output: str = ""
 
     def run(self, command: str, settings: Mapping[str, str] | None = None) -> str:
         """Run a command in the folder, and return its output; an exit code other than 0 is an error."""
@@ -52,12 +52,12 @@ class Made:
         return _COLOUR.sub("", done.stdout)
 
 
-def make(sdk: Sdk, dialect: str, folder: Path) -> Made:
+def generate(sdk: Sdk, dialect: str, folder: Path) -> GeneratedSdk:
     """Generate a dialect's SDK in a folder, with its example programs and the libraries that it needs."""
     shutil.copytree(HERE / sdk.name, folder, dirs_exist_ok=True)
     (folder / "openapi").symlink_to(ROOT / "openapi")
-    bare = Made(sdk, dialect, folder)
-    made = Made(sdk, dialect, folder, bare.run(sdk.generate))
+    bare = GeneratedSdk(sdk, dialect, folder)
+    made = GeneratedSdk(sdk, dialect, folder, bare.run(sdk.generate))
     for command in sdk.prepare:
         made.run(command)
     return made

@@ -20,7 +20,7 @@ from support.reporting import SEED, Tally
 # Each batch has its own contacts and time zone: two zones skip a midnight, one skips a day.
 BATCH = 100
 ZONES = ("UTC", "Africa/Cairo", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Apia")
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 LISTS = spec_data.population().lists
 
 
@@ -108,7 +108,7 @@ async def test_random_conditions_agree(
     tally("random pairs of condition and contact", database.name, len(batch.cases) * len(batch.people))
     tally("random conditions with a difference", database.name, len(wrong))
     assert not wrong, f"--random-seed {pytestconfig.stash[SEED]}, {batch.zone}:\n" + "\n".join(
-        wrong[:MOST_SHOWN]
+        wrong[:MAX_SHOWN]
     )
 
 

@@ -87,8 +87,8 @@ class DialectData:
 
     dialect: str
     pairs: tuple[Pair, ...]
-    refused: tuple[Rejected, ...]
-    across: tuple[Translation, ...]
+    rejected: tuple[Rejected, ...]
+    translations: tuple[Translation, ...]
 
 
 def load_dialects(folder: Path = FOLDER) -> dict[str, DialectData]:
@@ -106,8 +106,8 @@ def read_dialect(name: str, source: str) -> DialectData:
     return DialectData(
         dialect=name,
         pairs=tuple(_pair(name, row) for row in raw["pairs"]),
-        refused=tuple(_refused(name, row) for row in raw["refused"]),
-        across=tuple(_across(name, row) for row in raw["across"]),
+        rejected=tuple(_refused(name, row) for row in raw["refused"]),
+        translations=tuple(_across(name, row) for row in raw["across"]),
     )
 
 

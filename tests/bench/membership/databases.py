@@ -14,7 +14,7 @@ from bench.membership.store import Store, open_store
 
 SMALL = 10_000
 # Contacts of each workspace for writes.
-MOST_WRITTEN = 1_000_000
+MAX_WRITABLE_CONTACTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ async def databases(place: Place, contacts: int, now: int) -> AsyncIterator[Stor
     """Lend the open databases of a run; build each one that is missing or has another configuration."""
     name = f"diglot_bench_{contacts}"
     small = "diglot_bench_small"
-    if _missing(place, name, contacts) or _missing(place, _written(name), min(contacts, MOST_WRITTEN)):
+    if _missing(place, name, contacts) or _missing(
+        place, _written(name), min(contacts, MAX_WRITABLE_CONTACTS)
+    ):
         await _build(place, name, contacts, now)
     if _missing(place, small, SMALL):
         url = await place.database(small, anew=True)
@@ -55,7 +57,7 @@ def _missing(place: Place, name: str, contacts: int) -> bool:
 
 async def _build(place: Place, name: str, contacts: int, now: int) -> None:
     """Build the database for reads and the one for writes, as a copy if the database is small enough."""
-    written = min(contacts, MOST_WRITTEN)
+    written = min(contacts, MAX_WRITABLE_CONTACTS)
     place.delete(name)
     place.delete(_written(name))
     url = await place.database(name, anew=True)

@@ -22,7 +22,7 @@ QUARTERS = 4
 # In each quarter of the run.
 COUNTS, PAGES, UPDATES, IMPORTS = 1_000, 200, 500, 3
 AT_ONCE = 16
-MOST_IDLE = 150
+MAX_IDLE_MEBIBYTES = 150
 # The memory may grow by this ratio from the first quarter to the end and still count as flat.
 FLAT = 1.1
 
@@ -116,7 +116,9 @@ def _outcome(store: Store, taken: Sequence[tuple[str, dict[str, float]]]) -> Out
     peak = end["VmHWM"]
     lines = [
         _line(
-            f"memory of a server, idle, with {store.note.contacts:,} contacts, MiB", idle["Pss"], MOST_IDLE
+            f"memory of a server, idle, with {store.note.contacts:,} contacts, MiB",
+            idle["Pss"],
+            MAX_IDLE_MEBIBYTES,
         ),
         _flat("memory of a server at the end beside after a quarter of the work, MiB", end, warm, "Pss"),
         _flat("the same without the pages of the database file that are mapped, MiB", end, warm, "RssAnon"),

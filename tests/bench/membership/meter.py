@@ -14,7 +14,7 @@ import asyncpg
 ROUNDS = 7
 # One measurement of a side lasts about this long, so short work is repeated.
 SECONDS = 0.15
-MOST_TIMES = 2_000
+MAX_REPETITIONS = 2_000
 
 # Does its work a given number of times.
 Work = Callable[[int], Awaitable[None]]
@@ -123,7 +123,7 @@ class Meter:
         self,
         sides: Mapping[str, Work],
         rounds: int = ROUNDS,
-        most_times: int = MOST_TIMES,
+        most_times: int = MAX_REPETITIONS,
         *,
         step: Callable[[], None] = lambda: None,
     ) -> "Compared":

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from support.load_workers.worker import TOLD, Actor, Fact, Facts, Step
+from support.load_workers.worker import EVENT, Actor, Fact, Facts, Step
 
 Person = dict[str, Any]
 
@@ -52,7 +52,7 @@ def _write(after: Facts, email: str, values: dict[str, Any]) -> None:
     if "attributes" in values:
         person["attributes"] = (before or _NOBODY)["attributes"] | values["attributes"]
     if before is not None and before["status"] != person["status"] == "unsubscribed":
-        after[(TOLD, email)] = after.get((TOLD, email), 0) + 1
+        after[(EVENT, email)] = after.get((EVENT, email), 0) + 1
     after[("contact", email)] = person
 
 

@@ -17,7 +17,7 @@ from support.servers.in_process import bearer
 # The facts about a resource, by its kind and its name.
 Fact = tuple[str, str]
 Facts = dict[Fact, Any]
-TOLD = "told"
+EVENT = "told"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Actor:
 
 def visible_facts(facts: Facts) -> Facts:
     """Return the facts that a server shows."""
-    return {fact: value for fact, value in facts.items() if fact[0] != TOLD}
+    return {fact: value for fact, value in facts.items() if fact[0] != EVENT}
 
 
 def differences(expected: Facts, found: Facts) -> list[str]:

@@ -18,7 +18,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
-from support.membership.membership_checks import EVERYBODY, entries_after, stored_ids
+from support.membership.membership_checks import ALL_ROWS, entries_after, stored_ids
 
 BEGINNING = 0
 
@@ -48,13 +48,13 @@ class Historian:
 
     async def contact_ids(self) -> frozenset[str]:
         """Return the ids of all existing contacts."""
-        page = await Contacts(self.engine).list_page(self.caller, EVERYBODY)
+        page = await Contacts(self.engine).list_page(self.caller, ALL_ROWS)
         return frozenset(one.id for one in page.items)
 
     async def compare(self, memory: Snapshot, begins: int = BEGINNING) -> None:
         """Compare every existing segment with the recorded state, by entry and by instant."""
         there = await self.contact_ids()
-        page = await Segments(self.engine).list_page(self.caller, EVERYBODY)
+        page = await Segments(self.engine).list_page(self.caller, ALL_ROWS)
         for one in page.items:
             for as_of in (AtEntry(memory.entry), AtInstant(memory.at)):
                 known = one.since_entry is not None and memory.entry >= max(begins, one.since_entry)

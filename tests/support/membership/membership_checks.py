@@ -26,7 +26,7 @@ from diglot.storage.sql.statement import Statement
 _UNFOLDED = Statement(
     select(workspace_rows.c.unfolded).where(workspace_rows.c.workspace == bindparam("workspace"))
 )
-EVERYBODY = Window(0, 1_000_000)
+ALL_ROWS = Window(0, 1_000_000)
 _LONG = 10_000 * dates.DAY
 Members = Mapping[str, Sequence[str]]
 
@@ -61,7 +61,7 @@ async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
     async def work(transaction: Transaction) -> tuple[int, Members]:
         state = await workspaces.load_state(transaction, workspace)
         found = {}
-        for one in (await segments.load_page(transaction, workspace, EVERYBODY)).items:
+        for one in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
             keys = list(await store.load_members(transaction, workspace, one.number, state))
             ids = await queries.load_ids_by_key(transaction, workspace, keys)
             ids |= await deleted_contacts.load_ids(transaction, workspace, keys)
@@ -113,9 +113,9 @@ async def expire(engine: Engine, workspace: int, begins: int, rng: Random) -> in
 
 
 async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[Segment]:
-    for one in (await segments.load_page(transaction, workspace, EVERYBODY)).items:
+    for one in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
         yield one
-    dynamic = await lists.load_page(transaction, workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+    dynamic = await lists.load_page(transaction, workspace, ALL_ROWS, SegmentType.DYNAMIC, None)
     for behind in (one.segment for one, _ in dynamic.items):
         assert behind is not None
         yield behind
@@ -128,17 +128,17 @@ async def _compare(
     # Another process may have advanced the clock since.
     now = max(now, state.evaluated_at)
     relation = MembershipQuery.for_segment(workspace, one, now, state)
-    found = await read.load_ids(transaction, relation, EVERYBODY)
+    found = await read.load_ids(transaction, relation, ALL_ROWS)
     condition = tree.encode(one.condition.tree)
     if one.type is SegmentType.DYNAMIC:
         live = MembershipQuery(workspace, one.condition.tree, now, state.zone)
-        expected = await read.load_ids(transaction, live, EVERYBODY)
+        expected = await read.load_ids(transaction, live, ALL_ROWS)
         assert found == expected, condition
         until = (await with_next_change(transaction, workspace, one, state, now)).next_change_at
         assert until > now, condition
         # Until this instant, the passing of time alone changes no membership.
         last = MembershipQuery(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
-        assert await read.load_ids(transaction, last, EVERYBODY) == expected, condition
+        assert await read.load_ids(transaction, last, ALL_ROWS) == expected, condition
     assert await read.count_members(transaction, relation) == len(found), condition
     window = Window(rng.randint(0, len(found) + 1), rng.randint(1, 7))
     page = [contact.id for contact in await read.load_page(transaction, relation, window)]

@@ -33,14 +33,14 @@ from diglot.storage.sql.engine import Engine, Transaction
 from support import canonical
 from support import random_conditions as drawn
 from support.membership.history_checks import Historian, Snapshot
-from support.membership.membership_checks import EVERYBODY, compare, compare_replay
+from support.membership.membership_checks import ALL_ROWS, compare, compare_replay
 
 NOW = 1_772_366_400_000_000
 PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
 TAGS = ("vip", "VIP", "Ä", "new")
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Africa/Cairo", "Pacific/Apia")
 DAY_OPS = ("in_last_days", "more_than_days_ago", "exactly_days_ago")
-MOST_MEMORIES = 30
+MAX_SNAPSHOTS = 30
 DAYS = (0, 1, 2, 7, 30)
 
 
@@ -65,7 +65,7 @@ class World:
     drawn: Any = None
     # Whether the log holds the whole history.
     is_whole: bool = True
-    memories: list[Snapshot] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
 
     @property
     def engine(self) -> Engine:
@@ -119,9 +119,9 @@ class World:
             action = self.rng.choice((*seldom, *lists))
         await action()
         if self.rng.random() < 0.05:
-            self.memories.append(await self.historian().take_snapshot())
-            if len(self.memories) > MOST_MEMORIES:
-                self.memories.pop(self.rng.randrange(MOST_MEMORIES))
+            self.snapshots.append(await self.historian().take_snapshot())
+            if len(self.snapshots) > MAX_SNAPSHOTS:
+                self.snapshots.pop(self.rng.randrange(MAX_SNAPSHOTS))
 
     def historian(self) -> Historian:
         """Return the historian of one of the processes."""
@@ -329,13 +329,13 @@ class World:
                 (await Segments(one, lambda: now).get_with_count(self.caller, id_)).count
                 for one in self.engines
             ]
-            ids = (await Segments(self.engine, lambda: now).list_member_ids(self.caller, id_, EVERYBODY))[1]
+            ids = (await Segments(self.engine, lambda: now).list_member_ids(self.caller, id_, ALL_ROWS))[1]
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
 
     async def compare_history(self, begins: int = 0) -> None:
         """Compare some of the recorded states with the history, which begins after an entry."""
         historian = self.historian()
-        for memory in self.rng.sample(self.memories, min(len(self.memories), 3)):
+        for memory in self.rng.sample(self.snapshots, min(len(self.snapshots), 3)):
             await historian.compare(memory, begins)
             if memory.entry >= begins:
                 await historian.replay(memory)

@@ -16,7 +16,7 @@ from diglot.storage.membership import changes
 from diglot.storage.schema import deliveries, membership_log
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
-from support.membership.membership_checks import EVERYBODY
+from support.membership.membership_checks import ALL_ROWS
 
 _l, _d = membership_log.c, deliveries.c
 _LOG = Statement(
@@ -53,12 +53,12 @@ class EventReader:
     """A webhook that subscribes to everything in a workspace, and a reader of the log."""
 
     workspace: int
-    most_in_one: int
-    most_in_all: int
+    max_in_one: int
+    max_in_all: int
     entry: int = 0
     delivery: int = 0
     ids: dict[int, str] = field(default_factory=dict)
-    people: Mapping[str, Contact] = field(default_factory=dict)
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
     groups: dict[int, tuple[str, tuple[WebhookEventType, WebhookEventType, WebhookEventType]]] = field(
         default_factory=dict
     )
@@ -69,26 +69,26 @@ class EventReader:
         return await engine.read(self._compare)
 
     async def _compare(self, transaction: Transaction) -> int:
-        before = self.people
+        before = self.contacts
         await self._load_ids(transaction)
         expected = [one async for one in self._logged(transaction)]
         heard: list[MembershipEvent] = []
         for told, contact in await self._received(transaction):
             heard.append(told)
             if contact is not None:
-                assert contact in (before.get(contact.id), self.people.get(contact.id)), told
+                assert contact in (before.get(contact.id), self.contacts.get(contact.id)), told
         assert heard == expected
         self.batches += sum(one.moved is not None for one in heard)
         return sum(one.contact is not None for one in heard)
 
     async def _load_ids(self, transaction: Transaction) -> None:
         """Load the current ids; those of deleted resources stay known by their dense keys."""
-        found = await queries.load_contact_page(transaction, self.workspace, EVERYBODY)
-        self.people = {one.id: one for one in found}
+        found = await queries.load_contact_page(transaction, self.workspace, ALL_ROWS)
+        self.contacts = {one.id: one for one in found}
         self.ids |= {one.pk: one.id for one in found}
-        for segment in (await segments.load_page(transaction, self.workspace, EVERYBODY)).items:
+        for segment in (await segments.load_page(transaction, self.workspace, ALL_ROWS)).items:
             self.groups[segment.number] = (segment.id, _SEGMENT)
-        dynamic = await lists.load_page(transaction, self.workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+        dynamic = await lists.load_page(transaction, self.workspace, ALL_ROWS, SegmentType.DYNAMIC, None)
         for list_, _ in dynamic.items:
             assert list_.segment is not None
             self.groups[list_.segment.number] = (list_.id, _LIST)
@@ -97,8 +97,8 @@ class EventReader:
         values = {"workspace": self.workspace, "after": self.entry}
         for entry, last, at, cause, body in await transaction.fetch_all(_LOG, values):
             moved = changes.decode(bytes(body))
-            few = [one for one in moved if one.entry_count <= self.most_in_one]
-            each = sum(one.entry_count for one in few) <= self.most_in_all
+            few = [one for one in moved if one.entry_count <= self.max_in_one]
+            each = sum(one.entry_count for one in few) <= self.max_in_all
             first = entry
             for change in moved:
                 moment = (at, Cause(cause))

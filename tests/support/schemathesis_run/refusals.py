@@ -45,12 +45,12 @@ class Row:
     def _fits(self) -> jsonschema.Draft202012Validator:
         return jsonschema.Draft202012Validator(self.when)
 
-    def refuses(self, call: str, message: str, sent: Mapping[str, Any]) -> bool:
+    def explains_rejection(self, call: str, message: str, sent: Mapping[str, Any]) -> bool:
         """Return whether the row explains the rejection of a request with a message."""
         said = not self.accepted and self._pattern.fullmatch(message) is not None
         return said and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
 
-    def accepts(self, sent: "GeneratedRequest", answer: Any) -> bool:
+    def explains_acceptance(self, sent: "GeneratedRequest", answer: Any) -> bool:
         """Return whether the row explains this response to a malformed request."""
         seen = {"body": sent.body, "answer": answer}
         return self.accepted and sent.call in self.calls and self._fits.is_valid(seen)
@@ -136,7 +136,7 @@ def _named(sent: GeneratedRequest, where: str, text: str, rules: tuple[Row, ...]
     for path, message in _split(where, text):
         for seen in sent.views(path):
             for row in rules:
-                if row.refuses(sent.call, message, seen):
+                if row.explains_rejection(sent.call, message, seen):
                     return row.name
     return None
 

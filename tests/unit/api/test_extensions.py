@@ -1,4 +1,4 @@
-"""A dialect gets the calls that Diglot adds from one record."""
+"""One record gives a dialect all calls that Diglot adds."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ THIRD = replace(
 
 
 def test_a_third_dialect_has_every_extension() -> None:
-    """Its calls are those of the others, under its own scope and keys."""
+    """Its calls are those of the other dialects, under its own scope and keys."""
     operations = [one.operation for one in build_endpoints(THIRD)]
     assert [one.id for one in operations] == [
         "explainSegment",
@@ -34,7 +34,7 @@ def test_a_third_dialect_has_every_extension() -> None:
 
 
 def test_a_third_dialect_explains_under_its_own_keys() -> None:
-    """The struct of an explanation has the names of the record, and says so in the document."""
+    """The struct of an explanation uses the names in the record, and the document has them."""
     explain = build_endpoints(THIRD)[0].operation.response
     (data,) = [one for one in msgspec.structs.fields(explain) if one.name == "data"]
     assert data.type.__name__ == "Explained"

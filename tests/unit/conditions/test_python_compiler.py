@@ -24,7 +24,7 @@ from support.reporting import SEED, Tally
 ROWS = spec_data.rows()
 PEOPLE = spec_data.population()
 ZONES = ("UTC", "Africa/Cairo", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Apia")
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 BATCH = 50
 
 
@@ -105,7 +105,7 @@ def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> N
                 if (number in met) != expected:
                     wrong.append(f"{zone} {json.dumps(one)}: {json.dumps(condition)}")
     tally("random pairs of condition and contact", "the compiled function", pairs)
-    assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:MOST_SHOWN])
+    assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:MAX_SHOWN])
 
 
 def test_the_fields_of_a_condition() -> None:

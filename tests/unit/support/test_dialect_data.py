@@ -88,12 +88,12 @@ def test_every_canonical_operator_appears_in_pairs(data: DialectData) -> None:
 
 @BOTH
 def test_every_word_appears_across(data: DialectData) -> None:
-    assert {word for row in data.across for word in operators_in(row.wire)} >= WORDS[data.dialect]
+    assert {word for row in data.translations for word in operators_in(row.wire)} >= WORDS[data.dialect]
 
 
 @BOTH
 def test_names_are_short_and_do_not_say_should(data: DialectData) -> None:
-    rows: list[Pair | Rejected | Translation] = [*data.pairs, *data.refused, *data.across]
+    rows: list[Pair | Rejected | Translation] = [*data.pairs, *data.rejected, *data.translations]
     names = [row.name for row in rows]
     assert [name for name in names if re.search(r"\bshould\b", name) or not 0 < len(name) <= 110] == []
 
@@ -144,7 +144,7 @@ def test_one_condition_has_one_canonical_object(data: DialectData) -> None:
 @BOTH
 def test_a_rejected_path_exists_in_its_object(data: DialectData) -> None:
     """A path ends at an existing value or at one missing key."""
-    for row in data.refused:
+    for row in data.rejected:
         for path in row.all_paths or ([] if row.path is None else [row.path]):
             assert leads_somewhere(json.loads(row.text), path), row.name
 
@@ -152,13 +152,13 @@ def test_a_rejected_path_exists_in_its_object(data: DialectData) -> None:
 @BOTH
 def test_no_object_is_both_accepted_and_refused(data: DialectData) -> None:
     accepted = {json.dumps(pair.wire, ensure_ascii=False) for pair in data.pairs}
-    assert [row.name for row in data.refused if row.text in accepted] == []
+    assert [row.name for row in data.rejected if row.text in accepted] == []
 
 
 @BOTH
 def test_no_refused_row_stands_twice(data: DialectData) -> None:
     texts: dict[str, Rejected] = {}
-    for row in data.refused:
+    for row in data.rejected:
         assert texts.setdefault(row.text, row) is row, row.name
 
 
@@ -191,7 +191,7 @@ def test_a_file_of_another_shape_is_refused(file: Json) -> None:
 
 def test_a_valid_file_is_read() -> None:
     """The file from which the invalid ones are derived is valid."""
-    assert read_dialect("misar", json.dumps(FILE)).refused[0].text == "[]"
+    assert read_dialect("misar", json.dumps(FILE)).rejected[0].text == "[]"
 
 
 BAD_CONDITIONS: list[Json] = [

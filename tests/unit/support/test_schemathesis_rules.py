@@ -194,10 +194,12 @@ def test_an_accepted_request_reports_its_fault() -> None:
     """An import that leaves out no row was well formed."""
     (row,) = [one for one in rows() if one.name == "a contact at fault in an import"]
     told = {"failed": 1, "errors": ["contacts.0.email: Required"]}
-    assert row.accepts(GeneratedRequest("importContacts", {}, {}, {}), told)
-    assert not row.accepts(GeneratedRequest("importContacts", {}, {}, {}), {"failed": 0, "errors": []})
-    assert not row.accepts(GeneratedRequest("createContact", {}, {}, {}), told)
-    assert not row.refuses("importContacts", "", {})
+    assert row.explains_acceptance(GeneratedRequest("importContacts", {}, {}, {}), told)
+    assert not row.explains_acceptance(
+        GeneratedRequest("importContacts", {}, {}, {}), {"failed": 0, "errors": []}
+    )
+    assert not row.explains_acceptance(GeneratedRequest("createContact", {}, {}, {}), told)
+    assert not row.explains_rejection("importContacts", "", {})
 
 
 def test_faults_are_read_in_every_error_body() -> None:

@@ -1,4 +1,4 @@
-"""The counts of the house say what is in a tree, and the same of two trees side by side."""
+"""The counts of the house describe a tree, and several trees side by side."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def _figures(modules: dict[str, str], folder: Path) -> dict[str, house.Figure]:
     return {figure.title: figure for figure in house.count(house.read(folder))}
 
 
-def test_what_is_counted(tmp_path: Path) -> None:
-    """Docstrings and comments do not count, names and strings do; a fact's own files are told apart."""
+def test_what_counts_as_a_word(tmp_path: Path) -> None:
+    """Names and strings count, docstrings and comments do not; a fact's own files are separate."""
     found = _figures(
         {
             "storage/__init__.py": '"""Rows."""\n',
@@ -46,8 +46,8 @@ def test_what_is_counted(tmp_path: Path) -> None:
     assert found["  outside: dialect by name"].files == ("storage/helper.py",)
 
 
-def test_trees_side_by_side(tmp_path: Path) -> None:
-    """Each tree is a column."""
+def test_each_tree_is_a_column(tmp_path: Path) -> None:
+    """The table has one column for each tree."""
     one = house.count(house.read(house.SOURCE))
     two = list(_figures({"alone.py": "def f(): pass\n"}, tmp_path).values())
     lines = house.table([one, two]).splitlines()
