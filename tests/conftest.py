@@ -118,32 +118,32 @@ def tally(pytestconfig: pytest.Config) -> Tally:
 @pytest.fixture(scope="session", params=DATABASES, ids=lambda database: database.name)
 def database(request: pytest.FixtureRequest) -> Database:
     """Return each database under test in turn."""
-    found: Database = request.param
-    return found
+    result: Database = request.param
+    return result
 
 
 @pytest_asyncio.fixture
 async def url(database: Database) -> AsyncIterator[str]:
     """Lend the URL of a migrated database for one test."""
-    async with database.fresh() as found:
-        yield found
+    async with database.fresh() as lent_url:
+        yield lent_url
 
 
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
     """Lend an open engine on a migrated database for one test."""
-    found = create_engine(url)
-    await found.open()
-    yield found
-    await found.close()
+    engine = create_engine(url)
+    await engine.open()
+    yield engine
+    await engine.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
     """Lend the population of the spec, in one workspace for each time zone of the rows."""
     people, zones = spec_data.population(), sorted({row.zone for row in spec_data.rows()})
-    async with database.fresh() as found:
-        opened = create_engine(found)
+    async with database.fresh() as lent_url:
+        opened = create_engine(lent_url)
         await opened.open()
         yield {zone: await load(opened, people.contacts, people.lists, zone, people.now) for zone in zones}
         await opened.close()
@@ -160,14 +160,17 @@ async def world(
     monkeypatch.setattr(feed, "MAX_ROWS", 7)
     monkeypatch.setattr(log_sums, "_ROWS_PER_READ", 2)
     monkeypatch.setattr(membership_log, "_ROWS_PER_READ", 5)
-    async with open_world(url, pytestconfig.stash[SEED]) as found:
-        yield found
+    async with open_world(url, pytestconfig.stash[SEED]) as world:
+        yield world
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_server(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Lend an app that the tests of a module share, with the settings of the module's SERVING."""
-    async with database.fresh() as found, serving(found, **getattr(request.module, "SERVING", {})) as server:
+    async with (
+        database.fresh() as lent_url,
+        serving(lent_url, **getattr(request.module, "SERVING", {})) as server,
+    ):
         yield server
 
 
@@ -181,7 +184,7 @@ def server(module_server: Server, request: pytest.FixtureRequest) -> Server:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def process(database: Database) -> AsyncIterator[ServerProcess]:
     """Lend a server process on a migrated database, shared by all tests."""
-    async with database.fresh() as found, running(found) as server:
+    async with database.fresh() as lent_url, running(lent_url) as server:
         yield server
 
 

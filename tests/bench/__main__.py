@@ -54,7 +54,9 @@ def _arguments() -> argparse.ArgumentParser:
         type=Path,
         help=f"start: an environment with {' and '.join(start.OTHERS)}; made for the run without this option",
     )
-    parser.add_argument("--before", metavar="SRC", type=Path, help="start: other source to start beside ours")
+    parser.add_argument(
+        "--before", metavar="SRC", type=Path, help="start: another source folder, to compare its start"
+    )
     return parser
 
 

@@ -55,15 +55,15 @@ def report(rounds: int, others: Path | None, before: Path | None) -> str:
     """Start each server once in each round, in turn, and return the table."""
     with _others_installed(others) as scripts, TemporaryDirectory() as folder:
         programs = _programs(scripts, before)
-        found = {one.name: Figures() for one in programs}
+        results = {item.name: Figures() for item in programs}
         for _ in range(rounds + 1):
-            for one in programs:
-                _measure(one, folder, found[one.name])
-    load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
+            for item in programs:
+                _measure(item, folder, results[item.name])
+    load = ", ".join(f"{item:.2f}" for item in os.getloadavg())
     lines = [
         "| server | CPU to the first 200, s | PSS, MiB | processes | CPU of `--help`, s |",
         "|---|---|---|---|---|",
-        *(_row(name, figures) for name, figures in found.items()),
+        *(_row(name, figures) for name, figures in results.items()),
     ]
     return "\n".join([*lines, "", f"minimum / median of {rounds} rounds; load average at the end: {load}"])
 
@@ -134,7 +134,7 @@ def _start(program: Program, folder: str) -> tuple[float, float, int]:
     """Start a server; return its CPU seconds to the first 200, its MiB a moment later, its processes."""
     port = free_port()
     values = {"folder": folder, "name": program.name, "port": port}
-    command = [*program.command, *(one.format(**values) for one in program.start)]
+    command = [*program.command, *(item.format(**values) for item in program.start)]
     with Path(folder, f"{program.name}.log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -146,10 +146,10 @@ def _start(program: Program, folder: str) -> tuple[float, float, int]:
         )
     try:
         _wait(f"http://127.0.0.1:{port}{program.path}", process)
-        cpu = sum(_cpu(one) for one in _session(process.pid))
+        cpu = sum(_cpu(item) for item in _session(process.pid))
         time.sleep(_SETTLE_SECONDS)
         processes = _session(process.pid)
-        return cpu, sum(memory_of(one)["Pss"] for one in processes) / MEGABYTE, len(processes)
+        return cpu, sum(memory_of(item)["Pss"] for item in processes) / MEGABYTE, len(processes)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)

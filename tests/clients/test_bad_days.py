@@ -20,9 +20,9 @@ async def test_a_retry_after_a_lost_response_creates_one_segment(live: ServerPro
     key = await live.key("misar")
     async with proxy(live.base, to_lose=1) as before:
         client = misarmail.MisarMailClient(key, base_url=f"{before.url}/mail/v1")
-        made = await asyncio.to_thread(client._request, "POST", "/segments", SEGMENT)
+        created = await asyncio.to_thread(client._request, "POST", "/segments", SEGMENT)
         listed = await asyncio.to_thread(client._request, "GET", "/segments")
-    assert [one["id"] for one in listed["data"]["segments"]] == [made["data"]["id"]]
+    assert [segment["id"] for segment in listed["data"]["segments"]] == [created["data"]["id"]]
 
 
 async def test_a_retry_after_a_lost_response_finds_the_contact(live: ServerProcess) -> None:
@@ -72,7 +72,7 @@ async def test_exhausted_rate_limits(database: Database) -> None:
         headers = bearer(await live.key("topmail"))
         async with httpx.AsyncClient(base_url=f"{live.base}/api/v1", headers=headers) as topmail:
             answers = [await topmail.get("/contacts") for _ in range(4)]
-        answer = next(one for one in answers if one.status_code == 429)
+        answer = next(answer for answer in answers if answer.status_code == 429)
         assert answer.json()["error"]["code"] == "rate_limited"
         assert 1 <= int(answer.headers["retry-after"]) <= 120
 

@@ -41,8 +41,8 @@ class Twin:
 
 
 async def _awaited(function: Callable[..., Any], *arguments: Any) -> Any:
-    found = function(*arguments)
-    return await found if isawaitable(found) else found
+    result = function(*arguments)
+    return await result if isawaitable(result) else result
 
 
 @pytest.fixture(params=["", "a"], ids=["sync", "async"])
@@ -77,11 +77,11 @@ async def test_contacts_and_segments(
     ids = []
     for number in range(3):
         contact = {"email": f"Ada{number}@example.com", "firstName": "Ada — “é”", "tags": ["vip"]}
-        made = await twin.contacts("create", contact)
-        assert made["success"] is True
-        assert made["data"]["email"] == f"ada{number}@example.com"
-        assert made["data"]["first_name"] == "Ada — “é”"
-        ids.append(made["data"]["id"])
+        created = await twin.contacts("create", contact)
+        assert created["success"] is True
+        assert created["data"]["email"] == f"ada{number}@example.com"
+        assert created["data"]["first_name"] == "Ada — “é”"
+        ids.append(created["data"]["id"])
     segment = (await twin.request("POST", "/segments", _segment()))["data"]
     assert segment["contact_count"] == 3
     members = await twin.members(segment["id"])
@@ -111,7 +111,7 @@ async def _shrink(twin: Twin, segment: str, ids: list[str]) -> None:
     assert await twin.request("DELETE", f"/segments/{segment}") == {"success": True}
     await _fails(404, "Segment not found", twin.members, segment)
     listed = await twin.contacts("list")
-    assert [one["id"] for one in listed["data"]] == [ids[2], ids[0]]
+    assert [item["id"] for item in listed["data"]] == [ids[2], ids[0]]
     assert listed["pagination"] == PAGES
     assert (await twin.contacts("list", 2, 1))["data"][0]["id"] == ids[0]
 
@@ -136,7 +136,7 @@ async def test_an_import(live: ServerProcess, prefix: str) -> None:
         "failed": 1,
     }
     listed = (await twin.contacts("list"))["data"]
-    assert [(one["email"], one["first_name"], one["status"]) for one in listed] == [
+    assert [(item["email"], item["first_name"], item["status"]) for item in listed] == [
         ("new@example.com", "New", "subscribed"),
         ("old@example.com", "Old", "unsubscribed"),
     ]
@@ -165,23 +165,23 @@ async def test_keys(live: ServerProcess, prefix: str, tally: Any, database: Data
     """A key creates another key, which works, is listed and read, revokes itself and is then rejected."""
     twin = await _twin(live, prefix)
     wanted = {"name": "Nightly sync", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
-    made = await twin.keys("create", wanted)
-    assert list(made) == ["success", "key", "keyId", "prefix", "name", "scopes", "createdAt", "expiresAt"]
-    assert (made["prefix"], made["expiresAt"]) == (made["key"][:12], "2099-01-01T00:00:00Z")
-    other = Twin(misarmail.MisarMailClient(made["key"], base_url=f"{live.base}/mail/v1"), prefix)
+    created = await twin.keys("create", wanted)
+    assert list(created) == ["success", "key", "keyId", "prefix", "name", "scopes", "createdAt", "expiresAt"]
+    assert (created["prefix"], created["expiresAt"]) == (created["key"][:12], "2099-01-01T00:00:00Z")
+    other = Twin(misarmail.MisarMailClient(created["key"], base_url=f"{live.base}/mail/v1"), prefix)
     assert (await other.contacts("list"))["data"] == []
     shown = (await other.keys("list"))["keys"]
     assert shown[0]["name"] == "Nightly sync"
-    assert (await twin.keys("get", made["keyId"]))["key"] == shown[0]
+    assert (await twin.keys("get", created["keyId"]))["key"] == shown[0]
     assert shown[0]["last_used_at"] is not None
-    assert made["key"] not in str(shown)
+    assert created["key"] not in str(shown)
     await _fails(
         403, "API key does not have 'send' scope", other.keys, "create", wanted | {"scopes": ["send"]}
     )
-    assert await other.keys("revoke", made["keyId"]) == {"success": True}
+    assert await other.keys("revoke", created["keyId"]) == {"success": True}
     await _fails(
         401, "Invalid or missing API key. Use: Authorization: Bearer msk_...", other.contacts, "list"
     )
-    assert (await twin.keys("get", made["keyId"]))["key"]["is_active"] is False
+    assert (await twin.keys("get", created["keyId"]))["key"]["is_active"] is False
     await _fails(404, "API key not found", twin.keys, "revoke", "nothing")
     tally("examples run through misarmail", database.name, 1)

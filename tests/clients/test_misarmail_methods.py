@@ -61,8 +61,8 @@ async def test_every_method_works(live: ServerProcess, prefix: str, database: Da
     known = {"segment": client._request("POST", "/segments", SEGMENT)["data"]["id"]}
     for group, method, arguments, name in CALLS:
         given = [
-            known[one[1:-1]] if str(one).startswith("{") and isinstance(one, str) else one
-            for one in arguments
+            known[argument[1:-1]] if str(argument).startswith("{") and isinstance(argument, str) else argument
+            for argument in arguments
         ]
         answer = await _call(getattr(getattr(client, group), f"{prefix}{method}"), *given)
         assert answer["success"] is True, (group, method)
@@ -76,5 +76,5 @@ async def test_every_method_works(live: ServerProcess, prefix: str, database: Da
 
 
 async def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    found = await asyncio.to_thread(function, *arguments)
-    return await found if isawaitable(found) else found
+    result = await asyncio.to_thread(function, *arguments)
+    return await result if isawaitable(result) else result

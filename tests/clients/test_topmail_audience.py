@@ -41,7 +41,7 @@ class Shop:
         """Return the local parts of the addresses of a page, newest first; the total is their number."""
         page = await self.request("GET", path)
         assert page["pagination"]["total"] == len(page["data"])
-        return [one["email"].partition("@")[0] for one in page["data"]]
+        return [item["email"].partition("@")[0] for item in page["data"]]
 
 
 @pytest.mark.parametrize("header", [bearer, _x_api_key], ids=["Authorization", "X-API-Key"])

@@ -38,13 +38,13 @@ async def test_contacts_and_segments(live: ServerProcess, header: Any, prefix: s
     async with httpx.AsyncClient(base_url=f"{live.base}/api/v1", headers=header(key)) as client:
         for number in range(5):
             body = {"email": f"ada{number}@example.com", "engagement_score": 48 + number}
-            made = (await _request(client, "POST", "/contacts", body, 201))["data"]
-            assert list(made)[:7] == _OWN_KEYS
+            created = (await _request(client, "POST", "/contacts", body, 201))["data"]
+            assert list(created)[:7] == _OWN_KEYS
         body = {"name": "Engaged", "conditions": CONDITIONS}
         segment = (await _request(client, "POST", "/segments", body, 201))["data"]
         assert segment["conditions"] == CONDITIONS
         assert await _walk(client, segment["id"]) == [f"ada{number}@example.com" for number in (4, 3, 2)]
-        await _request(client, "PATCH", f"/contacts/{made['id']}", {"subscribed": False})
+        await _request(client, "PATCH", f"/contacts/{created['id']}", {"subscribed": False})
         assert await _walk(client, segment["id"]) == [f"ada{number}@example.com" for number in (3, 2)]
         await _finish(client, segment["id"])
 
@@ -54,14 +54,14 @@ _OWN_KEYS = ["id", "email", "first_name", "last_name", "attributes", "subscribed
 
 async def _walk(client: httpx.AsyncClient, id_: str) -> list[str]:
     """Page through the contacts of a segment one by one; the estimate is their number."""
-    found: list[str] = []
+    results: list[str] = []
     more = True
     while more:
-        page = await _request(client, "GET", f"/segments/{id_}/contacts?limit=1&offset={len(found)}")
-        found += [one["email"] for one in page["data"]]
+        page = await _request(client, "GET", f"/segments/{id_}/contacts?limit=1&offset={len(results)}")
+        results += [item["email"] for item in page["data"]]
         more = page["pagination"]["has_more"]
         assert page["pagination"]["total"] == (await _count(client, id_))
-    return found
+    return results
 
 
 async def _count(client: httpx.AsyncClient, id_: str) -> int:
@@ -85,8 +85,8 @@ async def test_live_and_test_keys_see_the_same(live: ServerProcess) -> None:
     keys = [await live.key("topmail", prefix=prefix) for prefix in ("tm_live_", "tm_test_")]
     async with httpx.AsyncClient(base_url=f"{live.base}/api/v1") as client:
         client.headers = httpx.Headers(bearer(keys[0]))
-        made = (await _request(client, "POST", "/segments", {"name": "Shared"}, 201))["data"]
+        created = (await _request(client, "POST", "/segments", {"name": "Shared"}, 201))["data"]
         client.headers = httpx.Headers({**bearer(keys[1]), "X-API-Key": "tm_live_unknown"})
-        assert (await _request(client, "GET", f"/segments/{made['id']}"))["data"] == made
+        assert (await _request(client, "GET", f"/segments/{created['id']}"))["data"] == created
         client.headers = httpx.Headers({**bearer("tm_live_unknown"), "X-API-Key": keys[0]})
         assert await _request(client, "GET", "/segments", status=401) == UNKNOWN

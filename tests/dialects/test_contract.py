@@ -21,12 +21,14 @@ def found_in(file: str) -> dict[str, set[str]]:
 def test_every_break_is_declared() -> None:
     """`openapi/baseline/breaks.json` names every break with its reason, and nothing else."""
     names = [dialect.name for dialect in DIALECTS]
-    found = [
-        one
+    results = [
+        fault
         for name in names
-        for one in contract.breaks(name, contract.BASELINE / f"{name}.json", contract.FILES / f"{name}.json")
+        for fault in contract.breaks(
+            name, contract.BASELINE / f"{name}.json", contract.FILES / f"{name}.json"
+        )
     ]
-    faults = contract.mismatches(found, contract.declared())
+    faults = contract.mismatches(results, contract.declared())
     assert not faults, "\n".join(faults)
 
 

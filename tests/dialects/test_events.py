@@ -64,8 +64,8 @@ PURCHASES: dict[str, tuple[str, Callable[[str, int], Any]]] = {
 @pytest_asyncio.fixture
 async def server(database: Database) -> AsyncIterator[Server]:
     """Serve a fresh database."""
-    async with database.fresh() as url, serving(url, now=NOW) as found:
-        yield found
+    async with database.fresh() as url, serving(url, now=NOW) as server:
+        yield server
 
 
 def _post(dialect: Dialect, key: str, path: str, body: Any) -> Request:
@@ -154,12 +154,12 @@ async def _counted(server: Server, key: str, monkeypatch: pytest.MonkeyPatch) ->
         "order": (path, body("order", 10)),
         "again": (path, body("order", 10)),
     }
-    found = {}
+    results = {}
     for name, (where, what) in told.items():
         ran.clear()
         assert (await send_request(server.app, _post(dialect, key, where, what))).status == 200
-        found[name] = len(ran)
-    return found
+        results[name] = len(ran)
+    return results
 
 
 class _Counting:
@@ -170,13 +170,13 @@ class _Counting:
         self._ran = ran
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._transaction, name)
+        result = getattr(self._transaction, name)
         if name not in ("rows", "row", "run", "run_many"):
-            return found
+            return result
 
         async def noted(statement: Any, values: Any = ()) -> Any:
             self._ran.append(statement)
-            return await found(statement, values)
+            return await result(statement, values)
 
         return noted
 
@@ -258,8 +258,8 @@ async def test_orders_and_clicks_are_found_by_an_index() -> None:
 
 async def test_an_event_that_waits_does_not_set_the_clock_back(engine: Engine) -> None:
     """An event gets the time of its write, so earlier writes are not in its future."""
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    caller = Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset())
     clock = [NOW]
     contacts = Contacts(engine, lambda: clock[0])
     ada = await contacts.create(caller, ContactChange({"email": EMAIL}))

@@ -68,19 +68,19 @@ async def _missing(asked: FaultCase) -> httpx.Response:
 
 
 async def _repeated(asked: FaultCase) -> httpx.Response:
-    found = [
+    results = [
         await asked.send("POST", asked.writes, json=_segment(asked, name), headers={"Idempotency-Key": "a"})
         for name in ("first", "second")
     ]
-    assert found[0].is_success
-    return found[1]
+    assert results[0].is_success
+    return results[1]
 
 
 async def _taken(asked: FaultCase) -> httpx.Response:
-    found = [
+    results = [
         await asked.send("POST", f"{asked.prefix}/contacts", json={"email": "bob@example.com"}) for _ in "12"
     ]
-    return found[1]
+    return results[1]
 
 
 async def _big(asked: FaultCase) -> httpx.Response:
@@ -140,8 +140,8 @@ def _segment(asked: FaultCase, name: str) -> dict[str, Any]:
 
 async def _asked(server: Server, dialect: str, prefix: str) -> FaultCase:
     asked = FaultCase(server, dialect, prefix, await server.key(dialect, "one"))
-    made = FaultCase(server, dialect, "/api/v1" if dialect == "topmail" else "/mail/v1", asked.key)
-    answer = await made.send("POST", made.writes, json=_segment(made, "everybody"))
+    created = FaultCase(server, dialect, "/api/v1" if dialect == "topmail" else "/mail/v1", asked.key)
+    answer = await created.send("POST", created.writes, json=_segment(created, "everybody"))
     asked.segment = answer.json()["data"]["id"]
     return asked
 
@@ -159,8 +159,8 @@ async def test_an_error_response_matches_its_example(
         answer = await FAULTS[fault][name](asked)
         assert documents.contradiction(answer) is None
         assert _without_seconds(answer.text) == _without_seconds(documents.as_sent(example["value"]))
-        told = {name.lower() for name in shared["headers"]}
-        assert told == set(answer.headers) - documents.SILENT
+        documented = {name.lower() for name in shared["headers"]}
+        assert documented == set(answer.headers) - documents.SILENT
 
 
 def test_every_documented_error_is_provoked() -> None:
@@ -184,9 +184,9 @@ async def test_the_headers_of_success_are_sent(
     for answer in (answers[0], answers[2]):
         call = documents.call_of(answer.request.method, answer.request.url.path)
         assert call is not None
-        told = call.answer(answer.status_code)
-        assert told is not None
-        assert {name.lower() for name in told["headers"]} == set(answer.headers) - documents.SILENT
+        documented = call.answer(answer.status_code)
+        assert documented is not None
+        assert {name.lower() for name in documented["headers"]} == set(answer.headers) - documents.SILENT
 
 
 def _without_seconds(text: str) -> str:

@@ -46,9 +46,9 @@ class Writer:
         return answer.json()
 
     async def rows(self, path: str) -> list[dict[str, Any]]:
-        found = await self.request("GET", f"/api/v1{path}?limit=1000")
-        assert found["pagination"]["total"] == len(found["data"])
-        rows: list[dict[str, Any]] = found["data"]
+        result = await self.request("GET", f"/api/v1{path}?limit=1000")
+        assert result["pagination"]["total"] == len(result["data"])
+        rows: list[dict[str, Any]] = result["data"]
         return rows
 
     def names(self) -> list[str]:
@@ -102,7 +102,7 @@ class Writer:
         if not tags or not contacts:
             return
         path = f"/api/v1/tags/{self.rng.choice(tags)['id']}/contacts"
-        ids = [one["id"] for one in self.rng.choices(contacts, k=3)]
+        ids = [item["id"] for item in self.rng.choices(contacts, k=3)]
         if self.rng.random() < 0.6:
             await self.request("POST", path, {"contact_ids": ids})
         else:
@@ -126,7 +126,7 @@ async def test_tag_counts_equal_recounts(
             await writer.write()
             contacts = await writer.rows("/contacts")
             tags = await writer.rows("/tags")
-            borne = Counter(exact(name) for one in contacts for name in one["tags"])
+            borne = Counter(exact(name) for contact in contacts for name in contact["tags"])
             counted = {exact(tag["name"]): tag["contact_count"] for tag in tags}
             assert len(counted) == len(tags)
             assert counted == {name: borne[name] for name in counted}
@@ -153,5 +153,5 @@ async def test_a_rename_reaches_every_contact(database: Database) -> None:
         tags = await writer.rows("/tags")
         assert {tag["name"]: tag["contact_count"] for tag in tags} == {"best": 2_500, "g0": 1_250}
         page = await writer.request("GET", f"/api/v1/tags/{ids['vip']}/contacts?limit=2&offset=2498")
-        assert [one["tags"] for one in page["data"]] == [["best"], ["best", "g0"]]
+        assert [item["tags"] for item in page["data"]] == [["best"], ["best", "g0"]]
         assert page["pagination"]["total"] == 2_500

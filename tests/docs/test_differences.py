@@ -28,9 +28,9 @@ def test_an_entry_names_a_test(number: str, tests: str) -> None:
     named = TEST.findall(tests)
     assert named, number
     for file, what in named:
-        found = (ROOT / file).read_text(encoding="utf-8")
+        result = (ROOT / file).read_text(encoding="utf-8")
         whole = rf"{re.escape(what)}\b" if what.startswith("def ") else f'"{re.escape(what)}"'
-        assert re.search(whole, found), f"{number}: {what} is not in {file}"
+        assert re.search(whole, result), f"{number}: {what} is not in {file}"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

@@ -83,9 +83,9 @@ def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words
 def test_the_links_lead_somewhere(page: Path) -> None:
     """A relative link names an existing file of the repository, and an existing heading."""
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", prose(page)):
-        found = (page.parent / target).resolve() if target else page
-        assert found.exists(), target
-        assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
+        result = (page.parent / target).resolve() if target else page
+        assert result.exists(), target
+        assert not anchor or anchor in anchors(result), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {page_name(page)}")
@@ -99,7 +99,9 @@ def test_the_names_exist(page: Path) -> None:
         words = line.split()[1:]
         while words and hasattr(command, "commands"):
             command = command.commands[words.pop(0)]
-        options = set(chain.from_iterable(one.opts + one.secondary_opts for one in command.params))
+        options = set(
+            chain.from_iterable(parameter.opts + parameter.secondary_opts for parameter in command.params)
+        )
         assert {word for word in words if word.startswith("--")} <= options, line
 
 

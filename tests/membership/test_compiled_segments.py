@@ -60,10 +60,10 @@ class Compiled:
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
     """Record all compilations."""
-    found = Compiled()
-    monkeypatch.setattr(evaluators, "compile_to_python", found.note)
-    monkeypatch.setattr(explain, "compile_to_python", found.note)
-    return found
+    result = Compiled()
+    monkeypatch.setattr(evaluators, "compile_to_python", result.note)
+    monkeypatch.setattr(explain, "compile_to_python", result.note)
+    return result
 
 
 def rule(key: str, operand: str = "x") -> dict[str, object]:
@@ -83,8 +83,8 @@ def new_segment(node: tree.Node) -> NewSegment:
 
 async def caller_of(engine: Engine) -> Caller:
     """Create a workspace and return a caller in it."""
-    one = await engine.write(partial(get_or_create_workspace, name="one", time_zone="UTC", now=NOW))
-    return Caller(one.number, UTC, "key", frozenset())
+    workspace = await engine.write(partial(get_or_create_workspace, name="one", time_zone="UTC", now=NOW))
+    return Caller(workspace.number, UTC, "key", frozenset())
 
 
 async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compiled: Compiled) -> None:
@@ -92,12 +92,14 @@ async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compi
     caller, here = await caller_of(engine), threading.get_ident()
     clock = iter(range(NOW, NOW + 1_000_000)).__next__
     segments, contacts = Segments(engine, clock), Contacts(engine, clock)
-    made = [await segments.create(caller, new_segment(wide_condition(number))) for number in range(SEGMENTS)]
+    created = [
+        await segments.create(caller, new_segment(wide_condition(number))) for number in range(SEGMENTS)
+    ]
     stored = await contacts.create(caller, ContactChange({"email": "one@example.com"}, {"s7_249": "ax"}))
-    counts = [(await segments.get_with_count(caller, one.id)).count for one in made]
+    counts = [(await segments.get_with_count(caller, item.id)).count for item in created]
     assert counts == [int(number == 7) for number in range(SEGMENTS)]
     await contacts.update(caller, stored.id, ContactChange({}, {"s7_249": "a", "s8_0": "x"}))
-    counts = [(await segments.get_with_count(caller, one.id)).count for one in made]
+    counts = [(await segments.get_with_count(caller, item.id)).count for item in created]
     assert counts == [int(number == 8) for number in range(SEGMENTS)]
     assert sum(compiled.rules) >= SEGMENTS * RULES
     assert max(compiled.rules) <= MOST_RULES < 1_000
@@ -110,12 +112,12 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
     now = [NOW]
     segments, contacts = Segments(engine, lambda: now[0]), Contacts(engine, lambda: now[0])
     days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
-    made = [await segments.create(caller, new_segment(canonical.read(days, "UTC"))) for _ in range(25)]
+    created = [await segments.create(caller, new_segment(canonical.read(days, "UTC"))) for _ in range(25)]
     opened = [ContactChange({"email": f"{n}@example.com", "last_opened_at": NOW}) for n in range(3)]
 
     async def compiles(step: Callable[[], object]) -> None:
         compiled.threads.clear()
-        await segments.create(caller, new_segment(wide_condition(len(made), 3)))
+        await segments.create(caller, new_segment(wide_condition(len(created), 3)))
         await step()  # type: ignore[misc]
         assert compiled.threads, "nothing was compiled"
         assert here not in compiled.threads
@@ -125,11 +127,11 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
     await compiles(lambda: engine.write(lambda tx: tick(tx, caller.workspace, now[0])))
     await compiles(lambda: Workspaces(engine).set_time_zone("one", "America/New_York"))
     explanations = Explanations(engine, lambda: now[0])
-    await compiles(lambda: explanations.explain(caller, made[0].id, "0@example.com"))
+    await compiles(lambda: explanations.explain(caller, created[0].id, "0@example.com"))
 
     async def inside(transaction: Transaction) -> None:
-        one = Explanations(NestedEngine(transaction), lambda: now[0])
-        await one.explain(caller, made[0].id, "0@example.com")
+        explanation = Explanations(NestedEngine(transaction), lambda: now[0])
+        await explanation.explain(caller, created[0].id, "0@example.com")
 
     await compiles(lambda: engine.write(inside))
 
@@ -146,22 +148,22 @@ async def test_a_changed_segment_leaves_other_functions(engine: Engine, compiled
         await contacts.create(caller, ContactChange({"email": f"{next(people)}@example.com"}))
         return compiled.take()
 
-    made = [await segments.create(caller, new_segment(wide_condition(number))) for number in range(8)]
-    numbers = [one.number for one in made]
+    created = [await segments.create(caller, new_segment(wide_condition(number))) for number in range(8)]
+    numbers = [item.number for item in created]
     first = [tuple(numbers[at : at + 3]) for at in (0, 3, 6)]
     assert await again() == first
     assert await again() == []
-    made.append(await segments.create(caller, new_segment(wide_condition(8))))
-    assert await again() == [(*first[2], made[8].number)]
+    created.append(await segments.create(caller, new_segment(wide_condition(8))))
+    assert await again() == [(*first[2], created[8].number)]
     changed = Condition(wide_condition(1, 249), OriginalText("canonical", "{}"))
-    await segments.update(caller, made[1].id, SegmentChange(condition=changed))
+    await segments.update(caller, created[1].id, SegmentChange(condition=changed))
     assert await again() == [first[0]]
-    await segments.delete(caller, made.pop(3).id)
+    await segments.delete(caller, created.pop(3).id)
     assert await again() == [first[1][1:]]
-    await segments.create(caller, NewSegment("static", made[0].condition, type=SegmentType.STATIC))
+    await segments.create(caller, NewSegment("static", created[0].condition, type=SegmentType.STATIC))
     assert await again() == []
     await Workspaces(engine).set_time_zone("one", "America/New_York")
-    assert [number for part in await again() for number in part] == [one.number for one in made]
+    assert [number for part in await again() for number in part] == [item.number for item in created]
 
 
 def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:

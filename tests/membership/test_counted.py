@@ -61,8 +61,8 @@ class TwoProcesses:
         return Contacts(self.engine, lambda: self.clocks[process])
 
     async def segment(self, written: dict[str, Any]) -> str:
-        made = await self.segments().create(self.caller, NewSegment("s", condition(written)))
-        return made.id
+        created = await self.segments().create(self.caller, NewSegment("s", condition(written)))
+        return created.id
 
     async def read_counts(self, id_: str, process: int = 0) -> set[tuple[int, int, int]]:
         """Return what all reads report of a segment: its count, the time of the count, and the revision."""
@@ -90,8 +90,8 @@ class TwoProcesses:
 @pytest_asyncio.fixture
 async def two(engine: Engine) -> TwoProcesses:
     """Lend two processes."""
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    return TwoProcesses(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    return TwoProcesses(engine, Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset()))
 
 
 @pytest.mark.parametrize("written", [VIP, FRESH], ids=["writes move it", "time moves it"])
@@ -104,11 +104,11 @@ async def test_a_count_is_current(two: TwoProcesses, written: dict[str, Any]) ->
     two.clocks[0] += 5 * SECOND
     assert await two.read_counts(id_) == {(1, NOW + 5 * SECOND, 1)}
     await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com", "tags": ["vip"]}))
-    said = await two.read_counts(id_, process=1)
-    assert {as_of for _, as_of, _ in said} == {NOW + 5 * SECOND}, (
+    reported = await two.read_counts(id_, process=1)
+    assert {as_of for _, as_of, _ in reported} == {NOW + 5 * SECOND}, (
         "the other process's clock is 5 seconds behind"
     )
-    assert said == await two.read_counts(id_)
+    assert reported == await two.read_counts(id_)
     await two.segments().update(two.caller, id_, SegmentChange("renamed"))
     await two.segments().update(two.caller, id_, SegmentChange(condition=condition({"not": written})))
     assert {revision for _, _, revision in await two.read_counts(id_)} == {2}
@@ -140,9 +140,9 @@ async def test_unsaved_conditions_have_no_revision(two: TwoProcesses) -> None:
         (await lists.create(two.caller, NewList("by hand")), None),
         (await lists.create(two.caller, NewList("vips", condition=condition(VIP))), 1),
     ):
-        found = await lists.get(two.caller, made.list.id)
+        result = await lists.get(two.caller, made.list.id)
         number = 0 if revision is None else 1
-        assert (found.count, found.as_of) == (made.count, made.as_of) == (number, NOW + SECOND)
+        assert (result.count, result.as_of) == (made.count, made.as_of) == (number, NOW + SECOND)
         members = await lists.list_members(two.caller, made.list.id, ALL)
         assert (members.total, members.as_of, members.revision) == (number, NOW + SECOND, revision)
 
@@ -177,9 +177,9 @@ async def test_the_next_change_by_time(two: TwoProcesses) -> None:
             (await two.segments().get_with_next_change(two.caller, id_)).next_change_at,
             (await two.segments().get_with_count(two.caller, id_)).segment.next_change_at,
             *(
-                one.next_change_at
-                for one in (await two.segments().list_page(two.caller, ALL)).items
-                if one.id == id_
+                item.next_change_at
+                for item in (await two.segments().list_page(two.caller, ALL)).items
+                if item.id == id_
             ),
         }
         assert seen == {next_}
@@ -287,8 +287,8 @@ class Failing:
 @pytest_asyncio.fixture
 async def server(database: Database) -> AsyncIterator[Server]:
     """Serve a fresh database."""
-    async with database.fresh() as url, serving(url, now=NOW) as found:
-        yield found
+    async with database.fresh() as url, serving(url, now=NOW) as server:
+        yield server
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -343,7 +343,7 @@ async def _create_all(server: Server) -> dict[str, str]:
         }
         await make("/api/v1/contacts", person, topmail)
     fresh: Any = {"field": "last_opened_at", "operator": "in_last_days", "value": 1}
-    found = {}
+    results = {}
     for name, kind, rule in (
         ("fresh", "dynamic", fresh),
         ("vip", "dynamic", RULE),
@@ -354,9 +354,9 @@ async def _create_all(server: Server) -> dict[str, str]:
             "segment_type": kind,
             "filter_criteria": {"operator": "AND", "rules": [rule]},
         }
-        found[name] = await make("/mail/v1/segments", body, misar)
+        results[name] = await make("/mail/v1/segments", body, misar)
     conditions = {"match": "all", "rules": [RULE]}
     new = {"name": "list", "type": "dynamic", "conditions": conditions}
-    found["list"] = await make("/api/v1/lists", new, topmail)
+    results["list"] = await make("/api/v1/lists", new, topmail)
     (tag,) = (await server.client.get("/api/v1/tags", headers=topmail)).json()["data"]
-    return {**found, "tag": tag["id"]}
+    return {**results, "tag": tag["id"]}

@@ -57,7 +57,9 @@ async def stored_count(crowd: Crowd, segment: Segment, now: int) -> int:
 @cache
 def subjects(zone: str) -> tuple[ContactView, ...]:
     """Return the population as conditions read it."""
-    lists = [tuple(PEOPLE.lists[each] for each in one.get("lists", ())) for one in PEOPLE.contacts.values()]
+    lists = [
+        tuple(PEOPLE.lists[each] for each in contact.get("lists", ())) for contact in PEOPLE.contacts.values()
+    ]
     pairs = zip(PEOPLE.contacts.values(), lists, strict=True)
     return tuple(view_of(contact(one, 0), on, ZoneInfo(zone)) for one, on in pairs)
 
@@ -66,7 +68,7 @@ def rules(node: tree.Node, zone: str, now: int) -> list[tuple[tree.Node, int]]:
     """Return the rules of a condition with the number of contacts for which the compiled function is true."""
     every = list(tree.rules_of(node))
     evaluate = evaluator(dict(enumerate(every)), ZoneInfo(zone))
-    met = Counter(number for one in subjects(zone) for number in evaluate(one, now))
+    met = Counter(number for subject in subjects(zone) for number in evaluate(subject, now))
     return [(rule, met[number]) for number, rule in enumerate(every)]
 
 
@@ -96,7 +98,7 @@ async def test_a_row_in_a_dry_run(crowds: Mapping[str, Crowd], sampled_row: spec
     other = other_rows()[row.file, row.name]
     crowd, now = crowds[row.zone], micros(row.now)
     caller = crowd.caller
-    node, stored = (canonical.read(one.condition, one.zone) for one in (row, other))
+    node, stored = (canonical.read(item.condition, item.zone) for item in (row, other))
     alone = await runs(crowd, now).run(caller, node, None)
     assert (alone.members, alone.replaced, alone.as_of) == (expected_sample(crowd, row.members), None, now)
     assert alone.rules == rules(node, row.zone, now)
@@ -192,12 +194,12 @@ async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     caller = crowd.caller
     node, stored = (
-        tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(one), tree.Text("b"))))
-        for one in ("a", "c")
+        tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(item), tree.Text("b"))))
+        for item in ("a", "c")
     )
     segment = await crowd.segment(stored, now)
     writers = Contacts(crowd.engine, lambda: now)
-    ids = [one.id for one in crowd.contacts.values()][:20]
+    ids = [contact.id for contact in crowd.contacts.values()][:20]
     done = asyncio.Event()
 
     async def write(rng: Random) -> None:
@@ -211,8 +213,8 @@ async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None
             run = await runs(crowd, now).run(caller, node, segment.id)
             assert run.replaced is not None
             three = (run.members, run.replaced.entering, run.replaced.leaving)
-            assert [len(one.newest) for one in three] == [min(one.count, SAMPLE_SIZE) for one in three]
-            sides = [{side(contact) for contact in one.newest} for one in three]
+            assert [len(item.newest) for item in three] == [min(entry.count, SAMPLE_SIZE) for entry in three]
+            sides = [{side(contact) for contact in item.newest} for item in three]
             assert all(seen <= meant for seen, meant in zip(sides, MEANT, strict=True))
             reads += 1
         return reads
@@ -226,8 +228,8 @@ async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None
 MEANT = ({"a", "b"}, {"a"}, {"c"})
 
 
-def side(one: Contact) -> str:
-    return str(json.loads(one.attributes)["side"])
+def side(contact: Contact) -> str:
+    return str(json.loads(contact.attributes)["side"])
 
 
 BODIES = {

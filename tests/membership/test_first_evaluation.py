@@ -70,9 +70,9 @@ async def causes(world: World) -> list[tuple[str, int]]:
     """Return the causes of membership changes, with the number of contacts of each."""
 
     async def work(transaction: Transaction) -> list[tuple[str, int]]:
-        here = world.caller.workspace
-        state = await workspaces.load_state(transaction, here)
-        rows = await log.load_between(transaction, here, 0, state.last_entry)
+        workspace = world.caller.workspace
+        state = await workspaces.load_state(transaction, workspace)
+        rows = await log.load_between(transaction, workspace, 0, state.last_entry)
         kinds = await transaction.fetch_all(Statement(log_rows.select().order_by(log_rows.c.entry)))
         return [
             (kind[4], sum(change.entry_count for change in row.changes))
@@ -85,8 +85,8 @@ async def causes(world: World) -> list[tuple[str, int]]:
 async def test_changes_between_scan_and_store_are_included(crowd: World) -> None:
     """The result includes contacts created, changed, deleted or moved by time after the scan."""
     ids = await create_contacts(crowd)
-    made = [await service(crowd).create(crowd.caller, NewSegment("s", one)) for one in (VIP, SEEN)]
-    assert [one.members for one in made] == [None, None]
+    segments = [await service(crowd).create(crowd.caller, NewSegment("s", item)) for item in (VIP, SEEN)]
+    assert [item.members for item in segments] == [None, None]
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
     scans = []
     for place in await pending_segments(crowd):
@@ -104,25 +104,25 @@ async def test_changes_between_scan_and_store_are_included(crowd: World) -> None
         await crowd.check()
     assert not await pending_segments(crowd)
     await crowd.verify()
-    segment = await service(crowd).get(crowd.caller, made[0].id)
-    assert (segment.members, segment.updated_at) == (4, made[0].updated_at)
+    segment = await service(crowd).get(crowd.caller, segments[0].id)
+    assert (segment.members, segment.updated_at) == (4, segments[0].updated_at)
     assert segment.last_calculated_at is not None
-    assert segment.last_calculated_at > made[0].created_at + dates.DAY
+    assert segment.last_calculated_at > segments[0].created_at + dates.DAY
     assert ("segment created", 4) in await causes(crowd)
 
 
 async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> None:
     """The result for a condition that the segment no longer has is not stored."""
     await create_contacts(crowd)
-    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    segment = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
     (place,) = await pending_segments(crowd)
     older = await building.scan_segment(place)
     assert older is not None
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=NEW))
     assert not await building.is_still_pending(older)
     assert not await building.store_result(older)
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=VIP))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=VIP))
     assert not await building.store_result(older)
     await crowd.check()
     assert await FirstEvaluation(crowd.engines[1], crowd.clock).run(place)
@@ -133,9 +133,9 @@ async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> Non
 async def test_an_update_leaves_and_enters_at_once(crowd: World) -> None:
     """The history goes from the members of the old condition to those of the new, deleted ones included."""
     ids = await create_contacts(crowd)
-    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    segment = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     await crowd.build_all()
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=NEW))
     await crowd.contacts().delete(crowd.caller, ids[1])
     await crowd.contacts().update(crowd.caller, ids[2], ContactChange({"tags": ["new"]}))
     await crowd.build_all()
@@ -149,7 +149,7 @@ async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
     await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     (place,) = await pending_segments(crowd)
     both = [FirstEvaluation(engine, crowd.clock) for engine in crowd.engines]
-    scans = [await one.scan_segment(place) for one in both]
+    scans = [await item.scan_segment(place) for item in both]
     stored = [await one.store_result(scan) for one, scan in zip(both, scans, strict=True) if scan is not None]
     assert stored == [True, False]
     await crowd.check()
@@ -240,8 +240,8 @@ async def test_segments_of_an_older_database(world: World, way: Way) -> None:
     for _ in range(20):
         await world._create()
     for each in [*written, *(world.relative_condition() for _ in range(4))]:
-        made = await service(world).create(world.caller, NewSegment("s", condition(each)))
-        world.segments.append(made.id)
+        segment = await service(world).create(world.caller, NewSegment("s", condition(each)))
+        world.segments.append(segment.id)
     world.is_whole = False
     await _as_before(world.engines[0])
     await world.check()

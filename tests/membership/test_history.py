@@ -70,38 +70,38 @@ async def _page(speaker: DialectClient, path: str) -> tuple[Json, int]:
 
 
 async def _by_ids(misar: Misar, segment: str, as_of: int) -> list[str]:
-    found: list[str] = []
+    results: list[str] = []
     page = pages = 1
     while page <= pages:
         body, told = await _page(misar, f"/segments/{segment}/members?page={page}&limit=3&as_of={as_of}")
         assert told == body["pagination"]["as_of"] == as_of
-        found += body["data"]["contact_ids"]
+        results += body["data"]["contact_ids"]
         page, pages = page + 1, body["pagination"]["total_pages"]
-    return found
+    return results
 
 
 async def _by_contacts(misar: Misar, segment: str, as_of: int) -> list[str]:
-    found: list[str] = []
+    results: list[str] = []
     page = pages = 1
     while page <= pages:
         query = f"segment_id={segment}&page={page}&limit=4&as_of={as_of}"
         body, told = await _page(misar, f"/contacts?{query}")
         assert told == body["pagination"]["as_of"] == as_of
-        found += [one["id"] for one in body["data"]]
+        results += [item["id"] for item in body["data"]]
         page, pages = page + 1, body["pagination"]["totalPages"]
-    return found
+    return results
 
 
 async def _by_offset(topmail: Topmail, segment: str, as_of: int) -> list[str]:
-    found: list[str] = []
+    results: list[str] = []
     offset, more = 0, True
     while more:
         query = f"offset={offset}&limit=3&as_of={as_of}"
         body, told = await _page(topmail, f"/segments/{segment}/contacts?{query}")
         assert told == body["pagination"]["as_of"] == as_of
-        found += [one["id"] for one in body["data"]]
+        results += [item["id"] for item in body["data"]]
         offset, more = offset + 3, body["pagination"]["has_more"]
-    return found
+    return results
 
 
 async def test_pages_as_of_one_entry_are_a_snapshot(server: Server, pytestconfig: Any) -> None:
@@ -119,10 +119,10 @@ async def test_pages_as_of_one_entry_are_a_snapshot(server: Server, pytestconfig
     assert crowd.gone
     for ids in found:
         met = set(ids)
-        assert ids == [one for one in before if one in met]
+        assert ids == [item for item in before if item in met]
         assert set(before) - met <= crowd.gone
     after = await _by_ids(misar, segment, as_of)
-    assert after == [one for one in before if one not in crowd.gone]
+    assert after == [item for item in before if item not in crowd.gone]
     body, _ = await _page(misar, f"/segments/{segment}/members?as_of={as_of}")
     assert body["pagination"]["total"] == len(before)
     assert body["pagination"]["deleted"] == len(before) - len(after)
@@ -144,11 +144,11 @@ async def test_the_feed_has_no_gaps(server: Server, pytestconfig: Any) -> None:
         ask, path = crowd.rng.choice(paths)
         answer = await ask("GET", f"{path}?after={after}&limit={crowd.rng.randint(1, 5)}")
         shown = answer["pagination"]
-        numbers = [one["sequence"] for one in answer["data"]]
+        numbers = [item["sequence"] for item in answer["data"]]
         assert numbers == list(range(after + 1, shown["through"] + 1))
-        for one in answer["data"]:
-            assert (one["change"] == "entered") != (one["contact_id"] in mirror)
-            mirror ^= {one["contact_id"]}
+        for item in answer["data"]:
+            assert (item["change"] == "entered") != (item["contact_id"] in mirror)
+            mirror ^= {item["contact_id"]}
         after = shown["through"]
         done = done and not shown["has_more"]
     await writing

@@ -69,8 +69,8 @@ class OracleWorld(World):
                 self.written[id_] = known
 
     async def _is_as_written(self, id_: str, known: tuple[Any, str]) -> bool:
-        found = await Segments(self.engine, self.clock).get(self.caller, id_)
-        return found.condition.tree == canonical.read(*known)
+        result = await Segments(self.engine, self.clock).get(self.caller, id_)
+        return result.condition.tree == canonical.read(*known)
 
     async def compare_history(self, begins: int = 0) -> None:
         """Compare the oldest and the newest snapshot, and replay the feed from the newest on."""
@@ -83,36 +83,38 @@ class OracleWorld(World):
     async def compare_with_oracle(self) -> int:
         """Compare the members of every segment with the oracle; return the number of its evaluations."""
         people = await self.engine.read(self._oracle_subjects)
-        found = await compare(self.engine, self.caller.workspace, self.now, self.rng)
+        result = await compare(self.engine, self.caller.workspace, self.now, self.rng)
         now = _EPOCH + timedelta(microseconds=self.now)
         asked = 0
         for id_, (written, zone) in self.written.items():
-            if zone != self.zone or id_ not in found:
+            if zone != self.zone or id_ not in result:
                 continue
-            known = {one: one for one in self.lists}
+            known = {list_: list_ for list_ in self.lists}
             expected = {
                 who
                 for who, one in people.items()
                 if oracle.matches(written, one, now=now, zone=zone, lists=known)
             }
-            assert set(found[id_]) == expected, written
+            assert set(result[id_]) == expected, written
             asked += len(people)
         return asked
 
     async def _oracle_subjects(self, transaction: Transaction) -> Mapping[str, Mapping[str, Any]]:
         workspace = self.caller.workspace
         everybody = await queries.load_contact_page(transaction, workspace, Window(0, ALL_ROWS.limit))
-        on_lists = await lists.load_ids_of_contacts(transaction, workspace, [one.pk for one in everybody])
-        return {one.id: _described(one, on_lists.get(one.pk, [])) for one in everybody}
+        on_lists = await lists.load_ids_of_contacts(
+            transaction, workspace, [contact.pk for contact in everybody]
+        )
+        return {contact.id: _described(contact, on_lists.get(contact.pk, [])) for contact in everybody}
 
 
-def _described(one: Contact, on_lists: list[str]) -> Mapping[str, Any]:
+def _described(contact: Contact, on_lists: list[str]) -> Mapping[str, Any]:
     """Return a contact in the oracle's format."""
-    described = {name: getattr(one, name) for name in Contact.__struct_fields__}
+    described = {name: getattr(contact, name) for name in Contact.__struct_fields__}
     for name in _INSTANTS:
         described[name] = None if described[name] is None else dates.format_instant(described[name])
-    described["tags"] = msgspec.json.decode(one.tags)
-    described["attributes"] = msgspec.json.decode(one.attributes)
+    described["tags"] = msgspec.json.decode(contact.tags)
+    described["attributes"] = msgspec.json.decode(contact.attributes)
     return described | {"lists": on_lists}
 
 
@@ -122,8 +124,8 @@ async def judged(url: str, pytestconfig: pytest.Config) -> AsyncIterator[OracleW
     engines = [create_engine(url), create_engine(url)]
     for engine in engines:
         await engine.open()
-    made = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
+    workspace = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    caller = Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset())
     yield OracleWorld(engines, caller, Random(pytestconfig.stash[SEED]))
     for engine in engines:
         await engine.close()

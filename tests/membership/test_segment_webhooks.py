@@ -72,8 +72,8 @@ async def world(
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
     monkeypatch.setattr(store, "COMPACT_AT", 25)
     monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
-    async with open_world(url, pytestconfig.stash[SEED]) as found:
-        yield found
+    async with open_world(url, pytestconfig.stash[SEED]) as world:
+        yield world
 
 
 @pytest.fixture(params=[(1_000, 10_000), (4, 10)], ids=["one by one", "many in one"])
@@ -93,15 +93,15 @@ async def test_a_random_world_notifies_webhooks(
     ears = EventReader(world.caller.workspace, *most)
     for _ in range(6):
         await world._segment()
-    told = 0
+    count = 0
     for _ in range(pytestconfig.getoption("--world-steps")):
         await world.step()
-        told += await ears.compare(world.engine)
+        count += await ears.compare(world.engine)
     await world.change_zone()
-    told += await ears.compare(world.engine)
-    tally("single events compared with the membership log", database.name, told)
+    count += await ears.compare(world.engine)
+    tally("single events compared with the membership log", database.name, count)
     tally("events for many contacts compared with the membership log", database.name, ears.batches)
-    assert (told > 0, ears.batches > 0) == (True, most[0] < 100)
+    assert (count > 0, ears.batches > 0) == (True, most[0] < 100)
 
 
 # Each cause
@@ -110,9 +110,9 @@ async def test_a_random_world_notifies_webhooks(
 @pytest_asyncio.fixture
 async def box(url: str) -> AsyncIterator[Outbox]:
     """Lend a workspace with a webhook that subscribes to everything."""
-    async with outboxes(url) as found:
-        await found.webhooks.create(found.caller, webhook(*SUBSCRIPTIONS))
-        yield found
+    async with outboxes(url) as box:
+        await box.webhooks.create(box.caller, webhook(*SUBSCRIPTIONS))
+        yield box
 
 
 class Subscriber:
@@ -127,7 +127,7 @@ class Subscriber:
 
     async def short_events(self) -> list[tuple[WebhookEventType, str, str, str | None]]:
         """Return each event with its contact, its segment or list, and its cause."""
-        return [_short(*one) for one in await self.new_events()]
+        return [_short(*event) for event in await self.new_events()]
 
 
 def _short(event: WebhookEventType, subject: EventPayload) -> tuple[WebhookEventType, str, str, str | None]:
@@ -204,22 +204,22 @@ async def test_segments_created_updated_and_renamed(box: Outbox) -> None:
     ear = Subscriber(box)
     for name in ("ada", "bob"):
         await create_vip(box, name, first_name=name)
-    made = await create_segment(box, VIP)
+    segment = await create_segment(box, VIP)
     assert await ear.short_events() == [
         (ENTERED, "ada", "vips", Cause.SEGMENT_CREATED),
         (ENTERED, "bob", "vips", Cause.SEGMENT_CREATED),
     ]
     use = Segments(box.engine, box.clock)
     bob = {"field": "first_name", "operator": "equals", "operand": "bob"}
-    await use.update(box.caller, made.id, SegmentChange("only bob", condition=condition(bob)))
+    await use.update(box.caller, segment.id, SegmentChange("only bob", condition=condition(bob)))
     assert await ear.short_events() == [(LEFT, "ada", "only bob", Cause.SEGMENT_CHANGED)]
-    await use.update(box.caller, made.id, SegmentChange("bobs"))
+    await use.update(box.caller, segment.id, SegmentChange("bobs"))
     assert await ear.short_events() == []
     await create_vip(box, "eve", first_name="bob")
     assert await ear.short_events() == [(ENTERED, "eve", "bobs", Cause.CONTACT_CREATED)]
-    await use.update(box.caller, made.id, SegmentChange(condition=condition({"all": []})))
-    assert [one[:2] for one in await ear.short_events()] == [(LEFT, "bob"), (LEFT, "eve")]
-    await use.delete(box.caller, made.id)
+    await use.update(box.caller, segment.id, SegmentChange(condition=condition({"all": []})))
+    assert [event[:2] for event in await ear.short_events()] == [(LEFT, "bob"), (LEFT, "eve")]
+    await use.delete(box.caller, segment.id)
     assert await ear.short_events() == [], "a deleted segment sends no events of leaving members"
 
 
@@ -227,7 +227,7 @@ async def test_changes_by_hand(box: Outbox) -> None:
     """Contacts that already are members, or are none, cause no event."""
     ear = Subscriber(box)
     people = [await create_vip(box, name) for name in ("ada", "bob", "cem")]
-    made = await create_segment(box, {"all": []}, type=SegmentType.STATIC)
+    segment = await create_segment(box, {"all": []}, type=SegmentType.STATIC)
     use = Segments(box.engine, box.clock)
     for action, chosen, expected in (
         (MemberAction.ADD, (0, 1), [(ENTERED, "ada"), (ENTERED, "bob")]),
@@ -235,11 +235,11 @@ async def test_changes_by_hand(box: Outbox) -> None:
         (MemberAction.SET, (1, 2), [(LEFT, "ada"), (ENTERED, "cem")]),
         (MemberAction.REMOVE, (0, 2), [(LEFT, "cem")]),
     ):
-        ids = tuple(people[one].id for one in chosen)
-        await use.change_members(box.caller, made.id, ManualMemberChange(action, ids))
-        heard = await ear.short_events()
-        assert [one[:2] for one in heard] == expected
-        assert {one[3] for one in heard} <= {Cause.BY_HAND}
+        ids = tuple(people[item].id for item in chosen)
+        await use.change_members(box.caller, segment.id, ManualMemberChange(action, ids))
+        events = await ear.short_events()
+        assert [event[:2] for event in events] == expected
+        assert {event[3] for event in events} <= {Cause.BY_HAND}
     await box.contacts.delete(box.caller, people[1].id)
     assert await ear.short_events() == [(LEFT, "bob", "vips", Cause.CONTACT_DELETED)]
 
@@ -269,7 +269,7 @@ async def test_zones_and_repairs(box: Outbox) -> None:
     ear = Subscriber(box)
     early = ContactChange({"email": "ada@example.com", "tags": ["vip"]}, {"at": "2026-02-01T01:00:00Z"})
     ada = await box.contacts.create(box.caller, early)
-    made = await create_segment(box, VIP)
+    segment = await create_segment(box, VIP)
     await create_segment(
         box, {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}, "before"
     )
@@ -280,10 +280,10 @@ async def test_zones_and_repairs(box: Outbox) -> None:
     async def break_it(transaction: Transaction) -> None:
         await workspaces.lock(transaction, box.caller.workspace)
         wrong = ChangeOrigin(box.now, Cause.REPAIRED)
-        await store.replace_members(transaction, box.caller.workspace, made.number, BitMap(), wrong)
+        await store.replace_members(transaction, box.caller.workspace, segment.number, BitMap(), wrong)
 
     await box.engine.write(break_it)
-    await Segments(box.engine, box.clock).refresh(box.caller, made.id)
+    await Segments(box.engine, box.clock).refresh(box.caller, segment.id)
     assert await ear.short_events() == [(ENTERED, "ada", "vips", Cause.REPAIRED)]
     assert ada.pk == 1
 
@@ -293,16 +293,16 @@ async def test_dynamic_lists_send_list_events(box: Outbox) -> None:
     ear = Subscriber(box)
     ada = await create_vip(box, "ada")
     use = Lists(box.engine, box.clock)
-    made = (await use.create(box.caller, NewList("vips", condition=condition(VIP)))).list
+    created = (await use.create(box.caller, NewList("vips", condition=condition(VIP)))).list
     ((event, subject),) = await ear.new_events()
-    assert (event, subject.group and subject.group.id) == (WebhookEventType.LIST_JOINED, made.id)
+    assert (event, subject.group and subject.group.id) == (WebhookEventType.LIST_JOINED, created.id)
     assert subject.move is not None
     assert (subject.move.sequence, subject.move.cause) == (1, Cause.SEGMENT_CREATED)
     others = condition({"not": VIP})
-    await use.update(box.caller, made.id, SegmentChange("others", condition=others))
+    await use.update(box.caller, created.id, SegmentChange("others", condition=others))
     assert await ear.short_events() == [(WebhookEventType.LIST_LEFT, "ada", "others", Cause.SEGMENT_CHANGED)]
     await box.contacts.update(box.caller, ada.id, ContactChange({"tags": []}))
-    await use.update(box.caller, made.id, SegmentChange("the rest"))
+    await use.update(box.caller, created.id, SegmentChange("the rest"))
     await box.contacts.delete(box.caller, ada.id)
     assert await ear.short_events() == [
         (WebhookEventType.LIST_JOINED, "ada", "others", Cause.CONTACT_CHANGED),
@@ -315,10 +315,10 @@ async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
     ear = Subscriber(box)
     use = Lists(box.engine, box.clock)
     names = ("one", "two")
-    made = [(await use.create(box.caller, NewList(name))).list.id for name in names]
+    created = [(await use.create(box.caller, NewList(name))).list.id for name in names]
     ids = [(await create_vip(box, name)).id for name in ("ada", "bob", "cem")]
-    await use.add_contacts(box.caller, made[0], ids)
-    await use.add_contacts(box.caller, made[1], ids[1:])
+    await use.add_contacts(box.caller, created[0], ids)
+    await use.add_contacts(box.caller, created[1], ids[1:])
     await ear.short_events()
     await box.contacts.delete_many(box.caller, ids[:2])
     assert await ear.short_events() == [
@@ -336,7 +336,7 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(notify, "MAX_PER_SEGMENT", 2)
     async with outboxes(url) as box:
         hooks = [(ENTERED, LEFT), (ENTERED,), (LEFT,), (WebhookEventType.CONTACT_CREATED,)]
-        made = [await box.webhooks.create(box.caller, webhook(*hears)) for hears in hooks]
+        created = [await box.webhooks.create(box.caller, webhook(*hears)) for hears in hooks]
         ear = Subscriber(box)
         await create_segment(box, {"field": "first_name", "operator": "equals", "operand": "a"}, "a")
         people = [("p0", "a"), ("p1", "b"), ("p2", "b"), ("p3", "a")]
@@ -344,7 +344,7 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
             ContactChange({"email": f"{name}@x.example", "first_name": first}) for name, first in people
         ]
         await box.contacts.import_all(box.caller, changes)
-        numbers = await _numbers(box, made)
+        numbers = await _numbers(box, created)
         assert numbers == [2, 2, 0, 4], "two contacts are sent as single events"
         await ear.new_events()
         flipped = [
@@ -353,7 +353,7 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
         ]
         box.now += SECOND
         await box.contacts.import_all(box.caller, flipped)
-        assert await _numbers(box, made) == [3, 3, 1, 4]
+        assert await _numbers(box, created) == [3, 3, 1, 4]
         (event, subject), *others = await ear.new_events()
         assert len(others) == 2
         assert (event, subject.contact, subject.group and subject.group.name) == (MANY, None, "a")
@@ -363,14 +363,14 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
         assert (batch.at, batch.cause) == (box.now, Cause.CONTACT_CHANGED)
         only_in = [ContactChange({"email": f"n{n}@x.example", "first_name": "a"}) for n in range(3)]
         await box.contacts.import_all(box.caller, only_in)
-        assert await _numbers(box, made) == [4, 4, 1, 7], (
+        assert await _numbers(box, created) == [4, 4, 1, 7], (
             "a subscriber of leaving contacts alone receives nothing"
         )
 
 
 async def _numbers(box: Outbox, hooks: list[Webhook]) -> list[int]:
-    found = [await box.webhooks.list_deliveries(box.caller, "topmail", hook.id) for hook in hooks]
-    return [len(one) for one in found]
+    results = [await box.webhooks.list_deliveries(box.caller, "topmail", hook.id) for hook in hooks]
+    return [len(item) for item in results]
 
 
 async def test_a_write_that_moves_many_in_total(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,19 +390,19 @@ async def test_a_write_that_moves_many_in_total(box: Outbox, monkeypatch: pytest
 async def test_a_contact_deleted_before_the_evaluation(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a pending segment cannot send single events for all, it sends one event for all."""
     ear = Subscriber(box)
-    made = await create_segment(box, VIP)
+    segment = await create_segment(box, VIP)
     people = [await create_vip(box, name) for name in ("ada", "bob")]
     await ear.short_events()
     monkeypatch.setattr(membership_evaluate, "MAX_CONTACTS_INLINE", 0)
     change = SegmentChange(condition=condition({"not": VIP}))
-    await Segments(box.engine, box.clock).update(box.caller, made.id, change)
+    await Segments(box.engine, box.clock).update(box.caller, segment.id, change)
     await box.contacts.delete(box.caller, people[0].id)
     assert await ear.new_events() == []
 
     async def evaluate(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, box.caller.workspace, now=box.now)
         here = await writer.open_writer(transaction, box.caller.workspace, locked, box.now)
-        one = frozenset({made.number})
+        one = frozenset({segment.number})
         await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))
 
     await box.engine.write(evaluate)

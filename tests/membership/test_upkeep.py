@@ -116,12 +116,12 @@ async def test_a_failing_workspace_does_not_block_others(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The other workspaces still follow time."""
-    made = await world.engine.write(lambda tx: get_or_create_workspace(tx, "two", "UTC", NOW))
-    two = create_world(world.engines, made.number, 1)
+    workspace_row = await world.engine.write(lambda tx: get_or_create_workspace(tx, "two", "UTC", NOW))
+    two = create_world(world.engines, workspace_row.number, 1)
     two.now = world.now
-    for one in (world, two):
-        await create_segment(one, SEEN)
-        await create_vip(one, "ada", 6)
+    for item in (world, two):
+        await create_segment(item, SEEN)
+        await create_vip(item, "ada", 6)
     world.now += 2 * dates.DAY
     tick = writer.tick
 
@@ -140,9 +140,9 @@ async def test_a_failing_workspace_does_not_block_others(
 # Tasks
 
 
-async def _do_all(one: Scheduler) -> list[float]:
+async def _do_all(scheduler: Scheduler) -> list[float]:
     rests = []
-    while (rest := await one.run_next_step()) is not None:
+    while (rest := await scheduler.run_next_step()) is not None:
         rests.append(rest)
     return rests
 
@@ -153,32 +153,32 @@ async def test_all_tasks_run_in_order(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(6):
         await create_vip(world, f"p{n}")
-    one = background_work(world, verify_hours=1)
-    await _do_all(one)
-    assert await _do_all(one) == []
+    upkeep = background_work(world, verify_hours=1)
+    await _do_all(upkeep)
+    assert await _do_all(upkeep) == []
     world.now += HOUR
     await create_segment(world, SEEN)
     await create_segment(world, VIPS)
-    rests = await _do_all(one)
+    rests = await _do_all(upkeep)
     assert rests == [0.0, 0.0, 1.0, 4.0]
-    assert await _do_all(one) == []
+    assert await _do_all(upkeep) == []
     await world.check()
     world.now += HOUR
-    rests = await _do_all(one)
+    rests = await _do_all(upkeep)
     assert rests == [1.0, 1.0, 4.0, 4.0, 4.0]
     await world.check()
 
 
 async def test_verification_can_be_switched_off(world: World) -> None:
     """With 0 hours nothing is ever verified."""
-    made = await create_segment(world, VIPS)
+    segment = await create_segment(world, VIPS)
     world.now += 10_000 * HOUR
     assert 4.0 not in await _do_all(background_work(world, verify_hours=0))
     assert 4.0 in await _do_all(background_work(world, verify_hours=10_000))
     statement = Statement(select(segments.c.last_calculated_at))
     ((at,),) = await world.engine.read(lambda tx: tx.fetch_all(statement))
     assert at == world.now
-    assert made.last_calculated_at != at
+    assert segment.last_calculated_at != at
 
 
 async def test_a_failed_task_is_retried_later(
@@ -191,22 +191,22 @@ async def test_a_failed_task_is_retried_later(
     bad, good = await create_segment(world, VIPS), await create_segment(world, VIPS)
     build, tried = FirstEvaluation.run, list[int]()
 
-    async def broken(one: FirstEvaluation, place: SegmentKey) -> bool:
+    async def broken(evaluation: FirstEvaluation, place: SegmentKey) -> bool:
         tried.append(place.segment)
         if place.segment == bad.number and tried.count(bad.number) < 2:
             raise ValueError("broken")
-        return await build(one, place)
+        return await build(evaluation, place)
 
     monkeypatch.setattr(FirstEvaluation, "run", broken)
-    one = background_work(world)
-    await _do_all(one)
-    await _do_all(one)
+    upkeep = background_work(world)
+    await _do_all(upkeep)
+    await _do_all(upkeep)
     assert tried == [bad.number, good.number]
     assert "cannot evaluate" in caplog.text
     world.now += RETRY_DELAY
-    await _do_all(one)
+    await _do_all(upkeep)
     assert tried == [bad.number, good.number, bad.number]
-    assert await _do_all(one) == []
+    assert await _do_all(upkeep) == []
     await world.check()
 
 
@@ -215,23 +215,23 @@ async def test_a_segment_updated_during_its_scan_waits(world: World, monkeypatch
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(3):
         await create_vip(world, f"p{n}")
-    made = await create_segment(world, VIPS)
+    segment = await create_segment(world, VIPS)
     scan, scans = FirstEvaluation.scan_segment, list[ScanResult | None]()
 
-    async def overtaken(one: FirstEvaluation, place: SegmentKey) -> ScanResult | None:
-        scans.append(await scan(one, place))
+    async def overtaken(evaluation: FirstEvaluation, place: SegmentKey) -> ScanResult | None:
+        scans.append(await scan(evaluation, place))
         if len(scans) == 1:
             condition = Condition(canonical.read(SEEN, "UTC"), OriginalText("canonical", "{}"))
             change = SegmentChange(condition=condition)
-            await Segments(world.engine, world.clock).update(world.caller, made.id, change)
+            await Segments(world.engine, world.clock).update(world.caller, segment.id, change)
         return scans[-1]
 
     monkeypatch.setattr(FirstEvaluation, "scan_segment", overtaken)
-    one = background_work(world)
-    await _do_all(one)
+    upkeep = background_work(world)
+    await _do_all(upkeep)
     assert len(scans) == 1
     world.now += REEVALUATION_DELAY
-    await _do_all(one)
+    await _do_all(upkeep)
     assert len(scans) == 2
     assert await world.engine.read(stored.list_pending_segments) == []
     await world.check()
@@ -239,12 +239,12 @@ async def test_a_segment_updated_during_its_scan_waits(world: World, monkeypatch
 
 async def test_a_clock_set_back_stops_no_task(world: World) -> None:
     """Periodic tasks run also if the time is earlier than that of the last run."""
-    one = background_work(world)
-    assert await _do_all(one)
+    upkeep = background_work(world)
+    assert await _do_all(upkeep)
     world.now += MINUTE
-    assert not await _do_all(one)
+    assert not await _do_all(upkeep)
     world.now -= 10 * HOUR
-    assert await _do_all(one)
+    assert await _do_all(upkeep)
 
 
 async def test_one_process_does_the_work_of_all(world: World) -> None:
@@ -302,10 +302,10 @@ class FakeUpkeep:
             if self.hangs:
                 await asyncio.Event().wait()
             return None
-        found = self.steps.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        result = self.steps.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
 
 async def _worked(fake: FakeUpkeep, until: Callable[[], Awaitable[object]]) -> list[str]:
@@ -356,7 +356,7 @@ async def crowd(world: World, url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 def _figures(page: str) -> dict[str, float]:
     """Return the values of a page; each has a type and a help text before it."""
-    found = {}
+    results = {}
     block = re.compile(r"# HELP (\w+) (\S.+)\n# TYPE (\w+) (counter|gauge)\n(\w+) ([0-9.]+)\n")
     at = 0
     while at < len(page):
@@ -365,9 +365,9 @@ def _figures(page: str) -> dict[str, float]:
         name, _, named, kind, again, value = match.groups()
         assert name == named == again
         assert (kind == "counter") == name.endswith("_total")
-        found[name] = float(value)
+        results[name] = float(value)
         at = match.end()
-    return found
+    return results
 
 
 async def test_metrics_show_pending_work(
@@ -381,12 +381,12 @@ async def test_metrics_show_pending_work(
     await create_segment(world, VIPS)
     answer = await crowd.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    found = _figures(answer.text)
-    assert tuple(found) == METRIC_NAMES
-    assert found["diglot_pending_segments"] == 1
-    assert found["diglot_unfolded_log_changes"] == 1
-    assert found["diglot_repaired_segments_total"] == 0
-    assert found["diglot_clock_lag_seconds"] == 0
+    metrics = _figures(answer.text)
+    assert tuple(metrics) == METRIC_NAMES
+    assert metrics["diglot_pending_segments"] == 1
+    assert metrics["diglot_unfolded_log_changes"] == 1
+    assert metrics["diglot_repaired_segments_total"] == 0
+    assert metrics["diglot_clock_lag_seconds"] == 0
     assert not re.search(r"ada|bob|example|one", re.sub(r"#.*", "", answer.text))
     head = await crowd.head("/metrics")
     assert (head.status_code, head.content) == (200, b"")
@@ -399,15 +399,15 @@ async def test_metrics_show_delays(world: World, url: str) -> None:
     await create_vip(world, "ada", 6)
     world.now += dates.DAY + 100 * SECOND
     async with serving(url, now=world.now) as server:
-        found = _figures((await server.client.get("/metrics")).text)
-        assert 99 < found["diglot_clock_lag_seconds"] < 101
-        assert found["diglot_evaluation_age_seconds"] > 86_400
-        one = background_work(world, verify_hours=1)
-        await one.advance_clocks()
-        await _do_all(one)
-        found = _figures((await server.client.get("/metrics")).text)
-        assert (found["diglot_clock_lag_seconds"], found["diglot_evaluation_age_seconds"]) == (0, 0)
-        assert found["diglot_verified_segments_total"] == 1
+        metrics = _figures((await server.client.get("/metrics")).text)
+        assert 99 < metrics["diglot_clock_lag_seconds"] < 101
+        assert metrics["diglot_evaluation_age_seconds"] > 86_400
+        upkeep = background_work(world, verify_hours=1)
+        await upkeep.advance_clocks()
+        await _do_all(upkeep)
+        metrics = _figures((await server.client.get("/metrics")).text)
+        assert (metrics["diglot_clock_lag_seconds"], metrics["diglot_evaluation_age_seconds"]) == (0, 0)
+        assert metrics["diglot_verified_segments_total"] == 1
 
 
 async def test_metrics_of_an_unavailable_database(crowd: httpx.AsyncClient, world: World) -> None:
@@ -425,8 +425,8 @@ async def test_a_server_runs_background_work(url: str) -> None:
     """A server process evaluates pending segments by itself, and its metrics show it."""
     engine: Engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    world = create_world([engine], made.number, 1)
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    world = create_world([engine], workspace.number, 1)
     await create_segment(world, VIPS)
 
     async def wait(transaction: Transaction) -> None:

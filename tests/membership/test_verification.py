@@ -75,9 +75,9 @@ class Scene:
 
 async def _segment(world: World, written: dict[str, Any]) -> SegmentKey:
     condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
-    made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
-    world.segments.append(made.id)
-    return SegmentKey(world.caller.workspace, made.number)
+    segment = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
+    world.segments.append(segment.id)
+    return SegmentKey(world.caller.workspace, segment.number)
 
 
 @pytest.fixture
@@ -111,15 +111,15 @@ async def test_nothing_to_repair(scene: Scene) -> None:
     assert before.last_calculated_at is not None
     assert after.last_calculated_at > before.last_calculated_at
     assert (after.updated_at, after.revision) == (before.updated_at, before.revision)
-    found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
+    metrics = await scene.figures()
+    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (3, 0, 0)
 
 
 async def _stored(world: World, place: SegmentKey) -> Any:
     async def work(transaction: Transaction) -> Any:
-        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
-        assert found is not None
-        return found[0]
+        result = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
+        assert result is not None
+        return result[0]
 
     return await world.engine.read(work)
 
@@ -170,11 +170,11 @@ async def _damaged_cache(scene: Scene) -> SegmentKey:
     """Delete a part of this process's cached delta."""
 
     async def work(transaction: Transaction) -> None:
-        here = scene.vips.workspace
-        state = await workspaces.load_state(transaction, here)
-        await store.get_delta(transaction, here, state)
+        workspace = scene.vips.workspace
+        state = await workspaces.load_state(transaction, workspace)
+        await store.get_delta(transaction, workspace, state)
         kept = transaction.process_cache[store._READER_CACHE]
-        kept[here] = LogDelta(state.compacted_to, state.last_entry)
+        kept[workspace] = LogDelta(state.compacted_to, state.last_entry)
 
     await scene.world.engines[0].read(work)
     return scene.vips
@@ -264,8 +264,8 @@ async def test_damage_is_found_and_repaired(scene: Scene, broken: Break, contact
     world = scene.world
     place = await broken(scene)
     assert not (await scene.verify(place)).is_correct
-    found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
+    metrics = await scene.figures()
+    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (1, 1, contacts)
     assert (await scene.verify(place)).is_correct
     # A lost log row stays lost: its changes to other segments are found when these are verified.
     world.is_whole = False
@@ -293,8 +293,8 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     service = Segments(scene.world.engine, scene.world.clock)
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
-    found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
+    metrics = await scene.figures()
+    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (0, 1, 2)
 
 
 async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> None:

@@ -73,15 +73,17 @@ def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 @pytest_asyncio.fixture
 async def empty(database: Database) -> AsyncIterator[str]:
     """Lend the URL of a database without tables."""
-    async with database.empty() as found:
-        yield found
+    async with database.empty() as lent_url:
+        yield lent_url
 
 
 def create_key(diglot: Diglot, url: str, dialect: str = "misar", workspace: str = "Acme", *more: str) -> str:
     """Create a key."""
-    made = diglot("keys", "create", "--dialect", dialect, "--workspace", workspace, "--database", url, *more)
-    assert (made.code, made.err.count("\n")) == (0, 1), made.err
-    return made.out.removesuffix("\n")
+    created = diglot(
+        "keys", "create", "--dialect", dialect, "--workspace", workspace, "--database", url, *more
+    )
+    assert (created.code, created.err.count("\n")) == (0, 1), created.err
+    return created.out.removesuffix("\n")
 
 
 def list_keys(diglot: Diglot, url: str, *more: str) -> list[list[str]]:
@@ -222,12 +224,12 @@ def test_migrate(diglot: Diglot, empty: str) -> None:
 
 def test_a_command_on_a_database_without_tables(diglot: Diglot, empty: str) -> None:
     """A command creates a missing SQLite file itself; on a server's database it asks for `diglot migrate`."""
-    made = diglot("keys", "create", "--dialect", "misar", "--workspace", "A", "--database", empty)
+    created = diglot("keys", "create", "--dialect", "misar", "--workspace", "A", "--database", empty)
     if empty.startswith("sqlite:"):
-        assert made.code == 0
+        assert created.code == 0
     else:
-        assert (made.code, made.out) == (2, "")
-        assert made.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
+        assert (created.code, created.out) == (2, "")
+        assert created.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
 
 
 COMMANDS_ON_A_DATABASE = (
@@ -444,8 +446,8 @@ def served(folder: Path, *arguments: str) -> Iterator[Served]:
         assert started.stdout is not None
         for line in started.stdout:
             printed.append(line.rstrip("\n"))
-            if found := re.match(r"Diglot serves on (\S+)", line):
-                yield Served(started, printed, found[1])
+            if match := re.match(r"Diglot serves on (\S+)", line):
+                yield Served(started, printed, match[1])
                 return
         assert started.stderr is not None
         pytest.fail(f"the server did not start: {started.stderr.read()}")
@@ -638,7 +640,7 @@ def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -
         listing = httpx.get(
             f"{server.url}/mail/v1/segments", headers={"Authorization": f"Bearer {fresh['misar']}"}
         ).json()
-        counts = {one["name"]: one["contact_count"] for one in listing["data"]["segments"]}
+        counts = {segment["name"]: segment["contact_count"] for segment in listing["data"]["segments"]}
         assert len(counts) == len(SEGMENTS)
         assert [name for name, count in counts.items() if not 0 < count < CONTACT_COUNT] == []
         assert server.stop()[0] == 0

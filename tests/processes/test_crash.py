@@ -62,8 +62,8 @@ class Proof:
         for action in aim[:-1]:
             await self.big.act(action)
         self.stopping = False
-        tasks = [asyncio.create_task(self._write(one, aim[-1:])) for one in self.crew.actors]
-        longest = max([self.took.get(one.__name__, 0.3) for one in aim[-1:]], default=0.7)
+        tasks = [asyncio.create_task(self._write(actor, aim[-1:])) for actor in self.crew.actors]
+        longest = max([self.took.get(item.__name__, 0.3) for item in aim[-1:]], default=0.7)
         await asyncio.sleep(self.crew.rng.uniform(0, 1.2 * longest))
         self.stopping = True
         end()
@@ -88,7 +88,9 @@ class Proof:
     async def check(self) -> None:
         """Check that the database is consistent, and that every kind of write still works."""
         await self.crew.check()
-        await asyncio.gather(*(self._everything(one) for one in self.crew.actors if one is not self.big))
+        await asyncio.gather(
+            *(self._everything(actor) for actor in self.crew.actors if actor is not self.big)
+        )
         if len(self.big.identified("contact")) < PEOPLE // 2:
             await self._timed(contacts.import_contacts)
         await self.crew.check()
@@ -129,8 +131,8 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
             async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.connect(live.base):
                 if not proof.kills:
                     hook = {"url": receiver.url, "events": ["email.unsubscribed"]}
-                    made = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
-                    assert made.status_code == 201
+                    created = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
+                    assert created.status_code == 201
                 await proof.check()
                 if rng.random() < 0.5:
                     (worker,) = live.workers
@@ -141,11 +143,11 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
         async with running(url, *OPTIONS) as live, proof.crew.connect(live.base):
             await proof.check()
         await proof.check_events(receiver)
-        told = len(receiver.requests)
+        received = len(receiver.requests)
     tally("kills", database.name, proof.kills)
     tally("unanswered writes that were done", database.name, proof.crew.cut["done"])
     tally("unanswered writes that were not done", database.name, proof.crew.cut["undone"])
-    tally("events that webhooks received meanwhile", database.name, told)
+    tally("events that webhooks received meanwhile", database.name, received)
 
 
 async def test_a_server_does_not_outlive_its_first_process() -> None:

@@ -415,8 +415,8 @@ async def test_a_program_that_also_sends_mail_keeps_one_base_url(pair: Pair) -> 
     """The vendor's own client creates contacts here and sends mail through the upstream, with one key."""
     key = await pair.live.key("misar")
     client = MisarMailClient(key, base_url=f"{pair.live.base}/mail/v1", max_retries=1)
-    made = await client.contacts.acreate({"email": "both@example.com"})
-    assert made["data"]["email"] == "both@example.com"
+    created = await client.contacts.acreate({"email": "both@example.com"})
+    assert created["data"]["email"] == "both@example.com"
     assert pair.up.requests == []
     sent = await client.email.asend({"to": ["both@example.com"], "subject": "Hi", "html": "<p>Hi</p>"})
     assert sent["target"] == "/base/mail/v1/send"

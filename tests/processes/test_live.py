@@ -134,10 +134,10 @@ async def test_clients_that_leave(live: ServerProcess, dialect: Dialect) -> None
         )
         await _send(live, head, body[: None if number % 2 else -1], finish=False)
     async with httpx.AsyncClient(base_url=live.base + dialect.prefix, headers=bearer(key)) as client:
-        made = await client.post("/contacts", json={"email": "last@example.com"})
-        assert made.status_code == 201
+        created = await client.post("/contacts", json={"email": "last@example.com"})
+        assert created.status_code == 201
         listed = (await client.get("/contacts?limit=100")).json()
-        emails = {one["email"] for one in listed["data"]}
+        emails = {item["email"] for item in listed["data"]}
         assert listed["pagination"]["total"] == len(listed["data"]) == len(emails)
         assert "last@example.com" in emails
         assert not {f"left{number}@example.com" for number in range(0, 20, 2)} & emails

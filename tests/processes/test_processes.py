@@ -63,17 +63,17 @@ class Rivals:
         assert answer.status_code in statuses, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
 
     async def _random_contact(self, way: ServerClient) -> str:
-        found = (await way.get(f"/api/v1/contacts?search={self.rng.choice(EMAILS)}"))["data"]
-        return str(found[0]["id"]) if found else "nobody"
+        result = (await way.get(f"/api/v1/contacts?search={self.rng.choice(EMAILS)}"))["data"]
+        return str(result[0]["id"]) if result else "nobody"
 
     async def check_totals(self) -> None:
         """Check during writes that a total is the number of rows listed with it."""
         way = self.rng.choice(self.crew.ways)
-        for one in (await way.get("/mail/v1/segments?limit=100"))["data"]["segments"]:
-            answer = await way.send("GET", f"/api/v1/segments/{one['id']}/contacts?limit=1000")
+        for segment in (await way.get("/mail/v1/segments?limit=100"))["data"]["segments"]:
+            answer = await way.send("GET", f"/api/v1/segments/{segment['id']}/contacts?limit=1000")
             if answer.status_code != 404:
                 page = answer.json()
-                assert page["pagination"]["total"] == len(page["data"]), one["name"]
+                assert page["pagination"]["total"] == len(page["data"]), segment["name"]
 
 
 async def _round(all_of: Crew, rivals: Rivals, number: int, midway: Callable[[], None] | None = None) -> None:
@@ -98,7 +98,7 @@ async def _round(all_of: Crew, rivals: Rivals, number: int, midway: Callable[[],
             except httpx.TransportError:
                 assert midway is not None, "a server exited by itself"
 
-    actors = [each(partial(act, one), goes_on=False) for one in all_of.actors]
+    actors = [each(partial(act, actor), goes_on=False) for actor in all_of.actors]
     writing = asyncio.gather(*actors, *(each(rivals.write, goes_on=True) for _ in range(3)))
     await asyncio.gather(writing, look(), look())
 
@@ -130,8 +130,8 @@ async def _run_against_both(
 
     def leave() -> None:
         both.ways = both.ways[:1]
-        for one in both.actors:
-            one.ways = one.ways[:1]
+        for actor in both.actors:
+            actor.ways = actor.ways[:1]
         goes.kill()
 
     async with both.connect(stays.base, goes.base):

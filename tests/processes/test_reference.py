@@ -25,8 +25,8 @@ async def tab() -> AsyncIterator["Tab"]:
 
     The browser driver is imported here, because the README's test command runs without it.
     """
-    async with import_module("support.servers.chromium").tab() as found:
-        yield found
+    async with import_module("support.servers.chromium").tab() as browser_tab:
+        yield browser_tab
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

@@ -27,7 +27,7 @@ async def server(database: Database) -> AsyncIterator[ServerProcess]:
         yield live
 
 
-@pytest.mark.parametrize("dialect", [one.name for one in DIALECTS])
+@pytest.mark.parametrize("dialect", [dialect.name for dialect in DIALECTS])
 async def test_a_server_conforms_to_its_document(
     database: Database, server: ServerProcess, dialect: str, pytestconfig: pytest.Config, telling: Telling
 ) -> None:

@@ -21,10 +21,10 @@ def settings() -> str:
     for name in msgspec.structs.asdict(Settings()):
         option = options[name]
         text = getattr(option, "help", "")
-        found = _DEFAULT.search(text)
-        assert found is not None, name
+        match = _DEFAULT.search(text)
+        assert match is not None, name
         flags = " / ".join(map(code, [*option.opts, *option.secondary_opts]))
-        rows.append((flags, code(f"{ENVIRONMENT_PREFIX}{name.upper()}"), _DEFAULT.sub("", text), found[1]))
+        rows.append((flags, code(f"{ENVIRONMENT_PREFIX}{name.upper()}"), _DEFAULT.sub("", text), match[1]))
     return table(("flag", "variable", "what it sets", "default"), rows)
 
 

@@ -175,5 +175,5 @@ def filled(text: str, dialect: str) -> str:
 def pinned() -> dict[str, str]:
     """Return the versions of the generators in the extra `sdks` of pyproject.toml, by name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    found = (re.fullmatch(r"([a-z-]+)==([\w.]+)", one) for one in project["optional-dependencies"]["sdks"])
-    return {one[1]: one[2] for one in found if one is not None}
+    match = (re.fullmatch(r"([a-z-]+)==([\w.]+)", item) for item in project["optional-dependencies"]["sdks"])
+    return {item[1]: item[2] for item in match if item is not None}

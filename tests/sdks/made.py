@@ -57,7 +57,7 @@ def generate(sdk: Sdk, dialect: str, folder: Path) -> GeneratedSdk:
     shutil.copytree(HERE / sdk.name, folder, dirs_exist_ok=True)
     (folder / "openapi").symlink_to(ROOT / "openapi")
     bare = GeneratedSdk(sdk, dialect, folder)
-    made = GeneratedSdk(sdk, dialect, folder, bare.run(sdk.generate))
+    created = GeneratedSdk(sdk, dialect, folder, bare.run(sdk.generate))
     for command in sdk.prepare:
-        made.run(command)
-    return made
+        created.run(command)
+    return created

@@ -31,8 +31,8 @@ _COUNTERS = Statement(select(workspaces.c.contact_count, workspaces.c.next_pk))
 @pytest_asyncio.fixture
 async def server(url: str) -> AsyncIterator[Server]:
     """Lend a server on a database of the test's own."""
-    async with serving(url) as found:
-        yield found
+    async with serving(url) as server:
+        yield server
 
 
 async def _rows(server: Server) -> tuple[list[int], list[str]]:

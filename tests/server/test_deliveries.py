@@ -45,15 +45,15 @@ MINUTE = 60 * SECOND
 @pytest_asyncio.fixture
 async def box(url: str) -> AsyncIterator[Outbox]:
     """Lend a workspace."""
-    async with outbox(url) as found:
-        yield found
+    async with outbox(url) as box:
+        yield box
 
 
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     """Lend a receiver."""
-    async with receiving() as found:
-        yield found
+    async with receiving() as receiver:
+        yield receiver
 
 
 # Enqueued events
@@ -73,14 +73,14 @@ async def test_a_write_enqueues_its_events(box: Outbox, receiver: Receiver) -> N
         await box.contacts.update(box.caller, ada.id, ContactChange(change))
     await box.contacts.delete(box.caller, ada.id)
     await deliver(box.worker())
-    told = [(one.json["type"], one.json["created_at"][17:19]) for one in receiver.requests]
-    assert told == [
+    received = [(request.json["type"], request.json["created_at"][17:19]) for request in receiver.requests]
+    assert received == [
         ("contact.created", "00"),
         ("contact.updated", "01"),
         ("contact.updated", "04"),
         ("email.unsubscribed", "04"),
     ]
-    assert [one.delivered_at for one in await box.sent(hook)] == [box.now] * 4
+    assert [delivery.delivered_at for delivery in await box.sent(hook)] == [box.now] * 4
 
 
 async def test_a_rolled_back_write_enqueues_nothing(box: Outbox, receiver: Receiver) -> None:
@@ -99,7 +99,7 @@ async def test_an_import_enqueues_each_contact(box: Outbox, receiver: Receiver) 
     emails = await box.import_contacts(150)
     await deliver(box.worker())
     for n in range(2):
-        assert [one.email for one in receiver.requests if one.path.endswith(str(n))] == emails
+        assert [request.email for request in receiver.requests if request.path.endswith(str(n))] == emails
     assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the API shows the last hundred"
 
 
@@ -110,18 +110,20 @@ async def test_lists_enqueue_added_and_removed_contacts(box: Outbox, receiver: R
         new = NewWebhook("topmail", receiver.url, (word,), (event,), "secret")
         await box.webhooks.create(box.caller, new)
     lists = Lists(box.engine, box.clock)
-    made = (await lists.create(box.caller, NewList("Friends"))).list
+    created = (await lists.create(box.caller, NewList("Friends"))).list
     people = [(await box.create_contact(name)).id for name in ("ada", "bob")]
-    assert await lists.add_contacts(box.caller, made.id, people[:1]) == (1, 1)
-    assert await lists.add_contacts(box.caller, made.id, people) == (1, 2)
-    await lists.remove_contact(box.caller, made.id, people[0])
+    assert await lists.add_contacts(box.caller, created.id, people[:1]) == (1, 1)
+    assert await lists.add_contacts(box.caller, created.id, people) == (1, 2)
+    await lists.remove_contact(box.caller, created.id, people[0])
     with pytest.raises(NotFound):
-        await lists.remove_contact(box.caller, made.id, people[0])
+        await lists.remove_contact(box.caller, created.id, people[0])
     await deliver(box.worker())
-    told = sorted((one.json["event"], one.json["data"]["contact"]["email"]) for one in receiver.requests)
+    received = sorted(
+        (request.json["event"], request.json["data"]["contact"]["email"]) for request in receiver.requests
+    )
     emails = ("ada@example.com", "bob@example.com")
-    assert told == [(events[0], emails[0]), (events[0], emails[1]), (events[1], emails[0])]
-    assert {one.json["data"]["list"]["name"] for one in receiver.requests} == {"Friends"}
+    assert received == [(events[0], emails[0]), (events[0], emails[1]), (events[1], emails[0])]
+    assert {request.json["data"]["list"]["name"] for request in receiver.requests} == {"Friends"}
 
 
 async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Receiver) -> None:
@@ -219,11 +221,13 @@ async def test_a_receiver_that_times_out_rests(box: Outbox, receiver: Receiver) 
     emails = await box.import_contacts(3)
     worker = box.worker()
     await deliver(worker)
-    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
+    assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0]
     assert (await box.sent(hook))[0].last_error == "it takes no connection"
     await box.create_contact("late")
     await deliver(worker)
-    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent during the pause"
+    assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0, 0], (
+        "nothing is sent during the pause"
+    )
     await box.webhooks.update(box.caller, "misar", hook.id, WebhookPatch(url=receiver.url))
     box.now += MINUTE
     await deliver(worker)
@@ -250,7 +254,7 @@ async def test_retry_after_is_respected(box: Outbox, receiver: Receiver, status:
     box.now += 1
     await deliver(worker)
     assert sorted(receiver.emails[1:]) == sorted([*emails, "late@example.com"])
-    assert {one.due_at for one in await box.sent(hook)} == {None}
+    assert {delivery.due_at for delivery in await box.sent(hook)} == {None}
 
 
 async def test_a_delivery_is_given_up_after_a_day(box: Outbox) -> None:
@@ -267,9 +271,9 @@ async def test_a_delivery_is_given_up_after_a_day(box: Outbox) -> None:
         box.now = waiting[0].due_at
     assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
     sent = await box.sent(hook)
-    assert [one.due_at for one in sent] == [None] * 5
-    assert {one.last_error for one in sent} == {"it takes no connection"}
-    assert sum(one.attempts for one in sent) <= 30
+    assert [item.due_at for item in sent] == [None] * 5
+    assert {item.last_error for item in sent} == {"it takes no connection"}
+    assert sum(item.attempts for item in sent) <= 30
 
 
 async def test_410_deactivates_a_webhook(box: Outbox, receiver: Receiver) -> None:
@@ -282,11 +286,11 @@ async def test_410_deactivates_a_webhook(box: Outbox, receiver: Receiver) -> Non
     assert len(receiver.requests) == 1
     assert not (await box.webhooks.get(box.caller, "misar", hook.id)).active
     await box.create_contact("late")
-    assert [one.due_at for one in await box.sent(hook)] == [None] * 3
+    assert [delivery.due_at for delivery in await box.sent(hook)] == [None] * 3
     receiver.status = 200
     await box.webhooks.enqueue_test(box.caller, "misar", hook.id)
     await deliver(worker)
-    assert [one.json["type"] for one in receiver.requests] == ["contact.created", "webhook.test"]
+    assert [request.json["type"] for request in receiver.requests] == ["contact.created", "webhook.test"]
     await box.webhooks.update(box.caller, "misar", hook.id, WebhookPatch(active=True))
     await box.create_contact("later")
     await deliver(worker)
@@ -379,7 +383,7 @@ async def test_several_processes_share_deliveries(url: str, tally: Tally, databa
         assert len(receiver.requests) == 1_000
         assert len({got.headers["x-misar-delivery"] for got in receiver.requests}) == 1_000
         for n, hook in enumerate(hooks):
-            got = [one.json["id"] for one in receiver.requests if one.path.endswith(str(n))]
+            got = [request.json["id"] for request in receiver.requests if request.path.endswith(str(n))]
             sent = [f"evt_{each.id.replace('-', '')}" for each in await one.sent(hook)]
             assert got[-100:] == sent, "the deliveries keep the order of the writes"
             assert await one.deliveries.list_waiting() == []
@@ -445,7 +449,7 @@ async def test_a_stop_waits_for_the_current_attempt(box: Outbox, receiver: Recei
     running = asyncio.create_task(worker.run())
     await going.wait()
     await worker.stop(running)
-    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
+    assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0]
     receiver.reply = None
     await deliver(box.worker())
     assert len(receiver.requests) == 3
@@ -494,7 +498,7 @@ async def test_internal_errors_are_retried(
     worker.render_message = fail
     await deliver(worker)
     assert receiver.emails == emails[1:]
-    assert [one.last_error for one in await box.sent(hook)] == ["it cannot be written", None]
+    assert [delivery.last_error for delivery in await box.sent(hook)] == ["it cannot be written", None]
     # A failing database is not polled without a pause, either.
     worker.poll_seconds = 0.05
     took: list[float] = []

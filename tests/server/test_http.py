@@ -29,8 +29,8 @@ SECRET = "the secret of the inside"
 @pytest_asyncio.fixture
 async def own_server(database: Database) -> AsyncIterator[Server]:
     """Lend a server on a database of the test's own, which the test may break."""
-    async with database.fresh() as url, serving(url) as found:
-        yield found
+    async with database.fresh() as url, serving(url) as server:
+        yield server
 
 
 async def get(server: Server, dialect: Dialect, path: str = "/segments", **more: Any) -> httpx.Response:
@@ -48,8 +48,8 @@ async def test_a_request_id_comes_back(server: Server, dialect: Dialect, path: s
     given = await get(server, dialect, path, headers={"X-Request-Id": "a-b_c.1"})
     assert given.headers.get_list("x-request-id") == ["a-b_c.1"]
     for odd in ("", "a b", "a" * 129, "<x>", "a\tb"):
-        made = await get(server, dialect, path, headers={"X-Request-Id": odd})
-        assert re.fullmatch("[0-9a-f]{32}", made.headers["x-request-id"])
+        created = await get(server, dialect, path, headers={"X-Request-Id": odd})
+        assert re.fullmatch("[0-9a-f]{32}", created.headers["x-request-id"])
     one, other = await get(server, dialect, path), await get(server, dialect, path)
     assert one.headers["x-request-id"] != other.headers["x-request-id"]
 

@@ -22,10 +22,10 @@ LATER = NOW + 60_000_000
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a fresh database."""
-    found = create_engine(url)
-    await found.open()
-    yield found
-    await found.close()
+    engine = create_engine(url)
+    await engine.open()
+    yield engine
+    await engine.close()
 
 
 async def stored_uses(engine: Engine) -> list[int | None]:

@@ -45,8 +45,8 @@ jGg0pTul4uCRcgK7HSDnWxGeDUahRANCAAQZ5H01AIMyl89b/HEThcEfSTBk8nBB
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     """Lend a receiver."""
-    async with receiving() as found:
-        yield found
+    async with receiving() as receiver:
+        yield receiver
 
 
 class Names:
@@ -58,8 +58,8 @@ class Names:
 
     async def __call__(self, host: str, port: int) -> Sequence[Address]:
         self.asked.append((host, port))
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return [ipaddress.ip_address(one) for one in found]
+        result = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [ipaddress.ip_address(item) for item in result]
 
 
 async def attempt(url: str, targets: str = LOCAL, names: Names | None = None, seconds: float = 5) -> Attempt:
@@ -90,8 +90,8 @@ async def test_the_request_of_an_attempt(receiver: Receiver) -> None:
 )
 async def test_inside_addresses_are_rejected_by_default(receiver: Receiver, host: str) -> None:
     """This holds for every spelling of an address, and for every name that has it."""
-    found = await attempt(f"http://{host}:{receiver.port}/", "public")
-    assert found == Attempt(None, "it leads to an address to which deliveries are not allowed here")
+    result = await attempt(f"http://{host}:{receiver.port}/", "public")
+    assert result == Attempt(None, "it leads to an address to which deliveries are not allowed here")
     assert receiver.connections == 0
 
 
@@ -111,8 +111,8 @@ async def test_an_allowed_address_among_others(receiver: Receiver) -> None:
     """Addresses that are not allowed are skipped; after a failed connection the next one is tried."""
     url = f"http://hooks.example:{receiver.port}/"
     assert (await attempt(url, names=Names(["10.0.0.1", "::1", "127.0.0.9", HERE]))).status == 200
-    found = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
-    assert found == Attempt(None, "its name has no address")
+    result = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
+    assert result == Attempt(None, "its name has no address")
 
 
 async def test_an_unknown_name() -> None:
@@ -129,8 +129,8 @@ async def test_redirects_are_not_followed(receiver: Receiver) -> None:
         return answer(302, b"", f"location: http://{HERE}:{receiver.port}/other")
 
     receiver.reply = lead_on
-    found = await attempt(receiver.url)
-    assert (found.status, found.error, found.was_accepted) == (302, "status 302", False)
+    result = await attempt(receiver.url)
+    assert (result.status, result.error, result.was_accepted) == (302, "status 302", False)
     assert len(receiver.requests) == 1
 
 
@@ -177,8 +177,8 @@ async def test_little_of_a_response_is_read(receiver: Receiver, monkeypatch: pyt
     receiver.reply = say_much
     assert (await attempt(receiver.url)).response is None, "the response of an internal server is not stored"
     monkeypatch.setattr(sending, "is_public", lambda _: True)
-    found = await attempt(receiver.url)
-    assert (found.status, found.response) == (200, "\ufffd" * 1_000)
+    result = await attempt(receiver.url)
+    assert (result.status, result.response) == (200, "\ufffd" * 1_000)
 
 
 async def test_invalid_http(receiver: Receiver) -> None:

@@ -38,11 +38,11 @@ def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest_asyncio.fixture
 async def server(url: str) -> AsyncIterator[Server]:
     """Lend a server with two workspaces, both of which have a password."""
-    async with serving(url, now=NOW) as found:
+    async with serving(url, now=NOW) as server:
         for workspace in ("one", "two"):
-            await found.key("misar", workspace)
+            await server.key("misar", workspace)
             await set_password(url, workspace)
-        yield found
+        yield server
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ async def test_signing_in(server: Server, browser: Browser) -> None:
     again = await browser.request("GET", "/session")
     assert (again.status_code, again.json(), again.headers["cache-control"]) == (200, expected, "no-store")
     assert "set-cookie" not in again.headers
-    made = await browser.request("POST", CONTACTS, ADA)
-    assert made.status_code == 201
+    created = await browser.request("POST", CONTACTS, ADA)
+    assert created.status_code == 201
     listed = await browser.request("GET", CONTACTS)
-    assert [one["email"] for one in listed.json()["data"]] == ["ada@example.com"]
+    assert [item["email"] for item in listed.json()["data"]] == ["ada@example.com"]
     other = Browser(server)
     await other.sign_in("two")
     assert (await other.request("GET", CONTACTS)).json()["data"] == []
@@ -156,8 +156,8 @@ async def test_a_session_expires_after_twelve_hours(server: Server, browser: Bro
 async def test_signing_out_ends_a_session_immediately(server: Server, browser: Browser) -> None:
     """The cookie opens nothing any more; another session goes on; a second sign-out is no error."""
     other = Browser(server)
-    for one in (browser, other):
-        await one.sign_in()
+    for client in (browser, other):
+        await client.sign_in()
     for _ in range(2):
         answer = await browser.request("DELETE", "/session")
         assert (answer.status_code, answer.json()) == (200, {"signed_in": False})
@@ -279,8 +279,8 @@ async def test_another_site_cannot_write(server: Server, browser: Browser) -> No
         read = await browser.request("GET", CONTACTS, None, sent)
         assert (read.status_code, read.json()["data"]) == (200, [])
     for number, headers in enumerate(OURS):
-        made = await browser.request("POST", CONTACTS, {"email": f"{number}@example.com"}, headers)
-        assert made.status_code == 201, headers
+        created = await browser.request("POST", CONTACTS, {"email": f"{number}@example.com"}, headers)
+        assert created.status_code == 201, headers
     assert (await browser.request("GET", CONTACTS)).json()["pagination"]["total"] == len(OURS)
 
 
@@ -299,8 +299,10 @@ async def test_a_key_wins_over_a_cookie(server: Server, browser: Browser) -> Non
     """The Authorization header counts even if it is wrong; an API key needs no CSRF token."""
     await browser.sign_in("two")
     key = bearer(await server.key("misar", "one"))
-    made = await browser.request("POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False)
-    assert made.status_code == 201
+    created = await browser.request(
+        "POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False
+    )
+    assert created.status_code == 201
     assert (await browser.request("GET", CONTACTS, headers=key)).json()["pagination"]["total"] == 1
     assert (await browser.request("GET", CONTACTS)).json()["pagination"]["total"] == 0
     for wrong in ("Bearer msk_x", "Bearer ", "Basic b25lOnR3bw==", ""):
@@ -317,12 +319,12 @@ async def test_topmail_has_no_sessions(browser: Browser) -> None:
 async def test_a_session_can_create_any_key(server: Server, browser: Browser) -> None:
     """A person owns the workspace: keys of any scope, keys without one, and the revocation of any key."""
     await browser.sign_in()
-    made = await browser.request("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
+    created = await browser.request("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
     plain = await browser.request("POST", "/mail/v1/keys", {"name": "Sync"})
-    assert [one.json()["scopes"] for one in (made, plain)] == ["send,track", "contacts,track"]
+    assert [item.json()["scopes"] for item in (created, plain)] == ["send,track", "contacts,track"]
     listed = (await browser.request("GET", "/mail/v1/keys")).json()["keys"]
-    assert {one["name"] for one in listed} == {"Mailer", "Sync", ""}
-    key = made.json()["keyId"]
+    assert {item["name"] for item in listed} == {"Mailer", "Sync", ""}
+    key = created.json()["keyId"]
     assert (await browser.request("DELETE", f"/mail/v1/keys/{key}")).status_code == 200
     other = Browser(server)
     await other.sign_in("two")
@@ -351,8 +353,8 @@ async def test_each_session_has_its_own_rate_limit(url: str, checked: list[str])
         await server.key("misar", "one")
         await set_password(url, "one")
         browser, other = Browser(server), Browser(server)
-        for one in (browser, other):
-            await one.sign_in()
+        for client in (browser, other):
+            await client.sign_in()
         assert [(await browser.request("GET", CONTACTS)).status_code for _ in range(6)] == [200] * 5 + [429]
         assert (await other.request("GET", CONTACTS)).status_code == 200
     assert len(checked) == 2
@@ -409,8 +411,8 @@ async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
                 body = [b'{"workspace":"one","password":"x"}']
                 answer = await send_request(server.app, Request("POST", b"/session", b"", headers, body))
                 assert answer.status == 401
-            found = await rows(url, rate_counts.c.key, rate_counts.c.bucket, fleeting=True)
-            assert set(expected) <= {key for key, bucket in found if bucket == "sign-in from"}
+            result = await rows(url, rate_counts.c.key, rate_counts.c.bucket, fleeting=True)
+            assert set(expected) <= {key for key, bucket in result if bucket == "sign-in from"}
     assert checked
 
 

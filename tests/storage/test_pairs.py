@@ -46,16 +46,16 @@ TESTS = [
 
 def person(number: int, value: Any) -> Mapping[str, Any]:
     """Return a contact with a value in every field that can hold it."""
-    made: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
-    made["updated_at"] = made["created_at"]
-    made["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
+    created: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
+    created["updated_at"] = created["created_at"]
+    created["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
     if isinstance(value, str):
-        made |= {"first_name": value, "tags": ["b", value]}
+        created |= {"first_name": value, "tags": ["b", value]}
         with suppress(ValueError):
-            made["last_opened_at"] = instant(value)
+            created["last_opened_at"] = instant(value)
     elif not isinstance(value, bool) and 0 <= value < 2**53:
-        made["total_spent"] = value
-    return made
+        created["total_spent"] = value
+    return created
 
 
 def instant(value: str) -> str:

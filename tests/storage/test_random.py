@@ -87,8 +87,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Database:
     """Return the database that evaluates the batch."""
-    found: Database = request.param
-    return found
+    result: Database = request.param
+    return result
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_random_conditions_agree(
 
 async def _differences(crowd: Crowd, case: Case, expected: frozenset[str]) -> list[str]:
     """Describe where a database disagrees: on the condition, or on its complement."""
-    found = await crowd.members(case.node, random_conditions.NOW)
+    result = await crowd.members(case.node, random_conditions.NOW)
     others = await crowd.members(tree.Not(case.node), random_conditions.NOW)
-    odd = sorted((found ^ expected) | (others ^ (frozenset(crowd.contacts) - expected)))
+    odd = sorted((result ^ expected) | (others ^ (frozenset(crowd.contacts) - expected)))
     return [f"{odd}: {json.dumps(case.condition)}"] if odd else []

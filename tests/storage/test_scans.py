@@ -51,8 +51,8 @@ SHORT_AND_LONG: Sequence[tuple[str, Sequence[Any], Sequence[Any]]] = (
 async def connection() -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file on the driver itself."""
     async with engines.SQLITE.fresh() as url:
-        with closing(sqlite3.connect(parse_sqlite_path(url))) as found:
-            yield found
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
+            yield connection
 
 
 def plan(connection: sqlite3.Connection, sql: Sql) -> list[str]:
@@ -75,8 +75,8 @@ async def test_every_predicate_walks_the_primary_key(purpose: str, connection: s
     """No predicate makes the planner use another index, or sort."""
     predicates = list(random_conditions.every_predicate(Random(1), LISTS))
     nodes = [canonical.read(predicate, "UTC") for predicate in predicates]
-    found = {tree.encode(node): other_steps(connection, dynamic(purpose, node)) for node in nodes}
-    assert {node: steps for node, steps in found.items() if steps} == {}
+    results = {tree.encode(node): other_steps(connection, dynamic(purpose, node)) for node in nodes}
+    assert {node: steps for node, steps in results.items() if steps} == {}
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -84,8 +84,8 @@ async def test_every_condition_walks_the_primary_key(purpose: str, connection: s
     """A tree of predicates, a draft included, does not either."""
     conditions = [random_conditions.condition(Random(seed), LISTS) for seed in range(100)]
     nodes = [tree.DRAFT, *(canonical.read(condition, "UTC") for condition in conditions)]
-    found = {tree.encode(node): other_steps(connection, dynamic(purpose, node)) for node in nodes}
-    assert {node: steps for node, steps in found.items() if steps} == {}
+    results = {tree.encode(node): other_steps(connection, dynamic(purpose, node)) for node in nodes}
+    assert {node: steps for node, steps in results.items() if steps} == {}
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -108,8 +108,8 @@ async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Conn
     statements = [scans.build_scan(scans.PAGE, node, SQLITE, 0, UTC, sort=sort) for node in conditions]
     narrowed = compile_condition(conditions[0], SQLITE, 0, UTC)
     statements += [scans.build_static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
-    found = [other_steps(connection, statement.sql_for(SQLITE)) - SORTING for statement in statements]
-    assert set().union(*found) == set()
+    results = [other_steps(connection, statement.sql_for(SQLITE)) - SORTING for statement in statements]
+    assert set().union(*results) == set()
 
 
 async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> None:
@@ -125,15 +125,17 @@ async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> No
 
 def compile_uncached(condition: Any, backend: Backend) -> tuple[CompiledCondition, Sql]:
     """Compile without the cache of shapes."""
-    found = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
-    return found, backend.compile(found.where)
+    result = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
+    return result, backend.compile(result.where)
 
 
 @BACKENDS
 def test_one_shape_is_one_statement(backend: Backend) -> None:
     """Conditions with an equal shape have equal SQL, because the cache would otherwise mix them up."""
     conditions = [random_conditions.condition(Random(seed), LISTS, depth=1) for seed in range(500)]
-    conditions += [one for seed in range(2) for one in random_conditions.every_predicate(Random(seed), LISTS)]
+    conditions += [
+        predicate for seed in range(2) for predicate in random_conditions.every_predicate(Random(seed), LISTS)
+    ]
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
     for condition in conditions:
         found, sql = compile_uncached(condition, backend)
@@ -168,7 +170,7 @@ def test_no_value_is_in_the_statement(backend: Backend) -> None:
 
 def condition_pairs(number: int) -> list[dry_run_counts.DryRunQuestion]:
     """Return pairs of random conditions with few predicates, so that shapes and predicates repeat."""
-    found = []
+    results = []
     for seed in range(number):
         rng = Random(seed)
         fields = rng.sample(("email", "tags", "attributes.a", "lists", "last_opened_at"), 2)
@@ -177,8 +179,8 @@ def condition_pairs(number: int) -> list[dry_run_counts.DryRunQuestion]:
             canonical.read(random_conditions.predicate(again, field, ids=LISTS), "UTC") for field in fields
         ]
         condition, current = group_at_random(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
-        found.append(dry_run_counts.DryRunQuestion(1, condition, current, 0, UTC))
-    return found
+        results.append(dry_run_counts.DryRunQuestion(1, condition, current, 0, UTC))
+    return results
 
 
 def group_at_random(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:

@@ -74,4 +74,4 @@ async def test_pages_follow_one_another(crowds: Mapping[str, Crowd], limit: int)
     for crowd in crowds.values():
         windows = [Window(offset, limit) for offset in range(0, len(crowd.contacts) + 1, limit)]
         pages = [await crowd.page(everybody, now, window) for window in windows]
-        assert [one for page in pages for one in page] == list(crowd.contacts.values())[::-1]
+        assert [item for page in pages for item in page] == list(crowd.contacts.values())[::-1]

@@ -38,9 +38,9 @@ AMOUNTS: Final = (
 
 def add_options(group: pytest.OptionGroup) -> None:
     """Add an option for each amount, and `--full`."""
-    for one in AMOUNTS:
-        full = "" if one.full == one.default else f"; with --full {one.full:,}"
-        group.addoption(one.option, type=int, help=f"{one.help} ({one.default:,}{full})")
+    for amount in AMOUNTS:
+        full = "" if amount.full == amount.default else f"; with --full {amount.full:,}"
+        group.addoption(amount.option, type=int, help=f"{amount.help} ({amount.default:,}{full})")
     group.addoption(
         "--full", action="store_true", help="use the full amounts for all options that are not set"
     )
@@ -48,7 +48,7 @@ def add_options(group: pytest.OptionGroup) -> None:
 
 def settle(config: pytest.Config) -> None:
     """Give each amount without a value its default; workers get the values of their controller."""
-    for one in AMOUNTS:
-        name = one.option.removeprefix("--").replace("-", "_")
+    for amount in AMOUNTS:
+        name = amount.option.removeprefix("--").replace("-", "_")
         if config.getoption(name) is None:
-            setattr(config.option, name, one.full if config.getoption("full") else one.default)
+            setattr(config.option, name, amount.full if config.getoption("full") else amount.default)

@@ -60,7 +60,7 @@ class _PostgreSQL:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         each = (f"SELECT sum(hashtextextended({_text(name)}, 0)) FROM {name} t" for name in _TABLES)
-        self._statement = f"SELECT array[{', '.join(f'({one})' for one in each)}]"
+        self._statement = f"SELECT array[{', '.join(f'({item})' for item in each)}]"
 
     async def state(self) -> object:
         return await self._connection.fetchval(self._statement)

@@ -138,7 +138,7 @@ def _refused(dialect: str, row: dict[str, Json]) -> Rejected:
     everything = None
     if "all_paths" in row:
         assert isinstance(row["all_paths"], list)
-        everything = tuple(fault_path(where, one) for one in row["all_paths"])
+        everything = tuple(fault_path(where, item) for item in row["all_paths"])
         require(where, path == everything[0] and len(set(everything)) > 1, "all_paths begins with path")
     return Rejected(
         dialect=dialect,

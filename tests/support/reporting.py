@@ -53,8 +53,8 @@ def hand_back(config: pytest.Config) -> None:
 
 def take_over(worker: Any) -> None:
     """In the controller, add the figures of a worker that ended; one that crashed has none."""
-    found: Any = getattr(worker, "workeroutput", {}).get(_FIGURES_SENT, ({}, ()))
-    tallies, told = found
+    result: Any = getattr(worker, "workeroutput", {}).get(_FIGURES_SENT, ({}, ()))
+    tallies, told = result
     for what, counts in tallies.items():
         for database, number in counts.items():
             add(worker.config, what, database, number)
@@ -65,8 +65,8 @@ def take_over(worker: Any) -> None:
 def write(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Write all figures, sorted by name because workers end in any order."""
     for what, counts in sorted(config.stash[_TALLIES].items()):
-        found = ", ".join(f"{number:,} on {name}" for name, number in sorted(counts.items()))
-        reporter.write_line(f"{what}: {found}")
+        result = ", ".join(f"{number:,} on {name}" for name, number in sorted(counts.items()))
+        reporter.write_line(f"{what}: {result}")
     told = config.stash[_TOLD]
     for title, text in sorted(told):
         reporter.section(title)

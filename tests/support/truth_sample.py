@@ -42,8 +42,8 @@ def _strata(condition: Mapping[str, Any], row: Row, depth: int) -> Iterator[Stra
         if group in condition:
             inner = condition[group]
             yield group, f"depth {min(depth, 3)}", "empty" if inner == [] else "filled"
-            for one in inner if isinstance(inner, list) else [inner]:
-                yield from _strata(one, row, depth + 1)
+            for item in inner if isinstance(inner, list) else [inner]:
+                yield from _strata(item, row, depth + 1)
     if "field" in condition:
         kind = oracle.KINDS.get(condition["field"], condition["field"].partition(".")[0])
         for shape in _shapes(condition, row):

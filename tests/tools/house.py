@@ -135,7 +135,7 @@ def _functions(modules: Sequence[Module]) -> Iterator[Figure]:
     bare = [name for name in plain if "_" not in name.strip("_")]
     yield Figure("functions", f"{len(names):,}")
     yield Figure("functions with a one-word name", f"{len(bare) / max(len(plain), 1):.0%}")
-    yield Figure("function length: median / p90 / longest", _spread([_length(one) for one in functions]))
+    yield Figure("function length: median / p90 / longest", _spread([_length(item) for item in functions]))
 
 
 def _facts(modules: Sequence[Module]) -> Iterator[Figure]:

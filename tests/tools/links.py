@@ -41,15 +41,15 @@ def client(settings: Settings) -> httpx.AsyncClient:
 
 async def walk(browsing: httpx.AsyncClient, start: str = START) -> dict[str, httpx.Response]:
     """Return the response of every path that the first page leads to, directly or not."""
-    found: dict[str, httpx.Response] = {}
+    results: dict[str, httpx.Response] = {}
     waiting = [start]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found[path] = answer = await browsing.get(path)
+        if path not in results:
+            results[path] = answer = await browsing.get(path)
             if answer.headers["content-type"].startswith("text/html"):
                 waiting += [link for link in Markup(answer.text).links if not link.startswith("data:")]
-    return found
+    return results
 
 
 async def _main() -> None:

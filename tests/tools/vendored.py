@@ -26,16 +26,16 @@ LICENCES: Final = ("LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt")
 
 def manifest() -> dict[str, Any]:
     """Return the content of the manifest for the files."""
-    found: dict[str, Any] = json.loads(MANIFEST.read_bytes())
-    return found
+    result: dict[str, Any] = json.loads(MANIFEST.read_bytes())
+    return result
 
 
 def files() -> dict[str, bytes]:
     """Return the stored files, by their names in the package, decompressed."""
-    found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path != MANIFEST}
+    results = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path != MANIFEST}
     return {
         name.removesuffix(".gz"): gzip.decompress(data) if name.endswith(".gz") else data
-        for name, data in sorted(found.items())
+        for name, data in sorted(results.items())
     }
 
 
@@ -55,9 +55,9 @@ def fetch(version: str) -> tuple[str, dict[str, bytes]]:
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    found = archive.extractfile(name)
-    assert found is not None
-    return found.read()
+    result = archive.extractfile(name)
+    assert result is not None
+    return result.read()
 
 
 def _written(version: str, integrity: str, contents: dict[str, bytes]) -> dict[str, Any]:

@@ -112,8 +112,8 @@ class Builder:
             pool.shutdown()
         await self.count_tags(workspace, self.bear)
 
-    async def _write(self, workspace: int, made: tuple[list[dict[str, Any]], Counter[str]]) -> int:
-        rows, bear = made
+    async def _write(self, workspace: int, tables: tuple[list[dict[str, Any]], Counter[str]]) -> int:
+        rows, bear = tables
 
         async def work(transaction: Transaction) -> None:
             await workspaces.lock(transaction, workspace, contacts=len(rows))
@@ -154,18 +154,18 @@ class Builder:
 
     async def create(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[BuiltSegment]:
         """Create segments."""
-        found: list[BuiltSegment] = []
+        results: list[BuiltSegment] = []
         with Progress(what, len(specs)) as progress:
             for spec in specs:
                 segment = await self.segments.create(caller, spec.new)
-                found.append(BuiltSegment(segment.id, spec))
+                results.append(BuiltSegment(segment.id, spec))
                 if segment.members is None:
                     # In a large workspace the background would evaluate the segment.
                     await self.segments.refresh(caller, segment.id)
                 if spec.kind == STATIC and spec.name in BY_HAND:
                     await self._put(caller, segment.id, BY_HAND[spec.name])
                 progress.step()
-        return found
+        return results
 
     async def _put(self, caller: Caller, segment: str, count: int) -> None:
         state = await self.engine.read(lambda tx: workspaces.load_state(tx, caller.workspace))
@@ -178,9 +178,9 @@ class Builder:
 
 def rows_of(workspace: int, first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Counter[str]]:
     """Return the rows of contacts, and the number of contacts per tag."""
-    found = list(made_contacts(count, first, seed=first, now=now))
-    bear = Counter(name for contact in found for name in msgspec.json.decode(contact.tags))
-    return [row_of(workspace, contact, UTC) for contact in found], bear
+    results = list(made_contacts(count, first, seed=first, now=now))
+    bear = Counter(name for contact in results for name in msgspec.json.decode(contact.tags))
+    return [row_of(workspace, contact, UTC) for contact in results], bear
 
 
 @asynccontextmanager
@@ -220,7 +220,7 @@ async def create_active(
                 keyrings[name] = await builder.key(name)
                 caller = await builder.caller(keyrings[name])
                 # A segment is evaluated immediately while the workspace has no contacts.
-                made = active_segments(segments, now)
-                live[name] = await builder.create(caller, made, f"live segments: {name}")
+                created = active_segments(segments, now)
+                live[name] = await builder.create(caller, created, f"live segments: {name}")
                 await builder.copy(source, caller.workspace, count, name)
     return keyrings, live

@@ -54,27 +54,27 @@ async def refreshes(store: Store) -> Outcome:
 
 
 async def _refresh(store: Store, name: str) -> tuple[Compared, int]:
-    one = store.note.named(name)
-    sql, values = product.raw_count(store.main.workspace, one.spec.node, store.engine.backend, store.now)
+    segment = store.note.named(name)
+    sql, values = product.raw_count(store.main.workspace, segment.spec.node, store.engine.backend, store.now)
 
     async def ours(times: int) -> None:
         for _ in range(times):
-            await store.segments().refresh(store.main, one.id)
+            await store.segments().refresh(store.main, segment.id)
 
     sides: dict[str, Work] = {"ours": ours, "raw": store.raw.query_work(sql, values)}
     if store.postgresql:
         await store.raw.run(_ROWS)
         sides["anew"] = store.raw.write_work(_replace_rows(sql, values))
         sides["differing"] = store.raw.write_work(_update_rows(sql, values))
-    found = await store.meter.compare(sides, ROUNDS)
-    members = await store.count_segment(one)
-    require_equal(name, members, scanned=await store.count_by_scan(one.spec))
+    result = await store.meter.compare(sides, ROUNDS)
+    members = await store.count_segment(segment)
+    require_equal(name, members, scanned=await store.count_by_scan(segment.spec))
     if store.postgresql:
         for number in (_ANEW, _DIFFERING):
             held = await store.raw.value(f"SELECT count(*) FROM bench_members WHERE segment = {number}")
             require_equal(name, members, in_rows=int(held))
         await store.raw.run("DROP TABLE bench_members")
-    return found, members
+    return result, members
 
 
 def _replace_rows(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
@@ -107,33 +107,33 @@ def _update_rows(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable
     return refresh
 
 
-def _refresh_lines(found: Compared, share: float, *, on_server: bool) -> list[Line]:
+def _refresh_lines(compared: Compared, share: float, *, on_server: bool) -> list[Line]:
     allowed = next(allowed for most, allowed in _ALLOWED if share <= most)
     what = f"full refresh of a segment with {share:.0%} of all contacts"
     part, of = (server, "server CPU") if on_server else (cpu, "CPU")
     lines = [
         at_most(
-            f"{what}, beside a raw count scan, {of}",
-            format_time(found.median("ours", part)),
-            format_time(found.median("raw", part)),
-            found.ratios("ours", "raw", part),
+            f"{what}, compared with a raw count scan, {of}",
+            format_time(compared.median("ours", part)),
+            format_time(compared.median("raw", part)),
+            compared.ratios("ours", "raw", part),
             allowed,
         )
     ]
     if on_server:
-        ours, rows = format_time(found.median("ours", cpu)), format_time(found.median("anew", cpu))
-        beside = f"{what}, beside refreshing rows by DELETE and INSERT..SELECT, CPU in all"
-        lines.append(at_least(beside, ours, rows, found.ratios("anew", "ours", cpu), 2))
+        ours, rows = format_time(compared.median("ours", cpu)), format_time(compared.median("anew", cpu))
+        beside = f"{what}, compared with a refresh of rows by DELETE and INSERT..SELECT, CPU in all"
+        lines.append(at_least(beside, ours, rows, compared.ratios("anew", "ours", cpu), 2))
     return lines
 
 
-def _costs(found: Compared, name: str, members: int) -> tuple[str, ...]:
+def _costs(compared: Compared, name: str, members: int) -> tuple[str, ...]:
     def one(side: str, part: Part) -> str:
-        return format_time(found.median(side, part)) if side in found.costs else NOTHING
+        return format_time(compared.median(side, part)) if side in compared.costs else NOTHING
 
     walls = [one(side, wall) for side in ("ours", "raw", "anew", "differing")]
     cpus = [one(side, cpu) for side in ("ours", "anew", "differing")]
-    return (name, f"{members:,}", *walls, *cpus, format_time(found.median("ours", _client)))
+    return (name, f"{members:,}", *walls, *cpus, format_time(compared.median("ours", _client)))
 
 
 def _client(cost: Cost) -> float:
@@ -145,7 +145,8 @@ async def refresh_of_all(store: Store) -> Outcome:
     caller, made = store.callers[THOUSAND], store.note.live[THOUSAND]
     sample = made[::EVERY]
     counted = [
-        product.raw_count(caller.workspace, one.spec.node, store.engine.backend, store.now) for one in sample
+        product.raw_count(caller.workspace, item.spec.node, store.engine.backend, store.now)
+        for item in sample
     ]
     costs: list[Cost] = []
 
@@ -170,7 +171,7 @@ async def refresh_of_all(store: Store) -> Outcome:
     rows = [(name, format_time(part(ours)), format_time(part(raw) * scale)) for name, part in parts]
     what = (
         f"refresh of all {len(made):,} segments at {store.note.contacts:,} contacts, "
-        f"beside as many raw counts ({len(sample)} made and scaled), CPU"
+        f"compared with a raw count of each ({len(sample)} measured and scaled), CPU"
     )
     line = at_least(
         what, format_time(cpu(ours)), format_time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3
@@ -181,13 +182,13 @@ async def refresh_of_all(store: Store) -> Outcome:
 async def slides(store: Store) -> Outcome:
     """Compare hourly slides of the relative-date segments with their full evaluation."""
     target = 9 if store.postgresql else 50
-    what = "hourly slide of the relative-date segments, beside their full evaluation, CPU"
-    made = store.note.of_kind(RELATIVE)
+    what = "hourly slide of the relative-date segments, compared with their full evaluation, CPU"
+    segments = store.note.of_kind(RELATIVE)
     begin = store.now - HOURS * HOUR
 
     async def evaluate(now: int) -> None:
-        for one in made:
-            await store.segments(now=now).refresh(store.main, one.id)
+        for item in segments:
+            await store.segments(now=now).refresh(store.main, item.id)
 
     await evaluate(begin)
     if not await product.slide(store.engine, store.main, begin, begin):
@@ -198,10 +199,10 @@ async def slides(store: Store) -> Outcome:
         for hour in range(HOURS):
             before = begin + hour * HOUR
             costs.append(await store.meter.cost(lambda at=before: _slide(store, at)))  # type: ignore[misc]
-            for one in made:
-                ours = (await store.segments(now=before + HOUR).count_members(store.main, one.id)).members
-                scanned = await store.count_by_scan(one.spec, now=before + HOUR)
-                require_equal(f"{one.spec.name} after a slide", ours, scanned=scanned)
+            for item in segments:
+                ours = (await store.segments(now=before + HOUR).count_members(store.main, item.id)).members
+                scanned = await store.count_by_scan(item.spec, now=before + HOUR)
+                require_equal(f"{item.spec.name} after a slide", ours, scanned=scanned)
             progress.step()
         full = await store.meter.cost(lambda: evaluate(store.now))
         progress.step()
@@ -210,7 +211,7 @@ async def slides(store: Store) -> Outcome:
     line = at_least(what, format_time(cpu(slide)), format_time(cpu(full)), ratios, target)
     return Outcome(
         [line],
-        f"{len(made)} segments; one slide {format_time(wall(slide))}, in full {format_time(wall(full))}.",
+        f"{len(segments)} segments; one slide {format_time(wall(slide))}, in full {format_time(wall(full))}.",
     )
 
 
@@ -230,7 +231,7 @@ async def sizes(store: Store) -> Outcome:
     total = int(await store.raw.value(store.raw.sql(_CONTACTS), caller.workspace))
     each = int(size) / max(segments, 1)
     line = at_most(
-        "stored membership of a live segment, beside the number of contacts, bytes",
+        "stored membership of an active segment, compared with the number of contacts, bytes",
         f"{format_number(each)} B",
         f"{total:,}",
         [each / total],

@@ -21,15 +21,15 @@ Chance = tuple[Group, float]
 def active_segments(count: int, now: int) -> list[Spec]:
     """Return a given number of segments, always the same for the same instant."""
     rng = Random(4)
-    found: list[Spec] = []
+    results: list[Spec] = []
     total = 0.0
-    while len(found) < count:
+    while len(results) < count:
         group, share = _group(rng, now)
-        low = total <= AVERAGE * len(found)
+        low = total <= AVERAGE * len(results)
         if LEAST <= share <= MOST and (share >= AVERAGE) == low:
             total += share
-            found.append(spec(DYNAMIC, f"live {len(found) + 1}", group))
-    return found
+            results.append(spec(DYNAMIC, f"live {len(results) + 1}", group))
+    return results
 
 
 def _group(rng: Random, now: int) -> Chance:

@@ -120,7 +120,7 @@ def _outcome(store: Store, taken: Sequence[tuple[str, dict[str, float]]]) -> Out
             idle["Pss"],
             MAX_IDLE_MEBIBYTES,
         ),
-        _flat("memory of a server at the end beside after a quarter of the work, MiB", end, warm, "Pss"),
+        _flat("memory of a server at the end, compared with a quarter of the work, MiB", end, warm, "Pss"),
         _flat("the same without the pages of the database file that are mapped, MiB", end, warm, "RssAnon"),
     ]
     names = ("Pss", "VmRSS", "RssAnon", "RssFile", "VmHWM")

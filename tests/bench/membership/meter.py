@@ -113,11 +113,11 @@ class Meter:
             "SELECT pid FROM pg_stat_activity WHERE datname = ANY($1) AND pid <> pg_backend_pid()",
             list(self._databases),
         )
-        found = {}
+        results = {}
         for (pid,) in rows:
             with suppress(FileNotFoundError):
-                found[pid] = _nanoseconds(pid)
-        return found
+                results[pid] = _nanoseconds(pid)
+        return results
 
     async def compare(
         self,

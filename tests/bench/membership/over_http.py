@@ -31,7 +31,9 @@ async def costs(store: Store) -> Outcome:
 def _line(call: Call) -> Line:
     ours, bare = call.cpu["diglot"], call.cpu["bare"]
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]
-    what = f"{call.name} over HTTP beside a bare ASGI app answering the same bytes, CPU of the server"
+    what = (
+        f"{call.name} over HTTP, compared with a bare ASGI app that sends the same bytes, CPU of the server"
+    )
     return at_most(
         what, format_time(statistics.median(ours)), format_time(statistics.median(bare)), ratios, 3
     )

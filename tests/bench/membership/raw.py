@@ -49,8 +49,8 @@ class Raw:
     async def rows(self, sql: str, *values: Any) -> Sequence[Sequence[Any]]:
         """Return the rows of a statement."""
         if self.postgresql:
-            found: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *values)
-            return found
+            result: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *values)
+            return result
         return list(self._connection.execute(sql, values).fetchall())
 
     async def value(self, sql: str, *values: Any) -> Any:

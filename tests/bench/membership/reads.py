@@ -55,29 +55,30 @@ async def counts(store: Store, small: Store) -> Outcome:
         sides[f"{kind}, small"] = storage_count_work(small, kind)
         sides[f"{kind}, service"] = service_count_work(store, kind)
     with Progress("counts measured, rounds", ROUNDS) as progress:
-        found = await store.meter.with_other(small.meter).compare(sides, step=progress.step)
-    lines = [_beside_point(found, kind) for kind in KINDS] + [
+        result = await store.meter.with_other(small.meter).compare(sides, step=progress.step)
+    lines = [_compare_with_point_read(result, kind) for kind in KINDS] + [
         at_most(
-            f"count of a saved segment ({kind}) beside the same at {small.note.contacts:,} contacts, CPU",
-            format_time(found.median(kind, cpu)),
-            format_time(found.median(f"{kind}, small", cpu)),
-            found.ratios(kind, f"{kind}, small", cpu),
+            f"count of a saved segment ({kind}), the same at {small.note.contacts:,} contacts, CPU",
+            format_time(result.median(kind, cpu)),
+            format_time(result.median(f"{kind}, small", cpu)),
+            result.ratios(kind, f"{kind}, small", cpu),
             1.3,
         )
         for kind in KINDS
     ]
     rows = [
-        (side, format_time(found.median(side, cpu)), format_time(found.median(side, wall))) for side in sides
+        (side, format_time(result.median(side, cpu)), format_time(result.median(side, wall)))
+        for side in sides
     ]
     return Outcome(lines, table(("one count or point read", "CPU", "wall"), rows))
 
 
-def _beside_point(found: Compared, kind: str) -> Line:
+def _compare_with_point_read(compared: Compared, kind: str) -> Line:
     return at_most(
-        f"count of a saved segment ({kind}), storage layer, beside a raw primary-key read, CPU",
-        format_time(found.median(kind, cpu)),
-        format_time(found.median(POINTS, cpu)),
-        found.ratios(kind, POINTS, cpu),
+        f"count of a saved segment ({kind}), storage layer, compared with a raw primary-key read, CPU",
+        format_time(compared.median(kind, cpu)),
+        format_time(compared.median(POINTS, cpu)),
+        compared.ratios(kind, POINTS, cpu),
         1.5,
     )
 
@@ -86,9 +87,9 @@ async def _require_counts(store: Store) -> None:
     """Raise RuntimeError if a dynamic or relative segment has other members than its condition."""
     moving = store.note.of_kind(DYNAMIC) + store.note.of_kind(RELATIVE)
     with Progress("counts checked against scans", len(moving)) as progress:
-        for one in moving:
+        for item in moving:
             require_equal(
-                one.spec.name, await store.count_segment(one), scanned=await store.count_by_scan(one.spec)
+                item.spec.name, await store.count_segment(item), scanned=await store.count_by_scan(item.spec)
             )
             progress.step()
 
@@ -100,11 +101,11 @@ async def pages(store: Store) -> Outcome:
     details: list[tuple[str, ...]] = []
     for share in SHARES:
         offset = int(store.note.contacts * share)
-        found = await _page(store, store.note.named(ALMOST_ALL).id, offset)
-        what = f"page of {PAGE} at offset {offset:,} beside a raw keyset page, CPU"
-        ours, other = format_time(found.median(OURS, cpu)), format_time(found.median(POINTS, cpu))
-        lines.append(at_most(what, ours, other, found.ratios(OURS, POINTS, cpu), limit))
-        walls = (format_time(found.median(OURS, wall)), format_time(found.median(POINTS, wall)))
+        result = await _page(store, store.note.named(ALMOST_ALL).id, offset)
+        what = f"page of {PAGE} at offset {offset:,} compared with a raw keyset page, CPU"
+        ours, other = format_time(result.median(OURS, cpu)), format_time(result.median(POINTS, cpu))
+        lines.append(at_most(what, ours, other, result.ratios(OURS, POINTS, cpu), limit))
+        walls = (format_time(result.median(OURS, wall)), format_time(result.median(POINTS, wall)))
         details.append((f"{offset:,}", *walls))
     return Outcome(lines, table(("page at offset", "ours, wall", "raw, wall"), details))
 

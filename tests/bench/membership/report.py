@@ -83,4 +83,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def lines_table(lines: Sequence[Line]) -> str:
     """Return the table of the lines."""
     head = ("what", "ours", "the other", "ratio (rounds)", "target", "reached")
-    return table(head, [(one.what, one.ours, one.other, one.ratio, one.target, one.reached) for one in lines])
+    return table(
+        head, [(line.what, line.ours, line.other, line.ratio, line.target, line.reached) for line in lines]
+    )

@@ -46,46 +46,48 @@ async def compare(store: Store) -> Outcome:
     if not store.postgresql:
         why = "their tables stand in PostgreSQL: run with it"
         names = (
-            "count of a saved segment beside listmonk's kind of count",
+            "count of a saved segment, and listmonk's kind of count",
             "the 30 segments as others ask them",
         )
         return Outcome(
             [unmeasured(name, "≥ 2,000" if not at else "30 of 30", why) for at, name in enumerate(names)]
         )
     await peers.fill_tables(store)
-    made = store.note.of_kind(DYNAMIC)
+    segments = store.note.of_kind(DYNAMIC)
     asked = []
-    with Progress("segments queried on all sides", len(made)) as progress:
-        for one in made:
-            asked.append(await _ask(store, one))
+    with Progress("segments queried on all sides", len(segments)) as progress:
+        for item in segments:
+            asked.append(await _ask(store, item))
             progress.step()
     return Outcome(_lines(asked), _details(asked))
 
 
-async def _ask(store: Store, one: BuiltSegment) -> SegmentMeasurement:
-    workspace, node = store.main.workspace, one.spec.node
+async def _ask(store: Store, segment: BuiltSegment) -> SegmentMeasurement:
+    workspace, node = store.main.workspace, segment.spec.node
     sides: dict[str, Work] = {
         COUNT: store.read_work(
-            lambda _, transaction, __: product.stored_count(transaction, workspace, one.id, store.now)
+            lambda _, transaction, __: product.stored_count(transaction, workspace, segment.id, store.now)
         ),
-        PAGE: store.read_work(lambda service, _, __: service.list_members(store.main, one.id, FIRST_PAGE)),
+        PAGE: store.read_work(
+            lambda service, _, __: service.list_members(store.main, segment.id, FIRST_PAGE)
+        ),
     }
-    members = await store.count_segment(one)
+    members = await store.count_segment(segment)
     for peer in PEERS:
         count = peer.count(node)
-        require_equal(one.spec.name, members, **{peer.name: int(await store.raw.value(count))})
+        require_equal(segment.spec.name, members, **{peer.name: int(await store.raw.value(count))})
         sides[f"{peer.name} {COUNT}"] = store.raw.query_work(count, ())
         sides[f"{peer.name} {PAGE}"] = store.raw.query_work(peer.page(node), ())
     return SegmentMeasurement(
-        one.spec.name, members, await store.meter.compare(sides, ROUNDS, most_times=200)
+        segment.spec.name, members, await store.meter.compare(sides, ROUNDS, most_times=200)
     )
 
 
 def _lines(asked: list[SegmentMeasurement]) -> list[Line]:
-    times = [one.theirs(LISTMONK, COUNT) / one.ours(COUNT) for one in asked]
-    ours = format_time(statistics.median(one.ours(COUNT) for one in asked))
-    theirs = format_time(statistics.median(one.theirs(LISTMONK, COUNT) for one in asked))
-    what = "count of a saved segment beside listmonk's kind of count, server CPU, median and range of the 30"
+    times = [measured.theirs(LISTMONK, COUNT) / measured.ours(COUNT) for measured in asked]
+    ours = format_time(statistics.median(measured.ours(COUNT) for measured in asked))
+    theirs = format_time(statistics.median(measured.theirs(LISTMONK, COUNT) for measured in asked))
+    what = "count of a saved segment, and listmonk's kind of count, server CPU, median and range of the 30"
     lines = [at_least(what, ours, theirs, times, 2000)]
     for peer in PEERS:
         lines.append(
@@ -109,12 +111,12 @@ def _both(peer: Peer) -> Callable[[SegmentMeasurement], float]:
 def _faster(
     what: str, asked: list[SegmentMeasurement], ours: str, theirs: Callable[[SegmentMeasurement], float]
 ) -> Line:
-    ratios = [theirs(one) / one.ours(ours) for one in asked]
+    ratios = [theirs(measured) / measured.ours(ours) for measured in asked]
     faster = sum(ratio > 1 for ratio in ratios)
     return Line(
         f"{what}, server CPU",
-        format_time(statistics.median(one.ours(ours) for one in asked)),
-        format_time(statistics.median(theirs(one) for one in asked)),
+        format_time(statistics.median(measured.ours(ours) for measured in asked)),
+        format_time(statistics.median(theirs(measured) for measured in asked)),
         f"{format_number(statistics.median(ratios))} ({format_number(min(ratios))} "
         f"to {format_number(max(ratios))})",
         f"ours faster for {len(asked)}",
@@ -124,23 +126,35 @@ def _faster(
 
 def _details(asked: list[SegmentMeasurement]) -> str:
     names = [peer.name for peer in PEERS]
-    alone = sum(one.theirs(peer, PAGE) > one.ours(PAGE) for one in asked for peer in PEERS)
+    alone = sum(measured.theirs(peer, PAGE) > measured.ours(PAGE) for measured in asked for peer in PEERS)
     head = [
         *("segment", "members", "count: ours", *names),
         *("page with total: ours", *(f"{name} without total" for name in names)),
         *("ours faster", "our wall: count, page"),
     ]
-    body = table(head, [_row(one) for one in asked])
+    body = table(head, [_row(measured) for measured in asked])
     return f"{body}\n\nOur pages, with totals, cost less than theirs without in {alone} of {len(asked) * 2}."
 
 
-def _row(one: SegmentMeasurement) -> list[str]:
+def _row(measurement: SegmentMeasurement) -> list[str]:
     faster = all(
-        one.theirs(peer, COUNT) > one.ours(COUNT) and one.with_total(peer) > one.ours(PAGE) for peer in PEERS
+        measurement.theirs(peer, COUNT) > measurement.ours(COUNT)
+        and measurement.with_total(peer) > measurement.ours(PAGE)
+        for peer in PEERS
     )
     sides = [
-        [format_time(one.ours(what)), *(format_time(one.theirs(peer, what)) for peer in PEERS)]
+        [
+            format_time(measurement.ours(what)),
+            *(format_time(measurement.theirs(peer, what)) for peer in PEERS),
+        ]
         for what in (COUNT, PAGE)
     ]
-    walls = ", ".join(format_time(one.found.median(what, wall)) for what in (COUNT, PAGE))
-    return [one.name, f"{one.members:,}", *sides[0], *sides[1], "yes" if faster else "NO", walls]
+    walls = ", ".join(format_time(measurement.found.median(what, wall)) for what in (COUNT, PAGE))
+    return [
+        measurement.name,
+        f"{measurement.members:,}",
+        *sides[0],
+        *sides[1],
+        "yes" if faster else "NO",
+        walls,
+    ]

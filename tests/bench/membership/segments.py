@@ -57,8 +57,8 @@ class Spec:
 
 def rule(field: str, operator: str, value: Any = None) -> Group:
     """Return a rule; an operator without an operand has no value."""
-    found = {"field": field, "operator": operator}
-    return found if value is None else found | {"value": value}
+    results = {"field": field, "operator": operator}
+    return results if value is None else results | {"value": value}
 
 
 def match_all(*rules_: Group) -> Group:
@@ -84,13 +84,13 @@ def day(now: int, days: int) -> str:
 
 def all_kinds(now: int) -> list[Spec]:
     """Return thirty segments of each kind."""
-    found = [
+    results = [
         *(spec(DYNAMIC, name, group) for name, group in _dynamic(now)),
         *(spec(RELATIVE, name, group) for name, group in _relative()),
         *_static(now),
     ]
-    assert [sum(one.kind == kind for one in found) for kind in (DYNAMIC, RELATIVE, STATIC)] == [EACH] * 3
-    return found
+    assert [sum(item.kind == kind for item in results) for kind in (DYNAMIC, RELATIVE, STATIC)] == [EACH] * 3
+    return results
 
 
 _SUBSCRIBED = rule("status", "equals", "subscribed")

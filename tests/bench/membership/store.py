@@ -65,9 +65,9 @@ class Store:
 
         return work
 
-    async def count_segment(self, one: BuiltSegment) -> int:
+    async def count_segment(self, segment: BuiltSegment) -> int:
         """Return the count of a segment of the main workspace."""
-        return (await self.segments().count_members(self.main, one.id)).members
+        return (await self.segments().count_members(self.main, segment.id)).members
 
     async def count_by_scan(self, spec: Spec, workspace: int | None = None, now: int | None = None) -> int:
         """Return how many contacts match a condition, by a scan on the driver."""
@@ -99,10 +99,10 @@ class Store:
         workspace = self.callers[THOUSAND]
         sample = self.note.live[THOUSAND][::20]
         with Progress("active segments checked", len(sample)) as progress:
-            for one in sample:
-                ours = (await self.segments().count_members(workspace, one.id)).members
+            for item in sample:
+                ours = (await self.segments().count_members(workspace, item.id)).members
                 require_equal(
-                    one.spec.name, ours, scanned=await self.count_by_scan(one.spec, workspace.workspace)
+                    item.spec.name, ours, scanned=await self.count_by_scan(item.spec, workspace.workspace)
                 )
                 progress.step()
 
@@ -118,8 +118,8 @@ def require_equal(what: str, ours: int, **others: int) -> None:
 async def open_store(url: str, note: Note, path: Path, now: int) -> AsyncIterator[Store]:
     """Lend a built database, opened."""
     engine, raw, meter = create_engine(url), Raw(url), Meter(url)
-    for one in (engine, raw, meter):
-        await one.open()
+    for item in (engine, raw, meter):
+        await item.open()
     try:
         keys = Keys(engine)
         callers = {name: await keys.authenticate("misar", one["misar"]) for name, one in note.keys.items()}

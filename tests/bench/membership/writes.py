@@ -99,8 +99,8 @@ async def _some(store: Store, count: int, rng: Random) -> list[tuple[int, str, s
     """Return the keys, ids and addresses of some of the copied contacts, each contact once."""
     keys = rng.sample(range(1, store.note.contacts + 1), min(count, store.note.contacts))
     sql = store.raw.sql("SELECT pk, id, email FROM contacts WHERE workspace = {} AND pk = {}")
-    found = [(await store.raw.rows(sql, store.callers[NONE].workspace, key))[0] for key in keys]
-    return [(row[0], row[1], row[2]) for row in found]
+    results = [(await store.raw.rows(sql, store.callers[NONE].workspace, key))[0] for key in keys]
+    return [(row[0], row[1], row[2]) for row in results]
 
 
 async def _change(store: Store, name: str, block: Sequence[tuple[str, ContactChange]]) -> None:
@@ -120,8 +120,10 @@ async def next_batch(store: Store, rng: Random) -> list[ContactChange]:
     first = store.note.imported
     store.note.imported += half
     store.save()
-    made = contacts(half, first + 1, seed=rng.getrandbits(32), now=store.now)
-    batch += [new_contact(contact, f"new{first + index}@example.com") for index, contact in enumerate(made)]
+    new_contacts = contacts(half, first + 1, seed=rng.getrandbits(32), now=store.now)
+    batch += [
+        new_contact(contact, f"new{first + index}@example.com") for index, contact in enumerate(new_contacts)
+    ]
     rng.shuffle(batch)
     return batch
 
@@ -150,7 +152,7 @@ def _lines(what: str, costs: dict[str, list[Cost]], name: str, contacts_: int, t
     lines = []
     for of, part in parts:
         ours, other = (_rate(costs[side], contacts_, part) for side in (name, NONE))
-        beside = f"{what}, beside 0 segments, contacts a second{of}"
+        beside = f"{what}, compared with 0 segments, contacts a second{of}"
         lines.append(
             at_least(beside, f"{format_number(ours)}/s", f"{format_number(other)}/s", [ours / other], target)
         )
@@ -165,7 +167,7 @@ def _table(what: str, costs: dict[str, list[Cost]], contacts_: int) -> str:
             rate / _rate(costs[NONE], contacts_, part) for rate, part in zip(rates, (wall, cpu), strict=True)
         ]
         rows.append(
-            (name, *(f"{format_number(rate)}/s" for rate in rates), *(format_number(one) for one in beside))
+            (name, *(f"{format_number(rate)}/s" for rate in rates), *(format_number(item) for item in beside))
         )
     head = (f"{what}: live segments", "a second", "a second of CPU", "ratio, wall", "ratio, CPU")
     return table(head, rows)

@@ -17,12 +17,12 @@ Slot = tuple[Any, Any]
 def _slots(value: Any) -> list[Slot]:
     """Return every place inside a JSON value: its container and its key there."""
     keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
-    found: list[Slot] = []
+    results: list[Slot] = []
     for key in keys:
-        found.append((value, key))
+        results.append((value, key))
         if isinstance(value[key], dict | list):
-            found += _slots(value[key])
-    return found
+            results += _slots(value[key])
+    return results
 
 
 def _slot(rng: Random, draft: Draft) -> Slot | None:

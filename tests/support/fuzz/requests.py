@@ -104,17 +104,17 @@ class Maker:
             return [(b"id", self.rng.choice(ids).encode())]
         if operation.id == "explainSegment":
             return [(b"contact", self.rng.choice([*self.known.contacts, *self.known.emails]).encode())]
-        found = [(b"limit", b"3"), (b"search", b"example")]
+        results = [(b"limit", b"3"), (b"search", b"example")]
         if operation.id == "importContacts":
-            found = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]
+            results = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]
         if operation.id.endswith("Changes"):
-            found = [(b"limit", b"3"), (b"after", b"0")]
+            results = [(b"limit", b"3"), (b"after", b"0")]
         elif operation.lists_members and operation.id != "listContacts":
-            found.append((b"as_of", b"2026-02-02T02:40:00Z"))
+            results.append((b"as_of", b"2026-02-02T02:40:00Z"))
         if operation.id == "listContacts":
             segment = self.rng.choice(self.known.segments).encode()
-            found += [(b"status", b"subscribed"), (b"sort", b"engagement_asc"), (b"segment_id", segment)]
-        return self.rng.sample(found, self.rng.randint(1, len(found)))
+            results += [(b"status", b"subscribed"), (b"sort", b"engagement_asc"), (b"segment_id", segment)]
+        return self.rng.sample(results, self.rng.randint(1, len(results)))
 
     def body(self, operation: str) -> Any:
         """Return a body that a call accepts."""
@@ -177,8 +177,8 @@ class Maker:
 
     def list(self, *, dynamic: bool) -> dict[str, Any]:
         """Return a list's fields."""
-        made = {"name": f"List {self.made}", "description": "Friends"}
-        return made | ({"type": "dynamic", "conditions": self.condition()} if dynamic else {})
+        created = {"name": f"List {self.made}", "description": "Friends"}
+        return created | ({"type": "dynamic", "conditions": self.condition()} if dynamic else {})
 
     def webhook(self) -> dict[str, Any]:
         """Return a webhook's fields."""

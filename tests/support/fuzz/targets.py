@@ -81,8 +81,8 @@ async def _known(server: Server, dialect: Dialect) -> Known:
     other = next(each for each in DIALECTS if each is not dialect)
     known = Known(await server.key(dialect.name, "one"), [], [], [], [], [])
     stranger = Known(await server.key(dialect.name, "two"), [], [], [], [], [])
-    for one in (known, stranger):
-        await _replenish(server, dialect, one)
+    for item in (known, stranger):
+        await _replenish(server, dialect, item)
     weak = await server.key(dialect.name, "one", (idle_scope(dialect),))
     revoked = await server.key(dialect.name, "one")
     engine = create_engine(server.url)
@@ -168,9 +168,9 @@ def _documented(dialect: Dialect, request: Request) -> set[int]:
         return {204, 404}
     method = "GET" if request.method == "HEAD" else request.method
     path = [part for part in request.scope()["path"].removeprefix(dialect.base_path).split("/") if part]
-    found = [each for each in _documents(dialect.name) if _fits(each.path, path)]
+    results = [each for each in _documents(dialect.name) if _fits(each.path, path)]
     # A literal path segment wins over a parameter, as in routing.
-    nearest = min(found, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)
+    nearest = min(results, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)
     host = {400} if any(name == b"host" for name, _ in request.headers) else set()
     if nearest is None or method not in nearest.statuses:
         return {404, 405} | host
@@ -204,8 +204,8 @@ def _fits(shape: list[str], path: list[str]) -> bool:
 
 def _is_error(dialect: Dialect, request: Request, answer: Answer) -> bool:
     body: Any = json.loads(answer.body)
-    found = find_surface(request.scope()["path"])
-    if found is not None and found[1].error_body is PlatformError:
+    result = find_surface(request.scope()["path"])
+    if result is not None and result[1].error_body is PlatformError:
         return list(body) == ["error"] and isinstance(body["error"], str)
     if dialect.name == "misar":
         keys = ["success", "error", *(["details"] if answer.status == 400 else [])]

@@ -60,8 +60,8 @@ def blocks(page: Path) -> tuple[Block, ...]:
 
 
 def _blocks(text: str) -> Iterator[Block]:
-    found = list(_FENCED.finditer(text))
-    for one, after in zip(found, [*found[1:], None], strict=False):
+    results = list(_FENCED.finditer(text))
+    for one, after in zip(results, [*results[1:], None], strict=False):
         if one["language"] not in RUN:
             continue
         follows = (

@@ -85,9 +85,9 @@ class Reader:
         printed = ""
         for line in self._server.stdout:
             printed += line
-            if (found := _SERVES_ON.search(line)) is not None:
+            if (match := _SERVES_ON.search(line)) is not None:
                 late.cancel()
-                self.address = found[1]
+                self.address = match[1]
                 return printed
         late.cancel()
         raise AssertionError(f"no server started:\n{text}\n{printed}")

@@ -21,11 +21,11 @@ def add_tag(actor: Actor) -> Step | None:
         return None
     fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     after = dict(actor.facts)
-    for one in chosen:
-        person = after[one]
+    for item in chosen:
+        person = after[item]
         if fact[1] not in person["tags"]:
-            after[one] = person | {"tags": [*person["tags"], fact[1]]}
-    body = {"contact_ids": [actor.ids[one] for one in chosen]}
+            after[item] = person | {"tags": [*person["tags"], fact[1]]}
+    body = {"contact_ids": [actor.ids[item] for item in chosen]}
     return actor.step("POST", f"/api/v1/tags/{actor.ids[fact]}/contacts", body, after)
 
 
@@ -35,7 +35,7 @@ def _tags_in_use(actor: Actor) -> list[tuple[Fact, Fact]]:
     return [
         (tag, bearing[0])
         for tag in tags
-        if (bearing := [one for one in contacts if tag[1] in actor.facts[one]["tags"]])
+        if (bearing := [contact for contact in contacts if tag[1] in actor.facts[contact]["tags"]])
     ]
 
 
@@ -55,8 +55,8 @@ def _renamed(facts: Facts, tag: str, name: str | None) -> Facts:
     after = {fact: value for fact, value in facts.items() if fact != ("tag", tag)}
     for fact, person in facts.items():
         if fact[0] == "contact" and tag in person["tags"]:
-            renamed = [name if one == tag else one for one in person["tags"]]
-            after[fact] = person | {"tags": [one for one in renamed if one is not None]}
+            renamed = [name if item == tag else item for item in person["tags"]]
+            after[fact] = person | {"tags": [item for item in renamed if item is not None]}
     return after
 
 
@@ -107,7 +107,7 @@ def add_to_list(actor: Actor) -> Step | None:
         return None
     fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     members = actor.facts[fact] | {email for _, email in chosen}
-    body = {"contact_ids": [actor.ids[one] for one in chosen]}
+    body = {"contact_ids": [actor.ids[item] for item in chosen]}
     path = f"/api/v1/lists/{actor.ids[fact]}/members"
     return actor.step("POST", path, body, actor.facts | {fact: members})
 
@@ -115,7 +115,7 @@ def add_to_list(actor: Actor) -> Step | None:
 def remove_from_list(actor: Actor) -> Step | None:
     """Remove a contact from a list."""
     lists, contacts = actor.identified("list"), actor.identified("contact")
-    on_one = [(one, fact) for one in lists for fact in contacts if fact[1] in actor.facts[one]]
+    on_one = [(list_, fact) for list_ in lists for fact in contacts if fact[1] in actor.facts[list_]]
     if not on_one:
         return None
     fact, contact = actor.rng.choice(on_one)

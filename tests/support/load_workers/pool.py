@@ -72,25 +72,25 @@ class Crew:
         engine = create_engine(self.url)
         await engine.open()
         try:
-            found = await compare(engine, self.workspace, system_clock(), self.rng)
+            result = await compare(engine, self.workspace, system_clock(), self.rng)
             await compare_replay(engine, self.workspace)
         finally:
             await engine.close()
         for way, reading in zip(self.ways, readings, strict=True):
             for id_ in reading.still.values():
-                assert await members(way, id_) == found[id_]
-                one = (await way.get(f"/mail/v1/segments/{id_}"))["data"]
-                assert one["contact_count"] == len(found[id_])
+                assert await members(way, id_) == result[id_]
+                segment = (await way.get(f"/mail/v1/segments/{id_}"))["data"]
+                assert segment["contact_count"] == len(result[id_])
             for id_ in self.rng.sample(list(reading.still.values()), min(_WALKED, len(reading.still))):
-                limit = len(found[id_]) // self.rng.randint(1, 6) + 1
-                assert await paged_members(way, id_, min(limit, 1000)) == found[id_]
+                limit = len(result[id_]) // self.rng.randint(1, 6) + 1
+                assert await paged_members(way, id_, min(limit, 1000)) == result[id_]
 
 
 async def crew(url: str, rng: Random, actors: Sequence[Actor]) -> Crew:
     """Return actors with a workspace of their own and a key of each dialect."""
     engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", system_clock()))
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", system_clock()))
     await engine.close()
     keys = {dialect: await ServerProcess("", url).key(dialect) for dialect in ("misar", "topmail")}
-    return Crew(url, rng, actors, made.number, keys)
+    return Crew(url, rng, actors, workspace.number, keys)

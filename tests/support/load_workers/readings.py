@@ -38,9 +38,11 @@ async def _all(way: ServerClient, path: str, limit: int = 1000) -> list[dict[str
 async def read_workspace(way: ServerClient) -> Reading:
     """Read everything; the counts of tags and lists must be right."""
     contacts = await _all(way, "/api/v1/contacts")
-    facts: Facts = {("contact", one["email"]): {name: one[name] for name in _SHOWN} for one in contacts}
-    ids: dict[Fact, str] = {("contact", one["email"]): one["id"] for one in contacts}
-    emails = {one["id"]: one["email"] for one in contacts}
+    facts: Facts = {
+        ("contact", contact["email"]): {name: contact[name] for name in _SHOWN} for contact in contacts
+    }
+    ids: dict[Fact, str] = {("contact", contact["email"]): contact["id"] for contact in contacts}
+    emails = {contact["id"]: contact["email"] for contact in contacts}
     await _segments(way, facts, ids, emails)
     await _lists(way, facts, ids)
     await _tags(way, facts, ids, contacts)
@@ -54,10 +56,10 @@ async def read_workspace(way: ServerClient) -> Reading:
 
 async def _segments(way: ServerClient, facts: Facts, ids: dict[Fact, str], emails: Mapping[str, str]) -> None:
     """Read segments, each in the dialect that created it."""
-    for one in await _all(way, "/api/v1/segments"):
-        id_, dialect = one["id"], one["name"].split("-")[1]
-        fact = ("static" if dialect == "static" else "segment", one["name"])
-        ids[fact], facts[fact] = id_, one["conditions"]
+    for item in await _all(way, "/api/v1/segments"):
+        id_, dialect = item["id"], item["name"].split("-")[1]
+        fact = ("static" if dialect == "static" else "segment", item["name"])
+        ids[fact], facts[fact] = id_, item["conditions"]
         if dialect == "misar":
             facts[fact] = (await way.get(f"/mail/v1/segments/{id_}"))["data"]["filter_criteria"]
         if dialect == "static":
@@ -66,30 +68,30 @@ async def _segments(way: ServerClient, facts: Facts, ids: dict[Fact, str], email
 
 async def members(way: ServerClient, segment: str) -> Sequence[str]:
     """Return the ids of a segment's members from one response."""
-    found: list[str] = (await way.get(f"/io/contacts/segments/{segment}/members"))["contactIds"]
-    return found
+    result: list[str] = (await way.get(f"/io/contacts/segments/{segment}/members"))["contactIds"]
+    return result
 
 
 async def paged_members(way: ServerClient, segment: str, limit: int) -> Sequence[str]:
     """Return the ids of a segment's members from pages of a given size."""
-    return [one["id"] for one in await _all(way, f"/api/v1/segments/{segment}/contacts", limit)]
+    return [item["id"] for item in await _all(way, f"/api/v1/segments/{segment}/contacts", limit)]
 
 
 async def _lists(way: ServerClient, facts: Facts, ids: dict[Fact, str]) -> None:
-    for one in await _all(way, "/api/v1/lists"):
-        fact = ("list" if one["type"] == "static" else "dynamic", one["name"])
-        ids[fact], facts[fact] = one["id"], one["conditions"]
-        if one["type"] == "static":
-            on_it = await _all(way, f"/api/v1/lists/{one['id']}/members")
+    for list_ in await _all(way, "/api/v1/lists"):
+        fact = ("list" if list_["type"] == "static" else "dynamic", list_["name"])
+        ids[fact], facts[fact] = list_["id"], list_["conditions"]
+        if list_["type"] == "static":
+            on_it = await _all(way, f"/api/v1/lists/{list_['id']}/members")
             facts[fact] = frozenset(contact["email"] for contact in on_it)
-            assert len(on_it) == one["member_count"], one["name"]
+            assert len(on_it) == list_["member_count"], list_["name"]
 
 
 async def _tags(
     way: ServerClient, facts: Facts, ids: dict[Fact, str], contacts: Sequence[Mapping[str, Any]]
 ) -> None:
-    borne = Counter(tag for one in contacts for tag in one["tags"])
+    borne = Counter(tag for contact in contacts for tag in contact["tags"])
     rows = await _all(way, "/api/v1/tags")
-    assert borne == Counter({one["name"]: one["contact_count"] for one in rows if one["contact_count"]})
-    for one in rows:
-        ids["tag", one["name"]], facts["tag", one["name"]] = one["id"], True
+    assert borne == Counter({row["name"]: row["contact_count"] for row in rows if row["contact_count"]})
+    for row in rows:
+        ids["tag", row["name"]], facts["tag", row["name"]] = row["id"], True

@@ -33,8 +33,8 @@ def _condition(actor: Actor, depth: int = 3) -> Any:
         {"field": "lists", "operator": "is_set"},
     ]
     rows += [
-        {"field": "lists", "operator": "equals", "operand": actor.ids[one]}
-        for one in actor.identified("list")
+        {"field": "lists", "operator": "equals", "operand": actor.ids[item]}
+        for item in actor.identified("list")
     ]
     return rng.choice(rows)
 
@@ -129,7 +129,7 @@ def change_static(actor: Actor) -> Step | None:
     action = actor.rng.choice(("add", "remove", "set"))
     was = actor.facts[fact]
     members = {"add": was | emails, "remove": was - emails, "set": emails}[action]
-    body = {"action": action, "contact_ids": [actor.ids[one] for one in chosen]}
+    body = {"action": action, "contact_ids": [actor.ids[item] for item in chosen]}
     path = f"/mail/v1/segments/{actor.ids[fact]}/members"
     return actor.step("POST", path, body, actor.facts | {fact: members})
 

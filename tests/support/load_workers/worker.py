@@ -118,17 +118,17 @@ class Actor:
         self.ids = {fact: id_ for fact, id_ in self.ids.items() if fact in step.after}
         self.facts, self.pending = step.after, None
 
-    def settle(self, found: Facts, ids: Mapping[Fact, str]) -> bool | None:
+    def settle(self, actual: Facts, ids: Mapping[Fact, str]) -> bool | None:
         """Compare the contents with the facts; return whether an unanswered write was done.
 
         Return None if every write was answered. The contents must be all of the actor's resources.
         """
         done: bool | None = None
         if self.pending is not None:
-            done = found == visible_facts(self.pending.after)
+            done = actual == visible_facts(self.pending.after)
             if done:
                 self.facts = self.pending.after
-        assert not (faults := differences(visible_facts(self.facts), found)), f"{self.pending}: {faults}"
+        assert not (faults := differences(visible_facts(self.facts), actual)), f"{self.pending}: {faults}"
         self.ids = dict(ids)
         return done
 
@@ -144,7 +144,7 @@ def visible_facts(facts: Facts) -> Facts:
     return {fact: value for fact, value in facts.items() if fact[0] != EVENT}
 
 
-def differences(expected: Facts, found: Facts) -> list[str]:
+def differences(expected: Facts, actual: Facts) -> list[str]:
     """Return the first few differences as text."""
-    differing = [fact for fact in {**expected, **found} if expected.get(fact) != found.get(fact)]
-    return [f"{fact}: {expected.get(fact)} expected, {found.get(fact)} found" for fact in differing[:5]]
+    differing = [fact for fact in {**expected, **actual} if expected.get(fact) != actual.get(fact)]
+    return [f"{fact}: {expected.get(fact)} expected, {actual.get(fact)} found" for fact in differing[:5]]

@@ -38,8 +38,8 @@ async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Memb
     """
 
     async def work(transaction: Transaction) -> Members:
-        found = [one async for one in _segments(transaction, workspace)]
-        return {one.id: await _compare(transaction, workspace, one, now, rng) for one in found}
+        results = [segment async for segment in _segments(transaction, workspace)]
+        return {item.id: await _compare(transaction, workspace, item, now, rng) for item in results}
 
     return await engine.read(work)
 
@@ -60,13 +60,13 @@ async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
 
     async def work(transaction: Transaction) -> tuple[int, Members]:
         state = await workspaces.load_state(transaction, workspace)
-        found = {}
-        for one in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
-            keys = list(await store.load_members(transaction, workspace, one.number, state))
+        results = {}
+        for item in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
+            keys = list(await store.load_members(transaction, workspace, item.number, state))
             ids = await queries.load_ids_by_key(transaction, workspace, keys)
             ids |= await deleted_contacts.load_ids(transaction, workspace, keys)
-            found[one.id] = [ids[key] for key in reversed(keys)]
-        return state.last_entry, found
+            results[item.id] = [ids[key] for key in reversed(keys)]
+        return state.last_entry, results
 
     return await engine.read(work)
 
@@ -82,7 +82,7 @@ async def entries_after(engine: Engine, workspace: int, after: int) -> list[int]
         every: list[tuple[int, int]] = []
         async for row in log.iterate_forwards(transaction, workspace, after, state.last_entry):
             for first, change in row.changes_between(after, state.last_entry):
-                every += [(first + one, change.segment) for one in range(change.entry_count)]
+                every += [(first + item, change.segment) for item in range(change.entry_count)]
         assert [number for number, _ in every] == list(range(after + 1, state.last_entry + 1))
         known = await segments.load_ids(transaction, workspace, {segment for _, segment in every})
         return [number for number, segment in every if segment in known]
@@ -113,8 +113,8 @@ async def expire(engine: Engine, workspace: int, begins: int, rng: Random) -> in
 
 
 async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[Segment]:
-    for one in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
-        yield one
+    for item in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
+        yield item
     dynamic = await lists.load_page(transaction, workspace, ALL_ROWS, SegmentType.DYNAMIC, None)
     for behind in (one.segment for one, _ in dynamic.items):
         assert behind is not None
@@ -122,28 +122,28 @@ async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[S
 
 
 async def _compare(
-    transaction: Transaction, workspace: int, one: Segment, now: int, rng: Random
+    transaction: Transaction, workspace: int, segment: Segment, now: int, rng: Random
 ) -> Sequence[str]:
     state = await workspaces.load_state(transaction, workspace)
     # Another process may have advanced the clock since.
     now = max(now, state.evaluated_at)
-    relation = MembershipQuery.for_segment(workspace, one, now, state)
-    found = await read.load_ids(transaction, relation, ALL_ROWS)
-    condition = tree.encode(one.condition.tree)
-    if one.type is SegmentType.DYNAMIC:
-        live = MembershipQuery(workspace, one.condition.tree, now, state.zone)
+    relation = MembershipQuery.for_segment(workspace, segment, now, state)
+    result = await read.load_ids(transaction, relation, ALL_ROWS)
+    condition = tree.encode(segment.condition.tree)
+    if segment.type is SegmentType.DYNAMIC:
+        live = MembershipQuery(workspace, segment.condition.tree, now, state.zone)
         expected = await read.load_ids(transaction, live, ALL_ROWS)
-        assert found == expected, condition
-        until = (await with_next_change(transaction, workspace, one, state, now)).next_change_at
+        assert result == expected, condition
+        until = (await with_next_change(transaction, workspace, segment, state, now)).next_change_at
         assert until > now, condition
         # Until this instant, the passing of time alone changes no membership.
-        last = MembershipQuery(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
+        last = MembershipQuery(workspace, segment.condition.tree, min(until - 1, now + _LONG), state.zone)
         assert await read.load_ids(transaction, last, ALL_ROWS) == expected, condition
-    assert await read.count_members(transaction, relation) == len(found), condition
-    window = Window(rng.randint(0, len(found) + 1), rng.randint(1, 7))
+    assert await read.count_members(transaction, relation) == len(result), condition
+    window = Window(rng.randint(0, len(result) + 1), rng.randint(1, 7))
     page = [contact.id for contact in await read.load_page(transaction, relation, window)]
-    assert page == found[window.offset : window.offset + window.limit], condition
-    return found
+    assert page == result[window.offset : window.offset + window.limit], condition
+    return result
 
 
 async def compare_replay(engine: Engine, workspace: int) -> None:
@@ -160,8 +160,8 @@ async def compare_replay(engine: Engine, workspace: int) -> None:
                 assert held.isdisjoint(change.entered), row
                 held -= set(change.left)
                 held |= set(change.entered)
-        async for one in _segments(transaction, workspace):
-            stored = await store.load_members(transaction, workspace, one.number, state)
-            assert set(stored) == members.get(one.number, set()), tree.encode(one.condition.tree)
+        async for segment in _segments(transaction, workspace):
+            stored = await store.load_members(transaction, workspace, segment.number, state)
+            assert set(stored) == members.get(segment.number, set()), tree.encode(segment.condition.tree)
 
     await engine.read(work)

@@ -103,10 +103,10 @@ class World:
     def instant(self) -> int:
         """Return an instant near a relative-date boundary, a number of whole days away or not."""
         rng = self.rng
-        found = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
-        found += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
-        self.instants = [*self.instants[-20:], found]
-        return found
+        result = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
+        result += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
+        self.instants = [*self.instants[-20:], result]
+        return result
 
     async def step(self) -> None:
         """Do a random write that may change memberships."""
@@ -162,8 +162,8 @@ class World:
 
     async def _segment(self) -> None:
         new = NewSegment(f"s{self.made}", self.condition())
-        made = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
-        self.segments.append(made.segment.id)
+        created = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
+        self.segments.append(created.segment.id)
 
     async def edit(self) -> None:
         """Update the condition of a segment."""
@@ -184,8 +184,8 @@ class World:
 
     async def _static(self) -> None:
         new = NewSegment(f"s{self.made}", self.condition(), type=SegmentType.STATIC)
-        made = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
-        self.statics.append(made.segment.id)
+        created = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
+        self.statics.append(created.segment.id)
 
     async def _by_hand(self) -> None:
         if self.statics:
@@ -197,8 +197,8 @@ class World:
     async def _list(self) -> None:
         condition = self.condition() if self.rng.random() < 0.3 else None
         new = NewList(f"l{self.made}", condition=condition)
-        made = await Lists(self.engine, self.clock).create(self.caller, new)
-        (self.lists if condition is None else self.dynamic).append(made.list.id)
+        created = await Lists(self.engine, self.clock).create(self.caller, new)
+        (self.lists if condition is None else self.dynamic).append(created.list.id)
 
     async def _edit_list(self) -> None:
         if self.dynamic:
@@ -326,8 +326,8 @@ class World:
         now = self.now
         for id_ in (*self.segments, *self.statics):
             counts = [
-                (await Segments(one, lambda: now).get_with_count(self.caller, id_)).count
-                for one in self.engines
+                (await Segments(engine, lambda: now).get_with_count(self.caller, id_)).count
+                for engine in self.engines
             ]
             ids = (await Segments(self.engine, lambda: now).list_member_ids(self.caller, id_, ALL_ROWS))[1]
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
@@ -353,7 +353,7 @@ async def open_world(url: str, seed: int) -> AsyncIterator[World]:
     engines = [create_engine(url), create_engine(url)]
     for engine in engines:
         await engine.open()
-    made = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    yield create_world(engines, made.number, seed)
+    workspace = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    yield create_world(engines, workspace.number, seed)
     for engine in engines:
         await engine.close()

@@ -71,21 +71,21 @@ class EventReader:
     async def _compare(self, transaction: Transaction) -> int:
         before = self.contacts
         await self._load_ids(transaction)
-        expected = [one async for one in self._logged(transaction)]
+        expected = [item async for item in self._logged(transaction)]
         heard: list[MembershipEvent] = []
         for told, contact in await self._received(transaction):
             heard.append(told)
             if contact is not None:
                 assert contact in (before.get(contact.id), self.contacts.get(contact.id)), told
         assert heard == expected
-        self.batches += sum(one.moved is not None for one in heard)
-        return sum(one.contact is not None for one in heard)
+        self.batches += sum(event.moved is not None for event in heard)
+        return sum(event.contact is not None for event in heard)
 
     async def _load_ids(self, transaction: Transaction) -> None:
         """Load the current ids; those of deleted resources stay known by their dense keys."""
-        found = await queries.load_contact_page(transaction, self.workspace, ALL_ROWS)
-        self.contacts = {one.id: one for one in found}
-        self.ids |= {one.pk: one.id for one in found}
+        result = await queries.load_contact_page(transaction, self.workspace, ALL_ROWS)
+        self.contacts = {item.id: item for item in result}
+        self.ids |= {item.pk: item.id for item in result}
         for segment in (await segments.load_page(transaction, self.workspace, ALL_ROWS)).items:
             self.groups[segment.number] = (segment.id, _SEGMENT)
         dynamic = await lists.load_page(transaction, self.workspace, ALL_ROWS, SegmentType.DYNAMIC, None)
@@ -97,13 +97,13 @@ class EventReader:
         values = {"workspace": self.workspace, "after": self.entry}
         for entry, last, at, cause, body in await transaction.fetch_all(_LOG, values):
             moved = changes.decode(bytes(body))
-            few = [one for one in moved if one.entry_count <= self.max_in_one]
-            each = sum(one.entry_count for one in few) <= self.max_in_all
+            few = [move for move in moved if move.entry_count <= self.max_in_one]
+            each = sum(item.entry_count for item in few) <= self.max_in_all
             first = entry
             for change in moved:
                 moment = (at, Cause(cause))
-                for told in self._of(change, first, moment, each=each and change in few):
-                    yield told
+                for item in self._of(change, first, moment, each=each and change in few):
+                    yield item
                 first += change.entry_count
             assert first == last + 1
             self.entry = entry
@@ -121,8 +121,8 @@ class EventReader:
             yield MembershipEvent(event, group, sequence, sequence, *moment, contact=self.ids[pk])
 
     async def _received(self, transaction: Transaction) -> Sequence[tuple[MembershipEvent, Contact | None]]:
-        heard = [_to_event(*one) for one in await self.new_events(transaction)]
-        return [one for one in heard if one is not None]
+        events = [_to_event(*event) for event in await self.new_events(transaction)]
+        return [event for event in events if event is not None]
 
     async def new_events(self, transaction: Transaction) -> list[tuple[WebhookEventType, EventPayload]]:
         """Return the events since the last call, in order."""

@@ -37,9 +37,9 @@ class Break:
 
 def tool() -> str:
     """Return the package of the comparison tool, in the version that `.ci/run` pins."""
-    found = re.search(r"^redocly=(\S+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
-    assert found is not None
-    return found[1]
+    match = re.search(r"^redocly=(\S+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    assert match is not None
+    return match[1]
 
 
 def breaks(name: str, before: Path, after: Path) -> list[Break]:
@@ -53,10 +53,10 @@ def breaks(name: str, before: Path, after: Path) -> list[Break]:
         text=True,
     )
     changes = json.loads(done.stdout)["changes"]
-    found = {found for change in changes for found in _of_change(name, change)}
-    known = {(one.rule, one.at) for one in found}
+    results = {found for change in changes for found in _of_change(name, change)}
+    known = {(item.rule, item.at) for item in results}
     sides = (json.loads(side.read_text("utf-8")) for side in (before, after))
-    return sorted(found | {one for one in _of_names(name, *sides) if (one.rule, one.at) not in known})
+    return sorted(results | {item for item in _of_names(name, *sides) if (item.rule, item.at) not in known})
 
 
 def _of_change(name: str, change: Mapping[str, Any]) -> Iterator[Break]:
@@ -104,26 +104,28 @@ def declared() -> list[dict[str, str]]:
     return rows
 
 
-def mismatches(found: Sequence[Break], rows: Sequence[Mapping[str, str]]) -> list[str]:
+def mismatches(breaks_: Sequence[Break], rows: Sequence[Mapping[str, str]]) -> list[str]:
     """Return the breaks without a declaration, and the declarations without a break."""
     missing = [
-        f"{one.document}: {one.rule} at {one.at}: {one.message}"
-        for one in found
-        if not any(_names(row, one) for row in rows)
+        f"{item.document}: {item.rule} at {item.at}: {item.message}"
+        for item in breaks_
+        if not any(_names(row, item) for row in rows)
     ]
-    idle = [f"nothing breaks as said: {row}" for row in rows if not any(_names(row, one) for one in found)]
+    idle = [
+        f"nothing breaks as said: {row}" for row in rows if not any(_names(row, item) for item in breaks_)
+    ]
     return missing + idle
 
 
-def _names(row: Mapping[str, str], one: Break) -> bool:
-    same = (row["document"], row["rule"]) == (one.document, one.rule)
-    return same and fnmatchcase(one.at, row["at"])
+def _names(row: Mapping[str, str], break_: Break) -> bool:
+    same = (row["document"], row["rule"]) == (break_.document, break_.rule)
+    return same and fnmatchcase(break_.at, row["at"])
 
 
 def rows(file: str) -> list[dict[str, Any]]:
     """Return the changes of a file of `tests/spec/contract`."""
-    found: list[dict[str, Any]] = json.loads((ROWS / f"{file}.json").read_text("utf-8"))
-    return found
+    result: list[dict[str, Any]] = json.loads((ROWS / f"{file}.json").read_text("utf-8"))
+    return result
 
 
 def found_in(changes: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
@@ -132,9 +134,9 @@ def found_in(changes: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
         sides = [Path(folder) / f"{side}.json" for side in ("before", "after")]
         for side in sides:
             side.write_text(json.dumps(_document(changes, side.stem)))
-        found = breaks("rows", *sides)
+        result = breaks("rows", *sides)
     return {
-        row["name"]: {one.rule for one in found if re.search(f"/(~1)?row-{number}(/|~1|$)", one.at)}
+        row["name"]: {item.rule for item in result if re.search(f"/(~1)?row-{number}(/|~1|$)", item.at)}
         for number, row in enumerate(changes)
     }
 
@@ -168,12 +170,12 @@ def _operation(
     if where in ("answer", "body"):
         schemas[name] = part
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-    made: dict[str, Any] = {
+    created: dict[str, Any] = {
         "answer": {"responses": {"200": {"description": "Success.", "content": content}}},
         "body": {"requestBody": {"content": content}},
         "parameter": {"parameters": [part]},
         "headers": {"responses": {"200": {"description": "Success.", "headers": part}}},
         "operation": part,
     }
-    found: dict[str, Any] = made[where]
-    return found
+    result: dict[str, Any] = created[where]
+    return result

@@ -57,10 +57,10 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str
 def resolved(document: Mapping[str, Any], part: Any) -> dict[str, Any]:
     """Return the target of a reference, and any other part unchanged."""
     while "$ref" in part:
-        found: Any = document
+        result: Any = document
         for step in part["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        part = found
+            result = result[step]
+        part = result
     assert isinstance(part, dict)
     return part
 
@@ -114,14 +114,14 @@ class Call:
 
     def answer(self, status: int) -> dict[str, Any] | None:
         """Return the documented response of a status."""
-        found = self.operation["responses"].get(str(status))
-        return None if found is None else resolved(document_of(self.dialect.name), found)
+        result = self.operation["responses"].get(str(status))
+        return None if result is None else resolved(document_of(self.dialect.name), result)
 
     def parameters(self, where: str) -> dict[str, dict[str, Any]]:
         """Return the parameters in one place of the request, by name."""
         document = document_of(self.dialect.name)
-        every = [resolved(document, one) for one in self.operation.get("parameters", ())]
-        return {one["name"]: one for one in every if one["in"] == where}
+        every = [resolved(document, parameter) for parameter in self.operation.get("parameters", ())]
+        return {item["name"]: item for item in every if item["in"] == where}
 
     def typed(self, part: Mapping[str, Any], value: str) -> Any:
         """Return the string of a header or a parameter as the JSON type of its schema."""
@@ -134,10 +134,10 @@ class Call:
 
 def call_of(method: str, path: str) -> Call | None:
     """Return the operation of a request; None if the document has none."""
-    found = find_surface(path)
-    if found is None:
+    result = find_surface(path)
+    if result is None:
         return None
-    dialect = found[0]
+    dialect = result[0]
     inner = "/" + path.removeprefix(dialect.base_path).strip("/")
     fitting = [
         Call(dialect, operation, template)
@@ -153,12 +153,12 @@ def contradiction(answer: httpx.Response) -> str | None:
     call = call_of(request.method, urlsplit(str(request.url)).path)
     if call is None or answer.status_code == 405:
         return None if _of_no_call(answer) else f"{ANSWER}: the document has no such call"
-    told = call.answer(answer.status_code)
-    if told is None:
+    documented = call.answer(answer.status_code)
+    if documented is None:
         return f"{ANSWER}: the document has no {answer.status_code} of {call.operation['operationId']}"
     if answer.status_code < 400 and (strange := _undocumented_query(call, request)):
         return f"query {strange} is not in the document"
-    fault = _of_answer(call, told, answer.headers, answer.json())
+    fault = _of_answer(call, documented, answer.headers, answer.json())
     return fault if fault or answer.status_code >= 400 else _of_request(call, request)
 
 
@@ -181,17 +181,19 @@ def contradiction_of_newer(
     call = call_of(method, path)
     if call is None or not set(dict(parse_qsl(query))).isdisjoint(call.operation.get(LEGACY_KEY, ())):
         return None
-    told = call.answer(status)
-    if told is None:
+    documented = call.answer(status)
+    if documented is None:
         return f"{ANSWER}: the document has no {status} of {call.operation['operationId']}"
-    return _of_answer(call, told, {name.lower(): value for name, value in headers.items()}, body)
+    return _of_answer(call, documented, {name.lower(): value for name, value in headers.items()}, body)
 
 
-def _of_answer(call: Call, told: Mapping[str, Any], headers: Mapping[str, str], body: Any) -> str | None:
-    known = {name.lower() for name in told["headers"]} | SILENT
+def _of_answer(
+    call: Call, documented: Mapping[str, Any], headers: Mapping[str, str], body: Any
+) -> str | None:
+    known = {name.lower() for name in documented["headers"]} | SILENT
     if strange := set(headers) - known:
         return f"{ANSWER}: the document has no header {', '.join(sorted(strange))}"
-    for name, header in told["headers"].items():
+    for name, header in documented["headers"].items():
         described = resolved(document_of(call.dialect.name), header)
         value = headers.get(name.lower())
         if value is None:
@@ -199,7 +201,7 @@ def _of_answer(call: Call, told: Mapping[str, Any], headers: Mapping[str, str], 
                 return f"{ANSWER}: header {name} is missing"
         elif fault := misfit(call.dialect.name, described["schema"], call.typed(described, value)):
             return f"{ANSWER}: header {name}: {fault}"
-    fault = misfit(call.dialect.name, told["content"][JSON]["schema"], body, closed=True)
+    fault = misfit(call.dialect.name, documented["content"][JSON]["schema"], body, closed=True)
     return fault and f"{ANSWER}: {fault}"
 
 
@@ -218,12 +220,12 @@ def _of_request(call: Call, request: httpx.Request) -> str | None:
 
 def without_legacy(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> Any:
     """Return a value without the properties for legacy clients."""
-    found = resolved(document, schema)
+    result = resolved(document, schema)
     if isinstance(value, list):
-        return [without_legacy(document, found.get("items", {}), each) for each in value]
+        return [without_legacy(document, result.get("items", {}), each) for each in value]
     if not isinstance(value, dict):
         return value
-    fields, older = found.get("properties", {}), found.get(LEGACY_KEY, ())
+    fields, older = result.get("properties", {}), result.get(LEGACY_KEY, ())
     return {
         key: without_legacy(document, fields.get(key, {}), each)
         for key, each in value.items()

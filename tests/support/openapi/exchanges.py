@@ -174,10 +174,10 @@ def _reason(where: str, raw: Json) -> str | None:
 
 
 def _clock(where: str, raw: Json) -> timedelta:
-    found = CLOCK.fullmatch(str(raw))
-    if found is None:
+    match = CLOCK.fullmatch(str(raw))
+    if match is None:
         raise BadStory(f"{where}: clock has the form +5s")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 def require(where: str, holds: bool, what: str) -> None:
@@ -188,10 +188,10 @@ def require(where: str, holds: bool, what: str) -> None:
 
 def unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """Build a JSON object, and reject a repeated key."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    created = dict(pairs)
+    if len(created) != len(pairs):
         raise BadStory(f"a key occurs twice among {[key for key, _ in pairs]}")
-    return made
+    return created
 
 
 def expand(template: Json) -> Json:
@@ -275,16 +275,16 @@ def _dict_difference(expected: dict[str, Json], actual: dict[str, Json], path: s
 
 
 def _first(expected: dict[str, Json], actual: dict[str, Json], path: str) -> str | None:
-    found = (difference(value, actual[key], f"{path}.{key}") for key, value in expected.items())
-    return next((one for one in found if one is not None), None)
+    result = (difference(value, actual[key], f"{path}.{key}") for key, value in expected.items())
+    return next((item for item in result if item is not None), None)
 
 
 def _list_difference(expected: list[Json], actual: list[Json], path: str) -> str | None:
     if len(expected) != len(actual):
         return f"{path or '$'}: expected {len(expected)} items, got {len(actual)}"
     pairs = enumerate(zip(expected, actual, strict=True))
-    found = (difference(one, other, f"{path}.{index}") for index, (one, other) in pairs)
-    return next((one for one in found if one is not None), None)
+    result = (difference(one, other, f"{path}.{index}") for index, (one, other) in pairs)
+    return next((item for item in result if item is not None), None)
 
 
 def _scalar_difference(expected: Json, actual: Json, path: str) -> str | None:

@@ -40,23 +40,23 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult
         content=step.content(kept),
     )
     body: Any = json.loads(answer.content) if answer.content else None
-    found = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
+    result = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
     for name, value in step.headers_out.items():
-        found = found or difference(value, answer.headers.get(name), f"header {name}")
+        result = result or difference(value, answer.headers.get(name), f"header {name}")
     for name, path in step.keep.items():
-        if found is None:
+        if result is None:
             kept[name] = pick(body, path)
-    found = found or _undocumented(step, answer)
-    return StepResult(step, answer, None if found is None else f"{step.name}: {found}")
+    result = result or _undocumented(step, answer)
+    return StepResult(step, answer, None if result is None else f"{step.name}: {result}")
 
 
 def _undocumented(step: Step, answer: httpx.Response) -> str | None:
     """Describe how an exchange contradicts the document; the requests of `lenient` steps may violate it."""
-    found = documents.contradiction(answer)
+    result = documents.contradiction(answer)
     if step.lenient is None:
-        return found and f"undocumented: {found}"
-    asked = found is not None and not found.startswith(documents.ANSWER)
-    return None if asked else f"not lenient after all: {found}"
+        return result and f"undocumented: {result}"
+    asked = result is not None and not result.startswith(documents.ANSWER)
+    return None if asked else f"not lenient after all: {result}"
 
 
 def _status(step: Step, status: int, body: Any) -> str | None:

@@ -47,8 +47,8 @@ class Row:
 
     def explains_rejection(self, call: str, message: str, sent: Mapping[str, Any]) -> bool:
         """Return whether the row explains the rejection of a request with a message."""
-        said = not self.accepted and self._pattern.fullmatch(message) is not None
-        return said and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
+        reported = not self.accepted and self._pattern.fullmatch(message) is not None
+        return reported and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
 
     def explains_acceptance(self, sent: "GeneratedRequest", answer: Any) -> bool:
         """Return whether the row explains this response to a malformed request."""
@@ -119,10 +119,10 @@ def faults_of(answer: Any) -> list[tuple[str, str]]:
         case {"error": {"message": str(message), **more}}:
             return [(str(more.get("path", "")), message)]
         case {"details": {"fieldErrors": dict(fields), "formErrors": list(form)}}:
-            found = [(first, text) for first, texts in fields.items() for text in texts]
-            return [*found, *(("", text) for text in form)]
+            results = [(first, text) for first, texts in fields.items() for text in texts]
+            return [*results, *(("", text) for text in form)]
         case {"error": str(text)}:
-            return [("", one) for one in text.split("; ")]
+            return [("", item) for item in text.split("; ")]
     return []
 
 
@@ -147,6 +147,6 @@ def _split(where: str, text: str) -> Iterator[tuple[str, str]]:
     There are several, because Misar writes the rest of the path before the message.
     """
     yield where, text
-    for found in re.finditer(": ", text):
-        rest = text[: found.start()]
-        yield (f"{where}.{rest}" if where else rest), text[found.end() :]
+    for item in re.finditer(": ", text):
+        rest = text[: item.start()]
+        yield (f"{where}.{rest}" if where else rest), text[item.end() :]

@@ -58,12 +58,12 @@ class Run:
 
     def _cases(self) -> str:
         """Return the number of responses of each kind in each phase."""
-        found: dict[str, dict[str, int]] = {}
+        results: dict[str, dict[str, int]] = {}
         for key, number in sorted(self.counts["phases"].items()):
             phase, mode, status = key.split()
-            sorts = found.setdefault(f"{phase}, {mode}", {})
+            sorts = results.setdefault(f"{phase}, {mode}", {})
             sorts[status] = sorts.get(status, 0) + number
-        return "\n".join(f"  {phase}: {_listed(sorts)}" for phase, sorts in found.items())
+        return "\n".join(f"  {phase}: {_listed(sorts)}" for phase, sorts in results.items())
 
 
 def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -122,8 +122,8 @@ async def _own_key(live: ServerProcess, dialect: str, key: str) -> str:
         return ""
     async with httpx.AsyncClient(base_url=live.base) as client:
         answer = await client.get(_KEYS[dialect], headers={"Authorization": f"Bearer {key}"})
-    found: str = answer.json()["keys"][0]["id"]
-    return found
+    result: str = answer.json()["keys"][0]["id"]
+    return result
 
 
 async def _key_works(live: ServerProcess, dialect: str, key: str) -> bool:

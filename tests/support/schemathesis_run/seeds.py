@@ -62,25 +62,25 @@ _SHARES: Final = {"path": 0.6, "query": 0.4, "body": 0.9}
 async def create_resources(dialect: str, base: str, key: str) -> Mapping[str, list[str]]:
     """Create resources of each kind in the workspace of a key, and return their ids."""
     headers = {"Authorization": f"Bearer {key}"}
-    found: dict[str, list[str]] = {}
+    results: dict[str, list[str]] = {}
     async with httpx.AsyncClient(base_url=base, headers=headers) as client:
         for kind, path, bodies in _MADE[dialect]:
             for body in bodies:
                 answer = await client.post(path, json=body)
                 answer.raise_for_status()
-                found.setdefault(kind, []).append(answer.json()["data"]["id"])
+                results.setdefault(kind, []).append(answer.json()["data"]["id"])
         if dialect == "topmail":
-            await _join(client, found)
-    return found
+            await _join(client, results)
+    return results
 
 
-async def _join(client: httpx.AsyncClient, found: dict[str, list[str]]) -> None:
+async def _join(client: httpx.AsyncClient, ids: dict[str, list[str]]) -> None:
     """Add the contacts to the static lists, and find the tag that came with them."""
-    for list_id in found["list"][:3]:
-        answer = await client.post(f"/api/v1/lists/{list_id}/members", json={"contact_ids": found["contact"]})
+    for list_id in ids["list"][:3]:
+        answer = await client.post(f"/api/v1/lists/{list_id}/members", json={"contact_ids": ids["contact"]})
         answer.raise_for_status()
     answer = await client.get("/api/v1/tags", params={"search": "Seed"})
-    found["tag"] = [tag["id"] for tag in answer.json()["data"] if tag["contact_count"]] + found["tag"][:1]
+    ids["tag"] = [tag["id"] for tag in answer.json()["data"] if tag["contact_count"]] + ids["tag"][:1]
 
 
 def settings(ids: Mapping[str, list[str]]) -> str:

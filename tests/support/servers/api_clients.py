@@ -78,17 +78,17 @@ class Misar(DialectClient):
         return own, preview["data"]["total_matching"], members["pagination"]["total"]
 
     async def members(self, id_: str) -> list[str]:
-        found: list[str] = []
+        results: list[str] = []
         page = pages = 1
         while page <= pages:
             answer = await self.request("GET", f"/segments/{id_}/members?page={page}&limit=17")
-            found += answer["data"]["contact_ids"]
+            results += answer["data"]["contact_ids"]
             page, pages = page + 1, answer["pagination"]["total_pages"]
-        return found
+        return results
 
     async def order(self) -> list[str]:
         answer = await self.request("GET", "/segments?limit=100")
-        return [one["name"] for one in answer["data"]["segments"]]
+        return [segment["name"] for segment in answer["data"]["segments"]]
 
 
 class Topmail(DialectClient):
@@ -104,17 +104,17 @@ class Topmail(DialectClient):
         return estimate["count"], estimate["estimated_count"], contacts["pagination"]["total"]
 
     async def members(self, id_: str) -> list[str]:
-        found: list[str] = []
+        results: list[str] = []
         more = True
         while more:
-            answer = await self.request("GET", f"/segments/{id_}/contacts?limit=17&offset={len(found)}")
-            found += [one["id"] for one in answer["data"]]
+            answer = await self.request("GET", f"/segments/{id_}/contacts?limit=17&offset={len(results)}")
+            results += [item["id"] for item in answer["data"]]
             more = answer["pagination"]["has_more"]
-        return found
+        return results
 
     async def order(self) -> list[str]:
         answer = await self.request("GET", "/segments?limit=100")
-        return [one["name"] for one in answer["data"]]
+        return [item["name"] for item in answer["data"]]
 
 
 async def dialect_clients(server: Server, workspace: str = "one") -> tuple[Misar, Topmail]:

@@ -48,9 +48,9 @@ class Server:
     def for_test(self, number: int, now: int) -> "Server":
         """Return the same app with other workspaces and a reset clock, for a test of a module."""
         self.now = now
-        found = Server(self.url, self.app, self.clock, f"{number} ")
-        found.client = self.client
-        return found
+        result = Server(self.url, self.app, self.clock, f"{number} ")
+        result.client = self.client
+        return result
 
     async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
         """Create a key through the operator's use case."""
@@ -68,7 +68,9 @@ def idle_scope(dialect: Dialect) -> str:
     needed = {operation.scope for _, operation in dialect.operations}
     may = dialect.scopes_allow
     return next(
-        one for one in dialect.key_format.scopes if not any(may(frozenset({one}), each) for each in needed)
+        scope
+        for scope in dialect.key_format.scopes
+        if not any(may(frozenset({scope}), each) for each in needed)
     )
 
 

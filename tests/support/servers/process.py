@@ -51,7 +51,7 @@ class ServerProcess:
     @property
     def workers(self) -> list[int]:
         """The processes that answer; `pid` is the one that started them."""
-        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return [int(item) for item in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     async def wait_until_ready(self) -> None:
         """Wait until the server answers."""
@@ -96,9 +96,9 @@ async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Ser
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode()
-        found = _ADDRESS.search(line)
-        assert found is not None, f"no address in {line!r}"
-        live = ServerProcess(found[0], url, pid=process.pid)
+        match = _ADDRESS.search(line)
+        assert match is not None, f"no address in {line!r}"
+        live = ServerProcess(match[0], url, pid=process.pid)
         await live.wait_until_ready()
         yield live
     except BaseException:

@@ -142,8 +142,8 @@ async def _leaving(
 @asynccontextmanager
 async def upstream() -> AsyncIterator[Upstream]:
     """Serve on a free port."""
-    found = Upstream()
-    found.reads.set()
+    result = Upstream()
+    result.reads.set()
     tasks: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -151,13 +151,13 @@ async def upstream() -> AsyncIterator[Upstream]:
         assert task is not None
         tasks.add(task)
         with suppress(asyncio.CancelledError):
-            await found.serve(reader, writer)
+            await result.serve(reader, writer)
         tasks.discard(task)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=PIECE)
-    found.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    result.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield found
+        yield result
     finally:
         server.close()
         for task in tuple(tasks):

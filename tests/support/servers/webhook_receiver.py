@@ -49,7 +49,7 @@ class Receiver:
     @property
     def emails(self) -> list[str]:
         """The addresses of the contacts in the requests, in order."""
-        return [one.email for one in self.requests]
+        return [request.email for request in self.requests]
 
     async def wait(self, number: int, seconds: float = 30) -> None:
         """Wait for a number of requests."""

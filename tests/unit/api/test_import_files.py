@@ -15,15 +15,15 @@ PART = b'--xx\r\nContent-Disposition: form-data; name="'
 
 def _read(body: bytes) -> list[tuple[int | str, object]]:
     """Return the number and the plan of each row, or the message of the error."""
-    found: list[tuple[int | str, object]] = []
+    results: list[tuple[int | str, object]] = []
     for path, content in import_csv.read_rows(body):
         if isinstance(content, InvalidInput):
-            found.append((path[1], str(content)))
+            results.append((path[1], str(content)))
         else:
             assert content.attributes is not None
             email, attributes = content.fields["email"].value, content.attributes.value
-            found.append((path[1], (email, attributes.get("plan"))))
-    return found
+            results.append((path[1], (email, attributes.get("plan"))))
+    return results
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

@@ -42,8 +42,8 @@ def _file(*cells: list[str]) -> bytes:
 @pytest.mark.parametrize(("column", "values"), ROWS)
 def test_row(column: str, values: Values) -> None:
     """Each value lowers to the status of its row, changes nothing, or is unknown."""
-    found = [[value, _judged(column, value)] for value, _ in values]
-    assert found == values
+    results = [[value, _judged(column, value)] for value, _ in values]
+    assert results == values
     assert {outcome for _, outcome in values} <= {None, REFUSED, *STATUSES[1:]}
 
 

@@ -190,7 +190,7 @@ def test_no_call_is_forwarded_with_any_method() -> None:
     paths = {
         surface.prefix + operation.path for dialect in DIALECTS for surface, operation in dialect.operations
     }
-    for path in (one.replace("{", "").replace("}", "").replace(":str", "") for one in paths):
+    for path in (path.replace("{", "").replace("}", "").replace(":str", "") for path in paths):
         for at, letter in enumerate(path):
             code = f"%{ord(letter):02x}"
             for other in (letter, letter.upper(), code, code.replace("%", "%25")):
@@ -199,13 +199,13 @@ def test_no_call_is_forwarded_with_any_method() -> None:
 
 def test_only_dialects_with_an_upstream_are_forwarded() -> None:
     """Other dialects, other prefixes, disguised prefixes, tunnels and traces stay."""
-    one = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
-    one._transport = httpx.AsyncHTTPTransport()
-    assert one.has_upstream("misar")
-    assert not one.has_upstream("topmail")
-    assert one.handler_for(scope()) is not None
-    assert one.handler_for(scope("OPTIONS")) is not None
-    assert one.handler_for(scope("BREW")) is not None
+    proxy = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
+    proxy._transport = httpx.AsyncHTTPTransport()
+    assert proxy.has_upstream("misar")
+    assert not proxy.has_upstream("topmail")
+    assert proxy.handler_for(scope()) is not None
+    assert proxy.handler_for(scope("OPTIONS")) is not None
+    assert proxy.handler_for(scope("BREW")) is not None
     for stays in (
         *(scope("TRACE"), scope("CONNECT"), scope(path="/api/v1/email/send"), scope(path="/emails")),
         *(
@@ -216,7 +216,7 @@ def test_only_dialects_with_an_upstream_are_forwarded() -> None:
         ),
         *(scope("BREW", "/mail/v1/segments"), scope(path="//evil.example/mail/v1/emails")),
     ):
-        assert one.handler_for(stays) is None, stays
+        assert proxy.handler_for(stays) is None, stays
     assert UpstreamProxy({"misar": ""}, OWNED, 1).handler_for(scope()) is None
 
 
@@ -368,7 +368,7 @@ async def test_an_unannounced_body_is_found() -> None:
     """A server may deliver such a body; checking for it loses nothing of it."""
 
     def coming(*pieces: bytes) -> Downstream:
-        left = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
+        left = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
         left.append({"type": "http.request", "body": b"", "more_body": False})
 
         async def receive() -> dict[str, Any]:

@@ -58,13 +58,15 @@ def test_a_pattern_matches_its_reader(pair: tuple[str, Callable[[str], bool], tu
     pattern, read, texts, alphabet = pair
     # In JSON Schema's dialect `$` matches only at the very end.
     fits = re.compile(pattern.removesuffix("$") + r"\Z").search
-    every = {one for text in texts for one in edited(text, alphabet)}
-    differ = {one for one in every if (fits(one) is not None) != read(one)}
-    assert {one for one in differ if not re.match("0000|....-(02-(29|3[01])|(04|06|09|11)-31)", one)} == set()
+    every = {item for text in texts for item in edited(text, alphabet)}
+    differ = {item for item in every if (fits(item) is not None) != read(item)}
+    assert {
+        item for item in differ if not re.match("0000|....-(02-(29|3[01])|(04|06|09|11)-31)", item)
+    } == set()
 
 
 @pytest.mark.parametrize("text", ["http://example.com", "HTTPS://a.b:80/c?d#e", "http://[::1]/"])
 def test_an_accepted_url_fits_its_pattern(text: str) -> None:
     """Every accepted URL fits; a URL that fits may still be rejected, such as for its address."""
-    for one in edited(text, f"a:/?#@[\\1%{WHITE}"):
-        assert find_url_fault(one, ANYWHERE) is not None or re.search(patterns.WEBHOOK_URL, one)
+    for item in edited(text, f"a:/?#@[\\1%{WHITE}"):
+        assert find_url_fault(item, ANYWHERE) is not None or re.search(patterns.WEBHOOK_URL, item)

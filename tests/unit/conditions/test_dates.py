@@ -62,15 +62,15 @@ def test_finer_times_must_be_valid_dates(text: str) -> None:
 def test_dates_are_read_as_the_oracle_reads_them(seed: int) -> None:
     """Every spelling means the same instant in every zone."""
     text = random_conditions.dated(Random(seed))
-    found = dates.parse(text)
-    assert found is not None
+    result = dates.parse(text)
+    assert result is not None
     for zone in ("UTC", "Africa/Cairo", "America/New_York", "Asia/Kolkata"):
         span = oracle.moment(text, zone)
         assert span is not None
         assert (
-            dates.start_of_day(found.day, ZoneInfo(zone))
-            if found.is_date_only
-            else found.to_instant(ZoneInfo(zone))
+            dates.start_of_day(result.day, ZoneInfo(zone))
+            if result.is_date_only
+            else result.to_instant(ZoneInfo(zone))
         ) == (span.start)
 
 
@@ -99,9 +99,9 @@ def test_a_formatted_instant_reads_back(seed: int) -> None:
     assert LAST is not None
     ends = FIRST.to_instant(ZoneInfo("UTC")), LAST.to_instant(ZoneInfo("UTC"))
     instant = Random(seed).choice([*ends, Random(seed).randint(*ends)])
-    found = dates.parse(dates.format_instant(instant))
-    assert found is not None
-    assert found.to_instant(ZoneInfo("UTC")) == instant
+    result = dates.parse(dates.format_instant(instant))
+    assert result is not None
+    assert result.to_instant(ZoneInfo("UTC")) == instant
 
 
 def test_instants_are_formatted_without_needless_fractions() -> None:

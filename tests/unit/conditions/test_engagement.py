@@ -36,10 +36,10 @@ def purchase(revenue: float, kind: str = PURCHASE) -> NewEvent:
 )
 def test_money_is_added_as_decimals(amounts: list[float], total: float) -> None:
     """A sum is what a person would write, and never exceeds the greatest number."""
-    found = 0.0
+    result = 0.0
     for amount in amounts:
-        found = engagement.add_amount(found, amount)
-    assert found == total
+        result = engagement.add_amount(result, amount)
+    assert result == total
 
 
 def test_cents_add_up_in_any_order() -> None:

@@ -28,12 +28,12 @@ MAX_SHOWN = 5
 BATCH = 50
 
 
-def subject(one: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> ContactView:
+def subject(contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> ContactView:
     """Return a contact of the spec as conditions read it."""
-    stored = populations.contact(one, 0)
+    stored = populations.contact(contact, 0)
     fields = msgspec.structs.asdict(stored)
     fields["tags"] = json.loads(stored.tags)
-    on = frozenset(lists[name] for name in one.get("lists", ()) if name in lists)
+    on = frozenset(lists[name] for name in contact.get("lists", ()) if name in lists)
     return ContactView(fields, json.loads(stored.attributes), on, ZoneInfo(zone))
 
 
@@ -67,10 +67,12 @@ def test_all_rows_hold_in_one_function(zone: str) -> None:
     nodes = {number: canonical.read(row.condition, zone) for number, row in rows.items()}
     evaluate = compile_to_python(nodes, ZoneInfo(zone))
     for now in {row.now for row in rows.values()}:
-        found = {name: set(evaluate(one, populations.micros(now))) for name, one in population(zone).items()}
+        results = {
+            name: set(evaluate(one, populations.micros(now))) for name, one in population(zone).items()
+        }
         for number, row in rows.items():
             if row.now == now:
-                assert {name for name, met in found.items() if number in met} == row.members, row.name
+                assert {name for name, met in results.items() if number in met} == row.members, row.name
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
@@ -96,14 +98,14 @@ def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> N
         conditions = list(islice(iter(lambda: drawn.condition(rng, ids), None), BATCH))
         nodes = {n: canonical.read(one, zone) for n, one in enumerate(conditions)}
         evaluate = compile_to_python(nodes, ZoneInfo(zone))
-        for one in people:
-            met = set(evaluate(subject(one, zone, PEOPLE.lists), now))
-            known = oracle.Subject(one, zone, PEOPLE.lists)
+        for contact in people:
+            met = set(evaluate(subject(contact, zone, PEOPLE.lists), now))
+            known = oracle.Subject(contact, zone, PEOPLE.lists)
             for number, condition in enumerate(conditions):
                 expected = oracle.matches(condition, known, now=drawn.NOW, zone=zone, lists=PEOPLE.lists)
                 pairs += 1
                 if (number in met) != expected:
-                    wrong.append(f"{zone} {json.dumps(one)}: {json.dumps(condition)}")
+                    wrong.append(f"{zone} {json.dumps(contact)}: {json.dumps(condition)}")
     tally("random pairs of condition and contact", "the compiled function", pairs)
     assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:MAX_SHOWN])
 
@@ -130,7 +132,7 @@ def test_no_function_has_an_inner_scope() -> None:
     """Python's compile time grows with inner scopes times variables, so a function must have none."""
     for row in ROWS:
         evaluate = compile_to_python({0: canonical.read(row.condition, row.zone)}, ZoneInfo(row.zone))
-        inner = [one for one in evaluate.__code__.co_consts if isinstance(one, CodeType)]
+        inner = [item for item in evaluate.__code__.co_consts if isinstance(item, CodeType)]
         assert not inner, row.name
 
 

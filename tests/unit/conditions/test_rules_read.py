@@ -13,13 +13,13 @@ from diglot.errors import InvalidInput
 
 def _deep(leaves: int) -> dict[str, object]:
     """Return a condition with a number of rules, each at the maximum depth."""
-    found = []
+    results = []
     for _ in range(leaves):
         one: dict[str, object] = {"field": "email", "operator": "is_empty"}
         for _ in range(MAX_DEPTH - 1):
             one = {"rules": [one]}
-        found.append(one)
-    return {"rules": found}
+        results.append(one)
+    return {"rules": results}
 
 
 def _read(written: Unchecked) -> int:

@@ -57,10 +57,10 @@ def test_a_value_cannot_forge_another_key() -> None:
 def doubles() -> list[float]:
     rng = Random(7)
     patterns = [rng.getrandbits(64) for _ in range(5000)]
-    found = [struct.unpack(">d", struct.pack(">Q", bits))[0] for bits in patterns]
+    results = [struct.unpack(">d", struct.pack(">Q", bits))[0] for bits in patterns]
     edges = [0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 0.1, -0.1, 1.0, 2.0**53, 1.7976931348623157e308]
     nearby = [math.nextafter(edge, math.inf) for edge in edges[:-1]]
-    return sorted({number for number in [*found, *edges, *nearby] if math.isfinite(number)})
+    return sorted({number for number in [*results, *edges, *nearby] if math.isfinite(number)})
 
 
 def test_keys_of_doubles_sort_as_doubles() -> None:

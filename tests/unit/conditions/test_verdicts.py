@@ -34,8 +34,8 @@ ZONES = ("UTC", "Africa/Cairo", "America/New_York", "Pacific/Apia")
 TREES = 200
 
 
-def lists_of(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(PEOPLE.lists[name] for name in one.get("lists", ()) if name in PEOPLE.lists)
+def lists_of(contact: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(PEOPLE.lists[name] for name in contact.get("lists", ()) if name in PEOPLE.lists)
 
 
 @cache
@@ -50,8 +50,8 @@ def subject(name: str, zone: str) -> ContactView:
 
 def parts_of(condition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the parts of a canonical condition; a predicate has none."""
-    found: list[Mapping[str, Any]] = condition.get("all", condition.get("any", []))
-    return [condition["not"]] if "not" in condition else found
+    result: list[Mapping[str, Any]] = condition.get("all", condition.get("any", []))
+    return [condition["not"]] if "not" in condition else result
 
 
 def verdicts(condition: Mapping[str, Any], verdict: Verdict) -> Iterator[tuple[Mapping[str, Any], bool]]:
@@ -62,13 +62,13 @@ def verdicts(condition: Mapping[str, Any], verdict: Verdict) -> Iterator[tuple[M
 
 
 def disagreements(
-    condition: Mapping[str, Any], verdict: Verdict, one: oracle.Subject, now: datetime, zone: str
+    condition: Mapping[str, Any], verdict: Verdict, subject_: oracle.Subject, now: datetime, zone: str
 ) -> list[str]:
     """Return the parts on which the oracle disagrees."""
     return [
         json.dumps(part)
         for part, matches in verdicts(condition, verdict)
-        if oracle.matches(part, one, now=now, zone=zone, lists=PEOPLE.lists) != matches
+        if oracle.matches(part, subject_, now=now, zone=zone, lists=PEOPLE.lists) != matches
     ]
 
 
@@ -95,10 +95,10 @@ def test_random_conditions(pytestconfig: pytest.Config) -> None:
         condition = random_conditions.condition(rng, ids)
         node = canonical.read(condition, zone)
         people = [random_conditions.contact(rng, number) for _ in range(10)]
-        for one in people:
-            read = view_of(populations.contact(one, 0), lists_of(one), ZoneInfo(zone))
+        for contact in people:
+            read = view_of(populations.contact(contact, 0), lists_of(contact), ZoneInfo(zone))
             verdict = explain_condition(node, read, populations.micros(random_conditions.NOW), ZoneInfo(zone))
-            known = oracle.Subject(one, zone, PEOPLE.lists)
+            known = oracle.Subject(contact, zone, PEOPLE.lists)
             wrong += disagreements(condition, verdict, known, random_conditions.NOW, zone)
     assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:5])
 
@@ -115,8 +115,8 @@ def test_days_match_the_shown_instants() -> None:
                 continue
             seen.add(predicate.op)
             for name in PEOPLE.contacts:
-                found = explain_condition(predicate, subject(name, row.zone), now, zone).matches
-                assert found == is_within(instant_of(name, predicate.field, row.zone), bounds), (
+                result = explain_condition(predicate, subject(name, row.zone), now, zone).matches
+                assert result == is_within(instant_of(name, predicate.field, row.zone), bounds), (
                     row.name,
                     name,
                 )
@@ -135,11 +135,11 @@ def is_within(value: int | None, bounds: Bounds) -> bool:
 
 def instant_of(name: str, field: str, zone: str) -> int | None:
     """Return the instant in a field of a contact."""
-    one = subject(name, zone)
+    person = subject(name, zone)
     if not field.startswith("attributes."):
-        found: int | None = one.fields[field]
-        return found
-    attribute = one.attribute(field.removeprefix("attributes."))
+        result: int | None = person.fields[field]
+        return result
+    attribute = person.attribute(field.removeprefix("attributes."))
     return None if attribute is None else attribute.instant
 
 
@@ -158,9 +158,9 @@ def test_an_explained_condition_equals_the_condition(form: ExtensionFormat, attr
             verdict = explain_condition(node, subject(name, row.zone), now, zone)
             one = explanation(node, contact, verdict, now, row.zone)
             shown = msgspec.json.decode(msgspec.json.encode(form.show_contact(contact)))
-            found = explain.render_condition(one, form)
-            assert found is not None
-            read = msgspec.json.decode(found)
+            result = explain.render_condition(one, form)
+            assert result is not None
+            read = msgspec.json.decode(result)
             assert read["matches"] == verdict.matches
             assert json.dumps(without_verdicts(read)) == json.dumps(
                 json.loads(rules.write_condition(node, words))

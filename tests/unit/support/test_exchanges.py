@@ -71,8 +71,8 @@ def test_every_deviation_is_a_difference(expected: Json, actual: Json) -> None:
 
 def test_a_difference_names_its_path() -> None:
     """The path leads through keys and indexes."""
-    found = difference({"data": [{"id": 1}, {"id": 2}]}, {"data": [{"id": 1}, {"id": 3}]})
-    assert found == ".data.1.id: expected 2, got 3"
+    result = difference({"data": [{"id": 1}, {"id": 2}]}, {"data": [{"id": 1}, {"id": 3}]})
+    assert result == ".data.1.id: expected 2, got 3"
 
 
 def test_saved_values_replace_their_placeholders() -> None:

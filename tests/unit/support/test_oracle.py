@@ -68,15 +68,15 @@ def test_a_plain_contact_is_accepted() -> None:
 def crowd(seed: int) -> list[oracle.Subject]:
     """Create thirty contacts and read them in a zone that skips a midnight in spring."""
     lists = spec_data.population().lists
-    made = [random_conditions.contact(Random(f"{seed}/{n}"), n) for n in range(30)]
-    return [oracle.Subject(contact, "Africa/Cairo", lists) for contact in made]
+    created = [random_conditions.contact(Random(f"{seed}/{n}"), n) for n in range(30)]
+    return [oracle.Subject(contact, "Africa/Cairo", lists) for contact in created]
 
 
 def verdicts(condition: Mapping[str, Any], people: list[oracle.Subject]) -> list[bool]:
     lists = spec_data.population().lists
     return [
-        oracle.matches(condition, one, now=random_conditions.NOW, zone="Africa/Cairo", lists=lists)
-        for one in people
+        oracle.matches(condition, contact, now=random_conditions.NOW, zone="Africa/Cairo", lists=lists)
+        for contact in people
     ]
 
 

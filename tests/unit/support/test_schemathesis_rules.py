@@ -192,7 +192,7 @@ def test_the_faults_that_rows_explain(sent: GeneratedRequest, answer: Any, names
 
 def test_an_accepted_request_reports_its_fault() -> None:
     """An import that leaves out no row was well formed."""
-    (row,) = [one for one in rows() if one.name == "a contact at fault in an import"]
+    (row,) = [row for row in rows() if row.name == "a contact at fault in an import"]
     told = {"failed": 1, "errors": ["contacts.0.email: Required"]}
     assert row.explains_acceptance(GeneratedRequest("importContacts", {}, {}, {}), told)
     assert not row.explains_acceptance(

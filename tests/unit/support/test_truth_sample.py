@@ -10,7 +10,9 @@ from support.truth_sample import sample, strata
 def test_every_stratum_stays(seed: int) -> None:
     """The sample has a tenth of the rows, and others that keep every operator, kind of field and case."""
     rows, chosen = spec_data.rows(), sample(10, seed)
-    assert {one for row in chosen for one in strata(row)} == {one for row in rows for one in strata(row)}
+    assert {stratum for row in chosen for stratum in strata(row)} == {
+        item for row in rows for item in strata(row)
+    }
     assert len(rows) / 10 < len(chosen) < len(rows) / 2
 
 

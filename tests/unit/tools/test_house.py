@@ -26,7 +26,7 @@ def _figures(modules: dict[str, str], folder: Path) -> dict[str, house.Figure]:
 
 def test_what_counts_as_a_word(tmp_path: Path) -> None:
     """Names and strings count, docstrings and comments do not; a fact's own files are separate."""
-    found = _figures(
+    metrics = _figures(
         {
             "storage/__init__.py": '"""Rows."""\n',
             "storage/helper.py": HELPER,
@@ -35,15 +35,18 @@ def test_what_counts_as_a_word(tmp_path: Path) -> None:
         },
         tmp_path,
     )
-    assert found["modules"].value == "4"
-    assert found["  without __init__"].value == "3"
-    assert found["largest folder: modules"].value == "2 (storage)"
-    assert found["functions with a one-word name"].value == "50%"
-    assert found["files that know field job_title"].files == ("storage/helper.py",)
-    assert found["files that know database by name"].files == ("storage/sql/sqlite.py",)
-    assert found["files that know dialect by name"].files == ("dialects/misar/words.py", "storage/helper.py")
-    assert found["  outside: database by name"].files == ()
-    assert found["  outside: dialect by name"].files == ("storage/helper.py",)
+    assert metrics["modules"].value == "4"
+    assert metrics["  without __init__"].value == "3"
+    assert metrics["largest folder: modules"].value == "2 (storage)"
+    assert metrics["functions with a one-word name"].value == "50%"
+    assert metrics["files that know field job_title"].files == ("storage/helper.py",)
+    assert metrics["files that know database by name"].files == ("storage/sql/sqlite.py",)
+    assert metrics["files that know dialect by name"].files == (
+        "dialects/misar/words.py",
+        "storage/helper.py",
+    )
+    assert metrics["  outside: database by name"].files == ()
+    assert metrics["  outside: dialect by name"].files == ("storage/helper.py",)
 
 
 def test_each_tree_is_a_column(tmp_path: Path) -> None:
