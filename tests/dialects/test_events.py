@@ -171,7 +171,7 @@ class _Counting:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._transaction, name)
-        if name not in ("rows", "row", "run", "run_many"):
+        if name not in ("fetch_all", "fetch_one", "execute", "execute_many"):
             return found
 
         async def noted(statement: Any, values: Any = ()) -> Any:

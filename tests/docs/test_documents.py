@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import click
 import msgspec
 import pytest
 
@@ -97,10 +98,11 @@ def test_the_names_exist(page: Path) -> None:
     variables = set(re.findall(r"DIGLOT_[A-Z_]+", prose(page)))
     assert variables <= known | {"DIGLOT_CONFIG", "DIGLOT_TEST_POSTGRESQL"}
     for line in re.findall(r"`(diglot [a-z][^`]*)`", prose(page)):
-        command: Any = commands
+        command: click.Command | None = commands
         words = line.split()[1:]
-        while words and hasattr(command, "commands"):
-            command = command.commands[words.pop(0)]
+        while words and isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words.pop(0))
+        assert command is not None, line
         options = set(chain.from_iterable(one.opts + one.secondary_opts for one in command.params))
         assert {word for word in words if word.startswith("--")} <= options, line
 

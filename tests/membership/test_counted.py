@@ -269,7 +269,7 @@ class Failing:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
         for transaction in (sqlite.SQLiteTransaction, postgresql.PostgreSQLTransaction):
-            for method in ("row", "rows", "run", "run_many"):
+            for method in ("fetch_one", "fetch_all", "execute", "execute_many"):
                 monkeypatch.setattr(transaction, method, self._failing(getattr(transaction, method)))
 
     def _failing(self, asked: Any) -> Any:

@@ -235,7 +235,7 @@ async def test_a_write_that_waits_does_not_set_the_clock_back(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._transaction, name)
 
-        async def row(self, statement: Executable, values: BoundValues) -> Row | None:
+        async def fetch_one(self, statement: Executable, values: BoundValues) -> Row | None:
             if self._waits:
                 self._waits = False
                 world.now += 2 * store.MAX_CLOCK_SKEW
@@ -352,7 +352,7 @@ async def test_the_cache_does_not_hold_all_workspaces(
             assert (await Segments(engine, lambda: NOW).get_with_count(caller, id_)).count == members
             await contacts.update(caller, contact.id, ContactChange({"first_name": "Ada"}))
             assert (await Segments(engine, lambda: NOW).count_members(caller, id_)).members == members
-    memory: dict[str, Any] = engine._memory  # type: ignore[attr-defined]
+    memory: dict[str, Any] = engine._process_cache  # type: ignore[attr-defined]
     for name, kept in memory.items():
         assert len(kept) < len(made), name
     assert {"live segments", "overlays", "overlays of writers"} <= memory.keys()

@@ -162,7 +162,7 @@ async def _log_row(scene: Scene) -> SegmentKey:
 async def _log_row_unread(scene: Scene) -> SegmentKey:
     """Do the same to a process that has not read the log."""
     place = await _log_row(scene)
-    scene.world.engines[0]._memory.clear()  # type: ignore[attr-defined]
+    scene.world.engines[0]._process_cache.clear()  # type: ignore[attr-defined]
     return place
 
 
@@ -278,7 +278,7 @@ async def _go_on(scene: Scene) -> None:
     """Check that a process that was not there serves the right members for weeks."""
     world = scene.world
     for engine in world.engines:
-        engine._memory.clear()  # type: ignore[attr-defined]
+        engine._process_cache.clear()  # type: ignore[attr-defined]
     for _ in range(6):
         await world.check()
         await world.verify()
@@ -303,7 +303,7 @@ async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> No
     written: list[int] = []
 
     class Long(Verification):
-        async def _settle(
+        async def _record_result(
             self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
         ) -> None:
             world.now += 2 * store.MAX_CLOCK_SKEW

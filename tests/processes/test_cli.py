@@ -27,7 +27,7 @@ from diglot.api.openapi.document import encode_document
 from diglot.cli import main
 from diglot.cli.examples.contacts import CONTACT_COUNT
 from diglot.dialects.registry import DIALECTS, get_dialect
-from diglot.service.access.passwords import _HASHER
+from diglot.service.access.passwords import get_hasher
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import workspaces as tables
 from diglot.storage.schema.revisions import LATEST
@@ -293,7 +293,7 @@ def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
         (kept,) = asyncio.run(kept_passwords(url))
         assert kept is not None
         assert kept.startswith("$argon2id$")
-        assert _HASHER.verify(kept, "correct horse")
+        assert get_hasher().verify(kept, "correct horse")
     short = "diglot: a password has 12 to 1,000 characters\n"
     assert diglot(*command, stdin="too short\n") == Result(2, "", short)
     assert diglot(*command, stdin="p" * 1001) == Result(2, "", short)

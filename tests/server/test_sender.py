@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from diglot.model.webhooks import Attempt, WebhookMessage
-from diglot.webhooks import sender as sending
+from diglot.webhooks import connection as sending
 from diglot.webhooks.allowed_targets import Address, parse_allowed_targets
 from diglot.webhooks.sender import Sender
 from support.servers.webhook_receiver import Got, Receiver, answer, receiving

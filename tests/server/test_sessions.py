@@ -24,7 +24,7 @@ NOW = 1_772_366_400_000_000
 SECOND = 1_000_000
 CONTACTS = "/mail/v1/contacts"
 ADA = {"email": "ada@example.com"}
-HASHER = passwords._HASHER
+HASHER = passwords.get_hasher()
 WRONG = {"error": "The workspace or the password is wrong"}
 NO_KEY = "Invalid or missing API key. Use: Authorization: Bearer msk_..."
 
@@ -32,7 +32,8 @@ NO_KEY = "Invalid or missing API key. Use: Authorization: Bearer msk_..."
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Create cheap hashes; one test covers the real cost."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "get_hasher", lambda: cheap)
 
 
 @pytest_asyncio.fixture
@@ -216,7 +217,7 @@ async def test_a_missing_password_costs_the_same_check(
     server: Server, browser: Browser, checked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong password, a missing one and an unknown workspace cost one check and get one response."""
-    monkeypatch.setattr(passwords, "_HASHER", HASHER)
+    monkeypatch.setattr(passwords, "get_hasher", lambda: HASHER)
     await set_password(server.url, "one")
     await server.key("misar", "without")
     for workspace, password in (("one", "wrong"), ("one", ""), ("without", PASSWORD), ("nowhere", PASSWORD)):
