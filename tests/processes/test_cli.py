@@ -35,7 +35,7 @@ from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision
 
-SEGMENT_COUNT = sum(len(dialect.examples.segments) for dialect in DIALECTS)
+SEGMENT_COUNT = sum(len(dialect.demo.segments) for dialect in DIALECTS)
 STOP_SECONDS = 10
 START_SECONDS = 60
 CONNECTIONS = 40

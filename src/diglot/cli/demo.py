@@ -80,7 +80,7 @@ class _Demonstration:
         for dialect in DIALECTS:
             key, path = (
                 self.keys[dialect.name],
-                f"{dialect.prefix}/{dialect.examples.build_path(self.segment_id)}",
+                f"{dialect.prefix}/{dialect.demo.build_path(self.segment_id)}",
             )
             lines += ["", f"{dialect.title} key: {key}"]
             lines += [f'  curl "{url}{path}" -H "Authorization: Bearer {key}"']
@@ -110,8 +110,8 @@ async def _create_examples(engine: Engine, caller: Caller) -> bool:
     elif (await segments.list_page(caller, _NEWEST_ONE)).total:
         return False
     for dialect in DIALECTS:
-        for example in dialect.examples.segments:
-            await segments.create(caller, example.to_new_segment(dialect.name, dialect.words, caller))
+        for segment in dialect.demo.segments:
+            await segments.create(caller, segment.to_new_segment(dialect.name, dialect.words, caller))
     return True
 
 
