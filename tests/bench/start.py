@@ -1,9 +1,9 @@
 """The start of servers side by side: CPU to the first answer, memory, processes, and CPU of `--help`.
 
 The other two servers need a virtual environment of their own, because their dependencies differ from ours:
-`--others` names one that has them, and otherwise the benchmark makes one and deletes it at the end. `--python`
-names an interpreter with Diglot's own dependencies alone: Litestar imports pydantic and attrs where it finds
-them, as among the tools for development, and that costs a start 0.1 s.
+`--others` names one that has them, and otherwise the benchmark makes one and deletes it at the end.
+`--python` names an interpreter that has the dependencies of Diglot alone: Litestar imports pydantic and attrs
+where it finds them, as among the tools for development, and that costs a start 0.1 s.
 """
 
 import os
