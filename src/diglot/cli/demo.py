@@ -19,7 +19,7 @@ from diglot.dialects.registry import DIALECTS
 from diglot.errors import Conflict, Misconfigured, Unauthenticated
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
-from diglot.server import process
+from diglot.server import addresses, process
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
@@ -58,7 +58,7 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
 
 def _serve_demo(settings: Settings) -> None:
     warn_of_risk(settings.database)
-    process.find_free_address(settings.host, settings.port)
+    addresses.find_free_address(settings.host, settings.port)
     demonstration = asyncio.run(_prepare_demo(settings.database))
 
     def announce(url: str) -> None:
