@@ -28,8 +28,8 @@ from diglot.service.webhooks import NewWebhook, Webhooks
 from diglot.storage import workspaces
 from diglot.storage.audience import events
 from diglot.storage.connect import create_engine
-from diglot.storage.sql.backend import SQLITE
 from diglot.storage.sql.engine import Engine, NestedEngine, T, UnitOfWork
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement

@@ -17,8 +17,8 @@ from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookPatch
 from diglot.storage import workspaces
-from diglot.storage.sql.backend import SQLITE
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement

@@ -172,7 +172,7 @@ async def test_a_fault_that_is_no_damage_deletes_nothing() -> None:
             connection.execute("SELECT absent FROM fleeting.rate_counts")
 
         with pytest.raises(sqlite3.OperationalError, match="no such column"):
-            engine._beside.run(fail)
+            engine._ephemeral.run(fail)
         assert ephemeral(url).stat().st_ino == inode
 
 

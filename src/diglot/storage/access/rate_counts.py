@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import rate_counts
@@ -43,13 +42,12 @@ def _bind_integer(name: str) -> ColumnElement[int]:
 
 
 def _upsert_count(backend: Backend) -> ClauseElement:
-    insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
     now, before = _c.window == _bind_integer("window"), _c.window == _bind_integer("window") - 1
     count = case((now, _c.count), else_=0)
     previous = case((now, _c.previous), (before, _c.count), else_=0)
     room = previous * _bind_integer("rest") + (count + 1) * _bind_integer("whole") <= _bind_integer("allowed")
     return (
-        insert(rate_counts)
+        backend.insert(rate_counts)
         .values(
             key=bindparam("key"),
             bucket=bindparam("bucket"),

@@ -1,7 +1,6 @@
 """Rows of verifications: how many segments were verified, and what had to be repaired."""
 
 from sqlalchemy import bindparam
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import verifications
@@ -14,9 +13,10 @@ _COUNTERS = ("verified", "repaired_segments", "repaired_contacts")
 
 
 def _upsert_counts(backend: Backend) -> ClauseElement:
-    insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
     named = ("workspace", *_COUNTERS)
-    added = insert(verifications).values({name: bindparam(name, type_=_c[name].type) for name in named})
+    added = backend.insert(verifications).values(
+        {name: bindparam(name, type_=_c[name].type) for name in named}
+    )
     more = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
     return added.on_conflict_do_update(index_elements=[_c.workspace], set_=more)
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from diglot.storage.schema.base import ExactText, metadata
+from diglot.storage.sql.databases import limit_index
 
 workspaces = Table(
     "workspaces",
@@ -164,14 +165,12 @@ IS_DYNAMIC: Final = segments.c.type == literal_column("'dynamic'")
 Index(
     "segments_pending",
     *(segments.c[name] for name in ("workspace", "segment")),
-    sqlite_where=IS_PENDING,
-    postgresql_where=IS_PENDING,
+    **limit_index(IS_PENDING),
 )
 Index(
     "segments_by_calculation",
     *(segments.c[name] for name in ("last_calculated_at", "workspace", "segment")),
-    sqlite_where=IS_DYNAMIC,
-    postgresql_where=IS_DYNAMIC,
+    **limit_index(IS_DYNAMIC),
 )
 
 lists = Table(

@@ -14,6 +14,7 @@ from sqlalchemy import (
 )
 
 from diglot.storage.schema.base import ExactText, metadata
+from diglot.storage.sql.databases import limit_index
 
 webhooks = Table(
     "webhooks",
@@ -66,6 +67,5 @@ Index("deliveries_of_webhook", *(deliveries.c[name] for name in ("workspace", "w
 Index(
     "deliveries_due",
     *(deliveries.c[name] for name in ("workspace", "webhook", "due_at", "delivery")),
-    sqlite_where=deliveries.c.due_at.is_not(None),
-    postgresql_where=deliveries.c.due_at.is_not(None),
+    **limit_index(deliveries.c.due_at.is_not(None)),
 )

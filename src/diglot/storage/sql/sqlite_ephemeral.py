@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable
 
-from diglot.storage.sql.backend import SQLITE
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.sqlite_module import sqlite3
 
 log = logging.getLogger("diglot")
@@ -39,7 +39,8 @@ _Inode = tuple[int, int]
 class EphemeralFile:
     """A connection to the ephemeral tables of a database, which outlives damage to their file."""
 
-    def __init__(self, database: Path, metadata: MetaData) -> None:
+    def __init__(self, database: Path, backend: Backend, metadata: MetaData) -> None:
+        self._backend = backend
         self._tables = metadata.sorted_tables
         self.path = Path(f"{database}{EPHEMERAL_SUFFIX}")
         self._connection: sqlite3.Connection | None = None
@@ -81,7 +82,7 @@ class EphemeralFile:
         )
         try:
             with _telling_damage(connection, self._tables):
-                _attach(connection, self.path, self._tables)
+                _attach(connection, self.path, self._backend, self._tables)
         except BaseException:
             connection.close()
             raise
@@ -133,13 +134,13 @@ def _is_current(connection: sqlite3.Connection, table: Table) -> bool:
     ]
 
 
-def _attach(connection: sqlite3.Connection, path: Path, tables: Sequence[Table]) -> None:
+def _attach(connection: sqlite3.Connection, path: Path, backend: Backend, tables: Sequence[Table]) -> None:
     """Attach the file, make the tables that are missing, and check all pages of it."""
     connection.execute("ATTACH ? AS fleeting", (str(path),))
     connection.execute("PRAGMA fleeting.journal_mode=WAL")
     connection.execute("PRAGMA fleeting.synchronous=OFF")
     for table in tables:
-        connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=SQLITE.dialect)))
+        connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=backend.dialect)))
         if not _is_current(connection, table):
             raise _Damaged(f"table {table.name} is not that of this version")
     (verdict,) = connection.execute("PRAGMA fleeting.quick_check(1)").fetchone()

@@ -7,6 +7,7 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from diglot.model.webhooks import Delivery, WebhookEventType
 from diglot.storage.schema import deliveries
+from diglot.storage.sql.databases import pin_to_index
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
@@ -27,8 +28,7 @@ _DUE = Statement(
 )
 # SQLite would read all deliveries of the workspace for the few of a quiet webhook.
 _LAST = Statement(
-    select(*_COLUMNS)
-    .with_hint(deliveries, "INDEXED BY deliveries_of_webhook", "sqlite")
+    pin_to_index(select(*_COLUMNS), deliveries, "deliveries_of_webhook")
     .where(_OF_WEBHOOK)
     .order_by(_c.delivery.desc())
     .limit(bindparam("limit"))

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import sqlalchemy as sa
-from alembic import op
-from sqlalchemy.dialects import postgresql
+from alembic import context, op
 from sqlalchemy.types import TypeEngine
+
+from diglot.storage.sql.databases import exact_text, limit_index
 
 revision = "r001"
 down_revision = None
@@ -17,7 +18,7 @@ branch_labels = None
 depends_on = None
 
 T = TypeVar("T")
-EXACT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+EXACT = exact_text()
 TEXT = sa.Text()
 INTEGER = sa.Integer()
 BIGINT = sa.BigInteger()
@@ -49,8 +50,7 @@ def _of_contact() -> sa.ForeignKeyConstraint:
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    condition = sa.text(where)
-    op.create_index(name, table, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+    op.create_index(name, table, columns, unique=unique, **limit_index(sa.text(where)))
 
 
 def _create_workspaces() -> None:
@@ -430,6 +430,6 @@ def upgrade() -> None:
     _create_departed()
     _create_instants()
     _create_verifications()
-    if op.get_bind().dialect.name == "postgresql":
+    if context.config.attributes["database"].has_ephemeral_schema:
         _create_fleeting()
         _leave_bitmaps_uncompressed()
