@@ -237,7 +237,7 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._transaction, name)
 
-        async def row(self, statement: Executable, values: BoundValues) -> Row | None:
+        async def fetch_one(self, statement: Executable, values: BoundValues) -> Row | None:
             if self._waits:
                 self._waits = False
                 world.now += 2 * store.MAX_CLOCK_SKEW
