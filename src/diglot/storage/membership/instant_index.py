@@ -8,8 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions.fields import attribute_key
-from diglot.conditions.relative_dates import NEVER, RelativeDate, next_midnight, windows_crossed
-from diglot.conditions.tree import Op
+from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.attributes import compile_attribute_instant
 from diglot.storage.predicates.binder import Binder
@@ -194,12 +193,12 @@ async def find_next_flip(
     transaction: Transaction, workspace: int, edge: RelativeDate, at: int, zone: ZoneInfo
 ) -> int:
     """Return an instant after `at` before which nobody crosses an edge, or NEVER."""
-    if edge.op is Op.EXACTLY_DAYS_AGO:
+    if edge.offsets is None:
         return next_midnight(at, zone)
-    leaves = await _find_first_instant(transaction, workspace, edge.field, at - edge.duration_us)
-    found = min(NEVER, leaves + edge.duration_us + 1)
-    if edge.op is Op.IN_LAST_DAYS:
-        found = min(found, await _find_first_instant(transaction, workspace, edge.field, at + 1))
+    found = NEVER
+    for offset in edge.offsets:
+        first = await _find_first_instant(transaction, workspace, edge.field, at + offset)
+        found = min(found, flip_at(first, offset))
     return found
 
 
