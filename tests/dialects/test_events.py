@@ -202,7 +202,7 @@ async def test_webhooks_hear_of_a_conversion_once(url: str) -> None:
         ]
         assert told[0] == told[1]
         (delivery,) = await hooks.list_deliveries(caller, "topmail", hook.id)
-        subject = json.loads(delivery.subject)
+        subject = json.loads(delivery.payload)
     finally:
         await engine.close()
     assert delivery.event is WebhookEventType.CONVERTED

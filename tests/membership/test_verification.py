@@ -23,8 +23,8 @@ from diglot.storage.audience import segments
 from diglot.storage.background import metrics
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import chunks, log
+from diglot.storage.schema import field_instants, indexed_fields, segment_chunks
 from diglot.storage.schema import membership_log as log_rows
-from diglot.storage.schema import moments, segment_chunks, watched_fields
 from diglot.storage.schema import segments as segment_rows
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Transaction
@@ -112,7 +112,7 @@ async def test_nothing_is_wrong(scene: Scene) -> None:
     assert after.last_calculated_at > before.last_calculated_at
     assert (after.updated_at, after.revision) == (before.updated_at, before.revision)
     found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
+    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
 
 
 async def _stored(world: World, place: SegmentKey) -> Any:
@@ -131,13 +131,13 @@ async def _bits(scene: Scene) -> SegmentKey:
     """Take a vip out of a chunk, and put somebody else in."""
     wrong = (await scene.bits(scene.vips)) ^ BitMap([1, 2])
     await scene.run(
-        segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bits=wrong.serialize())
+        segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bitmap=wrong.serialize())
     )
     return scene.vips
 
 
 async def _number_in_a_chunk(scene: Scene) -> SegmentKey:
-    await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(n=2))
+    await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(member_count=2))
     return scene.vips
 
 
@@ -155,7 +155,7 @@ async def _log_row(scene: Scene) -> SegmentKey:
     """Lose the contact that came late: it is nowhere but in the log."""
     state = await scene.world.engine.read(lambda tx: workspaces.load_state(tx, scene.vips.workspace))
     assert state.compacted_to < state.last_entry
-    await scene.run(log_rows.delete().where(log_rows.c.last == state.last_entry))
+    await scene.run(log_rows.delete().where(log_rows.c.last_entry == state.last_entry))
     return scene.vips
 
 
@@ -182,27 +182,29 @@ async def _memory(scene: Scene) -> SegmentKey:
 
 async def _moment(scene: Scene) -> SegmentKey:
     """Have nobody see one of them leave."""
-    first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
-    await scene.run(moments.delete().where(first))
+    first = (field_instants.c.field == DAYS[0]) & (field_instants.c.pk == 1)
+    await scene.run(field_instants.delete().where(first))
     return scene.seen
 
 
 async def _moment_of_another(scene: Scene) -> SegmentKey:
-    pk = moments.c.pk
-    await scene.run(moments.update().where(moments.c.field == DAYS[1], pk == 3).values(pk=60))
+    pk = field_instants.c.pk
+    await scene.run(field_instants.update().where(field_instants.c.field == DAYS[1], pk == 3).values(pk=60))
     return scene.opened
 
 
 async def _moment_at_another_time(scene: Scene) -> SegmentKey:
-    instant = moments.c.instant
+    instant = field_instants.c.instant
     await scene.run(
-        moments.update().where(moments.c.field == DAYS[1], moments.c.pk == 3).values(instant=instant + 1)
+        field_instants.update()
+        .where(field_instants.c.field == DAYS[1], field_instants.c.pk == 3)
+        .values(instant=instant + 1)
     )
     return scene.opened
 
 
 async def _nobody_watches(scene: Scene) -> SegmentKey:
-    await scene.run(watched_fields.delete().where(watched_fields.c.field == DAYS[1]))
+    await scene.run(indexed_fields.delete().where(indexed_fields.c.field == DAYS[1]))
     return scene.opened
 
 
@@ -265,7 +267,7 @@ async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, cont
     place = await broken(scene)
     assert not (await scene.verify(place)).is_correct
     found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
+    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
     assert (await scene.verify(place)).is_correct
     # What is lost of the log is lost: what it said of other segments is found when they are verified.
     world.is_whole = False
@@ -294,7 +296,7 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
+    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
 
 
 async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
@@ -337,7 +339,7 @@ async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
     assert (await _stored(world, scene.vips)).last_calculated_at is None
     await service.delete(world.caller, segment.id)
     assert await verification.verify(scene.vips) is None
-    assert (await scene.figures()).verified == 0
+    assert (await scene.figures()).verified_segments == 0
 
 
 async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

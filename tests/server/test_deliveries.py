@@ -220,7 +220,7 @@ async def test_a_silent_receiver_rests(box: Outbox, receiver: Receiver) -> None:
     worker = box.worker()
     await deliver(worker)
     assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
-    assert (await box.sent(hook))[0].last_error == "it takes no connection"
+    assert (await box.sent(hook))[0].last_error == "connection refused or unreachable"
     await box.person("late")
     await deliver(worker)
     assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent while it rests"
@@ -270,7 +270,7 @@ async def test_what_waited_for_a_day_is_given_up(box: Outbox) -> None:
     assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
     sent = await box.sent(hook)
     assert [one.due_at for one in sent] == [None] * 5
-    assert {one.last_error for one in sent} == {"it takes no connection"}
+    assert {one.last_error for one in sent} == {"connection refused or unreachable"}
     assert sum(one.attempts for one in sent) <= 30
 
 
@@ -482,21 +482,21 @@ async def test_faults_of_ours(
     box: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be written is logged and tried again later; what follows is sent."""
-    caplog.set_level(logging.CRITICAL, logger="diglot.delivery")
+    caplog.set_level(logging.CRITICAL, logger="diglot.webhooks")
     hook = await box.hook(receiver.url)
     emails = await box.people(2)
     worker = box.worker()
     write = worker.render_message
 
     def fail(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
-        if emails[0] in delivery.subject:
+        if emails[0] in delivery.payload:
             raise RuntimeError
         return write(webhook, delivery, now)
 
     worker.render_message = fail
     await deliver(worker)
     assert receiver.emails == emails[1:]
-    assert [one.last_error for one in await box.sent(hook)] == ["it cannot be written", None]
+    assert [one.last_error for one in await box.sent(hook)] == ["internal error", None]
     # And a database that fails is not asked over and over.
     worker.poll_seconds = 0.05
     took: list[float] = []

@@ -76,23 +76,23 @@ async def insert_deliveries(
     taken = await workspaces.lock(transaction, workspace, deliveries=len(heard), moves_members=False)
     new: list[Delivery] = []
     last: EventPayload | None = None
-    subject = ""
+    payload = ""
     for number, (hook, occurrence) in enumerate(heard, taken.first_delivery):
         if occurrence.payload is not last:
-            last, subject = occurrence.payload, _encode(occurrence.payload).decode()
-        new.append(_new_delivery(number, hook, occurrence.type, subject, at))
+            last, payload = occurrence.payload, _encode(occurrence.payload).decode()
+        new.append(_new_delivery(number, hook, occurrence.type, payload, at))
     await deliveries.insert_all(transaction, workspace, new)
     transaction.notify_on_commit()
     return new
 
 
-def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, subject: str, at: int) -> Delivery:
+def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, payload: str, at: int) -> Delivery:
     return Delivery(
         number=number,
         id=new_id(),
         webhook=hook.number,
         event=event,
-        subject=subject,
+        payload=payload,
         attempts=0,
         due_at=at,
         delivered_at=None,
@@ -112,11 +112,11 @@ def created_events(new: Iterable[Contact]) -> Iterator[DomainEvent]:
 def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainEvent]:
     """Yield what changes of contacts are told of: that they changed, then that a status did."""
     for before, after in pairs:
-        subject = EventPayload(after)
+        payload = EventPayload(after)
         if any(getattr(before, name) != getattr(after, name) for name in _REPORTED_FIELDS):
-            yield DomainEvent(WebhookEventType.CONTACT_UPDATED, subject)
+            yield DomainEvent(WebhookEventType.CONTACT_UPDATED, payload)
         if before.status != after.status and after.status in _STATUS_EVENTS:
-            yield DomainEvent(_STATUS_EVENTS[after.status], subject)
+            yield DomainEvent(_STATUS_EVENTS[after.status], payload)
 
 
 def left_list_events(

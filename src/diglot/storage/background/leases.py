@@ -1,4 +1,4 @@
-"""Leases of work that one process does for all: fleeting rows, which a crash may empty.
+"""Leases of work that one process does for all: ephemeral rows, which a crash may empty.
 
 A lease spares work; it is not what makes it right.
 """

@@ -9,7 +9,7 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
 
 _c = verifications.c
-_COUNTERS = ("verified", "repaired_segments", "repaired_contacts")
+_COUNTERS = ("verified_segments", "repaired_segments", "repaired_contacts")
 
 
 def _upsert_counts(backend: Backend) -> ClauseElement:
@@ -34,7 +34,7 @@ async def add_counts(
 ) -> None:
     """Count segments that were verified, those repaired, and the contacts that were in them or not."""
     values = {
-        "verified": verified_segments,
+        "verified_segments": verified_segments,
         "repaired_segments": repaired_segments,
         "repaired_contacts": repaired_contacts,
     }

@@ -8,6 +8,6 @@ from diglot.storage.sql.databases import exact_text
 
 metadata = MetaData()
 # State that processes share and a crash may lose: no log is kept of it (see `Engine.run_ephemeral`).
-ephemeral_metadata = MetaData(schema="fleeting")
+ephemeral_metadata = MetaData(schema="ephemeral")
 
 ExactText: Final = exact_text()

@@ -59,7 +59,7 @@ UnitOfWork = Callable[[Transaction], Awaitable[T]]
 
 
 class EphemeralBusyError(Exception):
-    """The fleeting tables are held by another process."""
+    """The ephemeral tables are held by another process."""
 
 
 class Engine(Protocol):
@@ -91,7 +91,7 @@ class Engine(Protocol):
         """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
-        """Run a unit on the fleeting tables, which all processes share and a crash may empty.
+        """Run a unit on the ephemeral tables, which all processes share and a crash may empty.
 
         Each statement stands alone. Raise `EphemeralBusyError` where another process locks them for long.
         """
@@ -133,7 +133,7 @@ class NestedEngine:
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
         del work
-        raise RuntimeError("the fleeting tables are not part of a transaction")
+        raise RuntimeError("the ephemeral tables are not part of a transaction")
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await self._transaction.run_off_loop(function)

@@ -13,7 +13,7 @@ from diglot.storage.sql.statement import Statement
 
 _c = deliveries.c
 _COLUMNS = (
-    *(_c.delivery, _c.id, _c.webhook, _c.event, _c.subject, _c.attempts, _c.due_at, _c.delivered_at),
+    *(_c.delivery, _c.id, _c.webhook, _c.event, _c.payload, _c.attempts, _c.due_at, _c.delivered_at),
     *(_c.last_status, _c.last_error, _c.last_response, _c.created_at),
 )
 _OF_WEBHOOK = and_(_c.workspace == bindparam("workspace"), _c.webhook == bindparam("webhook"))
@@ -79,7 +79,7 @@ def _row_of(workspace: int, one: Delivery) -> dict[str, Any]:
         "id": one.id,
         "webhook": one.webhook,
         "event": one.event.value,
-        "subject": one.subject,
+        "payload": one.payload,
         "attempts": one.attempts,
         "due_at": one.due_at,
         "delivered_at": one.delivered_at,
