@@ -8,6 +8,7 @@ connection. The repositories above are the same for both.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Transaction(Protocol):
     def backend(self) -> Backend: ...
 
     @property
-    def process_cache(self) -> dict[str, Any]:
+    def process_cache(self) -> ProcessCache:
         """What this process remembers of the database: the same object in every transaction."""
 
     @property
