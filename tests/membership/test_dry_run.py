@@ -1,4 +1,4 @@
-"""A dry run finds what the segment would have, on every database, and writes nothing."""
+"""A dry run finds the members that the segment would have, on every database, and writes nothing."""
 
 import asyncio
 import json
@@ -35,13 +35,13 @@ from support.servers.in_process import bearer, serving
 PEOPLE = spec_data.population()
 ROWS = spec_data.rows()
 TREES = 60
-# One loop for all rows, since the connections of an engine belong to the loop that opened them.
+# One loop for all rows, because the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @cache
-def others() -> dict[tuple[str, str], spec_data.Row]:
-    """Return for each row, by its name, another of the same zone and instant."""
+def other_rows() -> dict[tuple[str, str], spec_data.Row]:
+    """Return another row of the same zone and instant for each row, by its name."""
     groups: dict[tuple[datetime, str], list[spec_data.Row]] = defaultdict(list)
     for row in ROWS:
         groups[row.now, row.zone].append(row)
@@ -49,24 +49,26 @@ def others() -> dict[tuple[str, str], spec_data.Row]:
     return {(row.file, row.name): other for row, other in pairs}
 
 
-async def told(crowd: Crowd, segment: Segment, now: int) -> int:
-    """Return how many members a segment tells of itself."""
+async def stored_count(crowd: Crowd, segment: Segment, now: int) -> int:
+    """Return the stored segment's count of members."""
     return (await Segments(crowd.engine, lambda: now).get_with_count(crowd.caller, segment.id)).count
 
 
 @cache
 def subjects(zone: str) -> tuple[ContactView, ...]:
     """Return the population as conditions read it."""
-    lists = [tuple(PEOPLE.lists[each] for each in one.get("lists", ())) for one in PEOPLE.contacts.values()]
+    lists = [
+        tuple(PEOPLE.lists[each] for each in contact.get("lists", ())) for contact in PEOPLE.contacts.values()
+    ]
     pairs = zip(PEOPLE.contacts.values(), lists, strict=True)
     return tuple(view_of(contact(one, 0), on, ZoneInfo(zone)) for one, on in pairs)
 
 
 def rules(node: tree.Node, zone: str, now: int) -> list[tuple[tree.Node, int]]:
-    """Return the rules of a condition with how many contacts the generated function finds for each."""
+    """Return the rules of a condition with the number of contacts for which the compiled function is true."""
     every = list(tree.rules_of(node))
     evaluate = evaluator(dict(enumerate(every)), ZoneInfo(zone))
-    met = Counter(number for one in subjects(zone) for number in evaluate(one, now))
+    met = Counter(number for subject in subjects(zone) for number in evaluate(subject, now))
     return [(rule, met[number]) for number, rule in enumerate(every)]
 
 
@@ -74,43 +76,45 @@ def runs(crowd: Crowd, now: int) -> DryRuns:
     return DryRuns(crowd.engine, lambda: now)
 
 
-def found(crowd: Crowd, names: frozenset[str]) -> Sample:
-    """Return what is found of some contacts."""
+def expected_sample(crowd: Crowd, names: frozenset[str]) -> Sample:
+    """Return the sample that the dry run has to return for some contacts."""
     newest = sorted((crowd.contacts[name] for name in names), key=lambda one: -one.pk)
     return Sample(len(names), newest[:SAMPLE_SIZE])
 
 
-def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
-    """Compare a dry run in the place of a segment with who is meant, and its numbers with one another."""
-    assert run.members == found(crowd, members)
+def check_run(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
+    """Compare a dry run that replaces a segment with the expected members and counts."""
+    assert run.members == expected_sample(crowd, members)
     assert run.replaced is not None
     assert run.replaced.member_count == len(was)
-    assert run.replaced.entering == found(crowd, members - was)
-    assert run.replaced.leaving == found(crowd, was - members)
+    assert run.replaced.entering == expected_sample(crowd, members - was)
+    assert run.replaced.leaving == expected_sample(crowd, was - members)
     assert run.members.count == len(was) + run.replaced.entering.count - run.replaced.leaving.count
 
 
-async def test_a_row_is_tried(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
-    """Who would match is who matches; who would enter and leave is the difference with who did."""
+async def test_a_row_in_a_dry_run(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
+    """The dry run finds the members of the row, and those that enter and leave in place of the other row."""
     row = sampled_row
-    other = others()[row.file, row.name]
+    other = other_rows()[row.file, row.name]
     crowd, now = crowds[row.zone], micros(row.now)
     caller = crowd.caller
-    node, stored = (canonical.read(one.condition, one.zone) for one in (row, other))
+    node, stored = (canonical.read(item.condition, item.zone) for item in (row, other))
     alone = await runs(crowd, now).run(caller, node, None)
-    assert (alone.members, alone.replaced, alone.as_of) == (found(crowd, row.members), None, now)
+    assert (alone.members, alone.replaced, alone.as_of) == (expected_sample(crowd, row.members), None, now)
     assert alone.rules == rules(node, row.zone, now)
     segment = await crowd.segment(stored, now)
     run = await runs(crowd, now).run(caller, node, segment.id)
-    check(crowd, run, row.members, other.members)
+    check_run(crowd, run, row.members, other.members)
     assert run.rules == alone.rules
     assert run.replaced is not None
     assert (run.replaced.segment.id, run.replaced.segment.revision) == (segment.id, 1)
     await Segments(crowd.engine, lambda: now).delete(caller, segment.id)
 
 
-async def test_random_conditions_are_tried(crowds: Mapping[str, Crowd], pytestconfig: pytest.Config) -> None:
-    """A dry run finds whom the oracle finds, before and after."""
+async def test_random_conditions_in_a_dry_run(
+    crowds: Mapping[str, Crowd], pytestconfig: pytest.Config
+) -> None:
+    """A dry run finds the oracle's matches, before and after the change."""
     rng = Random(pytestconfig.stash[SEED])
     ids, last = tuple(PEOPLE.lists.values()), max(row.now for row in ROWS)
     for _ in range(TREES):
@@ -128,14 +132,16 @@ async def test_random_conditions_are_tried(crowds: Mapping[str, Crowd], pytestco
         node, stored = (canonical.read(condition, zone) for condition in conditions)
         segment = await crowd.segment(stored, now)
         run = await runs(crowd, now).run(crowd.caller, node, segment.id)
-        check(crowd, run, members, was)
+        check_run(crowd, run, members, was)
         assert run.rules == rules(node, zone, now), conditions
-        assert await told(crowd, segment, now) == len(was), "the current total is what the segment tells"
+        assert await stored_count(crowd, segment, now) == len(was), "the current total is the segment's count"
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
-async def test_an_acceptance_is_tried(crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance) -> None:
-    """What is just accepted is not too much for a database, not even in the place of as much again."""
+async def test_an_acceptance_in_a_dry_run(
+    crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance
+) -> None:
+    """No database fails on a condition at the limit, even if it replaces another one at the limit."""
     crowd = crowds["UTC"]
     now = max(row.now for row in ROWS)
     node = canonical.read(acceptance.condition, "UTC")
@@ -147,53 +153,53 @@ async def test_an_acceptance_is_tried(crowds: Mapping[str, Crowd], acceptance: s
     segment = await crowd.segment(tree.Not(node) if not tree.is_draft(node) else node, micros(now))
     run = await runs(crowd, micros(now)).run(crowd.caller, node, segment.id)
     was = frozenset() if tree.is_draft(node) else frozenset(crowd.contacts) - members
-    check(crowd, run, members, was)
+    check_run(crowd, run, members, was)
     assert run.rules == rules(node, "UTC", micros(now))
 
 
-EVERYBODY = tree.Predicate("email", tree.Op.IS_SET)
+HAS_EMAIL = tree.Predicate("email", tree.Op.IS_SET)
 DRAFTS = [
     (tree.DRAFT, tree.DRAFT, False, False),
-    (tree.Any(()), EVERYBODY, False, True),
-    (EVERYBODY, tree.Any(()), True, False),
+    (tree.Any(()), HAS_EMAIL, False, True),
+    (HAS_EMAIL, tree.Any(()), True, False),
 ]
 
 
 @pytest.mark.parametrize(("node", "stored", "is_", "was"), DRAFTS, ids=["both", "new", "current"])
-async def test_a_draft_is_tried(
+async def test_a_draft_in_a_dry_run(
     crowds: Mapping[str, Crowd], node: tree.Node, stored: tree.Node, is_: bool, was: bool
 ) -> None:
-    """A draft matches nobody, on either side."""
+    """A draft matches no contact, as the old and as the new condition."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     everybody, nobody = frozenset(crowd.contacts), frozenset[str]()
     segment = await crowd.segment(stored, now)
     run = await runs(crowd, now).run(crowd.caller, node, segment.id)
-    check(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
+    check_run(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
 
 
-async def test_what_is_replaced_is_dynamic(crowds: Mapping[str, Crowd]) -> None:
-    """A static segment is refused with the place of its id; one that is not there is not found."""
+async def test_only_dynamic_segments_can_be_replaced(crowds: Mapping[str, Crowd]) -> None:
+    """A static segment is rejected with the path of its id; an unknown one is not found."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
-    static = await crowd.segment(EVERYBODY, now, SegmentType.STATIC)
+    static = await crowd.segment(HAS_EMAIL, now, SegmentType.STATIC)
     with pytest.raises(InvalidInput) as refused:
-        await runs(crowd, now).run(crowd.caller, EVERYBODY, static.id)
+        await runs(crowd, now).run(crowd.caller, HAS_EMAIL, static.id)
     assert [fault.path for fault in refused.value.faults] == [("segment_id",)]
     for written in ("", "x", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"):
         with pytest.raises(NotFound, match="segment"):
-            await runs(crowd, now).run(crowd.caller, EVERYBODY, written)
+            await runs(crowd, now).run(crowd.caller, HAS_EMAIL, written)
 
 
-async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
+async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
     """While contacts change sides, counts and samples agree."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     caller = crowd.caller
     node, stored = (
-        tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(one), tree.Text("b"))))
-        for one in ("a", "c")
+        tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(item), tree.Text("b"))))
+        for item in ("a", "c")
     )
     segment = await crowd.segment(stored, now)
     writers = Contacts(crowd.engine, lambda: now)
-    ids = [one.id for one in crowd.contacts.values()][:20]
+    ids = [contact.id for contact in crowd.contacts.values()][:20]
     done = asyncio.Event()
 
     async def write(rng: Random) -> None:
@@ -207,8 +213,8 @@ async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
             run = await runs(crowd, now).run(caller, node, segment.id)
             assert run.replaced is not None
             three = (run.members, run.replaced.entering, run.replaced.leaving)
-            assert [len(one.newest) for one in three] == [min(one.count, SAMPLE_SIZE) for one in three]
-            sides = [{side(contact) for contact in one.newest} for one in three]
+            assert [len(item.newest) for item in three] == [min(entry.count, SAMPLE_SIZE) for entry in three]
+            sides = [{side(contact) for contact in item.newest} for item in three]
             assert all(seen <= meant for seen, meant in zip(sides, MEANT, strict=True))
             reads += 1
         return reads
@@ -222,8 +228,8 @@ async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
 MEANT = ({"a", "b"}, {"a"}, {"c"})
 
 
-def side(one: Contact) -> str:
-    return str(json.loads(one.attributes)["side"])
+def side(contact: Contact) -> str:
+    return str(json.loads(contact.attributes)["side"])
 
 
 BODIES = {
@@ -234,7 +240,7 @@ BODIES = {
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 async def test_nothing_is_written(database: Database, dialect: Dialect) -> None:
-    """Not even an answer for a client that names its request, and reading is enough."""
+    """A dry run stores not even a response for an idempotency key, and its key only needs to read."""
     scope = "read" if dialect.name == "misar" else "contacts:read"
     async with database.fresh() as url, serving(url) as server, watching(url) as watch:
         key = await server.key(dialect.name, "acme", (scope,))
@@ -257,8 +263,8 @@ STRICT = {
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-async def test_strict_emulation_keeps_the_call(database: Database, dialect: Dialect) -> None:
-    """It refuses the other vendor's operators as everywhere; the call itself stays."""
+async def test_strict_emulation_keeps_dry_runs(database: Database, dialect: Dialect) -> None:
+    """It rejects the other vendor's operators as everywhere; the call itself stays available."""
     key_, rule = STRICT[dialect.name]
     async with database.fresh() as url, serving(url, strict=True) as server:
         key = await server.key(dialect.name, "acme")

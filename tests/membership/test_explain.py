@@ -1,4 +1,4 @@
-"""An explanation says of a contact what the membership says, on every database."""
+"""An explanation of a contact agrees with its membership, on every database."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -15,50 +15,53 @@ from support import canonical, oracle, random_conditions, spec_data
 from support.populations import Crowd, micros
 from support.reporting import SEED
 
-# In the order of their time: a clock that is set back a little shows what was true at the later instant.
+# In the order of their time, because after a clock is set back slightly, memberships stay at the later
+# instant.
 ROWS = sorted(spec_data.rows(), key=lambda row: row.now)
 PEOPLE = spec_data.population()
 TREES = 40
-# One loop for all rows, since the connections of an engine belong to the loop that opened them.
+# One loop for all rows, because the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) -> dict[str, tuple[bool, bool]]:
-    """Return whether some contacts are members, and what the roots of their verdicts say."""
+async def explain(
+    crowd: Crowd, segment: Segment, now: int, names: Sequence[str]
+) -> dict[str, tuple[bool, bool]]:
+    """Return whether some contacts are members, and the verdicts at the roots of their explanations."""
     explanations = Explanations(crowd.engine, lambda: now)
-    found = {}
+    results = {}
     for number, name in enumerate(names):
         contact = crowd.contacts[name]
         named = contact.email if number % 2 else contact.id
-        one = await explanations.explain(crowd.caller, segment.id, named)
-        assert (one.contact, one.segment.id, one.as_of) == (contact, segment.id, now)
-        assert one.verdict is not None
-        found[name] = (one.is_member, one.verdict.matches)
-    return found
+        explanation = await explanations.explain(crowd.caller, segment.id, named)
+        assert (explanation.contact, explanation.segment.id, explanation.as_of) == (contact, segment.id, now)
+        assert explanation.verdict is not None
+        results[name] = (explanation.is_member, explanation.verdict.matches)
+    return results
 
 
-def some(names: frozenset[str], turn: int) -> list[str]:
-    """Return two contacts of a set, others in every turn."""
+def choose_two(names: frozenset[str], turn: int) -> list[str]:
+    """Return two contacts of a set, different ones in every turn."""
     ordered = sorted(names)
     return [ordered[(turn + step) % len(ordered)] for step in (0, 7)] if ordered else []
 
 
-async def test_a_row_is_explained(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
-    """Members are told that they are, the others that they are not, and the root agrees."""
+async def test_the_explanation_of_a_row(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
+    """Members are explained as members, all others as not, and the root verdict agrees."""
     row = sampled_row
     crowd, now = crowds[row.zone], micros(row.now)
     segment = await crowd.segment(canonical.read(row.condition, row.zone), now)
     turn = ROWS.index(row)
-    names = some(row.members, turn) + some(frozenset(crowd.contacts) - row.members, turn)
+    names = choose_two(row.members, turn) + choose_two(frozenset(crowd.contacts) - row.members, turn)
     expected = {name: (name in row.members,) * 2 for name in names}
-    assert await say(crowd, segment, now, names) == expected
+    assert await explain(crowd, segment, now, names) == expected
     await Segments(crowd.engine, lambda: now).delete(crowd.caller, segment.id)
 
 
-async def test_random_conditions_are_explained(
+async def test_explanations_of_random_conditions(
     crowds: Mapping[str, Crowd], pytestconfig: pytest.Config
 ) -> None:
-    """Every contact is told what the oracle says of it."""
+    """The explanation of every contact equals the oracle's verdict."""
     rng = Random(pytestconfig.stash[SEED])
     ids = tuple(PEOPLE.lists.values())
     last = ROWS[-1].now
@@ -71,24 +74,24 @@ async def test_random_conditions_are_explained(
             name: oracle.matches(condition, PEOPLE.contacts[name], now=last, zone=zone, lists=PEOPLE.lists)
             for name in names
         }
-        found = await say(crowd, segment, now, names)
-        assert found == {name: (is_, is_) for name, is_ in expected.items()}, condition
+        result = await explain(crowd, segment, now, names)
+        assert result == {name: (is_, is_) for name, is_ in expected.items()}, condition
 
 
 async def test_a_static_segment_has_no_reasons(crowds: Mapping[str, Crowd]) -> None:
-    """Its members are told that they are; its condition, met or not, decides nothing."""
+    """Its members are explained as members; its condition, true or not, decides nothing."""
     crowd, now = crowds["UTC"], micros(PEOPLE.now)
     node = canonical.read({"field": "status", "operator": "equals", "operand": "subscribed"}, "UTC")
     segment = await crowd.segment(node, now, SegmentType.STATIC)
     explanations = Explanations(crowd.engine, lambda: now)
     for contact in crowd.contacts.values():
-        one = await explanations.explain(crowd.caller, segment.id, contact.id)
-        assert (one.is_member, one.verdict) == (contact.status == "subscribed", None)
+        explanation = await explanations.explain(crowd.caller, segment.id, contact.id)
+        assert (explanation.is_member, explanation.verdict) == (contact.status == "subscribed", None)
 
 
 @pytest.mark.parametrize("named", ["", "nobody", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60", "x" * 100_000])
-async def test_nobody_is_explained(crowds: Mapping[str, Crowd], named: str) -> None:
-    """A contact that is not there is not found, however it is named; nor is a segment."""
+async def test_an_unknown_contact_or_segment_is_not_found(crowds: Mapping[str, Crowd], named: str) -> None:
+    """An unknown contact is not found by its id or its address; nor is an unknown segment."""
     crowd, now = crowds["UTC"], micros(PEOPLE.now)
     segment = await crowd.segment(tree.DRAFT, now)
     explanations = Explanations(crowd.engine, lambda: now)

@@ -1,4 +1,4 @@
-"""Segments of large workspaces are evaluated in the background: whatever happens meanwhile is in them."""
+"""Segments of large workspaces are evaluated in the background, and include all concurrent changes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -44,41 +44,41 @@ SEEN = condition({"field": "attributes.seen", "operator": "in_last_days", "opera
 
 @pytest.fixture
 def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Return a world that is too large to evaluate a segment before the answer."""
+    """Return a world that is too large to evaluate a segment before the response."""
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 3)
     return world
 
 
-async def person(world: World, name: str, **values: Any) -> str:
-    """Make a contact that was seen a day ago; return its id."""
+async def create_contact(world: World, name: str, **values: Any) -> str:
+    """Create a contact that was seen a day ago; return its id."""
     stored = ContactChange(
         {"email": f"{name}@example.com"} | values, {"seen": dates.format_instant(world.now - dates.DAY)}
     )
     return (await world.contacts().create(world.caller, stored)).id
 
 
-async def people(world: World) -> list[str]:
-    """Make some contacts, of whom every second is a vip."""
-    return [await person(world, f"p{n}", tags=["vip"] if n % 2 else []) for n in range(8)]
+async def create_contacts(world: World) -> list[str]:
+    """Create contacts; every second one is a vip."""
+    return [await create_contact(world, f"p{n}", tags=["vip"] if n % 2 else []) for n in range(8)]
 
 
 def service(world: World) -> Segments:
-    """Return the segments as one of the processes serves them."""
+    """Return the segment service of one of the processes."""
     return Segments(world.engine, world.clock)
 
 
-async def waiting(world: World) -> list[due_work.SegmentKey]:
-    """Return what waits to be evaluated."""
+async def pending_segments(world: World) -> list[due_work.SegmentKey]:
+    """Return the pending segments."""
     return await world.engine.read(due_work.list_pending_segments)
 
 
 async def causes(world: World) -> list[tuple[str, int]]:
-    """Return why memberships changed, and how many contacts each time."""
+    """Return the causes of membership changes, with the number of contacts of each."""
 
     async def work(transaction: Transaction) -> list[tuple[str, int]]:
-        here = world.caller.workspace
-        state = await workspaces.load_state(transaction, here)
-        rows = await log.load_between(transaction, here, 0, state.last_entry)
+        workspace = world.caller.workspace
+        state = await workspaces.load_state(transaction, workspace)
+        rows = await log.load_between(transaction, workspace, 0, state.last_entry)
         kinds = await transaction.fetch_all(Statement(log_rows.select().order_by(log_rows.c.first_entry)))
         return [
             (kind[4], sum(change.entry_count for change in row.changes))
@@ -88,47 +88,47 @@ async def causes(world: World) -> list[tuple[str, int]]:
     return await world.engine.read(work)
 
 
-async def test_what_happens_between_scan_and_store_is_in_it(crowd: World) -> None:
-    """Contacts that come, change, go and are crossed by time after the scan are as they are at last."""
-    ids = await people(crowd)
-    made = [await service(crowd).create(crowd.caller, NewSegment("s", one)) for one in (VIP, SEEN)]
-    assert [one.members for one in made] == [None, None]
+async def test_changes_between_scan_and_store_are_included(crowd: World) -> None:
+    """The result includes contacts created, changed, deleted or moved by time after the scan."""
+    ids = await create_contacts(crowd)
+    segments = [await service(crowd).create(crowd.caller, NewSegment("s", item)) for item in (VIP, SEEN)]
+    assert [item.members for item in segments] == [None, None]
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
     scans = []
-    for place in await waiting(crowd):
+    for place in await pending_segments(crowd):
         scans.append(await building.scan_segment(place))
     contacts = crowd.contacts()
     await contacts.delete(crowd.caller, ids[1])
     await contacts.update(crowd.caller, ids[3], ContactChange({"tags": []}))
     await contacts.update(crowd.caller, ids[4], ContactChange({"tags": ["vip"]}, {"seen": None}))
-    await person(crowd, "late", tags=["vip"])
+    await create_contact(crowd, "late", tags=["vip"])
     crowd.now += 7 * dates.DAY - 4
     for scan in scans:
         await crowd.check()
         assert scan is not None
         assert await building.store_result(scan)
         await crowd.check()
-    assert not await waiting(crowd)
+    assert not await pending_segments(crowd)
     await crowd.verify()
-    segment = await service(crowd).get(crowd.caller, made[0].id)
-    assert (segment.members, segment.updated_at) == (4, made[0].updated_at)
+    segment = await service(crowd).get(crowd.caller, segments[0].id)
+    assert (segment.members, segment.updated_at) == (4, segments[0].updated_at)
     assert segment.last_calculated_at is not None
-    assert segment.last_calculated_at > made[0].created_at + dates.DAY
+    assert segment.last_calculated_at > segments[0].created_at + dates.DAY
     assert ("segment created", 4) in await causes(crowd)
 
 
 async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> None:
-    """What was found for a condition that is no longer the segment's is not stored."""
-    await people(crowd)
-    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    """The result for a condition that the segment no longer has is not stored."""
+    await create_contacts(crowd)
+    segment = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
-    (place,) = await waiting(crowd)
+    (place,) = await pending_segments(crowd)
     older = await building.scan_segment(place)
     assert older is not None
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=NEW))
     assert not await building.is_still_pending(older)
     assert not await building.store_result(older)
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=VIP))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=VIP))
     assert not await building.store_result(older)
     await crowd.check()
     assert await FirstEvaluation(crowd.engines[1], crowd.clock).run(place)
@@ -136,12 +136,12 @@ async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> Non
     assert await causes(crowd) == [("segment changed", 4)]
 
 
-async def test_an_edit_leaves_and_enters_at_once(crowd: World) -> None:
-    """The history goes from the members of the old condition to those of the new, whoever went meanwhile."""
-    ids = await people(crowd)
-    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+async def test_an_update_leaves_and_enters_at_once(crowd: World) -> None:
+    """The history goes from the members of the old condition to those of the new, deleted ones included."""
+    ids = await create_contacts(crowd)
+    segment = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     await crowd.build_all()
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=NEW))
     await crowd.contacts().delete(crowd.caller, ids[1])
     await crowd.contacts().update(crowd.caller, ids[2], ContactChange({"tags": ["new"]}))
     await crowd.build_all()
@@ -150,12 +150,12 @@ async def test_an_edit_leaves_and_enters_at_once(crowd: World) -> None:
 
 
 async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
-    """The first stores what it found, the second does not."""
-    await people(crowd)
+    """The first process stores its result, the second does not."""
+    await create_contacts(crowd)
     await service(crowd).create(crowd.caller, NewSegment("s", VIP))
-    (place,) = await waiting(crowd)
+    (place,) = await pending_segments(crowd)
     both = [FirstEvaluation(engine, crowd.clock) for engine in crowd.engines]
-    scans = [await one.scan_segment(place) for one in both]
+    scans = [await item.scan_segment(place) for item in both]
     stored = [await one.store_result(scan) for one, scan in zip(both, scans, strict=True) if scan is not None]
     assert stored == [True, False]
     await crowd.check()
@@ -163,12 +163,12 @@ async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
     assert not await both[1].run(place)
 
 
-async def test_a_segment_that_is_gone_is_not_stored(crowd: World) -> None:
-    """Deleted while it was scanned for, or while somebody refreshed it."""
-    await people(crowd)
+async def test_a_deleted_segment_is_not_stored(crowd: World) -> None:
+    """The segment is deleted during its scan, or during a refresh."""
+    await create_contacts(crowd)
     gone, refreshed = [await service(crowd).create(crowd.caller, NewSegment("s", VIP)) for _ in range(2)]
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
-    scans = [await building.scan_segment(place) for place in await waiting(crowd)]
+    scans = [await building.scan_segment(place) for place in await pending_segments(crowd)]
     await service(crowd).delete(crowd.caller, gone.id)
     assert (await service(crowd).refresh(crowd.caller, refreshed.id)).count == 4
     for scan in scans:
@@ -182,14 +182,14 @@ async def test_a_segment_that_is_gone_is_not_stored(crowd: World) -> None:
 
 
 async def _as_before(engine: Engine) -> None:
-    """Make a database one that was migrated just now: nothing of dynamic segments is kept."""
+    """Strip a migrated database of all stored memberships of dynamic segments."""
     dynamic = segments.c.type == "dynamic"
     at_rest = {
         "compacted_entry": workspace_rows.c.next_entry - 1,
         "uncompacted_changes": 0,
         "evaluated_at": 0,
-        "next_change_at": 1,
     }
+    at_rest["next_change_at"] = 1
     version = {"segments_version": workspace_rows.c.segments_version + 1}
     statements = (
         *(
@@ -240,21 +240,21 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 async def test_segments_of_an_older_database(world: World, way: Way) -> None:
-    """However they come to be evaluated, writes and time move them from then on."""
+    """Whatever evaluates them first, writes and time keep them current from then on."""
     lists = Lists(world.engine, world.clock)
     for n in range(3):
         world.lists.append((await lists.create(world.caller, NewList(f"{n}"))).list.id)
     written = [
-        world.days(),
-        world.on_a_list(),
-        {"all": [world.days(), {"not": world.on_a_list()}]},
+        world.relative_condition(),
+        world.list_condition(),
+        {"all": [world.relative_condition(), {"not": world.list_condition()}]},
         {"all": []},
     ]
     for _ in range(20):
         await world._create()
-    for each in [*written, *(world.days() for _ in range(4))]:
-        made = await service(world).create(world.caller, NewSegment("s", condition(each)))
-        world.segments.append(made.id)
+    for each in [*written, *(world.relative_condition() for _ in range(4))]:
+        segment = await service(world).create(world.caller, NewSegment("s", condition(each)))
+        world.segments.append(segment.id)
     world.is_whole = False
     await _as_before(world.engines[0])
     await world.check()

@@ -1,4 +1,4 @@
-"""What is kept of the history, and for how long: what is older goes, and memberships do not notice."""
+"""The retention of the history: older rows expire, and memberships stay the same."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +48,7 @@ async def state(world: World) -> WorkspaceState:
 
 
 async def expire(world: World) -> int:
-    """Forget all that is too old; return in how many transactions."""
+    """Expire all rows that are too old; return the number of transactions."""
     steps = 0
     keeping = Retention(world.engines[0], DAYS, world.clock)
     while await keeping.expire_batch(world.caller.workspace):
@@ -56,35 +56,35 @@ async def expire(world: World) -> int:
     return steps
 
 
-async def busy(world: World, steps: int) -> None:
-    """Have much happen on one day."""
+async def make_changes(world: World, steps: int) -> None:
+    """Make many changes on one day."""
     for _ in range(steps):
         await world._create()
         await world._update()
         await world._delete()
 
 
-async def vips(world: World, number: int) -> None:
-    """Make contacts who are in the segment of vips."""
+async def create_vips(world: World, number: int) -> None:
+    """Create contacts that are in the segment of vips."""
     for n in range(number):
         await world.contacts().create(
             world.caller, ContactChange({"email": f"vip{n}@example.com", "tags": ["vip"]})
         )
 
 
-async def test_what_is_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the log goes with the sums up to it and the contacts that only it named; the rest is whole."""
+async def test_old_rows_expire(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log row expires with its running sums and with the contacts that only it names; the rest stays."""
     monkeypatch.setattr(log_expiry, "MAX_ROWS", 7)
     for _ in range(5):
         await world._segment()
     await world._static()
-    await busy(world, 25)
+    await make_changes(world, 25)
     world.now += 3_600 * dates.SECOND
     then = world.now
     world.now += 3_600 * dates.SECOND
-    await busy(world, 5)
+    await make_changes(world, 5)
     world.now = then + (DAYS - 1) * dates.DAY
-    await busy(world, 20)
+    await make_changes(world, 20)
     kept = await _entries_since(world, then)
     world.now = then + DAYS * dates.DAY + 1
     before = await rows(world, deleted_contacts.c.pk, deleted_contacts.c.deleted_at)
@@ -101,7 +101,7 @@ async def test_what_is_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert len(gone) < len(before)
     world.is_whole = False
     await world.check()
-    await world.look_back(at_last.history_entry)
+    await world.compare_history(at_last.history_entry)
     await world.verify()
     assert await expire(world) == 0
 
@@ -113,21 +113,21 @@ async def _entries_since(world: World, then: int) -> list[int]:
     return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
 
-async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
-    """Played from the members at the time of the first row that is kept, it leads to those of now."""
+async def test_the_log_replays_from_its_first_row(world: World) -> None:
+    """Replayed from the members at the time of the first remaining row, it leads to the current members."""
     await world._segment()
     await world._static()
-    await busy(world, 20)
+    await make_changes(world, 20)
     world.now += DAYS * dates.DAY + dates.SECOND
     held = await _members(world)
     await expire(world)
     assert await rows(world, log_rows.c.first_entry) == []
-    await busy(world, 20)
+    await make_changes(world, 20)
 
     async def work(transaction: Transaction) -> None:
         now = await workspaces.load_state(transaction, world.caller.workspace)
-        here = world.caller.workspace
-        for row in await log.load_between(transaction, here, now.history_entry, now.last_entry):
+        workspace = world.caller.workspace
+        for row in await log.load_between(transaction, workspace, now.history_entry, now.last_entry):
             for change in row.changes:
                 members = held[change.segment]
                 assert members.issuperset(change.left)
@@ -140,31 +140,33 @@ async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
 
 async def _members(world: World) -> dict[int, set[int]]:
     async def work(transaction: Transaction) -> dict[int, set[int]]:
-        here = world.caller.workspace
-        now = await workspaces.load_state(transaction, here)
-        numbers = await log_expiry.list_segment_numbers(transaction, here)
-        return {number: set(await store.load_members(transaction, here, number, now)) for number in numbers}
+        workspace = world.caller.workspace
+        now = await workspaces.load_state(transaction, workspace)
+        numbers = await log_expiry.list_segment_numbers(transaction, workspace)
+        return {
+            number: set(await store.load_members(transaction, workspace, number, now)) for number in numbers
+        }
 
     return await world.engine.read(work)
 
 
-async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its log is short and was never folded: no row goes before the chunks hold what it says."""
+async def test_a_quiet_workspace_is_compacted_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short log may never have been compacted: no row expires before the chunks hold its changes."""
     monkeypatch.setattr(store, "COMPACT_AT", 100_000)
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     unnamed, gone = [await service.create(world.caller, NewSegment("gone", VIPS)) for _ in range(2)]
     await service.delete(world.caller, unnamed.id)
-    await vips(world, 1)
-    await busy(world, 10)
+    await create_vips(world, 1)
+    await make_changes(world, 10)
     await service.delete(world.caller, gone.id)
     assert (await state(world)).compacted_to == 0
     assert await expire(world) == 0
     assert await rows(world, deleted_segments.c.id) == [(gone.id,)]
     world.now += (DAYS + 1) * dates.DAY
     await expire(world)
-    found = await state(world)
-    assert found.compacted_to == found.last_entry == found.history_entry
+    result = await state(world)
+    assert result.compacted_to == result.last_entry == result.history_entry
     assert (
         await rows(world, log_rows.c.first_entry) == await rows(world, membership_log_sums.c.last_entry) == []
     )
@@ -174,13 +176,15 @@ async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pyte
     await world.verify()
 
 
-async def test_whoever_waits_to_leave_is_not_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A segment whose condition changed leaves those who were in it when it is evaluated, gone or not."""
+async def test_contacts_that_wait_to_leave_do_not_expire(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a segment with a new condition is evaluated, its old members leave, deleted ones included."""
     service = Segments(world.engine, world.clock)
-    made = await service.create(world.caller, NewSegment("vips", VIPS))
-    await busy(world, 10)
+    segment = await service.create(world.caller, NewSegment("vips", VIPS))
+    await make_changes(world, 10)
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
-    await service.update(world.caller, made.id, SegmentChange(condition=SEEN))
+    await service.update(world.caller, segment.id, SegmentChange(condition=SEEN))
     world.now += (DAYS + 1) * dates.DAY
     before = await rows(world, deleted_contacts.c.pk)
     assert before
@@ -192,20 +196,18 @@ async def test_whoever_waits_to_leave_is_not_forgotten(world: World, monkeypatch
     assert await rows(world, deleted_contacts.c.pk) == []
 
 
-async def test_the_instants_of_a_field_that_nobody_looks_at_go(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some at a time; one that is looked at again meanwhile keeps its own."""
+async def test_the_index_of_an_unused_field_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The instants are deleted a batch at a time; a field that is used again meanwhile keeps its own."""
     monkeypatch.setattr(stored_moments, "_ROWS_PER_SLICE", 3)
     service = Segments(world.engine, world.clock)
     fields = ("created_at", "updated_at")
-    made = []
+    created = []
     for name in fields:
         days = _condition({"field": name, "operator": "in_last_days", "operand": 7})
-        made.append(await service.create(world.caller, NewSegment(name, days)))
-    await busy(world, 10)
+        created.append(await service.create(world.caller, NewSegment(name, days)))
+    await make_changes(world, 10)
     number = len(await rows(world, field_instants.c.pk)) // 2
-    await service.delete(world.caller, made[0].id)
+    await service.delete(world.caller, created[0].id)
     keeping = Retention(world.engines[0], DAYS, world.clock)
     assert await keeping.expire_batch(world.caller.workspace)
     left = await rows(world, field_instants.c.field, field_instants.c.pk)
@@ -221,17 +223,19 @@ async def test_the_instants_of_a_field_that_nobody_looks_at_go(
     await world.verify()
 
 
-async def test_a_long_log_is_folded_when_it_is_quiet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a process that starts reads little; while somebody writes, writes fold it in their turn."""
+async def test_a_long_log_is_compacted_when_it_is_quiet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that starts then reads little; while writes come, they compact the log themselves."""
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     await service.create(world.caller, NewSegment("by hand", VIPS, type=SegmentType.STATIC))
     monkeypatch.setattr(store, "COMPACT_AT", 40)
     monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 100)
     keeping = Retention(world.engines[0], DAYS, world.clock)
-    await vips(world, 12)
-    found = await state(world)
-    assert (found.compacted_to, found.last_entry) == (0, 12)
+    await create_vips(world, 12)
+    result = await state(world)
+    assert (result.compacted_to, result.last_entry) == (0, 12)
     assert await keeping.find_long_logs() == []
     world.now += retention.QUIET_PERIOD
     assert await keeping.find_long_logs() == []
@@ -242,6 +246,6 @@ async def test_a_long_log_is_folded_when_it_is_quiet(world: World, monkeypatch: 
     assert await keeping.find_long_logs() == [world.caller.workspace]
     await keeping.compact(world.caller.workspace)
     assert await keeping.find_long_logs() == []
-    found = await state(world)
-    assert found.compacted_to == found.last_entry
+    result = await state(world)
+    assert result.compacted_to == result.last_entry
     await world.check()

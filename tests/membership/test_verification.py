@@ -1,4 +1,4 @@
-"""Verification finds whatever is broken by hand, repairs it and counts it; otherwise it finds nothing."""
+"""Verification finds, repairs and counts all damage done by hand; without damage it finds nothing."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ DAYS = ("attributes.seen", "last_opened_at")
 
 @dataclass
 class Scene:
-    """A segment of vips and two that time moves, the only ones of a world."""
+    """A world with a segment of vips and two segments with relative dates, and no others."""
 
     world: World
     vips: SegmentKey
@@ -49,7 +49,7 @@ class Scene:
     ids: list[str]
 
     async def run(self, *statements: ClauseElement) -> None:
-        """Break something."""
+        """Apply the damage."""
 
         async def work(transaction: Transaction) -> None:
             for statement in statements:
@@ -64,25 +64,25 @@ class Scene:
         return verdict
 
     async def figures(self) -> Metrics:
-        """Return what an operator sees."""
+        """Return the operator's metrics."""
         now = self.world.now
         return await self.world.engine.read(lambda tx: metrics.load(tx, now))
 
     async def bits(self, place: SegmentKey) -> BitMap:
-        """Return whom the chunks of a segment hold."""
+        """Return the contacts in the chunks of a segment."""
         return await self.world.engine.read(lambda tx: chunks.load_all(tx, place.workspace, place.segment))
 
 
 async def _segment(world: World, written: dict[str, Any]) -> SegmentKey:
     condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
-    made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
-    world.segments.append(made.id)
-    return SegmentKey(world.caller.workspace, made.number)
+    segment = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
+    world.segments.append(segment.id)
+    return SegmentKey(world.caller.workspace, segment.number)
 
 
 @pytest.fixture
 async def scene(world: World) -> Scene:
-    """Lend a scene: contacts that were made before the segments, and one that came after."""
+    """Lend a scene: contacts created before the segments, and one created after them."""
     ids = []
     for n in range(6):
         world.now += dates.SECOND
@@ -101,8 +101,8 @@ def _of(table: Any, place: SegmentKey) -> Any:
     return (table.c.workspace == place.workspace) & (table.c.segment == place.segment)
 
 
-async def test_nothing_is_wrong(scene: Scene) -> None:
-    """Three segments are verified, and nothing is repaired; when is noted, and nothing else of a segment."""
+async def test_nothing_to_repair(scene: Scene) -> None:
+    """Three segments are verified without repairs; each stores only the time of its verification."""
     before = await _stored(scene.world, scene.vips)
     for place in (scene.vips, scene.seen, scene.opened):
         assert (await scene.verify(place)).is_correct
@@ -111,24 +111,24 @@ async def test_nothing_is_wrong(scene: Scene) -> None:
     assert before.last_calculated_at is not None
     assert after.last_calculated_at > before.last_calculated_at
     assert (after.updated_at, after.revision) == (before.updated_at, before.revision)
-    found = await scene.figures()
-    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
+    metrics = await scene.figures()
+    assert (metrics.verified_segments, metrics.repaired_segments, metrics.repaired_contacts) == (3, 0, 0)
 
 
 async def _stored(world: World, place: SegmentKey) -> Any:
     async def work(transaction: Transaction) -> Any:
-        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
-        assert found is not None
-        return found[0]
+        result = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
+        assert result is not None
+        return result[0]
 
     return await world.engine.read(work)
 
 
-# What is broken, as the statements that break it, where it is looked for, and how many contacts are repaired
+# The damage, as the statements that do it, the place to verify, and the number of contacts to repair
 
 
 async def _bits(scene: Scene) -> SegmentKey:
-    """Take a vip out of a chunk, and put somebody else in."""
+    """Remove a vip from a chunk, and add another contact to it."""
     wrong = (await scene.bits(scene.vips)) ^ BitMap([1, 2])
     await scene.run(
         segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bitmap=wrong.serialize())
@@ -152,7 +152,7 @@ async def _chunk(scene: Scene) -> SegmentKey:
 
 
 async def _log_row(scene: Scene) -> SegmentKey:
-    """Lose the contact that came late: it is nowhere but in the log."""
+    """Delete the log row of the late contact, which only the log holds."""
     state = await scene.world.engine.read(lambda tx: workspaces.load_state(tx, scene.vips.workspace))
     assert state.compacted_to < state.last_entry
     await scene.run(log_rows.delete().where(log_rows.c.last_entry == state.last_entry))
@@ -166,34 +166,34 @@ async def _log_row_unread(scene: Scene) -> SegmentKey:
     return place
 
 
-async def _memory(scene: Scene) -> SegmentKey:
-    """Have this process forget a part of what it read."""
+async def _damaged_cache(scene: Scene) -> SegmentKey:
+    """Delete a part of this process's cached delta."""
 
     async def work(transaction: Transaction) -> None:
-        here = scene.vips.workspace
-        state = await workspaces.load_state(transaction, here)
-        await store.get_delta(transaction, here, state)
+        workspace = scene.vips.workspace
+        state = await workspaces.load_state(transaction, workspace)
+        await store.get_delta(transaction, workspace, state)
         kept = transaction.process_cache.of(store.READER_DELTAS)
-        kept.put(here, LogDelta(state.compacted_to, state.last_entry))
+        kept.put(workspace, LogDelta(state.compacted_to, state.last_entry))
 
     await scene.world.engines[0].read(work)
     return scene.vips
 
 
-async def _moment(scene: Scene) -> SegmentKey:
-    """Have nobody see one of them leave."""
+async def _missing_instant(scene: Scene) -> SegmentKey:
+    """Delete an instant from the index, so that no tick moves its contact."""
     first = (field_instants.c.field == DAYS[0]) & (field_instants.c.pk == 1)
     await scene.run(field_instants.delete().where(first))
     return scene.seen
 
 
-async def _moment_of_another(scene: Scene) -> SegmentKey:
+async def _instant_of_another(scene: Scene) -> SegmentKey:
     pk = field_instants.c.pk
     await scene.run(field_instants.update().where(field_instants.c.field == DAYS[1], pk == 3).values(pk=60))
     return scene.opened
 
 
-async def _moment_at_another_time(scene: Scene) -> SegmentKey:
+async def _wrong_instant(scene: Scene) -> SegmentKey:
     instant = field_instants.c.instant
     await scene.run(
         field_instants.update()
@@ -203,36 +203,36 @@ async def _moment_at_another_time(scene: Scene) -> SegmentKey:
     return scene.opened
 
 
-async def _nobody_watches(scene: Scene) -> SegmentKey:
+async def _missing_index(scene: Scene) -> SegmentKey:
     await scene.run(indexed_fields.delete().where(indexed_fields.c.field == DAYS[1]))
     return scene.opened
 
 
 async def _next_change(scene: Scene) -> SegmentKey:
-    """Have nobody ask what time does to the segment."""
+    """Postpone the next change by time of one segment, so that no tick moves its contacts."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(segment_rows.update().where(_of(segment_rows, scene.seen)).values(next_change_at=late))
     return scene.seen
 
 
 async def _next_change_of_all(scene: Scene) -> SegmentKey:
-    """Have nobody ask what time does to any of them."""
+    """Postpone the next change by time of the workspace, so that no tick comes."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(workspace_rows.update().values(next_change_at=late))
     return scene.seen
 
 
-async def _passed_unseen(scene: Scene) -> SegmentKey:
-    """Let all of them leave, while nobody writes."""
+async def _all_left_unnoticed(scene: Scene) -> SegmentKey:
+    """Let all of them leave by time, without any writes."""
     place = await _next_change(scene)
     await scene.run(workspace_rows.update().values(next_change_at=scene.world.now + 40 * dates.DAY))
     scene.world.now += 8 * dates.DAY
     return place
 
 
-async def _left_unseen(scene: Scene) -> SegmentKey:
-    """Let the others leave without the one that has no instant, in a process that goes on writing."""
-    place = await _moment(scene)
+async def _others_left_unnoticed(scene: Scene) -> SegmentKey:
+    """Let the others leave by time during writes, without the one that lost its instant."""
+    place = await _missing_instant(scene)
     scene.world.now += 8 * dates.DAY
     await scene.world.contacts().update(
         scene.world.caller, scene.ids[5], ContactChange({"first_name": "Ada"})
@@ -248,28 +248,32 @@ BREAKS: dict[str, tuple[Break, int]] = {
     "number-of-members": (_number_of_members, 0),
     "log-row": (_log_row, 1),
     "log-row-unread": (_log_row_unread, 1),
-    "memory": (_memory, 0),
-    "moment": (_moment, 0),
-    "moment-of-another": (_moment_of_another, 0),
-    "moment-at-another-time": (_moment_at_another_time, 0),
-    "nobody-watches": (_nobody_watches, 0),
+    "memory": (_damaged_cache, 0),
+    "moment": (_missing_instant, 0),
+    "moment-of-another": (_instant_of_another, 0),
+    "moment-at-another-time": (_wrong_instant, 0),
+    "nobody-watches": (_missing_index, 0),
     "next-change": (_next_change, 0),
     "next-change-of-all": (_next_change_of_all, 0),
-    "passed-unseen": (_passed_unseen, 7),
-    "left-unseen": (_left_unseen, 1),
+    "passed-unseen": (_all_left_unnoticed, 7),
+    "left-unseen": (_others_left_unnoticed, 1),
 }
 
 
 @pytest.mark.parametrize(("broken", "contacts"), BREAKS.values(), ids=BREAKS)
-async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, contacts: int) -> None:
-    """It is repaired and counted; a second look finds nothing, and everything goes on from there."""
+async def test_damage_is_found_and_repaired(scene: Scene, broken: Break, contacts: int) -> None:
+    """The damage is repaired and counted; a second verification finds nothing, and everything goes on."""
     world = scene.world
     place = await broken(scene)
     assert not (await scene.verify(place)).is_correct
-    found = await scene.figures()
-    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
+    metrics = await scene.figures()
+    assert (metrics.verified_segments, metrics.repaired_segments, metrics.repaired_contacts) == (
+        1,
+        1,
+        contacts,
+    )
     assert (await scene.verify(place)).is_correct
-    # What is lost of the log is lost: what it said of other segments is found when they are verified.
+    # A lost log row stays lost: its changes to other segments are found when these are verified.
     world.is_whole = False
     for other in (scene.vips, scene.seen, scene.opened):
         await scene.verify(other)
@@ -277,7 +281,7 @@ async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, cont
 
 
 async def _go_on(scene: Scene) -> None:
-    """See that a process that was not there serves the truth, for weeks."""
+    """Check that a process that was not there serves the right members for weeks."""
     world = scene.world
     for engine in world.engines:
         engine.process_cache.clear()  # type: ignore[attr-defined]
@@ -295,17 +299,17 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     service = Segments(scene.world.engine, scene.world.clock)
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
-    found = await scene.figures()
-    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
+    metrics = await scene.figures()
+    assert (metrics.verified_segments, metrics.repaired_segments, metrics.repaired_contacts) == (0, 1, 2)
 
 
-async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
-    """Where it takes more than a minute in which others write, what time did meanwhile is not undone."""
+async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> None:
+    """The comparison takes over a minute in which others write; ticks of that minute are not undone."""
     world, place = scene.world, await _bits(scene)
     written: list[int] = []
 
     class Long(Verification):
-        async def _settle(
+        async def _record_result(
             self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
         ) -> None:
             world.now += 2 * store.MAX_CLOCK_SKEW
@@ -321,8 +325,8 @@ async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
     await world.compare(world.engine)
 
 
-async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
-    """Nor what was deleted or changed meanwhile."""
+async def test_segments_without_a_condition_are_not_verified(scene: Scene) -> None:
+    """Neither are segments that were deleted or updated meanwhile."""
     world = scene.world
     service = Segments(world.engine, world.clock)
     await world._static()
@@ -343,7 +347,7 @@ async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
 
 
 async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments that are verified one after another share what was read, which grows with the log."""
+    """Verifications of several segments share the delta, which grows with the log."""
     reads: list[tuple[int, int]] = []
     between = log.load_between
 

@@ -1,4 +1,4 @@
-"""Servers that are killed at any moment: what was answered is there, what was not is whole, nothing is stuck.
+"""Servers killed at random moments: answered writes are stored, others are whole or absent, nothing is stuck.
 
 The whole proof is `pytest tests/processes/test_crash.py --kills 200`; the suite kills a few times.
 """
@@ -25,30 +25,30 @@ from support.engines import SQLITE, Database
 from support.load_workers import contacts, groups, segments
 from support.load_workers.actions import ACTIONS, act
 from support.load_workers.pool import SECONDS, Crew, crew
-from support.load_workers.worker import TOLD, Action, Actor
+from support.load_workers.worker import EVENT, Action, Actor
 from support.outboxes import Outbox, deliver
 from support.reporting import SEED, Tally
 from support.servers.process import running, transactions_over
 from support.servers.webhook_receiver import Receiver, receiving
 
 PEOPLE = 1_500
-# Requests are counted too: the tables that a crash may empty must not stand in the way afterwards.
+# Requests are counted too, because the tables that a crash may empty must not block later requests.
 OPTIONS = ("--webhook-targets", "127.0.0.1", "--rate-limits", "1000000")
-# What is under way when the server is killed, after what it needs; or nothing in particular.
+# The write in progress when the server is killed, after the writes it depends on; or a random one.
 AIMS: Sequence[Sequence[Action]] = (
     *((), ()),
     (contacts.import_contacts,),
-    (contacts.change_many,),
-    (segments.make_segment, segments.edit_segment),
+    (contacts.update_many,),
+    (segments.create_segment, segments.update_segment),
     (contacts.delete_many,),
-    (segments.make_segment, segments.refresh_segment),
-    (groups.make_tag, groups.put_tag, groups.rename_tag),
+    (segments.create_segment, segments.refresh_segment),
+    (groups.create_tag, groups.add_tag, groups.rename_tag),
 )
 
 
 @dataclass
 class Proof:
-    """A crew that writes while a server is killed; `big` is the one of them whose writes take long."""
+    """A crew that writes while a server is killed; `big` is the actor whose writes take long."""
 
     crew: Crew
     big: Actor
@@ -57,13 +57,13 @@ class Proof:
     kills: int = 0
 
     async def kill(self, end: Callable[[], None]) -> None:
-        """Write, and end the server at a random moment of it."""
+        """Write, and kill the server at a random moment."""
         aim = self.crew.rng.choice(AIMS)
         for action in aim[:-1]:
             await self.big.act(action)
         self.stopping = False
-        tasks = [asyncio.create_task(self._write(one, aim[-1:])) for one in self.crew.actors]
-        longest = max([self.took.get(one.__name__, 0.3) for one in aim[-1:]], default=0.7)
+        tasks = [asyncio.create_task(self._write(actor, aim[-1:])) for actor in self.crew.actors]
+        longest = max([self.took.get(item.__name__, 0.3) for item in aim[-1:]], default=0.7)
         await asyncio.sleep(self.crew.rng.uniform(0, 1.2 * longest))
         self.stopping = True
         end()
@@ -78,7 +78,7 @@ class Proof:
             while not self.stopping:
                 await act(actor)
         except httpx.TransportError:
-            assert self.stopping, "a server ended by itself"
+            assert self.stopping, "a server exited by itself"
 
     async def _timed(self, action: Action) -> None:
         began = time.monotonic()
@@ -86,10 +86,12 @@ class Proof:
             self.took[action.__name__] = time.monotonic() - began
 
     async def check(self) -> None:
-        """Check that all is well, and that every kind of write goes on."""
+        """Check that the database is consistent, and that every kind of write still works."""
         await self.crew.check()
-        await asyncio.gather(*(self._everything(one) for one in self.crew.actors if one is not self.big))
-        if len(self.big.known("contact")) < PEOPLE // 2:
+        await asyncio.gather(
+            *(self._everything(actor) for actor in self.crew.actors if actor is not self.big)
+        )
+        if len(self.big.identified("contact")) < PEOPLE // 2:
             await self._timed(contacts.import_contacts)
         await self.crew.check()
 
@@ -97,19 +99,19 @@ class Proof:
         for action in ACTIONS:
             await actor.act(action)
 
-    async def heard(self, receiver: Receiver) -> None:
-        """Check that the receiver has heard of all that it should, once what is left has been sent."""
+    async def check_events(self, receiver: Receiver) -> None:
+        """Check that the receiver got all expected events, once the remaining deliveries have been sent."""
         engine = create_engine(self.crew.url)
         await engine.open()
         caller = Caller(self.crew.workspace, ZoneInfo("UTC"), "key", frozenset())
-        # The leases of those who were killed are over.
+        # The leases of the killed processes have expired.
         worker = Outbox(engine, caller, system_clock() + LEASE_DURATION).worker()
         await deliver(worker)
         worker.sender.close()
         await engine.close()
         facts = [fact for actor in self.crew.actors for fact in actor.facts.items()]
-        told = {name: times for (kind, name), times in facts if kind == TOLD}
-        emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.got}
+        told = {name: times for (kind, name), times in facts if kind == EVENT}
+        emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.requests}
         assert Counter(emails.values()) == Counter(told)
 
 
@@ -120,54 +122,54 @@ async def _proof(url: str, rng: Random) -> Proof:
 
 
 async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tally) -> None:
-    """A server with all its processes is killed as often as asked, or only the process that answers."""
+    """Kill a server a given number of times: all its processes, or only the worker."""
     kills = pytestconfig.getoption("kills")
     rng = Random(f"{pytestconfig.stash[SEED]} {database.name}")
     async with database.fresh() as url, receiving() as receiver:
         proof = await _proof(url, rng)
         while proof.kills < kills:
-            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.at(live.base):
+            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.connect(live.base):
                 if not proof.kills:
                     hook = {"url": receiver.url, "events": ["email.unsubscribed"]}
-                    made = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
-                    assert made.status_code == 201
+                    created = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
+                    assert created.status_code == 201
                 await proof.check()
                 if rng.random() < 0.5:
                     (worker,) = live.workers
                     await proof.kill(partial(os.kill, worker, signal.SIGKILL))
-                    await live.answers()
+                    await live.wait_until_ready()
                     await proof.check()
                 await proof.kill(live.kill)
-        async with running(url, *OPTIONS) as live, proof.crew.at(live.base):
+        async with running(url, *OPTIONS) as live, proof.crew.connect(live.base):
             await proof.check()
-        await proof.heard(receiver)
-        told = len(receiver.got)
+        await proof.check_events(receiver)
+        received = len(receiver.requests)
     tally("kills", database.name, proof.kills)
-    tally("writes without an answer that were done", database.name, proof.crew.cut["done"])
-    tally("writes without an answer that were not", database.name, proof.crew.cut["undone"])
-    tally("events that webhooks heard meanwhile", database.name, told)
+    tally("unanswered writes that were done", database.name, proof.crew.cut["done"])
+    tally("unanswered writes that were not done", database.name, proof.crew.cut["undone"])
+    tally("events that webhooks received meanwhile", database.name, received)
 
 
 async def test_a_server_does_not_outlive_its_first_process() -> None:
-    """Workers end with the process that started them: the port is free, and a new server has it."""
+    """Workers end with the process that started them: the port is free, and a new server uses it."""
     async with SQLITE.fresh() as url:
         async with running(url, "--workers", "2", leaves=-signal.SIGKILL) as live:
             workers = live.workers
             os.kill(live.pid, signal.SIGKILL)
             async with asyncio.timeout(SECONDS):
-                while any(map(_lives, workers)):  # noqa: ASYNC110 - nobody tells of it
+                while any(map(_lives, workers)):  # noqa: ASYNC110 - there is no event to wait for
                     await asyncio.sleep(0.01)
         async with running(url, "--port", live.base.rpartition(":")[2]) as again:
             assert again.base == live.base
 
 
 async def test_a_server_stops_while_a_worker_starts(capfd: pytest.CaptureFixture[str]) -> None:
-    """A worker that has only begun to live ends when it is told to, as any other."""
+    """A worker that is still starting stops on a signal, like any other."""
     async with SQLITE.fresh() as url, running(url) as live:
         (worker,) = live.workers
         os.kill(worker, signal.SIGKILL)
         async with asyncio.timeout(SECONDS):
-            while live.workers in ([], [worker]):  # noqa: ASYNC110 - nobody tells of it
+            while live.workers in ([], [worker]):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0)
     assert "refused" not in capfd.readouterr().err
 

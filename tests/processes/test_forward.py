@@ -1,4 +1,4 @@
-"""A server with an upstream, from both its ends: what goes there, what comes back, and what when it fails."""
+"""A server with an upstream, seen from both ends: requests, responses, and failures."""
 
 import asyncio
 import gzip
@@ -19,14 +19,14 @@ from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support.engines import DATABASES
 from support.servers.in_process import bearer
-from support.servers.process import Live, running
-from support.servers.upstream import Taken, Upstream, echo, saying, silence, upstream
+from support.servers.process import ServerProcess, running
+from support.servers.upstream import ReceivedRequest, Upstream, echo, fixed_reply, no_reply, upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 SECONDS = 10
 NOBODY = "http://127.0.0.1:9"
-MOST_GROWTH = 20 * MEGABYTE
+MAX_GROWTH = 20 * MEGABYTE
 ANSWERS: dict[str, dict[int, Any]] = {
     "misar": {
         404: {
@@ -54,19 +54,19 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 class Pair:
     """A server and its upstream."""
 
-    live: Live
+    live: ServerProcess
     up: Upstream
     client: httpx.AsyncClient
 
     @property
-    def last(self) -> Taken:
-        """What came to the upstream last."""
-        return self.up.taken[-1]
+    def last(self) -> ReceivedRequest:
+        """The last request that the upstream received."""
+        return self.up.requests[-1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Pair]:
-    """Serve with one upstream for all dialects, which may keep silent for a second."""
+    """Serve with one upstream for all dialects and a timeout of one second."""
     async with upstream() as up, DATABASES[0].fresh() as url:
         flags = [part for dialect in DIALECTS for part in (f"--{dialect.name}-upstream", f"{up.base}/base/")]
         async with (
@@ -81,12 +81,12 @@ def pair(served: Pair) -> Pair:
     """Return the pair, with an upstream that answers again."""
     served.up.reply = echo
     served.up.reads.set()
-    served.up.taken.clear()
+    served.up.requests.clear()
     return served
 
 
-async def raw(live: Live, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, bool]:
-    """Send bytes over a connection of their own; return what came, and whether the server closed it."""
+async def raw(live: ServerProcess, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, bool]:
+    """Send bytes over a separate connection; return the received bytes, and whether the server closed it."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     got = b""
@@ -108,8 +108,8 @@ async def raw(live: Live, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, bo
 
 
 @EVERY_DIALECT
-async def test_a_call_passes_unchanged(pair: Pair, dialect: Dialect) -> None:
-    """Method, path, query, key and body arrive as they were sent, after the upstream's own path."""
+async def test_a_call_is_forwarded_unchanged(pair: Pair, dialect: Dialect) -> None:
+    """Method, path, query, key and body arrive as they were sent, below the upstream's own path."""
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
         body = b"" if method in ("GET", "OPTIONS") else b'{"to": "caf\xc3\xa9"}'
         path = f"{dialect.prefix}/email/send/a%2Fb;c=d//%7Ee/?q=a+b%20c&q&x=%zz"
@@ -130,8 +130,8 @@ async def test_a_call_passes_unchanged(pair: Pair, dialect: Dialect) -> None:
 
 
 @EVERY_DIALECT
-async def test_what_diglot_owns_never_leaves(pair: Pair, dialect: Dialect) -> None:
-    """Calls, wrong methods, missing things and other spellings are answered here."""
+async def test_owned_paths_are_not_forwarded(pair: Pair, dialect: Dialect) -> None:
+    """Diglot itself answers calls, wrong methods, missing resources and other spellings."""
     key = bearer(await pair.live.key(dialect.name))
     own = dialect.prefix
     for method, path, status in (
@@ -154,10 +154,10 @@ async def test_what_diglot_owns_never_leaves(pair: Pair, dialect: Dialect) -> No
         assert "x-request-id" in answer.headers
         if (method, path) == ("GET", "/segments;a"):
             assert "spelled" in answer.text
-    assert pair.up.taken == []
+    assert pair.up.requests == []
 
 
-async def test_no_target_chooses_another_host(pair: Pair) -> None:
+async def test_no_request_target_selects_another_host(pair: Pair) -> None:
     """Absolute targets, two slashes and an @ go to the upstream or nowhere."""
     for target, came in (
         (b"http://evil.example/mail/v1/emails", "/base/mail/v1/emails"),
@@ -168,18 +168,18 @@ async def test_no_target_chooses_another_host(pair: Pair) -> None:
         (b"/\\evil.example/mail/v1/emails", None),
         (b"http://evil.example/x/mail/v1/emails", None),
     ):
-        pair.up.taken.clear()
+        pair.up.requests.clear()
         await raw(
             pair.live, b"GET " + target + b" HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
         )
-        assert [taken.target for taken in pair.up.taken] == ([] if came is None else [came])
-        assert all(taken.values("host") == [urlsplit(pair.up.base).netloc] for taken in pair.up.taken)
+        assert [taken.target for taken in pair.up.requests] == ([] if came is None else [came])
+        assert all(taken.values("host") == [urlsplit(pair.up.base).netloc] for taken in pair.up.requests)
 
 
-async def test_an_answer_comes_back_unchanged(pair: Pair) -> None:
-    """Status, headers and bytes are the upstream's: encoded, redirecting, with its own id and cookies."""
+async def test_a_response_is_returned_unchanged(pair: Pair) -> None:
+    """Status, headers and bytes are the upstream's: encodings, redirects, its request id and cookies."""
     packed = gzip.compress(b'{"ok": true}')
-    pair.up.reply = saying(
+    pair.up.reply = fixed_reply(
         b"HTTP/1.1 302 Elsewhere\r\nContent-Encoding: gzip\r\nLocation: https://api.example/x\r\n"
         b"X-Request-Id: theirs\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nServer: theirs\r\n"
         b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
@@ -199,29 +199,29 @@ async def test_an_answer_comes_back_unchanged(pair: Pair) -> None:
     pair.client.cookies.clear()
     pair.up.reply = echo
     await pair.client.get("/api/v1/email/logs")
-    assert pair.last.values("cookie") == [], "no cookie of one client's goes with another"
+    assert pair.last.values("cookie") == [], "a cookie of one client is not sent with the request of another"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("head", ["204 No Content", "304 Not Modified", "200 OK\r\nContent-Length: 0"])
-async def test_answers_without_a_body(pair: Pair, head: str, method: str) -> None:
-    """They are as short as the upstream's, and the connection goes on."""
-    pair.up.reply = saying(f"HTTP/1.1 {head}\r\nETag: x\r\n\r\n".encode())
+async def test_responses_without_a_body(pair: Pair, head: str, method: str) -> None:
+    """They are as short as the upstream's, and the connection stays open."""
+    pair.up.reply = fixed_reply(f"HTTP/1.1 {head}\r\nETag: x\r\n\r\n".encode())
     for _ in range(2):
         answer = await pair.client.request(method, "/mail/v1/emails")
         assert (answer.status_code, answer.content) == (int(head[:3]), b"")
         assert (answer.headers["etag"], answer.headers.get("transfer-encoding")) == ("x", None)
 
 
-async def test_head_passes_as_head(pair: Pair) -> None:
-    """The length is that of the body which does not come."""
+async def test_head_is_forwarded_as_head(pair: Pair) -> None:
+    """The Content-Length is that of the omitted body."""
     whole, head = await pair.client.get("/mail/v1/emails"), await pair.client.head("/mail/v1/emails")
     assert pair.last.method == "HEAD"
     assert (head.content, head.headers["content-length"]) == (b"", whole.headers["content-length"])
 
 
-async def test_chunks_pass_as_they_come(pair: Pair) -> None:
-    """A body without length arrives in chunks; a piece of an answer is there before the next."""
+async def test_chunks_are_forwarded_as_they_arrive(pair: Pair) -> None:
+    """A body without length arrives in chunks; a piece of a response arrives before the next is sent."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for number in range(3):
@@ -231,7 +231,7 @@ async def test_chunks_pass_as_they_come(pair: Pair) -> None:
     assert (answer.json()["size"], pair.last.values("transfer-encoding")) == (3, ["chunked"])
     go = asyncio.Event()
 
-    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         del taken
         writer.write(CHUNKED)
         await go.wait()
@@ -242,15 +242,15 @@ async def test_chunks_pass_as_they_come(pair: Pair) -> None:
 
     pair.up.reply = reply
     async with asyncio.timeout(SECONDS), pair.client.stream("GET", "/mail/v1/events") as answer:
-        go.set()  # the head is here
+        go.set()  # the head has arrived
         parts = answer.aiter_raw()
         assert await anext(parts) == b"one"
         go.set()
         assert [part async for part in parts] == [b"two"]
 
 
-async def test_a_client_that_waits_for_a_go_gets_it(pair: Pair) -> None:
-    """`Expect: 100-continue` is answered here; the upstream sees an ordinary body."""
+async def test_expect_100_continue_is_answered_here(pair: Pair) -> None:
+    """Diglot answers `Expect: 100-continue`; the upstream sees an ordinary body."""
     head = (
         b"POST /mail/v1/emails HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         b"Content-Length: 2\r\nConnection: close\r\n\r\n"
@@ -261,8 +261,8 @@ async def test_a_client_that_waits_for_a_go_gets_it(pair: Pair) -> None:
     assert (pair.last.body, pair.last.values("expect")) == (b"{}", [])
 
 
-async def test_no_upgrade_passes(pair: Pair) -> None:
-    """A WebSocket is not passed on: the upstream is asked an ordinary question."""
+async def test_no_upgrade_is_forwarded(pair: Pair) -> None:
+    """A WebSocket is not forwarded: the upstream receives an ordinary request."""
     asks = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -271,22 +271,22 @@ async def test_no_upgrade_passes(pair: Pair) -> None:
     }
     assert (await pair.client.get("/mail/v1/live", headers=asks)).status_code == 200
     assert (pair.last.values("upgrade"), pair.last.values("connection")) == ([], [])
-    pair.up.reply = saying(
+    pair.up.reply = fixed_reply(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
     )
     assert (await pair.client.get("/mail/v1/live", headers=asks)).status_code == 502
 
 
 @EVERY_DIALECT
-async def test_an_upstream_that_keeps_silent(pair: Pair, dialect: Dialect) -> None:
-    """504 after the time that was set, though it reads nothing of a long body; it is asked once."""
-    pair.up.reply = silence
+async def test_an_upstream_that_times_out(pair: Pair, dialect: Dialect) -> None:
+    """The answer is 504 after the timeout, even if a long body is unread; the request is sent once."""
+    pair.up.reply = no_reply
     answer = await pair.client.post(f"{dialect.prefix}/email/send", json={})
     assert (answer.status_code, answer.json()) == (504, ANSWERS[dialect.name][504])
     assert answer.headers["x-request-id"]
     pair.up.reads.clear()
     answer = await pair.client.post(f"{dialect.prefix}/email/send", content=bytes(32 * MEGABYTE))
-    assert (answer.status_code, len(pair.up.taken)) == (504, 2)
+    assert (answer.status_code, len(pair.up.requests)) == (504, 2)
 
 
 @pytest.mark.parametrize(
@@ -299,20 +299,20 @@ async def test_an_upstream_that_keeps_silent(pair: Pair, dialect: Dialect) -> No
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
     ],
 )
-async def test_an_upstream_that_breaks_off_before_its_answer(pair: Pair, bytes_: bytes) -> None:
-    """502, and nothing is asked twice."""
-    pair.up.reply = saying(bytes_, closing=True)
+async def test_an_upstream_that_disconnects_before_its_response(pair: Pair, bytes_: bytes) -> None:
+    """The answer is 502, and no request is sent twice."""
+    pair.up.reply = fixed_reply(bytes_, closing=True)
     answer = await pair.client.post("/mail/v1/emails", json={})
     assert (answer.status_code, answer.json()) == (502, ANSWERS["misar"][502])
-    assert len(pair.up.taken) == 1
+    assert len(pair.up.requests) == 1
 
 
 @pytest.mark.parametrize(
     "head", [CHUNKED + b"5\r\nhello\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"]
 )
-async def test_an_upstream_that_dies_within_its_answer(pair: Pair, head: bytes) -> None:
-    """The client sees that its answer broke off, in chunks too, and the server goes on."""
-    pair.up.reply = saying(head, abort=True)
+async def test_an_upstream_that_dies_within_its_response(pair: Pair, head: bytes) -> None:
+    """The client sees that its response is incomplete, in chunks too, and the server goes on."""
+    pair.up.reply = fixed_reply(head, abort=True)
     got, closed = await raw(pair.live, b"GET /mail/v1/emails HTTP/1.1\r\nHost: x\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 200 OK\r\n")
     assert (closed, b"hello" in got, b"0\r\n\r\n" in got) == (True, True, False)
@@ -322,10 +322,10 @@ async def test_an_upstream_that_dies_within_its_answer(pair: Pair, head: bytes) 
     assert (await pair.client.get("/mail/v1/emails")).status_code == 200
 
 
-async def test_an_upstream_that_stalls_within_its_answer(pair: Pair) -> None:
-    """Half an answer and silence is no whole answer, either."""
+async def test_an_upstream_that_stalls_within_its_response(pair: Pair) -> None:
+    """Half a response followed by a timeout counts as incomplete, too."""
 
-    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED + b"5\r\nhello\r\n")
         await taken.left.wait()
 
@@ -334,10 +334,10 @@ async def test_an_upstream_that_stalls_within_its_answer(pair: Pair) -> None:
         await pair.client.get("/mail/v1/emails")
 
 
-async def test_a_client_that_leaves_takes_its_request_along(pair: Pair) -> None:
-    """Before its answer, within its answer and within its own body."""
+async def test_a_client_that_leaves_cancels_its_request(pair: Pair) -> None:
+    """It may leave before its response, within its response or within its own body."""
 
-    async def endless(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def endless(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED)
         while not taken.left.is_set():
             writer.write(b"1\r\nx\r\n")
@@ -345,20 +345,20 @@ async def test_a_client_that_leaves_takes_its_request_along(pair: Pair) -> None:
 
     get = b"GET /mail/v1/emails HTTP/1.1\r\nHost: x\r\n\r\n"
     post = b"POST /mail/v1/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
-    for reply, request in ((silence, get), (endless, get), (echo, post)):
+    for reply, request in ((no_reply, get), (endless, get), (echo, post)):
         pair.up.reply = reply
         where = urlsplit(pair.live.base)
         _, writer = await asyncio.open_connection(where.hostname, where.port)
         writer.write(request)
         await asyncio.sleep(0.3)
         writer.close()
-        # Well before the time of the upstream is over.
+        # Well before the upstream's timeout.
         await asyncio.wait_for(pair.last.left.wait(), 0.5)
     assert not pair.last.whole
 
 
-async def test_a_client_that_stalls_does_not_hold_the_upstream(pair: Pair) -> None:
-    """Who stops sending is told so; who does not read its answer is cut off."""
+async def test_a_client_that_stalls_does_not_block_the_upstream(pair: Pair) -> None:
+    """A client that stops sending gets an error; one that does not read its response is disconnected."""
     post = b"POST /mail/v1/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
     got, _ = await raw(pair.live, post)
     assert got.startswith(b"HTTP/1.1 408 ")
@@ -366,7 +366,7 @@ async def test_a_client_that_stalls_does_not_hold_the_upstream(pair: Pair) -> No
     await asyncio.wait_for(pair.last.left.wait(), 0.5)
     assert not pair.last.whole
 
-    async def endless(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def endless(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED)
         while not taken.left.is_set():
             writer.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
@@ -381,9 +381,9 @@ async def test_a_client_that_stalls_does_not_hold_the_upstream(pair: Pair) -> No
 
 
 async def test_an_upstream_that_answers_before_the_body_ends(pair: Pair) -> None:
-    """A refusal that comes early reaches a client that is still sending, and its connection goes on."""
+    """An early error response reaches a client that is still sending, and its connection stays open."""
 
-    async def refuse(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def refuse(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         del taken
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
 
@@ -394,7 +394,7 @@ async def test_an_upstream_that_answers_before_the_body_ends(pair: Pair) -> None
 
 
 async def test_many_at_once(pair: Pair) -> None:
-    """Forty callers get each its own answer, over connections that are kept."""
+    """Forty parallel callers get their own responses, over reused connections."""
     before = pair.up.connections
     async with httpx.AsyncClient(base_url=pair.live.base, timeout=SECONDS) as client:
 
@@ -412,23 +412,25 @@ async def test_many_at_once(pair: Pair) -> None:
 
 
 async def test_a_program_that_also_sends_mail_keeps_one_base_url(pair: Pair) -> None:
-    """The vendor's own client: its contact is made here, its mail is sent by the upstream, with one key."""
+    """The vendor's own client creates contacts here and sends mail through the upstream, with one key."""
     key = await pair.live.key("misar")
     client = MisarMailClient(key, base_url=f"{pair.live.base}/mail/v1", max_retries=1)
-    made = await client.contacts.acreate({"email": "both@example.com"})
-    assert made["data"]["email"] == "both@example.com"
-    assert pair.up.taken == []
+    created = await client.contacts.acreate({"email": "both@example.com"})
+    assert created["data"]["email"] == "both@example.com"
+    assert pair.up.requests == []
     sent = await client.email.asend({"to": ["both@example.com"], "subject": "Hi", "html": "<p>Hi</p>"})
     assert sent["target"] == "/base/mail/v1/send"
     assert pair.last.values("authorization") == [f"Bearer {key}"]
     assert b"both@example.com" in pair.last.body
-    pair.up.reply = saying(b'HTTP/1.1 402 Payment Required\r\nContent-Length: 18\r\n\r\n{"error": "money"}')
+    pair.up.reply = fixed_reply(
+        b'HTTP/1.1 402 Payment Required\r\nContent-Length: 18\r\n\r\n{"error": "money"}'
+    )
     with pytest.raises(MisarMailError, match="money"):
         await client.email.asend({})
 
 
-async def test_without_an_upstream_a_path_is_a_404_that_says_so(pair: Pair) -> None:
-    """Off by default, for each dialect alone; an upstream that is not there is a 502."""
+async def test_without_an_upstream_the_404_says_so(pair: Pair) -> None:
+    """Forwarding is off by default, for each dialect separately; an unreachable upstream is a 502."""
     async with (
         DATABASES[0].fresh() as url,
         running(url, "--topmail-upstream", NOBODY) as live,
@@ -439,11 +441,11 @@ async def test_without_an_upstream_a_path_is_a_404_that_says_so(pair: Pair) -> N
         assert (await client.options("/mail/v1/emails")).status_code == 404
         answer = await client.post("/api/v1/email/send", json={})
         assert (answer.status_code, answer.json()) == (502, ANSWERS["topmail"][502])
-    assert pair.up.taken == []
+    assert pair.up.requests == []
 
 
-async def test_a_ring_of_servers_ends() -> None:
-    """One Diglot may be the upstream of another; one that is its own is a 502 at once."""
+async def test_a_loop_of_servers_ends() -> None:
+    """One Diglot may be the upstream of another; one that is its own upstream answers 502 immediately."""
     port = str(free_port())
     own = f"http://127.0.0.1:{port}"
     async with (
@@ -459,7 +461,7 @@ async def test_a_ring_of_servers_ends() -> None:
 
 
 async def test_a_hundred_megabytes_need_no_memory() -> None:
-    """Each way, announced and in chunks, with a taker that lets the giver wait: the growth stays small."""
+    """In both directions, with a length and in chunks, with a slow receiver: the memory grows little."""
     rows = await forwarding.measure()
     assert len(rows) == 4
-    assert [row for row in rows if row.growth > MOST_GROWTH] == [], forwarding.report(rows)
+    assert [row for row in rows if row.growth > MAX_GROWTH] == [], forwarding.report(rows)

@@ -1,4 +1,4 @@
-"""When a key was last used: shown at once where it was seen, written later, never by the request itself."""
+"""The last use of a key: shown immediately where it was seen, and written later, never by the request."""
 
 import asyncio
 import logging
@@ -22,43 +22,43 @@ LATER = NOW + 60_000_000
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a fresh database."""
-    found = create_engine(url)
-    await found.open()
-    yield found
-    await found.close()
+    engine = create_engine(url)
+    await engine.open()
+    yield engine
+    await engine.close()
 
 
-async def written(engine: Engine) -> list[int | None]:
-    """Return the last uses as they are stored."""
+async def stored_uses(engine: Engine) -> list[int | None]:
+    """Return the stored times of last use."""
     return [key.last_used_at for _, key in await Keys(engine).list_all()]
 
 
 async def test_a_server_writes_them_when_it_stops(url: str, engine: Engine) -> None:
-    """A request writes nothing; the answer knows of it all the same; the end of the server writes it."""
+    """A request writes nothing, but its response includes the use; the server writes it when it stops."""
     async with serving(url, now=NOW) as server:
         headers = bearer(await server.key("misar", "one"))
         await server.key("misar", "one")
         shown = (await server.client.get("/mail/v1/keys", headers=headers)).json()["keys"]
         assert sorted(str(key["last_used_at"]) for key in shown) == ["2026-02-02T02:40:00Z", "None"]
-        assert await written(engine) == [None, None]
-    assert sorted(str(use) for use in await written(engine)) == [str(NOW), "None"]
+        assert await stored_uses(engine) == [None, None]
+    assert sorted(str(use) for use in await stored_uses(engine)) == [str(NOW), "None"]
 
 
-async def test_a_server_writes_them_while_it_runs(
+async def test_a_server_writes_them_periodically(
     url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once in a while, each key once."""
+    """Each flush writes each key once."""
     monkeypatch.setattr(key_usage, "FLUSH_SECONDS", 0.01)
     async with serving(url, now=NOW) as server:
         headers = bearer(await server.key("misar", "one"))
         assert (await server.client.get("/mail/v1/contacts", headers=headers)).status_code == 200
         async with asyncio.timeout(10):
-            while await written(engine) != [NOW]:  # noqa: ASYNC110 - a row has no event
+            while await stored_uses(engine) != [NOW]:  # noqa: ASYNC110 - a row has no event
                 await asyncio.sleep(0.01)
 
 
 async def test_a_use_only_moves_forward(engine: Engine) -> None:
-    """A process that writes late does not undo a later use that another wrote."""
+    """A late write of one process does not overwrite a later use by another process."""
     await Keys(engine).create(get_dialect("misar").key_format, "one")
     ((_, key),) = await Keys(engine).list_all()
     for instant in (LATER, NOW):
@@ -66,7 +66,7 @@ async def test_a_use_only_moves_forward(engine: Engine) -> None:
         uses.record_use(key.id, instant)
         await uses.flush()
         await uses.flush()
-    assert await written(engine) == [LATER]
+    assert await stored_uses(engine) == [LATER]
     uses.record_use(key.id, NOW)
     assert uses.latest_use(key.id, LATER) == LATER
     assert uses.latest_use(key.id, None) == NOW
@@ -74,10 +74,10 @@ async def test_a_use_only_moves_forward(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), asyncio.CancelledError()])
-async def test_what_cannot_be_written_is_kept(
+async def test_unwritten_uses_are_kept(
     engine: Engine, error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failure is logged and costs no use, nor does the end of the task in the middle of a write."""
+    """A failure is logged and loses no use, and neither does a cancellation during a write."""
     await Keys(engine).create(get_dialect("misar").key_format, "one")
     ((_, key),) = await Keys(engine).list_all()
     uses = KeyUsage(engine)
@@ -93,4 +93,4 @@ async def test_what_cannot_be_written_is_kept(
         await asyncio.gather(uses.flush(), return_exceptions=True)
     assert [record.levelname for record in caplog.records] == ["ERROR"] * isinstance(error, Exception)
     await uses.flush()
-    assert await written(engine) == [NOW]
+    assert await stored_uses(engine) == [NOW]

@@ -1,4 +1,4 @@
-"""What is put into the outbox at once, and what leaves it at once."""
+"""Batches of the outbox, on the way in and on the way out."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.webhooks import deliveries
 from diglot.webhooks.outbox import BATCH_SIZE
 from support.outboxes import deliver, outbox
-from support.servers.webhook_receiver import Got, answer, receiving
+from support.servers.webhook_receiver import ReceivedRequest, answer, receiving
 
 
-async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few deliveries are in memory at once, and each webhook hears of all, in the order of the import."""
+async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few deliveries are in memory at a time; each webhook gets all, in the order of the import."""
     parts: list[Sequence[Delivery]] = []
     insert = deliveries.insert_all
 
@@ -24,26 +24,26 @@ async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(deliveries, "insert_all", insert_all)
     async with outbox(url) as box:
-        hooks = [await box.hook(f"http://127.0.0.1/{n}") for n in range(3)]
-        emails = await box.people(BATCH_SIZE)
+        hooks = [await box.register(f"http://127.0.0.1/{n}") for n in range(3)]
+        emails = await box.import_contacts(BATCH_SIZE)
         assert {len(part) for part in parts} == {BATCH_SIZE}
         told = [delivery for part in parts for delivery in part]
-        assert [one.number for one in told] == list(range(told[0].number, told[0].number + len(told)))
+        assert [item.number for item in told] == list(range(told[0].number, told[0].number + len(told)))
         for hook in hooks:
-            heard = [one.payload for one in told if one.webhook == hook.number]
+            heard = [item.payload for item in told if item.webhook == hook.number]
             assert len(heard) == len(emails)
             assert all(email in subject for email, subject in zip(emails, heard, strict=True))
 
 
 @pytest.mark.parametrize("way", ["deleted", "switched off", "moved"])
-async def test_a_webhook_that_changes_while_it_is_sent_to(url: str, way: str) -> None:
-    """What stands behind in the same batch goes where the webhook is now, or nowhere."""
+async def test_a_webhook_updated_during_a_batch(url: str, way: str) -> None:
+    """The remaining deliveries of the batch go to the new URL, or nowhere."""
     async with outbox(url) as box, receiving() as receiver:
-        hook = await box.hook(f"{receiver.url}/old")
+        hook = await box.register(f"{receiver.url}/old")
         to = receiver.url + "/new"
         change = {"switched off": WebhookPatch(active=False), "moved": WebhookPatch(url=to)}
 
-        async def change_it(got: Got) -> bytes:
+        async def change_it(got: ReceivedRequest) -> bytes:
             if got.path.endswith("/old"):
                 if way == "deleted":
                     await box.webhooks.delete(box.caller, "misar", hook.id)
@@ -51,8 +51,8 @@ async def test_a_webhook_that_changes_while_it_is_sent_to(url: str, way: str) ->
                     await box.webhooks.update(box.caller, "misar", hook.id, change[way])
             return answer(200)
 
-        receiver.say = change_it
-        await box.people(3)
+        receiver.reply = change_it
+        await box.import_contacts(3)
         await deliver(box.worker())
-        went = [got.path.rpartition("/")[2] for got in receiver.got]
+        went = [got.path.rpartition("/")[2] for got in receiver.requests]
         assert went == (["old", "new", "new"] if way == "moved" else ["old"])

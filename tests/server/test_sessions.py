@@ -1,4 +1,4 @@
-"""Signing in: the cookie, its end, who is believed, and what another site cannot do with it."""
+"""Browser sessions: the cookie, its expiry, trusted addresses, and requests from other sites."""
 
 import re
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from diglot.service.access.sessions import RATE_BY_ADDRESS, RATE_BY_WORKSPACE, S
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import metadata, rate_counts
 from diglot.storage.sql.statement import Statement
-from support.servers.asgi import Request, ask
+from support.servers.asgi import Request, send_request
 from support.servers.browser import PASSWORD, Browser, set_password
 from support.servers.in_process import Server, bearer, serving
 
@@ -24,25 +24,26 @@ NOW = 1_772_366_400_000_000
 SECOND = 1_000_000
 CONTACTS = "/mail/v1/contacts"
 ADA = {"email": "ada@example.com"}
-HASHER = passwords._HASHER
+HASHER = passwords.get_hasher()
 WRONG = {"error": "The workspace or the password is wrong"}
 NO_KEY = "Invalid or missing API key. Use: Authorization: Bearer msk_..."
 
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make hashes that cost little; the real cost is the matter of one test."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    """Create cheap hashes; one test covers the real cost."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "get_hasher", lambda: cheap)
 
 
 @pytest_asyncio.fixture
 async def server(url: str) -> AsyncIterator[Server]:
     """Lend a server with two workspaces, both of which have a password."""
-    async with serving(url, now=NOW) as found:
+    async with serving(url, now=NOW) as server:
         for workspace in ("one", "two"):
-            await found.key("misar", workspace)
+            await server.key("misar", workspace)
             await set_password(url, workspace)
-        yield found
+        yield server
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def browser(server: Server) -> Browser:
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Make checks of passwords cheap, and note the hash that each has to do with."""
+    """Make password checks cheap, and record the hash of each check."""
     noted: list[str] = []
 
     def verify(kept: str, password: str) -> bool:
@@ -79,7 +80,7 @@ async def rows(url: str, *columns: Any, ephemeral: bool = False) -> list[Any]:
 
 
 async def test_signing_in(server: Server, browser: Browser) -> None:
-    """The answer says who is signed in and until when; so does a question; the whole audience is open."""
+    """The response names the workspace and the expiry, as a later GET does; the whole audience is open."""
     answer = await browser.sign_in()
     expected = {
         "workspace": "one",
@@ -92,20 +93,20 @@ async def test_signing_in(server: Server, browser: Browser) -> None:
     assert list(answer.json()) == list(expected)
     assert re.fullmatch("[0-9a-f]{64}", browser.csrf_token)
     assert answer.headers["cache-control"] == "no-store"
-    again = await browser.ask("GET", "/session")
+    again = await browser.request("GET", "/session")
     assert (again.status_code, again.json(), again.headers["cache-control"]) == (200, expected, "no-store")
     assert "set-cookie" not in again.headers
-    made = await browser.ask("POST", CONTACTS, ADA)
-    assert made.status_code == 201
-    listed = await browser.ask("GET", CONTACTS)
-    assert [one["email"] for one in listed.json()["data"]] == ["ada@example.com"]
+    created = await browser.request("POST", CONTACTS, ADA)
+    assert created.status_code == 201
+    listed = await browser.request("GET", CONTACTS)
+    assert [item["email"] for item in listed.json()["data"]] == ["ada@example.com"]
     other = Browser(server)
     await other.sign_in("two")
-    assert (await other.ask("GET", CONTACTS)).json()["data"] == []
+    assert (await other.request("GET", CONTACTS)).json()["data"] == []
 
 
 async def test_the_cookie(url: str) -> None:
-    """No script reads it, no other site's write carries it, and it goes by https where https is spoken."""
+    """Scripts cannot read it, writes of other sites do not carry it, and it is secure under https."""
     plain = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax"
     secure = f"{plain}; Secure"
     cases: tuple[tuple[dict[str, Any], str, dict[str, str], str], ...] = (
@@ -124,12 +125,12 @@ async def test_the_cookie(url: str) -> None:
             browser = Browser(server)
             written = (await browser.sign_in(headers=headers)).headers["set-cookie"]
             assert re.fullmatch(rf"diglot_session=[A-Za-z0-9_-]{{43}}{attributes}", written)
-            gone = (await browser.ask("DELETE", "/session", headers=headers)).headers["set-cookie"]
+            gone = (await browser.request("DELETE", "/session", headers=headers)).headers["set-cookie"]
             assert gone == "diglot_session=" + attributes.replace("43200", "0")
 
 
-async def test_no_secret_is_kept(url: str, browser: Browser) -> None:
-    """Neither the password nor what the cookie or the page carries stands in any table."""
+async def test_no_secret_is_stored(url: str, browser: Browser) -> None:
+    """No table contains the password, the cookie's value or the page's token."""
     await browser.sign_in()
     assert browser.cookie is not None
     everything = [await rows(url, table) for table in metadata.sorted_tables]
@@ -138,66 +139,66 @@ async def test_no_secret_is_kept(url: str, browser: Browser) -> None:
     assert "$argon2id$" in str(everything)
 
 
-async def test_a_session_ends_after_twelve_hours(server: Server, browser: Browser) -> None:
-    """However much it is used; then it opens nothing, and the next to sign in finds no row of it."""
+async def test_a_session_expires_after_twelve_hours(server: Server, browser: Browser) -> None:
+    """Use does not extend it; afterwards it opens nothing, and the next sign-in deletes its row."""
     await browser.sign_in()
     server.now += SESSION_SECONDS * SECOND - 1
-    assert (await browser.ask("GET", "/session")).status_code == 200
-    assert (await browser.ask("GET", CONTACTS)).status_code == 200
+    assert (await browser.request("GET", "/session")).status_code == 200
+    assert (await browser.request("GET", CONTACTS)).status_code == 200
     server.now += 1
-    ended = await browser.ask("GET", "/session")
+    ended = await browser.request("GET", "/session")
     assert (ended.status_code, ended.json()) == (401, {"error": "Not signed in"})
-    refused = await browser.ask("GET", CONTACTS)
+    refused = await browser.request("GET", CONTACTS)
     assert (refused.status_code, refused.json()) == (401, {"success": False, "error": NO_KEY})
     await Browser(server).sign_in()
     assert len(await rows(server.url, metadata.tables["sessions"])) == 1
 
 
-async def test_signing_out_stops_it_at_once(server: Server, browser: Browser) -> None:
-    """The cookie opens nothing any more; another session goes on; to sign out once more is no fault."""
+async def test_signing_out_ends_a_session_immediately(server: Server, browser: Browser) -> None:
+    """The cookie opens nothing any more; another session goes on; a second sign-out is no error."""
     other = Browser(server)
-    for one in (browser, other):
-        await one.sign_in()
+    for client in (browser, other):
+        await client.sign_in()
     for _ in range(2):
-        answer = await browser.ask("DELETE", "/session")
+        answer = await browser.request("DELETE", "/session")
         assert (answer.status_code, answer.json()) == (200, {"signed_in": False})
-        assert (await browser.ask("GET", CONTACTS)).status_code == 401
-        assert (await browser.ask("GET", "/session")).status_code == 401
-    assert (await other.ask("GET", CONTACTS)).status_code == 200
-    assert (await Browser(server).ask("DELETE", "/session")).status_code == 200
+        assert (await browser.request("GET", CONTACTS)).status_code == 401
+        assert (await browser.request("GET", "/session")).status_code == 401
+    assert (await other.request("GET", CONTACTS)).status_code == 200
+    assert (await Browser(server).request("DELETE", "/session")).status_code == 200
 
 
-async def test_signing_in_anew_ends_the_session_before(server: Server, browser: Browser) -> None:
-    """A browser has one session; who knows the old cookie has none. A failed attempt ends nothing."""
+async def test_signing_in_again_ends_the_previous_session(server: Server, browser: Browser) -> None:
+    """A browser has one session, so an old cookie opens nothing. A failed attempt ends no session."""
     await browser.sign_in()
     before = Browser(server, browser.cookie)
     assert (await browser.sign_in(password="wrong")).status_code == 401
-    assert (await before.ask("GET", CONTACTS)).status_code == 200
+    assert (await before.request("GET", CONTACTS)).status_code == 200
     assert (await browser.sign_in("two")).status_code == 200
-    assert (await before.ask("GET", CONTACTS)).status_code == 401
-    assert (await browser.ask("GET", "/session")).json()["workspace"] == "two"
+    assert (await before.request("GET", CONTACTS)).status_code == 401
+    assert (await browser.request("GET", "/session")).json()["workspace"] == "two"
 
 
 @pytest.mark.parametrize("password", ["another password", None])
 async def test_a_new_password_ends_all_sessions(
     server: Server, browser: Browser, password: str | None
 ) -> None:
-    """Of its own workspace; without a password nobody signs in."""
+    """It ends those of its own workspace; without a password no sign-in succeeds."""
     other = Browser(server)
     await browser.sign_in()
     await other.sign_in("two")
     await set_password(server.url, "one", password)
-    assert (await browser.ask("GET", CONTACTS)).status_code == 401
-    assert (await other.ask("GET", CONTACTS)).status_code == 200
+    assert (await browser.request("GET", CONTACTS)).status_code == 401
+    assert (await other.request("GET", CONTACTS)).status_code == 200
     assert (await browser.sign_in()).json() == WRONG
     expected = 401 if password is None else 200
     assert (await browser.sign_in(password=password or "")).status_code == expected
 
 
-async def test_a_password_that_changes_while_it_is_checked(
+async def test_a_password_that_changes_during_its_check(
     server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A check takes its time; the old password opens no session after the new one is set."""
+    """The check takes time; the old password opens no session after the new one is set."""
 
     async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
         del self, kept, password
@@ -212,11 +213,11 @@ async def test_a_password_that_changes_while_it_is_checked(
 # Passwords
 
 
-async def test_whoever_has_no_password_is_checked_all_the_same(
+async def test_a_missing_password_costs_the_same_check(
     server: Server, browser: Browser, checked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One check of the same cost and one answer: for a wrong password, for none, for no such workspace."""
-    monkeypatch.setattr(passwords, "_HASHER", HASHER)
+    """A wrong password, a missing one and an unknown workspace cost one check and get one response."""
+    monkeypatch.setattr(passwords, "get_hasher", lambda: HASHER)
     await set_password(server.url, "one")
     await server.key("misar", "without")
     for workspace, password in (("one", "wrong"), ("one", ""), ("without", PASSWORD), ("nowhere", PASSWORD)):
@@ -228,8 +229,8 @@ async def test_whoever_has_no_password_is_checked_all_the_same(
         assert extract_parameters(kept) == extract_parameters(DUMMY_HASH)
 
 
-def test_nobody_has_nobodys_password() -> None:
-    """The hash that stands in is sound, and a hash that is none lets nobody in."""
+def test_the_placeholder_hash_matches_no_password() -> None:
+    """The placeholder is a valid hash, and an invalid hash matches no password."""
     assert not passwords._verify_hash(DUMMY_HASH, PASSWORD)
     assert not passwords._verify_hash("no hash", PASSWORD)
     assert passwords._verify_hash(passwords.hash_password("café au lait"), "cafe\u0301 au lait")
@@ -257,13 +258,13 @@ OURS: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "none"},
     {"Origin": "http://diglot"},
     {"Origin": "https://DIGLOT"},
-    # A proxy may give the host another name; the browser knows which site it is on.
+    # A proxy may change the host name; the browser knows the site that it is on.
     {"Sec-Fetch-Site": "same-origin", "Origin": "https://console.example"},
 )
 
 
-async def test_another_site_writes_nothing(server: Server, browser: Browser) -> None:
-    """A write shows the session's own token, and no browser says that it comes from elsewhere."""
+async def test_another_site_cannot_write(server: Server, browser: Browser) -> None:
+    """A write needs the session's own token, and a browser must not say that it comes from another site."""
     other = Browser(server)
     await browser.sign_in()
     await other.sign_in()
@@ -272,20 +273,20 @@ async def test_another_site_writes_nothing(server: Server, browser: Browser) -> 
         sent = {name: tokens.get(value, value) for name, value in headers.items()}
         for method, path in (("POST", CONTACTS), ("DELETE", f"{CONTACTS}?id=x"), ("POST", "/mail/v1/keys")):
             body = None if method == "DELETE" else ADA | {"name": "x"}
-            answer = await browser.ask(method, path, body, sent, proves=False)
+            answer = await browser.request(method, path, body, sent, proves=False)
             assert (answer.status_code, answer.json()) == (403, {"success": False, "error": text}), headers
-        out = await browser.ask("DELETE", "/session", None, sent, proves=False)
+        out = await browser.request("DELETE", "/session", None, sent, proves=False)
         assert (out.status_code, out.json()) == (403, {"error": text})
-        read = await browser.ask("GET", CONTACTS, None, sent)
+        read = await browser.request("GET", CONTACTS, None, sent)
         assert (read.status_code, read.json()["data"]) == (200, [])
     for number, headers in enumerate(OURS):
-        made = await browser.ask("POST", CONTACTS, {"email": f"{number}@example.com"}, headers)
-        assert made.status_code == 201, headers
-    assert (await browser.ask("GET", CONTACTS)).json()["pagination"]["total"] == len(OURS)
+        created = await browser.request("POST", CONTACTS, {"email": f"{number}@example.com"}, headers)
+        assert created.status_code == 201, headers
+    assert (await browser.request("GET", CONTACTS)).json()["pagination"]["total"] == len(OURS)
 
 
-async def test_another_site_signs_nobody_in(browser: Browser) -> None:
-    """Nobody works in the workspace of somebody else unawares."""
+async def test_another_site_cannot_sign_in(browser: Browser) -> None:
+    """A user must not work in another user's workspace without noticing."""
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
         answer = await browser.sign_in(headers=headers)
         assert answer.status_code == 403
@@ -296,41 +297,43 @@ async def test_another_site_signs_nobody_in(browser: Browser) -> None:
 
 
 async def test_a_key_wins_over_a_cookie(server: Server, browser: Browser) -> None:
-    """What the Authorization header says counts, even when it is wrong; a key needs no token of a page."""
+    """The Authorization header counts even if it is wrong; an API key needs no CSRF token."""
     await browser.sign_in("two")
     key = bearer(await server.key("misar", "one"))
-    made = await browser.ask("POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False)
-    assert made.status_code == 201
-    assert (await browser.ask("GET", CONTACTS, headers=key)).json()["pagination"]["total"] == 1
-    assert (await browser.ask("GET", CONTACTS)).json()["pagination"]["total"] == 0
+    created = await browser.request(
+        "POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False
+    )
+    assert created.status_code == 201
+    assert (await browser.request("GET", CONTACTS, headers=key)).json()["pagination"]["total"] == 1
+    assert (await browser.request("GET", CONTACTS)).json()["pagination"]["total"] == 0
     for wrong in ("Bearer msk_x", "Bearer ", "Basic b25lOnR3bw==", ""):
-        assert (await browser.ask("GET", CONTACTS, headers={"Authorization": wrong})).status_code == 401
+        assert (await browser.request("GET", CONTACTS, headers={"Authorization": wrong})).status_code == 401
 
 
 async def test_topmail_has_no_sessions(browser: Browser) -> None:
     """The cookie opens nothing there."""
     await browser.sign_in()
-    assert (await browser.ask("GET", "/api/v1/contacts")).status_code == 401
-    assert (await browser.ask("POST", "/api/v1/contacts", ADA)).status_code == 401
+    assert (await browser.request("GET", "/api/v1/contacts")).status_code == 401
+    assert (await browser.request("POST", "/api/v1/contacts", ADA)).status_code == 401
 
 
-async def test_who_is_signed_in_may_make_any_key(server: Server, browser: Browser) -> None:
-    """A person owns the workspace: any scope, the audience without one; and revokes any key."""
+async def test_a_session_can_create_any_key(server: Server, browser: Browser) -> None:
+    """A person owns the workspace: keys of any scope, keys without one, and the revocation of any key."""
     await browser.sign_in()
-    made = await browser.ask("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
-    plain = await browser.ask("POST", "/mail/v1/keys", {"name": "Sync"})
-    assert [one.json()["scopes"] for one in (made, plain)] == ["send,track", "contacts,track"]
-    listed = (await browser.ask("GET", "/mail/v1/keys")).json()["keys"]
-    assert {one["name"] for one in listed} == {"Mailer", "Sync", ""}
-    key = made.json()["keyId"]
-    assert (await browser.ask("DELETE", f"/mail/v1/keys/{key}")).status_code == 200
+    created = await browser.request("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
+    plain = await browser.request("POST", "/mail/v1/keys", {"name": "Sync"})
+    assert [item.json()["scopes"] for item in (created, plain)] == ["send,track", "contacts,track"]
+    listed = (await browser.request("GET", "/mail/v1/keys")).json()["keys"]
+    assert {item["name"] for item in listed} == {"Mailer", "Sync", ""}
+    key = created.json()["keyId"]
+    assert (await browser.request("DELETE", f"/mail/v1/keys/{key}")).status_code == 200
     other = Browser(server)
     await other.sign_in("two")
-    assert (await other.ask("GET", f"/mail/v1/keys/{key}")).status_code == 404
+    assert (await other.request("GET", f"/mail/v1/keys/{key}")).status_code == 404
 
 
-async def test_two_cookies_that_differ_open_nothing(server: Server, browser: Browser) -> None:
-    """One of them is from elsewhere, and nobody knows which; the same one twice is one."""
+async def test_two_different_cookies_open_nothing(server: Server, browser: Browser) -> None:
+    """One of them comes from elsewhere, and the server cannot know which; two equal ones count as one."""
     await browser.sign_in()
     other = Browser(server)
     await other.sign_in("two")
@@ -341,20 +344,20 @@ async def test_two_cookies_that_differ_open_nothing(server: Server, browser: Bro
         ("diglot_session", 401),
         ("diglot_session=" + "a" * 5000, 401),
     ):
-        assert (await browser.ask("GET", CONTACTS, headers={"Cookie": cookies})).status_code == status
-        assert (await browser.ask("GET", "/session", headers={"Cookie": cookies})).status_code == status
+        assert (await browser.request("GET", CONTACTS, headers={"Cookie": cookies})).status_code == status
+        assert (await browser.request("GET", "/session", headers={"Cookie": cookies})).status_code == status
 
 
-async def test_each_session_is_counted_by_itself(url: str, checked: list[str]) -> None:
-    """As each key is."""
+async def test_each_session_has_its_own_rate_limit(url: str, checked: list[str]) -> None:
+    """A session counts like an API key."""
     async with serving(url, now=NOW, rate_limits="5") as server:
         await server.key("misar", "one")
         await set_password(url, "one")
         browser, other = Browser(server), Browser(server)
-        for one in (browser, other):
-            await one.sign_in()
-        assert [(await browser.ask("GET", CONTACTS)).status_code for _ in range(6)] == [200] * 5 + [429]
-        assert (await other.ask("GET", CONTACTS)).status_code == 200
+        for client in (browser, other):
+            await client.sign_in()
+        assert [(await browser.request("GET", CONTACTS)).status_code for _ in range(6)] == [200] * 5 + [429]
+        assert (await other.request("GET", CONTACTS)).status_code == 200
     assert len(checked) == 2
 
 
@@ -362,7 +365,7 @@ async def test_each_session_is_counted_by_itself(url: str, checked: list[str]) -
 
 
 async def test_attempts_from_one_address(server: Server, browser: Browser, checked: list[str]) -> None:
-    """So many, whatever the workspace and whether they succeed; then none is checked for a while."""
+    """The limit counts all workspaces and also successful attempts; then none is checked for a while."""
     answers = [await browser.sign_in(f"w{number}") for number in range(RATE_BY_ADDRESS.requests)]
     assert {answer.status_code for answer in answers} == {401}
     checked.clear()
@@ -374,7 +377,7 @@ async def test_attempts_from_one_address(server: Server, browser: Browser, check
 
 
 async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
-    """So many from everywhere together; the counts of an age that is over are deleted."""
+    """The limit counts all addresses together; the counts of past windows are deleted."""
     async with serving(url, now=NOW, trusted_proxies=1) as server:
         await server.key("misar", "one")
         await set_password(url, "one")
@@ -393,8 +396,8 @@ async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
         assert len(await rows(url, rate_counts.c.key, ephemeral=True)) == 2
 
 
-async def test_who_is_behind_a_proxy(url: str, checked: list[str]) -> None:
-    """Only what proxies of ours say is believed; what the client wrote before them is not."""
+async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
+    """Only entries of trusted proxies count; those that the client sent do not."""
     cases: tuple[tuple[int, tuple[bytes, ...], tuple[str, ...]], ...] = (
         (0, (b"192.0.2.1", b"192.0.2.2"), ("127.0.0.1", "127.0.0.1")),
         (1, (b"192.0.2.1, 192.0.2.2", b" 10.0.0.1 ,192.0.2.2 "), ("192.0.2.2", "192.0.2.2")),
@@ -407,10 +410,10 @@ async def test_who_is_behind_a_proxy(url: str, checked: list[str]) -> None:
             for written in sent:
                 headers = [(b"content-type", b"application/json"), (b"x-forwarded-for", written)]
                 body = [b'{"workspace":"one","password":"x"}']
-                answer = await ask(server.app, Request("POST", b"/session", b"", headers, body))
+                answer = await send_request(server.app, Request("POST", b"/session", b"", headers, body))
                 assert answer.status == 401
-            found = await rows(url, rate_counts.c.key, rate_counts.c.bucket, ephemeral=True)
-            assert set(expected) <= {key for key, bucket in found if bucket == "sign-in from"}
+            result = await rows(url, rate_counts.c.key, rate_counts.c.bucket, ephemeral=True)
+            assert set(expected) <= {key for key, bucket in result if bucket == "sign-in from"}
     assert checked
 
 
@@ -435,10 +438,10 @@ BAD = (
 
 
 @pytest.mark.parametrize("bad", BAD)
-async def test_what_is_wrong_is_said(
+async def test_every_error_has_the_same_envelope(
     server: Server, bad: tuple[str, bytes, str, int, dict[str, Any]]
 ) -> None:
-    """In one envelope, whatever it is."""
+    """All errors of the console use one envelope."""
     method, body, media, status, answer = bad
     headers = {"Content-Type": media} if media else {}
     got = await server.client.request(method, "/session", content=body, headers=headers)
@@ -448,10 +451,10 @@ async def test_what_is_wrong_is_said(
         assert got.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST"
 
 
-async def test_a_crash_tells_nothing(
+async def test_a_crash_reveals_nothing(
     server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault of ours is a 500 in the same envelope."""
+    """A bug in Diglot is a 500 in the same envelope."""
 
     async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
         del self, kept

@@ -1,6 +1,6 @@
-"""Every nasty value as an operand against every nasty value as it is stored, field by field.
+"""Every edge value as an operand against every stored edge value, field by field.
 
-Random conditions seldom bring two rare values together; here each meets each.
+Random conditions seldom combine two rare values; here each meets each.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -45,21 +45,21 @@ TESTS = [
 
 
 def person(number: int, value: Any) -> Mapping[str, Any]:
-    """Return a contact who has a value wherever it fits."""
-    made: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
-    made["updated_at"] = made["created_at"]
-    made["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
+    """Return a contact with a value in every field that can hold it."""
+    created: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
+    created["updated_at"] = created["created_at"]
+    created["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
     if isinstance(value, str):
-        made |= {"first_name": value, "tags": ["b", value]}
+        created |= {"first_name": value, "tags": ["b", value]}
         with suppress(ValueError):
-            made["last_opened_at"] = instant(value)
+            created["last_opened_at"] = instant(value)
     elif not isinstance(value, bool) and 0 <= value < 2**53:
-        made["total_spent"] = value
-    return made
+        created["total_spent"] = value
+    return created
 
 
 def instant(value: str) -> str:
-    """Return the text when it is an instant in UTC, as contacts of the spec have it."""
+    """Return the text if it is an instant in UTC, as contacts of the spec have it."""
     if not value.endswith("Z") or oracle.moment(value, "UTC") is None:
         raise ValueError(value)
     return value
@@ -70,7 +70,7 @@ PEOPLE = {f"p{number}": person(number, value) for number, value in enumerate(VAL
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crowd(database: Database) -> AsyncIterator[Crowd]:
-    """Load everybody once for each database."""
+    """Load all contacts once for each database."""
     async with database.fresh() as url:
         engine = create_engine(url)
         await engine.open()
@@ -80,12 +80,12 @@ async def crowd(database: Database) -> AsyncIterator[Crowd]:
 
 @pytest.fixture(scope="module")
 def subjects() -> Mapping[str, oracle.Subject]:
-    """Read everybody once for the oracle."""
+    """Read all contacts once for the oracle."""
     return {name: oracle.Subject(one, ZONE, {}) for name, one in PEOPLE.items()}
 
 
-def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
-    """Yield a condition for every operand that fits."""
+def legal_conditions(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
+    """Yield a condition for every legal operand."""
     for operand in OPERANDS:
         condition = {"field": field, "operator": operator, "operand": operand}
         with suppress(InvalidInput):
@@ -97,9 +97,9 @@ def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.N
 async def test_every_value_against_every_value(
     crowd: Crowd, subjects: Mapping[str, oracle.Subject], field: str, operator: str, database: Database
 ) -> None:
-    """A database finds whom the oracle finds."""
+    """A database finds the oracle's matches."""
     wrong = []
-    for condition, node in legal(field, operator):
+    for condition, node in legal_conditions(field, operator):
         match = partial(oracle.matches, condition, now=random_conditions.NOW, zone=ZONE, lists={})
         expected = frozenset(name for name, subject in subjects.items() if match(subject))
         odd = await crowd.members(node, random_conditions.NOW) ^ expected
@@ -108,5 +108,8 @@ async def test_every_value_against_every_value(
 
 
 def test_every_operator_has_operands() -> None:
-    """No operator is tested with nothing."""
-    assert all(len(list(legal(field, operator))) >= len(random_conditions.DAYS) for field, operator in TESTS)
+    """No operator is tested without operands."""
+    assert all(
+        len(list(legal_conditions(field, operator))) >= len(random_conditions.DAYS)
+        for field, operator in TESTS
+    )

@@ -1,17 +1,19 @@
-"""Canonical conditions (spec/README.md) as `check` takes them: each part with its path."""
+"""Reads canonical conditions (spec/README.md) as `check` takes them: each part with its path."""
 
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
+
 from diglot.conditions import tree
 from diglot.conditions.check import check_condition
-from diglot.conditions.unchecked import ABSENT, Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
+from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
 from diglot.errors import Path
 
 
 def written(condition: Mapping[str, Any], path: Path = ()) -> Unchecked:
-    """Return a canonical condition as written."""
+    """Return a canonical condition as check takes it."""
     if "all" in condition:
         return UncheckedGroup("all", _items(condition, "all", path), path)
     if "any" in condition:
@@ -21,7 +23,7 @@ def written(condition: Mapping[str, Any], path: Path = ()) -> Unchecked:
     return UncheckedRule(
         field=condition["field"],
         operator=condition["operator"],
-        operand=condition.get("operand", ABSENT),
+        operand=condition.get("operand", UNSET),
         path=path,
         key_order=tuple(condition),
         operand_key="operand",

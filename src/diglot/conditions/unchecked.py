@@ -6,21 +6,16 @@ not read stands here as `Unreadable`, so that all faults come out in the order o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from diglot.errors import Fault, Path
-
-
-class Absent:
-    """The type of `ABSENT`: an operand that was not given (JSON null is None)."""
-
-
-ABSENT: Final = Absent()
 
 
 @dataclass(frozen=True, slots=True)
 class UncheckedRule:
     """One rule. A part that the dialect could not read is None, and `faults` says why.
+
+    An operand that was not given is `UNSET`, because JSON null is None.
 
     The three paths say where each part stands or would stand; `keys` is the order they were written in.
     """

@@ -1,4 +1,4 @@
-"""The same calls the usual way: FastAPI, Pydantic models, the SQLAlchemy async ORM."""
+"""The same calls in the usual style: FastAPI, Pydantic models and the SQLAlchemy async ORM."""
 
 import hashlib
 import json
@@ -175,8 +175,8 @@ def contact(row: ContactRow) -> Contact:
 
 
 async def session() -> AsyncIterator[AsyncSession]:
-    async with sessions() as found:
-        yield found
+    async with sessions() as session:
+        yield session
 
 
 Session = Annotated[AsyncSession, Depends(session)]

@@ -1,7 +1,7 @@
-"""A thousand live segments of one to three rules, of which a contact meets about 12 percent.
+"""A thousand active segments of one to three rules; a contact matches about 12 percent of them.
 
-Fifteen fields are equally likely, so that a change of one field concerns some 130 segments. How many contacts
-meet a rule follows from how the contacts are made (data.py).
+Fifteen fields are equally likely, so that a change of one field concerns some 130 segments. The share of
+contacts that match a rule follows from the distribution of the contacts (data.py).
 """
 
 from collections.abc import Callable
@@ -10,34 +10,34 @@ from random import Random
 from typing import Any
 
 from bench.data import CITIES, COUNTRIES, FIRST, LAST, PLANS
-from bench.membership.segments import DYNAMIC, Group, Spec, day, either, every, rule, spec
+from bench.membership.segments import DYNAMIC, Group, Spec, day, match_all, match_any, rule, spec
 
 AVERAGE = 0.12
 LEAST, MOST = 0.0005, 0.8
-# A rule and the share of the contacts that meet it.
+# A rule and the share of the contacts that match it.
 Chance = tuple[Group, float]
 
 
-def live_segments(count: int, now: int) -> list[Spec]:
-    """Return so many segments, the same for the same instant."""
+def active_segments(count: int, now: int) -> list[Spec]:
+    """Return a given number of segments, always the same for the same instant."""
     rng = Random(4)
-    found: list[Spec] = []
+    results: list[Spec] = []
     total = 0.0
-    while len(found) < count:
+    while len(results) < count:
         group, share = _group(rng, now)
-        low = total <= AVERAGE * len(found)
+        low = total <= AVERAGE * len(results)
         if LEAST <= share <= MOST and (share >= AVERAGE) == low:
             total += share
-            found.append(spec(DYNAMIC, f"live {len(found) + 1}", group))
-    return found
+            results.append(spec(DYNAMIC, f"live {len(results) + 1}", group))
+    return results
 
 
 def _group(rng: Random, now: int) -> Chance:
     rules = [rng.choice(_RULES)(rng, now) for _ in range(rng.randint(1, 3))]
     shares = [share for _, share in rules]
     if len(rules) > 1 and rng.random() < 0.3:
-        return either(*(one for one, _ in rules)), 1 - prod(1 - share for share in shares)
-    return every(*(one for one, _ in rules)), prod(shares)
+        return match_any(*(one for one, _ in rules)), 1 - prod(1 - share for share in shares)
+    return match_all(*(one for one, _ in rules)), prod(shares)
 
 
 def _status(rng: Random, now: int) -> Chance:
@@ -109,7 +109,7 @@ def _one_of(field: str, values: tuple[str, ...], share: float) -> Callable[[Rand
 
 
 def _above(field: str, least: float, most: float, having: float) -> Callable[[Random, int], Chance]:
-    """Return the maker of rules on a number that lies anywhere between two for a share of the contacts."""
+    """Return a factory of rules that match a given share of the contacts, for a number between two bounds."""
 
     def make(rng: Random, now: int) -> Chance:
         del now

@@ -1,4 +1,4 @@
-"""What a database that was built holds: kept beside it, so that another run can use it again."""
+"""Describes a built database in a file next to it, so that another run can reuse the database."""
 
 from pathlib import Path
 from typing import Final
@@ -10,28 +10,28 @@ from diglot.storage.schema.revisions import LATEST
 
 MAIN: Final = "main"
 NONE, HUNDRED, THOUSAND = "none", "hundred", "thousand"
-# The workspaces that are written to, and how many live segments each has.
+# The workspaces for writes, and the number of active segments of each.
 LIVE: Final = {NONE: 0, HUNDRED: 100, THOUSAND: 1_000}
-# Moves when what is built becomes another.
+# Raise this number when the contents of the built databases change.
 FORMAT: Final = 2
 # The keys of a workspace by dialect.
 Keyring = dict[str, str]
 
 
-class Made(msgspec.Struct, frozen=True):
-    """A segment that was made."""
+class BuiltSegment(msgspec.Struct, frozen=True):
+    """A segment that the build created."""
 
     id: str
     spec: Spec
 
 
 class Note(msgspec.Struct):
-    """A database that was built: how many contacts each workspace has, the keys and the segments."""
+    """A built database: the number of contacts of each workspace, the keys and the segments."""
 
     contacts: int
     keys: dict[str, Keyring]
-    kinds: list[Made] = []
-    live: dict[str, list[Made]] = {}
+    kinds: list[BuiltSegment] = []
+    live: dict[str, list[BuiltSegment]] = {}
     evaluated: list[str] = []
     """Which workspaces had their live segments evaluated since the contacts were copied."""
     imported: int = 0
@@ -39,24 +39,24 @@ class Note(msgspec.Struct):
     revision: str = LATEST
     format: int = FORMAT
 
-    def of_kind(self, kind: str) -> list[Made]:
+    def of_kind(self, kind: str) -> list[BuiltSegment]:
         """Return the thirty segments of a kind."""
-        return [one for one in self.kinds if one.spec.kind == kind]
+        return [item for item in self.kinds if item.spec.kind == kind]
 
-    def named(self, name: str) -> Made:
-        """Return a segment of the thirty of each kind by its name."""
-        return next(one for one in self.kinds if one.spec.name == name)
+    def named(self, name: str) -> BuiltSegment:
+        """Return one of the thirty segments of each kind by its name."""
+        return next(kind for kind in self.kinds if kind.spec.name == name)
 
     def write(self, path: Path) -> None:
-        """Keep the note."""
+        """Write the note."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
 
 
 def read(path: Path) -> Note | None:
-    """Return the note of a database that may be used again."""
+    """Return the note of a database that can be reused."""
     if not path.exists():
         return None
-    found = msgspec.json.decode(path.read_bytes())
-    if (found["format"], found["revision"]) != (FORMAT, LATEST):
+    result = msgspec.json.decode(path.read_bytes())
+    if (result["format"], result["revision"]) != (FORMAT, LATEST):
         return None
     return msgspec.json.decode(path.read_bytes(), type=Note)
