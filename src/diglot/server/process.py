@@ -1,13 +1,12 @@
 """The server process: one alone, or one that starts workers."""
 
-import os
 from collections.abc import Callable
 
 import click
 
 from diglot.server.addresses import find_free_address
 from diglot.server.asgi import App
-from diglot.settings import Settings, to_environment
+from diglot.settings import Settings
 from diglot.storage.connect import is_embedded
 from diglot.storage.sql.sqlite_module import require_mended, sqlite3
 
@@ -15,12 +14,11 @@ from diglot.storage.sql.sqlite_module import require_mended, sqlite3
 def serve(settings: Settings, announce: Callable[[str], None], load_app: Callable[[], App]) -> None:
     """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before.
 
-    `load_app` reads the settings from the environment of its process.
+    Each process that answers calls `load_app`.
     """
     address = find_free_address(settings.host, settings.port)
     if is_embedded(settings.database):
         require_mended(settings.workers)
-    os.environ.update(to_environment(settings))
     if settings.workers == 1:
         from diglot.server import one_process as server  # noqa: PLC0415 - each needs another half of granian
     else:
