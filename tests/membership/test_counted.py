@@ -31,6 +31,7 @@ from support import canonical
 from support.engines import Database
 from support.reporting import Tally
 from support.servers.in_process import Server, bearer, serving
+from support.statements import METHODS
 
 NOW = 1_772_366_400_000_000
 SECOND = 1_000_000
@@ -157,8 +158,8 @@ async def test_a_count_is_cached_without_its_condition(two: TwoProcesses) -> Non
         await contacts.create(two.caller, ContactChange({"email": f"{number}@example.com"}))
         for _ in range(2):
             assert (await contacts.list_page(two.caller, ALL, wanted)).total == number + 1
-    assert len(counts._entries) == 10
-    assert sum(len(repr(key)) for key in counts._entries) < len("".join(emails))
+    assert len(counts._counts.copy()) == 10
+    assert sum(len(repr(key)) for key in counts._counts.copy()) < len("".join(emails))
 
 
 async def test_the_next_change_by_time(two: TwoProcesses) -> None:
@@ -271,7 +272,7 @@ class Failing:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
         for transaction in (sqlite.SQLiteTransaction, postgresql.PostgreSQLTransaction):
-            for method in ("fetch_one", "fetch_all", "execute", "execute_many"):
+            for method in METHODS:
                 monkeypatch.setattr(transaction, method, self._failing(getattr(transaction, method)))
 
     def _failing(self, asked: Any) -> Any:

@@ -35,7 +35,7 @@ from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision
 
-SEGMENT_COUNT = sum(len(dialect.examples.segments) for dialect in DIALECTS)
+SEGMENT_COUNT = sum(len(dialect.demo.segments) for dialect in DIALECTS)
 STOP_SECONDS = 10
 START_SECONDS = 60
 CONNECTIONS = 40
@@ -313,7 +313,7 @@ async def stored_passwords(url: str) -> list[str | None]:
     await engine.open()
     try:
         rows = await engine.read(
-            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password)))
+            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password_hash)))
         )
         return [row[0] for row in rows]
     finally:

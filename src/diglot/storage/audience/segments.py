@@ -4,7 +4,19 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text, tree
@@ -12,23 +24,24 @@ from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
 from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from diglot.storage.schema import (
-    departed_segments,
+    deleted_segments,
+    membership_log_sums,
     pending_members,
     segment_chunks,
-    segment_history,
     segments,
     workspaces,
 )
 from diglot.storage.sql.backend import ZERO, Backend, Expression
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
-from diglot.storage.workspaces import STATE_COLUMNS, WorkspaceState
+from diglot.storage.workspaces import STATE_COLUMNS, WorkspaceState, state_of_row
+from diglot.storage.write_unit import WriteUnit
 
 _c = segments.c
 SEGMENT_COLUMNS = (
-    *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
+    *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.original_text, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
-    _c.since_entry,
+    _c.history_since_entry,
 )
 # The segment behind a dynamic list is not a segment that a client sees as one.
 _VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
@@ -53,7 +66,7 @@ _PAGE = Statement(
 )
 _INSERT = Statement(insert(segments))
 _UPDATED_COLUMNS = (
-    *("name", "name_fold", "description", "dialect", "source", "tree", "revision"),
+    *("name", "name_fold", "description", "dialect", "original_text", "tree", "revision"),
     *("last_calculated_at", "updated_at"),
 )
 _UPDATE = Statement(
@@ -75,16 +88,14 @@ _DELETE_MEMBERSHIP = tuple(
             table.c.workspace == bindparam("workspace"), table.c.segment == bindparam("segment")
         )
     )
-    for table in (segment_chunks, segment_history, pending_members)
+    for table in (segment_chunks, membership_log_sums, pending_members)
 )
 _KEEP_DELETED_ID = Statement(
-    insert(departed_segments).from_select(
-        ["workspace", "segment", "id", "last"],
-        select(_c.workspace, _c.segment, _c.id, workspaces.c.next_entry - 1)
-        .join(workspaces, workspaces.c.workspace == _c.workspace)
-        # A log without rows names nobody.
-        .where(workspaces.c.next_entry - 1 > workspaces.c.history_entry)
-        .where(_VISIBLE_IN_WORKSPACE, _c.segment == bindparam("segment")),
+    insert(deleted_segments).from_select(
+        ["workspace", "segment", "id", "last_entry"],
+        select(_c.workspace, _c.segment, _c.id, bindparam("last_entry", type_=BigInteger)).where(
+            _VISIBLE_IN_WORKSPACE, _c.segment == bindparam("segment")
+        ),
     )
 )
 
@@ -99,7 +110,7 @@ def _ids_statement(table: Table, *where: ColumnElement[bool]) -> BackendStatemen
 
 
 _IDS = _ids_statement(segments, _c.list.is_(None))
-_DELETED_IDS = _ids_statement(departed_segments)
+_DELETED_IDS = _ids_statement(deleted_segments)
 
 
 def _name_contains(backend: Backend) -> Expression:
@@ -139,12 +150,19 @@ def _values_of(segment: Segment) -> dict[str, Any]:
         "name_fold": text.fold_case(segment.name),
         "description": segment.description,
         "dialect": segment.condition.original.dialect,
-        "source": segment.condition.original.text,
+        "original_text": segment.condition.original.text,
         "tree": tree.encode(segment.condition.tree),
         "revision": segment.revision,
         "last_calculated_at": segment.last_calculated_at,
         "updated_at": segment.updated_at,
     }
+
+
+def _split_row(
+    transaction: Transaction, workspace: int, row: Sequence[Any]
+) -> tuple[Segment, WorkspaceState]:
+    columns = len(SEGMENT_COLUMNS)
+    return segment_of(row[:columns]), state_of_row(transaction, workspace, row[columns:])
 
 
 async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
@@ -158,11 +176,7 @@ async def find_with_state(
 ) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its UUID and the state of the workspace, of one snapshot without a transaction."""
     row = await transaction.fetch_one(_BY_ID_WITH_STATE, {"workspace": workspace, "id": id_})
-    return (
-        None
-        if row is None
-        else (segment_of(row[: len(SEGMENT_COLUMNS)]), WorkspaceState.from_row(row[len(SEGMENT_COLUMNS) :]))
-    )
+    return None if row is None else _split_row(transaction, workspace, row)
 
 
 async def find_by_number_with_state(
@@ -170,11 +184,7 @@ async def find_by_number_with_state(
 ) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its number, those behind dynamic lists included, and the state of the workspace."""
     row = await transaction.fetch_one(_BY_NUMBER_WITH_STATE, {"workspace": workspace, "segment": number})
-    return (
-        None
-        if row is None
-        else (segment_of(row[: len(SEGMENT_COLUMNS)]), WorkspaceState.from_row(row[len(SEGMENT_COLUMNS) :]))
-    )
+    return None if row is None else _split_row(transaction, workspace, row)
 
 
 async def load_ids(transaction: Transaction, workspace: int, numbers: Collection[int]) -> dict[int, str]:
@@ -229,7 +239,10 @@ async def set_last_calculated(transaction: Transaction, workspace: int, number: 
     await transaction.execute(_SET_LAST_CALCULATED, values)
 
 
-async def delete_segment(transaction: Transaction, workspace: int, number: int) -> None:
+async def delete_segment(unit: WriteUnit, number: int) -> None:
     """Delete a segment and what is kept of its members; contacts stay, and the log still names it."""
-    for statement in (_KEEP_DELETED_ID, *_DELETE_MEMBERSHIP, _DELETE):
-        await transaction.execute(statement, {"workspace": workspace, "segment": number})
+    # A log without rows names nobody.
+    if unit.last_entry > unit.row.history_after_entry:
+        await unit.execute(_KEEP_DELETED_ID, segment=number, last=unit.last_entry)
+    for statement in (*_DELETE_MEMBERSHIP, _DELETE):
+        await unit.execute(statement, segment=number)

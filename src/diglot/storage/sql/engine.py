@@ -8,6 +8,7 @@ connection. The repositories above are the same for both.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
 
 T = TypeVar("T")
@@ -29,12 +30,16 @@ class Transaction(Protocol):
     def backend(self) -> Backend: ...
 
     @property
-    def process_cache(self) -> dict[str, Any]:
+    def process_cache(self) -> ProcessCache:
         """What this process remembers of the database: the same object in every transaction."""
 
     @property
     def may_write(self) -> bool:
         """Whether it may write: what it sees may then be undone, and is not for remembering."""
+
+    @property
+    def open_units(self) -> dict[int, Any]:
+        """The write units that are open in this transaction, by workspace: each holds its lock once."""
 
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         """Return all rows."""
@@ -59,7 +64,7 @@ UnitOfWork = Callable[[Transaction], Awaitable[T]]
 
 
 class EphemeralBusyError(Exception):
-    """The fleeting tables are held by another process."""
+    """The ephemeral tables are held by another process."""
 
 
 class Engine(Protocol):
@@ -91,7 +96,7 @@ class Engine(Protocol):
         """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
-        """Run a unit on the fleeting tables, which all processes share and a crash may empty.
+        """Run a unit on the ephemeral tables, which all processes share and a crash may empty.
 
         Each statement stands alone. Raise `EphemeralBusyError` where another process locks them for long.
         """
@@ -122,10 +127,13 @@ class NestedEngine:
         """Nothing to do: who began the transaction hears of its commit."""
 
     async def read(self, work: UnitOfWork[T]) -> T:
+        """Run a unit that sees what was written, also what an open unit still held in memory."""
+        for unit in self._transaction.open_units.values():
+            await unit.flush()
         return await work(self._transaction)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
-        return await work(self._transaction)
+        return await self.read(work)
 
     async def write(self, work: UnitOfWork[T]) -> T:
         return await work(self._transaction)
@@ -133,12 +141,7 @@ class NestedEngine:
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
         del work
-        raise RuntimeError("the fleeting tables are not part of a transaction")
+        raise RuntimeError("the ephemeral tables are not part of a transaction")
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await self._transaction.run_off_loop(function)
-
-
-def is_postgresql(url: str) -> bool:
-    """Tell whether a URL names a PostgreSQL database; anything else is a file."""
-    return url.startswith(("postgresql://", "postgres://"))

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, false, func, insert, or_, select, true, update
 
 from diglot.model.webhooks import WaitingWebhook, Webhook, WebhookEventType
-from diglot.storage.schema import deliveries, webhooks, workspaces
+from diglot.storage.schema import deliveries, webhooks
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
 _c = webhooks.c
 _COLUMNS = (
-    *(_c.webhook, _c.id, _c.dialect, _c.url, _c.events, _c.hears, _c.secret, _c.active),
+    *(_c.webhook, _c.id, _c.dialect, _c.url, _c.events, _c.subscriptions, _c.secret, _c.active),
     *(_c.created_at, _c.updated_at),
 )
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
@@ -27,7 +27,7 @@ _OF_DIALECT = Statement(
 _ACTIVE = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.active == true()).order_by(_c.webhook))
 _COUNT = Statement(select(func.count()).select_from(webhooks).where(_IN_WORKSPACE))
 _INSERT = Statement(insert(webhooks))
-_UPDATED_COLUMNS = ("url", "events", "hears", "secret", "active", "updated_at")
+_UPDATED_COLUMNS = ("url", "events", "subscriptions", "secret", "active", "updated_at")
 _UPDATE = Statement(
     update(webhooks).where(_AT_WEBHOOK).values({name: bindparam(f"new_{name}") for name in _UPDATED_COLUMNS})
 )
@@ -39,11 +39,6 @@ _DELETES = (
     Statement(delete(deliveries).where(*_OF_WEBHOOK)),
     Statement(delete(webhooks).where(_IN_WORKSPACE, _c.webhook == bindparam("webhook"))),
 )
-_ADD_ACTIVE_COUNT = Statement(
-    update(workspaces)
-    .where(workspaces.c.workspace == bindparam("in_workspace"))
-    .values(webhook_count=workspaces.c.webhook_count + bindparam("more"))
-)
 # One seek for each webhook, however many deliveries there are.
 _FIRST_DUE = (
     select(func.min(deliveries.c.due_at))
@@ -54,25 +49,25 @@ _FIRST_DUE = (
     )
     .scalar_subquery()
 )
-_WAITING = Statement(select(_c.workspace, _c.webhook, _c.closed_until, _FIRST_DUE))
+_WAITING = Statement(select(_c.workspace, _c.webhook, _c.leased_until, _FIRST_DUE))
 _WORKSPACES_WITH_WEBHOOKS = Statement(select(_c.workspace).distinct())
 _LEASE = Statement(
     update(webhooks)
     .where(
         _AT_WEBHOOK,
         or_(
-            _c.closed_until.is_(None),
-            _c.closed_until <= bindparam("now"),
-            _c.closed_until == bindparam("held"),
+            _c.leased_until.is_(None),
+            _c.leased_until <= bindparam("now"),
+            _c.leased_until == bindparam("held"),
         ),
     )
-    .values(closed_until=bindparam("until"))
+    .values(leased_until=bindparam("until"))
     .returning(_c.webhook)
 )
 _RELEASE = Statement(
     update(webhooks)
-    .where(_AT_WEBHOOK, _c.closed_until == bindparam("held"))
-    .values(closed_until=bindparam("until"))
+    .where(_AT_WEBHOOK, _c.leased_until == bindparam("held"))
+    .values(leased_until=bindparam("until"))
 )
 _DEACTIVATE = Statement(
     update(webhooks)
@@ -87,17 +82,17 @@ def _split_names(stored: str) -> tuple[str, ...]:
 
 
 def _webhook_of(row: Sequence[Any]) -> Webhook:
-    number, id_, dialect, url, events, hears, secret, active, *times = row
-    heard = tuple(map(WebhookEventType, _split_names(hears)))
+    number, id_, dialect, url, events, subscriptions, secret, active, *times = row
+    subscribed = tuple(map(WebhookEventType, _split_names(subscriptions)))
     # SQLite has no booleans.
-    return Webhook(number, id_, dialect, url, _split_names(events), heard, secret, bool(active), *times)
+    return Webhook(number, id_, dialect, url, _split_names(events), subscribed, secret, bool(active), *times)
 
 
 def _values_of(webhook: Webhook) -> dict[str, Any]:
     return {
         "url": webhook.url,
         "events": ",".join(webhook.events),
-        "hears": ",".join(webhook.subscriptions),
+        "subscriptions": ",".join(webhook.subscriptions),
         "secret": webhook.secret,
         "active": webhook.active,
         "updated_at": webhook.updated_at,
@@ -135,37 +130,34 @@ async def count(transaction: Transaction, workspace: int) -> int:
 
 
 async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
-    """Insert a webhook; the workspace counts it when it is active."""
+    """Insert a webhook; the caller counts it in its unit when it is active."""
     values = {
         "workspace": workspace,
         "webhook": webhook.number,
         "id": webhook.id,
         "dialect": webhook.dialect,
-        "closed_until": None,
+        "leased_until": None,
         "created_at": webhook.created_at,
     }
     await transaction.execute(_INSERT, values | _values_of(webhook))
-    await _adjust_active_count(transaction, workspace, int(webhook.active))
 
 
-async def update_webhook(transaction: Transaction, workspace: int, before: Webhook, after: Webhook) -> None:
+async def update_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
     """Write a webhook that exists."""
-    new = {f"new_{name}": value for name, value in _values_of(after).items()}
-    await transaction.execute(_UPDATE, new | _key_values(workspace, after.number))
-    await _adjust_active_count(transaction, workspace, int(after.active) - int(before.active))
+    new = {f"new_{name}": value for name, value in _values_of(webhook).items()}
+    await transaction.execute(_UPDATE, new | _key_values(workspace, webhook.number))
 
 
-async def delete_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
+async def delete_webhook(transaction: Transaction, workspace: int, number: int) -> None:
     """Delete a webhook and its deliveries, those on their way included."""
     for statement in _DELETES:
-        await transaction.execute(statement, {"workspace": workspace, "webhook": webhook.number})
-    await _adjust_active_count(transaction, workspace, -int(webhook.active))
+        await transaction.execute(statement, {"workspace": workspace, "webhook": number})
 
 
-async def deactivate(transaction: Transaction, workspace: int, number: int, now: int) -> None:
-    """Make a webhook hear nothing more; the workspace is locked."""
+async def deactivate(transaction: Transaction, workspace: int, number: int, now: int) -> bool:
+    """Switch a webhook off; return whether it was on."""
     found = await transaction.fetch_one(_DEACTIVATE, _key_values(workspace, number) | {"now": now})
-    await _adjust_active_count(transaction, workspace, -int(found is not None))
+    return found is not None
 
 
 async def list_waiting(transaction: Transaction) -> list[WaitingWebhook]:
@@ -201,11 +193,6 @@ async def release(
     await transaction.execute(
         _RELEASE, _key_values(workspace, number) | {"held": leased_until, "until": until}
     )
-
-
-async def _adjust_active_count(transaction: Transaction, workspace: int, more: int) -> None:
-    if more:
-        await transaction.execute(_ADD_ACTIVE_COUNT, {"in_workspace": workspace, "more": more})
 
 
 def _key_values(workspace: int, number: int) -> dict[str, int]:
