@@ -160,17 +160,6 @@ def _check_dialects(settings: Settings, dialects: Collection[str] | None) -> Non
             raise Misconfigured(f"upstream of {name!r}: the dialects are {', '.join(dialects)}")
 
 
-def to_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment that gives these settings, for worker processes."""
-    values = msgspec.structs.asdict(settings)
-    values |= {f"upstream_{name}": url for name, url in values.pop(_UPSTREAMS).items()}
-    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": _to_text(value) for name, value in values.items()}
-
-
-def _to_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return _convert_values(
         (name.removeprefix(ENVIRONMENT_PREFIX).lower(), value, name)

@@ -36,8 +36,11 @@ def serve(
     """Serve until a signal; raise `Misconfigured` when the app cannot start."""
     # The lifespan of the app begins to collect: what a start makes stays, and nothing of it is garbage.
     gc.disable()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, address, announce, load_app))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, address, announce, load_app))
+    finally:
+        gc.enable()
 
 
 async def _serve(

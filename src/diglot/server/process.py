@@ -1,24 +1,22 @@
 """The server process: one alone, or one that starts workers."""
 
-import os
 from collections.abc import Callable
 
 import click
 
 from diglot.server.addresses import find_free_address
 from diglot.server.asgi import App
-from diglot.settings import Settings, to_environment
+from diglot.settings import Settings
 from diglot.storage.connect import name_library, require_shareable
 
 
 def serve(settings: Settings, announce: Callable[[str], None], load_app: Callable[[], App]) -> None:
     """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before.
 
-    `load_app` reads the settings from the environment of its process.
+    Each process that answers calls `load_app`.
     """
     address = find_free_address(settings.host, settings.port)
     require_shareable(settings.database, settings.workers)
-    os.environ.update(to_environment(settings))
     if settings.workers == 1:
         from diglot.server import one_process as server  # noqa: PLC0415 - each needs another half of granian
     else:
