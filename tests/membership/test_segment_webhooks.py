@@ -470,13 +470,9 @@ async def test_a_draft_and_a_segment_of_another_workspace(url: str) -> None:
 
 
 def test_one_module_writes_the_log() -> None:
-    """Every module that stores or logs memberships does so through the one that sends the events."""
-    service = Path(notify.__file__).parent
-    writing = {
-        path.name
-        for path in service.parent.rglob("*.py")
-        if re.search(r"memberships\.store\(|membership_log\.append\(|await sweep\(", path.read_text("utf-8"))
-    }
-    # Storage appends whole rows, and reports the contacts that moved.
-    assert writing == {"current.py", "memberships.py", "sweep.py"}
-    assert "memberships.store(" not in (service / "memberships.py").read_text("utf-8")
+    """Only the writer, which sends the events, calls what logs a change of membership."""
+    membership = Path(notify.__file__).parent
+    calls = re.compile(r"\bstore\.replace_members\(|\blog\.append\(|\bawait sweep_segments\(")
+    calling = {path for path in membership.parent.rglob("*.py") if calls.search(path.read_text("utf-8"))}
+    # The store and the sweep log what they change, and hand the contacts that moved to the writer.
+    assert calling == {membership / name for name in ("store.py", "sweep.py", "writer.py")}

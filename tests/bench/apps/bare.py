@@ -26,13 +26,13 @@ CONTACT = (
     "total_spent, last_opened_at, last_clicked_at, last_emailed_at, as_sent"
 )
 SEGMENT = (
-    "id, name, description, type, source, last_calculated_at, created_at, updated_at, "
+    "id, name, description, type, original_text, last_calculated_at, created_at, updated_at, "
     "revision, next_change_at"
 )
 NEVER = 2**62
 KEY = (
     "SELECT k.digest, k.workspace, k.revoked_at, k.scopes, w.contact_count FROM keys k "
-    "JOIN workspaces w ON w.workspace = k.workspace WHERE k.handle = {}"
+    "JOIN workspaces w ON w.workspace = k.workspace WHERE k.lookup_prefix = {}"
 )
 ONE = f"SELECT {SEGMENT} FROM segments WHERE id = {{}} AND workspace = {{}}"
 PAGE = f"SELECT {CONTACT} FROM contacts WHERE workspace = {{}} ORDER BY pk DESC LIMIT 100"

@@ -38,7 +38,7 @@ class KeyRow(Base):
     __tablename__ = "keys"
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     workspace: Mapped[int] = mapped_column(Integer)
-    handle: Mapped[str] = mapped_column(Text)
+    lookup_prefix: Mapped[str] = mapped_column(Text)
     digest: Mapped[str] = mapped_column(Text)
 
 
@@ -50,7 +50,7 @@ class SegmentRow(Base):
     name: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     type: Mapped[str] = mapped_column(Text)
-    source: Mapped[str] = mapped_column(Text)
+    original_text: Mapped[str] = mapped_column(Text)
     last_calculated_at: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[int] = mapped_column(BigInteger)
@@ -184,7 +184,7 @@ Session = Annotated[AsyncSession, Depends(session)]
 
 async def workspace(db: Session, authorization: Annotated[str, Header()]) -> int:
     digest = hashlib.sha256(authorization.partition(" ")[2].encode()).hexdigest()
-    key = await db.scalar(select(KeyRow).where(KeyRow.handle == digest[:16]))
+    key = await db.scalar(select(KeyRow).where(KeyRow.lookup_prefix == digest[:16]))
     if key is None or key.digest != digest:
         raise HTTPException(401)
     return key.workspace
@@ -224,7 +224,7 @@ async def misar_segment(id_: str, db: Session, workspace_: Workspace) -> MisarSe
         name=row.name,
         description=row.description,
         segment_type=row.type,
-        filter_criteria=json.loads(row.source),
+        filter_criteria=json.loads(row.original_text),
         contact_count=COUNT,
         last_calculated_at=when(row.last_calculated_at),
         created_at=at(row.created_at),
@@ -242,7 +242,7 @@ async def topmail_segment(id_: str, db: Session, workspace_: Workspace) -> Topma
     data = TopmailSegment(
         id=row.id,
         name=row.name,
-        conditions=json.loads(row.source),
+        conditions=json.loads(row.original_text),
         created_at=at(row.created_at),
         updated_at=at(row.updated_at),
         revision=row.revision,

@@ -224,7 +224,7 @@ async def sizes(store: Store) -> Outcome:
     caller = store.callers[THOUSAND]
     await store.evaluate(THOUSAND)
     sql = store.raw.sql(
-        "SELECT count(*), coalesce(sum(length(bits)), 0), count(DISTINCT segment), coalesce(sum(n), 0) "
+        "SELECT count(*), coalesce(sum(length(bitmap)), 0), count(DISTINCT segment), coalesce(sum(member_count), 0) "
         "FROM segment_chunks WHERE workspace = {}"
     )
     ((chunks, size, segments, members),) = await store.raw.rows(sql, caller.workspace)

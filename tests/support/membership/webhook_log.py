@@ -20,12 +20,12 @@ from support.membership.membership_checks import ALL_ROWS
 
 _l, _d = membership_log.c, deliveries.c
 _LOG = Statement(
-    select(_l.entry, _l.last, _l.happened_at, _l.cause, _l.body)
-    .where(_l.workspace == bindparam("workspace"), _l.entry > bindparam("after"))
-    .order_by(_l.entry)
+    select(_l.first_entry, _l.last_entry, _l.happened_at, _l.cause, _l.body)
+    .where(_l.workspace == bindparam("workspace"), _l.first_entry > bindparam("after"))
+    .order_by(_l.first_entry)
 )
 _OUTBOX = Statement(
-    select(_d.delivery, _d.event, _d.subject)
+    select(_d.delivery, _d.event, _d.payload)
     .where(_d.workspace == bindparam("workspace"), _d.delivery > bindparam("after"))
     .order_by(_d.delivery)
 )
