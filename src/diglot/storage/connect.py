@@ -1,4 +1,4 @@
-"""Opens databases: an engine for a URL, ready for use."""
+"""Opens databases: returns an engine for a URL, connected and at the latest schema revision."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from diglot.storage.sql.sqlite_file import parse_sqlite_path
 
 
 def create_engine(url: str) -> Engine:
-    """Return the engine for a database URL or a file name; raise `Misconfigured`."""
+    """Return the engine for a database URL or a file name; raise `Misconfigured` for an invalid one."""
     if is_postgresql(url):
         from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415 - a SQLite file needs no asyncpg
 
@@ -21,12 +21,12 @@ def create_engine(url: str) -> Engine:
 
 
 def is_embedded(url: str) -> bool:
-    """Tell whether a database is a file of this machine, which Diglot keeps up to date by itself."""
+    """Tell whether a database is a local SQLite file, which Diglot migrates by itself."""
     return not is_postgresql(url)
 
 
 async def prepare_database(url: str) -> None:
-    """Bring an embedded database up to date; raise `Misconfigured` for a server's that is not."""
+    """Migrate a SQLite file; raise `Misconfigured` for a PostgreSQL database that is not migrated."""
     if not is_embedded(url):
         await revisions.require_latest(url)
     elif revisions.is_behind(await revisions.read_revision(url)):
@@ -37,7 +37,7 @@ async def prepare_database(url: str) -> None:
 
 @asynccontextmanager
 async def open_engine(url: str) -> AsyncIterator[Engine]:
-    """Lend an engine on a database that is ready; a missing file is made."""
+    """Yield an engine on a migrated database and close it at the end; a missing file is created."""
     await prepare_database(url)
     engine = create_engine(url)
     await engine.open()
@@ -49,7 +49,10 @@ async def open_engine(url: str) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def open_existing_engine(url: str) -> AsyncIterator[Engine]:
-    """Lend an engine on a database that is there: a mistyped file name makes no empty one."""
+    """Yield an engine on a database that exists.
+
+    A missing file raises `Misconfigured`, because a mistyped file name must not create an empty database.
+    """
     if is_embedded(url) and not parse_sqlite_path(url).exists():
         raise Misconfigured(
             f"there is no database file {str(parse_sqlite_path(url))!r}: is --database right?"
@@ -59,6 +62,6 @@ async def open_existing_engine(url: str) -> AsyncIterator[Engine]:
 
 
 async def check_database(url: str) -> None:
-    """Open a database once, so that a bad one stops the start with one line."""
+    """Open a database once, so that start-up fails early, with one line, if it cannot be used."""
     async with open_engine(url):
         pass

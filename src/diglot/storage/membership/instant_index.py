@@ -1,4 +1,10 @@
-"""The instants that conditions with days look at, in the order of time, so that nobody else is asked."""
+"""The instant index: for each indexed field, the instants that contacts hold, in order of time.
+
+Only fields that segments compare with relative dates are indexed. A row is (field, instant, key), so the
+contacts that cross a relative-date boundary between two ticks of the workspace clock are one range of the
+index: a tick evaluates these contacts and no others. The same order gives the next instant at which a segment
+can change. Instants of a custom attribute depend on the time zone.
+"""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
@@ -19,7 +25,7 @@ from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement, Statement
 
-# A slice of contacts that crossed an edge is no longer than this; a longer one is not worth walking.
+# The page size of index builds and of deletions.
 _ROWS_PER_SLICE: Final = 5_000
 _c, _m, _w = contacts.c, moments.c, watched_fields.c
 _IN_WORKSPACE = _m.workspace == bindparam("workspace")
@@ -70,14 +76,14 @@ _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
 
 
 async def load_indexed_fields(transaction: Transaction, workspace: int) -> frozenset[str]:
-    """Return the fields whose instants are kept."""
+    """Return the indexed fields."""
     return frozenset(row[0] for row in await transaction.fetch_all(_INDEXED_FIELDS, {"workspace": workspace}))
 
 
 async def build_index(transaction: Transaction, workspace: int, field: str, zone: ZoneInfo) -> None:
-    """Keep the instants of a field from now on; those of an attribute depend on the time zone."""
+    """Index a field: from now on, its instants are kept current by every write of contacts."""
     values = {"workspace": workspace, "field": field}
-    # What is left of an earlier watch is not to be believed.
+    # A dropped index may have left outdated rows.
     await transaction.execute(_DELETE_INSTANTS, values)
     if field in _FILLS:
         await transaction.execute(_FILLS[field], values)
@@ -87,14 +93,14 @@ async def build_index(transaction: Transaction, workspace: int, field: str, zone
 
 
 async def _fill_attribute(transaction: Transaction, workspace: int, field: str, zone: ZoneInfo) -> None:
-    async for found in iterate_attribute_instants(transaction, workspace, field, zone):
-        await add(transaction, workspace, field, found)
+    async for page in iterate_attribute_instants(transaction, workspace, field, zone):
+        await add(transaction, workspace, field, page)
 
 
 async def iterate_attribute_instants(
     transaction: Transaction, workspace: int, field: str, zone: ZoneInfo
 ) -> AsyncIterator[list[tuple[int, int]]]:
-    """Yield the instants that contacts hold in a custom attribute, by parts: each a key and an instant."""
+    """Yield pages of the instants that contacts hold in a custom attribute, each a key and an instant."""
     key = attribute_key(field)
     assert key is not None
     binder = Binder(transaction.backend, 0, zone)
@@ -117,35 +123,37 @@ async def iterate_attribute_instants(
 
 
 async def drop_index(transaction: Transaction, workspace: int, field: str) -> None:
-    """Keep the instants of a field no longer; `purge` removes them."""
+    """Stop indexing a field; `purge_dropped` deletes its rows."""
     await transaction.execute(_DELETE_FIELD, {"workspace": workspace, "field": field})
 
 
 async def purge_dropped(transaction: Transaction, workspace: int) -> bool:
-    """Remove some instants of a field that is no longer watched; return whether there may be more.
+    """Delete some rows of a field that is no longer indexed; return whether there may be more.
 
-    The workspace is locked.
+    The caller holds the lock of the workspace.
     """
     field = await find_dropped_field(transaction, workspace)
     if field is None:
         return False
     values = {"workspace": workspace, "field": field}
-    rest = await transaction.fetch_one(_ROW_AT_OFFSET, values | {"offset": _ROWS_PER_SLICE})
-    if rest is None:
+    first_kept = await transaction.fetch_one(_ROW_AT_OFFSET, values | {"offset": _ROWS_PER_SLICE})
+    if first_kept is None:
         await transaction.execute(_DELETE_INSTANTS, values)
     else:
-        await transaction.execute(_DELETE_INSTANTS_BEFORE, values | {"until": rest[0], "until_pk": rest[1]})
+        await transaction.execute(
+            _DELETE_INSTANTS_BEFORE, values | {"until": first_kept[0], "until_pk": first_kept[1]}
+        )
     return True
 
 
 async def find_dropped_field(transaction: Transaction, workspace: int) -> str | None:
-    """Return a field of which instants are left although it is no longer watched, if there is one."""
-    keep = await load_indexed_fields(transaction, workspace)
+    """Return a field that is no longer indexed but still has rows, or None."""
+    indexed = await load_indexed_fields(transaction, workspace)
     field: str | None = ""
     while field is not None:
         row = await transaction.fetch_one(_NEXT_FIELD, {"workspace": workspace, "after": field})
         field = None if row is None else row[0]
-        if field is not None and field not in keep:
+        if field is not None and field not in indexed:
             break
     return field
 
@@ -153,7 +161,7 @@ async def find_dropped_field(transaction: Transaction, workspace: int) -> str | 
 async def add(
     transaction: Transaction, workspace: int, field: str, instants: Iterable[tuple[int, int]]
 ) -> None:
-    """Add instants of contacts, each a key and its instant."""
+    """Add the instants of contacts, each given as key and instant."""
     values = [
         {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
     ]
@@ -163,14 +171,14 @@ async def add(
 async def remove(
     transaction: Transaction, workspace: int, field: str, instants: Iterable[tuple[int, int]]
 ) -> None:
-    """Remove instants of contacts."""
+    """Remove the instants of contacts, each given as key and instant."""
     values = [
         {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
     ]
     await _DELETE.execute(transaction, values)
 
 
-async def contacts_crossing(  # noqa: PLR0913, PLR0917 - whose, which edge, and when
+async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span
     transaction: Transaction,
     workspace: int,
     edge: RelativeDate,
@@ -179,28 +187,28 @@ async def contacts_crossing(  # noqa: PLR0913, PLR0917 - whose, which edge, and 
     zone: ZoneInfo,
     most: int,
 ) -> set[int]:
-    """Return the keys of the contacts that an edge may see otherwise at `until` than at `since`.
+    """Return the keys of contacts for which a relative date may change between two instants.
 
-    At most about `most` of each span are returned.
+    At most about `most` keys of each crossed window are returned.
     """
-    found: set[int] = set()
+    keys: set[int] = set()
     for begin, end in windows_crossed(edge, since, until, zone):
         values = {"workspace": workspace, "field": edge.field, "since": begin, "until": end, "limit": most}
-        found.update(row[0] for row in await transaction.fetch_all(_KEYS_IN_SPAN, values))
-    return found
+        keys.update(row[0] for row in await transaction.fetch_all(_KEYS_IN_SPAN, values))
+    return keys
 
 
 async def find_next_flip(
     transaction: Transaction, workspace: int, edge: RelativeDate, at: int, zone: ZoneInfo
 ) -> int:
-    """Return an instant after `at` before which nobody crosses an edge, or NEVER."""
+    """Return an instant after `at` before which the relative date changes for no contact, or NEVER."""
     if edge.op is Op.EXACTLY_DAYS_AGO:
         return next_midnight(at, zone)
-    leaves = await _find_first_instant(transaction, workspace, edge.field, at - edge.duration_us)
-    found = min(NEVER, leaves + edge.duration_us + 1)
+    first_leaving = await _find_first_instant(transaction, workspace, edge.field, at - edge.duration_us)
+    flip = min(NEVER, first_leaving + edge.duration_us + 1)
     if edge.op is Op.IN_LAST_DAYS:
-        found = min(found, await _find_first_instant(transaction, workspace, edge.field, at + 1))
-    return found
+        flip = min(flip, await _find_first_instant(transaction, workspace, edge.field, at + 1))
+    return flip
 
 
 async def _find_first_instant(transaction: Transaction, workspace: int, field: str, since: int) -> int:
