@@ -1,4 +1,4 @@
-"""Rows of verifications: how many segments were verified, and what had to be repaired."""
+"""Rows of verifications: the number of segments that were verified and repaired in each workspace."""
 
 from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,10 +15,10 @@ _COUNTERS = ("verified", "repaired_segments", "repaired_contacts")
 
 def _upsert_counts(backend: Backend) -> ClauseElement:
     insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
-    named = ("workspace", *_COUNTERS)
-    added = insert(verifications).values({name: bindparam(name, type_=_c[name].type) for name in named})
-    more = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
-    return added.on_conflict_do_update(index_elements=[_c.workspace], set_=more)
+    columns = ("workspace", *_COUNTERS)
+    added = insert(verifications).values({name: bindparam(name, type_=_c[name].type) for name in columns})
+    sums = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
+    return added.on_conflict_do_update(index_elements=[_c.workspace], set_=sums)
 
 
 _UPSERT_COUNTS = BackendStatement(_upsert_counts)
@@ -32,7 +32,7 @@ async def add_counts(
     repaired_segments: int = 0,
     repaired_contacts: int = 0,
 ) -> None:
-    """Count segments that were verified, those repaired, and the contacts that were in them or not."""
+    """Add the counts of a verification; a repaired contact had a wrong membership."""
     values = {
         "verified": verified_segments,
         "repaired_segments": repaired_segments,

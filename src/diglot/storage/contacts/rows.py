@@ -1,4 +1,4 @@
-"""Contact <-> row: the derived columns are written here and nowhere else."""
+"""Converts contacts to rows and back; only this module writes the derived columns."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,7 +18,7 @@ _PLAIN_FIELDS: Final = (
     *("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at"),
     *("tags", "attributes", "email"),
 )
-# In the order of Contact's fields, and what was sent differently last.
+# In the order of Contact's fields; `as_sent` is last.
 _COLUMN_ORDER: Final = (
     *("pk", "id", "email"),
     *TEXT_FIELDS,
@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def contact_of(row: Sequence[Any]) -> Contact:
-    """Return the contact of a row selected with `SHOWN`."""
+    """Return the contact of a row selected with `CONTACT_COLUMNS`."""
     contact = Contact(*row[:-1])
     return contact if row[-1] is None else _with_original_texts(contact, _decode(row[-1]))
 
@@ -46,7 +46,7 @@ def _with_original_texts(contact: Contact, as_sent: dict[str, str]) -> Contact:
 
 
 def row_of(workspace: int, contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
-    """Return every column of a contact; attributes are derived for the given time zone."""
+    """Return every column of a contact; attribute columns are derived for the time zone."""
     row: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN_FIELDS}
     row["workspace"] = workspace
     row["email_fold"] = text.fold_case(contact.email)
@@ -64,7 +64,7 @@ def row_of(workspace: int, contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def derive_attribute_columns(attributes: str, zone: ZoneInfo) -> dict[str, str]:
-    """Return the columns derived from a contact's attributes in a time zone."""
+    """Return the columns that derive from a contact's attributes (JSON) in a time zone."""
     derived = token_documents.AttributeDocuments(_decode(attributes), zone)
     return {
         "attributes_exact": derived.exact,

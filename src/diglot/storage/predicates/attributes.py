@@ -148,13 +148,13 @@ def _compile_in(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expr
     numbers = [value.value for value in values if isinstance(value, tree.Number)]
     forms = [form for number in numbers for form in _number_forms(number)]
     doubles = [form for form in forms if len(form) == _PLAIN_LENGTH]
-    big_integers = [form for form in forms if len(form) == _BIG_LENGTH]
-    alternatives: list[Expression] = []
+    bigs = [form for form in forms if len(form) == _BIG_LENGTH]
+    clauses: list[Expression] = []
     if texts:
         binder.shape.append("texts")
         value = _scalar_value(EXACT_DOCUMENT, key, binder)
         closed = [form + CLOSE for form in texts]
-        alternatives.append(
+        clauses.append(
             _scalar_or_element(EXACT_DOCUMENT, key, _scalar_one_of(value, texts, binder), closed, binder)
         )
     if doubles:
@@ -162,18 +162,16 @@ def _compile_in(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expr
         value = func.substr(
             _after_scalar_mark(NUMBER_DOCUMENT, key, binder), ONE, literal_column(str(_PLAIN_LENGTH))
         )
-        alternatives.append(
+        clauses.append(
             _scalar_or_element(NUMBER_DOCUMENT, key, _scalar_one_of(value, doubles, binder), doubles, binder)
         )
-    if big_integers:
+    if bigs:
         binder.shape.append("big numbers")
         value = _scalar_value(NUMBER_DOCUMENT, key, binder)
-        alternatives.append(
-            _scalar_or_element(
-                NUMBER_DOCUMENT, key, _scalar_one_of(value, big_integers, binder), big_integers, binder
-            )
+        clauses.append(
+            _scalar_or_element(NUMBER_DOCUMENT, key, _scalar_one_of(value, bigs, binder), bigs, binder)
         )
-    return or_(*alternatives) if alternatives else MATCHES_NONE
+    return or_(*clauses) if clauses else MATCHES_NONE
 
 
 def _scalar_one_of(value: Expression, forms: list[str], binder: Binder) -> Expression:
