@@ -112,7 +112,7 @@ async def test_nothing_is_wrong(scene: Scene) -> None:
     assert after.last_calculated_at > before.last_calculated_at
     assert (after.updated_at, after.revision) == (before.updated_at, before.revision)
     found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
+    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
 
 
 async def _stored(world: World, place: SegmentKey) -> Any:
@@ -265,7 +265,7 @@ async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, cont
     place = await broken(scene)
     assert not (await scene.verify(place)).is_correct
     found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
+    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
     assert (await scene.verify(place)).is_correct
     # What is lost of the log is lost: what it said of other segments is found when they are verified.
     world.is_whole = False
@@ -294,7 +294,7 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
+    assert (found.verified_segments, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
 
 
 async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
@@ -337,7 +337,7 @@ async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
     assert (await _stored(world, scene.vips)).last_calculated_at is None
     await service.delete(world.caller, segment.id)
     assert await verification.verify(scene.vips) is None
-    assert (await scene.figures()).verified == 0
+    assert (await scene.figures()).verified_segments == 0
 
 
 async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

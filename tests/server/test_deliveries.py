@@ -220,7 +220,7 @@ async def test_a_silent_receiver_rests(box: Outbox, receiver: Receiver) -> None:
     worker = box.worker()
     await deliver(worker)
     assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
-    assert (await box.sent(hook))[0].last_error == "it takes no connection"
+    assert (await box.sent(hook))[0].last_error == "cannot connect to it"
     await box.person("late")
     await deliver(worker)
     assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent while it rests"
@@ -270,7 +270,7 @@ async def test_what_waited_for_a_day_is_given_up(box: Outbox) -> None:
     assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
     sent = await box.sent(hook)
     assert [one.due_at for one in sent] == [None] * 5
-    assert {one.last_error for one in sent} == {"it takes no connection"}
+    assert {one.last_error for one in sent} == {"cannot connect to it"}
     assert sum(one.attempts for one in sent) <= 30
 
 
@@ -496,7 +496,7 @@ async def test_faults_of_ours(
     worker.render_message = fail
     await deliver(worker)
     assert receiver.emails == emails[1:]
-    assert [one.last_error for one in await box.sent(hook)] == ["it cannot be written", None]
+    assert [one.last_error for one in await box.sent(hook)] == ["its message cannot be rendered", None]
     # And a database that fails is not asked over and over.
     worker.poll_seconds = 0.05
     took: list[float] = []

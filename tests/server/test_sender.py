@@ -91,7 +91,7 @@ async def test_what_is_sent(receiver: Receiver) -> None:
 async def test_nothing_leads_inside_by_default(receiver: Receiver, host: str) -> None:
     """However the address is written, or whatever name has it."""
     found = await attempt(f"http://{host}:{receiver.port}/", "public")
-    assert found == Attempt(None, "it leads to an address to which deliveries are not allowed here")
+    assert found == Attempt(None, "its host resolves to an address that is not allowed")
     assert receiver.connections == 0
 
 
@@ -112,12 +112,12 @@ async def test_an_address_that_is_allowed_among_others(receiver: Receiver) -> No
     url = f"http://hooks.example:{receiver.port}/"
     assert (await attempt(url, names=Names(["10.0.0.1", "::1", "127.0.0.9", HERE]))).status == 200
     found = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
-    assert found == Attempt(None, "its name has no address")
+    assert found == Attempt(None, "its host name has no address")
 
 
 async def test_a_name_that_nobody_has() -> None:
     """The resolver of this machine says so."""
-    assert await attempt("http://no-such-name.invalid/") == Attempt(None, "its name cannot be looked up")
+    assert await attempt("http://no-such-name.invalid/") == Attempt(None, "its host name cannot be resolved")
     assert (await attempt(f"http://{'a' * 70}.invalid/")).unreachable
 
 
@@ -153,7 +153,7 @@ async def test_a_receiver_that_takes_its_time(receiver: Receiver) -> None:
 
     receiver.say = think
     started = time.monotonic()
-    assert await attempt(receiver.url, seconds=0.3) == Attempt(None, "no answer within 0.3 seconds")
+    assert await attempt(receiver.url, seconds=0.3) == Attempt(None, "timed out after 0.3 seconds")
     async with receiving(handler=_drip) as dripping:
         assert (await attempt(dripping.url, seconds=0.3)).unreachable
     assert time.monotonic() - started < 5
@@ -189,7 +189,7 @@ async def test_what_is_no_http(receiver: Receiver) -> None:
         return b"+OK POP3 ready\r\n\r\n"
 
     receiver.say = babble
-    assert (await attempt(receiver.url)).error == "the connection broke (RemoteProtocolError)"
+    assert (await attempt(receiver.url)).error == "the connection failed (RemoteProtocolError)"
     assert (await attempt("http://[nonsense]/")).error == "its URL cannot be used"
 
 
@@ -212,5 +212,5 @@ async def test_a_certificate_is_for_the_name() -> None:
         await asyncio.sleep(0.1)  # the receiver learns of a handshake that failed
     assert good.was_accepted
     assert bad.error is not None
-    assert bad.error.startswith("its certificate is refused: Hostname mismatch")
-    assert unknown.error == "its certificate is refused: self-signed certificate"
+    assert bad.error.startswith("its certificate is invalid: Hostname mismatch")
+    assert unknown.error == "its certificate is invalid: self-signed certificate"

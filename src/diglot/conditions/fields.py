@@ -1,24 +1,24 @@
-"""The catalogue of fields: every contact property with a fixed type. Anything else is an attribute."""
+"""The field catalogue: every contact field with a fixed type. Any other name is a custom attribute."""
 
 import enum
 import re
 from dataclasses import dataclass
 from typing import Final
 
-# Stored numbers of the catalogue stay below 2^53, so that integers and doubles compare alike everywhere.
+# Stored core numbers stay below 2^53, so that integers and doubles compare alike in every backend.
 NUMBER_LIMIT: Final = float(2**53 - 1)
 ATTRIBUTE_PREFIX: Final = "attributes."
 _ATTRIBUTE_PREFIXES: Final = (ATTRIBUTE_PREFIX, "custom_fields.", "customFields.")
 _FORBIDDEN_IN_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\\ud800-\udfff]")
 
-# From the one that allows most to the strictest.
+# From the least to the most restrictive.
 STATUSES: Final = ("subscribed", "unsubscribed", "bounced", "complained")
 STATUS_ALIASES: Final = {"active": "subscribed"}
 _STRICTNESS: Final = {status: rank for rank, status in enumerate(STATUSES)}
 
 
 class FieldKind(enum.Enum):
-    """The type of a field, which decides the operators and operands it takes."""
+    """The type of a field, which determines its operators and operands."""
 
     TEXT = "text"
     CHOICE = "choice"
@@ -32,9 +32,10 @@ class FieldKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One row of the catalogue.
+    """A core field.
 
-    `other` holds further spellings; `longest` counts code points; `whole` numbers have no fraction.
+    `aliases` are other accepted spellings; `max_length` counts code points; an `is_integer` number has no
+    fraction.
     """
 
     name: str
@@ -76,34 +77,34 @@ CANONICAL_NAMES: Final = {
 
 
 def stricter(one: str | None, other: str | None) -> str | None:
-    """Return the stricter of two statuses; None says nothing."""
+    """Return the more restrictive of two statuses; None leaves the other one."""
     if one is None or other is None:
         return one or other
     return max(one, other, key=_STRICTNESS.__getitem__)
 
 
-def resolve_field(written: str) -> str:
-    """Return the canonical name of a field as written; a custom attribute becomes `attributes.KEY`."""
-    if (name := CANONICAL_NAMES.get(written)) is not None:
+def resolve_field(spelling: str) -> str:
+    """Return the canonical name of a field; an unknown name is an attribute, `attributes.KEY`."""
+    if (name := CANONICAL_NAMES.get(spelling)) is not None:
         return name
     for prefix in _ATTRIBUTE_PREFIXES:
-        if written.startswith(prefix):
-            return ATTRIBUTE_PREFIX + written.removeprefix(prefix)
-    return ATTRIBUTE_PREFIX + written
+        if spelling.startswith(prefix):
+            return ATTRIBUTE_PREFIX + spelling.removeprefix(prefix)
+    return ATTRIBUTE_PREFIX + spelling
 
 
 def kind_of(name: str) -> FieldKind:
-    """Return the kind of a field given by its canonical name."""
+    """Return the kind of a field by its canonical name."""
     return FIELDS[name].kind if name in FIELDS else FieldKind.ATTRIBUTE
 
 
 def attribute_key(name: str) -> str | None:
-    """Return the key of a custom attribute, or None where the name is of the catalogue."""
+    """Return the key of a custom attribute, or None for a core field."""
     return None if name in FIELDS else name.removeprefix(ATTRIBUTE_PREFIX)
 
 
 def find_key_fault(key: str) -> str | None:
-    """Say what is wrong with an attribute key, or None where it is legal."""
+    """Return what is wrong with an attribute key, or None if it is valid."""
     if not 1 <= len(key) <= 100:
         return "An attribute key has 1 to 100 characters"
     if _FORBIDDEN_IN_KEY.search(key):

@@ -1,8 +1,8 @@
-"""One attempt: look the name up, choose an allowed address, connect to that address and no other.
+"""Sends one message: resolves the host name, picks an allowed address, and connects to exactly that address.
 
-The name is looked up on each attempt and the connection goes to the address that was looked at, so that a
-name which leads elsewhere a moment later leads nowhere. Redirects are not followed, and no proxy of the
-environment is used: either would choose another target than the one that was looked at.
+The name is resolved on each attempt and the connection goes to the address that was checked, because a name
+could resolve to an internal address a moment later (DNS rebinding). For the same reason redirects are not
+followed and proxies from the environment are not used.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from diglot.webhooks.allowed_targets import Address, AllowedTargets, is_public
 TIMEOUT_SECONDS: Final = 10.0
 MAX_READ_BYTES: Final = 4_096
 MAX_STORED_BYTES: Final = 1_000
-# A name may have many addresses; a few of them are tried, all within the time of one attempt.
+# A name may have many addresses; this many are tried within the time of one attempt.
 _MAX_ADDRESSES: Final = 4
-_NOT_ALLOWED_MESSAGE: Final = "it leads to an address to which deliveries are not allowed here"
+_NOT_ALLOWED_MESSAGE: Final = "its host resolves to an address that is not allowed"
 ResolveHost = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class Sender:
-    """What all attempts share: where they may go, the certificates they trust, threads for lookups."""
+    """What all attempts share: allowed targets, trusted certificates, threads for name lookups."""
 
     def __init__(
         self,
@@ -43,39 +43,39 @@ class Sender:
         self.allowed_targets = targets
         self.timeout_seconds = timeout_seconds
         self.resolve = resolve or self._resolve_host
-        # Lookups block, and a slow one must not wait among what requests do aside.
+        # Lookups block, and a slow one must not delay the other work of the default thread pool.
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="diglot-names")
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
-        """The certificates to trust, read when they are first needed."""
+        """The trusted certificates, loaded at first use."""
         return httpx.create_ssl_context(trust_env=False)
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Shut down the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def open_connection(self) -> "Connection":
-        """Return a connection for attempts at one receiver, one after another."""
+        """Return a connection for consecutive attempts at one receiver."""
         return Connection(self)
 
     async def _resolve_host(self, host: str, port: int) -> Sequence[Address]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up_addresses, host, port)
-        return [ipaddress.ip_address(written) for written in found]
+        addresses = await loop.run_in_executor(self._threads, _look_up_addresses, host, port)
+        return [ipaddress.ip_address(address) for address in addresses]
 
 
 def _look_up_addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(where[0]).partition("%")[0] for *_, where in found))
+    results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]).partition("%")[0] for *_, sockaddr in results))
 
 
 class Connection:
-    """Attempts at one receiver: a connection is kept between them where the receiver keeps it."""
+    """Attempts at one receiver, over one connection if the receiver keeps it open."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        # No time of its own: what counts is that of the whole attempt.
+        # httpx has no timeout here, because the whole attempt has one.
         self._client = httpx.AsyncClient(
             verify=sender.ssl_context,
             trust_env=False,
@@ -92,29 +92,29 @@ class Connection:
         await self._client.aclose()
 
     async def send(self, url: str, message: WebhookMessage) -> Attempt:
-        """Send a message, and return how it went; nothing is raised."""
+        """Send a message and return the result; it raises no network error."""
         try:
             async with asyncio.timeout(self._sender.timeout_seconds):
                 return await self._try_addresses(httpx.URL(url), message)
         except TimeoutError:
-            return Attempt(None, f"no answer within {self._sender.timeout_seconds:g} seconds")
+            return Attempt(None, f"timed out after {self._sender.timeout_seconds:g} seconds")
         except OSError:
-            return Attempt(None, "its name cannot be looked up")
+            return Attempt(None, "its host name cannot be resolved")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return Attempt(None, _describe_error(error))
 
     async def _try_addresses(self, url: httpx.URL, message: WebhookMessage) -> Attempt:
         host = url.raw_host.decode()
         port = url.port or {"http": 80, "https": 443}[url.scheme]
-        found = await self._sender.resolve(host, port)
-        allowed = [one for one in found if self._sender.allowed_targets.allows(host, one)]
-        failed = Attempt(None, _NOT_ALLOWED_MESSAGE if found else "its name has no address")
+        addresses = await self._sender.resolve(host, port)
+        allowed = [address for address in addresses if self._sender.allowed_targets.allows(host, address)]
+        failure = Attempt(None, _NOT_ALLOWED_MESSAGE if addresses else "its host name has no address")
         for address in allowed[:_MAX_ADDRESSES]:
             try:
                 return await self._post_message(url, address, message)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failed = Attempt(None, _describe_error(error))
-        return failed
+                failure = Attempt(None, _describe_error(error))
+        return failure
 
     async def _post_message(self, url: httpx.URL, address: Address, message: WebhookMessage) -> Attempt:
         headers = {
@@ -124,46 +124,48 @@ class Connection:
             "Accept-Encoding": "identity",
             **message.headers,
         }
-        # TLS still asks for the name, and checks the certificate against it.
-        named = {"sni_hostname": url.raw_host.decode().rstrip(".")}
+        # TLS still sends the host name (SNI) and verifies the certificate for it.
+        tls_options = {"sni_hostname": url.raw_host.decode().rstrip(".")}
         pinned = url.copy_with(host=str(address))
-        sending = self._client.stream("POST", pinned, content=message.body, headers=headers, extensions=named)
-        async with sending as response:
+        request = self._client.stream(
+            "POST", pinned, content=message.body, headers=headers, extensions=tls_options
+        )
+        async with request as response:
             text = await _read_beginning(response)
             error = None if response.is_success else f"status {response.status_code}"
-            # What a server inside says is not for whoever may make a webhook.
-            shown = text if is_public(address) else None
-            later = response.headers.get("Retry-After")
-            return Attempt(response.status_code, error, shown, retry_after=later)
+            # Responses of internal servers must not be shown to everyone who can create a webhook.
+            stored = text if is_public(address) else None
+            retry_after = response.headers.get("Retry-After")
+            return Attempt(response.status_code, error, stored, retry_after=retry_after)
 
 
 async def _read_beginning(response: httpx.Response) -> str:
-    """Read an answer, or as much of a long one as is kept; what is left closes the connection."""
-    read = b""
+    """Read a response up to the limit; the rest is not read, because the connection is closed."""
+    content = b""
     async for chunk in response.aiter_raw():
-        read += chunk[:MAX_READ_BYTES]
-        if len(read) >= MAX_READ_BYTES:
+        content += chunk[:MAX_READ_BYTES]
+        if len(content) >= MAX_READ_BYTES:
             break
-    return read[:MAX_STORED_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return content[:MAX_STORED_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def _describe_error(error: Exception) -> str:
-    """Say what went wrong without what only this machine should know, such as an address inside."""
+    """Describe an error without details of the internal network, such as addresses."""
     match error:
         case httpx.ConnectError():
             cause = _find_certificate_error(error)
             if cause is not None:
-                return f"its certificate is refused: {cause.verify_message}"
-            return "it takes no connection"
+                return f"its certificate is invalid: {cause.verify_message}"
+            return "cannot connect to it"
         case httpx.InvalidURL() | ValueError():
             return "its URL cannot be used"
         case _:
-            return f"the connection broke ({type(error).__name__})"
+            return f"the connection failed ({type(error).__name__})"
 
 
 def _find_certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """Return what was wrong with a certificate, if that is what an error comes from."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, ssl.SSLCertVerificationError):
-        found = found.__cause__ or found.__context__
-    return found
+    """Return the certificate error that caused an error, or None."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

@@ -138,7 +138,7 @@ def instant_of(name: str, field: str, zone: str) -> int | None:
     if not field.startswith("attributes."):
         found: int | None = one.fields[field]
         return found
-    attribute = one.attribute(field.removeprefix("attributes."))
+    attribute = one.view_attribute(field.removeprefix("attributes."))
     return None if attribute is None else attribute.instant
 
 

@@ -7,9 +7,9 @@ from sqlalchemy import and_, case, func, literal_column, or_
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
-from diglot.conditions.tree import Op
+from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates import token_documents
-from diglot.storage.predicates.binder import MATCHES_NONE, STRING, Binder, compare, compare_days, scalars_of
+from diglot.storage.predicates.binder import MATCHES_NONE, STRING, Binder, compare, compare_days
 from diglot.storage.predicates.token_documents import (
     BIG_NUMBER,
     ELEMENT,

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, BindParameter, Float, Integer, Text, and_, bi
 from sqlalchemy.types import TypeEngine
 
 from diglot.conditions import dates, tree
-from diglot.conditions.tree import Op
+from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 
 DOUBLE: Final = Float(53)
@@ -67,14 +67,6 @@ class Binder:
 
 def _to_date(day: tree.Day) -> date:
     return date.fromisoformat(day.value)
-
-
-def scalars_of(operand: tree.Operand) -> tuple[tree.Scalar, ...]:
-    if isinstance(operand, tree.Values):
-        return operand.values
-    assert operand is not None
-    assert not isinstance(operand, tree.Days)
-    return (operand,)
 
 
 def texts_of(operand: tree.Operand) -> list[str]:

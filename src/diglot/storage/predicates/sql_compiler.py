@@ -15,7 +15,7 @@ from sqlalchemy import and_, bindparam, cast, func, or_, select, true
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import FIELDS, FieldKind, kind_of
-from diglot.conditions.tree import Op
+from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.attributes import compile_attribute
 from diglot.storage.predicates.binder import (
     DOUBLE,
@@ -27,7 +27,6 @@ from diglot.storage.predicates.binder import (
     compare,
     compare_days,
     one_of,
-    scalars_of,
     texts_of,
 )
 from diglot.storage.predicates.token_documents import OPEN, escape_marks
