@@ -100,7 +100,7 @@ def from_environment() -> asgi.App:
     """Return the app of a worker process, whose settings are in its environment."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     log.setLevel(logging.INFO)
-    return create_app(load_settings({}, os.environ))
+    return create_app(load_settings({}, os.environ, dialects=[dialect.name for dialect in DIALECTS]))
 
 
 def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:
@@ -219,11 +219,10 @@ def _metrics_page(engine: Engine, clock: Clock) -> Callable[[], Any]:
 
 
 def _build_proxy(app: Litestar, settings: Settings) -> UpstreamProxy:
-    upstreams = {dialect.name: getattr(settings, f"{dialect.name}_upstream") for dialect in DIALECTS}
     # The vendor's document would be of calls that go another way here, whether ours is served or not.
     documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENT_PATHS]
     owned = OwnPaths([*map(_path_shape, app.routes), *documents])
-    return UpstreamProxy(upstreams, owned, settings.upstream_timeout)
+    return UpstreamProxy(settings.upstreams, owned, settings.upstream_timeout)
 
 
 def _path_shape(route: BaseRoute) -> tuple[str | None, ...]:

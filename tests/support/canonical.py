@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
+
 from diglot.conditions import tree
 from diglot.conditions.check import check_condition
-from diglot.conditions.unchecked import ABSENT, Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
+from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
 from diglot.errors import Path
 
 
@@ -21,7 +23,7 @@ def written(condition: Mapping[str, Any], path: Path = ()) -> Unchecked:
     return UncheckedRule(
         field=condition["field"],
         operator=condition["operator"],
-        operand=condition.get("operand", ABSENT),
+        operand=condition.get("operand", UNSET),
         path=path,
         key_order=tuple(condition),
         operand_key="operand",

@@ -11,12 +11,13 @@ from itertools import count
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET
 
 from diglot.conditions import dates, tree
 from diglot.conditions.check import MAX_DEPTH, MAX_PREDICATES
 from diglot.conditions.fields import attribute_key
 from diglot.conditions.operands import wrong_type_error
-from diglot.conditions.unchecked import ABSENT, Unchecked, UncheckedGroup, UncheckedRule, Unreadable
+from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedRule, Unreadable
 from diglot.errors import Fault, Path
 
 _FIELD: Final = "field"
@@ -109,13 +110,13 @@ class _RuleReader:
         name = self.read_string(rule, _FIELD, path, faults)
         operator = self.read_string(rule, _OPERATOR, path, faults)
         word = None if operator is None else self.read_operator(operator, path, faults)
-        return UncheckedRule(name, word, rule.get(_VALUE, ABSENT), path, tuple(rule), tuple(faults))
+        return UncheckedRule(name, word, rule.get(_VALUE, UNSET), path, tuple(rule), tuple(faults))
 
     def read_string(self, rule: dict[str, Any], key: str, path: Path, faults: list[Fault]) -> str | None:
-        value = rule.get(key, ABSENT)
+        value = rule.get(key, UNSET)
         if isinstance(value, str):
             return value
-        message = "Required" if value is ABSENT else str(wrong_type_error("string", value))
+        message = "Required" if value is UNSET else str(wrong_type_error("string", value))
         faults.append(Fault((*path, key), message))
         return None
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
+
 from diglot.conditions import operands, tree
 from diglot.conditions.fields import attribute_key, find_key_fault, kind_of, resolve_field
 from diglot.conditions.operands import OperandError
 from diglot.conditions.tree import Node, Op
-from diglot.conditions.unchecked import ABSENT, Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
+from diglot.conditions.unchecked import Unchecked, UncheckedGroup, UncheckedNot, UncheckedRule
 from diglot.errors import Fault, InvalidInput, Path
 
 MAX_DEPTH: Final = 8
@@ -114,7 +116,7 @@ class _Checker:
     def check_operand(self, rule: UncheckedRule, name: str, op: Op) -> tree.Operand:
         if op is Op.IS_SET:
             return None
-        if rule.operand is ABSENT:
+        if rule.operand is UNSET:
             self.add_fault(rule.path_of(rule.operand_key), "Required")
             return None
         if op is Op.IN:

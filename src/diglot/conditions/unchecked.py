@@ -6,24 +6,18 @@ the dialect could not read is `Unreadable`, so that all faults are reported in d
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from diglot.errors import Fault, Path
-
-
-class Absent:
-    """The type of `ABSENT`: an operand that was not sent (JSON null is None)."""
-
-
-ABSENT: Final = Absent()
 
 
 @dataclass(frozen=True, slots=True)
 class UncheckedRule:
     """One rule. A part that the dialect could not read is None, and `faults` says why.
 
-    `field_key`, `operator_key` and `operand_key` name the property of each part, sent or missing; `key_order`
-    is the order in which the properties were sent.
+    An operand that was not sent is `UNSET`, because JSON null is None. `field_key`, `operator_key` and
+    `operand_key` name the property of each part, sent or missing; `key_order` is the order in which the
+    properties were sent.
     """
 
     field: str | None

@@ -349,8 +349,8 @@ NO_UPSTREAMS = (
 def test_an_upstream_is_an_origin_and_perhaps_a_path(url: str) -> None:
     """Every dialect has a setting of its own, which an HTTP client then reads as it was meant."""
     for dialect in DIALECTS:
-        settings = load_settings({f"{dialect.name}_upstream": url}, {})
-        assert getattr(settings, f"{dialect.name}_upstream") == url
+        settings = load_settings({"upstreams": {dialect.name: url}}, {})
+        assert settings.upstreams == {dialect.name: url}
         assert load_settings({}, to_environment(settings)) == settings
     assert str(httpx.URL(url)).rstrip("/") == url.rstrip("/")
 
@@ -360,7 +360,7 @@ def test_nothing_else_is_an_upstream(url: str) -> None:
     """What would be cut, guessed or sent along stops the start; a password is not printed."""
     for dialect in DIALECTS:
         with pytest.raises(Misconfigured, match=f"^{dialect.name} upstream") as caught:
-            load_settings({f"{dialect.name}_upstream": url}, {})
+            load_settings({"upstreams": {dialect.name: url}}, {})
         assert "u:p" not in str(caught.value)
 
 

@@ -13,15 +13,13 @@ import pytest
 
 from diglot.api import rules
 from diglot.api.extensions import explain
-from diglot.api.formatting import format_seconds
+from diglot.api.extensions.format import ExtensionFormat
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.explain import Bounds, Verdict, bounds_of, explain_condition
 from diglot.conditions.operands import DAY_OPS
-from diglot.dialects.misar.contacts import show as misar_show
-from diglot.dialects.misar.words import WORDS as MISAR
-from diglot.dialects.topmail.contacts import show as topmail_show
-from diglot.dialects.topmail.words import WORDS as TOPMAIL
+from diglot.dialects.misar.extensions import EXTENSIONS as MISAR
+from diglot.dialects.topmail.extensions import EXTENSIONS as TOPMAIL
 from diglot.model.contact_views import view_of
 from diglot.model.contacts import Contact
 from diglot.model.explanations import Explanation
@@ -142,15 +140,13 @@ def instant_of(name: str, field: str, zone: str) -> int | None:
     return None if attribute is None else attribute.instant
 
 
-SHOWN = [
-    (MISAR, misar_show.show_contact, "custom_fields"),
-    (TOPMAIL, topmail_show.show_contact, "attributes"),
-]
+SHOWN = [(MISAR, "custom_fields"), (TOPMAIL, "attributes")]
 
 
-@pytest.mark.parametrize(("words", "show", "attributes"), SHOWN, ids=["misar", "topmail"])
-def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, attributes: str) -> None:
+@pytest.mark.parametrize(("form", "attributes"), SHOWN, ids=["misar", "topmail"])
+def test_an_explained_condition_is_the_condition(form: ExtensionFormat, attributes: str) -> None:
     """Without its verdicts it is what the dialect writes; its values are those of the contact's answer."""
+    words = form.words
     for row in ROWS:
         node = canonical.read(sayable(dict(row.condition)), row.zone)
         now, zone = populations.micros(row.now), ZoneInfo(row.zone)
@@ -158,8 +154,8 @@ def test_an_explained_condition_is_the_condition(words: rules.Words, show: Any, 
             contact = stored(name)
             verdict = explain_condition(node, subject(name, row.zone), now, zone)
             one = explanation(node, contact, verdict, now, row.zone)
-            shown = msgspec.json.decode(msgspec.json.encode(show(contact)))
-            found = explain.render_condition(one, explain.DialectFormat(words, show(contact), format_seconds))
+            shown = msgspec.json.decode(msgspec.json.encode(form.show_contact(contact)))
+            found = explain.render_condition(one, form)
             assert found is not None
             read = msgspec.json.decode(found)
             assert read["matches"] == verdict.matches

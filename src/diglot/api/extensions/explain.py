@@ -1,6 +1,6 @@
-"""Explanations: which contact a call asks for, and its verdicts as a condition in a dialect's words."""
+"""Explanations: why a contact is a member of a segment or is not, with a verdict for each of the rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,7 +9,12 @@ from msgspec import Meta
 
 from diglot.api import rules
 from diglot.api.call import Call
+from diglot.api.endpoint import Endpoint
+from diglot.api.extensions.as_of import Revision
+from diglot.api.extensions.format import TAG, ExtensionFormat, SegmentTypeWord, define_struct
 from diglot.api.input import query_string
+from diglot.api.openapi.annotations import Uuid, schema_ref
+from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
 from diglot.conditions import tree
 from diglot.conditions.explain import Bounds, Verdict, bounds_of
@@ -17,6 +22,7 @@ from diglot.conditions.fields import attribute_key
 from diglot.model.contacts import SUBSCRIBED
 from diglot.model.explanations import Explanation
 from diglot.model.ids import parse_id
+from diglot.model.membership_changes import Cause
 
 _attributes_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -27,24 +33,71 @@ class ExplainQuery(msgspec.Struct, frozen=True):
     contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
 
 
-async def explain_contact(call: Call) -> Explanation:
-    """Explain the contact of the query to whoever asks about the segment of the path."""
-    id_ = parse_id(call.path_parameters["segment_id"])
-    async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
-        contact = query_string.read_name(call.query_parameters, "contact")
-    return await call.services.explanations.explain(call.caller, id_, contact)
+def build_endpoint(form: ExtensionFormat) -> Endpoint:
+    """Return the call that explains a membership in a dialect."""
+    answer = _Answer(form)
+    operation = Operation(
+        "explainSegment",
+        "GET",
+        "/segments/{segment_id:str}/explain",
+        TAG,
+        "Tell whether a contact is a member now, and what each rule says of it (an extension)",
+        scope=form.scope,
+        query=ExplainQuery,
+        response=answer.struct,
+        extension=True,
+    )
+    return Endpoint(operation, answer.explain)
 
 
-@dataclass(frozen=True, slots=True)
-class DialectFormat:
-    """How a dialect says it: its words, the contact as its answers have it, how it prints an instant."""
+class _Answer:
+    """An explanation in a dialect."""
 
-    words: rules.Words
-    contact: msgspec.Struct
-    format_instant: Callable[[int | None], str | None]
+    def __init__(self, form: ExtensionFormat) -> None:
+        self._form = form
+        self._data = define_struct(
+            "Explained",
+            "Whether a contact is a member at `as_of`, and what each rule says of it.\n\n"
+            f"`{form.condition_key}` is null for a static segment, whose rules decide nothing. `entered_at` "
+            "and `cause` say when a member came and by what, where that is known.",
+            [
+                ("segment_id", form.segment_id),
+                ("contact_id", Uuid),
+                (form.type_key, SegmentTypeWord),
+                ("is_member", bool),
+                (form.condition_key, Annotated[msgspec.Raw, schema_ref("ExplainedGroup")] | None),
+                ("entered_at", form.time | None),
+                ("cause", Cause | None),
+                ("revision", Revision),
+                ("as_of", form.time),
+            ],
+        )
+        self.struct = form.define_answer("ExplainAnswer", "One contact, explained.", self._data)
+
+    async def explain(self, call: Call) -> msgspec.Struct:
+        id_ = parse_id(call.path_parameters["segment_id"])
+        async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
+            contact = query_string.read_name(call.query_parameters, "contact")
+        found = await call.services.explanations.explain(call.caller, id_, contact)
+        return self.struct(**self._form.envelope, data=self._to_wire(found))
+
+    def _to_wire(self, one: Explanation) -> msgspec.Struct:
+        form, entry = self._form, one.entry_origin
+        members = {
+            "segment_id": form.format_segment_id(one.segment.id),
+            "contact_id": one.contact.id,
+            form.type_key: one.segment.type.value,
+            "is_member": one.is_member,
+            form.condition_key: render_condition(one, form),
+            "entered_at": entry and form.format_time(entry.at),
+            "cause": entry and entry.cause,
+            "revision": one.segment.revision,
+            "as_of": form.format_time(one.as_of),
+        }
+        return self._data(**members)
 
 
-def render_condition(explanation: Explanation, shown: DialectFormat) -> msgspec.Raw | None:
+def render_condition(explanation: Explanation, form: ExtensionFormat) -> msgspec.Raw | None:
     """Return the condition with its verdicts as JSON; None where it decides nothing."""
     if explanation.verdict is None:
         return None
@@ -52,17 +105,19 @@ def render_condition(explanation: Explanation, shown: DialectFormat) -> msgspec.
     if not isinstance(root.node, tree.All | tree.Any):
         root = Verdict(rules.as_group(root.node), root.matches, (root,))
     attributes = _attributes_decoder.decode(explanation.contact.attributes)
-    return msgspec.Raw(encode_json(_VerdictWriter(explanation, shown, attributes).render_item(root)))
+    writer = _VerdictWriter(explanation, form, form.show_contact(explanation.contact), attributes)
+    return msgspec.Raw(encode_json(writer.render_item(root)))
 
 
 @dataclass(frozen=True, slots=True)
 class _VerdictWriter:
     explanation: Explanation
-    dialect_format: DialectFormat
+    form: ExtensionFormat
+    contact: msgspec.Struct
     attributes: Mapping[str, msgspec.Raw]
 
     def render_item(self, verdict: Verdict) -> dict[str, Any]:
-        node, words = verdict.node, self.dialect_format.words
+        node, words = verdict.node, self.form.words
         if isinstance(node, tree.All | tree.Any):
             parts = [self.render_item(part) for part in verdict.parts]
             return {
@@ -87,7 +142,7 @@ class _VerdictWriter:
             return self.explanation.list_ids
         if field == "subscribed":
             return self.explanation.contact.status == SUBSCRIBED
-        return getattr(self.dialect_format.contact, field)
+        return getattr(self.contact, field)
 
     def resolve_days(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
         """Return the instants that a number of days stands for, None where the rule has none."""
@@ -96,4 +151,4 @@ class _VerdictWriter:
 
     def _format_bounds(self, bounds: Bounds) -> dict[str, str | None]:
         named = {"from": bounds.first, "to": bounds.last, "before": bounds.end}
-        return {name: self.dialect_format.format_instant(at) for name, at in named.items() if at is not None}
+        return {name: self.form.format_time(at) for name, at in named.items() if at is not None}

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any
+
+from msgspec import UNSET, UnsetType
 
 from diglot.api import rules
 from diglot.api.input import request_body
@@ -15,15 +17,11 @@ from diglot.model.segments import Condition, OriginalText
 from diglot.model.workspaces import Caller
 
 
-class Missing:
-    """The type of `MISSING`: a member that is not in the body, or is at fault."""
-
-
-MISSING: Final = Missing()
-
-
 class BodyReader:
-    """The members of one body and the faults found so far."""
+    """The members of one body and the faults found so far.
+
+    What is not in the body, or is at fault, is read as `UNSET`.
+    """
 
     def __init__(self, members: request_body.RawObject) -> None:
         self._members = members
@@ -46,63 +44,63 @@ class BodyReader:
         if self._faults:
             raise InvalidInput(self._faults)
 
-    def read_text(self, key: str, most: int) -> str | Missing:
+    def read_text(self, key: str, most: int) -> str | UnsetType:
         """Read a text of at most so many characters."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return value
         message = _text_fault(value, most)
         if message is not None:
             self.add_fault((key,), message)
-            return MISSING
+            return UNSET
         assert isinstance(value, str)
         return value
 
-    def read_name(self, key: str, most: int) -> str | Missing:
+    def read_name(self, key: str, most: int) -> str | UnsetType:
         """Read a text that is not blank."""
         value = self.read_text(key, most)
         if isinstance(value, str) and is_blank(value):
             blank = "is blank" if value else "must contain at least 1 character(s)"
             self.add_fault((key,), f"String {blank}")
-            return MISSING
+            return UNSET
         return value
 
-    def read_text_or_null(self, key: str, most: int) -> str | Missing | None:
+    def read_text_or_null(self, key: str, most: int) -> str | UnsetType | None:
         """Read a text or null."""
         if self.is_null(key):
             return None
         return self.read_text(key, most)
 
-    def read_name_or_null(self, key: str, most: int) -> str | Missing | None:
+    def read_name_or_null(self, key: str, most: int) -> str | UnsetType | None:
         """Read a text that is not blank, or null."""
         if key in self._members and bytes(self._members[key]) == b"null":
             return None
         return self.read_name(key, most)
 
-    def read_choice(self, key: str, options: Sequence[str]) -> str | Missing:
+    def read_choice(self, key: str, options: Sequence[str]) -> str | UnsetType:
         """Read one of a few words."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return value
         message = _choice_fault(value, options)
         if message is not None:
             self.add_fault((key,), message)
-            return MISSING
+            return UNSET
         assert isinstance(value, str)
         return value
 
-    def read_boolean(self, key: str) -> bool | Missing:
+    def read_boolean(self, key: str) -> bool | UnsetType:
         """Read true or false."""
         value = self._decode_value(key)
-        if isinstance(value, bool | Missing):
+        if isinstance(value, bool | UnsetType):
             return value
         self.add_fault((key,), str(wrong_type_error("boolean", value)))
-        return MISSING
+        return UNSET
 
-    def read_choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | Missing:
+    def read_choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | UnsetType:
         """Read a list of one or more of a few words, each once."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return value
         if not isinstance(value, list):
             self.add_fault((key,), str(wrong_type_error("array", value)))
@@ -116,7 +114,7 @@ class BodyReader:
             if not faults:
                 return tuple(dict.fromkeys(value))
             self._faults.extend(faults)
-        return MISSING
+        return UNSET
 
     def resolve_spelling(self, *spellings: str) -> str:
         """Return the spelling that the body uses, or the first; keep a fault where two differ."""
@@ -126,10 +124,10 @@ class BodyReader:
                 self.add_fault((other,), f"Differs from {used[0]}")
         return used[0]
 
-    def read_array(self, key: str, most: int) -> list[Any] | Missing:
+    def read_array(self, key: str, most: int) -> list[Any] | UnsetType:
         """Read an array of at most so many elements."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return value
         if not isinstance(value, list):
             self.add_fault((key,), str(wrong_type_error("array", value)))
@@ -137,20 +135,20 @@ class BodyReader:
             self.add_fault((key,), f"Array must contain at most {most} element(s)")
         else:
             return value
-        return MISSING
+        return UNSET
 
     def read_condition(
         self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
-    ) -> Condition | Missing:
+    ) -> Condition | UnsetType:
         """Read a condition in a dialect's words."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return value
         try:
             node = check_condition(rules.read_condition(value, words, strict=strict), caller.zone)
         except InvalidInput as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
-            return MISSING
+            return UNSET
         # A draft is shown as an empty group, whatever was left out of it; a synonym is not shown.
         respelled = is_draft(node) or words.synonyms
         text = (
@@ -166,12 +164,12 @@ class BodyReader:
 
     def _decode_value(self, key: str) -> object:
         if key not in self._members:
-            return MISSING
+            return UNSET
         try:
             return request_body.decode_value(self._members[key], (key,))
         except InvalidInput as invalid:
             self._faults.extend(invalid.faults)
-            return MISSING
+            return UNSET
 
 
 def _text_fault(value: object, most: int) -> str | None:

@@ -4,8 +4,10 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
+from msgspec import UNSET, UnsetType
+
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.patterns import URL
 from diglot.conditions import dates, text
 from diglot.conditions.fields import NUMBER_LIMIT
@@ -43,7 +45,7 @@ class EventBodyReader(BodyReader):
     def read_email(self, key: str = "email") -> str | None:
         """Read an address, in the form that contacts are found by."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return None
         try:
             return read_change({"email": GivenValue(value, (key,))}, None, self._zone).email
@@ -54,7 +56,7 @@ class EventBodyReader(BodyReader):
     def read_amount(self, key: str) -> float | None:
         """Read an amount of money: a number that is not negative."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return None
         if not text.is_number(value):
             self.add_fault((key,), str(wrong_type_error("number", value)))
@@ -68,7 +70,7 @@ class EventBodyReader(BodyReader):
     def read_integer(self, key: str, least: int, most: int) -> int | None:
         """Read a whole number."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return None
         if isinstance(value, float) and value.is_integer():
             value = int(value)  # JSON has one sort of numbers
@@ -114,7 +116,7 @@ class EventBodyReader(BodyReader):
     def read_json(self, key: str, kind: str = "object") -> str | None:
         """Read an object, or an array of them, that is kept as it was sent."""
         value = self._decode_value(key)
-        if isinstance(value, Missing):
+        if value is UNSET:
             return None
         if not isinstance(value, _JSON_TYPES[kind]):
             self.add_fault((key,), str(wrong_type_error(kind, value)))
@@ -132,8 +134,8 @@ class EventBodyReader(BodyReader):
         return kept
 
 
-def _none_if_missing(value: str | Missing) -> str | None:
-    return None if isinstance(value, Missing) else value
+def _none_if_missing(value: str | UnsetType) -> str | None:
+    return None if value is UNSET else value
 
 
 def without_none(**members: Any) -> dict[str, Any]:

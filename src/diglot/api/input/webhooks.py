@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from diglot.api.input.body_reader import MISSING, BodyReader, Missing
+from msgspec import UNSET, UnsetType
+
+from diglot.api.input.body_reader import BodyReader
 from diglot.model.webhooks import WebhookEventType
 from diglot.service.webhooks import Webhooks
 
@@ -17,15 +19,15 @@ def select_subscriptions(words: EventNames, events: tuple[str, ...]) -> tuple[We
     return tuple(event for word in events if (event := words[word]) is not None)
 
 
-def read_target_url(reader: BodyReader, key: str, webhooks: Webhooks) -> str | Missing:
+def read_target_url(reader: BodyReader, key: str, webhooks: Webhooks) -> str | UnsetType:
     """Read the URL of a receiver."""
     value = reader.read_text(key, 10_000)
     if isinstance(value, str) and (message := webhooks.find_url_fault(value)) is not None:
         reader.add_fault((key,), message)
-        return MISSING
+        return UNSET
     return value
 
 
-def read_secret(reader: BodyReader) -> str | Missing:
+def read_secret(reader: BodyReader) -> str | UnsetType:
     """Read a secret to sign with, where the receiver has one already."""
     return reader.read_name("secret", MAX_SECRET_LENGTH)

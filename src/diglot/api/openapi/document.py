@@ -24,7 +24,7 @@ _ABOUT: Final = (
 
 def build_document(dialect: Dialect) -> dict[str, Any]:
     """Return the document of a dialect."""
-    examples = load_examples(dialect.name)
+    examples = load_examples(dialect)
     parameters = build_path_parameters(dialect, examples) | {"IdempotencyKey": IDEMPOTENCY_KEY}
     return {
         "openapi": "3.1.0",

@@ -10,6 +10,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
+from msgspec import UNSET
 
 from diglot.api.authentication import (
     SESSION_COOKIE,
@@ -20,7 +21,7 @@ from diglot.api.authentication import (
 from diglot.api.call import SERVICES
 from diglot.api.formatting import format_seconds
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.responses import Headers, JsonResponse, encode_json
 from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session
@@ -69,8 +70,8 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> JsonResp
     workspace = reader.read_text("workspace", _MAX_NAME_LENGTH)
     password = reader.read_text("password", passwords.MAX_LENGTH)
     reader.raise_faults()
-    assert not isinstance(workspace, Missing)
-    assert not isinstance(password, Missing)
+    assert workspace is not UNSET
+    assert password is not UNSET
     service: sessions.Sessions = request.app.state[SERVICES].sessions
     try:
         secret, session = await service.sign_in(workspace, password, address, read_session_cookie(request))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import UNSET
+
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.errors import NotFound
@@ -18,7 +20,7 @@ from diglot.model.pages import CountedPage, Page, Window
 from diglot.model.segments import Condition, SegmentType
 from diglot.model.workspaces import Caller
 from diglot.service.audience import segment_writes
-from diglot.service.audience.segment_writes import Keep, NewSegment, SegmentPatch
+from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.contacts import list_members
 from diglot.service.contacts.contacts_by_id import require_contacts
 from diglot.service.unit_of_work import WriteUnit
@@ -228,8 +230,8 @@ async def _apply_patch(writing: WriteUnit, stored: ContactList, change: SegmentP
         segment = await segment_writes.update_segment(writing, segment, change)
     changed = replace(
         stored,
-        name=stored.name if isinstance(change.name, Keep) else change.name,
-        description=stored.description if isinstance(change.description, Keep) else change.description,
+        name=stored.name if change.name is UNSET else change.name,
+        description=stored.description if change.description is UNSET else change.description,
         segment=segment,
     )
     return stored if changed == stored else replace(changed, updated_at=writing.now)

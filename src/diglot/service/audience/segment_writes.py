@@ -6,6 +6,8 @@ The workspace is locked by then.
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import relative_dates_of
 from diglot.membership import evaluate
@@ -30,20 +32,13 @@ class NewSegment:
     type: SegmentType = SegmentType.DYNAMIC
 
 
-class Keep:
-    """The type of `KEEP`: a part that a change leaves alone."""
-
-
-KEEP = Keep()
-
-
 @dataclass(frozen=True, slots=True)
 class SegmentPatch:
-    """The parts of a segment to change."""
+    """The parts of a segment to change; what is `UNSET` stays."""
 
-    name: str | Keep = KEEP
-    description: str | Keep | None = KEEP
-    condition: Condition | Keep = KEEP
+    name: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    condition: Condition | UnsetType = UNSET
 
 
 async def create_segment(writing: WriteUnit, new: NewSegment, list_: ContactList | None = None) -> Segment:
@@ -110,9 +105,9 @@ def _with_current_name(here: MembershipWriter, segment: Segment, list_id: str | 
 
 def _apply_patch(stored: Segment, wanted: SegmentPatch, now: int) -> Segment:
     values: dict[str, Any] = {}
-    if not isinstance(wanted.name, Keep) and wanted.name != stored.name:
+    if wanted.name is not UNSET and wanted.name != stored.name:
         values["name"] = wanted.name
-    if not isinstance(wanted.description, Keep) and wanted.description != stored.description:
+    if wanted.description is not UNSET and wanted.description != stored.description:
         values["description"] = wanted.description
     if isinstance(wanted.condition, Condition) and not _conditions_are_equal(
         stored.condition, wanted.condition

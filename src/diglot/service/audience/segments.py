@@ -24,14 +24,14 @@ from diglot.model.segments import (
 )
 from diglot.model.workspaces import Caller
 from diglot.service.audience import segment_lookup, segment_writes
-from diglot.service.audience.segment_writes import KEEP, Keep, NewSegment, SegmentPatch
+from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import WriteUnit
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import WorkspaceState
 
-__all__ = ["KEEP", "Keep", "NewSegment", "SegmentPatch", "Segments"]
+__all__ = ["NewSegment", "SegmentPatch", "Segments"]
 
 T = TypeVar("T")
 _DYNAMIC_SEGMENT_MESSAGE: Final = (

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import UNSET, UnsetType
+
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
 from diglot.errors import Conflict, InvalidInput, NotFound
@@ -14,7 +16,6 @@ from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
 from diglot.model.tags import DEFAULT_COLOR, Tag
 from diglot.model.workspaces import Caller
-from diglot.service.audience.segment_writes import KEEP, Keep
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contact_input import MAX_TAGS
@@ -35,9 +36,9 @@ _BATCH_SIZE: Final = 1_000
 class TagPatch:
     """The parts of a tag to change, or of a new one."""
 
-    name: str | Keep = KEEP
-    color: str | Keep = KEEP
-    description: str | Keep | None = KEEP
+    name: str | UnsetType = UNSET
+    color: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +166,9 @@ class Tags:
 def _apply_patch(tag: Tag, change: TagPatch) -> Tag:
     return replace(
         tag,
-        name=tag.name if isinstance(change.name, Keep) else change.name,
-        color=tag.color if isinstance(change.color, Keep) else change.color,
-        description=tag.description if isinstance(change.description, Keep) else change.description,
+        name=tag.name if change.name is UNSET else change.name,
+        color=tag.color if change.color is UNSET else change.color,
+        description=tag.description if change.description is UNSET else change.description,
     )
 
 

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.conditions import dates
 from diglot.dialects.misar import wire
@@ -63,16 +65,16 @@ async def create_key(call: Call) -> keys_wire.KeyCreatedAnswer:
     )
     end = _read_expiry(call, reader, reader.resolve_spelling("expiresAt", "expires_at"))
     reader.raise_faults()
-    assert not isinstance(name, Missing)
-    terms = KeyOptions(name, None if isinstance(account, Missing) else account, end)
-    wanted = () if isinstance(scopes, Missing) else scopes
+    assert name is not UNSET
+    terms = KeyOptions(name, None if account is UNSET else account, end)
+    wanted = () if scopes is UNSET else scopes
     secret, key = await call.services.client_keys.create(call.caller, KEY_FORMAT, wanted, terms)
     return keys_show.show_created_key(key, secret)
 
 
 def _read_expiry(call: Call, reader: BodyReader, spelling: str) -> int | None:
     text = reader.read_text_or_null(spelling, _MAX_TIME_LENGTH)
-    if text is None or isinstance(text, Missing):
+    if text is None or text is UNSET:
         return None
     written = dates.parse_to_microsecond(text)
     if written is None:

@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from msgspec import UNSET, UnsetType
+
 from diglot.api.call import Call
 from diglot.api.extensions.as_of import add_as_of_header, read_as_of
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.rules import Words
 from diglot.dialects.misar import pagination, wire
 from diglot.dialects.misar import words as misar_words
@@ -17,7 +19,7 @@ from diglot.model.ids import format_prefixed_id, parse_id
 from diglot.model.membership_changes import AsOf
 from diglot.model.pages import CountedPage, HistoricalPage, MemberPage, Page, Window
 from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
-from diglot.service.audience.segments import KEEP, NewSegment
+from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _PREVIEW_WINDOW: Final = Window(0, 10)
@@ -50,10 +52,10 @@ async def create_segment(call: Call) -> CountedSegment:
     kind = reader.read_choice("segment_type", _SEGMENT_TYPES)
     condition = _read_condition(call, reader)
     reader.raise_faults()
-    assert not isinstance(name, Missing)
-    assert not isinstance(kind, Missing)
-    assert not isinstance(condition, Missing)
-    text = None if isinstance(description, Missing) else description
+    assert name is not UNSET
+    assert kind is not UNSET
+    assert condition is not UNSET
+    text = None if description is UNSET else description
     new = NewSegment(name, condition, text, SegmentType(kind))
     return await call.services.segments.create_with_count(call.caller, new)
 
@@ -79,9 +81,9 @@ def _read_patch(call: Call, reader: BodyReader) -> SegmentChange:
     condition = _read_condition(call, reader)
     reader.raise_faults()
     return SegmentChange(
-        KEEP if isinstance(name, Missing) else name,
-        KEEP if isinstance(description, Missing) else description,
-        KEEP if isinstance(condition, Missing) else condition,
+        name,
+        description,
+        condition,
     )
 
 
@@ -131,8 +133,8 @@ async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
     condition = _read_condition(call, reader)
     segment_id = reader.read_text("segment_id", _MAX_ID_LENGTH)
     reader.raise_faults()
-    assert not isinstance(condition, Missing)
-    return condition, None if isinstance(segment_id, Missing) else segment_id
+    assert condition is not UNSET
+    return condition, None if segment_id is UNSET else segment_id
 
 
 async def change_members(call: Call) -> CountedSegment:
@@ -148,13 +150,13 @@ def read_condition(call: Call, members: request_body.RawObject, key: str, words:
     reader.require(key)
     condition = _read_condition(call, reader, key, words)
     reader.raise_faults()
-    assert not isinstance(condition, Missing)
+    assert condition is not UNSET
     return condition
 
 
 def _read_condition(
     call: Call, reader: BodyReader, key: str = CRITERIA_KEY, words: Words = WORDS
-) -> Condition | Missing:
+) -> Condition | UnsetType:
     return reader.read_condition(
         key, misar_words.DIALECT_NAME, words, call.caller, strict=call.services.strict
     )

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.input import request_body
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.conditions.operands import wrong_type_error
 from diglot.model.ids import parse_id
 from diglot.model.segments import ManualMemberChange, MemberAction
@@ -21,7 +23,7 @@ def read_member_change(members: request_body.RawObject) -> ManualMemberChange:
     action = reader.read_choice("action", _ACTIONS)
     ids = _read_ids(reader, key)
     reader.raise_faults()
-    assert not isinstance(action, Missing)
+    assert action is not UNSET
     return ManualMemberChange(MemberAction(action), ids)
 
 
@@ -29,7 +31,7 @@ def _read_ids(reader: BodyReader, key: str) -> tuple[str, ...]:
     """Return the UUIDs of a list of ids, each once; what is no id is one that nobody has."""
     written = reader.read_array(key, MAX_IDS)
     found: dict[str, None] = {}
-    for index, value in enumerate([] if isinstance(written, Missing) else written):
+    for index, value in enumerate([] if written is UNSET else written):
         if not isinstance(value, str):
             reader.add_fault((key, index), str(wrong_type_error("string", value)))
             break  # the first is enough of many

@@ -144,6 +144,21 @@ class SegmentPatch(msgspec.Struct, frozen=True):
     filter_criteria: Criteria | UnsetType = UNSET
 
 
+AnySegmentId = Annotated[
+    str, Meta(max_length=200, description="A dynamic segment whose rules these would replace.")
+]
+
+
+class DryRun(msgspec.Struct, frozen=True):
+    """A new segment as it would be created, of which only the rules count, and whose place it would take."""
+
+    filter_criteria: Criteria
+    segment_id: AnySegmentId | UnsetType = UNSET
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
+    segment_type: SegmentTypeWord | UnsetType = UNSET
+
+
 class MembersQuery(PageQuery, frozen=True):
     """Which page of the members, and of when."""
 

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.formatting import format_seconds
 from diglot.api.input import webhooks
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.misar import wire, words
 from diglot.dialects.misar.webhooks import messages
@@ -95,7 +97,7 @@ def _read_patch(call: Call, reader: BodyReader) -> WebhookPatch:
         "secret": webhooks.read_secret(reader),
         "active": reader.read_boolean(reader.resolve_spelling("is_active", "active")),
     }
-    given = {name: value for name, value in found.items() if not isinstance(value, Missing)}
+    given = {name: value for name, value in found.items() if value is not UNSET}
     return WebhookPatch(**given)  # type: ignore[arg-type]
 
 

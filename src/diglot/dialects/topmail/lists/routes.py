@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from msgspec import UNSET, UnsetType
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.input import query_string
-from diglot.api.input.body_reader import MISSING, BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import contact_ids, pagination, wire, words
 from diglot.dialects.topmail.contacts import show as contacts_show
@@ -17,7 +19,6 @@ from diglot.model.ids import parse_id
 from diglot.model.lists import ContactList
 from diglot.model.segments import Condition, SegmentType
 from diglot.service.audience.lists import NewList
-from diglot.service.audience.segments import KEEP
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "lists"
@@ -75,18 +76,18 @@ async def create_list(call: Call) -> lists_wire.ListAnswer:
         reader.require("conditions")
     condition = _read_condition(call, reader, is_dynamic=dynamic)
     reader.raise_faults()
-    assert not isinstance(name, Missing)
+    assert name is not UNSET
     new = NewList(
         name,
-        None if isinstance(description, Missing) else description,
-        None if isinstance(condition, Missing) else condition,
+        None if description is UNSET else description,
+        None if condition is UNSET else condition,
     )
     return lists_wire.ListAnswer(
         lists_show.show_contact_list(await call.services.lists.create(call.caller, new))
     )
 
 
-def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Condition | Missing:
+def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Condition | UnsetType:
     """Read `conditions`; those of a static list may be null, as answers show them."""
     if is_dynamic or not reader.has("conditions"):
         return reader.read_condition(
@@ -94,7 +95,7 @@ def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Cond
         )
     if not reader.is_null("conditions"):
         reader.add_fault(("conditions",), _NO_CONDITIONS_MESSAGE)
-    return MISSING
+    return UNSET
 
 
 @handles(
@@ -139,14 +140,14 @@ async def _read_patch(call: Call, stored: ContactList) -> SegmentChange:
     name = reader.read_name("name", _MAX_NAME_LENGTH)
     description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
     kind = reader.read_choice("type", _LIST_TYPES)
-    if not isinstance(kind, Missing) and kind != stored.type:
+    if kind is not UNSET and kind != stored.type:
         reader.add_fault(("type",), "The type of a list cannot be changed")
     condition = _read_condition(call, reader, is_dynamic=stored.type is SegmentType.DYNAMIC)
     reader.raise_faults()
     return SegmentChange(
-        KEEP if isinstance(name, Missing) else name,
-        KEEP if isinstance(description, Missing) else description,
-        KEEP if isinstance(condition, Missing) else condition,
+        name,
+        description,
+        condition,
     )
 
 

@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.extensions.as_of import add_as_of_header, read_as_of
 from diglot.api.input import query_string
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.api.rules import write_condition
 from diglot.conditions.tree import DRAFT
@@ -20,13 +22,14 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import parse_id
 from diglot.model.pages import HistoricalPage, MemberPage
 from diglot.model.segments import Condition, OriginalText
-from diglot.service.audience.segments import KEEP, NewSegment
+from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "segments"
 _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
-MAX_NAME_LENGTH: Final = 100
-DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.DIALECT_NAME, write_condition(DRAFT, WORDS)))
+_MAX_NAME_LENGTH: Final = 100
+_MAX_ID_LENGTH: Final = 200
+_DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.DIALECT_NAME, write_condition(DRAFT, WORDS)))
 
 
 @handles(
@@ -68,13 +71,13 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     reader = BodyReader(await call.read_object(unique_keys=True))
     reader.require("name")
-    name = reader.read_name("name", MAX_NAME_LENGTH)
+    name = reader.read_name("name", _MAX_NAME_LENGTH)
     condition = reader.read_condition(
         "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
     )
     reader.raise_faults()
-    assert not isinstance(name, Missing)
-    new = NewSegment(name, DRAFT_CONDITION if isinstance(condition, Missing) else condition)
+    assert name is not UNSET
+    new = NewSegment(name, _DRAFT_CONDITION if condition is UNSET else condition)
     segment = await call.services.segments.create(call.caller, new)
     return segments_wire.SegmentAnswer(show.show_segment(segment))
 
@@ -113,14 +116,14 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
     id_ = parse_id(call.path_parameters["segment_id"])
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         reader = BodyReader(await call.read_object(unique_keys=True))
-        name = reader.read_name("name", MAX_NAME_LENGTH)
+        name = reader.read_name("name", _MAX_NAME_LENGTH)
         condition = reader.read_condition(
             "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
         )
         reader.raise_faults()
     change = SegmentChange(
-        name=KEEP if isinstance(name, Missing) else name,
-        condition=KEEP if isinstance(condition, Missing) else condition,
+        name=name,
+        condition=condition,
     )
     segment = await call.services.segments.update(call.caller, id_, change)
     return segments_wire.SegmentAnswer(show.show_segment(segment))
@@ -185,6 +188,24 @@ async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnsw
     add_as_of_header(call, page)
     shown = [contacts_show.show_contact(one) for one in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
+
+
+async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
+    """Return the condition of the body, and the segment in whose place it is tried."""
+    reader = BodyReader(await call.read_object(unique_keys=True))
+    if reader.has("segment_id"):
+        # Without one it could only mean that the segment keeps what it has.
+        reader.require("conditions")
+    reader.read_name("name", _MAX_NAME_LENGTH)
+    condition = reader.read_condition(
+        "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
+    )
+    segment_id = reader.read_text("segment_id", _MAX_ID_LENGTH)
+    reader.raise_faults()
+    return (
+        _DRAFT_CONDITION if condition is UNSET else condition,
+        None if segment_id is UNSET else segment_id,
+    )
 
 
 ENDPOINTS: Final = (

@@ -70,6 +70,22 @@ class SegmentPatch(msgspec.Struct, frozen=True):
     conditions: Conditions | UnsetType = UNSET
 
 
+AnySegmentId = Annotated[
+    str, Meta(max_length=200, description="A dynamic segment whose conditions these would replace.")
+]
+
+
+class DryRun(msgspec.Struct, frozen=True):
+    """A new segment as it would be created, of which only the conditions count.
+
+    With `segment_id`, in the place of that segment's; then they are required.
+    """
+
+    conditions: Conditions | UnsetType = UNSET
+    segment_id: AnySegmentId | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+
+
 class SegmentContactsQuery(WindowQuery, frozen=True):
     """Which contacts of a segment, and of when."""
 

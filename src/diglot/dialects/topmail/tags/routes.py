@@ -6,7 +6,7 @@ from typing import Final
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.input import query_string
-from diglot.api.input.body_reader import BodyReader, Missing
+from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import contact_ids, pagination, wire
 from diglot.dialects.topmail.contacts import show as contacts_show
@@ -15,7 +15,6 @@ from diglot.dialects.topmail.lists import wire as lists_wire
 from diglot.dialects.topmail.tags import show as tags_show
 from diglot.dialects.topmail.tags import wire as tags_wire
 from diglot.model.ids import parse_id
-from diglot.service.audience.segments import KEEP
 from diglot.service.audience.tags import TagPatch
 
 _TAG: Final = "tags"
@@ -76,9 +75,9 @@ async def _read_patch(call: Call, *required: str) -> TagPatch:
     description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
     reader.raise_faults()
     return TagPatch(
-        KEEP if isinstance(name, Missing) else name,
-        KEEP if isinstance(color, Missing) else color,
-        KEEP if isinstance(description, Missing) else description,
+        name,
+        color,
+        description,
     )
 
 

@@ -1,0 +1,65 @@
+"""What differs between the dialects in the calls that Diglot adds: one record for each dialect.
+
+The calls are the same in every dialect, so their structs are made here from the record; the names of the
+structs are those of the schemas in the documents.
+"""
+
+import textwrap
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from diglot.api.call import Call
+from diglot.api.openapi.annotations import schema_ref
+from diglot.api.rules import Words
+from diglot.model.contacts import Contact
+from diglot.model.segments import Condition
+
+TAG: Final = "segments"
+Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
+SegmentTypeWord = Annotated[str, schema_ref("SegmentType")]
+# A docstring of the structs that stand in modules is as wide as this.
+_DOCSTRING_WIDTH: Final = 106
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionFormat:
+    """How a dialect writes the answers of the extensions, and which body its dry runs have.
+
+    `envelope` holds the members that stand before `data` in every answer. `condition_key` and `type_key` are
+    the keys of a segment's condition and type; `condition_noun` is the plural that the documents use.
+    """
+
+    words: Words
+    scope: str
+    envelope: Mapping[str, bool]
+    condition_key: str
+    condition_noun: str
+    type_key: str
+    segment_id: Any
+    time: Any
+    contact: type[msgspec.Struct]
+    format_segment_id: Callable[[str], str]
+    format_time: Callable[[int], str]
+    show_contact: Callable[[Contact], msgspec.Struct]
+    dry_run_body: type[msgspec.Struct]
+    read_dry_run: Callable[[Call], Awaitable[tuple[Condition, str | None]]]
+    """Returns the condition of the body, and the id of the segment that it would replace."""
+
+    def define_answer(
+        self, name: str, description: str, data: Any, *more: tuple[str, Any]
+    ) -> type[msgspec.Struct]:
+        """Return the struct of an answer: the envelope, `data`, and what stands beside it."""
+        envelope = [(key, type(value)) for key, value in self.envelope.items()]
+        return define_struct(name, description, [*envelope, ("data", data), *more])
+
+
+def define_struct(name: str, description: str, fields: Sequence[tuple[str, Any]]) -> type[msgspec.Struct]:
+    """Return a struct whose docstring is a description, each paragraph on lines of the usual width."""
+    paragraphs = [textwrap.fill(one, _DOCSTRING_WIDTH) for one in description.split("\n\n")]
+    return msgspec.defstruct(
+        name, fields, frozen=True, module=__name__, namespace={"__doc__": "\n\n".join(paragraphs)}
+    )

@@ -1,0 +1,30 @@
+"""How Misar writes the calls that Diglot adds. The vendor has no such calls."""
+
+from typing import Final
+
+from diglot.api.extensions.format import ExtensionFormat
+from diglot.dialects.misar import wire
+from diglot.dialects.misar.contacts import wire as contacts_wire
+from diglot.dialects.misar.contacts.show import show_contact
+from diglot.dialects.misar.formatting import format_time
+from diglot.dialects.misar.segments import calls
+from diglot.dialects.misar.segments import wire as segments_wire
+from diglot.dialects.misar.words import WORDS
+from diglot.model.ids import format_prefixed_id
+
+EXTENSIONS: Final = ExtensionFormat(
+    words=WORDS,
+    scope="read",
+    envelope={"success": True},
+    condition_key=calls.CRITERIA_KEY,
+    condition_noun="rules",
+    type_key="segment_type",
+    segment_id=segments_wire.SegmentId,
+    time=wire.Time,
+    contact=contacts_wire.Contact,
+    format_segment_id=format_prefixed_id,
+    format_time=format_time,
+    show_contact=show_contact,
+    dry_run_body=segments_wire.DryRun,
+    read_dry_run=calls.read_dry_run,
+)

@@ -1,0 +1,29 @@
+"""How Topmail writes the calls that Diglot adds. The vendor has no such calls."""
+
+from typing import Final
+
+from diglot.api.extensions.format import ExtensionFormat
+from diglot.dialects.topmail import wire
+from diglot.dialects.topmail.contacts import wire as contacts_wire
+from diglot.dialects.topmail.contacts.show import show_contact
+from diglot.dialects.topmail.formatting import format_time
+from diglot.dialects.topmail.segments import routes
+from diglot.dialects.topmail.segments import wire as segments_wire
+from diglot.dialects.topmail.words import WORDS
+
+EXTENSIONS: Final = ExtensionFormat(
+    words=WORDS,
+    scope="contacts:read",
+    envelope={},
+    condition_key="conditions",
+    condition_noun="conditions",
+    type_key="type",
+    segment_id=wire.Id,
+    time=wire.Time,
+    contact=contacts_wire.Contact,
+    format_segment_id=str,
+    format_time=format_time,
+    show_contact=show_contact,
+    dry_run_body=segments_wire.DryRun,
+    read_dry_run=routes.read_dry_run,
+)
