@@ -303,7 +303,7 @@ async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> No
     written: list[int] = []
 
     class Long(Verification):
-        async def _settle(
+        async def _record_result(
             self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
         ) -> None:
             world.now += 2 * store.MAX_CLOCK_SKEW
