@@ -26,7 +26,7 @@ _UPSTREAM_PATTERN: Final = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*|\[[0-9A-Fa-f:]+(?:\.[0-9.]+)?\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*/?"
 )
-# The upstream of a dialect, as a variable or in the file; the second form is the older one.
+# The upstream of a dialect, in the environment or a file; the second form is the older one.
 _UPSTREAM_KEY: Final = re.compile(r"upstream_(?P<name>[a-z0-9]+)|(?P<older>[a-z0-9]+)_upstream")
 _UPSTREAMS: Final = "upstreams"
 _TRUE_WORDS: Final = ("1", "true", "yes", "on")
@@ -192,7 +192,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _convert_values(given: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
-    """Return the values of settings, each given with its key and where it stands."""
+    """Return the values of settings, each given as key, value, and where it is set."""
     found: dict[str, Any] = {}
     upstreams: dict[str, str] = {}
     older: dict[str, str] = {}

@@ -78,10 +78,10 @@ _LISTS: Final = Field(FieldKind.LISTS, "The lists that the contact is on.", ("li
 
 
 class ContactFields(msgspec.Struct, frozen=True, gc=False):
-    """The table of contact fields: a row is a field, and everything that knows fields follows from it.
+    """The table of contact fields, from which everything else about the fields is derived.
 
-    The columns, the rows, both wires, the documents and the catalogue of conditions are made from these
-    rows, in this order. `tags` and `attributes` hold JSON as encoded, instants are in microseconds.
+    Columns, rows, both dialects' wire structs, the OpenAPI documents and the field catalogue follow from
+    these rows, in this order. `tags` and `attributes` are JSON strings; instants are in microseconds.
     """
 
     pk: int

@@ -1,4 +1,4 @@
-"""The server process: granian, one worker process after another on one address."""
+"""The server process: granian workers that share one address."""
 
 import asyncio
 import errno
@@ -28,15 +28,15 @@ from diglot.settings import Settings, to_environment
 from diglot.storage.connect import check_database, is_embedded
 from diglot.storage.sql.sqlite_module import require_mended, sqlite3
 
-# After this a worker that does not end is killed, so that a stop always ends.
+# A worker that has not stopped by then is killed, so that stopping always ends.
 STOP_SECONDS: Final = 15
 _START_SECONDS: Final = 60.0
-# Connections that a worker holds at once, and those that wait in the queue of the system beyond them.
+# Connections that a worker accepts, and the backlog of the system beyond them.
 _CONNECTIONS: Final = 4_096
 _QUEUE: Final = 2_048
-# Files of a worker that are no connections of clients: the database, upstreams, webhooks, the log.
+# Open files of a worker besides connections: the database, upstreams, webhooks, the log.
 _OTHER_FILES: Final = 512
-# What a connection holds of a head that has not ended; a larger head is answered 431.
+# The buffer for an incomplete request head; a larger head is answered 431.
 _MOST_HEAD: Final = 65_536
 _POLL_SECONDS: Final = 0.002
 _STOP_SIGNALS: Final = (signal.SIGTERM,)
@@ -51,19 +51,19 @@ _LOGGING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """An address to serve on: an IP, as granian takes no names, and a port that is free."""
+    """An address to listen on: an IP, because granian takes no host names, and a free port."""
 
     ip: str
     port: int
 
     @property
     def local_ip(self) -> str:
-        """The IP at which this machine reaches it."""
+        """The IP at which this machine reaches the server."""
         return _LOOPBACK_OF.get(self.ip, self.ip)
 
     @property
     def url(self) -> str:
-        """Where a client on this machine finds it."""
+        """The URL of the server for clients on this machine."""
         return (
             f"http://[{self.local_ip}]:{self.port}"
             if ":" in self.local_ip
@@ -72,23 +72,26 @@ class ListenAddress:
 
 
 def find_free_address(host: str, port: int) -> ListenAddress:
-    """Return the address of a host and port (0: any); raise `Misconfigured` when it cannot be served on.
+    """Return the address of a host and port (0: any port); raise `Misconfigured` if it cannot be used.
 
-    Workers share their port, and so would a second server, silently: hence the look before.
+    Workers share their port (SO_REUSEPORT), and a second server would silently share it too, so the port is
+    probed first.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise Misconfigured(f"host {host!r} is not an address of this machine") from error
-    family, kind, protocol, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
+    family, kind, protocol, _, sockaddr = min(
+        candidates, key=lambda candidate: candidate[0] != socket.AF_INET
+    )
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(where)
+            probe.bind(sockaddr)
             probe.listen(1)
         except OSError as error:
             raise Misconfigured(_describe_bind_error(error, host, port)) from error
-        return ListenAddress(str(where[0]), probe.getsockname()[1])
+        return ListenAddress(str(sockaddr[0]), probe.getsockname()[1])
 
 
 def _describe_bind_error(error: OSError, host: str, port: int) -> str:
@@ -100,7 +103,7 @@ def _describe_bind_error(error: OSError, host: str, port: int) -> str:
 
 
 class Announcing(MPServer):
-    """The server, calling a function once it answers."""
+    """A granian server that calls a function once it responds."""
 
     def __init__(self, address: ListenAddress, announce: Callable[[], None], **options: Any) -> None:
         super().__init__("diglot.app:from_environment", address.ip, address.port, **options)
@@ -108,16 +111,16 @@ class Announcing(MPServer):
         self._announce = announce
 
     def startup(self, *arguments: Any) -> None:
-        """Start the workers, then wait for their first answer beside them."""
+        """Start the workers, then wait for the first healthy response in a thread."""
         super().startup(*arguments)  # type: ignore[no-untyped-call]
         threading.Thread(target=self._wait, daemon=True).start()
 
     def _stop_workers(self) -> None:
-        """Stop the workers, and wait until each is known to have ended.
+        """Stop the workers, and wait until each has ended.
 
-        Granian looks once: a worker of which another thread is just learning that it ended seems alive to it,
-        and it says that it refused to stop. What is alive after the wait here is killed without another one,
-        so that a half-sent request holds a stop for `STOP_SECONDS` and a second, not for twice that time.
+        granian checks only once: a worker that ended just now still looks alive to it, and it reports that
+        the worker refused to stop. A worker that is alive after this wait is killed without another wait, so
+        that a half-sent request delays stopping by `STOP_SECONDS` and one second, not by twice that time.
         """
         for worker in self.wrks:
             worker.terminate()  # type: ignore[no-untyped-call]
@@ -151,9 +154,10 @@ def _is_healthy(address: ListenAddress) -> bool:
 
 
 def serve(settings: Settings, announce: Callable[[str], None], load_app: Callable[[], App]) -> None:
-    """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before.
+    """Serve until a signal; `announce` gets the URL once the server responds.
 
-    Each worker calls `load_app`, which reads the settings from its environment.
+    Raises `Misconfigured` if the server cannot start. Each worker calls `load_app`, which reads the settings
+    from its environment.
     """
     address = find_free_address(settings.host, settings.port)
     if is_embedded(settings.database):
@@ -181,13 +185,13 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
 
 
 def make_room() -> int:
-    """Raise the limit of open files as far as needed; return how many connections a worker may hold.
+    """Raise the limit of open files as far as needed; return the number of connections for each worker.
 
-    A worker never runs out of files, because it would then try to accept connections without a pause.
+    A worker must never run out of files, because it would then retry accepting connections in a busy loop.
     """
-    wanted = _CONNECTIONS + _OTHER_FILES
+    needed = _CONNECTIONS + _OTHER_FILES
     soft, hard = (
-        wanted if limit == resource.RLIM_INFINITY else min(limit, wanted)
+        needed if limit == resource.RLIM_INFINITY else min(limit, needed)
         for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
     )
     if soft < hard:
@@ -196,11 +200,11 @@ def make_room() -> int:
 
 
 def _reset_worker_signals() -> None:
-    """Have a worker end by the signal to stop until it listens itself, and leave Ctrl+C to the first process.
+    """Let workers end on SIGTERM until they install handlers, and leave Ctrl+C to the first process.
 
-    What it inherits from the first process would pass over it, and the stop wait for it in vain. Ctrl+C
-    goes to all processes of a terminal: a worker that hears of it twice at once, from there and from the
-    first process, may wait for itself.
+    The inherited signal handlers would ignore SIGTERM, and shutdown would hang. Ctrl+C reaches all processes
+    of a terminal; a worker that gets two signals at once, from the terminal and the first process, may
+    deadlock.
     """
 
     def begin() -> None:
@@ -216,15 +220,15 @@ def _reset_worker_signals() -> None:
 
 
 def _freeze_loaded_objects() -> None:
-    """Keep what is loaded by now in memory once: a collection in a worker would write to each page of it."""
+    """Freeze loaded objects, so that a garbage collection in a worker does not write to, and copy, pages."""
     gc.collect()
     gc.freeze()
 
 
 def _load_in_worker(load_app: Callable[[], App]) -> App:
-    """Return the app of a worker process, which ends with the process that started it.
+    """Return the app in a worker process, which ends with the process that started it.
 
-    One that went on alone would keep the port, and nobody would stop it.
+    A worker that outlived it would keep the port, and nothing would stop it.
     """
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     return load_app()
@@ -240,6 +244,6 @@ def _exit_with_parent() -> None:
 
 
 def announce_url(settings: Settings, url: str) -> None:
-    """Print the URL of the server, and the version of SQLite where it runs on a file."""
+    """Print the URL of the server, and the version of SQLite if it uses a file."""
     library = f" with SQLite {sqlite3.sqlite_version}" if is_embedded(settings.database) else ""
     click.echo(f"Diglot serves on {url}{library} (stop with Ctrl+C)")

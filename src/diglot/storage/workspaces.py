@@ -1,4 +1,9 @@
-"""Rows of workspaces. `lock` orders the writes of a workspace and hands out its dense keys."""
+"""Rows of workspaces. `lock` serializes the writes of a workspace and allocates its dense keys.
+
+The row holds the workspace clock: every stored membership is right at `evaluated_at`, and time changes none
+before `next_change_at`. A tick evaluates what time has changed and advances both; a write advances
+`evaluated_at` in the statement that locks the row, as long as `next_change_at` is not reached.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +62,7 @@ _SET_SEGMENTS_VERSION = Statement(
     .where(_c.workspace == bindparam("in_workspace"))
     .values(segments_version=bindparam("version"))
 )
-# What rows are numbered by, each dense within its workspace.
+# The kinds of dense keys, each numbered without gaps within a workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
 _LOCKED_COLUMNS = (
     *("contact_count", "folded_entry", "unfolded", "segments_version"),
@@ -79,7 +84,7 @@ _LOCK_AND_TAKE = Statement(
         unfolded=_c.unfolded + bindparam("changes"),
         contact_count=_c.contact_count + bindparam("contacts"),
         contacts_version=_c.contacts_version + bindparam("versions"),
-        # Until time changes a membership, what is right now was right then too.
+        # Memberships that time does not change before `next_change_at` are also right at `now`.
         evaluated_at=case(
             (
                 and_(_c.evaluated_at < bindparam("now"), _c.next_change_at > bindparam("now")),
@@ -94,7 +99,7 @@ _LOCK_AND_TAKE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceState:
-    """What a read needs to know of a workspace; `version` moves whenever a membership can."""
+    """The state of a workspace that reads need; `contacts_version` changes whenever a membership can."""
 
     contacts_version: int
     contact_count: int
@@ -120,7 +125,7 @@ class WorkspaceState:
 
 @dataclass(frozen=True, slots=True)
 class SignInRecord:
-    """A workspace and the hash of its password, None where nobody signs in."""
+    """A workspace and the hash of its password, None if sign-in is disabled."""
 
     workspace: Workspace
     password_hash: str | None
@@ -128,9 +133,9 @@ class SignInRecord:
 
 @dataclass(frozen=True, slots=True)
 class LockedWorkspace:
-    """A workspace locked until the end of the transaction, with the first of each key taken.
+    """A workspace that is locked until the end of the transaction, with the first of each key taken.
 
-    `waited` is how long others held it meanwhile, in microseconds.
+    `waited_us` is how long other writers held the lock, in microseconds.
     """
 
     first_pk: int
@@ -159,29 +164,29 @@ def _workspace_of(row: Sequence[object]) -> Workspace:
 
 
 async def find_by_name(transaction: Transaction, name: str) -> Workspace | None:
-    """Return a workspace by its name."""
+    """Return a workspace by its name, or None."""
     row = await transaction.fetch_one(_BY_NAME, {"name": name})
     return None if row is None else _workspace_of(row)
 
 
 async def find_sign_in(transaction: Transaction, name: str) -> SignInRecord | None:
-    """Return a workspace by its name, with the hash of its password."""
+    """Return a workspace by its name with the hash of its password, or None."""
     row = await transaction.fetch_one(_BY_NAME_WITH_PASSWORD, {"name": name})
     return None if row is None else SignInRecord(_workspace_of(row[:3]), row[3])
 
 
 async def set_password(transaction: Transaction, workspace: int, password: str | None) -> None:
-    """Set the hash of the password, or None for no signing in."""
+    """Set the hash of the password; None disables sign-in."""
     await transaction.execute(_SET_PASSWORD, {"in_workspace": workspace, "hash": password})
 
 
 async def list_all(transaction: Transaction) -> list[Workspace]:
-    """Return all workspaces by name."""
+    """Return all workspaces in order of their names."""
     return [_workspace_of(row) for row in await transaction.fetch_all(_ALL)]
 
 
 async def create(transaction: Transaction, name: str, time_zone: str, now: int) -> Workspace:
-    """Insert a workspace."""
+    """Insert a workspace; `now` is in microseconds."""
     row = await transaction.fetch_one(_NEXT_NUMBER)
     assert row is not None
     values = {
@@ -215,33 +220,33 @@ async def load_state(transaction: Transaction, workspace: int) -> WorkspaceState
 
 
 async def set_compacted_to(transaction: Transaction, workspace: int, entry: int) -> None:
-    """Note the last entry of the log that the chunks hold."""
+    """Store the last entry of the log that is compacted into the chunks."""
     await transaction.execute(_SET_COMPACTED_TO, {"in_workspace": workspace, "entry": entry})
 
 
 async def set_segments_version(transaction: Transaction, workspace: int, version: int) -> None:
-    """Note that the segments kept current are others now."""
+    """Store a new version of the active segments."""
     await transaction.execute(_SET_SEGMENTS_VERSION, {"in_workspace": workspace, "version": version})
 
 
 async def set_clock_version(transaction: Transaction, workspace: int, version: int) -> None:
-    """Note that time changes some live segments at other instants now."""
+    """Store a new version of the clock, because the next changes of some segments moved."""
     await transaction.execute(_SET_CLOCK_VERSION, {"in_workspace": workspace, "version": version})
 
 
 async def set_evaluated(transaction: Transaction, workspace: int, at: int, next_change: int) -> None:
-    """Note the instant at which all stored memberships are right, and before which none changes by time."""
+    """Store the instant at which all memberships are right, and before which time changes none of them."""
     values = {"in_workspace": workspace, "instant": at, "next_change": next_change}
     await transaction.execute(_SET_EVALUATED, values)
 
 
 async def lower_next_change(transaction: Transaction, workspace: int, instant: int) -> None:
-    """Note that time changes a membership at an instant, where it does not do so earlier."""
+    """Store when time changes a membership next, if that is earlier than the stored instant."""
     await transaction.execute(_LOWER_NEXT_CHANGE, {"in_workspace": workspace, "instant": instant})
 
 
 async def set_zone(transaction: Transaction, workspace: int, zone: str) -> None:
-    """Set the time zone; what depends on it must be rewritten in the same transaction."""
+    """Set the time zone; the caller rewrites everything that depends on it in the same transaction."""
     await transaction.execute(_SET_ZONE, {"in_workspace": workspace, "zone": zone})
 
 
@@ -261,12 +266,11 @@ async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
     moves_members: bool = True,
     now: int = 0,
 ) -> LockedWorkspace:
-    """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
+    """Lock a workspace, allocate keys for new rows, and adjust the contact count (negative to subtract).
 
-    It is the first statement of every write in a workspace, so that writers queue there and never
-    deadlock; a unit may lock again to take more keys. `changes` are those of a row of the log. `moves` says
-    that a membership may change; stored memberships are then right at `now`, unless time has to change one
-    first.
+    This must be the first statement of every write in a workspace, so that writers queue for the lock and
+    never deadlock; a unit may lock again to allocate more keys. `log_changes` counts the changes in a new log
+    row. If memberships may change (`moves_members`), the stored ones are then right at `now`, unless due.
     """
     taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, log_entries)
     asked = {"in_workspace": workspace, "contacts": contacts, "versions": int(moves_members), "now": now}
@@ -292,5 +296,5 @@ def _locked_workspace_of(row: Sequence[Any], taken: Sequence[int], waited: int) 
 
 
 async def ping(transaction: Transaction) -> None:
-    """Read a row, to tell whether the database answers."""
+    """Read a row, to check that the database responds."""
     await transaction.fetch_one(_NEXT_NUMBER)

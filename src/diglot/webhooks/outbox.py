@@ -1,6 +1,6 @@
-"""The outbox: what happened, written for each webhook that wants to hear of it, with the change itself.
+"""The outbox: writes a delivery for each subscribed webhook, in the transaction of the change itself.
 
-A write of contacts passes `contact_writes`; whatever else happens calls `emit` in its transaction.
+So a delivery exists exactly if its change was committed (transactional outbox).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.webhooks import deliveries, webhooks
 from diglot.storage.workspaces import LockedWorkspace
 
-# An import may be told to a hundred webhooks: so many deliveries are in memory at once, and on PostgreSQL
-# others have their turn between two parts.
+# Deliveries held in memory at once, because an import may notify a hundred webhooks. On PostgreSQL other
+# requests run between two batches.
 BATCH_SIZE: Final = 500
 _encode = msgspec.json.Encoder().encode
-# They move with what a contact does, which has events of its own.
+# Contact events change these fields, and have webhook events of their own.
 _UNREPORTED_FIELDS: Final = frozenset(
     {
         *("total_opens", "total_clicks", "total_orders", "total_spent"),
@@ -39,48 +39,49 @@ async def enqueue_events(
     transaction: Transaction,
     workspace: int,
     locked: LockedWorkspace,
-    occurrences: Iterable[DomainEvent],
+    events: Iterable[DomainEvent],
     at: int,
 ) -> None:
-    """Write a delivery of each event to each webhook that hears of it; the workspace is locked.
+    """Write a delivery for each event and subscribed webhook; the caller holds the lock of the workspace.
 
-    `at` is when it happened. Without webhooks nothing is looked at.
+    `at` is when the events happened, in microseconds. Without active webhooks the events are not even
+    iterated.
     """
     if not locked.webhook_count:
         return
-    heard = _match_webhooks(await webhooks.list_active(transaction, workspace), occurrences)
-    while part := list(islice(heard, BATCH_SIZE)):
-        await insert_deliveries(transaction, workspace, part, at)
+    matches = _match_webhooks(await webhooks.list_active(transaction, workspace), events)
+    while batch := list(islice(matches, BATCH_SIZE)):
+        await insert_deliveries(transaction, workspace, batch, at)
 
 
 async def subscribed_events(transaction: Transaction, workspace: int) -> frozenset[WebhookEventType]:
-    """Return the events that any webhook hears of."""
+    """Return the event types to which any webhook has subscribed."""
     hooks = await webhooks.list_active(transaction, workspace)
     return frozenset(event for hook in hooks for event in hook.subscriptions)
 
 
 def _match_webhooks(
-    hooks: Sequence[Webhook], occurrences: Iterable[DomainEvent]
+    hooks: Sequence[Webhook], events: Iterable[DomainEvent]
 ) -> Iterator[tuple[Webhook, DomainEvent]]:
-    wanted = {event for hook in hooks for event in hook.subscriptions}
-    for occurrence in occurrences:
-        events = occurrence.matching_types
-        if not events.isdisjoint(wanted):
-            yield from ((hook, occurrence) for hook in hooks if not events.isdisjoint(hook.subscriptions))
+    subscribed = {event for hook in hooks for event in hook.subscriptions}
+    for event in events:
+        types = event.matching_types
+        if not types.isdisjoint(subscribed):
+            yield from ((hook, event) for hook in hooks if not types.isdisjoint(hook.subscriptions))
 
 
 async def insert_deliveries(
-    transaction: Transaction, workspace: int, heard: Sequence[tuple[Webhook, DomainEvent]], at: int
+    transaction: Transaction, workspace: int, matches: Sequence[tuple[Webhook, DomainEvent]], at: int
 ) -> list[Delivery]:
-    """Put events into the outbox, in their order; return the deliveries."""
-    taken = await workspaces.lock(transaction, workspace, deliveries=len(heard), moves_members=False)
+    """Insert a delivery for each webhook and event, in order, and return the deliveries."""
+    taken = await workspaces.lock(transaction, workspace, deliveries=len(matches), moves_members=False)
     new: list[Delivery] = []
     last: EventPayload | None = None
     subject = ""
-    for number, (hook, occurrence) in enumerate(heard, taken.first_delivery):
-        if occurrence.payload is not last:
-            last, subject = occurrence.payload, _encode(occurrence.payload).decode()
-        new.append(_new_delivery(number, hook, occurrence.type, subject, at))
+    for number, (hook, event) in enumerate(matches, taken.first_delivery):
+        if event.payload is not last:
+            last, subject = event.payload, _encode(event.payload).decode()
+        new.append(_new_delivery(number, hook, event.type, subject, at))
     await deliveries.insert_all(transaction, workspace, new)
     transaction.notify_on_commit()
     return new
@@ -104,13 +105,13 @@ def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, subject: 
 
 
 def created_events(new: Iterable[Contact]) -> Iterator[DomainEvent]:
-    """Yield what new contacts are told of."""
+    """Yield the events of new contacts."""
     for contact in new:
         yield DomainEvent(WebhookEventType.CONTACT_CREATED, EventPayload(contact))
 
 
 def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainEvent]:
-    """Yield what changes of contacts are told of: that they changed, then that a status did."""
+    """Yield the events of updated contacts: first the update, then a change of the status."""
     for before, after in pairs:
         subject = EventPayload(after)
         if any(getattr(before, name) != getattr(after, name) for name in _REPORTED_FIELDS):
@@ -120,9 +121,9 @@ def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainE
 
 
 def left_list_events(
-    gone: Iterable[Contact], left: Iterable[tuple[int, AudienceRef]]
+    deleted: Iterable[Contact], left: Iterable[tuple[int, AudienceRef]]
 ) -> Iterator[DomainEvent]:
-    """Yield what deleted contacts are told of, given the static lists that each was on, by key."""
-    by_pk = {contact.pk: contact for contact in gone}
+    """Yield the events of deleted contacts, given their static lists by key."""
+    by_pk = {contact.pk: contact for contact in deleted}
     for pk, group in left:
         yield DomainEvent(WebhookEventType.LIST_LEFT, EventPayload(by_pk[pk], group))

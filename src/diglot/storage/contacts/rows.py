@@ -13,12 +13,12 @@ from diglot.model.contacts import Contact
 from diglot.storage.predicates import token_documents
 from diglot.storage.schema import contacts
 
-# Texts are compared in normal form, except the address, which is stored in it.
+# Text is compared in normal form; the address is already stored in it.
 TEXT_FIELDS: Final = tuple(
     field.name for field in STORED_FIELDS if field.kind is FieldKind.TEXT and field.name != "email"
 )
 _PLAIN_FIELDS: Final = tuple(name for name in Contact.__struct_fields__ if name not in TEXT_FIELDS)
-# The columns follow the struct, so that a row can be read by position, which takes a tenth of the time.
+# The columns follow the struct, so a row is read by position, which takes a tenth of the time.
 CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in Contact.__struct_fields__), contacts.c.as_sent)
 
 _encode = msgspec.json.Encoder().encode
