@@ -128,7 +128,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
 
 def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    signing_in = session.build_routes(settings.proxies, secure=settings.secure_cookies)
+    signing_in = session.build_routes(settings.trusted_proxies, secure=settings.secure_cookies)
     return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
 
 
@@ -179,8 +179,8 @@ def _delivery_lifespan(engine: Engine, clock: Clock, settings: Settings) -> Call
 def _background_lifespan(engine: Engine, clock: Clock, settings: Settings) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        hours, days = settings.verify_hours, settings.history_days
-        worker = Keeper(Scheduler(engine, clock, verify_hours=hours, history_days=days))
+        hours, days = settings.verify_every_hours, settings.history_days
+        worker = Keeper(Scheduler(engine, clock, verify_every_hours=hours, history_days=days))
         running = asyncio.create_task(worker.run())
         try:
             yield
@@ -199,7 +199,7 @@ def _health_page(engine: Engine) -> Callable[[], Any]:
         try:
             await engine.read(workspaces.ping)
         except Exception:
-            log.exception("the health check cannot read the database")
+            log.exception("health check: cannot read the database")
             return asgi.PlainResponse(503, "application/json", b'{"status":"database"}')
         return asgi.PlainResponse(200, "application/json", b'{"status":"ok"}')
 
@@ -211,7 +211,7 @@ def _metrics_page(engine: Engine, clock: Clock) -> Callable[[], Any]:
         try:
             found = await engine.read(lambda tx: background_metrics.load(tx, clock()))
         except Exception:
-            log.exception("the metrics cannot be read")
+            log.exception("cannot read the metrics")
             return asgi.PlainResponse(503, CONTENT_TYPE, b"")
         return asgi.PlainResponse(200, CONTENT_TYPE, to_prometheus(found))
 

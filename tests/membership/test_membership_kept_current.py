@@ -235,7 +235,7 @@ async def test_a_write_that_waits_does_not_set_the_clock_back(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._transaction, name)
 
-        async def row(self, statement: Executable, values: BoundValues) -> Row | None:
+        async def fetch_one(self, statement: Executable, values: BoundValues) -> Row | None:
             if self._waits:
                 self._waits = False
                 world.now += 2 * store.MAX_CLOCK_SKEW

@@ -75,7 +75,7 @@ async def evaluated_at(world: World) -> int:
 
 async def causes(world: World) -> list[str]:
     """Return the causes of membership changes, in order."""
-    statement = Statement(select(membership_log.c.cause).order_by(membership_log.c.entry))
+    statement = Statement(select(membership_log.c.cause).order_by(membership_log.c.first_entry))
     return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
 
@@ -153,7 +153,7 @@ async def test_all_tasks_run_in_order(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(6):
         await person(world, f"p{n}")
-    one = upkeep(world, verify_hours=1)
+    one = upkeep(world, verify_every_hours=1)
     await _do_all(one)
     assert await _do_all(one) == []
     world.now += HOUR
@@ -173,8 +173,8 @@ async def test_verification_can_be_switched_off(world: World) -> None:
     """With 0 hours nothing is ever verified."""
     made = await segment(world, VIPS)
     world.now += 10_000 * HOUR
-    assert 4.0 not in await _do_all(upkeep(world, verify_hours=0))
-    assert 4.0 in await _do_all(upkeep(world, verify_hours=10_000))
+    assert 4.0 not in await _do_all(upkeep(world, verify_every_hours=0))
+    assert 4.0 in await _do_all(upkeep(world, verify_every_hours=10_000))
     statement = Statement(select(segments.c.last_calculated_at))
     ((at,),) = await world.engine.read(lambda tx: tx.fetch_all(statement))
     assert at == world.now
@@ -384,9 +384,9 @@ async def test_metrics_show_pending_work(
     found = _figures(answer.text)
     assert tuple(found) == METRIC_NAMES
     assert found["diglot_pending_segments"] == 1
-    assert found["diglot_unfolded_log_changes"] == 1
+    assert found["diglot_uncompacted_log_changes"] == 1
     assert found["diglot_repaired_segments_total"] == 0
-    assert found["diglot_clock_lag_seconds"] == 0
+    assert found["diglot_workspace_clock_lag_seconds"] == 0
     assert not re.search(r"ada|bob|example|one", re.sub(r"#.*", "", answer.text))
     head = await crowd.head("/metrics")
     assert (head.status_code, head.content) == (200, b"")
@@ -400,13 +400,16 @@ async def test_metrics_show_delays(world: World, url: str) -> None:
     world.now += dates.DAY + 100 * SECOND
     async with serving(url, now=world.now) as server:
         found = _figures((await server.client.get("/metrics")).text)
-        assert 99 < found["diglot_clock_lag_seconds"] < 101
-        assert found["diglot_evaluation_age_seconds"] > 86_400
-        one = upkeep(world, verify_hours=1)
+        assert 99 < found["diglot_workspace_clock_lag_seconds"] < 101
+        assert found["diglot_oldest_evaluation_age_seconds"] > 86_400
+        one = upkeep(world, verify_every_hours=1)
         await one.advance_clocks()
         await _do_all(one)
         found = _figures((await server.client.get("/metrics")).text)
-        assert (found["diglot_clock_lag_seconds"], found["diglot_evaluation_age_seconds"]) == (0, 0)
+        assert (
+            found["diglot_workspace_clock_lag_seconds"],
+            found["diglot_oldest_evaluation_age_seconds"],
+        ) == (0, 0)
         assert found["diglot_verified_segments_total"] == 1
 
 

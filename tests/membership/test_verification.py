@@ -23,8 +23,8 @@ from diglot.storage.audience import segments
 from diglot.storage.background import metrics
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import chunks, log
+from diglot.storage.schema import field_instants, indexed_fields, segment_chunks
 from diglot.storage.schema import membership_log as log_rows
-from diglot.storage.schema import moments, segment_chunks, watched_fields
 from diglot.storage.schema import segments as segment_rows
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Transaction
@@ -131,13 +131,13 @@ async def _bits(scene: Scene) -> SegmentKey:
     """Remove a vip from a chunk, and add another contact to it."""
     wrong = (await scene.bits(scene.vips)) ^ BitMap([1, 2])
     await scene.run(
-        segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bits=wrong.serialize())
+        segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bitmap=wrong.serialize())
     )
     return scene.vips
 
 
 async def _number_in_a_chunk(scene: Scene) -> SegmentKey:
-    await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(n=2))
+    await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(member_count=2))
     return scene.vips
 
 
@@ -155,7 +155,7 @@ async def _log_row(scene: Scene) -> SegmentKey:
     """Delete the log row of the late contact, which only the log holds."""
     state = await scene.world.engine.read(lambda tx: workspaces.load_state(tx, scene.vips.workspace))
     assert state.compacted_to < state.last_entry
-    await scene.run(log_rows.delete().where(log_rows.c.last == state.last_entry))
+    await scene.run(log_rows.delete().where(log_rows.c.last_entry == state.last_entry))
     return scene.vips
 
 
@@ -182,27 +182,29 @@ async def _memory(scene: Scene) -> SegmentKey:
 
 async def _moment(scene: Scene) -> SegmentKey:
     """Delete an instant from the index, so that no tick moves its contact."""
-    first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
-    await scene.run(moments.delete().where(first))
+    first = (field_instants.c.field == DAYS[0]) & (field_instants.c.pk == 1)
+    await scene.run(field_instants.delete().where(first))
     return scene.seen
 
 
 async def _moment_of_another(scene: Scene) -> SegmentKey:
-    pk = moments.c.pk
-    await scene.run(moments.update().where(moments.c.field == DAYS[1], pk == 3).values(pk=60))
+    pk = field_instants.c.pk
+    await scene.run(field_instants.update().where(field_instants.c.field == DAYS[1], pk == 3).values(pk=60))
     return scene.opened
 
 
 async def _moment_at_another_time(scene: Scene) -> SegmentKey:
-    instant = moments.c.instant
+    instant = field_instants.c.instant
     await scene.run(
-        moments.update().where(moments.c.field == DAYS[1], moments.c.pk == 3).values(instant=instant + 1)
+        field_instants.update()
+        .where(field_instants.c.field == DAYS[1], field_instants.c.pk == 3)
+        .values(instant=instant + 1)
     )
     return scene.opened
 
 
 async def _nobody_watches(scene: Scene) -> SegmentKey:
-    await scene.run(watched_fields.delete().where(watched_fields.c.field == DAYS[1]))
+    await scene.run(indexed_fields.delete().where(indexed_fields.c.field == DAYS[1]))
     return scene.opened
 
 

@@ -311,7 +311,7 @@ async def kept_passwords(url: str) -> list[str | None]:
     await engine.open()
     try:
         rows = await engine.read(
-            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password)))
+            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password_hash)))
         )
         return [row[0] for row in rows]
     finally:

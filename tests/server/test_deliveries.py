@@ -17,8 +17,8 @@ from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookPatch
 from diglot.storage import workspaces
-from diglot.storage.sql.backend import SQLITE
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
@@ -220,7 +220,7 @@ async def test_a_receiver_that_times_out_rests(box: Outbox, receiver: Receiver) 
     worker = box.worker()
     await deliver(worker)
     assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
-    assert (await box.sent(hook))[0].last_error == "cannot connect to it"
+    assert (await box.sent(hook))[0].last_error == "connection refused or unreachable"
     await box.person("late")
     await deliver(worker)
     assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent while it rests"
@@ -268,7 +268,7 @@ async def test_a_delivery_is_given_up_after_a_day(box: Outbox) -> None:
     assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
     sent = await box.sent(hook)
     assert [one.due_at for one in sent] == [None] * 5
-    assert {one.last_error for one in sent} == {"cannot connect to it"}
+    assert {one.last_error for one in sent} == {"connection refused or unreachable"}
     assert sum(one.attempts for one in sent) <= 30
 
 
@@ -480,21 +480,21 @@ async def test_internal_errors_are_retried(
     box: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event that cannot be rendered is logged and retried later; those behind it are sent."""
-    caplog.set_level(logging.CRITICAL, logger="diglot.delivery")
+    caplog.set_level(logging.CRITICAL, logger="diglot.webhooks")
     hook = await box.hook(receiver.url)
     emails = await box.people(2)
     worker = box.worker()
     write = worker.render_message
 
     def fail(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
-        if emails[0] in delivery.subject:
+        if emails[0] in delivery.payload:
             raise RuntimeError
         return write(webhook, delivery, now)
 
     worker.render_message = fail
     await deliver(worker)
     assert receiver.emails == emails[1:]
-    assert [one.last_error for one in await box.sent(hook)] == ["its message cannot be rendered", None]
+    assert [one.last_error for one in await box.sent(hook)] == ["internal error", None]
     # A failing database is not polled without a pause, either.
     worker.poll_seconds = 0.05
     took: list[float] = []

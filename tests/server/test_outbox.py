@@ -30,7 +30,7 @@ async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.Monk
         told = [delivery for part in parts for delivery in part]
         assert [one.number for one in told] == list(range(told[0].number, told[0].number + len(told)))
         for hook in hooks:
-            heard = [one.subject for one in told if one.webhook == hook.number]
+            heard = [one.payload for one in told if one.webhook == hook.number]
             assert len(heard) == len(emails)
             assert all(email in subject for email, subject in zip(emails, heard, strict=True))
 

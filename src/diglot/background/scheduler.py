@@ -22,7 +22,7 @@ from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.sql.engine import Engine, EphemeralBusyError
 
 TaskName = tuple[str | int, ...]
-log = logging.getLogger("diglot.upkeep")
+log = logging.getLogger("diglot.background")
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
@@ -34,7 +34,7 @@ LEASE_DURATION: Final = 45 * SECOND
 # evaluation is postponed too, because more updates may follow.
 RETRY_DELAY: Final = 10 * MINUTE
 REEVALUATION_DELAY: Final = 5 * SECOND
-_LEASE_NAME: Final = "upkeep"
+_LEASE_NAME: Final = "background"
 # Pause after a step, as a multiple of the time the step took. A first evaluation does not pause, because each
 # read of a pending segment costs a scan; verification is not urgent.
 _NO_PAUSE: Final = 0.0
@@ -71,14 +71,19 @@ class _TaskQueue:
 
 
 class Scheduler:
-    """The background work of a process; `verify_hours` of 0 disables verification."""
+    """The background work of a process; `verify_every_hours` of 0 disables verification."""
 
     def __init__(
-        self, engine: Engine, clock: Clock = system_clock, *, verify_hours: int = 24, history_days: int = 30
+        self,
+        engine: Engine,
+        clock: Clock = system_clock,
+        *,
+        verify_every_hours: int = 24,
+        history_days: int = 30,
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._verify_interval = verify_hours * HOUR
+        self._verify_interval = verify_every_hours * HOUR
         self._lease_holder = secrets.token_hex(8)
         self._first_evaluation = FirstEvaluation(engine, clock)
         self._verification = Verification(engine, clock)
@@ -89,7 +94,7 @@ class Scheduler:
             _TaskQueue(0, self._find_evaluations),
             _TaskQueue(MINUTE, self._find_compactions),
             _TaskQueue(HOUR, self._find_expirations),
-            *([_TaskQueue(MINUTE, self._find_verifications)] if verify_hours else []),
+            *([_TaskQueue(MINUTE, self._find_verifications)] if verify_every_hours else []),
         )
 
     async def advance_clocks(self) -> None:
@@ -103,7 +108,7 @@ class Scheduler:
                     partial(tick, workspace=workspace, now=self._clock(), min_interval=TICK_INTERVAL)
                 )
             except Exception:
-                log.exception("cannot tick the clock of workspace %d", workspace)
+                log.exception("cannot advance the clock of workspace %d", workspace)
 
     async def acquire_lease(self) -> bool:
         """Acquire or renew the lease on background tasks; return whether this process holds it."""
@@ -166,7 +171,9 @@ class Scheduler:
             return False
 
         workspaces = await self._retention.find_long_logs()
-        return [Task(("fold", workspace), partial(step, workspace), _EQUAL_PAUSE) for workspace in workspaces]
+        return [
+            Task(("compact", workspace), partial(step, workspace), _EQUAL_PAUSE) for workspace in workspaces
+        ]
 
     async def _find_expirations(self) -> Sequence[Task]:
         workspaces = await self._engine.read(due_work.list_workspaces)

@@ -26,7 +26,7 @@ from diglot.storage.membership.chunks import CHUNK_BITS
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import WorkspaceState
 
-log = logging.getLogger("diglot.upkeep")
+log = logging.getLogger("diglot.background")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ async def _repair_segment(writer: MembershipWriter, segment: int, result: Verifi
     await _repair_indexes(writer, segment, result.stale_fields)
     contacts = len(change.entered) + len(change.left)
     await verifications.add_counts(transaction, workspace, repaired_segments=1, repaired_contacts=contacts)
-    log.warning("segment %d of workspace %d was wrong: %s, %d contacts", segment, workspace, result, contacts)
+    log.warning("repaired segment %d of workspace %d: %s, %d contacts", segment, workspace, result, contacts)
 
 
 async def _repair_indexes(writer: MembershipWriter, segment: int, stale: frozenset[str]) -> None:

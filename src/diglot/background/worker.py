@@ -11,7 +11,7 @@ from typing import Final
 
 from diglot.background.scheduler import Scheduler
 
-log = logging.getLogger("diglot.upkeep")
+log = logging.getLogger("diglot.background")
 # The interval between looks at the clocks and for pending segments.
 POLL_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 5.0
@@ -33,7 +33,7 @@ class BackgroundWorker:
             try:
                 await self._poll()
             except Exception:
-                log.exception("background work failed")
+                log.exception("cannot poll for background tasks")
             await self._pause(self.poll_seconds)
 
     async def stop(self, running: asyncio.Task[None]) -> None:
@@ -48,7 +48,7 @@ class BackgroundWorker:
         try:
             await self.scheduler.release_lease()
         except Exception:
-            log.exception("cannot release the lease; it will expire")
+            log.exception("cannot release the background lease; it will expire")
 
     async def _poll(self) -> None:
         await self.scheduler.advance_clocks()
@@ -64,7 +64,7 @@ class BackgroundWorker:
             try:
                 pause_ratio = await self.scheduler.run_next_step()
             except Exception:
-                log.exception("cannot look for tasks")
+                log.exception("cannot fetch the next background task")
                 return
             if pause_ratio is None:
                 return

@@ -7,23 +7,24 @@ thousands of numbers with the same hash (40,000 colliding integers in a set cost
 import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.conditions import dates
+from diglot.conditions import dates, relative_dates
 from diglot.conditions.contact_view import AttributeView, is_big_integer
 from diglot.conditions.text import is_blank
+from diglot.conditions.tree import Op
 
 __all__ = [
     "any_ends_with",
     "any_equals",
     "any_is_one_of",
     "any_starts_with",
+    "calendar_bounds",
     "compare_attribute",
     "contains_part",
-    "day_before",
+    "day_begun",
     "in_any_span",
     "instant_of",
     "is_blank",
@@ -31,7 +32,6 @@ __all__ = [
     "number_or_nan",
     "texts_of",
     "to_double",
-    "today_of",
 ]
 
 COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -157,12 +157,15 @@ def contains_part(folded_texts: Sequence[str], part: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def today_of(now: int, zone: ZoneInfo) -> date:
-    """Return the calendar day of an instant, cached because every group of segments reads it."""
-    return dates.local_date(now, zone)
+def day_begun(now: int, zone: ZoneInfo) -> int:
+    """Return when the calendar day of an instant began, cached because every group of segments reads it."""
+    return dates.start_of_day(dates.local_date(now, zone), zone)
 
 
 @lru_cache(maxsize=4_096)
-def day_before(today: date, days: int, zone: ZoneInfo) -> tuple[int, int]:
-    """Return the first and the end instant of the day a number of days before another, cached for a batch."""
-    return dates.day_span(today - timedelta(days=days), zone)
+def calendar_bounds(days: int, begun: int, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the bounds of the calendar day a number of days before the day that began at `begun`.
+
+    They are the same all day, so one cache entry serves every instant of the day.
+    """
+    return relative_dates.bounds(Op.EXACTLY_DAYS_AGO, days, begun, zone)

@@ -25,8 +25,7 @@ from granian.server.mp import MPServer
 from diglot.errors import Misconfigured
 from diglot.server.asgi import HEALTH_PATH, App
 from diglot.settings import Settings, to_environment
-from diglot.storage.connect import check_database, is_embedded
-from diglot.storage.sql.sqlite_module import require_mended, sqlite3
+from diglot.storage.connect import check_database, name_library, require_shareable
 
 # A worker that has not stopped by then is killed, so that stopping always ends.
 STOP_SECONDS: Final = 15
@@ -160,8 +159,7 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
     from its environment.
     """
     address = find_free_address(settings.host, settings.port)
-    if is_embedded(settings.database):
-        require_mended(settings.workers)
+    require_shareable(settings.database, settings.workers)
     asyncio.run(check_database(settings.database))
     os.environ.update(to_environment(settings))
     server = Announcing(
@@ -245,5 +243,5 @@ def _exit_with_parent() -> None:
 
 def announce_url(settings: Settings, url: str) -> None:
     """Print the URL of the server, and the version of SQLite if it uses a file."""
-    library = f" with SQLite {sqlite3.sqlite_version}" if is_embedded(settings.database) else ""
-    click.echo(f"Diglot serves on {url}{library} (stop with Ctrl+C)")
+    library = name_library(settings.database)
+    click.echo(f"Diglot serves on {url}{f' with {library}' if library else ''} (stop with Ctrl+C)")

@@ -77,23 +77,23 @@ async def insert_deliveries(
     taken = await workspaces.lock(transaction, workspace, deliveries=len(matches), moves_members=False)
     new: list[Delivery] = []
     last: EventPayload | None = None
-    subject = ""
+    payload = ""
     for number, (hook, event) in enumerate(matches, taken.first_delivery):
         if event.payload is not last:
-            last, subject = event.payload, _encode(event.payload).decode()
-        new.append(_new_delivery(number, hook, event.type, subject, at))
+            last, payload = event.payload, _encode(event.payload).decode()
+        new.append(_new_delivery(number, hook, event.type, payload, at))
     await deliveries.insert_all(transaction, workspace, new)
     transaction.notify_on_commit()
     return new
 
 
-def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, subject: str, at: int) -> Delivery:
+def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, payload: str, at: int) -> Delivery:
     return Delivery(
         number=number,
         id=new_id(),
         webhook=hook.number,
         event=event,
-        subject=subject,
+        payload=payload,
         attempts=0,
         due_at=at,
         delivered_at=None,
@@ -113,11 +113,11 @@ def created_events(new: Iterable[Contact]) -> Iterator[DomainEvent]:
 def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainEvent]:
     """Yield the events of updated contacts: first the update, then a change of the status."""
     for before, after in pairs:
-        subject = EventPayload(after)
+        payload = EventPayload(after)
         if any(getattr(before, name) != getattr(after, name) for name in _REPORTED_FIELDS):
-            yield DomainEvent(WebhookEventType.CONTACT_UPDATED, subject)
+            yield DomainEvent(WebhookEventType.CONTACT_UPDATED, payload)
         if before.status != after.status and after.status in _STATUS_EVENTS:
-            yield DomainEvent(_STATUS_EVENTS[after.status], subject)
+            yield DomainEvent(_STATUS_EVENTS[after.status], payload)
 
 
 def left_list_events(

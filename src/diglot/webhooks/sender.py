@@ -26,7 +26,7 @@ MAX_READ_BYTES: Final = 4_096
 MAX_STORED_BYTES: Final = 1_000
 # A name may have many addresses; this many are tried within the time of one attempt.
 _MAX_ADDRESSES: Final = 4
-_NOT_ALLOWED_MESSAGE: Final = "its host resolves to an address that is not allowed"
+_NOT_ALLOWED_MESSAGE: Final = "target address is not allowed"
 ResolveHost = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
@@ -99,7 +99,7 @@ class Connection:
         except TimeoutError:
             return Attempt(None, f"timed out after {self._sender.timeout_seconds:g} seconds")
         except OSError:
-            return Attempt(None, "its host name cannot be resolved")
+            return Attempt(None, "host name cannot be resolved")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return Attempt(None, _describe_error(error))
 
@@ -108,7 +108,7 @@ class Connection:
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         addresses = await self._sender.resolve(host, port)
         allowed = [address for address in addresses if self._sender.allowed_targets.allows(host, address)]
-        failure = Attempt(None, _NOT_ALLOWED_MESSAGE if addresses else "its host name has no address")
+        failure = Attempt(None, _NOT_ALLOWED_MESSAGE if addresses else "host name has no address")
         for address in allowed[:_MAX_ADDRESSES]:
             try:
                 return await self._post_message(url, address, message)
@@ -155,12 +155,12 @@ def _describe_error(error: Exception) -> str:
         case httpx.ConnectError():
             cause = _find_certificate_error(error)
             if cause is not None:
-                return f"its certificate is invalid: {cause.verify_message}"
-            return "cannot connect to it"
+                return f"certificate rejected: {cause.verify_message}"
+            return "connection refused or unreachable"
         case httpx.InvalidURL() | ValueError():
-            return "its URL cannot be used"
+            return "invalid URL"
         case _:
-            return f"the connection failed ({type(error).__name__})"
+            return f"connection failed ({type(error).__name__})"
 
 
 def _find_certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:

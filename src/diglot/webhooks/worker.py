@@ -15,7 +15,7 @@ from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook, We
 from diglot.webhooks.deliveries import Deliveries, LeasedDeliveries
 from diglot.webhooks.sender import Connection, Sender
 
-log = logging.getLogger("diglot.delivery")
+log = logging.getLogger("diglot.webhooks")
 # Receivers that one process serves at the same time.
 MAX_CONCURRENT_TURNS: Final = 64
 # The longest turn of a receiver, well within the lease.
@@ -58,7 +58,7 @@ class DeliveryWorker:
             try:
                 pause = await self._start_due_turns()
             except Exception:
-                log.exception("cannot look for deliveries")
+                log.exception("cannot read the pending deliveries")
                 pause = self.poll_seconds
             await asyncio.sleep(_DEBOUNCE_SECONDS)
             try:
@@ -134,7 +134,7 @@ class DeliveryWorker:
         try:
             await self.deliveries.release_lease(batch)
         except Exception:
-            log.exception("cannot release a lease; it will expire")
+            log.exception("cannot release the webhook lease; it will expire")
 
     async def _send_batch(self, batch: LeasedDeliveries, turn_end: float) -> bool:
         """Send a batch in order; return whether there is time for another."""
@@ -152,6 +152,6 @@ class DeliveryWorker:
         try:
             message = self.render_message(webhook, delivery, self.deliveries.clock())
         except Exception:
-            log.exception("cannot render the message of delivery %s", delivery.id)
-            return Attempt(None, "its message cannot be rendered", internal_error=True)
+            log.exception("cannot render delivery %s", delivery.id)
+            return Attempt(None, "internal error", internal_error=True)
         return await connection.send(webhook.url, message)

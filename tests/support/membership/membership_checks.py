@@ -24,7 +24,7 @@ from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
 
 _UNFOLDED = Statement(
-    select(workspace_rows.c.unfolded).where(workspace_rows.c.workspace == bindparam("workspace"))
+    select(workspace_rows.c.uncompacted_changes).where(workspace_rows.c.workspace == bindparam("workspace"))
 )
 EVERYBODY = Window(0, 1_000_000)
 _LONG = 10_000 * dates.DAY

@@ -4,18 +4,24 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from diglot.storage.schema import answers
+from diglot.storage.schema import idempotent_responses
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
-_c = answers.c
+_c = idempotent_responses.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
-_OF_REQUEST = (_IN_WORKSPACE, _c.key == bindparam("key"), _c.name == bindparam("name"))
-_SELECT = Statement(select(_c.fingerprint, _c.status, _c.body, _c.made, _c.made_at).where(*_OF_REQUEST))
-_DELETE = Statement(delete(answers).where(*_OF_REQUEST))
-_DELETE_OLD = Statement(delete(answers).where(_IN_WORKSPACE, _c.made_at < bindparam("before")))
-_WORKSPACES_WITH_OLD = Statement(select(_c.workspace).where(_c.made_at < bindparam("before")).distinct())
-_INSERT = Statement(insert(answers))
+_OF_REQUEST = (
+    _IN_WORKSPACE,
+    _c.key == bindparam("key"),
+    _c.request_name == bindparam("request_name"),
+)
+_SELECT = Statement(
+    select(_c.fingerprint, _c.status, _c.body, _c.created_id, _c.stored_at).where(*_OF_REQUEST)
+)
+_DELETE = Statement(delete(idempotent_responses).where(*_OF_REQUEST))
+_DELETE_OLD = Statement(delete(idempotent_responses).where(_IN_WORKSPACE, _c.stored_at < bindparam("before")))
+_WORKSPACES_WITH_OLD = Statement(select(_c.workspace).where(_c.stored_at < bindparam("before")).distinct())
+_INSERT = Statement(insert(idempotent_responses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class StoredResponse:
 
 async def find(transaction: Transaction, workspace: int, key: str, name: str) -> StoredResponse | None:
     """Return the stored response of an API key's request with an idempotency key, or None."""
-    row = await transaction.fetch_one(_SELECT, {"workspace": workspace, "key": key, "name": name})
+    row = await transaction.fetch_one(_SELECT, {"workspace": workspace, "key": key, "request_name": name})
     return None if row is None else StoredResponse(row[0], row[1], bytes(row[2]), row[3], row[4])
 
 
@@ -39,14 +45,14 @@ async def store(
     transaction: Transaction, workspace: int, key: str, name: str, response: StoredResponse
 ) -> None:
     """Store a response, replacing an older one."""
-    request = {"workspace": workspace, "key": key, "name": name}
+    request = {"workspace": workspace, "key": key, "request_name": name}
     await transaction.execute(_DELETE, request)
     values = {
         "fingerprint": response.fingerprint,
         "status": response.status,
         "body": response.body,
-        "made": response.created_id,
-        "made_at": response.stored_at,
+        "created_id": response.created_id,
+        "stored_at": response.stored_at,
     }
     await transaction.execute(_INSERT, request | values)
 

@@ -11,6 +11,7 @@ from diglot.model.pages import Page, Window
 from diglot.storage.contacts import queries as people
 from diglot.storage.schema import contacts, events
 from diglot.storage.sql.backend import Expression
+from diglot.storage.sql.databases import pin_to_index
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
@@ -53,7 +54,7 @@ def _pin_conversions(statement: Select[Any], filters: Collection[str]) -> Select
     contact = "events_of_contact" if "pk" in filters else "events_conversions"
     index = "events_by_campaign" if "campaign_id" in filters else contact
     conditions = (_CONVERSION_FILTERS[name] for name in filters)
-    hinted = statement.with_hint(events, f"INDEXED BY {index}", "sqlite")
+    hinted = pin_to_index(statement, events, index)
     return hinted.where(_IN_WORKSPACE, _IS_CONVERSION, *conditions)
 
 

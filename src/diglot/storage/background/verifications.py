@@ -1,7 +1,6 @@
 """Rows of verifications: the number of segments that were verified and repaired in each workspace."""
 
 from sqlalchemy import bindparam
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import verifications
@@ -10,13 +9,14 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
 
 _c = verifications.c
-_COUNTERS = ("verified", "repaired_segments", "repaired_contacts")
+_COUNTERS = ("verified_segments", "repaired_segments", "repaired_contacts")
 
 
 def _upsert_counts(backend: Backend) -> ClauseElement:
-    insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
     columns = ("workspace", *_COUNTERS)
-    added = insert(verifications).values({name: bindparam(name, type_=_c[name].type) for name in columns})
+    added = backend.insert(verifications).values(
+        {name: bindparam(name, type_=_c[name].type) for name in columns}
+    )
     sums = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
     return added.on_conflict_do_update(index_elements=[_c.workspace], set_=sums)
 
@@ -34,7 +34,7 @@ async def add_counts(
 ) -> None:
     """Add the counts of a verification; a repaired contact had a wrong membership."""
     values = {
-        "verified": verified_segments,
+        "verified_segments": verified_segments,
         "repaired_segments": repaired_segments,
         "repaired_contacts": repaired_contacts,
     }

@@ -14,6 +14,7 @@ from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.schema import contacts
+from diglot.storage.sql import databases
 from diglot.storage.sql.backend import Backend, Expression, Sql
 from diglot.storage.sql.statement import ShapedStatement
 
@@ -21,19 +22,17 @@ _MAX_SHAPES: Final = 2_000
 _c = contacts.c
 
 
-# SQLite names the indexes of a table's unique keys by their order in the schema.
-_INDEX_NUMBERS: Final = {"pk": 1, "email": 2, "id": 3}
+# The unique keys of contacts in the order in which the migration creates them.
+_KEY_NUMBERS: Final = {"pk": 1, "email": 2, "id": 3}
 
 
 def pin_to_index(statement: Select[Any], key: str = "pk") -> Select[Any]:
-    """Pin a select of contacts to the index of a key on SQLite, whose planner prefers worse ones.
+    """Pin a select of contacts to the index of a key where the planner prefers worse ones.
 
-    Its planner scans another index instead of the primary key, and scans the primary key instead of looking
-    up a list of ids or addresses.
+    SQLite's planner scans another index instead of the primary key, and scans the primary key instead of
+    looking up a list of ids or addresses.
     """
-    return statement.with_hint(
-        contacts, f"INDEXED BY sqlite_autoindex_contacts_{_INDEX_NUMBERS[key]}", "sqlite"
-    )
+    return databases.pin_to_index(statement, contacts, _KEY_NUMBERS[key])
 
 
 def _select_count(where: Expression) -> ClauseElement:
@@ -91,7 +90,7 @@ _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     AFTER: _select_after,
     HAS: _select_member,
 }
-_compiled_scans: OrderedDict[tuple[str, str, str], Sql] = OrderedDict()
+_compiled_scans: OrderedDict[tuple[Backend, str, str], Sql] = OrderedDict()
 _compile_lock = threading.Lock()
 
 
@@ -128,7 +127,7 @@ def _compile_scan(purpose: str, backend: Backend, shape: str, where: Expression,
 
 def compile_once(purpose: str, backend: Backend, shape: str, build: Callable[[], ClauseElement]) -> Sql:
     """Return the SQL for a purpose and a shape, compiled at its first use."""
-    key = (backend.name, purpose, shape)
+    key = (backend, purpose, shape)
     sql = _compiled_scans.get(key)
     if sql is None:
         sql = backend.compile(build())

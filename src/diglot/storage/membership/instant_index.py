@@ -14,20 +14,19 @@ from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions.fields import STORED_FIELDS, FieldKind, attribute_key
-from diglot.conditions.relative_dates import NEVER, RelativeDate, next_midnight, windows_crossed
-from diglot.conditions.tree import Op
+from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.attributes import compile_attribute_instant
 from diglot.storage.predicates.binder import Binder
 from diglot.storage.predicates.token_documents import decode_integer
-from diglot.storage.schema import contacts, moments, watched_fields
+from diglot.storage.schema import contacts, field_instants, indexed_fields
 from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement, Statement
 
 # The page size of index builds and of deletions.
 _ROWS_PER_SLICE: Final = 5_000
-_c, _m, _w = contacts.c, moments.c, watched_fields.c
+_c, _m, _w = contacts.c, field_instants.c, indexed_fields.c
 _IN_WORKSPACE = _m.workspace == bindparam("workspace")
 _OF_FIELD = _m.field == bindparam("field")
 _FIRST_INSTANT = Statement(
@@ -38,9 +37,9 @@ _KEYS_IN_SPAN = Statement(
     .where(_IN_WORKSPACE, _OF_FIELD, _m.instant >= bindparam("since"), _m.instant < bindparam("until"))
     .limit(bindparam("limit"))
 )
-_INSERT = bulk.build_insert(moments)
-_DELETE = bulk.build_delete(moments, ("workspace", "field", "instant", "pk"))
-_DELETE_INSTANTS = Statement(delete(moments).where(_IN_WORKSPACE, _OF_FIELD))
+_INSERT = bulk.build_insert(field_instants)
+_DELETE = bulk.build_delete(field_instants, ("workspace", "field", "instant", "pk"))
+_DELETE_INSTANTS = Statement(delete(field_instants).where(_IN_WORKSPACE, _OF_FIELD))
 _ROW_AT_OFFSET = Statement(
     select(_m.instant, _m.pk)
     .where(_IN_WORKSPACE, _OF_FIELD)
@@ -49,16 +48,16 @@ _ROW_AT_OFFSET = Statement(
     .offset(bindparam("offset"))
 )
 _DELETE_INSTANTS_BEFORE = Statement(
-    delete(moments).where(
+    delete(field_instants).where(
         _IN_WORKSPACE,
         _OF_FIELD,
         tuple_(_m.instant, _m.pk) < tuple_(bindparam("until"), bindparam("until_pk")),
     )
 )
 _INDEXED_FIELDS = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
-_INSERT_FIELD = Statement(insert(watched_fields))
+_INSERT_FIELD = Statement(insert(indexed_fields))
 _DELETE_FIELD = Statement(
-    delete(watched_fields).where(_w.workspace == bindparam("workspace"), _w.field == bindparam("field"))
+    delete(indexed_fields).where(_w.workspace == bindparam("workspace"), _w.field == bindparam("field"))
 )
 _NEXT_FIELD = Statement(select(func.min(_m.field)).where(_IN_WORKSPACE, _m.field > bindparam("after")))
 
@@ -68,7 +67,7 @@ def _fill_statement(name: str) -> Statement:
     found = pin_to_index(select(_c.workspace, ours, _c[name], _c.pk)).where(
         _c.workspace == bindparam("workspace"), _c[name].is_not(None)
     )
-    return Statement(insert(moments).from_select(["workspace", "field", "instant", "pk"], found))
+    return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], found))
 
 
 CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT)
@@ -202,12 +201,12 @@ async def find_next_flip(
     transaction: Transaction, workspace: int, edge: RelativeDate, at: int, zone: ZoneInfo
 ) -> int:
     """Return an instant after `at` before which the relative date changes for no contact, or NEVER."""
-    if edge.op is Op.EXACTLY_DAYS_AGO:
+    if edge.offsets is None:
         return next_midnight(at, zone)
-    first_leaving = await _find_first_instant(transaction, workspace, edge.field, at - edge.duration_us)
-    flip = min(NEVER, first_leaving + edge.duration_us + 1)
-    if edge.op is Op.IN_LAST_DAYS:
-        flip = min(flip, await _find_first_instant(transaction, workspace, edge.field, at + 1))
+    flip = NEVER
+    for offset in edge.offsets:
+        first = await _find_first_instant(transaction, workspace, edge.field, at + offset)
+        flip = min(flip, flip_at(first, offset))
     return flip
 
 

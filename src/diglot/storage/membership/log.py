@@ -40,35 +40,35 @@ _IN_WORKSPACE = _l.workspace == bindparam("workspace")
 _INSERT = Statement(insert(membership_log))
 _ROW_ENDING_AT = Statement(
     select(_l.happened_at, _l.body)
-    .where(_IN_WORKSPACE, _l.entry <= bindparam("entry"))
-    .order_by(_l.entry.desc())
+    .where(_IN_WORKSPACE, _l.first_entry <= bindparam("entry"))
+    .order_by(_l.first_entry.desc())
     .limit(1)
 )
 _ROWS_BETWEEN = Statement(
-    select(_l.last, _l.whole, _l.happened_at, _l.body)
-    .where(_IN_WORKSPACE, _l.entry > bindparam("after"), _l.entry <= bindparam("until"))
-    .order_by(_l.entry)
+    select(_l.last_entry, _l.rewrites_segment, _l.happened_at, _l.body)
+    .where(_IN_WORKSPACE, _l.first_entry > bindparam("after"), _l.first_entry <= bindparam("until"))
+    .order_by(_l.first_entry)
 )
 
 # The number of rows in one read.
 _ROWS_PER_READ: Final = 1_000
 _first_row = membership_log.alias("first").c
 _ENTRY_OF_ROW_HOLDING = (
-    select(func.coalesce(func.max(_first_row.entry), 0))
-    .where(_first_row.workspace == bindparam("workspace"), _first_row.entry <= bindparam("number"))
+    select(func.coalesce(func.max(_first_row.first_entry), 0))
+    .where(_first_row.workspace == bindparam("workspace"), _first_row.first_entry <= bindparam("number"))
     .scalar_subquery()
 )
 _ROWS_IN_SPAN = (
-    select(_l.entry, _l.last, _l.happened_at, _l.cause, _l.body)
-    .where(_IN_WORKSPACE, _l.entry >= _ENTRY_OF_ROW_HOLDING, _l.entry <= bindparam("until"))
+    select(_l.first_entry, _l.last_entry, _l.happened_at, _l.cause, _l.body)
+    .where(_IN_WORKSPACE, _l.first_entry >= _ENTRY_OF_ROW_HOLDING, _l.first_entry <= bindparam("until"))
     .limit(bindparam("limit"))
 )
-_ROWS_FORWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.entry))
-_ROWS_BACKWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.entry.desc()))
+_ROWS_FORWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.first_entry))
+_ROWS_BACKWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.first_entry.desc()))
 _SELECT_HAPPENED_AT = Statement(
     select(_l.happened_at)
-    .where(_IN_WORKSPACE, _l.entry <= bindparam("number"))
-    .order_by(_l.entry.desc())
+    .where(_IN_WORKSPACE, _l.first_entry <= bindparam("number"))
+    .order_by(_l.first_entry.desc())
     .limit(1)
 )
 
@@ -117,11 +117,11 @@ async def append(
     )
     row = {
         "workspace": workspace,
-        "entry": taken.first_entry,
-        "last": taken.first_entry + numbers - 1,
+        "first_entry": taken.first_entry,
+        "last_entry": taken.first_entry + numbers - 1,
         "happened_at": moment.at,
         "cause": moment.cause.value,
-        "whole": int(rewrites_segment),
+        "rewrites_segment": int(rewrites_segment),
         "body": changes.encode(moved),
     }
     await transaction.execute(_INSERT, row)

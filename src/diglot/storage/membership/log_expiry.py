@@ -9,10 +9,10 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage import workspaces
 from diglot.storage.schema import (
-    departed_contacts,
-    departed_segments,
+    deleted_contacts,
+    deleted_segments,
     membership_log,
-    segment_history,
+    membership_log_sums,
     segments,
 )
 from diglot.storage.schema import workspaces as rows
@@ -22,24 +22,26 @@ from diglot.storage.sql.statement import BackendStatement, Statement
 
 # The number of rows that one transaction deletes at most.
 MAX_ROWS: Final = 1_000
-_l, _h, _d, _w = membership_log.c, segment_history.c, departed_contacts.c, rows.c
-_s = departed_segments.c
+_l, _h, _d, _w = membership_log.c, membership_log_sums.c, deleted_contacts.c, rows.c
+_s = deleted_segments.c
 _OLDEST_ROWS = Statement(
-    select(_l.last, _l.happened_at)
+    select(_l.last_entry, _l.happened_at)
     .where(_l.workspace == bindparam("workspace"))
-    .order_by(_l.entry)
+    .order_by(_l.first_entry)
     .limit(bindparam("limit"))
 )
 _DELETE_LOG_ROWS = Statement(
-    delete(membership_log).where(_l.workspace == bindparam("workspace"), _l.entry <= bindparam("until"))
+    delete(membership_log).where(_l.workspace == bindparam("workspace"), _l.first_entry <= bindparam("until"))
 )
 _SET_HISTORY_START = Statement(
     update(rows)
     .where(_w.workspace == bindparam("in_workspace"))
-    .values(history_entry=bindparam("entry"), history_since=bindparam("since"))
+    .values(history_after_entry=bindparam("entry"), history_since=bindparam("since"))
 )
 _PURGE_DELETED_SEGMENTS = Statement(
-    delete(departed_segments).where(_s.workspace == bindparam("workspace"), _s.last <= bindparam("until"))
+    delete(deleted_segments).where(
+        _s.workspace == bindparam("workspace"), _s.last_entry <= bindparam("until")
+    )
 )
 _SEGMENT_NUMBERS = Statement(
     select(segments.c.segment)
@@ -47,15 +49,15 @@ _SEGMENT_NUMBERS = Statement(
     .order_by(segments.c.segment)
 )
 _DELETE_SUMS = Statement(
-    delete(segment_history).where(
+    delete(membership_log_sums).where(
         _h.workspace == bindparam("workspace"),
         _h.segment == bindparam("of_segment"),
-        _h.last <= bindparam("until"),
+        _h.last_entry <= bindparam("until"),
     )
 )
 _OLD_DELETED_CONTACTS = Statement(
     select(_d.pk)
-    .where(_d.workspace == bindparam("workspace"), _d.happened_at < bindparam("before"))
+    .where(_d.workspace == bindparam("workspace"), _d.deleted_at < bindparam("before"))
     .order_by(_d.pk)
     .limit(bindparam("limit"))
 )
@@ -63,7 +65,7 @@ _OLD_DELETED_CONTACTS = Statement(
 
 def _delete_deleted_contacts(backend: Backend) -> ClauseElement:
     among = backend.one_of(_d.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
-    return delete(departed_contacts).where(_d.workspace == bindparam("workspace"), among)
+    return delete(deleted_contacts).where(_d.workspace == bindparam("workspace"), among)
 
 
 _PURGE_DELETED_CONTACTS = BackendStatement(_delete_deleted_contacts)

@@ -28,7 +28,7 @@ _SELECT_NEXT_CHANGES = Statement(
 _SELECT_COUNT = Statement(
     select(
         *(_c.segment, _c.members, _c.next_change_at, _c.revision),
-        *(_w.evaluated_at, _w.folded_entry, _w.next_entry),
+        *(_w.evaluated_at, _w.compacted_entry, _w.next_entry),
     )
     .join(workspaces, _w.workspace == _c.workspace)
     .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
@@ -45,7 +45,7 @@ def _set_column(name: str, make: bulk.ColumnSetter, **more: bulk.ColumnSetter) -
 _SET_MEMBERS = _set_column(
     "members",
     lambda sent: sent["value"],
-    since_entry=lambda sent: func.coalesce(_c.since_entry, _LOGGED),
+    history_since_entry=lambda sent: func.coalesce(_c.history_since_entry, _LOGGED),
 )
 _CLEAR_MEMBERS = _set_column("members", lambda sent: sent["value"])
 _ADD_MEMBERS = _set_column("members", lambda sent: _c.members + sent["value"])

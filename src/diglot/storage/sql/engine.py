@@ -143,8 +143,3 @@ class NestedEngine:
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await self._transaction.run_off_loop(function)
-
-
-def is_postgresql(url: str) -> bool:
-    """Tell whether a URL names a PostgreSQL database; anything else is a file."""
-    return url.startswith(("postgresql://", "postgres://"))

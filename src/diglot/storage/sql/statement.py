@@ -15,13 +15,13 @@ class Statement:
 
     def __init__(self, clause: ClauseElement) -> None:
         self.clause = clause
-        self._compiled: dict[str, Sql] = {}
+        self._compiled: dict[Backend, Sql] = {}
 
     def sql_for(self, backend: Backend) -> Sql:
         """Return the compiled SQL for a backend."""
-        sql = self._compiled.get(backend.name)
+        sql = self._compiled.get(backend)
         if sql is None:
-            sql = self._compiled[backend.name] = backend.compile(self.clause)
+            sql = self._compiled[backend] = backend.compile(self.clause)
         return sql
 
 
@@ -32,13 +32,13 @@ class BackendStatement:
 
     def __init__(self, build: Callable[[Backend], ClauseElement]) -> None:
         self._build = build
-        self._compiled: dict[str, Sql] = {}
+        self._compiled: dict[Backend, Sql] = {}
 
     def sql_for(self, backend: Backend) -> Sql:
         """Return the compiled SQL for a backend."""
-        sql = self._compiled.get(backend.name)
+        sql = self._compiled.get(backend)
         if sql is None:
-            sql = self._compiled[backend.name] = backend.compile(self._build(backend))
+            sql = self._compiled[backend] = backend.compile(self._build(backend))
         return sql
 
 
