@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.caches import ProcessCache
 from diglot.conditions import check, evaluators, explain, tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.evaluators import MAX_DISTINCT_RULES, MAX_RULES, Evaluators, divide
@@ -175,7 +176,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
     nodes = {number: canonical.read(one, "UTC") for number, one in enumerate(written, 1)}
     known = ActiveSegments(1, UTC, conditions=nodes)
     with closing(sqlite3.connect(":memory:")) as connection:
-        transaction = SQLiteTransaction(connection, SQLITE, {})
+        transaction = SQLiteTransaction(connection, SQLITE, ProcessCache())
 
     def met(numbers: frozenset[int], values: Mapping[str, str]) -> list[int]:
         evaluate = run_without_suspending(known.evaluator(transaction, numbers, 1))

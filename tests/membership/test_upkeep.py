@@ -125,8 +125,8 @@ async def test_a_failing_workspace_does_not_block_others(
     world.now += 2 * dates.DAY
     tick = writer.tick
 
-    async def broken(transaction: Transaction, workspace: int, now: int, rest: int) -> None:
-        await tick(transaction, workspace, now, rest)
+    async def broken(transaction: Transaction, workspace: int, now: int, min_interval: int) -> None:
+        await tick(transaction, workspace, now, min_interval)
         if workspace == world.caller.workspace:
             raise ValueError("broken")
 

@@ -162,7 +162,7 @@ async def _log_row(scene: Scene) -> SegmentKey:
 async def _log_row_unread(scene: Scene) -> SegmentKey:
     """Do the same to a process that has not read the log."""
     place = await _log_row(scene)
-    scene.world.engines[0]._process_cache.clear()  # type: ignore[attr-defined]
+    scene.world.engines[0].process_cache.clear()  # type: ignore[attr-defined]
     return place
 
 
@@ -173,8 +173,8 @@ async def _memory(scene: Scene) -> SegmentKey:
         here = scene.vips.workspace
         state = await workspaces.load_state(transaction, here)
         await store.get_delta(transaction, here, state)
-        kept = transaction.process_cache[store._READER_CACHE]
-        kept[here] = LogDelta(state.compacted_to, state.last_entry)
+        kept = transaction.process_cache.of(store.READER_DELTAS)
+        kept.put(here, LogDelta(state.compacted_to, state.last_entry))
 
     await scene.world.engines[0].read(work)
     return scene.vips
@@ -280,7 +280,7 @@ async def _go_on(scene: Scene) -> None:
     """Check that a process that was not there serves the right members for weeks."""
     world = scene.world
     for engine in world.engines:
-        engine._process_cache.clear()  # type: ignore[attr-defined]
+        engine.process_cache.clear()  # type: ignore[attr-defined]
     for _ in range(6):
         await world.check()
         await world.verify()

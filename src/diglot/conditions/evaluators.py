@@ -7,7 +7,6 @@ that contains it is compiled again.
 """
 
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from diglot.caches import SharedCache
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
@@ -55,8 +55,10 @@ class Evaluators:
         self.nodes = nodes
         self.zone = zone
         self.all_numbers = frozenset(nodes)
-        self._sets: OrderedDict[frozenset[int], _Set] = OrderedDict()
-        self._evaluations: OrderedDict[frozenset[int], int] = OrderedDict()
+        # The set of all conditions is never evicted, because the others fall back on it.
+        self._whole_set: _Set | None = None
+        self._sets = SharedCache[frozenset[int], _Set](MAX_SETS - 1)
+        self._evaluations = SharedCache[frozenset[int], int](MAX_SETS)
         # The number of conditions compiled for sets that are not the whole.
         self._compiled = 0
         self._lock = Lock()
@@ -74,14 +76,16 @@ class Evaluators:
 
     def used_parts(self) -> dict[Group, MatchFunction]:
         """Return the functions of the groups in use."""
-        return {
-            group: part for functions in list(self._sets.values()) for group, part in functions.parts.items()
-        }
+        sets = [*self._sets.copy().values(), *([] if self._whole_set is None else [self._whole_set])]
+        return {group: part for functions in sets for group, part in functions.parts.items()}
 
     def find(self, numbers: frozenset[int]) -> MatchFunction | None:
         """Return the function of a set of conditions if it is compiled, else None."""
-        compiled = self._sets.get(numbers)
+        compiled = self._find(numbers)
         return None if compiled is None else compiled.evaluate
+
+    def _find(self, numbers: frozenset[int]) -> _Set | None:
+        return self._whole_set if numbers == self.all_numbers else self._sets.get(numbers)
 
     def is_worth_compiling(self, numbers: frozenset[int], times: int) -> bool:
         """Tell whether a set is worth a function of its own; it is evaluated `times` times now.
@@ -93,19 +97,18 @@ class Evaluators:
         size, whole = len(numbers), len(self.nodes)
         if size == whole or self._compiled + size <= whole:
             return True
-        evaluations = self._evaluations[numbers] = self._evaluations.get(numbers, 0) + times
-        while len(self._evaluations) > MAX_SETS:
-            self._evaluations.popitem(last=False)
+        evaluations = (self._evaluations.get(numbers) or 0) + times
+        self._evaluations.put(numbers, evaluations)
         return evaluations * (whole - size) >= BREAK_EVEN_CONTACTS * size
 
     def compile(self, numbers: frozenset[int]) -> MatchFunction:
         """Return the function of a set of conditions, compiling it if necessary."""
         with self._lock:
             # Another thread may have compiled it while this one waited for the lock.
-            compiled = self._sets.get(numbers)
+            compiled = self._find(numbers)
             if compiled is None:
-                compiled = self._sets[numbers] = self._compile(numbers)
-                self._evict_oldest()
+                compiled = self._compile(numbers)
+                self._store(numbers, compiled)
         return compiled.evaluate
 
     def _compile(self, numbers: frozenset[int]) -> _Set:
@@ -124,15 +127,15 @@ class Evaluators:
             parts[group] = self._parts[group]
         return _Set(parts, _join(parts.values()))
 
-    def _evict_oldest(self) -> None:
-        """Evict the oldest sets above the limit, but never the set of all conditions."""
-        if len(self._sets) <= MAX_SETS:
+    def _store(self, numbers: frozenset[int], compiled: _Set) -> None:
+        """Store a set, and drop the functions of one that was evicted for it."""
+        if numbers == self.all_numbers:
+            self._whole_set = compiled
             return
-        while len(self._sets) > MAX_SETS:
-            oldest, functions = self._sets.popitem(last=False)
-            if oldest == self.all_numbers:
-                self._sets[oldest] = functions
-        self._parts = self.used_parts()
+        is_full = len(self._sets) == self._sets.max_weight
+        self._sets.put(numbers, compiled)
+        if is_full:
+            self._parts = self.used_parts()
 
 
 def rules_of(node: tree.Node) -> Rules:

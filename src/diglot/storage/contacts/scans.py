@@ -1,7 +1,5 @@
 """Scans of contacts by condition: pinned to the primary key, and compiled once for each shape."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -9,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, Select, and_, bindparam, func, select
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.caches import SharedCache
 from diglot.conditions.tree import Node
 from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
@@ -90,8 +89,7 @@ _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     AFTER: _select_after,
     HAS: _select_member,
 }
-_compiled_scans: OrderedDict[tuple[Backend, str, str], Sql] = OrderedDict()
-_compile_lock = threading.Lock()
+_compiled_scans = SharedCache[tuple[Backend, str, str], Sql](_MAX_SHAPES)
 
 
 def build_scan(  # noqa: PLR0913 - a condition's context and the purpose of the scan
@@ -131,11 +129,7 @@ def compile_once(purpose: str, backend: Backend, shape: str, build: Callable[[],
     sql = _compiled_scans.get(key)
     if sql is None:
         sql = backend.compile(build())
-        # Units of work run on several threads.
-        with _compile_lock:
-            _compiled_scans[key] = sql
-            if len(_compiled_scans) > _MAX_SHAPES:
-                _compiled_scans.popitem(last=False)
+        _compiled_scans.put(key, sql)
     return sql
 
 

@@ -42,8 +42,8 @@ workspaces = Table(
     # Moves with every change that can move a membership.
     Column("contacts_version", BigInteger, nullable=False),
     Column("contact_count", BigInteger, nullable=False),
-    # The log of memberships: the next entry, the last that is compacted into the chunks, and how many changes,
-    # each of one segment by one write, the rows after that hold.
+    # The log of memberships: the next entry, the last that is compacted into the chunks, and how many
+    # changes, each of one segment by one write, the rows after that hold.
     Column("next_entry", BigInteger, nullable=False),
     Column("compacted_entry", BigInteger, nullable=False),
     Column("uncompacted_changes", BigInteger, nullable=False),

@@ -46,7 +46,7 @@ membership_log = Table(
 )
 
 # The net change of one segment between two compactions: bitmaps of the contacts that entered and that left
-# from `first_entry` to `last_entry`, and of those that did both. LEFT is a reserved word of SQL, hence `exited`.
+# from `first_entry` to `last_entry`, and of those that did both. `exited` because SQL reserves LEFT.
 membership_log_sums = Table(
     "membership_log_sums",
     metadata,

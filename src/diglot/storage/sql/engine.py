@@ -11,6 +11,7 @@ it costs 8 times the CPU on SQLite, because of thread hops, and about twice on a
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Transaction(Protocol):
     def backend(self) -> Backend: ...
 
     @property
-    def process_cache(self) -> dict[str, Any]:
+    def process_cache(self) -> ProcessCache:
         """What this process caches of the database: the same object in every transaction."""
 
     @property

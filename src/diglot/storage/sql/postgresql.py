@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from diglot.caches import ProcessCache
 from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row, UnitOfWork
@@ -37,12 +38,17 @@ class PostgreSQLTransaction:
     """A transaction, or a single statement, on a pooled connection."""
 
     def __init__(
-        self, connection: Connection, backend: Backend, memory: dict[str, Any], *, may_write: bool = False
+        self,
+        connection: Connection,
+        backend: Backend,
+        process_cache: ProcessCache,
+        *,
+        may_write: bool = False,
     ) -> None:
         self.backend = backend
         self._connection = connection
         self.must_notify = False
-        self.process_cache = memory
+        self.process_cache = process_cache
         self.may_write = may_write
 
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
@@ -81,7 +87,7 @@ class PostgreSQL:
         self._url = url
         self._pool: Any = None
         self._commit_listener: Callable[[], None] | None = None
-        self._process_cache: dict[str, Any] = {}
+        self.process_cache = ProcessCache()
 
     async def open(self) -> None:
         try:
@@ -115,7 +121,7 @@ class PostgreSQL:
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         async with self._pool.acquire() as connection:
-            return await work(PostgreSQLTransaction(connection, self.backend, self._process_cache))
+            return await work(PostgreSQLTransaction(connection, self.backend, self.process_cache))
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         return await self.point_read(work)
@@ -133,7 +139,7 @@ class PostgreSQL:
     @asynccontextmanager
     async def _begin_transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
         async with self._pool.acquire() as connection, connection.transaction(**options):
-            yield PostgreSQLTransaction(connection, self.backend, self._process_cache, may_write=not options)
+            yield PostgreSQLTransaction(connection, self.backend, self.process_cache, may_write=not options)
 
 
 async def read_revision(url: str) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 import aiosqlite
 from sqlalchemy import MetaData
 
+from diglot.caches import ProcessCache
 from diglot.errors import Misconfigured
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, EphemeralBusyError, Executable, Row, UnitOfWork
@@ -44,12 +45,12 @@ class SQLiteTransaction:
         self,
         connection: sqlite3.Connection,
         backend: Backend,
-        memory: dict[str, Any],
+        process_cache: ProcessCache,
         *,
         may_write: bool = False,
     ) -> None:
         self.backend = backend
-        self.process_cache = memory
+        self.process_cache = process_cache
         self.may_write = may_write
         self._execute = connection.execute
         self._execute_many = connection.executemany
@@ -145,7 +146,8 @@ class SQLite:
         self._writer: _ConnectionThread | None = None
         self._point_reads: sqlite3.Connection | None = None
         self._point_read_transaction: SQLiteTransaction | None = None
-        self._begin = partial(SQLiteTransaction, backend=backend, memory={})
+        self.process_cache = ProcessCache()
+        self._begin = partial(SQLiteTransaction, backend=backend, process_cache=self.process_cache)
         self._ephemeral = EphemeralFile(path, backend, ephemeral_tables)
         self._write_queue: deque[_QueuedWrite] = deque()
         self._drain_task: asyncio.Task[None] | None = None
