@@ -192,7 +192,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _convert_values(given: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
     """Return the values of settings, each given as key, value, and where it is set."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     upstreams: dict[str, str] = {}
     older: dict[str, str] = {}
     for key, value, where in given:
@@ -200,10 +200,10 @@ def _convert_values(given: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
             url = _convert_value(str, value, where)
             (older if upstream["older"] else upstreams)[upstream["older"] or upstream["name"]] = url
         elif key in _KINDS:
-            found[key] = _convert_value(_KINDS[key], value, where)
+            values[key] = _convert_value(_KINDS[key], value, where)
         else:
             raise Misconfigured(f"unknown setting {where}: {_suggest_key(key, where)}")
-    return found | {_UPSTREAMS: older | upstreams}
+    return values | {_UPSTREAMS: older | upstreams}
 
 
 def _suggest_key(key: str, where: str) -> str:

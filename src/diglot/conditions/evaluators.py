@@ -189,15 +189,15 @@ def divide(rules: Mapping[int, Rules], starts: Sequence[int] = ()) -> list[Group
 
 
 def _cut(rules: Mapping[int, Rules], starts: Sequence[int]) -> Iterator[_Group]:
-    """Yield groups that begin at the starts, and wherever the next condition would exceed a limit."""
-    group, place = _Group(), 0
+    """Yield groups that begin index the starts, and wherever the next condition would exceed a limit."""
+    group, start_index = _Group(), 0
     for number, condition_rules in rules.items():
-        at = bisect_right(starts, number)
-        if group.numbers and (at != place or not group.has_room(condition_rules)):
+        index = bisect_right(starts, number)
+        if group.numbers and (index != start_index or not group.has_room(condition_rules)):
             yield group
             group = _Group()
         group.add(number, condition_rules)
-        place = at
+        start_index = index
     if group.numbers:
         yield group
 

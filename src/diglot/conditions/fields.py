@@ -140,11 +140,11 @@ CANONICAL_NAMES: Final = {
 }
 
 
-def stricter(one: str | None, other: str | None) -> str | None:
-    """Return the more restrictive of two statuses; None leaves the other one."""
-    if one is None or other is None:
-        return one or other
-    return max(one, other, key=_STRICTNESS.__getitem__)
+def stricter(first: str | None, second: str | None) -> str | None:
+    """Return the more restrictive of two statuses; None leaves the second first."""
+    if first is None or second is None:
+        return first or second
+    return max(first, second, key=_STRICTNESS.__getitem__)
 
 
 def resolve_field(spelling: str) -> str:

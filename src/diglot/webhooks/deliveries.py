@@ -90,14 +90,14 @@ class Deliveries:
             retry_after.parse(attempt.retry_after, now) if attempt.status in BUSY_STATUSES else 0
         )
         after = self._apply_attempt(delivery, attempt, now, requested_pause)
-        gone = attempt.status == STATUS_GONE
+        is_gone = attempt.status == STATUS_GONE
         unreachable = attempt.unreachable
 
         async def work(transaction: Transaction) -> bool:
-            if gone or unreachable or requested_pause:
+            if is_gone or unreachable or requested_pause:
                 await workspaces.lock(transaction, batch.workspace, moves_members=False)
             await deliveries.record_attempt(transaction, batch.workspace, after)
-            if gone:
+            if is_gone:
                 await self._deactivate(transaction, batch)
             if unreachable:
                 await self._back_off(transaction, batch, after)
@@ -108,7 +108,7 @@ class Deliveries:
             return stored == batch.webhook
 
         same = await self.engine.write(work)
-        return same and not gone and not unreachable and not requested_pause
+        return same and not is_gone and not unreachable and not requested_pause
 
     async def purge_ended(self) -> None:
         """Delete finished deliveries after the retention period."""

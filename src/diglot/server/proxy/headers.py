@@ -29,7 +29,7 @@ def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers
     """Return the request headers for the upstream, except those that frame the body."""
     received: Headers = scope["headers"]
     removed = _hop_by_hop_names(received) | _REPLACED
-    kept = [
+    forwarded = [
         (name, value)
         for name, value in received
         if name.lower() not in removed and _FORWARDING_PATTERN.fullmatch(name.lower()) is None
@@ -38,7 +38,7 @@ def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers
     version = {"1": b"1.0"}.get(scope["http_version"]) or str(scope["http_version"]).encode()
     return [
         (b"host", host),
-        *kept,
+        *forwarded,
         *([(b"cookie", cookie)] if cookie else []),
         (_REQUEST_ID, scope["diglot.request_id"].encode()),
         (b"via", version + b" " + pseudonym),

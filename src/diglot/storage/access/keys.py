@@ -63,8 +63,8 @@ def _split_scopes(stored: str) -> tuple[str, ...]:
 
 
 def _key_of(row: Sequence[Any]) -> ApiKey:
-    id_, workspace, dialect, prefix, scopes, *rest = row
-    return ApiKey(id_, workspace, dialect, prefix, _split_scopes(scopes), *rest)
+    id_, workspace, dialect, prefix, scopes, *columns = row
+    return ApiKey(id_, workspace, dialect, prefix, _split_scopes(scopes), *columns)
 
 
 async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) -> KeyRecord | None:

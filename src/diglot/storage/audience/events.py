@@ -125,12 +125,12 @@ async def find_last_click(
 
 
 async def load_conversions(
-    transaction: Transaction, workspace: int, wanted: ConversionFilter, window: Window
+    transaction: Transaction, workspace: int, filter_: ConversionFilter, window: Window
 ) -> Page[RecordedEvent]:
     """Return a window of the conversions that match a filter, newest first."""
-    filters: dict[str, Any] = {"campaign_id": wanted.campaign_id, "type": wanted.type}
-    if wanted.contact_id is not None:
-        contact = await people.find_contact_by_id(transaction, workspace, wanted.contact_id)
+    filters: dict[str, Any] = {"campaign_id": filter_.campaign_id, "type": filter_.type}
+    if filter_.contact_id is not None:
+        contact = await people.find_contact_by_id(transaction, workspace, filter_.contact_id)
         if contact is None:
             return Page([], 0)
         filters["pk"] = contact.pk

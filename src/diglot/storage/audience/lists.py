@@ -61,8 +61,8 @@ _TYPE_FILTERS: Final[dict[SegmentType | None, Expression]] = {
 
 def _matches_filter(backend: Backend, kind: SegmentType | None, search: bool) -> Expression:
     part = bindparam("search", type_=_l.name_fold.type)
-    named = backend.position(_l.name_fold, part) > ZERO if search else true()
-    return and_(_IN_WORKSPACE, _TYPE_FILTERS[kind], named)
+    name_matches = backend.position(_l.name_fold, part) > ZERO if search else true()
+    return and_(_IN_WORKSPACE, _TYPE_FILTERS[kind], name_matches)
 
 
 def _page_statement(kind: SegmentType | None, search: bool) -> BackendStatement:

@@ -160,11 +160,11 @@ def _select_flags(compiled: CompiledConditions, names: list[str]) -> Subquery:
 
 
 async def load_newest(
-    transaction: Transaction, question: DryRunQuestion, node: tree.Node, most: int
+    transaction: Transaction, question: DryRunQuestion, node: tree.Node, max_count: int
 ) -> list[Contact]:
-    """Return up to `most` of the newest contacts that match a condition; 0 costs no query."""
-    if most == 0:
+    """Return up to `max_count` of the newest contacts that match a condition; 0 costs no query."""
+    if max_count == 0:
         return []
     statement = scans.build_scan(scans.PAGE, node, transaction.backend, question.now, question.zone)
-    values = statement.values | {"workspace": question.workspace, "limit": most, "offset": 0}
+    values = statement.values | {"workspace": question.workspace, "limit": max_count, "offset": 0}
     return [contact_of(row) for row in await transaction.fetch_all(statement, values)]

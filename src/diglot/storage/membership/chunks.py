@@ -56,8 +56,8 @@ def _select_some(backend: Backend) -> ClauseElement:
     def one_of(column: Any, name: str) -> Any:
         return backend.one_of(column, [], BigInteger(), lambda _, kind: bindparam(name, type_=kind))
 
-    wanted = one_of(_c.segment, "segments"), one_of(_c.chunk, "chunks")
-    return select(_c.segment, _c.chunk, _c.bitmap).where(_IN_WORKSPACE, *wanted)
+    among = one_of(_c.segment, "segments"), one_of(_c.chunk, "chunks")
+    return select(_c.segment, _c.chunk, _c.bitmap).where(_IN_WORKSPACE, *among)
 
 
 _SELECT_SOME = BackendStatement(_select_some)
@@ -102,10 +102,12 @@ async def load_some(
     return {(row[0], row[1]): BitMap.deserialize(bytes(row[2])) for row in rows}
 
 
-async def write(transaction: Transaction, workspace: int, written: Sequence[tuple[int, int, BitMap]]) -> None:
+async def write(
+    transaction: Transaction, workspace: int, new_chunks: Sequence[tuple[int, int, BitMap]]
+) -> None:
     """Insert or replace chunks, each given as segment, chunk number, and all its members."""
     values = []
-    for segment, chunk, members in written:
+    for segment, chunk, members in new_chunks:
         members.run_optimize()
         row = {"workspace": workspace, "segment": segment, "chunk": chunk}
         values.append(row | {"member_count": len(members), "bitmap": members.serialize()})

@@ -34,9 +34,9 @@ _SELECT_IDS = BackendStatement(_select_ids)
 _SELECT_KEY_RANGE = BackendStatement(_select_key_range)
 
 
-async def add(transaction: Transaction, workspace: int, gone: Iterable[tuple[int, str]], at: int) -> None:
+async def add(transaction: Transaction, workspace: int, deleted: Iterable[tuple[int, str]], at: int) -> None:
     """Store the ids of deleted contacts, each given as key and id; `at` is when they were deleted."""
-    values = [{"workspace": workspace, "pk": pk, "id": id_, "deleted_at": at} for pk, id_ in gone]
+    values = [{"workspace": workspace, "pk": pk, "id": id_, "deleted_at": at} for pk, id_ in deleted]
     await _INSERT.execute(transaction, values)
 
 

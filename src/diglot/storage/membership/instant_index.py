@@ -63,11 +63,11 @@ _NEXT_FIELD = Statement(select(func.min(_m.field)).where(_IN_WORKSPACE, _m.field
 
 
 def _fill_statement(name: str) -> Statement:
-    ours = cast_to(bindparam("field"), _m.field.type)
-    found = pin_to_index(select(_c.workspace, ours, _c[name], _c.pk)).where(
+    field_name = cast_to(bindparam("field"), _m.field.type)
+    instants = pin_to_index(select(_c.workspace, field_name, _c[name], _c.pk)).where(
         _c.workspace == bindparam("workspace"), _c[name].is_not(None)
     )
-    return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], found))
+    return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], instants))
 
 
 CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT)
@@ -180,32 +180,38 @@ async def remove(
 async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span
     transaction: Transaction,
     workspace: int,
-    edge: RelativeDate,
+    relative_date: RelativeDate,
     since: int,
     until: int,
     zone: ZoneInfo,
-    most: int,
+    max_keys: int,
 ) -> set[int]:
     """Return the keys of contacts for which a relative date may change between two instants.
 
-    At most about `most` keys of each crossed window are returned.
+    At most about `max_keys` keys of each crossed window are returned.
     """
     keys: set[int] = set()
-    for begin, end in windows_crossed(edge, since, until, zone):
-        values = {"workspace": workspace, "field": edge.field, "since": begin, "until": end, "limit": most}
+    for begin, end in windows_crossed(relative_date, since, until, zone):
+        values = {
+            "workspace": workspace,
+            "field": relative_date.field,
+            "since": begin,
+            "until": end,
+            "limit": max_keys,
+        }
         keys.update(row[0] for row in await transaction.fetch_all(_KEYS_IN_SPAN, values))
     return keys
 
 
 async def find_next_flip(
-    transaction: Transaction, workspace: int, edge: RelativeDate, at: int, zone: ZoneInfo
+    transaction: Transaction, workspace: int, relative_date: RelativeDate, at: int, zone: ZoneInfo
 ) -> int:
     """Return an instant after `at` before which the relative date changes for no contact, or NEVER."""
-    if edge.offsets is None:
+    if relative_date.offsets is None:
         return next_midnight(at, zone)
     flip = NEVER
-    for offset in edge.offsets:
-        first = await _find_first_instant(transaction, workspace, edge.field, at + offset)
+    for offset in relative_date.offsets:
+        first = await _find_first_instant(transaction, workspace, relative_date.field, at + offset)
         flip = min(flip, flip_at(first, offset))
     return flip
 

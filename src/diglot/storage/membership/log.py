@@ -102,7 +102,7 @@ async def append(
     transaction: Transaction,
     workspace: int,
     moved: Sequence[SegmentChange],
-    moment: ChangeOrigin,
+    origin: ChangeOrigin,
     *,
     rewrites_segment: bool = False,
 ) -> LockedWorkspace:
@@ -119,8 +119,8 @@ async def append(
         "workspace": workspace,
         "first_entry": taken.first_entry,
         "last_entry": taken.first_entry + numbers - 1,
-        "happened_at": moment.at,
-        "cause": moment.cause.value,
+        "happened_at": origin.at,
+        "cause": origin.cause.value,
         "rewrites_segment": int(rewrites_segment),
         "body": changes.encode(moved),
     }

@@ -29,11 +29,11 @@ async def record(transaction: Transaction, workspace: int, moved: Sequence[Segme
     await _UPSERT.execute(transaction, values)
 
 
-async def merge_into(transaction: Transaction, workspace: int, segment: int, found: BitMap) -> BitMap:
-    """Return the members of a segment, given those that a scan found at any time since its creation."""
+async def merge_into(transaction: Transaction, workspace: int, segment: int, scanned: BitMap) -> BitMap:
+    """Return the members of a segment, given those that a scan scanned at any time since its creation."""
     rows = await transaction.fetch_all(_SELECT_MEMBERS, {"workspace": workspace, "segment": segment})
     left = BitMap([pk for pk, is_member in rows if not is_member])
-    return (found - left) | BitMap([pk for pk, is_member in rows if is_member])
+    return (scanned - left) | BitMap([pk for pk, is_member in rows if is_member])
 
 
 async def clear(transaction: Transaction, workspace: int, segment: int) -> None:

@@ -127,12 +127,12 @@ def _compile_choice(predicate: tree.Predicate, binder: Binder) -> Expression:
 def _compile_boolean(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op is Op.IS_SET:
         return true()
-    wanted = {scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Boolean)}
-    binder.shape.append(str(sorted(wanted)))
-    if len(wanted) != 1:
-        return true() if wanted else MATCHES_NONE
+    values = {scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Boolean)}
+    binder.shape.append(str(sorted(values)))
+    if len(values) != 1:
+        return true() if values else MATCHES_NONE
     subscribed = contacts.c.status == binder.bind_text("subscribed")
-    return subscribed if True in wanted else ~subscribed
+    return subscribed if True in values else ~subscribed
 
 
 def _compile_tags(predicate: tree.Predicate, binder: Binder) -> Expression:

@@ -62,8 +62,8 @@ class SQLiteTransaction:
 
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
         sql = statement.sql_for(self.backend)
-        found: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
-        return found
+        row: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
+        return row
 
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         sql = statement.sql_for(self.backend)
