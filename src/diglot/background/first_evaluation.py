@@ -16,12 +16,12 @@ from diglot.membership.evaluate import first_evaluation_cause
 from diglot.membership.writer import TIME_NOT_TRACKED, MembershipWriter, open_writer, replace_membership, tick
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
-from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import pending_members
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.write_unit import open_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,14 @@ class FirstEvaluation:
         """Store the result of a scan, merged with later changes; return whether that was still needed."""
 
         async def work(transaction: Transaction) -> bool:
-            writer = await self._open_writer(transaction, scan.segment_key)
-            if not await _revision_is_pending(transaction, scan):
-                return False
-            await _store_members(writer, scan)
-            return True
+            async with open_unit(transaction, scan.segment_key.workspace, self.clock) as unit:
+                writer = await open_writer(unit)
+                if not await _revision_is_pending(transaction, scan):
+                    return False
+                await _store_members(writer, scan)
+                return True
 
         return await self.engine.write(work)
-
-    async def _open_writer(self, transaction: Transaction, segment_key: SegmentKey) -> MembershipWriter:
-        now = self.clock()
-        locked = await workspaces.lock(transaction, segment_key.workspace, moves_members=False, now=now)
-        return await open_writer(transaction, segment_key.workspace, locked, now)
 
 
 async def _store_members(writer: MembershipWriter, scan: ScanResult) -> None:
@@ -98,7 +94,7 @@ async def _store_members(writer: MembershipWriter, scan: ScanResult) -> None:
     origin = ChangeOrigin(writer.effective_now, first_evaluation_cause(scan.revision))
     await replace_membership(writer, segment, members, origin)
     await pending_members.clear(transaction, workspace, segment)
-    await membership_store.renew_segments_version(transaction, workspace)
+    membership_store.renew_segments_version(writer.unit)
     if segment in writer.active_segments.conditions:
         await segments.set_last_calculated(transaction, workspace, segment, writer.effective_now)
 

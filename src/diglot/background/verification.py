@@ -17,7 +17,6 @@ from diglot.membership.log_delta import LogDelta
 from diglot.membership.writer import MembershipWriter, compute_next_changes, open_writer, replace_membership
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
-from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.background import verifications
 from diglot.storage.background.due_work import SegmentKey
@@ -25,6 +24,7 @@ from diglot.storage.membership import chunks, instant_checksums, instant_index
 from diglot.storage.membership.chunks import CHUNK_BITS
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.write_unit import open_unit
 
 log = logging.getLogger("diglot.background")
 
@@ -86,24 +86,21 @@ class Verification:
     async def _record_result(
         self, transaction: Transaction, segment_key: SegmentKey, result: VerificationResult, now: int
     ) -> None:
-        locked = await workspaces.lock(transaction, segment_key.workspace, moves_members=False, now=now)
-        segment_and_state = await segments.find_by_number_with_state(
-            transaction, segment_key.workspace, segment_key.segment
-        )
-        if (
-            segment_and_state is None
-            or not is_verifiable(segment_and_state[0])
-            or segment_and_state[0].revision != result.revision
-        ):
-            return
-        await segments.set_last_calculated(transaction, segment_key.workspace, segment_key.segment, now)
-        await verifications.add_counts(transaction, segment_key.workspace, verified_segments=1)
-        if not result.is_correct:
-            store.clear_cache(transaction)
-            # Use a fresh time: the comparison may have been slow, and its start time could look like a clock
-            # set back.
-            writer = await open_writer(transaction, segment_key.workspace, locked, self.clock())
-            await _repair_segment(writer, segment_key.segment, result)
+        async with open_unit(transaction, segment_key.workspace, self.clock) as unit:
+            segment_and_state = await segments.find_by_number_with_state(
+                transaction, segment_key.workspace, segment_key.segment
+            )
+            if (
+                segment_and_state is None
+                or not is_verifiable(segment_and_state[0])
+                or segment_and_state[0].revision != result.revision
+            ):
+                return
+            await segments.set_last_calculated(transaction, segment_key.workspace, segment_key.segment, now)
+            await verifications.add_counts(transaction, segment_key.workspace, verified_segments=1)
+            if not result.is_correct:
+                store.clear_cache(transaction)
+                await _repair_segment(await open_writer(unit), segment_key.segment, result)
 
 
 def is_verifiable(segment: Segment) -> bool:
@@ -203,9 +200,7 @@ async def _repair_segment(writer: MembershipWriter, segment: int, result: Verifi
     delta = await store.load_delta(transaction, workspace, segment_and_state[1], None)
     rows = await chunks.load_rows(transaction, workspace, segment)
     if not _counts_match(_Snapshot(transaction, workspace, *segment_and_state, delta), rows, expected):
-        await store.rewrite_chunks(
-            transaction, workspace, segment, expected, segment_and_state[1], writer.active_segments
-        )
+        await store.rewrite_chunks(writer.unit, segment, expected, writer.active_segments)
     await _repair_indexes(writer, segment, result.stale_fields)
     contacts = len(change.entered) + len(change.left)
     await verifications.add_counts(transaction, workspace, repaired_segments=1, repaired_contacts=contacts)
@@ -224,5 +219,5 @@ async def _repair_indexes(writer: MembershipWriter, segment: int, stale: frozens
         if relative_date.field in stale
     ]
     next_changes = await compute_next_changes(writer, frozenset({segment}).union(*users))
-    await store.set_next_changes(transaction, workspace, next_changes)
-    await workspaces.lower_next_change(transaction, workspace, min(next_changes.values(), default=NEVER))
+    await store.set_next_changes(writer.unit, next_changes)
+    writer.unit.lower_next_change(min(next_changes.values(), default=NEVER))

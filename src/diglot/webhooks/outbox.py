@@ -12,14 +12,8 @@ import msgspec
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact
 from diglot.model.ids import new_id
 from diglot.model.webhooks import AudienceRef, Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
-from diglot.storage import workspaces
-from diglot.storage.sql.engine import Transaction
-from diglot.storage.webhooks import deliveries, webhooks
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.write_unit import DELIVERIES_PER_INSERT, WriteUnit
 
-# Deliveries held in memory at once, because an import may notify a hundred webhooks. On PostgreSQL other
-# requests run between two batches.
-BATCH_SIZE: Final = 500
 _encode = msgspec.json.Encoder().encode
 # Contact events change these fields, and have webhook events of their own.
 _UNREPORTED_FIELDS: Final = frozenset(
@@ -35,29 +29,18 @@ _STATUS_EVENTS: Final = {
 }
 
 
-async def enqueue_events(
-    transaction: Transaction,
-    workspace: int,
-    locked: LockedWorkspace,
-    events: Iterable[DomainEvent],
-    at: int,
-) -> None:
-    """Write a delivery for each event and subscribed webhook; the caller holds the lock of the workspace.
-
-    `at` is when the events happened, in microseconds. Without active webhooks the events are not even
-    iterated.
-    """
-    if not locked.webhook_count:
+async def enqueue_events(unit: WriteUnit, events: Iterable[DomainEvent]) -> None:
+    """Write a delivery for each event and subscribed webhook."""
+    if not unit.row.active_webhook_count:
         return
-    matches = _match_webhooks(await webhooks.list_active(transaction, workspace), events)
-    while batch := list(islice(matches, BATCH_SIZE)):
-        await insert_deliveries(transaction, workspace, batch, at)
+    matches = _match_webhooks(await unit.active_webhooks(), events)
+    while batch := list(islice(matches, DELIVERIES_PER_INSERT)):
+        await insert_deliveries(unit, batch)
 
 
-async def subscribed_events(transaction: Transaction, workspace: int) -> frozenset[WebhookEventType]:
+async def subscribed_events(unit: WriteUnit) -> frozenset[WebhookEventType]:
     """Return the event types to which any webhook has subscribed."""
-    hooks = await webhooks.list_active(transaction, workspace)
-    return frozenset(event for hook in hooks for event in hook.subscriptions)
+    return frozenset(event for hook in await unit.active_webhooks() for event in hook.subscriptions)
 
 
 def _match_webhooks(
@@ -71,19 +54,17 @@ def _match_webhooks(
 
 
 async def insert_deliveries(
-    transaction: Transaction, workspace: int, matches: Sequence[tuple[Webhook, DomainEvent]], at: int
+    unit: WriteUnit, matches: Sequence[tuple[Webhook, DomainEvent]]
 ) -> list[Delivery]:
     """Insert a delivery for each webhook and event, in order, and return the deliveries."""
-    taken = await workspaces.lock(transaction, workspace, deliveries=len(matches), moves_members=False)
     new: list[Delivery] = []
     last: EventPayload | None = None
     payload = ""
-    for number, (hook, event) in enumerate(matches, taken.first_delivery):
+    for number, (hook, event) in enumerate(matches, unit.take_keys("delivery", len(matches))):
         if event.payload is not last:
             last, payload = event.payload, _encode(event.payload).decode()
-        new.append(_new_delivery(number, hook, event.type, payload, at))
-    await deliveries.insert_all(transaction, workspace, new)
-    transaction.notify_on_commit()
+        new.append(_new_delivery(number, hook, event.type, payload, unit.now))
+    await unit.add_deliveries(new)
     return new
 
 

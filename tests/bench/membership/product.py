@@ -10,11 +10,11 @@ from diglot.membership import evaluate, read
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import tick
 from diglot.model.workspaces import Caller
-from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import scans
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import open_unit
 
 UTC = ZoneInfo("UTC")
 
@@ -24,9 +24,9 @@ async def stored_count(transaction: Transaction, workspace: int, id_: str, now: 
     saved = await membership_count.find_stored_count(transaction, workspace, id_, now)
     if saved is not None:
         return saved.members
-    found = await segments.find_with_state(transaction, workspace, id_)
-    assert found is not None
-    segment, state = found
+    result = await segments.find_with_state(transaction, workspace, id_)
+    assert result is not None
+    segment, state = result
     return await read.count_members(transaction, MembershipQuery.for_segment(workspace, segment, now, state))
 
 
@@ -37,19 +37,19 @@ def raw_count(workspace: int, node: tree.Node, backend: Backend, now: int) -> tu
     return sql.text, sql.positional_values(statement.values | {"workspace": workspace})
 
 
-def keys_instead(count: str) -> str:
+def scan_of_keys(count: str) -> str:
     """Return the scan that lists the keys instead of counting them."""
-    found = count.replace("count(*) AS count_1", "contacts.pk", 1)
-    assert found != count
-    return found
+    result = count.replace("count(*) AS count_1", "contacts.pk", 1)
+    assert result != count
+    return result
 
 
 async def refresh_all(engine: Engine, caller: Caller) -> None:
     """Evaluate every active segment of a workspace again, in full."""
 
     async def work(transaction: Transaction) -> None:
-        locked = await workspaces.lock(transaction, caller.workspace)
-        await evaluate.reevaluate_all_segments(transaction, caller.workspace, locked, locked.evaluated_at)
+        async with open_unit(transaction, caller.workspace, lambda: 0) as unit:
+            await evaluate.reevaluate_all_segments(unit)
 
     await engine.write(work)
 

@@ -114,9 +114,12 @@ async def write(
     await _UPSERT.execute(transaction, values)
 
 
-async def replace(transaction: Transaction, workspace: int, segment: int, members: BitMap) -> None:
-    """Replace the stored members of a segment."""
-    await transaction.execute(_DELETE_OF_SEGMENT, {"workspace": workspace, "segment": segment})
+async def replace(
+    transaction: Transaction, workspace: int, segment: int, members: BitMap, *, is_new: bool = False
+) -> None:
+    """Replace the stored members of a segment; a new segment has none."""
+    if not is_new:
+        await transaction.execute(_DELETE_OF_SEGMENT, {"workspace": workspace, "segment": segment})
     await write(
         transaction,
         workspace,

@@ -13,13 +13,12 @@ from typing import Any, Final
 from sqlalchemy import bindparam, func, insert, select
 
 from diglot.model.membership_changes import Cause, ChangeOrigin
-from diglot.storage import workspaces
 from diglot.storage.membership import changes
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.schema import membership_log
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.write_unit import WriteUnit
 
 # Distinguishes a row from another one with the same numbers: when it was written, and its body.
 RowFingerprint = tuple[int, bytes]
@@ -99,33 +98,25 @@ class LogRow:
 
 
 async def append(
-    transaction: Transaction,
-    workspace: int,
-    moved: Sequence[SegmentChange],
-    origin: ChangeOrigin,
-    *,
-    rewrites_segment: bool = False,
-) -> LockedWorkspace:
-    """Append a row with the changes of one write; return the locked workspace.
+    unit: WriteUnit, moved: Sequence[SegmentChange], origin: ChangeOrigin, *, rewrites_segment: bool = False
+) -> int:
+    """Append a row with the changes of change write; return its first entry number.
 
-    Its `first_entry` is the first number of the row. If the row rewrites a segment, the caller has written
-    the segment's chunks.
+    If the row rewrites a segment, the caller has written the segment's chunks.
     """
     numbers = sum(change.entry_count for change in moved)
-    taken = await workspaces.lock(
-        transaction, workspace, log_entries=numbers, log_changes=len(moved), moves_members=False
-    )
+    first = unit.take_keys("entry", numbers)
+    unit.row.uncompacted_changes += len(moved)
     row = {
-        "workspace": workspace,
-        "first_entry": taken.first_entry,
-        "last_entry": taken.first_entry + numbers - 1,
+        "first_entry": first,
+        "last_entry": first + numbers - 1,
         "happened_at": origin.at,
         "cause": origin.cause.value,
         "rewrites_segment": int(rewrites_segment),
         "body": changes.encode(moved),
     }
-    await transaction.execute(_INSERT, row)
-    return taken
+    await unit.execute(_INSERT, **row)
+    return first
 
 
 async def has_row(transaction: Transaction, workspace: int, entry: int, mark: RowFingerprint) -> bool:

@@ -87,10 +87,10 @@ def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
 
 
 def build_update(
-    table: Table, keys: Sequence[str], sent: Column[Any], set_: Mapping[str, ColumnSetter]
+    table: Table, keys: Sequence[str], sent: Sequence[Column[Any]], set_: Mapping[str, ColumnSetter]
 ) -> BulkStatement:
-    """Return a statement that updates rows by keys; new values may depend on one more sent value."""
-    columns = [*(table.c[name] for name in keys), sent]
+    """Return a statement that updates rows by keys; new values may depend on other sent values."""
+    columns = [*(table.c[name] for name in keys), *sent]
 
     def build(source: BulkRows) -> ClauseElement:
         here = and_(*(table.c[name] == source.values[name] for name in keys))
