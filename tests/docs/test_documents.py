@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import click
 import msgspec
 import pytest
 
@@ -20,7 +21,7 @@ from render import errors
 from render.pages import TRUTH, rendered
 from sdks.generators import SDKS
 from support.canonical import written
-from support.guide.blocks import RUN, blocks, named, pages
+from support.guide.blocks import RUN, blocks, page_name, pages
 from support.guide.shown import mismatch
 from support.paths import ROOT, SPEC
 from support.spec_data import read as decoded
@@ -47,7 +48,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", rendered(), ids=named)
+@pytest.mark.parametrize("page", rendered(), ids=page_name)
 def test_a_page_matches_its_data(page: Path) -> None:
     """`python -m render` in tests/ updates a page that differs."""
     assert text_of(page) == rendered()[page]
@@ -80,16 +81,16 @@ def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words
     )
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {named(page)}")
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {page_name(page)}")
 def test_the_links_lead_somewhere(page: Path) -> None:
     """A relative link names an existing file of the repository, and an existing heading."""
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", prose(page)):
-        found = (page.parent / target).resolve() if target else page
-        assert found.exists(), target
-        assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
+        result = (page.parent / target).resolve() if target else page
+        assert result.exists(), target
+        assert not anchor or anchor in anchors(result), f"{target}#{anchor}"
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {named(page)}")
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {page_name(page)}")
 def test_the_names_exist(page: Path) -> None:
     """Every command in prose exists with its options, and so does every variable."""
     known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings()) if name != "upstreams"}
@@ -97,11 +98,12 @@ def test_the_names_exist(page: Path) -> None:
     variables = set(re.findall(r"DIGLOT_[A-Z_]+", prose(page)))
     assert variables <= known | {"DIGLOT_CONFIG", "DIGLOT_TEST_POSTGRESQL"}
     for line in re.findall(r"`(diglot [a-z][^`]*)`", prose(page)):
-        command: Any = commands
+        command: click.Command | None = commands
         words = line.split()[1:]
-        while words and hasattr(command, "commands"):
-            command = command.commands[words.pop(0)]
-        options = set(chain.from_iterable(one.opts + one.secondary_opts for one in command.params))
+        while words and isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words.pop(0))
+        assert command is not None, line
+        options = set(chain.from_iterable(each.opts + each.secondary_opts for each in command.params))
         assert {word for word in words if word.startswith("--")} <= options, line
 
 

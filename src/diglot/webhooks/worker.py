@@ -7,13 +7,20 @@ after another. A busy receiver gives up its turn after a while, so that others g
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from diglot.clock import Clock
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook, WebhookMessage
+from diglot.storage.sql.engine import Engine
+from diglot.webhooks.allowed_targets import AllowedTargets
 from diglot.webhooks.deliveries import Deliveries, LeasedDeliveries
-from diglot.webhooks.sender import Connection, Sender
+from diglot.webhooks.sender import Sender
+
+if TYPE_CHECKING:
+    from diglot.webhooks.connection import Connection
 
 log = logging.getLogger("diglot.delivery")
 # Receivers that one process serves at the same time.
@@ -134,7 +141,7 @@ class DeliveryWorker:
         try:
             await self.deliveries.release_lease(batch)
         except Exception:
-            log.exception("cannot release a lease; it will expire")
+            log.exception("cannot release the webhook lease; it will expire")
 
     async def _send_batch(self, batch: LeasedDeliveries, turn_end: float) -> bool:
         """Send a batch in order; return whether there is time for another."""
@@ -148,10 +155,24 @@ class DeliveryWorker:
                     return False
         return True
 
-    async def _send_delivery(self, connection: Connection, webhook: Webhook, delivery: Delivery) -> Attempt:
+    async def _send_delivery(self, connection: "Connection", webhook: Webhook, delivery: Delivery) -> Attempt:
         try:
             message = self.render_message(webhook, delivery, self.deliveries.clock())
         except Exception:
-            log.exception("cannot render the message of delivery %s", delivery.id)
-            return Attempt(None, "its message cannot be rendered", internal_error=True)
+            log.exception("cannot render delivery %s", delivery.id)
+            return Attempt(None, "internal error", internal_error=True)
         return await connection.send(webhook.url, message)
+
+
+@asynccontextmanager
+async def deliver_in_background(
+    engine: Engine, clock: Clock, targets: AllowedTargets, render_message: RenderMessage
+) -> AsyncIterator[None]:
+    """Deliver what the outbox of a database holds until the end of the block."""
+    worker = DeliveryWorker(Deliveries(engine, clock), Sender(targets), render_message)
+    engine.on_commit(worker.wake)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        await worker.stop(running)

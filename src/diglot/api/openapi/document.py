@@ -4,7 +4,6 @@ import re
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from diglot import __version__
 from diglot.api.dialect import Dialect
@@ -56,6 +55,8 @@ def encode_document(dialect: Dialect) -> bytes:
 
 def encode_document_yaml(dialect: Dialect) -> bytes:
     """Return the same document as YAML."""
+    import yaml  # noqa: PLC0415 - only a request for YAML needs it
+
     # From what the file says: what stands in two places of the document would be an alias in the second.
     plain = msgspec.json.decode(encode_document(dialect))
     written: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)

@@ -38,10 +38,6 @@ class UpstreamProxy:
         # Names this process in Via, to detect a request that comes back.
         self._pseudonym: Final = b"diglot-" + secrets.token_hex(8).encode()
 
-    def has_upstream(self, dialect: str) -> bool:
-        """Tell whether a dialect has an upstream."""
-        return dialect in self._upstreams
-
     @asynccontextmanager
     async def open_connections(self) -> AsyncIterator[None]:
         """Keep connections to the upstreams open.
@@ -49,9 +45,6 @@ class UpstreamProxy:
         This uses only the transport of httpx. Its client would keep cookies, follow redirects, decode
         responses and read proxies and passwords from the environment.
         """
-        if not self._upstreams:
-            yield
-            return
         async with httpx.AsyncHTTPTransport(limits=_POOL_LIMITS) as self._transport:
             yield
 
