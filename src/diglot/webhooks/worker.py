@@ -168,7 +168,7 @@ class DeliveryWorker:
 async def deliver_in_background(
     engine: Engine, clock: Clock, targets: AllowedTargets, render_message: RenderMessage
 ) -> AsyncIterator[None]:
-    """Deliver what the outbox of a database holds until the end of the block."""
+    """Send the deliveries in a database's outbox until the end of the block."""
     worker = DeliveryWorker(Deliveries(engine, clock), Sender(targets), render_message)
     engine.on_commit(worker.wake)
     running = asyncio.create_task(worker.run())
