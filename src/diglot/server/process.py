@@ -1,4 +1,4 @@
-"""The server process: one alone, or one that starts workers."""
+"""The server process: serves alone, or starts worker processes."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from diglot.storage.connect import name_library, require_shareable
 
 
 def serve(settings: Settings, announce: Callable[[str], None], load_app: Callable[[], App]) -> None:
-    """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before.
+    """Serve until a signal; `announce` gets the URL once the server responds.
 
     Each process that answers calls `load_app`.
     """
@@ -25,6 +25,6 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
 
 
 def announce_url(settings: Settings, url: str) -> None:
-    """Print the URL of the server, and the version of SQLite where it runs on a file."""
+    """Print the URL of the server, and the version of SQLite if it uses a file."""
     library = name_library(settings.database)
     click.echo(f"Diglot serves on {url}{f' with {library}' if library else ''} (stop with Ctrl+C)")
