@@ -1,12 +1,12 @@
 """The shapes of Misar's contact calls that are past one contact: lists, many at once, scores, files."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension, LegacySpelling, Uuid, schema_ref
 from diglot.api.extensions.as_of import AsOfQuery
-from diglot.api.openapi.annotations import Extension, LegacySpelling, Uuid, schema_ref
 from diglot.dialects.misar import wire
 from diglot.dialects.misar.contacts.tiers import Tier
 from diglot.dialects.misar.wire import (
@@ -198,7 +198,8 @@ class ContactScore(msgspec.Struct, frozen=True):
     success: bool
 
 
-Ids = Annotated[list[str], Meta(max_length=10_000)]
+MAX_IDS: Final = 10_000
+Ids = Annotated[list[str], Meta(max_length=MAX_IDS)]
 
 
 class BulkDelete(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Extension
+from diglot.api.annotations import Extension
 from diglot.dialects.topmail.wire import (
     Attributes,
     Count,
