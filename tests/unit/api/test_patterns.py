@@ -22,8 +22,10 @@ WHITE = "\x00\x1c\x1f \x7f\x85\xa0\u2028\ufeff\t\n"
 
 def is_read(name: str, text: str) -> bool:
     """Tell whether a text is read as a field of a product view."""
+    read = plan_struct(ProductViewCreate)[name].read
+    assert read is not None
     try:
-        plan_struct(ProductViewCreate)[name].read(Given(text, msgspec.Raw(b""), (name,)))
+        read(Given(text, msgspec.Raw(b""), (name,)))
     except InvalidInput:
         return False
     return True

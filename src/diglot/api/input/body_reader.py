@@ -57,8 +57,8 @@ class BodyReader:
         """Read the named fields of a struct, or all that were not read before.
 
         The first call keeps a fault for each required field that is not there. `checks` are what only the
-        handler can tell of a value. A field that is not read or at fault has its default, or is `UNSET` even
-        where the type does not say so, because the handler calls `raise_faults` before it uses the struct.
+        handler can tell of a value. A field that is at fault, not read or of raw JSON has its default, or is
+        `UNSET` even where its type does not say so: the handler calls `raise_faults` before it uses it.
         """
         plans = plan_struct(struct)
         if struct not in self._required:
@@ -73,7 +73,7 @@ class BodyReader:
 
     def _read_field(self, plan: FieldPlan, check: Check | None) -> None:
         key = self._find_key(plan)
-        if key not in self._members:
+        if key not in self._members or plan.read is None:
             return
         self._values[plan.name] = UNSET
         try:

@@ -20,14 +20,15 @@ class FieldPlan:
     has_default: bool
     is_required: bool
     is_nullable: bool
-    read: ReadValue
+    read: ReadValue | None
 
 
 @cache
 def plan_struct(struct: type[msgspec.Struct]) -> dict[str, FieldPlan]:
     """Return how the fields of a struct are read, in their order.
 
-    A field that documents an older spelling is not among them: it is a key of the field that it spells.
+    A field that documents an older spelling is not among them: it is a key of the field that it spells. A
+    field of raw JSON, such as a condition, has no reader, because the handler reads it.
     """
     found = {}
     info = inspect.type_info(struct)
@@ -36,7 +37,7 @@ def plan_struct(struct: type[msgspec.Struct]) -> dict[str, FieldPlan]:
         kind, extra, schema, nullable = without_metadata(field.type)
         if LEGACY_KEY not in schema:
             keys = (field.encode_name, *extra.get(SPELLINGS, ()))
-            read = build_reader(kind, extra)
+            read = None if isinstance(kind, inspect.RawType) else build_reader(kind, extra)
             is_required = field.required and REPLACEABLE not in extra
             found[field.name] = FieldPlan(field.name, keys, not field.required, is_required, nullable, read)
     return found

@@ -122,10 +122,6 @@ def _read_boolean(given: Given) -> bool:
     return value
 
 
-def _read_as_sent(given: Given) -> msgspec.Raw:
-    return given.raw
-
-
 @dataclass(frozen=True, slots=True)
 class _NumberReader:
     least: int
@@ -236,5 +232,4 @@ _BUILDERS: Final[Mapping[type[inspect.Type], Callable[[Any, Mapping[str, Any]], 
     inspect.EnumType: lambda kind, extra: _ChoiceReader(tuple(kind.cls), kind.cls),
     inspect.ListType: _build_list_reader,
     inspect.DictType: lambda kind, extra: _JsonReader(in_list=False),
-    inspect.RawType: lambda kind, extra: _read_as_sent,
 }
