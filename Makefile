@@ -6,12 +6,15 @@ VENV ?= $(or $(VIRTUAL_ENV),.venv)
 BIN := $(abspath $(VENV))/bin
 
 # What `make bench` runs, and with which options: `make bench BENCH=membership ARGS="--only update"`.
-BENCH ?= http estimate forward membership
+BENCH ?= http estimate forward membership start
+# The tests that reach conditions, dialects and API, for `make coverage`.
+COVERING := tests/unit tests/dialects tests/server tests/membership/test_segment_webhooks.py \
+	tests/membership/test_membership_kept_current.py
 # Options of pytest or of a benchmark: `make test ARGS="-k segments"`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint format format-check types imports test fast test-all docs docs-check \
+.PHONY: help setup check lint format format-check types imports test fast test-all coverage docs docs-check \
 	openapi openapi-check contract clients browser schemathesis sdks bench
 
 help: ## List these commands
@@ -47,6 +50,10 @@ fast: ## Run the tests that need neither a process of their own nor a database s
 
 test-all: contract clients browser schemathesis sdks ## Run every test at its full amount; needs node, curl, Chromium and Java
 	$(BIN)/pytest --full $(ARGS)
+
+coverage: ## Fail if a branch of conditions, dialects or API is reached by no test; one database, fixed seed
+	$(BIN)/pytest -q --cov --cov-report=term-missing:skip-covered --hostile 500 --random-seed 1 \
+		-k "not postgresql" $(COVERING) $(ARGS)
 
 docs: ## Write the rendered parts of the pages anew
 	cd tests && $(BIN)/python -m render

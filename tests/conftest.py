@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: a database of one's own, and figures for the terminal summary."""
+"""Fixtures for all tests: a database of the test's own, and figures for the terminal summary."""
 
 import gc
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ from support.reporting import SEED, Tally, Telling
 from support.servers.in_process import Server, serving
 from support.servers.process import Live, running
 
-# Tests that share a server have workspaces whose names begin with a number of their own.
+# Tests that share a server have workspaces whose names begin with a unique number.
 _NUMBERS = count(1)
 
 
@@ -63,7 +63,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.U
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the fast tests, and run those that share a server in the loop that its connections belong to."""
+    """Mark the fast tests, and run tests that share a server in the event loop of its connections."""
     if scheduling.is_fast(item.nodeid):
         item.add_marker("fast")
     if "module_server" in getattr(item, "fixturenames", ()):
@@ -71,7 +71,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test that takes a `sampled_row` each row of a sample of the truth, or each row there is."""
+    """Parametrize a test that takes a `sampled_row` with a sample of the rows, or with all of them."""
     if "sampled_row" in metafunc.fixturenames:
         config = metafunc.config
         rows = truth_sample.sample(config.getoption("truth_share"), config.stash[SEED])
@@ -81,7 +81,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that take long."""
+    """Put the slowest tests first."""
     items.sort(key=lambda item: scheduling.turn_of(item.nodeid))
 
 
@@ -98,7 +98,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="module", autouse=True)
 def _settled() -> None:
-    """Have the collector pass over what stays: thousands of tests, and what was said of them."""
+    """Freeze the objects that stay, because the collector would scan thousands of tests and reports."""
     gc.collect()
     gc.freeze()
 
@@ -111,7 +111,7 @@ def telling(pytestconfig: pytest.Config) -> Telling:
 
 @pytest.fixture(scope="session")
 def tally(pytestconfig: pytest.Config) -> Tally:
-    """Return a function that adds to a figure of the terminal summary: what, on which database, how many."""
+    """Return a function that adds to a figure of the terminal summary: its name, the database, a number."""
     return partial(reporting.add, pytestconfig)
 
 
@@ -124,14 +124,14 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 @pytest_asyncio.fixture
 async def url(database: Database) -> AsyncIterator[str]:
-    """Lend the URL of a migrated database of the test's own."""
+    """Lend the URL of a migrated database for one test."""
     async with database.fresh() as found:
         yield found
 
 
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
-    """Lend an open engine on a migrated database of the test's own."""
+    """Lend an open engine on a migrated database for one test."""
     found = create_engine(url)
     await found.open()
     yield found
@@ -140,7 +140,7 @@ async def engine(url: str) -> AsyncIterator[Engine]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
-    """Lend the population of the spec, in a workspace for each time zone that a row has."""
+    """Lend the population of the spec, in one workspace for each time zone of the rows."""
     people, zones = spec_data.population(), sorted({row.zone for row in spec_data.rows()})
     async with database.fresh() as found:
         opened = create_engine(found)
@@ -153,7 +153,7 @@ async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
 async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
-    """Lend two engines on one database, whose log is folded often and whose chunks are small in number."""
+    """Lend a world of two engines on one database, with frequent compactions and chunks of small keys."""
     monkeypatch.setattr(store, "COMPACT_AT", 25)
     monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
@@ -166,26 +166,26 @@ async def world(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_server(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    """Lend an app that the tests of a module share, with the settings that its SERVING says."""
+    """Lend an app that the tests of a module share, with the settings of the module's SERVING."""
     async with database.fresh() as found, serving(found, **getattr(request.module, "SERVING", {})) as server:
         yield server
 
 
 @pytest.fixture
 def server(module_server: Server, request: pytest.FixtureRequest) -> Server:
-    """Return the app of the module with workspaces of the test's own; its clock starts with each test."""
+    """Return the module's app with separate workspaces; its clock restarts with each test."""
     started = getattr(request.module, "SERVING", {}).get("now", 0)
     return module_server.of_one_test(next(_NUMBERS), started)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def process(database: Database) -> AsyncIterator[Live]:
-    """Lend a server process on a migrated database, which all tests share."""
+    """Lend a server process on a migrated database, shared by all tests."""
     async with database.fresh() as found, running(found) as server:
         yield server
 
 
 @pytest.fixture
 def live(process: Live, request: pytest.FixtureRequest) -> Live:
-    """Return the server process with a workspace of the test's own."""
+    """Return the server process with a workspace for one test."""
     return replace(process, workspace=request.node.name[:100])

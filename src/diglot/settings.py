@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,9 @@ _UPSTREAM_PATTERN: Final = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*|\[[0-9A-Fa-f:]+(?:\.[0-9.]+)?\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*/?"
 )
+# The upstream of a dialect, as a variable or in the file; the second form is the older one.
+_UPSTREAM_KEY: Final = re.compile(r"upstream_(?P<name>[a-z0-9]+)|(?P<older>[a-z0-9]+)_upstream")
+_UPSTREAMS: Final = "upstreams"
 _TRUE_WORDS: Final = ("1", "true", "yes", "on")
 _FALSE_WORDS: Final = ("0", "false", "no", "off")
 
@@ -34,8 +37,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operator can set.
 
     `database` is a file, `sqlite:///FILE` or `postgresql://...`; `rate_limits` is `vendor` for the figures of
-    each vendor, `off`, or a number of requests that each key may make a minute with each call. An upstream
-    is the URL that what Diglot does not serve of a dialect is passed on to, empty for none.
+    each vendor, `off`, or a number of requests that each key may make a minute with each call. `upstreams`
+    holds, by dialect, the URL to which calls that Diglot does not serve are forwarded, empty for none.
     `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks. `proxies`
     is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For. The server
     closes a connection when no whole head of a request arrives within `idle_timeout` seconds, and refuses a
@@ -51,8 +54,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strict: bool = False
     access_log: bool = False
     rate_limits: str = VENDOR_LIMITS
-    misar_upstream: str = ""
-    topmail_upstream: str = ""
+    upstreams: dict[str, str] = {}
     upstream_timeout: int = 60
     idle_timeout: int = 25
     body_timeout: int = 30
@@ -75,18 +77,34 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+_KINDS: Final = {
+    field.name: field.type for field in msgspec.structs.fields(Settings) if field.name != _UPSTREAMS
+}
+
+
 def load_settings(
-    flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: str | None = None
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str] = os.environ,
+    file: str | None = None,
+    dialects: Collection[str] | None = None,
 ) -> Settings:
-    """Return the settings; raise `Misconfigured` with one line that says what to mend."""
+    """Return the settings; raise `Misconfigured` with one line that says what to mend.
+
+    With `dialects`, an upstream of any other dialect is refused.
+    """
     path = file or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
-    values = {
-        **({} if path is None else _read_file(Path(path))),
-        **_read_environment(environment),
-        **{name: value for name, value in flags.items() if value is not None},
-    }
+    layers = [
+        {} if path is None else _read_file(Path(path)),
+        _read_environment(environment),
+        {name: value for name, value in flags.items() if value is not None},
+    ]
+    values: dict[str, Any] = {}
+    for layer in layers:
+        upstreams = values.get(_UPSTREAMS, {}) | layer.get(_UPSTREAMS, {})
+        values |= layer | {_UPSTREAMS: upstreams}
     settings = Settings(**values)
     _check_settings(settings)
+    _check_dialects(settings, dialects)
     return settings
 
 
@@ -110,8 +128,8 @@ def _check_settings(settings: Settings) -> None:
                 f"{name.replace('_', ' ')} {seconds} is not from 1 to {MAX_TIMEOUT_SECONDS} s"
             )
     _check_background(settings)
-    _check_upstream("misar", settings.misar_upstream)
-    _check_upstream("topmail", settings.topmail_upstream)
+    for dialect, url in settings.upstreams.items():
+        _check_upstream(dialect, url)
     parse_allowed_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")
@@ -136,9 +154,16 @@ def _check_upstream(dialect: str, url: str) -> None:
         raise Misconfigured(f"{name} {url!r} is not a URL such as https://api.example.com, without a query")
 
 
+def _check_dialects(settings: Settings, dialects: Collection[str] | None) -> None:
+    for name in settings.upstreams:
+        if dialects is not None and name not in dialects:
+            raise Misconfigured(f"upstream of {name!r}: the dialects are {', '.join(dialects)}")
+
+
 def to_environment(settings: Settings) -> dict[str, str]:
     """Return the environment that gives these settings, for worker processes."""
     values = msgspec.structs.asdict(settings)
+    values |= {f"upstream_{name}": url for name, url in values.pop(_UPSTREAMS).items()}
     return {f"{ENVIRONMENT_PREFIX}{name.upper()}": _to_text(value) for name, value in values.items()}
 
 
@@ -147,12 +172,11 @@ def _to_text(value: Any) -> str:
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in environment.items():
-        if name.startswith(ENVIRONMENT_PREFIX) and name.removeprefix(ENVIRONMENT_PREFIX) not in _NOT_SETTINGS:
-            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
-            found[key] = _convert_value(key, value, name)
-    return found
+    return _convert_values(
+        (name.removeprefix(ENVIRONMENT_PREFIX).lower(), value, name)
+        for name, value in environment.items()
+        if name.startswith(ENVIRONMENT_PREFIX) and name.removeprefix(ENVIRONMENT_PREFIX) not in _NOT_SETTINGS
+    )
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -160,20 +184,40 @@ def _read_file(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Misconfigured(f"settings file {str(path)!r}: {error}") from error
-    return {key: _convert_value(key, value, f"{path}: {key}") for key, value in values.items()}
+    upstreams = values.pop(_UPSTREAMS, {})
+    if not isinstance(upstreams, dict):
+        raise Misconfigured(f"{path}: {_UPSTREAMS}: expected a table of URLs by dialect, got {upstreams!r}")
+    values |= {f"upstream_{name}": url for name, url in upstreams.items()}
+    return _convert_values((key, value, f"{path}: {key}") for key, value in values.items())
 
 
-def _convert_value(key: str, value: Any, where: str) -> Any:
-    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
-    if key not in kinds:
-        near = difflib.get_close_matches(key, kinds, n=1, cutoff=0.5)
-        known = [
-            f"{ENVIRONMENT_PREFIX}{name.upper()}" if where.startswith(ENVIRONMENT_PREFIX) else name
-            for name in near or kinds
-        ]
-        hint = f"did you mean {known[0]}?" if near else f"the settings are {', '.join(known)}"
-        raise Misconfigured(f"unknown setting {where}: {hint}")
-    kind = kinds[key]
+def _convert_values(given: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
+    """Return the values of settings, each given with its key and where it stands."""
+    found: dict[str, Any] = {}
+    upstreams: dict[str, str] = {}
+    older: dict[str, str] = {}
+    for key, value, where in given:
+        if key not in _KINDS and (upstream := _UPSTREAM_KEY.fullmatch(key)):
+            url = _convert_value(str, value, where)
+            (older if upstream["older"] else upstreams)[upstream["older"] or upstream["name"]] = url
+        elif key in _KINDS:
+            found[key] = _convert_value(_KINDS[key], value, where)
+        else:
+            raise Misconfigured(f"unknown setting {where}: {_suggest_key(key, where)}")
+    return found | {_UPSTREAMS: older | upstreams}
+
+
+def _suggest_key(key: str, where: str) -> str:
+    every = [*_KINDS, "upstream_NAME"]
+    near = difflib.get_close_matches(key, every, n=1, cutoff=0.5)
+    known = [
+        f"{ENVIRONMENT_PREFIX}{name.upper()}" if where.startswith(ENVIRONMENT_PREFIX) else name
+        for name in near or every
+    ]
+    return f"did you mean {known[0]}?" if near else f"the settings are {', '.join(known)}"
+
+
+def _convert_value(kind: Any, value: Any, where: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, str):
         if type(value) is kind:
             return value

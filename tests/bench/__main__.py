@@ -1,10 +1,11 @@
-"""`python -m bench http|estimate|forward|membership` in the folder tests builds its data, prints tables."""
+"""Run a benchmark and print its tables: `python -m bench http|estimate|forward|membership|start`."""
 
 import argparse
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
-from bench import estimates, forwarding, http_cost
+from bench import estimates, forwarding, http_cost, start
 from bench.membership import run
 from bench.store import Filled, filled
 from support.engines import DATABASES, Database
@@ -13,10 +14,13 @@ SIZES = {"http": 10_000, "estimate": 1_000_000, "membership": 1_000_000}
 
 
 def main() -> None:
-    """Run one benchmark on each database asked for."""
+    """Run one benchmark on each requested database."""
     given = _arguments().parse_args()
     if given.benchmark == "forward":
         print(forwarding.report(asyncio.run(forwarding.measure())))
+        return
+    if given.benchmark == "start":
+        print(start.report(given.rounds, given.others, given.before))
         return
     count = given.contacts or SIZES[given.benchmark]
     for database in DATABASES:
@@ -30,7 +34,7 @@ def main() -> None:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("benchmark", choices=[*SIZES, "forward"])
+    parser.add_argument("benchmark", choices=[*SIZES, "forward", "start"])
     parser.add_argument(
         "--contacts", type=int, help="how many contacts (http 10,000; estimate and membership 1,000,000)"
     )
@@ -39,6 +43,16 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", choices=list(run.PARTS), action="append", help="membership: measure this part alone"
     )
+    parser.add_argument(
+        "--rounds", type=int, default=start.ROUNDS, help="start: how often each server starts"
+    )
+    parser.add_argument(
+        "--others",
+        metavar="VENV",
+        type=Path,
+        help=f"start: an environment with {' and '.join(start.OTHERS)}; made for the run without this option",
+    )
+    parser.add_argument("--before", metavar="SRC", type=Path, help="start: other source to start beside ours")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Contacts to measure on: seeded, plausible, every kind of field and attribute."""
+"""Seeded, plausible contacts for benchmarks, with every kind of field and attribute."""
 
 import json
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ TAGS = tuple(f"tag-{index}" for index in range(50))
 
 
 def contacts(count: int, first_pk: int = 1, seed: int = 1, now: int = NOW) -> Iterator[Contact]:
-    """Yield so many contacts with dense keys, as they are at an instant."""
+    """Yield a given number of contacts with dense keys, as they are at an instant."""
     rng = Random(seed)
     for pk in range(first_pk, first_pk + count):
         yield _contact(rng, pk, now)
 
 
 def _id(rng: Random, pk: int, now: int) -> str:
-    """Return a UUIDv7: as in life, the ids of contacts that came later sort later."""
+    """Return a UUIDv7, so that the ids of later contacts sort later, as in production."""
     milliseconds = now // 1000 - 10**9 + pk
     bits = milliseconds << 80 | 7 << 76 | rng.getrandbits(12) << 64 | 2 << 62 | rng.getrandbits(62)
     return str(UUID(int=bits))

@@ -1,4 +1,4 @@
-"""The estimate of unsaved conditions beside hand-written SQL on the same tables: wall time, in turn."""
+"""Compares the wall time of estimates of unsaved conditions with hand-written SQL on the same tables."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ Count = Callable[[], Awaitable[int]]
 
 @dataclass(frozen=True)
 class Line:
-    """One condition measured: seconds of each round on both sides."""
+    """The measurements of one condition: seconds of each round on both sides."""
 
     name: str
     members: int
@@ -39,7 +39,7 @@ class Line:
 
     @property
     def ratio(self) -> float:
-        """The best of ours over the best of theirs: what is left when the machine is quiet."""
+        """Return the ratio of the fastest rounds, because these have the least noise."""
         return min(self.ours) / min(self.theirs)
 
 
@@ -110,7 +110,7 @@ async def _driver(url: str) -> Any:
 
 
 def table(lines: list[Line]) -> str:
-    """Return the table, and the median of the ratios."""
+    """Return the table and the median of the ratios."""
     rows = ["| condition | members | ours ms | by hand ms | ratio |", "|---|---|---|---|---|"]
     for line in lines:
         ours, theirs = min(line.ours) * 1000, min(line.theirs) * 1000

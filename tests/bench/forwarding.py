@@ -1,4 +1,4 @@
-"""A hundred megabytes through a server to an upstream and back, and how much its memory grew meanwhile."""
+"""Sends a hundred megabytes through a server to an upstream and back. Measures how much its memory grows."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from support.servers.process import Live, running
 from support.servers.upstream import PIECE, Taken, Upstream, upstream
 
 SIZE: Final = 100 * MEGABYTE
-# The one that takes waits this long before it begins, so that the other has to wait for it.
+# The receiving side waits this long before it reads, so that the sending side has to wait for it.
 PAUSE: Final = 1.0
 _BLOCK: Final = bytes(range(256)) * (PIECE // 256)
 DIGEST: Final = hashlib.sha256(_BLOCK * (SIZE // PIECE)).hexdigest()
@@ -23,7 +23,7 @@ DIGEST: Final = hashlib.sha256(_BLOCK * (SIZE // PIECE)).hexdigest()
 
 @dataclass(frozen=True)
 class Row:
-    """One transfer: seconds, bytes of memory before it and by how many its peak lies above."""
+    """One transfer: seconds, memory in bytes before it, and how far the peak lies above that."""
 
     name: str
     seconds: float
@@ -32,7 +32,7 @@ class Row:
 
 
 async def measure() -> list[Row]:
-    """Send and fetch through a server process of its own; raise when a byte is wrong."""
+    """Send and fetch through a separate server process; raise an error if a byte is wrong."""
     async with (
         upstream() as up,
         DATABASES[0].fresh() as url,

@@ -1,7 +1,8 @@
-"""Thirty realistic conditions, each with the SQL that one would write by hand for the same tables.
+"""Thirty realistic conditions, each with hand-written SQL for the same tables.
 
-The SQL knows everything that Diglot knows (the token documents, the pinned index) and has its values in it;
-it is constant text, run on the driver. `{pin}`, `{at}` and `{num}` are what differs between the databases.
+The SQL uses everything that Diglot uses (the token documents, the pinned index) and contains its values; it
+is constant text that the driver executes. `{pin}`, `{at}` and `{num}` are the parts that differ between the
+databases.
 """
 
 import struct
@@ -18,12 +19,12 @@ def _key(value: float) -> str:
 
 
 def eq(key: str, value: str) -> str:
-    """Return: a custom attribute equals a text."""
+    """Return SQL that compares a custom attribute with a string."""
     return f"{{at}}(attributes_exact, '{OPEN}{key}{CLOSE}{value}{CLOSE}') > 0"
 
 
 def num(key: str, op: str, value: float) -> str:
-    """Return: a custom attribute compares with a number."""
+    """Return SQL that compares a custom attribute with a number."""
     mark = f"{SCALAR}{OPEN}{key}{CLOSE}"
     sqlite = f"substr(attributes_number, instr(attributes_number, '{mark}') + {len(mark) + 1}, 16)"
     postgresql = f"substr(split_part(attributes_number, '{mark}', 2), 2, 16)"
@@ -32,20 +33,20 @@ def num(key: str, op: str, value: float) -> str:
 
 
 def ago(days: int) -> int:
-    """Return the instant so many days before now."""
+    """Return the instant a number of days before now."""
     return NOW - days * DAY
 
 
 @dataclass(frozen=True)
 class HandWritten:
-    """A condition in Misar's words and its WHERE by hand."""
+    """A condition in Misar's words with its hand-written WHERE clause."""
 
     name: str
     wire: str
     where: str
 
     def sql(self, backend: str) -> str:
-        """Return the count by hand for a database."""
+        """Return the hand-written count for a database."""
         sqlite = backend == "sqlite"
         where = self.where.replace("{at}", "instr" if sqlite else "strpos")
         while "{num:" in where:

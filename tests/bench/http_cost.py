@@ -1,4 +1,4 @@
-"""Server CPU per request: Diglot beside a bare ASGI app and beside FastAPI, all under granian, in turn."""
+"""Measures server CPU per request: Diglot, a bare ASGI app and FastAPI, all under granian, in turn."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ _AS_OF = re.compile(rb'"count_as_of":"[-0-9T:.]+Z"')
 
 @dataclass
 class Call:
-    """A call to measure; paths may differ by side only in the form of an id."""
+    """A call to measure; its paths differ between the sides only in the form of an id."""
 
     name: str
     path: str
@@ -51,7 +51,7 @@ def calls(filled: Filled) -> list[Call]:
 
 
 def report(filled: Filled) -> str:
-    """Measure every call beside both others and return the table."""
+    """Measure every call on all three servers and return the table."""
     measured = calls(filled)
     asyncio.run(measure(measured, filled.url, filled.count))
     return table(measured)
@@ -60,9 +60,9 @@ def report(filled: Filled) -> str:
 async def measure(
     measured: list[Call], url: str, count: int, *, pages: Mapping[int, int] | None = None, sides: int = 3
 ) -> None:
-    """Add to the calls their CPU seconds per request, by side and round.
+    """Add the CPU seconds per request to the calls, by side and round.
 
-    `count` is that of the segment; `pages` tells the bare app with which key a page of it begins.
+    `count` is the count of the segment; `pages` maps a page to the key with which the bare app begins it.
     """
     environment = {
         "PYTHONPATH": HERE,
@@ -96,7 +96,7 @@ async def _compare(call: Call, servers: list[Served]) -> None:
 
 
 def _timeless(answer: bytes) -> bytes:
-    """Return an answer without the time at which its count is true."""
+    """Return a response without the time of its count."""
     return _AS_OF.sub(b'"count_as_of":0', answer)
 
 
@@ -105,7 +105,7 @@ def _path(call: Call, server: Served) -> str:
 
 
 def table(measured: list[Call]) -> str:
-    """Return the table: medians, and the ratios of one round as medians."""
+    """Return the table of medians; each ratio is the median of the ratios per round."""
     rows = [
         "| call | diglot us | bare us | fastapi us | diglot / bare | fastapi / diglot |",
         "|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""Load from keep-alive connections, and the CPU time of a whole server process with its children."""
+"""Generates load over keep-alive connections. Measures the CPU time of a server process with its children."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Served:
-    """A server under granian: its name in the table, its process, its port."""
+    """A server under granian: its name in the table, its process and its port."""
 
     name: str
     process: "subprocess.Popen[bytes]"
@@ -51,9 +51,9 @@ def _cpu(pid: int) -> float:
 
 
 def memory(pid: int) -> dict[str, int]:
-    """Return the sizes of a process and its children by the kernel's names for them, in bytes.
+    """Return the memory sizes of a process and its children in bytes, by the kernel's names for them.
 
-    Pages that they share are in the `VmRSS` of each; `Pss` has them once in all.
+    The `VmRSS` of each process includes shared pages; `Pss` counts these pages once in total.
     """
     total: Counter[str] = Counter()
     for one in family(pid):
@@ -66,14 +66,14 @@ def _lines(pid: int, name: str) -> list[str]:
 
 
 def memory_of(pid: int) -> dict[str, int]:
-    """Return the sizes of one process."""
+    """Return the memory sizes of one process."""
     lines = [line for name in ("status", "smaps_rollup") for line in _lines(pid, name)]
     pairs = (line.partition(":") for line in lines if line.endswith(" kB"))
     return {name: int(value.split()[0]) * 1024 for name, _, value in pairs}
 
 
 def forget_peaks(pid: int) -> None:
-    """Start the peaks of a process and its children afresh."""
+    """Reset the peak memory of a process and its children."""
     for one in family(pid):
         Path(f"/proc/{one}/clear_refs").write_text("5")
 
@@ -88,7 +88,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(name: str, target: str, environment: Mapping[str, str], *, factory: bool) -> Iterator[Served]:
-    """Serve an ASGI app with granian, one worker, as every side of a comparison is."""
+    """Serve an ASGI app with granian and one worker, as every side of a comparison does."""
     port = free_port()
     options = ["--interface", "asgi", "--loop", "uvloop", "--no-access-log", "--log-level", "error"]
     command = [sys.executable, "-m", "granian", *options, "--port", str(port), target]
@@ -118,7 +118,7 @@ def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 async def fetch(port: int, path: str, headers: Mapping[str, str], count: int) -> bytes:
-    """Send a GET so many times over several connections; return the body of the last answer."""
+    """Send a GET a given number of times over several connections; return the body of the last response."""
     lines = [f"GET {path} HTTP/1.1", "Host: bench", *(f"{name}: {value}" for name, value in headers.items())]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     shares = [count // CONNECTIONS + (index < count % CONNECTIONS) for index in range(CONNECTIONS)]

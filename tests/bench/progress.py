@@ -1,4 +1,4 @@
-"""A progress bar on stderr: the phase, how far it is, how fast, and how long it still takes."""
+"""A progress bar on stderr: the phase, its progress, its speed, and the remaining time."""
 
 import sys
 import time
@@ -6,13 +6,13 @@ from types import TracebackType
 from typing import Self
 
 WIDTH = 24
-# On a terminal the bar is drawn again in place; elsewhere a line now and then is enough.
+# A terminal redraws the bar in place; other outputs get a line now and then.
 SECONDS_DRAWN = 0.2
 SECONDS_LOGGED = 20.0
 
 
 def lasting(seconds: float) -> str:
-    """Return a time as hours, minutes and seconds."""
+    """Return a duration as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
@@ -41,7 +41,7 @@ class Progress:
             sys.stderr.flush()
 
     def step(self, more: int = 1) -> None:
-        """Note that so many more are done."""
+        """Add a number of completed steps."""
         self._done += more
         if time.monotonic() - self._drawn >= (SECONDS_DRAWN if self._terminal else SECONDS_LOGGED):
             self._draw()

@@ -1,4 +1,4 @@
-"""A workspace full of contacts, with a key of each dialect and a segment of each."""
+"""A workspace full of contacts, with a key and a segment of each dialect."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BATCH = 5_000
 
 @dataclass(frozen=True)
 class Filled:
-    """What a benchmark needs to ask: keys, ids, the workspace's number."""
+    """What a benchmark needs for its requests: keys, ids and the number of the workspace."""
 
     url: str
     workspace: int

@@ -1,4 +1,4 @@
-"""Bad days of real clients: an answer that got lost, limits that are reached."""
+"""Failures that real clients meet: a lost response, and exhausted rate limits."""
 
 import asyncio
 
@@ -15,8 +15,8 @@ RULES = {"operator": "AND", "rules": [{"field": "email", "operator": "is_not_emp
 SEGMENT = {"name": "All", "segment_type": "dynamic", "filter_criteria": RULES}
 
 
-async def test_a_segment_whose_answer_got_lost(live: Live) -> None:
-    """The client sends its POST again by itself, without a name for it: there is one segment."""
+async def test_a_retry_after_a_lost_response_creates_one_segment(live: Live) -> None:
+    """The client repeats its POST without an idempotency key, and the server has one segment."""
     key = await live.key("misar")
     async with proxy(live.base, to_lose=1) as before:
         client = misarmail.MisarMailClient(key, base_url=f"{before.url}/mail/v1")
@@ -25,8 +25,8 @@ async def test_a_segment_whose_answer_got_lost(live: Live) -> None:
     assert [one["id"] for one in listed["data"]["segments"]] == [made["data"]["id"]]
 
 
-async def test_a_contact_whose_answer_got_lost(live: Live) -> None:
-    """The client's own retry meets the contact that it made: 409 as ever, and nothing is there twice."""
+async def test_a_retry_after_a_lost_response_finds_the_contact(live: Live) -> None:
+    """The client's own retry gets 409 because the first request created the contact."""
     key = await live.key("misar")
     async with proxy(live.base, to_lose=1) as before:
         client = misarmail.MisarMailClient(key, base_url=f"{before.url}/mail/v1")
@@ -37,8 +37,8 @@ async def test_a_contact_whose_answer_got_lost(live: Live) -> None:
 
 
 @pytest.mark.parametrize(("dialect", "prefix"), [("misar", "/mail/v1"), ("topmail", "/api/v1")])
-async def test_a_named_contact_whose_answer_got_lost(live: Live, dialect: str, prefix: str) -> None:
-    """With an idempotency key the second request gets the answer that the first should have had."""
+async def test_an_idempotency_key_recovers_a_lost_response(live: Live, dialect: str, prefix: str) -> None:
+    """With an idempotency key the second request gets the response of the first."""
     headers = {**bearer(await live.key(dialect)), "Idempotency-Key": "one"}
     async with (
         proxy(live.base, to_lose=1) as before,
@@ -51,8 +51,11 @@ async def test_a_named_contact_whose_answer_got_lost(live: Live, dialect: str, p
     assert answer.headers["idempotency-replayed"] == "true"
 
 
-async def test_limits_that_are_reached(database: Database) -> None:
-    """The client asks three times in all, then raises what is no plan error. Topmail says when to ask."""
+async def test_exhausted_rate_limits(database: Database) -> None:
+    """The client sends a request three times, then raises an error that is no plan error.
+
+    Topmail says when to retry.
+    """
     async with (
         database.fresh() as url,
         running(url, "--rate-limits", "1") as live,
@@ -73,7 +76,10 @@ async def test_limits_that_are_reached(database: Database) -> None:
 
 
 async def _refused(client: misarmail.MisarMailClient, before: Proxy) -> tuple[misarmail.MisarMailError, int]:
-    """Ask until a call is refused, and return how often it asked: a minute may end between two calls."""
+    """Send requests until one is rejected, and return their number.
+
+    The number varies, because a minute may end between two calls.
+    """
     for _ in range(5):
         earlier = before.connections
         try:

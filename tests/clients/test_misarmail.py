@@ -18,7 +18,7 @@ PAGES = {"page": 1, "limit": 50, "total": 2, "total_pages": 1, "totalPages": 1}
 
 @dataclass(frozen=True)
 class Twin:
-    """One half of the client: its methods as they are, or those with `a` before their name."""
+    """One half of the client: its plain methods, or those with `a` before their name."""
 
     client: misarmail.MisarMailClient
     prefix: str
@@ -36,7 +36,7 @@ class Twin:
         return await _awaited(getattr(self.client.segments, f"{self.prefix}members"), *arguments)
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Call what all methods call: the client has none of its own for the other segment calls."""
+        """Call the function below all methods, because other segment calls have no method."""
         return await _awaited(getattr(self.client, f"_{self.prefix}request"), method, path, body)
 
 
@@ -47,7 +47,7 @@ async def _awaited(function: Callable[..., Any], *arguments: Any) -> Any:
 
 @pytest.fixture(params=["", "a"], ids=["sync", "async"])
 def prefix(request: pytest.FixtureRequest) -> str:
-    """Return what stands before the names of the methods."""
+    """Return the prefix of the method names."""
     return str(request.param)
 
 
@@ -64,13 +64,13 @@ async def _fails(status: int, text: str, function: Callable[..., Any], *argument
     assert raised.value.is_unauthorized == (status == 401)
 
 
-def test_the_version_of_the_client() -> None:
-    """Another one has to be looked at first."""
+def test_the_client_has_the_checked_version() -> None:
+    """A new version of the client has to be checked before this test accepts it."""
     assert version("misarmail") == "5.0.4"
 
 
-async def test_a_story(live: Live, prefix: str, tally: Any, database: Database) -> None:
-    """Contacts are made, segmented, changed and deleted, and the counts follow."""
+async def test_contacts_and_segments(live: Live, prefix: str, tally: Any, database: Database) -> None:
+    """Contacts are created, segmented, updated and deleted, and the counts follow."""
     twin = await _twin(live, prefix)
     ids = []
     for number in range(3):
@@ -115,7 +115,7 @@ async def _shrink(twin: Twin, segment: str, ids: list[str]) -> None:
 
 
 async def test_an_import(live: Live, prefix: str) -> None:
-    """An import makes, changes and refuses contacts, and says how many; whoever unsubscribed stays so."""
+    """An import creates, updates and rejects contacts; unsubscribed contacts stay unsubscribed."""
     twin = await _twin(live, prefix)
     await twin.contacts("create", {"email": "old@example.com", "status": "unsubscribed"})
     contacts = [
@@ -160,7 +160,7 @@ async def test_errors_reach_the_caller(live: Live, prefix: str) -> None:
 
 
 async def test_keys(live: Live, prefix: str, tally: Any, database: Database) -> None:
-    """A key makes another, that one works, is listed and read, revokes itself and is refused from then on."""
+    """A key creates another key, which works, is listed and read, revokes itself and is then rejected."""
     twin = await _twin(live, prefix)
     wanted = {"name": "Nightly sync", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
     made = await twin.keys("create", wanted)

@@ -1,4 +1,4 @@
-"""Every audience method that the vendor's client from PyPI has works, as it is and as its async twin."""
+"""Every audience method of the vendor's client from PyPI works, both the sync method and its async twin."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ EMAIL = "ada@example.com"
 HOOK = {"url": "https://example.com/hook", "events": ["contact.created"]}
 RULES = {"operator": "AND", "rules": [{"field": "email", "operator": "is_not_empty"}]}
 SEGMENT = {"name": "All", "segment_type": "dynamic", "filter_criteria": RULES}
-# In this order; `{name}` is the id that an earlier call answered with under that name.
+# In this order; `{name}` is the id from the response of an earlier call with that name.
 CALLS: tuple[tuple[str, str, tuple[Any, ...], str], ...] = (
     ("contacts", "create", ({"email": EMAIL},), "contact"),
     ("contacts", "list", (), ""),
@@ -48,15 +48,15 @@ def methods(group: str) -> set[str]:
     return {name for name in public if not (name.startswith("a") and name[1:] in public)}
 
 
-def test_none_is_left_out() -> None:
-    """The calls below are all that the groups have."""
+def test_every_method_has_a_call() -> None:
+    """The calls below cover all methods of the groups."""
     for group in GROUPS:
         assert {method for where, method, _, _ in CALLS if where == group} == methods(group)
 
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
 async def test_every_method_works(live: Live, prefix: str, database: Database, tally: Tally) -> None:
-    """Each answers with success and without a plan error; a deletion is a deletion."""
+    """Each call succeeds without a plan error; a deletion is a deletion."""
     client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
     known = {"segment": client._request("POST", "/segments", SEGMENT)["data"]["id"]}
     for group, method, arguments, name in CALLS:

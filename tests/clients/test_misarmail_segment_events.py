@@ -1,4 +1,4 @@
-"""The vendor's client from PyPI registers for segments, and its verifier takes what two processes send."""
+"""The vendor's client from PyPI registers for segment events and verifies what two processes send."""
 
 import asyncio
 from typing import Any
@@ -20,8 +20,8 @@ BODY = {
 }
 
 
-async def test_who_enters_and_leaves_a_segment(database: Database, tally: Tally) -> None:
-    """Each of a few in its order and without a gap, many in one, and who is deleted: verified each."""
+async def test_segment_events_arrive_and_verify(database: Database, tally: Tally) -> None:
+    """Single changes arrive in order and without a gap, many as one event; all signatures verify."""
     targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
     async with database.fresh() as url, running(url, *targets) as live, receiving() as receiver:
         client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")

@@ -1,4 +1,4 @@
-"""The vendor's client from PyPI tells of events and purchases, which move a segment at once."""
+"""The vendor's client from PyPI records events and purchases, which change a segment immediately."""
 
 from collections.abc import Callable
 from inspect import isawaitable
@@ -19,8 +19,8 @@ async def _awaited(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
-async def test_a_story(live: Live, prefix: str) -> None:
-    """An open, a click, an order told three times, and an order of nobody."""
+async def test_events_change_a_segment(live: Live, prefix: str) -> None:
+    """An open, a click, an order sent three times, and an order of an unknown contact."""
     client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
     event, purchase = (getattr(client.track, f"{prefix}{name}") for name in ("event", "purchase"))
     made = client.contacts.create({"email": "customer@example.com"})["data"]

@@ -1,4 +1,4 @@
-"""The vendor's client from PyPI registers webhooks, and its own verifier takes what a server sends."""
+"""The vendor's client from PyPI registers webhooks, and its own verifier accepts what a server sends."""
 
 import asyncio
 from typing import Any
@@ -16,8 +16,8 @@ NUMBER = 1_000
 
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
-async def test_a_story(database: Database, prefix: str, tally: Tally) -> None:
-    """Every method; a test and a thousand contacts arrive once each, in order, from two processes."""
+async def test_every_webhook_method(database: Database, prefix: str, tally: Tally) -> None:
+    """Every method works; a test and a thousand contacts arrive once each, in order, from two processes."""
     targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
     async with database.fresh() as url, running(url, *targets) as live, receiving() as receiver:
         client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")

@@ -1,4 +1,4 @@
-"""Topmail's audience calls over plain HTTP, against a server process: lists, tags, conversions, one story."""
+"""Topmail's audience calls over plain HTTP, against a server process: lists, tags and conversions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ class Shop:
     client: httpx.AsyncClient
 
     async def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        """Return the JSON of an answer."""
+        """Return the JSON of a response."""
         answer = await self.client.request(method, path, **({"json": body} if body is not None else {}))
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     async def make(self, path: str, body: Any) -> str:
-        """Make a thing and return its id."""
+        """Create a resource and return its id."""
         id_: str = (await self.ask("POST", path, body, 201))["data"]["id"]
         return id_
 
     async def emails(self, path: str) -> list[str]:
-        """Return the names before the @ of a page of contacts, newest first; the total is their number."""
+        """Return the local parts of the addresses of a page, newest first; the total is their number."""
         page = await self.ask("GET", path)
         assert page["pagination"]["total"] == len(page["data"])
         return [one["email"].partition("@")[0] for one in page["data"]]
@@ -47,7 +47,7 @@ class Shop:
 @pytest.mark.parametrize("header", [bearer, _x_api_key], ids=["Authorization", "X-API-Key"])
 @pytest.mark.parametrize("prefix", ["tm_live_", "tm_test_"])
 async def test_a_shop(live: Live, header: Any, prefix: str, database: Database, tally: Tally) -> None:
-    """People join lists, bear tags, buy, and leave; whatever asks sees each step at once."""
+    """Contacts join lists, get tags, buy and leave; every read shows each step immediately."""
     key = await live.key("topmail", prefix=prefix)
     async with httpx.AsyncClient(base_url=f"{live.base}/api/v1", headers=header(key)) as client:
         shop = Shop(client)

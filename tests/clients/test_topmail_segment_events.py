@@ -1,4 +1,4 @@
-"""Topmail's triggers for segments and dynamic lists, over plain HTTP: what a server process sends."""
+"""Topmail's triggers for segments and dynamic lists over plain HTTP, from a server process."""
 
 import hashlib
 import hmac
@@ -24,8 +24,8 @@ async def _ask(client: httpx.AsyncClient, method: str, path: str, body: Any = No
     return answer.json()["data"]
 
 
-async def test_who_joins_and_leaves(database: Database, tally: Tally) -> None:
-    """A trigger hears of its event alone, in order; the segment and the list tell of the same contacts."""
+async def test_triggers_of_a_segment_and_a_list(database: Database, tally: Tally) -> None:
+    """A trigger receives only its event, in order; the segment and the list report the same contacts."""
     targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
     async with database.fresh() as url, running(url, *targets) as live, receiving() as receiver:
         headers = bearer(await live.key("topmail"))

@@ -1,4 +1,4 @@
-"""Topmail has no client to install: its story over plain HTTP, against a server process."""
+"""Topmail has no client to install, so this is its example over plain HTTP, against a server process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +30,8 @@ async def _ask(client: httpx.AsyncClient, method: str, path: str, body: Any = No
 
 @pytest.mark.parametrize("header", [bearer, _x_api_key], ids=["Authorization", "X-API-Key"])
 @pytest.mark.parametrize("prefix", ["tm_live_", "tm_test_"])
-async def test_a_story(live: Live, header: Any, prefix: str) -> None:
-    """Contacts are made, segmented, counted, paged and deleted; the estimate is the total at any moment."""
+async def test_contacts_and_segments(live: Live, header: Any, prefix: str) -> None:
+    """Contacts are created, segmented, counted, paged and deleted; the estimate always equals the total."""
     key = await live.key("topmail", prefix=prefix)
     async with httpx.AsyncClient(base_url=f"{live.base}/api/v1", headers=header(key)) as client:
         for number in range(5):
@@ -79,7 +79,7 @@ async def _finish(client: httpx.AsyncClient, id_: str) -> None:
 
 
 async def test_live_and_test_keys_see_the_same(live: Live) -> None:
-    """A sandbox key works on the data of its workspace; of two headers the bearer wins."""
+    """A sandbox key works on the data of its workspace; if both headers are sent, the bearer token wins."""
     keys = [await live.key("topmail", prefix=prefix) for prefix in ("tm_live_", "tm_test_")]
     async with httpx.AsyncClient(base_url=f"{live.base}/api/v1") as client:
         client.headers = httpx.Headers(bearer(keys[0]))

@@ -1,4 +1,7 @@
-"""The lines of the vendors' pages, run by bash and by node: only host, key and SEGMENT_ID change."""
+"""Runs the lines of the vendors' pages with bash and node.
+
+Only the host, the key and SEGMENT_ID are replaced.
+"""
 
 import asyncio
 import json
@@ -41,7 +44,7 @@ CONDITIONS: dict[str, Any] = {
 
 
 def lines(file: str, replaced: dict[str, str]) -> list[str]:
-    """Return the documented lines of a file, with what a reader has to replace replaced."""
+    """Return the documented lines of a file, with the placeholders replaced."""
     text = (FOLDER / file).read_text("utf-8").strip()
     for what, by in replaced.items():
         assert what in text
@@ -50,7 +53,7 @@ def lines(file: str, replaced: dict[str, str]) -> list[str]:
 
 
 async def run(*command: str, folder: Path) -> str:
-    """Run a program and return what it printed; one that is missing fails."""
+    """Run a program and return what it printed; a missing program fails the test."""
     program = shutil.which(command[0])
     assert program is not None, f"{command[0]} is needed"
     found = await asyncio.create_subprocess_exec(
@@ -67,21 +70,21 @@ def _path() -> str:
 
 
 async def curl(line: str, folder: Path) -> tuple[int, Any]:
-    """Run a curl line as it is; curl's own file of settings makes it print the status too."""
+    """Run a curl line unmodified; curl's own settings file makes it print the status too."""
     (folder / ".curlrc").write_text('silent\nshow-error\nwrite-out = "\\n%{http_code}"\n')
     body, _, status = (await run("bash", "-c", line, folder=folder)).rpartition("\n")
     return int(status), json.loads(body)
 
 
 async def node(line: str, folder: Path) -> tuple[int, Any]:
-    """Run a fetch line as it is, then print what it found."""
+    """Run a fetch line unmodified, then print its result."""
     script = f"{line}\nconsole.log(JSON.stringify([res.status, data]));"
     status, data = json.loads(await run("node", "--input-type=module", "--eval", script, folder=folder))
     return int(status), data
 
 
 async def make(live: Live, key: str, contacts: Sequence[dict[str, Any]]) -> None:
-    """Make contacts in Topmail's words."""
+    """Create contacts in Topmail's words."""
     async with httpx.AsyncClient(base_url=live.base, headers=bearer(key)) as client:
         for contact in contacts:
             answer = await client.post("/api/v1/contacts", json=contact)
@@ -99,7 +102,7 @@ def _segment(name: str, description: str | None) -> dict[str, Any]:
         "last_calculated_at": "<rfc3339 s>",
         "created_at": "<rfc3339 s>",
         "updated_at": "<rfc3339 s>",
-        # Extensions, after what the vendor's page shows.
+        # Extensions, next to the fields on the vendor's page.
         "count_as_of": "<rfc3339 s>",
         "revision": 1,
         "next_change_at": None,
@@ -115,7 +118,7 @@ def _listed(limit: int, descriptions: Sequence[str | None]) -> dict[str, Any]:
 
 
 async def test_the_lines_of_misars_page(live: Live, tmp_path: Path, database: Database, tally: Tally) -> None:
-    """Its two curl lines and its two fetch lines list and create segments."""
+    """The two curl lines and the two fetch lines of the page list and create segments."""
     replaced = {"https://api.misar.io": live.base, "msk_...": await live.key("misar")}
     await make(live, await live.key("topmail"), [{"email": "a@example.com", "tags": ["early-adopter"]}])
     await make(live, await live.key("topmail"), [{"email": "b@example.com", "tags": ["late-adopter"]}])
@@ -143,7 +146,7 @@ GONE = {"email": "gone@example.com", "engagement_score": 90, "subscribed": False
 async def test_the_lines_of_topmails_page(
     live: Live, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
-    """Its seven curl lines create, list, show, rename, estimate, page and delete a segment."""
+    """The seven curl lines of the page create, list, show, rename, estimate, page and delete a segment."""
     key = await live.key("topmail")
     await make(live, key, [PERSON, ASLEEP, GONE])
     replaced = {"https://api.topmail.so": live.base, "tm_live_abc123": key}
@@ -151,7 +154,7 @@ async def test_the_lines_of_topmails_page(
     status, created = await curl(creating, tmp_path)
     segment: dict[str, Any] = {"id": "<uuid>", "name": "Engaged Subscribers", "conditions": CONDITIONS}
     segment |= {"created_at": "<rfc3339 ms>", "updated_at": "<rfc3339 ms>"}
-    # Extensions, after what the vendor's page shows.
+    # Extensions, next to the fields on the vendor's page.
     segment |= {"revision": 1, "next_change_at": None}
     assert (status, difference({"data": segment}, created)) == (201, None)
     known = replaced | {"SEGMENT_ID": created["data"]["id"]}
@@ -178,7 +181,7 @@ async def test_the_lines_of_topmails_page(
 async def test_the_lines_of_topmails_tracking_pages(
     live: Live, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
-    """The line of its conversions page lists purchases; that of its tracking page tells of a product view."""
+    """The line of the conversions page lists purchases; that of the tracking page records a product view."""
     key = await live.key("topmail")
     await make(live, key, [{"email": "shopper@example.com"}])
     replaced = {"https://api.topmail.so": live.base, "tm_live_abc123": key}

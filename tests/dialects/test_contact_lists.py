@@ -1,4 +1,4 @@
-"""Misar's list of contacts beside a list comprehension: every filter with every other, in every order."""
+"""Misar's list of contacts compared with a list comprehension: each filter with each other, in each order."""
 
 import asyncio
 import itertools
@@ -45,14 +45,14 @@ def _contact(rng: Random, number: int) -> dict[str, Any]:
 
 @dataclass
 class Crowd:
-    """A workspace of Misar's with contacts newest first, and segments: their members by id."""
+    """A workspace of Misar's with its contacts, newest first, and the member ids of its segments."""
 
     misar: Misar
     contacts: list[dict[str, Any]] = field(default_factory=list)
     segments: dict[str | None, set[str]] = field(default_factory=dict)
 
     async def walk(self, query: str) -> tuple[list[str], int]:
-        """Return the ids of all pages and the one total that each of them shows."""
+        """Return the ids of all pages, and the one total that all pages show."""
         found: list[str] = []
         totals: set[int] = set()
         for page in itertools.count(1):
@@ -67,7 +67,7 @@ class Crowd:
 
 @pytest_asyncio.fixture
 async def crowd(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Crowd]:
-    """Lend a workspace with random contacts, imported a few at a time while the clock moves."""
+    """Lend a workspace with random contacts, imported a few at a time while the clock advances."""
     rng = Random(pytestconfig.stash[SEED])
     async with serving(url, now=NOW) as server:
         crowd = Crowd((await speakers(server))[0])
@@ -80,7 +80,7 @@ async def crowd(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Crowd]:
             vip = {"rules": [{"field": rule[0], "operator": "contains", "value": rule[1]}]}
             await _segment(crowd, kind, vip)
         await _segment(crowd, "dynamic", {"rules": []})
-        # The members of a static segment stay when they cease to match.
+        # The members of a static segment stay when they no longer match.
         changed = rng.sample(await _everybody(crowd), 20)
         update = {"ids": [one["id"] for one in changed], "update": {"tags": ["vip"]}}
         assert (await crowd.misar.ask("PATCH", "/contacts/bulk", update))["updated"] == 20
@@ -122,7 +122,7 @@ def _in_order(found: list[dict[str, Any]], sort: str | None) -> list[str]:
 async def test_every_filter_with_every_other(
     crowd: Crowd, database: Database, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
-    """Pages put together are the contacts wanted, each once, in order; and the total is how many."""
+    """The pages together hold each matching contact once, in order, and the total is their number."""
     sorts = (None, *(f"{name}_{way}" for name in SORTS for way in ("asc", "desc")))
     asked = list(itertools.product(crowd.segments, (None, "subscribed", "bounced"), WORDS, sorts))
     rng = Random(pytestconfig.stash[SEED])
@@ -134,8 +134,8 @@ async def test_every_filter_with_every_other(
     tally("lists of contacts beside Python's", database.name, 150)
 
 
-async def test_many_delete_the_same(url: str) -> None:
-    """Of parallel deletions of overlapping contacts each goes once, and the count is what is left."""
+async def test_parallel_deletions_count_each_contact_once(url: str) -> None:
+    """Parallel deletions of overlapping contacts count each contact once, and leave the right count."""
     async with serving(url, now=NOW) as server:
         misar = (await speakers(server))[0]
         people = [{"email": f"a{number}@example.com"} for number in range(40)]

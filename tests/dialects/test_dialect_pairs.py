@@ -1,4 +1,4 @@
-"""Wire <-> tree: every pair, every refusal and every translation of tests/spec/dialects."""
+"""Wire to tree and back: every pair, every rejection and every translation of tests/spec/dialects."""
 
 import json
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ CALLER = Caller(1, ZoneInfo("UTC"), "", frozenset())
 
 @dataclass(frozen=True)
 class Spoken:
-    """A dialect's words, the member that holds its conditions, and the other dialect."""
+    """A dialect's words, the property that holds its conditions, and the other dialect."""
 
     member: str
     words: rules.Words
@@ -66,7 +66,7 @@ def named(row: Pair | Refused | Across) -> str:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 def test_wire_means_the_condition(pair: Pair) -> None:
-    """The vendor's object reads as the tree of its canonical condition, and is kept as sent."""
+    """The vendor's object reads as the tree of its canonical condition, and is stored as sent."""
     condition = read(pair.dialect, wire_text(pair.wire))
     assert isinstance(pair.condition, dict)
     assert tree.encode(condition.tree) == tree.encode(canonical.read(pair.condition, "UTC"))
@@ -74,16 +74,16 @@ def test_wire_means_the_condition(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_the_condition_is_written_canonically(pair: Pair) -> None:
-    """What this dialect prints of the tree is the canonical spelling, keys in the vendor's order."""
+def test_the_condition_renders_canonically(pair: Pair) -> None:
+    """This dialect renders the tree in the canonical spelling, with keys in the vendor's order."""
     assert isinstance(pair.condition, dict)
     text = written(pair.dialect, canonical.read(pair.condition, "UTC"))
     assert text == request_body.compact_json(wire_text(pair.canonical).encode())
 
 
 @pytest.mark.parametrize("dialect", SPOKEN)
-def test_a_lone_rule_is_written_in_a_group(dialect: str) -> None:
-    """Neither vendor can write a rule outside a group."""
+def test_a_single_rule_renders_in_a_group(dialect: str) -> None:
+    """Neither vendor can express a rule outside a group."""
     lone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
     alone = canonical.read({"all": [{"field": "email", "operator": "is_set"}]}, "UTC")
     assert written(dialect, lone) == written(dialect, alone)
@@ -91,14 +91,14 @@ def test_a_lone_rule_is_written_in_a_group(dialect: str) -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 @pytest.mark.parametrize("dialect", SPOKEN)
-def test_reading_back_and_writing_changes_nothing(pair: Pair, dialect: str) -> None:
-    """The tree survives the words of either dialect."""
+def test_rendering_and_reading_back_changes_nothing(pair: Pair, dialect: str) -> None:
+    """The tree survives a round trip through the words of either dialect."""
     node = read(pair.dialect, wire_text(pair.wire)).tree
     assert tree.encode(read(dialect, written(dialect, node)).tree) == tree.encode(node)
 
 
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.strict_refused is not None], ids=named)
-def test_strict_emulation_refuses_what_the_vendor_does_not_have(pair: Pair) -> None:
+def test_strict_emulation_rejects_extensions(pair: Pair) -> None:
     """An extension or a nested group is a fault at its path."""
     with pytest.raises(InvalidInput) as refused:
         read(pair.dialect, wire_text(pair.wire), strict=True)
@@ -106,15 +106,15 @@ def test_strict_emulation_refuses_what_the_vendor_does_not_have(pair: Pair) -> N
 
 
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.strict_refused is None], ids=named)
-def test_strict_emulation_takes_the_rest(pair: Pair) -> None:
-    """What the vendor has is read alike."""
+def test_strict_emulation_accepts_the_vendors_own(pair: Pair) -> None:
+    """Strict emulation reads everything that the vendor has in the same way."""
     text = wire_text(pair.wire)
     assert read(pair.dialect, text, strict=True) == read(pair.dialect, text)
 
 
 @pytest.mark.parametrize("row", [row for row in REFUSED if row.path is not None], ids=named)
-def test_a_refusal_names_the_fault(row: Refused) -> None:
-    """The first fault, and where the row lists them all the others, stand at their paths."""
+def test_a_rejection_names_the_fault(row: Refused) -> None:
+    """The faults have the paths of the row: the first one, or all of them if the row lists them."""
     with pytest.raises(InvalidInput) as refused:
         read(row.dialect, row.text)
     paths = tuple(fault.path[1:] for fault in refused.value.faults)
@@ -123,15 +123,15 @@ def test_a_refusal_names_the_fault(row: Refused) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in REFUSED if row.path is None], ids=named)
-def test_what_is_no_json_is_refused(row: Refused) -> None:
-    """Text that no parser of ours reads is refused without a crash."""
+def test_invalid_json_is_rejected(row: Refused) -> None:
+    """Text that the parser cannot read is rejected without a crash."""
     with pytest.raises(InvalidInput):
         read(row.dialect, row.text)
 
 
 @pytest.mark.parametrize("row", ACROSS, ids=named)
 def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
-    """A condition of one dialect is printed by the other, keys in order."""
+    """The other dialect renders the condition in its own words, with keys in order."""
     node = read(row.dialect, wire_text(row.wire)).tree
     assert written(SPOKEN[row.dialect].other, node) == request_body.compact_json(
         wire_text(row.other).encode()
@@ -143,8 +143,11 @@ def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
     ("synonym", "word"),
     [("eq", "equals"), ("neq", "not_equals"), ("gt", "greater_than"), ("lt", "less_than")],
 )
-def test_the_words_of_misars_platform_are_read_and_never_shown(synonym: str, word: str, strict: bool) -> None:
-    """They mean what Misar's own words mean, in strict emulation too; what is stored has no trace of them."""
+def test_the_words_of_misars_platform_are_read_but_not_shown(synonym: str, word: str, strict: bool) -> None:
+    """They mean the same as Misar's own words, in strict emulation too.
+
+    The stored tree has no trace of them.
+    """
     text = '{"filter_criteria":{"operator":"AND","rules":[{"field":"lead_score","operator":"%s","value":5}]}}'
     reader = BodyReader(request_body.parse_object((text % synonym).encode()))
     read_so = reader.read_condition("filter_criteria", "misar", PLATFORM_WORDS, CALLER, strict=strict)

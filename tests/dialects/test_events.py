@@ -1,4 +1,4 @@
-"""Events under load, and what they cost: many at once, few statements, no scan."""
+"""Events under load and their cost: parallel events, few statements, no scan."""
 
 import asyncio
 import json
@@ -84,7 +84,7 @@ async def _totals(server: Server, dialect: Dialect, key: str) -> tuple[int, floa
 
 @EVERY_DIALECT
 async def test_parallel_purchases_sum_exactly(server: Server, dialect: Dialect) -> None:
-    """Fifty orders at once are fifty orders, and cost what they cost, to the cent."""
+    """Fifty parallel orders add up to fifty orders and to their total price, to the cent."""
     key = await server.key(dialect.name, "one")
     await ask(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
     path, body = PURCHASES[dialect.name]
@@ -96,8 +96,8 @@ async def test_parallel_purchases_sum_exactly(server: Server, dialect: Dialect) 
 
 
 @EVERY_DIALECT
-async def test_one_order_told_by_many_counts_once(server: Server, dialect: Dialect) -> None:
-    """Fifty who tell of one order get one answer, and it counts once."""
+async def test_one_order_sent_in_parallel_counts_once(server: Server, dialect: Dialect) -> None:
+    """Fifty parallel requests for one order get one response, and the order counts once."""
     key = await server.key(dialect.name, "one")
     await ask(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
     path, body = PURCHASES[dialect.name]
@@ -110,8 +110,8 @@ async def test_one_order_told_by_many_counts_once(server: Server, dialect: Diale
     assert spent in {(10 + n) / 100 for n in range(PARALLEL)}
 
 
-async def test_both_dialects_tell_of_one_order(server: Server) -> None:
-    """Half of the orders are told in each dialect, and each again in the other: each counts once."""
+async def test_an_order_counts_once_across_dialects(server: Server) -> None:
+    """Each dialect sends half of the orders, then the other half again: each order counts once."""
     keys = {dialect.name: await server.key(dialect.name, "one") for dialect in DIALECTS}
     await ask(server.app, _post(DIALECTS[0], keys[DIALECTS[0].name], "/contacts", {"email": EMAIL}))
     requests = []
@@ -126,7 +126,7 @@ async def test_both_dialects_tell_of_one_order(server: Server) -> None:
 
 
 async def test_an_event_takes_few_statements(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An open is four statements, a custom event three, an order five, and one told again two."""
+    """An open takes four statements, a custom event three, an order five, and a repeated order two."""
     dialect = DIALECTS[0]
     key = await server.key(dialect.name, "one")
     await ask(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
@@ -163,7 +163,7 @@ async def _counted(server: Server, key: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 class _Counting:
-    """A transaction that notes its statements."""
+    """A transaction that records its statements."""
 
     def __init__(self, transaction: Any, ran: list[Any]) -> None:
         self._transaction = transaction
@@ -171,7 +171,7 @@ class _Counting:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._transaction, name)
-        if name not in ("rows", "row", "run", "run_many"):
+        if name not in ("fetch_all", "fetch_one", "execute", "execute_many"):
             return found
 
         async def noted(statement: Any, values: Any = ()) -> Any:
@@ -181,8 +181,8 @@ class _Counting:
         return noted
 
 
-async def test_webhooks_hear_of_a_conversion_once(url: str) -> None:
-    """What a webhook hears is written with the conversion; an order told again is not heard of again."""
+async def test_webhooks_receive_a_conversion_once(url: str) -> None:
+    """The deliveries are written with the conversion; a repeated order sends no event."""
     server = Server(url)
     key = await server.key("topmail", "one")
     engine = create_engine(url)
@@ -230,7 +230,7 @@ def _plan(connection: sqlite3.Connection, statement: Statement) -> list[str]:
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "-".join(asked) or "all")
 async def test_conversions_are_found_by_an_index(asked: tuple[str, ...]) -> None:
-    """No search for conversions looks at other events, and only one by contact alone sorts what it finds."""
+    """No query for conversions scans other events, and only the one by contact alone sorts its results."""
     async with engines.SQLITE.fresh() as url:
         with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
             for statement in (events._count_statement(asked), events._page_statement(asked)):
@@ -247,7 +247,7 @@ async def test_conversions_are_found_by_an_index(asked: tuple[str, ...]) -> None
 
 
 async def test_orders_and_clicks_are_found_by_an_index() -> None:
-    """What every purchase asks is a search of a few rows."""
+    """Each lookup of a purchase reads a few rows by an index."""
     async with engines.SQLITE.fresh() as url:
         with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
             order, click = _plan(connection, events._BY_ORDER), _plan(connection, events._LAST_CLICK)
@@ -256,8 +256,8 @@ async def test_orders_and_clicks_are_found_by_an_index() -> None:
     assert contact in click[0]
 
 
-async def test_an_event_that_waits_for_its_turn_sets_no_clock_back(engine: Engine) -> None:
-    """It is of the time at which it is written: whoever was written before it is not of the future."""
+async def test_an_event_that_waits_does_not_set_the_clock_back(engine: Engine) -> None:
+    """An event gets the time of its write, so earlier writes are not in its future."""
     made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
     caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
     clock = [NOW]
@@ -265,7 +265,7 @@ async def test_an_event_that_waits_for_its_turn_sets_no_clock_back(engine: Engin
     ada = await contacts.create(caller, ContactChange({"email": EMAIL}))
 
     class Queue(NestedEngine):
-        """An engine in which another write comes first, and takes its time."""
+        """An engine in which another write comes first and takes some time."""
 
         def __init__(self) -> None:
             """Take no transaction."""

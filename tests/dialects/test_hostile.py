@@ -1,4 +1,4 @@
-"""Bad input, by the ten thousand: the dialect's own error, no 500, no hang, nothing written."""
+"""Tens of thousands of invalid requests get the dialect's own error: no 500, no hang, nothing written."""
 
 from collections.abc import Iterator
 from random import Random
@@ -14,17 +14,17 @@ from support.fuzz.targets import target
 from support.reporting import SEED, Tally
 from support.servers.asgi import Request
 
-# PostgreSQL takes a round trip for what SQLite answers at once.
+# PostgreSQL needs a round trip for what SQLite answers in memory.
 SHARE_ELSEWHERE = 10
-# A fresh database after so many, so that looking at all its rows stays cheap.
+# A fresh database after this number of requests keeps the comparison of all its rows cheap.
 BATCH = 1_000
 MOST_SHOWN = 5
-# Two thirds are refused in the long run; of the hundred of a batch on PostgreSQL now and then not half.
+# About two thirds are rejected on average; a batch of a hundred on PostgreSQL sometimes falls below half.
 LEAST_REFUSED = 4
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Throw the requests in batches, each at a database of its own."""
+    """Split the requests into batches, each with a database of its own."""
     if "batch" in metafunc.fixturenames:
         number: int = metafunc.config.getoption("hostile")
         metafunc.parametrize("batch", range(-(-number // BATCH)))
@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 async def test_hostile_requests(
     database: Database, dialect: Dialect, batch: int, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
-    """Whatever is sent, the answer is one that the dialect documents, and what is refused writes nothing."""
+    """Every response is one that the dialect documents, and a rejected request writes nothing."""
     number = min(BATCH, pytestconfig.getoption("hostile") - batch * BATCH)
     number //= 1 if database is SQLITE else SHARE_ELSEWHERE
     seed = pytestconfig.stash[SEED]
@@ -50,8 +50,8 @@ async def test_hostile_requests(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-async def test_bodies_past_the_largest_limit(database: Database, dialect: Dialect, tally: Tally) -> None:
-    """A body past the limit of an import, in one piece or in many, is too large for every call."""
+async def test_bodies_beyond_the_largest_limit(database: Database, dialect: Dialect, tally: Tally) -> None:
+    """A body beyond the limit of an import, in one piece or in many, is too large for every call."""
     async with target(database, dialect) as found:
         maker = Maker(dialect, Random(0), found.known)
         requests = [request for request in _too_large(maker) for _ in range(2)]

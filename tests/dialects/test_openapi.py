@@ -1,4 +1,4 @@
-"""The committed documents are what the code serves, and are sound."""
+"""The committed documents equal the served ones, and are sound."""
 
 import re
 from collections import Counter
@@ -42,22 +42,22 @@ def document(dialect: Dialect) -> dict[str, Any]:
 
 
 def test_the_file_is_what_the_code_serves(dialect: Dialect) -> None:
-    """`diglot openapi NAME --output openapi/NAME.json` mends this."""
+    """`diglot openapi NAME --output openapi/NAME.json` updates the file."""
     assert (FILES / f"{dialect.name}.json").read_bytes() == openapi_document.encode_document(dialect)
 
 
 def test_every_dialect_has_a_file_and_every_file_a_dialect() -> None:
-    """Nothing is left over in the folder."""
+    """The folder has no other files."""
     assert {path.stem for path in FILES.glob("*.json")} == {dialect.name for dialect in DIALECTS}
 
 
 def test_it_has_the_shape_of_openapi(document: dict[str, Any]) -> None:
-    """The document fits the shape, so that a stray or missing member is refused."""
+    """The document fits the shape, which rejects stray and missing properties."""
     jsonschema.Draft202012Validator(DOCUMENT).validate(document)
 
 
 def test_its_schemas_are_schemas(document: dict[str, Any]) -> None:
-    """Every schema is valid JSON Schema, the dialect of OpenAPI 3.1."""
+    """Every schema is valid JSON Schema in the dialect of OpenAPI 3.1."""
     found = [*document["components"]["schemas"].values()]
     found += [part["schema"] for part in parts(document) if isinstance(part.get("schema"), dict)]
     for schema in found:
@@ -70,8 +70,8 @@ def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     assert [id_ for id_, count in counts.items() if count > 1] == []
 
 
-def test_every_reference_resolves_and_every_shared_part_is_referred_to(document: dict[str, Any]) -> None:
-    """No dangling `$ref`, nothing shared that nobody uses; a reference has nothing beside it."""
+def test_every_reference_resolves_and_every_shared_part_is_used(document: dict[str, Any]) -> None:
+    """No `$ref` dangles, no shared part is unused; a reference has no sibling properties."""
     references = [part for part in parts(document) if "$ref" in part]
     assert all(len(part) == 1 for part in references)
     places = ("schemas", "parameters", "headers", "responses")
@@ -79,8 +79,8 @@ def test_every_reference_resolves_and_every_shared_part_is_referred_to(document:
     assert {part["$ref"] for part in references} == shared
 
 
-def test_every_parameter_says_in_its_schema_what_it_does(document: dict[str, Any]) -> None:
-    """A generator that looks only there finds the words; what refers to a schema has those of the schema."""
+def test_every_parameter_describes_itself_in_its_schema(document: dict[str, Any]) -> None:
+    """Some generators read only the schema; a `$ref` uses the description of its target."""
     every = list(document["components"]["parameters"].values())
     for _, _, operation in operations(document):
         every += [resolved(document, one) for one in operation.get("parameters", ())]
@@ -90,7 +90,7 @@ def test_every_parameter_says_in_its_schema_what_it_does(document: dict[str, Any
 
 
 def test_every_parameter_of_a_path_is_described(document: dict[str, Any]) -> None:
-    """A path has the parameters that it names, and they are required."""
+    """A path declares exactly the parameters in its template, and they are required."""
     for path, _, operation in operations(document):
         every = [resolved(document, one) for one in operation.get("parameters", ())]
         described = [one for one in every if one["in"] == "path"]
@@ -99,13 +99,13 @@ def test_every_parameter_of_a_path_is_described(document: dict[str, Any]) -> Non
 
 
 def test_every_tag_is_described_and_used(document: dict[str, Any]) -> None:
-    """The groups of calls are those that the document tells of."""
+    """The document describes exactly the tags that calls use."""
     used = {operation["tags"][0] for _, _, operation in operations(document)}
     assert {tag["name"] for tag in document["tags"]} == used
 
 
 def test_one_success_and_the_error_body_of_the_surface(dialect: Dialect, document: dict[str, Any]) -> None:
-    """Each call has one answer of success, the rest in its error body."""
+    """Each call has one success response; all others have its error body."""
     surfaces = {operation.id: surface for surface, operation in dialect.operations}
     for _, _, operation in operations(document):
         assert len([status for status in operation["responses"] if status.startswith("2")]) == 1
@@ -118,8 +118,8 @@ def test_one_success_and_the_error_body_of_the_surface(dialect: Dialect, documen
         assert errors == {f"#/components/schemas/{name}"}
 
 
-def test_what_has_a_shape_has_a_name(document: dict[str, Any]) -> None:
-    """Objects, words and choices stand under a name, so that generated clients do not invent one."""
+def test_every_shape_has_a_name(document: dict[str, Any]) -> None:
+    """Objects, enumerations and choices are named schemas, so that generated clients do not invent names."""
     for schema in document["components"]["schemas"].values():
         named = schema.get("oneOf")
         assert all("$ref" in each for each in named or ())
@@ -130,8 +130,8 @@ def test_what_has_a_shape_has_a_name(document: dict[str, Any]) -> None:
             assert isinstance(choice, dict) or [list(each) for each in choice] == [["$ref"], ["type"]]
 
 
-def test_no_two_names_become_one_in_a_client(document: dict[str, Any]) -> None:
-    """Clients write names in the way of their language: case and underscores tell none apart."""
+def test_names_differ_by_more_than_case(document: dict[str, Any]) -> None:
+    """Clients convert names to their language's style, where case and underscores do not tell names apart."""
     named = [list(schema.get("properties", ())) for schema in document["components"]["schemas"].values()]
     for _, _, operation in operations(document):
         every = [resolved(document, one) for one in operation.get("parameters", ())]
@@ -143,7 +143,7 @@ def test_no_two_names_become_one_in_a_client(document: dict[str, Any]) -> None:
 
 
 def test_extensions_are_marked(dialect: Dialect, document: dict[str, Any]) -> None:
-    """A call that the vendor does not have says so and bears the mark; so do fields and words."""
+    """A call, a field or a value that the vendor does not have has the extension mark and says so."""
     for _, _, operation in operations(document):
         assert ("(an extension" in operation["summary"]) == (EXTENSION_KEY in operation)
     schemas = document["components"]["schemas"]
@@ -156,7 +156,7 @@ def test_extensions_are_marked(dialect: Dialect, document: dict[str, Any]) -> No
 
 
 def test_every_example_fits_its_schema(dialect: Dialect, document: dict[str, Any]) -> None:
-    """Examples have no field that the schema does not name."""
+    """Examples have no property that the schema does not name."""
     for part in parts(document):
         shown = part["examples"].values() if "schema" in part and "examples" in part else ()
         for example in shown:
@@ -166,14 +166,14 @@ def test_every_example_fits_its_schema(dialect: Dialect, document: dict[str, Any
 
 
 def test_every_example_is_a_step_of_a_story(dialect: Dialect) -> None:
-    """Nothing is left over of a step that is marked no more; the stories compare those that are."""
+    """The document has no example without a marked step; the stories compare the marked ones."""
     steps = Counter(step.name for story in load_stories() for step in story.steps if step.example)
-    told = Counter(one.told for every in load_examples(dialect.name).values() for one in every)
+    told = Counter(one.told for every in load_examples(dialect).values() for one in every)
     assert told <= steps
 
 
-def test_numbers_have_a_format_and_objects_say_what_they_hold(document: dict[str, Any]) -> None:
-    """What generators of clients need (a number without a format becomes a 32-bit float in Go)."""
+def test_numbers_have_a_format_and_objects_their_properties(document: dict[str, Any]) -> None:
+    """Generators need both: a number without a format becomes a 32-bit float in Go."""
     for part in parts(document["components"]["schemas"]):
         if isinstance(part.get("type"), dict):
             continue  # properties, one of which has that name
@@ -184,16 +184,16 @@ def test_numbers_have_a_format_and_objects_say_what_they_hold(document: dict[str
         assert "title" not in part
 
 
-def test_every_object_and_every_field_says_what_it_is(document: dict[str, Any]) -> None:
-    """What generators of clients write above a class and a field; what has a name is told of there."""
+def test_every_object_and_every_field_has_a_description(document: dict[str, Any]) -> None:
+    """Generators copy descriptions above classes and fields; a named schema has its own."""
     for name, schema in document["components"]["schemas"].items():
         assert "description" in schema, name
         for field, part in schema.get("properties", {}).items():
             assert {"description", "$ref"} & set(part), f"{name}.{field}"
 
 
-def test_what_fields_say_is_said_of_fields_that_exist() -> None:
-    """Nothing is left over of a field that went or was renamed, or that its struct describes."""
+def test_field_descriptions_name_existing_fields() -> None:
+    """No description is left for a field that was deleted or renamed, or that its struct describes."""
     said: set[str] = set()
     for dialect in DIALECTS:
         for name, schema in openapi_document.build_document(dialect)["components"]["schemas"].items():
@@ -210,7 +210,7 @@ def test_what_fields_say_is_said_of_fields_that_exist() -> None:
 def test_every_handler_of_the_app_is_in_the_document(
     dialect: Dialect, document: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The app has the calls of the document and no others."""
+    """The app has exactly the calls of the document."""
     outer: Any = app.create_app(Settings(database=str(tmp_path / "diglot.db")))
     litestar: Litestar = outer._app
     served = {

@@ -1,4 +1,4 @@
-"""Every answer of a fault that the OpenAPI documents show is the one that a server gives, headers and all."""
+"""A server sends every error response of the OpenAPI documents, with the same headers."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ SERVING = {"now": NOW, "rate_limits": "vendor"}
 
 @dataclass
 class Asked:
-    """A server, a key that may do all, and where things are under the prefix of a surface."""
+    """A server, a key with all scopes, and the paths of resources under the prefix of a surface."""
 
     server: Server
     dialect: str
@@ -44,7 +44,7 @@ class Asked:
         return f"{self.prefix}/segments/{self.segment}/{last}"
 
     async def send(self, method: str, path: str, key: str | None = None, **more: Any) -> httpx.Response:
-        """Send a request with a key, the one that may do all unless another is given."""
+        """Send a request with the given key, by default the one with all scopes."""
         headers = {**(bearer(key or self.key) if key != "" else {}), **more.pop("headers", {})}
         return await self.server.client.request(method, path, headers=headers, **more)
 
@@ -125,7 +125,7 @@ FAULTS: dict[str, dict[str, Callable[[Asked], Awaitable[httpx.Response]]]] = {
     "TooManyRequests": {"half-a-minute-to-wait": _often},
     "InternalServerError": {"a-fault-of-Diglot": _broken},
 }
-# The first surface of each error body, and what its shared answers are called by.
+# The first surface of each error body, and the prefix of its shared responses.
 SURFACES = (("misar", "/mail/v1", ""), ("misar", "/io/contacts", "Platform"), ("topmail", "/api/v1", ""))
 
 
@@ -148,10 +148,10 @@ async def _asked(server: Server, dialect: str, prefix: str) -> Asked:
 
 @pytest.mark.parametrize(("dialect", "prefix", "surface"), SURFACES, ids=lambda part: part or "first")
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_fault_is_answered_as_shown(
+async def test_an_error_response_matches_its_example(
     server: Server, dialect: str, prefix: str, surface: str, fault: str
 ) -> None:
-    """The body is the example's, and every header of the answer is told of."""
+    """The body equals the example, and the document describes every header."""
     shared = documents.document_of(dialect)["components"]["responses"][surface + fault]
     examples = shared["content"][documents.JSON]["examples"]
     asked = await _asked(server, dialect, prefix)
@@ -163,8 +163,8 @@ async def test_a_fault_is_answered_as_shown(
         assert told == set(answer.headers) - documents.SILENT
 
 
-def test_every_fault_of_the_documents_is_provoked() -> None:
-    """No shared answer, and no example of one, is left out above."""
+def test_every_documented_error_is_provoked() -> None:
+    """The cases above cover every shared response and every example of one."""
     for dialect in DIALECTS:
         for name, shared in documents.document_of(dialect.name)["components"]["responses"].items():
             examples = shared["content"][documents.JSON]["examples"]
@@ -175,7 +175,7 @@ def test_every_fault_of_the_documents_is_provoked() -> None:
 async def test_the_headers_of_success_are_sent(
     server: Server, dialect: str, prefix: str, _surface: str
 ) -> None:
-    """What the document tells of is there: what is left, the change known last, a repetition."""
+    """The documented headers are sent: rate limits, the last entry, and the replay mark."""
     asked = await _asked(server, dialect, prefix)
     named, body = {"Idempotency-Key": "once"}, _segment(asked, "named")
     answers = [await asked.send("GET", asked.members)]
@@ -190,5 +190,5 @@ async def test_the_headers_of_success_are_sent(
 
 
 def _without_seconds(text: str) -> str:
-    """Return a text but for how long to wait, which is for the clock to say."""
+    """Return a text without the seconds to wait, because these depend on the clock."""
     return re.sub(r"\b[0-9]{1,2}\b", "N", text)

@@ -1,4 +1,4 @@
-"""A segment of one dialect in the other: reading it and writing it back unchanged changes nothing."""
+"""A client of one dialect reads a segment of the other and writes it back unchanged; nothing changes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ OTHER_SPELLINGS = {field.name: field.aliases[0] for field in CATALOGUE if field.
 
 @dataclass(frozen=True)
 class Both:
-    """A server, an engine on its database, and a client of each dialect: who writes, and who reads."""
+    """A server, an engine on its database, and a client of each dialect: one writes, the other reads."""
 
     server: Server
     engine: Engine
@@ -40,7 +40,7 @@ class Both:
     reader: Speaker
 
     async def stored(self, id_: str) -> Segment:
-        """Return a segment as stored: its revision and its source, too."""
+        """Return a segment as stored, with its revision and its source."""
         uuid = parse_id(id_)
         assert uuid is not None
         found = await self.engine.read(lambda transaction: segments.find_by_id(transaction, 1, uuid))
@@ -48,7 +48,7 @@ class Both:
         return found
 
     async def agree(self, id_: str) -> None:
-        """Assert that both dialects list the same members, as many as every figure says."""
+        """Assert that both dialects list the same members, and that every count is their number."""
         members = await self.writer.members(id_)
         assert await self.reader.members(id_) == members
         assert len(set(members)) == len(members)
@@ -58,7 +58,7 @@ class Both:
 
 @asynccontextmanager
 async def both(database: Database, writer: str) -> AsyncIterator[Both]:
-    """Lend a server whose writer speaks one dialect and whose reader the other."""
+    """Lend a server whose writer uses one dialect and whose reader the other."""
     async with database.fresh() as url, serving(url, now=NOW) as server:
         misar, topmail = await speakers(server)
         engine = create_engine(url)
@@ -85,7 +85,7 @@ def _importable(contact: dict[str, Any]) -> dict[str, Any]:
 
 
 def vendor(rng: Random, speaker: Speaker) -> dict[str, Any]:
-    """Return a random condition in a dialect's words, spelled and ordered at random."""
+    """Return a random condition in a dialect's words, with random spelling and order."""
     node = canonical.read(sayable(random_conditions.condition(rng)), "UTC")
     condition: dict[str, Any] = _respelled(rng, json.loads(write_condition(node, speaker.words)))
     return condition
@@ -109,7 +109,7 @@ def _respelled(rng: Random, part: Any) -> Any:
 async def test_reading_and_writing_back_changes_nothing(
     database: Database, writer: str, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
-    """Whatever one dialect wrote, the other reads, writes back, counts, edits and deletes."""
+    """The reader can read, write back, count, edit and delete every segment of the writer."""
     seed = pytestconfig.stash[SEED]
     rng = Random(f"{seed} {writer}")
     async with both(database, writer) as found:
@@ -125,7 +125,7 @@ async def _round_trip(found: Both, name: str, condition: Any, rng: Random) -> No
     writer, reader = found.writer, found.reader
     created = await writer.create(name, condition)
     id_ = created["id"]
-    # The order of the keys is of what was sent, too.
+    # The stored source keeps the order of its keys, too.
     assert json.dumps(created[writer.member]) == json.dumps(condition)
     found.server.now += 7_000_000
     before, stored, order = await writer.get(id_), await found.stored(id_), await writer.order()
@@ -156,7 +156,7 @@ async def _edit(found: Both, id_: str, condition: Any) -> None:
 
 @pytest.mark.parametrize("writer", ["misar", "topmail"])
 async def test_a_draft_is_a_draft_in_both(database: Database, writer: str) -> None:
-    """A segment without rules matches nobody in either dialect, until one of them writes rules."""
+    """A segment without rules matches no contact in either dialect, until one of them writes rules."""
     async with both(database, writer) as found:
         await fill(found, Random(1))
         id_ = (await found.writer.create("draft", {}))["id"]

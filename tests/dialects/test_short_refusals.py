@@ -1,4 +1,4 @@
-"""A refusal is not much longer than what it refuses."""
+"""An error response is not much longer than the request."""
 
 import json
 
@@ -8,7 +8,7 @@ from support.servers.in_process import Server, bearer
 
 JSON = "application/json"
 KEY = "k" * 2_000
-# The envelope, and the faults that are told whatever the body holds.
+# The envelope, and the faults that are reported for any body.
 MOST_BESIDE = 100_000
 
 
@@ -45,10 +45,10 @@ def _attributes(value: object) -> bytes:
         ),
     ],
 )
-async def test_a_refusal_is_not_much_longer_than_the_body(
+async def test_an_error_response_is_not_much_longer_than_the_body(
     server: Server, path: str, media: str, body: bytes
 ) -> None:
-    """What stands above many faults is not told with each of them."""
+    """A long path above many faults is not repeated with each of them."""
     key = await server.key("misar", "one")
     headers = {**bearer(key), "Content-Type": media}
     answer = await server.client.post(f"/mail/v1{path}", content=body, headers=headers)

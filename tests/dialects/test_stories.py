@@ -1,4 +1,4 @@
-"""Every story of tests/spec/http, told to the app on every database."""
+"""Runs every story of tests/spec/http against the app on every database."""
 
 import pytest
 
@@ -12,9 +12,10 @@ STORIES = load_stories()
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.file)
 async def test_story(database: Database, story: Story) -> None:
-    """Each request of the story gets its answer, to the order of the keys, as the OpenAPI document says.
+    """Each request gets its expected response, to the order of the keys, and the document describes it.
 
-    What is marked as an example is the one in the document; `python -m tools.openapi_examples` mends that.
+    A step marked as an example equals the one in the document; `python -m tools.openapi_examples` updates
+    these.
     """
     async with database.fresh() as url:
         told = await tell(story, url)

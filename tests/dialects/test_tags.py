@@ -1,4 +1,4 @@
-"""Every contact_count of a tag equals a recount, whatever writes there were, in both dialects."""
+"""After any writes in both dialects, every contact_count of a tag equals a recount."""
 
 import unicodedata
 from collections import Counter
@@ -11,7 +11,7 @@ from support.engines import Database
 from support.reporting import SEED, Tally
 from support.servers.in_process import Server, bearer, serving
 
-# Two spellings of one name, names that differ in case only, one that is longer than /tags allows.
+# Two spellings of one name, names that differ in case only, and one that is longer than /tags allows.
 NAMES = (
     "vip",
     "VIP",
@@ -32,7 +32,7 @@ WRITES = 60
 
 
 class Writer:
-    """Sends random writes that touch tags, in both dialects, to one workspace."""
+    """Sends random writes that change tags, in both dialects, to one workspace."""
 
     def __init__(self, server: Server, keys: dict[str, str], rng: Random) -> None:
         self.server = server
@@ -107,10 +107,10 @@ def exact(name: str) -> str:
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
-async def test_counts_are_recounts(
+async def test_tag_counts_equal_recounts(
     database: Database, round_: int, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
-    """After each write, tags and contacts tell the same."""
+    """After each write, the tags and the contacts agree."""
     seed = f"{pytestconfig.stash[SEED]} {round_}"
     async with database.fresh() as url, serving(url, now=NOW) as server:
         keys = {dialect: await server.key(dialect, "one") for dialect in ("misar", "topmail")}
@@ -131,7 +131,7 @@ async def test_counts_are_recounts(
 
 
 async def test_a_rename_reaches_every_contact(database: Database) -> None:
-    """A name that more contacts bear than one slice of a rename holds changes on all of them, or none."""
+    """A rename of a tag on more contacts than one batch changes all of them, or none."""
     async with database.fresh() as url, serving(url, now=NOW) as server:
         keys = {dialect: await server.key(dialect, "one") for dialect in ("misar", "topmail")}
         writer = Writer(server, keys, Random(0))

@@ -1,4 +1,4 @@
-"""The pages about the code name what is there: modules, functions, and commands of the Makefile."""
+"""The pages about the code name existing modules, functions, and commands of the Makefile."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ _COMMAND: Final = re.compile(r"(?:`|^|entry: )make(?: --no-print-directory)? ([a
 
 
 def _find(path: str) -> Path | None:
-    """Return what a page calls by a path: relative to the source or to the repository, or a name alone."""
+    """Find the target of a path in a page: relative to the source or to the repository, or a name alone."""
     found = next((base / path for base in (SOURCE, ROOT) if (base / path).exists()), None)
     return next(SOURCE.rglob(path), None) if found is None and "/" not in path else found
 
@@ -60,8 +60,8 @@ def test_every_function_exists(page: Path) -> None:
         assert name in _names_in(found), f"{path}::{name}"
 
 
-def test_the_walks_name_what_is_there() -> None:
-    """A participant of a diagram is a module or folder, and a call of it is a function there."""
+def test_the_walks_name_existing_code() -> None:
+    """A participant of a diagram is a module or folder, and a call to it is a function there."""
     walks = re.findall(
         r"^```mermaid\n(.*?)^```$", ARCHITECTURE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
@@ -76,8 +76,8 @@ def test_the_walks_name_what_is_there() -> None:
             assert function in _names_in(place), f"{place.relative_to(SOURCE)}: {function}"
 
 
-def test_the_formats_name_what_is_there() -> None:
-    """The tables that the page names, and the columns that it describes, are in the schema."""
+def test_the_formats_name_existing_tables() -> None:
+    """The tables and columns that the page names are in the schema."""
     schema = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "storage/schema").glob("*.py"))
     formats = ARCHITECTURE.read_text(encoding="utf-8").split("## The formats", 1)[1].split("\n## ", 1)[0]
     tables = re.findall(r"\btable\s+`([a-z_]+)`", formats)
@@ -88,11 +88,11 @@ def test_the_formats_name_what_is_there() -> None:
 
 
 def _first_cell(row: str) -> list[str]:
-    """Return the columns that a row of a Markdown table begins with, without the table that they are of."""
+    """Return the columns in the first cell of a Markdown table row, without the name of the table."""
     return [name.rpartition(".")[2] for name in re.findall(r"`([a-z_.]+)`", row.split("|")[1])]
 
 
-def test_the_map_names_what_is_there() -> None:
+def test_the_map_names_existing_files() -> None:
     """Every file and folder of the map exists."""
     text = ARCHITECTURE.read_text(encoding="utf-8")
     drawing = text.split("## The map\n", 1)[1].split("```")[1]

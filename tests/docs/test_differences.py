@@ -1,4 +1,4 @@
-"""DIFFERENCES.md says what the code does: each entry names a test that exists, the table has every call."""
+"""Each entry of DIFFERENCES.md names an existing test, and its table has every call."""
 
 import re
 
@@ -15,7 +15,7 @@ SERVED = re.compile(r"^\| `([A-Z]+) (/[^`]*)` \| served \| (.+) \|$", re.MULTILI
 
 
 def test_the_entries_are_numbered() -> None:
-    """A number stands for one difference, so that others may refer to it."""
+    """Each number belongs to one difference, so that other pages can refer to it."""
     numbers = [int(number) for number, _, _ in ENTRY.findall(PAGE)]
     assert len(numbers) > 20
     assert numbers == list(range(1, len(numbers) + 1))
@@ -24,7 +24,7 @@ def test_the_entries_are_numbered() -> None:
 
 @pytest.mark.parametrize(("number", "tests"), [(entry[0], entry[2]) for entry in ENTRY.findall(PAGE)])
 def test_an_entry_names_a_test(number: str, tests: str) -> None:
-    """The step or the function that an entry names is in the file that it names."""
+    """The test file contains the step or the function that the entry names."""
     named = TEST.findall(tests)
     assert named, number
     for file, what in named:
@@ -35,7 +35,7 @@ def test_an_entry_names_a_test(number: str, tests: str) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_every_call_is_in_the_table(dialect: Dialect) -> None:
-    """The calls that are marked as served are those of the dialect, with what they do."""
+    """The table marks exactly the dialect's operations as served, and describes them."""
     section = PAGE.partition(f"### {dialect.title}\n")[2].partition("\n### ")[0]
     expected = {
         (operation.method, (surface.prefix + operation.path).replace(":str", ""), operation.summary)

@@ -1,4 +1,4 @@
-"""The documentation says what is there: what is rendered from data, what is linked, what is named."""
+"""The documentation matches the code: rendered parts, links, and names."""
 
 import re
 from itertools import chain
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import click
 import msgspec
 import pytest
 
@@ -13,6 +14,7 @@ from diglot.api.rules import Words, read_condition, write_condition
 from diglot.cli import commands
 from diglot.conditions.check import check_condition
 from diglot.dialects.misar.words import WORDS as MISAR
+from diglot.dialects.registry import DIALECTS
 from diglot.dialects.topmail.words import WORDS as TOPMAIL
 from diglot.settings import Settings
 from render import errors
@@ -36,43 +38,43 @@ def text_of(page: Path) -> str:
 
 
 def prose(page: Path) -> str:
-    """Return what stands outside fences."""
+    """Return the text outside fences."""
     return FENCED.sub("", text_of(page))
 
 
 def anchors(page: Path) -> set[str]:
-    """Return what a link to a heading of a page may be called."""
+    """Return the anchors of a page's headings."""
     titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", rendered(), ids=named)
-def test_a_page_is_what_the_data_renders(page: Path) -> None:
-    """Where it is not: `python -m render` in tests/."""
+def test_a_page_matches_its_data(page: Path) -> None:
+    """`python -m render` in tests/ updates a page that differs."""
     assert text_of(page) == rendered()[page]
 
 
 def test_every_sdk_is_shown() -> None:
-    """Each has a part of its page, under a heading of its own."""
+    """Each SDK has a section of its page with a heading of its own."""
     page = text_of(ROOT / "docs" / "sdks.md")
     for sdk in SDKS:
         assert f"\n## {sdk.language}: {sdk.name}\n\n<!-- rendered: SDK {sdk.name} -->\n" in page
 
 
 def test_no_page_of_truth_is_left_over() -> None:
-    """An operator that is gone takes its page along."""
+    """The page of a deleted operator is deleted too."""
     assert set(TRUTH.iterdir()) <= set(rendered())
 
 
-def test_every_error_is_told_of() -> None:
-    """The tables of errors have the whole family."""
+def test_every_error_is_documented() -> None:
+    """The tables of errors list every subclass."""
     assert errors.missing() == set()
 
 
 @pytest.mark.parametrize("words", [MISAR, TOPMAIL], ids=["shown in Misar", "shown in Topmail"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["title"])
 def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words) -> None:
-    """What is shown of an example reads as its condition."""
+    """The rendered example in each dialect reads as its condition."""
     node = check_condition(written(example["condition"]), UTC)
     assert (
         check_condition(read_condition(msgspec.json.decode(write_condition(node, words)), words), UTC) == node
@@ -81,7 +83,7 @@ def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {named(page)}")
 def test_the_links_lead_somewhere(page: Path) -> None:
-    """A relative link names a file of the repository, and a heading of it."""
+    """A relative link names an existing file of the repository, and an existing heading."""
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", prose(page)):
         found = (page.parent / target).resolve() if target else page
         assert found.exists(), target
@@ -90,15 +92,17 @@ def test_the_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {named(page)}")
 def test_the_names_exist(page: Path) -> None:
-    """Every command that prose names, with its options, and every variable."""
-    known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings())}
+    """Every command in prose exists with its options, and so does every variable."""
+    known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings()) if name != "upstreams"}
+    known |= {"DIGLOT_UPSTREAM_NAME", *(f"DIGLOT_{dialect.name.upper()}_UPSTREAM" for dialect in DIALECTS)}
     variables = set(re.findall(r"DIGLOT_[A-Z_]+", prose(page)))
     assert variables <= known | {"DIGLOT_CONFIG", "DIGLOT_TEST_POSTGRESQL"}
     for line in re.findall(r"`(diglot [a-z][^`]*)`", prose(page)):
-        command: Any = commands
+        command: click.Command | None = commands
         words = line.split()[1:]
-        while words and hasattr(command, "commands"):
-            command = command.commands[words.pop(0)]
+        while words and isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words.pop(0))
+        assert command is not None, line
         options = set(chain.from_iterable(one.opts + one.secondary_opts for one in command.params))
         assert {word for word in words if word.startswith("--")} <= options, line
 
@@ -106,8 +110,8 @@ def test_the_names_exist(page: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "titles"), [("move-misar", ("Misar", "Both")), ("move-topmail", ("Topmail", "Both"))]
 )
-def test_what_differs_is_numbered_as_in_the_list(page: str, titles: tuple[str, ...]) -> None:
-    """The numbers stand for differences of that dialect, or of both."""
+def test_differences_are_cited_by_number(page: str, titles: tuple[str, ...]) -> None:
+    """The numbers refer to differences of that dialect, or of both."""
     parts = [DIFFERENCES.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in titles]
     numbers = set(re.findall(r"^([0-9]+)\. ", "\n".join(parts), re.MULTILINE))
     shown = re.findall(r"\(((?:[0-9]+(?:, )?)+)\)", prose(ROOT / "docs" / f"{page}.md"))
@@ -115,8 +119,8 @@ def test_what_differs_is_numbered_as_in_the_list(page: str, titles: tuple[str, .
     assert set(", ".join(shown).split(", ")) <= numbers
 
 
-def test_every_block_of_a_shell_is_found() -> None:
-    """No block of commands hides behind an indent or another name of its language."""
+def test_every_shell_block_is_found() -> None:
+    """No block of commands is missed because of an indent or another language name."""
     languages = {
         language for page in pages() for language in re.findall(r"^\s*```(\w+)", text_of(page), re.MULTILINE)
     }
@@ -141,6 +145,6 @@ def test_every_block_of_a_shell_is_found() -> None:
         ("made in 4.8 s", "made in 11.0 s", True),
     ],
 )
-def test_what_a_page_may_leave_open(shown: str, printed: str, fits: bool) -> None:
-    """Whitespace, what is left out, ids and keys that stay the same, moments and durations; nothing else."""
+def test_the_tolerance_of_a_page(shown: str, printed: str, fits: bool) -> None:
+    """A page may differ only in whitespace, omissions, consistent ids and keys, times and durations."""
     assert (mismatch(shown, printed, {}) is None) == fits

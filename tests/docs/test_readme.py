@@ -1,4 +1,4 @@
-"""The README has the test command that CI runs; the locks pin what the project needs."""
+"""The README has the test command that CI runs; the lock files pin the project's dependencies."""
 
 import os
 import re
@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_ci_runs_the_test_command() -> None:
-    """`.ci/run` reads the command between two comments, and is a program."""
+    """`.ci/run` reads the command between two comments, and is executable."""
     found = re.search(
         r"^<!-- test command -->\n```sh\n(.+)\n```\n<!-- /test command -->$", README, re.MULTILINE
     )
@@ -31,8 +31,8 @@ def test_ci_runs_the_test_command() -> None:
         ("requirements-build.lock", ("build-system", "requires")),
     ],
 )
-def test_the_locks_pin_what_the_project_needs(lock: str, group: tuple[str, str]) -> None:
-    """Each dependency has one version that fits and hashes; no host stands in a lock."""
+def test_the_locks_pin_the_dependencies(lock: str, group: tuple[str, str]) -> None:
+    """Each dependency has one matching version with hashes; a lock file contains no host."""
     text = (ROOT / lock).read_text()
     assert "://" not in text
     pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))

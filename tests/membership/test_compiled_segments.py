@@ -1,4 +1,4 @@
-"""Compiled functions hold a bounded number of rules, are compiled off the event loop, and once."""
+"""Compiled functions hold a bounded number of rules, and each is compiled once, off the event loop."""
 
 import sqlite3
 import threading
@@ -37,7 +37,7 @@ RULES = 250
 
 
 class Compiled:
-    """What was compiled: the rules of each function, the conditions in it, and the thread."""
+    """A record of compilations: the rules of each function, its conditions, and the thread."""
 
     def __init__(self) -> None:
         self.rules: list[int] = []
@@ -45,21 +45,21 @@ class Compiled:
         self.threads: set[int] = set()
 
     def note(self, nodes: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchFunction:
-        """Compile conditions, and note it."""
+        """Compile conditions, and record the compilation."""
         self.rules.append(sum(len(list(tree.predicates_of(node))) for node in nodes.values()))
         self.numbers.append(tuple(nodes))
         self.threads.add(threading.get_ident())
         return compile_to_python(nodes, zone)
 
     def take(self) -> list[tuple[int, ...]]:
-        """Return the conditions that were compiled since this was called last, by function."""
+        """Return the conditions compiled since the last call, by function."""
         taken, self.numbers = self.numbers, []
         return taken
 
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
-    """Note what is compiled."""
+    """Record all compilations."""
     found = Compiled()
     monkeypatch.setattr(evaluators, "compile_to_python", found.note)
     monkeypatch.setattr(explain, "compile_to_python", found.note)
@@ -72,23 +72,23 @@ def rule(key: str, operand: str = "x") -> dict[str, object]:
 
 
 def wide(segment: int, rules: int = RULES) -> tree.Node:
-    """Return a condition of many rules on attributes that no other has."""
+    """Return a condition of many rules on attributes that no other condition uses."""
     return canonical.read({"any": [rule(f"s{segment}_{n}") for n in range(rules)]}, "UTC")
 
 
 def new(node: tree.Node) -> NewSegment:
-    """Return a segment to be made."""
+    """Return the input for a new segment."""
     return NewSegment("wide", Condition(node, OriginalText("canonical", "{}")))
 
 
 async def caller_of(engine: Engine) -> Caller:
-    """Make a workspace and return somebody in it."""
+    """Create a workspace and return a caller in it."""
     one = await engine.write(partial(get_or_create_workspace, name="one", time_zone="UTC", now=NOW))
     return Caller(one.number, UTC, "key", frozenset())
 
 
 async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compiled: Compiled) -> None:
-    """Twenty segments of 250 rules: no function has more than some hundreds, none is compiled on the loop."""
+    """Twenty segments of 250 rules: each function has some hundreds at most, none compiles on the loop."""
     caller, here = await caller_of(engine), threading.get_ident()
     clock = iter(range(NOW, NOW + 1_000_000)).__next__
     segments, contacts = Segments(engine, clock), Contacts(engine, clock)
@@ -105,7 +105,7 @@ async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compi
 
 
 async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: Compiled) -> None:
-    """Neither by an import, by time, by a change of time zone, by verification, nor by an explanation."""
+    """Imports, time, changes of time zone, verification and explanations all compile on another thread."""
     caller, here = await caller_of(engine), threading.get_ident()
     now = [NOW]
     segments, contacts = Segments(engine, lambda: now[0]), Contacts(engine, lambda: now[0])
@@ -134,9 +134,7 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
     await compiles(lambda: engine.write(inside))
 
 
-async def test_a_segment_that_comes_or_changes_leaves_other_functions(
-    engine: Engine, compiled: Compiled
-) -> None:
+async def test_a_changed_segment_leaves_other_functions(engine: Engine, compiled: Compiled) -> None:
     """Only the function that holds the condition is compiled again; a static segment changes none."""
     caller = await caller_of(engine)
     clock = iter(range(NOW, NOW + 1_000_000)).__next__
@@ -166,10 +164,10 @@ async def test_a_segment_that_comes_or_changes_leaves_other_functions(
     assert [number for part in await again() for number in part] == [one.number for one in made]
 
 
-def test_contacts_that_differ_in_many_ways(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
-    """Each asks for another set of segments: not each is compiled, and all are evaluated rightly.
+def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
+    """Each needs another set of segments: not every set is compiled, and all are evaluated correctly.
 
-    The sets that are asked for again and again are compiled after a while, and few are kept.
+    Sets that are needed often are compiled after a while, and only a few are cached.
     """
     monkeypatch.setattr(evaluators, "MOST_SETS", 5)
     written = [rule(f"f{n % 8}", "x" if n % 3 else "y") for n in range(24)]
@@ -200,8 +198,8 @@ def test_contacts_that_differ_in_many_ways(monkeypatch: pytest.MonkeyPatch, comp
     assert sum(map(len, compiled.take())) <= len(often), "more than the set that is asked for often"
 
 
-def test_the_set_of_all_conditions_stays(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
-    """The oldest sets are forgotten with their functions, but never the one that others fall back on."""
+def test_the_set_of_all_conditions_stays_cached(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
+    """The oldest sets are evicted with their functions, but never the one that others fall back on."""
     monkeypatch.setattr(evaluators, "MOST_SETS", 2)
     known = Evaluators({number: wide(number, 2) for number in range(4)}, UTC)
     for numbers in (known.everything, *(frozenset({number}) for number in known.everything)):
@@ -215,8 +213,8 @@ def test_the_set_of_all_conditions_stays(monkeypatch: pytest.MonkeyPatch, compil
     assert compiled.take() == [(0,)]
 
 
-def test_threads_that_need_the_same_function(compiled: Compiled) -> None:
-    """Compile it once."""
+def test_threads_compile_a_function_once(compiled: Compiled) -> None:
+    """Threads that need the same function wait for one compilation."""
     known = Evaluators({number: wide(number) for number in range(6)}, UTC)
     start = threading.Barrier(4)
 
@@ -229,8 +227,8 @@ def test_threads_that_need_the_same_function(compiled: Compiled) -> None:
     assert compiled.numbers == [(0, 1, 2), (3, 4, 5)]
 
 
-def test_operands_that_python_takes_for_equal_are_two(compiled: Compiled) -> None:
-    """A function is used again only where the conditions are the same objects."""
+def test_equal_operands_of_different_types_compile_apart(compiled: Compiled) -> None:
+    """A function is reused only for the same condition objects, because Python considers 1 and True equal."""
     old = {1: wide(1), 2: canonical.read(rule("n"), "UTC")}
     first = Evaluators(old, UTC)
     first.compile(first.everything)
@@ -240,8 +238,8 @@ def test_operands_that_python_takes_for_equal_are_two(compiled: Compiled) -> Non
     assert compiled.numbers == [(1, 2), (1, 2)]
 
 
-def test_groups_are_bounded_and_keep_their_beginnings() -> None:
-    """Whatever comes, grows, shrinks or goes: no group is too large, and few are small."""
+def test_groups_are_bounded_and_keep_their_first_conditions() -> None:
+    """After any additions, changes and deletions no group is too large, and few are small."""
     rng = Random(5)
     rules: dict[int, list[bytes]] = {}
     starts: list[int] = []
@@ -267,6 +265,6 @@ def test_groups_are_bounded_and_keep_their_beginnings() -> None:
 
 
 def size_of(rules: Sequence[Sequence[bytes]]) -> tuple[int, int]:
-    """Return how many different rules some conditions have, and how many in all."""
+    """Return the number of different rules of some conditions, and the number of all their rules."""
     every = [rule for own in rules for rule in own]
     return len(set(every)), len(every)

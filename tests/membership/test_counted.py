@@ -1,4 +1,4 @@
-"""Every count says when it is true and of which revision; one that cannot be made is an error, never 0."""
+"""Every count has its time and revision; a count that cannot be computed is an error, never 0."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ def condition(written: dict[str, Any]) -> Condition:
 
 @dataclass
 class Two:
-    """Two processes on one database, each with a clock of its own."""
+    """Two processes on one database, each with its own clock."""
 
     engine: Engine
     caller: Caller
@@ -65,7 +65,7 @@ class Two:
         return made.id
 
     async def said(self, id_: str, process: int = 0) -> set[tuple[int, int, int]]:
-        """Return what all reads say of a segment: how many, when, and of which revision."""
+        """Return what all reads report of a segment: its count, the time of the count, and the revision."""
         use = self.segments(process)
         one, counted = await use.count_members(self.caller, id_), await use.get_with_count(self.caller, id_)
         page = await use.list_members(self.caller, id_, ALL)
@@ -95,8 +95,8 @@ async def two(engine: Engine) -> Two:
 
 
 @pytest.mark.parametrize("written", [VIP, FRESH], ids=["writes move it", "time moves it"])
-async def test_a_count_is_of_now(two: Two, written: dict[str, Any]) -> None:
-    """By whatever call, and never older than the last write, though that was by another's clock."""
+async def test_a_count_is_current(two: Two, written: dict[str, Any]) -> None:
+    """In any call, a count is never older than the last write, even if another clock dated that write."""
     id_ = await two.segment(written)
     change = ContactChange({"email": "ada@example.com", "tags": ["vip"], "last_opened_at": NOW})
     await two.contacts().create(two.caller, change)
@@ -113,7 +113,7 @@ async def test_a_count_is_of_now(two: Two, written: dict[str, Any]) -> None:
 
 
 async def test_a_clock_that_was_set_back(two: Two) -> None:
-    """A count of the future is none of now: it is made again."""
+    """A cached count with a later time is not used: the count is computed again."""
     id_ = await two.segment(FRESH)
     later = NOW + dates.DAY + MAX_CLOCK_SKEW + SECOND
     await two.contacts().create(
@@ -127,8 +127,8 @@ async def test_a_clock_that_was_set_back(two: Two) -> None:
     assert seen.next_change_at == NOW + dates.DAY + 1
 
 
-async def test_conditions_that_are_not_stored(two: Two) -> None:
-    """Have no revision; lists that are filled by hand have none either."""
+async def test_unsaved_conditions_have_no_revision(two: Two) -> None:
+    """Unsaved conditions have no revision, and neither do lists that are filled by hand."""
     await two.contacts().create(two.caller, ContactChange({"email": "ada@example.com", "tags": ["vip"]}))
     page = await two.contacts().list_page(two.caller, ALL, condition(VIP).tree)
     assert (page.total, page.as_of, page.revision) == (1, NOW, None)
@@ -145,8 +145,8 @@ async def test_conditions_that_are_not_stored(two: Two) -> None:
         assert (members.total, members.as_of, members.revision) == (number, NOW + SECOND, revision)
 
 
-async def test_a_count_is_remembered_without_its_condition(two: Two) -> None:
-    """Conditions may be long, and each write makes another state to remember the count of."""
+async def test_a_count_is_cached_without_its_condition(two: Two) -> None:
+    """Conditions may be long, and each write caches the counts of another state."""
     counts = CountCache()
     contacts = Contacts(two.engine, lambda: NOW, counts)
     emails = [f"{n}@example.com" for n in range(1_000)]
@@ -159,8 +159,8 @@ async def test_a_count_is_remembered_without_its_condition(two: Two) -> None:
     assert sum(len(repr(key)) for key in counts._entries) < len("".join(emails))
 
 
-async def test_when_time_changes_it_next(two: Two) -> None:
-    """Also where nobody was there since the last time that it did; in every answer that shows it."""
+async def test_the_next_change_by_time(two: Two) -> None:
+    """Every response shows it, even if no request came since the last such change."""
     id_ = await two.segment(FRESH)
     dynamic = (await two.lists().create(two.caller, NewList("l", condition=condition(FRESH)))).list.id
     still = await two.segment(VIP)
@@ -189,8 +189,8 @@ async def test_when_time_changes_it_next(two: Two) -> None:
     assert (await two.segments().update(two.caller, id_, SegmentChange("t"))).next_change_at == NEVER
 
 
-async def test_a_segment_that_waits(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is counted as of now while it is not evaluated, and knows when time changes it."""
+async def test_the_count_of_a_pending_segment(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment is counted live until it is evaluated, and has a next change by time."""
     await two.contacts().create(
         two.caller, ContactChange({"email": "ada@example.com", "last_opened_at": NOW})
     )
@@ -204,7 +204,7 @@ async def test_a_segment_that_waits(two: Two, monkeypatch: pytest.MonkeyPatch) -
     assert seen.next_change_at == NOW + 1, "nobody follows it yet: at any time"
 
 
-# A count that cannot be made
+# Counts that cannot be computed
 
 RULE = {"field": "tags", "operator": "contains", "value": "vip"}
 CALLS: dict[str, list[tuple[str, str, Any]]] = {
@@ -256,7 +256,7 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
         ("GET", "/api/v1/tags/{tag}/contacts", None),
     ],
 }
-# What an answer says of how many there are.
+# The count and its time in responses.
 COUNTS = {
     *("contact_count", "membership_count", "total_matching", "count", "estimated_count", "total"),
     *("member_count", "current_total", "entering", "leaving", "deleted"),
@@ -264,12 +264,12 @@ COUNTS = {
 
 
 class Failing:
-    """A database whose statement of a number fails; those before it do not."""
+    """A database on which the statement with a given number fails; those before it do not."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
         for transaction in (sqlite.SQLiteTransaction, postgresql.PostgreSQLTransaction):
-            for method in ("row", "rows", "run", "run_many"):
+            for method in ("fetch_one", "fetch_all", "execute", "execute_many"):
                 monkeypatch.setattr(transaction, method, self._failing(getattr(transaction, method)))
 
     def _failing(self, asked: Any) -> Any:
@@ -290,10 +290,10 @@ async def server(database: Database) -> AsyncIterator[Server]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-async def test_a_database_that_fails_is_an_error(
+async def test_a_failing_database_is_an_error(
     server: Server, dialect: Dialect, monkeypatch: pytest.MonkeyPatch, tally: Tally, database: Database
 ) -> None:
-    """Whichever statement of a call that counts fails: 500 in the words of the dialect, and no number."""
+    """If any statement of a counting call fails, the response is the dialect's 500 without a number."""
     headers = bearer(await server.key(dialect.name, "acme"))
     names = await _made(server)
     failing = Failing(monkeypatch)
@@ -324,7 +324,7 @@ def _named(body: Any, names: dict[str, str]) -> Any:
 
 
 async def _made(server: Server) -> dict[str, str]:
-    """Make segments of three sorts, a dynamic list and a tag, with two members each; return their ids."""
+    """Create segments of three kinds, a dynamic list and a tag, with two members each; return their ids."""
     topmail = bearer(await server.key("topmail", "acme"))
     misar = bearer(await server.key("misar", "acme"))
 

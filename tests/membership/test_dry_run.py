@@ -1,4 +1,4 @@
-"""A dry run finds what the segment would have, on every database, and writes nothing."""
+"""A dry run finds the members that the segment would have, on every database, and writes nothing."""
 
 import asyncio
 import json
@@ -35,13 +35,13 @@ from support.servers.in_process import bearer, serving
 PEOPLE = spec_data.population()
 ROWS = spec_data.rows()
 TREES = 60
-# One loop for all rows, since the connections of an engine belong to the loop that opened them.
+# One loop for all rows, because the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @cache
 def others() -> dict[tuple[str, str], spec_data.Row]:
-    """Return for each row, by its name, another of the same zone and instant."""
+    """Return another row of the same zone and instant for each row, by its name."""
     groups: dict[tuple[datetime, str], list[spec_data.Row]] = defaultdict(list)
     for row in ROWS:
         groups[row.now, row.zone].append(row)
@@ -50,7 +50,7 @@ def others() -> dict[tuple[str, str], spec_data.Row]:
 
 
 async def told(crowd: Crowd, segment: Segment, now: int) -> int:
-    """Return how many members a segment tells of itself."""
+    """Return the stored segment's count of members."""
     return (await Segments(crowd.engine, lambda: now).get_with_count(crowd.caller, segment.id)).count
 
 
@@ -63,7 +63,7 @@ def subjects(zone: str) -> tuple[ContactView, ...]:
 
 
 def rules(node: tree.Node, zone: str, now: int) -> list[tuple[tree.Node, int]]:
-    """Return the rules of a condition with how many contacts the generated function finds for each."""
+    """Return the rules of a condition with the number of contacts for which the compiled function is true."""
     every = list(tree.rules_of(node))
     evaluate = evaluator(dict(enumerate(every)), ZoneInfo(zone))
     met = Counter(number for one in subjects(zone) for number in evaluate(one, now))
@@ -75,13 +75,13 @@ def runs(crowd: Crowd, now: int) -> DryRuns:
 
 
 def found(crowd: Crowd, names: frozenset[str]) -> Sample:
-    """Return what is found of some contacts."""
+    """Return the sample that the dry run has to return for some contacts."""
     newest = sorted((crowd.contacts[name] for name in names), key=lambda one: -one.pk)
     return Sample(len(names), newest[:SAMPLE_SIZE])
 
 
 def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
-    """Compare a dry run in the place of a segment with who is meant, and its numbers with one another."""
+    """Compare a dry run that replaces a segment with the expected members and counts."""
     assert run.members == found(crowd, members)
     assert run.replaced is not None
     assert run.replaced.member_count == len(was)
@@ -90,8 +90,8 @@ def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str
     assert run.members.count == len(was) + run.replaced.entering.count - run.replaced.leaving.count
 
 
-async def test_a_row_is_tried(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
-    """Who would match is who matches; who would enter and leave is the difference with who did."""
+async def test_a_row_in_a_dry_run(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
+    """The dry run finds the members of the row, and those that enter and leave in place of the other row."""
     row = sampled_row
     other = others()[row.file, row.name]
     crowd, now = crowds[row.zone], micros(row.now)
@@ -109,8 +109,10 @@ async def test_a_row_is_tried(crowds: Mapping[str, Crowd], sampled_row: spec_dat
     await Segments(crowd.engine, lambda: now).delete(caller, segment.id)
 
 
-async def test_random_conditions_are_tried(crowds: Mapping[str, Crowd], pytestconfig: pytest.Config) -> None:
-    """A dry run finds whom the oracle finds, before and after."""
+async def test_random_conditions_in_a_dry_run(
+    crowds: Mapping[str, Crowd], pytestconfig: pytest.Config
+) -> None:
+    """A dry run finds the oracle's matches, before and after the change."""
     rng = Random(pytestconfig.stash[SEED])
     ids, last = tuple(PEOPLE.lists.values()), max(row.now for row in ROWS)
     for _ in range(TREES):
@@ -134,8 +136,10 @@ async def test_random_conditions_are_tried(crowds: Mapping[str, Crowd], pytestco
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
-async def test_an_acceptance_is_tried(crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance) -> None:
-    """What is just accepted is not too much for a database, not even in the place of as much again."""
+async def test_an_acceptance_in_a_dry_run(
+    crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance
+) -> None:
+    """No database fails on a condition at the limit, even if it replaces another one at the limit."""
     crowd = crowds["UTC"]
     now = max(row.now for row in ROWS)
     node = canonical.read(acceptance.condition, "UTC")
@@ -160,10 +164,10 @@ DRAFTS = [
 
 
 @pytest.mark.parametrize(("node", "stored", "is_", "was"), DRAFTS, ids=["both", "new", "current"])
-async def test_a_draft_is_tried(
+async def test_a_draft_in_a_dry_run(
     crowds: Mapping[str, Crowd], node: tree.Node, stored: tree.Node, is_: bool, was: bool
 ) -> None:
-    """A draft matches nobody, on either side."""
+    """A draft matches no contact, as the old and as the new condition."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     everybody, nobody = frozenset(crowd.contacts), frozenset[str]()
     segment = await crowd.segment(stored, now)
@@ -171,8 +175,8 @@ async def test_a_draft_is_tried(
     check(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
 
 
-async def test_what_is_replaced_is_dynamic(crowds: Mapping[str, Crowd]) -> None:
-    """A static segment is refused with the place of its id; one that is not there is not found."""
+async def test_only_dynamic_segments_can_be_replaced(crowds: Mapping[str, Crowd]) -> None:
+    """A static segment is rejected with the path of its id; an unknown one is not found."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     static = await crowd.segment(EVERYBODY, now, SegmentType.STATIC)
     with pytest.raises(InvalidInput) as refused:
@@ -183,7 +187,7 @@ async def test_what_is_replaced_is_dynamic(crowds: Mapping[str, Crowd]) -> None:
             await runs(crowd, now).run(crowd.caller, EVERYBODY, written)
 
 
-async def test_all_is_of_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
+async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
     """While contacts change sides, counts and samples agree."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     caller = crowd.caller
@@ -234,7 +238,7 @@ BODIES = {
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 async def test_nothing_is_written(database: Database, dialect: Dialect) -> None:
-    """Not even an answer for a client that names its request, and reading is enough."""
+    """A dry run stores not even a response for an idempotency key, and its key only needs to read."""
     scope = "read" if dialect.name == "misar" else "contacts:read"
     async with database.fresh() as url, serving(url) as server, watching(url) as watch:
         key = await server.key(dialect.name, "acme", (scope,))
@@ -257,8 +261,8 @@ STRICT = {
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-async def test_strict_emulation_keeps_the_call(database: Database, dialect: Dialect) -> None:
-    """It refuses the other vendor's operators as everywhere; the call itself stays."""
+async def test_strict_emulation_keeps_dry_runs(database: Database, dialect: Dialect) -> None:
+    """It rejects the other vendor's operators as everywhere; the call itself stays available."""
     key_, rule = STRICT[dialect.name]
     async with database.fresh() as url, serving(url, strict=True) as server:
         key = await server.key(dialect.name, "acme")

@@ -1,4 +1,4 @@
-"""An explanation says of a contact what the membership says, on every database."""
+"""An explanation of a contact agrees with its membership, on every database."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -15,16 +15,17 @@ from support import canonical, oracle, random_conditions, spec_data
 from support.populations import Crowd, micros
 from support.reporting import SEED
 
-# In the order of their time: a clock that is set back a little shows what was true at the later instant.
+# In the order of their time, because after a clock is set back slightly, memberships stay at the later
+# instant.
 ROWS = sorted(spec_data.rows(), key=lambda row: row.now)
 PEOPLE = spec_data.population()
 TREES = 40
-# One loop for all rows, since the connections of an engine belong to the loop that opened them.
+# One loop for all rows, because the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) -> dict[str, tuple[bool, bool]]:
-    """Return whether some contacts are members, and what the roots of their verdicts say."""
+    """Return whether some contacts are members, and the verdicts at the roots of their explanations."""
     explanations = Explanations(crowd.engine, lambda: now)
     found = {}
     for number, name in enumerate(names):
@@ -38,13 +39,13 @@ async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) ->
 
 
 def some(names: frozenset[str], turn: int) -> list[str]:
-    """Return two contacts of a set, others in every turn."""
+    """Return two contacts of a set, different ones in every turn."""
     ordered = sorted(names)
     return [ordered[(turn + step) % len(ordered)] for step in (0, 7)] if ordered else []
 
 
-async def test_a_row_is_explained(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
-    """Members are told that they are, the others that they are not, and the root agrees."""
+async def test_the_explanation_of_a_row(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
+    """Members are explained as members, all others as not, and the root verdict agrees."""
     row = sampled_row
     crowd, now = crowds[row.zone], micros(row.now)
     segment = await crowd.segment(canonical.read(row.condition, row.zone), now)
@@ -55,10 +56,10 @@ async def test_a_row_is_explained(crowds: Mapping[str, Crowd], sampled_row: spec
     await Segments(crowd.engine, lambda: now).delete(crowd.caller, segment.id)
 
 
-async def test_random_conditions_are_explained(
+async def test_explanations_of_random_conditions(
     crowds: Mapping[str, Crowd], pytestconfig: pytest.Config
 ) -> None:
-    """Every contact is told what the oracle says of it."""
+    """The explanation of every contact equals the oracle's verdict."""
     rng = Random(pytestconfig.stash[SEED])
     ids = tuple(PEOPLE.lists.values())
     last = ROWS[-1].now
@@ -76,7 +77,7 @@ async def test_random_conditions_are_explained(
 
 
 async def test_a_static_segment_has_no_reasons(crowds: Mapping[str, Crowd]) -> None:
-    """Its members are told that they are; its condition, met or not, decides nothing."""
+    """Its members are explained as members; its condition, true or not, decides nothing."""
     crowd, now = crowds["UTC"], micros(PEOPLE.now)
     node = canonical.read({"field": "status", "operator": "equals", "operand": "subscribed"}, "UTC")
     segment = await crowd.segment(node, now, SegmentType.STATIC)
@@ -87,8 +88,8 @@ async def test_a_static_segment_has_no_reasons(crowds: Mapping[str, Crowd]) -> N
 
 
 @pytest.mark.parametrize("named", ["", "nobody", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60", "x" * 100_000])
-async def test_nobody_is_explained(crowds: Mapping[str, Crowd], named: str) -> None:
-    """A contact that is not there is not found, however it is named; nor is a segment."""
+async def test_an_unknown_contact_or_segment_is_not_found(crowds: Mapping[str, Crowd], named: str) -> None:
+    """An unknown contact is not found by its id or its address; nor is an unknown segment."""
     crowd, now = crowds["UTC"], micros(PEOPLE.now)
     segment = await crowd.segment(tree.DRAFT, now)
     explanations = Explanations(crowd.engine, lambda: now)

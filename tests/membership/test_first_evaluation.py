@@ -1,4 +1,4 @@
-"""Segments of large workspaces are evaluated in the background: whatever happens meanwhile is in them."""
+"""Segments of large workspaces are evaluated in the background, and include all concurrent changes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -38,13 +38,13 @@ SEEN = condition({"field": "attributes.seen", "operator": "in_last_days", "opera
 
 @pytest.fixture
 def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Return a world that is too large to evaluate a segment before the answer."""
+    """Return a world that is too large to evaluate a segment before the response."""
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 3)
     return world
 
 
 async def person(world: World, name: str, **values: Any) -> str:
-    """Make a contact that was seen a day ago; return its id."""
+    """Create a contact that was seen a day ago; return its id."""
     stored = ContactChange(
         {"email": f"{name}@example.com"} | values, {"seen": dates.format_instant(world.now - dates.DAY)}
     )
@@ -52,22 +52,22 @@ async def person(world: World, name: str, **values: Any) -> str:
 
 
 async def people(world: World) -> list[str]:
-    """Make some contacts, of whom every second is a vip."""
+    """Create contacts; every second one is a vip."""
     return [await person(world, f"p{n}", tags=["vip"] if n % 2 else []) for n in range(8)]
 
 
 def service(world: World) -> Segments:
-    """Return the segments as one of the processes serves them."""
+    """Return the segment service of one of the processes."""
     return Segments(world.engine, world.clock)
 
 
 async def waiting(world: World) -> list[due_work.SegmentKey]:
-    """Return what waits to be evaluated."""
+    """Return the pending segments."""
     return await world.engine.read(due_work.list_pending_segments)
 
 
 async def causes(world: World) -> list[tuple[str, int]]:
-    """Return why memberships changed, and how many contacts each time."""
+    """Return the causes of membership changes, with the number of contacts of each."""
 
     async def work(transaction: Transaction) -> list[tuple[str, int]]:
         here = world.caller.workspace
@@ -82,8 +82,8 @@ async def causes(world: World) -> list[tuple[str, int]]:
     return await world.engine.read(work)
 
 
-async def test_what_happens_between_scan_and_store_is_in_it(crowd: World) -> None:
-    """Contacts that come, change, go and are crossed by time after the scan are as they are at last."""
+async def test_changes_between_scan_and_store_are_included(crowd: World) -> None:
+    """The result includes contacts created, changed, deleted or moved by time after the scan."""
     ids = await people(crowd)
     made = [await service(crowd).create(crowd.caller, NewSegment("s", one)) for one in (VIP, SEEN)]
     assert [one.members for one in made] == [None, None]
@@ -112,7 +112,7 @@ async def test_what_happens_between_scan_and_store_is_in_it(crowd: World) -> Non
 
 
 async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> None:
-    """What was found for a condition that is no longer the segment's is not stored."""
+    """The result for a condition that the segment no longer has is not stored."""
     await people(crowd)
     made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
@@ -130,8 +130,8 @@ async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> Non
     assert await causes(crowd) == [("segment changed", 4)]
 
 
-async def test_an_edit_leaves_and_enters_at_once(crowd: World) -> None:
-    """The history goes from the members of the old condition to those of the new, whoever went meanwhile."""
+async def test_an_update_leaves_and_enters_at_once(crowd: World) -> None:
+    """The history goes from the members of the old condition to those of the new, deleted ones included."""
     ids = await people(crowd)
     made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     await crowd.build_all()
@@ -144,7 +144,7 @@ async def test_an_edit_leaves_and_enters_at_once(crowd: World) -> None:
 
 
 async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
-    """The first stores what it found, the second does not."""
+    """The first process stores its result, the second does not."""
     await people(crowd)
     await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     (place,) = await waiting(crowd)
@@ -157,8 +157,8 @@ async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
     assert not await both[1].run(place)
 
 
-async def test_a_segment_that_is_gone_is_not_stored(crowd: World) -> None:
-    """Deleted while it was scanned for, or while somebody refreshed it."""
+async def test_a_deleted_segment_is_not_stored(crowd: World) -> None:
+    """The segment is deleted during its scan, or during a refresh."""
     await people(crowd)
     gone, refreshed = [await service(crowd).create(crowd.caller, NewSegment("s", VIP)) for _ in range(2)]
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
@@ -176,7 +176,7 @@ async def test_a_segment_that_is_gone_is_not_stored(crowd: World) -> None:
 
 
 async def _as_before(engine: Engine) -> None:
-    """Make a database one that was migrated just now: nothing of dynamic segments is kept."""
+    """Strip a migrated database of all stored memberships of dynamic segments."""
     dynamic = segments.c.type == "dynamic"
     at_rest = {"folded_entry": workspace_rows.c.next_entry - 1, "unfolded": 0, "evaluated_at": 0}
     at_rest["next_change_at"] = 1
@@ -227,7 +227,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 async def test_segments_of_an_older_database(world: World, way: Way) -> None:
-    """However they come to be evaluated, writes and time move them from then on."""
+    """Whatever evaluates them first, writes and time keep them current from then on."""
     lists = Lists(world.engine, world.clock)
     for n in range(3):
         world.lists.append((await lists.create(world.caller, NewList(f"{n}"))).list.id)

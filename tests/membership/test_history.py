@@ -1,4 +1,4 @@
-"""The past over HTTP, while others write: pages as of one change are one state, the feed has no gaps."""
+"""The history over HTTP during writes: pages as of one entry show one state, the feed has no gaps."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -15,7 +15,7 @@ Json = Any
 
 
 class Crowd:
-    """Contacts who become vip, cease to be so, come and go."""
+    """Contacts that become vip, stop being vip, are created and are deleted."""
 
     def __init__(self, misar: Misar, rng: Random) -> None:
         self.misar = misar
@@ -25,13 +25,13 @@ class Crowd:
         self.made = 0
 
     async def come(self, *tags: str) -> None:
-        """Make a contact."""
+        """Create a contact."""
         self.made += 1
         body = {"email": f"c{self.made}@example.com", "tags": list(tags)}
         self.ids.append((await self.misar.ask("POST", "/contacts", body, 201))["data"]["id"])
 
     async def write(self) -> None:
-        """Do something that may move who is vip."""
+        """Do a write that may change the vips."""
         rng = self.rng
         chance = rng.random()
         if chance < 0.2:
@@ -45,7 +45,7 @@ class Crowd:
             await self.misar.ask("PATCH", f"/contacts/{rng.choice(self.ids)}", {"tags": tags})
 
     async def write_much(self) -> None:
-        """Go on for a while."""
+        """Write a number of times."""
         for _ in range(WRITES):
             await self.write()
 
@@ -62,7 +62,7 @@ async def _crowd(server: Server, seed: int) -> tuple[Misar, Topmail, Crowd, str]
 
 
 async def _page(speaker: Speaker, path: str) -> tuple[Json, int]:
-    """Return the body of a page of members, and which change it knows last."""
+    """Return the body of a page of members, and the last entry that it knows."""
     headers = {"Authorization": f"Bearer {speaker.key}"}
     answer = await speaker.client.get(speaker.prefix + path, headers=headers)
     assert answer.status_code == 200, answer.text
@@ -104,8 +104,8 @@ async def _by_offset(topmail: Topmail, segment: str, as_of: int) -> list[str]:
     return found
 
 
-async def test_a_walk_as_of_a_change_is_a_snapshot(server: Server, pytestconfig: Any) -> None:
-    """Whoever was a member is met once, in order, unless deleted; nobody else is, whatever is written."""
+async def test_pages_as_of_one_entry_are_a_snapshot(server: Server, pytestconfig: Any) -> None:
+    """The pages hold each member once, in order, unless it is deleted; concurrent writes add none."""
     misar, topmail, crowd, segment = await _crowd(server, pytestconfig.stash[SEED])
     _, as_of = await _page(misar, f"/segments/{segment}/members")
     before = await misar.members(segment)
@@ -128,8 +128,8 @@ async def test_a_walk_as_of_a_change_is_a_snapshot(server: Server, pytestconfig:
     assert body["pagination"]["deleted"] == len(before) - len(after)
 
 
-async def test_a_reader_of_the_feed_misses_nothing(server: Server, pytestconfig: Any) -> None:
-    """A mirror that begins with a page and follows the feed while others write ends with the members."""
+async def test_the_feed_has_no_gaps(server: Server, pytestconfig: Any) -> None:
+    """A mirror that starts from a page and follows the feed during writes ends with the members."""
     misar, topmail, crowd, segment = await _crowd(server, pytestconfig.stash[SEED])
     body, after = await _page(misar, f"/segments/{segment}/members?limit=100")
     mirror = set(body["data"]["contact_ids"])

@@ -1,4 +1,4 @@
-"""When the log of memberships is folded."""
+"""When the log of memberships is compacted."""
 
 from zoneinfo import ZoneInfo
 
@@ -32,13 +32,13 @@ def _locked(folded: int, unfolded: int) -> LockedWorkspace:
         (1, COMPACT_AT * ENTRIES_PER_CHANGE, True),
     ],
 )
-def test_a_log_is_long(unfolded: int, moved: int, expected: bool) -> None:
-    """By the changes that a new process reads, or by the contacts that each process holds."""
+def test_when_a_log_is_long(unfolded: int, moved: int, expected: bool) -> None:
+    """By the changes that a new process reads, or by the contacts that each process caches."""
     assert needs_compaction(FEW, _locked(7, unfolded), 7 + moved) is expected
 
 
 def test_how_long_a_log_may_grow() -> None:
-    """More segments and more contacts make foldings seldom, up to what is read in seconds."""
+    """More segments and more contacts make compactions rare, up to what a process reads in seconds."""
     assert compaction_threshold(FEW, 1) == COMPACT_AT
     assert compaction_threshold(MANY, 1) == 256_000
     assert compaction_threshold(MANY, 1 << 20) == COMPACT_AT_MOST

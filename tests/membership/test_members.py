@@ -1,4 +1,4 @@
-"""The members of a static segment, changed by hand: by many at once, and by anybody in any order."""
+"""Changes by hand to the members of a static segment: parallel ones, and in any order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ async def server(url: str) -> AsyncIterator[Server]:
 
 
 async def _people(misar: Misar, number: int) -> list[str]:
-    """Make contacts and return their ids."""
+    """Create contacts and return their ids."""
     emails = [f"new{each}@example.com" for each in range(number)]
     await misar.ask("POST", "/contacts/import", {"contacts": [{"email": email} for email in emails]})
     listed = await misar.ask("GET", "/contacts?limit=100")
@@ -38,8 +38,8 @@ async def _change(misar: Misar, segment: str, action: str, ids: list[str]) -> in
     return count
 
 
-async def test_many_at_once_are_counted_one_by_one(server: Server) -> None:
-    """Of contacts added in parallel each answer counts one more; nobody is lost or there twice."""
+async def test_parallel_additions_are_counted_one_by_one(server: Server) -> None:
+    """Each response of a parallel addition counts one more; no contact is lost or doubled."""
     misar, _ = await speakers(server)
     segment = (await misar.create("by hand", NOBODY, segment_type="static"))["id"]
     people = await _people(misar, PARALLEL)
@@ -53,7 +53,7 @@ async def test_many_at_once_are_counted_one_by_one(server: Server) -> None:
 
 
 async def test_any_order_of_changes(server: Server, pytestconfig: Any) -> None:
-    """Whatever is set, added and taken out, the members are those of a set in Python, newest first."""
+    """After sets, additions and removals the members equal those of a Python set, newest first."""
     misar, _ = await speakers(server)
     segment = (await misar.create("by hand", NOBODY, segment_type="static"))["id"]
     people = await _people(misar, 12)

@@ -1,4 +1,4 @@
-"""Who is a member, told over HTTP: static and dynamic, refresh, time zones, imports, in both dialects."""
+"""Membership over HTTP: static and dynamic, refresh, time zones, imports, in both dialects."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ class Told:
     topmail: Topmail
 
     async def contact(self, email: str, **fields: Any) -> str:
-        """Make a contact and return its id."""
+        """Create a contact and return its id."""
         answer = await self.misar.ask("POST", "/contacts", {"email": email} | fields, 201)
         id_: str = answer["data"]["id"]
         return id_
 
     async def names(self, id_: str) -> set[str]:
-        """Return the names before the @ of the members, which both dialects and every figure agree on."""
+        """Return the local parts of the members' addresses; both dialects and every count agree on them."""
         members = await self.misar.members(id_)
         assert await self.topmail.members(id_) == members
         assert {*await self.misar.counts(id_), *await self.topmail.counts(id_)} == {len(members)}
@@ -57,7 +57,7 @@ async def _zone(told: Told, zone: str) -> None:
 
 
 async def test_a_static_segment_keeps_its_members(told: Told) -> None:
-    """Contacts that come to match, or cease to, change the dynamic segment alone."""
+    """Contacts that start or stop matching change the dynamic segment alone."""
     ada = await told.contact("ada@example.com", tags=["vip"])
     static = (await told.misar.create("static", VIP, segment_type="static"))["id"]
     dynamic = (await told.misar.create("dynamic", VIP))["id"]
@@ -77,8 +77,8 @@ async def test_a_static_segment_keeps_its_members(told: Told) -> None:
     await told.topmail.ask("DELETE", f"/contacts/{bob}")
 
 
-async def test_a_refresh_counts_and_moves_no_change(told: Told) -> None:
-    """Of what is stored a refresh moves last_calculated_at alone; it answers the count that is listed."""
+async def test_a_refresh_changes_only_its_time(told: Told) -> None:
+    """A refresh updates only last_calculated_at of the stored segment, and answers the listed count."""
     rule = {"field": "last_opened_at", "operator": "in_last_days", "value": 1}
     made = await told.misar.create("opened lately", {"rules": [rule]})
     await told.contact("ada@example.com", last_opened_at="2026-03-01T11:00:00Z")
@@ -94,7 +94,7 @@ async def test_a_refresh_counts_and_moves_no_change(told: Told) -> None:
     assert (await told.misar.get(made["id"]))["last_calculated_at"] == data["last_calculated_at"]
 
 
-async def test_a_draft_stays_a_draft_when_refreshed(told: Told) -> None:
+async def test_a_refreshed_draft_stays_a_draft(told: Told) -> None:
     """A segment without rules has never been calculated."""
     made = await told.topmail.create("draft", {})
     data = (await told.misar.ask("POST", f"/segments/{made['id']}/refresh"))["data"]
@@ -128,7 +128,7 @@ async def test_the_time_zone_decides_when_days_begin(told: Told) -> None:
 
 
 async def _another(told: Told, attributes: dict[str, str], fields: dict[str, str]) -> int:
-    """Make one more contact of the kind and return how many there are."""
+    """Create one more matching contact and return the new count."""
     number = (await told.topmail.ask("GET", "/contacts"))["pagination"]["total"]
     await told.contact(f"ada{number}@example.com", custom_fields=attributes, **fields)
     return int(number) + 1
@@ -149,10 +149,10 @@ def _rule(field: str, operator: str, value: Any) -> dict[str, Any]:
         ("subscribed", {"subscribed": False}, "unsubscribed"),
     ],
 )
-async def test_an_import_leaves_the_status_alone(
+async def test_an_import_keeps_an_unsubscribed_contact(
     told: Told, before: str, sent: dict[str, Any], after: str
 ) -> None:
-    """Whoever unsubscribed stays so, unless the import says otherwise."""
+    """A contact that unsubscribed stays unsubscribed, unless the import says otherwise."""
     id_ = await told.contact("ada@example.com", status=before)
     segment = (await told.topmail.create("subscribed", _rule("subscribed", "equals", value=True)))["id"]
     body = {"contacts": [{"email": "ADA@example.com", "first_name": "Ada"} | sent]}
@@ -164,7 +164,7 @@ async def test_an_import_leaves_the_status_alone(
 
 
 async def test_a_rename_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What leaves the condition as it is keeps the writer for no scan; a changed condition is evaluated."""
+    """An update that keeps the condition scans nothing in its write; a changed condition is evaluated."""
     await told.contact("ada@example.com", tags=["vip"])
     id_ = (await told.misar.create("counted", VIP))["id"]
     assert await told.misar.counts(id_) == (1, 1, 1)

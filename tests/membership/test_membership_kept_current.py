@@ -1,4 +1,4 @@
-"""Memberships that are kept current: after any writes they are what a full evaluation finds."""
+"""After any writes, stored memberships equal a full evaluation."""
 
 import asyncio
 from functools import partial
@@ -38,7 +38,7 @@ from support.membership.random_world import NOW, World
 
 
 async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
-    """Contacts come, change and go, segments too, in two processes; now and then everything is compared."""
+    """Two processes create, update and delete contacts and segments; everything is compared now and then."""
     for _ in range(6):
         await world._segment()
     for _ in range(pytestconfig.getoption("--world-steps")):
@@ -55,7 +55,7 @@ async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
 async def test_random_writes_around_evaluations(
     world: World, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Segments are evaluated in the background, while everything goes on, edits of them too."""
+    """Segments are evaluated in the background during all other writes, their own updates included."""
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 5)
     for _ in range(8):
         await world._create()
@@ -75,8 +75,8 @@ async def test_random_writes_around_evaluations(
     await world.verify()
 
 
-async def test_a_history_that_begins_later(world: World, pytestconfig: pytest.Config) -> None:
-    """What is forgotten, from whatever row on, is refused; what is left is as complete as it was."""
+async def test_an_expired_history_is_rejected(world: World, pytestconfig: pytest.Config) -> None:
+    """The history before its first row is rejected; the rest is as complete as before."""
     for _ in range(6):
         await world._segment()
     for _ in range(pytestconfig.getoption("--world-steps") // 2):
@@ -93,7 +93,7 @@ async def test_a_history_that_begins_later(world: World, pytestconfig: pytest.Co
 
 
 async def _forgotten(world: World, begins: int) -> int:
-    """Forget some of the history, as soon as writes have folded what comes after its beginning."""
+    """Expire some of the history, as soon as writes have compacted the rows after its beginning."""
     for _ in range(200):
         forgotten = await forget(world.engine, world.caller.workspace, begins, world.rng)
         if forgotten is not None:
@@ -102,8 +102,8 @@ async def _forgotten(world: World, begins: int) -> int:
     raise AssertionError("the log is not folded")
 
 
-async def test_a_segment_that_waits_has_no_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until a segment of a large workspace is evaluated, asking who was a member then is an error."""
+async def test_a_pending_segment_has_no_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a segment of a large workspace is evaluated, a request for its history is an error."""
     await world._create()
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 0)
     caller, segments = world.caller, Segments(world.engine, world.clock)
@@ -120,8 +120,8 @@ async def test_a_segment_that_waits_has_no_history(world: World, monkeypatch: py
         await past.list_member_ids(caller, made, None, AtEntry(0))
 
 
-async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
-    """What a transaction logged, folded or evaluated is gone with it, and nobody remembers it."""
+async def test_a_rolled_back_write_changes_nothing(world: World) -> None:
+    """Log rows, compactions and evaluations are rolled back with their transaction, in caches too."""
     for _ in range(4):
         await world._segment()
     for _ in range(40):
@@ -150,8 +150,8 @@ async def test_a_write_that_is_undone_moves_nothing(world: World) -> None:
         await world.check()
 
 
-async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world: World) -> None:
-    """Nor where a reader of an older state had this process load the segments again in the middle of it."""
+async def test_a_rolled_back_tick_is_not_cached(world: World) -> None:
+    """This holds even if a reader of an older state makes this process reload the segments meanwhile."""
     days = {"field": "last_opened_at", "operator": "more_than_days_ago", "operand": 7}
     condition = Condition(canonical.read(days, "UTC"), OriginalText("canonical", "{}"))
     made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
@@ -171,7 +171,7 @@ async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world:
             stored = await queries.find_contact_by_id(transaction, workspace, id_)
             assert stored is not None
             changed = changed_contact(stored, change, world.now)
-            # As a reader does that began before the segments changed last.
+            # Like a reader that began before the segments changed last.
             await get_active_segments(transaction, workspace, locked.segments_version - 1, locked.zone)
             await contact_writes.update_contacts(transaction, workspace, locked, [(stored, changed)])
         raise Undone
@@ -185,10 +185,8 @@ async def test_what_time_does_by_a_write_that_is_undone_is_not_remembered(world:
     await world.check()
 
 
-async def test_a_clock_that_was_set_back_is_followed_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What time moves is evaluated once in a transaction, however many parts it has."""
+async def test_a_clock_set_back_is_followed_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative dates are evaluated once in a transaction, however many parts it has."""
     days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 7}
     condition = Condition(canonical.read(days, "UTC"), OriginalText("canonical", "{}"))
     await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
@@ -214,10 +212,10 @@ async def test_a_clock_that_was_set_back_is_followed_once(
     await world.compare(world.engine)
 
 
-async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
+async def test_a_write_that_waits_does_not_set_the_clock_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The time of a write is read before it waits: whoever came in between was not ahead of time."""
+    """A write reads its time before it waits, so the clock may be ahead because of another write."""
     monkeypatch.setattr(workspaces, "monotonic", lambda: world.now / dates.SECOND)
     days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
     condition = Condition(canonical.read(days, "UTC"), OriginalText("canonical", "{}"))
@@ -228,7 +226,7 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
     await world.contacts().create(world.caller, opened)
 
     class Waiting:
-        """A transaction in which others have their turn before the first row."""
+        """A transaction in which other writes run before its first row."""
 
         def __init__(self, transaction: Transaction) -> None:
             self._transaction = transaction
@@ -237,7 +235,7 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
         def __getattr__(self, name: str) -> Any:
             return getattr(self._transaction, name)
 
-        async def row(self, statement: Executable, values: BoundValues) -> Row | None:
+        async def fetch_one(self, statement: Executable, values: BoundValues) -> Row | None:
             if self._waits:
                 self._waits = False
                 world.now += 2 * store.MAX_CLOCK_SKEW
@@ -258,8 +256,8 @@ async def test_whoever_waits_for_the_workspace_sets_no_clock_back(
     await world.check()
 
 
-async def test_a_change_of_zone_moves_memberships(world: World) -> None:
-    """Days begin elsewhere: what depends on them is evaluated again."""
+async def test_a_change_of_zone_changes_memberships(world: World) -> None:
+    """Days begin at other instants, so conditions on days are evaluated again."""
     contacts = world.contacts()
     for hour in (1, 3, 23):
         stored = ContactChange({"email": f"h{hour}@example.com"}, {"at": f"2026-02-01T{hour:02}:00:00"})
@@ -278,8 +276,8 @@ async def test_a_change_of_zone_moves_memberships(world: World) -> None:
     await world.check()
 
 
-async def test_a_field_that_nobody_looked_at_for_a_while(world: World) -> None:
-    """Its instants were not kept meanwhile: whoever looks at it again finds those of now."""
+async def test_a_field_that_was_unused_for_a_while(world: World) -> None:
+    """Its instant index was dropped meanwhile, so a new condition on the field builds a current one."""
     contacts, service = world.contacts(), Segments(world.engine, world.clock)
     days = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
     plan = {"field": "attributes.plan", "operator": "equals", "operand": "pro"}
@@ -302,8 +300,8 @@ async def test_a_field_that_nobody_looked_at_for_a_while(world: World) -> None:
         world.now += 2 * dates.DAY
 
 
-async def test_writes_and_reads_at_once(world: World) -> None:
-    """While contacts change in both processes, every read finds a count that is the length of its list."""
+async def test_parallel_writes_and_reads(world: World) -> None:
+    """While contacts change in both processes, every count that is read equals the length of its list."""
     for _ in range(4):
         await world._segment()
     for _ in range(30):
@@ -328,8 +326,10 @@ async def test_writes_and_reads_at_once(world: World) -> None:
     await world.check()
 
 
-async def test_not_all_workspaces_are_remembered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that serves many keeps in memory what it was asked for last, and reads the others again."""
+async def test_the_cache_does_not_hold_all_workspaces(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that serves many workspaces caches the most recent ones and reads the others again."""
     monkeypatch.setattr(live_segments, "MAX_CACHED_SEGMENTS", 6)
     monkeypatch.setattr(store, "MAX_CACHED_NET_CHANGES", 6)
     vip = {"field": "tags", "operator": "contains", "operand": "vip"}
@@ -352,14 +352,14 @@ async def test_not_all_workspaces_are_remembered(engine: Engine, monkeypatch: py
             assert (await Segments(engine, lambda: NOW).get_with_count(caller, id_)).count == members
             await contacts.update(caller, contact.id, ContactChange({"first_name": "Ada"}))
             assert (await Segments(engine, lambda: NOW).count_members(caller, id_)).members == members
-    memory: dict[str, Any] = engine._memory  # type: ignore[attr-defined]
+    memory: dict[str, Any] = engine._process_cache  # type: ignore[attr-defined]
     for name, kept in memory.items():
         assert len(kept) < len(made), name
     assert {"live segments", "overlays", "overlays of writers"} <= memory.keys()
 
 
 async def test_members_in_several_chunks(world: World) -> None:
-    """Windows go from chunk to chunk, the newest first, over what is stored and what is only logged."""
+    """Pages continue from chunk to chunk, the newest first, over stored and uncompacted changes."""
     await world.engines[0].write(
         lambda tx: workspaces.lock(tx, world.caller.workspace, contacts=65_530, moves_members=False)
     )
@@ -385,8 +385,8 @@ async def test_members_in_several_chunks(world: World) -> None:
             assert found == ids[::-1]
 
 
-async def test_a_draft_is_folded_too(world: World) -> None:
-    """Who left a segment before it became a draft is not in it again once the log is folded."""
+async def test_a_draft_is_compacted_too(world: World) -> None:
+    """A member that left before the segment became a draft does not reappear after a compaction."""
     contacts, segments = world.contacts(), Segments(world.engine, world.clock)
     vip = canonical.read({"field": "tags", "operator": "contains", "operand": "vip"}, "UTC")
     made = await segments.create_with_count(
@@ -403,8 +403,8 @@ async def test_a_draft_is_folded_too(world: World) -> None:
     await world.check()
 
 
-def test_an_overlay_keeps_the_net_change() -> None:
-    """Whoever enters and leaves again is in neither list; an older overlay stays what it was."""
+def test_a_delta_holds_the_net_change() -> None:
+    """A contact that enters and leaves again is in neither list; an older delta stays unchanged."""
     first = LogDelta(0, 0).with_rows([_row(1, 5, [1, 2], []), _row(2, 6, [1], [3])], 2)
     second = first.with_rows([_row(3, 5, [], [1]), _row(4, 6, [3], []), _row(5, 70_000, [1], [])], 5)
     assert [sorted(one) for one in first.entered_and_left(1)] == [[5, 6], []]

@@ -1,4 +1,4 @@
-"""Many random writes, edits, deletes and clock steps: what is stored is what the oracle says.
+"""Many random writes, updates, deletions and clock steps: the stored members equal the oracle's.
 
 `--world-writes 1000000` is the whole proof: some twenty minutes for each database.
 """
@@ -38,7 +38,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Judged(World):
-    """A world that remembers how its conditions were written, for the oracle, and counts its writes."""
+    """A world that keeps the canonical form of its conditions for the oracle, and counts its writes."""
 
     written: dict[str, tuple[Any, str]] = field(default_factory=dict)
     writes: int = 0
@@ -60,7 +60,7 @@ class Judged(World):
         await self.contacts().import_all(self.caller, changes)
 
     async def _edit(self) -> None:
-        # Which segment an edit took is its own: those that it changed are judged no longer.
+        # An update chooses its segment itself, so conditions that it replaced are no longer compared.
         before = dict(self.written)
         self.written.clear()
         await super()._edit()
@@ -73,7 +73,7 @@ class Judged(World):
         return found.condition.tree == canonical.read(*known)
 
     async def look_back(self, begins: int = 0) -> None:
-        """Compare the oldest and the newest that is remembered, and play the feed from the newest on."""
+        """Compare the oldest and the newest snapshot, and replay the feed from the newest on."""
         historian = self.historian()
         for memory in self.memories[:1] + self.memories[-1:]:
             await historian.compare(memory, begins)
@@ -81,7 +81,7 @@ class Judged(World):
             await historian.replay(memory)
 
     async def judge(self) -> int:
-        """Compare the members of every segment with what the oracle says; return how often it was asked."""
+        """Compare the members of every segment with the oracle; return the number of its evaluations."""
         people = await self.engine.read(self._people)
         found = await compare(self.engine, self.caller.workspace, self.now, self.rng)
         now = _EPOCH + timedelta(microseconds=self.now)
@@ -107,7 +107,7 @@ class Judged(World):
 
 
 def _described(one: Contact, on_lists: list[str]) -> Mapping[str, Any]:
-    """Return a contact in the oracle's words."""
+    """Return a contact in the oracle's format."""
     described = {name: getattr(one, name) for name in Contact.__struct_fields__}
     for name in _INSTANTS:
         described[name] = None if described[name] is None else dates.format_instant(described[name])
@@ -132,7 +132,7 @@ async def judged(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Judged]
 async def test_many_writes(
     judged: Judged, database: Database, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
-    """Stored members = full evaluation = oracle, count = rows, log replayed = members, at any time."""
+    """At any time, stored members = full evaluation = oracle, count = rows, log replayed = members."""
     wanted = pytestconfig.getoption("--world-writes")
     for _ in range(3):
         await judged._list()

@@ -1,4 +1,4 @@
-"""What is kept of the history, and for how long: what is older goes, and memberships do not notice."""
+"""The retention of the history: older rows expire, and memberships stay the same."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +48,7 @@ async def state(world: World) -> WorkspaceState:
 
 
 async def expire(world: World) -> int:
-    """Forget all that is too old; return in how many transactions."""
+    """Expire all rows that are too old; return the number of transactions."""
     steps = 0
     keeping = Retention(world.engines[0], DAYS, world.clock)
     while await keeping.expire_batch(world.caller.workspace):
@@ -57,7 +57,7 @@ async def expire(world: World) -> int:
 
 
 async def busy(world: World, steps: int) -> None:
-    """Have much happen on one day."""
+    """Make many changes on one day."""
     for _ in range(steps):
         await world._create()
         await world._update()
@@ -65,15 +65,15 @@ async def busy(world: World, steps: int) -> None:
 
 
 async def vips(world: World, number: int) -> None:
-    """Make contacts who are in the segment of vips."""
+    """Create contacts that are in the segment of vips."""
     for n in range(number):
         await world.contacts().create(
             world.caller, ContactChange({"email": f"vip{n}@example.com", "tags": ["vip"]})
         )
 
 
-async def test_what_is_old_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the log goes with the sums up to it and the contacts that only it named; the rest is whole."""
+async def test_old_rows_expire(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log row expires with its running sums and with the contacts that only it names; the rest stays."""
     monkeypatch.setattr(log_expiry, "MAX_ROWS", 7)
     for _ in range(5):
         await world._segment()
@@ -113,8 +113,8 @@ async def _entries_since(world: World, then: int) -> list[int]:
     return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
 
-async def test_the_log_goes_on_from_what_is_left(world: World) -> None:
-    """Played from the members at the time of the first row that is kept, it leads to those of now."""
+async def test_the_log_replays_from_its_first_row(world: World) -> None:
+    """Replayed from the members at the time of the first remaining row, it leads to the current members."""
     await world._segment()
     await world._static()
     await busy(world, 20)
@@ -148,8 +148,8 @@ async def _members(world: World) -> dict[int, set[int]]:
     return await world.engine.read(work)
 
 
-async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its log is short and was never folded: no row goes before the chunks hold what it says."""
+async def test_a_quiet_workspace_is_compacted_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short log may never have been compacted: no row expires before the chunks hold its changes."""
     monkeypatch.setattr(store, "COMPACT_AT", 100_000)
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
@@ -172,8 +172,10 @@ async def test_a_quiet_workspace_is_folded_first(world: World, monkeypatch: pyte
     await world.verify()
 
 
-async def test_whoever_waits_to_leave_is_not_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A segment whose condition changed leaves those who were in it when it is evaluated, gone or not."""
+async def test_contacts_that_wait_to_leave_do_not_expire(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a segment with a new condition is evaluated, its old members leave, deleted ones included."""
     service = Segments(world.engine, world.clock)
     made = await service.create(world.caller, NewSegment("vips", VIPS))
     await busy(world, 10)
@@ -190,10 +192,8 @@ async def test_whoever_waits_to_leave_is_not_forgotten(world: World, monkeypatch
     assert await rows(world, departed_contacts.c.pk) == []
 
 
-async def test_the_instants_of_a_field_that_nobody_looks_at_go(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Some at a time; one that is looked at again meanwhile keeps its own."""
+async def test_the_index_of_an_unused_field_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The instants are deleted a batch at a time; a field that is used again meanwhile keeps its own."""
     monkeypatch.setattr(stored_moments, "_ROWS_PER_SLICE", 3)
     service = Segments(world.engine, world.clock)
     fields = ("created_at", "updated_at")
@@ -219,8 +219,10 @@ async def test_the_instants_of_a_field_that_nobody_looks_at_go(
     await world.verify()
 
 
-async def test_a_long_log_is_folded_when_it_is_quiet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a process that starts reads little; while somebody writes, writes fold it in their turn."""
+async def test_a_long_log_is_compacted_when_it_is_quiet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that starts then reads little; while writes come, they compact the log themselves."""
     service = Segments(world.engine, world.clock)
     await service.create(world.caller, NewSegment("vips", VIPS))
     await service.create(world.caller, NewSegment("by hand", VIPS, type=SegmentType.STATIC))

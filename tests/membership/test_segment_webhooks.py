@@ -1,4 +1,4 @@
-"""Webhooks hear of who enters and leaves segments and dynamic lists: exactly what the log says, in order."""
+"""Webhooks receive the membership changes of segments and dynamic lists: exactly the log, in order."""
 
 import re
 from collections.abc import AsyncIterator
@@ -68,7 +68,7 @@ def webhook(*hears: WebhookEventType) -> NewWebhook:
 async def world(
     url: str, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
-    """Lend a world whose log is folded often, and whose segments are often evaluated together."""
+    """Lend a world with frequent compactions, and with frequent evaluations of many segments."""
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
     monkeypatch.setattr(store, "COMPACT_AT", 25)
     monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
@@ -78,17 +78,17 @@ async def world(
 
 @pytest.fixture(params=[(1_000, 10_000), (4, 10)], ids=["one by one", "many in one"])
 def most(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """Return how many contacts of one segment, and of all, are told of one by one."""
+    """Return the maximum number of contacts for single events: of one segment, and of all."""
     in_one, in_all = request.param
     monkeypatch.setattr(notify, "MAX_PER_SEGMENT", in_one)
     monkeypatch.setattr(notify, "MAX_PER_WRITE", in_all)
     return in_one, in_all
 
 
-async def test_a_random_world_is_told_of(
+async def test_a_random_world_notifies_webhooks(
     world: World, most: tuple[int, int], database: Database, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
-    """Whatever happens, the outbox holds what the log does: the same contacts, numbers, times and causes."""
+    """After any writes the outbox holds the log: the same contacts, numbers, times and causes."""
     await Outbox(world.engine, world.caller).webhooks.create(world.caller, webhook(*HEARS))
     ears = Ears(world.caller.workspace, *most)
     for _ in range(6):
@@ -109,14 +109,14 @@ async def test_a_random_world_is_told_of(
 
 @pytest_asyncio.fixture
 async def box(url: str) -> AsyncIterator[Outbox]:
-    """Lend a workspace whose webhook hears of everything."""
+    """Lend a workspace with a webhook that subscribes to everything."""
     async with outboxes(url) as found:
         await found.webhooks.create(found.caller, webhook(*HEARS))
         yield found
 
 
 class Ear:
-    """What was told since the last time, in short."""
+    """The events since the last call, in short form."""
 
     def __init__(self, box: Outbox) -> None:
         self.box = box
@@ -126,7 +126,7 @@ class Ear:
         return await self.box.engine.read(self._ears.subjects)
 
     async def heard(self) -> list[tuple[WebhookEventType, str, str, str | None]]:
-        """Return each event with its contact, its group and its cause."""
+        """Return each event with its contact, its segment or list, and its cause."""
         return [_short(*one) for one in await self.subjects()]
 
 
@@ -148,7 +148,7 @@ async def vip(box: Outbox, name: str, **values: Any) -> Contact:
 
 
 async def test_writes_of_contacts(box: Outbox) -> None:
-    """Who is made, changes, is imported and is deleted; who went is told of as they were."""
+    """Contacts are created, updated, imported and deleted; a deletion sends the contact as it was."""
     ear = Ear(box)
     await segment(box, VIP)
     ada = await vip(box, "ada")
@@ -180,7 +180,7 @@ async def test_writes_of_contacts(box: Outbox) -> None:
 
 
 async def test_time(box: Outbox) -> None:
-    """By the tick, or by the write that comes first: then before what that write itself moves."""
+    """Relative dates send events from the tick, or from the first write, before the events of that write."""
     ear = Ear(box)
     await segment(box, FRESH, "fresh")
     for name in ("ada", "bob"):
@@ -199,8 +199,8 @@ async def test_time(box: Outbox) -> None:
     ]
 
 
-async def test_segments_made_changed_and_renamed(box: Outbox) -> None:
-    """A new segment tells of those it finds; a changed one of those who move, under its new name."""
+async def test_segments_created_updated_and_renamed(box: Outbox) -> None:
+    """A new segment sends its first members; an updated one the contacts that move, under its new name."""
     ear = Ear(box)
     for name in ("ada", "bob"):
         await vip(box, name, first_name=name)
@@ -223,8 +223,8 @@ async def test_segments_made_changed_and_renamed(box: Outbox) -> None:
     assert await ear.heard() == [], "a segment that is gone has no members who leave it"
 
 
-async def test_by_hand(box: Outbox) -> None:
-    """Those who were there and those who were not are not told of."""
+async def test_changes_by_hand(box: Outbox) -> None:
+    """Contacts that already are members, or are none, cause no event."""
     ear = Ear(box)
     people = [await vip(box, name) for name in ("ada", "bob", "cem")]
     made = await segment(box, {"all": []}, type=SegmentType.STATIC)
@@ -244,8 +244,8 @@ async def test_by_hand(box: Outbox) -> None:
     assert await ear.heard() == [(LEFT, "bob", "vips", Cause.CONTACT_DELETED)]
 
 
-async def test_lists_that_rules_ask_for(box: Outbox) -> None:
-    """Who comes to a list, leaves it, or loses it."""
+async def test_conditions_on_lists(box: Outbox) -> None:
+    """A contact enters or leaves a list, or its list is deleted."""
     ear = Ear(box)
     use = Lists(box.engine, box.clock)
     friends = (await use.create(box.caller, NewList("friends"))).list
@@ -265,7 +265,7 @@ async def test_lists_that_rules_ask_for(box: Outbox) -> None:
 
 
 async def test_zones_and_repairs(box: Outbox) -> None:
-    """Days begin elsewhere; a membership that is found wrong is put right."""
+    """Days begin at other instants; a wrong membership is repaired."""
     ear = Ear(box)
     early = ContactChange({"email": "ada@example.com", "tags": ["vip"]}, {"at": "2026-02-01T01:00:00Z"})
     ada = await box.contacts.create(box.caller, early)
@@ -286,8 +286,8 @@ async def test_zones_and_repairs(box: Outbox) -> None:
     assert ada.pk == 1
 
 
-async def test_dynamic_lists_are_told_of_as_lists(box: Outbox) -> None:
-    """By the list's id and its name, as it is called by then; never as the segment behind it."""
+async def test_dynamic_lists_send_list_events(box: Outbox) -> None:
+    """The events name the list's id and its current name, never the segment behind it."""
     ear = Ear(box)
     ada = await vip(box, "ada")
     use = Lists(box.engine, box.clock)
@@ -309,7 +309,7 @@ async def test_dynamic_lists_are_told_of_as_lists(box: Outbox) -> None:
 
 
 async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
-    """In the order of contacts, and of their lists; of others nothing is told."""
+    """The events are in the order of the contacts, and of their lists; other contacts cause none."""
     ear = Ear(box)
     use = Lists(box.engine, box.clock)
     names = ("one", "two")
@@ -329,8 +329,8 @@ async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
 # Many at once
 
 
-async def test_many_are_told_of_in_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To whoever hears of any of them, once; with what is needed to read the rest in the log."""
+async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subscribers of either event receive it once, with the numbers to read the rest from the log."""
     monkeypatch.setattr(notify, "MAX_PER_SEGMENT", 2)
     async with outboxes(url) as box:
         hooks = [(ENTERED, LEFT), (ENTERED,), (LEFT,), (WebhookEventType.CONTACT_CREATED,)]
@@ -369,8 +369,8 @@ async def _numbers(box: Outbox, hooks: list[Webhook]) -> list[int]:
     return [len(one) for one in found]
 
 
-async def test_a_write_that_moves_many_in_all(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few in each segment, and many together: each segment is told of in one."""
+async def test_a_write_that_moves_many_in_total(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few contacts in each segment, and many in total: each segment sends one event."""
     monkeypatch.setattr(notify, "MAX_PER_WRITE", 5)
     ear = Ear(box)
     for n in range(3):
@@ -383,8 +383,8 @@ async def test_a_write_that_moves_many_in_all(box: Outbox, monkeypatch: pytest.M
     assert told == [(MANY, 2)] * 3
 
 
-async def test_a_contact_that_is_gone_by_then(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A segment whose evaluation waited leaves nobody out: what cannot be told one by one is told in one."""
+async def test_a_contact_deleted_before_the_evaluation(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a pending segment cannot send single events for all, it sends one event for all."""
     ear = Ear(box)
     made = await segment(box, VIP)
     people = [await vip(box, name) for name in ("ada", "bob")]
@@ -408,11 +408,11 @@ async def test_a_contact_that_is_gone_by_then(box: Outbox, monkeypatch: pytest.M
     assert (subject.batch.entered, subject.batch.left) == (0, 2)
 
 
-# What is not told
+# Changes without an event
 
 
-async def test_what_is_undone_tells_of_no_segment(box: Outbox) -> None:
-    """Nor does it take a sequence number."""
+async def test_a_rolled_back_write_sends_no_event(box: Outbox) -> None:
+    """It uses no sequence number, either."""
     ear = Ear(box)
     await segment(box, VIP)
 
@@ -433,8 +433,8 @@ async def test_what_is_undone_tells_of_no_segment(box: Outbox) -> None:
     assert subject.move.sequence == 1
 
 
-async def test_nobody_hears(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without webhooks nothing is looked at; where none hears of segments, no contact is."""
+async def test_without_subscribers(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without webhooks nothing is read; without subscriptions to segment events, no contact is."""
     async with outboxes(url) as box:
 
         async def fail(*_: object) -> None:
@@ -454,7 +454,7 @@ async def test_nobody_hears(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_draft_and_a_segment_of_another_workspace(url: str) -> None:
-    """Have nothing to tell."""
+    """A draft and a segment of another workspace send no event."""
     async with outboxes(url) as box, outboxes(url, "two") as other:
         await other.webhooks.create(other.caller, webhook(*HEARS))
         ear = Ear(other)
@@ -465,14 +465,14 @@ async def test_a_draft_and_a_segment_of_another_workspace(url: str) -> None:
         assert await ear.subjects() == []
 
 
-def test_one_place_writes_the_log() -> None:
-    """Whatever stores or logs a membership passes `current`, which tells of it."""
+def test_one_module_writes_the_log() -> None:
+    """Every module that stores or logs memberships does so through the one that sends the events."""
     service = Path(notify.__file__).parent
     writing = {
         path.name
         for path in service.parent.rglob("*.py")
         if re.search(r"memberships\.store\(|membership_log\.append\(|await sweep\(", path.read_text("utf-8"))
     }
-    # Storage appends whole rows, and hands over who moved.
+    # Storage appends whole rows, and reports the contacts that moved.
     assert writing == {"current.py", "memberships.py", "sweep.py"}
     assert "memberships.store(" not in (service / "memberships.py").read_text("utf-8")

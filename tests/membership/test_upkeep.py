@@ -1,4 +1,4 @@
-"""What a server does by itself: clocks, chores one after another, and what an operator sees of it."""
+"""The background work of a server: clocks, tasks one after another, and the operator's view of it."""
 
 import asyncio
 import re
@@ -55,26 +55,26 @@ def upkeep(world: World, process: int = 0, **options: int) -> Scheduler:
 
 
 async def segment(world: World, written: dict[str, Any]) -> Segment:
-    """Make a segment."""
+    """Create a segment."""
     condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
     return await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
 
 
 async def person(world: World, name: str, days: float = 0) -> None:
-    """Make a vip who was seen some days ago."""
+    """Create a vip that was seen some days ago."""
     seen = dates.format_instant(world.now - round(days * dates.DAY))
     change = ContactChange({"email": f"{name}@example.com", "tags": ["vip"]}, {"seen": seen})
     await world.contacts().create(world.caller, change)
 
 
 async def evaluated_at(world: World) -> int:
-    """Return when the memberships of the workspace are right."""
+    """Return the time at which the memberships of the workspace are right."""
     state = await world.engine.read(lambda tx: workspaces.load_state(tx, world.caller.workspace))
     return state.evaluated_at
 
 
 async def causes(world: World) -> list[str]:
-    """Return why memberships changed, in order."""
+    """Return the causes of membership changes, in order."""
     statement = Statement(select(membership_log.c.cause).order_by(membership_log.c.entry))
     return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
@@ -83,7 +83,7 @@ async def causes(world: World) -> list[str]:
 
 
 async def test_stored_memberships_follow_time(world: World) -> None:
-    """Whoever crosses an edge has left by the next look, in the log too, though nobody wrote."""
+    """A contact that crosses a relative-date boundary has left by the next poll, without a write."""
     await segment(world, SEEN)
     await person(world, "ada", 6)
     world.now += dates.DAY + 2
@@ -94,7 +94,7 @@ async def test_stored_memberships_follow_time(world: World) -> None:
 
 
 async def test_a_clock_that_was_just_set_is_left_alone(world: World) -> None:
-    """Other processes that look at the same time do nothing; within a look or two it is their turn."""
+    """Other processes that poll at the same time do nothing; after a poll or two it is their turn."""
     await segment(world, SEEN)
     for n in range(4):
         await person(world, f"p{n}", 6 - n * 2 * SECOND / dates.DAY)
@@ -112,10 +112,10 @@ async def test_a_clock_that_was_just_set_is_left_alone(world: World) -> None:
     await world.check()
 
 
-async def test_a_workspace_that_fails_holds_up_no_other(
+async def test_a_failing_workspace_does_not_block_others(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others follow time all the same."""
+    """The other workspaces still follow time."""
     made = await world.engine.write(lambda tx: get_or_create_workspace(tx, "two", "UTC", NOW))
     two = world_of(world.engines, made.number, 1)
     two.now = world.now
@@ -125,8 +125,8 @@ async def test_a_workspace_that_fails_holds_up_no_other(
     world.now += 2 * dates.DAY
     tick = writer.tick
 
-    async def broken(transaction: Transaction, workspace: int, now: int, rest: int) -> None:
-        await tick(transaction, workspace, now, rest)
+    async def broken(transaction: Transaction, workspace: int, now: int, min_interval: int) -> None:
+        await tick(transaction, workspace, now, min_interval)
         if workspace == world.caller.workspace:
             raise ValueError("broken")
 
@@ -137,7 +137,7 @@ async def test_a_workspace_that_fails_holds_up_no_other(
     assert f"workspace {world.caller.workspace} " in caplog.text
 
 
-# Chores
+# Tasks
 
 
 async def _do_all(one: Scheduler) -> list[float]:
@@ -147,8 +147,8 @@ async def _do_all(one: Scheduler) -> list[float]:
     return rests
 
 
-async def test_everything_is_done_in_its_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments that wait are evaluated first and at once; what is in no hurry is done slowly, last."""
+async def test_all_tasks_run_in_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pending segments are evaluated first and immediately; tasks without hurry run slowly, last."""
     await segment(world, VIPS)
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(6):
@@ -169,8 +169,8 @@ async def test_everything_is_done_in_its_turn(world: World, monkeypatch: pytest.
     await world.check()
 
 
-async def test_verification_can_be_left_off(world: World) -> None:
-    """With 0 hours nothing is verified, ever."""
+async def test_verification_can_be_switched_off(world: World) -> None:
+    """With 0 hours nothing is ever verified."""
     made = await segment(world, VIPS)
     world.now += 10_000 * HOUR
     assert 4.0 not in await _do_all(upkeep(world, verify_hours=0))
@@ -181,10 +181,10 @@ async def test_verification_can_be_left_off(world: World) -> None:
     assert made.last_calculated_at != at
 
 
-async def test_what_fails_is_tried_again_later(
+async def test_a_failed_task_is_retried_later(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And holds up nothing else meanwhile."""
+    """The failure does not block other tasks."""
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(3):
         await person(world, f"p{n}")
@@ -210,10 +210,8 @@ async def test_what_fails_is_tried_again_later(
     await world.check()
 
 
-async def test_a_segment_that_changes_meanwhile_waits_a_little(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever changes it may go on: it is not scanned for again at once."""
+async def test_a_segment_updated_during_its_scan_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More updates may follow, so it is not scanned again immediately."""
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(3):
         await person(world, f"p{n}")
@@ -239,8 +237,8 @@ async def test_a_segment_that_changes_meanwhile_waits_a_little(
     await world.check()
 
 
-async def test_a_clock_that_is_set_back_stops_nothing(world: World) -> None:
-    """Chores that are looked for now and then are looked for when now is earlier than the last time."""
+async def test_a_clock_set_back_stops_no_task(world: World) -> None:
+    """Periodic tasks run also if the time is earlier than that of the last run."""
     one = upkeep(world)
     assert await _do_all(one)
     world.now += MINUTE
@@ -249,8 +247,8 @@ async def test_a_clock_that_is_set_back_stops_nothing(world: World) -> None:
     assert await _do_all(one)
 
 
-async def test_one_process_works_for_all(world: World) -> None:
-    """Until it gives up its lease, or until that runs out."""
+async def test_one_process_does_the_work_of_all(world: World) -> None:
+    """It does so until it releases its lease, or the lease expires."""
     first, second = upkeep(world), upkeep(world, 1)
     assert await first.acquire_lease()
     assert not await second.acquire_lease()
@@ -267,12 +265,12 @@ async def test_one_process_works_for_all(world: World) -> None:
     assert await first.acquire_lease()
 
 
-# The task of a process
+# The worker of a process
 
 
 @dataclass
 class Fake:
-    """Upkeep that notes what it is asked and fails when told."""
+    """Background work that records its calls and fails on demand."""
 
     may: bool = True
     steps: list[float | Exception | None] = field(default_factory=list)
@@ -319,8 +317,8 @@ async def _worked(fake: Fake, until: Callable[[], Awaitable[object]]) -> list[st
     return fake.log
 
 
-async def test_a_worker_does_chores_until_it_is_stopped() -> None:
-    """It goes on after what fails, and gives up its lease at the end."""
+async def test_a_worker_runs_tasks_until_it_is_stopped() -> None:
+    """It goes on after failures, and releases its lease at the end."""
     fake = Fake(steps=[0.0, ValueError("a chore"), 0.5, None], looks=[ValueError("a look")])
     log = await _worked(fake, fake.idle.wait)
     assert log[:2] == ["look", "look"]
@@ -328,14 +326,14 @@ async def test_a_worker_does_chores_until_it_is_stopped() -> None:
     assert log[-1] == "release"
 
 
-async def test_a_worker_without_a_lease_looks_at_clocks_only() -> None:
-    """Another process does the chores."""
+async def test_a_worker_without_a_lease_only_ticks() -> None:
+    """Another process runs the tasks."""
     fake = Fake(may=False)
     assert set(await _worked(fake, fake.looked.wait)) == {"look", "release"}
 
 
-async def test_a_worker_stops_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes long when it is told to stop is left where it is; so is a lease that cannot be given up."""
+async def test_a_worker_stops_in_the_middle_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long task is abandoned on a stop; so is a lease that cannot be released."""
     monkeypatch.setattr("diglot.background.worker._STOP_SECONDS", 0.01)
     fake = Fake(hangs=True)
 
@@ -346,18 +344,18 @@ async def test_a_worker_stops_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> 
     assert (await _worked(fake, hanging))[-1] == "release"
 
 
-# What an operator sees
+# The operator's view
 
 
 @pytest_asyncio.fixture
 async def crowd(world: World, url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Lend a client of a server that does nothing by itself, on the database of the world."""
+    """Lend a client of a server without background work, on the database of the world."""
     async with serving(url, now=world.now) as server:
         yield server.client
 
 
 def _figures(page: str) -> dict[str, float]:
-    """Return the values of a page, each of which has a kind and is explained before."""
+    """Return the values of a page; each has a type and a help text before it."""
     found = {}
     block = re.compile(r"# HELP (\w+) (\S.+)\n# TYPE (\w+) (counter|gauge)\n(\w+) ([0-9.]+)\n")
     at = 0
@@ -372,10 +370,10 @@ def _figures(page: str) -> dict[str, float]:
     return found
 
 
-async def test_metrics_say_what_waits(
+async def test_metrics_show_pending_work(
     world: World, crowd: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody needs a key for them, and no name of anything is in them."""
+    """They need no key, and contain no name."""
     await segment(world, SEEN)
     await person(world, "ada", 8)
     await person(world, "bob", 6)
@@ -395,8 +393,8 @@ async def test_metrics_say_what_waits(
     assert head.headers["content-length"] == answer.headers["content-length"]
 
 
-async def test_metrics_say_how_late_it_is(world: World, url: str) -> None:
-    """Memberships that did not follow time, and the oldest evaluation in full."""
+async def test_metrics_show_delays(world: World, url: str) -> None:
+    """Memberships behind their time, and the oldest full evaluation."""
     await segment(world, SEEN)
     await person(world, "ada", 6)
     world.now += dates.DAY + 100 * SECOND
@@ -412,7 +410,7 @@ async def test_metrics_say_how_late_it_is(world: World, url: str) -> None:
         assert found["diglot_verified_segments_total"] == 1
 
 
-async def test_metrics_of_a_database_that_does_not_answer(crowd: httpx.AsyncClient, world: World) -> None:
+async def test_metrics_of_an_unavailable_database(crowd: httpx.AsyncClient, world: World) -> None:
     """They are missing, not 0."""
 
     async def work(transaction: Transaction) -> None:
@@ -423,8 +421,8 @@ async def test_metrics_of_a_database_that_does_not_answer(crowd: httpx.AsyncClie
     assert (broken.status_code, broken.content) == (503, b"")
 
 
-async def test_a_server_keeps_things_up(url: str) -> None:
-    """A server process evaluates what waits, by itself, and says so."""
+async def test_a_server_runs_background_work(url: str) -> None:
+    """A server process evaluates pending segments by itself, and its metrics show it."""
     engine: Engine = create_engine(url)
     await engine.open()
     made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))

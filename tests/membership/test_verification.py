@@ -1,4 +1,4 @@
-"""Verification finds whatever is broken by hand, repairs it and counts it; otherwise it finds nothing."""
+"""Verification finds, repairs and counts all damage done by hand; without damage it finds nothing."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ DAYS = ("attributes.seen", "last_opened_at")
 
 @dataclass
 class Scene:
-    """A segment of vips and two that time moves, the only ones of a world."""
+    """A world with a segment of vips and two segments with relative dates, and no others."""
 
     world: World
     vips: SegmentKey
@@ -49,7 +49,7 @@ class Scene:
     ids: list[str]
 
     async def run(self, *statements: ClauseElement) -> None:
-        """Break something."""
+        """Apply the damage."""
 
         async def work(transaction: Transaction) -> None:
             for statement in statements:
@@ -64,12 +64,12 @@ class Scene:
         return verdict
 
     async def figures(self) -> Metrics:
-        """Return what an operator sees."""
+        """Return the operator's metrics."""
         now = self.world.now
         return await self.world.engine.read(lambda tx: metrics.load(tx, now))
 
     async def bits(self, place: SegmentKey) -> BitMap:
-        """Return whom the chunks of a segment hold."""
+        """Return the contacts in the chunks of a segment."""
         return await self.world.engine.read(lambda tx: chunks.load_all(tx, place.workspace, place.segment))
 
 
@@ -82,7 +82,7 @@ async def _segment(world: World, written: dict[str, Any]) -> SegmentKey:
 
 @pytest.fixture
 async def scene(world: World) -> Scene:
-    """Lend a scene: contacts that were made before the segments, and one that came after."""
+    """Lend a scene: contacts created before the segments, and one created after them."""
     ids = []
     for n in range(6):
         world.now += dates.SECOND
@@ -101,8 +101,8 @@ def _of(table: Any, place: SegmentKey) -> Any:
     return (table.c.workspace == place.workspace) & (table.c.segment == place.segment)
 
 
-async def test_nothing_is_wrong(scene: Scene) -> None:
-    """Three segments are verified, and nothing is repaired; when is noted, and nothing else of a segment."""
+async def test_nothing_to_repair(scene: Scene) -> None:
+    """Three segments are verified without repairs; each stores only the time of its verification."""
     before = await _stored(scene.world, scene.vips)
     for place in (scene.vips, scene.seen, scene.opened):
         assert (await scene.verify(place)).is_correct
@@ -124,11 +124,11 @@ async def _stored(world: World, place: SegmentKey) -> Any:
     return await world.engine.read(work)
 
 
-# What is broken, as the statements that break it, where it is looked for, and how many contacts are repaired
+# The damage, as the statements that do it, the place to verify, and the number of contacts to repair
 
 
 async def _bits(scene: Scene) -> SegmentKey:
-    """Take a vip out of a chunk, and put somebody else in."""
+    """Remove a vip from a chunk, and add another contact to it."""
     wrong = (await scene.bits(scene.vips)) ^ BitMap([1, 2])
     await scene.run(
         segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bits=wrong.serialize())
@@ -152,7 +152,7 @@ async def _chunk(scene: Scene) -> SegmentKey:
 
 
 async def _log_row(scene: Scene) -> SegmentKey:
-    """Lose the contact that came late: it is nowhere but in the log."""
+    """Delete the log row of the late contact, which only the log holds."""
     state = await scene.world.engine.read(lambda tx: workspaces.load_state(tx, scene.vips.workspace))
     assert state.compacted_to < state.last_entry
     await scene.run(log_rows.delete().where(log_rows.c.last == state.last_entry))
@@ -162,12 +162,12 @@ async def _log_row(scene: Scene) -> SegmentKey:
 async def _log_row_unread(scene: Scene) -> SegmentKey:
     """Do the same to a process that has not read the log."""
     place = await _log_row(scene)
-    scene.world.engines[0]._memory.clear()  # type: ignore[attr-defined]
+    scene.world.engines[0]._process_cache.clear()  # type: ignore[attr-defined]
     return place
 
 
 async def _memory(scene: Scene) -> SegmentKey:
-    """Have this process forget a part of what it read."""
+    """Delete a part of this process's cached delta."""
 
     async def work(transaction: Transaction) -> None:
         here = scene.vips.workspace
@@ -181,7 +181,7 @@ async def _memory(scene: Scene) -> SegmentKey:
 
 
 async def _moment(scene: Scene) -> SegmentKey:
-    """Have nobody see one of them leave."""
+    """Delete an instant from the index, so that no tick moves its contact."""
     first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
     await scene.run(moments.delete().where(first))
     return scene.seen
@@ -207,21 +207,21 @@ async def _nobody_watches(scene: Scene) -> SegmentKey:
 
 
 async def _next_change(scene: Scene) -> SegmentKey:
-    """Have nobody ask what time does to the segment."""
+    """Delete the next change by time of one segment."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(segment_rows.update().where(_of(segment_rows, scene.seen)).values(next_change_at=late))
     return scene.seen
 
 
 async def _next_change_of_all(scene: Scene) -> SegmentKey:
-    """Have nobody ask what time does to any of them."""
+    """Delete the next change by time of all segments."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(workspace_rows.update().values(next_change_at=late))
     return scene.seen
 
 
 async def _passed_unseen(scene: Scene) -> SegmentKey:
-    """Let all of them leave, while nobody writes."""
+    """Let all of them leave by time, without any writes."""
     place = await _next_change(scene)
     await scene.run(workspace_rows.update().values(next_change_at=scene.world.now + 40 * dates.DAY))
     scene.world.now += 8 * dates.DAY
@@ -229,7 +229,7 @@ async def _passed_unseen(scene: Scene) -> SegmentKey:
 
 
 async def _left_unseen(scene: Scene) -> SegmentKey:
-    """Let the others leave without the one that has no instant, in a process that goes on writing."""
+    """Let the others leave by time during writes, without the one that lost its instant."""
     place = await _moment(scene)
     scene.world.now += 8 * dates.DAY
     await scene.world.contacts().update(
@@ -259,15 +259,15 @@ BREAKS: dict[str, tuple[Break, int]] = {
 
 
 @pytest.mark.parametrize(("broken", "contacts"), BREAKS.values(), ids=BREAKS)
-async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, contacts: int) -> None:
-    """It is repaired and counted; a second look finds nothing, and everything goes on from there."""
+async def test_damage_is_found_and_repaired(scene: Scene, broken: Break, contacts: int) -> None:
+    """The damage is repaired and counted; a second verification finds nothing, and everything goes on."""
     world = scene.world
     place = await broken(scene)
     assert not (await scene.verify(place)).is_correct
     found = await scene.figures()
     assert (found.verified, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
     assert (await scene.verify(place)).is_correct
-    # What is lost of the log is lost: what it said of other segments is found when they are verified.
+    # A lost log row stays lost: its changes to other segments are found when these are verified.
     world.is_whole = False
     for other in (scene.vips, scene.seen, scene.opened):
         await scene.verify(other)
@@ -275,10 +275,10 @@ async def test_what_is_broken_by_hand_is_found(scene: Scene, broken: Break, cont
 
 
 async def _go_on(scene: Scene) -> None:
-    """See that a process that was not there serves the truth, for weeks."""
+    """Check that a process that was not there serves the right members for weeks."""
     world = scene.world
     for engine in world.engines:
-        engine._memory.clear()  # type: ignore[attr-defined]
+        engine._process_cache.clear()  # type: ignore[attr-defined]
     for _ in range(6):
         await world.check()
         await world.verify()
@@ -297,13 +297,13 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     assert (found.verified, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
 
 
-async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
-    """Where it takes more than a minute in which others write, what time did meanwhile is not undone."""
+async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> None:
+    """The comparison takes over a minute in which others write; ticks of that minute are not undone."""
     world, place = scene.world, await _bits(scene)
     written: list[int] = []
 
     class Long(Verification):
-        async def _settle(
+        async def _record_result(
             self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
         ) -> None:
             world.now += 2 * store.MAX_CLOCK_SKEW
@@ -319,8 +319,8 @@ async def test_a_long_look_sets_no_clock_back(scene: Scene) -> None:
     await world.compare(world.engine)
 
 
-async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
-    """Nor what was deleted or changed meanwhile."""
+async def test_segments_without_a_condition_are_not_verified(scene: Scene) -> None:
+    """Neither are segments that were deleted or updated meanwhile."""
     world = scene.world
     service = Segments(world.engine, world.clock)
     await world._static()
@@ -341,7 +341,7 @@ async def test_what_has_no_condition_is_not_verified(scene: Scene) -> None:
 
 
 async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments that are verified one after another share what was read, which grows with the log."""
+    """Verifications of several segments share the delta, which grows with the log."""
     reads: list[tuple[int, int]] = []
     between = log.load_between
 

@@ -1,4 +1,4 @@
-"""The commands, end to end, on every database under test; the server as a process of its own."""
+"""The commands, end to end, on every database under test; the server runs as a separate process."""
 
 import asyncio
 import io
@@ -26,9 +26,8 @@ from diglot import __version__
 from diglot.api.openapi.document import encode_document
 from diglot.cli import main
 from diglot.cli.examples.contacts import CONTACT_COUNT
-from diglot.cli.examples.segments import SEGMENTS
 from diglot.dialects.registry import DIALECTS, get_dialect
-from diglot.service.access.passwords import _HASHER
+from diglot.service.access.passwords import get_hasher
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import workspaces as tables
 from diglot.storage.schema.revisions import LATEST
@@ -36,6 +35,7 @@ from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support.engines import Database, set_revision
 
+SEGMENT_COUNT = sum(len(dialect.examples.segments) for dialect in DIALECTS)
 STOP_SECONDS = 10
 START_SECONDS = 60
 CONNECTIONS = 40
@@ -43,7 +43,7 @@ CONNECTIONS = 40
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did."""
+    """The result of a command."""
 
     code: object
     out: str
@@ -55,7 +55,7 @@ Diglot = Callable[..., Result]
 
 @pytest.fixture
 def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Diglot:
-    """Return a function that runs a command in a folder of its own and without settings around it."""
+    """Return a function that runs a command in an empty folder and without settings in the environment."""
     for name in [name for name in os.environ if name.startswith("DIGLOT_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -78,7 +78,7 @@ async def empty(database: Database) -> AsyncIterator[str]:
 
 
 def create(diglot: Diglot, url: str, dialect: str = "misar", workspace: str = "Acme", *more: str) -> str:
-    """Make a key."""
+    """Create a key."""
     made = diglot("keys", "create", "--dialect", dialect, "--workspace", workspace, "--database", url, *more)
     assert (made.code, made.err.count("\n")) == (0, 1), made.err
     return made.out.removesuffix("\n")
@@ -101,8 +101,8 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(diglot: Diglot, command: tuple[str, ...]) -> None:
-    """Help names the usage, says what the command is for, and explains every option."""
+def test_every_command_has_help(diglot: Diglot, command: tuple[str, ...]) -> None:
+    """The help shows the usage, says what the command is for, and explains every option."""
     shown = diglot(*command, "--help")
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.startswith(f"Usage: {' '.join(('diglot', *command))}")
@@ -116,8 +116,8 @@ def test_the_version(diglot: Diglot) -> None:
     assert diglot("--version") == Result(0, f"diglot {__version__}\n", "")
 
 
-def test_nothing_asked_shows_help(diglot: Diglot) -> None:
-    """Neither `diglot` nor `diglot keys` alone does anything."""
+def test_no_arguments_show_help(diglot: Diglot) -> None:
+    """Neither `diglot` nor `diglot keys` alone does anything else."""
     for command in ((), ("keys",), ("workspaces",)):
         shown = diglot(*command)
         assert shown.code == 2
@@ -139,6 +139,8 @@ BAD = {
     ),
     "upstream": (("serve", "--misar-upstream", "api.example.com"), "is not a URL such as https://"),
     "upstream-password": (("serve", "--topmail-upstream", "https://u:p@h"), "leave user and password out"),
+    "upstream-pair": (("serve", "--upstream", "https://h"), "expected NAME=URL"),
+    "upstream-name": (("serve", "--upstream", "missar=https://h"), "the dialects are misar, topmail"),
     "upstream-timeout": (("serve", "--upstream-timeout", "0"), "upstream timeout 0 is not from 1 to 3600"),
     "idle-timeout": (("serve", "--idle-timeout", "0"), "idle timeout 0 is not from 1 to 3600"),
     "body-timeout": (("serve", "--body-timeout", "3601"), "body timeout 3601 is not from 1 to 3600"),
@@ -157,8 +159,8 @@ BAD = {
 
 
 @pytest.mark.parametrize(("command", "message"), BAD.values(), ids=BAD)
-def test_a_mistake_is_one_line(diglot: Diglot, command: tuple[str, ...], message: str) -> None:
-    """Whatever an operator can mend is said in one line, with exit code 2."""
+def test_a_mistake_is_reported_in_one_line(diglot: Diglot, command: tuple[str, ...], message: str) -> None:
+    """A mistake that the operator can fix is one line, with exit code 2."""
     refused = diglot(*command)
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.startswith("diglot: ")
@@ -176,10 +178,10 @@ def test_a_mistake_is_one_line(diglot: Diglot, command: tuple[str, ...], message
         ("DIGLOT_CONFIG", "no.toml", "settings file 'no.toml'"),
     ],
 )
-def test_a_bad_variable_is_one_line(
+def test_a_bad_variable_is_reported_in_one_line(
     diglot: Diglot, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
-    """The environment is read as strictly as the flags are, by every command."""
+    """Every command validates the environment as strictly as the flags."""
     monkeypatch.setenv(name, value)
     for command in (("serve",), ("keys", "list")):
         refused = diglot(*command)
@@ -187,8 +189,8 @@ def test_a_bad_variable_is_one_line(
         assert refused.err.startswith(f"diglot: {message}")
 
 
-def test_a_bad_file_of_settings_is_one_line(diglot: Diglot) -> None:
-    """An unknown key of the file names the nearest setting; a value has the setting's type."""
+def test_a_bad_settings_file_is_reported_in_one_line(diglot: Diglot) -> None:
+    """For an unknown key the message names the nearest setting; a value needs the setting's type."""
     for text, message in (
         ("worker = 2", "worker: did you mean workers?"),
         ('port = "x"', "port: expected a whole number, got 'x'"),
@@ -201,8 +203,8 @@ def test_a_bad_file_of_settings_is_one_line(diglot: Diglot) -> None:
         assert message in refused.err
 
 
-def test_what_is_no_database_is_one_line(diglot: Diglot) -> None:
-    """A file of another kind is not overwritten."""
+def test_a_file_of_another_format_is_reported_in_one_line(diglot: Diglot) -> None:
+    """A file of another format is not overwritten."""
     Path("notes.db").write_text("some notes, and no database at all")
     refused = diglot("serve", "--port", "0", "--database", "notes.db")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
@@ -214,14 +216,14 @@ def test_what_is_no_database_is_one_line(diglot: Diglot) -> None:
 
 
 def test_migrate(diglot: Diglot, empty: str) -> None:
-    """The first run makes the tables, the second says that there is nothing to do."""
+    """The first run creates the tables, the second reports that the schema is current."""
     first = diglot("migrate", "--database", empty)
     assert (first.code, first.out) == (0, f"The database is at revision {LATEST} now; it was empty.\n")
     assert diglot("migrate", "--database", empty).out == f"The database is at revision {LATEST} already.\n"
 
 
 def test_a_command_on_a_database_without_tables(diglot: Diglot, empty: str) -> None:
-    """A file is made ready by itself; a server's database is left to `diglot migrate`."""
+    """A command creates a missing SQLite file itself; on a server's database it asks for `diglot migrate`."""
     made = diglot("keys", "create", "--dialect", "misar", "--workspace", "A", "--database", empty)
     if empty.startswith("sqlite:"):
         assert made.code == 0
@@ -237,8 +239,10 @@ COMMANDS_ON_A_DATABASE = (
 
 
 @pytest.mark.parametrize("revision", ["0008", "r999"])
-def test_a_database_of_another_version_is_one_line(diglot: Diglot, url: str, revision: str) -> None:
-    """Every command refuses an unreleased revision, and a newer one, in one line."""
+def test_a_database_of_another_version_is_reported_in_one_line(
+    diglot: Diglot, url: str, revision: str
+) -> None:
+    """Every command rejects an unreleased revision and a newer one, in one line."""
     asyncio.run(set_revision(url, revision))
     for command in COMMANDS_ON_A_DATABASE:
         refused = diglot(*command, "--database", url)
@@ -247,7 +251,7 @@ def test_a_database_of_another_version_is_one_line(diglot: Diglot, url: str, rev
 
 
 def test_the_database_is_found_like_the_servers(diglot: Diglot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flag, environment, file, default: the first that says something wins."""
+    """The order is flag, environment, file, default: the first one that is set wins."""
     Path("diglot.toml").write_text('database = "file.db"')
     command = ("keys", "create", "--dialect", "misar", "--workspace", "A", "--config", "diglot.toml")
     assert diglot(*command[:-2]).code == 0
@@ -258,8 +262,8 @@ def test_the_database_is_found_like_the_servers(diglot: Diglot, monkeypatch: pyt
     assert {"diglot.db", "file.db", "variable.db", "flag.db"} <= {path.name for path in Path().iterdir()}
 
 
-def test_keys_are_made_listed_and_revoked(diglot: Diglot, url: str) -> None:
-    """A key is shown once; the list shows its beginning; a revoked one stays listed."""
+def test_keys_are_created_listed_and_revoked(diglot: Diglot, url: str) -> None:
+    """A key is shown once; the list shows its prefix; a revoked key stays listed."""
     misar = create(diglot, url, "misar", "Acme", "--scopes", "read, contacts")
     topmail = create(diglot, url, "topmail", "Acme")
     test = create(diglot, url, "topmail", "Other", "--test")
@@ -281,7 +285,7 @@ def test_keys_are_made_listed_and_revoked(diglot: Diglot, url: str) -> None:
 
 
 def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
-    """It is read from standard input, never an argument, and what is kept is a hash; `--remove` ends it."""
+    """The password comes from standard input; the database stores a hash; `--remove` deletes it."""
     create(diglot, url)
     command = ("workspaces", "password", "Acme", "--database", url)
     for stdin in ("correct horse\n", "correct horse\r\n", "correct horse"):
@@ -289,7 +293,7 @@ def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
         (kept,) = asyncio.run(kept_passwords(url))
         assert kept is not None
         assert kept.startswith("$argon2id$")
-        assert _HASHER.verify(kept, "correct horse")
+        assert get_hasher().verify(kept, "correct horse")
     short = "diglot: a password has 12 to 1,000 characters\n"
     assert diglot(*command, stdin="too short\n") == Result(2, "", short)
     assert diglot(*command, stdin="p" * 1001) == Result(2, "", short)
@@ -302,7 +306,7 @@ def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
 
 
 async def kept_passwords(url: str) -> list[str | None]:
-    """Return what is kept of the passwords of all workspaces."""
+    """Return the stored password hashes of all workspaces."""
     engine = create_engine(url)
     await engine.open()
     try:
@@ -314,8 +318,8 @@ async def kept_passwords(url: str) -> list[str | None]:
         await engine.close()
 
 
-def test_a_key_has_a_name_and_an_end(diglot: Diglot, url: str) -> None:
-    """A bare date is the instant that the day begins in the workspace; the list shows the end."""
+def test_a_key_has_a_name_and_an_expiry(diglot: Diglot, url: str) -> None:
+    """A bare date means the start of that day in the workspace's zone; the list shows the expiry."""
     options = ("--name", "Till the fair", "--expires-at", "2099-01-31", "--time-zone", "Asia/Tokyo")
     create(diglot, url, "misar", "Acme", *options)
     create(diglot, url, "topmail", "Acme", "--expires-at", "2099-01-31T09:00:00+01:00")
@@ -335,8 +339,8 @@ def test_a_key_has_a_name_and_an_end(diglot: Diglot, url: str) -> None:
     assert len(listed(diglot, url)) == 2
 
 
-def test_a_key_that_a_client_has_is_adopted(diglot: Diglot, url: str) -> None:
-    """From standard input, so that it stays out of the shell's history, or as an argument."""
+def test_an_existing_key_is_adopted(diglot: Diglot, url: str) -> None:
+    """The key comes from standard input, to keep it out of the shell's history, or as an argument."""
     adopt = ("keys", "adopt", "--dialect", "topmail", "--workspace", "Acme", "--database", url)
     secret = "tm_live_" + "a1B2_-" * 5
     assert diglot(*adopt, stdin=f"{secret}\n") == Result(0, "", "The key is registered.\n")
@@ -346,7 +350,7 @@ def test_a_key_that_a_client_has_is_adopted(diglot: Diglot, url: str) -> None:
 
 
 def test_mistakes_about_keys(diglot: Diglot, url: str) -> None:
-    """Each is one line that says what to do."""
+    """Each mistake is one line that says how to fix it."""
     create(diglot, url)
     of = ("--workspace", "Acme", "--database", url)
     for command, message in (
@@ -364,7 +368,7 @@ def test_mistakes_about_keys(diglot: Diglot, url: str) -> None:
 
 
 def test_workspaces(diglot: Diglot, url: str) -> None:
-    """A workspace has a time zone, which is set when it is made or later."""
+    """A workspace has a time zone, which is set at creation or later."""
     create(diglot, url, "misar", "Berlin", "--time-zone", "Europe/Berlin")
     create(diglot, url, "misar", "Acme")
     of = ("--database", url)
@@ -382,7 +386,7 @@ def test_workspaces(diglot: Diglot, url: str) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_openapi(diglot: Diglot, dialect: object) -> None:
-    """The document goes to standard output or to a file; a file that differs is exit code 1."""
+    """The document goes to standard output or to a file; if the file differs, the exit code is 1."""
     name = str(getattr(dialect, "name"))  # noqa: B009
     document = encode_document(get_dialect(name))
     assert diglot("openapi", name).out == document.decode()
@@ -400,20 +404,20 @@ def test_openapi(diglot: Diglot, dialect: object) -> None:
 
 @dataclass(frozen=True)
 class Served:
-    """A server process: what it printed until it served, and where it does."""
+    """A server process: its output until it was ready, and its address."""
 
     process: subprocess.Popen[str]
     printed: list[str]
     url: str
 
     def statuses(self, path: str, key: str, connections: int = CONNECTIONS) -> set[int]:
-        """Ask on many connections, which the kernel spreads over the workers."""
+        """Send requests over many connections, which the kernel spreads over the workers."""
         headers = {"Authorization": f"Bearer {key}", "Connection": "close"}
         with httpx.Client(headers=headers) as client:
             return {client.get(self.url + path).status_code for _ in range(connections)}
 
     def stop(self, signal_number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal; return the exit code and the seconds it took."""
+        """Send a signal; return the exit code and the seconds until the exit."""
         began = time.monotonic()
         self.process.send_signal(signal_number)
         return self.process.wait(STOP_SECONDS), time.monotonic() - began
@@ -421,7 +425,7 @@ class Served:
 
 @contextmanager
 def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a command as a process of its own."""
+    """Run a command as a separate process."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
     command = (sys.executable, "-m", "diglot", *arguments)
     pipe = subprocess.PIPE
@@ -436,7 +440,7 @@ def process(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def served(folder: Path, *arguments: str) -> Iterator[Served]:
-    """Run a command that serves, and wait until it says so."""
+    """Run a command that serves, and wait until it is ready."""
     with process(folder, *arguments) as started:
         printed: list[str] = []
         assert started.stdout is not None
@@ -451,7 +455,7 @@ def served(folder: Path, *arguments: str) -> Iterator[Served]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals) -> None:
-    """The server answers, with keys checked, and ends with exit code 0 on a signal."""
+    """The server answers, checks keys, and exits with code 0 on a signal."""
     key = create(diglot, url)
     with served(tmp_path, "serve", "--port", "0", "--database", url) as server:
         assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
@@ -465,8 +469,8 @@ def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals)
         httpx.get(f"{server.url}/health")
 
 
-def test_serve_makes_its_file(tmp_path: Path) -> None:
-    """On a fresh machine nothing has to be done before."""
+def test_serve_creates_its_file(tmp_path: Path) -> None:
+    """A fresh machine needs no preparation."""
     with served(tmp_path, "serve", "--port", "0") as server:
         assert server.statuses("/api/v1/segments", "tm_live_x", 1) == {401}
         assert server.stop()[0] == 0
@@ -474,7 +478,7 @@ def test_serve_makes_its_file(tmp_path: Path) -> None:
 
 
 def test_serve_leaves_a_servers_database_to_migrate(diglot: Diglot, empty: str) -> None:
-    """Several servers may start at once: none of them changes a shared schema."""
+    """Several servers may start at once, so none of them migrates a shared schema."""
     if not empty.startswith("sqlite:"):
         refused = diglot("serve", "--port", "0", "--database", empty)
         assert refused.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
@@ -482,7 +486,7 @@ def test_serve_leaves_a_servers_database_to_migrate(diglot: Diglot, empty: str) 
 
 
 def test_several_workers_and_a_revoked_key(diglot: Diglot, url: str, tmp_path: Path) -> None:
-    """Every worker serves the one database; a revoked key stops on all of them, within a second at most."""
+    """Every worker serves the same database; a revoked key stops working on all of them within a second."""
     key, other = create(diglot, url), create(diglot, url, "topmail")
     with served(tmp_path, "serve", "--port", "0", "--database", url, "--workers", "2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
@@ -501,7 +505,7 @@ def test_several_workers_and_a_revoked_key(diglot: Diglot, url: str, tmp_path: P
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
-    """One crash does not end the service."""
+    """One crash does not stop the service."""
     with served(tmp_path, "serve", "--port", "0") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         first = children.read_text().split()
@@ -515,8 +519,8 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         assert server.stop()[0] == 0
 
 
-def test_ctrl_c_is_for_the_first_process(tmp_path: Path) -> None:
-    """A terminal sends it to every process: the workers go on until the first one tells them."""
+def test_ctrl_c_stops_workers_through_the_first_process(tmp_path: Path) -> None:
+    """A terminal signals every process, but workers keep serving until the first process stops them."""
     with served(tmp_path, "serve", "--port", "0") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         workers = children.read_text().split()
@@ -527,7 +531,7 @@ def test_ctrl_c_is_for_the_first_process(tmp_path: Path) -> None:
         assert server.stop(signal.SIGINT)[0] == 0
 
 
-def test_a_port_in_use_is_one_line(diglot: Diglot) -> None:
+def test_a_port_in_use_is_reported_in_one_line(diglot: Diglot) -> None:
     """Workers share their port; two servers never do."""
     with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
         port = taken.getsockname()[1]
@@ -540,7 +544,7 @@ def test_a_port_in_use_is_one_line(diglot: Diglot) -> None:
 
 
 def test_the_access_log(tmp_path: Path) -> None:
-    """One line a request, on standard error, with the request's id and without the key."""
+    """Each request is one line on standard error, with the request's id and without the key."""
     with served(tmp_path, "serve", "--port", "0", "--access-log") as server:
         httpx.get(
             f"{server.url}/mail/v1/segments", headers={"X-Request-Id": "r1", "Authorization": "Bearer s"}
@@ -553,10 +557,10 @@ def test_the_access_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.40.1", "3.51.2"])
-def test_several_workers_need_a_mended_sqlite(
+def test_several_workers_need_a_fixed_sqlite(
     diglot: Diglot, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    """Older ones can corrupt a file that two processes write; the refusal makes no file."""
+    """Older versions can corrupt a file that two processes write; the rejection creates no file."""
     monkeypatch.setattr(sqlite3, "sqlite_version", version)
     monkeypatch.setattr(sqlite3, "sqlite_version_info", tuple(map(int, version.split("."))))
     refused = diglot("serve", "--port", "0", "--workers", "2")
@@ -586,7 +590,7 @@ def test_strict_reaches_the_workers(diglot: Diglot, tmp_path: Path) -> None:
 
 
 def curl(line: str) -> httpx.Response:
-    """Send what a printed curl line sends."""
+    """Send the request of a printed curl line."""
     words = shlex.split(line)
     assert words[0] == "curl"
     assert words[2] == "-H"
@@ -595,22 +599,22 @@ def curl(line: str) -> httpx.Response:
 
 
 def test_demo(tmp_path: Path) -> None:
-    """It prints a key and a curl line for each dialect, which both answer, and where all calls are shown."""
+    """The demo prints a key and a curl line for each dialect, which work, and the reference's address."""
     with served(tmp_path, "demo", "--port", "0") as server:
-        summary = f"{CONTACT_COUNT:,} contacts and {len(SEGMENTS)} segments in diglot-demo.db"
+        summary = f"{CONTACT_COUNT:,} contacts and {SEGMENT_COUNT} segments in diglot-demo.db"
         assert server.printed[0].startswith(summary)
         lines = [line for line in server.printed if line.startswith("  curl ")]
         answers = [curl(line.strip()) for line in lines]
         assert [answer.status_code for answer in answers] == [200, 200]
         misar, topmail = (answer.json() for answer in answers)
-        assert misar["data"]["pagination"]["total"] == len(SEGMENTS)
+        assert misar["data"]["pagination"]["total"] == SEGMENT_COUNT
         assert 0 < topmail["pagination"]["total"] < CONTACT_COUNT
         (shown,) = (line.rpartition(" ")[2] for line in server.printed if line.endswith("/docs"))
         assert httpx.get(shown).status_code == 200
         assert server.stop()[0] == 0
 
 
-def test_demo_is_made_once(diglot: Diglot) -> None:
+def test_demo_is_created_once(diglot: Diglot) -> None:
     """A second run reuses the file and the keys, which only this user can read."""
     first = diglot("demo", "--no-serve", "--port", "18080")
     second = diglot("demo", "--no-serve", "--port", "18080")
@@ -625,7 +629,7 @@ def test_demo_is_made_once(diglot: Diglot) -> None:
 
 
 def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -> None:
-    """An example that matches nobody, or everybody, explains nothing; a lost or revoked key is replaced."""
+    """An example with no contact or all contacts would explain nothing; a lost or revoked key is replaced."""
     diglot("demo", "--no-serve")
     keys = json.loads(Path("diglot-demo.keys").read_text())
     assert diglot("keys", "revoke", keys["topmail"], "--database", "diglot-demo.db").code == 0
@@ -637,13 +641,13 @@ def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -
             f"{server.url}/mail/v1/segments", headers={"Authorization": f"Bearer {fresh['misar']}"}
         ).json()
         counts = {one["name"]: one["contact_count"] for one in listing["data"]["segments"]}
-        assert len(counts) == len(SEGMENTS)
+        assert len(counts) == SEGMENT_COUNT
         assert [name for name, count in counts.items() if not 0 < count < CONTACT_COUNT] == []
         assert server.stop()[0] == 0
 
 
-def test_keys_of_the_demo_that_cannot_be_read(diglot: Diglot) -> None:
-    """A damaged file of keys is said in one line."""
+def test_unreadable_keys_of_the_demo(diglot: Diglot) -> None:
+    """A damaged file of keys is reported in one line."""
     Path("diglot-demo.keys").write_text("[1, 2")
     refused = diglot("demo", "--no-serve")
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)

@@ -25,11 +25,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 IDLE = 1_100
 ELSEWHERE = "127.0.0.2"
 SECONDS = 1
-# What a busy machine may add to a deadline.
+# Extra seconds on a deadline, because the machine may be busy.
 SLACK = 4
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 LATE = "The body did not come in time"
-# Dialect (empty: none), path, the answer.
+# Dialect (empty: none), path, the response.
 SLOW: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("misar", "/mail/v1/segments", {"success": False, "error": LATE}),
     ("misar", "/mail/v1/contacts/import", {"success": False, "error": LATE}),
@@ -44,7 +44,7 @@ FRAMINGS = {"Content-Length: 100": b"%s", "Transfer-Encoding: chunked": b"1\r\n%
 
 @dataclass
 class Served:
-    """A server whose deadlines are short, with an upstream behind both dialects."""
+    """A server with short deadlines and an upstream for both dialects."""
 
     live: Live
     up: Upstream
@@ -52,7 +52,7 @@ class Served:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Served]:
-    """Serve with deadlines of a second."""
+    """Serve with deadlines of one second."""
     async with upstream() as up, SQLITE.fresh() as url:
         flags = ("--idle-timeout", str(SECONDS), "--body-timeout", str(SECONDS))
         upstreams = ("--misar-upstream", up.base, "--topmail-upstream", up.base)
@@ -62,7 +62,7 @@ async def served() -> AsyncIterator[Served]:
 
 @contextmanager
 def idle_connections(live: Live) -> Iterator[None]:
-    """Keep many connections from another address open, over which nothing is sent."""
+    """Keep many connections from another address open without sending anything."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * IDLE:
         resource.setrlimit(resource.RLIMIT_NOFILE, (2 * IDLE, hard))
@@ -77,7 +77,7 @@ def idle_connections(live: Live) -> Iterator[None]:
 
 
 async def until_closed(live: Live, *pieces: bytes, every: float = 0.0) -> tuple[bytes, float]:
-    """Send pieces until the server closes the connection; return what it said, and after how long."""
+    """Send pieces until the server closes the connection; return its bytes and the seconds until then."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     started = time.monotonic()
@@ -98,7 +98,7 @@ async def until_closed(live: Live, *pieces: bytes, every: float = 0.0) -> tuple[
 
 
 async def test_a_newcomer_is_answered_beside_many_idle_connections() -> None:
-    """1,100 connections from one address, on which nothing comes, take no place of those from another."""
+    """1,100 idle connections from one address do not block connections from another."""
     async with SQLITE.fresh() as url, running(url) as live:
         key = await live.key("misar")
         with idle_connections(live):
@@ -107,15 +107,15 @@ async def test_a_newcomer_is_answered_beside_many_idle_connections() -> None:
         assert answer.status_code == 200
 
 
-async def test_http_2_is_refused(served: Served) -> None:
-    """A connection that begins as HTTP/2 is closed at once, and gets no frame of that protocol."""
+async def test_http_2_is_rejected(served: Served) -> None:
+    """The server closes a connection that begins as HTTP/2, without a frame of that protocol."""
     said, took = await until_closed(served.live, PREFACE)
     assert not said or said.startswith(b"HTTP/1.1 400 ")
     assert took < SECONDS
 
 
 async def test_a_connection_without_a_head_is_closed(served: Served) -> None:
-    """The head of a request has one deadline, from the first moment or from the answer before it."""
+    """The head of a request has one deadline, counted from the connection or from the previous response."""
     slow_head = [b"GET /health HTTP/1.1\r\n", *[b"X-Slow: 1\r\n"] * 100]
     kept = [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
     sent: tuple[list[bytes], ...] = ([], slow_head, kept)
@@ -126,14 +126,14 @@ async def test_a_connection_without_a_head_is_closed(served: Served) -> None:
 
 
 async def test_a_head_has_a_limit(served: Served) -> None:
-    """A head past 64 KiB is refused, so that many unfinished ones do not fill the memory."""
+    """A head over 64 KiB is rejected, so that many unfinished heads do not fill the memory."""
     said, took = await until_closed(served.live, b"GET /health HTTP/1.1\r\nX: " + b"x" * 70_000)
     assert said.startswith(b"HTTP/1.1 431 ")
     assert took < SECONDS
 
 
 async def trickle(served: Served, dialect: str, path: str, framing: str) -> tuple[bytes, float]:
-    """Send a body a byte at a time; return what the server said, and after how long it closed."""
+    """Send a body one byte at a time; return the server's bytes and the seconds until it closed."""
     key = bearer(await served.live.key(dialect)) if dialect else {}
     lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", framing]
     head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in key.items()), "", ""])
@@ -142,8 +142,8 @@ async def trickle(served: Served, dialect: str, path: str, framing: str) -> tupl
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-async def test_a_slow_body_is_refused(served: Served, framing: str) -> None:
-    """A body that trickles is answered 408 in the caller's dialect, and its connection is closed."""
+async def test_a_slow_body_is_rejected(served: Served, framing: str) -> None:
+    """A trickling body is answered 408 in the caller's dialect, and its connection is closed."""
     served.up.taken.clear()
     found = await asyncio.gather(*(trickle(served, dialect, path, framing) for dialect, path, _ in SLOW))
     for (said, took), (_, path, body) in zip(found, SLOW, strict=True):
@@ -157,8 +157,8 @@ async def test_a_slow_body_is_refused(served: Served, framing: str) -> None:
     assert not any(taken.whole for taken in served.up.taken)
 
 
-async def test_a_stalled_body_does_not_hold_an_answer(served: Served) -> None:
-    """A client that stops inside a body that no call reads gets its answer in time, and is closed."""
+async def test_a_stalled_body_does_not_delay_a_response(served: Served) -> None:
+    """A client that stalls inside a body that no call reads gets its response in time, and is closed."""
     head = b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
     said, took = await until_closed(served.live, head)
     assert said.startswith(b"HTTP/1.1 404 ")
@@ -177,10 +177,10 @@ async def test_a_stalled_body_does_not_hold_an_answer(served: Served) -> None:
         ((256, 256), 128, []),
     ],
 )
-async def test_a_worker_holds_what_its_files_have_room_for(
+async def test_a_worker_accepts_no_more_connections_than_open_files(
     monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], room: int, raised: list[tuple[int, int]]
 ) -> None:
-    """The limit of open files rises to what is needed or to the hard one, and connections stay below it."""
+    """The soft limit of open files rises to the need or to the hard limit; connections stay below it."""
     found: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "RLIM_INFINITY", -1)
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
@@ -214,7 +214,7 @@ class _Stubborn:
 
 
 async def test_a_stop_waits_once_for_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that a half-sent request holds is killed after the time for a stop, not after twice that."""
+    """A worker held by a half-sent request is killed after one shutdown timeout, not after two."""
     monkeypatch.setattr(process, "STOP_SECONDS", 0.05)
     stopping = process.Announcing(
         process.ListenAddress("127.0.0.1", 1), lambda: None, workers_kill_timeout=15

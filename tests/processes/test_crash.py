@@ -1,4 +1,4 @@
-"""Servers that are killed at any moment: what was answered is there, what was not is whole, nothing is stuck.
+"""Servers killed at random moments: answered writes are stored, others are whole or absent, nothing is stuck.
 
 The whole proof is `pytest tests/processes/test_crash.py --kills 200`; the suite kills a few times.
 """
@@ -32,9 +32,9 @@ from support.servers.process import running, transactions_over
 from support.servers.webhook_receiver import Receiver, receiving
 
 PEOPLE = 1_500
-# Requests are counted too: the tables that a crash may empty must not stand in the way afterwards.
+# Requests are counted too, because the tables that a crash may empty must not block later requests.
 OPTIONS = ("--webhook-targets", "127.0.0.1", "--rate-limits", "1000000")
-# What is under way when the server is killed, after what it needs; or nothing in particular.
+# The write in progress when the server is killed, after the writes it depends on; or a random one.
 AIMS: Sequence[Sequence[Action]] = (
     *((), ()),
     (contacts.import_contacts,),
@@ -48,7 +48,7 @@ AIMS: Sequence[Sequence[Action]] = (
 
 @dataclass
 class Proof:
-    """A crew that writes while a server is killed; `big` is the one of them whose writes take long."""
+    """A crew that writes while a server is killed; `big` is the actor whose writes take long."""
 
     crew: Crew
     big: Actor
@@ -57,7 +57,7 @@ class Proof:
     kills: int = 0
 
     async def kill(self, end: Callable[[], None]) -> None:
-        """Write, and end the server at a random moment of it."""
+        """Write, and kill the server at a random moment."""
         aim = self.crew.rng.choice(AIMS)
         for action in aim[:-1]:
             await self.big.act(action)
@@ -86,7 +86,7 @@ class Proof:
             self.took[action.__name__] = time.monotonic() - began
 
     async def check(self) -> None:
-        """Check that all is well, and that every kind of write goes on."""
+        """Check that the database is consistent, and that every kind of write still works."""
         await self.crew.check()
         await asyncio.gather(*(self._everything(one) for one in self.crew.actors if one is not self.big))
         if len(self.big.known("contact")) < PEOPLE // 2:
@@ -98,11 +98,11 @@ class Proof:
             await actor.act(action)
 
     async def heard(self, receiver: Receiver) -> None:
-        """Check that the receiver has heard of all that it should, once what is left has been sent."""
+        """Check that the receiver got all expected events, once the remaining deliveries have been sent."""
         engine = create_engine(self.crew.url)
         await engine.open()
         caller = Caller(self.crew.workspace, ZoneInfo("UTC"), "key", frozenset())
-        # The leases of those who were killed are over.
+        # The leases of the killed processes have expired.
         worker = Outbox(engine, caller, system_clock() + LEASE_DURATION).worker()
         await deliver(worker)
         worker.sender.close()
@@ -120,7 +120,7 @@ async def _proof(url: str, rng: Random) -> Proof:
 
 
 async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tally) -> None:
-    """A server with all its processes is killed as often as asked, or only the process that answers."""
+    """Kill a server a given number of times: all its processes, or only the worker."""
     kills = pytestconfig.getoption("kills")
     rng = Random(f"{pytestconfig.stash[SEED]} {database.name}")
     async with database.fresh() as url, receiving() as receiver:
@@ -149,7 +149,7 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
 
 
 async def test_a_server_does_not_outlive_its_first_process() -> None:
-    """Workers end with the process that started them: the port is free, and a new server has it."""
+    """Workers end with the process that started them: the port is free, and a new server uses it."""
     async with SQLITE.fresh() as url:
         async with running(url, "--workers", "2", leaves=-signal.SIGKILL) as live:
             workers = live.workers
@@ -162,7 +162,7 @@ async def test_a_server_does_not_outlive_its_first_process() -> None:
 
 
 async def test_a_server_stops_while_a_worker_starts(capfd: pytest.CaptureFixture[str]) -> None:
-    """A worker that has only begun to live ends when it is told to, as any other."""
+    """A worker that is still starting stops on a signal, like any other."""
     async with SQLITE.fresh() as url, running(url) as live:
         (worker,) = live.workers
         os.kill(worker, signal.SIGKILL)

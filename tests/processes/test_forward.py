@@ -1,4 +1,4 @@
-"""A server with an upstream, from both its ends: what goes there, what comes back, and what when it fails."""
+"""A server with an upstream, seen from both ends: requests, responses, and failures."""
 
 import asyncio
 import gzip
@@ -60,13 +60,13 @@ class Pair:
 
     @property
     def last(self) -> Taken:
-        """What came to the upstream last."""
+        """The last request that the upstream received."""
         return self.up.taken[-1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Pair]:
-    """Serve with one upstream for all dialects, which may keep silent for a second."""
+    """Serve with one upstream for all dialects and a timeout of one second."""
     async with upstream() as up, DATABASES[0].fresh() as url:
         flags = [part for dialect in DIALECTS for part in (f"--{dialect.name}-upstream", f"{up.base}/base/")]
         async with (
@@ -86,7 +86,7 @@ def pair(served: Pair) -> Pair:
 
 
 async def raw(live: Live, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, bool]:
-    """Send bytes over a connection of their own; return what came, and whether the server closed it."""
+    """Send bytes over a separate connection; return the received bytes, and whether the server closed it."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     got = b""
@@ -108,8 +108,8 @@ async def raw(live: Live, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, bo
 
 
 @EVERY_DIALECT
-async def test_a_call_passes_unchanged(pair: Pair, dialect: Dialect) -> None:
-    """Method, path, query, key and body arrive as they were sent, after the upstream's own path."""
+async def test_a_call_is_forwarded_unchanged(pair: Pair, dialect: Dialect) -> None:
+    """Method, path, query, key and body arrive as they were sent, below the upstream's own path."""
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
         body = b"" if method in ("GET", "OPTIONS") else b'{"to": "caf\xc3\xa9"}'
         path = f"{dialect.prefix}/email/send/a%2Fb;c=d//%7Ee/?q=a+b%20c&q&x=%zz"
@@ -130,8 +130,8 @@ async def test_a_call_passes_unchanged(pair: Pair, dialect: Dialect) -> None:
 
 
 @EVERY_DIALECT
-async def test_what_diglot_owns_never_leaves(pair: Pair, dialect: Dialect) -> None:
-    """Calls, wrong methods, missing things and other spellings are answered here."""
+async def test_owned_paths_are_not_forwarded(pair: Pair, dialect: Dialect) -> None:
+    """Diglot itself answers calls, wrong methods, missing resources and other spellings."""
     key = bearer(await pair.live.key(dialect.name))
     own = dialect.prefix
     for method, path, status in (
@@ -157,7 +157,7 @@ async def test_what_diglot_owns_never_leaves(pair: Pair, dialect: Dialect) -> No
     assert pair.up.taken == []
 
 
-async def test_no_target_chooses_another_host(pair: Pair) -> None:
+async def test_no_request_target_selects_another_host(pair: Pair) -> None:
     """Absolute targets, two slashes and an @ go to the upstream or nowhere."""
     for target, came in (
         (b"http://evil.example/mail/v1/emails", "/base/mail/v1/emails"),
@@ -176,8 +176,8 @@ async def test_no_target_chooses_another_host(pair: Pair) -> None:
         assert all(taken.values("host") == [urlsplit(pair.up.base).netloc] for taken in pair.up.taken)
 
 
-async def test_an_answer_comes_back_unchanged(pair: Pair) -> None:
-    """Status, headers and bytes are the upstream's: encoded, redirecting, with its own id and cookies."""
+async def test_a_response_is_returned_unchanged(pair: Pair) -> None:
+    """Status, headers and bytes are the upstream's: encodings, redirects, its request id and cookies."""
     packed = gzip.compress(b'{"ok": true}')
     pair.up.reply = saying(
         b"HTTP/1.1 302 Elsewhere\r\nContent-Encoding: gzip\r\nLocation: https://api.example/x\r\n"
@@ -204,8 +204,8 @@ async def test_an_answer_comes_back_unchanged(pair: Pair) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("head", ["204 No Content", "304 Not Modified", "200 OK\r\nContent-Length: 0"])
-async def test_answers_without_a_body(pair: Pair, head: str, method: str) -> None:
-    """They are as short as the upstream's, and the connection goes on."""
+async def test_responses_without_a_body(pair: Pair, head: str, method: str) -> None:
+    """They are as short as the upstream's, and the connection stays open."""
     pair.up.reply = saying(f"HTTP/1.1 {head}\r\nETag: x\r\n\r\n".encode())
     for _ in range(2):
         answer = await pair.client.request(method, "/mail/v1/emails")
@@ -213,15 +213,15 @@ async def test_answers_without_a_body(pair: Pair, head: str, method: str) -> Non
         assert (answer.headers["etag"], answer.headers.get("transfer-encoding")) == ("x", None)
 
 
-async def test_head_passes_as_head(pair: Pair) -> None:
-    """The length is that of the body which does not come."""
+async def test_head_is_forwarded_as_head(pair: Pair) -> None:
+    """The Content-Length is that of the omitted body."""
     whole, head = await pair.client.get("/mail/v1/emails"), await pair.client.head("/mail/v1/emails")
     assert pair.last.method == "HEAD"
     assert (head.content, head.headers["content-length"]) == (b"", whole.headers["content-length"])
 
 
-async def test_chunks_pass_as_they_come(pair: Pair) -> None:
-    """A body without length arrives in chunks; a piece of an answer is there before the next."""
+async def test_chunks_are_forwarded_as_they_arrive(pair: Pair) -> None:
+    """A body without length arrives in chunks; a piece of a response arrives before the next is sent."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for number in range(3):
@@ -242,15 +242,15 @@ async def test_chunks_pass_as_they_come(pair: Pair) -> None:
 
     pair.up.reply = reply
     async with asyncio.timeout(SECONDS), pair.client.stream("GET", "/mail/v1/events") as answer:
-        go.set()  # the head is here
+        go.set()  # the head has arrived
         parts = answer.aiter_raw()
         assert await anext(parts) == b"one"
         go.set()
         assert [part async for part in parts] == [b"two"]
 
 
-async def test_a_client_that_waits_for_a_go_gets_it(pair: Pair) -> None:
-    """`Expect: 100-continue` is answered here; the upstream sees an ordinary body."""
+async def test_expect_100_continue_is_answered_here(pair: Pair) -> None:
+    """Diglot answers `Expect: 100-continue`; the upstream sees an ordinary body."""
     head = (
         b"POST /mail/v1/emails HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
         b"Content-Length: 2\r\nConnection: close\r\n\r\n"
@@ -261,8 +261,8 @@ async def test_a_client_that_waits_for_a_go_gets_it(pair: Pair) -> None:
     assert (pair.last.body, pair.last.values("expect")) == (b"{}", [])
 
 
-async def test_no_upgrade_passes(pair: Pair) -> None:
-    """A WebSocket is not passed on: the upstream is asked an ordinary question."""
+async def test_no_upgrade_is_forwarded(pair: Pair) -> None:
+    """A WebSocket is not forwarded: the upstream receives an ordinary request."""
     asks = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -278,8 +278,8 @@ async def test_no_upgrade_passes(pair: Pair) -> None:
 
 
 @EVERY_DIALECT
-async def test_an_upstream_that_keeps_silent(pair: Pair, dialect: Dialect) -> None:
-    """504 after the time that was set, though it reads nothing of a long body; it is asked once."""
+async def test_an_upstream_that_times_out(pair: Pair, dialect: Dialect) -> None:
+    """The answer is 504 after the timeout, even if a long body is unread; the request is sent once."""
     pair.up.reply = silence
     answer = await pair.client.post(f"{dialect.prefix}/email/send", json={})
     assert (answer.status_code, answer.json()) == (504, ANSWERS[dialect.name][504])
@@ -299,8 +299,8 @@ async def test_an_upstream_that_keeps_silent(pair: Pair, dialect: Dialect) -> No
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
     ],
 )
-async def test_an_upstream_that_breaks_off_before_its_answer(pair: Pair, bytes_: bytes) -> None:
-    """502, and nothing is asked twice."""
+async def test_an_upstream_that_disconnects_before_its_response(pair: Pair, bytes_: bytes) -> None:
+    """The answer is 502, and no request is sent twice."""
     pair.up.reply = saying(bytes_, closing=True)
     answer = await pair.client.post("/mail/v1/emails", json={})
     assert (answer.status_code, answer.json()) == (502, ANSWERS["misar"][502])
@@ -310,8 +310,8 @@ async def test_an_upstream_that_breaks_off_before_its_answer(pair: Pair, bytes_:
 @pytest.mark.parametrize(
     "head", [CHUNKED + b"5\r\nhello\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello"]
 )
-async def test_an_upstream_that_dies_within_its_answer(pair: Pair, head: bytes) -> None:
-    """The client sees that its answer broke off, in chunks too, and the server goes on."""
+async def test_an_upstream_that_dies_within_its_response(pair: Pair, head: bytes) -> None:
+    """The client sees that its response is incomplete, in chunks too, and the server goes on."""
     pair.up.reply = saying(head, abort=True)
     got, closed = await raw(pair.live, b"GET /mail/v1/emails HTTP/1.1\r\nHost: x\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -322,8 +322,8 @@ async def test_an_upstream_that_dies_within_its_answer(pair: Pair, head: bytes) 
     assert (await pair.client.get("/mail/v1/emails")).status_code == 200
 
 
-async def test_an_upstream_that_stalls_within_its_answer(pair: Pair) -> None:
-    """Half an answer and silence is no whole answer, either."""
+async def test_an_upstream_that_stalls_within_its_response(pair: Pair) -> None:
+    """Half a response followed by a timeout counts as incomplete, too."""
 
     async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED + b"5\r\nhello\r\n")
@@ -334,8 +334,8 @@ async def test_an_upstream_that_stalls_within_its_answer(pair: Pair) -> None:
         await pair.client.get("/mail/v1/emails")
 
 
-async def test_a_client_that_leaves_takes_its_request_along(pair: Pair) -> None:
-    """Before its answer, within its answer and within its own body."""
+async def test_a_client_that_leaves_cancels_its_request(pair: Pair) -> None:
+    """It may leave before its response, within its response or within its own body."""
 
     async def endless(taken: Taken, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED)
@@ -352,13 +352,13 @@ async def test_a_client_that_leaves_takes_its_request_along(pair: Pair) -> None:
         writer.write(request)
         await asyncio.sleep(0.3)
         writer.close()
-        # Well before the time of the upstream is over.
+        # Well before the upstream's timeout.
         await asyncio.wait_for(pair.last.left.wait(), 0.5)
     assert not pair.last.whole
 
 
-async def test_a_client_that_stalls_does_not_hold_the_upstream(pair: Pair) -> None:
-    """Who stops sending is told so; who does not read its answer is cut off."""
+async def test_a_client_that_stalls_does_not_block_the_upstream(pair: Pair) -> None:
+    """A client that stops sending gets an error; one that does not read its response is disconnected."""
     post = b"POST /mail/v1/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
     got, _ = await raw(pair.live, post)
     assert got.startswith(b"HTTP/1.1 408 ")
@@ -381,7 +381,7 @@ async def test_a_client_that_stalls_does_not_hold_the_upstream(pair: Pair) -> No
 
 
 async def test_an_upstream_that_answers_before_the_body_ends(pair: Pair) -> None:
-    """A refusal that comes early reaches a client that is still sending, and its connection goes on."""
+    """An early error response reaches a client that is still sending, and its connection stays open."""
 
     async def refuse(taken: Taken, writer: asyncio.StreamWriter) -> None:
         del taken
@@ -394,7 +394,7 @@ async def test_an_upstream_that_answers_before_the_body_ends(pair: Pair) -> None
 
 
 async def test_many_at_once(pair: Pair) -> None:
-    """Forty callers get each its own answer, over connections that are kept."""
+    """Forty parallel callers get their own responses, over reused connections."""
     before = pair.up.connections
     async with httpx.AsyncClient(base_url=pair.live.base, timeout=SECONDS) as client:
 
@@ -412,7 +412,7 @@ async def test_many_at_once(pair: Pair) -> None:
 
 
 async def test_a_program_that_also_sends_mail_keeps_one_base_url(pair: Pair) -> None:
-    """The vendor's own client: its contact is made here, its mail is sent by the upstream, with one key."""
+    """The vendor's own client creates contacts here and sends mail through the upstream, with one key."""
     key = await pair.live.key("misar")
     client = MisarMailClient(key, base_url=f"{pair.live.base}/mail/v1", max_retries=1)
     made = await client.contacts.acreate({"email": "both@example.com"})
@@ -427,8 +427,8 @@ async def test_a_program_that_also_sends_mail_keeps_one_base_url(pair: Pair) -> 
         await client.email.asend({})
 
 
-async def test_without_an_upstream_a_path_is_a_404_that_says_so(pair: Pair) -> None:
-    """Off by default, for each dialect alone; an upstream that is not there is a 502."""
+async def test_without_an_upstream_the_404_says_so(pair: Pair) -> None:
+    """Forwarding is off by default, for each dialect separately; an unreachable upstream is a 502."""
     async with (
         DATABASES[0].fresh() as url,
         running(url, "--topmail-upstream", NOBODY) as live,
@@ -442,8 +442,8 @@ async def test_without_an_upstream_a_path_is_a_404_that_says_so(pair: Pair) -> N
     assert pair.up.taken == []
 
 
-async def test_a_ring_of_servers_ends() -> None:
-    """One Diglot may be the upstream of another; one that is its own is a 502 at once."""
+async def test_a_loop_of_servers_ends() -> None:
+    """One Diglot may be the upstream of another; one that is its own upstream answers 502 immediately."""
     port = str(free_port())
     own = f"http://127.0.0.1:{port}"
     async with (
@@ -459,7 +459,7 @@ async def test_a_ring_of_servers_ends() -> None:
 
 
 async def test_a_hundred_megabytes_need_no_memory() -> None:
-    """Each way, announced and in chunks, with a taker that lets the giver wait: the growth stays small."""
+    """In both directions, with a length and in chunks, with a slow receiver: the memory grows little."""
     rows = await forwarding.measure()
     assert len(rows) == 4
     assert [row for row in rows if row.growth > MOST_GROWTH] == [], forwarding.report(rows)

@@ -1,4 +1,4 @@
-"""What only a server process shows: limits while a body is on its way, clients that leave, odd heads."""
+"""Tests that need a server process: limits during an upload, clients that leave, odd heads."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from support.servers.process import Live
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 MEGABYTE = 1024 * 1024
 SECONDS = 20
-# Key (empty: a good one), path, media type, status.
+# Key (empty: a valid one), path, media type, status.
 UNREAD = (
     ("unknown", "/contacts", "application/json", 401),
     ("unknown", "/nothing", "application/json", 404),
@@ -39,7 +39,7 @@ async def _chunks(size: int) -> AsyncIterator[bytes]:
 
 
 async def _send(live: Live, head: str, *pieces: bytes, finish: bool = True) -> tuple[int, Any]:
-    """Send bytes over a connection of their own; return the status and the JSON of the answer."""
+    """Send bytes over a separate connection; return the status and the JSON of the response."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     writer.write(head.replace("\n", "\r\n").encode("latin-1"))
@@ -63,14 +63,14 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, Any]:
 
 
 def _code(body: Any) -> str:
-    """Return the text of an error in either dialect."""
+    """Return the error text of either dialect."""
     error = body["error"]
     return str(error["message"] if isinstance(error, dict) else error)
 
 
 @EVERY_DIALECT
-async def test_a_body_past_the_limit(live: Live, dialect: Dialect) -> None:
-    """413 in the words of the dialect, for a length that is announced and for pieces that add up to it."""
+async def test_a_body_beyond_the_limit(live: Live, dialect: Dialect) -> None:
+    """The answer is 413 in the dialect's words, for an announced length and for pieces that add up to it."""
     headers = {**bearer(await live.key(dialect.name)), "Content-Type": "application/json"}
     async with httpx.AsyncClient(base_url=live.base, headers=headers, timeout=SECONDS) as client:
         url = f"{dialect.prefix}/segments"
@@ -87,8 +87,8 @@ async def test_a_body_past_the_limit(live: Live, dialect: Dialect) -> None:
 
 
 @EVERY_DIALECT
-async def test_an_answer_survives_a_body_that_nobody_reads(live: Live, dialect: Dialect) -> None:
-    """A client that is busy sending still learns what was wrong, and may go on with its connection."""
+async def test_a_response_survives_an_unread_body(live: Live, dialect: Dialect) -> None:
+    """A client that is still sending reads its error and can reuse its connection."""
     key = await live.key(dialect.name)
     for token, path, media, status in UNREAD:
         headers = {**bearer(token or key), "Content-Type": media}
@@ -100,8 +100,8 @@ async def test_an_answer_survives_a_body_that_nobody_reads(live: Live, dialect: 
 
 
 @EVERY_DIALECT
-async def test_a_length_is_refused_before_the_body_comes(live: Live, dialect: Dialect) -> None:
-    """A client that announces too much and waits gets its answer at once."""
+async def test_a_length_is_rejected_before_the_body_arrives(live: Live, dialect: Dialect) -> None:
+    """A client that announces too much and waits gets its response immediately."""
     key = await live.key(dialect.name)
     head = (
         f"POST {dialect.prefix}/segments HTTP/1.1\nHost: diglot\nAuthorization: Bearer {key}\n"
@@ -113,7 +113,7 @@ async def test_a_length_is_refused_before_the_body_comes(live: Live, dialect: Di
 
 @EVERY_DIALECT
 async def test_an_odd_head(live: Live, dialect: Dialect) -> None:
-    """What the server process lets through is answered by the dialect."""
+    """The dialect answers every head that the HTTP server accepts."""
     key = await live.key(dialect.name)
     for target, host, status in ODD_HEADS:
         head = f"GET {dialect.prefix}{target} HTTP/1.1\nHost: {host}\nAuthorization: Bearer {key}\n\n"
@@ -124,7 +124,7 @@ async def test_an_odd_head(live: Live, dialect: Dialect) -> None:
 
 @EVERY_DIALECT
 async def test_clients_that_leave(live: Live, dialect: Dialect) -> None:
-    """Clients leave inside their body or before their answer: the server goes on, and its counts agree."""
+    """Clients leave inside their body or before their response: the server goes on, and its counts agree."""
     key = await live.key(dialect.name)
     for number in range(20):
         body = json.dumps({"email": f"left{number}@example.com"}).encode()

@@ -1,4 +1,4 @@
-"""The figures of a server process, as its operator's Prometheus reads them."""
+"""The metrics of a server process, as its operator's Prometheus reads them."""
 
 import httpx
 
@@ -6,8 +6,8 @@ from diglot.server.metrics import METRIC_NAMES
 from support.servers.process import Live
 
 
-async def test_every_figure_is_there(process: Live) -> None:
-    """A real server says each figure once, with what it is; a healthy one repaired nothing."""
+async def test_every_metric_is_exported(process: Live) -> None:
+    """A real server exports each metric once, with its help; a healthy one has repaired nothing."""
     async with httpx.AsyncClient(base_url=process.base) as client:
         answer = await client.get("/metrics")
         head = await client.head("/metrics")

@@ -1,4 +1,4 @@
-"""Several server processes on one database do everything at once, and never disagree.
+"""Several server processes on one database execute all operations in parallel, and never disagree.
 
 The whole proof is `pytest tests/processes/test_processes.py --operations 20000`; the suite does a few.
 """
@@ -28,7 +28,7 @@ RULES = {"field": "tags", "operator": "contains"}
 
 
 class Rivals:
-    """Clients that write the same contacts and the same segments: whoever comes last is right."""
+    """Clients that write the same contacts and the same segments: the last write wins."""
 
     def __init__(self, others: Crew) -> None:
         self.crew = others
@@ -36,7 +36,7 @@ class Rivals:
         self.segment = ""
 
     async def begin(self) -> None:
-        """Make the segment that all of them change."""
+        """Create the segment that all clients change."""
         body = {"name": "all-topmail-1", "conditions": self._conditions()}
         answer = await self.crew.ways[0].send("POST", "/api/v1/segments", body)
         self.segment = answer.json()["data"]["id"]
@@ -46,7 +46,7 @@ class Rivals:
         return {"match": self.rng.choice(("all", "any")), "rules": rules}
 
     async def act(self) -> None:
-        """Do something that others may do at the same time."""
+        """Do a write that other clients may do at the same time."""
         way, rng = self.rng.choice(self.crew.ways), self.rng
         rows = [{"email": email, "tags": rng.sample(VALUES, rng.randint(0, 3))} for email in EMAILS]
         segment = f"/segments/{self.segment}"
@@ -67,7 +67,7 @@ class Rivals:
         return str(found[0]["id"]) if found else "nobody"
 
     async def look(self) -> None:
-        """Check while others write that a total is the number of those who are listed beside it."""
+        """Check during writes that a total is the number of rows listed with it."""
         way = self.rng.choice(self.crew.ways)
         for one in (await way.get("/mail/v1/segments?limit=100"))["data"]["segments"]:
             answer = await way.send("GET", f"/api/v1/segments/{one['id']}/contacts?limit=1000")
@@ -77,7 +77,7 @@ class Rivals:
 
 
 async def _round(all_of: Crew, rivals: Rivals, number: int, midway: Callable[[], None] | None = None) -> None:
-    """Have everybody write so many times in all, and call a function in the middle of it."""
+    """Run a number of writes in parallel, and call a function in the middle of them."""
     done = count(1)
 
     async def each(act: Callable[[], Awaitable[object]], *, goes_on: bool) -> None:
@@ -103,8 +103,10 @@ async def _round(all_of: Crew, rivals: Rivals, number: int, midway: Callable[[],
     await asyncio.gather(writing, look(), look())
 
 
-async def test_everything_at_once(database: Database, pytestconfig: pytest.Config, tally: Tally) -> None:
-    """Three processes of two servers; then one server is killed, and the other goes on."""
+async def test_parallel_operations_on_three_processes(
+    database: Database, pytestconfig: pytest.Config, tally: Tally
+) -> None:
+    """Three processes of two servers write; then one server is killed, and the other goes on."""
     number = pytestconfig.getoption("operations") // (ROUNDS + 2)
     rng = Random(f"{pytestconfig.stash[SEED]} {database.name}")
     actors = [Actor(name, Random(rng.random()), 40, 1, 8) for name in ("ada", "bob", "cem", "dee")]
@@ -122,7 +124,7 @@ async def test_everything_at_once(database: Database, pytestconfig: pytest.Confi
 
 
 async def _together(both: Crew, rivals: Rivals, number: int, stays: Live, goes: Live) -> None:
-    """Have everybody write to both servers, and at last end one of them."""
+    """Run the writes against both servers, and kill one of them at last."""
 
     def leave() -> None:
         both.ways = both.ways[:1]

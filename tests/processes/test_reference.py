@@ -1,4 +1,4 @@
-"""The reference as people use it: in a browser, with nothing in reach but the server."""
+"""The API reference in a browser that reaches nothing but the server."""
 
 from collections.abc import AsyncIterator
 from importlib import import_module
@@ -21,14 +21,17 @@ pytestmark = pytest.mark.browser
 
 @pytest_asyncio.fixture
 async def tab() -> AsyncIterator["Tab"]:
-    """Lend a tab; what drives the browser is imported here, as the README's test command does without."""
+    """Lend a tab.
+
+    The browser driver is imported here, because the README's test command runs without it.
+    """
     async with import_module("support.servers.chromium").tab() as found:
         yield found
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-async def test_a_call_is_read_and_tried(live: Live, dialect: Dialect, tab: "Tab", tmp_path: Path) -> None:
-    """From the index to the reference, which shows every call; with a key one of them answers."""
+async def test_a_call_is_shown_and_tried(live: Live, dialect: Dialect, tab: "Tab", tmp_path: Path) -> None:
+    """The index leads to the reference, which shows every call; with a key one of them answers."""
     page = tab.page
     await page.goto(live.base + docs.DOCS_PATH)
     await page.screenshot(path=tmp_path / "index.png")

@@ -1,4 +1,4 @@
-"""Schemathesis, all its checks, against `diglot serve` and the documents that it serves."""
+"""Runs Schemathesis with all its checks against `diglot serve` and the documents that it serves."""
 
 from collections.abc import AsyncIterator
 
@@ -12,29 +12,29 @@ from support.schemathesis_run.runs import Budget, run
 from support.servers.process import Live, running
 
 pytestmark = pytest.mark.outside
-# PostgreSQL takes a round trip for what SQLite answers at once.
+# PostgreSQL needs a round trip for what SQLite answers in memory.
 SHARE_ELSEWHERE = 4
-# Of well-formed requests; a schema that cannot say the rules of a condition has many refused.
+# Share of well-formed requests; many are rejected, because a schema cannot express the rules of a condition.
 MOST_REFUSED = 0.4
-# Of calls: a contact that is on the list which is drawn with it may have left it each time.
+# Share of calls; it is low, because each drawn contact may have left its drawn list already.
 MOST_UNMET = 0.05
 
 
 @pytest_asyncio.fixture
 async def server(database: Database) -> AsyncIterator[Live]:
-    """Lend a server on a database of its own; what it delivers stays on this machine."""
+    """Lend a server on a separate database; its deliveries stay on this machine."""
     async with database.fresh() as url, running(url, "--webhook-targets", "127.0.0.1") as live:
         yield live
 
 
 @pytest.mark.parametrize("dialect", [one.name for one in DIALECTS])
-async def test_a_server_keeps_to_its_document(
+async def test_a_server_conforms_to_its_document(
     database: Database, server: Live, dialect: str, pytestconfig: pytest.Config, telling: Telling
 ) -> None:
-    """Every answer is one that the document has, to whatever is asked, alone or after another.
+    """Every response is documented, for any request, single or after another.
 
-    The phases: its examples, the bounds of every schema, random input, and walks in which things are made,
-    read, changed and deleted, from one answer to the next request.
+    The phases: its examples, the bounds of every schema, random input, and walks that create, read, update
+    and delete resources, from one response to the next request.
     """
     budget = Budget(*(pytestconfig.getoption(f"outside_{name}") for name in ("seed", "examples", "walks")))
     told = await run(server, dialect, budget if database is SQLITE else budget.share(SHARE_ELSEWHERE))

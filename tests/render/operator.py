@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+import click
 import msgspec
 
 from diglot.cli.serve import serve
@@ -19,13 +20,20 @@ def settings() -> str:
     options = {option.name: option for option in serve.params}
     rows = []
     for name in msgspec.structs.asdict(Settings()):
-        option = options[name]
-        text = getattr(option, "help", "")
-        found = _DEFAULT.search(text)
-        assert found is not None, name
-        flags = " / ".join(map(code, [*option.opts, *option.secondary_opts]))
-        rows.append((flags, code(f"{ENVIRONMENT_PREFIX}{name.upper()}"), _DEFAULT.sub("", text), found[1]))
+        if name == "upstreams":
+            rows.append(_row(options["upstream"], "upstream_NAME"))
+            rows += [_row(options[each], each) for each in options if each.endswith("_upstream")]
+        else:
+            rows.append(_row(options[name], name))
     return table(("flag", "variable", "what it sets", "default"), rows)
+
+
+def _row(option: click.Parameter, variable: str) -> tuple[str, ...]:
+    text = getattr(option, "help", "")
+    found = _DEFAULT.search(text)
+    assert found is not None, variable
+    flags = " / ".join(map(code, [*option.opts, *option.secondary_opts]))
+    return (flags, code(f"{ENVIRONMENT_PREFIX}{variable.upper()}"), _DEFAULT.sub("", text), found[1])
 
 
 def metrics() -> str:

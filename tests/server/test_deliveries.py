@@ -1,4 +1,4 @@
-"""Deliveries: once in the normal case, at least once after a crash, in order, with retries, never held up."""
+"""Deliveries: normally once, at least once after a crash, in order, with retries, never blocked."""
 
 import asyncio
 import logging
@@ -56,11 +56,11 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield found
 
 
-# What is written
+# Enqueued events
 
 
-async def test_a_write_tells_of_itself(box: Outbox, receiver: Receiver) -> None:
-    """A new contact, a change, who unsubscribed: in that order; nothing for a change of nothing."""
+async def test_a_write_enqueues_its_events(box: Outbox, receiver: Receiver) -> None:
+    """A new contact, an update and an opt-out, in that order; an update without effect sends nothing."""
     hook = await box.hook(receiver.url, "contact.created", "contact.updated", "email.unsubscribed")
     ada = await box.person("ada")
     for change in (
@@ -83,8 +83,8 @@ async def test_a_write_tells_of_itself(box: Outbox, receiver: Receiver) -> None:
     assert [one.delivered_at for one in await box.sent(hook)] == [box.now] * 4
 
 
-async def test_what_is_undone_tells_nothing(box: Outbox, receiver: Receiver) -> None:
-    """Nor does what a webhook did not ask for."""
+async def test_a_rolled_back_write_enqueues_nothing(box: Outbox, receiver: Receiver) -> None:
+    """Events without a subscription are not enqueued, either."""
     hook = await box.hook(receiver.url, "contact.created")
     ada = await box.person("ada")
     with pytest.raises(Conflict):
@@ -93,8 +93,8 @@ async def test_what_is_undone_tells_nothing(box: Outbox, receiver: Receiver) -> 
     assert len(await box.sent(hook)) == 1
 
 
-async def test_an_import_tells_of_each(box: Outbox, receiver: Receiver) -> None:
-    """In the order of the import, to each webhook."""
+async def test_an_import_enqueues_each_contact(box: Outbox, receiver: Receiver) -> None:
+    """The deliveries are in the order of the import, for each webhook."""
     hooks = [await box.hook(f"{receiver.url}/{n}") for n in range(2)]
     emails = await box.people(150)
     await deliver(box.worker())
@@ -103,8 +103,8 @@ async def test_an_import_tells_of_each(box: Outbox, receiver: Receiver) -> None:
     assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the last hundred are shown"
 
 
-async def test_lists_tell_of_who_comes_and_goes(box: Outbox, receiver: Receiver) -> None:
-    """Once for each; not of who was on it already, and not of who was not."""
+async def test_lists_enqueue_added_and_removed_contacts(box: Outbox, receiver: Receiver) -> None:
+    """Each change is one event; a contact that was already on the list, or was not on it, sends none."""
     events = ("list.member_added", "list.member_removed")
     for word, event in zip(events, (WebhookEventType.LIST_JOINED, WebhookEventType.LIST_LEFT), strict=True):
         new = NewWebhook("topmail", receiver.url, (word,), (event,), "secret")
@@ -124,8 +124,8 @@ async def test_lists_tell_of_who_comes_and_goes(box: Outbox, receiver: Receiver)
     assert {one.json["data"]["list"]["name"] for one in receiver.got} == {"Friends"}
 
 
-async def test_a_workspace_counts_its_webhooks(box: Outbox, receiver: Receiver) -> None:
-    """The active ones, exactly: it is all that a write looks at."""
+async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Receiver) -> None:
+    """The count is exact, because a write reads nothing else."""
 
     async def count(transaction: Transaction) -> int:
         locked = await workspaces.lock(transaction, box.caller.workspace, moves_members=False)
@@ -143,8 +143,8 @@ async def test_a_workspace_counts_its_webhooks(box: Outbox, receiver: Receiver) 
     assert counts == [2, 1, 1, 2, 2, 1, 1, 0]
 
 
-async def test_a_workspace_has_room_for_so_many(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each makes every change write one row more."""
+async def test_a_workspace_has_a_limit_of_webhooks(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every webhook makes each write insert one more row."""
     monkeypatch.setattr(registered, "MAX_WEBHOOKS", 2)
     for _ in range(2):
         await box.hook("https://example.com/")
@@ -152,11 +152,11 @@ async def test_a_workspace_has_room_for_so_many(box: Outbox, monkeypatch: pytest
         await box.hook("https://example.com/")
 
 
-# When it is sent again
+# Retries
 
 
-async def test_a_refusal_is_retried_for_a_day(box: Outbox, receiver: Receiver) -> None:
-    """Up to five times, each after a longer while; then it is given up."""
+async def test_a_rejected_delivery_is_retried_for_a_day(box: Outbox, receiver: Receiver) -> None:
+    """There are up to five attempts with growing pauses; then the delivery is given up."""
     receiver.status = 500
     hook = await box.hook(receiver.url)
     await box.person("ada")
@@ -182,8 +182,8 @@ async def test_a_refusal_is_retried_for_a_day(box: Outbox, receiver: Receiver) -
     assert len(receiver.got) == 6
 
 
-async def test_waits_are_shortened_by_chance(box: Outbox, receiver: Receiver) -> None:
-    """So that what failed together does not come back together."""
+async def test_pauses_have_random_jitter(box: Outbox, receiver: Receiver) -> None:
+    """Deliveries that failed together are not retried together."""
     receiver.status = 503
     hook = await box.hook(receiver.url)
     await box.person("ada")
@@ -194,8 +194,8 @@ async def test_waits_are_shortened_by_chance(box: Outbox, receiver: Receiver) ->
     assert sent.due_at == box.now + 48 * SECOND
 
 
-async def test_a_refusal_holds_up_nothing_else(box: Outbox, receiver: Receiver) -> None:
-    """The receiver took the others; the one comes again later."""
+async def test_a_rejected_delivery_blocks_nothing_else(box: Outbox, receiver: Receiver) -> None:
+    """The receiver gets the others; the rejected one is retried later."""
 
     async def refuse_first(got: Got) -> bytes:
         first = got.email == "p0@example.com" and len(receiver.got) == 1
@@ -212,8 +212,8 @@ async def test_a_refusal_holds_up_nothing_else(box: Outbox, receiver: Receiver) 
     assert receiver.emails == [*emails, emails[0]]
 
 
-async def test_a_silent_receiver_rests(box: Outbox, receiver: Receiver) -> None:
-    """Who does not answer is asked with one event at a time, and gets all in order once it answers."""
+async def test_a_receiver_that_times_out_rests(box: Outbox, receiver: Receiver) -> None:
+    """It gets single attempts at first, and all deliveries in order once it answers."""
     port = await free_port()
     hook = await box.hook(f"http://127.0.0.1:{port}/")
     emails = await box.people(3)
@@ -231,10 +231,8 @@ async def test_a_silent_receiver_rests(box: Outbox, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(("status", "rests"), [(429, True), (503, True), (500, False)])
-async def test_a_receiver_that_asks_for_time_gets_it(
-    box: Outbox, receiver: Receiver, status: int, *, rests: bool
-) -> None:
-    """Nothing at all is sent to it before, neither what it refused nor what stands behind."""
+async def test_retry_after_is_respected(box: Outbox, receiver: Receiver, status: int, *, rests: bool) -> None:
+    """Nothing is sent before that time, neither the rejected delivery nor those behind it."""
 
     async def busy(_: Got) -> bytes:
         return answer(status if len(receiver.got) == 1 else 200, b"", "Retry-After: 600")
@@ -255,8 +253,8 @@ async def test_a_receiver_that_asks_for_time_gets_it(
     assert {one.due_at for one in await box.sent(hook)} == {None}
 
 
-async def test_what_waited_for_a_day_is_given_up(box: Outbox) -> None:
-    """A receiver that is gone without a word costs few attempts, and its events end."""
+async def test_a_delivery_is_given_up_after_a_day(box: Outbox) -> None:
+    """A receiver that disappears costs few attempts, and its deliveries end."""
     hook = await box.hook(f"http://127.0.0.1:{await free_port()}/")
     await box.people(5)
     worker = box.worker()
@@ -274,8 +272,8 @@ async def test_what_waited_for_a_day_is_given_up(box: Outbox) -> None:
     assert sum(one.attempts for one in sent) <= 30
 
 
-async def test_gone_for_good(box: Outbox, receiver: Receiver) -> None:
-    """A receiver that says 410 hears nothing more, not even what was on its way."""
+async def test_410_deactivates_a_webhook(box: Outbox, receiver: Receiver) -> None:
+    """A receiver that answers 410 gets nothing more, not even deliveries that already wait."""
     receiver.status = 410
     hook = await box.hook(receiver.url)
     await box.people(3)
@@ -295,8 +293,8 @@ async def test_gone_for_good(box: Outbox, receiver: Receiver) -> None:
     assert receiver.got[-1].email == "later@example.com"
 
 
-async def test_switched_off_while_something_is_sent(box: Outbox, receiver: Receiver) -> None:
-    """What is on its way ends there, and what was deleted leaves nothing to note."""
+async def test_a_webhook_deactivated_during_an_attempt(box: Outbox, receiver: Receiver) -> None:
+    """Its waiting deliveries end; a deleted webhook leaves no rows to update."""
     hooks = [await box.hook(f"{receiver.url}/{n}") for n in range(2)]
 
     async def switch_off(got: Got) -> bytes:
@@ -315,11 +313,11 @@ async def test_switched_off_while_something_is_sent(box: Outbox, receiver: Recei
     assert await box.deliveries.list_waiting() == []
 
 
-# Several processes, and those that die
+# Several processes, and crashed ones
 
 
 async def test_a_process_dies_before_it_sends(box: Outbox, receiver: Receiver) -> None:
-    """Its lease runs out, and another process goes on."""
+    """Its lease expires, and another process goes on."""
     await box.hook(receiver.url)
     emails = await box.people(3)
     (waiting,) = await box.deliveries.list_waiting()
@@ -335,8 +333,8 @@ async def test_a_process_dies_before_it_sends(box: Outbox, receiver: Receiver) -
     assert receiver.emails == emails
 
 
-async def test_a_process_dies_before_it_notes(box: Outbox, receiver: Receiver) -> None:
-    """What arrived and is not noted arrives again, with the same id; the rest arrives once."""
+async def test_a_process_dies_before_it_records_the_attempt(box: Outbox, receiver: Receiver) -> None:
+    """A delivery that arrived without a record arrives again with the same id; the rest arrives once."""
     await box.hook(receiver.url)
     emails = await box.people(3)
     dying = box.worker()
@@ -354,7 +352,7 @@ async def test_a_process_dies_before_it_notes(box: Outbox, receiver: Receiver) -
 
 
 class _Dying(Deliveries):
-    """Of a process that dies when something was sent, before it notes it."""
+    """A process that dies after it sent a delivery and before it records the attempt."""
 
     async def record_attempt(self, batch: LeasedDeliveries, delivery: Delivery, attempt: Attempt) -> bool:
         del batch, delivery, attempt
@@ -365,7 +363,7 @@ class _Dying(Deliveries):
         raise asyncio.CancelledError
 
 
-async def test_many_processes_at_once(url: str, tally: Tally, database: Database) -> None:
+async def test_several_processes_share_deliveries(url: str, tally: Tally, database: Database) -> None:
     """Two processes share a thousand deliveries to four receivers: none is lost, doubled or out of order."""
     async with outbox(url) as one, outbox(url) as other, receiving() as receiver:
         hooks = [await one.hook(f"{receiver.url}/{n}") for n in range(4)]
@@ -388,8 +386,8 @@ async def test_many_processes_at_once(url: str, tally: Tally, database: Database
     tally("deliveries by two processes at once", database.name, 1_000)
 
 
-async def test_a_slow_receiver_holds_up_nobody(box: Outbox, receiver: Receiver) -> None:
-    """Another's events arrive while it thinks, and its own wait their turn."""
+async def test_a_slow_receiver_does_not_block_others(box: Outbox, receiver: Receiver) -> None:
+    """Another receiver's events arrive while it works; its own events wait."""
     thinking = asyncio.Event()
 
     async def think(got: Got) -> bytes:
@@ -414,10 +412,10 @@ async def test_a_slow_receiver_holds_up_nobody(box: Outbox, receiver: Receiver) 
     assert [len(await box.sent(hook)) for hook in (slow, quick)] == [61, 61]
 
 
-async def test_a_busy_receiver_gives_its_place_to_the_next(
+async def test_a_busy_receiver_yields_its_slot(
     box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With one place for all, each of two gets its turn."""
+    """With one slot in total, both receivers get their turn."""
     monkeypatch.setattr(workers, "MAX_CONCURRENT_TURNS", 1)
     monkeypatch.setattr(workers, "TURN_SECONDS", 0.0)
     for n in range(2):
@@ -430,8 +428,8 @@ async def test_a_busy_receiver_gives_its_place_to_the_next(
     assert "0" in paths[:40]
 
 
-async def test_a_stop_waits_for_what_is_being_sent(box: Outbox, receiver: Receiver) -> None:
-    """But not for what follows it, which another process may send at once."""
+async def test_a_stop_waits_for_the_current_attempt(box: Outbox, receiver: Receiver) -> None:
+    """It does not wait for the next delivery, which another process may send immediately."""
     going = asyncio.Event()
 
     async def think(got: Got) -> bytes:
@@ -456,7 +454,7 @@ async def test_a_stop_waits_for_what_is_being_sent(box: Outbox, receiver: Receiv
 async def test_a_stop_does_not_wait_for_long(
     box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A receiver that takes its time gets it again from another process, at once."""
+    """A slow receiver gets the delivery again from another process, immediately."""
     monkeypatch.setattr(workers, "_STOP_SECONDS", 0.1)
     hanging = asyncio.Event()
 
@@ -478,10 +476,10 @@ async def test_a_stop_does_not_wait_for_long(
     assert receiver.emails == ["ada@example.com"] * 2
 
 
-async def test_faults_of_ours(
+async def test_internal_errors_are_retried(
     box: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be written is logged and tried again later; what follows is sent."""
+    """An event that cannot be rendered is logged and retried later; those behind it are sent."""
     caplog.set_level(logging.CRITICAL, logger="diglot.delivery")
     hook = await box.hook(receiver.url)
     emails = await box.people(2)
@@ -497,7 +495,7 @@ async def test_faults_of_ours(
     await deliver(worker)
     assert receiver.emails == emails[1:]
     assert [one.last_error for one in await box.sent(hook)] == ["it cannot be written", None]
-    # And a database that fails is not asked over and over.
+    # A failing database is not polled without a pause, either.
     worker.poll_seconds = 0.05
     took: list[float] = []
 
@@ -515,13 +513,13 @@ async def test_faults_of_ours(
     assert 2 <= len(took) <= 12
 
 
-# What is kept
+# Retention
 
 
-async def test_old_deliveries_are_forgotten(
+async def test_old_deliveries_are_purged(
     box: Outbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Thirty days after they were made, if they ended; by the worker, now and then."""
+    """The worker deletes finished deliveries thirty days after their creation, now and then."""
     monkeypatch.setattr(stored, "_PURGE_BATCH", 2)
     hook = await box.hook(receiver.url)
     await box.people(5)
@@ -544,7 +542,7 @@ async def test_old_deliveries_are_forgotten(
 
 
 def explained(path: Path, *statements: Statement) -> list[str]:
-    """Return how SQLite would look rows up."""
+    """Return SQLite's query plan for a lookup of rows."""
     with closing(sqlite3.connect(path)) as connection:
         plans = [
             connection.execute(f"EXPLAIN QUERY PLAN {sql.text}", [1] * len(sql.parameter_names)).fetchall()
@@ -553,8 +551,8 @@ def explained(path: Path, *statements: Statement) -> list[str]:
     return [" ".join(row[3] for row in plan) for plan in plans]
 
 
-async def test_few_rows_are_looked_at() -> None:
-    """What waits is found by a seek for each webhook, whatever else there is."""
+async def test_few_rows_are_read() -> None:
+    """One seek for each webhook finds the waiting deliveries, however many other rows there are."""
     async with engines.SQLITE.fresh() as url:
         plans = explained(parse_sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
     assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plans[0]
@@ -562,11 +560,11 @@ async def test_few_rows_are_looked_at() -> None:
     assert "INDEX deliveries_of_webhook (workspace=? AND webhook=?)" in plans[2]
 
 
-# Who hears of a commit
+# Notifications of commits
 
 
-async def test_a_commit_that_was_announced_is_heard(engine: Engine) -> None:
-    """Once for each, after it; not when it was undone, and not when nothing was announced."""
+async def test_a_notification_follows_its_commit(engine: Engine) -> None:
+    """It arrives once after the commit, but not after a rollback or an unannounced commit."""
     heard: list[str] = []
     engine.on_commit(lambda: heard.append("heard"))
 
@@ -590,7 +588,7 @@ async def test_a_commit_that_was_announced_is_heard(engine: Engine) -> None:
 
 
 async def test_a_write_wakes_the_worker_of_its_process(box: Outbox, receiver: Receiver) -> None:
-    """Nobody waits for the next look."""
+    """The delivery does not wait for the next poll."""
     worker = box.worker()
     worker.poll_seconds = 3_600
     box.engine.on_commit(worker.wake)
@@ -604,7 +602,7 @@ async def test_a_write_wakes_the_worker_of_its_process(box: Outbox, receiver: Re
 
 
 async def free_port() -> int:
-    """Return a port of this machine where nobody listens."""
+    """Return a port of this machine that no process listens on."""
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port: int = server.sockets[0].getsockname()[1]
     server.close()

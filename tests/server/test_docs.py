@@ -1,4 +1,4 @@
-"""The documentation in the server: pages, what they load, the documents, and who may leave them out."""
+"""The documentation in the server: pages, their assets, the documents, and how to switch it off."""
 
 import gzip
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from tools import links, vendored
 FILES: Final = ROOT / "openapi"
 PACKED: Final = {"Accept-Encoding": "gzip"}
 PLAIN: Final = {"Accept-Encoding": "identity"}
-# A server that is not there: what went to it would be a 502.
+# A server that does not exist, so that a forwarded request would be a 502.
 NOWHERE: Final = "http://127.0.0.1:9"
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 each_document = pytest.mark.parametrize("path", docs.DOCUMENT_PATHS)
@@ -36,29 +36,29 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def of_no_docs(tmp_path: Path, path: str, **more: Any) -> httpx.Response:
-    """Return what a server without documentation answers."""
+    """Return the response of a server without documentation."""
     settings = Settings(database=str(tmp_path / "none.db"), docs=False, **more)
     async with links.client(settings) as found:
         return await found.get(path)
 
 
 @each_dialect
-async def test_the_documents_are_those_of_the_repository(client: httpx.AsyncClient, dialect: Dialect) -> None:
-    """As JSON to the byte, as YAML with the same content and in the same order."""
+async def test_the_documents_equal_the_repositorys(client: httpx.AsyncClient, dialect: Dialect) -> None:
+    """The JSON is equal to the byte, the YAML has the same content in the same order."""
     file = (FILES / f"{dialect.name}.json").read_bytes()
     json = await client.get(dialect.json_path)
     assert (json.status_code, json.headers["content-type"]) == (200, "application/json")
     assert json.content == file
     answer = await client.get(dialect.yaml_path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/yaml")
-    # JSON is the order, too.
+    # YAML reads as the JSON, its order included.
     assert msgspec.json.encode(yaml.safe_load(answer.content)) == msgspec.json.encode(
         msgspec.json.decode(file)
     )
 
 
-def test_where_the_documents_are() -> None:
-    """Topmail's pages say where its YAML is; all other addresses are ours, and stay."""
+def test_the_addresses_of_the_documents() -> None:
+    """Topmail's pages give the address of its YAML; Diglot chose all others, and they must stay."""
     found = {dialect.name: (dialect.json_path, dialect.yaml_path) for dialect in DIALECTS}
     assert found == {
         "misar": ("/mail/openapi.json", "/mail/openapi.yaml"),
@@ -66,8 +66,8 @@ def test_where_the_documents_are() -> None:
     }
 
 
-async def test_every_page_leads_somewhere(client: httpx.AsyncClient) -> None:
-    """From the first page every reference, document and asset is reached, all on this server."""
+async def test_every_page_is_reachable(client: httpx.AsyncClient) -> None:
+    """The first page leads to every reference, document and asset, all on this server."""
     found = await links.walk(client)
     assert {path: answer.status_code for path, answer in found.items()} == dict.fromkeys(found, 200)
     assert set(docs.DOCUMENT_PATHS) <= set(found)
@@ -77,10 +77,10 @@ async def test_every_page_leads_somewhere(client: httpx.AsyncClient) -> None:
     )
 
 
-async def test_pages_have_no_script_of_their_own_and_load_nothing_from_elsewhere(
+async def test_pages_have_no_inline_scripts_and_load_nothing_external(
     client: httpx.AsyncClient,
 ) -> None:
-    """The policy lets in neither, so that a browser says what a reader of the page would miss."""
+    """The policy forbids both, so a browser would report anything that a page is missing."""
     pages = {
         path: answer
         for path, answer in (await links.walk(client)).items()
@@ -97,8 +97,8 @@ async def test_pages_have_no_script_of_their_own_and_load_nothing_from_elsewhere
         assert page.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
-    """An asset never changes at its address, since the address has its digest."""
+async def test_browsers_cache_assets(client: httpx.AsyncClient) -> None:
+    """An asset never changes at its address, because the address contains its digest."""
     kinds = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
     for name in static_files.ASSET_NAMES:
         packed = await client.get(static_files.asset_path(name), headers=PACKED)
@@ -111,8 +111,8 @@ async def test_assets_are_kept_by_browsers(client: httpx.AsyncClient) -> None:
         assert int(packed.headers["content-length"]) < int(plain.headers["content-length"])
 
 
-async def test_another_digest_or_name_leads_nowhere(client: httpx.AsyncClient) -> None:
-    """What an older page asks for is not answered with what is newer, for good."""
+async def test_another_digest_or_name_is_a_404(client: httpx.AsyncClient) -> None:
+    """An older page must not get a newer asset, because browsers would cache it forever."""
     name = static_files.ASSET_NAMES[0]
     right = static_files.asset_path(name)
     known = right.removeprefix(static_files.ASSETS_PATH).split("/")[1]
@@ -127,8 +127,8 @@ async def test_another_digest_or_name_leads_nowhere(client: httpx.AsyncClient) -
 
 
 @each_document
-async def test_a_document_is_sent_again_only_when_it_changed(client: httpx.AsyncClient, path: str) -> None:
-    """Its tag is asked for each time, in the list of a client and in a proxy's spelling."""
+async def test_a_document_is_sent_again_only_if_it_changed(client: httpx.AsyncClient, path: str) -> None:
+    """Its ETag matches in a client's list and in a proxy's spelling."""
     first = await client.get(path)
     tag = first.headers["etag"]
     assert first.headers["cache-control"] == "no-cache"
@@ -153,15 +153,15 @@ async def test_a_document_is_sent_again_only_when_it_changed(client: httpx.Async
         ("gzip; q=0.0, *", None),
     ],
 )
-async def test_who_reads_gzip_gets_it(client: httpx.AsyncClient, accepted: str, coding: str | None) -> None:
-    """Nobody else does."""
+async def test_gzip_is_sent_if_accepted(client: httpx.AsyncClient, accepted: str, coding: str | None) -> None:
+    """Other clients get the plain bytes."""
     answer = await client.get(docs.DOCUMENT_PATHS[0], headers={"Accept-Encoding": accepted})
     assert answer.headers.get("content-encoding") == coding
     assert answer.json()["openapi"] == "3.1.0"
 
 
 async def test_head_and_other_methods(client: httpx.AsyncClient) -> None:
-    """A page answers as every path does; a wrong method is told of in the envelope of the path."""
+    """A page answers like every path; a wrong method uses the error envelope of the path."""
     for path in (docs.DOCS_PATH, *docs.DOCUMENT_PATHS):
         head = await client.head(path)
         assert (head.status_code, head.content) == (200, b"")
@@ -173,7 +173,7 @@ async def test_head_and_other_methods(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_readme_is_that_of_the_installation(client: httpx.AsyncClient) -> None:
-    """What pip was told when it installed the server is what the server shows."""
+    """The server shows the README in the metadata that pip installed."""
     answer = await client.get(f"{docs.DOCS_PATH}/README.md")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text == metadata("diglot").json["description"]
@@ -184,30 +184,30 @@ async def test_the_readme_is_that_of_the_installation(client: httpx.AsyncClient)
     "path", [docs.DOCS_PATH, f"{docs.DOCS_PATH}/misar", f"{docs.DOCS_PATH}/README.md", *docs.DOCUMENT_PATHS]
 )
 async def test_a_server_without_docs(tmp_path: Path, path: str) -> None:
-    """It has none of the pages, and no document."""
+    """It has no pages and no documents."""
     assert (await of_no_docs(tmp_path, path)).status_code == 404
     assert (await of_no_docs(tmp_path, static_files.asset_path("docs.css"))).status_code == 404
 
 
 @each_document
-async def test_the_vendors_document_is_not_taken_for_ours(tmp_path: Path, path: str) -> None:
-    """With an upstream, ours is answered, and without docs none: the vendor's is of other calls."""
-    upstreams: dict[str, Any] = {f"{dialect.name}_upstream": NOWHERE for dialect in DIALECTS}
-    assert (await of_no_docs(tmp_path, path, **upstreams)).status_code == 404
-    async with links.client(Settings(database=str(tmp_path / "none.db"), **upstreams)) as client:
+async def test_the_vendors_document_is_never_forwarded(tmp_path: Path, path: str) -> None:
+    """The vendor's document describes other calls; the server sends its own or, without docs, a 404."""
+    upstreams = {dialect.name: NOWHERE for dialect in DIALECTS}
+    assert (await of_no_docs(tmp_path, path, upstreams=upstreams)).status_code == 404
+    async with links.client(Settings(database=str(tmp_path / "none.db"), upstreams=upstreams)) as client:
         assert (await client.get(path)).status_code == 200
         assert (await client.get(f"{path}/")).status_code == 200
 
 
-def test_what_is_vendored_is_what_was_laid() -> None:
-    """The manifest tells of every file, and each has its digest; `.ci/run` compares them with npm's."""
+def test_vendored_files_match_the_manifest() -> None:
+    """The manifest lists every file with its digest; `.ci/run` compares them with npm's."""
     assert vendored.digests(vendored.files()) == vendored.manifest()["files"]
     assert set(vendored.files()) == {*vendored.SERVED, *vendored.LICENCES}
     for name in vendored.SERVED:
         assert gzip.decompress((vendored.FOLDER / f"{name}.gz").read_bytes())
 
 
-def test_every_file_beside_the_vendored_is_served() -> None:
-    """Nothing is left over in the folder."""
+def test_every_other_asset_is_served() -> None:
+    """The folder has no unused files."""
     own = {path.name for path in vendored.FOLDER.parent.iterdir() if path.is_file()}
     assert own | set(vendored.SERVED) == set(static_files.ASSET_NAMES)

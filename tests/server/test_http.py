@@ -1,4 +1,4 @@
-"""What every answer has in common, whatever the call: ids, methods, slashes, crashes."""
+"""Properties of every response: request ids, methods, slashes, crashes."""
 
 import logging
 import re
@@ -34,7 +34,7 @@ async def own_server(database: Database) -> AsyncIterator[Server]:
 
 
 async def get(server: Server, dialect: Dialect, path: str = "/segments", **more: Any) -> httpx.Response:
-    """Ask with a key of the dialect."""
+    """Send a GET with a key of the dialect."""
     headers = {**bearer(await server.key(dialect.name, "one")), **more.pop("headers", {})}
     return await server.client.request(
         more.pop("method", "GET"), dialect.prefix + path, headers=headers, **more
@@ -44,7 +44,7 @@ async def get(server: Server, dialect: Dialect, path: str = "/segments", **more:
 @EVERY_DIALECT
 @pytest.mark.parametrize("path", ["/segments", "/segments/nothing", "/nothing", "/contacts/import/x"])
 async def test_a_request_id_comes_back(server: Server, dialect: Dialect, path: str) -> None:
-    """A sane id that the client gave is kept; any other is replaced by a fresh one; errors have one too."""
+    """A valid id of the client is kept; any other is replaced by a new one; errors have an id too."""
     given = await get(server, dialect, path, headers={"X-Request-Id": "a-b_c.1"})
     assert given.headers.get_list("x-request-id") == ["a-b_c.1"]
     for odd in ("", "a b", "a" * 129, "<x>", "a\tb"):
@@ -67,7 +67,7 @@ async def test_head_is_get_without_the_body(server: Server, dialect: Dialect, pa
 
 @EVERY_DIALECT
 async def test_options_names_every_method(server: Server, dialect: Dialect) -> None:
-    """OPTIONS needs no key; it and a 405 allow all that the calls of the path are, HEAD and OPTIONS."""
+    """OPTIONS needs no key; OPTIONS and a 405 allow all methods of the path, HEAD and OPTIONS included."""
     methods: dict[str, set[str]] = {}
     for surface, operation in dialect.operations:
         methods.setdefault(surface.prefix + operation.path, {"OPTIONS"}).add(operation.method)
@@ -87,7 +87,7 @@ async def test_options_names_every_method(server: Server, dialect: Dialect) -> N
 @EVERY_DIALECT
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_trailing_slash_is_served(server: Server, dialect: Dialect, method: str) -> None:
-    """A slash at the end changes nothing; no answer is a redirection."""
+    """A slash at the end changes nothing; no response is a redirect."""
     plain = await get(server, dialect, "/segments", method=method)
     slash = await get(server, dialect, "/segments/", method=method)
     assert (slash.status_code, slash.json()) == (plain.status_code, plain.json())
@@ -97,8 +97,8 @@ async def test_a_trailing_slash_is_served(server: Server, dialect: Dialect, meth
 @pytest.mark.parametrize(
     "path", [b"/segments/a%00b", b"/segments/%00", b"/%00", b"/contacts/%ff%00%ed%a0%80"]
 )
-async def test_nothing_has_an_id_with_nul(server: Server, dialect: Dialect, path: bytes) -> None:
-    """U+0000 and bytes that are no UTF-8 in a path are an id or a route that does not exist."""
+async def test_no_id_contains_nul(server: Server, dialect: Dialect, path: bytes) -> None:
+    """In a path, U+0000 and invalid UTF-8 are an unknown id or an unknown route."""
     key = (await server.key(dialect.name, "one")).encode()
     headers = [(b"authorization", b"Bearer " + key)]
     answer = await ask(server.app, Request("GET", dialect.prefix.encode() + path, headers=headers))
@@ -106,8 +106,8 @@ async def test_nothing_has_an_id_with_nul(server: Server, dialect: Dialect, path
 
 
 @EVERY_DIALECT
-async def test_a_bad_host_header_is_refused(server: Server, dialect: Dialect) -> None:
-    """The server takes any Host; what no host can be is a 400 in the words of the dialect."""
+async def test_an_invalid_host_header_is_rejected(server: Server, dialect: Dialect) -> None:
+    """The server accepts any host name; an invalid one is a 400 in the dialect's words."""
     headers = [(b"host", b"a b/c?")]
     answer = await ask(server.app, Request("GET", f"{dialect.prefix}/segments".encode(), headers=headers))
     assert answer.status == 400
@@ -115,7 +115,7 @@ async def test_a_bad_host_header_is_refused(server: Server, dialect: Dialect) ->
 
 
 async def test_health_says_whether_the_database_answers(own_server: Server) -> None:
-    """200 while the database answers, 503 when it does not; no key is needed."""
+    """200 while the database answers, 503 if it does not; no key is needed."""
     server = own_server
     whole = await server.client.get("/health")
     assert (whole.status_code, whole.json()) == (200, {"status": "ok"})
@@ -144,7 +144,7 @@ CRASHES = {
 
 
 @EVERY_DIALECT
-async def test_a_crash_is_logged_and_says_nothing(
+async def test_a_crash_is_logged_and_reveals_nothing(
     server: Server, dialect: Dialect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The body of a 500 has no internals; the log has the traceback and the request id."""
@@ -170,7 +170,7 @@ async def test_a_crash_is_logged_and_says_nothing(
 async def test_a_crash_has_the_error_body_of_its_surface(
     server: Server, dialect: Dialect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clients of every age read that something broke in the shape that they know."""
+    """Legacy clients read the 500 in the error format that they know."""
 
     async def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRET)
@@ -183,8 +183,8 @@ async def test_a_crash_has_the_error_body_of_its_surface(
         assert (answer.status_code, answer.content) == (500, _encoded(surface, RuntimeError(SECRET)))
 
 
-async def test_outside_every_prefix_there_is_nothing(server: Server) -> None:
-    """Paths of no dialect answer plainly; a prefix ends where a part of the path ends."""
+async def test_paths_outside_every_prefix_are_a_plain_404(server: Server) -> None:
+    """A path of no dialect gets a plain response; a prefix ends at the end of a path segment."""
     for path in ("/", "/nothing", "/mailv1/segments", "/api/v1x", "/io", "/io/contactsx"):
         answer = await server.client.get(path)
         assert (answer.status_code, list(answer.json())) == (404, ["error"])
@@ -194,7 +194,7 @@ async def test_outside_every_prefix_there_is_nothing(server: Server) -> None:
 
 @EVERY_DIALECT
 async def test_a_missing_scope_is_a_403(server: Server, dialect: Dialect) -> None:
-    """A key opens what its scopes say: reading, writing, or neither."""
+    """The scopes of a key decide whether it can read, write, or neither."""
     weak = await server.key(dialect.name, "one", (idle_scope(dialect),))
     for surface, operation in dialect.operations:
         url = surface.prefix + re.sub(r"\{\w+:str\}", "x", operation.path)

@@ -1,4 +1,4 @@
-"""When a key was last used: shown at once where it was seen, written later, never by the request itself."""
+"""The last use of a key: shown immediately where it was seen, and written later, never by the request."""
 
 import asyncio
 import logging
@@ -29,12 +29,12 @@ async def engine(url: str) -> AsyncIterator[Engine]:
 
 
 async def written(engine: Engine) -> list[int | None]:
-    """Return the last uses as they are stored."""
+    """Return the stored times of last use."""
     return [key.last_used_at for _, key in await Keys(engine).list_all()]
 
 
 async def test_a_server_writes_them_when_it_stops(url: str, engine: Engine) -> None:
-    """A request writes nothing; the answer knows of it all the same; the end of the server writes it."""
+    """A request writes nothing, but its response includes the use; the server writes it when it stops."""
     async with serving(url, now=NOW) as server:
         headers = bearer(await server.key("misar", "one"))
         await server.key("misar", "one")
@@ -44,10 +44,10 @@ async def test_a_server_writes_them_when_it_stops(url: str, engine: Engine) -> N
     assert sorted(str(use) for use in await written(engine)) == [str(NOW), "None"]
 
 
-async def test_a_server_writes_them_while_it_runs(
+async def test_a_server_writes_them_periodically(
     url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once in a while, each key once."""
+    """Each flush writes each key once."""
     monkeypatch.setattr(key_usage, "FLUSH_SECONDS", 0.01)
     async with serving(url, now=NOW) as server:
         headers = bearer(await server.key("misar", "one"))
@@ -58,7 +58,7 @@ async def test_a_server_writes_them_while_it_runs(
 
 
 async def test_a_use_only_moves_forward(engine: Engine) -> None:
-    """A process that writes late does not undo a later use that another wrote."""
+    """A late write of one process does not overwrite a later use by another process."""
     await Keys(engine).create(get_dialect("misar").key_format, "one")
     ((_, key),) = await Keys(engine).list_all()
     for instant in (LATER, NOW):
@@ -74,10 +74,10 @@ async def test_a_use_only_moves_forward(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), asyncio.CancelledError()])
-async def test_what_cannot_be_written_is_kept(
+async def test_unwritten_uses_are_kept(
     engine: Engine, error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failure is logged and costs no use, nor does the end of the task in the middle of a write."""
+    """A failure is logged and loses no use, and neither does a cancellation during a write."""
     await Keys(engine).create(get_dialect("misar").key_format, "one")
     ((_, key),) = await Keys(engine).list_all()
     uses = KeyUsage(engine)

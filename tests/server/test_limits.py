@@ -1,4 +1,4 @@
-"""How often a key may ask: the vendors' figures, headers and answers, and one count for several processes."""
+"""Rate limits of a key: the vendors' figures, headers and errors, and one count for several processes."""
 
 import asyncio
 from collections import Counter
@@ -29,7 +29,7 @@ async def _gets(server: Server, path: str, key: str, times: int) -> list[httpx.R
 
 
 async def test_misar_counts_each_call_by_the_minute(server: Server) -> None:
-    """60 a minute for a call of the segments, 100 for reading contacts; then 429 until the minute ends."""
+    """60 a minute for each call on segments, 100 for reading contacts; then 429 until the minute ends."""
     key = await server.key("misar", "one")
     answers = await _gets(server, "/mail/v1/segments", key, 61)
     assert [answer.status_code for answer in answers] == [200] * 60 + [429]
@@ -55,7 +55,7 @@ async def test_misar_counts_each_call_by_the_minute(server: Server) -> None:
 
 
 async def test_misars_other_routes_have_their_own_counts(server: Server) -> None:
-    """60 a minute for a call without a version, 200 on the contacts platform, whose body is one member."""
+    """60 a minute for each call without a version, 200 on the contacts platform, with its own error body."""
     key = await server.key("misar", "one")
     root = await _gets(server, "/mail/segments", key, 61)
     assert [answer.status_code for answer in root] == [200] * 60 + [429]
@@ -67,7 +67,7 @@ async def test_misars_other_routes_have_their_own_counts(server: Server) -> None
 
 
 async def test_topmail_counts_all_calls_in_a_sliding_window(server: Server) -> None:
-    """100 in any minute over all calls; the window before fades as the next one goes on."""
+    """100 in any minute over all calls; the weight of the previous window falls as the current one passes."""
     key = await server.key("topmail", "one")
     answers = [
         *await _gets(server, "/api/v1/segments", key, 50),
@@ -92,8 +92,8 @@ async def test_topmail_counts_all_calls_in_a_sliding_window(server: Server) -> N
     assert Counter(answer.status_code for answer in answers) == {200: 49, 429: 2}
 
 
-async def test_headers_stand_on_every_answer_behind_a_key(server: Server) -> None:
-    """Errors have them too, but not those before the key is known; another key has a count of its own."""
+async def test_every_authenticated_response_has_headers(server: Server) -> None:
+    """Errors have them too, but not a 401, because its key is unknown; each key has a count of its own."""
     weak = await server.key("misar", "one", ("send",))
     key = await server.key("misar", "one")
     path = "/mail/v1/segments"
@@ -112,7 +112,7 @@ async def test_headers_stand_on_every_answer_behind_a_key(server: Server) -> Non
 
 
 async def test_a_429_comes_before_403_and_writes_nothing(server: Server) -> None:
-    """A write past the limit is not done, and a key without the scope is told to wait first."""
+    """A write over the limit is not done, and a key without the scope gets the 429 first."""
     key = await server.key("misar", "one")
     statuses = []
     for number in range(61):
@@ -128,8 +128,8 @@ async def test_a_429_comes_before_403_and_writes_nothing(server: Server) -> None
     assert [answer.status_code for answer in answers] == [403] * 60 + [429]
 
 
-async def test_fifty_at_once_get_what_is_left(server: Server) -> None:
-    """Of 50 parallel requests exactly as many pass as the limit has left."""
+async def test_parallel_requests_share_the_remaining_limit(server: Server) -> None:
+    """Of 50 parallel requests exactly the remaining number succeeds."""
     key = await server.key("misar", "one")
     await _gets(server, "/mail/v1/segments", key, 23)
     answers = await asyncio.gather(*(_gets(server, "/mail/v1/segments", key, 1) for _ in range(CALLERS)))
@@ -139,7 +139,7 @@ async def test_fifty_at_once_get_what_is_left(server: Server) -> None:
 
 
 async def test_several_processes_share_one_count(url: str) -> None:
-    """Two servers on one database, each asked in parallel, let through together what one key may ask."""
+    """Two servers on one database with parallel requests together allow exactly the limit of one key."""
     options = ("--rate-limits", "30")
     async with running(url, *options) as one, running(url, *options) as other:
         key = await one.key("misar")
@@ -160,7 +160,7 @@ async def test_several_processes_share_one_count(url: str) -> None:
 
 @pytest.mark.parametrize("limits", ["off", "5"])
 async def test_an_operator_sets_the_limits(database: Database, limits: str) -> None:
-    """A number holds for each call of a key in both dialects; `off` sends no headers at all."""
+    """A number limits each key, over all its calls in both dialects; `off` sends no headers at all."""
     async with database.fresh() as url, serving(url, now=NOW, rate_limits=limits) as server:
         for dialect, path in (("misar", "/mail/v1/segments"), ("topmail", "/api/v1/segments")):
             answers = await _gets(server, path, await server.key(dialect, "one"), 6)
@@ -170,14 +170,14 @@ async def test_an_operator_sets_the_limits(database: Database, limits: str) -> N
 
 
 @pytest.mark.parametrize("limits", ["", "0", "-1", "many", "1000001", "²", "9" * 5000])
-def test_a_bad_setting_stops_the_start(limits: str) -> None:
-    """Anything but the two words and a sensible number is one clear line."""
+def test_an_invalid_setting_stops_the_start(limits: str) -> None:
+    """Anything but the two words and a sensible number is a one-line error."""
     with pytest.raises(Misconfigured, match="are neither vendor, off nor a number"):
         load_settings({"rate_limits": limits}, {})
 
 
-async def test_a_window_before_the_last_is_forgotten(engine: Engine) -> None:
-    """After two windows without a request a key starts anew, in either kind of window."""
+async def test_a_window_before_the_last_does_not_count(engine: Engine) -> None:
+    """After two windows without a request a key starts at zero, in either kind of window."""
     now = NOW
     limits = RateLimits(engine, lambda: now)
     for rate in (Rate(3), Rate(3, sliding=True)):
@@ -195,8 +195,8 @@ async def test_a_window_before_the_last_is_forgotten(engine: Engine) -> None:
         assert anew.remaining == 2
 
 
-async def test_counts_that_another_process_holds_do_not_stop_an_answer() -> None:
-    """Whoever cannot count in time lets the request pass and says so in the log."""
+async def test_a_locked_counter_does_not_block_a_response() -> None:
+    """If the count times out, the request is allowed and the log says so."""
     async with SQLITE.fresh() as url:
         holder, engine = create_engine(url), create_engine(url)
         await holder.open()

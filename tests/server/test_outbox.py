@@ -1,4 +1,4 @@
-"""What is put into the outbox at once, and what leaves it at once."""
+"""Batches of the outbox, on the way in and on the way out."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from support.outboxes import deliver, outbox
 from support.servers.webhook_receiver import Got, answer, receiving
 
 
-async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few deliveries are in memory at once, and each webhook hears of all, in the order of the import."""
+async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few deliveries are in memory at a time; each webhook gets all, in the order of the import."""
     parts: list[Sequence[Delivery]] = []
     insert = deliveries.insert_all
 
@@ -36,8 +36,8 @@ async def test_an_import_is_told_in_parts(url: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("way", ["deleted", "switched off", "moved"])
-async def test_a_webhook_that_changes_while_it_is_sent_to(url: str, way: str) -> None:
-    """What stands behind in the same batch goes where the webhook is now, or nowhere."""
+async def test_a_webhook_updated_during_a_batch(url: str, way: str) -> None:
+    """The remaining deliveries of the batch go to the new URL, or nowhere."""
     async with outbox(url) as box, receiving() as receiver:
         hook = await box.hook(f"{receiver.url}/old")
         to = receiver.url + "/new"

@@ -1,4 +1,4 @@
-"""Writes sent again: done once, answered as the first time, whatever arrives at once."""
+"""Retried writes: done once, answered as the first time, in parallel too."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ SERVING = {"now": NOW}
 
 @dataclass
 class Client:
-    """A client of one dialect: what it sends to make a segment, and how many there are."""
+    """A client of one dialect, with its request to create a segment and its count of segments."""
 
     server: Server
     key: str
@@ -38,12 +38,12 @@ class Client:
     async def post(
         self, path: str, body: Any, name: str | None = None, method: str = "POST"
     ) -> httpx.Response:
-        """Send a write, with an idempotency key or without."""
+        """Send a write, with or without an idempotency key."""
         headers = {**bearer(self.key), **({"Idempotency-Key": name} if name else {})}
         return await self.server.client.request(method, self.prefix + path, headers=headers, json=body)
 
     async def total(self, path: str) -> int:
-        """Return how many segments or contacts there are."""
+        """Return the number of segments or contacts."""
         answer = (await self.server.client.get(self.prefix + path, headers=bearer(self.key))).json()
         pagination = answer.get("pagination") or answer["data"]["pagination"]
         total: int = pagination["total"]
@@ -62,16 +62,16 @@ async def client(server: Server, request: pytest.FixtureRequest) -> Client:
     return Client(server, key, "/api/v1", {"name": "VIP", "conditions": {"match": "all", "rules": RULES}})
 
 
-async def test_fifty_with_one_name_make_one_segment(client: Client) -> None:
-    """All get the first answer, byte by byte; those that were not first are marked."""
+async def test_fifty_with_one_key_create_one_segment(client: Client) -> None:
+    """All get the first response, to the byte; the replays are marked."""
     answers = await asyncio.gather(*(client.post("/segments", client.segment, "n1") for _ in range(CALLERS)))
     assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
     assert await client.total("/segments") == 1
 
 
-async def test_fifty_without_a_name_make_one_segment(client: Client) -> None:
-    """The same body of the same key within ten seconds is a retry; a second key's is not."""
+async def test_fifty_without_a_key_create_one_segment(client: Client) -> None:
+    """The same body from the same API key within ten seconds is a retry; one from a second API key is not."""
     answers = await asyncio.gather(*(client.post("/segments", client.segment) for _ in range(CALLERS)))
     assert {answer.content for answer in answers} == {answers[0].content}
     assert await client.total("/segments") == 1
@@ -81,8 +81,8 @@ async def test_fifty_without_a_name_make_one_segment(client: Client) -> None:
     assert await client.total("/segments") == 2
 
 
-async def test_a_retry_without_a_name_holds_ten_seconds(client: Client) -> None:
-    """Later, or with another body, or after the first was deleted, a segment is made."""
+async def test_a_retry_without_a_key_holds_ten_seconds(client: Client) -> None:
+    """Later, with another body, or after a deletion of the first, a new segment is created."""
     first = (await client.post("/segments", client.segment)).json()["data"]["id"]
     client.server.now += 9 * SECOND
     assert (await client.post("/segments", client.segment)).json()["data"]["id"] == first
@@ -97,8 +97,8 @@ async def test_a_retry_without_a_name_holds_ten_seconds(client: Client) -> None:
     assert await client.total("/segments") == 3
 
 
-async def test_a_name_holds_a_day_and_for_one_request(client: Client) -> None:
-    """The same name with another body, path or method is a conflict; a day later it is free."""
+async def test_an_idempotency_key_holds_a_day_and_for_one_request(client: Client) -> None:
+    """The same key with another body, path or method is a conflict; a day later it is free."""
     body = {"email": "ada@example.com"}
     first = await client.post("/contacts", body, "n")
     again = await client.post("/contacts", body, "n")
@@ -123,8 +123,8 @@ async def test_a_name_holds_a_day_and_for_one_request(client: Client) -> None:
     assert await client.total("/contacts") == 2
 
 
-async def test_every_write_can_be_named(client: Client) -> None:
-    """A deletion sent again is not a 404; a change is done once; an import counts once."""
+async def test_every_write_accepts_an_idempotency_key(client: Client) -> None:
+    """A retried deletion is no 404; an update is done once; an import counts once."""
     id_ = (await client.post("/contacts", {"email": "ada@example.com"})).json()["data"]["id"]
     for _ in range(2):
         assert (await client.post(f"/contacts/{id_}", {"first_name": "Ada"}, "p", "PATCH")).status_code == 200
@@ -139,8 +139,8 @@ async def test_every_write_can_be_named(client: Client) -> None:
         assert [body["summary"]["imported"] for body in bodies] == [1, 1]
 
 
-async def test_what_failed_may_be_sent_again(client: Client) -> None:
-    """An error is not kept: the same name then does the request, and nothing of the failed one stayed."""
+async def test_a_failed_request_can_be_retried(client: Client) -> None:
+    """An error is not stored: the same key then executes the request, and the failed one left nothing."""
     refused = await client.post("/contacts", {"email": "nobody"}, "n")
     assert refused.status_code == 400
     assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
@@ -160,8 +160,8 @@ async def test_what_failed_may_be_sent_again(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", [" ", "x" * 256, "caf\u00e9"])
-async def test_a_name_has_visible_characters(client: Client, name: str) -> None:
-    """Another name is a 400 that says where; so nothing is done under a name that cannot be found again."""
+async def test_an_idempotency_key_has_visible_characters(client: Client, name: str) -> None:
+    """Another key is a 400 with its path, because a client could not repeat it reliably."""
     headers = [
         (b"authorization", b"Bearer " + client.key.encode()),
         (b"idempotency-key", name.encode("latin-1")),
@@ -174,8 +174,8 @@ async def test_a_name_has_visible_characters(client: Client, name: str) -> None:
     assert await client.total("/contacts") == 0
 
 
-async def test_names_belong_to_a_key(client: Client) -> None:
-    """Two keys of a workspace may use the same name for different requests."""
+async def test_idempotency_keys_belong_to_an_api_key(client: Client) -> None:
+    """Two API keys of a workspace can use the same idempotency key for different requests."""
     other = Client(client.server, await client.server.key("topmail", "one"), "/api/v1")
     assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
     assert (await other.post("/contacts", {"email": "bob@example.com"}, "n")).status_code == 201
@@ -183,7 +183,7 @@ async def test_names_belong_to_a_key(client: Client) -> None:
 
 
 async def test_a_body_of_another_media_type_is_another_request(server: Server) -> None:
-    """Bytes that are a form with a file in it are no file themselves."""
+    """A form that contains a file differs from a plain file with the same bytes."""
     headers = {**bearer(await server.key("misar", "one")), "Idempotency-Key": "n"}
     part = 'Content-Disposition: form-data; name="file"\r\n\r\nemail\nada@example.com\n'
     body = f"--xx\r\n{part}\r\n--xx--\r\n".encode()
@@ -197,10 +197,10 @@ async def test_a_body_of_another_media_type_is_another_request(server: Server) -
     assert sent[1].headers["idempotency-replayed"] == "true"
 
 
-async def test_answers_are_forgotten_after_a_day(
+async def test_responses_are_deleted_after_a_day(
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They hold contacts, so that they go although no other request comes; a failure is tried again."""
+    """They contain contacts, so they go even without another request; a failed deletion is retried."""
     monkeypatch.setattr(idempotency, "CLEANUP_SECONDS", 0.01)
     caplog.set_level(logging.CRITICAL, logger="diglot")
     engine = create_engine(url)

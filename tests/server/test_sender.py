@@ -1,4 +1,4 @@
-"""One attempt: only to an address that was looked at and is allowed, within its time, reading little."""
+"""One delivery attempt: only to an allowed address, within its timeout, reading little."""
 
 import asyncio
 import ipaddress
@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from diglot.model.webhooks import Attempt, WebhookMessage
-from diglot.webhooks import sender as sending
+from diglot.webhooks import connection as sending
 from diglot.webhooks.allowed_targets import Address, parse_allowed_targets
 from diglot.webhooks.sender import Sender
 from support.servers.webhook_receiver import Got, Receiver, answer, receiving
@@ -20,7 +20,7 @@ from support.servers.webhook_receiver import Got, Receiver, answer, receiving
 MESSAGE = WebhookMessage({"X-Event": "told"}, b'{"a":"\xc3\xab"}')
 LOCAL = "127.0.0.0/8"
 HERE = "127.0.0.1"
-# A certificate for the name hooks.example, and a key that guards nothing.
+# A certificate for the name hooks.example, with a key that protects nothing.
 CERTIFICATE = """\
 -----BEGIN CERTIFICATE-----
 MIIBbTCCAROgAwIBAgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1ob29rcy5l
@@ -50,7 +50,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 class Names:
-    """A resolver that knows a few answers, the last of which stays."""
+    """A resolver that returns a list of answers in order, and then keeps returning the last one."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)
@@ -72,8 +72,8 @@ async def attempt(url: str, targets: str = LOCAL, names: Names | None = None, se
         sender.close()
 
 
-async def test_what_is_sent(receiver: Receiver) -> None:
-    """The body as it is, to the path with its query, for the name of the URL."""
+async def test_the_request_of_an_attempt(receiver: Receiver) -> None:
+    """The body is unchanged, the path has its query, the Host is that of the URL."""
     names = Names([HERE])
     url = f"http://hooks.example:{receiver.port}/a/b?c=d#e"
     assert (await attempt(url, names=names)).was_accepted
@@ -88,15 +88,15 @@ async def test_what_is_sent(receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     "host", [HERE, "127.1", "2130706433", "0x7f000001", "localhost", "[::ffff:127.0.0.1]"]
 )
-async def test_nothing_leads_inside_by_default(receiver: Receiver, host: str) -> None:
-    """However the address is written, or whatever name has it."""
+async def test_inside_addresses_are_rejected_by_default(receiver: Receiver, host: str) -> None:
+    """This holds for every spelling of an address, and for every name that has it."""
     found = await attempt(f"http://{host}:{receiver.port}/", "public")
     assert found == Attempt(None, "it leads to an address to which deliveries are not allowed here")
     assert receiver.connections == 0
 
 
-async def test_a_name_that_leads_elsewhere_a_moment_later(receiver: Receiver) -> None:
-    """The connection goes to the address that was looked at; each attempt looks again."""
+async def test_a_name_that_changes_its_address(receiver: Receiver) -> None:
+    """The connection goes to the checked address; each attempt checks again."""
     names = Names([HERE], ["127.0.0.2"], ["10.0.0.1"])
     sender = Sender(parse_allowed_targets(HERE), resolve=names)
     async with sender.open_connection() as connection:
@@ -107,22 +107,22 @@ async def test_a_name_that_leads_elsewhere_a_moment_later(receiver: Receiver) ->
     assert len(receiver.got) == 1
 
 
-async def test_an_address_that_is_allowed_among_others(receiver: Receiver) -> None:
-    """What is not allowed is left out, what takes no connection is followed by the next."""
+async def test_an_allowed_address_among_others(receiver: Receiver) -> None:
+    """Addresses that are not allowed are skipped; after a failed connection the next one is tried."""
     url = f"http://hooks.example:{receiver.port}/"
     assert (await attempt(url, names=Names(["10.0.0.1", "::1", "127.0.0.9", HERE]))).status == 200
     found = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
     assert found == Attempt(None, "its name has no address")
 
 
-async def test_a_name_that_nobody_has() -> None:
-    """The resolver of this machine says so."""
+async def test_an_unknown_name() -> None:
+    """The resolver of this machine reports the error."""
     assert await attempt("http://no-such-name.invalid/") == Attempt(None, "its name cannot be looked up")
     assert (await attempt(f"http://{'a' * 70}.invalid/")).unreachable
 
 
 async def test_redirects_are_not_followed(receiver: Receiver) -> None:
-    """They lead where nobody looked."""
+    """They lead to addresses that were not checked."""
 
     async def lead_on(got: Got) -> bytes:
         del got
@@ -134,17 +134,17 @@ async def test_redirects_are_not_followed(receiver: Receiver) -> None:
     assert len(receiver.got) == 1
 
 
-async def test_proxies_of_the_environment_are_not_used(
+async def test_proxies_from_the_environment_are_not_used(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy would look the name up again."""
+    """A proxy would resolve the name again."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
     assert (await attempt(receiver.url)).was_accepted
 
 
-async def test_a_receiver_that_takes_its_time(receiver: Receiver) -> None:
-    """An attempt has one time for all, a drop now and then buys no more."""
+async def test_a_slow_receiver(receiver: Receiver) -> None:
+    """An attempt has one timeout in total, so a byte now and then does not extend it."""
 
     async def think(got: Got) -> bytes:
         del got
@@ -167,8 +167,8 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await asyncio.sleep(0.05)
 
 
-async def test_little_of_an_answer_is_read(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As much as is kept; an answer without end is an answer."""
+async def test_little_of_a_response_is_read(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the stored part is read, so a response without end still counts."""
 
     async def say_much(got: Got) -> bytes:
         del got
@@ -181,8 +181,8 @@ async def test_little_of_an_answer_is_read(receiver: Receiver, monkeypatch: pyte
     assert (found.status, found.response) == (200, "\ufffd" * 1_000)
 
 
-async def test_what_is_no_http(receiver: Receiver) -> None:
-    """It counts as silence, and says no more than that."""
+async def test_invalid_http(receiver: Receiver) -> None:
+    """It counts as a missing response, and the error says no more than that."""
 
     async def babble(got: Got) -> bytes:
         del got
@@ -193,8 +193,8 @@ async def test_what_is_no_http(receiver: Receiver) -> None:
     assert (await attempt("http://[nonsense]/")).error == "its URL cannot be used"
 
 
-async def test_a_certificate_is_for_the_name() -> None:
-    """The connection goes to an address, yet the name is what the certificate has to have."""
+async def test_a_certificate_must_match_the_name() -> None:
+    """The connection goes to an address, but the certificate must have the name."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "pair.pem"
         file.write_text(CERTIFICATE + KEY)
@@ -209,7 +209,7 @@ async def test_a_certificate_is_for_the_name() -> None:
             bad = await connection.send(f"https://other.example:{receiver.port}/", MESSAGE)
         sender.close()
         unknown = await attempt(f"https://hooks.example:{receiver.port}/", names=Names([HERE]))
-        await asyncio.sleep(0.1)  # the receiver learns of a handshake that failed
+        await asyncio.sleep(0.1)  # the receiver sees a failed handshake
     assert good.was_accepted
     assert bad.error is not None
     assert bad.error.startswith("its certificate is refused: Hostname mismatch")

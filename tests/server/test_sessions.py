@@ -1,4 +1,4 @@
-"""Signing in: the cookie, its end, who is believed, and what another site cannot do with it."""
+"""Browser sessions: the cookie, its expiry, trusted addresses, and requests from other sites."""
 
 import re
 from collections.abc import AsyncIterator
@@ -24,15 +24,16 @@ NOW = 1_772_366_400_000_000
 SECOND = 1_000_000
 CONTACTS = "/mail/v1/contacts"
 ADA = {"email": "ada@example.com"}
-HASHER = passwords._HASHER
+HASHER = passwords.get_hasher()
 WRONG = {"error": "The workspace or the password is wrong"}
 NO_KEY = "Invalid or missing API key. Use: Authorization: Bearer msk_..."
 
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make hashes that cost little; the real cost is the matter of one test."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    """Create cheap hashes; one test covers the real cost."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "get_hasher", lambda: cheap)
 
 
 @pytest_asyncio.fixture
@@ -53,7 +54,7 @@ def browser(server: Server) -> Browser:
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Make checks of passwords cheap, and note the hash that each has to do with."""
+    """Make password checks cheap, and record the hash of each check."""
     noted: list[str] = []
 
     def verify(kept: str, password: str) -> bool:
@@ -79,7 +80,7 @@ async def rows(url: str, *columns: Any, fleeting: bool = False) -> list[Any]:
 
 
 async def test_signing_in(server: Server, browser: Browser) -> None:
-    """The answer says who is signed in and until when; so does a question; the whole audience is open."""
+    """The response names the workspace and the expiry, as a later GET does; the whole audience is open."""
     answer = await browser.sign_in()
     expected = {
         "workspace": "one",
@@ -105,7 +106,7 @@ async def test_signing_in(server: Server, browser: Browser) -> None:
 
 
 async def test_the_cookie(url: str) -> None:
-    """No script reads it, no other site's write carries it, and it goes by https where https is spoken."""
+    """Scripts cannot read it, writes of other sites do not carry it, and it is secure under https."""
     plain = "; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax"
     secure = f"{plain}; Secure"
     cases: tuple[tuple[dict[str, Any], str, dict[str, str], str], ...] = (
@@ -128,8 +129,8 @@ async def test_the_cookie(url: str) -> None:
             assert gone == "diglot_session=" + attributes.replace("43200", "0")
 
 
-async def test_no_secret_is_kept(url: str, browser: Browser) -> None:
-    """Neither the password nor what the cookie or the page carries stands in any table."""
+async def test_no_secret_is_stored(url: str, browser: Browser) -> None:
+    """No table contains the password, the cookie's value or the page's token."""
     await browser.sign_in()
     assert browser.cookie is not None
     everything = [await rows(url, table) for table in metadata.sorted_tables]
@@ -138,8 +139,8 @@ async def test_no_secret_is_kept(url: str, browser: Browser) -> None:
     assert "$argon2id$" in str(everything)
 
 
-async def test_a_session_ends_after_twelve_hours(server: Server, browser: Browser) -> None:
-    """However much it is used; then it opens nothing, and the next to sign in finds no row of it."""
+async def test_a_session_expires_after_twelve_hours(server: Server, browser: Browser) -> None:
+    """Use does not extend it; afterwards it opens nothing, and the next sign-in deletes its row."""
     await browser.sign_in()
     server.now += SESSION_SECONDS * SECOND - 1
     assert (await browser.ask("GET", "/session")).status_code == 200
@@ -153,8 +154,8 @@ async def test_a_session_ends_after_twelve_hours(server: Server, browser: Browse
     assert len(await rows(server.url, metadata.tables["sessions"])) == 1
 
 
-async def test_signing_out_stops_it_at_once(server: Server, browser: Browser) -> None:
-    """The cookie opens nothing any more; another session goes on; to sign out once more is no fault."""
+async def test_signing_out_ends_a_session_immediately(server: Server, browser: Browser) -> None:
+    """The cookie opens nothing any more; another session goes on; a second sign-out is no error."""
     other = Browser(server)
     for one in (browser, other):
         await one.sign_in()
@@ -167,8 +168,8 @@ async def test_signing_out_stops_it_at_once(server: Server, browser: Browser) ->
     assert (await Browser(server).ask("DELETE", "/session")).status_code == 200
 
 
-async def test_signing_in_anew_ends_the_session_before(server: Server, browser: Browser) -> None:
-    """A browser has one session; who knows the old cookie has none. A failed attempt ends nothing."""
+async def test_signing_in_again_ends_the_previous_session(server: Server, browser: Browser) -> None:
+    """A browser has one session, so an old cookie opens nothing. A failed attempt ends no session."""
     await browser.sign_in()
     before = Browser(server, browser.cookie)
     assert (await browser.sign_in(password="wrong")).status_code == 401
@@ -182,7 +183,7 @@ async def test_signing_in_anew_ends_the_session_before(server: Server, browser: 
 async def test_a_new_password_ends_all_sessions(
     server: Server, browser: Browser, password: str | None
 ) -> None:
-    """Of its own workspace; without a password nobody signs in."""
+    """It ends those of its own workspace; without a password no sign-in succeeds."""
     other = Browser(server)
     await browser.sign_in()
     await other.sign_in("two")
@@ -194,10 +195,10 @@ async def test_a_new_password_ends_all_sessions(
     assert (await browser.sign_in(password=password or "")).status_code == expected
 
 
-async def test_a_password_that_changes_while_it_is_checked(
+async def test_a_password_that_changes_during_its_check(
     server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A check takes its time; the old password opens no session after the new one is set."""
+    """The check takes time; the old password opens no session after the new one is set."""
 
     async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
         del self, kept, password
@@ -212,11 +213,11 @@ async def test_a_password_that_changes_while_it_is_checked(
 # Passwords
 
 
-async def test_whoever_has_no_password_is_checked_all_the_same(
+async def test_a_missing_password_costs_the_same_check(
     server: Server, browser: Browser, checked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One check of the same cost and one answer: for a wrong password, for none, for no such workspace."""
-    monkeypatch.setattr(passwords, "_HASHER", HASHER)
+    """A wrong password, a missing one and an unknown workspace cost one check and get one response."""
+    monkeypatch.setattr(passwords, "get_hasher", lambda: HASHER)
     await set_password(server.url, "one")
     await server.key("misar", "without")
     for workspace, password in (("one", "wrong"), ("one", ""), ("without", PASSWORD), ("nowhere", PASSWORD)):
@@ -228,8 +229,8 @@ async def test_whoever_has_no_password_is_checked_all_the_same(
         assert extract_parameters(kept) == extract_parameters(DUMMY_HASH)
 
 
-def test_nobody_has_nobodys_password() -> None:
-    """The hash that stands in is sound, and a hash that is none lets nobody in."""
+def test_the_placeholder_hash_matches_no_password() -> None:
+    """The placeholder is a valid hash, and an invalid hash matches no password."""
     assert not passwords._verify_hash(DUMMY_HASH, PASSWORD)
     assert not passwords._verify_hash("no hash", PASSWORD)
     assert passwords._verify_hash(passwords.hash_password("café au lait"), "cafe\u0301 au lait")
@@ -257,13 +258,13 @@ OURS: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "none"},
     {"Origin": "http://diglot"},
     {"Origin": "https://DIGLOT"},
-    # A proxy may give the host another name; the browser knows which site it is on.
+    # A proxy may change the host name; the browser knows the site that it is on.
     {"Sec-Fetch-Site": "same-origin", "Origin": "https://console.example"},
 )
 
 
-async def test_another_site_writes_nothing(server: Server, browser: Browser) -> None:
-    """A write shows the session's own token, and no browser says that it comes from elsewhere."""
+async def test_another_site_cannot_write(server: Server, browser: Browser) -> None:
+    """A write needs the session's own token, and a browser must not say that it comes from another site."""
     other = Browser(server)
     await browser.sign_in()
     await other.sign_in()
@@ -284,8 +285,8 @@ async def test_another_site_writes_nothing(server: Server, browser: Browser) -> 
     assert (await browser.ask("GET", CONTACTS)).json()["pagination"]["total"] == len(OURS)
 
 
-async def test_another_site_signs_nobody_in(browser: Browser) -> None:
-    """Nobody works in the workspace of somebody else unawares."""
+async def test_another_site_cannot_sign_in(browser: Browser) -> None:
+    """A user must not work in another user's workspace without noticing."""
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
         answer = await browser.sign_in(headers=headers)
         assert answer.status_code == 403
@@ -296,7 +297,7 @@ async def test_another_site_signs_nobody_in(browser: Browser) -> None:
 
 
 async def test_a_key_wins_over_a_cookie(server: Server, browser: Browser) -> None:
-    """What the Authorization header says counts, even when it is wrong; a key needs no token of a page."""
+    """The Authorization header counts even if it is wrong; an API key needs no CSRF token."""
     await browser.sign_in("two")
     key = bearer(await server.key("misar", "one"))
     made = await browser.ask("POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False)
@@ -314,8 +315,8 @@ async def test_topmail_has_no_sessions(browser: Browser) -> None:
     assert (await browser.ask("POST", "/api/v1/contacts", ADA)).status_code == 401
 
 
-async def test_who_is_signed_in_may_make_any_key(server: Server, browser: Browser) -> None:
-    """A person owns the workspace: any scope, the audience without one; and revokes any key."""
+async def test_a_session_can_create_any_key(server: Server, browser: Browser) -> None:
+    """A person owns the workspace: keys of any scope, keys without one, and the revocation of any key."""
     await browser.sign_in()
     made = await browser.ask("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
     plain = await browser.ask("POST", "/mail/v1/keys", {"name": "Sync"})
@@ -329,8 +330,8 @@ async def test_who_is_signed_in_may_make_any_key(server: Server, browser: Browse
     assert (await other.ask("GET", f"/mail/v1/keys/{key}")).status_code == 404
 
 
-async def test_two_cookies_that_differ_open_nothing(server: Server, browser: Browser) -> None:
-    """One of them is from elsewhere, and nobody knows which; the same one twice is one."""
+async def test_two_different_cookies_open_nothing(server: Server, browser: Browser) -> None:
+    """One of them comes from elsewhere, and the server cannot know which; two equal ones count as one."""
     await browser.sign_in()
     other = Browser(server)
     await other.sign_in("two")
@@ -345,8 +346,8 @@ async def test_two_cookies_that_differ_open_nothing(server: Server, browser: Bro
         assert (await browser.ask("GET", "/session", headers={"Cookie": cookies})).status_code == status
 
 
-async def test_each_session_is_counted_by_itself(url: str, checked: list[str]) -> None:
-    """As each key is."""
+async def test_each_session_has_its_own_rate_limit(url: str, checked: list[str]) -> None:
+    """A session counts like an API key."""
     async with serving(url, now=NOW, rate_limits="5") as server:
         await server.key("misar", "one")
         await set_password(url, "one")
@@ -362,7 +363,7 @@ async def test_each_session_is_counted_by_itself(url: str, checked: list[str]) -
 
 
 async def test_attempts_from_one_address(server: Server, browser: Browser, checked: list[str]) -> None:
-    """So many, whatever the workspace and whether they succeed; then none is checked for a while."""
+    """The limit counts all workspaces and also successful attempts; then none is checked for a while."""
     answers = [await browser.sign_in(f"w{number}") for number in range(RATE_BY_ADDRESS.requests)]
     assert {answer.status_code for answer in answers} == {401}
     checked.clear()
@@ -374,7 +375,7 @@ async def test_attempts_from_one_address(server: Server, browser: Browser, check
 
 
 async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
-    """So many from everywhere together; the counts of an age that is over are deleted."""
+    """The limit counts all addresses together; the counts of past windows are deleted."""
     async with serving(url, now=NOW, proxies=1) as server:
         await server.key("misar", "one")
         await set_password(url, "one")
@@ -393,8 +394,8 @@ async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
         assert len(await rows(url, rate_counts.c.key, fleeting=True)) == 2
 
 
-async def test_who_is_behind_a_proxy(url: str, checked: list[str]) -> None:
-    """Only what proxies of ours say is believed; what the client wrote before them is not."""
+async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
+    """Only entries of trusted proxies count; those that the client sent do not."""
     cases: tuple[tuple[int, tuple[bytes, ...], tuple[str, ...]], ...] = (
         (0, (b"192.0.2.1", b"192.0.2.2"), ("127.0.0.1", "127.0.0.1")),
         (1, (b"192.0.2.1, 192.0.2.2", b" 10.0.0.1 ,192.0.2.2 "), ("192.0.2.2", "192.0.2.2")),
@@ -435,10 +436,10 @@ BAD = (
 
 
 @pytest.mark.parametrize("bad", BAD)
-async def test_what_is_wrong_is_said(
+async def test_every_error_has_the_same_envelope(
     server: Server, bad: tuple[str, bytes, str, int, dict[str, Any]]
 ) -> None:
-    """In one envelope, whatever it is."""
+    """All errors of the console use one envelope."""
     method, body, media, status, answer = bad
     headers = {"Content-Type": media} if media else {}
     got = await server.client.request(method, "/session", content=body, headers=headers)
@@ -448,10 +449,10 @@ async def test_what_is_wrong_is_said(
         assert got.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST"
 
 
-async def test_a_crash_tells_nothing(
+async def test_a_crash_reveals_nothing(
     server: Server, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault of ours is a 500 in the same envelope."""
+    """A bug in Diglot is a 500 in the same envelope."""
 
     async def fits(self: PasswordChecker, kept: str | None, password: str) -> bool:
         del self, kept

@@ -1,4 +1,4 @@
-"""A damaged file of ephemeral tables is made anew: at the start, while serving, by several processes."""
+"""A damaged file of ephemeral tables is created again: at the start, while serving, by several processes."""
 
 import asyncio
 import multiprocessing
@@ -57,7 +57,7 @@ each_damage = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.ke
 
 
 def flush(file: Path) -> None:
-    """Bring the write-ahead log into the file, and make every connection read the file again."""
+    """Write the write-ahead log into the file, and make every connection read the file again."""
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS flushed (at)")
         connection.execute("INSERT INTO flushed VALUES (1)")
@@ -74,7 +74,7 @@ def ephemeral(url: str) -> Path:
 
 
 async def count(engine: Engine, key: str = "key") -> int:
-    """Count a request of a key; return how many the file knows of."""
+    """Count a request of a key; return the count in the file."""
     allowance = await RateLimits(engine, lambda: 0).consume(key, "bucket", MANY)
     assert allowance is not None
     return MANY.requests - allowance.remaining
@@ -96,10 +96,10 @@ def warnings(caplog: pytest.LogCaptureFixture, url: str) -> list[str]:
 
 
 @each_damage
-async def test_damage_is_mended_at_the_start(
+async def test_damage_is_repaired_at_the_start(
     damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The process that opens the file first makes it anew, warns once, and leaves the main file alone."""
+    """The process that opens the file first creates it again, warns once, and leaves the main file alone."""
     async with SQLITE.fresh() as url, AsyncExitStack() as stack:
         async with AsyncExitStack() as before:
             engine = await opened(before, url)
@@ -115,12 +115,12 @@ async def test_damage_is_mended_at_the_start(
 
 @each_damage
 @pytest.mark.parametrize("begin", [count, lease], ids=["counts", "leases"])
-async def test_damage_is_mended_while_serving(
+async def test_damage_is_repaired_while_serving(
     damage: Callable[[Path], None],
     begin: Callable[[Engine], Awaitable[object]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """No request fails: counts and leases go on, on one new file if any of them met the damage."""
+    """No request fails: counts and leases go on in one new file if any of them met the damage."""
     async with SQLITE.fresh() as url, AsyncExitStack() as stack:
         engine = await opened(stack, url)
         await count(engine), await lease(engine)
@@ -133,10 +133,10 @@ async def test_damage_is_mended_while_serving(
 
 
 @each_damage
-async def test_two_engines_go_on_with_one_new_file(
+async def test_two_engines_continue_with_one_new_file(
     damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The engine that did not mend the file follows the one that did, and its close deletes nothing new."""
+    """The engine that did not repair the file follows the one that did, and its close deletes nothing new."""
     async with SQLITE.fresh() as url, AsyncExitStack() as stack:
         first, second = await opened(stack, url), create_engine(url)
         await second.open()
@@ -153,8 +153,8 @@ async def test_two_engines_go_on_with_one_new_file(
         assert await count(third, "another") == 6
 
 
-async def test_a_file_deleted_while_serving_is_made_anew() -> None:
-    """Two engines would count apart if one of them stayed with the deleted file."""
+async def test_a_file_deleted_while_serving_is_created_again() -> None:
+    """Two engines would count separately if one of them stayed with the deleted file."""
     async with SQLITE.fresh() as url, AsyncExitStack() as stack:
         first, second = await opened(stack, url), await opened(stack, url)
         await count(first)
@@ -162,8 +162,8 @@ async def test_a_file_deleted_while_serving_is_made_anew() -> None:
         assert [await count(each) for each in (first, second, first)] == [1, 2, 3]
 
 
-async def test_a_fault_that_is_no_damage_deletes_nothing() -> None:
-    """A statement that is wrong, or a lock, says nothing about the file."""
+async def test_an_error_that_is_no_damage_deletes_nothing() -> None:
+    """An invalid statement or a lock says nothing about the file."""
     async with SQLITE.fresh() as url, AsyncExitStack() as stack:
         engine: Any = await opened(stack, url)
         inode = ephemeral(url).stat().st_ino
@@ -176,8 +176,8 @@ async def test_a_fault_that_is_no_damage_deletes_nothing() -> None:
         assert ephemeral(url).stat().st_ino == inode
 
 
-async def test_a_file_that_cannot_be_made_stops_the_start_by_its_name() -> None:
-    """The message names the file at fault, not the main one."""
+async def test_a_file_that_cannot_be_created_stops_the_start() -> None:
+    """The message names this file, not the main one."""
     async with SQLITE.fresh() as url:
         ephemeral(url).mkdir()
         with pytest.raises(Misconfigured, match=r"diglot\.db-fleeting' cannot be opened"):
@@ -185,7 +185,7 @@ async def test_a_file_that_cannot_be_made_stops_the_start_by_its_name() -> None:
 
 
 def serve(url: str, barrier: Any) -> None:
-    """Meet the damage together with the other processes, then count requests on what all of them share."""
+    """Meet the damage together with the other processes, then count requests in the file that all share."""
 
     async def work() -> None:
         async with AsyncExitStack() as stack:
@@ -201,8 +201,8 @@ def serve(url: str, barrier: Any) -> None:
     asyncio.run(work())
 
 
-async def test_processes_that_mend_at_once_share_the_new_file() -> None:
-    """Each request after the damage is counted once, whichever process made the new file."""
+async def test_processes_that_repair_at_once_share_the_new_file() -> None:
+    """Each request after the damage is counted once, whichever process created the new file."""
     spawned = multiprocessing.get_context("spawn")
     barrier = spawned.Barrier(PROCESSES + 1, timeout=60)
     async with SQLITE.fresh() as url:

@@ -1,4 +1,4 @@
-"""The migrations make the schema that the statements are written for, whole, once, and never for others."""
+"""The migrations create exactly the schema of the code, in one transaction, once, in a known database."""
 
 import asyncio
 import subprocess
@@ -24,7 +24,7 @@ def differences(connection: Connection) -> list[Any]:
 
 
 async def test_the_migrated_schema_is_the_schema(url: str) -> None:
-    """Nothing is left for a further migration to do."""
+    """No further migration has anything to do."""
     connecting = migrate._create_engine(url)
     async with connecting.connect() as connection:
         assert await connection.run_sync(differences) == []
@@ -39,7 +39,7 @@ def test_the_revisions_are_those_of_the_scripts() -> None:
 
 
 async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
-    """The first upgrade goes from nothing to the latest revision; the second stays there."""
+    """The first upgrade creates the latest revision; the second changes nothing."""
     async with database.empty() as url:
         assert await revisions.read_revision(url) is None
         assert await migrate.upgrade_schema(url) == (None, LATEST)
@@ -48,7 +48,7 @@ async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
 
 
 async def test_an_upgrade_waits_for_another(database: Database) -> None:
-    """Of several processes that start at once one makes the tables, and the others find them there."""
+    """Of several processes that start in parallel one creates the tables, and the others use them."""
     async with database.empty() as url:
         connecting = migrate._create_engine(url)
         async with connecting.begin() as connection:
@@ -63,7 +63,7 @@ async def test_an_upgrade_waits_for_another(database: Database) -> None:
 async def test_an_upgrade_that_stops_half_way_leaves_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run finds an empty database again, because all tables belong to one transaction."""
+    """Another run starts with an empty database, because one transaction creates all tables."""
 
     def stop(*_: object, **__: object) -> None:
         raise OSError("stopped")
@@ -85,8 +85,8 @@ async def test_an_upgrade_that_stops_half_way_leaves_nothing(
         ("r999", "at revision r999, which Diglot .* does not know: a newer version made it"),
     ],
 )
-async def test_a_revision_without_a_way_is_refused(url: str, revision: str, message: str) -> None:
-    """Neither a server nor an upgrade touches a database that this version cannot read."""
+async def test_an_unknown_revision_is_rejected(url: str, revision: str, message: str) -> None:
+    """Neither a server nor an upgrade writes to a database that this version cannot read."""
     await set_revision(url, revision)
     for refused in (migrate.upgrade_schema, revisions.require_latest):
         with pytest.raises(Misconfigured, match=message):
@@ -95,14 +95,14 @@ async def test_a_revision_without_a_way_is_refused(url: str, revision: str, mess
 
 
 async def test_an_older_revision_is_left_to_migrate(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database of an earlier release needs `diglot migrate`, and is told from a newer one."""
+    """A database of an earlier release needs `diglot migrate`, and is distinguished from a newer one."""
     monkeypatch.setattr(revisions, "REVISIONS", ("r000", *REVISIONS))
     await set_revision(url, "r000")
     with pytest.raises(Misconfigured, match=f"at revision r000, not {LATEST}: run `diglot migrate` first"):
         await revisions.require_latest(url)
 
 
-async def test_an_empty_database_is_refused(database: Database) -> None:
+async def test_an_empty_database_is_rejected(database: Database) -> None:
     """A server does not start on a database without tables, and says what to do."""
     async with database.empty() as url:
         with pytest.raises(Misconfigured, match="has no tables yet: run `diglot migrate` first"):
@@ -110,8 +110,8 @@ async def test_an_empty_database_is_refused(database: Database) -> None:
         assert database is not SQLITE or not parse_sqlite_path(url).exists()
 
 
-async def test_a_database_that_is_not_there_is_refused() -> None:
-    """A server that cannot be reached is a matter of configuration, not a crash."""
+async def test_an_unreachable_database_is_rejected() -> None:
+    """An unreachable server is a configuration error, not a crash."""
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     with pytest.raises(Misconfigured):
         await migrate.upgrade_schema(nowhere)
@@ -120,7 +120,7 @@ async def test_a_database_that_is_not_there_is_refused() -> None:
 
 
 def test_a_start_does_without_alembic() -> None:
-    """A database at the latest revision is judged without the library, which costs a start 0.2 s."""
+    """A database at the latest revision is recognized without the library, because its import takes 0.2 s."""
     code = "import sys, diglot.app, diglot.cli; print('alembic' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"

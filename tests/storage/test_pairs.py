@@ -1,6 +1,6 @@
-"""Every nasty value as an operand against every nasty value as it is stored, field by field.
+"""Every edge value as an operand against every stored edge value, field by field.
 
-Random conditions seldom bring two rare values together; here each meets each.
+Random conditions seldom combine two rare values; here each meets each.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -45,7 +45,7 @@ TESTS = [
 
 
 def person(number: int, value: Any) -> Mapping[str, Any]:
-    """Return a contact who has a value wherever it fits."""
+    """Return a contact with a value in every field that can hold it."""
     made: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
     made["updated_at"] = made["created_at"]
     made["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
@@ -59,7 +59,7 @@ def person(number: int, value: Any) -> Mapping[str, Any]:
 
 
 def instant(value: str) -> str:
-    """Return the text when it is an instant in UTC, as contacts of the spec have it."""
+    """Return the text if it is an instant in UTC, as contacts of the spec have it."""
     if not value.endswith("Z") or oracle.moment(value, "UTC") is None:
         raise ValueError(value)
     return value
@@ -70,7 +70,7 @@ PEOPLE = {f"p{number}": person(number, value) for number, value in enumerate(VAL
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crowd(database: Database) -> AsyncIterator[Crowd]:
-    """Load everybody once for each database."""
+    """Load all contacts once for each database."""
     async with database.fresh() as url:
         engine = create_engine(url)
         await engine.open()
@@ -80,12 +80,12 @@ async def crowd(database: Database) -> AsyncIterator[Crowd]:
 
 @pytest.fixture(scope="module")
 def subjects() -> Mapping[str, oracle.Subject]:
-    """Read everybody once for the oracle."""
+    """Read all contacts once for the oracle."""
     return {name: oracle.Subject(one, ZONE, {}) for name, one in PEOPLE.items()}
 
 
 def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
-    """Yield a condition for every operand that fits."""
+    """Yield a condition for every legal operand."""
     for operand in OPERANDS:
         condition = {"field": field, "operator": operator, "operand": operand}
         with suppress(InvalidInput):
@@ -97,7 +97,7 @@ def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.N
 async def test_every_value_against_every_value(
     crowd: Crowd, subjects: Mapping[str, oracle.Subject], field: str, operator: str, database: Database
 ) -> None:
-    """A database finds whom the oracle finds."""
+    """A database finds the oracle's matches."""
     wrong = []
     for condition, node in legal(field, operator):
         match = partial(oracle.matches, condition, now=random_conditions.NOW, zone=ZONE, lists={})
@@ -108,5 +108,5 @@ async def test_every_value_against_every_value(
 
 
 def test_every_operator_has_operands() -> None:
-    """No operator is tested with nothing."""
+    """No operator is tested without operands."""
     assert all(len(list(legal(field, operator))) >= len(random_conditions.DAYS) for field, operator in TESTS)

@@ -1,4 +1,4 @@
-"""Random conditions over random contacts: every database agrees with the oracle."""
+"""Random conditions on random contacts: every database agrees with the oracle."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from support.engines import DATABASES, Database
 from support.populations import Crowd, load
 from support.reporting import SEED, Tally
 
-# Each batch has contacts and a time zone of its own: two whose midnight is skipped, one without a day.
+# Each batch has its own contacts and time zone: two zones skip a midnight, one skips a day.
 BATCH = 100
 ZONES = ("UTC", "Africa/Cairo", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Apia")
 MOST_SHOWN = 5
@@ -34,7 +34,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Batch:
-    """Conditions, the contacts they are asked of, and who matches each as the oracle sees it."""
+    """Conditions, their contacts, and the oracle's matches for each condition."""
 
     zone: str
     people: Mapping[str, Mapping[str, Any]]
@@ -44,7 +44,7 @@ class Batch:
 
 @lru_cache(maxsize=1)
 def batch_of(seed: int, number: int, contacts: int, size: int) -> Batch:
-    """Make a batch, which depends on its number only, since several processes share a run's batches."""
+    """Create a batch that depends only on its number, because several processes share a run's batches."""
     rng = Random(f"{seed} {number}")
     zone = rng.choice(ZONES)
     people = {f"p{n}": random_conditions.contact(rng, n) for n in range(contacts)}
@@ -55,7 +55,7 @@ def batch_of(seed: int, number: int, contacts: int, size: int) -> Batch:
 
 
 def _distinct(rng: Random, zone: str) -> Iterator[Case]:
-    """Yield conditions of which none comes twice, told by its checked tree."""
+    """Yield conditions without duplicates, compared by their checked trees."""
     seen: set[str | bytes] = set()
     while True:
         condition = random_conditions.condition(rng, tuple(LISTS.values()))
@@ -76,7 +76,7 @@ def _sizes(trees: int) -> list[int]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Ask every database about a batch before the next one is made."""
+    """Test every database with a batch before the next batch is created."""
     if "number" in metafunc.fixturenames:
         numbers = range(len(_sizes(metafunc.config.getoption("random_trees"))))
         pairs = [(database, number) for number in numbers for database in DATABASES]
@@ -86,7 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Database:
-    """Return the database that the batch is asked of."""
+    """Return the database that evaluates the batch."""
     found: Database = request.param
     return found
 
@@ -101,7 +101,7 @@ def batch(number: int, pytestconfig: pytest.Config) -> Batch:
 async def test_random_conditions_agree(
     database: Database, batch: Batch, engine: Engine, tally: Tally, pytestconfig: pytest.Config
 ) -> None:
-    """A database finds whom the oracle finds; a negation finds everybody else."""
+    """A database finds the oracle's matches, and the negation finds all other contacts."""
     crowd = await load(engine, batch.people, LISTS, batch.zone, random_conditions.NOW)
     cases = zip(batch.cases, batch.members, strict=True)
     wrong = [line for case, expected in cases for line in await _differences(crowd, case, expected)]
@@ -113,7 +113,7 @@ async def test_random_conditions_agree(
 
 
 async def _differences(crowd: Crowd, case: Case, expected: frozenset[str]) -> list[str]:
-    """Say where a database disagrees: on the condition, or on its complement."""
+    """Describe where a database disagrees: on the condition, or on its complement."""
     found = await crowd.members(case.node, random_conditions.NOW)
     others = await crowd.members(tree.Not(case.node), random_conditions.NOW)
     odd = sorted((found ^ expected) | (others ^ (frozenset(crowd.contacts) - expected)))

@@ -1,4 +1,4 @@
-"""Scans stand on the primary key, and their SQL depends on nothing but the shape of the condition."""
+"""Scans walk the primary key, and their SQL depends only on the shape of the condition."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
@@ -61,7 +61,7 @@ def plan(connection: sqlite3.Connection, sql: Sql) -> list[str]:
 
 
 def odd(connection: sqlite3.Connection, sql: Sql) -> set[str]:
-    """Return what of a plan is no walk along the primary key of contacts."""
+    """Return the steps of a plan that are no walk along the primary key of contacts."""
     assert PINNED in sql.text
     return {step for step in plan(connection, sql) if " contacts" in step or "B-TREE" in step} - ALLOWED
 
@@ -72,7 +72,7 @@ def dynamic(purpose: str, node: tree.Node) -> Sql:
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 async def test_every_predicate_walks_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
-    """No predicate lures the planner to another index, or to sort."""
+    """No predicate makes the planner use another index, or sort."""
     predicates = list(random_conditions.every_predicate(Random(1), LISTS))
     nodes = [canonical.read(predicate, "UTC") for predicate in predicates]
     found = {tree.encode(node): odd(connection, dynamic(purpose, node)) for node in nodes}
@@ -81,7 +81,7 @@ async def test_every_predicate_walks_the_primary_key(purpose: str, connection: s
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 async def test_every_condition_walks_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
-    """Nor does a tree of predicates, a draft included."""
+    """A tree of predicates, a draft included, does not either."""
     conditions = [random_conditions.condition(Random(seed), LISTS) for seed in range(100)]
     nodes = [tree.DRAFT, *(canonical.read(condition, "UTC") for condition in conditions)]
     found = {tree.encode(node): odd(connection, dynamic(purpose, node)) for node in nodes}
@@ -90,18 +90,18 @@ async def test_every_condition_walks_the_primary_key(purpose: str, connection: s
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 async def test_static_segments_walk_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
-    """The kept members of a segment lead to their contacts by primary key."""
+    """The stored members of a segment lead to their contacts by primary key."""
     assert odd(connection, scans.build_static_scan(purpose, SQLITE).sql_for(SQLITE)) == set()
 
 
 SORTS = [Sort(field, descending) for field in ("engagement_score", "email") for descending in (True, False)]
-# A sort of keys is a sort; the contacts of the window are sorted once more.
+# The keys may be sorted; the contacts of the window are sorted once more.
 SORTING = {"USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"}
 
 
 @pytest.mark.parametrize("sort", SORTS)
 async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Connection) -> None:
-    """No order lures the planner to the index of addresses, where other workspaces' stand between."""
+    """No order makes the planner use the index of addresses, which mixes workspaces."""
     conditions = [
         canonical.read(random_conditions.condition(Random(seed), LISTS), "UTC") for seed in range(20)
     ]
@@ -113,7 +113,7 @@ async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Conn
 
 
 async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> None:
-    """Ids and addresses that are given as one list lead to their contacts by their own indexes."""
+    """Ids and addresses in a list lead to their contacts by their own indexes."""
     for statement, key in [
         (queries.SELECT_BY_EMAILS, "email"),
         (queries.SELECT_BY_IDS, "id"),
@@ -124,14 +124,14 @@ async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> No
 
 
 def compiled(condition: Any, backend: Backend) -> tuple[CompiledCondition, Sql]:
-    """Compile past the cache of shapes."""
+    """Compile without the cache of shapes."""
     found = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
     return found, backend.compile(found.where)
 
 
 @BACKENDS
 def test_one_shape_is_one_statement(backend: Backend) -> None:
-    """Conditions with an equal key of shape have equal SQL, or the cache would mix them up."""
+    """Conditions with an equal shape have equal SQL, because the cache would otherwise mix them up."""
     conditions = [random_conditions.condition(Random(seed), LISTS, depth=1) for seed in range(500)]
     conditions += [one for seed in range(2) for one in random_conditions.every_predicate(Random(seed), LISTS)]
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
@@ -146,7 +146,7 @@ def test_one_shape_is_one_statement(backend: Backend) -> None:
 def test_a_list_of_any_length_is_one_statement(
     backend: Backend, field: str, short: Sequence[Any], long: Sequence[Any]
 ) -> None:
-    """The values of `in` travel as one parameter: their number is not part of the SQL."""
+    """The values of `in` are one parameter: their number is not part of the SQL."""
     one = compiled({"field": field, "operator": "in", "operand": list(short)}, backend)
     other = compiled({"field": field, "operator": "in", "operand": list(long)}, backend)
     assert (one[0].shape, one[1].text, one[1].parameter_names) == (
@@ -158,7 +158,7 @@ def test_a_list_of_any_length_is_one_statement(
 
 @BACKENDS
 def test_no_value_is_in_the_statement(backend: Backend) -> None:
-    """Keys and operands are bound, whatever they look like."""
+    """Keys and operands are bound parameters, whatever they contain."""
     nasty = "Robert'); DROP TABLE contacts;--"
     condition = {"field": f"attributes.{nasty}", "operator": "equals", "operand": nasty}
     found, sql = compiled(condition, backend)
@@ -167,7 +167,7 @@ def test_no_value_is_in_the_statement(backend: Backend) -> None:
 
 
 def questions(number: int) -> list[dry_run_counts.DryRunQuestion]:
-    """Return pairs of random conditions, with few predicates, so that shapes and predicates come again."""
+    """Return pairs of random conditions with few predicates, so that shapes and predicates repeat."""
     found = []
     for seed in range(number):
         rng = Random(seed)
@@ -182,7 +182,7 @@ def questions(number: int) -> list[dry_run_counts.DryRunQuestion]:
 
 
 def grouped(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
-    """Group some predicates at random; at the root it may be a draft."""
+    """Group some predicates at random; the root may be a draft."""
     if depth == 3 and rng.random() < 0.1:
         return tree.DRAFT
     if depth == 0 or rng.random() < 0.2:
@@ -193,8 +193,8 @@ def grouped(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
     return rng.choice((tree.All, tree.Any))(items)
 
 
-async def test_a_dry_run_scans_once_and_asks_each_predicate_once(connection: sqlite3.Connection) -> None:
-    """All counts come from one walk along the primary key, over flags that were made there."""
+async def test_a_dry_run_scans_once_and_evaluates_each_predicate_once(connection: sqlite3.Connection) -> None:
+    """All counts come from one walk along the primary key, over flags that are computed there."""
     for question in questions(100):
         asked = dry_run_counts.build_count_statement(question, SQLITE)
         sql = SQLITE.compile(asked.build())
@@ -207,7 +207,7 @@ async def test_a_dry_run_scans_once_and_asks_each_predicate_once(connection: sql
 
 @BACKENDS
 def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
-    """Groups of the same predicates in another order are other shapes."""
+    """Groups of the same predicates in another order have another shape."""
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
     for question in questions(400):
         asked = dry_run_counts.build_count_statement(question, backend)

@@ -1,4 +1,4 @@
-"""Which versions of SQLite may be shared by processes, and what the commands do about those that may not."""
+"""The versions of SQLite that several processes can share, and how the commands treat the others."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +43,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 @pytest.fixture
 def take(monkeypatch: pytest.MonkeyPatch) -> Take:
-    """Return a function that has the library claim a version."""
+    """Return a function that makes the library report a version."""
 
     def change(version: str) -> None:
         monkeypatch.setattr(sqlite3, "sqlite_version", version)
@@ -53,8 +53,8 @@ def take(monkeypatch: pytest.MonkeyPatch) -> Take:
 
 
 @pytest.mark.parametrize(("version", "mended"), VERSIONS.items())
-def test_which_versions_are_mended(version: str, mended: bool, take: Take) -> None:
-    """Several workers start with a mended version only; one worker starts with any."""
+def test_which_versions_are_fixed(version: str, mended: bool, take: Take) -> None:
+    """Several workers start only with a fixed version; one worker starts with any."""
     assert is_mended(numbers(version)) is mended
     take(version)
     require_mended(1)
@@ -65,8 +65,8 @@ def test_which_versions_are_mended(version: str, mended: bool, take: Take) -> No
         require_mended(2)
 
 
-def test_a_version_without_what_statements_need_is_refused(take: Take) -> None:
-    """It would fail later, in the middle of a request."""
+def test_a_version_without_needed_features_is_rejected(take: Take) -> None:
+    """It would otherwise fail later, in the middle of a request."""
     take("3.37.0")
     require_supported()
     take("3.36.9")
@@ -77,10 +77,10 @@ def test_a_version_without_what_statements_need_is_refused(take: Take) -> None:
 @pytest.mark.parametrize(
     ("version", "in_use"), [("3.40.1", True), ("3.40.1", False), ("3.53.4", True), ("3.53.4", False)]
 )
-async def test_a_command_warns_beside_a_process_that_has_the_file(
+async def test_a_command_warns_if_another_process_has_the_file_open(
     version: str, in_use: bool, take: Take, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The log beside the file is there while a process has the file open."""
+    """The write-ahead log exists as long as a process has the file open."""
     file = tmp_path / "diglot.db"
     warned = in_use and version == "3.40.1"
     await prepare_database(str(file))
@@ -96,8 +96,8 @@ async def test_a_command_warns_beside_a_process_that_has_the_file(
     assert said.count("\n") == warned
 
 
-def test_the_newer_library_is_taken() -> None:
-    """Where there is a wheel for the platform, it brings a mended library."""
+def test_the_newer_library_is_used() -> None:
+    """If the platform has a wheel, the wheel contains a fixed library."""
     import sqlite3 as pythons  # noqa: PLC0415 - only its version is read
 
     assert sqlite_module.sqlite3.sqlite_version_info >= pythons.sqlite_version_info

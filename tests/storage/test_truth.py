@@ -1,4 +1,4 @@
-"""Every row of truth holds on every database."""
+"""Every row of the spec holds on every database."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -12,9 +12,10 @@ from support.engines import Database
 from support.populations import Crowd
 from support.reporting import Tally
 
-# In the order of their time: what is stored at an instant is not evaluated again at an earlier one.
+# In the order of their time, because memberships stored at an instant are not evaluated again at an earlier
+# one.
 ROWS = sorted(spec_data.rows(), key=lambda row: row.now)
-# One loop for all rows, since the connections of an engine belong to the loop that opened them.
+# One loop for all rows, because the connections of an engine belong to the loop that opened them.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -38,7 +39,7 @@ async def test_a_row_holds(
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not is_draft(row)], ids=name_of)
 async def test_a_negation_is_the_complement(crowds: Mapping[str, Crowd], row: spec_data.Row) -> None:
-    """Whoever does not match a condition matches its negation, missing values included."""
+    """A contact that does not match a condition matches its negation, missing values included."""
     node = tree.Not(canonical.read(row.condition, row.zone))
     everybody = frozenset(spec_data.population().contacts)
     assert await crowds[row.zone].members(node, row.now) == everybody - row.members
@@ -47,7 +48,7 @@ async def test_a_negation_is_the_complement(crowds: Mapping[str, Crowd], row: sp
 async def test_a_static_segment_keeps_the_members(
     crowds: Mapping[str, Crowd], sampled_row: spec_data.Row
 ) -> None:
-    """A static segment is made of whoever matches at its creation."""
+    """A static segment consists of the contacts that match at its creation."""
     row = sampled_row
     node = canonical.read(row.condition, row.zone)
     assert await crowds[row.zone].kept(node, row.now) == row.members
@@ -57,7 +58,7 @@ async def test_a_static_segment_keeps_the_members(
 async def test_an_acceptance_is_evaluated(
     crowds: Mapping[str, Crowd], acceptance: spec_data.Acceptance
 ) -> None:
-    """What is just accepted is not too much for a database either."""
+    """A condition at the limit is not too large for a database, either."""
     people = spec_data.population()
     match = partial(oracle.matches, acceptance.condition, now=people.now, zone="UTC", lists=people.lists)
     expected = frozenset(name for name, one in people.contacts.items() if match(one))
@@ -67,7 +68,7 @@ async def test_an_acceptance_is_evaluated(
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 async def test_pages_follow_one_another(crowds: Mapping[str, Crowd], limit: int) -> None:
-    """Contacts come newest first and as they were sent, whatever form is compared; pages never overlap."""
+    """Contacts come newest first and unchanged, in whatever form they are compared; pages never overlap."""
     now = spec_data.population().now
     everybody = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
     for crowd in crowds.values():

@@ -1,4 +1,4 @@
-"""Units of work on SQLite: one hop to a thread each, none for a glance, all or nothing."""
+"""Transactions on SQLite: one hop to a thread each, none for a point read, all or nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def engine() -> AsyncIterator[SQLite]:
 
 @pytest.fixture
 def hops(engine: SQLite, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note every hop of an open connection to its thread."""
+    """Record every hop of an open connection to its thread."""
     del engine
     noted: list[str] = []
     hop = aiosqlite.Connection._execute
@@ -46,37 +46,37 @@ def hops(engine: SQLite, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def three(transaction: Transaction) -> int:
-    """Run three statements in one unit."""
+    """Execute three statements in one transaction."""
     rows = [await transaction.fetch_one(ONE) for _ in range(3)]
     return sum(row[0] for row in rows if row is not None)
 
 
 async def test_a_read_is_one_hop(engine: SQLite, hops: list[str]) -> None:
-    """All statements of a unit run on the thread of one connection."""
+    """All statements of a transaction run on the thread of one connection."""
     assert await engine.read(three) == 3
     assert hops == ["hop"]
 
 
 async def test_a_write_is_one_hop(engine: SQLite, hops: list[str]) -> None:
-    """Its transaction included."""
+    """The hop includes the commit."""
     assert await engine.write(three) == 3
     assert hops == ["hop"]
 
 
-async def test_a_glance_stays_on_its_thread(engine: SQLite, hops: list[str]) -> None:
+async def test_a_point_read_stays_on_its_thread(engine: SQLite, hops: list[str]) -> None:
     """A point read is cheaper than a hop."""
     assert await engine.point_read(three) == 3
     assert hops == []
 
 
-async def test_writes_at_one_time_share_a_hop(engine: SQLite, hops: list[str]) -> None:
-    """Concurrent writes pay for one commit together."""
+async def test_concurrent_writes_share_a_hop(engine: SQLite, hops: list[str]) -> None:
+    """Concurrent writes share one commit."""
     assert await asyncio.gather(*(engine.write(three) for _ in range(20))) == [3] * 20
     assert hops == ["hop"]
 
 
-async def test_a_unit_that_fails_is_undone_alone(engine: SQLite) -> None:
-    """Whoever shared the commit keeps what they wrote."""
+async def test_a_failing_unit_is_rolled_back_alone(engine: SQLite) -> None:
+    """The other units of the same commit keep their writes."""
 
     async def failing(transaction: Transaction) -> None:
         await workspaces.create(transaction, "undone", "UTC", 0)
@@ -92,7 +92,7 @@ async def test_a_unit_that_fails_is_undone_alone(engine: SQLite) -> None:
 
 
 async def test_a_read_that_fails_leaves_its_connection(engine: SQLite) -> None:
-    """The next reads find no transaction left open."""
+    """The next reads find no open transaction."""
 
     async def failing(transaction: Transaction) -> None:
         await three(transaction)
@@ -104,8 +104,8 @@ async def test_a_read_that_fails_leaves_its_connection(engine: SQLite) -> None:
     assert await engine.read(three) == 3
 
 
-async def test_a_unit_may_wait_for_nothing_else(engine: SQLite) -> None:
-    """What suspends would block the thread for everybody: it is refused."""
+async def test_a_unit_may_await_nothing_else(engine: SQLite) -> None:
+    """An await of anything else would block the thread for all, so it is an error."""
 
     async def sleeping(transaction: Transaction) -> None:
         await three(transaction)
@@ -117,17 +117,17 @@ async def test_a_unit_may_wait_for_nothing_else(engine: SQLite) -> None:
 
 
 async def answer() -> int:
-    """Return at once."""
+    """Return immediately."""
     return 42
 
 
 async def failure() -> int:
-    """Raise at once."""
+    """Raise immediately."""
     raise NotFound("thing")
 
 
 def test_drive_returns_what_the_unit_returns() -> None:
-    """And raises what it raises."""
+    """It also raises what the unit raises."""
     assert run_without_suspending(answer()) == 42
     with pytest.raises(NotFound):
         run_without_suspending(failure())

@@ -9,22 +9,21 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from diglot.api.openapi import document as openapi_document
-from diglot.api.openapi.examples import CallExample, Examples, load_examples
-from diglot.dialects.registry import DIALECTS
+from diglot.api.openapi.examples import EXAMPLES_FILE, CallExample, Examples, load_examples
+from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.model.ids import format_prefixed_id, parse_id
 from support.engines import SQLITE
 from support.openapi import documents
 from support.openapi.exchanges import load_stories
 from support.openapi.http_examples import Told, tell
 
-FOLDER = Path(openapi_document.__file__).parent / "examples"
 BODIES = (documents.JSON, "text/csv")
 RANDOM = re.compile(
     r"(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|seg_[0-7][0-9a-hjkmnp-tv-z]{25}"
@@ -51,7 +50,7 @@ def differences(told: list[Told]) -> list[str]:
         for dialect, examples in taken(told).items()
         for id_, every in examples.items()
         for example in every
-        if example not in load_examples(dialect).get(id_, [])
+        if example not in load_examples(get_dialect(dialect)).get(id_, [])
     ]
 
 
@@ -129,7 +128,7 @@ def write() -> None:
         ids = [one.id for _, one in dialect.operations]
         examples = {id_: found[dialect.name][id_] for id_ in ids if id_ in found[dialect.name]}
         text = msgspec.json.format(msgspec.json.encode(examples), indent=2) + b"\n"
-        (FOLDER / f"{dialect.name}.json").write_bytes(text)
+        Path(str(files(dialect.package))).joinpath(EXAMPLES_FILE).write_bytes(text)
 
 
 if __name__ == "__main__":

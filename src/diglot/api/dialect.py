@@ -9,8 +9,10 @@ import msgspec
 from litestar import Request
 
 from diglot.api.endpoint import Endpoint
+from diglot.api.examples import Examples
 from diglot.api.operation import Operation
 from diglot.api.responses import ErrorResponse, Headers
+from diglot.api.rules import Words
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.service.access.keys import KeyFormat
 from diglot.service.access.rate_limits import Rate, RateLimitState
@@ -43,6 +45,9 @@ class Dialect:
 
     name: str
     title: str
+    # The dialect's folder, which also holds the examples of its OpenAPI document.
+    package: str
+    words: Words
     key_format: KeyFormat
     surfaces: Sequence[Surface]
     read_secret: Callable[[Request[Any, Any, Any]], str | None]
@@ -60,6 +65,9 @@ class Dialect:
     # Where the document is served, as JSON and as YAML.
     json_path: str
     yaml_path: str
+    # The vendor's own API, an upstream for what Diglot does not serve.
+    vendor_url: str
+    examples: Examples
     # Whether a person who is signed in may call it without a key.
     allows_sessions: bool = False
 

@@ -6,6 +6,8 @@ Chores have a task of their own, so that a long one does not hold up the clocks.
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,3 +78,14 @@ class BackgroundWorker:
                 await self._stopping.wait()
         except TimeoutError:
             return
+
+
+@asynccontextmanager
+async def work_in_background(scheduler: Scheduler) -> AsyncIterator[None]:
+    """Run the tasks of a scheduler until the end of the block."""
+    worker = BackgroundWorker(scheduler)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        await worker.stop(running)

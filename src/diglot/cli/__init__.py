@@ -1,21 +1,66 @@
 """The command line: what an operator does. An error that an operator can mend is one line and exit code 2."""
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Final
 
 import click
 
 from diglot import __version__
-from diglot.cli.demo import demo
-from diglot.cli.keys import keys
-from diglot.cli.migrate import migrate
-from diglot.cli.openapi import openapi
-from diglot.cli.serve import serve
-from diglot.cli.workspaces import workspaces
 from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
 
+# The lines of `diglot --help`. They stand here because the module of a command loads what the command needs.
+SUMMARIES: Final = {
+    "demo": "Start a server with example contacts and segments.",
+    "keys": "Create, list, revoke and adopt API keys.",
+    "migrate": "Bring a database to the schema of this version.",
+    "openapi": "Print the OpenAPI 3.1 document of a dialect.",
+    "serve": "Start the server.",
+    "workspaces": "List workspaces, set their time zones and their passwords.",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    """The commands, each of which is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
+        del ctx
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; return None where there is none of this name."""
+        del ctx
+        if cmd_name not in SUMMARIES:
+            return None
+        with _without_collecting():
+            command: click.Command = getattr(import_module(f"diglot.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Import without garbage collections; what was imported stays loaded, so that later ones skip it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="diglot", message="%(prog)s %(version)s")
 def commands() -> None:
     """Diglot serves the audience APIs of Misar and Topmail over one database of your own.
@@ -23,10 +68,6 @@ def commands() -> None:
     New here? `diglot demo` starts a server with example contacts and prints keys and curl lines to try.
     For your own data: `diglot keys create` makes a key, `diglot serve` starts the server.
     """
-
-
-for _command in (serve, demo, migrate, keys, workspaces, openapi):
-    commands.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

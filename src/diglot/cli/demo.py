@@ -12,8 +12,7 @@ import msgspec
 
 from diglot.api.dialect import Dialect
 from diglot.app import from_environment
-from diglot.cli.examples import contacts as examples_contacts
-from diglot.cli.examples.segments import SEGMENTS
+from diglot.cli.examples import contacts as example_contacts
 from diglot.cli.options import warn_of_risk
 from diglot.clock import system_clock
 from diglot.dialects.registry import DIALECTS
@@ -77,11 +76,12 @@ class _Demonstration:
 
     def format_introduction(self, url: str, settings: Settings) -> str:
         """Return the keys, and for each a line to paste."""
-        of_segment = "segments" if self.segment_id is None else f"segments/{self.segment_id}/contacts"
-        calls = {"misar": "segments?limit=5", "topmail": f"{of_segment}?limit=5"}
         lines = [self.summary]
         for dialect in DIALECTS:
-            key, path = self.keys[dialect.name], f"{dialect.prefix}/{calls[dialect.name]}"
+            key, path = (
+                self.keys[dialect.name],
+                f"{dialect.prefix}/{dialect.examples.build_path(self.segment_id)}",
+            )
             lines += ["", f"{dialect.title} key: {key}"]
             lines += [f'  curl "{url}{path}" -H "Authorization: Bearer {key}"']
         if settings.docs:
@@ -106,11 +106,12 @@ async def _prepare_demo(url: str) -> _Demonstration:
 async def _create_examples(engine: Engine, caller: Caller) -> bool:
     contacts, segments = Contacts(engine), Segments(engine)
     if not (await contacts.list_page(caller, _NEWEST_ONE)).total:
-        await contacts.import_all(caller, list(examples_contacts.generate_contacts(system_clock())))
+        await contacts.import_all(caller, list(example_contacts.generate_contacts(system_clock())))
     elif (await segments.list_page(caller, _NEWEST_ONE)).total:
         return False
-    for example in SEGMENTS:
-        await segments.create(caller, example.to_new_segment(caller))
+    for dialect in DIALECTS:
+        for example in dialect.examples.segments:
+            await segments.create(caller, example.to_new_segment(dialect.name, dialect.words, caller))
     return True
 
 

@@ -1,14 +1,44 @@
 """`diglot serve`."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from diglot.app import from_environment
 from diglot.cli.options import config_option, warn_of_risk
+from diglot.dialects.registry import DIALECTS
 from diglot.server import process
 from diglot.settings import load_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _split_upstream(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> list[tuple[str, str]]:
+    found = [(name, url) for name, is_pair, url in (each.partition("=") for each in given) if is_pair]
+    if len(found) < len(given):
+        raise click.BadParameter("expected NAME=URL")
+    return found
+
+
+def _upstream_options(command: F) -> F:
+    """Add the option for all upstreams, and the older one of each dialect."""
+    for dialect in reversed(DIALECTS):
+        command = click.option(
+            f"--{dialect.name}-upstream",
+            metavar="URL",
+            help=f"The same as --upstream {dialect.name}=URL. [default: nowhere]",
+        )(command)
+    examples = " or ".join(f"{dialect.name}={dialect.vendor_url}" for dialect in DIALECTS)
+    return click.option(
+        "--upstream",
+        metavar="NAME=URL",
+        multiple=True,
+        callback=_split_upstream,
+        help=f"Where to forward calls of a dialect that Diglot does not serve, such as {examples}; "
+        "repeat it for each. [default: nowhere]",
+    )(command)
 
 
 @click.command()
@@ -33,18 +63,7 @@ from diglot.settings import load_settings
     help="Rate limits of a key: those of its vendor, off, or NUMBER requests a minute for each call. "
     "[default: vendor]",
 )
-@click.option(
-    "--misar-upstream",
-    metavar="URL",
-    help="Where to forward Misar calls that Diglot does not serve, such as https://api.misar.io. "
-    "[default: nowhere]",
-)
-@click.option(
-    "--topmail-upstream",
-    metavar="URL",
-    help="Where to forward Topmail calls that Diglot does not serve, such as https://api.topmail.so. "
-    "[default: nowhere]",
-)
+@_upstream_options
 @click.option(
     "--upstream-timeout",
     type=int,
@@ -99,12 +118,15 @@ from diglot.settings import load_settings
 )
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request. [default: no]")
 @config_option
-def serve(config: str | None, **flags: Any) -> None:
+def serve(config: str | None, upstream: list[tuple[str, str]], **flags: Any) -> None:
     """Start the server.
 
     Every option can also be set in the environment, as DIGLOT_HOST, DIGLOT_PORT and so on, or in the file
     of --config. Flags win over the environment, and the environment over the file.
     """
-    settings = load_settings(flags, file=config)
+    names = [dialect.name for dialect in DIALECTS]
+    older = {name: url for name in names if (url := flags.pop(f"{name}_upstream")) is not None}
+    flags["upstreams"] = older | dict(upstream)
+    settings = load_settings(flags, file=config, dialects=names)
     warn_of_risk(settings.database)
     process.serve(settings, partial(process.announce_url, settings), from_environment)

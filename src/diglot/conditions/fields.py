@@ -1,9 +1,13 @@
-"""The catalogue of fields: every contact property with a fixed type. Anything else is an attribute."""
+"""The table of contact fields: every property with a fixed type. Anything else is an attribute."""
 
 import enum
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import NoneType
+from typing import Annotated, Any, ClassVar, Final, get_args, get_origin, get_type_hints
+
+import msgspec
 
 # Stored numbers of the catalogue stay below 2^53, so that integers and doubles compare alike everywhere.
 NUMBER_LIMIT: Final = float(2**53 - 1)
@@ -32,43 +36,104 @@ class FieldKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One row of the catalogue.
+    """What a row of the table says of a field beside its name and its type.
 
-    `other` holds further spellings; `longest` counts code points; `whole` numbers have no fraction.
+    `description` is what the OpenAPI documents say; without one the general text of the name stands there.
+    `aliases` are further spellings, `max_length` counts code points, and a new contact has `default`. A
+    computed field is derived from others, so it has no column and stands in the table as a ClassVar. The
+    last four follow from the row itself.
     """
 
-    name: str
     kind: FieldKind
+    description: str = ""
     aliases: tuple[str, ...] = ()
     max_length: int = 0
-    is_integer: bool = False
     max_value: float = NUMBER_LIMIT
+    default: Any = None
+    is_writable: bool = True
+    name: str = ""
+    is_nullable: bool = False
+    is_integer: bool = False
+    is_computed: bool = False
 
 
-CATALOGUE: Final = (
-    Field("email", FieldKind.TEXT, max_length=254),
-    Field("first_name", FieldKind.TEXT, ("firstName",), max_length=100),
-    Field("last_name", FieldKind.TEXT, ("lastName",), max_length=100),
-    Field("phone", FieldKind.TEXT, max_length=50),
-    Field("company", FieldKind.TEXT, max_length=150),
-    Field("job_title", FieldKind.TEXT, ("jobTitle",), max_length=100),
-    Field("source", FieldKind.TEXT, max_length=100),
-    Field("status", FieldKind.CHOICE),
-    Field("subscribed", FieldKind.BOOLEAN),
-    Field("tags", FieldKind.TAGS),
-    Field("lists", FieldKind.LISTS, ("list_id",)),
-    Field("engagement_score", FieldKind.NUMBER, max_value=100),
-    Field("lead_score", FieldKind.NUMBER, max_value=100),
-    Field("total_opens", FieldKind.NUMBER, is_integer=True),
-    Field("total_clicks", FieldKind.NUMBER, is_integer=True),
-    Field("total_orders", FieldKind.NUMBER, is_integer=True),
-    Field("total_spent", FieldKind.NUMBER),
-    Field("created_at", FieldKind.INSTANT, ("createdAt",)),
-    Field("updated_at", FieldKind.INSTANT, ("updatedAt",)),
-    Field("last_opened_at", FieldKind.INSTANT, ("lastOpenedAt",)),
-    Field("last_clicked_at", FieldKind.INSTANT, ("lastClickedAt",)),
-    Field("last_emailed_at", FieldKind.INSTANT, ("lastEmailedAt",)),
+def _text(max_length: int, description: str, *aliases: str) -> Field:
+    return Field(FieldKind.TEXT, description, aliases, max_length=max_length)
+
+
+def _number(description: str, max_value: float = NUMBER_LIMIT, default: float | None = None) -> Field:
+    return Field(FieldKind.NUMBER, description, max_value=max_value, default=default)
+
+
+def _instant(description: str, alias: str, *, is_writable: bool = True) -> Field:
+    return Field(FieldKind.INSTANT, description, (alias,), is_writable=is_writable)
+
+
+_EMAIL: Final = "The email address, kept in lower case; no two contacts of a workspace have the same."
+_SUBSCRIBED: Final = (
+    "Whether the status is `subscribed`. True sets that status, false makes a subscribed contact "
+    "`unsubscribed` and leaves any other as it is."
 )
+_LISTS: Final = Field(FieldKind.LISTS, "The lists that the contact is on.", ("list_id",), is_writable=False)
+
+
+class ContactFields(msgspec.Struct, frozen=True, gc=False):
+    """The table of contact fields: a row is a field, and everything that knows fields follows from it.
+
+    The columns, the rows, both wires, the documents and the catalogue of conditions are made from these
+    rows, in this order. `tags` and `attributes` hold JSON as encoded, instants are in microseconds.
+    """
+
+    pk: int
+    id: str
+    email: Annotated[str, _text(254, _EMAIL)]
+    first_name: Annotated[str | None, _text(100, "The first name.", "firstName")]
+    last_name: Annotated[str | None, _text(100, "The last name.", "lastName")]
+    phone: Annotated[str | None, _text(50, "The phone number, as it was written.")]
+    company: Annotated[str | None, _text(150, "The company the contact works for.")]
+    job_title: Annotated[str | None, _text(100, "What the contact does there.", "jobTitle")]
+    source: Annotated[str | None, _text(100, "Where the contact came from, in words of your own.")]
+    status: Annotated[str, Field(FieldKind.CHOICE, default="subscribed")]
+    subscribed: ClassVar[Annotated[bool, Field(FieldKind.BOOLEAN, _SUBSCRIBED)]]
+    tags: Annotated[str, Field(FieldKind.TAGS, "The contact's tags.", default="[]")]
+    lists: ClassVar[Annotated[tuple[str, ...], _LISTS]]
+    engagement_score: Annotated[float | None, _number("How engaged the contact is, from 0 to 100.", 100)]
+    lead_score: Annotated[float | None, _number("How promising the contact is, from 0 to 100.", 100)]
+    total_opens: Annotated[int, _number("How many emails the contact opened.", default=0)]
+    total_clicks: Annotated[int, _number("How many times the contact clicked in an email.", default=0)]
+    total_orders: Annotated[int, _number("How many orders the contact made.", default=0)]
+    total_spent: Annotated[
+        float, _number("What the contact spent in all orders, in units of the currency.", default=0.0)
+    ]
+    created_at: Annotated[int, _instant("", "createdAt", is_writable=False)]
+    updated_at: Annotated[int, _instant("", "updatedAt", is_writable=False)]
+    last_opened_at: Annotated[int | None, _instant("When the contact last opened an email.", "lastOpenedAt")]
+    last_clicked_at: Annotated[
+        int | None, _instant("When the contact last clicked in an email.", "lastClickedAt")
+    ]
+    last_emailed_at: Annotated[
+        int | None, _instant("When the contact was last sent an email.", "lastEmailedAt")
+    ]
+    attributes: str
+
+
+def _read_rows() -> Iterator[Field]:
+    for name, hint in get_type_hints(ContactFields, include_extras=True).items():
+        is_computed = get_origin(hint) is ClassVar
+        kind, *rows = get_args(get_args(hint)[0] if is_computed else hint) or (hint,)
+        options = get_args(kind) or (kind,)
+        for row in rows:
+            yield replace(
+                row,
+                name=name,
+                is_nullable=NoneType in options,
+                is_integer=row.kind is FieldKind.NUMBER and int in options,
+                is_computed=is_computed,
+            )
+
+
+CATALOGUE: Final = tuple(_read_rows())
+STORED_FIELDS: Final = tuple(field for field in CATALOGUE if not field.is_computed)
 FIELDS: Final = {field.name: field for field in CATALOGUE}
 CANONICAL_NAMES: Final = {
     spelling: field.name for field in CATALOGUE for spelling in (field.name, *field.aliases)

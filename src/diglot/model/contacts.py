@@ -4,38 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
+from diglot.conditions.fields import ContactFields
 
 UNSUBSCRIBED: Final = "unsubscribed"
 SUBSCRIBED: Final = "subscribed"
 
 
-class Contact(msgspec.Struct, frozen=True, gc=False):
-    """A contact as answers show it. `tags` and `attributes` are JSON as encoded; instants in microseconds."""
-
-    pk: int
-    id: str
-    email: str
-    first_name: str | None
-    last_name: str | None
-    phone: str | None
-    company: str | None
-    job_title: str | None
-    source: str | None
-    status: str
-    engagement_score: float | None
-    lead_score: float | None
-    total_opens: int
-    total_clicks: int
-    total_orders: int
-    total_spent: float
-    created_at: int
-    updated_at: int
-    last_opened_at: int | None
-    last_clicked_at: int | None
-    last_emailed_at: int | None
-    tags: str
-    attributes: str
+class Contact(ContactFields, frozen=True, gc=False):
+    """A contact as stored and as answers show it: the rows of the table of fields."""
 
 
 @dataclass(frozen=True, slots=True)

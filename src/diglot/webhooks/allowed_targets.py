@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 from diglot.errors import Misconfigured
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# Returns the addresses of a name and a port.
+ResolveHost = Callable[[str, int], Awaitable[Sequence[Address]]]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_URL_LENGTH: Final = 2_048
 _PUBLIC_WORD: Final = "public"

@@ -1,4 +1,4 @@
-"""One attempt: look the name up, choose an allowed address, connect to that address and no other.
+"""What all attempts share: where they may go, the certificates they trust, threads for lookups.
 
 The name is looked up on each attempt and the connection goes to the address that was looked at, so that a
 name which leads elsewhere a moment later leads nowhere. Redirects are not followed, and no proxy of the
@@ -9,29 +9,21 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final
 
-import httpx
+from diglot.webhooks.allowed_targets import Address, AllowedTargets, ResolveHost
 
-from diglot import __version__
-from diglot.model.webhooks import Attempt, WebhookMessage
-from diglot.webhooks.allowed_targets import Address, AllowedTargets, is_public
+if TYPE_CHECKING:
+    from diglot.webhooks.connection import Connection
 
 TIMEOUT_SECONDS: Final = 10.0
-MAX_READ_BYTES: Final = 4_096
-MAX_STORED_BYTES: Final = 1_000
-# A name may have many addresses; a few of them are tried, all within the time of one attempt.
-_MAX_ADDRESSES: Final = 4
-_NOT_ALLOWED_MESSAGE: Final = "it leads to an address to which deliveries are not allowed here"
-ResolveHost = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class Sender:
-    """What all attempts share: where they may go, the certificates they trust, threads for lookups."""
+    """Opens connections to receivers."""
 
     def __init__(
         self,
@@ -40,16 +32,18 @@ class Sender:
         resolve: ResolveHost | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self.allowed_targets = targets
-        self.timeout_seconds = timeout_seconds
-        self.resolve = resolve or self._resolve_host
+        self._allowed_targets = targets
+        self._timeout_seconds = timeout_seconds
+        self._resolve = resolve or self._resolve_host
         # Lookups block, and a slow one must not wait among what requests do aside.
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="diglot-names")
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
         """The certificates to trust, read when they are first needed."""
-        return httpx.create_ssl_context(trust_env=False)
+        from diglot.webhooks.connection import create_ssl_context  # noqa: PLC0415 - see open_connection
+
+        return create_ssl_context()
 
     def close(self) -> None:
         """Let go of the threads."""
@@ -57,7 +51,9 @@ class Sender:
 
     def open_connection(self) -> "Connection":
         """Return a connection for attempts at one receiver, one after another."""
-        return Connection(self)
+        from diglot.webhooks.connection import Connection  # noqa: PLC0415 - httpx costs a start 0.12 s
+
+        return Connection(self._allowed_targets, self._resolve, self.ssl_context, self._timeout_seconds)
 
     async def _resolve_host(self, host: str, port: int) -> Sequence[Address]:
         loop = asyncio.get_running_loop()
@@ -68,102 +64,3 @@ class Sender:
 def _look_up_addresses(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(where[0]).partition("%")[0] for *_, where in found))
-
-
-class Connection:
-    """Attempts at one receiver: a connection is kept between them where the receiver keeps it."""
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
-        # No time of its own: what counts is that of the whole attempt.
-        self._client = httpx.AsyncClient(
-            verify=sender.ssl_context,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=None,  # noqa: S113
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.aclose()
-
-    async def send(self, url: str, message: WebhookMessage) -> Attempt:
-        """Send a message, and return how it went; nothing is raised."""
-        try:
-            async with asyncio.timeout(self._sender.timeout_seconds):
-                return await self._try_addresses(httpx.URL(url), message)
-        except TimeoutError:
-            return Attempt(None, f"no answer within {self._sender.timeout_seconds:g} seconds")
-        except OSError:
-            return Attempt(None, "its name cannot be looked up")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return Attempt(None, _describe_error(error))
-
-    async def _try_addresses(self, url: httpx.URL, message: WebhookMessage) -> Attempt:
-        host = url.raw_host.decode()
-        port = url.port or {"http": 80, "https": 443}[url.scheme]
-        found = await self._sender.resolve(host, port)
-        allowed = [one for one in found if self._sender.allowed_targets.allows(host, one)]
-        failed = Attempt(None, _NOT_ALLOWED_MESSAGE if found else "its name has no address")
-        for address in allowed[:_MAX_ADDRESSES]:
-            try:
-                return await self._post_message(url, address, message)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failed = Attempt(None, _describe_error(error))
-        return failed
-
-    async def _post_message(self, url: httpx.URL, address: Address, message: WebhookMessage) -> Attempt:
-        headers = {
-            "Host": url.netloc.decode(),
-            "Content-Type": "application/json",
-            "User-Agent": f"Diglot/{__version__}",
-            "Accept-Encoding": "identity",
-            **message.headers,
-        }
-        # TLS still asks for the name, and checks the certificate against it.
-        named = {"sni_hostname": url.raw_host.decode().rstrip(".")}
-        pinned = url.copy_with(host=str(address))
-        sending = self._client.stream("POST", pinned, content=message.body, headers=headers, extensions=named)
-        async with sending as response:
-            text = await _read_beginning(response)
-            error = None if response.is_success else f"status {response.status_code}"
-            # What a server inside says is not for whoever may make a webhook.
-            shown = text if is_public(address) else None
-            later = response.headers.get("Retry-After")
-            return Attempt(response.status_code, error, shown, retry_after=later)
-
-
-async def _read_beginning(response: httpx.Response) -> str:
-    """Read an answer, or as much of a long one as is kept; what is left closes the connection."""
-    read = b""
-    async for chunk in response.aiter_raw():
-        read += chunk[:MAX_READ_BYTES]
-        if len(read) >= MAX_READ_BYTES:
-            break
-    return read[:MAX_STORED_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
-
-
-def _describe_error(error: Exception) -> str:
-    """Say what went wrong without what only this machine should know, such as an address inside."""
-    match error:
-        case httpx.ConnectError():
-            cause = _find_certificate_error(error)
-            if cause is not None:
-                return f"its certificate is refused: {cause.verify_message}"
-            return "it takes no connection"
-        case httpx.InvalidURL() | ValueError():
-            return "its URL cannot be used"
-        case _:
-            return f"the connection broke ({type(error).__name__})"
-
-
-def _find_certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """Return what was wrong with a certificate, if that is what an error comes from."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, ssl.SSLCertVerificationError):
-        found = found.__cause__ or found.__context__
-    return found

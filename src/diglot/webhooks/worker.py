@@ -7,13 +7,20 @@ events one after another. After a while a busy receiver gives its place to the n
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from diglot.clock import Clock
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook, WebhookMessage
+from diglot.storage.sql.engine import Engine
+from diglot.webhooks.allowed_targets import AllowedTargets
 from diglot.webhooks.deliveries import Deliveries, LeasedDeliveries
-from diglot.webhooks.sender import Connection, Sender
+from diglot.webhooks.sender import Sender
+
+if TYPE_CHECKING:
+    from diglot.webhooks.connection import Connection
 
 log = logging.getLogger("diglot.delivery")
 # Receivers served at one time by a process.
@@ -143,10 +150,24 @@ class DeliveryWorker:
                     return False
         return True
 
-    async def _send_delivery(self, connection: Connection, webhook: Webhook, delivery: Delivery) -> Attempt:
+    async def _send_delivery(self, connection: "Connection", webhook: Webhook, delivery: Delivery) -> Attempt:
         try:
             message = self.render_message(webhook, delivery, self.deliveries.clock())
         except Exception:
             log.exception("delivery %s cannot be written", delivery.id)
             return Attempt(None, "it cannot be written", internal_error=True)
         return await connection.send(webhook.url, message)
+
+
+@asynccontextmanager
+async def deliver_in_background(
+    engine: Engine, clock: Clock, targets: AllowedTargets, render_message: RenderMessage
+) -> AsyncIterator[None]:
+    """Deliver what the outbox of a database holds until the end of the block."""
+    worker = DeliveryWorker(Deliveries(engine, clock), Sender(targets), render_message)
+    engine.on_commit(worker.wake)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield
+    finally:
+        await worker.stop(running)

@@ -1,1 +1,1 @@
-"""What Diglot is measured beside: the same answers from a bare ASGI app and from FastAPI."""
+"""Apps that Diglot is compared with: a bare ASGI app and FastAPI, which send the same responses."""

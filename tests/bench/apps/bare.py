@@ -1,4 +1,7 @@
-"""A bare ASGI app: two reads with the driver, the same bytes. The floor that Diglot is measured against."""
+"""A bare ASGI app that reads twice with the driver and returns the same bytes.
+
+It is the lower bound for Diglot's cost.
+"""
 
 import hashlib
 import json
@@ -33,18 +36,18 @@ KEY = (
 )
 ONE = f"SELECT {SEGMENT} FROM segments WHERE id = {{}} AND workspace = {{}}"
 PAGE = f"SELECT {CONTACT} FROM contacts WHERE workspace = {{}} ORDER BY pk DESC LIMIT 100"
-# The segment of everybody who has a first name, from the key that a page begins with.
+# The segment of all contacts that have a first name, from the key that a page begins with.
 MEMBERS = (
     f"SELECT {CONTACT} FROM contacts WHERE pk <= {{}} AND workspace = {{}} AND first_name IS NOT NULL "
     "ORDER BY pk DESC LIMIT 100"
 )
 FIRST_KEYS: dict[str, int] = json.loads(os.environ.get("BENCH_PAGES", "{}"))
-# What Diglot answers for the count of the segment, so that the bytes are the same.
+# Diglot's response to the count of the segment, so that both sides send the same bytes.
 COUNT = int(os.environ["BENCH_COUNT"])
 
 
 class Database:
-    """The two drivers, each used as plainly as can be."""
+    """The two database drivers, each used in the simplest way."""
 
     def __init__(self) -> None:
         self.postgresql = URL.startswith("postgres")
@@ -203,7 +206,7 @@ async def answer(scope: dict[str, Any]) -> bytes:
         offset = scope["query_string"].decode().rpartition("=")[2]
         key, rows = await DATABASE.reads(digest[:16], MEMBERS, FIRST_KEYS[offset])
         assert key[0] == digest
-        # The segment was never changed.
+        # The segment has never been updated.
         as_of = milliseconds(time.time_ns() // 1000)
         return topmail_page(rows, COUNT, int(offset), count_as_of=as_of, revision=1)
     if "/segments/" in path:

@@ -1,4 +1,4 @@
-"""The same calls the usual way: FastAPI, Pydantic models, the SQLAlchemy async ORM."""
+"""The same calls in the usual style: FastAPI, Pydantic models and the SQLAlchemy async ORM."""
 
 import hashlib
 import json

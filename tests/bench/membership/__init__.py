@@ -1,1 +1,1 @@
-"""Membership at a million contacts: counts, pages, refreshes, writes, memory, each beside another way."""
+"""Membership with a million contacts: counts, pages, refreshes, writes and memory, each with a comparison."""

@@ -1,8 +1,8 @@
-"""Builds what is measured: contacts, and their segments.
+"""Builds the databases to measure: contacts and their segments.
 
-One database holds a single workspace with thirty segments of each kind; it is only read and refreshed. A copy
-of it becomes the one that is written to: there the workspace has no segments, and two more hold the same
-contacts and 100 and 1,000 live segments. Contacts that are written to are a million at most.
+One database holds a single workspace with thirty segments of each kind; the benchmark only reads and
+refreshes it. Writes go to a copy: there the workspace has no segments, and two more workspaces hold the same
+contacts with 100 and 1,000 active segments. The workspaces for writes hold at most a million contacts.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from diglot.storage.sql.statement import Statement
 
 BATCH = 5_000
 COPIED_AT_ONCE = 50_000
-# So few are made faster than processes start.
+# Below this number one process creates the rows faster than a pool of processes starts.
 FEW = 20_000
 UTC = ZoneInfo("UTC")
 
@@ -72,7 +72,7 @@ _SPREAD = Statement(
 
 @dataclass
 class Builder:
-    """A database being built."""
+    """A database under construction."""
 
     engine: Engine
     now: int
@@ -84,18 +84,18 @@ class Builder:
         return Segments(self.engine, clock=lambda: self.now)
 
     async def key(self, workspace: str) -> Keyring:
-        """Make a key of each dialect for a workspace."""
+        """Create a key of each dialect for a workspace."""
         keys = Keys(self.engine, lambda: self.now)
         return {
             name: await keys.create(get_dialect(name).key_format, workspace) for name in ("misar", "topmail")
         }
 
     async def caller(self, keys: Keyring) -> Caller:
-        """Return the holder of such keys."""
+        """Return the caller that holds such keys."""
         return await Keys(self.engine).authenticate("misar", keys["misar"])
 
     async def fill(self, workspace: int, count: int) -> None:
-        """Fill a workspace with contacts; the processors make rows while others are written."""
+        """Fill a workspace with contacts; the other processors create rows while one process inserts them."""
         processors = (os.cpu_count() or 1) if count > FEW else 0
         pool = ProcessPoolExecutor(processors, get_context("spawn")) if processors else None
         ahead: deque[asyncio.Future[tuple[list[dict[str, Any]], Counter[str]]]] = deque()
@@ -124,7 +124,7 @@ class Builder:
         return len(rows)
 
     async def count_tags(self, workspace: int, bear: Counter[str]) -> None:
-        """Write the rows of the tags that the contacts bear, as writes of contacts would have."""
+        """Insert the tag rows that writes of these contacts would have inserted."""
 
         async def work(transaction: Transaction) -> None:
             locked = await workspaces.lock(transaction, workspace, tags=len(bear))
@@ -153,14 +153,14 @@ class Builder:
         await self.count_tags(target, Counter(dict(map(tuple, bear))))
 
     async def make(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[Made]:
-        """Make segments."""
+        """Create segments."""
         found: list[Made] = []
         with Progress(what, len(specs)) as progress:
             for spec in specs:
                 segment = await self.segments.create(caller, spec.new)
                 found.append(Made(segment.id, spec))
                 if segment.members is None:
-                    # In a large workspace the background would evaluate it.
+                    # In a large workspace the background would evaluate the segment.
                     await self.segments.refresh(caller, segment.id)
                 if spec.kind == STATIC and spec.name in BY_HAND:
                     await self._put(caller, segment.id, BY_HAND[spec.name])
@@ -177,7 +177,7 @@ class Builder:
 
 
 def rows_of(workspace: int, first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Counter[str]]:
-    """Return the rows of contacts, and how many of them bear each tag."""
+    """Return the rows of contacts, and the number of contacts per tag."""
     found = list(made_contacts(count, first, seed=first, now=now))
     bear = Counter(name for contact in found for name in msgspec.json.decode(contact.tags))
     return [row_of(workspace, contact, UTC) for contact in found], bear
@@ -203,7 +203,7 @@ async def fill(url: str, count: int, now: int) -> Keyring:
 
 
 async def make_kinds(url: str, keys: Keyring, now: int) -> list[Made]:
-    """Make thirty segments of each kind."""
+    """Create thirty segments of each kind."""
     async with _building(url, now) as builder:
         return await builder.make(await builder.caller(keys), all_kinds(now), "segments of each kind")
 
@@ -211,7 +211,7 @@ async def make_kinds(url: str, keys: Keyring, now: int) -> list[Made]:
 async def make_live(
     url: str, keys: Keyring, count: int, now: int
 ) -> tuple[dict[str, Keyring], dict[str, list[Made]]]:
-    """Copy the one workspace of a database to two more with live segments; return all keys and segments."""
+    """Copy the one workspace of a database to two more with active segments; return all keys and segments."""
     keyrings, live = {NONE: keys}, {NONE: list[Made]()}
     async with _building(url, now) as builder:
         source = (await builder.caller(keys)).workspace
@@ -219,7 +219,7 @@ async def make_live(
             if name != NONE:
                 keyrings[name] = await builder.key(name)
                 caller = await builder.caller(keyrings[name])
-                # While there is nobody, a segment is made at once.
+                # A segment is evaluated immediately while the workspace has no contacts.
                 made = live_segments(segments, now)
                 live[name] = await builder.make(caller, made, f"live segments: {name}")
                 await builder.copy(source, caller.workspace, count, name)

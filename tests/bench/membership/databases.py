@@ -1,4 +1,4 @@
-"""The three databases of a run: taken up where they were kept, else built."""
+"""Opens the three databases of a run: reuses those that an earlier run kept, and builds the others."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -13,13 +13,13 @@ from bench.membership.places import Place
 from bench.membership.store import Store, opened
 
 SMALL = 10_000
-# Contacts of each workspace that is written to.
+# Contacts of each workspace for writes.
 MOST_WRITTEN = 1_000_000
 
 
 @dataclass(frozen=True)
 class Stores:
-    """The database that is read, the one that is written to, and a small one to read."""
+    """The database for reads, the one for writes, and a small one for reads."""
 
     main: Store
     written: Store
@@ -28,7 +28,7 @@ class Stores:
 
 @asynccontextmanager
 async def databases(place: Place, contacts: int, now: int) -> AsyncIterator[Stores]:
-    """Lend the databases of a run, open; what is missing or of another kind is built."""
+    """Lend the open databases of a run; build each one that is missing or has another configuration."""
     name = f"diglot_bench_{contacts}"
     small = "diglot_bench_small"
     if _missing(place, name, contacts) or _missing(place, _written(name), min(contacts, MOST_WRITTEN)):
@@ -54,7 +54,7 @@ def _missing(place: Place, name: str, contacts: int) -> bool:
 
 
 async def _build(place: Place, name: str, contacts: int, now: int) -> None:
-    """Build the database that is read and the one that is written to, a copy where that is small enough."""
+    """Build the database for reads and the one for writes, as a copy if the database is small enough."""
     written = min(contacts, MOST_WRITTEN)
     place.forget(name)
     place.forget(_written(name))
@@ -86,7 +86,7 @@ async def _open(place: Place, name: str, now: int) -> AbstractAsyncContextManage
 
 
 async def _settle(url: str) -> None:
-    """Have PostgreSQL clean up and look at what was built, as it would have done by and by."""
+    """Run the maintenance (VACUUM, ANALYZE) that PostgreSQL would otherwise do during the measurements."""
     if url.startswith("postgres"):
         connection: Any = await asyncpg.connect(url)
         await connection.execute("VACUUM ANALYZE", timeout=None)

@@ -1,4 +1,4 @@
-"""Evaluations in full: one segment, all live segments, and the hourly slide of relative dates."""
+"""Measures full evaluations: one segment, all active segments, and the hourly slide of relative dates."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from bench.progress import Progress
 ROUNDS = 5
 HOUR = 3_600_000_000
 HOURS = 5
-# Every twentieth live segment is counted raw, and the sum scaled.
+# Every twentieth active segment is counted raw, and the sum is scaled.
 EVERY = 20
-# How much more than a raw count a refresh may cost, by the share of contacts that are members.
+# The maximum ratio of a refresh to a raw count, by the share of contacts that are members.
 _ALLOWED = ((0.3, 1.3), (1.0, 1.8))
-# Segments of the table of rows.
+# Segments of the membership table with one row per member.
 _ANEW, _DIFFERING = 1, 2
 _ROWS = """
 CREATE TABLE IF NOT EXISTS bench_members (segment integer, pk bigint, PRIMARY KEY (segment, pk));
@@ -68,7 +68,7 @@ async def _refresh(store: Store, name: str) -> tuple[Compared, int]:
 
 
 def _rows_anew(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
-    """Return the refresh of a segment kept as rows: everybody out, then whom it wants in."""
+    """Return the refresh of a segment stored as rows that deletes all members and inserts the matches."""
     wanted = product.keys_instead(count)
 
     async def refresh(raw: Raw) -> None:
@@ -79,7 +79,7 @@ def _rows_anew(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[N
 
 
 def _rows_differing(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
-    """Return the refresh of a segment kept as rows: whom it wants, the others out, the missing in."""
+    """Return the refresh of a segment stored as rows that only deletes and inserts the differences."""
     fill = f"INSERT INTO wanted {product.keys_instead(count)}"
 
     async def refresh(raw: Raw) -> None:
@@ -131,7 +131,7 @@ def _client(cost: Cost) -> float:
 
 
 async def refresh_of_all(store: Store) -> Outcome:
-    """Compare the refresh of all live segments with as many raw counts, of which a sample is made."""
+    """Compare the refresh of all active segments with a raw count of each, estimated from a sample."""
     caller, made = store.callers[THOUSAND], store.note.live[THOUSAND]
     sample = made[::EVERY]
     counted = [
@@ -147,7 +147,7 @@ async def refresh_of_all(store: Store) -> Outcome:
             progress.step()
 
     with Progress("all live segments refreshed", len(sample) + 1) as progress:
-        # The half of the sample is counted before and the half after.
+        # Half of the sample is counted before the refresh and half after it.
         await count(0)
         ours = await store.meter.cost(lambda: product.refresh_all(store.engine, caller))
         progress.step()
@@ -167,7 +167,7 @@ async def refresh_of_all(store: Store) -> Outcome:
 
 
 async def slides(store: Store) -> Outcome:
-    """Compare hourly slides of the relative-date segments with their evaluation in full."""
+    """Compare hourly slides of the relative-date segments with their full evaluation."""
     target = 9 if store.postgresql else 50
     what = "hourly slide of the relative-date segments, beside their full evaluation, CPU"
     made = store.note.of_kind(RELATIVE)

@@ -1,7 +1,7 @@
-"""A thousand live segments of one to three rules, of which a contact meets about 12 percent.
+"""A thousand active segments of one to three rules; a contact matches about 12 percent of them.
 
-Fifteen fields are equally likely, so that a change of one field concerns some 130 segments. How many contacts
-meet a rule follows from how the contacts are made (data.py).
+Fifteen fields are equally likely, so that a change of one field concerns some 130 segments. The share of
+contacts that match a rule follows from the distribution of the contacts (data.py).
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from bench.membership.segments import DYNAMIC, Group, Spec, day, either, every, 
 
 AVERAGE = 0.12
 LEAST, MOST = 0.0005, 0.8
-# A rule and the share of the contacts that meet it.
+# A rule and the share of the contacts that match it.
 Chance = tuple[Group, float]
 
 
 def live_segments(count: int, now: int) -> list[Spec]:
-    """Return so many segments, the same for the same instant."""
+    """Return a given number of segments, always the same for the same instant."""
     rng = Random(4)
     found: list[Spec] = []
     total = 0.0
@@ -109,7 +109,7 @@ def _one_of(field: str, values: tuple[str, ...], share: float) -> Callable[[Rand
 
 
 def _above(field: str, least: float, most: float, having: float) -> Callable[[Random, int], Chance]:
-    """Return the maker of rules on a number that lies anywhere between two for a share of the contacts."""
+    """Return a factory of rules that match a given share of the contacts, for a number between two bounds."""
 
     def make(rng: Random, now: int) -> Chance:
         del now

@@ -1,4 +1,4 @@
-"""The memory of a server process while counts, pages, updates and imports run against it."""
+"""Measures the memory of a server process during counts, pages, updates and imports."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -19,24 +19,24 @@ from diglot.model.contacts import ContactChange
 from support.servers.process import Live, running
 
 QUARTERS = 4
-# In each quarter.
+# In each quarter of the run.
 COUNTS, PAGES, UPDATES, IMPORTS = 1_000, 200, 500, 3
 AT_ONCE = 16
 MOST_IDLE = 150
-# A server may grow by so much from the first quarter to the end, and still be called flat.
+# The memory may grow by this ratio from the first quarter to the end and still count as flat.
 FLAT = 1.1
 
 
 @dataclass
 class _Busy:
-    """What keeps a server busy: requests of every kind in a workspace of a thousand live segments."""
+    """Load for a server: requests of every kind in a workspace with a thousand active segments."""
 
     store: Store
     client: httpx.AsyncClient
     rng: Random = field(default_factory=lambda: Random(1))
 
     async def quarter(self) -> None:
-        """Do a quarter of the work; updates and imports are those of the benchmark of writes."""
+        """Run a quarter of the load; its updates and imports are those of the benchmark of writes."""
         live = [self.rng.choice(self.store.note.live[THOUSAND]).id for _ in range(COUNTS + PAGES)]
         await self._many([self._get("misar", _counted(id_)) for id_ in live[:COUNTS]])
         offsets = [self.rng.randrange(self.store.note.contacts // 10) for _ in range(PAGES)]
@@ -81,7 +81,7 @@ def _paged(segment: str, offset: int) -> str:
 
 
 def _body(change: ContactChange) -> dict[str, Any]:
-    """Return a change as a client sends it."""
+    """Return an update as a client sends it."""
     values = {
         name: datetime.fromtimestamp(value / 1_000_000, UTC).isoformat()
         if name.startswith("last_") and name.endswith("_at") and value is not None
@@ -92,7 +92,7 @@ def _body(change: ContactChange) -> dict[str, Any]:
 
 
 async def watch(store: Store) -> Outcome:
-    """Watch the memory from the start, idle, to the end of the work."""
+    """Watch the memory from the idle start to the end of the load."""
     await store.evaluate(THOUSAND)
     async with running(store.url) as live, httpx.AsyncClient(base_url=live.base, timeout=300) as client:
         forget_peaks(live.pid)

@@ -1,4 +1,4 @@
-"""What work costs: wall time, CPU of this process, CPU of the database's processes; both sides in turn."""
+"""Measures wall time, CPU of this process and CPU of the database's processes; both sides in turn."""
 
 import statistics
 import time
@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 import asyncpg
 
 ROUNDS = 7
-# One measurement of a side lasts about so long, so that short work is repeated.
+# One measurement of a side lasts about this long, so short work is repeated.
 SECONDS = 0.15
 MOST_TIMES = 2_000
 
-# Does its work so many times.
+# Does its work a given number of times.
 Work = Callable[[int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one piece of work; `server` is 0 where the database is in this process."""
+    """Seconds of one piece of work; `server` is 0 if the database runs in this process."""
 
     wall: float
     client: float
@@ -30,14 +30,14 @@ class Cost:
 
     @property
     def cpu(self) -> float:
-        """The CPU of both."""
+        """The CPU time of this process and of the database's processes."""
         return self.client + self.server
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.wall + other.wall, self.client + other.client, self.server + other.server)
 
     def per(self, times: int) -> "Cost":
-        """Return the cost of one of so many."""
+        """Return the cost of one of a number of repetitions."""
         return Cost(self.wall / times, self.client / times, self.server / times)
 
 
@@ -45,17 +45,17 @@ Part = Callable[[Cost], float]
 
 
 def wall(cost: Cost) -> float:
-    """Return the time that passed."""
+    """Return the wall time."""
     return cost.wall
 
 
 def cpu(cost: Cost) -> float:
-    """Return the CPU of this process and the database's."""
+    """Return the CPU time of this process and of the database's processes."""
     return cost.cpu
 
 
 def server(cost: Cost) -> float:
-    """Return the CPU of the database's processes, or of this process where the database is in it."""
+    """Return the CPU time of the database's processes, or of this process if the database runs in it."""
     return cost.server or cost.client
 
 
@@ -68,13 +68,13 @@ class Meter:
         self._watch: Any = None
 
     def beside(self, other: "Meter") -> "Meter":
-        """Return a meter of work on both databases; they have one server."""
+        """Return a meter of work on both databases, which share one server."""
         both = Meter(self._url)
         both._watch, both._databases = self._watch, self._databases | other._databases
         return both
 
     async def open(self) -> None:
-        """Connect where the database's processes have to be watched."""
+        """Connect if the database's processes have to be watched."""
         if self._url.startswith("postgres"):
             self._watch = await asyncpg.connect(self._url)
 
@@ -84,7 +84,7 @@ class Meter:
             await self._watch.close()
 
     async def cost(self, work: Callable[[], Awaitable[object]]) -> Cost:
-        """Do the work once and return what it cost."""
+        """Do the work once and return its cost."""
         servers = await self._servers()
         began, client = time.perf_counter(), time.process_time()
         await work()
@@ -93,7 +93,7 @@ class Meter:
         return Cost(wall_, client, sum(used.values()) / 1e9)
 
     async def _times(self, work: Work, most: int) -> int:
-        """Return how often work is to be done to last long enough, where that is more than once."""
+        """Return the number of repetitions that makes short work last long enough; 1 for longer work."""
         times, spent = 1, 0.0
         await work(1)
         while times < most:
@@ -106,7 +106,7 @@ class Meter:
         return max(1, min(most, int(times * SECONDS / max(spent, 1e-9))))
 
     async def _servers(self) -> dict[int, int]:
-        """Return the nanoseconds that each process serving the databases has run."""
+        """Return the nanoseconds of CPU time of each process that serves the databases."""
         if self._watch is None:
             return {}
         rows = await self._watch.fetch(
@@ -127,7 +127,7 @@ class Meter:
         *,
         step: Callable[[], None] = lambda: None,
     ) -> "Compared":
-        """Measure every side in each round, one after the other; work is done once before, to be warm.
+        """Measure every side in each round, one after the other; work is done once before, as a warm-up.
 
         `step` is called after each round.
         """
@@ -136,7 +136,8 @@ class Meter:
             times[name] = await self._times(work, most_times)
         costs: dict[str, list[Cost]] = {name: [] for name in sides}
         for turn in range(rounds):
-            # Who comes first changes: what the one leaves in the caches shall not always help the other.
+            # The first side alternates, because the caches that one side fills must not always help the
+            # other.
             for name in list(sides)[:: -1 if turn % 2 else 1]:
                 total = await self.cost(lambda name=name: sides[name](times[name]))  # type: ignore[misc]
                 costs[name].append(total.per(times[name]))
@@ -159,6 +160,6 @@ class Compared:
         return statistics.median(part(cost) for cost in self.costs[side])
 
     def ratios(self, side: str, other: str, part: Part) -> list[float]:
-        """Return what one side cost beside another, by round."""
+        """Return the ratios of one side's cost to another's, by round."""
         pairs = zip(self.costs[side], self.costs[other], strict=True)
         return [part(one) / part(two) for one, two in pairs]

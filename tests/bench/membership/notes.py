@@ -1,4 +1,4 @@
-"""What a database that was built holds: kept beside it, so that another run can use it again."""
+"""Describes a built database in a file next to it, so that another run can reuse the database."""
 
 from pathlib import Path
 from typing import Final
@@ -10,23 +10,23 @@ from diglot.storage.schema.revisions import LATEST
 
 MAIN: Final = "main"
 NONE, HUNDRED, THOUSAND = "none", "hundred", "thousand"
-# The workspaces that are written to, and how many live segments each has.
+# The workspaces for writes, and the number of active segments of each.
 LIVE: Final = {NONE: 0, HUNDRED: 100, THOUSAND: 1_000}
-# Moves when what is built becomes another.
+# Raise this number when the contents of the built databases change.
 FORMAT: Final = 2
 # The keys of a workspace by dialect.
 Keyring = dict[str, str]
 
 
 class Made(msgspec.Struct, frozen=True):
-    """A segment that was made."""
+    """A segment that the build created."""
 
     id: str
     spec: Spec
 
 
 class Note(msgspec.Struct):
-    """A database that was built: how many contacts each workspace has, the keys and the segments."""
+    """A built database: the number of contacts of each workspace, the keys and the segments."""
 
     contacts: int
     keys: dict[str, Keyring]
@@ -44,16 +44,16 @@ class Note(msgspec.Struct):
         return [one for one in self.kinds if one.spec.kind == kind]
 
     def named(self, name: str) -> Made:
-        """Return a segment of the thirty of each kind by its name."""
+        """Return one of the thirty segments of each kind by its name."""
         return next(one for one in self.kinds if one.spec.name == name)
 
     def write(self, path: Path) -> None:
-        """Keep the note."""
+        """Write the note."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
 
 
 def read(path: Path) -> Note | None:
-    """Return the note of a database that may be used again."""
+    """Return the note of a database that can be reused."""
     if not path.exists():
         return None
     found = msgspec.json.decode(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Saved counts and pages over HTTP beside a bare ASGI app answering the same bytes, in CPU of the servers."""
+"""Compares the server CPU of saved counts and pages over HTTP with a bare ASGI app."""
 
 import statistics
 
@@ -13,7 +13,7 @@ from diglot.model.ids import format_prefixed_id
 
 
 async def costs(store: Store) -> Outcome:
-    """Compare the CPU of server processes: ours and the bare app answer the same bytes in turn."""
+    """Compare the server CPU of Diglot and of the bare app, which return the same bytes in turn."""
     made, keys = store.note.named(ALMOST_ALL), store.note.keys[MAIN]
     one = "/mail/v1/segments/"
     calls = [Call("saved count", one + format_prefixed_id(made.id), one + made.id, keys["misar"], 1500)]

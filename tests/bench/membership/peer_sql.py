@@ -1,7 +1,8 @@
-"""Conditions as listmonk and Mautic ask them: SQL in the shape of each, over the tables of peers.py.
+"""Builds SQL in the shape of listmonk's and Mautic's queries, over the tables of peers.py.
 
-Only the shapes are theirs. listmonk counts subscribers joined to their lists, under the WHERE that a person
-types; Mautic puts filters on leads, negations with `OR ... IS NULL`, tags as EXISTS on the cross table.
+Only the shapes come from these systems. listmonk counts subscribers joined to their lists, under a WHERE that
+a person types; Mautic puts filters on leads, negations with `OR ... IS NULL`, tags as EXISTS on the cross
+table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +22,13 @@ _COMPARE = {
 }
 _PARTS = {Op.CONTAINS: "%{}%", Op.STARTS_WITH: "{}%", Op.ENDS_WITH: "%{}"}
 _LISTS = ("tags", "attributes.langs")
-# Whatever else may be empty is not text.
+# Other fields that may be empty do not hold text.
 _TEXTS = ("first_name", "company")
 
 
 @dataclass(frozen=True)
 class Peer:
-    """How a system asks: where its fields are, how it finds an element of a list, its count and its page."""
+    """The SQL of a system: its columns, its test for an element of a list, its count and its page."""
 
     name: str
     fields: Mapping[str, str]
@@ -85,7 +86,7 @@ def _values(operand: tree.Operand) -> list[str]:
 
 
 def _literal(value: str) -> str:
-    """Return a text in quotes; PostgreSQL reads it as whatever it is compared with."""
+    """Return a quoted literal; PostgreSQL gives it the type of the value that it is compared with."""
     return f"'{value}'"
 
 
@@ -109,7 +110,7 @@ _OUR_TEXTS = ("first_name", "last_name", "company", "source", "last_opened_at")
 _OUR_NUMBERS = ("engagement_score", "total_opens", "total_clicks", "total_orders", "total_spent")
 _TEXT_ATTRIBUTES = ("country", "city", "plan", "note")
 _CUSTOM = "attributes."
-# A list is asked for or none: none here, as for all contacts.
+# The query names a list or none: none here, as for all contacts.
 _SUBSCRIBERS = """FROM listmonk.subscribers s
     LEFT JOIN listmonk.subscriber_lists sl
         ON cardinality('{{}}'::integer[]) > 0 AND sl.subscriber_id = s.id

@@ -1,9 +1,9 @@
-"""The same contacts in tables of listmonk's and of Mautic's shape, in schemas of their own beside ours.
+"""Stores the same contacts in tables of listmonk's and of Mautic's shape, in separate schemas.
 
-Only the shapes are theirs: listmonk keeps custom fields in one JSONB column and its audience in rows of
-subscriber_lists; Mautic keeps a column for each custom field and tags in rows of a cross table. The indexes
-are those they come with. Words of status are ours, and instants in JSONB are numbers, which is the cheapest
-way to compare them there.
+Only the shapes come from these systems: listmonk keeps custom fields in one JSONB column and its audience in
+rows of subscriber_lists; Mautic keeps a column for each custom field and tags in rows of a cross table. The
+indexes are those of the systems. The status values are Diglot's, and instants in JSONB are numbers, because
+these are the cheapest to compare there.
 """
 
 from bench.membership.store import Store
@@ -84,7 +84,7 @@ _ANALYZE = tuple(
 
 
 async def have(store: Store) -> None:
-    """Fill the tables from the main workspace, unless they are there."""
+    """Fill the tables from the main workspace, unless they exist."""
     if await store.raw.value("SELECT to_regclass('mautic.filled') IS NOT NULL"):
         return
     steps = (*_LISTMONK, *_MAUTIC, *_ANALYZE, "CREATE TABLE mautic.filled ()")

@@ -1,4 +1,4 @@
-"""Where the databases of a run stand: in a folder that is kept, or in one that is gone afterwards."""
+"""Places for the databases of a run: a folder that is kept, or one that is deleted afterwards."""
 
 import asyncio
 import os
@@ -15,7 +15,8 @@ import asyncpg
 
 from support.engines import OTHER_SERVER
 
-# A server of the usual size for a million contacts, and no worker processes: their CPU could not be told.
+# A server of the usual size for a million contacts, without worker processes because their CPU time could not
+# be attributed.
 SETTINGS = """
 shared_buffers = '1GB'
 max_wal_size = '8GB'
@@ -24,7 +25,7 @@ max_parallel_workers_per_gather = 0
 
 
 class Place:
-    """Where the databases of one kind stand in a folder."""
+    """A folder for the databases of one kind."""
 
     def __init__(self, kind: str, within: Path, server: str | None) -> None:
         self.kind = kind
@@ -32,7 +33,7 @@ class Place:
         self._server = server
 
     async def database(self, name: str, *, anew: bool) -> str:
-        """Return the URL of the database of a name, without tables where it is wanted anew."""
+        """Return the URL of the named database, without tables if a new one is requested."""
         if self._server is not None:
             await _have(self._server, name, anew=anew)
             return urlunsplit(urlsplit(self._server)._replace(path=f"/{name}"))
@@ -42,7 +43,7 @@ class Place:
         return f"sqlite:///{self._within / name}.db"
 
     async def copy(self, name: str, other: str) -> str:
-        """Copy a database that nobody uses; return the URL of the copy."""
+        """Copy a database without connections; return the URL of the copy."""
         if self._server is None:
             url = await self.database(other, anew=True)
             one, two = (self._within / f"{each}.db" for each in (name, other))
@@ -57,17 +58,17 @@ class Place:
         return await self.database(other, anew=False)
 
     def forget(self, name: str) -> None:
-        """Forget what the database of a name holds."""
+        """Delete the contents of the named database."""
         self.note(name).unlink(missing_ok=True)
 
     def note(self, name: str) -> Path:
-        """Return the file that tells what the database of a name holds."""
+        """Return the file that describes the contents of the named database."""
         return self._within / f"{self.kind}-{name}.json"
 
 
 @contextmanager
 def place(kind: str, keep: str | None) -> Iterator[Place]:
-    """Lend the place of a kind of database: in a folder to keep, or in one that is gone afterwards."""
+    """Lend the place for databases of a kind: in a folder to keep, or in one that is deleted afterwards."""
     with _folder(keep) as within, _server(kind, within) as server:
         yield Place(kind, within, server)
 

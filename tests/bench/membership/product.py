@@ -1,4 +1,4 @@
-"""Where the benchmark reaches below the services: a few functions, to be kept in step with the product."""
+"""The functions below the services that the benchmark uses; keep them in step with the product."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ UTC = ZoneInfo("UTC")
 
 
 async def stored_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int:
-    """Return the count of a saved segment as a read makes it, below the services."""
+    """Return the count of a saved segment as a read computes it, below the services."""
     saved = await membership_count.find_stored_count(transaction, workspace, id_, now)
     if saved is not None:
         return saved.members
@@ -45,7 +45,7 @@ def keys_instead(count: str) -> str:
 
 
 async def refresh_all(engine: Engine, caller: Caller) -> None:
-    """Evaluate every live segment of a workspace again, in full."""
+    """Evaluate every active segment of a workspace again, in full."""
 
     async def work(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, caller.workspace)

@@ -1,4 +1,4 @@
-"""The driver itself, used as plainly as can be: what every figure is measured beside."""
+"""The driver itself, used in the simplest way: every figure is compared with it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ _PRAGMAS = ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-65536", "mmap_s
 
 
 class Raw:
-    """One connection of the driver; `sql` makes a statement ready for it."""
+    """One connection of the driver; `sql` prepares a statement for it."""
 
     def __init__(self, url: str) -> None:
         self.postgresql = url.startswith("postgres")
@@ -67,7 +67,7 @@ class Raw:
             self._connection.executescript(sql)
 
     def asking(self, sql: str, *sets: Sequence[Any]) -> Work:
-        """Return the work of asking with each set of values in turn, inside one transaction."""
+        """Return work that queries with each set of values in turn, inside one transaction."""
         connection, count = self._connection, len(sets)
 
         async def on_postgresql(times: int) -> None:
@@ -86,7 +86,7 @@ class Raw:
         return on_postgresql if self.postgresql else on_sqlite
 
     def doing(self, script: Callable[["Raw"], Awaitable[None]]) -> Work:
-        """Return the work of running statements in one transaction that writes."""
+        """Return work that executes statements in one write transaction."""
 
         async def work(times: int) -> None:
             for _ in range(times):

@@ -1,4 +1,4 @@
-"""Counts and pages of saved segments, each beside a read of the driver itself inside one transaction."""
+"""Compares counts and pages of saved segments with a read by the driver itself, inside one transaction."""
 
 from random import Random
 
@@ -18,7 +18,7 @@ OURS, POINTS = "ours", "raw"
 
 
 def counting(store: Store, kind: str) -> Work:
-    """Return the work of counting the segments of a kind in turn, at the storage layer."""
+    """Return work that counts the segments of a kind in turn, at the storage layer."""
     made, workspace = store.note.of_kind(kind), store.main.workspace
     return store.reading(
         lambda _, transaction, turn: product.stored_count(
@@ -28,7 +28,7 @@ def counting(store: Store, kind: str) -> Work:
 
 
 def served(store: Store, kind: str) -> Work:
-    """Return the same work as the service does it, one unit for each count."""
+    """Return the same work through the service, with one transaction for each count."""
     made, caller = store.note.of_kind(kind), store.main
 
     async def work(times: int) -> None:
@@ -40,7 +40,7 @@ def served(store: Store, kind: str) -> Work:
 
 
 def points(store: Store) -> Work:
-    """Return the work of reading a row of contacts by primary key, thirty of them in turn."""
+    """Return work that reads rows of contacts by primary key, thirty of them in turn."""
     keys = Random(1).sample(range(1, store.note.contacts + 1), EACH)
     return store.raw.asking(store.raw.sql(POINT), *((store.main.workspace, key) for key in keys))
 
@@ -81,7 +81,7 @@ def _beside_point(found: Compared, kind: str) -> Line:
 
 
 async def _require_counts(store: Store) -> None:
-    """Raise RuntimeError where a dynamic or relative segment has other members than its condition."""
+    """Raise RuntimeError if a dynamic or relative segment has other members than its condition."""
     moving = store.note.of_kind(DYNAMIC) + store.note.of_kind(RELATIVE)
     with Progress("counts checked against scans", len(moving)) as progress:
         for one in moving:
@@ -113,7 +113,7 @@ async def _page(store: Store, segment: str, offset: int) -> Compared:
 
 
 async def first_key(store: Store, segment: str, offset: int) -> int:
-    """Return the key that a page begins with; raise RuntimeError where the page is not what a scan finds."""
+    """Return the first key of a page; raise RuntimeError if the page differs from a scan."""
     page = await store.segments().list_members(store.main, segment, Window(offset, PAGE))
     sql = store.raw.sql(
         "SELECT pk FROM contacts {pin} WHERE workspace = {} AND first_name IS NOT NULL "

@@ -1,16 +1,16 @@
-"""The lines of the issue's table, and tables of the figures behind them."""
+"""The lines of the summary table, and tables of the figures that they are based on."""
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Stands where a table has no figure.
+# Shown in the table instead of a missing figure.
 NOTHING = "-"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: what, ours, the other, their ratio, the target and whether it is reached."""
+    """One line: what is measured, ours, the other value, their ratio, and the target."""
 
     what: str
     ours: str
@@ -22,7 +22,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a part of the benchmark found: lines, and a table of details under a heading."""
+    """The result of a part of the benchmark: lines, and a table of details under a heading."""
 
     lines: Sequence[Line]
     details: str = ""
@@ -50,20 +50,20 @@ def _reached(reached: bool) -> str:
 
 
 def _shown(ratios: Sequence[float]) -> str:
-    """Return the median, and how far the rounds lie apart."""
+    """Return the median, and the spread of the rounds."""
     median = number(statistics.median(ratios))
     return median if len(ratios) == 1 else f"{median} ({number(min(ratios))} to {number(max(ratios))})"
 
 
 def number(value: float) -> str:
-    """Return a figure with as many digits as it deserves."""
+    """Return a figure with an appropriate number of digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def time(seconds: float) -> str:
-    """Return a time in the unit that suits it."""
+    """Return a time in an appropriate unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
             return f"{number(seconds / size)} {unit}"

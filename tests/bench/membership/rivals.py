@@ -1,4 +1,4 @@
-"""The thirty dynamic segments as listmonk and Mautic would ask them, beside ours, on one PostgreSQL."""
+"""Compares the thirty dynamic segments with listmonk's and Mautic's queries for them, on one PostgreSQL."""
 
 import statistics
 from collections.abc import Callable
@@ -22,22 +22,22 @@ COUNT, PAGE = "count", "page"
 
 @dataclass(frozen=True)
 class Asked:
-    """One segment asked on all sides."""
+    """The measurements of one segment on all sides."""
 
     name: str
     members: int
     found: Compared
 
     def ours(self, what: str) -> float:
-        """Return the server's CPU of ours; our page comes with the count."""
+        """Return the server's CPU of our page, which includes the count."""
         return self.found.median(what, server)
 
     def theirs(self, peer: Peer, what: str) -> float:
-        """Return theirs."""
+        """Return the server's CPU of the other system."""
         return self.found.median(f"{peer.name} {what}", server)
 
     def with_total(self, peer: Peer) -> float:
-        """Return what theirs cost for a page and its total."""
+        """Return the other system's cost of a page and its total."""
         return self.theirs(peer, PAGE) + self.theirs(peer, COUNT)
 
 

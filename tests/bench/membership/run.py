@@ -1,4 +1,4 @@
-"""One run: build or take up a database, measure part by part, print the tables."""
+"""One run: build or reuse a database, measure part by part, and print the tables."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ from bench.membership.report import Line, Outcome, lines_table
 
 Part = Callable[[Stores], Awaitable[Outcome]]
 
-# In the order of the run. What the system's own clock has a hand in comes last.
+# In the order of the run. The parts that depend on the system's own clock come last.
 PARTS: dict[str, Part] = {
     "count": lambda stores: reads.counts(stores.main, stores.small),
     "page": lambda stores: reads.pages(stores.main),
@@ -28,7 +28,7 @@ PARTS: dict[str, Part] = {
 
 
 async def run(kind: str, contacts: int, keep: str | None, only: Sequence[str]) -> None:
-    """Measure on one kind of database and print each table as soon as it is there."""
+    """Measure on one kind of database and print each table as soon as it is complete."""
     lines: list[Line] = []
     with place(kind, keep) as where:
         async with databases(where, contacts, time.time_ns() // 1_000) as stores:

@@ -1,6 +1,6 @@
 """The segments of the benchmark: thirty of each kind, in Misar's words.
 
-Dates stand where they do in the contacts: a number of days before the instant that these were made for.
+Dates match those of the contacts: a number of days before the instant for which both are created.
 """
 
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ from diglot.service.audience.segments import NewSegment
 DYNAMIC, RELATIVE, STATIC = "dynamic", "relative", "static"
 EACH = 30
 Group = dict[str, Any]
-# How many contacts are put by hand into each of the last static segments.
+# The number of contacts that are added by hand to each of the last static segments.
 BY_HAND = {f"by hand: {count:,}": count for count in (1, 10, 100, 1_000, 10_000)}
 
-# The segments that other parts of the benchmark ask for by name.
+# The segments that other parts of the benchmark look up by name.
 ALMOST_ALL = "has a first name"
 REFRESHED = ("score >= 99", "score >= 75", "subscribed")
 UNSELECTIVE = (
@@ -37,7 +37,7 @@ UNSELECTIVE = (
 
 @dataclass(frozen=True)
 class Spec:
-    """A segment to make: its kind, its name, its condition as Misar's JSON."""
+    """A segment to create: its kind, its name, its condition as Misar's JSON."""
 
     kind: str
     name: str
@@ -50,7 +50,7 @@ class Spec:
 
     @property
     def new(self) -> NewSegment:
-        """What the service makes the segment of."""
+        """The input from which the service creates the segment."""
         kind = SegmentType.STATIC if self.kind == STATIC else SegmentType.DYNAMIC
         return NewSegment(self.name, Condition(self.node, OriginalText("misar", self.wire)), type=kind)
 
@@ -62,23 +62,23 @@ def rule(field: str, operator: str, value: Any = None) -> Group:
 
 
 def every(*rules_: Group) -> Group:
-    """Return a group of which every rule holds."""
+    """Return a group in which every rule must match."""
     return {"operator": "AND", "rules": list(rules_)}
 
 
 def either(*rules_: Group) -> Group:
-    """Return a group of which one rule holds."""
+    """Return a group in which one rule must match."""
     return {"operator": "OR", "rules": list(rules_)}
 
 
 def spec(kind: str, name: str, group: Group) -> Spec:
-    """Return a segment of a kind; a lone rule becomes a group."""
+    """Return a segment of a kind; a single rule becomes a group."""
     whole = group if "rules" in group else every(group)
     return Spec(kind, name, msgspec.json.encode(whole).decode())
 
 
 def day(now: int, days: int) -> str:
-    """Return the day so many days before an instant."""
+    """Return the day a number of days before an instant."""
     return str((datetime.fromtimestamp(now // 1_000_000, UTC) - timedelta(days=days)).date())
 
 
@@ -99,7 +99,7 @@ _PRO = rule("plan", "equals", "pro")
 
 
 def _dynamic(now: int) -> Iterator[tuple[str, Group]]:
-    """Yield every family of operators, groups of both modes, from one member to almost all."""
+    """Yield every family of operators and groups of both modes, from one member to almost all contacts."""
     yield "subscribed", _SUBSCRIBED
     yield "not subscribed", rule("status", "not_equals", "subscribed")
     yield ALMOST_ALL, rule("first_name", "is_not_empty")
@@ -148,7 +148,7 @@ def _dynamic(now: int) -> Iterator[tuple[str, Group]]:
 
 
 def _relative() -> Iterator[tuple[str, Group]]:
-    """Yield rules that move with time: alone, with others, under groups of both modes."""
+    """Yield rules with relative dates: alone, with other rules, and under groups of both modes."""
     fields = ("last_opened_at", "last_clicked_at", "last_emailed_at", "created_at", "renews_on")
     words = (
         *(("in_last_days", days) for days in (7, 30)),
@@ -169,7 +169,7 @@ def _relative() -> Iterator[tuple[str, Group]]:
 
 
 def _static(now: int) -> Iterator[Spec]:
-    """Yield segments that hold whom a condition met when they were made, and some to be filled by hand."""
+    """Yield segments that keep the contacts matched at creation, and some to be filled by hand."""
     for name, group in list(_dynamic(now))[: EACH - len(BY_HAND)]:
         yield spec(STATIC, f"static: {name}", group)
     for name in BY_HAND:

@@ -1,4 +1,4 @@
-"""A database that was built, opened: the engine of the product and the driver beside it."""
+"""A built database, opened: the engine of the product and the driver next to it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
 
 @dataclass
 class Store:
-    """What a part of the benchmark asks of, at one instant."""
+    """The open database that a part of the benchmark queries, at one instant."""
 
     url: str
     engine: Engine
@@ -40,11 +40,11 @@ class Store:
 
     @property
     def main(self) -> Caller:
-        """The workspace of the thirty segments of each kind."""
+        """The workspace with the thirty segments of each kind."""
         return self.callers[MAIN]
 
     def segments(self, engine: Engine | None = None, now: int | None = None) -> Segments:
-        """Return the service of segments, that remembers nothing yet."""
+        """Return the service of segments, with an empty cache."""
         instant = self.now if now is None else now
         return Segments(engine or self.engine, clock=lambda: instant)
 
@@ -53,7 +53,7 @@ class Store:
         return Contacts(self.engine, clock=lambda: self.now)
 
     def reading(self, ask: Callable[[Segments, Transaction, int], Any]) -> Work:
-        """Return the work of asking the product inside one open read transaction, turn by turn."""
+        """Return work that queries the product inside one open read transaction, one query at a time."""
 
         async def work(times: int) -> None:
             async def unit(transaction: Transaction) -> None:
@@ -70,18 +70,18 @@ class Store:
         return (await self.segments().count_members(self.main, one.id)).members
 
     async def scanned(self, spec: Spec, workspace: int | None = None, now: int | None = None) -> int:
-        """Return how many contacts meet a condition, by a scan on the driver."""
+        """Return how many contacts match a condition, by a scan on the driver."""
         where = self.main.workspace if workspace is None else workspace
         instant = self.now if now is None else now
         sql, values = product.raw_count(where, spec.node, self.engine.backend, instant)
         return int(await self.raw.value(sql, *values))
 
     def save(self) -> None:
-        """Keep the note."""
+        """Write the note."""
         self.note.write(self.path)
 
     async def evaluate(self, *names: str) -> None:
-        """See that live segments are evaluated: their contacts were copied behind their back."""
+        """Evaluate active segments, because the build copied their contacts without the services."""
         missing = [name for name in names if name not in self.note.evaluated]
         for name in missing:
             with Progress(f"live segments evaluated: {name}", 1) as progress:
@@ -90,12 +90,12 @@ class Store:
             self.evaluated(name)
 
     def evaluated(self, name: str) -> None:
-        """Note that the live segments of a workspace are evaluated."""
+        """Note that the active segments of a workspace are evaluated."""
         self.note.evaluated = sorted({*self.note.evaluated, name})
         self.save()
 
     async def require_true(self) -> None:
-        """Raise RuntimeError unless every twentieth live segment has exactly the members of its condition."""
+        """Raise RuntimeError unless every twentieth active segment has the members of its condition."""
         workspace = self.callers[THOUSAND]
         sample = self.note.live[THOUSAND][::20]
         with Progress("live segments checked", len(sample)) as progress:
@@ -106,7 +106,7 @@ class Store:
 
 
 def require(what: str, ours: int, **others: int) -> None:
-    """Raise RuntimeError where a count is not the same on all sides."""
+    """Raise RuntimeError if a count differs between the sides."""
     for side, count in others.items():
         if count != ours:
             raise RuntimeError(f"{what}: {ours:,} members, but {count:,} {side}")

@@ -1,4 +1,4 @@
-"""Totals of unsaved conditions beside SQL written by hand: the benchmark of estimates, on these contacts."""
+"""Compares totals of unsaved conditions with hand-written SQL, as the estimates do, on these contacts."""
 
 import statistics
 
@@ -8,7 +8,7 @@ from bench.membership.store import Store
 
 
 async def totals(store: Store) -> Outcome:
-    """Compare thirty totals; those of a condition differ, so that the median is of the thirty."""
+    """Compare thirty totals; the median is over the thirty conditions, because their totals differ."""
     found = await estimates.measure(store.url, store.main.workspace)
     ours, theirs = (statistics.median(min(side) for side in sides) for sides in _sides(found))
     what = (

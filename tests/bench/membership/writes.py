@@ -1,7 +1,8 @@
-"""Writes of contacts with and without live segments: one by one and in imports, the workspaces in turn.
+"""Measures single writes and imports of contacts with and without active segments.
 
-The three workspaces hold the same contacts and get the same changes, block by block in turn, so that all
-have the same share of a noisy machine. The sums are compared, since folding the log is part of it.
+The three workspaces hold the same contacts and receive the same changes, block by block in turn, so that
+noise of the machine affects them equally. The sums are compared, because they include the compactions of the
+log.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +20,7 @@ from bench.progress import Progress
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.workspaces import Caller
 
-# Twice as many as the log holds before it is folded, and more.
+# More than twice the number of log rows that triggers a compaction.
 CHANGES = 5_000
 BLOCK = 250
 BATCH = 1_000
@@ -29,9 +30,9 @@ _SENT = tuple(name for name in Contact.__struct_fields__ if name not in _NOT_SEN
 
 
 async def changes(store: Store) -> Outcome:
-    """Compare single changes with 0, 100 and 1,000 live segments."""
+    """Compare single updates with 0, 100 and 1,000 active segments."""
     await store.evaluate(HUNDRED, THOUSAND)
-    # Other changes in every run: the same again would change nothing.
+    # The changes differ between runs, because repeating the same ones would change nothing.
     planned = await planned_changes(store, CHANGES, Random(store.now))
     costs: dict[str, list[Cost]] = {name: [] for name in (NONE, HUNDRED, THOUSAND)}
     with Progress("single changes", len(costs) * CHANGES) as progress:
@@ -51,7 +52,7 @@ async def changes(store: Store) -> Outcome:
 
 
 async def imports(store: Store) -> Outcome:
-    """Compare imports of batches, half of them new contacts, with 0 and 1,000 live segments."""
+    """Compare imports of batches, half of them new contacts, with 0 and 1,000 active segments."""
     await store.evaluate(HUNDRED, THOUSAND)
     rng = Random(store.now + 1)
     costs: dict[str, list[Cost]] = {name: [] for name in (NONE, HUNDRED, THOUSAND)}
@@ -70,7 +71,7 @@ async def imports(store: Store) -> Outcome:
 
 
 def change(rng: Random, now: int) -> ContactChange:
-    """Return a change of the mix: half of them openings, then plans, tags, purchases."""
+    """Return a change of the mix: half of them opens, the rest plans, tags and purchases."""
     kind = rng.random()
     if kind < 0.5:
         return ContactChange({"last_opened_at": now - rng.randrange(DAY)})
@@ -83,7 +84,7 @@ def change(rng: Random, now: int) -> ContactChange:
 
 
 def new_contact(contact: Contact, email: str) -> ContactChange:
-    """Return the change that makes a contact, as an import brings it."""
+    """Return the row with which an import creates a contact."""
     values: dict[str, Any] = {name: getattr(contact, name) for name in _SENT}
     values |= {"email": email, "tags": msgspec.json.decode(contact.tags)}
     return ContactChange(values, msgspec.json.decode(contact.attributes))
@@ -95,7 +96,7 @@ async def planned_changes(store: Store, count: int, rng: Random) -> list[tuple[s
 
 
 async def _some(store: Store, count: int, rng: Random) -> list[tuple[int, str, str]]:
-    """Return the keys, ids and addresses of some contacts, each once, of those that were copied."""
+    """Return the keys, ids and addresses of some of the copied contacts, each contact once."""
     keys = rng.sample(range(1, store.note.contacts + 1), min(count, store.note.contacts))
     sql = store.raw.sql("SELECT pk, id, email FROM contacts WHERE workspace = {} AND pk = {}")
     found = [(await store.raw.rows(sql, store.callers[NONE].workspace, key))[0] for key in keys]
@@ -144,7 +145,7 @@ def _rate(costs: Sequence[Cost], contacts_: int, part: Part) -> float:
 
 
 def _lines(what: str, costs: dict[str, list[Cost]], name: str, contacts_: int, target: float) -> list[Line]:
-    """Return a line by the clock, which waits for every sync, and one by what there is to do."""
+    """Return a line of wall time, which includes every sync, and one of CPU time."""
     parts: tuple[tuple[str, Part], ...] = (("", wall), (" of CPU", cpu))
     lines = []
     for of, part in parts:

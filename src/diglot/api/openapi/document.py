@@ -4,7 +4,6 @@ import re
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from diglot import __version__
 from diglot.api.dialect import Dialect
@@ -24,7 +23,7 @@ _ABOUT: Final = (
 
 def build_document(dialect: Dialect) -> dict[str, Any]:
     """Return the document of a dialect."""
-    examples = load_examples(dialect.name)
+    examples = load_examples(dialect)
     parameters = build_path_parameters(dialect, examples) | {"IdempotencyKey": IDEMPOTENCY_KEY}
     return {
         "openapi": "3.1.0",
@@ -56,6 +55,8 @@ def encode_document(dialect: Dialect) -> bytes:
 
 def encode_document_yaml(dialect: Dialect) -> bytes:
     """Return the same document as YAML."""
+    import yaml  # noqa: PLC0415 - only a request for YAML needs it
+
     # From what the file says: what stands in two places of the document would be an alias in the second.
     plain = msgspec.json.decode(encode_document(dialect))
     written: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)

@@ -1,9 +1,11 @@
 """Examples of calls from real exchanges, which `tests/spec/http` marks and `openapi_examples` writes."""
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+from diglot.api.dialect import Dialect
 
 
 class CallExample(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -16,10 +18,12 @@ class CallExample(msgspec.Struct, frozen=True, omit_defaults=True):
     body: Any = None
 
 
+EXAMPLES_FILE: Final = "openapi_examples.json"
 Examples = dict[str, list[CallExample]]
 _decode = msgspec.json.Decoder(Examples).decode
 
 
-def load_examples(dialect: str) -> Examples:
-    """Return the examples of a dialect's calls, by the id of the operation."""
-    return _decode((files(__package__) / "examples" / f"{dialect}.json").read_bytes())
+def load_examples(dialect: Dialect) -> Examples:
+    """Return the examples of a dialect's calls, by the id of the operation; none before any is written."""
+    file = files(dialect.package).joinpath(EXAMPLES_FILE)
+    return _decode(file.read_bytes()) if file.is_file() else {}

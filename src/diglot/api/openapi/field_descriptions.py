@@ -7,36 +7,19 @@ of a name are told of there, and those whose structs describe them are not in it
 from collections.abc import Mapping
 from typing import Any, Final
 
+from diglot.conditions.fields import CATALOGUE
+
 _EVERY_TAG: Final = "All of the contact's tags: those that are left out are taken off it."
 FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     # contacts
-    "email": "The email address, kept in lower case; no two contacts of a workspace have the same.",
-    "first_name": "The first name.",
-    "last_name": "The last name.",
-    "phone": "The phone number, as it was written.",
-    "company": "The company the contact works for.",
-    "job_title": "What the contact does there.",
-    "source": "Where the contact came from, in words of your own.",
-    "tags": "The contact's tags.",
+    **{field.name: field.description for field in CATALOGUE if field.description},
     "ContactPatch.tags": _EVERY_TAG,
     "ContactPatchByEmail.tags": _EVERY_TAG,
     "ContactFields.tags": _EVERY_TAG,
     "ImportContact.tags": _EVERY_TAG,
-    "subscribed": "Whether the status is `subscribed`. True sets that status, false makes a subscribed "
-    "contact `unsubscribed` and leaves any other as it is.",
-    "engagement_score": "How engaged the contact is, from 0 to 100.",
     "engagement_tier": "Which fifth of 0 to 100 the engagement score lies in; null without one.",
-    "lead_score": "How promising the contact is, from 0 to 100.",
-    "total_opens": "How many emails the contact opened.",
-    "total_clicks": "How many times the contact clicked in an email.",
-    "total_orders": "How many orders the contact made.",
-    "total_spent": "What the contact spent in all orders, in units of the currency.",
-    "last_opened_at": "When the contact last opened an email.",
-    "last_clicked_at": "When the contact last clicked in an email.",
-    "last_emailed_at": "When the contact was last sent an email.",
     "score": "The engagement score, from 0 to 100; null where there is none.",
     "tier": "Which fifth of 0 to 100 the score lies in; null where there is none.",
-    "lists": "The lists that the contact is on.",
     "list_id": "A static list that the new contact is put on.",
     "contacts": "Contacts, newest first.",
     "ImportBody.contacts": "Contacts to make, or to change where one has the address.",

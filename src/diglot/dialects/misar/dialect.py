@@ -10,6 +10,7 @@ from diglot.api.openapi.explained_schemas import build_explained_schemas
 from diglot.dialects.misar import rate_limits
 from diglot.dialects.misar.endpoints import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
 from diglot.dialects.misar.errors import render_error
+from diglot.dialects.misar.examples import EXAMPLES
 from diglot.dialects.misar.key_format import KEY_FORMAT
 from diglot.dialects.misar.platform import errors
 from diglot.dialects.misar.platform.wire import PlatformError
@@ -36,6 +37,8 @@ def _scopes_allow(scopes: frozenset[str], needed: str) -> bool:
 MISAR: Final = Dialect(
     name="misar",
     title="Misar",
+    package=__package__,
+    words=WORDS,
     key_format=KEY_FORMAT,
     surfaces=(
         Surface("/mail/v1", ENDPOINTS, render_error, ErrorBody),
@@ -82,4 +85,6 @@ MISAR: Final = Dialect(
     description="The audience API of MisarMail, served by Diglot.",
     json_path="/mail/openapi.json",
     yaml_path="/mail/openapi.yaml",
+    examples=EXAMPLES,
+    vendor_url="https://api.misar.io",
 )

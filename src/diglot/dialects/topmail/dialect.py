@@ -10,6 +10,7 @@ from diglot.api.openapi.explained_schemas import build_explained_schemas
 from diglot.dialects.topmail import rate_limits
 from diglot.dialects.topmail.endpoints import ENDPOINTS
 from diglot.dialects.topmail.errors import render_error
+from diglot.dialects.topmail.examples import EXAMPLES
 from diglot.dialects.topmail.schemas import NAMED_SCHEMAS
 from diglot.dialects.topmail.webhooks.messages import render_message
 from diglot.dialects.topmail.wire import ErrorBody
@@ -45,6 +46,8 @@ def _scopes_allow(scopes: frozenset[str], needed: str) -> bool:
 TOPMAIL: Final = Dialect(
     name="topmail",
     title="Topmail",
+    package=__package__,
+    words=WORDS,
     key_format=KEY_FORMAT,
     surfaces=(Surface("/api/v1", ENDPOINTS, render_error, ErrorBody),),
     # The bearer token wins over the older `X-API-Key`.
@@ -83,4 +86,6 @@ TOPMAIL: Final = Dialect(
     json_path="/api/v1/openapi.json",
     # Where the vendor's pages say that its document is, outside the prefix of its calls.
     yaml_path="/openapi.yaml",
+    examples=EXAMPLES,
+    vendor_url="https://api.topmail.so",
 )

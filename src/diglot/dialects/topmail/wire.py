@@ -14,7 +14,6 @@ NullableText = str | None
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
-Whole = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-15T10:30:00.000Z"])]
 Id = Uuid
 Conditions = Annotated[msgspec.Raw, schema_ref("Conditions")]
@@ -26,7 +25,6 @@ Email = Annotated[
 ]
 StatusWord = Annotated[str, schema_ref("ContactStatus")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
-ShortText = Annotated[str, Meta(max_length=100)]
 
 
 class Pagination(msgspec.Struct, frozen=True):

@@ -38,10 +38,6 @@ class UpstreamProxy:
         # Names this process in Via, by which a request that comes back is known.
         self._pseudonym: Final = b"diglot-" + secrets.token_hex(8).encode()
 
-    def has_upstream(self, dialect: str) -> bool:
-        """Tell whether a dialect has an upstream."""
-        return dialect in self._upstreams
-
     @asynccontextmanager
     async def open_connections(self) -> AsyncIterator[None]:
         """Keep connections to the upstreams.
@@ -49,9 +45,6 @@ class UpstreamProxy:
         It is the transport of a client, alone: a client besides keeps cookies, follows redirections, decodes
         answers and reads proxies and passwords from its surroundings, none of which is ours to do.
         """
-        if not self._upstreams:
-            yield
-            return
         async with httpx.AsyncHTTPTransport(limits=_POOL_LIMITS) as self._transport:
             yield
 

@@ -3,23 +3,33 @@
 import asyncio
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Final
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from diglot.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 1000
-# The second recommended choice of RFC 9106 (section 4): 64 MiB for each check.
-_HASHER: Final = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=4)
 # Checks at the same time in one process: what bounds their memory.
 _MAX_CONCURRENT_CHECKS: Final = 2
 # The hash of a random password that nobody kept, made with the same parameters.
 DUMMY_HASH: Final = (
     "$argon2id$v=19$m=65536,t=3,p=4$rVDtRedMmafpiZc5P4q9Jg$eOLrz9hkqT6mzM97JmNESrRGGw52Ke9MVgFYWQkN7b8"
 )
+
+
+@cache
+def get_hasher() -> "PasswordHasher":
+    """Return what hashes, made when the first password comes, because most starts see none.
+
+    The parameters are the second recommended choice of RFC 9106 (section 4): 64 MiB for each check.
+    """
+    from argon2 import PasswordHasher  # noqa: PLC0415 - see above
+
+    return PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=4)
 
 
 def check_new_password(password: str) -> str:
@@ -31,7 +41,7 @@ def check_new_password(password: str) -> str:
 
 def hash_password(password: str) -> str:
     """Return the hash of a password, which takes a good part of a second."""
-    return _HASHER.hash(_normalize(password))
+    return get_hasher().hash(_normalize(password))
 
 
 def _normalize(password: str) -> str:
@@ -40,8 +50,10 @@ def _normalize(password: str) -> str:
 
 
 def _verify_hash(kept: str, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - see get_hasher
+
     try:
-        return _HASHER.verify(kept, _normalize(password))
+        return get_hasher().verify(kept, _normalize(password))
     except (VerificationError, InvalidHashError):
         return False
 

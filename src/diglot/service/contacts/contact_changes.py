@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from diglot.conditions.fields import stricter
+from diglot.conditions.fields import STORED_FIELDS, stricter
 from diglot.conditions.text import to_nfc
 from diglot.errors import InvalidInput
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact, ContactChange
@@ -15,36 +15,15 @@ from diglot.service.contacts.contact_input import MAX_TAGS
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_NO_ATTRIBUTES: Final = "{}"
+_DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in STORED_FIELDS} | {
+    "attributes": "{}"
+}
 
 
 def new_contact(change: ContactChange, pk: int, now: int) -> Contact:
     """Return a new contact."""
-    blank = Contact(
-        pk=pk,
-        id=new_id(),
-        email=change.email,
-        first_name=None,
-        last_name=None,
-        phone=None,
-        company=None,
-        job_title=None,
-        source=None,
-        status=SUBSCRIBED,
-        engagement_score=None,
-        lead_score=None,
-        total_opens=0,
-        total_clicks=0,
-        total_orders=0,
-        total_spent=0.0,
-        created_at=now,
-        updated_at=now,
-        last_opened_at=None,
-        last_clicked_at=None,
-        last_emailed_at=None,
-        tags="[]",
-        attributes=_NO_ATTRIBUTES,
-    )
+    given = {"pk": pk, "id": new_id(), "email": change.email, "created_at": now, "updated_at": now}
+    blank = Contact(**(_DEFAULTS | given))
     return changed_contact(blank, change, now)
 
 

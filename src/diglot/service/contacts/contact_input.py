@@ -21,14 +21,7 @@ MAX_TAG_LENGTH: Final = 100
 MAX_ATTRIBUTE_DEPTH: Final = 32
 _UNUSED_ZONE: Final = ZoneInfo("UTC")
 _EMAIL_PATTERN = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)+")
-_READ_ONLY_FIELDS: Final = frozenset({"created_at", "updated_at", "lists"})
-WRITABLE_FIELDS: Final = tuple(name for name in FIELDS if name not in _READ_ONLY_FIELDS)
-_NULLABLE_FIELDS: Final = frozenset(
-    {
-        *("first_name", "last_name", "phone", "company", "job_title", "source"),
-        *("engagement_score", "lead_score", "last_opened_at", "last_clicked_at", "last_emailed_at"),
-    }
-)
+WRITABLE_FIELDS: Final = tuple(name for name, field in FIELDS.items() if field.is_writable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,7 @@ class _InputChecker:
 
     def read_field(self, name: str, given: GivenValue) -> Any:
         try:
-            if given.value is None and name in _NULLABLE_FIELDS:
+            if given.value is None and FIELDS[name].is_nullable:
                 return None
             return _READ_BY_KIND[FIELDS[name].kind](given.value, FIELDS[name], self.zone)
         except OperandError as unfit:

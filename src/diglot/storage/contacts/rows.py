@@ -5,44 +5,30 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from diglot.conditions import text
+from diglot.conditions.fields import STORED_FIELDS, FieldKind
 from diglot.model.contacts import Contact
 from diglot.storage.predicates import token_documents
 from diglot.storage.schema import contacts
 
-TEXT_FIELDS: Final = ("first_name", "last_name", "phone", "company", "job_title", "source")
-_PLAIN_FIELDS: Final = (
-    *("pk", "id", "status", "engagement_score", "lead_score"),
-    *("total_opens", "total_clicks", "total_orders", "total_spent"),
-    *("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at"),
-    *("tags", "attributes", "email"),
+# Texts are compared in normal form, except the address, which is stored in it.
+TEXT_FIELDS: Final = tuple(
+    field.name for field in STORED_FIELDS if field.kind is FieldKind.TEXT and field.name != "email"
 )
-# In the order of Contact's fields, and what was sent differently last.
-_COLUMN_ORDER: Final = (
-    *("pk", "id", "email"),
-    *TEXT_FIELDS,
-    *("status", "engagement_score", "lead_score"),
-    *("total_opens", "total_clicks", "total_orders", "total_spent"),
-    *("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at"),
-    *("tags", "attributes"),
-    "as_sent",
-)
-CONTACT_COLUMNS: Final = tuple(contacts.c[name] for name in _COLUMN_ORDER)
+_PLAIN_FIELDS: Final = tuple(name for name in Contact.__struct_fields__ if name not in TEXT_FIELDS)
+# The columns follow the struct, so that a row can be read by position, which takes a tenth of the time.
+CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in Contact.__struct_fields__), contacts.c.as_sent)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
 def contact_of(row: Sequence[Any]) -> Contact:
-    """Return the contact of a row selected with `SHOWN`."""
+    """Return the contact of a row selected with `CONTACT_COLUMNS`."""
     contact = Contact(*row[:-1])
-    return contact if row[-1] is None else _with_original_texts(contact, _decode(row[-1]))
-
-
-def _with_original_texts(contact: Contact, as_sent: dict[str, str]) -> Contact:
-    values = {name: getattr(contact, name) for name in _COLUMN_ORDER[:-1]}
-    return Contact(**(values | as_sent))
+    return contact if row[-1] is None else replace(contact, **_decode(row[-1]))
 
 
 def row_of(workspace: int, contact: Contact, zone: ZoneInfo) -> dict[str, Any]:

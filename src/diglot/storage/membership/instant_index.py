@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
-from diglot.conditions.fields import attribute_key
+from diglot.conditions.fields import STORED_FIELDS, FieldKind, attribute_key
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_midnight, windows_crossed
 from diglot.conditions.tree import Op
 from diglot.storage.contacts.scans import pin_to_index
@@ -65,7 +65,7 @@ def _fill_statement(name: str) -> Statement:
     return Statement(insert(moments).from_select(["workspace", "field", "instant", "pk"], found))
 
 
-CORE_FIELDS: Final = ("created_at", "updated_at", "last_opened_at", "last_clicked_at", "last_emailed_at")
+CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT)
 _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
 
 

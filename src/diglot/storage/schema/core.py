@@ -3,7 +3,8 @@
 `contacts` has its narrow typed columns first and its documents last: a scan reads the front of a row.
 """
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -18,7 +19,9 @@ from sqlalchemy import (
     UniqueConstraint,
     literal_column,
 )
+from sqlalchemy.types import TypeEngine
 
+from diglot.conditions.fields import STORED_FIELDS, Field, FieldKind
 from diglot.storage.schema.base import ExactText, metadata
 
 workspaces = Table(
@@ -82,29 +85,33 @@ keys = Table(
     sqlite_with_rowid=False,
 )
 
+# Narrow columns first. Tags are among the documents at the end of a row.
+_COLUMN_TYPES: Final[dict[FieldKind, type[TypeEngine[Any]] | TypeEngine[Any]]] = {
+    FieldKind.CHOICE: Text,
+    FieldKind.INSTANT: BigInteger,
+    FieldKind.NUMBER: Float(53),
+    FieldKind.TEXT: ExactText,
+}
+
+
+def _build_columns(field: Field) -> Iterator[Column[Any]]:
+    type_ = BigInteger if field.is_integer else _COLUMN_TYPES[field.kind]
+    yield Column(field.name, type_, nullable=field.is_nullable)
+    if field.kind is FieldKind.TEXT:
+        yield Column(f"{field.name}_fold", ExactText, nullable=field.is_nullable)
+
+
 contacts = Table(
     "contacts",
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("pk", BigInteger, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
-    Column("last_opened_at", BigInteger),
-    Column("last_clicked_at", BigInteger),
-    Column("last_emailed_at", BigInteger),
-    Column("engagement_score", Float(53)),
-    Column("lead_score", Float(53)),
-    Column("total_opens", BigInteger, nullable=False),
-    Column("total_clicks", BigInteger, nullable=False),
-    Column("total_orders", BigInteger, nullable=False),
-    Column("total_spent", Float(53), nullable=False),
-    Column("email", ExactText, nullable=False),
-    Column("email_fold", ExactText, nullable=False),
     *(
         column
-        for name in ("first_name", "last_name", "phone", "company", "job_title", "source")
-        for column in (Column(name, ExactText), Column(f"{name}_fold", ExactText))
+        for kind in _COLUMN_TYPES
+        for field in STORED_FIELDS
+        if field.kind is kind
+        for column in _build_columns(field)
     ),
     # Token documents (see tokens.py): what SQL compares of tags and custom attributes.
     Column("tags_exact", ExactText, nullable=False),

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 from diglot.api.input import contacts, request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.conditions.operands import wrong_type_error
-from diglot.dialects.misar.contacts.import_csv import ATTRIBUTE_CONTAINERS
-from diglot.dialects.misar.contacts.wire import MAX_IDS
+from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS, MAX_IDS
 from diglot.errors import ContentTooLarge, Fault, InvalidInput
 from diglot.model.contacts import ContactChange
 from diglot.model.ids import parse_id

@@ -24,6 +24,7 @@ from diglot.api.opt_outs.values import read_status
 from diglot.conditions.fields import FIELDS, FieldKind, attribute_key, find_key_fault, resolve_field, stricter
 from diglot.conditions.operands import OperandError
 from diglot.conditions.text import WHITE_SPACE, parse_number
+from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
 from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
 from diglot.service.contacts.contact_input import GivenValue
 
@@ -34,7 +35,6 @@ MAX_COLUMN_LENGTH: Final = 200
 # Blank ones included.
 MAX_ROWS: Final = 10 * MAX_CONTACTS
 # `metadata` is what they are in the older pages.
-ATTRIBUTE_CONTAINERS: Final = ("custom_fields", "customFields", "metadata")
 _YES: Final = ("true", "yes", "y", "t", "1", "on")
 _NO: Final = ("false", "no", "n", "f", "0", "off")
 _BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)

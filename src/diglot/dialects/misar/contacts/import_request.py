@@ -12,12 +12,12 @@ from diglot.conditions.fields import stricter
 from diglot.conditions.operands import OperandError, wrong_type_error
 from diglot.dialects.misar.contacts import import_csv, import_form
 from diglot.dialects.misar.contacts.import_csv import (
-    ATTRIBUTE_CONTAINERS,
     MAX_CONTACTS,
     ContactInput,
     InputRow,
     split_tags,
 )
+from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
 from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
 from diglot.model.contacts import ContactChange
 from diglot.service.contacts.contact_input import GivenValue, read_change, require_email

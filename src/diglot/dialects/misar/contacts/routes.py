@@ -13,8 +13,8 @@ from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects.misar import pagination, wire
 from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.contacts import wire as contacts_wire
-from diglot.dialects.misar.contacts.import_csv import ATTRIBUTE_CONTAINERS
 from diglot.dialects.misar.contacts.tiers import tier_of_score
+from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
 from diglot.errors import InvalidInput
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.ids import parse_id

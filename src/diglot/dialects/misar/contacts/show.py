@@ -1,36 +1,13 @@
 """Contacts in Misar's shapes."""
 
-import msgspec
+from collections.abc import Callable
+from typing import Final
 
-from diglot.api.formatting import format_seconds, whole_if_integral
+from diglot.api.contact_shape import build_show
+from diglot.api.formatting import format_seconds
 from diglot.dialects.misar.contacts import wire as contacts_wire
-from diglot.dialects.misar.formatting import format_time
 from diglot.model.contacts import Contact
 
-
-def show_contact(one: Contact) -> contacts_wire.Contact:
-    """Show a contact."""
-    return contacts_wire.Contact(
-        one.id,
-        one.email,
-        one.first_name,
-        one.last_name,
-        one.phone,
-        one.company,
-        one.job_title,
-        one.source,
-        one.status,
-        msgspec.Raw(one.tags.encode()),
-        msgspec.Raw(one.attributes.encode()),
-        whole_if_integral(one.engagement_score),
-        format_time(one.created_at),
-        format_time(one.updated_at),
-        whole_if_integral(one.lead_score),
-        one.total_opens,
-        one.total_clicks,
-        one.total_orders,
-        whole_if_integral(one.total_spent) or 0,
-        format_seconds(one.last_opened_at),
-        format_seconds(one.last_clicked_at),
-        format_seconds(one.last_emailed_at),
-    )
+show_contact: Final[Callable[[Contact], contacts_wire.Contact]] = build_show(
+    contacts_wire.Contact, contacts_wire.ATTRIBUTES_KEY, format_seconds
+)

@@ -6,7 +6,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension, LegacySpelling, Uuid, schema_ref
+from diglot.api.contact_shape import (
+    WireTypes,
+    given_types,
+    older_spellings,
+    shown_types,
+    stored_fields_except,
+    writable_fields_except,
+)
 from diglot.api.extensions.as_of import AsOfQuery
+from diglot.conditions.fields import FieldKind
 from diglot.dialects.misar import wire
 from diglot.dialects.misar.contacts.tiers import Tier
 from diglot.dialects.misar.wire import (
@@ -14,46 +23,56 @@ from diglot.dialects.misar.wire import (
     BothPagination,
     Count,
     Email,
-    Money,
-    NullableText,
     Number,
     StatusWord,
     TagList,
     Tags,
     Time,
-    Whole,
 )
 
 ContactId = Uuid
 
 TierWord = Annotated[Tier, schema_ref("EngagementTier")]
 
+ATTRIBUTES_KEY: Final = "custom_fields"
+_OLDER_CONTAINERS: Final = ("customFields", "metadata")
+ATTRIBUTE_CONTAINERS: Final = (ATTRIBUTES_KEY, *_OLDER_CONTAINERS)
+# The vendor's keys in the order of its answers, and what its bodies may say.
+_SHOWN_KEYS: Final = (
+    *("id", "email", "first_name", "last_name", "phone", "company", "job_title", "source", "status", "tags"),
+    *(ATTRIBUTES_KEY, "engagement_score", "created_at", "updated_at"),
+)
+_GIVEN_KEYS: Final = _SHOWN_KEYS[_SHOWN_KEYS.index("first_name") : _SHOWN_KEYS.index("engagement_score")]
+_TYPES: Final[WireTypes] = {
+    "id": ContactId,
+    ATTRIBUTES_KEY: Attributes,
+    FieldKind.TEXT: str,
+    FieldKind.CHOICE: StatusWord,
+    FieldKind.BOOLEAN: bool,
+    FieldKind.TAGS: Tags,
+    FieldKind.NUMBER: Number,
+    FieldKind.INSTANT: Time,
+}
+_GIVEN_TYPES: Final[WireTypes] = {
+    **_TYPES,
+    FieldKind.TAGS: TagList,
+    **dict.fromkeys(_OLDER_CONTAINERS, Attributes),
+}
+_GIVEN: Final = {
+    **given_types(_GIVEN_KEYS, _GIVEN_TYPES),
+    **given_types(older_spellings(_GIVEN_KEYS), _GIVEN_TYPES, LegacySpelling),
+    **given_types(_OLDER_CONTAINERS, _GIVEN_TYPES, LegacySpelling),
+    **given_types(writable_fields_except(_GIVEN_KEYS), _GIVEN_TYPES, Extension),
+}
+
 
 class Contact(msgspec.Struct, frozen=True):
     """A contact. The fields after `updated_at` are an extension: the vendor filters on them only."""
 
-    id: ContactId
-    email: str
-    first_name: NullableText
-    last_name: NullableText
-    phone: NullableText
-    company: NullableText
-    job_title: NullableText
-    source: NullableText
-    status: StatusWord
-    tags: Tags
-    custom_fields: Attributes
-    engagement_score: Number | None
-    created_at: Time
-    updated_at: Time
-    lead_score: Extension[Number] | None
-    total_opens: Extension[Count]
-    total_clicks: Extension[Count]
-    total_orders: Extension[Count]
-    total_spent: Extension[Number]
-    last_opened_at: Extension[Time] | None
-    last_clicked_at: Extension[Time] | None
-    last_emailed_at: Extension[Time] | None
+    __annotations__ = {
+        **shown_types(_SHOWN_KEYS, _TYPES),
+        **shown_types(stored_fields_except(_SHOWN_KEYS), _TYPES, Extension),
+    }
 
 
 class ContactAnswer(msgspec.Struct, frozen=True):
@@ -105,30 +124,8 @@ class ContactIdQuery(msgspec.Struct, frozen=True):
 class ContactFields(msgspec.Struct, frozen=True):
     """What may be said of a contact: every spelling is read; the totals and times are an extension."""
 
-    first_name: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
-    last_name: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
-    phone: Annotated[str, Meta(max_length=50)] | UnsetType | None = UNSET
-    company: Annotated[str, Meta(max_length=150)] | UnsetType | None = UNSET
-    job_title: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
-    source: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
-    status: StatusWord | UnsetType = UNSET
-    tags: TagList | UnsetType = UNSET
-    custom_fields: Attributes | UnsetType = UNSET
-    firstName: LegacySpelling[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
-    lastName: LegacySpelling[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
-    jobTitle: LegacySpelling[Annotated[str, Meta(max_length=100)]] | UnsetType | None = UNSET  # noqa: N815
-    customFields: LegacySpelling[Attributes] | UnsetType = UNSET  # noqa: N815
-    metadata: LegacySpelling[Attributes] | UnsetType = UNSET
-    subscribed: Extension[bool] | UnsetType = UNSET
-    engagement_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    lead_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    total_opens: Extension[Whole] | UnsetType = UNSET
-    total_clicks: Extension[Whole] | UnsetType = UNSET
-    total_orders: Extension[Whole] | UnsetType = UNSET
-    total_spent: Extension[Money] | UnsetType = UNSET
-    last_opened_at: Extension[Time] | UnsetType | None = UNSET
-    last_clicked_at: Extension[Time] | UnsetType | None = UNSET
-    last_emailed_at: Extension[Time] | UnsetType | None = UNSET
+    __annotations__ = _GIVEN
+    vars().update(dict.fromkeys(_GIVEN, UNSET))
 
 
 class ContactCreate(ContactFields, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from diglot.service.contacts.contact_input import GivenValue, read_change, requi
 
 _TAG: Final = "contacts"
 _CONTACT_PATH: Final = "/contacts/{contact_id:str}"
-_ATTRIBUTE_CONTAINERS: Final = ("attributes",)
+_ATTRIBUTE_CONTAINERS: Final = (contacts_wire.ATTRIBUTES_KEY,)
 
 
 @handles(

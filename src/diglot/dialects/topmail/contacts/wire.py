@@ -1,27 +1,30 @@
 """Contacts as Topmail sends and reads them."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import Extension
+from diglot.api.contact_shape import (
+    WireTypes,
+    given_types,
+    shown_types,
+    stored_fields_except,
+    writable_fields_except,
+)
+from diglot.conditions.fields import FieldKind
 from diglot.dialects.topmail.wire import (
     Attributes,
-    Count,
     Email,
     Id,
     MembersPagination,
-    Money,
-    NullableText,
     Number,
     Pagination,
-    ShortText,
     StatusWord,
     TagList,
     Tags,
     Time,
-    Whole,
     WindowQuery,
 )
 
@@ -33,61 +36,41 @@ class ListName(msgspec.Struct, frozen=True):
     name: str
 
 
+ATTRIBUTES_KEY: Final = "attributes"
+# The vendor's keys in the order of its answers, and what its bodies may say.
+_SHOWN_KEYS: Final = ("id", "email", "first_name", "last_name", ATTRIBUTES_KEY, "subscribed", "created_at")
+_GIVEN_KEYS: Final = ("first_name", "last_name", ATTRIBUTES_KEY, "subscribed")
+_TYPES: Final[WireTypes] = {
+    "id": Id,
+    ATTRIBUTES_KEY: Attributes,
+    FieldKind.TEXT: str,
+    FieldKind.CHOICE: StatusWord,
+    FieldKind.BOOLEAN: bool,
+    FieldKind.TAGS: Tags,
+    FieldKind.NUMBER: Number,
+    FieldKind.INSTANT: Time,
+}
+_SHOWN: Final = shown_types(_SHOWN_KEYS, _TYPES)
+_SHOWN_EXTENSIONS: Final = shown_types(
+    stored_fields_except(_SHOWN_KEYS, first=("updated_at",)), _TYPES, Extension
+)
+_GIVEN_TYPES: Final[WireTypes] = {**_TYPES, FieldKind.TAGS: TagList}
+_GIVEN: Final = {
+    **given_types(_GIVEN_KEYS, _GIVEN_TYPES),
+    **given_types(writable_fields_except(_GIVEN_KEYS, first=("status", "tags")), _GIVEN_TYPES, Extension),
+}
+
+
 class Contact(msgspec.Struct, frozen=True):
     """A contact. The fields after `created_at` are an extension: the vendor filters on them only."""
 
-    id: Id
-    email: str
-    first_name: NullableText
-    last_name: NullableText
-    attributes: Attributes
-    subscribed: bool
-    created_at: Time
-    updated_at: Extension[Time]
-    phone: Extension[NullableText]
-    company: Extension[NullableText]
-    job_title: Extension[NullableText]
-    source: Extension[NullableText]
-    status: Extension[StatusWord]
-    tags: Extension[Tags]
-    engagement_score: Extension[Number] | None
-    lead_score: Extension[Number] | None
-    total_opens: Extension[Count]
-    total_clicks: Extension[Count]
-    total_orders: Extension[Count]
-    total_spent: Extension[Number]
-    last_opened_at: Extension[Time] | None
-    last_clicked_at: Extension[Time] | None
-    last_emailed_at: Extension[Time] | None
+    __annotations__ = _SHOWN | _SHOWN_EXTENSIONS
 
 
 class ContactDetail(msgspec.Struct, frozen=True):
     """A contact with the lists it is on."""
 
-    id: Id
-    email: str
-    first_name: NullableText
-    last_name: NullableText
-    attributes: Attributes
-    subscribed: bool
-    created_at: Time
-    lists: list[ListName]
-    updated_at: Extension[Time]
-    phone: Extension[NullableText]
-    company: Extension[NullableText]
-    job_title: Extension[NullableText]
-    source: Extension[NullableText]
-    status: Extension[StatusWord]
-    tags: Extension[Tags]
-    engagement_score: Extension[Number] | None
-    lead_score: Extension[Number] | None
-    total_opens: Extension[Count]
-    total_clicks: Extension[Count]
-    total_orders: Extension[Count]
-    total_spent: Extension[Number]
-    last_opened_at: Extension[Time] | None
-    last_clicked_at: Extension[Time] | None
-    last_emailed_at: Extension[Time] | None
+    __annotations__ = {**_SHOWN, "lists": list[ListName], **_SHOWN_EXTENSIONS}
 
 
 class ContactAnswer(msgspec.Struct, frozen=True):
@@ -127,25 +110,8 @@ class ContactQuery(WindowQuery, frozen=True):
 class ContactFields(msgspec.Struct, frozen=True):
     """What may be said of a contact. The fields after `subscribed` are an extension."""
 
-    first_name: ShortText | UnsetType | None = UNSET
-    last_name: ShortText | UnsetType | None = UNSET
-    attributes: Attributes | UnsetType = UNSET
-    subscribed: bool | UnsetType = UNSET
-    status: Extension[StatusWord] | UnsetType = UNSET
-    tags: Extension[TagList] | UnsetType = UNSET
-    phone: Extension[Annotated[str, Meta(max_length=50)]] | UnsetType | None = UNSET
-    company: Extension[Annotated[str, Meta(max_length=150)]] | UnsetType | None = UNSET
-    job_title: Extension[ShortText] | UnsetType | None = UNSET
-    source: Extension[ShortText] | UnsetType | None = UNSET
-    engagement_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    lead_score: Extension[Annotated[Number, Meta(ge=0, le=100)]] | UnsetType | None = UNSET
-    total_opens: Extension[Whole] | UnsetType = UNSET
-    total_clicks: Extension[Whole] | UnsetType = UNSET
-    total_orders: Extension[Whole] | UnsetType = UNSET
-    total_spent: Extension[Money] | UnsetType = UNSET
-    last_opened_at: Extension[Time] | UnsetType | None = UNSET
-    last_clicked_at: Extension[Time] | UnsetType | None = UNSET
-    last_emailed_at: Extension[Time] | UnsetType | None = UNSET
+    __annotations__ = _GIVEN
+    vars().update(dict.fromkeys(_GIVEN, UNSET))
 
 
 class ContactCreate(ContactFields, frozen=True, kw_only=True):

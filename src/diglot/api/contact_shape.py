@@ -1,0 +1,111 @@
+"""How a dialect writes contacts, made from the table of fields: the types of the wire, and what shows one.
+
+A dialect says which keys its vendor has and in which order; every other field of the table is an extension.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta, UnsetType
+
+from diglot.api.formatting import whole_if_integral
+from diglot.conditions.fields import CANONICAL_NAMES, CATALOGUE, FIELDS, STORED_FIELDS, Field, FieldKind
+from diglot.model.contacts import SUBSCRIBED
+
+T = TypeVar("T", bound=msgspec.Struct)
+# The types of a dialect: by the name of a key, else by the kind of its field.
+WireTypes: TypeAlias = Mapping[str | FieldKind, Any]
+_INT64: Final = Meta(extra_json_schema={"format": "int64"})
+_COUNT: Final = Annotated[int, _INT64, Meta(ge=0)]
+
+
+def stored_fields_except(names: Sequence[str], first: Sequence[str] = ()) -> list[str]:
+    """Return the stored fields that are not among some: the `first`, then the others in the table's order."""
+    known = {*names, *first}
+    return [*first, *(field.name for field in STORED_FIELDS if field.name not in known)]
+
+
+def writable_fields_except(names: Sequence[str], first: Sequence[str] = ()) -> list[str]:
+    """Return the fields that a body may hold and are not among some, in the same order; no address."""
+    known = {*names, *first, "email"}
+    return [*first, *(field.name for field in CATALOGUE if field.is_writable and field.name not in known)]
+
+
+def older_spellings(names: Iterable[str]) -> list[str]:
+    """Return the further spellings of fields."""
+    return [alias for name in names if name in FIELDS for alias in FIELDS[name].aliases]
+
+
+def shown_types(names: Iterable[str], types: WireTypes, mark: Any = None) -> dict[str, Any]:
+    """Return the types of keys of an answer; `mark` annotates their values, as `Extension` does."""
+    return {name: _shown_type(name, types, mark) for name in names}
+
+
+def _shown_type(name: str, types: WireTypes, mark: Any) -> Any:
+    field = FIELDS.get(name)
+    found = types[name] if field is None else _COUNT if field.is_integer else types[field.kind]
+    found = found if mark is None else mark[found]
+    return found | None if field is not None and field.is_nullable else found
+
+
+def given_types(names: Iterable[str], types: WireTypes, mark: Any = None) -> dict[str, Any]:
+    """Return the types of keys of a body, each of which may be left out; texts and numbers have limits."""
+    return {name: _given_type(name, types, mark) for name in names}
+
+
+def _given_type(name: str, types: WireTypes, mark: Any) -> Any:
+    field = FIELDS.get(CANONICAL_NAMES.get(name, name))
+    found = types[name] if field is None else _limit_type(field, types)
+    found = (found if mark is None else mark[found]) | UnsetType
+    return found | None if field is not None and field.is_nullable else found
+
+
+def _limit_type(field: Field, types: WireTypes) -> Any:
+    if field.kind is FieldKind.TEXT:
+        return Annotated[types[field.kind], Meta(max_length=field.max_length)]
+    if field.kind is FieldKind.NUMBER:
+        number = Annotated[int, _INT64] if field.is_integer else types[field.kind]
+        return Annotated[number, Meta(ge=0, le=int(field.max_value))]
+    return types[field.kind]
+
+
+# How an expression that reads a field becomes what an answer shows.
+_SHOWN_EXPRESSIONS: Final[Mapping[FieldKind, str]] = {
+    FieldKind.TAGS: "to_raw({}.encode())",
+    FieldKind.NUMBER: "whole_if_integral({})",
+    FieldKind.INSTANT: "format_time({})",
+    FieldKind.BOOLEAN: "{} == SUBSCRIBED",
+}
+
+
+def build_show(
+    shape: type[T], attributes_key: str, format_time: Callable[[int | None], str | None], *beside: str
+) -> Callable[..., T]:
+    """Return what shows a contact as a struct, whose keys say which fields it shows and in which order.
+
+    Keys that stand `beside` the fields are further arguments. The function is generated Python, because a
+    page shows a thousand contacts: a loop over converters takes 2.2 us for each, this takes 1.5.
+    """
+    values = (
+        key if key in beside else _shown_expression(key, attributes_key) for key in shape.__struct_fields__
+    )
+    names = {
+        "shape": shape,
+        "to_raw": msgspec.Raw,
+        "whole_if_integral": whole_if_integral,
+        "format_time": format_time,
+        "SUBSCRIBED": SUBSCRIBED,
+    }
+    source = f"lambda {', '.join(('contact', *beside))}: shape({', '.join(values)})"
+    show: Callable[..., T] = eval(source, names)  # noqa: S307 - made of the names of our own fields
+    return show
+
+
+def _shown_expression(key: str, attributes_key: str) -> str:
+    if key == attributes_key:
+        return "to_raw(contact.attributes.encode())"
+    if key not in FIELDS or FIELDS[key].is_integer:
+        return f"contact.{key}"
+    source = "status" if key == "subscribed" else key
+    return _SHOWN_EXPRESSIONS.get(FIELDS[key].kind, "{}").format(f"contact.{source}")

@@ -1,0 +1,44 @@
+"""What the demo shows of a dialect: segments in the vendor's words, and a call to try."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from diglot.api.rules import Words, read_condition
+from diglot.conditions.check import check_condition
+from diglot.model.segments import Condition, OriginalText, SegmentType
+from diglot.model.workspaces import Caller
+from diglot.service.audience.segments import NewSegment
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSegment:
+    """A segment in a dialect's words."""
+
+    name: str
+    body: dict[str, Any]
+    description: str | None = None
+    type: SegmentType = SegmentType.DYNAMIC
+
+    def to_new_segment(self, dialect: str, words: Words, caller: Caller) -> NewSegment:
+        """Return the segment as the services take it, checked like that of any request."""
+        tree = check_condition(read_condition(self.body, words), caller.zone)
+        source = OriginalText(dialect, _encode(self.body).decode())
+        return NewSegment(self.name, Condition(tree, source), self.description, self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Segments, the oldest first, and the path of a call, given the id of a segment where there is one."""
+
+    segments: Sequence[ExampleSegment]
+    build_path: Callable[[str | None], str]
+
+
+def build_rule(field: str, operator: str, *value: Any) -> dict[str, Any]:
+    """Return a rule as both vendors write it."""
+    return {"field": field, "operator": operator, **({"value": value[0]} if value else {})}

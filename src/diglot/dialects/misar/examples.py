@@ -1,0 +1,67 @@
+"""What the demo shows of Misar."""
+
+from typing import Any, Final
+
+from diglot.api.examples import Examples, ExampleSegment, build_rule
+from diglot.model.segments import SegmentType
+
+
+def _build_group(operator: str, *rules: dict[str, Any]) -> dict[str, Any]:
+    return {"operator": operator, "rules": list(rules)}
+
+
+# Oldest first: the last one is at the top of every list.
+EXAMPLES: Final = Examples(
+    build_path=lambda segment_id: "segments?limit=5",
+    segments=(
+        ExampleSegment(
+            "Decision makers",
+            _build_group(
+                "OR",
+                build_rule("job_title", "starts_with", "Chief"),
+                build_rule("job_title", "starts_with", "Head of"),
+                build_rule("job_title", "ends_with", "Director"),
+            ),
+            "By job title",
+        ),
+        ExampleSegment(
+            "Pro and Team plans",
+            _build_group("AND", build_rule("custom_fields.plan", "in", ["pro", "team"])),
+            "By a custom field",
+        ),
+        ExampleSegment(
+            "Never opened",
+            _build_group(
+                "AND", build_rule("last_opened_at", "is_empty"), build_rule("status", "equals", "subscribed")
+            ),
+        ),
+        ExampleSegment(
+            "Big customers in Europe or on annual plans",
+            _build_group(
+                "AND",
+                build_rule("total_spent", "greater_than", 1000),
+                _build_group(
+                    "OR",
+                    build_rule("tags", "contains", "europe"),
+                    build_rule("custom_fields.annual", "equals", True),
+                ),
+            ),
+            "A group in a group",
+        ),
+        ExampleSegment(
+            "Speaks German and not a partner",
+            _build_group(
+                "AND",
+                build_rule("custom_fields.languages", "contains", "de"),
+                build_rule("tags", "not_contains", "partner"),
+            ),
+            "A list in a custom field",
+        ),
+        ExampleSegment(
+            "Webinar guests",
+            _build_group("AND", build_rule("tags", "contains", "webinar")),
+            "Static: evaluated once, then changed by hand",
+            SegmentType.STATIC,
+        ),
+    ),
+)

@@ -1,0 +1,50 @@
+"""What the demo shows of Topmail."""
+
+from typing import Any, Final
+
+from diglot.api.examples import Examples, ExampleSegment, build_rule
+
+
+def _build_group(match: str, *rules: dict[str, Any]) -> dict[str, Any]:
+    return {"match": match, "rules": list(rules)}
+
+
+_SUBSCRIBED: Final = build_rule("subscribed", "equals", True)
+
+# Oldest first: the last one is at the top of every list.
+EXAMPLES: Final = Examples(
+    build_path=lambda segment_id: (
+        "segments?limit=5" if segment_id is None else f"segments/{segment_id}/contacts?limit=5"
+    ),
+    segments=(
+        ExampleSegment("New this month", _build_group("all", build_rule("created_at", "in_last_days", 30))),
+        ExampleSegment(
+            "One year with us today",
+            _build_group("all", build_rule("created_at", "exactly_days_ago", 365)),
+        ),
+        ExampleSegment(
+            "Gone quiet",
+            _build_group("all", _SUBSCRIBED, build_rule("last_opened_at", "more_than_days_ago", 90)),
+        ),
+        ExampleSegment(
+            "Paying in some way",
+            _build_group(
+                "any",
+                build_rule("total_orders", "gt", 0),
+                build_rule("attributes.plan", "in_list", ["starter", "pro", "team"]),
+            ),
+        ),
+        ExampleSegment(
+            "Trials with many seats",
+            _build_group(
+                "all",
+                build_rule("attributes.trial", "equals", True),
+                build_rule("attributes.seats", "gte", 10),
+            ),
+        ),
+        ExampleSegment(
+            "Engaged subscribers",
+            _build_group("all", build_rule("engagement_score", "gte", 50), _SUBSCRIBED),
+        ),
+    ),
+)

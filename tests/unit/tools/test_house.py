@@ -1,0 +1,55 @@
+"""The counts of the house say what is in a tree, and the same of two trees side by side."""
+
+from pathlib import Path
+
+from tools import house
+
+HELPER = '''"""Speaks of job_title and of misar."""
+
+
+def find():
+    """Return the postgresql row."""  # sqlite
+    return None
+
+
+def find_row(contact):
+    return contact.job_title if contact.kind == "in_last_days" else Misar
+'''
+
+
+def _figures(modules: dict[str, str], folder: Path) -> dict[str, house.Figure]:
+    for path, text in modules.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return {figure.title: figure for figure in house.count(house.read(folder))}
+
+
+def test_what_is_counted(tmp_path: Path) -> None:
+    """Docstrings and comments do not count, names and strings do; a fact's own files are told apart."""
+    found = _figures(
+        {
+            "storage/__init__.py": '"""Rows."""\n',
+            "storage/helper.py": HELPER,
+            "storage/sql/sqlite.py": 'NAME = "sqlite"\n',
+            "dialects/misar/words.py": "import misar_words\n",
+        },
+        tmp_path,
+    )
+    assert found["modules"].value == "4"
+    assert found["  without __init__"].value == "3"
+    assert found["largest folder: modules"].value == "2 (storage)"
+    assert found["functions with a one-word name"].value == "50%"
+    assert found["files that know field job_title"].files == ("storage/helper.py",)
+    assert found["files that know database by name"].files == ("storage/sql/sqlite.py",)
+    assert found["files that know dialect by name"].files == ("dialects/misar/words.py", "storage/helper.py")
+    assert found["  outside: database by name"].files == ()
+    assert found["  outside: dialect by name"].files == ("storage/helper.py",)
+
+
+def test_trees_side_by_side(tmp_path: Path) -> None:
+    """Each tree is a column."""
+    one = house.count(house.read(house.SOURCE))
+    two = list(_figures({"alone.py": "def f(): pass\n"}, tmp_path).values())
+    lines = house.table([one, two]).splitlines()
+    assert len(lines) == len(one) == len(two)
+    assert lines[1].split() == ["modules", one[1].value, "1"]
