@@ -17,11 +17,11 @@ from diglot.storage.membership import log_sums
 from diglot.storage.sql.engine import Engine
 from support import amounts, reporting, scheduling, spec_data, truth_sample
 from support.engines import DATABASES, Database
-from support.membership.random_world import World, worlds
+from support.membership.random_world import World, open_world
 from support.populations import Crowd, load
 from support.reporting import SEED, Tally, Telling
 from support.servers.in_process import Server, serving
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 
 # Tests that share a server have workspaces whose names begin with a unique number.
 _NUMBERS = count(1)
@@ -30,7 +30,7 @@ _NUMBERS = count(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("diglot")
     amounts.add_options(group)
-    group.addoption("--random-seed", type=int, help="repeats a run")
+    group.addoption("--random-seed", type=int, help="the seed of an earlier run, to repeat it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    reporting.brief(node)
+    reporting.send_seed(node)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -106,7 +106,7 @@ def _settled() -> None:
 @pytest.fixture(scope="session")
 def telling(pytestconfig: pytest.Config) -> Telling:
     """Return a function that adds a text under a title to the terminal summary."""
-    return partial(reporting.tell, pytestconfig)
+    return partial(reporting.add_text, pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -118,32 +118,32 @@ def tally(pytestconfig: pytest.Config) -> Tally:
 @pytest.fixture(scope="session", params=DATABASES, ids=lambda database: database.name)
 def database(request: pytest.FixtureRequest) -> Database:
     """Return each database under test in turn."""
-    found: Database = request.param
-    return found
+    result: Database = request.param
+    return result
 
 
 @pytest_asyncio.fixture
 async def url(database: Database) -> AsyncIterator[str]:
     """Lend the URL of a migrated database for one test."""
-    async with database.fresh() as found:
-        yield found
+    async with database.fresh() as lent_url:
+        yield lent_url
 
 
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
     """Lend an open engine on a migrated database for one test."""
-    found = create_engine(url)
-    await found.open()
-    yield found
-    await found.close()
+    engine = create_engine(url)
+    await engine.open()
+    yield engine
+    await engine.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crowds(database: Database) -> AsyncIterator[Mapping[str, Crowd]]:
     """Lend the population of the spec, in one workspace for each time zone of the rows."""
     people, zones = spec_data.population(), sorted({row.zone for row in spec_data.rows()})
-    async with database.fresh() as found:
-        opened = create_engine(found)
+    async with database.fresh() as lent_url:
+        opened = create_engine(lent_url)
         await opened.open()
         yield {zone: await load(opened, people.contacts, people.lists, zone, people.now) for zone in zones}
         await opened.close()
@@ -160,14 +160,17 @@ async def world(
     monkeypatch.setattr(feed, "MAX_ROWS", 7)
     monkeypatch.setattr(log_sums, "_ROWS_PER_READ", 2)
     monkeypatch.setattr(membership_log, "_ROWS_PER_READ", 5)
-    async with worlds(url, pytestconfig.stash[SEED]) as found:
-        yield found
+    async with open_world(url, pytestconfig.stash[SEED]) as world:
+        yield world
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_server(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Lend an app that the tests of a module share, with the settings of the module's SERVING."""
-    async with database.fresh() as found, serving(found, **getattr(request.module, "SERVING", {})) as server:
+    async with (
+        database.fresh() as lent_url,
+        serving(lent_url, **getattr(request.module, "SERVING", {})) as server,
+    ):
         yield server
 
 
@@ -175,17 +178,17 @@ async def module_server(database: Database, request: pytest.FixtureRequest) -> A
 def server(module_server: Server, request: pytest.FixtureRequest) -> Server:
     """Return the module's app with separate workspaces; its clock restarts with each test."""
     started = getattr(request.module, "SERVING", {}).get("now", 0)
-    return module_server.of_one_test(next(_NUMBERS), started)
+    return module_server.for_test(next(_NUMBERS), started)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def process(database: Database) -> AsyncIterator[Live]:
+async def process(database: Database) -> AsyncIterator[ServerProcess]:
     """Lend a server process on a migrated database, shared by all tests."""
-    async with database.fresh() as found, running(found) as server:
+    async with database.fresh() as lent_url, running(lent_url) as server:
         yield server
 
 
 @pytest.fixture
-def live(process: Live, request: pytest.FixtureRequest) -> Live:
+def live(process: ServerProcess, request: pytest.FixtureRequest) -> ServerProcess:
     """Return the server process with a workspace for one test."""
     return replace(process, workspace=request.node.name[:100])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import estimates, forwarding, http_cost, start
 from bench.membership import run
-from bench.store import Filled, filled
+from bench.store import Filled, fill_sync
 from support.engines import DATABASES, Database
 
 SIZES = {"http": 10_000, "estimate": 1_000_000, "membership": 1_000_000}
@@ -36,12 +36,14 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("benchmark", choices=[*SIZES, "forward", "start"])
     parser.add_argument(
-        "--contacts", type=int, help="how many contacts (http 10,000; estimate and membership 1,000,000)"
+        "--contacts", type=int, help="number of contacts (http 10,000; estimate and membership 1,000,000)"
     )
     parser.add_argument("--database", choices=[each.name for each in DATABASES], action="append")
-    parser.add_argument("--keep", metavar="DIR", help="membership: keep the databases there for another run")
     parser.add_argument(
-        "--only", choices=list(run.PARTS), action="append", help="membership: measure this part alone"
+        "--keep", metavar="DIR", help="membership: keep the databases in this folder for another run"
+    )
+    parser.add_argument(
+        "--only", choices=list(run.PARTS), action="append", help="membership: measure only this part"
     )
     parser.add_argument(
         "--rounds", type=int, default=start.ROUNDS, help="start: how often each server starts"
@@ -52,14 +54,16 @@ def _arguments() -> argparse.ArgumentParser:
         type=Path,
         help=f"start: an environment with {' and '.join(start.OTHERS)}; made for the run without this option",
     )
-    parser.add_argument("--before", metavar="SRC", type=Path, help="start: other source to start beside ours")
+    parser.add_argument(
+        "--before", metavar="SRC", type=Path, help="start: another source folder, to compare its start"
+    )
     return parser
 
 
 def _in_turn(database: Database, benchmark: str, count: int) -> None:
     runs: dict[str, Callable[[Filled], str]] = {"http": http_cost.report, "estimate": estimates.report}
     with asyncio.Runner() as runner:
-        print(_on(database, runner, lambda url: runs[benchmark](filled(url, count))), flush=True)
+        print(_on(database, runner, lambda url: runs[benchmark](fill_sync(url, count))), flush=True)
 
 
 def _on(database: Database, runner: asyncio.Runner, work: Callable[[str], str]) -> str:

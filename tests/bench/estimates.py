@@ -53,32 +53,32 @@ async def measure(url: str, workspace: int) -> list[Line]:
     engine = create_engine(url)
     await engine.open()
     driver = await _driver(url)
-    found = []
+    results = []
     try:
         with Progress("unsaved conditions", len(CONDITIONS)) as progress:
-            for one in CONDITIONS:
-                found.append(await _line(engine, driver, workspace, one))
+            for condition in CONDITIONS:
+                results.append(await _line(engine, driver, workspace, condition))
                 progress.step()
-        return found
+        return results
     finally:
         await engine.close()
 
 
-async def _line(engine: Engine, driver: Any, workspace: int, one: HandWritten) -> Line:
-    node = check_condition(rules.read_condition(json.loads(one.wire), WORDS), ZoneInfo("UTC"))
+async def _line(engine: Engine, driver: Any, workspace: int, condition: HandWritten) -> Line:
+    node = check_condition(rules.read_condition(json.loads(condition.wire), WORDS), ZoneInfo("UTC"))
     relation = MembershipQuery(workspace, node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:
         return await engine.read(lambda transaction: membership_read.count_members(transaction, relation))
 
     async def theirs() -> int:
-        count: int = await driver(engine.backend.name, one, workspace)
+        count: int = await driver(engine.backend.name, condition, workspace)
         return count
 
     members, wanted = await ours(), await theirs()
     if members != wanted:
-        raise RuntimeError(f"{one.name}: {members} members, by hand {wanted}")
-    line = Line(one.name, members, [], [])
+        raise RuntimeError(f"{condition.name}: {members} members, by hand {wanted}")
+    line = Line(condition.name, members, [], [])
     for _ in range(ROUNDS):
         line.ours.append(await _seconds(ours))
         line.theirs.append(await _seconds(theirs))
@@ -95,16 +95,16 @@ async def _driver(url: str) -> Any:
     if url.startswith("postgres"):
         connection = await asyncpg.connect(url, server_settings={"jit": "off"})
 
-        async def ask(backend: str, one: HandWritten, workspace: int) -> Any:
-            return await connection.fetchval(one.sql(backend), workspace)
+        async def ask(backend: str, condition: HandWritten, workspace: int) -> Any:
+            return await connection.fetchval(condition.sql(backend), workspace)
 
         return ask
     file = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     for pragma in ("cache_size=-65536", "mmap_size=8589934592"):
         file.execute(f"PRAGMA {pragma}")
 
-    async def read(backend: str, one: HandWritten, workspace: int) -> Any:
-        return file.execute(one.sql(backend), (workspace,)).fetchone()[0]
+    async def read(backend: str, condition: HandWritten, workspace: int) -> Any:
+        return file.execute(condition.sql(backend), (workspace,)).fetchone()[0]
 
     return read
 

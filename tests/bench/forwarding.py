@@ -9,10 +9,10 @@ from typing import Final
 
 import httpx
 
-from bench.load import MEGABYTE, forget_peaks, memory
+from bench.load import MEGABYTE, memory, reset_peaks
 from support.engines import DATABASES
-from support.servers.process import Live, running
-from support.servers.upstream import PIECE, Taken, Upstream, upstream
+from support.servers.process import ServerProcess, running
+from support.servers.upstream import PIECE, ReceivedRequest, Upstream, upstream
 
 SIZE: Final = 100 * MEGABYTE
 # The receiving side waits this long before it reads, so that the sending side has to wait for it.
@@ -50,12 +50,12 @@ async def measure() -> list[Row]:
         ]
 
 
-async def _measured(name: str, live: Live, transfer: Awaitable[str]) -> Row:
-    forget_peaks(live.pid)
+async def _measured(name: str, live: ServerProcess, transfer: Awaitable[str]) -> Row:
+    reset_peaks(live.pid)
     before = memory(live.pid)["VmRSS"]
     started = time.perf_counter()
     if await transfer != DIGEST:
-        raise RuntimeError(f"{name}: other bytes came")
+        raise RuntimeError(f"{name}: the bytes differ")
     took = time.perf_counter() - started
     return Row(name, took, before, memory(live.pid)["VmHWM"] - before)
 
@@ -76,7 +76,7 @@ async def _blocks(size: int) -> AsyncIterator[bytes]:
 
 
 async def _fetch(client: httpx.AsyncClient, up: Upstream, size: int, *, length: bool) -> str:
-    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         del taken
         how = f"Content-Length: {size}" if length else "Transfer-Encoding: chunked"
         writer.write(f"HTTP/1.1 200 OK\r\n{how}\r\n\r\n".encode())

@@ -85,9 +85,9 @@ async def measure(
 
 async def _compare(call: Call, servers: list[Served]) -> None:
     headers = {"Authorization": f"Bearer {call.key}"}
-    answers = {one.name: await fetch(one.port, _path(call, one), headers, 200) for one in servers}
+    answers = {server.name: await fetch(server.port, _path(call, server), headers, 200) for server in servers}
     if _timeless(answers["diglot"]) != _timeless(answers["bare"]):
-        raise RuntimeError(f"{call.name}: the bare app answers other bytes")
+        raise RuntimeError(f"{call.name}: the bare app returns other bytes")
     for _ in range(ROUNDS):
         for server in servers:
             before = server.cpu()

@@ -56,8 +56,8 @@ def memory(pid: int) -> dict[str, int]:
     The `VmRSS` of each process includes shared pages; `Pss` counts these pages once in total.
     """
     total: Counter[str] = Counter()
-    for one in family(pid):
-        total.update(memory_of(one))
+    for process in family(pid):
+        total.update(memory_of(process))
     return total
 
 
@@ -72,10 +72,10 @@ def memory_of(pid: int) -> dict[str, int]:
     return {name: int(value.split()[0]) * 1024 for name, _, value in pairs}
 
 
-def forget_peaks(pid: int) -> None:
+def reset_peaks(pid: int) -> None:
     """Reset the peak memory of a process and its children."""
-    for one in family(pid):
-        Path(f"/proc/{one}/clear_refs").write_text("5")
+    for process in family(pid):
+        Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
 def free_port() -> int:

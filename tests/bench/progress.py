@@ -11,7 +11,7 @@ SECONDS_DRAWN = 0.2
 SECONDS_LOGGED = 20.0
 
 
-def lasting(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
@@ -51,9 +51,9 @@ class Progress:
         spent = self._drawn - self._started
         rate = self._done / max(spent, 0.001)
         bar = "#" * round(WIDTH * min(self._done / self._total, 1))
-        figures = f"{self._done:,} of {self._total:,}, {rate:,.1f}/s, {lasting(spent)} so far"
+        figures = f"{self._done:,} of {self._total:,}, {rate:,.1f}/s, {format_duration(spent)} so far"
         if 0 < self._done < self._total:
-            figures += f", {lasting((self._total - self._done) / rate)} left"
+            figures += f", {format_duration((self._total - self._done) / rate)} left"
         line = f"{self._phase:<34.34} [{bar:<{WIDTH}}] {figures}"
         sys.stderr.write(f"\r{line}\x1b[K" if self._terminal else f"{line}\n")
         sys.stderr.flush()

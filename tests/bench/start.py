@@ -1,7 +1,7 @@
-"""The start of servers side by side: CPU to the first answer, memory, processes, and CPU of `--help`.
+"""Compares the start of servers: CPU to the first response, memory, processes, and CPU of `--help`.
 
-The other two servers need a virtual environment of their own, because their dependencies differ from ours:
-`--others` names one that has them, and otherwise the benchmark makes one and deletes it at the end.
+The other two servers need a separate virtual environment, because their dependencies differ from Diglot's:
+`--others` names one that has them; otherwise the benchmark creates one and deletes it at the end.
 """
 
 import os
@@ -25,14 +25,14 @@ from support.paths import ROOT
 
 ROUNDS: Final = 5
 OTHERS: Final = ("datasette==0.65", "moto[server]==5.2")
-# The start is over by then: what a server does after its first answer is done or idle.
+# The start is over by then: work that a server does after its first response is done or idle.
 _SETTLE_SECONDS: Final = 0.7
 _POLL_SECONDS: Final = 0.002
 
 
 @dataclass(frozen=True)
 class Program:
-    """A server: the command without the port, and the path of which it answers 200."""
+    """A server: the command without the port, and a path that answers 200."""
 
     name: str
     command: tuple[str, ...]
@@ -43,7 +43,7 @@ class Program:
 
 @dataclass
 class Figures:
-    """What the rounds found of one server."""
+    """The measurements of one server in all rounds."""
 
     start_cpu: list[float] = field(default_factory=list)
     help_cpu: list[float] = field(default_factory=list)
@@ -55,15 +55,15 @@ def report(rounds: int, others: Path | None, before: Path | None) -> str:
     """Start each server once in each round, in turn, and return the table."""
     with _others_installed(others) as scripts, TemporaryDirectory() as folder:
         programs = _programs(scripts, before)
-        found = {one.name: Figures() for one in programs}
+        results = {item.name: Figures() for item in programs}
         for _ in range(rounds + 1):
-            for one in programs:
-                _measure(one, folder, found[one.name])
-    load = ", ".join(f"{one:.2f}" for one in os.getloadavg())
+            for item in programs:
+                _measure(item, folder, results[item.name])
+    load = ", ".join(f"{item:.2f}" for item in os.getloadavg())
     lines = [
         "| server | CPU to the first 200, s | PSS, MiB | processes | CPU of `--help`, s |",
         "|---|---|---|---|---|",
-        *(_row(name, figures) for name, figures in found.items()),
+        *(_row(name, figures) for name, figures in results.items()),
     ]
     return "\n".join([*lines, "", f"minimum / median of {rounds} rounds; load average at the end: {load}"])
 
@@ -94,7 +94,7 @@ def _programs(scripts: Path, before: Path | None) -> list[Program]:
 
 @contextmanager
 def _others_installed(given: Path | None) -> Iterator[Path]:
-    """Lend the folder of scripts of an environment that has the other servers."""
+    """Lend the folder of scripts of an environment with the other servers."""
     if given is not None:
         _with_bytecode(given / "lib")
         yield given / "bin"
@@ -113,7 +113,7 @@ def _with_bytecode(source: Path) -> Path:
 
 
 def _measure(program: Program, folder: str, figures: Figures) -> None:
-    """Run one round; the first makes the database and fills the caches of the system, and does not count."""
+    """Run one round; the first fills the caches of the system and does not count."""
     first = not Path(folder, program.name).exists()
     Path(folder, program.name).touch()
     cpu, pss, processes = _start(program, folder)
@@ -134,7 +134,7 @@ def _start(program: Program, folder: str) -> tuple[float, float, int]:
     """Start a server; return its CPU seconds to the first 200, its MiB a moment later, its processes."""
     port = free_port()
     values = {"folder": folder, "name": program.name, "port": port}
-    command = [*program.command, *(one.format(**values) for one in program.start)]
+    command = [*program.command, *(item.format(**values) for item in program.start)]
     with Path(folder, f"{program.name}.log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -146,10 +146,10 @@ def _start(program: Program, folder: str) -> tuple[float, float, int]:
         )
     try:
         _wait(f"http://127.0.0.1:{port}{program.path}", process)
-        cpu = sum(_cpu(one) for one in _session(process.pid))
+        cpu = sum(_cpu(item) for item in _session(process.pid))
         time.sleep(_SETTLE_SECONDS)
         processes = _session(process.pid)
-        return cpu, sum(memory_of(one)["Pss"] for one in processes) / MEGABYTE, len(processes)
+        return cpu, sum(memory_of(item)["Pss"] for item in processes) / MEGABYTE, len(processes)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
@@ -169,7 +169,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _session(leader: int) -> list[int]:
-    """Return the processes of a session: the server and whatever it started."""
+    """Return the processes of a session: the server and all that it started."""
     return [pid for pid, fields in _processes() if int(fields[3]) == leader]
 
 

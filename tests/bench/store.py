@@ -44,14 +44,14 @@ async def fill(url: str, count: int) -> Filled:
         topmail = await keys.create(get_dialect("topmail").key_format, "bench")
         caller = await keys.authenticate("misar", misar)
         await _insert(engine, caller.workspace, count)
-        made: dict[str, str] = {}
+        created: dict[str, str] = {}
         members = 0
         for dialect, source in _SOURCES.items():
             node = tree.All((tree.Predicate("attributes.plan", tree.Op.EQUALS, tree.Text("pro")),))
             new = NewSegment(f"Pro — {dialect}", Condition(node, OriginalText(dialect, source)))
             counted = await Segments(engine).create_with_count(caller, new)
-            made[dialect], members = counted.segment.id, counted.count
-        return Filled(url, caller.workspace, misar, topmail, made, members)
+            created[dialect], members = counted.segment.id, counted.count
+        return Filled(url, caller.workspace, misar, topmail, created, members)
     finally:
         await engine.close()
 
@@ -75,6 +75,6 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
             progress.step(len(batch))
 
 
-def filled(url: str, count: int) -> Filled:
+def fill_sync(url: str, count: int) -> Filled:
     """Fill a database from synchronous code."""
     return asyncio.run(fill(url, count))

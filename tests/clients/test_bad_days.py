@@ -9,23 +9,23 @@ import pytest
 from support.engines import Database
 from support.servers.flaky_proxy import Proxy, proxy
 from support.servers.in_process import bearer
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 
 RULES = {"operator": "AND", "rules": [{"field": "email", "operator": "is_not_empty"}]}
 SEGMENT = {"name": "All", "segment_type": "dynamic", "filter_criteria": RULES}
 
 
-async def test_a_retry_after_a_lost_response_creates_one_segment(live: Live) -> None:
+async def test_a_retry_after_a_lost_response_creates_one_segment(live: ServerProcess) -> None:
     """The client repeats its POST without an idempotency key, and the server has one segment."""
     key = await live.key("misar")
     async with proxy(live.base, to_lose=1) as before:
         client = misarmail.MisarMailClient(key, base_url=f"{before.url}/mail/v1")
-        made = await asyncio.to_thread(client._request, "POST", "/segments", SEGMENT)
+        created = await asyncio.to_thread(client._request, "POST", "/segments", SEGMENT)
         listed = await asyncio.to_thread(client._request, "GET", "/segments")
-    assert [one["id"] for one in listed["data"]["segments"]] == [made["data"]["id"]]
+    assert [segment["id"] for segment in listed["data"]["segments"]] == [created["data"]["id"]]
 
 
-async def test_a_retry_after_a_lost_response_finds_the_contact(live: Live) -> None:
+async def test_a_retry_after_a_lost_response_finds_the_contact(live: ServerProcess) -> None:
     """The client's own retry gets 409 because the first request created the contact."""
     key = await live.key("misar")
     async with proxy(live.base, to_lose=1) as before:
@@ -37,7 +37,9 @@ async def test_a_retry_after_a_lost_response_finds_the_contact(live: Live) -> No
 
 
 @pytest.mark.parametrize(("dialect", "prefix"), [("misar", "/mail/v1"), ("topmail", "/api/v1")])
-async def test_an_idempotency_key_recovers_a_lost_response(live: Live, dialect: str, prefix: str) -> None:
+async def test_an_idempotency_key_recovers_a_lost_response(
+    live: ServerProcess, dialect: str, prefix: str
+) -> None:
     """With an idempotency key the second request gets the response of the first."""
     headers = {**bearer(await live.key(dialect)), "Idempotency-Key": "one"}
     async with (
@@ -62,7 +64,7 @@ async def test_exhausted_rate_limits(database: Database) -> None:
         proxy(live.base) as before,
     ):
         client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{before.url}/mail/v1")
-        refused, asked = await _refused(client, before)
+        refused, asked = await _calls_until_rejected(client, before)
         assert asked == 3
         assert type(refused) is misarmail.MisarMailError
         assert refused.status == 429
@@ -70,12 +72,14 @@ async def test_exhausted_rate_limits(database: Database) -> None:
         headers = bearer(await live.key("topmail"))
         async with httpx.AsyncClient(base_url=f"{live.base}/api/v1", headers=headers) as topmail:
             answers = [await topmail.get("/contacts") for _ in range(4)]
-        answer = next(one for one in answers if one.status_code == 429)
+        answer = next(answer for answer in answers if answer.status_code == 429)
         assert answer.json()["error"]["code"] == "rate_limited"
         assert 1 <= int(answer.headers["retry-after"]) <= 120
 
 
-async def _refused(client: misarmail.MisarMailClient, before: Proxy) -> tuple[misarmail.MisarMailError, int]:
+async def _calls_until_rejected(
+    client: misarmail.MisarMailClient, before: Proxy
+) -> tuple[misarmail.MisarMailError, int]:
     """Send requests until one is rejected, and return their number.
 
     The number varies, because a minute may end between two calls.
@@ -86,4 +90,4 @@ async def _refused(client: misarmail.MisarMailClient, before: Proxy) -> tuple[mi
             await asyncio.to_thread(client.contacts.list)
         except misarmail.MisarMailError as error:
             return error, before.connections - earlier
-    raise AssertionError("five calls passed where one may")
+    raise AssertionError("five calls passed, although the limit allows one")

@@ -10,7 +10,7 @@ import misarmail  # type: ignore[import-untyped]
 import pytest
 
 from support.engines import Database
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 VIP = {"operator": "AND", "rules": [{"field": "status", "operator": "equals", "value": "subscribed"}]}
 PAGES = {"page": 1, "limit": 50, "total": 2, "total_pages": 1, "totalPages": 1}
@@ -35,14 +35,14 @@ class Twin:
         """Call `client.segments.members`."""
         return await _awaited(getattr(self.client.segments, f"{self.prefix}members"), *arguments)
 
-    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
         """Call the function below all methods, because other segment calls have no method."""
         return await _awaited(getattr(self.client, f"_{self.prefix}request"), method, path, body)
 
 
 async def _awaited(function: Callable[..., Any], *arguments: Any) -> Any:
-    found = function(*arguments)
-    return await found if isawaitable(found) else found
+    result = function(*arguments)
+    return await result if isawaitable(result) else result
 
 
 @pytest.fixture(params=["", "a"], ids=["sync", "async"])
@@ -51,7 +51,7 @@ def prefix(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def _twin(live: Live, prefix: str, scopes: tuple[str, ...] = ()) -> Twin:
+async def _twin(live: ServerProcess, prefix: str, scopes: tuple[str, ...] = ()) -> Twin:
     key = await live.key("misar", scopes=scopes)
     return Twin(misarmail.MisarMailClient(key, base_url=f"{live.base}/mail/v1"), prefix)
 
@@ -69,18 +69,20 @@ def test_the_client_has_the_checked_version() -> None:
     assert version("misarmail") == "5.0.4"
 
 
-async def test_contacts_and_segments(live: Live, prefix: str, tally: Any, database: Database) -> None:
+async def test_contacts_and_segments(
+    live: ServerProcess, prefix: str, tally: Any, database: Database
+) -> None:
     """Contacts are created, segmented, updated and deleted, and the counts follow."""
     twin = await _twin(live, prefix)
     ids = []
     for number in range(3):
         contact = {"email": f"Ada{number}@example.com", "firstName": "Ada — “é”", "tags": ["vip"]}
-        made = await twin.contacts("create", contact)
-        assert made["success"] is True
-        assert made["data"]["email"] == f"ada{number}@example.com"
-        assert made["data"]["first_name"] == "Ada — “é”"
-        ids.append(made["data"]["id"])
-    segment = (await twin.ask("POST", "/segments", _segment()))["data"]
+        created = await twin.contacts("create", contact)
+        assert created["success"] is True
+        assert created["data"]["email"] == f"ada{number}@example.com"
+        assert created["data"]["first_name"] == "Ada — “é”"
+        ids.append(created["data"]["id"])
+    segment = (await twin.request("POST", "/segments", _segment()))["data"]
     assert segment["contact_count"] == 3
     members = await twin.members(segment["id"])
     assert members["data"] == {"segment_id": segment["id"], "contact_ids": ids[::-1]}
@@ -89,7 +91,7 @@ async def test_contacts_and_segments(live: Live, prefix: str, tally: Any, databa
     pages = {"page": 2, "limit": 2, "total": 3, "totalPages": 2, "total_pages": 2}
     assert second["pagination"].items() >= pages.items()
     await _shrink(twin, segment["id"], ids)
-    tally("stories told through misarmail", database.name, 1)
+    tally("examples run through misarmail", database.name, 1)
 
 
 def _segment() -> dict[str, Any]:
@@ -99,22 +101,22 @@ def _segment() -> dict[str, Any]:
 async def _shrink(twin: Twin, segment: str, ids: list[str]) -> None:
     changed = await twin.contacts("update", "ADA0@example.com", {"status": "unsubscribed"})
     assert (changed["data"]["id"], changed["data"]["status"]) == (ids[0], "unsubscribed")
-    refreshed = await twin.ask("POST", f"/segments/{segment}/refresh")
+    refreshed = await twin.request("POST", f"/segments/{segment}/refresh")
     assert refreshed["data"]["contact_count"] == 2
     assert (await twin.members(segment))["data"]["contact_ids"] == [ids[2], ids[1]]
     assert (await twin.contacts("get", ids[0]))["data"]["status"] == "unsubscribed"
     assert await twin.contacts("delete", ids[1]) == {"success": True}
-    assert (await twin.ask("GET", f"/segments/{segment}/preview"))["data"]["total_matching"] == 1
-    assert (await twin.ask("GET", f"/segments/{segment}"))["data"]["contact_count"] == 1
-    assert await twin.ask("DELETE", f"/segments/{segment}") == {"success": True}
+    assert (await twin.request("GET", f"/segments/{segment}/preview"))["data"]["total_matching"] == 1
+    assert (await twin.request("GET", f"/segments/{segment}"))["data"]["contact_count"] == 1
+    assert await twin.request("DELETE", f"/segments/{segment}") == {"success": True}
     await _fails(404, "Segment not found", twin.members, segment)
     listed = await twin.contacts("list")
-    assert [one["id"] for one in listed["data"]] == [ids[2], ids[0]]
+    assert [item["id"] for item in listed["data"]] == [ids[2], ids[0]]
     assert listed["pagination"] == PAGES
     assert (await twin.contacts("list", 2, 1))["data"][0]["id"] == ids[0]
 
 
-async def test_an_import(live: Live, prefix: str) -> None:
+async def test_an_import(live: ServerProcess, prefix: str) -> None:
     """An import creates, updates and rejects contacts; unsubscribed contacts stay unsubscribed."""
     twin = await _twin(live, prefix)
     await twin.contacts("create", {"email": "old@example.com", "status": "unsubscribed"})
@@ -134,13 +136,13 @@ async def test_an_import(live: Live, prefix: str) -> None:
         "failed": 1,
     }
     listed = (await twin.contacts("list"))["data"]
-    assert [(one["email"], one["first_name"], one["status"]) for one in listed] == [
+    assert [(item["email"], item["first_name"], item["status"]) for item in listed] == [
         ("new@example.com", "New", "subscribed"),
         ("old@example.com", "Old", "unsubscribed"),
     ]
 
 
-async def test_errors_reach_the_caller(live: Live, prefix: str) -> None:
+async def test_errors_reach_the_caller(live: ServerProcess, prefix: str) -> None:
     """400, 401, 403, 404 and 409 become the client's own errors, with the server's text."""
     twin = await _twin(live, prefix)
     await _fails(400, "Validation failed", twin.contacts, "create", {"email": 5})
@@ -159,27 +161,27 @@ async def test_errors_reach_the_caller(live: Live, prefix: str) -> None:
     await _fails(401, missing, stranger.contacts, "list")
 
 
-async def test_keys(live: Live, prefix: str, tally: Any, database: Database) -> None:
+async def test_keys(live: ServerProcess, prefix: str, tally: Any, database: Database) -> None:
     """A key creates another key, which works, is listed and read, revokes itself and is then rejected."""
     twin = await _twin(live, prefix)
     wanted = {"name": "Nightly sync", "scopes": ["contacts"], "expiresAt": "2099-01-01T00:00:00Z"}
-    made = await twin.keys("create", wanted)
-    assert list(made) == ["success", "key", "keyId", "prefix", "name", "scopes", "createdAt", "expiresAt"]
-    assert (made["prefix"], made["expiresAt"]) == (made["key"][:12], "2099-01-01T00:00:00Z")
-    other = Twin(misarmail.MisarMailClient(made["key"], base_url=f"{live.base}/mail/v1"), prefix)
+    created = await twin.keys("create", wanted)
+    assert list(created) == ["success", "key", "keyId", "prefix", "name", "scopes", "createdAt", "expiresAt"]
+    assert (created["prefix"], created["expiresAt"]) == (created["key"][:12], "2099-01-01T00:00:00Z")
+    other = Twin(misarmail.MisarMailClient(created["key"], base_url=f"{live.base}/mail/v1"), prefix)
     assert (await other.contacts("list"))["data"] == []
     shown = (await other.keys("list"))["keys"]
     assert shown[0]["name"] == "Nightly sync"
-    assert (await twin.keys("get", made["keyId"]))["key"] == shown[0]
+    assert (await twin.keys("get", created["keyId"]))["key"] == shown[0]
     assert shown[0]["last_used_at"] is not None
-    assert made["key"] not in str(shown)
+    assert created["key"] not in str(shown)
     await _fails(
         403, "API key does not have 'send' scope", other.keys, "create", wanted | {"scopes": ["send"]}
     )
-    assert await other.keys("revoke", made["keyId"]) == {"success": True}
+    assert await other.keys("revoke", created["keyId"]) == {"success": True}
     await _fails(
         401, "Invalid or missing API key. Use: Authorization: Bearer msk_...", other.contacts, "list"
     )
-    assert (await twin.keys("get", made["keyId"]))["key"]["is_active"] is False
+    assert (await twin.keys("get", created["keyId"]))["key"]["is_active"] is False
     await _fails(404, "API key not found", twin.keys, "revoke", "nothing")
-    tally("stories told through misarmail", database.name, 1)
+    tally("examples run through misarmail", database.name, 1)

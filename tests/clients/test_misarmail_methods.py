@@ -10,7 +10,7 @@ import pytest
 
 from support.engines import Database
 from support.reporting import Tally
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 GROUPS = ("contacts", "segments", "keys", "webhooks", "track")
 EMAIL = "ada@example.com"
@@ -55,14 +55,14 @@ def test_every_method_has_a_call() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
-async def test_every_method_works(live: Live, prefix: str, database: Database, tally: Tally) -> None:
+async def test_every_method_works(live: ServerProcess, prefix: str, database: Database, tally: Tally) -> None:
     """Each call succeeds without a plan error; a deletion is a deletion."""
     client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
     known = {"segment": client._request("POST", "/segments", SEGMENT)["data"]["id"]}
     for group, method, arguments, name in CALLS:
         given = [
-            known[one[1:-1]] if str(one).startswith("{") and isinstance(one, str) else one
-            for one in arguments
+            known[argument[1:-1]] if str(argument).startswith("{") and isinstance(argument, str) else argument
+            for argument in arguments
         ]
         answer = await _call(getattr(getattr(client, group), f"{prefix}{method}"), *given)
         assert answer["success"] is True, (group, method)
@@ -76,5 +76,5 @@ async def test_every_method_works(live: Live, prefix: str, database: Database, t
 
 
 async def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    found = await asyncio.to_thread(function, *arguments)
-    return await found if isawaitable(found) else found
+    result = await asyncio.to_thread(function, *arguments)
+    return await result if isawaitable(result) else result

@@ -36,30 +36,30 @@ async def test_segment_events_arrive_and_verify(database: Database, tally: Tally
             return emails
 
         events = ["segment.entered", "segment.left"]
-        made = (await ask("POST", "/webhooks", {"url": receiver.url, "events": events}))["data"]
+        created = (await ask("POST", "/webhooks", {"url": receiver.url, "events": events}))["data"]
         segment = (await ask("POST", "/segments", BODY))["data"]
         emails = await add(0, FEW)
         await receiver.wait(FEW)
-        data = [one.json["data"] for one in receiver.got]
-        assert [one["contact"]["email"] for one in data] == emails
-        assert [one["sequence"] for one in data] == list(range(1, FEW + 1))
-        assert {one["cause"] for one in data} == {"contact created"}
-        assert {one["segment"]["id"] for one in data} == {segment["id"]}
+        data = [request.json["data"] for request in receiver.requests]
+        assert [item["contact"]["email"] for item in data] == emails
+        assert [item["sequence"] for item in data] == list(range(1, FEW + 1))
+        assert {item["cause"] for item in data} == {"contact created"}
+        assert {item["segment"]["id"] for item in data} == {segment["id"]}
         await add(FEW, MANY)
         await receiver.wait(FEW + 1)
-        many = receiver.got[-1].json
+        many = receiver.requests[-1].json
         assert many["type"] == "segment.members_changed"
         numbers = [many["data"][key] for key in ("entered", "left", "first_sequence", "last_sequence")]
         assert numbers == [MANY, 0, FEW + 1, FEW + MANY]
         await ask("DELETE", f"/contacts/{data[0]['contact']['id']}")
         await receiver.wait(FEW + 2)
-        left = receiver.got[-1].json
+        left = receiver.requests[-1].json
         assert (left["type"], left["data"]["contact"]["email"]) == ("segment.left", emails[0])
         assert (left["data"]["sequence"], left["data"]["cause"]) == (FEW + MANY + 1, "contact deleted")
-        for got in receiver.got:
+        for got in receiver.requests:
             signature, timestamp = got.headers["x-misar-signature"], got.headers["x-misar-timestamp"]
-            assert verify_webhook_signature(got.body, signature, timestamp, made["secret"])
-        shown = (await ask("GET", f"/webhooks/{made['id']}/events"))["data"]
-        types = [one["type"] for one in shown[:3]]
+            assert verify_webhook_signature(got.body, signature, timestamp, created["secret"])
+        shown = (await ask("GET", f"/webhooks/{created['id']}/events"))["data"]
+        types = [item["type"] for item in shown[:3]]
         assert types == ["segment.left", "segment.members_changed", "segment.entered"]
     tally("events of segments that the vendor's client verified", database.name, FEW + 2)

@@ -26,22 +26,22 @@ async def test_every_webhook_method(database: Database, prefix: str, tally: Tall
             function = getattr(client.webhooks, f"{prefix}{method}")
             return await (asyncio.to_thread(function, *arguments) if not prefix else function(*arguments))
 
-        made = (await hooks("create", {"url": receiver.url, "events": ["contact.created"]}))["data"]
-        assert [one["id"] for one in (await hooks("list"))["data"]] == [made["id"]]
-        assert (await hooks("get", made["id"]))["data"]["is_active"] is True
-        await hooks("update", made["id"], {"events": ["contact.created", "email.unsubscribed"]})
-        assert (await hooks("test", made["id"]))["data"]["type"] == "webhook.test"
+        created = (await hooks("create", {"url": receiver.url, "events": ["contact.created"]}))["data"]
+        assert [item["id"] for item in (await hooks("list"))["data"]] == [created["id"]]
+        assert (await hooks("get", created["id"]))["data"]["is_active"] is True
+        await hooks("update", created["id"], {"events": ["contact.created", "email.unsubscribed"]})
+        assert (await hooks("test", created["id"]))["data"]["type"] == "webhook.test"
         await receiver.wait(1)
         people = [{"email": f"p{n}@example.com"} for n in range(NUMBER)]
         for start in range(0, NUMBER, 250):
             body = {"contacts": people[start : start + 250]}
             await asyncio.to_thread(client.contacts.import_contacts, body)
         await receiver.wait(NUMBER + 1, seconds=60)
-        assert [got.email for got in receiver.got[1:]] == [one["email"] for one in people]
-        for got in receiver.got:
+        assert [got.email for got in receiver.requests[1:]] == [contact["email"] for contact in people]
+        for got in receiver.requests:
             signature, timestamp = got.headers["x-misar-signature"], got.headers["x-misar-timestamp"]
-            assert verify_webhook_signature(got.body, signature, timestamp, made["secret"])
-        await hooks("delete", made["id"])
+            assert verify_webhook_signature(got.body, signature, timestamp, created["secret"])
+        await hooks("delete", created["id"])
         with pytest.raises(misarmail.MisarMailError, match="Webhook not found"):
-            await hooks("get", made["id"])
+            await hooks("get", created["id"])
     tally("deliveries that the vendor's client verified", database.name, NUMBER + 1)

@@ -18,7 +18,7 @@ EVENTS = ("segment.entered", "segment.left", "list.member_added", "list.member_r
 NUMBER = 50
 
 
-async def _ask(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
+async def _request(client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
     answer = await client.request(method, path, json=body)
     assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
     return answer.json()["data"]
@@ -33,29 +33,31 @@ async def test_triggers_of_a_segment_and_a_list(database: Database, tally: Tally
             secrets = {}
             for event in EVENTS:
                 trigger = {"targetUrl": f"{receiver.url}/{event}", "event": event}
-                secrets[event] = (await _ask(client, "POST", "/webhooks/triggers", trigger))["secret"]
-            segment = await _ask(client, "POST", "/segments", {"name": "Adas", "conditions": CONDITIONS})
+                secrets[event] = (await _request(client, "POST", "/webhooks/triggers", trigger))["secret"]
+            segment = await _request(client, "POST", "/segments", {"name": "Adas", "conditions": CONDITIONS})
             body = {"name": "All Adas", "type": "dynamic", "conditions": CONDITIONS}
-            dynamic = await _ask(client, "POST", "/lists", body)
-            made = [
-                await _ask(client, "POST", "/contacts", {"email": f"p{n}@example.com", "first_name": "Ada"})
+            dynamic = await _request(client, "POST", "/lists", body)
+            created = [
+                await _request(
+                    client, "POST", "/contacts", {"email": f"p{n}@example.com", "first_name": "Ada"}
+                )
                 for n in range(NUMBER)
             ]
-            for one in made[:3]:
-                await _ask(client, "PATCH", f"/contacts/{one['id']}", {"first_name": "Bob"})
-            await _ask(client, "DELETE", f"/contacts/{made[3]['id']}")
+            for one in created[:3]:
+                await _request(client, "PATCH", f"/contacts/{one['id']}", {"first_name": "Bob"})
+            await _request(client, "DELETE", f"/contacts/{created[3]['id']}")
             await receiver.wait(2 * NUMBER + 8)
         for event, got in ((event, _of(receiver, event)) for event in EVENTS):
-            gone = made[:4] if event in ("segment.left", "list.member_removed") else made
+            gone = created[:4] if event in ("segment.left", "list.member_removed") else created
             key, place = ("segment", segment) if event.startswith("segment") else ("list", dynamic)
-            assert [one["contact"]["email"] for one in got] == [one["email"] for one in gone]
-            assert {one[key]["id"] for one in got} == {place["id"]}
-            numbers = [one["sequence"] for one in got]
+            assert [item["contact"]["email"] for item in got] == [entry["email"] for entry in gone]
+            assert {item[key]["id"] for item in got} == {place["id"]}
+            numbers = [item["sequence"] for item in got]
             assert numbers == sorted(set(numbers))
             assert got[-1]["cause"] == ("contact created" if len(got) == NUMBER else "contact deleted")
-        told = sorted(one.json["data"]["sequence"] for one in receiver.got)
-        assert told == list(range(1, 2 * NUMBER + 9)), "every number is told of once"
-        for one in receiver.got:
+        received = sorted(request.json["data"]["sequence"] for request in receiver.requests)
+        assert received == list(range(1, 2 * NUMBER + 9)), "every sequence number arrives once"
+        for one in receiver.requests:
             secret = secrets[one.headers["x-topmail-event"]].encode()
             signature = hmac.new(secret, one.body, hashlib.sha256).hexdigest()
             assert one.headers["x-topmail-signature"] == signature
@@ -63,6 +65,6 @@ async def test_triggers_of_a_segment_and_a_list(database: Database, tally: Tally
 
 
 def _of(receiver: Receiver, event: str) -> list[Any]:
-    found = [one.json for one in receiver.got if one.path.endswith(f"/{event}")]
-    assert {one["event"] for one in found} == {event}
-    return [one["data"] for one in found]
+    results = [request.json for request in receiver.requests if request.path.endswith(f"/{event}")]
+    assert {item["event"] for item in results} == {event}
+    return [item["data"] for item in results]

@@ -18,7 +18,7 @@ from support.engines import Database
 from support.openapi.exchanges import difference
 from support.reporting import Tally
 from support.servers.in_process import bearer
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 pytestmark = pytest.mark.clients
 
@@ -56,16 +56,16 @@ async def run(*command: str, folder: Path) -> str:
     """Run a program and return what it printed; a missing program fails the test."""
     program = shutil.which(command[0])
     assert program is not None, f"{command[0]} is needed"
-    found = await asyncio.create_subprocess_exec(
+    result = await asyncio.create_subprocess_exec(
         program, *command[1:], stdout=PIPE, stderr=PIPE, env={"PATH": _path(), "CURL_HOME": str(folder)}
     )
-    out, err = await asyncio.wait_for(found.communicate(), SECONDS)
-    assert found.returncode == 0, err.decode()
+    out, err = await asyncio.wait_for(result.communicate(), SECONDS)
+    assert result.returncode == 0, err.decode()
     return out.decode()
 
 
 def _path() -> str:
-    folders = [Path(found).parent for name in ("bash", "curl", "node") if (found := shutil.which(name))]
+    folders = [Path(result).parent for name in ("bash", "curl", "node") if (result := shutil.which(name))]
     return ":".join(str(folder) for folder in dict.fromkeys(folders))
 
 
@@ -83,7 +83,7 @@ async def node(line: str, folder: Path) -> tuple[int, Any]:
     return int(status), data
 
 
-async def make(live: Live, key: str, contacts: Sequence[dict[str, Any]]) -> None:
+async def make(live: ServerProcess, key: str, contacts: Sequence[dict[str, Any]]) -> None:
     """Create contacts in Topmail's words."""
     async with httpx.AsyncClient(base_url=live.base, headers=bearer(key)) as client:
         for contact in contacts:
@@ -112,12 +112,14 @@ def _segment(name: str, description: str | None) -> dict[str, Any]:
 def _listed(limit: int, descriptions: Sequence[str | None]) -> dict[str, Any]:
     dropped = ("filter_criteria", "updated_at")
     whole = [_segment(NAME, description) for description in descriptions]
-    items = [{key: part for key, part in one.items() if key not in dropped} for one in whole]
+    items = [{key: part for key, part in item.items() if key not in dropped} for item in whole]
     pagination = {"page": 1, "limit": limit, "total": len(items), "total_pages": 1}
     return {"segments": items, "pagination": pagination}
 
 
-async def test_the_lines_of_misars_page(live: Live, tmp_path: Path, database: Database, tally: Tally) -> None:
+async def test_the_lines_of_misars_page(
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
+) -> None:
     """The two curl lines and the two fetch lines of the page list and create segments."""
     replaced = {"https://api.misar.io": live.base, "msk_...": await live.key("misar")}
     await make(live, await live.key("topmail"), [{"email": "a@example.com", "tags": ["early-adopter"]}])
@@ -134,7 +136,9 @@ async def test_the_lines_of_misars_page(live: Live, tmp_path: Path, database: Da
     assert (status, difference(both, data)) == (200, None)
     status, listed = await curl(listing, tmp_path)
     assert (status, difference({"success": True, "data": both}, listed)) == (200, None)
-    assert [one["id"] for one in listed["data"]["segments"]] == [one["id"] for one in data["segments"]]
+    assert [segment["id"] for segment in listed["data"]["segments"]] == [
+        item["id"] for item in data["segments"]
+    ]
     tally("documented lines run", database.name, 5)
 
 
@@ -144,7 +148,7 @@ GONE = {"email": "gone@example.com", "engagement_score": 90, "subscribed": False
 
 
 async def test_the_lines_of_topmails_page(
-    live: Live, tmp_path: Path, database: Database, tally: Tally
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
     """The seven curl lines of the page create, list, show, rename, estimate, page and delete a segment."""
     key = await live.key("topmail")
@@ -170,7 +174,7 @@ async def test_the_lines_of_topmails_page(
     status, estimated = await curl(estimating, tmp_path)
     assert (status, difference({"data": estimate}, estimated)) == (200, None)
     status, page = await curl(paging, tmp_path)
-    assert (status, [one["email"] for one in page["data"]]) == (200, ["vip@example.com"])
+    assert (status, [item["email"] for item in page["data"]]) == (200, ["vip@example.com"])
     window: dict[str, Any] = {"total": 1, "limit": 50, "offset": 0, "has_more": False}
     assert difference(window | counted, page["pagination"]) is None
     assert await curl(deleting, tmp_path) == (200, {"data": {"success": True}})
@@ -179,7 +183,7 @@ async def test_the_lines_of_topmails_page(
 
 
 async def test_the_lines_of_topmails_tracking_pages(
-    live: Live, tmp_path: Path, database: Database, tally: Tally
+    live: ServerProcess, tmp_path: Path, database: Database, tally: Tally
 ) -> None:
     """The line of the conversions page lists purchases; that of the tracking page records a product view."""
     key = await live.key("topmail")

@@ -14,7 +14,7 @@ from diglot.conditions import text
 from diglot.conditions.fields import STATUSES
 from support.engines import Database
 from support.reporting import SEED, Tally
-from support.servers.api_clients import Misar, speakers
+from support.servers.api_clients import Misar, dialect_clients
 from support.servers.in_process import serving
 
 NOW = 1_772_366_400_000_000
@@ -32,7 +32,7 @@ SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 def _contact(rng: Random, number: int) -> dict[str, Any]:
     name = rng.choice(("ada", "Zed", "ábel", "\U0001f600", "\uff5e", "ﬁn"))
-    made = {
+    created = {
         "email": f"{name}{rng.randrange(10)}.{number}@example.com",
         "first_name": rng.choice(NAMES),
         "last_name": rng.choice((None, *NAMES)),
@@ -40,7 +40,7 @@ def _contact(rng: Random, number: int) -> dict[str, Any]:
         "created_at": f"2026-01-0{rng.randint(1, 4)}",
         "tags": rng.sample(("vip", "new"), rng.randrange(3)),
     }
-    return made | ({"engagement_score": rng.choice((0, 50, 50.5, 100))} if rng.random() < 0.7 else {})
+    return created | ({"engagement_score": rng.choice((0, 50, 50.5, 100))} if rng.random() < 0.7 else {})
 
 
 @dataclass
@@ -53,16 +53,16 @@ class Crowd:
 
     async def walk(self, query: str) -> tuple[list[str], int]:
         """Return the ids of all pages, and the one total that all pages show."""
-        found: list[str] = []
+        results: list[str] = []
         totals: set[int] = set()
         for page in itertools.count(1):
-            answer = await self.misar.ask("GET", f"/contacts?limit={LIMIT}&page={page}{query}")
-            found += [one["id"] for one in answer["data"]]
+            answer = await self.misar.request("GET", f"/contacts?limit={LIMIT}&page={page}{query}")
+            results += [item["id"] for item in answer["data"]]
             totals.add(answer["pagination"]["total"])
             if page >= answer["pagination"]["total_pages"]:
                 break
         (total,) = totals
-        return found, total
+        return results, total
 
 
 @pytest_asyncio.fixture
@@ -70,11 +70,13 @@ async def crowd(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Crowd]:
     """Lend a workspace with random contacts, imported a few at a time while the clock advances."""
     rng = Random(pytestconfig.stash[SEED])
     async with serving(url, now=NOW) as server:
-        crowd = Crowd((await speakers(server))[0])
-        made = [_contact(rng, number) for number in range(CONTACTS)]
+        crowd = Crowd((await dialect_clients(server))[0])
+        created = [_contact(rng, number) for number in range(CONTACTS)]
         for start in range(0, CONTACTS, 9):
             server.now += 1_000_000
-            done = await crowd.misar.ask("POST", "/contacts/import", {"contacts": made[start : start + 9]})
+            done = await crowd.misar.request(
+                "POST", "/contacts/import", {"contacts": created[start : start + 9]}
+            )
             assert done["errors"] == []
         for kind, rule in itertools.product(("dynamic", "static"), (("tags", "vip"), ("tags", "none"))):
             vip = {"rules": [{"field": rule[0], "operator": "contains", "value": rule[1]}]}
@@ -82,41 +84,41 @@ async def crowd(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Crowd]:
         await _segment(crowd, "dynamic", {"rules": []})
         # The members of a static segment stay when they no longer match.
         changed = rng.sample(await _everybody(crowd), 20)
-        update = {"ids": [one["id"] for one in changed], "update": {"tags": ["vip"]}}
-        assert (await crowd.misar.ask("PATCH", "/contacts/bulk", update))["updated"] == 20
+        update = {"ids": [item["id"] for item in changed], "update": {"tags": ["vip"]}}
+        assert (await crowd.misar.request("PATCH", "/contacts/bulk", update))["updated"] == 20
         crowd.contacts = await _everybody(crowd)
         crowd.segments = {id_: set(await crowd.misar.members(id_)) for id_ in crowd.segments if id_}
-        crowd.segments[None] = {one["id"] for one in crowd.contacts}
+        crowd.segments[None] = {contact["id"] for contact in crowd.contacts}
         yield crowd
 
 
 async def _segment(crowd: Crowd, kind: str, condition: dict[str, Any]) -> None:
-    made = await crowd.misar.create(kind, condition, segment_type=kind)
-    crowd.segments[made["id"]] = set()
+    segment = await crowd.misar.create(kind, condition, segment_type=kind)
+    crowd.segments[segment["id"]] = set()
 
 
 async def _everybody(crowd: Crowd) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await crowd.misar.ask("GET", "/contacts?limit=100"))["data"]
-    return found
+    result: list[dict[str, Any]] = (await crowd.misar.request("GET", "/contacts?limit=100"))["data"]
+    return result
 
 
 def _expected(crowd: Crowd, segment: str | None, status: str | None, words: str | None) -> list[Any]:
-    def wanted(one: dict[str, Any]) -> bool:
-        parts = [text.fold_case(one[name] or "") for name in ("email", "first_name", "last_name")]
-        found = all(any(text.fold_case(word) in part for part in parts) for word in (words or "").split())
-        return found and status in (None, one["status"]) and one["id"] in crowd.segments[segment]
+    def wanted(contact: dict[str, Any]) -> bool:
+        parts = [text.fold_case(contact[name] or "") for name in ("email", "first_name", "last_name")]
+        result = all(any(text.fold_case(word) in part for part in parts) for word in (words or "").split())
+        return result and status in (None, contact["status"]) and contact["id"] in crowd.segments[segment]
 
-    return [one for one in crowd.contacts if wanted(one)]
+    return [contact for contact in crowd.contacts if wanted(contact)]
 
 
-def _in_order(found: list[dict[str, Any]], sort: str | None) -> list[str]:
+def _in_order(contacts: list[dict[str, Any]], sort: str | None) -> list[str]:
     if sort is not None:
         field_name, _, way = sort.rpartition("_")
         key = SORTS[field_name]
-        known = [one for one in found if key(one) is not None]
+        known = [item for item in contacts if key(item) is not None]
         known.sort(key=key, reverse=way == "desc")
-        found = known + [one for one in found if key(one) is None]
-    return [one["id"] for one in found]
+        contacts = known + [item for item in contacts if key(item) is None]
+    return [item["id"] for item in contacts]
 
 
 async def test_every_filter_with_every_other(
@@ -131,30 +133,30 @@ async def test_every_filter_with_every_other(
         query = "".join(f"&{key}={value}" for key, value in given.items() if value is not None)
         expected = _in_order(_expected(crowd, segment, status, words), sort)
         assert await crowd.walk(query) == (expected, len(expected)), query
-    tally("lists of contacts beside Python's", database.name, 150)
+    tally("lists of contacts compared with Python's", database.name, 150)
 
 
 async def test_parallel_deletions_count_each_contact_once(url: str) -> None:
     """Parallel deletions of overlapping contacts count each contact once, and leave the right count."""
     async with serving(url, now=NOW) as server:
-        misar = (await speakers(server))[0]
+        misar = (await dialect_clients(server))[0]
         people = [{"email": f"a{number}@example.com"} for number in range(40)]
-        await misar.ask("POST", "/contacts/import", {"contacts": people})
-        everybody = (await misar.ask("GET", "/contacts?limit=100"))["data"]
-        ids = [one["id"] for one in everybody]
+        await misar.request("POST", "/contacts/import", {"contacts": people})
+        everybody = (await misar.request("GET", "/contacts?limit=100"))["data"]
+        ids = [contact["id"] for contact in everybody]
         parts = [ids[start : start + 12] for start in range(0, 30, 3)]
         done = await asyncio.gather(
-            *(misar.ask("DELETE", "/contacts/bulk", {"ids": part}) for part in parts),
+            *(misar.request("DELETE", "/contacts/bulk", {"ids": part}) for part in parts),
             *(_update(misar, part) for part in parts),
         )
         gone = set(itertools.chain(*parts))
         assert sum(answer.get("deleted", 0) for answer in done) == len(gone)
-        left = await misar.ask("GET", "/contacts?limit=100")
+        left = await misar.request("GET", "/contacts?limit=100")
         assert left["pagination"]["total"] == len(left["data"]) == 40 - len(gone)
 
 
 async def _update(misar: Misar, ids: list[str]) -> dict[str, Any]:
-    answer: dict[str, Any] = await misar.ask(
+    answer: dict[str, Any] = await misar.request(
         "PATCH", "/contacts/bulk", {"ids": ids, "update": {"tags": ["x"]}}
     )
     assert answer["updated"] + len(answer["not_found"]) == len(ids)

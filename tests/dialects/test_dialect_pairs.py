@@ -18,17 +18,17 @@ from diglot.errors import InvalidInput
 from diglot.model.segments import Condition
 from diglot.model.workspaces import Caller
 from support import canonical
-from support.dialect_data import Across, Pair, Refused, load_dialects, wire_text
+from support.dialect_data import Pair, Rejected, Translation, load_dialects, wire_text
 
 DATA = load_dialects()
 PAIRS = [pair for data in DATA.values() for pair in data.pairs]
-REFUSED = [row for data in DATA.values() for row in data.refused]
-ACROSS = [row for data in DATA.values() for row in data.across]
+REFUSED = [row for data in DATA.values() for row in data.rejected]
+ACROSS = [row for data in DATA.values() for row in data.translations]
 CALLER = Caller(1, ZoneInfo("UTC"), "", frozenset())
 
 
 @dataclass(frozen=True)
-class Spoken:
+class DialectWords:
     """A dialect's words, the property that holds its conditions, and the other dialect."""
 
     member: str
@@ -37,12 +37,12 @@ class Spoken:
 
 
 SPOKEN = {
-    "misar": Spoken("filter_criteria", MISAR, "topmail"),
-    "topmail": Spoken("conditions", TOPMAIL, "misar"),
+    "misar": DialectWords("filter_criteria", MISAR, "topmail"),
+    "topmail": DialectWords("conditions", TOPMAIL, "misar"),
 }
 
 
-def read(dialect: str, text: str, *, strict: bool = False) -> Condition:
+def read_condition(dialect: str, text: str, *, strict: bool = False) -> Condition:
     """Read a condition as the handlers do: from the bytes of a body."""
     spoken = SPOKEN[dialect]
     members = request_body.parse_object(
@@ -55,19 +55,19 @@ def read(dialect: str, text: str, *, strict: bool = False) -> Condition:
     return condition
 
 
-def written(dialect: str, node: tree.Node) -> str:
+def render_condition(dialect: str, node: tree.Node) -> str:
     """Return a condition in a dialect's words."""
     return rules.write_condition(node, SPOKEN[dialect].words)
 
 
-def named(row: Pair | Refused | Across) -> str:
+def named(row: Pair | Rejected | Translation) -> str:
     return f"{row.dialect}: {row.name}"
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 def test_wire_means_the_condition(pair: Pair) -> None:
     """The vendor's object reads as the tree of its canonical condition, and is stored as sent."""
-    condition = read(pair.dialect, wire_text(pair.wire))
+    condition = read_condition(pair.dialect, wire_text(pair.wire))
     assert isinstance(pair.condition, dict)
     assert tree.encode(condition.tree) == tree.encode(canonical.read(pair.condition, "UTC"))
     assert tree.is_draft(condition.tree) or json.loads(condition.original.text) == pair.wire
@@ -77,7 +77,7 @@ def test_wire_means_the_condition(pair: Pair) -> None:
 def test_the_condition_renders_canonically(pair: Pair) -> None:
     """This dialect renders the tree in the canonical spelling, with keys in the vendor's order."""
     assert isinstance(pair.condition, dict)
-    text = written(pair.dialect, canonical.read(pair.condition, "UTC"))
+    text = render_condition(pair.dialect, canonical.read(pair.condition, "UTC"))
     assert text == request_body.compact_json(wire_text(pair.canonical).encode())
 
 
@@ -86,22 +86,22 @@ def test_a_single_rule_renders_in_a_group(dialect: str) -> None:
     """Neither vendor can express a rule outside a group."""
     lone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
     alone = canonical.read({"all": [{"field": "email", "operator": "is_set"}]}, "UTC")
-    assert written(dialect, lone) == written(dialect, alone)
+    assert render_condition(dialect, lone) == render_condition(dialect, alone)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
 @pytest.mark.parametrize("dialect", SPOKEN)
 def test_rendering_and_reading_back_changes_nothing(pair: Pair, dialect: str) -> None:
     """The tree survives a round trip through the words of either dialect."""
-    node = read(pair.dialect, wire_text(pair.wire)).tree
-    assert tree.encode(read(dialect, written(dialect, node)).tree) == tree.encode(node)
+    node = read_condition(pair.dialect, wire_text(pair.wire)).tree
+    assert tree.encode(read_condition(dialect, render_condition(dialect, node)).tree) == tree.encode(node)
 
 
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair.strict_refused is not None], ids=named)
 def test_strict_emulation_rejects_extensions(pair: Pair) -> None:
     """An extension or a nested group is a fault at its path."""
     with pytest.raises(InvalidInput) as refused:
-        read(pair.dialect, wire_text(pair.wire), strict=True)
+        read_condition(pair.dialect, wire_text(pair.wire), strict=True)
     assert refused.value.faults[0].path[1:] == pair.strict_refused
 
 
@@ -109,31 +109,31 @@ def test_strict_emulation_rejects_extensions(pair: Pair) -> None:
 def test_strict_emulation_accepts_the_vendors_own(pair: Pair) -> None:
     """Strict emulation reads everything that the vendor has in the same way."""
     text = wire_text(pair.wire)
-    assert read(pair.dialect, text, strict=True) == read(pair.dialect, text)
+    assert read_condition(pair.dialect, text, strict=True) == read_condition(pair.dialect, text)
 
 
 @pytest.mark.parametrize("row", [row for row in REFUSED if row.path is not None], ids=named)
-def test_a_rejection_names_the_fault(row: Refused) -> None:
+def test_a_rejection_names_the_fault(row: Rejected) -> None:
     """The faults have the paths of the row: the first one, or all of them if the row lists them."""
     with pytest.raises(InvalidInput) as refused:
-        read(row.dialect, row.text)
+        read_condition(row.dialect, row.text)
     paths = tuple(fault.path[1:] for fault in refused.value.faults)
     assert paths[0] == row.path
     assert row.all_paths is None or paths == row.all_paths
 
 
 @pytest.mark.parametrize("row", [row for row in REFUSED if row.path is None], ids=named)
-def test_invalid_json_is_rejected(row: Refused) -> None:
+def test_invalid_json_is_rejected(row: Rejected) -> None:
     """Text that the parser cannot read is rejected without a crash."""
     with pytest.raises(InvalidInput):
-        read(row.dialect, row.text)
+        read_condition(row.dialect, row.text)
 
 
 @pytest.mark.parametrize("row", ACROSS, ids=named)
-def test_the_other_dialect_shows_it_in_its_own_words(row: Across) -> None:
+def test_the_other_dialect_shows_it_in_its_own_words(row: Translation) -> None:
     """The other dialect renders the condition in its own words, with keys in order."""
-    node = read(row.dialect, wire_text(row.wire)).tree
-    assert written(SPOKEN[row.dialect].other, node) == request_body.compact_json(
+    node = read_condition(row.dialect, wire_text(row.wire)).tree
+    assert render_condition(SPOKEN[row.dialect].other, node) == request_body.compact_json(
         wire_text(row.other).encode()
     )
 

@@ -35,7 +35,7 @@ from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from support import engines
 from support.engines import Database
-from support.servers.asgi import Request, ask
+from support.servers.asgi import Request, send_request
 from support.servers.in_process import Server, serving
 
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -64,8 +64,8 @@ PURCHASES: dict[str, tuple[str, Callable[[str, int], Any]]] = {
 @pytest_asyncio.fixture
 async def server(database: Database) -> AsyncIterator[Server]:
     """Serve a fresh database."""
-    async with database.fresh() as url, serving(url, now=NOW) as found:
-        yield found
+    async with database.fresh() as url, serving(url, now=NOW) as server:
+        yield server
 
 
 def _post(dialect: Dialect, key: str, path: str, body: Any) -> Request:
@@ -86,10 +86,10 @@ async def _totals(server: Server, dialect: Dialect, key: str) -> tuple[int, floa
 async def test_parallel_purchases_sum_exactly(server: Server, dialect: Dialect) -> None:
     """Fifty parallel orders add up to fifty orders and to their total price, to the cent."""
     key = await server.key(dialect.name, "one")
-    await ask(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
+    await send_request(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
     path, body = PURCHASES[dialect.name]
     requests = [_post(dialect, key, path, body(f"order {n}", 10 + n)) for n in range(PARALLEL)]
-    answers = await asyncio.gather(*(ask(server.app, request) for request in requests))
+    answers = await asyncio.gather(*(send_request(server.app, request) for request in requests))
     assert Counter(answer.status // 100 for answer in answers) == {2: PARALLEL}
     cents = sum(10 + n for n in range(PARALLEL))
     assert await _totals(server, dialect, key) == (PARALLEL, cents / 100)
@@ -99,10 +99,10 @@ async def test_parallel_purchases_sum_exactly(server: Server, dialect: Dialect) 
 async def test_one_order_sent_in_parallel_counts_once(server: Server, dialect: Dialect) -> None:
     """Fifty parallel requests for one order get one response, and the order counts once."""
     key = await server.key(dialect.name, "one")
-    await ask(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
+    await send_request(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
     path, body = PURCHASES[dialect.name]
     requests = [_post(dialect, key, path, body("order", 10 + n)) for n in range(PARALLEL)]
-    answers = await asyncio.gather(*(ask(server.app, request) for request in requests))
+    answers = await asyncio.gather(*(send_request(server.app, request) for request in requests))
     assert {answer.status // 100 for answer in answers} == {2}
     assert len({answer.body for answer in answers}) == 1
     orders, spent = await _totals(server, dialect, key)
@@ -113,12 +113,12 @@ async def test_one_order_sent_in_parallel_counts_once(server: Server, dialect: D
 async def test_an_order_counts_once_across_dialects(server: Server) -> None:
     """Each dialect sends half of the orders, then the other half again: each order counts once."""
     keys = {dialect.name: await server.key(dialect.name, "one") for dialect in DIALECTS}
-    await ask(server.app, _post(DIALECTS[0], keys[DIALECTS[0].name], "/contacts", {"email": EMAIL}))
+    await send_request(server.app, _post(DIALECTS[0], keys[DIALECTS[0].name], "/contacts", {"email": EMAIL}))
     requests = []
     for number, dialect in product(range(PARALLEL // 2), DIALECTS):
         path, body = PURCHASES[dialect.name]
         requests.append(_post(dialect, keys[dialect.name], path, body(f"order {number}", 10)))
-    answers = await asyncio.gather(*(ask(server.app, request) for request in requests))
+    answers = await asyncio.gather(*(send_request(server.app, request) for request in requests))
     assert {answer.status // 100 for answer in answers} == {2}
     for dialect in DIALECTS:
         totals = await _totals(server, dialect, keys[dialect.name])
@@ -129,7 +129,7 @@ async def test_an_event_takes_few_statements(server: Server, monkeypatch: pytest
     """An open takes four statements, a custom event three, an order five, and a repeated order two."""
     dialect = DIALECTS[0]
     key = await server.key(dialect.name, "one")
-    await ask(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
+    await send_request(server.app, _post(dialect, key, "/contacts", {"email": EMAIL}))
     counted = await _counted(server, key, monkeypatch)
     assert counted == {"open": 4, "custom": 3, "order": 5, "again": 2}
 
@@ -154,12 +154,12 @@ async def _counted(server: Server, key: str, monkeypatch: pytest.MonkeyPatch) ->
         "order": (path, body("order", 10)),
         "again": (path, body("order", 10)),
     }
-    found = {}
+    results = {}
     for name, (where, what) in told.items():
         ran.clear()
-        assert (await ask(server.app, _post(dialect, key, where, what))).status == 200
-        found[name] = len(ran)
-    return found
+        assert (await send_request(server.app, _post(dialect, key, where, what))).status == 200
+        results[name] = len(ran)
+    return results
 
 
 class _Counting:
@@ -170,13 +170,13 @@ class _Counting:
         self._ran = ran
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._transaction, name)
+        result = getattr(self._transaction, name)
         if name not in ("fetch_all", "fetch_one", "execute", "execute_many"):
-            return found
+            return result
 
         async def noted(statement: Any, values: Any = ()) -> Any:
             self._ran.append(statement)
-            return await found(statement, values)
+            return await result(statement, values)
 
         return noted
 
@@ -258,8 +258,8 @@ async def test_orders_and_clicks_are_found_by_an_index() -> None:
 
 async def test_an_event_that_waits_does_not_set_the_clock_back(engine: Engine) -> None:
     """An event gets the time of its write, so earlier writes are not in its future."""
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    caller = Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset())
     clock = [NOW]
     contacts = Contacts(engine, lambda: clock[0])
     ada = await contacts.create(caller, ContactChange({"email": EMAIL}))

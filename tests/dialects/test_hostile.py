@@ -18,9 +18,9 @@ from support.servers.asgi import Request
 SHARE_ELSEWHERE = 10
 # A fresh database after this number of requests keeps the comparison of all its rows cheap.
 BATCH = 1_000
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 # About two thirds are rejected on average; a batch of a hundred on PostgreSQL sometimes falls below half.
-LEAST_REFUSED = 4
+REJECTED_ONE_IN = 4
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,27 +38,29 @@ async def test_hostile_requests(
     number = min(BATCH, pytestconfig.getoption("hostile") - batch * BATCH)
     number //= 1 if database is SQLITE else SHARE_ELSEWHERE
     seed = pytestconfig.stash[SEED]
-    async with target(database, dialect) as found:
-        maker = Maker(dialect, Random(f"{seed} {batch}"), found.known)
+    async with target(database, dialect) as fuzz_target:
+        maker = Maker(dialect, Random(f"{seed} {batch}"), fuzz_target.known)
         for _ in range(number):
-            await found.take(maker.next().request())
+            await fuzz_target.send(maker.next().request())
     tally(f"hostile requests to {dialect.name}", database.name, number)
-    tally(f"hostile requests to {dialect.name}, refused", database.name, found.refused)
-    tally(f"hostile requests to {dialect.name}, answers 500", database.name, found.crashes)
-    assert not found.faults, f"--random-seed {seed}:\n" + "\n".join(found.faults[:MOST_SHOWN])
-    assert found.refused > number // LEAST_REFUSED, "much of what is broken is refused"
+    tally(f"hostile requests to {dialect.name}, rejected", database.name, fuzz_target.refused)
+    tally(f"hostile requests to {dialect.name}, responses 500", database.name, fuzz_target.crashes)
+    assert not fuzz_target.faults, f"--random-seed {seed}:\n" + "\n".join(fuzz_target.faults[:MAX_SHOWN])
+    assert fuzz_target.refused > number // REJECTED_ONE_IN, (
+        "at least a quarter of the broken requests is rejected"
+    )
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 async def test_bodies_beyond_the_largest_limit(database: Database, dialect: Dialect, tally: Tally) -> None:
     """A body beyond the limit of an import, in one piece or in many, is too large for every call."""
-    async with target(database, dialect) as found:
-        maker = Maker(dialect, Random(0), found.known)
+    async with target(database, dialect) as fuzz_target:
+        maker = Maker(dialect, Random(0), fuzz_target.known)
         requests = [request for request in _too_large(maker) for _ in range(2)]
         for request in requests:
-            assert (await found.take(request)).status == 413
+            assert (await fuzz_target.send(request)).status == 413
     tally(f"hostile requests to {dialect.name}", database.name, len(requests))
-    assert not found.faults, "\n".join(found.faults)
+    assert not fuzz_target.faults, "\n".join(fuzz_target.faults)
 
 
 def _too_large(maker: Maker) -> Iterator[Request]:

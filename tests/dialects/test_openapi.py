@@ -58,9 +58,9 @@ def test_it_has_the_shape_of_openapi(document: dict[str, Any]) -> None:
 
 def test_its_schemas_are_schemas(document: dict[str, Any]) -> None:
     """Every schema is valid JSON Schema in the dialect of OpenAPI 3.1."""
-    found = [*document["components"]["schemas"].values()]
-    found += [part["schema"] for part in parts(document) if isinstance(part.get("schema"), dict)]
-    for schema in found:
+    results = [*document["components"]["schemas"].values()]
+    results += [part["schema"] for part in parts(document) if isinstance(part.get("schema"), dict)]
+    for schema in results:
         jsonschema.Draft202012Validator.check_schema(schema)
 
 
@@ -83,19 +83,19 @@ def test_every_parameter_describes_itself_in_its_schema(document: dict[str, Any]
     """Some generators read only the schema; a `$ref` uses the description of its target."""
     every = list(document["components"]["parameters"].values())
     for _, _, operation in operations(document):
-        every += [resolved(document, one) for one in operation.get("parameters", ())]
-    for one in every:
-        schema = one["schema"]
-        assert "$ref" in schema or schema["description"] == one["description"], one["name"]
+        every += [resolved(document, parameter) for parameter in operation.get("parameters", ())]
+    for item in every:
+        schema = item["schema"]
+        assert "$ref" in schema or schema["description"] == item["description"], item["name"]
 
 
 def test_every_parameter_of_a_path_is_described(document: dict[str, Any]) -> None:
     """A path declares exactly the parameters in its template, and they are required."""
     for path, _, operation in operations(document):
-        every = [resolved(document, one) for one in operation.get("parameters", ())]
-        described = [one for one in every if one["in"] == "path"]
-        assert [one["name"] for one in described] == re.findall(r"\{(\w+)\}", path)
-        assert all(one["required"] for one in described)
+        every = [resolved(document, parameter) for parameter in operation.get("parameters", ())]
+        described = [item for item in every if item["in"] == "path"]
+        assert [item["name"] for item in described] == re.findall(r"\{(\w+)\}", path)
+        assert all(item["required"] for item in described)
 
 
 def test_every_tag_is_described_and_used(document: dict[str, Any]) -> None:
@@ -134,8 +134,8 @@ def test_names_differ_by_more_than_case(document: dict[str, Any]) -> None:
     """Clients convert names to their language's style, where case and underscores do not tell names apart."""
     named = [list(schema.get("properties", ())) for schema in document["components"]["schemas"].values()]
     for _, _, operation in operations(document):
-        every = [resolved(document, one) for one in operation.get("parameters", ())]
-        named.append([one["name"] for one in every])
+        every = [resolved(document, parameter) for parameter in operation.get("parameters", ())]
+        named.append([item["name"] for item in every])
     named += [list(document["components"]["schemas"])]
     for names in named:
         counts = Counter(re.sub("[_-]", "", name).lower() for name in names)
@@ -168,7 +168,7 @@ def test_every_example_fits_its_schema(dialect: Dialect, document: dict[str, Any
 def test_every_example_is_a_step_of_a_story(dialect: Dialect) -> None:
     """The document has no example without a marked step; the stories compare the marked ones."""
     steps = Counter(step.name for story in load_stories() for step in story.steps if step.example)
-    told = Counter(one.told for every in load_examples(dialect).values() for one in every)
+    told = Counter(item.told for every in load_examples(dialect).values() for item in every)
     assert told <= steps
 
 
@@ -194,17 +194,17 @@ def test_every_object_and_every_field_has_a_description(document: dict[str, Any]
 
 def test_field_descriptions_name_existing_fields() -> None:
     """No description is left for a field that was deleted or renamed, or that its struct describes."""
-    said: set[str] = set()
+    reported: set[str] = set()
     for dialect in DIALECTS:
         for name, schema in openapi_document.build_document(dialect)["components"]["schemas"].items():
             for field, part in schema.get("properties", {}).items():
                 rows = (f"{name}.{field}", field)
-                said.update(
+                reported.update(
                     row
                     for row in rows
                     if row in FIELD_DESCRIPTIONS and FIELD_DESCRIPTIONS[row] == part.get("description")
                 )
-    assert said == set(FIELD_DESCRIPTIONS)
+    assert reported == set(FIELD_DESCRIPTIONS)
 
 
 def test_every_handler_of_the_app_is_in_the_document(

@@ -23,7 +23,7 @@ SERVING = {"now": NOW, "rate_limits": "vendor"}
 
 
 @dataclass
-class Asked:
+class FaultCase:
     """A server, a key with all scopes, and the paths of resources under the prefix of a surface."""
 
     server: Server
@@ -49,49 +49,49 @@ class Asked:
         return await self.server.client.request(method, path, headers=headers, **more)
 
 
-async def _bad(asked: Asked) -> httpx.Response:
+async def _bad(asked: FaultCase) -> httpx.Response:
     return await asked.send("GET", asked.members, params={"as_of": "never"})
 
 
-async def _unknown(asked: Asked) -> httpx.Response:
+async def _unknown(asked: FaultCase) -> httpx.Response:
     return await asked.send("GET", asked.members, "")
 
 
-async def _may_not(asked: Asked) -> httpx.Response:
+async def _may_not(asked: FaultCase) -> httpx.Response:
     idle = idle_scope(get_dialect(asked.dialect))
     key = await asked.server.key(asked.dialect, "one", (idle,))
     return await asked.send("GET", asked.members, key)
 
 
-async def _missing(asked: Asked) -> httpx.Response:
+async def _missing(asked: FaultCase) -> httpx.Response:
     return await asked.send("GET", asked.members.replace(asked.segment, NOBODY))
 
 
-async def _repeated(asked: Asked) -> httpx.Response:
-    found = [
+async def _repeated(asked: FaultCase) -> httpx.Response:
+    results = [
         await asked.send("POST", asked.writes, json=_segment(asked, name), headers={"Idempotency-Key": "a"})
         for name in ("first", "second")
     ]
-    assert found[0].is_success
-    return found[1]
+    assert results[0].is_success
+    return results[1]
 
 
-async def _taken(asked: Asked) -> httpx.Response:
-    found = [
+async def _taken(asked: FaultCase) -> httpx.Response:
+    results = [
         await asked.send("POST", f"{asked.prefix}/contacts", json={"email": "bob@example.com"}) for _ in "12"
     ]
-    return found[1]
+    return results[1]
 
 
-async def _big(asked: Asked) -> httpx.Response:
+async def _big(asked: FaultCase) -> httpx.Response:
     return await asked.send("POST", asked.writes, content=BIG, headers={"Content-Type": "application/json"})
 
 
-async def _media(asked: Asked) -> httpx.Response:
+async def _media(asked: FaultCase) -> httpx.Response:
     return await asked.send("POST", asked.writes, content=b"a", headers={"Content-Type": "text/plain"})
 
 
-async def _often(asked: Asked) -> httpx.Response:
+async def _often(asked: FaultCase) -> httpx.Response:
     for _ in range(201):
         answer = await asked.send("GET", asked.members)
         if answer.status_code == 429:
@@ -99,7 +99,7 @@ async def _often(asked: Asked) -> httpx.Response:
     return answer
 
 
-async def _broken(asked: Asked) -> httpx.Response:
+async def _broken(asked: FaultCase) -> httpx.Response:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
@@ -113,7 +113,7 @@ async def _broken(asked: Asked) -> httpx.Response:
         return await asked.send("GET", asked.members)
 
 
-FAULTS: dict[str, dict[str, Callable[[Asked], Awaitable[httpx.Response]]]] = {
+FAULTS: dict[str, dict[str, Callable[[FaultCase], Awaitable[httpx.Response]]]] = {
     "BadRequest": {"a-time-that-is-none": _bad},
     "Unauthorized": {"no-key": _unknown},
     "Forbidden": {"a-key-without-the-scope": _may_not},
@@ -129,7 +129,7 @@ FAULTS: dict[str, dict[str, Callable[[Asked], Awaitable[httpx.Response]]]] = {
 SURFACES = (("misar", "/mail/v1", ""), ("misar", "/io/contacts", "Platform"), ("topmail", "/api/v1", ""))
 
 
-def _segment(asked: Asked, name: str) -> dict[str, Any]:
+def _segment(asked: FaultCase, name: str) -> dict[str, Any]:
     if asked.dialect == "topmail":
         return {"name": name, "conditions": {"match": "all", "rules": [CRITERIA]}}
     criteria = {"operator": "AND", "rules": [CRITERIA]}
@@ -138,10 +138,10 @@ def _segment(asked: Asked, name: str) -> dict[str, Any]:
     return {"name": name, "segment_type": "dynamic", "filter_criteria": criteria}
 
 
-async def _asked(server: Server, dialect: str, prefix: str) -> Asked:
-    asked = Asked(server, dialect, prefix, await server.key(dialect, "one"))
-    made = Asked(server, dialect, "/api/v1" if dialect == "topmail" else "/mail/v1", asked.key)
-    answer = await made.send("POST", made.writes, json=_segment(made, "everybody"))
+async def _asked(server: Server, dialect: str, prefix: str) -> FaultCase:
+    asked = FaultCase(server, dialect, prefix, await server.key(dialect, "one"))
+    created = FaultCase(server, dialect, "/api/v1" if dialect == "topmail" else "/mail/v1", asked.key)
+    answer = await created.send("POST", created.writes, json=_segment(created, "everybody"))
     asked.segment = answer.json()["data"]["id"]
     return asked
 
@@ -157,10 +157,10 @@ async def test_an_error_response_matches_its_example(
     asked = await _asked(server, dialect, prefix)
     for name, example in examples.items():
         answer = await FAULTS[fault][name](asked)
-        assert documents.unsaid(answer) is None
-        assert _without_seconds(answer.text) == _without_seconds(documents.written(example["value"]))
-        told = {name.lower() for name in shared["headers"]}
-        assert told == set(answer.headers) - documents.SILENT
+        assert documents.contradiction(answer) is None
+        assert _without_seconds(answer.text) == _without_seconds(documents.as_sent(example["value"]))
+        documented = {name.lower() for name in shared["headers"]}
+        assert documented == set(answer.headers) - documents.SILENT
 
 
 def test_every_documented_error_is_provoked() -> None:
@@ -180,13 +180,13 @@ async def test_the_headers_of_success_are_sent(
     named, body = {"Idempotency-Key": "once"}, _segment(asked, "named")
     answers = [await asked.send("GET", asked.members)]
     answers += [await asked.send("POST", asked.writes, headers=named, json=body) for _ in "12"]
-    assert [documents.unsaid(answer) for answer in answers] == [None] * 3
+    assert [documents.contradiction(answer) for answer in answers] == [None] * 3
     for answer in (answers[0], answers[2]):
         call = documents.call_of(answer.request.method, answer.request.url.path)
         assert call is not None
-        told = call.answer(answer.status_code)
-        assert told is not None
-        assert {name.lower() for name in told["headers"]} == set(answer.headers) - documents.SILENT
+        documented = call.answer(answer.status_code)
+        assert documented is not None
+        assert {name.lower() for name in documented["headers"]} == set(answer.headers) - documents.SILENT
 
 
 def _without_seconds(text: str) -> str:

@@ -18,10 +18,10 @@ from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from support import canonical, random_conditions
 from support.engines import Database
-from support.fuzz.requests import sayable
+from support.fuzz.requests import expressible
 from support.populations import micros
 from support.reporting import SEED, Tally
-from support.servers.api_clients import Speaker, speakers
+from support.servers.api_clients import DialectClient, dialect_clients
 from support.servers.in_process import Server, serving
 
 CONDITIONS = 30
@@ -36,16 +36,16 @@ class Both:
 
     server: Server
     engine: Engine
-    writer: Speaker
-    reader: Speaker
+    writer: DialectClient
+    reader: DialectClient
 
     async def stored(self, id_: str) -> Segment:
         """Return a segment as stored, with its revision and its source."""
         uuid = parse_id(id_)
         assert uuid is not None
-        found = await self.engine.read(lambda transaction: segments.find_by_id(transaction, 1, uuid))
-        assert found is not None
-        return found
+        result = await self.engine.read(lambda transaction: segments.find_by_id(transaction, 1, uuid))
+        assert result is not None
+        return result
 
     async def agree(self, id_: str) -> None:
         """Assert that both dialects list the same members, and that every count is their number."""
@@ -60,7 +60,7 @@ class Both:
 async def both(database: Database, writer: str) -> AsyncIterator[Both]:
     """Lend a server whose writer uses one dialect and whose reader the other."""
     async with database.fresh() as url, serving(url, now=NOW) as server:
-        misar, topmail = await speakers(server)
+        misar, topmail = await dialect_clients(server)
         engine = create_engine(url)
         await engine.open()
         pair = (misar, topmail) if writer == "misar" else (topmail, misar)
@@ -70,11 +70,11 @@ async def both(database: Database, writer: str) -> AsyncIterator[Both]:
             await engine.close()
 
 
-async def fill(found: Both, rng: Random) -> None:
+async def fill(clients: Both, rng: Random) -> None:
     """Import random contacts."""
-    misar = found.writer if found.writer.prefix == "/mail/v1" else found.reader
+    misar = clients.writer if clients.writer.prefix == "/mail/v1" else clients.reader
     people = [_importable(random_conditions.contact(rng, number)) for number in range(CONTACTS)]
-    answer = await misar.ask("POST", "/contacts/import", {"contacts": people})
+    answer = await misar.request("POST", "/contacts/import", {"contacts": people})
     assert answer["summary"]["imported"] > CONTACTS // 2, answer["errors"][:3]
 
 
@@ -84,9 +84,9 @@ def _importable(contact: dict[str, Any]) -> dict[str, Any]:
     return short | {"custom_fields": short.pop("attributes")}
 
 
-def vendor(rng: Random, speaker: Speaker) -> dict[str, Any]:
+def vendor(rng: Random, speaker: DialectClient) -> dict[str, Any]:
     """Return a random condition in a dialect's words, with random spelling and order."""
-    node = canonical.read(sayable(random_conditions.condition(rng)), "UTC")
+    node = canonical.read(expressible(random_conditions.condition(rng)), "UTC")
     condition: dict[str, Any] = _respelled(rng, json.loads(write_condition(node, speaker.words)))
     return condition
 
@@ -95,14 +95,14 @@ def _respelled(rng: Random, part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     keys = rng.sample(list(part), len(part))
-    made = {key: part[key] for key in keys}
-    if "rules" in made:
-        return made | {"rules": [_respelled(rng, rule) for rule in part["rules"]]}
+    created = {key: part[key] for key in keys}
+    if "rules" in created:
+        return created | {"rules": [_respelled(rng, rule) for rule in part["rules"]]}
     if rng.random() < 0.5:
-        made["field"] = OTHER_SPELLINGS.get(part["field"], part["field"])
+        created["field"] = OTHER_SPELLINGS.get(part["field"], part["field"])
     if part["operator"] in ("is_set", "is_not_set", "is_empty", "is_not_empty"):
-        made["value"] = rng.choice((None, "", "ignored", [1, {"a": 2}]))
-    return made
+        created["value"] = rng.choice((None, "", "ignored", [1, {"a": 2}]))
+    return created
 
 
 @pytest.mark.parametrize("writer", ["misar", "topmail"])
@@ -112,65 +112,65 @@ async def test_reading_and_writing_back_changes_nothing(
     """The reader can read, write back, count, edit and delete every segment of the writer."""
     seed = pytestconfig.stash[SEED]
     rng = Random(f"{seed} {writer}")
-    async with both(database, writer) as found:
-        await fill(found, rng)
+    async with both(database, writer) as clients:
+        await fill(clients, rng)
         for number in range(CONDITIONS):
-            condition = vendor(rng, found.writer)
+            condition = vendor(rng, clients.writer)
             print(f"--random-seed {seed}, {number}: {json.dumps(condition)}")
-            await _round_trip(found, f"Segment {number}", condition, rng)
+            await _round_trip(clients, f"Segment {number}", condition, rng)
     tally("segments of one dialect written back by the other", database.name, CONDITIONS)
 
 
-async def _round_trip(found: Both, name: str, condition: Any, rng: Random) -> None:
-    writer, reader = found.writer, found.reader
+async def _round_trip(clients: Both, name: str, condition: Any, rng: Random) -> None:
+    writer, reader = clients.writer, clients.reader
     created = await writer.create(name, condition)
     id_ = created["id"]
     # The stored source keeps the order of its keys, too.
     assert json.dumps(created[writer.member]) == json.dumps(condition)
-    found.server.now += 7_000_000
-    before, stored, order = await writer.get(id_), await found.stored(id_), await writer.order()
+    clients.server.now += 7_000_000
+    before, stored, order = await writer.get(id_), await clients.stored(id_), await writer.order()
     shown = await reader.get(id_)
     assert await reader.patch(id_, name=shown["name"], condition=shown[reader.member]) == shown
     assert await writer.patch(id_, name=before["name"], condition=before[writer.member]) == before
     assert await writer.get(id_) == before
-    assert await found.stored(id_) == stored
+    assert await clients.stored(id_) == stored
     assert await writer.order() == await reader.order() == order
-    await found.agree(id_)
-    await _edit(found, id_, vendor(rng, reader))
+    await clients.agree(id_)
+    await _edit(clients, id_, vendor(rng, reader))
     await reader.delete(shown["id"])
-    await writer.ask("GET", f"/segments/{id_}", status=404)
+    await writer.request("GET", f"/segments/{id_}", status=404)
     assert await writer.order() == order[1:]
 
 
-async def _edit(found: Both, id_: str, condition: Any) -> None:
-    before = await found.stored(id_)
-    changed = await found.reader.patch(id_, condition=condition, name="edited")
-    after = await found.stored(id_)
+async def _edit(clients: Both, id_: str, condition: Any) -> None:
+    before = await clients.stored(id_)
+    changed = await clients.reader.patch(id_, condition=condition, name="edited")
+    after = await clients.stored(id_)
     moved = after.condition.tree != before.condition.tree
     assert after.revision == before.revision + moved
-    assert not moved or json.dumps(changed[found.reader.member]) == json.dumps(condition)
-    assert after.updated_at == found.server.now > before.updated_at
-    assert (await found.writer.get(id_))["name"] == "edited"
-    await found.agree(id_)
+    assert not moved or json.dumps(changed[clients.reader.member]) == json.dumps(condition)
+    assert after.updated_at == clients.server.now > before.updated_at
+    assert (await clients.writer.get(id_))["name"] == "edited"
+    await clients.agree(id_)
 
 
 @pytest.mark.parametrize("writer", ["misar", "topmail"])
 async def test_a_draft_is_a_draft_in_both(database: Database, writer: str) -> None:
     """A segment without rules matches no contact in either dialect, until one of them writes rules."""
-    async with both(database, writer) as found:
-        await fill(found, Random(1))
-        id_ = (await found.writer.create("draft", {}))["id"]
-        shown = await found.reader.get(id_)
-        assert shown[found.reader.member]["rules"] == []
-        assert await found.reader.patch(id_, condition=shown[found.reader.member]) == shown
-        assert (await found.stored(id_)).last_calculated_at is None
-        await found.agree(id_)
-        assert await found.reader.members(id_) == []
-        await found.reader.patch(id_, condition={"rules": [_rule(found.reader, "email", "is_set")]})
-        await found.agree(id_)
-        assert len(await found.writer.members(id_)) > CONTACTS // 2
+    async with both(database, writer) as clients:
+        await fill(clients, Random(1))
+        id_ = (await clients.writer.create("draft", {}))["id"]
+        shown = await clients.reader.get(id_)
+        assert shown[clients.reader.member]["rules"] == []
+        assert await clients.reader.patch(id_, condition=shown[clients.reader.member]) == shown
+        assert (await clients.stored(id_)).last_calculated_at is None
+        await clients.agree(id_)
+        assert await clients.reader.members(id_) == []
+        await clients.reader.patch(id_, condition={"rules": [_rule(clients.reader, "email", "is_set")]})
+        await clients.agree(id_)
+        assert len(await clients.writer.members(id_)) > CONTACTS // 2
 
 
-def _rule(speaker: Speaker, field: str, word: str, **value: Any) -> dict[str, Any]:
+def _rule(speaker: DialectClient, field: str, word: str, **value: Any) -> dict[str, Any]:
     words = {**speaker.words.own_operators, **speaker.words.borrowed_operators}
     return {"field": field, "operator": words[word], **value}

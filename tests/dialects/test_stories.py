@@ -4,7 +4,7 @@ import pytest
 
 from support.engines import Database
 from support.openapi.exchanges import Story, load_stories
-from support.openapi.http_examples import tell
+from support.openapi.http_examples import run_story
 from tools import openapi_examples
 
 STORIES = load_stories()
@@ -18,6 +18,6 @@ async def test_story(database: Database, story: Story) -> None:
     these.
     """
     async with database.fresh() as url:
-        told = await tell(story, url)
-    faults = [one.fault for one in told if one.fault] or openapi_examples.differences(told)
+        results = await run_story(story, url)
+    faults = [item.fault for item in results if item.fault] or openapi_examples.differences(results)
     assert not faults, "\n".join(faults)

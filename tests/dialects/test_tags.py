@@ -39,16 +39,16 @@ class Writer:
         self.keys = keys
         self.rng = rng
 
-    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
         dialect = "misar" if path.startswith("/mail") else "topmail"
         answer = await self.server.client.request(method, path, json=body, headers=bearer(self.keys[dialect]))
         assert answer.status_code in (200, 201, 400, 404, 409), answer.text
         return answer.json()
 
     async def rows(self, path: str) -> list[dict[str, Any]]:
-        found = await self.ask("GET", f"/api/v1{path}?limit=1000")
-        assert found["pagination"]["total"] == len(found["data"])
-        rows: list[dict[str, Any]] = found["data"]
+        result = await self.request("GET", f"/api/v1{path}?limit=1000")
+        assert result["pagination"]["total"] == len(result["data"])
+        rows: list[dict[str, Any]] = result["data"]
         return rows
 
     def names(self) -> list[str]:
@@ -56,50 +56,57 @@ class Writer:
 
     async def write(self) -> None:
         """Send one random write."""
-        writes = (self.create, self.change, self.delete, self.bring_in, self.on_tag, self.on_its_contacts)
+        writes = (
+            self.create,
+            self.change,
+            self.delete,
+            self.import_contacts,
+            self.on_tag,
+            self.on_its_contacts,
+        )
         await self.rng.choice(writes)()
 
     async def create(self) -> None:
         body = {"email": self.rng.choice(EMAILS), "tags": self.names()}
-        await self.ask("POST", self.rng.choice(("/api/v1/contacts", "/mail/v1/contacts")), body)
+        await self.request("POST", self.rng.choice(("/api/v1/contacts", "/mail/v1/contacts")), body)
 
     async def change(self) -> None:
         contacts = await self.rows("/contacts")
         if contacts:
             one = self.rng.choice(contacts)
-            await self.ask("PATCH", f"/api/v1/contacts/{one['id']}", {"tags": self.names()})
+            await self.request("PATCH", f"/api/v1/contacts/{one['id']}", {"tags": self.names()})
 
     async def delete(self) -> None:
         contacts = await self.rows("/contacts")
         if contacts:
-            await self.ask("DELETE", f"/api/v1/contacts/{self.rng.choice(contacts)['id']}")
+            await self.request("DELETE", f"/api/v1/contacts/{self.rng.choice(contacts)['id']}")
 
-    async def bring_in(self) -> None:
+    async def import_contacts(self) -> None:
         rows = [{"email": self.rng.choice(EMAILS), "tags": self.names()} for _ in range(6)]
         body = {"contacts": rows, "updateExisting": self.rng.random() < 0.7, "tags": self.names()}
-        await self.ask("POST", "/mail/v1/contacts/import", body)
+        await self.request("POST", "/mail/v1/contacts/import", body)
 
     async def on_tag(self) -> None:
         tags = await self.rows("/tags")
         one = self.rng.choice(tags)["id"] if tags else None
         what = self.rng.choice(("make", "rename", "rename", "delete"))
         if what == "make" or one is None:
-            await self.ask("POST", "/api/v1/tags", {"name": self.rng.choice(NAMES)})
+            await self.request("POST", "/api/v1/tags", {"name": self.rng.choice(NAMES)})
         elif what == "rename":
-            await self.ask("PATCH", f"/api/v1/tags/{one}", {"name": self.rng.choice(NAMES)})
+            await self.request("PATCH", f"/api/v1/tags/{one}", {"name": self.rng.choice(NAMES)})
         else:
-            await self.ask("DELETE", f"/api/v1/tags/{one}")
+            await self.request("DELETE", f"/api/v1/tags/{one}")
 
     async def on_its_contacts(self) -> None:
         tags, contacts = await self.rows("/tags"), await self.rows("/contacts")
         if not tags or not contacts:
             return
         path = f"/api/v1/tags/{self.rng.choice(tags)['id']}/contacts"
-        ids = [one["id"] for one in self.rng.choices(contacts, k=3)]
+        ids = [item["id"] for item in self.rng.choices(contacts, k=3)]
         if self.rng.random() < 0.6:
-            await self.ask("POST", path, {"contact_ids": ids})
+            await self.request("POST", path, {"contact_ids": ids})
         else:
-            await self.ask("DELETE", f"{path}/{ids[0]}")
+            await self.request("DELETE", f"{path}/{ids[0]}")
 
 
 def exact(name: str) -> str:
@@ -119,7 +126,7 @@ async def test_tag_counts_equal_recounts(
             await writer.write()
             contacts = await writer.rows("/contacts")
             tags = await writer.rows("/tags")
-            borne = Counter(exact(name) for one in contacts for name in one["tags"])
+            borne = Counter(exact(name) for contact in contacts for name in contact["tags"])
             counted = {exact(tag["name"]): tag["contact_count"] for tag in tags}
             assert len(counted) == len(tags)
             assert counted == {name: borne[name] for name in counted}
@@ -136,15 +143,15 @@ async def test_a_rename_reaches_every_contact(database: Database) -> None:
         keys = {dialect: await server.key(dialect, "one") for dialect in ("misar", "topmail")}
         writer = Writer(server, keys, Random(0))
         rows = [{"email": f"{n}@example.com", "tags": ["vip", f"g{n % 2}"]} for n in range(2_500)]
-        await writer.ask("POST", "/mail/v1/contacts/import", {"contacts": rows})
+        await writer.request("POST", "/mail/v1/contacts/import", {"contacts": rows})
         ids = {tag["name"]: tag["id"] for tag in await writer.rows("/tags")}
-        taken = await writer.ask("PATCH", f"/api/v1/tags/{ids['vip']}", {"name": "g0"})
+        taken = await writer.request("PATCH", f"/api/v1/tags/{ids['vip']}", {"name": "g0"})
         assert taken["error"]["code"] == "duplicate"
-        renamed = await writer.ask("PATCH", f"/api/v1/tags/{ids['vip']}", {"name": "best"})
+        renamed = await writer.request("PATCH", f"/api/v1/tags/{ids['vip']}", {"name": "best"})
         assert (renamed["data"]["name"], renamed["data"]["contact_count"]) == ("best", 2_500)
-        await writer.ask("DELETE", f"/api/v1/tags/{ids['g1']}")
+        await writer.request("DELETE", f"/api/v1/tags/{ids['g1']}")
         tags = await writer.rows("/tags")
         assert {tag["name"]: tag["contact_count"] for tag in tags} == {"best": 2_500, "g0": 1_250}
-        page = await writer.ask("GET", f"/api/v1/tags/{ids['vip']}/contacts?limit=2&offset=2498")
-        assert [one["tags"] for one in page["data"]] == [["best"], ["best", "g0"]]
+        page = await writer.request("GET", f"/api/v1/tags/{ids['vip']}/contacts?limit=2&offset=2498")
+        assert [item["tags"] for item in page["data"]] == [["best"], ["best", "g0"]]
         assert page["pagination"]["total"] == 2_500

@@ -27,8 +27,8 @@ _COMMAND: Final = re.compile(r"(?:`|^|entry: )make(?: --no-print-directory)? ([a
 
 def _find(path: str) -> Path | None:
     """Find the target of a path in a page: relative to the source or to the repository, or a name alone."""
-    found = next((base / path for base in (SOURCE, ROOT) if (base / path).exists()), None)
-    return next(SOURCE.rglob(path), None) if found is None and "/" not in path else found
+    result = next((base / path for base in (SOURCE, ROOT) if (base / path).exists()), None)
+    return next(SOURCE.rglob(path), None) if result is None and "/" not in path else result
 
 
 @cache
@@ -55,9 +55,9 @@ def test_every_path_exists(page: Path) -> None:
 def test_every_function_exists(page: Path) -> None:
     """`module.py::name` is defined in that module."""
     for path, name in _FUNCTION.findall(page.read_text(encoding="utf-8")):
-        found = _find(path)
-        assert found is not None, path
-        assert name in _names_in(found), f"{path}::{name}"
+        result = _find(path)
+        assert result is not None, path
+        assert name in _names_in(result), f"{path}::{name}"
 
 
 def test_the_walks_name_existing_code() -> None:
@@ -67,7 +67,7 @@ def test_the_walks_name_existing_code() -> None:
     )
     assert len(walks) == 4
     for walk in walks:
-        assert ";" not in walk, "mermaid ends a line there"
+        assert ";" not in walk, "mermaid ends a line at a semicolon"
         places = {name: _find(path) for name, path in _PARTICIPANT.findall(walk)}
         assert [name for name, place in places.items() if place is None] == []
         for participant, function in _MESSAGE.findall(walk):

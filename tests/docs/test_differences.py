@@ -19,7 +19,7 @@ def test_the_entries_are_numbered() -> None:
     numbers = [int(number) for number, _, _ in ENTRY.findall(PAGE)]
     assert len(numbers) > 20
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(re.findall(r"^[0-9]+\. ", PAGE, re.MULTILINE)) == len(numbers), "an entry without its test"
+    assert len(re.findall(r"^[0-9]+\. ", PAGE, re.MULTILINE)) == len(numbers), "an entry cites no test"
 
 
 @pytest.mark.parametrize(("number", "tests"), [(entry[0], entry[2]) for entry in ENTRY.findall(PAGE)])
@@ -28,9 +28,9 @@ def test_an_entry_names_a_test(number: str, tests: str) -> None:
     named = TEST.findall(tests)
     assert named, number
     for file, what in named:
-        found = (ROOT / file).read_text(encoding="utf-8")
+        result = (ROOT / file).read_text(encoding="utf-8")
         whole = rf"{re.escape(what)}\b" if what.startswith("def ") else f'"{re.escape(what)}"'
-        assert re.search(whole, found), f"{number}: {what} is not in {file}"
+        assert re.search(whole, result), f"{number}: {what} is not in {file}"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

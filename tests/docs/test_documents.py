@@ -21,7 +21,7 @@ from render import errors
 from render.pages import TRUTH, rendered
 from sdks.generators import SDKS
 from support.canonical import written
-from support.guide.blocks import RUN, blocks, named, pages
+from support.guide.blocks import RUN, blocks, page_name, pages
 from support.guide.shown import mismatch
 from support.paths import ROOT, SPEC
 from support.spec_data import read as decoded
@@ -48,7 +48,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", rendered(), ids=named)
+@pytest.mark.parametrize("page", rendered(), ids=page_name)
 def test_a_page_matches_its_data(page: Path) -> None:
     """`python -m render` in tests/ updates a page that differs."""
     assert text_of(page) == rendered()[page]
@@ -81,16 +81,16 @@ def test_an_example_means_the_same_in_both(example: dict[str, Any], words: Words
     )
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {named(page)}")
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"links of {page_name(page)}")
 def test_the_links_lead_somewhere(page: Path) -> None:
     """A relative link names an existing file of the repository, and an existing heading."""
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", prose(page)):
-        found = (page.parent / target).resolve() if target else page
-        assert found.exists(), target
-        assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
+        result = (page.parent / target).resolve() if target else page
+        assert result.exists(), target
+        assert not anchor or anchor in anchors(result), f"{target}#{anchor}"
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {named(page)}")
+@pytest.mark.parametrize("page", pages(), ids=lambda page: f"names of {page_name(page)}")
 def test_the_names_exist(page: Path) -> None:
     """Every command in prose exists with its options, and so does every variable."""
     known = {f"DIGLOT_{name.upper()}" for name in msgspec.structs.asdict(Settings()) if name != "upstreams"}
@@ -103,7 +103,7 @@ def test_the_names_exist(page: Path) -> None:
         while words and isinstance(command, click.Group):
             command = command.get_command(click.Context(command), words.pop(0))
         assert command is not None, line
-        options = set(chain.from_iterable(one.opts + one.secondary_opts for one in command.params))
+        options = set(chain.from_iterable(each.opts + each.secondary_opts for each in command.params))
         assert {word for word in words if word.startswith("--")} <= options, line
 
 

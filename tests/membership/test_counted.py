@@ -44,7 +44,7 @@ def condition(written: dict[str, Any]) -> Condition:
 
 
 @dataclass
-class Two:
+class TwoProcesses:
     """Two processes on one database, each with its own clock."""
 
     engine: Engine
@@ -61,10 +61,10 @@ class Two:
         return Contacts(self.engine, lambda: self.clocks[process])
 
     async def segment(self, written: dict[str, Any]) -> str:
-        made = await self.segments().create(self.caller, NewSegment("s", condition(written)))
-        return made.id
+        created = await self.segments().create(self.caller, NewSegment("s", condition(written)))
+        return created.id
 
-    async def said(self, id_: str, process: int = 0) -> set[tuple[int, int, int]]:
+    async def read_counts(self, id_: str, process: int = 0) -> set[tuple[int, int, int]]:
         """Return what all reads report of a segment: its count, the time of the count, and the revision."""
         use = self.segments(process)
         one, counted = await use.count_members(self.caller, id_), await use.get_with_count(self.caller, id_)
@@ -88,31 +88,33 @@ class Two:
 
 
 @pytest_asyncio.fixture
-async def two(engine: Engine) -> Two:
+async def two(engine: Engine) -> TwoProcesses:
     """Lend two processes."""
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    return Two(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    return TwoProcesses(engine, Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset()))
 
 
 @pytest.mark.parametrize("written", [VIP, FRESH], ids=["writes move it", "time moves it"])
-async def test_a_count_is_current(two: Two, written: dict[str, Any]) -> None:
+async def test_a_count_is_current(two: TwoProcesses, written: dict[str, Any]) -> None:
     """In any call, a count is never older than the last write, even if another clock dated that write."""
     id_ = await two.segment(written)
     change = ContactChange({"email": "ada@example.com", "tags": ["vip"], "last_opened_at": NOW})
     await two.contacts().create(two.caller, change)
-    assert await two.said(id_) == {(1, NOW, 1)}
+    assert await two.read_counts(id_) == {(1, NOW, 1)}
     two.clocks[0] += 5 * SECOND
-    assert await two.said(id_) == {(1, NOW + 5 * SECOND, 1)}
+    assert await two.read_counts(id_) == {(1, NOW + 5 * SECOND, 1)}
     await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com", "tags": ["vip"]}))
-    said = await two.said(id_, process=1)
-    assert {as_of for _, as_of, _ in said} == {NOW + 5 * SECOND}, "the other's clock is 5 seconds behind"
-    assert said == await two.said(id_)
+    reported = await two.read_counts(id_, process=1)
+    assert {as_of for _, as_of, _ in reported} == {NOW + 5 * SECOND}, (
+        "the other process's clock is 5 seconds behind"
+    )
+    assert reported == await two.read_counts(id_)
     await two.segments().update(two.caller, id_, SegmentChange("renamed"))
     await two.segments().update(two.caller, id_, SegmentChange(condition=condition({"not": written})))
-    assert {revision for _, _, revision in await two.said(id_)} == {2}
+    assert {revision for _, _, revision in await two.read_counts(id_)} == {2}
 
 
-async def test_a_clock_that_was_set_back(two: Two) -> None:
+async def test_a_clock_that_was_set_back(two: TwoProcesses) -> None:
     """A cached count with a later time is not used: the count is computed again."""
     id_ = await two.segment(FRESH)
     later = NOW + dates.DAY + MAX_CLOCK_SKEW + SECOND
@@ -121,13 +123,13 @@ async def test_a_clock_that_was_set_back(two: Two) -> None:
     )
     two.clocks[0] = later
     await two.contacts().create(two.caller, ContactChange({"email": "bob@example.com"}))
-    assert await two.said(id_) == {(0, later, 1)}
-    assert await two.said(id_, process=1) == {(1, NOW, 1)}
+    assert await two.read_counts(id_) == {(0, later, 1)}
+    assert await two.read_counts(id_, process=1) == {(1, NOW, 1)}
     seen = await two.segments(1).get_with_next_change(two.caller, id_)
     assert seen.next_change_at == NOW + dates.DAY + 1
 
 
-async def test_unsaved_conditions_have_no_revision(two: Two) -> None:
+async def test_unsaved_conditions_have_no_revision(two: TwoProcesses) -> None:
     """Unsaved conditions have no revision, and neither do lists that are filled by hand."""
     await two.contacts().create(two.caller, ContactChange({"email": "ada@example.com", "tags": ["vip"]}))
     page = await two.contacts().list_page(two.caller, ALL, condition(VIP).tree)
@@ -138,14 +140,14 @@ async def test_unsaved_conditions_have_no_revision(two: Two) -> None:
         (await lists.create(two.caller, NewList("by hand")), None),
         (await lists.create(two.caller, NewList("vips", condition=condition(VIP))), 1),
     ):
-        found = await lists.get(two.caller, made.list.id)
+        result = await lists.get(two.caller, made.list.id)
         number = 0 if revision is None else 1
-        assert (found.count, found.as_of) == (made.count, made.as_of) == (number, NOW + SECOND)
+        assert (result.count, result.as_of) == (made.count, made.as_of) == (number, NOW + SECOND)
         members = await lists.list_members(two.caller, made.list.id, ALL)
         assert (members.total, members.as_of, members.revision) == (number, NOW + SECOND, revision)
 
 
-async def test_a_count_is_cached_without_its_condition(two: Two) -> None:
+async def test_a_count_is_cached_without_its_condition(two: TwoProcesses) -> None:
     """Conditions may be long, and each write caches the counts of another state."""
     counts = CountCache()
     contacts = Contacts(two.engine, lambda: NOW, counts)
@@ -159,7 +161,7 @@ async def test_a_count_is_cached_without_its_condition(two: Two) -> None:
     assert sum(len(repr(key)) for key in counts._entries) < len("".join(emails))
 
 
-async def test_the_next_change_by_time(two: Two) -> None:
+async def test_the_next_change_by_time(two: TwoProcesses) -> None:
     """Every response shows it, even if no request came since the last such change."""
     id_ = await two.segment(FRESH)
     dynamic = (await two.lists().create(two.caller, NewList("l", condition=condition(FRESH)))).list.id
@@ -175,9 +177,9 @@ async def test_the_next_change_by_time(two: Two) -> None:
             (await two.segments().get_with_next_change(two.caller, id_)).next_change_at,
             (await two.segments().get_with_count(two.caller, id_)).segment.next_change_at,
             *(
-                one.next_change_at
-                for one in (await two.segments().list_page(two.caller, ALL)).items
-                if one.id == id_
+                item.next_change_at
+                for item in (await two.segments().list_page(two.caller, ALL)).items
+                if item.id == id_
             ),
         }
         assert seen == {next_}
@@ -189,19 +191,19 @@ async def test_the_next_change_by_time(two: Two) -> None:
     assert (await two.segments().update(two.caller, id_, SegmentChange("t"))).next_change_at == NEVER
 
 
-async def test_the_count_of_a_pending_segment(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_count_of_a_pending_segment(two: TwoProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
     """A segment is counted live until it is evaluated, and has a next change by time."""
     await two.contacts().create(
         two.caller, ContactChange({"email": "ada@example.com", "last_opened_at": NOW})
     )
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 0)
     id_ = await two.segment(FRESH)
-    assert await two.said(id_) == {(1, NOW, 1)}
+    assert await two.read_counts(id_) == {(1, NOW, 1)}
     assert (await two.segments().get_with_next_change(two.caller, id_)).next_change_at == NOW + dates.DAY + 1
     workspace = two.caller.workspace
     await two.engine.write(lambda tx: instant_index.drop_index(tx, workspace, "last_opened_at"))
     seen = await two.segments().get_with_next_change(two.caller, id_)
-    assert seen.next_change_at == NOW + 1, "nobody follows it yet: at any time"
+    assert seen.next_change_at == NOW + 1, "no tick follows the segment yet, so it may change at any time"
 
 
 # Counts that cannot be computed
@@ -285,8 +287,8 @@ class Failing:
 @pytest_asyncio.fixture
 async def server(database: Database) -> AsyncIterator[Server]:
     """Serve a fresh database."""
-    async with database.fresh() as url, serving(url, now=NOW) as found:
-        yield found
+    async with database.fresh() as url, serving(url, now=NOW) as server:
+        yield server
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -295,7 +297,7 @@ async def test_a_failing_database_is_an_error(
 ) -> None:
     """If any statement of a counting call fails, the response is the dialect's 500 without a number."""
     headers = bearer(await server.key(dialect.name, "acme"))
-    names = await _made(server)
+    names = await _create_all(server)
     failing = Failing(monkeypatch)
     failed = 0
     for method, path, body in CALLS[dialect.name]:
@@ -311,9 +313,9 @@ async def test_a_failing_database_is_an_error(
             assert set(answer.json()) <= {"success", "error"}
             assert not any(f'"{key}":' in answer.text for key in COUNTS), answer.text
             failed += 1
-        assert answer.status_code == 200, f"{method} {path}: it never came to an end"
+        assert answer.status_code == 200, f"{method} {path}: no number of statements was enough"
         assert statement > 1, f"{method} {path}"
-    tally("statements of counts that failed, none of them a count", database.name, failed)
+    tally("failed statements of counting calls, all of them errors", database.name, failed)
 
 
 def _named(body: Any, names: dict[str, str]) -> Any:
@@ -323,7 +325,7 @@ def _named(body: Any, names: dict[str, str]) -> Any:
     return body | {"segment_id": body["segment_id"].format(**names)}
 
 
-async def _made(server: Server) -> dict[str, str]:
+async def _create_all(server: Server) -> dict[str, str]:
     """Create segments of three kinds, a dynamic list and a tag, with two members each; return their ids."""
     topmail = bearer(await server.key("topmail", "acme"))
     misar = bearer(await server.key("misar", "acme"))
@@ -341,7 +343,7 @@ async def _made(server: Server) -> dict[str, str]:
         }
         await make("/api/v1/contacts", person, topmail)
     fresh: Any = {"field": "last_opened_at", "operator": "in_last_days", "value": 1}
-    found = {}
+    results = {}
     for name, kind, rule in (
         ("fresh", "dynamic", fresh),
         ("vip", "dynamic", RULE),
@@ -352,9 +354,9 @@ async def _made(server: Server) -> dict[str, str]:
             "segment_type": kind,
             "filter_criteria": {"operator": "AND", "rules": [rule]},
         }
-        found[name] = await make("/mail/v1/segments", body, misar)
+        results[name] = await make("/mail/v1/segments", body, misar)
     conditions = {"match": "all", "rules": [RULE]}
     new = {"name": "list", "type": "dynamic", "conditions": conditions}
-    found["list"] = await make("/api/v1/lists", new, topmail)
+    results["list"] = await make("/api/v1/lists", new, topmail)
     (tag,) = (await server.client.get("/api/v1/tags", headers=topmail)).json()["data"]
-    return {**found, "tag": tag["id"]}
+    return {**results, "tag": tag["id"]}

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @cache
-def others() -> dict[tuple[str, str], spec_data.Row]:
+def other_rows() -> dict[tuple[str, str], spec_data.Row]:
     """Return another row of the same zone and instant for each row, by its name."""
     groups: dict[tuple[datetime, str], list[spec_data.Row]] = defaultdict(list)
     for row in ROWS:
@@ -49,7 +49,7 @@ def others() -> dict[tuple[str, str], spec_data.Row]:
     return {(row.file, row.name): other for row, other in pairs}
 
 
-async def told(crowd: Crowd, segment: Segment, now: int) -> int:
+async def stored_count(crowd: Crowd, segment: Segment, now: int) -> int:
     """Return the stored segment's count of members."""
     return (await Segments(crowd.engine, lambda: now).get_with_count(crowd.caller, segment.id)).count
 
@@ -57,7 +57,9 @@ async def told(crowd: Crowd, segment: Segment, now: int) -> int:
 @cache
 def subjects(zone: str) -> tuple[ContactView, ...]:
     """Return the population as conditions read it."""
-    lists = [tuple(PEOPLE.lists[each] for each in one.get("lists", ())) for one in PEOPLE.contacts.values()]
+    lists = [
+        tuple(PEOPLE.lists[each] for each in contact.get("lists", ())) for contact in PEOPLE.contacts.values()
+    ]
     pairs = zip(PEOPLE.contacts.values(), lists, strict=True)
     return tuple(view_of(contact(one, 0), on, ZoneInfo(zone)) for one, on in pairs)
 
@@ -66,7 +68,7 @@ def rules(node: tree.Node, zone: str, now: int) -> list[tuple[tree.Node, int]]:
     """Return the rules of a condition with the number of contacts for which the compiled function is true."""
     every = list(tree.rules_of(node))
     evaluate = evaluator(dict(enumerate(every)), ZoneInfo(zone))
-    met = Counter(number for one in subjects(zone) for number in evaluate(one, now))
+    met = Counter(number for subject in subjects(zone) for number in evaluate(subject, now))
     return [(rule, met[number]) for number, rule in enumerate(every)]
 
 
@@ -74,35 +76,35 @@ def runs(crowd: Crowd, now: int) -> DryRuns:
     return DryRuns(crowd.engine, lambda: now)
 
 
-def found(crowd: Crowd, names: frozenset[str]) -> Sample:
+def expected_sample(crowd: Crowd, names: frozenset[str]) -> Sample:
     """Return the sample that the dry run has to return for some contacts."""
     newest = sorted((crowd.contacts[name] for name in names), key=lambda one: -one.pk)
     return Sample(len(names), newest[:SAMPLE_SIZE])
 
 
-def check(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
+def check_run(crowd: Crowd, run: DryRun, members: frozenset[str], was: frozenset[str]) -> None:
     """Compare a dry run that replaces a segment with the expected members and counts."""
-    assert run.members == found(crowd, members)
+    assert run.members == expected_sample(crowd, members)
     assert run.replaced is not None
     assert run.replaced.member_count == len(was)
-    assert run.replaced.entering == found(crowd, members - was)
-    assert run.replaced.leaving == found(crowd, was - members)
+    assert run.replaced.entering == expected_sample(crowd, members - was)
+    assert run.replaced.leaving == expected_sample(crowd, was - members)
     assert run.members.count == len(was) + run.replaced.entering.count - run.replaced.leaving.count
 
 
 async def test_a_row_in_a_dry_run(crowds: Mapping[str, Crowd], sampled_row: spec_data.Row) -> None:
     """The dry run finds the members of the row, and those that enter and leave in place of the other row."""
     row = sampled_row
-    other = others()[row.file, row.name]
+    other = other_rows()[row.file, row.name]
     crowd, now = crowds[row.zone], micros(row.now)
     caller = crowd.caller
-    node, stored = (canonical.read(one.condition, one.zone) for one in (row, other))
+    node, stored = (canonical.read(item.condition, item.zone) for item in (row, other))
     alone = await runs(crowd, now).run(caller, node, None)
-    assert (alone.members, alone.replaced, alone.as_of) == (found(crowd, row.members), None, now)
+    assert (alone.members, alone.replaced, alone.as_of) == (expected_sample(crowd, row.members), None, now)
     assert alone.rules == rules(node, row.zone, now)
     segment = await crowd.segment(stored, now)
     run = await runs(crowd, now).run(caller, node, segment.id)
-    check(crowd, run, row.members, other.members)
+    check_run(crowd, run, row.members, other.members)
     assert run.rules == alone.rules
     assert run.replaced is not None
     assert (run.replaced.segment.id, run.replaced.segment.revision) == (segment.id, 1)
@@ -130,9 +132,9 @@ async def test_random_conditions_in_a_dry_run(
         node, stored = (canonical.read(condition, zone) for condition in conditions)
         segment = await crowd.segment(stored, now)
         run = await runs(crowd, now).run(crowd.caller, node, segment.id)
-        check(crowd, run, members, was)
+        check_run(crowd, run, members, was)
         assert run.rules == rules(node, zone, now), conditions
-        assert await told(crowd, segment, now) == len(was), "the current total is what the segment tells"
+        assert await stored_count(crowd, segment, now) == len(was), "the current total is the segment's count"
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
@@ -151,15 +153,15 @@ async def test_an_acceptance_in_a_dry_run(
     segment = await crowd.segment(tree.Not(node) if not tree.is_draft(node) else node, micros(now))
     run = await runs(crowd, micros(now)).run(crowd.caller, node, segment.id)
     was = frozenset() if tree.is_draft(node) else frozenset(crowd.contacts) - members
-    check(crowd, run, members, was)
+    check_run(crowd, run, members, was)
     assert run.rules == rules(node, "UTC", micros(now))
 
 
-EVERYBODY = tree.Predicate("email", tree.Op.IS_SET)
+HAS_EMAIL = tree.Predicate("email", tree.Op.IS_SET)
 DRAFTS = [
     (tree.DRAFT, tree.DRAFT, False, False),
-    (tree.Any(()), EVERYBODY, False, True),
-    (EVERYBODY, tree.Any(()), True, False),
+    (tree.Any(()), HAS_EMAIL, False, True),
+    (HAS_EMAIL, tree.Any(()), True, False),
 ]
 
 
@@ -172,19 +174,19 @@ async def test_a_draft_in_a_dry_run(
     everybody, nobody = frozenset(crowd.contacts), frozenset[str]()
     segment = await crowd.segment(stored, now)
     run = await runs(crowd, now).run(crowd.caller, node, segment.id)
-    check(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
+    check_run(crowd, run, everybody if is_ else nobody, everybody if was else nobody)
 
 
 async def test_only_dynamic_segments_can_be_replaced(crowds: Mapping[str, Crowd]) -> None:
     """A static segment is rejected with the path of its id; an unknown one is not found."""
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
-    static = await crowd.segment(EVERYBODY, now, SegmentType.STATIC)
+    static = await crowd.segment(HAS_EMAIL, now, SegmentType.STATIC)
     with pytest.raises(InvalidInput) as refused:
-        await runs(crowd, now).run(crowd.caller, EVERYBODY, static.id)
+        await runs(crowd, now).run(crowd.caller, HAS_EMAIL, static.id)
     assert [fault.path for fault in refused.value.faults] == [("segment_id",)]
     for written in ("", "x", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60"):
         with pytest.raises(NotFound, match="segment"):
-            await runs(crowd, now).run(crowd.caller, EVERYBODY, written)
+            await runs(crowd, now).run(crowd.caller, HAS_EMAIL, written)
 
 
 async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None:
@@ -192,12 +194,12 @@ async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None
     crowd, now = crowds["UTC"], micros(max(row.now for row in ROWS))
     caller = crowd.caller
     node, stored = (
-        tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(one), tree.Text("b"))))
-        for one in ("a", "c")
+        tree.Predicate("attributes.side", tree.Op.IN, tree.Values((tree.Text(item), tree.Text("b"))))
+        for item in ("a", "c")
     )
     segment = await crowd.segment(stored, now)
     writers = Contacts(crowd.engine, lambda: now)
-    ids = [one.id for one in crowd.contacts.values()][:20]
+    ids = [contact.id for contact in crowd.contacts.values()][:20]
     done = asyncio.Event()
 
     async def write(rng: Random) -> None:
@@ -211,8 +213,8 @@ async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None
             run = await runs(crowd, now).run(caller, node, segment.id)
             assert run.replaced is not None
             three = (run.members, run.replaced.entering, run.replaced.leaving)
-            assert [len(one.newest) for one in three] == [min(one.count, SAMPLE_SIZE) for one in three]
-            sides = [{side(contact) for contact in one.newest} for one in three]
+            assert [len(item.newest) for item in three] == [min(entry.count, SAMPLE_SIZE) for entry in three]
+            sides = [{side(contact) for contact in item.newest} for item in three]
             assert all(seen <= meant for seen, meant in zip(sides, MEANT, strict=True))
             reads += 1
         return reads
@@ -226,8 +228,8 @@ async def test_a_dry_run_reads_one_snapshot(crowds: Mapping[str, Crowd]) -> None
 MEANT = ({"a", "b"}, {"a"}, {"c"})
 
 
-def side(one: Contact) -> str:
-    return str(json.loads(one.attributes)["side"])
+def side(contact: Contact) -> str:
+    return str(json.loads(contact.attributes)["side"])
 
 
 BODIES = {

@@ -24,21 +24,23 @@ TREES = 40
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def say(crowd: Crowd, segment: Segment, now: int, names: Sequence[str]) -> dict[str, tuple[bool, bool]]:
+async def explain(
+    crowd: Crowd, segment: Segment, now: int, names: Sequence[str]
+) -> dict[str, tuple[bool, bool]]:
     """Return whether some contacts are members, and the verdicts at the roots of their explanations."""
     explanations = Explanations(crowd.engine, lambda: now)
-    found = {}
+    results = {}
     for number, name in enumerate(names):
         contact = crowd.contacts[name]
         named = contact.email if number % 2 else contact.id
-        one = await explanations.explain(crowd.caller, segment.id, named)
-        assert (one.contact, one.segment.id, one.as_of) == (contact, segment.id, now)
-        assert one.verdict is not None
-        found[name] = (one.is_member, one.verdict.matches)
-    return found
+        explanation = await explanations.explain(crowd.caller, segment.id, named)
+        assert (explanation.contact, explanation.segment.id, explanation.as_of) == (contact, segment.id, now)
+        assert explanation.verdict is not None
+        results[name] = (explanation.is_member, explanation.verdict.matches)
+    return results
 
 
-def some(names: frozenset[str], turn: int) -> list[str]:
+def choose_two(names: frozenset[str], turn: int) -> list[str]:
     """Return two contacts of a set, different ones in every turn."""
     ordered = sorted(names)
     return [ordered[(turn + step) % len(ordered)] for step in (0, 7)] if ordered else []
@@ -50,9 +52,9 @@ async def test_the_explanation_of_a_row(crowds: Mapping[str, Crowd], sampled_row
     crowd, now = crowds[row.zone], micros(row.now)
     segment = await crowd.segment(canonical.read(row.condition, row.zone), now)
     turn = ROWS.index(row)
-    names = some(row.members, turn) + some(frozenset(crowd.contacts) - row.members, turn)
+    names = choose_two(row.members, turn) + choose_two(frozenset(crowd.contacts) - row.members, turn)
     expected = {name: (name in row.members,) * 2 for name in names}
-    assert await say(crowd, segment, now, names) == expected
+    assert await explain(crowd, segment, now, names) == expected
     await Segments(crowd.engine, lambda: now).delete(crowd.caller, segment.id)
 
 
@@ -72,8 +74,8 @@ async def test_explanations_of_random_conditions(
             name: oracle.matches(condition, PEOPLE.contacts[name], now=last, zone=zone, lists=PEOPLE.lists)
             for name in names
         }
-        found = await say(crowd, segment, now, names)
-        assert found == {name: (is_, is_) for name, is_ in expected.items()}, condition
+        result = await explain(crowd, segment, now, names)
+        assert result == {name: (is_, is_) for name, is_ in expected.items()}, condition
 
 
 async def test_a_static_segment_has_no_reasons(crowds: Mapping[str, Crowd]) -> None:
@@ -83,8 +85,8 @@ async def test_a_static_segment_has_no_reasons(crowds: Mapping[str, Crowd]) -> N
     segment = await crowd.segment(node, now, SegmentType.STATIC)
     explanations = Explanations(crowd.engine, lambda: now)
     for contact in crowd.contacts.values():
-        one = await explanations.explain(crowd.caller, segment.id, contact.id)
-        assert (one.is_member, one.verdict) == (contact.status == "subscribed", None)
+        explanation = await explanations.explain(crowd.caller, segment.id, contact.id)
+        assert (explanation.is_member, explanation.verdict) == (contact.status == "subscribed", None)
 
 
 @pytest.mark.parametrize("named", ["", "nobody", "0195f3b2-7c1a-7d3e-8f4a-1b2c3d4e5f60", "x" * 100_000])

@@ -43,7 +43,7 @@ def crowd(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-async def person(world: World, name: str, **values: Any) -> str:
+async def create_contact(world: World, name: str, **values: Any) -> str:
     """Create a contact that was seen a day ago; return its id."""
     stored = ContactChange(
         {"email": f"{name}@example.com"} | values, {"seen": dates.format_instant(world.now - dates.DAY)}
@@ -51,9 +51,9 @@ async def person(world: World, name: str, **values: Any) -> str:
     return (await world.contacts().create(world.caller, stored)).id
 
 
-async def people(world: World) -> list[str]:
+async def create_contacts(world: World) -> list[str]:
     """Create contacts; every second one is a vip."""
-    return [await person(world, f"p{n}", tags=["vip"] if n % 2 else []) for n in range(8)]
+    return [await create_contact(world, f"p{n}", tags=["vip"] if n % 2 else []) for n in range(8)]
 
 
 def service(world: World) -> Segments:
@@ -61,7 +61,7 @@ def service(world: World) -> Segments:
     return Segments(world.engine, world.clock)
 
 
-async def waiting(world: World) -> list[due_work.SegmentKey]:
+async def pending_segments(world: World) -> list[due_work.SegmentKey]:
     """Return the pending segments."""
     return await world.engine.read(due_work.list_pending_segments)
 
@@ -70,9 +70,9 @@ async def causes(world: World) -> list[tuple[str, int]]:
     """Return the causes of membership changes, with the number of contacts of each."""
 
     async def work(transaction: Transaction) -> list[tuple[str, int]]:
-        here = world.caller.workspace
-        state = await workspaces.load_state(transaction, here)
-        rows = await log.load_between(transaction, here, 0, state.last_entry)
+        workspace = world.caller.workspace
+        state = await workspaces.load_state(transaction, workspace)
+        rows = await log.load_between(transaction, workspace, 0, state.last_entry)
         kinds = await transaction.fetch_all(Statement(log_rows.select().order_by(log_rows.c.entry)))
         return [
             (kind[4], sum(change.entry_count for change in row.changes))
@@ -84,45 +84,45 @@ async def causes(world: World) -> list[tuple[str, int]]:
 
 async def test_changes_between_scan_and_store_are_included(crowd: World) -> None:
     """The result includes contacts created, changed, deleted or moved by time after the scan."""
-    ids = await people(crowd)
-    made = [await service(crowd).create(crowd.caller, NewSegment("s", one)) for one in (VIP, SEEN)]
-    assert [one.members for one in made] == [None, None]
+    ids = await create_contacts(crowd)
+    segments = [await service(crowd).create(crowd.caller, NewSegment("s", item)) for item in (VIP, SEEN)]
+    assert [item.members for item in segments] == [None, None]
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
     scans = []
-    for place in await waiting(crowd):
+    for place in await pending_segments(crowd):
         scans.append(await building.scan_segment(place))
     contacts = crowd.contacts()
     await contacts.delete(crowd.caller, ids[1])
     await contacts.update(crowd.caller, ids[3], ContactChange({"tags": []}))
     await contacts.update(crowd.caller, ids[4], ContactChange({"tags": ["vip"]}, {"seen": None}))
-    await person(crowd, "late", tags=["vip"])
+    await create_contact(crowd, "late", tags=["vip"])
     crowd.now += 7 * dates.DAY - 4
     for scan in scans:
         await crowd.check()
         assert scan is not None
         assert await building.store_result(scan)
         await crowd.check()
-    assert not await waiting(crowd)
+    assert not await pending_segments(crowd)
     await crowd.verify()
-    segment = await service(crowd).get(crowd.caller, made[0].id)
-    assert (segment.members, segment.updated_at) == (4, made[0].updated_at)
+    segment = await service(crowd).get(crowd.caller, segments[0].id)
+    assert (segment.members, segment.updated_at) == (4, segments[0].updated_at)
     assert segment.last_calculated_at is not None
-    assert segment.last_calculated_at > made[0].created_at + dates.DAY
+    assert segment.last_calculated_at > segments[0].created_at + dates.DAY
     assert ("segment created", 4) in await causes(crowd)
 
 
 async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> None:
     """The result for a condition that the segment no longer has is not stored."""
-    await people(crowd)
-    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    await create_contacts(crowd)
+    segment = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
-    (place,) = await waiting(crowd)
+    (place,) = await pending_segments(crowd)
     older = await building.scan_segment(place)
     assert older is not None
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=NEW))
     assert not await building.is_still_pending(older)
     assert not await building.store_result(older)
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=VIP))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=VIP))
     assert not await building.store_result(older)
     await crowd.check()
     assert await FirstEvaluation(crowd.engines[1], crowd.clock).run(place)
@@ -132,10 +132,10 @@ async def test_a_newer_revision_cancels_an_older_evaluation(crowd: World) -> Non
 
 async def test_an_update_leaves_and_enters_at_once(crowd: World) -> None:
     """The history goes from the members of the old condition to those of the new, deleted ones included."""
-    ids = await people(crowd)
-    made = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
+    ids = await create_contacts(crowd)
+    segment = await service(crowd).create(crowd.caller, NewSegment("s", VIP))
     await crowd.build_all()
-    await service(crowd).update(crowd.caller, made.id, SegmentChange(condition=NEW))
+    await service(crowd).update(crowd.caller, segment.id, SegmentChange(condition=NEW))
     await crowd.contacts().delete(crowd.caller, ids[1])
     await crowd.contacts().update(crowd.caller, ids[2], ContactChange({"tags": ["new"]}))
     await crowd.build_all()
@@ -145,11 +145,11 @@ async def test_an_update_leaves_and_enters_at_once(crowd: World) -> None:
 
 async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
     """The first process stores its result, the second does not."""
-    await people(crowd)
+    await create_contacts(crowd)
     await service(crowd).create(crowd.caller, NewSegment("s", VIP))
-    (place,) = await waiting(crowd)
+    (place,) = await pending_segments(crowd)
     both = [FirstEvaluation(engine, crowd.clock) for engine in crowd.engines]
-    scans = [await one.scan_segment(place) for one in both]
+    scans = [await item.scan_segment(place) for item in both]
     stored = [await one.store_result(scan) for one, scan in zip(both, scans, strict=True) if scan is not None]
     assert stored == [True, False]
     await crowd.check()
@@ -159,10 +159,10 @@ async def test_two_processes_evaluate_the_same_segment(crowd: World) -> None:
 
 async def test_a_deleted_segment_is_not_stored(crowd: World) -> None:
     """The segment is deleted during its scan, or during a refresh."""
-    await people(crowd)
+    await create_contacts(crowd)
     gone, refreshed = [await service(crowd).create(crowd.caller, NewSegment("s", VIP)) for _ in range(2)]
     building = FirstEvaluation(crowd.engines[0], crowd.clock)
-    scans = [await building.scan_segment(place) for place in await waiting(crowd)]
+    scans = [await building.scan_segment(place) for place in await pending_segments(crowd)]
     await service(crowd).delete(crowd.caller, gone.id)
     assert (await service(crowd).refresh(crowd.caller, refreshed.id)).count == 4
     for scan in scans:
@@ -232,16 +232,16 @@ async def test_segments_of_an_older_database(world: World, way: Way) -> None:
     for n in range(3):
         world.lists.append((await lists.create(world.caller, NewList(f"{n}"))).list.id)
     written = [
-        world.days(),
-        world.on_a_list(),
-        {"all": [world.days(), {"not": world.on_a_list()}]},
+        world.relative_condition(),
+        world.list_condition(),
+        {"all": [world.relative_condition(), {"not": world.list_condition()}]},
         {"all": []},
     ]
     for _ in range(20):
         await world._create()
-    for each in [*written, *(world.days() for _ in range(4))]:
-        made = await service(world).create(world.caller, NewSegment("s", condition(each)))
-        world.segments.append(made.id)
+    for each in [*written, *(world.relative_condition() for _ in range(4))]:
+        segment = await service(world).create(world.caller, NewSegment("s", condition(each)))
+        world.segments.append(segment.id)
     world.is_whole = False
     await _as_before(world.engines[0])
     await world.check()

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from support.reporting import SEED
-from support.servers.api_clients import Misar, Speaker, Topmail, speakers
+from support.servers.api_clients import DialectClient, Misar, Topmail, dialect_clients
 from support.servers.in_process import Server
 
 PEOPLE = 60
@@ -24,27 +24,27 @@ class Crowd:
         self.gone: set[str] = set()
         self.made = 0
 
-    async def come(self, *tags: str) -> None:
+    async def create(self, *tags: str) -> None:
         """Create a contact."""
         self.made += 1
         body = {"email": f"c{self.made}@example.com", "tags": list(tags)}
-        self.ids.append((await self.misar.ask("POST", "/contacts", body, 201))["data"]["id"])
+        self.ids.append((await self.misar.request("POST", "/contacts", body, 201))["data"]["id"])
 
     async def write(self) -> None:
         """Do a write that may change the vips."""
         rng = self.rng
         chance = rng.random()
         if chance < 0.2:
-            await self.come("vip")
+            await self.create("vip")
         elif chance < 0.5:
             id_ = self.ids.pop(rng.randrange(len(self.ids)))
             self.gone.add(id_)
-            await self.misar.ask("DELETE", f"/contacts/{id_}")
+            await self.misar.request("DELETE", f"/contacts/{id_}")
         else:
             tags = rng.choice(([], ["vip"]))
-            await self.misar.ask("PATCH", f"/contacts/{rng.choice(self.ids)}", {"tags": tags})
+            await self.misar.request("PATCH", f"/contacts/{rng.choice(self.ids)}", {"tags": tags})
 
-    async def write_much(self) -> None:
+    async def write_many(self) -> None:
         """Write a number of times."""
         for _ in range(WRITES):
             await self.write()
@@ -52,16 +52,16 @@ class Crowd:
 
 async def _crowd(server: Server, seed: int) -> tuple[Misar, Topmail, Crowd, str]:
     """Return two clients, contacts, and a segment of most of them."""
-    misar, topmail = await speakers(server)
+    misar, topmail = await dialect_clients(server)
     rule = {"field": "tags", "operator": "contains", "value": "vip"}
     segment = (await misar.create("vip", {"operator": "AND", "rules": [rule]}))["id"]
     crowd = Crowd(misar, Random(seed))
     for number in range(PEOPLE):
-        await crowd.come(*(["vip"] if number % 7 else []))
+        await crowd.create(*(["vip"] if number % 7 else []))
     return misar, topmail, crowd, segment
 
 
-async def _page(speaker: Speaker, path: str) -> tuple[Json, int]:
+async def _page(speaker: DialectClient, path: str) -> tuple[Json, int]:
     """Return the body of a page of members, and the last entry that it knows."""
     headers = {"Authorization": f"Bearer {speaker.key}"}
     answer = await speaker.client.get(speaker.prefix + path, headers=headers)
@@ -70,38 +70,38 @@ async def _page(speaker: Speaker, path: str) -> tuple[Json, int]:
 
 
 async def _by_ids(misar: Misar, segment: str, as_of: int) -> list[str]:
-    found: list[str] = []
+    results: list[str] = []
     page = pages = 1
     while page <= pages:
         body, told = await _page(misar, f"/segments/{segment}/members?page={page}&limit=3&as_of={as_of}")
         assert told == body["pagination"]["as_of"] == as_of
-        found += body["data"]["contact_ids"]
+        results += body["data"]["contact_ids"]
         page, pages = page + 1, body["pagination"]["total_pages"]
-    return found
+    return results
 
 
 async def _by_contacts(misar: Misar, segment: str, as_of: int) -> list[str]:
-    found: list[str] = []
+    results: list[str] = []
     page = pages = 1
     while page <= pages:
         query = f"segment_id={segment}&page={page}&limit=4&as_of={as_of}"
         body, told = await _page(misar, f"/contacts?{query}")
         assert told == body["pagination"]["as_of"] == as_of
-        found += [one["id"] for one in body["data"]]
+        results += [item["id"] for item in body["data"]]
         page, pages = page + 1, body["pagination"]["totalPages"]
-    return found
+    return results
 
 
 async def _by_offset(topmail: Topmail, segment: str, as_of: int) -> list[str]:
-    found: list[str] = []
+    results: list[str] = []
     offset, more = 0, True
     while more:
         query = f"offset={offset}&limit=3&as_of={as_of}"
         body, told = await _page(topmail, f"/segments/{segment}/contacts?{query}")
         assert told == body["pagination"]["as_of"] == as_of
-        found += [one["id"] for one in body["data"]]
+        results += [item["id"] for item in body["data"]]
         offset, more = offset + 3, body["pagination"]["has_more"]
-    return found
+    return results
 
 
 async def test_pages_as_of_one_entry_are_a_snapshot(server: Server, pytestconfig: Any) -> None:
@@ -115,14 +115,14 @@ async def test_pages_as_of_one_entry_are_a_snapshot(server: Server, pytestconfig
         _by_contacts(misar, segment, as_of),
         _by_offset(topmail, segment, as_of),
     ]
-    _, *found = await asyncio.gather(crowd.write_much(), *walks)
+    _, *found = await asyncio.gather(crowd.write_many(), *walks)
     assert crowd.gone
     for ids in found:
         met = set(ids)
-        assert ids == [one for one in before if one in met]
+        assert ids == [item for item in before if item in met]
         assert set(before) - met <= crowd.gone
     after = await _by_ids(misar, segment, as_of)
-    assert after == [one for one in before if one not in crowd.gone]
+    assert after == [item for item in before if item not in crowd.gone]
     body, _ = await _page(misar, f"/segments/{segment}/members?as_of={as_of}")
     assert body["pagination"]["total"] == len(before)
     assert body["pagination"]["deleted"] == len(before) - len(after)
@@ -134,21 +134,21 @@ async def test_the_feed_has_no_gaps(server: Server, pytestconfig: Any) -> None:
     body, after = await _page(misar, f"/segments/{segment}/members?limit=100")
     mirror = set(body["data"]["contact_ids"])
     paths: list[tuple[Callable[..., Any], str]] = [
-        (misar.ask, "/segments/changes"),
-        (topmail.ask, f"/segments/{segment}/changes"),
+        (misar.request, "/segments/changes"),
+        (topmail.request, f"/segments/{segment}/changes"),
     ]
-    writing = asyncio.create_task(crowd.write_much())
+    writing = asyncio.create_task(crowd.write_many())
     done = False
     while not done:
         done = writing.done()
         ask, path = crowd.rng.choice(paths)
         answer = await ask("GET", f"{path}?after={after}&limit={crowd.rng.randint(1, 5)}")
         shown = answer["pagination"]
-        numbers = [one["sequence"] for one in answer["data"]]
+        numbers = [item["sequence"] for item in answer["data"]]
         assert numbers == list(range(after + 1, shown["through"] + 1))
-        for one in answer["data"]:
-            assert (one["change"] == "entered") != (one["contact_id"] in mirror)
-            mirror ^= {one["contact_id"]}
+        for item in answer["data"]:
+            assert (item["change"] == "entered") != (item["contact_id"] in mirror)
+            mirror ^= {item["contact_id"]}
         after = shown["through"]
         done = done and not shown["has_more"]
     await writing

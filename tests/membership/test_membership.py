@@ -10,7 +10,7 @@ import pytest_asyncio
 from diglot.membership import read
 from diglot.service.access.workspaces import Workspaces
 from diglot.storage.connect import create_engine
-from support.servers.api_clients import Misar, Topmail, speakers
+from support.servers.api_clients import Misar, Topmail, dialect_clients
 from support.servers.in_process import Server, serving
 
 # 2026-03-01T12:00:00Z
@@ -20,7 +20,7 @@ VIP = {"rules": [{"field": "tags", "operator": "contains", "value": "vip"}]}
 
 
 @dataclass(frozen=True)
-class Told:
+class Clients:
     """A server and a client of each dialect in one workspace."""
 
     server: Server
@@ -29,7 +29,7 @@ class Told:
 
     async def contact(self, email: str, **fields: Any) -> str:
         """Create a contact and return its id."""
-        answer = await self.misar.ask("POST", "/contacts", {"email": email} | fields, 201)
+        answer = await self.misar.request("POST", "/contacts", {"email": email} | fields, 201)
         id_: str = answer["data"]["id"]
         return id_
 
@@ -38,70 +38,70 @@ class Told:
         members = await self.misar.members(id_)
         assert await self.topmail.members(id_) == members
         assert {*await self.misar.counts(id_), *await self.topmail.counts(id_)} == {len(members)}
-        shown = (await self.topmail.ask("GET", f"/segments/{id_}/contacts"))["data"]
-        return {one["email"].partition("@")[0] for one in shown}
+        shown = (await self.topmail.request("GET", f"/segments/{id_}/contacts"))["data"]
+        return {item["email"].partition("@")[0] for item in shown}
 
 
 @pytest_asyncio.fixture
-async def told(url: str) -> AsyncIterator[Told]:
+async def clients(url: str) -> AsyncIterator[Clients]:
     """Lend a server on a database of the test's own."""
     async with serving(url, now=NOW) as server:
-        yield Told(server, *await speakers(server))
+        yield Clients(server, *await dialect_clients(server))
 
 
-async def _zone(told: Told, zone: str) -> None:
-    engine = create_engine(told.server.url)
+async def _zone(clients: Clients, zone: str) -> None:
+    engine = create_engine(clients.server.url)
     await engine.open()
     await Workspaces(engine).set_time_zone("one", zone)
     await engine.close()
 
 
-async def test_a_static_segment_keeps_its_members(told: Told) -> None:
+async def test_a_static_segment_keeps_its_members(clients: Clients) -> None:
     """Contacts that start or stop matching change the dynamic segment alone."""
-    ada = await told.contact("ada@example.com", tags=["vip"])
-    static = (await told.misar.create("static", VIP, segment_type="static"))["id"]
-    dynamic = (await told.misar.create("dynamic", VIP))["id"]
-    bob = await told.contact("bob@example.com", tags=["vip"])
-    await told.topmail.ask("PATCH", f"/contacts/{ada}", {"tags": []})
-    assert await told.names(static) == {"ada"}
-    assert await told.names(dynamic) == {"bob"}
-    await told.misar.ask("POST", f"/segments/{static}/refresh")
-    assert await told.names(static) == {"ada"}
-    shown = await told.topmail.get(static)
-    await told.topmail.patch(static, condition=shown["conditions"])
-    assert await told.names(static) == {"ada"}
-    await told.topmail.ask("DELETE", f"/contacts/{ada}")
-    assert await told.names(static) == set()
-    await told.topmail.patch(static, condition=VIP | {"match": "any"})
-    assert await told.names(static) == {"bob"}
-    await told.topmail.ask("DELETE", f"/contacts/{bob}")
+    ada = await clients.contact("ada@example.com", tags=["vip"])
+    static = (await clients.misar.create("static", VIP, segment_type="static"))["id"]
+    dynamic = (await clients.misar.create("dynamic", VIP))["id"]
+    bob = await clients.contact("bob@example.com", tags=["vip"])
+    await clients.topmail.request("PATCH", f"/contacts/{ada}", {"tags": []})
+    assert await clients.names(static) == {"ada"}
+    assert await clients.names(dynamic) == {"bob"}
+    await clients.misar.request("POST", f"/segments/{static}/refresh")
+    assert await clients.names(static) == {"ada"}
+    shown = await clients.topmail.get(static)
+    await clients.topmail.patch(static, condition=shown["conditions"])
+    assert await clients.names(static) == {"ada"}
+    await clients.topmail.request("DELETE", f"/contacts/{ada}")
+    assert await clients.names(static) == set()
+    await clients.topmail.patch(static, condition=VIP | {"match": "any"})
+    assert await clients.names(static) == {"bob"}
+    await clients.topmail.request("DELETE", f"/contacts/{bob}")
 
 
-async def test_a_refresh_changes_only_its_time(told: Told) -> None:
+async def test_a_refresh_changes_only_its_time(clients: Clients) -> None:
     """A refresh updates only last_calculated_at of the stored segment, and answers the listed count."""
     rule = {"field": "last_opened_at", "operator": "in_last_days", "value": 1}
-    made = await told.misar.create("opened lately", {"rules": [rule]})
-    await told.contact("ada@example.com", last_opened_at="2026-03-01T11:00:00Z")
-    told.server.now += 5 * HOUR
-    data = (await told.misar.ask("POST", f"/segments/{made['id']}/refresh"))["data"]
+    segment = await clients.misar.create("opened lately", {"rules": [rule]})
+    await clients.contact("ada@example.com", last_opened_at="2026-03-01T11:00:00Z")
+    clients.server.now += 5 * HOUR
+    data = (await clients.misar.request("POST", f"/segments/{segment['id']}/refresh"))["data"]
     now = "2026-03-01T17:00:00Z"
     assert data == {"contact_count": 1, "last_calculated_at": now, "count_as_of": now, "revision": 1}
-    after = await told.misar.get(made["id"])
+    after = await clients.misar.get(segment["id"])
     changed = {"contact_count", "last_calculated_at", "count_as_of", "next_change_at"}
-    assert {key for key in after if after[key] != made[key]} == changed
-    told.server.now += 20 * HOUR
-    assert await told.names(made["id"]) == set(), "time alone moves a dynamic segment"
-    assert (await told.misar.get(made["id"]))["last_calculated_at"] == data["last_calculated_at"]
+    assert {key for key in after if after[key] != segment[key]} == changed
+    clients.server.now += 20 * HOUR
+    assert await clients.names(segment["id"]) == set(), "a dynamic segment changes by the passing of time"
+    assert (await clients.misar.get(segment["id"]))["last_calculated_at"] == data["last_calculated_at"]
 
 
-async def test_a_refreshed_draft_stays_a_draft(told: Told) -> None:
+async def test_a_refreshed_draft_stays_a_draft(clients: Clients) -> None:
     """A segment without rules has never been calculated."""
-    made = await told.topmail.create("draft", {})
-    data = (await told.misar.ask("POST", f"/segments/{made['id']}/refresh"))["data"]
+    segment = await clients.topmail.create("draft", {})
+    data = (await clients.misar.request("POST", f"/segments/{segment['id']}/refresh"))["data"]
     assert (data["contact_count"], data["last_calculated_at"]) == (0, None)
 
 
-async def test_the_time_zone_decides_when_days_begin(told: Told) -> None:
+async def test_the_time_zone_decides_when_days_begin(clients: Clients) -> None:
     """Bare dates follow the zone, in segments and contacts, old and new; instants do not."""
     fields = {"last_opened_at": "2026-02-28T22:30:00Z"}
     ada = {"due": "2026-03-01", "met": "2026-02-28T22:30:00Z"}
@@ -118,19 +118,19 @@ async def test_the_time_zone_decides_when_days_begin(told: Told) -> None:
     in_athens = set(rules) - {"opened yesterday"}
     segments: list[tuple[str, str]] = []
     for zone, expected in (("UTC", in_utc), ("Europe/Athens", in_athens), ("UTC", in_utc)):
-        await _zone(told, zone)
+        await _zone(clients, zone)
         for name, rule in rules.items():
-            maker = told.misar if len(segments) % 2 else told.topmail
+            maker = clients.misar if len(segments) % 2 else clients.topmail
             segments.append((name, (await maker.create(name, rule))["id"]))
-        people = {f"ada{number}" for number in range(await _another(told, ada, fields))}
+        people = {f"ada{number}" for number in range(await _another(clients, ada, fields))}
         for name, id_ in segments:
-            assert await told.names(id_) == (people if name in expected else set()), f"{name} in {zone}"
+            assert await clients.names(id_) == (people if name in expected else set()), f"{name} in {zone}"
 
 
-async def _another(told: Told, attributes: dict[str, str], fields: dict[str, str]) -> int:
+async def _another(clients: Clients, attributes: dict[str, str], fields: dict[str, str]) -> int:
     """Create one more matching contact and return the new count."""
-    number = (await told.topmail.ask("GET", "/contacts"))["pagination"]["total"]
-    await told.contact(f"ada{number}@example.com", custom_fields=attributes, **fields)
+    number = (await clients.topmail.request("GET", "/contacts"))["pagination"]["total"]
+    await clients.contact(f"ada{number}@example.com", custom_fields=attributes, **fields)
     return int(number) + 1
 
 
@@ -150,24 +150,24 @@ def _rule(field: str, operator: str, value: Any) -> dict[str, Any]:
     ],
 )
 async def test_an_import_keeps_an_unsubscribed_contact(
-    told: Told, before: str, sent: dict[str, Any], after: str
+    clients: Clients, before: str, sent: dict[str, Any], after: str
 ) -> None:
     """A contact that unsubscribed stays unsubscribed, unless the import says otherwise."""
-    id_ = await told.contact("ada@example.com", status=before)
-    segment = (await told.topmail.create("subscribed", _rule("subscribed", "equals", value=True)))["id"]
+    id_ = await clients.contact("ada@example.com", status=before)
+    segment = (await clients.topmail.create("subscribed", _rule("subscribed", "equals", value=True)))["id"]
     body = {"contacts": [{"email": "ADA@example.com", "first_name": "Ada"} | sent]}
-    answer = await told.misar.ask("POST", "/contacts/import", body)
+    answer = await clients.misar.request("POST", "/contacts/import", body)
     assert answer["summary"] == {"imported": 0, "updated": 1, "skipped": 0, "errors": 0}
-    contact = (await told.topmail.ask("GET", f"/contacts/{id_}"))["data"]
+    contact = (await clients.topmail.request("GET", f"/contacts/{id_}"))["data"]
     assert (contact["first_name"], contact["status"]) == ("Ada", after)
-    assert await told.names(segment) == ({"ada"} if after == "subscribed" else set())
+    assert await clients.names(segment) == ({"ada"} if after == "subscribed" else set())
 
 
-async def test_a_rename_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rename_does_not_scan(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     """An update that keeps the condition scans nothing in its write; a changed condition is evaluated."""
-    await told.contact("ada@example.com", tags=["vip"])
-    id_ = (await told.misar.create("counted", VIP))["id"]
-    assert await told.misar.counts(id_) == (1, 1, 1)
+    await clients.contact("ada@example.com", tags=["vip"])
+    id_ = (await clients.misar.create("counted", VIP))["id"]
+    assert await clients.misar.counts(id_) == (1, 1, 1)
     scans: list[str] = []
     evaluated = read.evaluate_condition
 
@@ -176,10 +176,10 @@ async def test_a_rename_does_not_scan(told: Told, monkeypatch: pytest.MonkeyPatc
         return await evaluated(*args)
 
     monkeypatch.setattr(read, "evaluate_condition", noted)
-    await told.topmail.patch(id_, name="renamed there")
-    renamed = await told.misar.ask("PATCH", f"/segments/{id_}", {"name": "renamed here"})
+    await clients.topmail.patch(id_, name="renamed there")
+    renamed = await clients.misar.request("PATCH", f"/segments/{id_}", {"name": "renamed here"})
     assert (renamed["data"]["name"], renamed["data"]["contact_count"]) == ("renamed here", 1)
     assert scans == []
     changed = {"filter_criteria": {"operator": "OR", **VIP}}
-    await told.misar.ask("PATCH", f"/segments/{id_}", changed)
+    await clients.misar.request("PATCH", f"/segments/{id_}", changed)
     assert scans == ["scan"]

@@ -33,7 +33,7 @@ from diglot.storage.membership.changes import SegmentChange as Moved
 from diglot.storage.membership.log import DeltaRow as Logged
 from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEngine, Row, Transaction
 from support import canonical
-from support.membership.membership_checks import forget
+from support.membership.membership_checks import expire
 from support.membership.random_world import NOW, World
 
 
@@ -47,7 +47,7 @@ async def test_random_writes(world: World, pytestconfig: pytest.Config) -> None:
             await world.check()
         if world.rng.random() < 0.05:
             await world.verify()
-    await world.move_zone()
+    await world.change_zone()
     await world.check()
     await world.verify()
 
@@ -84,7 +84,7 @@ async def test_an_expired_history_is_rejected(world: World, pytestconfig: pytest
     begins = 0
     for _ in range(6):
         begins = await _forgotten(world, begins)
-        await world.look_back(begins)
+        await world.compare_history(begins)
         with pytest.raises(InvalidInput):
             await world.historian().feed(begins - 1)
         assert await world.historian().feed(None) == await world.historian().feed(begins)
@@ -95,11 +95,11 @@ async def test_an_expired_history_is_rejected(world: World, pytestconfig: pytest
 async def _forgotten(world: World, begins: int) -> int:
     """Expire some of the history, as soon as writes have compacted the rows after its beginning."""
     for _ in range(200):
-        forgotten = await forget(world.engine, world.caller.workspace, begins, world.rng)
+        forgotten = await expire(world.engine, world.caller.workspace, begins, world.rng)
         if forgotten is not None:
             return forgotten
         await world.step()
-    raise AssertionError("the log is not folded")
+    raise AssertionError("the log was not compacted")
 
 
 async def test_a_pending_segment_has_no_history(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,15 +109,15 @@ async def test_a_pending_segment_has_no_history(world: World, monkeypatch: pytes
     caller, segments = world.caller, Segments(world.engine, world.clock)
     everyone = canonical.read({"field": "email", "operator": "is_set"}, "UTC")
     new = NewSegment("everyone", Condition(everyone, OriginalText("canonical", "{}")))
-    made = (await segments.create(caller, new)).id
+    segment = (await segments.create(caller, new)).id
     past = MembershipHistory(world.engine, world.clock)
     with pytest.raises(InvalidInput, match="still being evaluated"):
-        await past.list_member_ids(caller, made, None, AtInstant(world.now))
-    await segments.refresh(caller, made)
+        await past.list_member_ids(caller, segment, None, AtInstant(world.now))
+    await segments.refresh(caller, segment)
     for as_of in (AtEntry(1), AtInstant(world.clock())):
-        assert (await past.list_member_ids(caller, made, None, as_of))[1].items == world.ids
+        assert (await past.list_member_ids(caller, segment, None, as_of))[1].items == world.ids
     with pytest.raises(InvalidInput, match="begins after the change 1"):
-        await past.list_member_ids(caller, made, None, AtEntry(0))
+        await past.list_member_ids(caller, segment, None, AtEntry(0))
 
 
 async def test_a_rolled_back_write_changes_nothing(world: World) -> None:
@@ -154,7 +154,7 @@ async def test_a_rolled_back_tick_is_not_cached(world: World) -> None:
     """This holds even if a reader of an older state makes this process reload the segments meanwhile."""
     days = {"field": "last_opened_at", "operator": "more_than_days_ago", "operand": 7}
     condition = Condition(canonical.read(days, "UTC"), OriginalText("canonical", "{}"))
-    made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
+    segment = await Segments(world.engine, world.clock).create(world.caller, NewSegment("days", condition))
     workspace, engine = world.caller.workspace, world.engines[0]
     ids = [
         (await world.contacts().create(world.caller, ContactChange({"email": f"{n}@example.com"}))).id
@@ -181,7 +181,7 @@ async def test_a_rolled_back_tick_is_not_cached(world: World) -> None:
     await Contacts(engine, world.clock).update(world.caller, ids[1], opened[1])
     world.now += 6 * dates.DAY + dates.SECOND
     for process in world.engines:
-        assert (await Segments(process, world.clock).get_with_count(world.caller, made.id)).count == 1
+        assert (await Segments(process, world.clock).get_with_count(world.caller, segment.id)).count == 1
     await world.check()
 
 
@@ -197,9 +197,11 @@ async def test_a_clock_set_back_is_followed_once(world: World, monkeypatch: pyte
     evaluated: list[frozenset[int]] = []
     store_all = writer.evaluate_and_store
 
-    async def note(one: writer.MembershipWriter, numbers: frozenset[int], moment: ChangeOrigin) -> None:
+    async def note(
+        membership_writer: writer.MembershipWriter, numbers: frozenset[int], moment: ChangeOrigin
+    ) -> None:
         evaluated.append(numbers)
-        await store_all(one, numbers, moment)
+        await store_all(membership_writer, numbers, moment)
 
     monkeypatch.setattr(writer, "evaluate_and_store", note)
     world.now -= 4 * dates.DAY
@@ -267,11 +269,11 @@ async def test_a_change_of_zone_changes_memberships(world: World) -> None:
     written = {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}
     condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
     new = NewSegment("before", condition)
-    made = await Segments(world.engine, world.clock).create_with_count(world.caller, new)
-    assert made.count == 0
+    created = await Segments(world.engine, world.clock).create_with_count(world.caller, new)
+    assert created.count == 0
     await Workspaces(world.engine).set_time_zone("one", "America/New_York")
     assert (
-        await Segments(world.engine, world.clock).get_with_count(world.caller, made.segment.id)
+        await Segments(world.engine, world.clock).get_with_count(world.caller, created.segment.id)
     ).count == 2
     await world.check()
 
@@ -286,12 +288,12 @@ async def test_a_field_that_was_unused_for_a_while(world: World) -> None:
     )
     first = await service.create(world.caller, NewSegment("first", lasts))
     seen = [dates.format_instant(world.now - n * dates.DAY) for n in (1, 5, 9)]
-    made = [
+    created = [
         await contacts.create(world.caller, ContactChange({"email": f"{n}@example.com"}, {"seen": text}))
         for n, text in enumerate(seen)
     ]
     await service.update(world.caller, first.id, SegmentChange(condition=others))
-    for contact, text in zip(made, reversed(seen), strict=True):
+    for contact, text in zip(created, reversed(seen), strict=True):
         await contacts.update(world.caller, contact.id, ContactChange({}, {"seen": text}))
     await service.create(world.caller, NewSegment("second", lasts))
     for _ in range(4):
@@ -334,16 +336,16 @@ async def test_the_cache_does_not_hold_all_workspaces(
     monkeypatch.setattr(store, "MAX_CACHED_NET_CHANGES", 6)
     vip = {"field": "tags", "operator": "contains", "operand": "vip"}
     condition = Condition(canonical.read(vip, "UTC"), OriginalText("canonical", "{}"))
-    made = []
+    created = []
     for number in range(8):
-        one = await engine.write(
+        workspace = await engine.write(
             partial(get_or_create_workspace, name=f"w{number}", time_zone="UTC", now=NOW)
         )
-        caller = Caller(one.number, ZoneInfo("UTC"), "key", frozenset())
+        caller = Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset())
         segment = await Segments(engine, lambda: NOW).create(caller, NewSegment("vips", condition))
-        made.append((caller, segment.id))
+        created.append((caller, segment.id))
     for members in (1, 2):
-        for caller, id_ in made:
+        for caller, id_ in created:
             contacts = Contacts(engine, lambda: NOW)
             change = ContactChange({"email": f"{members}@example.com", "tags": ["vip"]})
             contact = await contacts.create(caller, change)
@@ -354,7 +356,7 @@ async def test_the_cache_does_not_hold_all_workspaces(
             assert (await Segments(engine, lambda: NOW).count_members(caller, id_)).members == members
     memory: dict[str, Any] = engine._process_cache  # type: ignore[attr-defined]
     for name, kept in memory.items():
-        assert len(kept) < len(made), name
+        assert len(kept) < len(created), name
     assert {"live segments", "overlays", "overlays of writers"} <= memory.keys()
 
 
@@ -367,7 +369,7 @@ async def test_members_in_several_chunks(world: World) -> None:
     condition = Condition(
         canonical.read({"field": "email", "operator": "is_set"}, "UTC"), OriginalText("canonical", "{}")
     )
-    made = await Segments(world.engine, world.clock).create_with_count(
+    created = await Segments(world.engine, world.clock).create_with_count(
         world.caller, NewSegment("all", condition)
     )
     ids = [
@@ -376,30 +378,30 @@ async def test_members_in_several_chunks(world: World) -> None:
     ]
     for limit in (1, 7, 40):
         for engine in world.engines:
-            found: list[str] = []
+            results: list[str] = []
             for offset in range(0, 42, limit):
                 page = await Segments(engine, world.clock).list_members(
-                    world.caller, made.segment.id, Window(offset, limit)
+                    world.caller, created.segment.id, Window(offset, limit)
                 )
-                found += [one.id for one in page.items]
-            assert found == ids[::-1]
+                results += [item.id for item in page.items]
+            assert results == ids[::-1]
 
 
 async def test_a_draft_is_compacted_too(world: World) -> None:
     """A member that left before the segment became a draft does not reappear after a compaction."""
     contacts, segments = world.contacts(), Segments(world.engine, world.clock)
     vip = canonical.read({"field": "tags", "operator": "contains", "operand": "vip"}, "UTC")
-    made = await segments.create_with_count(
+    segment = await segments.create_with_count(
         world.caller, NewSegment("vip", Condition(vip, OriginalText("canonical", "{}")))
     )
     await world._segment()
-    one = await contacts.create(world.caller, ContactChange({"email": "one@example.com", "tags": ["vip"]}))
-    await world.fold()
-    await contacts.update(world.caller, one.id, ContactChange({"tags": []}))
+    person = await contacts.create(world.caller, ContactChange({"email": "one@example.com", "tags": ["vip"]}))
+    await world.compact()
+    await contacts.update(world.caller, person.id, ContactChange({"tags": []}))
     draft = SegmentChange(condition=Condition(DRAFT, OriginalText("canonical", "{}")))
-    assert (await segments.update_with_count(world.caller, made.segment.id, draft)).count == 0
-    await world.fold()
-    assert (await segments.get_with_count(world.caller, made.segment.id)).count == 0
+    assert (await segments.update_with_count(world.caller, segment.segment.id, draft)).count == 0
+    await world.compact()
+    assert (await segments.get_with_count(world.caller, segment.segment.id)).count == 0
     await world.check()
 
 
@@ -407,9 +409,9 @@ def test_a_delta_holds_the_net_change() -> None:
     """A contact that enters and leaves again is in neither list; an older delta stays unchanged."""
     first = LogDelta(0, 0).with_rows([_row(1, 5, [1, 2], []), _row(2, 6, [1], [3])], 2)
     second = first.with_rows([_row(3, 5, [], [1]), _row(4, 6, [3], []), _row(5, 70_000, [1], [])], 5)
-    assert [sorted(one) for one in first.entered_and_left(1)] == [[5, 6], []]
-    assert [sorted(one) for one in second.entered_and_left(1)] == [[6, 70_000], []]
-    assert [sorted(one) for one in second.entered_and_left(3)] == [[], []]
+    assert [sorted(item) for item in first.entered_and_left(1)] == [[5, 6], []]
+    assert [sorted(item) for item in second.entered_and_left(1)] == [[6, 70_000], []]
+    assert [sorted(item) for item in second.entered_and_left(3)] == [[], []]
     assert (sorted(second.net_changes[1].toggled), sorted(second.net_changes[3].toggled)) == ([5], [6])
     assert second.count_by_chunk(1, {0: 3}) == {0: 4, 1: 1}
     assert (first.last_entry, second.last_entry, second.count_members(1, 3)) == (2, 5, 5)

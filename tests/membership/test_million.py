@@ -26,7 +26,7 @@ from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Transaction
 from support import canonical, oracle
 from support.engines import Database
-from support.membership.membership_checks import EVERYBODY, compare
+from support.membership.membership_checks import ALL_ROWS, compare
 from support.membership.random_world import NOW, World
 from support.reporting import SEED, Tally
 
@@ -37,7 +37,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class Judged(World):
+class OracleWorld(World):
     """A world that keeps the canonical form of its conditions for the oracle, and counts its writes."""
 
     written: dict[str, tuple[Any, str]] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Judged(World):
         self.writes += 1
         await super().step()
 
-    async def many(self) -> None:
+    async def import_many(self) -> None:
         """Import many contacts, new ones and old ones."""
         changes = [self.change() for _ in range(self.rng.randint(1, LARGEST))]
         for change in changes:
@@ -69,68 +69,70 @@ class Judged(World):
                 self.written[id_] = known
 
     async def _is_as_written(self, id_: str, known: tuple[Any, str]) -> bool:
-        found = await Segments(self.engine, self.clock).get(self.caller, id_)
-        return found.condition.tree == canonical.read(*known)
+        result = await Segments(self.engine, self.clock).get(self.caller, id_)
+        return result.condition.tree == canonical.read(*known)
 
-    async def look_back(self, begins: int = 0) -> None:
+    async def compare_history(self, begins: int = 0) -> None:
         """Compare the oldest and the newest snapshot, and replay the feed from the newest on."""
         historian = self.historian()
-        for memory in self.memories[:1] + self.memories[-1:]:
+        for memory in self.snapshots[:1] + self.snapshots[-1:]:
             await historian.compare(memory, begins)
-        for memory in self.memories[-1:]:
+        for memory in self.snapshots[-1:]:
             await historian.replay(memory)
 
-    async def judge(self) -> int:
+    async def compare_with_oracle(self) -> int:
         """Compare the members of every segment with the oracle; return the number of its evaluations."""
-        people = await self.engine.read(self._people)
-        found = await compare(self.engine, self.caller.workspace, self.now, self.rng)
+        people = await self.engine.read(self._oracle_subjects)
+        result = await compare(self.engine, self.caller.workspace, self.now, self.rng)
         now = _EPOCH + timedelta(microseconds=self.now)
         asked = 0
         for id_, (written, zone) in self.written.items():
-            if zone != self.zone or id_ not in found:
+            if zone != self.zone or id_ not in result:
                 continue
-            known = {one: one for one in self.lists}
+            known = {list_: list_ for list_ in self.lists}
             expected = {
                 who
                 for who, one in people.items()
                 if oracle.matches(written, one, now=now, zone=zone, lists=known)
             }
-            assert set(found[id_]) == expected, written
+            assert set(result[id_]) == expected, written
             asked += len(people)
         return asked
 
-    async def _people(self, transaction: Transaction) -> Mapping[str, Mapping[str, Any]]:
+    async def _oracle_subjects(self, transaction: Transaction) -> Mapping[str, Mapping[str, Any]]:
         workspace = self.caller.workspace
-        everybody = await queries.load_contact_page(transaction, workspace, Window(0, EVERYBODY.limit))
-        on_lists = await lists.load_ids_of_contacts(transaction, workspace, [one.pk for one in everybody])
-        return {one.id: _described(one, on_lists.get(one.pk, [])) for one in everybody}
+        everybody = await queries.load_contact_page(transaction, workspace, Window(0, ALL_ROWS.limit))
+        on_lists = await lists.load_ids_of_contacts(
+            transaction, workspace, [contact.pk for contact in everybody]
+        )
+        return {contact.id: _described(contact, on_lists.get(contact.pk, [])) for contact in everybody}
 
 
-def _described(one: Contact, on_lists: list[str]) -> Mapping[str, Any]:
+def _described(contact: Contact, on_lists: list[str]) -> Mapping[str, Any]:
     """Return a contact in the oracle's format."""
-    described = {name: getattr(one, name) for name in Contact.__struct_fields__}
+    described = {name: getattr(contact, name) for name in Contact.__struct_fields__}
     for name in _INSTANTS:
         described[name] = None if described[name] is None else dates.format_instant(described[name])
-    described["tags"] = msgspec.json.decode(one.tags)
-    described["attributes"] = msgspec.json.decode(one.attributes)
+    described["tags"] = msgspec.json.decode(contact.tags)
+    described["attributes"] = msgspec.json.decode(contact.attributes)
     return described | {"lists": on_lists}
 
 
 @pytest_asyncio.fixture
-async def judged(url: str, pytestconfig: pytest.Config) -> AsyncIterator[Judged]:
+async def judged(url: str, pytestconfig: pytest.Config) -> AsyncIterator[OracleWorld]:
     """Lend a world with two engines on one database."""
     engines = [create_engine(url), create_engine(url)]
     for engine in engines:
         await engine.open()
-    made = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    caller = Caller(made.number, ZoneInfo("UTC"), "key", frozenset())
-    yield Judged(engines, caller, Random(pytestconfig.stash[SEED]))
+    workspace = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    caller = Caller(workspace.number, ZoneInfo("UTC"), "key", frozenset())
+    yield OracleWorld(engines, caller, Random(pytestconfig.stash[SEED]))
     for engine in engines:
         await engine.close()
 
 
 async def test_many_writes(
-    judged: Judged, database: Database, pytestconfig: pytest.Config, tally: Tally
+    judged: OracleWorld, database: Database, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
     """At any time, stored members = full evaluation = oracle, count = rows, log replayed = members."""
     wanted = pytestconfig.getoption("--world-writes")
@@ -141,17 +143,17 @@ async def test_many_writes(
     every = max(wanted // 40, 1_000)
     due, asked = every, 0
     while judged.writes < wanted:
-        await judged.many()
+        await judged.import_many()
         for _ in range(judged.rng.randint(0, 25)):
             await judged.step()
         if judged.writes >= due:
             due += every
             await judged.check()
-            asked += await judged.judge()
+            asked += await judged.compare_with_oracle()
             if judged.rng.random() < 0.05:
-                await judged.move_zone()
+                await judged.change_zone()
     await judged.check()
-    asked += await judged.judge()
+    asked += await judged.compare_with_oracle()
     tally("random writes of a world", database.name, judged.writes)
-    tally("memberships that the oracle judged", database.name, asked)
+    tally("memberships compared with the oracle", database.name, asked)
     assert asked > 0

@@ -56,7 +56,7 @@ async def expire(world: World) -> int:
     return steps
 
 
-async def busy(world: World, steps: int) -> None:
+async def make_changes(world: World, steps: int) -> None:
     """Make many changes on one day."""
     for _ in range(steps):
         await world._create()
@@ -64,7 +64,7 @@ async def busy(world: World, steps: int) -> None:
         await world._delete()
 
 
-async def vips(world: World, number: int) -> None:
+async def create_vips(world: World, number: int) -> None:
     """Create contacts that are in the segment of vips."""
     for n in range(number):
         await world.contacts().create(
@@ -78,13 +78,13 @@ async def test_old_rows_expire(world: World, monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(5):
         await world._segment()
     await world._static()
-    await busy(world, 25)
+    await make_changes(world, 25)
     world.now += 3_600 * dates.SECOND
     then = world.now
     world.now += 3_600 * dates.SECOND
-    await busy(world, 5)
+    await make_changes(world, 5)
     world.now = then + (DAYS - 1) * dates.DAY
-    await busy(world, 20)
+    await make_changes(world, 20)
     kept = await _entries_since(world, then)
     world.now = then + DAYS * dates.DAY + 1
     before = await rows(world, departed_contacts.c.pk, departed_contacts.c.happened_at)
@@ -101,7 +101,7 @@ async def test_old_rows_expire(world: World, monkeypatch: pytest.MonkeyPatch) ->
     assert len(gone) < len(before)
     world.is_whole = False
     await world.check()
-    await world.look_back(at_last.history_entry)
+    await world.compare_history(at_last.history_entry)
     await world.verify()
     assert await expire(world) == 0
 
@@ -117,17 +117,17 @@ async def test_the_log_replays_from_its_first_row(world: World) -> None:
     """Replayed from the members at the time of the first remaining row, it leads to the current members."""
     await world._segment()
     await world._static()
-    await busy(world, 20)
+    await make_changes(world, 20)
     world.now += DAYS * dates.DAY + dates.SECOND
     held = await _members(world)
     await expire(world)
     assert await rows(world, log_rows.c.entry) == []
-    await busy(world, 20)
+    await make_changes(world, 20)
 
     async def work(transaction: Transaction) -> None:
         now = await workspaces.load_state(transaction, world.caller.workspace)
-        here = world.caller.workspace
-        for row in await log.load_between(transaction, here, now.history_entry, now.last_entry):
+        workspace = world.caller.workspace
+        for row in await log.load_between(transaction, workspace, now.history_entry, now.last_entry):
             for change in row.changes:
                 members = held[change.segment]
                 assert members.issuperset(change.left)
@@ -140,10 +140,12 @@ async def test_the_log_replays_from_its_first_row(world: World) -> None:
 
 async def _members(world: World) -> dict[int, set[int]]:
     async def work(transaction: Transaction) -> dict[int, set[int]]:
-        here = world.caller.workspace
-        now = await workspaces.load_state(transaction, here)
-        numbers = await log_expiry.list_segment_numbers(transaction, here)
-        return {number: set(await store.load_members(transaction, here, number, now)) for number in numbers}
+        workspace = world.caller.workspace
+        now = await workspaces.load_state(transaction, workspace)
+        numbers = await log_expiry.list_segment_numbers(transaction, workspace)
+        return {
+            number: set(await store.load_members(transaction, workspace, number, now)) for number in numbers
+        }
 
     return await world.engine.read(work)
 
@@ -155,16 +157,16 @@ async def test_a_quiet_workspace_is_compacted_first(world: World, monkeypatch: p
     await service.create(world.caller, NewSegment("vips", VIPS))
     unnamed, gone = [await service.create(world.caller, NewSegment("gone", VIPS)) for _ in range(2)]
     await service.delete(world.caller, unnamed.id)
-    await vips(world, 1)
-    await busy(world, 10)
+    await create_vips(world, 1)
+    await make_changes(world, 10)
     await service.delete(world.caller, gone.id)
     assert (await state(world)).compacted_to == 0
     assert await expire(world) == 0
     assert await rows(world, departed_segments.c.id) == [(gone.id,)]
     world.now += (DAYS + 1) * dates.DAY
     await expire(world)
-    found = await state(world)
-    assert found.compacted_to == found.last_entry == found.history_entry
+    result = await state(world)
+    assert result.compacted_to == result.last_entry == result.history_entry
     assert await rows(world, log_rows.c.entry) == await rows(world, segment_history.c.last) == []
     assert await rows(world, departed_contacts.c.pk) == await rows(world, departed_segments.c.id) == []
     world.is_whole = False
@@ -177,10 +179,10 @@ async def test_contacts_that_wait_to_leave_do_not_expire(
 ) -> None:
     """When a segment with a new condition is evaluated, its old members leave, deleted ones included."""
     service = Segments(world.engine, world.clock)
-    made = await service.create(world.caller, NewSegment("vips", VIPS))
-    await busy(world, 10)
+    segment = await service.create(world.caller, NewSegment("vips", VIPS))
+    await make_changes(world, 10)
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
-    await service.update(world.caller, made.id, SegmentChange(condition=SEEN))
+    await service.update(world.caller, segment.id, SegmentChange(condition=SEEN))
     world.now += (DAYS + 1) * dates.DAY
     before = await rows(world, departed_contacts.c.pk)
     assert before
@@ -197,13 +199,13 @@ async def test_the_index_of_an_unused_field_is_deleted(world: World, monkeypatch
     monkeypatch.setattr(stored_moments, "_ROWS_PER_SLICE", 3)
     service = Segments(world.engine, world.clock)
     fields = ("created_at", "updated_at")
-    made = []
+    created = []
     for name in fields:
         days = _condition({"field": name, "operator": "in_last_days", "operand": 7})
-        made.append(await service.create(world.caller, NewSegment(name, days)))
-    await busy(world, 10)
+        created.append(await service.create(world.caller, NewSegment(name, days)))
+    await make_changes(world, 10)
     number = len(await rows(world, moments.c.pk)) // 2
-    await service.delete(world.caller, made[0].id)
+    await service.delete(world.caller, created[0].id)
     keeping = Retention(world.engines[0], DAYS, world.clock)
     assert await keeping.expire_batch(world.caller.workspace)
     left = await rows(world, moments.c.field, moments.c.pk)
@@ -229,9 +231,9 @@ async def test_a_long_log_is_compacted_when_it_is_quiet(
     monkeypatch.setattr(store, "COMPACT_AT", 40)
     monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 100)
     keeping = Retention(world.engines[0], DAYS, world.clock)
-    await vips(world, 12)
-    found = await state(world)
-    assert (found.compacted_to, found.last_entry) == (0, 12)
+    await create_vips(world, 12)
+    result = await state(world)
+    assert (result.compacted_to, result.last_entry) == (0, 12)
     assert await keeping.find_long_logs() == []
     world.now += retention.QUIET_PERIOD
     assert await keeping.find_long_logs() == []
@@ -242,6 +244,6 @@ async def test_a_long_log_is_compacted_when_it_is_quiet(
     assert await keeping.find_long_logs() == [world.caller.workspace]
     await keeping.compact(world.caller.workspace)
     assert await keeping.find_long_logs() == []
-    found = await state(world)
-    assert found.compacted_to == found.last_entry
+    result = await state(world)
+    assert result.compacted_to == result.last_entry
     await world.check()

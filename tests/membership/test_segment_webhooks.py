@@ -35,13 +35,13 @@ from diglot.storage.sql.engine import NestedEngine, Transaction
 from diglot.webhooks import outbox
 from support import canonical
 from support.engines import Database
-from support.membership.random_world import World, worlds
-from support.membership.webhook_log import Ears
+from support.membership.random_world import World, open_world
+from support.membership.webhook_log import EventReader
 from support.outboxes import SECOND, Outbox
 from support.outboxes import outbox as outboxes
 from support.reporting import SEED, Tally
 
-HEARS: Final = (
+SUBSCRIPTIONS: Final = (
     WebhookEventType.SEGMENT_ENTERED,
     WebhookEventType.SEGMENT_LEFT,
     WebhookEventType.LIST_JOINED,
@@ -72,8 +72,8 @@ async def world(
     monkeypatch.setattr(writer, "SWEEP_THRESHOLD", 2)
     monkeypatch.setattr(store, "COMPACT_AT", 25)
     monkeypatch.setattr(store, "COMPACT_PER_CHUNK", 0)
-    async with worlds(url, pytestconfig.stash[SEED]) as found:
-        yield found
+    async with open_world(url, pytestconfig.stash[SEED]) as world:
+        yield world
 
 
 @pytest.fixture(params=[(1_000, 10_000), (4, 10)], ids=["one by one", "many in one"])
@@ -89,19 +89,19 @@ async def test_a_random_world_notifies_webhooks(
     world: World, most: tuple[int, int], database: Database, pytestconfig: pytest.Config, tally: Tally
 ) -> None:
     """After any writes the outbox holds the log: the same contacts, numbers, times and causes."""
-    await Outbox(world.engine, world.caller).webhooks.create(world.caller, webhook(*HEARS))
-    ears = Ears(world.caller.workspace, *most)
+    await Outbox(world.engine, world.caller).webhooks.create(world.caller, webhook(*SUBSCRIPTIONS))
+    ears = EventReader(world.caller.workspace, *most)
     for _ in range(6):
         await world._segment()
-    told = 0
+    count = 0
     for _ in range(pytestconfig.getoption("--world-steps")):
         await world.step()
-        told += await ears.compare(world.engine)
-    await world.move_zone()
-    told += await ears.compare(world.engine)
-    tally("contacts told of beside the log of memberships", database.name, told)
-    tally("events for many contacts beside the log of memberships", database.name, ears.batches)
-    assert (told > 0, ears.batches > 0) == (True, most[0] < 100)
+        count += await ears.compare(world.engine)
+    await world.change_zone()
+    count += await ears.compare(world.engine)
+    tally("single events compared with the membership log", database.name, count)
+    tally("events for many contacts compared with the membership log", database.name, ears.batches)
+    assert (count > 0, ears.batches > 0) == (True, most[0] < 100)
 
 
 # Each cause
@@ -110,24 +110,24 @@ async def test_a_random_world_notifies_webhooks(
 @pytest_asyncio.fixture
 async def box(url: str) -> AsyncIterator[Outbox]:
     """Lend a workspace with a webhook that subscribes to everything."""
-    async with outboxes(url) as found:
-        await found.webhooks.create(found.caller, webhook(*HEARS))
-        yield found
+    async with outboxes(url) as box:
+        await box.webhooks.create(box.caller, webhook(*SUBSCRIPTIONS))
+        yield box
 
 
-class Ear:
-    """The events since the last call, in short form."""
+class Subscriber:
+    """Reads the events since the last call, in short form."""
 
     def __init__(self, box: Outbox) -> None:
         self.box = box
-        self._ears = Ears(box.caller.workspace, notify.MAX_PER_SEGMENT, notify.MAX_PER_WRITE)
+        self._ears = EventReader(box.caller.workspace, notify.MAX_PER_SEGMENT, notify.MAX_PER_WRITE)
 
-    async def subjects(self) -> list[tuple[WebhookEventType, EventPayload]]:
-        return await self.box.engine.read(self._ears.subjects)
+    async def new_events(self) -> list[tuple[WebhookEventType, EventPayload]]:
+        return await self.box.engine.read(self._ears.new_events)
 
-    async def heard(self) -> list[tuple[WebhookEventType, str, str, str | None]]:
+    async def short_events(self) -> list[tuple[WebhookEventType, str, str, str | None]]:
         """Return each event with its contact, its segment or list, and its cause."""
-        return [_short(*one) for one in await self.subjects()]
+        return [_short(*event) for event in await self.new_events()]
 
 
 def _short(event: WebhookEventType, subject: EventPayload) -> tuple[WebhookEventType, str, str, str | None]:
@@ -137,25 +137,25 @@ def _short(event: WebhookEventType, subject: EventPayload) -> tuple[WebhookEvent
     return event, name, subject.group.name, None if subject.move is None else subject.move.cause
 
 
-async def segment(box: Outbox, written: dict[str, Any], name: str = "vips", **more: Any) -> Segment:
+async def create_segment(box: Outbox, written: dict[str, Any], name: str = "vips", **more: Any) -> Segment:
     new = NewSegment(name, condition(written), **more)
     return (await Segments(box.engine, box.clock).create_with_count(box.caller, new)).segment
 
 
-async def vip(box: Outbox, name: str, **values: Any) -> Contact:
+async def create_vip(box: Outbox, name: str, **values: Any) -> Contact:
     change = ContactChange({"email": f"{name}@example.com", "tags": ["vip"], **values})
     return await box.contacts.create(box.caller, change)
 
 
 async def test_writes_of_contacts(box: Outbox) -> None:
     """Contacts are created, updated, imported and deleted; a deletion sends the contact as it was."""
-    ear = Ear(box)
-    await segment(box, VIP)
-    ada = await vip(box, "ada")
-    assert await ear.heard() == [(ENTERED, "ada", "vips", Cause.CONTACT_CREATED)]
+    ear = Subscriber(box)
+    await create_segment(box, VIP)
+    ada = await create_vip(box, "ada")
+    assert await ear.short_events() == [(ENTERED, "ada", "vips", Cause.CONTACT_CREATED)]
     box.now += SECOND
     await box.contacts.update(box.caller, ada.id, ContactChange({"tags": [], "first_name": "Ada"}))
-    ((event, subject),) = await ear.subjects()
+    ((event, subject),) = await ear.new_events()
     assert (event, subject.contact and subject.contact.first_name) == (LEFT, "Ada")
     assert subject.move is not None
     assert (subject.move.sequence, subject.move.at, subject.move.cause) == (
@@ -167,13 +167,13 @@ async def test_writes_of_contacts(box: Outbox) -> None:
         ContactChange({"email": f"{name}@example.com", "tags": ["vip"]}) for name in ("bob", "ada", "cem")
     ]
     await box.contacts.import_all(box.caller, changes)
-    assert await ear.heard() == [
+    assert await ear.short_events() == [
         (ENTERED, "bob", "vips", Cause.CONTACT_CREATED),
         (ENTERED, "cem", "vips", Cause.CONTACT_CREATED),
         (ENTERED, "ada", "vips", Cause.CONTACT_CHANGED),
     ]
     await box.contacts.delete(box.caller, ada.id)
-    ((event, subject),) = await ear.subjects()
+    ((event, subject),) = await ear.new_events()
     assert (event, subject.contact and subject.contact.tags) == (LEFT, '["vip"]')
     assert subject.move is not None
     assert subject.move.cause is Cause.CONTACT_DELETED
@@ -181,18 +181,18 @@ async def test_writes_of_contacts(box: Outbox) -> None:
 
 async def test_time(box: Outbox) -> None:
     """Relative dates send events from the tick, or from the first write, before the events of that write."""
-    ear = Ear(box)
-    await segment(box, FRESH, "fresh")
+    ear = Subscriber(box)
+    await create_segment(box, FRESH, "fresh")
     for name in ("ada", "bob"):
-        await vip(box, name, last_opened_at=box.now)
-    await ear.heard()
+        await create_vip(box, name, last_opened_at=box.now)
+    await ear.short_events()
     box.now += dates.DAY + 1
     await box.engine.write(lambda tx: writer.tick(tx, box.caller.workspace, box.now))
-    assert await ear.heard() == [(LEFT, name, "fresh", Cause.TIME) for name in ("ada", "bob")]
-    await vip(box, "cem", last_opened_at=box.now)
+    assert await ear.short_events() == [(LEFT, name, "fresh", Cause.TIME) for name in ("ada", "bob")]
+    await create_vip(box, "cem", last_opened_at=box.now)
     box.now += dates.DAY + 1
-    await vip(box, "dan", last_opened_at=box.now)
-    assert await ear.heard() == [
+    await create_vip(box, "dan", last_opened_at=box.now)
+    assert await ear.short_events() == [
         (ENTERED, "cem", "fresh", Cause.CONTACT_CREATED),
         (LEFT, "cem", "fresh", Cause.TIME),
         (ENTERED, "dan", "fresh", Cause.CONTACT_CREATED),
@@ -201,33 +201,33 @@ async def test_time(box: Outbox) -> None:
 
 async def test_segments_created_updated_and_renamed(box: Outbox) -> None:
     """A new segment sends its first members; an updated one the contacts that move, under its new name."""
-    ear = Ear(box)
+    ear = Subscriber(box)
     for name in ("ada", "bob"):
-        await vip(box, name, first_name=name)
-    made = await segment(box, VIP)
-    assert await ear.heard() == [
+        await create_vip(box, name, first_name=name)
+    segment = await create_segment(box, VIP)
+    assert await ear.short_events() == [
         (ENTERED, "ada", "vips", Cause.SEGMENT_CREATED),
         (ENTERED, "bob", "vips", Cause.SEGMENT_CREATED),
     ]
     use = Segments(box.engine, box.clock)
     bob = {"field": "first_name", "operator": "equals", "operand": "bob"}
-    await use.update(box.caller, made.id, SegmentChange("only bob", condition=condition(bob)))
-    assert await ear.heard() == [(LEFT, "ada", "only bob", Cause.SEGMENT_CHANGED)]
-    await use.update(box.caller, made.id, SegmentChange("bobs"))
-    assert await ear.heard() == []
-    await vip(box, "eve", first_name="bob")
-    assert await ear.heard() == [(ENTERED, "eve", "bobs", Cause.CONTACT_CREATED)]
-    await use.update(box.caller, made.id, SegmentChange(condition=condition({"all": []})))
-    assert [one[:2] for one in await ear.heard()] == [(LEFT, "bob"), (LEFT, "eve")]
-    await use.delete(box.caller, made.id)
-    assert await ear.heard() == [], "a segment that is gone has no members who leave it"
+    await use.update(box.caller, segment.id, SegmentChange("only bob", condition=condition(bob)))
+    assert await ear.short_events() == [(LEFT, "ada", "only bob", Cause.SEGMENT_CHANGED)]
+    await use.update(box.caller, segment.id, SegmentChange("bobs"))
+    assert await ear.short_events() == []
+    await create_vip(box, "eve", first_name="bob")
+    assert await ear.short_events() == [(ENTERED, "eve", "bobs", Cause.CONTACT_CREATED)]
+    await use.update(box.caller, segment.id, SegmentChange(condition=condition({"all": []})))
+    assert [event[:2] for event in await ear.short_events()] == [(LEFT, "bob"), (LEFT, "eve")]
+    await use.delete(box.caller, segment.id)
+    assert await ear.short_events() == [], "a deleted segment sends no events of leaving members"
 
 
 async def test_changes_by_hand(box: Outbox) -> None:
     """Contacts that already are members, or are none, cause no event."""
-    ear = Ear(box)
-    people = [await vip(box, name) for name in ("ada", "bob", "cem")]
-    made = await segment(box, {"all": []}, type=SegmentType.STATIC)
+    ear = Subscriber(box)
+    people = [await create_vip(box, name) for name in ("ada", "bob", "cem")]
+    segment = await create_segment(box, {"all": []}, type=SegmentType.STATIC)
     use = Segments(box.engine, box.clock)
     for action, chosen, expected in (
         (MemberAction.ADD, (0, 1), [(ENTERED, "ada"), (ENTERED, "bob")]),
@@ -235,74 +235,76 @@ async def test_changes_by_hand(box: Outbox) -> None:
         (MemberAction.SET, (1, 2), [(LEFT, "ada"), (ENTERED, "cem")]),
         (MemberAction.REMOVE, (0, 2), [(LEFT, "cem")]),
     ):
-        ids = tuple(people[one].id for one in chosen)
-        await use.change_members(box.caller, made.id, ManualMemberChange(action, ids))
-        heard = await ear.heard()
-        assert [one[:2] for one in heard] == expected
-        assert {one[3] for one in heard} <= {Cause.BY_HAND}
+        ids = tuple(people[item].id for item in chosen)
+        await use.change_members(box.caller, segment.id, ManualMemberChange(action, ids))
+        events = await ear.short_events()
+        assert [event[:2] for event in events] == expected
+        assert {event[3] for event in events} <= {Cause.BY_HAND}
     await box.contacts.delete(box.caller, people[1].id)
-    assert await ear.heard() == [(LEFT, "bob", "vips", Cause.CONTACT_DELETED)]
+    assert await ear.short_events() == [(LEFT, "bob", "vips", Cause.CONTACT_DELETED)]
 
 
 async def test_conditions_on_lists(box: Outbox) -> None:
     """A contact enters or leaves a list, or its list is deleted."""
-    ear = Ear(box)
+    ear = Subscriber(box)
     use = Lists(box.engine, box.clock)
     friends = (await use.create(box.caller, NewList("friends"))).list
-    await segment(box, {"field": "lists", "operator": "equals", "operand": friends.id}, "ours")
-    ids = [(await vip(box, name)).id for name in ("ada", "bob")]
+    await create_segment(box, {"field": "lists", "operator": "equals", "operand": friends.id}, "ours")
+    ids = [(await create_vip(box, name)).id for name in ("ada", "bob")]
     await use.add_contacts(box.caller, friends.id, ids)
-    assert await ear.heard() == [
+    assert await ear.short_events() == [
         (ENTERED, "ada", "ours", Cause.LIST_CHANGED),
         (ENTERED, "bob", "ours", Cause.LIST_CHANGED),
         (WebhookEventType.LIST_JOINED, "ada", "friends", None),
         (WebhookEventType.LIST_JOINED, "bob", "friends", None),
     ]
     await use.remove_contact(box.caller, friends.id, ids[0])
-    assert (await ear.heard())[0] == (LEFT, "ada", "ours", Cause.LIST_CHANGED)
+    assert (await ear.short_events())[0] == (LEFT, "ada", "ours", Cause.LIST_CHANGED)
     await use.delete(box.caller, friends.id)
-    assert await ear.heard() == [(LEFT, "bob", "ours", Cause.LIST_CHANGED)]
+    assert await ear.short_events() == [(LEFT, "bob", "ours", Cause.LIST_CHANGED)]
 
 
 async def test_zones_and_repairs(box: Outbox) -> None:
     """Days begin at other instants; a wrong membership is repaired."""
-    ear = Ear(box)
+    ear = Subscriber(box)
     early = ContactChange({"email": "ada@example.com", "tags": ["vip"]}, {"at": "2026-02-01T01:00:00Z"})
     ada = await box.contacts.create(box.caller, early)
-    made = await segment(box, VIP)
-    await segment(box, {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}, "before")
-    await ear.heard()
+    segment = await create_segment(box, VIP)
+    await create_segment(
+        box, {"field": "attributes.at", "operator": "before", "operand": "2026-02-01"}, "before"
+    )
+    await ear.short_events()
     await Workspaces(box.engine, box.clock).set_time_zone("one", "America/New_York")
-    assert await ear.heard() == [(ENTERED, "ada", "before", Cause.ZONE_CHANGED)]
+    assert await ear.short_events() == [(ENTERED, "ada", "before", Cause.ZONE_CHANGED)]
 
     async def break_it(transaction: Transaction) -> None:
         await workspaces.lock(transaction, box.caller.workspace)
         wrong = ChangeOrigin(box.now, Cause.REPAIRED)
-        await store.replace_members(transaction, box.caller.workspace, made.number, BitMap(), wrong)
+        await store.replace_members(transaction, box.caller.workspace, segment.number, BitMap(), wrong)
 
     await box.engine.write(break_it)
-    await Segments(box.engine, box.clock).refresh(box.caller, made.id)
-    assert await ear.heard() == [(ENTERED, "ada", "vips", Cause.REPAIRED)]
+    await Segments(box.engine, box.clock).refresh(box.caller, segment.id)
+    assert await ear.short_events() == [(ENTERED, "ada", "vips", Cause.REPAIRED)]
     assert ada.pk == 1
 
 
 async def test_dynamic_lists_send_list_events(box: Outbox) -> None:
     """The events name the list's id and its current name, never the segment behind it."""
-    ear = Ear(box)
-    ada = await vip(box, "ada")
+    ear = Subscriber(box)
+    ada = await create_vip(box, "ada")
     use = Lists(box.engine, box.clock)
-    made = (await use.create(box.caller, NewList("vips", condition=condition(VIP)))).list
-    ((event, subject),) = await ear.subjects()
-    assert (event, subject.group and subject.group.id) == (WebhookEventType.LIST_JOINED, made.id)
+    created = (await use.create(box.caller, NewList("vips", condition=condition(VIP)))).list
+    ((event, subject),) = await ear.new_events()
+    assert (event, subject.group and subject.group.id) == (WebhookEventType.LIST_JOINED, created.id)
     assert subject.move is not None
     assert (subject.move.sequence, subject.move.cause) == (1, Cause.SEGMENT_CREATED)
     others = condition({"not": VIP})
-    await use.update(box.caller, made.id, SegmentChange("others", condition=others))
-    assert await ear.heard() == [(WebhookEventType.LIST_LEFT, "ada", "others", Cause.SEGMENT_CHANGED)]
+    await use.update(box.caller, created.id, SegmentChange("others", condition=others))
+    assert await ear.short_events() == [(WebhookEventType.LIST_LEFT, "ada", "others", Cause.SEGMENT_CHANGED)]
     await box.contacts.update(box.caller, ada.id, ContactChange({"tags": []}))
-    await use.update(box.caller, made.id, SegmentChange("the rest"))
+    await use.update(box.caller, created.id, SegmentChange("the rest"))
     await box.contacts.delete(box.caller, ada.id)
-    assert await ear.heard() == [
+    assert await ear.short_events() == [
         (WebhookEventType.LIST_JOINED, "ada", "others", Cause.CONTACT_CHANGED),
         (WebhookEventType.LIST_LEFT, "ada", "the rest", Cause.CONTACT_DELETED),
     ]
@@ -310,16 +312,16 @@ async def test_dynamic_lists_send_list_events(box: Outbox) -> None:
 
 async def test_deleted_contacts_leave_static_lists(box: Outbox) -> None:
     """The events are in the order of the contacts, and of their lists; other contacts cause none."""
-    ear = Ear(box)
+    ear = Subscriber(box)
     use = Lists(box.engine, box.clock)
     names = ("one", "two")
-    made = [(await use.create(box.caller, NewList(name))).list.id for name in names]
-    ids = [(await vip(box, name)).id for name in ("ada", "bob", "cem")]
-    await use.add_contacts(box.caller, made[0], ids)
-    await use.add_contacts(box.caller, made[1], ids[1:])
-    await ear.heard()
+    created = [(await use.create(box.caller, NewList(name))).list.id for name in names]
+    ids = [(await create_vip(box, name)).id for name in ("ada", "bob", "cem")]
+    await use.add_contacts(box.caller, created[0], ids)
+    await use.add_contacts(box.caller, created[1], ids[1:])
+    await ear.short_events()
     await box.contacts.delete_many(box.caller, ids[:2])
-    assert await ear.heard() == [
+    assert await ear.short_events() == [
         (WebhookEventType.LIST_LEFT, "ada", "one", None),
         (WebhookEventType.LIST_LEFT, "bob", "one", None),
         (WebhookEventType.LIST_LEFT, "bob", "two", None),
@@ -334,25 +336,25 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(notify, "MAX_PER_SEGMENT", 2)
     async with outboxes(url) as box:
         hooks = [(ENTERED, LEFT), (ENTERED,), (LEFT,), (WebhookEventType.CONTACT_CREATED,)]
-        made = [await box.webhooks.create(box.caller, webhook(*hears)) for hears in hooks]
-        ear = Ear(box)
-        await segment(box, {"field": "first_name", "operator": "equals", "operand": "a"}, "a")
+        created = [await box.webhooks.create(box.caller, webhook(*hears)) for hears in hooks]
+        ear = Subscriber(box)
+        await create_segment(box, {"field": "first_name", "operator": "equals", "operand": "a"}, "a")
         people = [("p0", "a"), ("p1", "b"), ("p2", "b"), ("p3", "a")]
         changes = [
             ContactChange({"email": f"{name}@x.example", "first_name": first}) for name, first in people
         ]
         await box.contacts.import_all(box.caller, changes)
-        numbers = await _numbers(box, made)
-        assert numbers == [2, 2, 0, 4], "two are not many"
-        await ear.subjects()
+        numbers = await _numbers(box, created)
+        assert numbers == [2, 2, 0, 4], "two contacts are sent as single events"
+        await ear.new_events()
         flipped = [
             ContactChange({"email": f"{name}@x.example", "first_name": "b" if first == "a" else "a"})
             for name, first in people
         ]
         box.now += SECOND
         await box.contacts.import_all(box.caller, flipped)
-        assert await _numbers(box, made) == [3, 3, 1, 4]
-        (event, subject), *others = await ear.subjects()
+        assert await _numbers(box, created) == [3, 3, 1, 4]
+        (event, subject), *others = await ear.new_events()
         assert len(others) == 2
         assert (event, subject.contact, subject.group and subject.group.name) == (MANY, None, "a")
         batch = subject.batch
@@ -361,48 +363,50 @@ async def test_many_changes_are_one_event(url: str, monkeypatch: pytest.MonkeyPa
         assert (batch.at, batch.cause) == (box.now, Cause.CONTACT_CHANGED)
         only_in = [ContactChange({"email": f"n{n}@x.example", "first_name": "a"}) for n in range(3)]
         await box.contacts.import_all(box.caller, only_in)
-        assert await _numbers(box, made) == [4, 4, 1, 7], "who hears of leaving alone hears nothing"
+        assert await _numbers(box, created) == [4, 4, 1, 7], (
+            "a subscriber of leaving contacts alone receives nothing"
+        )
 
 
 async def _numbers(box: Outbox, hooks: list[Webhook]) -> list[int]:
-    found = [await box.webhooks.list_deliveries(box.caller, "topmail", hook.id) for hook in hooks]
-    return [len(one) for one in found]
+    results = [await box.webhooks.list_deliveries(box.caller, "topmail", hook.id) for hook in hooks]
+    return [len(item) for item in results]
 
 
 async def test_a_write_that_moves_many_in_total(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few contacts in each segment, and many in total: each segment sends one event."""
     monkeypatch.setattr(notify, "MAX_PER_WRITE", 5)
-    ear = Ear(box)
+    ear = Subscriber(box)
     for n in range(3):
-        await segment(box, VIP, f"s{n}")
-    await vip(box, "ada")
-    assert [event for event, _ in await ear.subjects()] == [ENTERED] * 3
+        await create_segment(box, VIP, f"s{n}")
+    await create_vip(box, "ada")
+    assert [event for event, _ in await ear.new_events()] == [ENTERED] * 3
     changes = [ContactChange({"email": f"p{n}@example.com", "tags": ["vip"]}) for n in range(2)]
     await box.contacts.import_all(box.caller, changes)
-    told = [(event, subject.batch and subject.batch.entered) for event, subject in await ear.subjects()]
+    told = [(event, subject.batch and subject.batch.entered) for event, subject in await ear.new_events()]
     assert told == [(MANY, 2)] * 3
 
 
 async def test_a_contact_deleted_before_the_evaluation(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a pending segment cannot send single events for all, it sends one event for all."""
-    ear = Ear(box)
-    made = await segment(box, VIP)
-    people = [await vip(box, name) for name in ("ada", "bob")]
-    await ear.heard()
+    ear = Subscriber(box)
+    segment = await create_segment(box, VIP)
+    people = [await create_vip(box, name) for name in ("ada", "bob")]
+    await ear.short_events()
     monkeypatch.setattr(membership_evaluate, "MAX_CONTACTS_INLINE", 0)
     change = SegmentChange(condition=condition({"not": VIP}))
-    await Segments(box.engine, box.clock).update(box.caller, made.id, change)
+    await Segments(box.engine, box.clock).update(box.caller, segment.id, change)
     await box.contacts.delete(box.caller, people[0].id)
-    assert await ear.subjects() == []
+    assert await ear.new_events() == []
 
     async def evaluate(transaction: Transaction) -> None:
         locked = await workspaces.lock(transaction, box.caller.workspace, now=box.now)
         here = await writer.open_writer(transaction, box.caller.workspace, locked, box.now)
-        one = frozenset({made.number})
+        one = frozenset({segment.number})
         await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))
 
     await box.engine.write(evaluate)
-    ((event, subject),) = await ear.subjects()
+    ((event, subject),) = await ear.new_events()
     assert event is MANY
     assert subject.batch is not None
     assert (subject.batch.entered, subject.batch.left) == (0, 2)
@@ -413,8 +417,8 @@ async def test_a_contact_deleted_before_the_evaluation(box: Outbox, monkeypatch:
 
 async def test_a_rolled_back_write_sends_no_event(box: Outbox) -> None:
     """It uses no sequence number, either."""
-    ear = Ear(box)
-    await segment(box, VIP)
+    ear = Subscriber(box)
+    await create_segment(box, VIP)
 
     class Undone(DiglotError):
         pass
@@ -426,9 +430,9 @@ async def test_a_rolled_back_write_sends_no_event(box: Outbox) -> None:
 
     with pytest.raises(Undone):
         await box.engine.write(work)
-    assert await ear.heard() == []
-    await vip(box, "bob")
-    ((_, subject),) = await ear.subjects()
+    assert await ear.short_events() == []
+    await create_vip(box, "bob")
+    ((_, subject),) = await ear.new_events()
     assert subject.move is not None
     assert subject.move.sequence == 1
 
@@ -440,14 +444,14 @@ async def test_without_subscribers(url: str, monkeypatch: pytest.MonkeyPatch) ->
         async def fail(*_: object) -> None:
             raise AssertionError
 
-        await segment(box, VIP)
+        await create_segment(box, VIP)
         with monkeypatch.context() as patched:
             patched.setattr(outbox, "subscribed_events", fail)
-            await vip(box, "ada")
+            await create_vip(box, "ada")
         hook = await box.webhooks.create(box.caller, webhook(WebhookEventType.CONTACT_CREATED, LEFT))
         with monkeypatch.context() as patched:
             patched.setattr(notify, "_load_contacts", fail)
-            bob = await vip(box, "bob")
+            bob = await create_vip(box, "bob")
             assert await _numbers(box, [hook]) == [1]
             with pytest.raises(AssertionError):
                 await box.contacts.update(box.caller, bob.id, ContactChange({"tags": []}))
@@ -456,13 +460,13 @@ async def test_without_subscribers(url: str, monkeypatch: pytest.MonkeyPatch) ->
 async def test_a_draft_and_a_segment_of_another_workspace(url: str) -> None:
     """A draft and a segment of another workspace send no event."""
     async with outboxes(url) as box, outboxes(url, "two") as other:
-        await other.webhooks.create(other.caller, webhook(*HEARS))
-        ear = Ear(other)
-        await segment(other, {"all": []}, "draft")
-        await segment(box, VIP)
-        await vip(box, "ada")
-        await vip(other, "bob")
-        assert await ear.subjects() == []
+        await other.webhooks.create(other.caller, webhook(*SUBSCRIPTIONS))
+        ear = Subscriber(other)
+        await create_segment(other, {"all": []}, "draft")
+        await create_segment(box, VIP)
+        await create_vip(box, "ada")
+        await create_vip(other, "bob")
+        assert await ear.new_events() == []
 
 
 def test_one_module_writes_the_log() -> None:

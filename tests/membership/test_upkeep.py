@@ -41,7 +41,7 @@ from diglot.storage.schema import membership_log, segments
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
 from support import canonical
-from support.membership.random_world import NOW, World, world_of
+from support.membership.random_world import NOW, World, create_world
 from support.servers.in_process import serving
 from support.servers.process import running
 
@@ -49,18 +49,18 @@ SEEN = {"field": "attributes.seen", "operator": "in_last_days", "operand": 7}
 VIPS = {"field": "tags", "operator": "contains", "operand": "vip"}
 
 
-def upkeep(world: World, process: int = 0, **options: int) -> Scheduler:
+def background_work(world: World, process: int = 0, **options: int) -> Scheduler:
     """Return the background work of one of the processes."""
     return Scheduler(world.engines[process], lambda: world.now, **options)
 
 
-async def segment(world: World, written: dict[str, Any]) -> Segment:
+async def create_segment(world: World, written: dict[str, Any]) -> Segment:
     """Create a segment."""
     condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
     return await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
 
 
-async def person(world: World, name: str, days: float = 0) -> None:
+async def create_vip(world: World, name: str, days: float = 0) -> None:
     """Create a vip that was seen some days ago."""
     seen = dates.format_instant(world.now - round(days * dates.DAY))
     change = ContactChange({"email": f"{name}@example.com", "tags": ["vip"]}, {"seen": seen})
@@ -84,10 +84,10 @@ async def causes(world: World) -> list[str]:
 
 async def test_stored_memberships_follow_time(world: World) -> None:
     """A contact that crosses a relative-date boundary has left by the next poll, without a write."""
-    await segment(world, SEEN)
-    await person(world, "ada", 6)
+    await create_segment(world, SEEN)
+    await create_vip(world, "ada", 6)
     world.now += dates.DAY + 2
-    await upkeep(world).advance_clocks()
+    await background_work(world).advance_clocks()
     assert await evaluated_at(world) == world.now
     assert await causes(world) == [Cause.CONTACT_CREATED, Cause.TIME]
     await world.check()
@@ -95,11 +95,11 @@ async def test_stored_memberships_follow_time(world: World) -> None:
 
 async def test_a_clock_that_was_just_set_is_left_alone(world: World) -> None:
     """Other processes that poll at the same time do nothing; after a poll or two it is their turn."""
-    await segment(world, SEEN)
+    await create_segment(world, SEEN)
     for n in range(4):
-        await person(world, f"p{n}", 6 - n * 2 * SECOND / dates.DAY)
+        await create_vip(world, f"p{n}", 6 - n * 2 * SECOND / dates.DAY)
     world.now += dates.DAY + 2
-    first, second = upkeep(world), upkeep(world, 1)
+    first, second = background_work(world), background_work(world, 1)
     await first.advance_clocks()
     then = world.now
     world.now += 3 * SECOND
@@ -116,12 +116,12 @@ async def test_a_failing_workspace_does_not_block_others(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The other workspaces still follow time."""
-    made = await world.engine.write(lambda tx: get_or_create_workspace(tx, "two", "UTC", NOW))
-    two = world_of(world.engines, made.number, 1)
+    workspace_row = await world.engine.write(lambda tx: get_or_create_workspace(tx, "two", "UTC", NOW))
+    two = create_world(world.engines, workspace_row.number, 1)
     two.now = world.now
-    for one in (world, two):
-        await segment(one, SEEN)
-        await person(one, "ada", 6)
+    for item in (world, two):
+        await create_segment(item, SEEN)
+        await create_vip(item, "ada", 6)
     world.now += 2 * dates.DAY
     tick = writer.tick
 
@@ -131,7 +131,7 @@ async def test_a_failing_workspace_does_not_block_others(
             raise ValueError("broken")
 
     monkeypatch.setattr(service, "tick", broken)
-    await upkeep(world).advance_clocks()
+    await background_work(world).advance_clocks()
     assert await evaluated_at(two) == world.now
     assert await evaluated_at(world) < world.now
     assert f"workspace {world.caller.workspace} " in caplog.text
@@ -140,45 +140,45 @@ async def test_a_failing_workspace_does_not_block_others(
 # Tasks
 
 
-async def _do_all(one: Scheduler) -> list[float]:
+async def _do_all(scheduler: Scheduler) -> list[float]:
     rests = []
-    while (rest := await one.run_next_step()) is not None:
+    while (rest := await scheduler.run_next_step()) is not None:
         rests.append(rest)
     return rests
 
 
 async def test_all_tasks_run_in_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pending segments are evaluated first and immediately; tasks without hurry run slowly, last."""
-    await segment(world, VIPS)
+    await create_segment(world, VIPS)
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(6):
-        await person(world, f"p{n}")
-    one = upkeep(world, verify_hours=1)
-    await _do_all(one)
-    assert await _do_all(one) == []
+        await create_vip(world, f"p{n}")
+    upkeep = background_work(world, verify_hours=1)
+    await _do_all(upkeep)
+    assert await _do_all(upkeep) == []
     world.now += HOUR
-    await segment(world, SEEN)
-    await segment(world, VIPS)
-    rests = await _do_all(one)
+    await create_segment(world, SEEN)
+    await create_segment(world, VIPS)
+    rests = await _do_all(upkeep)
     assert rests == [0.0, 0.0, 1.0, 4.0]
-    assert await _do_all(one) == []
+    assert await _do_all(upkeep) == []
     await world.check()
     world.now += HOUR
-    rests = await _do_all(one)
+    rests = await _do_all(upkeep)
     assert rests == [1.0, 1.0, 4.0, 4.0, 4.0]
     await world.check()
 
 
 async def test_verification_can_be_switched_off(world: World) -> None:
     """With 0 hours nothing is ever verified."""
-    made = await segment(world, VIPS)
+    segment = await create_segment(world, VIPS)
     world.now += 10_000 * HOUR
-    assert 4.0 not in await _do_all(upkeep(world, verify_hours=0))
-    assert 4.0 in await _do_all(upkeep(world, verify_hours=10_000))
+    assert 4.0 not in await _do_all(background_work(world, verify_hours=0))
+    assert 4.0 in await _do_all(background_work(world, verify_hours=10_000))
     statement = Statement(select(segments.c.last_calculated_at))
     ((at,),) = await world.engine.read(lambda tx: tx.fetch_all(statement))
     assert at == world.now
-    assert made.last_calculated_at != at
+    assert segment.last_calculated_at != at
 
 
 async def test_a_failed_task_is_retried_later(
@@ -187,26 +187,26 @@ async def test_a_failed_task_is_retried_later(
     """The failure does not block other tasks."""
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(3):
-        await person(world, f"p{n}")
-    bad, good = await segment(world, VIPS), await segment(world, VIPS)
+        await create_vip(world, f"p{n}")
+    bad, good = await create_segment(world, VIPS), await create_segment(world, VIPS)
     build, tried = FirstEvaluation.run, list[int]()
 
-    async def broken(one: FirstEvaluation, place: SegmentKey) -> bool:
+    async def broken(evaluation: FirstEvaluation, place: SegmentKey) -> bool:
         tried.append(place.segment)
         if place.segment == bad.number and tried.count(bad.number) < 2:
             raise ValueError("broken")
-        return await build(one, place)
+        return await build(evaluation, place)
 
     monkeypatch.setattr(FirstEvaluation, "run", broken)
-    one = upkeep(world)
-    await _do_all(one)
-    await _do_all(one)
+    upkeep = background_work(world)
+    await _do_all(upkeep)
+    await _do_all(upkeep)
     assert tried == [bad.number, good.number]
     assert "cannot evaluate" in caplog.text
     world.now += RETRY_DELAY
-    await _do_all(one)
+    await _do_all(upkeep)
     assert tried == [bad.number, good.number, bad.number]
-    assert await _do_all(one) == []
+    assert await _do_all(upkeep) == []
     await world.check()
 
 
@@ -214,24 +214,24 @@ async def test_a_segment_updated_during_its_scan_waits(world: World, monkeypatch
     """More updates may follow, so it is not scanned again immediately."""
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(3):
-        await person(world, f"p{n}")
-    made = await segment(world, VIPS)
+        await create_vip(world, f"p{n}")
+    segment = await create_segment(world, VIPS)
     scan, scans = FirstEvaluation.scan_segment, list[ScanResult | None]()
 
-    async def overtaken(one: FirstEvaluation, place: SegmentKey) -> ScanResult | None:
-        scans.append(await scan(one, place))
+    async def overtaken(evaluation: FirstEvaluation, place: SegmentKey) -> ScanResult | None:
+        scans.append(await scan(evaluation, place))
         if len(scans) == 1:
             condition = Condition(canonical.read(SEEN, "UTC"), OriginalText("canonical", "{}"))
             change = SegmentChange(condition=condition)
-            await Segments(world.engine, world.clock).update(world.caller, made.id, change)
+            await Segments(world.engine, world.clock).update(world.caller, segment.id, change)
         return scans[-1]
 
     monkeypatch.setattr(FirstEvaluation, "scan_segment", overtaken)
-    one = upkeep(world)
-    await _do_all(one)
+    upkeep = background_work(world)
+    await _do_all(upkeep)
     assert len(scans) == 1
     world.now += REEVALUATION_DELAY
-    await _do_all(one)
+    await _do_all(upkeep)
     assert len(scans) == 2
     assert await world.engine.read(stored.list_pending_segments) == []
     await world.check()
@@ -239,17 +239,17 @@ async def test_a_segment_updated_during_its_scan_waits(world: World, monkeypatch
 
 async def test_a_clock_set_back_stops_no_task(world: World) -> None:
     """Periodic tasks run also if the time is earlier than that of the last run."""
-    one = upkeep(world)
-    assert await _do_all(one)
+    upkeep = background_work(world)
+    assert await _do_all(upkeep)
     world.now += MINUTE
-    assert not await _do_all(one)
+    assert not await _do_all(upkeep)
     world.now -= 10 * HOUR
-    assert await _do_all(one)
+    assert await _do_all(upkeep)
 
 
 async def test_one_process_does_the_work_of_all(world: World) -> None:
     """It does so until it releases its lease, or the lease expires."""
-    first, second = upkeep(world), upkeep(world, 1)
+    first, second = background_work(world), background_work(world, 1)
     assert await first.acquire_lease()
     assert not await second.acquire_lease()
     world.now += LEASE_DURATION - 1
@@ -269,7 +269,7 @@ async def test_one_process_does_the_work_of_all(world: World) -> None:
 
 
 @dataclass
-class Fake:
+class FakeUpkeep:
     """Background work that records its calls and fails on demand."""
 
     may: bool = True
@@ -302,13 +302,13 @@ class Fake:
             if self.hangs:
                 await asyncio.Event().wait()
             return None
-        found = self.steps.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        result = self.steps.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
 
-async def _worked(fake: Fake, until: Callable[[], Awaitable[object]]) -> list[str]:
+async def _worked(fake: FakeUpkeep, until: Callable[[], Awaitable[object]]) -> list[str]:
     worker = BackgroundWorker(fake, poll_seconds=0.001)  # type: ignore[arg-type]
     running = asyncio.create_task(worker.run())
     await until()
@@ -319,7 +319,7 @@ async def _worked(fake: Fake, until: Callable[[], Awaitable[object]]) -> list[st
 
 async def test_a_worker_runs_tasks_until_it_is_stopped() -> None:
     """It goes on after failures, and releases its lease at the end."""
-    fake = Fake(steps=[0.0, ValueError("a chore"), 0.5, None], looks=[ValueError("a look")])
+    fake = FakeUpkeep(steps=[0.0, ValueError("a chore"), 0.5, None], looks=[ValueError("a look")])
     log = await _worked(fake, fake.idle.wait)
     assert log[:2] == ["look", "look"]
     assert log.count("step") >= 5
@@ -328,14 +328,14 @@ async def test_a_worker_runs_tasks_until_it_is_stopped() -> None:
 
 async def test_a_worker_without_a_lease_only_ticks() -> None:
     """Another process runs the tasks."""
-    fake = Fake(may=False)
+    fake = FakeUpkeep(may=False)
     assert set(await _worked(fake, fake.looked.wait)) == {"look", "release"}
 
 
 async def test_a_worker_stops_in_the_middle_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long task is abandoned on a stop; so is a lease that cannot be released."""
     monkeypatch.setattr("diglot.background.worker._STOP_SECONDS", 0.01)
-    fake = Fake(hangs=True)
+    fake = FakeUpkeep(hangs=True)
 
     async def hanging() -> None:
         await fake.idle.wait()
@@ -356,7 +356,7 @@ async def crowd(world: World, url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 def _figures(page: str) -> dict[str, float]:
     """Return the values of a page; each has a type and a help text before it."""
-    found = {}
+    results = {}
     block = re.compile(r"# HELP (\w+) (\S.+)\n# TYPE (\w+) (counter|gauge)\n(\w+) ([0-9.]+)\n")
     at = 0
     while at < len(page):
@@ -365,28 +365,28 @@ def _figures(page: str) -> dict[str, float]:
         name, _, named, kind, again, value = match.groups()
         assert name == named == again
         assert (kind == "counter") == name.endswith("_total")
-        found[name] = float(value)
+        results[name] = float(value)
         at = match.end()
-    return found
+    return results
 
 
 async def test_metrics_show_pending_work(
     world: World, crowd: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They need no key, and contain no name."""
-    await segment(world, SEEN)
-    await person(world, "ada", 8)
-    await person(world, "bob", 6)
+    await create_segment(world, SEEN)
+    await create_vip(world, "ada", 8)
+    await create_vip(world, "bob", 6)
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
-    await segment(world, VIPS)
+    await create_segment(world, VIPS)
     answer = await crowd.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    found = _figures(answer.text)
-    assert tuple(found) == METRIC_NAMES
-    assert found["diglot_pending_segments"] == 1
-    assert found["diglot_unfolded_log_changes"] == 1
-    assert found["diglot_repaired_segments_total"] == 0
-    assert found["diglot_clock_lag_seconds"] == 0
+    metrics = _figures(answer.text)
+    assert tuple(metrics) == METRIC_NAMES
+    assert metrics["diglot_pending_segments"] == 1
+    assert metrics["diglot_unfolded_log_changes"] == 1
+    assert metrics["diglot_repaired_segments_total"] == 0
+    assert metrics["diglot_clock_lag_seconds"] == 0
     assert not re.search(r"ada|bob|example|one", re.sub(r"#.*", "", answer.text))
     head = await crowd.head("/metrics")
     assert (head.status_code, head.content) == (200, b"")
@@ -395,19 +395,19 @@ async def test_metrics_show_pending_work(
 
 async def test_metrics_show_delays(world: World, url: str) -> None:
     """Memberships behind their time, and the oldest full evaluation."""
-    await segment(world, SEEN)
-    await person(world, "ada", 6)
+    await create_segment(world, SEEN)
+    await create_vip(world, "ada", 6)
     world.now += dates.DAY + 100 * SECOND
     async with serving(url, now=world.now) as server:
-        found = _figures((await server.client.get("/metrics")).text)
-        assert 99 < found["diglot_clock_lag_seconds"] < 101
-        assert found["diglot_evaluation_age_seconds"] > 86_400
-        one = upkeep(world, verify_hours=1)
-        await one.advance_clocks()
-        await _do_all(one)
-        found = _figures((await server.client.get("/metrics")).text)
-        assert (found["diglot_clock_lag_seconds"], found["diglot_evaluation_age_seconds"]) == (0, 0)
-        assert found["diglot_verified_segments_total"] == 1
+        metrics = _figures((await server.client.get("/metrics")).text)
+        assert 99 < metrics["diglot_clock_lag_seconds"] < 101
+        assert metrics["diglot_evaluation_age_seconds"] > 86_400
+        upkeep = background_work(world, verify_hours=1)
+        await upkeep.advance_clocks()
+        await _do_all(upkeep)
+        metrics = _figures((await server.client.get("/metrics")).text)
+        assert (metrics["diglot_clock_lag_seconds"], metrics["diglot_evaluation_age_seconds"]) == (0, 0)
+        assert metrics["diglot_verified_segments_total"] == 1
 
 
 async def test_metrics_of_an_unavailable_database(crowd: httpx.AsyncClient, world: World) -> None:
@@ -425,16 +425,16 @@ async def test_a_server_runs_background_work(url: str) -> None:
     """A server process evaluates pending segments by itself, and its metrics show it."""
     engine: Engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    world = world_of([engine], made.number, 1)
-    await segment(world, VIPS)
+    workspace = await engine.write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    world = create_world([engine], workspace.number, 1)
+    await create_segment(world, VIPS)
 
     async def wait(transaction: Transaction) -> None:
         await transaction.execute(Statement(segments.update().values(members=None)))
 
     await engine.write(wait)
     async with running(url) as live, httpx.AsyncClient(base_url=live.base) as client, asyncio.timeout(60):
-        while _figures((await client.get("/metrics")).text)["diglot_pending_segments"]:  # noqa: ASYNC110 - nobody tells of it
+        while _figures((await client.get("/metrics")).text)["diglot_pending_segments"]:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.05)
     stored_members = Statement(select(segments.c.members))
     assert [row[0] for row in await engine.read(lambda tx: tx.fetch_all(stored_members))] == [0]

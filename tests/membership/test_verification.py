@@ -75,9 +75,9 @@ class Scene:
 
 async def _segment(world: World, written: dict[str, Any]) -> SegmentKey:
     condition = Condition(canonical.read(written, "UTC"), OriginalText("canonical", "{}"))
-    made = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
-    world.segments.append(made.id)
-    return SegmentKey(world.caller.workspace, made.number)
+    segment = await Segments(world.engine, world.clock).create(world.caller, NewSegment("s", condition))
+    world.segments.append(segment.id)
+    return SegmentKey(world.caller.workspace, segment.number)
 
 
 @pytest.fixture
@@ -111,15 +111,15 @@ async def test_nothing_to_repair(scene: Scene) -> None:
     assert before.last_calculated_at is not None
     assert after.last_calculated_at > before.last_calculated_at
     assert (after.updated_at, after.revision) == (before.updated_at, before.revision)
-    found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (3, 0, 0)
+    metrics = await scene.figures()
+    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (3, 0, 0)
 
 
 async def _stored(world: World, place: SegmentKey) -> Any:
     async def work(transaction: Transaction) -> Any:
-        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
-        assert found is not None
-        return found[0]
+        result = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
+        assert result is not None
+        return result[0]
 
     return await world.engine.read(work)
 
@@ -166,34 +166,34 @@ async def _log_row_unread(scene: Scene) -> SegmentKey:
     return place
 
 
-async def _memory(scene: Scene) -> SegmentKey:
+async def _damaged_cache(scene: Scene) -> SegmentKey:
     """Delete a part of this process's cached delta."""
 
     async def work(transaction: Transaction) -> None:
-        here = scene.vips.workspace
-        state = await workspaces.load_state(transaction, here)
-        await store.get_delta(transaction, here, state)
+        workspace = scene.vips.workspace
+        state = await workspaces.load_state(transaction, workspace)
+        await store.get_delta(transaction, workspace, state)
         kept = transaction.process_cache[store._READER_CACHE]
-        kept[here] = LogDelta(state.compacted_to, state.last_entry)
+        kept[workspace] = LogDelta(state.compacted_to, state.last_entry)
 
     await scene.world.engines[0].read(work)
     return scene.vips
 
 
-async def _moment(scene: Scene) -> SegmentKey:
+async def _missing_instant(scene: Scene) -> SegmentKey:
     """Delete an instant from the index, so that no tick moves its contact."""
     first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
     await scene.run(moments.delete().where(first))
     return scene.seen
 
 
-async def _moment_of_another(scene: Scene) -> SegmentKey:
+async def _instant_of_another(scene: Scene) -> SegmentKey:
     pk = moments.c.pk
     await scene.run(moments.update().where(moments.c.field == DAYS[1], pk == 3).values(pk=60))
     return scene.opened
 
 
-async def _moment_at_another_time(scene: Scene) -> SegmentKey:
+async def _wrong_instant(scene: Scene) -> SegmentKey:
     instant = moments.c.instant
     await scene.run(
         moments.update().where(moments.c.field == DAYS[1], moments.c.pk == 3).values(instant=instant + 1)
@@ -201,26 +201,26 @@ async def _moment_at_another_time(scene: Scene) -> SegmentKey:
     return scene.opened
 
 
-async def _nobody_watches(scene: Scene) -> SegmentKey:
+async def _missing_index(scene: Scene) -> SegmentKey:
     await scene.run(watched_fields.delete().where(watched_fields.c.field == DAYS[1]))
     return scene.opened
 
 
 async def _next_change(scene: Scene) -> SegmentKey:
-    """Delete the next change by time of one segment."""
+    """Postpone the next change by time of one segment, so that no tick moves its contacts."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(segment_rows.update().where(_of(segment_rows, scene.seen)).values(next_change_at=late))
     return scene.seen
 
 
 async def _next_change_of_all(scene: Scene) -> SegmentKey:
-    """Delete the next change by time of all segments."""
+    """Postpone the next change by time of the workspace, so that no tick comes."""
     late = scene.world.now + 40 * dates.DAY
     await scene.run(workspace_rows.update().values(next_change_at=late))
     return scene.seen
 
 
-async def _passed_unseen(scene: Scene) -> SegmentKey:
+async def _all_left_unnoticed(scene: Scene) -> SegmentKey:
     """Let all of them leave by time, without any writes."""
     place = await _next_change(scene)
     await scene.run(workspace_rows.update().values(next_change_at=scene.world.now + 40 * dates.DAY))
@@ -228,9 +228,9 @@ async def _passed_unseen(scene: Scene) -> SegmentKey:
     return place
 
 
-async def _left_unseen(scene: Scene) -> SegmentKey:
+async def _others_left_unnoticed(scene: Scene) -> SegmentKey:
     """Let the others leave by time during writes, without the one that lost its instant."""
-    place = await _moment(scene)
+    place = await _missing_instant(scene)
     scene.world.now += 8 * dates.DAY
     await scene.world.contacts().update(
         scene.world.caller, scene.ids[5], ContactChange({"first_name": "Ada"})
@@ -246,15 +246,15 @@ BREAKS: dict[str, tuple[Break, int]] = {
     "number-of-members": (_number_of_members, 0),
     "log-row": (_log_row, 1),
     "log-row-unread": (_log_row_unread, 1),
-    "memory": (_memory, 0),
-    "moment": (_moment, 0),
-    "moment-of-another": (_moment_of_another, 0),
-    "moment-at-another-time": (_moment_at_another_time, 0),
-    "nobody-watches": (_nobody_watches, 0),
+    "memory": (_damaged_cache, 0),
+    "moment": (_missing_instant, 0),
+    "moment-of-another": (_instant_of_another, 0),
+    "moment-at-another-time": (_wrong_instant, 0),
+    "nobody-watches": (_missing_index, 0),
     "next-change": (_next_change, 0),
     "next-change-of-all": (_next_change_of_all, 0),
-    "passed-unseen": (_passed_unseen, 7),
-    "left-unseen": (_left_unseen, 1),
+    "passed-unseen": (_all_left_unnoticed, 7),
+    "left-unseen": (_others_left_unnoticed, 1),
 }
 
 
@@ -264,8 +264,8 @@ async def test_damage_is_found_and_repaired(scene: Scene, broken: Break, contact
     world = scene.world
     place = await broken(scene)
     assert not (await scene.verify(place)).is_correct
-    found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (1, 1, contacts)
+    metrics = await scene.figures()
+    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (1, 1, contacts)
     assert (await scene.verify(place)).is_correct
     # A lost log row stays lost: its changes to other segments are found when these are verified.
     world.is_whole = False
@@ -293,8 +293,8 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     service = Segments(scene.world.engine, scene.world.clock)
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
-    found = await scene.figures()
-    assert (found.verified, found.repaired_segments, found.repaired_contacts) == (0, 1, 2)
+    metrics = await scene.figures()
+    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (0, 1, 2)
 
 
 async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> None:

@@ -73,18 +73,20 @@ def diglot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 @pytest_asyncio.fixture
 async def empty(database: Database) -> AsyncIterator[str]:
     """Lend the URL of a database without tables."""
-    async with database.empty() as found:
-        yield found
+    async with database.empty() as lent_url:
+        yield lent_url
 
 
-def create(diglot: Diglot, url: str, dialect: str = "misar", workspace: str = "Acme", *more: str) -> str:
+def create_key(diglot: Diglot, url: str, dialect: str = "misar", workspace: str = "Acme", *more: str) -> str:
     """Create a key."""
-    made = diglot("keys", "create", "--dialect", dialect, "--workspace", workspace, "--database", url, *more)
-    assert (made.code, made.err.count("\n")) == (0, 1), made.err
-    return made.out.removesuffix("\n")
+    created = diglot(
+        "keys", "create", "--dialect", dialect, "--workspace", workspace, "--database", url, *more
+    )
+    assert (created.code, created.err.count("\n")) == (0, 1), created.err
+    return created.out.removesuffix("\n")
 
 
-def listed(diglot: Diglot, url: str, *more: str) -> list[list[str]]:
+def list_keys(diglot: Diglot, url: str, *more: str) -> list[list[str]]:
     """Return the rows of `keys list`."""
     return [line.split("\t") for line in diglot("keys", "list", "--database", url, *more).out.splitlines()]
 
@@ -224,12 +226,12 @@ def test_migrate(diglot: Diglot, empty: str) -> None:
 
 def test_a_command_on_a_database_without_tables(diglot: Diglot, empty: str) -> None:
     """A command creates a missing SQLite file itself; on a server's database it asks for `diglot migrate`."""
-    made = diglot("keys", "create", "--dialect", "misar", "--workspace", "A", "--database", empty)
+    created = diglot("keys", "create", "--dialect", "misar", "--workspace", "A", "--database", empty)
     if empty.startswith("sqlite:"):
-        assert made.code == 0
+        assert created.code == 0
     else:
-        assert (made.code, made.out) == (2, "")
-        assert made.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
+        assert (created.code, created.out) == (2, "")
+        assert created.err == "diglot: the database has no tables yet: run `diglot migrate` first\n"
 
 
 COMMANDS_ON_A_DATABASE = (
@@ -264,48 +266,48 @@ def test_the_database_is_found_like_the_servers(diglot: Diglot, monkeypatch: pyt
 
 def test_keys_are_created_listed_and_revoked(diglot: Diglot, url: str) -> None:
     """A key is shown once; the list shows its prefix; a revoked key stays listed."""
-    misar = create(diglot, url, "misar", "Acme", "--scopes", "read, contacts")
-    topmail = create(diglot, url, "topmail", "Acme")
-    test = create(diglot, url, "topmail", "Other", "--test")
+    misar = create_key(diglot, url, "misar", "Acme", "--scopes", "read, contacts")
+    topmail = create_key(diglot, url, "topmail", "Acme")
+    test = create_key(diglot, url, "topmail", "Other", "--test")
     assert re.fullmatch("msk_[0-9a-f]{64}", misar)
     assert re.fullmatch("tm_live_[0-9a-f]{64}", topmail)
     assert re.fullmatch("tm_test_[0-9a-f]{64}", test)
 
-    rows = listed(diglot, url)
+    rows = list_keys(diglot, url)
     assert [row[1:3] for row in rows] == [["Acme", "misar"], ["Acme", "topmail"], ["Other", "topmail"]]
     assert rows[0][3:5] == [f"{misar[:12]}...", "read,contacts"]
     assert rows[1][4] == ",".join(get_dialect("topmail").key_format.default_scopes)
     assert {row[6] for row in rows} == {"active"}
-    assert [row[1] for row in listed(diglot, url, "--workspace", "Other")] == ["Other"]
+    assert [row[1] for row in list_keys(diglot, url, "--workspace", "Other")] == ["Other"]
 
     assert diglot("keys", "revoke", rows[0][0], "--database", url).code == 0
     assert diglot("keys", "revoke", topmail, "--database", url).code == 0
     assert diglot("keys", "revoke", "-", "--database", url, stdin=f"{test}\n").code == 0
-    assert all(row[6].startswith("revoked 20") for row in listed(diglot, url))
+    assert all(row[6].startswith("revoked 20") for row in list_keys(diglot, url))
 
 
 def test_a_workspace_has_a_password(diglot: Diglot, url: str) -> None:
     """The password comes from standard input; the database stores a hash; `--remove` deletes it."""
-    create(diglot, url)
+    create_key(diglot, url)
     command = ("workspaces", "password", "Acme", "--database", url)
     for stdin in ("correct horse\n", "correct horse\r\n", "correct horse"):
         assert diglot(*command, stdin=stdin) == Result(0, "", "Acme has a new password now.\n")
-        (kept,) = asyncio.run(kept_passwords(url))
+        (kept,) = asyncio.run(stored_passwords(url))
         assert kept is not None
         assert kept.startswith("$argon2id$")
         assert get_hasher().verify(kept, "correct horse")
     short = "diglot: a password has 12 to 1,000 characters\n"
     assert diglot(*command, stdin="too short\n") == Result(2, "", short)
     assert diglot(*command, stdin="p" * 1001) == Result(2, "", short)
-    assert asyncio.run(kept_passwords(url)) == [kept]
+    assert asyncio.run(stored_passwords(url)) == [kept]
     assert diglot(*command, "--remove") == Result(0, "", "Acme has no password now.\n")
-    assert asyncio.run(kept_passwords(url)) == [None]
+    assert asyncio.run(stored_passwords(url)) == [None]
     unknown = diglot("workspaces", "password", "Nobody", "--database", url, stdin="correct horse")
     assert unknown == Result(2, "", "diglot: there is no such workspace Nobody\n")
     assert diglot(*command, "correct horse").code == 2
 
 
-async def kept_passwords(url: str) -> list[str | None]:
+async def stored_passwords(url: str) -> list[str | None]:
     """Return the stored password hashes of all workspaces."""
     engine = create_engine(url)
     await engine.open()
@@ -321,9 +323,9 @@ async def kept_passwords(url: str) -> list[str | None]:
 def test_a_key_has_a_name_and_an_expiry(diglot: Diglot, url: str) -> None:
     """A bare date means the start of that day in the workspace's zone; the list shows the expiry."""
     options = ("--name", "Till the fair", "--expires-at", "2099-01-31", "--time-zone", "Asia/Tokyo")
-    create(diglot, url, "misar", "Acme", *options)
-    create(diglot, url, "topmail", "Acme", "--expires-at", "2099-01-31T09:00:00+01:00")
-    rows = listed(diglot, url)
+    create_key(diglot, url, "misar", "Acme", *options)
+    create_key(diglot, url, "topmail", "Acme", "--expires-at", "2099-01-31T09:00:00+01:00")
+    rows = list_keys(diglot, url)
     assert [row[6:] for row in rows] == [
         ["active until 2099-01-30T15:00:00Z", "Till the fair", "never used"],
         ["active until 2099-01-31T08:00:00Z", "", "never used"],
@@ -336,7 +338,7 @@ def test_a_key_has_a_name_and_an_expiry(diglot: Diglot, url: str) -> None:
         ("--name", "n" * 81, "a key's name has 1 to 80 printable characters"),
     ):
         assert diglot(*command, option, value) == Result(2, "", f"diglot: {message}\n")
-    assert len(listed(diglot, url)) == 2
+    assert len(list_keys(diglot, url)) == 2
 
 
 def test_an_existing_key_is_adopted(diglot: Diglot, url: str) -> None:
@@ -346,12 +348,12 @@ def test_an_existing_key_is_adopted(diglot: Diglot, url: str) -> None:
     assert diglot(*adopt, stdin=f"{secret}\n") == Result(0, "", "The key is registered.\n")
     assert diglot(*adopt, secret) == Result(2, "", "diglot: this key exists already\n")
     assert diglot(*adopt, "tm_live_another").code == 0
-    assert [row[3] for row in listed(diglot, url)] == ["tm_live_a1B2_-a1...", "tm_live_..."]
+    assert [row[3] for row in list_keys(diglot, url)] == ["tm_live_a1B2_-a1...", "tm_live_..."]
 
 
 def test_mistakes_about_keys(diglot: Diglot, url: str) -> None:
     """Each mistake is one line that says how to fix it."""
-    create(diglot, url)
+    create_key(diglot, url)
     of = ("--workspace", "Acme", "--database", url)
     for command, message in (
         (("create", "--dialect", "misar", "--scopes", "all", *of), "unknown misar scope 'all': choose of"),
@@ -369,8 +371,8 @@ def test_mistakes_about_keys(diglot: Diglot, url: str) -> None:
 
 def test_workspaces(diglot: Diglot, url: str) -> None:
     """A workspace has a time zone, which is set at creation or later."""
-    create(diglot, url, "misar", "Berlin", "--time-zone", "Europe/Berlin")
-    create(diglot, url, "misar", "Acme")
+    create_key(diglot, url, "misar", "Berlin", "--time-zone", "Europe/Berlin")
+    create_key(diglot, url, "misar", "Acme")
     of = ("--database", url)
     assert diglot("workspaces", "list", *of).out == "Acme\tUTC\nBerlin\tEurope/Berlin\n"
     assert diglot("workspaces", "set", "Acme", "--time-zone", "Asia/Tokyo", *of).code == 0
@@ -446,8 +448,8 @@ def served(folder: Path, *arguments: str) -> Iterator[Served]:
         assert started.stdout is not None
         for line in started.stdout:
             printed.append(line.rstrip("\n"))
-            if found := re.match(r"Diglot serves on (\S+)", line):
-                yield Served(started, printed, found[1])
+            if match := re.match(r"Diglot serves on (\S+)", line):
+                yield Served(started, printed, match[1])
                 return
         assert started.stderr is not None
         pytest.fail(f"the server did not start: {started.stderr.read()}")
@@ -456,7 +458,7 @@ def served(folder: Path, *arguments: str) -> Iterator[Served]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals) -> None:
     """The server answers, checks keys, and exits with code 0 on a signal."""
-    key = create(diglot, url)
+    key = create_key(diglot, url)
     with served(tmp_path, "serve", "--port", "0", "--database", url) as server:
         assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
         assert server.statuses("/mail/v1/segments", key, 1) == {200}
@@ -487,7 +489,7 @@ def test_serve_leaves_a_servers_database_to_migrate(diglot: Diglot, empty: str) 
 
 def test_several_workers_and_a_revoked_key(diglot: Diglot, url: str, tmp_path: Path) -> None:
     """Every worker serves the same database; a revoked key stops working on all of them within a second."""
-    key, other = create(diglot, url), create(diglot, url, "topmail")
+    key, other = create_key(diglot, url), create_key(diglot, url, "topmail")
     with served(tmp_path, "serve", "--port", "0", "--database", url, "--workers", "2") as server:
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         workers = children.read_text().split()
@@ -574,7 +576,7 @@ def test_several_workers_need_a_fixed_sqlite(
 
 def test_strict_reaches_the_workers(diglot: Diglot, tmp_path: Path) -> None:
     """A flag means the same to the command and to its worker processes."""
-    key = create(diglot, "diglot.db")
+    key = create_key(diglot, "diglot.db")
     nested = {"rules": [{"rules": [{"field": "email", "operator": "is_empty"}]}]}
     body = {"name": "A", "segment_type": "dynamic", "filter_criteria": nested}
     for flag, status in (("--strict", 400), ("--no-strict", 201)):
@@ -640,7 +642,7 @@ def test_every_segment_of_the_demo_has_members(diglot: Diglot, tmp_path: Path) -
         listing = httpx.get(
             f"{server.url}/mail/v1/segments", headers={"Authorization": f"Bearer {fresh['misar']}"}
         ).json()
-        counts = {one["name"]: one["contact_count"] for one in listing["data"]["segments"]}
+        counts = {segment["name"]: segment["contact_count"] for segment in listing["data"]["segments"]}
         assert len(counts) == SEGMENT_COUNT
         assert [name for name, count in counts.items() if not 0 < count < CONTACT_COUNT] == []
         assert server.stop()[0] == 0

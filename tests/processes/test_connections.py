@@ -18,7 +18,7 @@ import pytest_asyncio
 from diglot.server import process
 from support.engines import SQLITE
 from support.servers.in_process import bearer
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 from support.servers.upstream import Upstream, upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,7 +46,7 @@ FRAMINGS = {"Content-Length: 100": b"%s", "Transfer-Encoding: chunked": b"1\r\n%
 class Served:
     """A server with short deadlines and an upstream for both dialects."""
 
-    live: Live
+    live: ServerProcess
     up: Upstream
 
 
@@ -61,7 +61,7 @@ async def served() -> AsyncIterator[Served]:
 
 
 @contextmanager
-def idle_connections(live: Live) -> Iterator[None]:
+def idle_connections(live: ServerProcess) -> Iterator[None]:
     """Keep many connections from another address open without sending anything."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * IDLE:
@@ -76,7 +76,7 @@ def idle_connections(live: Live) -> Iterator[None]:
         yield
 
 
-async def until_closed(live: Live, *pieces: bytes, every: float = 0.0) -> tuple[bytes, float]:
+async def until_closed(live: ServerProcess, *pieces: bytes, every: float = 0.0) -> tuple[bytes, float]:
     """Send pieces until the server closes the connection; return its bytes and the seconds until then."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -90,14 +90,14 @@ async def until_closed(live: Live, *pieces: bytes, every: float = 0.0) -> tuple[
     sending = asyncio.create_task(send())
     try:
         async with asyncio.timeout(SECONDS + SLACK):
-            said = await reader.read()
+            output = await reader.read()
     finally:
         sending.cancel()
         writer.close()
-    return said, time.monotonic() - started
+    return output, time.monotonic() - started
 
 
-async def test_a_newcomer_is_answered_beside_many_idle_connections() -> None:
+async def test_many_idle_connections_do_not_block_a_newcomer() -> None:
     """1,100 idle connections from one address do not block connections from another."""
     async with SQLITE.fresh() as url, running(url) as live:
         key = await live.key("misar")
@@ -119,9 +119,9 @@ async def test_a_connection_without_a_head_is_closed(served: Served) -> None:
     slow_head = [b"GET /health HTTP/1.1\r\n", *[b"X-Slow: 1\r\n"] * 100]
     kept = [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"]
     sent: tuple[list[bytes], ...] = ([], slow_head, kept)
-    found = await asyncio.gather(*(until_closed(served.live, *pieces, every=0.2) for pieces in sent))
-    assert [said.count(b"HTTP/1.1 200 ") for said, _ in found] == [0, 0, 1]
-    for _, took in found:
+    result = await asyncio.gather(*(until_closed(served.live, *pieces, every=0.2) for pieces in sent))
+    assert [said.count(b"HTTP/1.1 200 ") for said, _ in result] == [0, 0, 1]
+    for _, took in result:
         assert SECONDS - 0.1 < took < SECONDS + SLACK
 
 
@@ -144,17 +144,17 @@ async def trickle(served: Served, dialect: str, path: str, framing: str) -> tupl
 @pytest.mark.parametrize("framing", FRAMINGS)
 async def test_a_slow_body_is_rejected(served: Served, framing: str) -> None:
     """A trickling body is answered 408 in the caller's dialect, and its connection is closed."""
-    served.up.taken.clear()
-    found = await asyncio.gather(*(trickle(served, dialect, path, framing) for dialect, path, _ in SLOW))
-    for (said, took), (_, path, body) in zip(found, SLOW, strict=True):
+    served.up.requests.clear()
+    result = await asyncio.gather(*(trickle(served, dialect, path, framing) for dialect, path, _ in SLOW))
+    for (said, took), (_, path, body) in zip(result, SLOW, strict=True):
         head, _, content = said.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 408 "), path
         assert b"\r\nconnection: close" in head.lower(), path
         assert json.loads(content) == body, path
         assert SECONDS - 0.1 < took < SECONDS + SLACK, path
-    assert len(served.up.taken) == 2
-    await asyncio.wait_for(served.up.taken[-1].left.wait(), SLACK)
-    assert not any(taken.whole for taken in served.up.taken)
+    assert len(served.up.requests) == 2
+    await asyncio.wait_for(served.up.requests[-1].left.wait(), SLACK)
+    assert not any(taken.whole for taken in served.up.requests)
 
 
 async def test_a_stalled_body_does_not_delay_a_response(served: Served) -> None:
@@ -181,12 +181,12 @@ async def test_a_worker_accepts_no_more_connections_than_open_files(
     monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], room: int, raised: list[tuple[int, int]]
 ) -> None:
     """The soft limit of open files rises to the need or to the hard limit; connections stay below it."""
-    found: list[tuple[int, int]] = []
+    results: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "RLIM_INFINITY", -1)
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
-    monkeypatch.setattr(resource, "setrlimit", lambda _, given: found.append(given))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, given: results.append(given))
     assert process.make_room() == room
-    assert found == raised
+    assert results == raised
 
 
 class _Stubborn:

@@ -25,7 +25,7 @@ from support.engines import SQLITE, Database
 from support.load_workers import contacts, groups, segments
 from support.load_workers.actions import ACTIONS, act
 from support.load_workers.pool import SECONDS, Crew, crew
-from support.load_workers.worker import TOLD, Action, Actor
+from support.load_workers.worker import EVENT, Action, Actor
 from support.outboxes import Outbox, deliver
 from support.reporting import SEED, Tally
 from support.servers.process import running, transactions_over
@@ -38,11 +38,11 @@ OPTIONS = ("--webhook-targets", "127.0.0.1", "--rate-limits", "1000000")
 AIMS: Sequence[Sequence[Action]] = (
     *((), ()),
     (contacts.import_contacts,),
-    (contacts.change_many,),
-    (segments.make_segment, segments.edit_segment),
+    (contacts.update_many,),
+    (segments.create_segment, segments.update_segment),
     (contacts.delete_many,),
-    (segments.make_segment, segments.refresh_segment),
-    (groups.make_tag, groups.put_tag, groups.rename_tag),
+    (segments.create_segment, segments.refresh_segment),
+    (groups.create_tag, groups.add_tag, groups.rename_tag),
 )
 
 
@@ -62,8 +62,8 @@ class Proof:
         for action in aim[:-1]:
             await self.big.act(action)
         self.stopping = False
-        tasks = [asyncio.create_task(self._write(one, aim[-1:])) for one in self.crew.actors]
-        longest = max([self.took.get(one.__name__, 0.3) for one in aim[-1:]], default=0.7)
+        tasks = [asyncio.create_task(self._write(actor, aim[-1:])) for actor in self.crew.actors]
+        longest = max([self.took.get(item.__name__, 0.3) for item in aim[-1:]], default=0.7)
         await asyncio.sleep(self.crew.rng.uniform(0, 1.2 * longest))
         self.stopping = True
         end()
@@ -78,7 +78,7 @@ class Proof:
             while not self.stopping:
                 await act(actor)
         except httpx.TransportError:
-            assert self.stopping, "a server ended by itself"
+            assert self.stopping, "a server exited by itself"
 
     async def _timed(self, action: Action) -> None:
         began = time.monotonic()
@@ -88,8 +88,10 @@ class Proof:
     async def check(self) -> None:
         """Check that the database is consistent, and that every kind of write still works."""
         await self.crew.check()
-        await asyncio.gather(*(self._everything(one) for one in self.crew.actors if one is not self.big))
-        if len(self.big.known("contact")) < PEOPLE // 2:
+        await asyncio.gather(
+            *(self._everything(actor) for actor in self.crew.actors if actor is not self.big)
+        )
+        if len(self.big.identified("contact")) < PEOPLE // 2:
             await self._timed(contacts.import_contacts)
         await self.crew.check()
 
@@ -97,7 +99,7 @@ class Proof:
         for action in ACTIONS:
             await actor.act(action)
 
-    async def heard(self, receiver: Receiver) -> None:
+    async def check_events(self, receiver: Receiver) -> None:
         """Check that the receiver got all expected events, once the remaining deliveries have been sent."""
         engine = create_engine(self.crew.url)
         await engine.open()
@@ -108,8 +110,8 @@ class Proof:
         worker.sender.close()
         await engine.close()
         facts = [fact for actor in self.crew.actors for fact in actor.facts.items()]
-        told = {name: times for (kind, name), times in facts if kind == TOLD}
-        emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.got}
+        told = {name: times for (kind, name), times in facts if kind == EVENT}
+        emails = {got.headers["x-misar-delivery"]: got.email for got in receiver.requests}
         assert Counter(emails.values()) == Counter(told)
 
 
@@ -126,26 +128,26 @@ async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tal
     async with database.fresh() as url, receiving() as receiver:
         proof = await _proof(url, rng)
         while proof.kills < kills:
-            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.at(live.base):
+            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.connect(live.base):
                 if not proof.kills:
                     hook = {"url": receiver.url, "events": ["email.unsubscribed"]}
-                    made = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
-                    assert made.status_code == 201
+                    created = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
+                    assert created.status_code == 201
                 await proof.check()
                 if rng.random() < 0.5:
                     (worker,) = live.workers
                     await proof.kill(partial(os.kill, worker, signal.SIGKILL))
-                    await live.answers()
+                    await live.wait_until_ready()
                     await proof.check()
                 await proof.kill(live.kill)
-        async with running(url, *OPTIONS) as live, proof.crew.at(live.base):
+        async with running(url, *OPTIONS) as live, proof.crew.connect(live.base):
             await proof.check()
-        await proof.heard(receiver)
-        told = len(receiver.got)
+        await proof.check_events(receiver)
+        received = len(receiver.requests)
     tally("kills", database.name, proof.kills)
-    tally("writes without an answer that were done", database.name, proof.crew.cut["done"])
-    tally("writes without an answer that were not", database.name, proof.crew.cut["undone"])
-    tally("events that webhooks heard meanwhile", database.name, told)
+    tally("unanswered writes that were done", database.name, proof.crew.cut["done"])
+    tally("unanswered writes that were not done", database.name, proof.crew.cut["undone"])
+    tally("events that webhooks received meanwhile", database.name, received)
 
 
 async def test_a_server_does_not_outlive_its_first_process() -> None:
@@ -155,7 +157,7 @@ async def test_a_server_does_not_outlive_its_first_process() -> None:
             workers = live.workers
             os.kill(live.pid, signal.SIGKILL)
             async with asyncio.timeout(SECONDS):
-                while any(map(_lives, workers)):  # noqa: ASYNC110 - nobody tells of it
+                while any(map(_lives, workers)):  # noqa: ASYNC110 - there is no event to wait for
                     await asyncio.sleep(0.01)
         async with running(url, "--port", live.base.rpartition(":")[2]) as again:
             assert again.base == live.base
@@ -167,7 +169,7 @@ async def test_a_server_stops_while_a_worker_starts(capfd: pytest.CaptureFixture
         (worker,) = live.workers
         os.kill(worker, signal.SIGKILL)
         async with asyncio.timeout(SECONDS):
-            while live.workers in ([], [worker]):  # noqa: ASYNC110 - nobody tells of it
+            while live.workers in ([], [worker]):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0)
     assert "refused" not in capfd.readouterr().err
 

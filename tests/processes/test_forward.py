@@ -19,14 +19,14 @@ from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support.engines import DATABASES
 from support.servers.in_process import bearer
-from support.servers.process import Live, running
-from support.servers.upstream import Taken, Upstream, echo, saying, silence, upstream
+from support.servers.process import ServerProcess, running
+from support.servers.upstream import ReceivedRequest, Upstream, echo, fixed_reply, no_reply, upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 SECONDS = 10
 NOBODY = "http://127.0.0.1:9"
-MOST_GROWTH = 20 * MEGABYTE
+MAX_GROWTH = 20 * MEGABYTE
 ANSWERS: dict[str, dict[int, Any]] = {
     "misar": {
         404: {
@@ -54,14 +54,14 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 class Pair:
     """A server and its upstream."""
 
-    live: Live
+    live: ServerProcess
     up: Upstream
     client: httpx.AsyncClient
 
     @property
-    def last(self) -> Taken:
+    def last(self) -> ReceivedRequest:
         """The last request that the upstream received."""
-        return self.up.taken[-1]
+        return self.up.requests[-1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -81,11 +81,11 @@ def pair(served: Pair) -> Pair:
     """Return the pair, with an upstream that answers again."""
     served.up.reply = echo
     served.up.reads.set()
-    served.up.taken.clear()
+    served.up.requests.clear()
     return served
 
 
-async def raw(live: Live, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, bool]:
+async def raw(live: ServerProcess, *pieces: bytes, pause: float = 0.0) -> tuple[bytes, bool]:
     """Send bytes over a separate connection; return the received bytes, and whether the server closed it."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -154,7 +154,7 @@ async def test_owned_paths_are_not_forwarded(pair: Pair, dialect: Dialect) -> No
         assert "x-request-id" in answer.headers
         if (method, path) == ("GET", "/segments;a"):
             assert "spelled" in answer.text
-    assert pair.up.taken == []
+    assert pair.up.requests == []
 
 
 async def test_no_request_target_selects_another_host(pair: Pair) -> None:
@@ -168,18 +168,18 @@ async def test_no_request_target_selects_another_host(pair: Pair) -> None:
         (b"/\\evil.example/mail/v1/emails", None),
         (b"http://evil.example/x/mail/v1/emails", None),
     ):
-        pair.up.taken.clear()
+        pair.up.requests.clear()
         await raw(
             pair.live, b"GET " + target + b" HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
         )
-        assert [taken.target for taken in pair.up.taken] == ([] if came is None else [came])
-        assert all(taken.values("host") == [urlsplit(pair.up.base).netloc] for taken in pair.up.taken)
+        assert [taken.target for taken in pair.up.requests] == ([] if came is None else [came])
+        assert all(taken.values("host") == [urlsplit(pair.up.base).netloc] for taken in pair.up.requests)
 
 
 async def test_a_response_is_returned_unchanged(pair: Pair) -> None:
     """Status, headers and bytes are the upstream's: encodings, redirects, its request id and cookies."""
     packed = gzip.compress(b'{"ok": true}')
-    pair.up.reply = saying(
+    pair.up.reply = fixed_reply(
         b"HTTP/1.1 302 Elsewhere\r\nContent-Encoding: gzip\r\nLocation: https://api.example/x\r\n"
         b"X-Request-Id: theirs\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nServer: theirs\r\n"
         b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
@@ -199,14 +199,14 @@ async def test_a_response_is_returned_unchanged(pair: Pair) -> None:
     pair.client.cookies.clear()
     pair.up.reply = echo
     await pair.client.get("/api/v1/email/logs")
-    assert pair.last.values("cookie") == [], "no cookie of one client's goes with another"
+    assert pair.last.values("cookie") == [], "a cookie of one client is not sent with the request of another"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("head", ["204 No Content", "304 Not Modified", "200 OK\r\nContent-Length: 0"])
 async def test_responses_without_a_body(pair: Pair, head: str, method: str) -> None:
     """They are as short as the upstream's, and the connection stays open."""
-    pair.up.reply = saying(f"HTTP/1.1 {head}\r\nETag: x\r\n\r\n".encode())
+    pair.up.reply = fixed_reply(f"HTTP/1.1 {head}\r\nETag: x\r\n\r\n".encode())
     for _ in range(2):
         answer = await pair.client.request(method, "/mail/v1/emails")
         assert (answer.status_code, answer.content) == (int(head[:3]), b"")
@@ -231,7 +231,7 @@ async def test_chunks_are_forwarded_as_they_arrive(pair: Pair) -> None:
     assert (answer.json()["size"], pair.last.values("transfer-encoding")) == (3, ["chunked"])
     go = asyncio.Event()
 
-    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         del taken
         writer.write(CHUNKED)
         await go.wait()
@@ -271,7 +271,7 @@ async def test_no_upgrade_is_forwarded(pair: Pair) -> None:
     }
     assert (await pair.client.get("/mail/v1/live", headers=asks)).status_code == 200
     assert (pair.last.values("upgrade"), pair.last.values("connection")) == ([], [])
-    pair.up.reply = saying(
+    pair.up.reply = fixed_reply(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
     )
     assert (await pair.client.get("/mail/v1/live", headers=asks)).status_code == 502
@@ -280,13 +280,13 @@ async def test_no_upgrade_is_forwarded(pair: Pair) -> None:
 @EVERY_DIALECT
 async def test_an_upstream_that_times_out(pair: Pair, dialect: Dialect) -> None:
     """The answer is 504 after the timeout, even if a long body is unread; the request is sent once."""
-    pair.up.reply = silence
+    pair.up.reply = no_reply
     answer = await pair.client.post(f"{dialect.prefix}/email/send", json={})
     assert (answer.status_code, answer.json()) == (504, ANSWERS[dialect.name][504])
     assert answer.headers["x-request-id"]
     pair.up.reads.clear()
     answer = await pair.client.post(f"{dialect.prefix}/email/send", content=bytes(32 * MEGABYTE))
-    assert (answer.status_code, len(pair.up.taken)) == (504, 2)
+    assert (answer.status_code, len(pair.up.requests)) == (504, 2)
 
 
 @pytest.mark.parametrize(
@@ -301,10 +301,10 @@ async def test_an_upstream_that_times_out(pair: Pair, dialect: Dialect) -> None:
 )
 async def test_an_upstream_that_disconnects_before_its_response(pair: Pair, bytes_: bytes) -> None:
     """The answer is 502, and no request is sent twice."""
-    pair.up.reply = saying(bytes_, closing=True)
+    pair.up.reply = fixed_reply(bytes_, closing=True)
     answer = await pair.client.post("/mail/v1/emails", json={})
     assert (answer.status_code, answer.json()) == (502, ANSWERS["misar"][502])
-    assert len(pair.up.taken) == 1
+    assert len(pair.up.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ async def test_an_upstream_that_disconnects_before_its_response(pair: Pair, byte
 )
 async def test_an_upstream_that_dies_within_its_response(pair: Pair, head: bytes) -> None:
     """The client sees that its response is incomplete, in chunks too, and the server goes on."""
-    pair.up.reply = saying(head, abort=True)
+    pair.up.reply = fixed_reply(head, abort=True)
     got, closed = await raw(pair.live, b"GET /mail/v1/emails HTTP/1.1\r\nHost: x\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 200 OK\r\n")
     assert (closed, b"hello" in got, b"0\r\n\r\n" in got) == (True, True, False)
@@ -325,7 +325,7 @@ async def test_an_upstream_that_dies_within_its_response(pair: Pair, head: bytes
 async def test_an_upstream_that_stalls_within_its_response(pair: Pair) -> None:
     """Half a response followed by a timeout counts as incomplete, too."""
 
-    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED + b"5\r\nhello\r\n")
         await taken.left.wait()
 
@@ -337,7 +337,7 @@ async def test_an_upstream_that_stalls_within_its_response(pair: Pair) -> None:
 async def test_a_client_that_leaves_cancels_its_request(pair: Pair) -> None:
     """It may leave before its response, within its response or within its own body."""
 
-    async def endless(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def endless(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED)
         while not taken.left.is_set():
             writer.write(b"1\r\nx\r\n")
@@ -345,7 +345,7 @@ async def test_a_client_that_leaves_cancels_its_request(pair: Pair) -> None:
 
     get = b"GET /mail/v1/emails HTTP/1.1\r\nHost: x\r\n\r\n"
     post = b"POST /mail/v1/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"
-    for reply, request in ((silence, get), (endless, get), (echo, post)):
+    for reply, request in ((no_reply, get), (endless, get), (echo, post)):
         pair.up.reply = reply
         where = urlsplit(pair.live.base)
         _, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -366,7 +366,7 @@ async def test_a_client_that_stalls_does_not_block_the_upstream(pair: Pair) -> N
     await asyncio.wait_for(pair.last.left.wait(), 0.5)
     assert not pair.last.whole
 
-    async def endless(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def endless(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(CHUNKED)
         while not taken.left.is_set():
             writer.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
@@ -383,7 +383,7 @@ async def test_a_client_that_stalls_does_not_block_the_upstream(pair: Pair) -> N
 async def test_an_upstream_that_answers_before_the_body_ends(pair: Pair) -> None:
     """An early error response reaches a client that is still sending, and its connection stays open."""
 
-    async def refuse(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def refuse(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         del taken
         writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}")
 
@@ -415,14 +415,16 @@ async def test_a_program_that_also_sends_mail_keeps_one_base_url(pair: Pair) -> 
     """The vendor's own client creates contacts here and sends mail through the upstream, with one key."""
     key = await pair.live.key("misar")
     client = MisarMailClient(key, base_url=f"{pair.live.base}/mail/v1", max_retries=1)
-    made = await client.contacts.acreate({"email": "both@example.com"})
-    assert made["data"]["email"] == "both@example.com"
-    assert pair.up.taken == []
+    created = await client.contacts.acreate({"email": "both@example.com"})
+    assert created["data"]["email"] == "both@example.com"
+    assert pair.up.requests == []
     sent = await client.email.asend({"to": ["both@example.com"], "subject": "Hi", "html": "<p>Hi</p>"})
     assert sent["target"] == "/base/mail/v1/send"
     assert pair.last.values("authorization") == [f"Bearer {key}"]
     assert b"both@example.com" in pair.last.body
-    pair.up.reply = saying(b'HTTP/1.1 402 Payment Required\r\nContent-Length: 18\r\n\r\n{"error": "money"}')
+    pair.up.reply = fixed_reply(
+        b'HTTP/1.1 402 Payment Required\r\nContent-Length: 18\r\n\r\n{"error": "money"}'
+    )
     with pytest.raises(MisarMailError, match="money"):
         await client.email.asend({})
 
@@ -439,7 +441,7 @@ async def test_without_an_upstream_the_404_says_so(pair: Pair) -> None:
         assert (await client.options("/mail/v1/emails")).status_code == 404
         answer = await client.post("/api/v1/email/send", json={})
         assert (answer.status_code, answer.json()) == (502, ANSWERS["topmail"][502])
-    assert pair.up.taken == []
+    assert pair.up.requests == []
 
 
 async def test_a_loop_of_servers_ends() -> None:
@@ -462,4 +464,4 @@ async def test_a_hundred_megabytes_need_no_memory() -> None:
     """In both directions, with a length and in chunks, with a slow receiver: the memory grows little."""
     rows = await forwarding.measure()
     assert len(rows) == 4
-    assert [row for row in rows if row.growth > MOST_GROWTH] == [], forwarding.report(rows)
+    assert [row for row in rows if row.growth > MAX_GROWTH] == [], forwarding.report(rows)

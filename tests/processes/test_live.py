@@ -12,7 +12,7 @@ import pytest
 from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from support.servers.in_process import bearer
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 MEGABYTE = 1024 * 1024
@@ -38,7 +38,7 @@ async def _chunks(size: int) -> AsyncIterator[bytes]:
         yield b" " * min(65_536, size - start)
 
 
-async def _send(live: Live, head: str, *pieces: bytes, finish: bool = True) -> tuple[int, Any]:
+async def _send(live: ServerProcess, head: str, *pieces: bytes, finish: bool = True) -> tuple[int, Any]:
     """Send bytes over a separate connection; return the status and the JSON of the response."""
     where = urlsplit(live.base)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -69,7 +69,7 @@ def _code(body: Any) -> str:
 
 
 @EVERY_DIALECT
-async def test_a_body_beyond_the_limit(live: Live, dialect: Dialect) -> None:
+async def test_a_body_beyond_the_limit(live: ServerProcess, dialect: Dialect) -> None:
     """The answer is 413 in the dialect's words, for an announced length and for pieces that add up to it."""
     headers = {**bearer(await live.key(dialect.name)), "Content-Type": "application/json"}
     async with httpx.AsyncClient(base_url=live.base, headers=headers, timeout=SECONDS) as client:
@@ -87,7 +87,7 @@ async def test_a_body_beyond_the_limit(live: Live, dialect: Dialect) -> None:
 
 
 @EVERY_DIALECT
-async def test_a_response_survives_an_unread_body(live: Live, dialect: Dialect) -> None:
+async def test_a_response_survives_an_unread_body(live: ServerProcess, dialect: Dialect) -> None:
     """A client that is still sending reads its error and can reuse its connection."""
     key = await live.key(dialect.name)
     for token, path, media, status in UNREAD:
@@ -100,7 +100,7 @@ async def test_a_response_survives_an_unread_body(live: Live, dialect: Dialect) 
 
 
 @EVERY_DIALECT
-async def test_a_length_is_rejected_before_the_body_arrives(live: Live, dialect: Dialect) -> None:
+async def test_a_length_is_rejected_before_the_body_arrives(live: ServerProcess, dialect: Dialect) -> None:
     """A client that announces too much and waits gets its response immediately."""
     key = await live.key(dialect.name)
     head = (
@@ -112,7 +112,7 @@ async def test_a_length_is_rejected_before_the_body_arrives(live: Live, dialect:
 
 
 @EVERY_DIALECT
-async def test_an_odd_head(live: Live, dialect: Dialect) -> None:
+async def test_an_odd_head(live: ServerProcess, dialect: Dialect) -> None:
     """The dialect answers every head that the HTTP server accepts."""
     key = await live.key(dialect.name)
     for target, host, status in ODD_HEADS:
@@ -123,7 +123,7 @@ async def test_an_odd_head(live: Live, dialect: Dialect) -> None:
 
 
 @EVERY_DIALECT
-async def test_clients_that_leave(live: Live, dialect: Dialect) -> None:
+async def test_clients_that_leave(live: ServerProcess, dialect: Dialect) -> None:
     """Clients leave inside their body or before their response: the server goes on, and its counts agree."""
     key = await live.key(dialect.name)
     for number in range(20):
@@ -134,10 +134,10 @@ async def test_clients_that_leave(live: Live, dialect: Dialect) -> None:
         )
         await _send(live, head, body[: None if number % 2 else -1], finish=False)
     async with httpx.AsyncClient(base_url=live.base + dialect.prefix, headers=bearer(key)) as client:
-        made = await client.post("/contacts", json={"email": "last@example.com"})
-        assert made.status_code == 201
+        created = await client.post("/contacts", json={"email": "last@example.com"})
+        assert created.status_code == 201
         listed = (await client.get("/contacts?limit=100")).json()
-        emails = {one["email"] for one in listed["data"]}
+        emails = {item["email"] for item in listed["data"]}
         assert listed["pagination"]["total"] == len(listed["data"]) == len(emails)
         assert "last@example.com" in emails
         assert not {f"left{number}@example.com" for number in range(0, 20, 2)} & emails

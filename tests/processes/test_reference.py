@@ -11,7 +11,7 @@ import pytest_asyncio
 from diglot.api.dialect import Dialect
 from diglot.dialects.registry import DIALECTS
 from diglot.server.console import docs
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 if TYPE_CHECKING:
     from support.servers.chromium import Tab
@@ -25,12 +25,14 @@ async def tab() -> AsyncIterator["Tab"]:
 
     The browser driver is imported here, because the README's test command runs without it.
     """
-    async with import_module("support.servers.chromium").tab() as found:
-        yield found
+    async with import_module("support.servers.chromium").tab() as browser_tab:
+        yield browser_tab
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-async def test_a_call_is_shown_and_tried(live: Live, dialect: Dialect, tab: "Tab", tmp_path: Path) -> None:
+async def test_a_call_is_shown_and_tried(
+    live: ServerProcess, dialect: Dialect, tab: "Tab", tmp_path: Path
+) -> None:
     """The index leads to the reference, which shows every call; with a key one of them answers."""
     page = tab.page
     await page.goto(live.base + docs.DOCS_PATH)

@@ -197,10 +197,12 @@ def _body(body: Any) -> str:
 def missing() -> set[str]:
     """Return the subclasses of DiglotError without a row, but Misconfigured, which no dialect sends."""
     told = {type(error) for error, *_ in _ROWS}
-    return {one.__name__ for one in _family(DiglotError) if one not in told and one is not Misconfigured}
+    return {
+        error.__name__ for error in _family(DiglotError) if error not in told and error is not Misconfigured
+    }
 
 
 def _family(root: type[DiglotError]) -> Iterator[type[DiglotError]]:
-    for one in root.__subclasses__():
-        yield one
-        yield from _family(one)
+    for error in root.__subclasses__():
+        yield error
+        yield from _family(error)

@@ -36,9 +36,9 @@ def rendered() -> dict[Path, str]:
     """Return the expected text of every page that has a rendered part."""
     every = [*pages(), HERE / "README.md"]
     by_hand = {page: page.read_text(encoding="utf-8") for page in every if page.parent != TRUTH}
-    found = {page: _MARKED.sub(_part, text) for page, text in by_hand.items() if _MARKED.search(text)}
-    return found | {TRUTH / f"{name}.md": text for name, text in truth.pages().items()}
+    match = {page: _MARKED.sub(_part, text) for page, text in by_hand.items() if _MARKED.search(text)}
+    return match | {TRUTH / f"{name}.md": text for name, text in truth.pages().items()}
 
 
-def _part(found: re.Match[str]) -> str:
-    return f"{found[1]}{PARTS[found[2]]()}{found[3]}"
+def _part(match: re.Match[str]) -> str:
+    return f"{match[1]}{PARTS[match[2]]()}{match[3]}"

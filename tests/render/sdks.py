@@ -54,7 +54,7 @@ def part(sdk: Sdk) -> str:
 
 
 def _shown(*commands: str) -> str:
-    return "<br>".join(code(filled(one, "misar")) for one in commands)
+    return "<br>".join(code(filled(command, "misar")) for command in commands)
 
 
 def _command(sdk: Sdk) -> str:

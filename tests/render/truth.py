@@ -21,20 +21,20 @@ _ABOUT: Final = (
 
 def pages() -> dict[str, str]:
     """Return the page of each operator, and the page of groups."""
-    found = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
-    return found | {"groups": _groups()}
+    results = {path.stem: _page(path.stem) for path in sorted(OPERATORS.glob("*.json"))}
+    return results | {"groups": _groups()}
 
 
 def _page(name: str) -> str:
-    told = [row for row in rows() if row.file == name]
-    kinds = [kind for kind in FieldKind if any(_kind(row) is kind for row in told)]
-    tables = [_table(kind, [row for row in told if _kind(row) is kind]) for kind in kinds]
+    described = [row for row in rows() if row.file == name]
+    kinds = [kind for kind in FieldKind if any(_kind(row) is kind for row in described)]
+    tables = [_table(kind, [row for row in described if _kind(row) is kind]) for kind in kinds]
     return "\n".join([f"# `{name}`\n\n{_ABOUT}\n", *tables])
 
 
-def _table(kind: FieldKind, told: Sequence[Truth]) -> str:
+def _table(kind: FieldKind, table_rows: Sequence[Truth]) -> str:
     title = _TITLES.get(kind, f"fields of kind {kind.value}")
-    return f"## On {title}\n\n{table(_HEAD, map(_row, told))}"
+    return f"## On {title}\n\n{table(_HEAD, map(_row, table_rows))}"
 
 
 def _kind(row: Truth) -> FieldKind:
@@ -52,7 +52,7 @@ def _operand(field: str, operand: Any) -> str:
     if field == "lists":
         names = {id_: name for name, id_ in population().lists.items()}
         listed = isinstance(operand, list)
-        operand = [names.get(one, one) for one in operand] if listed else names.get(operand, operand)
+        operand = [names.get(item, item) for item in operand] if listed else names.get(operand, operand)
     return json_code(operand)
 
 
@@ -89,16 +89,16 @@ def _stored(contact: Mapping[str, Any], field: str) -> Any:
     if field.startswith(ATTRIBUTE_PREFIX):
         return contact.get("attributes", {}).get(field.removeprefix(ATTRIBUTE_PREFIX))
     status = contact.get("status", "subscribed")
-    made = {"status": status, "subscribed": status == "subscribed"}
-    return made.get(field, contact.get(field, 0 if field.startswith("total_") else None))
+    created = {"status": status, "subscribed": status == "subscribed"}
+    return created.get(field, contact.get(field, 0 if field.startswith("total_") else None))
 
 
 def _groups() -> str:
-    told = (row for row in rows() if row.file == "groups")
-    found = ((_written(row.condition), _members(row), row.name, row.basis) for row in told)
+    described = (row for row in rows() if row.file == "groups")
+    result = ((_written(row.condition), _members(row), row.name, row.basis) for row in described)
     head = ("condition", "matches", "what it shows", "basis")
     about = f"{_ABOUT} The names are those of contacts in `population.json`."
-    return f"# Groups\n\n{about}\n\n{table(head, found)}"
+    return f"# Groups\n\n{about}\n\n{table(head, result)}"
 
 
 def _written(condition: Any) -> str:

@@ -1,1 +1,1 @@
-"""Client libraries as their generators make them from the documents, and a whole story told with each."""
+"""Client libraries generated from the documents, and an example program for each."""

@@ -1,4 +1,4 @@
-"""The SDKs under test: for each the command that a person types, and what is done with its output."""
+"""The SDKs under test: for each the command of the documentation, and the treatment of its output."""
 
 import re
 import tomllib
@@ -10,7 +10,7 @@ from typing import Final
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent.parent
 DIALECTS: Final = ("misar", "topmail")
-# What is from npm is named with its version; what is from PyPI has it in the extra `sdks` of pyproject.toml.
+# npm packages are named with their version; those from PyPI are in the extra `sdks` of pyproject.toml.
 TYPESCRIPT: Final = "typescript@6.0.3"
 NODE_TYPES: Final = "@types/node@20.17.58"
 HEY_API: Final = "@hey-api/openapi-ts@0.95.0"
@@ -18,18 +18,21 @@ HEY_API: Final = "@hey-api/openapi-ts@0.95.0"
 
 @dataclass(frozen=True)
 class Sdk:
-    """An SDK. Commands run in a folder with its stories and `openapi/`; DIALECT or Dialect stands for one."""
+    """An SDK.
 
-    name: str  # of the folder with the stories
+    Commands run in a folder with its examples and `openapi/`; DIALECT or Dialect stands for one.
+    """
+
+    name: str  # of the folder with the example programs
     language: str
-    generate: str  # as README.md and docs/sdks.md have it
+    generate: str  # as in README.md and docs/sdks.md
     story: str  # the file
-    run: str  # what tells the story, once it is checked
-    checks: tuple[str, ...]  # what looks at the types, or compiles
-    packages: tuple[str, ...] = ()  # of Debian, that the commands need beside Java and node
-    prepare: tuple[str, ...] = ()  # what brings the libraries that the output needs
+    run: str  # runs the example program, after the checks
+    checks: tuple[str, ...]  # checks the types, or compiles
+    packages: tuple[str, ...] = ()  # Debian packages that the commands need, in addition to Java and node
+    prepare: tuple[str, ...] = ()  # installs the libraries that the output needs
     environment: Mapping[str, str] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()  # patterns of what the generator says; nothing else may be said
+    remarks: tuple[str, ...] = ()  # patterns of the generator's expected messages; any other fails the test
 
 
 _UNSUPPORTED_BODY: Final = (
@@ -40,7 +43,7 @@ _UNSUPPORTED_BODY: Final = (
     r"If you believe this was a mistake .*$"
 )
 
-# OpenAPI Generator tells of each file, of what it thinks of OpenAPI 3.1, and of a schema that it cannot name.
+# OpenAPI Generator prints each file, a notice about OpenAPI 3.1, and each schema that it cannot name.
 _OPENAPI_GENERATOR: Final = (
     r"^\[main\] INFO .*$",
     r"^\[main\] WARN  o\.o\.codegen\.DefaultCodegen - OpenAPI 3\.1 support is still in beta\. .*$",
@@ -74,7 +77,7 @@ SDKS: Final = (
         generate="openapi-generator-cli generate -g python -i ./openapi/DIALECT.json -o DIALECT-python "
         "--package-name diglot_DIALECT --reserved-words-mappings field=field",
         story="DIALECT.py",
-        # The code that is made has rules of its own for mypy, which are not quite the strict ones.
+        # The generated code has its own rules for mypy, which are not quite the strict ones.
         checks=(
             "mypy --strict --follow-imports=silent DIALECT.py",
             "mypy --config-file DIALECT-python/pyproject.toml DIALECT-python/diglot_DIALECT",
@@ -118,7 +121,7 @@ SDKS: Final = (
         "packageName=DIALECT,enumClassPrefix=true,disallowAdditionalPropertiesIfNotPresent=false",
         story="DIALECT.go",
         packages=("golang-go", "golang-gopkg-validator.v2-dev"),
-        # The one library that the output needs, and the output, as if they had been fetched.
+        # The one library that the output needs, and the output, as if they had been downloaded.
         prepare=(
             "cp -r /usr/share/gocode/src/gopkg.in/validator.v2 validator",
             "sh -c 'cd validator && go mod init gopkg.in/validator.v2'",
@@ -170,7 +173,7 @@ def filled(text: str, dialect: str) -> str:
 
 
 def pinned() -> dict[str, str]:
-    """Return the versions that the extra `sdks` of pyproject.toml has of the generators, by name."""
+    """Return the versions of the generators in the extra `sdks` of pyproject.toml, by name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    found = (re.fullmatch(r"([a-z-]+)==([\w.]+)", one) for one in project["optional-dependencies"]["sdks"])
-    return {one[1]: one[2] for one in found if one is not None}
+    match = (re.fullmatch(r"([a-z-]+)==([\w.]+)", item) for item in project["optional-dependencies"]["sdks"])
+    return {item[1]: item[2] for item in match if item is not None}

@@ -1,4 +1,4 @@
-"""An SDK that is made: its folder, and commands that are run in there."""
+"""A generated SDK: its folder, and the commands that run in it."""
 
 import os
 import re
@@ -15,21 +15,21 @@ from sdks.generators import HERE, ROOT, Sdk, filled
 
 _SECONDS: Final = 900
 _COLOUR: Final = re.compile(r"\x1b\[\d*m")
-# First what is installed beside this interpreter, active or not.
+# Programs next to this interpreter first, whether its environment is active or not.
 _PATH: Final = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 @dataclass(frozen=True)
-class Made:
-    """The SDK of a dialect in a folder of its own, and what its generator said."""
+class GeneratedSdk:
+    """The SDK of a dialect in a folder of its own, and the output of its generator."""
 
     sdk: Sdk
     dialect: str
     folder: Path
-    said: str = ""
+    output: str = ""
 
     def run(self, command: str, settings: Mapping[str, str] | None = None) -> str:
-        """Run a command in the folder, and return what it prints; any other end than success is an error."""
+        """Run a command in the folder, and return its output; an exit code other than 0 is an error."""
         words = shlex.split(filled(command, self.dialect))
         if shutil.which(words[0], path=_PATH) is None:
             where = (
@@ -48,16 +48,16 @@ class Made:
             timeout=_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"{shlex.join(words)} left with {done.returncode}:\n{done.stdout}"
+        assert done.returncode == 0, f"{shlex.join(words)} exited with code {done.returncode}:\n{done.stdout}"
         return _COLOUR.sub("", done.stdout)
 
 
-def make(sdk: Sdk, dialect: str, folder: Path) -> Made:
-    """Make the SDK of a dialect in a folder, with its stories beside it and the libraries that it needs."""
+def generate(sdk: Sdk, dialect: str, folder: Path) -> GeneratedSdk:
+    """Generate a dialect's SDK in a folder, with its example programs and the libraries that it needs."""
     shutil.copytree(HERE / sdk.name, folder, dirs_exist_ok=True)
     (folder / "openapi").symlink_to(ROOT / "openapi")
-    bare = Made(sdk, dialect, folder)
-    made = Made(sdk, dialect, folder, bare.run(sdk.generate))
+    bare = GeneratedSdk(sdk, dialect, folder)
+    created = GeneratedSdk(sdk, dialect, folder, bare.run(sdk.generate))
     for command in sdk.prepare:
-        made.run(command)
-    return made
+        created.run(command)
+    return created

@@ -17,12 +17,12 @@ from diglot.storage.schema import contacts, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import SQLITE, Database
-from support.servers.asgi import Request, ask
+from support.servers.asgi import Request, send_request
 from support.servers.in_process import Server, bearer, serving
 
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 PARALLEL = 50
-MOST_SECONDS = 1.0
+MAX_SECONDS = 1.0
 
 _ROWS = Statement(select(contacts.c.pk, contacts.c.email).order_by(contacts.c.pk))
 _COUNTERS = Statement(select(workspaces.c.contact_count, workspaces.c.next_pk))
@@ -31,8 +31,8 @@ _COUNTERS = Statement(select(workspaces.c.contact_count, workspaces.c.next_pk))
 @pytest_asyncio.fixture
 async def server(url: str) -> AsyncIterator[Server]:
     """Lend a server on a database of the test's own."""
-    async with serving(url) as found:
-        yield found
+    async with serving(url) as server:
+        yield server
 
 
 async def _rows(server: Server) -> tuple[list[int], list[str]]:
@@ -74,7 +74,7 @@ async def test_a_revoked_key_stops_working(database: Database, server: Server, d
     last = revoked
     while (await server.client.get(url, headers=bearer(key))).status_code != 401:
         last = time.monotonic()
-    limit = 0 if database is SQLITE else MOST_SECONDS
+    limit = 0 if database is SQLITE else MAX_SECONDS
     assert last - revoked <= limit
 
 
@@ -93,7 +93,7 @@ async def test_one_of_many_creates_a_contact(server: Server, dialect: Dialect) -
     key = await server.key(dialect.name, "one")
     emails = ["ada@example.com", "ADA@example.com"]
     requests = [_create(dialect, key, emails[number % 2]) for number in range(PARALLEL)]
-    answers = await asyncio.gather(*(ask(server.app, request) for request in requests))
+    answers = await asyncio.gather(*(send_request(server.app, request) for request in requests))
     assert Counter(answer.status for answer in answers) == {201: 1, 409: PARALLEL - 1}
     assert await _rows(server) == ([1], ["ada@example.com"])
 
@@ -105,7 +105,7 @@ async def test_parallel_writes_keep_the_counters(server: Server, dialect: Dialec
     fresh = [_create(dialect, key, f"new{number}@example.com") for number in range(PARALLEL)]
     bad = [_create(dialect, key, "nobody") for _ in range(PARALLEL)]
     mixed = [request for pair in zip(fresh, bad, strict=True) for request in pair]
-    answers = await asyncio.gather(*(ask(server.app, request) for request in mixed))
+    answers = await asyncio.gather(*(send_request(server.app, request) for request in mixed))
     assert Counter(answer.status for answer in answers) == {201: PARALLEL, 400: PARALLEL}
     keys, emails = await _rows(server)
     assert keys == list(range(1, PARALLEL + 1))
@@ -116,7 +116,7 @@ async def test_parallel_writes_keep_the_counters(server: Server, dialect: Dialec
 async def test_a_client_that_leaves_inside_its_body_writes_nothing(server: Server, dialect: Dialect) -> None:
     """A body that ends early is rejected, even if the part that arrived is valid JSON."""
     key = await server.key(dialect.name, "one")
-    answer = await ask(server.app, _create(dialect, key, "ada@example.com"), disconnects=True)
+    answer = await send_request(server.app, _create(dialect, key, "ada@example.com"), disconnects=True)
     assert answer.status == 400
     assert await _rows(server) == ([], [])
 
@@ -129,7 +129,7 @@ async def test_a_client_that_leaves_inside_a_write_loses_nothing(
     """Half of the clients leave: the writes answered to the others are stored, and the counters agree."""
     key = await server.key(dialect.name, "one")
     names = [f"new{number}@example.com" for number in range(PARALLEL)]
-    tasks = [asyncio.create_task(ask(server.app, _create(dialect, key, name))) for name in names]
+    tasks = [asyncio.create_task(send_request(server.app, _create(dialect, key, name))) for name in names]
     for _ in range(steps):
         await asyncio.sleep(0)
     for task in tasks[::2]:
@@ -144,5 +144,5 @@ async def test_a_client_that_leaves_inside_a_write_loses_nothing(
     keys, emails = await _rows(server)
     assert told <= set(emails)
     assert len(set(keys)) == len(keys)
-    last = await ask(server.app, _create(dialect, key, "last@example.com"))
+    last = await send_request(server.app, _create(dialect, key, "last@example.com"))
     assert last.status == 201, "the server goes on"

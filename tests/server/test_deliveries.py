@@ -37,7 +37,7 @@ from support import engines
 from support.engines import Database
 from support.outboxes import SECOND, TARGETS, Outbox, deliver, outbox
 from support.reporting import Tally
-from support.servers.webhook_receiver import Got, Receiver, answer, receiving
+from support.servers.webhook_receiver import ReceivedRequest, Receiver, answer, receiving
 
 MINUTE = 60 * SECOND
 
@@ -45,15 +45,15 @@ MINUTE = 60 * SECOND
 @pytest_asyncio.fixture
 async def box(url: str) -> AsyncIterator[Outbox]:
     """Lend a workspace."""
-    async with outbox(url) as found:
-        yield found
+    async with outbox(url) as box:
+        yield box
 
 
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     """Lend a receiver."""
-    async with receiving() as found:
-        yield found
+    async with receiving() as receiver:
+        yield receiver
 
 
 # Enqueued events
@@ -61,8 +61,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 async def test_a_write_enqueues_its_events(box: Outbox, receiver: Receiver) -> None:
     """A new contact, an update and an opt-out, in that order; an update without effect sends nothing."""
-    hook = await box.hook(receiver.url, "contact.created", "contact.updated", "email.unsubscribed")
-    ada = await box.person("ada")
+    hook = await box.register(receiver.url, "contact.created", "contact.updated", "email.unsubscribed")
+    ada = await box.create_contact("ada")
     for change in (
         {"first_name": "Ada"},
         {"first_name": "Ada"},
@@ -73,34 +73,34 @@ async def test_a_write_enqueues_its_events(box: Outbox, receiver: Receiver) -> N
         await box.contacts.update(box.caller, ada.id, ContactChange(change))
     await box.contacts.delete(box.caller, ada.id)
     await deliver(box.worker())
-    told = [(one.json["type"], one.json["created_at"][17:19]) for one in receiver.got]
-    assert told == [
+    received = [(request.json["type"], request.json["created_at"][17:19]) for request in receiver.requests]
+    assert received == [
         ("contact.created", "00"),
         ("contact.updated", "01"),
         ("contact.updated", "04"),
         ("email.unsubscribed", "04"),
     ]
-    assert [one.delivered_at for one in await box.sent(hook)] == [box.now] * 4
+    assert [delivery.delivered_at for delivery in await box.sent(hook)] == [box.now] * 4
 
 
 async def test_a_rolled_back_write_enqueues_nothing(box: Outbox, receiver: Receiver) -> None:
     """Events without a subscription are not enqueued, either."""
-    hook = await box.hook(receiver.url, "contact.created")
-    ada = await box.person("ada")
+    hook = await box.register(receiver.url, "contact.created")
+    ada = await box.create_contact("ada")
     with pytest.raises(Conflict):
-        await box.person("ada")
+        await box.create_contact("ada")
     await box.contacts.update(box.caller, ada.id, ContactChange({"first_name": "Ada"}))
     assert len(await box.sent(hook)) == 1
 
 
 async def test_an_import_enqueues_each_contact(box: Outbox, receiver: Receiver) -> None:
     """The deliveries are in the order of the import, for each webhook."""
-    hooks = [await box.hook(f"{receiver.url}/{n}") for n in range(2)]
-    emails = await box.people(150)
+    hooks = [await box.register(f"{receiver.url}/{n}") for n in range(2)]
+    emails = await box.import_contacts(150)
     await deliver(box.worker())
     for n in range(2):
-        assert [one.email for one in receiver.got if one.path.endswith(str(n))] == emails
-    assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the last hundred are shown"
+        assert [request.email for request in receiver.requests if request.path.endswith(str(n))] == emails
+    assert [len(await box.sent(hook)) for hook in hooks] == [100, 100], "the API shows the last hundred"
 
 
 async def test_lists_enqueue_added_and_removed_contacts(box: Outbox, receiver: Receiver) -> None:
@@ -110,18 +110,20 @@ async def test_lists_enqueue_added_and_removed_contacts(box: Outbox, receiver: R
         new = NewWebhook("topmail", receiver.url, (word,), (event,), "secret")
         await box.webhooks.create(box.caller, new)
     lists = Lists(box.engine, box.clock)
-    made = (await lists.create(box.caller, NewList("Friends"))).list
-    people = [(await box.person(name)).id for name in ("ada", "bob")]
-    assert await lists.add_contacts(box.caller, made.id, people[:1]) == (1, 1)
-    assert await lists.add_contacts(box.caller, made.id, people) == (1, 2)
-    await lists.remove_contact(box.caller, made.id, people[0])
+    created = (await lists.create(box.caller, NewList("Friends"))).list
+    people = [(await box.create_contact(name)).id for name in ("ada", "bob")]
+    assert await lists.add_contacts(box.caller, created.id, people[:1]) == (1, 1)
+    assert await lists.add_contacts(box.caller, created.id, people) == (1, 2)
+    await lists.remove_contact(box.caller, created.id, people[0])
     with pytest.raises(NotFound):
-        await lists.remove_contact(box.caller, made.id, people[0])
+        await lists.remove_contact(box.caller, created.id, people[0])
     await deliver(box.worker())
-    told = sorted((one.json["event"], one.json["data"]["contact"]["email"]) for one in receiver.got)
+    received = sorted(
+        (request.json["event"], request.json["data"]["contact"]["email"]) for request in receiver.requests
+    )
     emails = ("ada@example.com", "bob@example.com")
-    assert told == [(events[0], emails[0]), (events[0], emails[1]), (events[1], emails[0])]
-    assert {one.json["data"]["list"]["name"] for one in receiver.got} == {"Friends"}
+    assert received == [(events[0], emails[0]), (events[0], emails[1]), (events[1], emails[0])]
+    assert {request.json["data"]["list"]["name"] for request in receiver.requests} == {"Friends"}
 
 
 async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Receiver) -> None:
@@ -132,7 +134,7 @@ async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Rec
         assert len(await webhooks.list_active(transaction, box.caller.workspace)) == locked.webhook_count
         return locked.webhook_count
 
-    hooks = [await box.hook(receiver.url) for _ in range(2)]
+    hooks = [await box.register(receiver.url) for _ in range(2)]
     counts = [await box.engine.write(count)]
     for active in (False, False, True, True, False):
         await box.webhooks.update(box.caller, "misar", hooks[0].id, WebhookPatch(active=active))
@@ -147,9 +149,9 @@ async def test_a_workspace_has_a_limit_of_webhooks(box: Outbox, monkeypatch: pyt
     """Every webhook makes each write insert one more row."""
     monkeypatch.setattr(registered, "MAX_WEBHOOKS", 2)
     for _ in range(2):
-        await box.hook("https://example.com/")
+        await box.register("https://example.com/")
     with pytest.raises(InvalidInput, match="at most 2 webhooks"):
-        await box.hook("https://example.com/")
+        await box.register("https://example.com/")
 
 
 # Retries
@@ -158,20 +160,20 @@ async def test_a_workspace_has_a_limit_of_webhooks(box: Outbox, monkeypatch: pyt
 async def test_a_rejected_delivery_is_retried_for_a_day(box: Outbox, receiver: Receiver) -> None:
     """There are up to five attempts with growing pauses; then the delivery is given up."""
     receiver.status = 500
-    hook = await box.hook(receiver.url)
-    await box.person("ada")
+    hook = await box.register(receiver.url)
+    await box.create_contact("ada")
     worker = box.worker()
     waits: list[int] = []
     for attempt in range(1, 7):
         await deliver(worker)
-        assert len(receiver.got) == attempt
+        assert len(receiver.requests) == attempt
         (sent,) = await box.sent(hook)
         assert (sent.attempts, sent.last_status, sent.last_error) == (attempt, 500, "status 500")
         if sent.due_at is not None:
             waits.append((sent.due_at - box.now) // MINUTE)
             box.now = sent.due_at - 1
             await deliver(worker)
-            assert len(receiver.got) == attempt, "not before its time"
+            assert len(receiver.requests) == attempt, "the retry waits for its time"
             box.now = sent.due_at
     assert waits == [1, 5, 33, 195, 1131]
     assert sum(waits) < 24 * 60
@@ -179,14 +181,14 @@ async def test_a_rejected_delivery_is_retried_for_a_day(box: Outbox, receiver: R
     assert sent.delivered_at is None
     box.now += 100 * 24 * 60 * MINUTE
     await deliver(worker)
-    assert len(receiver.got) == 6
+    assert len(receiver.requests) == 6
 
 
 async def test_pauses_have_random_jitter(box: Outbox, receiver: Receiver) -> None:
     """Deliveries that failed together are not retried together."""
     receiver.status = 503
-    hook = await box.hook(receiver.url)
-    await box.person("ada")
+    hook = await box.register(receiver.url)
+    await box.create_contact("ada")
     worker = box.worker()
     worker.deliveries = Deliveries(box.engine, box.clock, lambda: 1)
     await deliver(worker)
@@ -197,13 +199,13 @@ async def test_pauses_have_random_jitter(box: Outbox, receiver: Receiver) -> Non
 async def test_a_rejected_delivery_blocks_nothing_else(box: Outbox, receiver: Receiver) -> None:
     """The receiver gets the others; the rejected one is retried later."""
 
-    async def refuse_first(got: Got) -> bytes:
-        first = got.email == "p0@example.com" and len(receiver.got) == 1
+    async def refuse_first(got: ReceivedRequest) -> bytes:
+        first = got.email == "p0@example.com" and len(receiver.requests) == 1
         return answer(400 if first else 204, b"")
 
-    receiver.say = refuse_first
-    await box.hook(receiver.url)
-    emails = await box.people(3)
+    receiver.reply = refuse_first
+    await box.register(receiver.url)
+    emails = await box.import_contacts(3)
     worker = box.worker()
     await deliver(worker)
     assert receiver.emails == emails
@@ -215,15 +217,17 @@ async def test_a_rejected_delivery_blocks_nothing_else(box: Outbox, receiver: Re
 async def test_a_receiver_that_times_out_rests(box: Outbox, receiver: Receiver) -> None:
     """It gets single attempts at first, and all deliveries in order once it answers."""
     port = await free_port()
-    hook = await box.hook(f"http://127.0.0.1:{port}/")
-    emails = await box.people(3)
+    hook = await box.register(f"http://127.0.0.1:{port}/")
+    emails = await box.import_contacts(3)
     worker = box.worker()
     await deliver(worker)
-    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
+    assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0]
     assert (await box.sent(hook))[0].last_error == "it takes no connection"
-    await box.person("late")
+    await box.create_contact("late")
     await deliver(worker)
-    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0, 0], "nothing is sent while it rests"
+    assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0, 0], (
+        "nothing is sent during the pause"
+    )
     await box.webhooks.update(box.caller, "misar", hook.id, WebhookPatch(url=receiver.url))
     box.now += MINUTE
     await deliver(worker)
@@ -234,29 +238,29 @@ async def test_a_receiver_that_times_out_rests(box: Outbox, receiver: Receiver) 
 async def test_retry_after_is_respected(box: Outbox, receiver: Receiver, status: int, *, rests: bool) -> None:
     """Nothing is sent before that time, neither the rejected delivery nor those behind it."""
 
-    async def busy(_: Got) -> bytes:
-        return answer(status if len(receiver.got) == 1 else 200, b"", "Retry-After: 600")
+    async def busy(_: ReceivedRequest) -> bytes:
+        return answer(status if len(receiver.requests) == 1 else 200, b"", "Retry-After: 600")
 
-    receiver.say = busy
-    hook = await box.hook(receiver.url)
-    emails = await box.people(3)
+    receiver.reply = busy
+    hook = await box.register(receiver.url)
+    emails = await box.import_contacts(3)
     worker = box.worker()
     await deliver(worker)
     assert receiver.emails == (emails[:1] if rests else emails)
     box.now += 10 * MINUTE - 1
-    await box.person("late")
+    await box.create_contact("late")
     await deliver(worker)
     assert receiver.emails == (emails[:1] if rests else [*emails, emails[0], "late@example.com"])
     box.now += 1
     await deliver(worker)
     assert sorted(receiver.emails[1:]) == sorted([*emails, "late@example.com"])
-    assert {one.due_at for one in await box.sent(hook)} == {None}
+    assert {delivery.due_at for delivery in await box.sent(hook)} == {None}
 
 
 async def test_a_delivery_is_given_up_after_a_day(box: Outbox) -> None:
     """A receiver that disappears costs few attempts, and its deliveries end."""
-    hook = await box.hook(f"http://127.0.0.1:{await free_port()}/")
-    await box.people(5)
+    hook = await box.register(f"http://127.0.0.1:{await free_port()}/")
+    await box.import_contacts(5)
     worker = box.worker()
     began = box.now
     for _ in range(60):
@@ -267,47 +271,47 @@ async def test_a_delivery_is_given_up_after_a_day(box: Outbox) -> None:
         box.now = waiting[0].due_at
     assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
     sent = await box.sent(hook)
-    assert [one.due_at for one in sent] == [None] * 5
-    assert {one.last_error for one in sent} == {"it takes no connection"}
-    assert sum(one.attempts for one in sent) <= 30
+    assert [item.due_at for item in sent] == [None] * 5
+    assert {item.last_error for item in sent} == {"it takes no connection"}
+    assert sum(item.attempts for item in sent) <= 30
 
 
 async def test_410_deactivates_a_webhook(box: Outbox, receiver: Receiver) -> None:
     """A receiver that answers 410 gets nothing more, not even deliveries that already wait."""
     receiver.status = 410
-    hook = await box.hook(receiver.url)
-    await box.people(3)
+    hook = await box.register(receiver.url)
+    await box.import_contacts(3)
     worker = box.worker()
     await deliver(worker)
-    assert len(receiver.got) == 1
+    assert len(receiver.requests) == 1
     assert not (await box.webhooks.get(box.caller, "misar", hook.id)).active
-    await box.person("late")
-    assert [one.due_at for one in await box.sent(hook)] == [None] * 3
+    await box.create_contact("late")
+    assert [delivery.due_at for delivery in await box.sent(hook)] == [None] * 3
     receiver.status = 200
     await box.webhooks.enqueue_test(box.caller, "misar", hook.id)
     await deliver(worker)
-    assert [one.json["type"] for one in receiver.got] == ["contact.created", "webhook.test"]
+    assert [request.json["type"] for request in receiver.requests] == ["contact.created", "webhook.test"]
     await box.webhooks.update(box.caller, "misar", hook.id, WebhookPatch(active=True))
-    await box.person("later")
+    await box.create_contact("later")
     await deliver(worker)
-    assert receiver.got[-1].email == "later@example.com"
+    assert receiver.requests[-1].email == "later@example.com"
 
 
 async def test_a_webhook_deactivated_during_an_attempt(box: Outbox, receiver: Receiver) -> None:
     """Its waiting deliveries end; a deleted webhook leaves no rows to update."""
-    hooks = [await box.hook(f"{receiver.url}/{n}") for n in range(2)]
+    hooks = [await box.register(f"{receiver.url}/{n}") for n in range(2)]
 
-    async def switch_off(got: Got) -> bytes:
+    async def switch_off(got: ReceivedRequest) -> bytes:
         if got.path.endswith("0"):
             await box.webhooks.update(box.caller, "misar", hooks[0].id, WebhookPatch(active=False))
         else:
             await box.webhooks.delete(box.caller, "misar", hooks[1].id)
         return answer(500)
 
-    receiver.say = switch_off
-    await box.person("ada")
+    receiver.reply = switch_off
+    await box.create_contact("ada")
     await deliver(box.worker())
-    assert len(receiver.got) == 2
+    assert len(receiver.requests) == 2
     (sent,) = await box.sent(hooks[0])
     assert (sent.due_at, sent.last_error) == (None, "the webhook was switched off")
     assert await box.deliveries.list_waiting() == []
@@ -318,8 +322,8 @@ async def test_a_webhook_deactivated_during_an_attempt(box: Outbox, receiver: Re
 
 async def test_a_process_dies_before_it_sends(box: Outbox, receiver: Receiver) -> None:
     """Its lease expires, and another process goes on."""
-    await box.hook(receiver.url)
-    emails = await box.people(3)
+    await box.register(receiver.url)
+    emails = await box.import_contacts(3)
     (waiting,) = await box.deliveries.list_waiting()
     taken = await box.deliveries.lease_due(waiting.workspace, waiting.webhook)
     assert taken is not None
@@ -327,7 +331,7 @@ async def test_a_process_dies_before_it_sends(box: Outbox, receiver: Receiver) -
     await deliver(other)
     box.now += LEASE_DURATION - 1
     await deliver(other)
-    assert receiver.got == []
+    assert receiver.requests == []
     box.now += 1
     await deliver(other)
     assert receiver.emails == emails
@@ -335,8 +339,8 @@ async def test_a_process_dies_before_it_sends(box: Outbox, receiver: Receiver) -
 
 async def test_a_process_dies_before_it_records_the_attempt(box: Outbox, receiver: Receiver) -> None:
     """A delivery that arrived without a record arrives again with the same id; the rest arrives once."""
-    await box.hook(receiver.url)
-    emails = await box.people(3)
+    await box.register(receiver.url)
+    emails = await box.import_contacts(3)
     dying = box.worker()
 
     dying.deliveries = _Dying(box.engine, box.clock, lambda: 0)
@@ -346,7 +350,7 @@ async def test_a_process_dies_before_it_records_the_attempt(box: Outbox, receive
     box.now += LEASE_DURATION
     await deliver(box.worker())
     assert receiver.emails == [emails[0], *emails]
-    first, again = receiver.got[:2]
+    first, again = receiver.requests[:2]
     assert first.headers["x-misar-delivery"] == again.headers["x-misar-delivery"]
     assert first.body == again.body
 
@@ -366,46 +370,46 @@ class _Dying(Deliveries):
 async def test_several_processes_share_deliveries(url: str, tally: Tally, database: Database) -> None:
     """Two processes share a thousand deliveries to four receivers: none is lost, doubled or out of order."""
     async with outbox(url) as one, outbox(url) as other, receiving() as receiver:
-        hooks = [await one.hook(f"{receiver.url}/{n}") for n in range(4)]
+        hooks = [await one.register(f"{receiver.url}/{n}") for n in range(4)]
         running = [(worker, asyncio.create_task(worker.run())) for worker in (one.worker(), other.worker())]
         for box, (worker, _) in zip((one, other), running, strict=True):
             box.engine.on_commit(worker.wake)
-        writing = [box.person(f"w{n}") for n, box in enumerate([one, other] * 50)]
-        await asyncio.gather(one.people(150), *writing)
+        writing = [box.create_contact(f"w{n}") for n, box in enumerate([one, other] * 50)]
+        await asyncio.gather(one.import_contacts(150), *writing)
         await receiver.wait(1_000)
         await asyncio.sleep(0.1)
         for worker, task in running:
             await worker.stop(task)
-        assert len(receiver.got) == 1_000
-        assert len({got.headers["x-misar-delivery"] for got in receiver.got}) == 1_000
+        assert len(receiver.requests) == 1_000
+        assert len({got.headers["x-misar-delivery"] for got in receiver.requests}) == 1_000
         for n, hook in enumerate(hooks):
-            got = [one.json["id"] for one in receiver.got if one.path.endswith(str(n))]
+            got = [request.json["id"] for request in receiver.requests if request.path.endswith(str(n))]
             sent = [f"evt_{each.id.replace('-', '')}" for each in await one.sent(hook)]
-            assert got[-100:] == sent, "in the order in which it happened"
+            assert got[-100:] == sent, "the deliveries keep the order of the writes"
             assert await one.deliveries.list_waiting() == []
-    tally("deliveries by two processes at once", database.name, 1_000)
+    tally("deliveries by two processes in parallel", database.name, 1_000)
 
 
 async def test_a_slow_receiver_does_not_block_others(box: Outbox, receiver: Receiver) -> None:
     """Another receiver's events arrive while it works; its own events wait."""
     thinking = asyncio.Event()
 
-    async def think(got: Got) -> bytes:
+    async def think(got: ReceivedRequest) -> bytes:
         if got.path.endswith("slow"):
             await thinking.wait()
         return answer(200)
 
-    receiver.say = think
-    slow = await box.hook(f"{receiver.url}/slow")
-    quick = await box.hook(f"{receiver.url}/quick")
+    receiver.reply = think
+    slow = await box.register(f"{receiver.url}/slow")
+    quick = await box.register(f"{receiver.url}/quick")
     worker = box.worker(Sender(TARGETS, timeout_seconds=30))
     running = asyncio.create_task(worker.run())
     box.engine.on_commit(worker.wake)
-    await box.people(60)
+    await box.import_contacts(60)
     await receiver.wait(61)
-    await box.person("late")
+    await box.create_contact("late")
     await receiver.wait(62)
-    assert [got.path.rpartition("/")[2] for got in receiver.got].count("slow") == 1
+    assert [got.path.rpartition("/")[2] for got in receiver.requests].count("slow") == 1
     thinking.set()
     await receiver.wait(122)
     await worker.stop(running)
@@ -419,11 +423,11 @@ async def test_a_busy_receiver_yields_its_slot(
     monkeypatch.setattr(workers, "MAX_CONCURRENT_TURNS", 1)
     monkeypatch.setattr(workers, "TURN_SECONDS", 0.0)
     for n in range(2):
-        await box.hook(f"{receiver.url}/{n}")
-    await box.people(30)
+        await box.register(f"{receiver.url}/{n}")
+    await box.import_contacts(30)
     await deliver(box.worker())
-    assert len(receiver.got) == 60
-    paths = [got.path[-1] for got in receiver.got]
+    assert len(receiver.requests) == 60
+    paths = [got.path[-1] for got in receiver.requests]
     assert "1" in paths[:40]
     assert "0" in paths[:40]
 
@@ -432,23 +436,23 @@ async def test_a_stop_waits_for_the_current_attempt(box: Outbox, receiver: Recei
     """It does not wait for the next delivery, which another process may send immediately."""
     going = asyncio.Event()
 
-    async def think(got: Got) -> bytes:
+    async def think(got: ReceivedRequest) -> bytes:
         del got
         going.set()
         await asyncio.sleep(0.2)
         return answer(200)
 
-    receiver.say = think
-    hook = await box.hook(receiver.url)
-    await box.people(3)
+    receiver.reply = think
+    hook = await box.register(receiver.url)
+    await box.import_contacts(3)
     worker = box.worker()
     running = asyncio.create_task(worker.run())
     await going.wait()
     await worker.stop(running)
-    assert [one.attempts for one in await box.sent(hook)] == [1, 0, 0]
-    receiver.say = None
+    assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0]
+    receiver.reply = None
     await deliver(box.worker())
-    assert len(receiver.got) == 3
+    assert len(receiver.requests) == 3
 
 
 async def test_a_stop_does_not_wait_for_long(
@@ -458,20 +462,20 @@ async def test_a_stop_does_not_wait_for_long(
     monkeypatch.setattr(workers, "_STOP_SECONDS", 0.1)
     hanging = asyncio.Event()
 
-    async def hang(got: Got) -> bytes:
+    async def hang(got: ReceivedRequest) -> bytes:
         del got
         hanging.set()
         await asyncio.sleep(3_600)
         return b""
 
-    receiver.say = hang
-    await box.hook(receiver.url)
-    await box.person("ada")
+    receiver.reply = hang
+    await box.register(receiver.url)
+    await box.create_contact("ada")
     worker = box.worker(Sender(TARGETS, timeout_seconds=3_600))
     running = asyncio.create_task(worker.run())
     await hanging.wait()
     await asyncio.wait_for(worker.stop(running), 5)
-    receiver.say = None
+    receiver.reply = None
     await deliver(box.worker())
     assert receiver.emails == ["ada@example.com"] * 2
 
@@ -481,8 +485,8 @@ async def test_internal_errors_are_retried(
 ) -> None:
     """An event that cannot be rendered is logged and retried later; those behind it are sent."""
     caplog.set_level(logging.CRITICAL, logger="diglot.delivery")
-    hook = await box.hook(receiver.url)
-    emails = await box.people(2)
+    hook = await box.register(receiver.url)
+    emails = await box.import_contacts(2)
     worker = box.worker()
     write = worker.render_message
 
@@ -494,7 +498,7 @@ async def test_internal_errors_are_retried(
     worker.render_message = fail
     await deliver(worker)
     assert receiver.emails == emails[1:]
-    assert [one.last_error for one in await box.sent(hook)] == ["it cannot be written", None]
+    assert [delivery.last_error for delivery in await box.sent(hook)] == ["it cannot be written", None]
     # A failing database is not polled without a pause, either.
     worker.poll_seconds = 0.05
     took: list[float] = []
@@ -504,7 +508,7 @@ async def test_internal_errors_are_retried(
         raise RuntimeError
 
     monkeypatch.setattr(Deliveries, "lease_due", failing)
-    await box.person("late")
+    await box.create_contact("late")
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(0.3)
     monkeypatch.setattr(Deliveries, "list_waiting", failing)
@@ -521,12 +525,12 @@ async def test_old_deliveries_are_purged(
 ) -> None:
     """The worker deletes finished deliveries thirty days after their creation, now and then."""
     monkeypatch.setattr(stored, "_PURGE_BATCH", 2)
-    hook = await box.hook(receiver.url)
-    await box.people(5)
+    hook = await box.register(receiver.url)
+    await box.import_contacts(5)
     worker = box.worker()
     await deliver(worker)
     box.now += RETENTION_PERIOD
-    await box.person("young")
+    await box.create_contact("young")
     await box.deliveries.purge_ended()
     assert len(await box.sent(hook)) == 6
     box.now += 1
@@ -534,14 +538,14 @@ async def test_old_deliveries_are_purged(
     assert len(await box.sent(hook)) == 1
     box.now += 2 * RETENTION_PERIOD
     await box.deliveries.purge_ended()
-    assert len(await box.sent(hook)) == 1, "what still waits stays"
+    assert len(await box.sent(hook)) == 1, "a waiting delivery stays"
     await deliver(worker)
     monkeypatch.setattr(workers, "_PURGE_SECONDS", 0.0)
     await deliver(worker)
     assert await box.sent(hook) == []
 
 
-def explained(path: Path, *statements: Statement) -> list[str]:
+def query_plan(path: Path, *statements: Statement) -> list[str]:
     """Return SQLite's query plan for a lookup of rows."""
     with closing(sqlite3.connect(path)) as connection:
         plans = [
@@ -554,7 +558,7 @@ def explained(path: Path, *statements: Statement) -> list[str]:
 async def test_few_rows_are_read() -> None:
     """One seek for each webhook finds the waiting deliveries, however many other rows there are."""
     async with engines.SQLITE.fresh() as url:
-        plans = explained(parse_sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
+        plans = query_plan(parse_sqlite_path(url), webhooks._WAITING, stored._DUE, stored._LAST)
     assert "COVERING INDEX deliveries_due (workspace=? AND webhook=? AND due_at>?)" in plans[0]
     assert "INDEX deliveries_due (workspace=? AND webhook=?" in plans[1]
     assert "INDEX deliveries_of_webhook (workspace=? AND webhook=?)" in plans[2]
@@ -592,11 +596,11 @@ async def test_a_write_wakes_the_worker_of_its_process(box: Outbox, receiver: Re
     worker = box.worker()
     worker.poll_seconds = 3_600
     box.engine.on_commit(worker.wake)
-    await box.hook(receiver.url)
+    await box.register(receiver.url)
     running = asyncio.create_task(worker.run())
     await asyncio.sleep(0.1)
     for n in range(3):
-        await box.person(f"p{n}")
+        await box.create_contact(f"p{n}")
         await receiver.wait(n + 1, seconds=5)
     await worker.stop(running)
 

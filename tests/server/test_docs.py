@@ -31,15 +31,15 @@ each_document = pytest.mark.parametrize("path", docs.DOCUMENT_PATHS)
 @pytest_asyncio.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Lend a client of an app."""
-    async with links.client(Settings(database=str(tmp_path / "none.db"))) as found:
-        yield found
+    async with links.client(Settings(database=str(tmp_path / "none.db"))) as client:
+        yield client
 
 
 async def of_no_docs(tmp_path: Path, path: str, **more: Any) -> httpx.Response:
     """Return the response of a server without documentation."""
     settings = Settings(database=str(tmp_path / "none.db"), docs=False, **more)
-    async with links.client(settings) as found:
-        return await found.get(path)
+    async with links.client(settings) as client:
+        return await client.get(path)
 
 
 @each_dialect
@@ -59,8 +59,8 @@ async def test_the_documents_equal_the_repositorys(client: httpx.AsyncClient, di
 
 def test_the_addresses_of_the_documents() -> None:
     """Topmail's pages give the address of its YAML; Diglot chose all others, and they must stay."""
-    found = {dialect.name: (dialect.json_path, dialect.yaml_path) for dialect in DIALECTS}
-    assert found == {
+    results = {dialect.name: (dialect.json_path, dialect.yaml_path) for dialect in DIALECTS}
+    assert results == {
         "misar": ("/mail/openapi.json", "/mail/openapi.yaml"),
         "topmail": ("/api/v1/openapi.json", "/openapi.yaml"),
     }
@@ -68,11 +68,11 @@ def test_the_addresses_of_the_documents() -> None:
 
 async def test_every_page_is_reachable(client: httpx.AsyncClient) -> None:
     """The first page leads to every reference, document and asset, all on this server."""
-    found = await links.walk(client)
-    assert {path: answer.status_code for path, answer in found.items()} == dict.fromkeys(found, 200)
-    assert set(docs.DOCUMENT_PATHS) <= set(found)
-    assert {f"{docs.DOCS_PATH}/{dialect.name}" for dialect in DIALECTS} <= set(found)
-    assert {path for path in found if path.startswith(static_files.ASSETS_PATH)} == set(
+    result = await links.walk(client)
+    assert {path: answer.status_code for path, answer in result.items()} == dict.fromkeys(result, 200)
+    assert set(docs.DOCUMENT_PATHS) <= set(result)
+    assert {f"{docs.DOCS_PATH}/{dialect.name}" for dialect in DIALECTS} <= set(result)
+    assert {path for path in result if path.startswith(static_files.ASSETS_PATH)} == set(
         map(static_files.asset_path, static_files.ASSET_NAMES)
     )
 

@@ -19,7 +19,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from support.engines import Database
-from support.servers.asgi import Request, ask
+from support.servers.asgi import Request, send_request
 from support.servers.in_process import Server, bearer, idle_scope, serving
 
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
@@ -29,8 +29,8 @@ SECRET = "the secret of the inside"
 @pytest_asyncio.fixture
 async def own_server(database: Database) -> AsyncIterator[Server]:
     """Lend a server on a database of the test's own, which the test may break."""
-    async with database.fresh() as url, serving(url) as found:
-        yield found
+    async with database.fresh() as url, serving(url) as server:
+        yield server
 
 
 async def get(server: Server, dialect: Dialect, path: str = "/segments", **more: Any) -> httpx.Response:
@@ -48,8 +48,8 @@ async def test_a_request_id_comes_back(server: Server, dialect: Dialect, path: s
     given = await get(server, dialect, path, headers={"X-Request-Id": "a-b_c.1"})
     assert given.headers.get_list("x-request-id") == ["a-b_c.1"]
     for odd in ("", "a b", "a" * 129, "<x>", "a\tb"):
-        made = await get(server, dialect, path, headers={"X-Request-Id": odd})
-        assert re.fullmatch("[0-9a-f]{32}", made.headers["x-request-id"])
+        created = await get(server, dialect, path, headers={"X-Request-Id": odd})
+        assert re.fullmatch("[0-9a-f]{32}", created.headers["x-request-id"])
     one, other = await get(server, dialect, path), await get(server, dialect, path)
     assert one.headers["x-request-id"] != other.headers["x-request-id"]
 
@@ -101,7 +101,7 @@ async def test_no_id_contains_nul(server: Server, dialect: Dialect, path: bytes)
     """In a path, U+0000 and invalid UTF-8 are an unknown id or an unknown route."""
     key = (await server.key(dialect.name, "one")).encode()
     headers = [(b"authorization", b"Bearer " + key)]
-    answer = await ask(server.app, Request("GET", dialect.prefix.encode() + path, headers=headers))
+    answer = await send_request(server.app, Request("GET", dialect.prefix.encode() + path, headers=headers))
     assert answer.status == 404
 
 
@@ -109,7 +109,9 @@ async def test_no_id_contains_nul(server: Server, dialect: Dialect, path: bytes)
 async def test_an_invalid_host_header_is_rejected(server: Server, dialect: Dialect) -> None:
     """The server accepts any host name; an invalid one is a 400 in the dialect's words."""
     headers = [(b"host", b"a b/c?")]
-    answer = await ask(server.app, Request("GET", f"{dialect.prefix}/segments".encode(), headers=headers))
+    answer = await send_request(
+        server.app, Request("GET", f"{dialect.prefix}/segments".encode(), headers=headers)
+    )
     assert answer.status == 400
     assert b"host" in answer.body.lower()
 

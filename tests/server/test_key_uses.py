@@ -22,13 +22,13 @@ LATER = NOW + 60_000_000
 @pytest_asyncio.fixture
 async def engine(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a fresh database."""
-    found = create_engine(url)
-    await found.open()
-    yield found
-    await found.close()
+    engine = create_engine(url)
+    await engine.open()
+    yield engine
+    await engine.close()
 
 
-async def written(engine: Engine) -> list[int | None]:
+async def stored_uses(engine: Engine) -> list[int | None]:
     """Return the stored times of last use."""
     return [key.last_used_at for _, key in await Keys(engine).list_all()]
 
@@ -40,8 +40,8 @@ async def test_a_server_writes_them_when_it_stops(url: str, engine: Engine) -> N
         await server.key("misar", "one")
         shown = (await server.client.get("/mail/v1/keys", headers=headers)).json()["keys"]
         assert sorted(str(key["last_used_at"]) for key in shown) == ["2026-02-02T02:40:00Z", "None"]
-        assert await written(engine) == [None, None]
-    assert sorted(str(use) for use in await written(engine)) == [str(NOW), "None"]
+        assert await stored_uses(engine) == [None, None]
+    assert sorted(str(use) for use in await stored_uses(engine)) == [str(NOW), "None"]
 
 
 async def test_a_server_writes_them_periodically(
@@ -53,7 +53,7 @@ async def test_a_server_writes_them_periodically(
         headers = bearer(await server.key("misar", "one"))
         assert (await server.client.get("/mail/v1/contacts", headers=headers)).status_code == 200
         async with asyncio.timeout(10):
-            while await written(engine) != [NOW]:  # noqa: ASYNC110 - a row has no event
+            while await stored_uses(engine) != [NOW]:  # noqa: ASYNC110 - a row has no event
                 await asyncio.sleep(0.01)
 
 
@@ -66,7 +66,7 @@ async def test_a_use_only_moves_forward(engine: Engine) -> None:
         uses.record_use(key.id, instant)
         await uses.flush()
         await uses.flush()
-    assert await written(engine) == [LATER]
+    assert await stored_uses(engine) == [LATER]
     uses.record_use(key.id, NOW)
     assert uses.latest_use(key.id, LATER) == LATER
     assert uses.latest_use(key.id, None) == NOW
@@ -93,4 +93,4 @@ async def test_unwritten_uses_are_kept(
         await asyncio.gather(uses.flush(), return_exceptions=True)
     assert [record.levelname for record in caplog.records] == ["ERROR"] * isinstance(error, Exception)
     await uses.flush()
-    assert await written(engine) == [NOW]
+    assert await stored_uses(engine) == [NOW]

@@ -141,8 +141,8 @@ async def test_parallel_requests_share_the_remaining_limit(server: Server) -> No
 async def test_several_processes_share_one_count(url: str) -> None:
     """Two servers on one database with parallel requests together allow exactly the limit of one key."""
     options = ("--rate-limits", "30")
-    async with running(url, *options) as one, running(url, *options) as other:
-        key = await one.key("misar")
+    async with running(url, *options) as server, running(url, *options) as other:
+        key = await server.key("misar")
 
         async def ask(base: str) -> int:
             async with httpx.AsyncClient(base_url=base, timeout=30) as client:
@@ -151,7 +151,7 @@ async def test_several_processes_share_one_count(url: str) -> None:
         for _ in range(2):
             # A minute may end in between; not twice within seconds.
             statuses = await asyncio.gather(
-                *(ask(base) for base in (one.base, other.base) for _ in range(25))
+                *(ask(base) for base in (server.base, other.base) for _ in range(25))
             )
             if Counter(statuses) == {200: 30, 429: 20}:
                 break

@@ -10,7 +10,7 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.webhooks import deliveries
 from diglot.webhooks.outbox import BATCH_SIZE
 from support.outboxes import deliver, outbox
-from support.servers.webhook_receiver import Got, answer, receiving
+from support.servers.webhook_receiver import ReceivedRequest, answer, receiving
 
 
 async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,13 +24,13 @@ async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(deliveries, "insert_all", insert_all)
     async with outbox(url) as box:
-        hooks = [await box.hook(f"http://127.0.0.1/{n}") for n in range(3)]
-        emails = await box.people(BATCH_SIZE)
+        hooks = [await box.register(f"http://127.0.0.1/{n}") for n in range(3)]
+        emails = await box.import_contacts(BATCH_SIZE)
         assert {len(part) for part in parts} == {BATCH_SIZE}
         told = [delivery for part in parts for delivery in part]
-        assert [one.number for one in told] == list(range(told[0].number, told[0].number + len(told)))
+        assert [item.number for item in told] == list(range(told[0].number, told[0].number + len(told)))
         for hook in hooks:
-            heard = [one.subject for one in told if one.webhook == hook.number]
+            heard = [item.subject for item in told if item.webhook == hook.number]
             assert len(heard) == len(emails)
             assert all(email in subject for email, subject in zip(emails, heard, strict=True))
 
@@ -39,11 +39,11 @@ async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.Monk
 async def test_a_webhook_updated_during_a_batch(url: str, way: str) -> None:
     """The remaining deliveries of the batch go to the new URL, or nowhere."""
     async with outbox(url) as box, receiving() as receiver:
-        hook = await box.hook(f"{receiver.url}/old")
+        hook = await box.register(f"{receiver.url}/old")
         to = receiver.url + "/new"
         change = {"switched off": WebhookPatch(active=False), "moved": WebhookPatch(url=to)}
 
-        async def change_it(got: Got) -> bytes:
+        async def change_it(got: ReceivedRequest) -> bytes:
             if got.path.endswith("/old"):
                 if way == "deleted":
                     await box.webhooks.delete(box.caller, "misar", hook.id)
@@ -51,8 +51,8 @@ async def test_a_webhook_updated_during_a_batch(url: str, way: str) -> None:
                     await box.webhooks.update(box.caller, "misar", hook.id, change[way])
             return answer(200)
 
-        receiver.say = change_it
-        await box.people(3)
+        receiver.reply = change_it
+        await box.import_contacts(3)
         await deliver(box.worker())
-        went = [got.path.rpartition("/")[2] for got in receiver.got]
+        went = [got.path.rpartition("/")[2] for got in receiver.requests]
         assert went == (["old", "new", "new"] if way == "moved" else ["old"])

@@ -118,7 +118,9 @@ async def test_an_idempotency_key_holds_a_day_and_for_one_request(client: Client
     client.server.now += DAY - SECOND
     assert (await client.post("/contacts", body, "n")).status_code == 201
     client.server.now += SECOND
-    assert (await client.post("/contacts", body, "n")).status_code == 409, "the address exists by now"
+    assert (await client.post("/contacts", body, "n")).status_code == 409, (
+        "the request is executed again, and the address exists"
+    )
     assert (await client.post("/contacts", {"email": "bob@example.com"}, "n")).status_code == 201
     assert await client.total("/contacts") == 2
 
@@ -216,7 +218,7 @@ async def test_responses_are_deleted_after_a_day(
             assert (await client.post("/contacts", {"email": "ada@example.com"}, "n")).status_code == 201
         server.now += DAY
         await Idempotency(engine, lambda: server.now).delete_expired()
-        assert await kept() == 2, "not a moment before"
+        assert await kept() == 2, "the response was stored for the whole day"
         with monkeypatch.context() as broken:
             failed = asyncio.Event()
 

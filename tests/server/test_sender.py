@@ -15,7 +15,7 @@ from diglot.model.webhooks import Attempt, WebhookMessage
 from diglot.webhooks import connection as sending
 from diglot.webhooks.allowed_targets import Address, parse_allowed_targets
 from diglot.webhooks.sender import Sender
-from support.servers.webhook_receiver import Got, Receiver, answer, receiving
+from support.servers.webhook_receiver import ReceivedRequest, Receiver, answer, receiving
 
 MESSAGE = WebhookMessage({"X-Event": "told"}, b'{"a":"\xc3\xab"}')
 LOCAL = "127.0.0.0/8"
@@ -45,8 +45,8 @@ jGg0pTul4uCRcgK7HSDnWxGeDUahRANCAAQZ5H01AIMyl89b/HEThcEfSTBk8nBB
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     """Lend a receiver."""
-    async with receiving() as found:
-        yield found
+    async with receiving() as receiver:
+        yield receiver
 
 
 class Names:
@@ -58,8 +58,8 @@ class Names:
 
     async def __call__(self, host: str, port: int) -> Sequence[Address]:
         self.asked.append((host, port))
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return [ipaddress.ip_address(one) for one in found]
+        result = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [ipaddress.ip_address(item) for item in result]
 
 
 async def attempt(url: str, targets: str = LOCAL, names: Names | None = None, seconds: float = 5) -> Attempt:
@@ -77,7 +77,7 @@ async def test_the_request_of_an_attempt(receiver: Receiver) -> None:
     names = Names([HERE])
     url = f"http://hooks.example:{receiver.port}/a/b?c=d#e"
     assert (await attempt(url, names=names)).was_accepted
-    (got,) = receiver.got
+    (got,) = receiver.requests
     assert (got.path, got.body) == ("/a/b?c=d", MESSAGE.body)
     assert got.headers["host"] == f"hooks.example:{receiver.port}"
     assert got.headers["content-type"] == "application/json"
@@ -90,8 +90,8 @@ async def test_the_request_of_an_attempt(receiver: Receiver) -> None:
 )
 async def test_inside_addresses_are_rejected_by_default(receiver: Receiver, host: str) -> None:
     """This holds for every spelling of an address, and for every name that has it."""
-    found = await attempt(f"http://{host}:{receiver.port}/", "public")
-    assert found == Attempt(None, "it leads to an address to which deliveries are not allowed here")
+    result = await attempt(f"http://{host}:{receiver.port}/", "public")
+    assert result == Attempt(None, "it leads to an address to which deliveries are not allowed here")
     assert receiver.connections == 0
 
 
@@ -104,15 +104,15 @@ async def test_a_name_that_changes_its_address(receiver: Receiver) -> None:
         assert [(await connection.send(url, MESSAGE)).status for _ in range(3)] == [200, None, None]
     sender.close()
     assert len(names.asked) == 3
-    assert len(receiver.got) == 1
+    assert len(receiver.requests) == 1
 
 
 async def test_an_allowed_address_among_others(receiver: Receiver) -> None:
     """Addresses that are not allowed are skipped; after a failed connection the next one is tried."""
     url = f"http://hooks.example:{receiver.port}/"
     assert (await attempt(url, names=Names(["10.0.0.1", "::1", "127.0.0.9", HERE]))).status == 200
-    found = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
-    assert found == Attempt(None, "its name has no address")
+    result = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
+    assert result == Attempt(None, "its name has no address")
 
 
 async def test_an_unknown_name() -> None:
@@ -124,14 +124,14 @@ async def test_an_unknown_name() -> None:
 async def test_redirects_are_not_followed(receiver: Receiver) -> None:
     """They lead to addresses that were not checked."""
 
-    async def lead_on(got: Got) -> bytes:
+    async def lead_on(got: ReceivedRequest) -> bytes:
         del got
         return answer(302, b"", f"location: http://{HERE}:{receiver.port}/other")
 
-    receiver.say = lead_on
-    found = await attempt(receiver.url)
-    assert (found.status, found.error, found.was_accepted) == (302, "status 302", False)
-    assert len(receiver.got) == 1
+    receiver.reply = lead_on
+    result = await attempt(receiver.url)
+    assert (result.status, result.error, result.was_accepted) == (302, "status 302", False)
+    assert len(receiver.requests) == 1
 
 
 async def test_proxies_from_the_environment_are_not_used(
@@ -146,12 +146,12 @@ async def test_proxies_from_the_environment_are_not_used(
 async def test_a_slow_receiver(receiver: Receiver) -> None:
     """An attempt has one timeout in total, so a byte now and then does not extend it."""
 
-    async def think(got: Got) -> bytes:
+    async def think(got: ReceivedRequest) -> bytes:
         del got
         await asyncio.sleep(60)
         return b""
 
-    receiver.say = think
+    receiver.reply = think
     started = time.monotonic()
     assert await attempt(receiver.url, seconds=0.3) == Attempt(None, "no answer within 0.3 seconds")
     async with receiving(handler=_drip) as dripping:
@@ -170,25 +170,25 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def test_little_of_a_response_is_read(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the stored part is read, so a response without end still counts."""
 
-    async def say_much(got: Got) -> bytes:
+    async def say_much(got: ReceivedRequest) -> bytes:
         del got
         return b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n" + b"\x00\xff" * 50_000
 
-    receiver.say = say_much
-    assert (await attempt(receiver.url)).response is None, "what a server inside says is not told"
+    receiver.reply = say_much
+    assert (await attempt(receiver.url)).response is None, "the response of an internal server is not stored"
     monkeypatch.setattr(sending, "is_public", lambda _: True)
-    found = await attempt(receiver.url)
-    assert (found.status, found.response) == (200, "\ufffd" * 1_000)
+    result = await attempt(receiver.url)
+    assert (result.status, result.response) == (200, "\ufffd" * 1_000)
 
 
 async def test_invalid_http(receiver: Receiver) -> None:
     """It counts as a missing response, and the error says no more than that."""
 
-    async def babble(got: Got) -> bytes:
+    async def babble(got: ReceivedRequest) -> bytes:
         del got
         return b"+OK POP3 ready\r\n\r\n"
 
-    receiver.say = babble
+    receiver.reply = babble
     assert (await attempt(receiver.url)).error == "the connection broke (RemoteProtocolError)"
     assert (await attempt("http://[nonsense]/")).error == "its URL cannot be used"
 

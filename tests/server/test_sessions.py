@@ -15,7 +15,7 @@ from diglot.service.access.sessions import RATE_BY_ADDRESS, RATE_BY_WORKSPACE, S
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import metadata, rate_counts
 from diglot.storage.sql.statement import Statement
-from support.servers.asgi import Request, ask
+from support.servers.asgi import Request, send_request
 from support.servers.browser import PASSWORD, Browser, set_password
 from support.servers.in_process import Server, bearer, serving
 
@@ -39,11 +39,11 @@ def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest_asyncio.fixture
 async def server(url: str) -> AsyncIterator[Server]:
     """Lend a server with two workspaces, both of which have a password."""
-    async with serving(url, now=NOW) as found:
+    async with serving(url, now=NOW) as server:
         for workspace in ("one", "two"):
-            await found.key("misar", workspace)
+            await server.key("misar", workspace)
             await set_password(url, workspace)
-        yield found
+        yield server
 
 
 @pytest.fixture
@@ -93,16 +93,16 @@ async def test_signing_in(server: Server, browser: Browser) -> None:
     assert list(answer.json()) == list(expected)
     assert re.fullmatch("[0-9a-f]{64}", browser.csrf_token)
     assert answer.headers["cache-control"] == "no-store"
-    again = await browser.ask("GET", "/session")
+    again = await browser.request("GET", "/session")
     assert (again.status_code, again.json(), again.headers["cache-control"]) == (200, expected, "no-store")
     assert "set-cookie" not in again.headers
-    made = await browser.ask("POST", CONTACTS, ADA)
-    assert made.status_code == 201
-    listed = await browser.ask("GET", CONTACTS)
-    assert [one["email"] for one in listed.json()["data"]] == ["ada@example.com"]
+    created = await browser.request("POST", CONTACTS, ADA)
+    assert created.status_code == 201
+    listed = await browser.request("GET", CONTACTS)
+    assert [item["email"] for item in listed.json()["data"]] == ["ada@example.com"]
     other = Browser(server)
     await other.sign_in("two")
-    assert (await other.ask("GET", CONTACTS)).json()["data"] == []
+    assert (await other.request("GET", CONTACTS)).json()["data"] == []
 
 
 async def test_the_cookie(url: str) -> None:
@@ -125,7 +125,7 @@ async def test_the_cookie(url: str) -> None:
             browser = Browser(server)
             written = (await browser.sign_in(headers=headers)).headers["set-cookie"]
             assert re.fullmatch(rf"diglot_session=[A-Za-z0-9_-]{{43}}{attributes}", written)
-            gone = (await browser.ask("DELETE", "/session", headers=headers)).headers["set-cookie"]
+            gone = (await browser.request("DELETE", "/session", headers=headers)).headers["set-cookie"]
             assert gone == "diglot_session=" + attributes.replace("43200", "0")
 
 
@@ -143,12 +143,12 @@ async def test_a_session_expires_after_twelve_hours(server: Server, browser: Bro
     """Use does not extend it; afterwards it opens nothing, and the next sign-in deletes its row."""
     await browser.sign_in()
     server.now += SESSION_SECONDS * SECOND - 1
-    assert (await browser.ask("GET", "/session")).status_code == 200
-    assert (await browser.ask("GET", CONTACTS)).status_code == 200
+    assert (await browser.request("GET", "/session")).status_code == 200
+    assert (await browser.request("GET", CONTACTS)).status_code == 200
     server.now += 1
-    ended = await browser.ask("GET", "/session")
+    ended = await browser.request("GET", "/session")
     assert (ended.status_code, ended.json()) == (401, {"error": "Not signed in"})
-    refused = await browser.ask("GET", CONTACTS)
+    refused = await browser.request("GET", CONTACTS)
     assert (refused.status_code, refused.json()) == (401, {"success": False, "error": NO_KEY})
     await Browser(server).sign_in()
     assert len(await rows(server.url, metadata.tables["sessions"])) == 1
@@ -157,15 +157,15 @@ async def test_a_session_expires_after_twelve_hours(server: Server, browser: Bro
 async def test_signing_out_ends_a_session_immediately(server: Server, browser: Browser) -> None:
     """The cookie opens nothing any more; another session goes on; a second sign-out is no error."""
     other = Browser(server)
-    for one in (browser, other):
-        await one.sign_in()
+    for client in (browser, other):
+        await client.sign_in()
     for _ in range(2):
-        answer = await browser.ask("DELETE", "/session")
+        answer = await browser.request("DELETE", "/session")
         assert (answer.status_code, answer.json()) == (200, {"signed_in": False})
-        assert (await browser.ask("GET", CONTACTS)).status_code == 401
-        assert (await browser.ask("GET", "/session")).status_code == 401
-    assert (await other.ask("GET", CONTACTS)).status_code == 200
-    assert (await Browser(server).ask("DELETE", "/session")).status_code == 200
+        assert (await browser.request("GET", CONTACTS)).status_code == 401
+        assert (await browser.request("GET", "/session")).status_code == 401
+    assert (await other.request("GET", CONTACTS)).status_code == 200
+    assert (await Browser(server).request("DELETE", "/session")).status_code == 200
 
 
 async def test_signing_in_again_ends_the_previous_session(server: Server, browser: Browser) -> None:
@@ -173,10 +173,10 @@ async def test_signing_in_again_ends_the_previous_session(server: Server, browse
     await browser.sign_in()
     before = Browser(server, browser.cookie)
     assert (await browser.sign_in(password="wrong")).status_code == 401
-    assert (await before.ask("GET", CONTACTS)).status_code == 200
+    assert (await before.request("GET", CONTACTS)).status_code == 200
     assert (await browser.sign_in("two")).status_code == 200
-    assert (await before.ask("GET", CONTACTS)).status_code == 401
-    assert (await browser.ask("GET", "/session")).json()["workspace"] == "two"
+    assert (await before.request("GET", CONTACTS)).status_code == 401
+    assert (await browser.request("GET", "/session")).json()["workspace"] == "two"
 
 
 @pytest.mark.parametrize("password", ["another password", None])
@@ -188,8 +188,8 @@ async def test_a_new_password_ends_all_sessions(
     await browser.sign_in()
     await other.sign_in("two")
     await set_password(server.url, "one", password)
-    assert (await browser.ask("GET", CONTACTS)).status_code == 401
-    assert (await other.ask("GET", CONTACTS)).status_code == 200
+    assert (await browser.request("GET", CONTACTS)).status_code == 401
+    assert (await other.request("GET", CONTACTS)).status_code == 200
     assert (await browser.sign_in()).json() == WRONG
     expected = 401 if password is None else 200
     assert (await browser.sign_in(password=password or "")).status_code == expected
@@ -273,16 +273,16 @@ async def test_another_site_cannot_write(server: Server, browser: Browser) -> No
         sent = {name: tokens.get(value, value) for name, value in headers.items()}
         for method, path in (("POST", CONTACTS), ("DELETE", f"{CONTACTS}?id=x"), ("POST", "/mail/v1/keys")):
             body = None if method == "DELETE" else ADA | {"name": "x"}
-            answer = await browser.ask(method, path, body, sent, proves=False)
+            answer = await browser.request(method, path, body, sent, proves=False)
             assert (answer.status_code, answer.json()) == (403, {"success": False, "error": text}), headers
-        out = await browser.ask("DELETE", "/session", None, sent, proves=False)
+        out = await browser.request("DELETE", "/session", None, sent, proves=False)
         assert (out.status_code, out.json()) == (403, {"error": text})
-        read = await browser.ask("GET", CONTACTS, None, sent)
+        read = await browser.request("GET", CONTACTS, None, sent)
         assert (read.status_code, read.json()["data"]) == (200, [])
     for number, headers in enumerate(OURS):
-        made = await browser.ask("POST", CONTACTS, {"email": f"{number}@example.com"}, headers)
-        assert made.status_code == 201, headers
-    assert (await browser.ask("GET", CONTACTS)).json()["pagination"]["total"] == len(OURS)
+        created = await browser.request("POST", CONTACTS, {"email": f"{number}@example.com"}, headers)
+        assert created.status_code == 201, headers
+    assert (await browser.request("GET", CONTACTS)).json()["pagination"]["total"] == len(OURS)
 
 
 async def test_another_site_cannot_sign_in(browser: Browser) -> None:
@@ -300,34 +300,36 @@ async def test_a_key_wins_over_a_cookie(server: Server, browser: Browser) -> Non
     """The Authorization header counts even if it is wrong; an API key needs no CSRF token."""
     await browser.sign_in("two")
     key = bearer(await server.key("misar", "one"))
-    made = await browser.ask("POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False)
-    assert made.status_code == 201
-    assert (await browser.ask("GET", CONTACTS, headers=key)).json()["pagination"]["total"] == 1
-    assert (await browser.ask("GET", CONTACTS)).json()["pagination"]["total"] == 0
+    created = await browser.request(
+        "POST", CONTACTS, ADA, {**key, "Sec-Fetch-Site": "cross-site"}, proves=False
+    )
+    assert created.status_code == 201
+    assert (await browser.request("GET", CONTACTS, headers=key)).json()["pagination"]["total"] == 1
+    assert (await browser.request("GET", CONTACTS)).json()["pagination"]["total"] == 0
     for wrong in ("Bearer msk_x", "Bearer ", "Basic b25lOnR3bw==", ""):
-        assert (await browser.ask("GET", CONTACTS, headers={"Authorization": wrong})).status_code == 401
+        assert (await browser.request("GET", CONTACTS, headers={"Authorization": wrong})).status_code == 401
 
 
 async def test_topmail_has_no_sessions(browser: Browser) -> None:
     """The cookie opens nothing there."""
     await browser.sign_in()
-    assert (await browser.ask("GET", "/api/v1/contacts")).status_code == 401
-    assert (await browser.ask("POST", "/api/v1/contacts", ADA)).status_code == 401
+    assert (await browser.request("GET", "/api/v1/contacts")).status_code == 401
+    assert (await browser.request("POST", "/api/v1/contacts", ADA)).status_code == 401
 
 
 async def test_a_session_can_create_any_key(server: Server, browser: Browser) -> None:
     """A person owns the workspace: keys of any scope, keys without one, and the revocation of any key."""
     await browser.sign_in()
-    made = await browser.ask("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
-    plain = await browser.ask("POST", "/mail/v1/keys", {"name": "Sync"})
-    assert [one.json()["scopes"] for one in (made, plain)] == ["send,track", "contacts,track"]
-    listed = (await browser.ask("GET", "/mail/v1/keys")).json()["keys"]
-    assert {one["name"] for one in listed} == {"Mailer", "Sync", ""}
-    key = made.json()["keyId"]
-    assert (await browser.ask("DELETE", f"/mail/v1/keys/{key}")).status_code == 200
+    created = await browser.request("POST", "/mail/v1/keys", {"name": "Mailer", "scopes": ["send", "track"]})
+    plain = await browser.request("POST", "/mail/v1/keys", {"name": "Sync"})
+    assert [item.json()["scopes"] for item in (created, plain)] == ["send,track", "contacts,track"]
+    listed = (await browser.request("GET", "/mail/v1/keys")).json()["keys"]
+    assert {item["name"] for item in listed} == {"Mailer", "Sync", ""}
+    key = created.json()["keyId"]
+    assert (await browser.request("DELETE", f"/mail/v1/keys/{key}")).status_code == 200
     other = Browser(server)
     await other.sign_in("two")
-    assert (await other.ask("GET", f"/mail/v1/keys/{key}")).status_code == 404
+    assert (await other.request("GET", f"/mail/v1/keys/{key}")).status_code == 404
 
 
 async def test_two_different_cookies_open_nothing(server: Server, browser: Browser) -> None:
@@ -342,8 +344,8 @@ async def test_two_different_cookies_open_nothing(server: Server, browser: Brows
         ("diglot_session", 401),
         ("diglot_session=" + "a" * 5000, 401),
     ):
-        assert (await browser.ask("GET", CONTACTS, headers={"Cookie": cookies})).status_code == status
-        assert (await browser.ask("GET", "/session", headers={"Cookie": cookies})).status_code == status
+        assert (await browser.request("GET", CONTACTS, headers={"Cookie": cookies})).status_code == status
+        assert (await browser.request("GET", "/session", headers={"Cookie": cookies})).status_code == status
 
 
 async def test_each_session_has_its_own_rate_limit(url: str, checked: list[str]) -> None:
@@ -352,10 +354,10 @@ async def test_each_session_has_its_own_rate_limit(url: str, checked: list[str])
         await server.key("misar", "one")
         await set_password(url, "one")
         browser, other = Browser(server), Browser(server)
-        for one in (browser, other):
-            await one.sign_in()
-        assert [(await browser.ask("GET", CONTACTS)).status_code for _ in range(6)] == [200] * 5 + [429]
-        assert (await other.ask("GET", CONTACTS)).status_code == 200
+        for client in (browser, other):
+            await client.sign_in()
+        assert [(await browser.request("GET", CONTACTS)).status_code for _ in range(6)] == [200] * 5 + [429]
+        assert (await other.request("GET", CONTACTS)).status_code == 200
     assert len(checked) == 2
 
 
@@ -408,10 +410,10 @@ async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
             for written in sent:
                 headers = [(b"content-type", b"application/json"), (b"x-forwarded-for", written)]
                 body = [b'{"workspace":"one","password":"x"}']
-                answer = await ask(server.app, Request("POST", b"/session", b"", headers, body))
+                answer = await send_request(server.app, Request("POST", b"/session", b"", headers, body))
                 assert answer.status == 401
-            found = await rows(url, rate_counts.c.key, rate_counts.c.bucket, fleeting=True)
-            assert set(expected) <= {key for key, bucket in found if bucket == "sign-in from"}
+            result = await rows(url, rate_counts.c.key, rate_counts.c.bucket, fleeting=True)
+            assert set(expected) <= {key for key, bucket in result if bucket == "sign-in from"}
     assert checked
 
 

@@ -122,5 +122,5 @@ async def test_an_unreachable_database_is_rejected() -> None:
 def test_a_start_does_without_alembic() -> None:
     """A database at the latest revision is recognized without the library, because its import takes 0.2 s."""
     code = "import sys, diglot.app, diglot.cli; print('alembic' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "False\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"

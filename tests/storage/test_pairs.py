@@ -46,16 +46,16 @@ TESTS = [
 
 def person(number: int, value: Any) -> Mapping[str, Any]:
     """Return a contact with a value in every field that can hold it."""
-    made: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
-    made["updated_at"] = made["created_at"]
-    made["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
+    created: dict[str, Any] = {"email": f"p{number}@example.com", "created_at": random_conditions.EXTREMES[0]}
+    created["updated_at"] = created["created_at"]
+    created["attributes"] = {"plan": value, "things": ["b", value], "plan2": ["a"]}
     if isinstance(value, str):
-        made |= {"first_name": value, "tags": ["b", value]}
+        created |= {"first_name": value, "tags": ["b", value]}
         with suppress(ValueError):
-            made["last_opened_at"] = instant(value)
+            created["last_opened_at"] = instant(value)
     elif not isinstance(value, bool) and 0 <= value < 2**53:
-        made["total_spent"] = value
-    return made
+        created["total_spent"] = value
+    return created
 
 
 def instant(value: str) -> str:
@@ -84,7 +84,7 @@ def subjects() -> Mapping[str, oracle.Subject]:
     return {name: oracle.Subject(one, ZONE, {}) for name, one in PEOPLE.items()}
 
 
-def legal(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
+def legal_conditions(field: str, operator: str) -> Iterator[tuple[Mapping[str, Any], tree.Node]]:
     """Yield a condition for every legal operand."""
     for operand in OPERANDS:
         condition = {"field": field, "operator": operator, "operand": operand}
@@ -99,7 +99,7 @@ async def test_every_value_against_every_value(
 ) -> None:
     """A database finds the oracle's matches."""
     wrong = []
-    for condition, node in legal(field, operator):
+    for condition, node in legal_conditions(field, operator):
         match = partial(oracle.matches, condition, now=random_conditions.NOW, zone=ZONE, lists={})
         expected = frozenset(name for name, subject in subjects.items() if match(subject))
         odd = await crowd.members(node, random_conditions.NOW) ^ expected
@@ -109,4 +109,7 @@ async def test_every_value_against_every_value(
 
 def test_every_operator_has_operands() -> None:
     """No operator is tested without operands."""
-    assert all(len(list(legal(field, operator))) >= len(random_conditions.DAYS) for field, operator in TESTS)
+    assert all(
+        len(list(legal_conditions(field, operator))) >= len(random_conditions.DAYS)
+        for field, operator in TESTS
+    )

@@ -20,7 +20,7 @@ from support.reporting import SEED, Tally
 # Each batch has its own contacts and time zone: two zones skip a midnight, one skips a day.
 BATCH = 100
 ZONES = ("UTC", "Africa/Cairo", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Apia")
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 LISTS = spec_data.population().lists
 
 
@@ -87,8 +87,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Database:
     """Return the database that evaluates the batch."""
-    found: Database = request.param
-    return found
+    result: Database = request.param
+    return result
 
 
 @pytest.fixture
@@ -106,15 +106,15 @@ async def test_random_conditions_agree(
     cases = zip(batch.cases, batch.members, strict=True)
     wrong = [line for case, expected in cases for line in await _differences(crowd, case, expected)]
     tally("random pairs of condition and contact", database.name, len(batch.cases) * len(batch.people))
-    tally("random conditions that disagree", database.name, len(wrong))
+    tally("random conditions with a difference", database.name, len(wrong))
     assert not wrong, f"--random-seed {pytestconfig.stash[SEED]}, {batch.zone}:\n" + "\n".join(
-        wrong[:MOST_SHOWN]
+        wrong[:MAX_SHOWN]
     )
 
 
 async def _differences(crowd: Crowd, case: Case, expected: frozenset[str]) -> list[str]:
     """Describe where a database disagrees: on the condition, or on its complement."""
-    found = await crowd.members(case.node, random_conditions.NOW)
+    result = await crowd.members(case.node, random_conditions.NOW)
     others = await crowd.members(tree.Not(case.node), random_conditions.NOW)
-    odd = sorted((found ^ expected) | (others ^ (frozenset(crowd.contacts) - expected)))
+    odd = sorted((result ^ expected) | (others ^ (frozenset(crowd.contacts) - expected)))
     return [f"{odd}: {json.dumps(case.condition)}"] if odd else []

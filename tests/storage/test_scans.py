@@ -51,8 +51,8 @@ SHORT_AND_LONG: Sequence[tuple[str, Sequence[Any], Sequence[Any]]] = (
 async def connection() -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file on the driver itself."""
     async with engines.SQLITE.fresh() as url:
-        with closing(sqlite3.connect(parse_sqlite_path(url))) as found:
-            yield found
+        with closing(sqlite3.connect(parse_sqlite_path(url))) as connection:
+            yield connection
 
 
 def plan(connection: sqlite3.Connection, sql: Sql) -> list[str]:
@@ -60,7 +60,7 @@ def plan(connection: sqlite3.Connection, sql: Sql) -> list[str]:
     return [row[3] for row in rows]
 
 
-def odd(connection: sqlite3.Connection, sql: Sql) -> set[str]:
+def other_steps(connection: sqlite3.Connection, sql: Sql) -> set[str]:
     """Return the steps of a plan that are no walk along the primary key of contacts."""
     assert PINNED in sql.text
     return {step for step in plan(connection, sql) if " contacts" in step or "B-TREE" in step} - ALLOWED
@@ -75,8 +75,8 @@ async def test_every_predicate_walks_the_primary_key(purpose: str, connection: s
     """No predicate makes the planner use another index, or sort."""
     predicates = list(random_conditions.every_predicate(Random(1), LISTS))
     nodes = [canonical.read(predicate, "UTC") for predicate in predicates]
-    found = {tree.encode(node): odd(connection, dynamic(purpose, node)) for node in nodes}
-    assert {node: steps for node, steps in found.items() if steps} == {}
+    results = {tree.encode(node): other_steps(connection, dynamic(purpose, node)) for node in nodes}
+    assert {node: steps for node, steps in results.items() if steps} == {}
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -84,14 +84,14 @@ async def test_every_condition_walks_the_primary_key(purpose: str, connection: s
     """A tree of predicates, a draft included, does not either."""
     conditions = [random_conditions.condition(Random(seed), LISTS) for seed in range(100)]
     nodes = [tree.DRAFT, *(canonical.read(condition, "UTC") for condition in conditions)]
-    found = {tree.encode(node): odd(connection, dynamic(purpose, node)) for node in nodes}
-    assert {node: steps for node, steps in found.items() if steps} == {}
+    results = {tree.encode(node): other_steps(connection, dynamic(purpose, node)) for node in nodes}
+    assert {node: steps for node, steps in results.items() if steps} == {}
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 async def test_static_segments_walk_the_primary_key(purpose: str, connection: sqlite3.Connection) -> None:
     """The stored members of a segment lead to their contacts by primary key."""
-    assert odd(connection, scans.build_static_scan(purpose, SQLITE).sql_for(SQLITE)) == set()
+    assert other_steps(connection, scans.build_static_scan(purpose, SQLITE).sql_for(SQLITE)) == set()
 
 
 SORTS = [Sort(field, descending) for field in ("engagement_score", "email") for descending in (True, False)]
@@ -108,8 +108,8 @@ async def test_a_sort_walks_the_primary_key(sort: Sort, connection: sqlite3.Conn
     statements = [scans.build_scan(scans.PAGE, node, SQLITE, 0, UTC, sort=sort) for node in conditions]
     narrowed = compile_condition(conditions[0], SQLITE, 0, UTC)
     statements += [scans.build_static_scan(scans.PAGE, SQLITE, also, sort) for also in (None, narrowed)]
-    found = [odd(connection, statement.sql_for(SQLITE)) - SORTING for statement in statements]
-    assert set().union(*found) == set()
+    results = [other_steps(connection, statement.sql_for(SQLITE)) - SORTING for statement in statements]
+    assert set().union(*results) == set()
 
 
 async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> None:
@@ -123,20 +123,22 @@ async def test_lists_of_keys_are_looked_up(connection: sqlite3.Connection) -> No
         assert [step.partition(" (")[2] for step in walked] == [f"{key}=? AND workspace=?)"]
 
 
-def compiled(condition: Any, backend: Backend) -> tuple[CompiledCondition, Sql]:
+def compile_uncached(condition: Any, backend: Backend) -> tuple[CompiledCondition, Sql]:
     """Compile without the cache of shapes."""
-    found = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
-    return found, backend.compile(found.where)
+    result = compile_condition(canonical.read(condition, "UTC"), backend, 0, UTC)
+    return result, backend.compile(result.where)
 
 
 @BACKENDS
 def test_one_shape_is_one_statement(backend: Backend) -> None:
     """Conditions with an equal shape have equal SQL, because the cache would otherwise mix them up."""
     conditions = [random_conditions.condition(Random(seed), LISTS, depth=1) for seed in range(500)]
-    conditions += [one for seed in range(2) for one in random_conditions.every_predicate(Random(seed), LISTS)]
+    conditions += [
+        predicate for seed in range(2) for predicate in random_conditions.every_predicate(Random(seed), LISTS)
+    ]
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
     for condition in conditions:
-        found, sql = compiled(condition, backend)
+        found, sql = compile_uncached(condition, backend)
         statements.setdefault(found.shape, set()).add((sql.text, sql.parameter_names))
     assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}
 
@@ -147,8 +149,8 @@ def test_a_list_of_any_length_is_one_statement(
     backend: Backend, field: str, short: Sequence[Any], long: Sequence[Any]
 ) -> None:
     """The values of `in` are one parameter: their number is not part of the SQL."""
-    one = compiled({"field": field, "operator": "in", "operand": list(short)}, backend)
-    other = compiled({"field": field, "operator": "in", "operand": list(long)}, backend)
+    one = compile_uncached({"field": field, "operator": "in", "operand": list(short)}, backend)
+    other = compile_uncached({"field": field, "operator": "in", "operand": list(long)}, backend)
     assert (one[0].shape, one[1].text, one[1].parameter_names) == (
         other[0].shape,
         other[1].text,
@@ -161,14 +163,14 @@ def test_no_value_is_in_the_statement(backend: Backend) -> None:
     """Keys and operands are bound parameters, whatever they contain."""
     nasty = "Robert'); DROP TABLE contacts;--"
     condition = {"field": f"attributes.{nasty}", "operator": "equals", "operand": nasty}
-    found, sql = compiled(condition, backend)
+    found, sql = compile_uncached(condition, backend)
     assert "DROP" not in sql.text
     assert any(nasty in str(value) for value in found.values.values())
 
 
-def questions(number: int) -> list[dry_run_counts.DryRunQuestion]:
+def condition_pairs(number: int) -> list[dry_run_counts.DryRunQuestion]:
     """Return pairs of random conditions with few predicates, so that shapes and predicates repeat."""
-    found = []
+    results = []
     for seed in range(number):
         rng = Random(seed)
         fields = rng.sample(("email", "tags", "attributes.a", "lists", "last_opened_at"), 2)
@@ -176,42 +178,42 @@ def questions(number: int) -> list[dry_run_counts.DryRunQuestion]:
         few = [
             canonical.read(random_conditions.predicate(again, field, ids=LISTS), "UTC") for field in fields
         ]
-        condition, current = grouped(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
-        found.append(dry_run_counts.DryRunQuestion(1, condition, current, 0, UTC))
-    return found
+        condition, current = group_at_random(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
+        results.append(dry_run_counts.DryRunQuestion(1, condition, current, 0, UTC))
+    return results
 
 
-def grouped(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
+def group_at_random(rng: Random, few: Sequence[tree.Node], depth: int) -> tree.Node:
     """Group some predicates at random; the root may be a draft."""
     if depth == 3 and rng.random() < 0.1:
         return tree.DRAFT
     if depth == 0 or rng.random() < 0.2:
         return rng.choice(few)
     if rng.random() < 0.2:
-        return tree.Not(grouped(rng, few, depth - 1 if depth < 3 else 2))
-    items = tuple(grouped(rng, few, min(depth, 3) - 1) for _ in range(rng.randint(1, 3)))
+        return tree.Not(group_at_random(rng, few, depth - 1 if depth < 3 else 2))
+    items = tuple(group_at_random(rng, few, min(depth, 3) - 1) for _ in range(rng.randint(1, 3)))
     return rng.choice((tree.All, tree.Any))(items)
 
 
 async def test_a_dry_run_scans_once_and_evaluates_each_predicate_once(connection: sqlite3.Connection) -> None:
     """All counts come from one walk along the primary key, over flags that are computed there."""
-    for question in questions(100):
+    for question in condition_pairs(100):
         asked = dry_run_counts.build_count_statement(question, SQLITE)
         sql = SQLITE.compile(asked.build())
-        assert odd(connection, sql) == set()
+        assert other_steps(connection, sql) == set()
         steps = plan(connection, sql)
         assert len([step for step in steps if " contacts " in step]) == 1
         assert "CO-ROUTINE flags" in steps
-        assert "?" not in sql.text.partition("FROM (")[0], "a predicate stands outside of the flags"
+        assert "?" not in sql.text.partition("FROM (")[0], "a predicate is outside of the flags"
 
 
 @BACKENDS
 def test_one_shape_of_a_dry_run_is_one_statement(backend: Backend) -> None:
     """Groups of the same predicates in another order have another shape."""
     statements: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
-    for question in questions(400):
+    for question in condition_pairs(400):
         asked = dry_run_counts.build_count_statement(question, backend)
         sql = backend.compile(asked.build())
         statements.setdefault(asked.shape, set()).add((sql.text, sql.parameter_names))
-    assert len(statements) < 400, "no shape came again"
+    assert len(statements) < 400, "no shape occurred twice"
     assert {shape: texts for shape, texts in statements.items() if len(texts) > 1} == {}

@@ -91,9 +91,9 @@ async def test_a_command_warns_if_another_process_has_the_file_open(
     take(version)
     await prepare_database(str(file))
     connection.close()
-    said = capsys.readouterr().err
-    assert said.startswith("diglot: warning: another process seems to have") is warned
-    assert said.count("\n") == warned
+    output = capsys.readouterr().err
+    assert output.startswith("diglot: warning: another process seems to have") is warned
+    assert output.count("\n") == warned
 
 
 def test_the_newer_library_is_used() -> None:

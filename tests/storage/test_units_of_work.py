@@ -23,11 +23,11 @@ ONE = Statement(select(literal_column("1")))
 async def engine() -> AsyncIterator[SQLite]:
     """Lend an engine on a fresh file."""
     async with engines.SQLITE.fresh() as url:
-        found = create_engine(url)
-        assert isinstance(found, SQLite)
-        await found.open()
-        yield found
-        await found.close()
+        engine = create_engine(url)
+        assert isinstance(engine, SQLite)
+        await engine.open()
+        yield engine
+        await engine.close()
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Helpers of the tests: databases, servers, populations, and judges that share no code with the product."""
+"""Helpers of the tests: databases, servers, populations, and checks that share no code with the product."""

@@ -1,4 +1,4 @@
-"""How much of what is random or repeated a test run does: little by default, all of it with `--full`."""
+"""How much random or repeated work a test run does: little by default, all of it with `--full`."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Amount:
-    """An option that says how many, by default and with `--full`."""
+    """An option for a number, with its default and its value under `--full`."""
 
     option: str
     default: int
@@ -18,30 +18,37 @@ class Amount:
 
 AMOUNTS: Final = (
     Amount("--random-trees", 500, 20_000, "random conditions"),
-    Amount("--random-contacts", 40, 50, "contacts for each hundred of them"),
+    Amount("--random-contacts", 40, 50, "contacts for each hundred random conditions"),
     Amount("--hostile", 2_000, 20_000, "hostile requests to each dialect on SQLite"),
-    Amount("--truth-share", 10, 1, "explain, dry-run and keep one row of truth in so many, and all strata"),
-    Amount("--kills", 4, 4, "how often a server is killed on each database"),
-    Amount("--world-writes", 2_000, 2_000, "random writes that are judged"),
+    Amount(
+        "--truth-share",
+        10,
+        1,
+        "test explain, dry-run and static segments with one row of the spec in N, and with all strata",
+    ),
+    Amount("--kills", 4, 4, "number of kills of a server on each database"),
+    Amount("--world-writes", 2_000, 2_000, "random writes that are compared with the oracle"),
     Amount("--world-steps", 150, 150, "random steps of memberships"),
     Amount("--operations", 400, 400, "writes of several processes on each database"),
-    Amount("--outside-seed", 1, 1, "what Schemathesis begins with"),
-    Amount("--outside-examples", 15, 15, "its cases for each call on SQLite"),
-    Amount("--outside-walks", 150, 150, "its walks from call to call there"),
+    Amount("--outside-seed", 1, 1, "the seed of Schemathesis"),
+    Amount("--outside-examples", 15, 15, "cases of Schemathesis for each call on SQLite"),
+    Amount("--outside-walks", 150, 150, "walks of Schemathesis from call to call on SQLite"),
 )
 
 
 def add_options(group: pytest.OptionGroup) -> None:
-    """Add an option for each amount, and the one for all of them."""
-    for one in AMOUNTS:
-        full = "" if one.full == one.default else f"; with --full {one.full:,}"
-        group.addoption(one.option, type=int, help=f"{one.help} ({one.default:,}{full})")
-    group.addoption("--full", action="store_true", help="the full amounts, for those not set by themselves")
+    """Add an option for each amount, and `--full`."""
+    for amount in AMOUNTS:
+        full = "" if amount.full == amount.default else f"; with --full {amount.full:,}"
+        group.addoption(amount.option, type=int, help=f"{amount.help} ({amount.default:,}{full})")
+    group.addoption(
+        "--full", action="store_true", help="use the full amounts for all options that are not set"
+    )
 
 
 def settle(config: pytest.Config) -> None:
-    """Give each amount that was not asked for its default; workers get what their controller settled."""
-    for one in AMOUNTS:
-        name = one.option.removeprefix("--").replace("-", "_")
+    """Give each amount without a value its default; workers get the values of their controller."""
+    for amount in AMOUNTS:
+        name = amount.option.removeprefix("--").replace("-", "_")
         if config.getoption(name) is None:
-            setattr(config.option, name, one.full if config.getoption("full") else one.default)
+            setattr(config.option, name, amount.full if config.getoption("full") else amount.default)

@@ -1,4 +1,4 @@
-"""Canonical conditions (spec/README.md) as `check` takes them: each part with its path."""
+"""Reads canonical conditions (spec/README.md) as `check` takes them: each part with its path."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from diglot.errors import Path
 
 
 def written(condition: Mapping[str, Any], path: Path = ()) -> Unchecked:
-    """Return a canonical condition as written."""
+    """Return a canonical condition as check takes it."""
     if "all" in condition:
         return UncheckedGroup("all", _items(condition, "all", path), path)
     if "any" in condition:

@@ -1,4 +1,4 @@
-"""Tells whether anything in a database changed, cheaply and exactly."""
+"""Detects any change in a database, cheaply and exactly."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -12,19 +12,19 @@ from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 
 _TABLES = [table.name for table in metadata.sorted_tables]
-# What a server writes by itself: when a key was last used.
+# Written by a server itself, without a request: the last use of a key.
 _ITS_OWN = {"keys": "last_used_at"}
 
 
 class Watch(Protocol):
-    """Watches a database from a connection of its own."""
+    """Watches a database over a separate connection."""
 
     async def state(self) -> object:
-        """Return a value that is equal for two moments exactly when every row was the same."""
+        """Return a value that is equal at two times exactly if every row is the same."""
 
 
 class _SQLite:
-    """Reads all rows, but only when SQLite says that another connection committed."""
+    """Reads all rows, but only if SQLite reports a commit of another connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -55,12 +55,12 @@ def _text(table: str) -> str:
 
 
 class _PostgreSQL:
-    """Lets the database hash every row, with the transaction that wrote it."""
+    """Makes the database hash every row, with the transaction that wrote it."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         each = (f"SELECT sum(hashtextextended({_text(name)}, 0)) FROM {name} t" for name in _TABLES)
-        self._statement = f"SELECT array[{', '.join(f'({one})' for one in each)}]"
+        self._statement = f"SELECT array[{', '.join(f'({item})' for item in each)}]"
 
     async def state(self) -> object:
         return await self._connection.fetchval(self._statement)

@@ -1,4 +1,4 @@
-"""Pairs of wire and condition: reads tests/spec/dialects and refuses what its README does not name."""
+"""Pairs of wire object and condition from tests/spec/dialects; rejects keys that its README does not name."""
 
 import json
 from collections.abc import Sequence
@@ -55,13 +55,13 @@ class Pair:
 
     @property
     def extension(self) -> bool:
-        """True when strict mode refuses the wire object."""
+        """True if strict mode rejects the wire object."""
         return self.strict_refused is not None
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A vendor object as JSON text, and where it is at fault; path None when only the refusal is fixed."""
+class Rejected:
+    """A vendor object as JSON text, and the path of its fault; None if the row only fixes the rejection."""
 
     dialect: str
     name: str
@@ -72,8 +72,8 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Across:
-    """A vendor object and what the other dialect shows for it."""
+class Translation:
+    """A vendor object and its translation to the other dialect."""
 
     dialect: str
     name: str
@@ -87,8 +87,8 @@ class DialectData:
 
     dialect: str
     pairs: tuple[Pair, ...]
-    refused: tuple[Refused, ...]
-    across: tuple[Across, ...]
+    rejected: tuple[Rejected, ...]
+    translations: tuple[Translation, ...]
 
 
 def load_dialects(folder: Path = FOLDER) -> dict[str, DialectData]:
@@ -97,7 +97,7 @@ def load_dialects(folder: Path = FOLDER) -> dict[str, DialectData]:
 
 
 def read_dialect(name: str, source: str) -> DialectData:
-    """Read the rows of one file; a key the README does not name is refused."""
+    """Read the rows of one file, and reject keys that the README does not name."""
     raw = json.loads(source, object_pairs_hook=unique_keys)
     require(name, set(raw) == FILE_KEYS and raw["dialect"] == name, "the keys of the file")
     for part in ("pairs", "refused", "across"):
@@ -106,8 +106,8 @@ def read_dialect(name: str, source: str) -> DialectData:
     return DialectData(
         dialect=name,
         pairs=tuple(_pair(name, row) for row in raw["pairs"]),
-        refused=tuple(_refused(name, row) for row in raw["refused"]),
-        across=tuple(_across(name, row) for row in raw["across"]),
+        rejected=tuple(_refused(name, row) for row in raw["refused"]),
+        translations=tuple(_across(name, row) for row in raw["across"]),
     )
 
 
@@ -130,7 +130,7 @@ def _pair(dialect: str, row: dict[str, Json]) -> Pair:
     )
 
 
-def _refused(dialect: str, row: dict[str, Json]) -> Refused:
+def _refused(dialect: str, row: dict[str, Json]) -> Rejected:
     where = f"{dialect}: refused {row['name']}"
     require(where, REFUSED_NEEDS <= set(row) <= REFUSED_KEYS, "the keys of a refused row")
     require(where, row["basis"] in BASES, "basis")
@@ -138,9 +138,9 @@ def _refused(dialect: str, row: dict[str, Json]) -> Refused:
     everything = None
     if "all_paths" in row:
         assert isinstance(row["all_paths"], list)
-        everything = tuple(fault_path(where, one) for one in row["all_paths"])
+        everything = tuple(fault_path(where, item) for item in row["all_paths"])
         require(where, path == everything[0] and len(set(everything)) > 1, "all_paths begins with path")
-    return Refused(
+    return Rejected(
         dialect=dialect,
         name=str(row["name"]),
         basis=str(row["basis"]),
@@ -150,10 +150,10 @@ def _refused(dialect: str, row: dict[str, Json]) -> Refused:
     )
 
 
-def _across(dialect: str, row: dict[str, Json]) -> Across:
+def _across(dialect: str, row: dict[str, Json]) -> Translation:
     where = f"{dialect}: across {row['name']}"
     require(where, set(row) == ACROSS_KEYS, "the keys of a row across")
-    return Across(dialect, str(row["name"]), expand(row["wire"]), expand(row["other"]))
+    return Translation(dialect, str(row["name"]), expand(row["wire"]), expand(row["other"]))
 
 
 def wire_text(wire: Json) -> str:
@@ -173,7 +173,7 @@ def fault_path(where: str, raw: Json) -> FaultPath:
 
 
 def check_condition(where: str, node: Json) -> None:
-    """Refuse what is no canonical condition, repeated nodes included."""
+    """Reject invalid canonical conditions, repeated nodes included."""
     require(where, isinstance(node, dict), "a node is an object")
     assert isinstance(node, dict)
     if set(node) == {"$times", "item"}:
@@ -196,7 +196,7 @@ def children(node: dict[str, Json]) -> Sequence[Json]:
 
 
 def operators_in(node: Json) -> set[str]:
-    """Collect every word under the key operator that stands in a leaf, in either vocabulary."""
+    """Collect every value of the key operator in a leaf, in either vocabulary."""
     if isinstance(node, list):
         return {word for child in node for word in operators_in(child)}
     if not isinstance(node, dict):

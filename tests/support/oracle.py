@@ -1,4 +1,4 @@
-"""A second opinion: evaluates canonical conditions from the rules, never from the product."""
+"""Evaluates canonical conditions by the rules of the spec, without any code of the product."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ NEVER = 1 << 80
 
 
 def nfc(text: str) -> str:
-    """Compose a text canonically."""
+    """Normalize a text to NFC."""
     return unicodedata.normalize("NFC", text)
 
 
 @lru_cache(maxsize=200_000)
 def fold(text: str) -> str:
-    """Reduce a text to what comparisons that ignore case compare."""
+    """Fold a text for comparisons that ignore case."""
     return nfc(nfc(text).casefold())
 
 
@@ -70,49 +70,49 @@ def numeric(text: str) -> float | None:
 
 
 class Span(NamedTuple):
-    """What a date or an instant covers, in microseconds since the epoch; the end is not part of it."""
+    """The range of a date or an instant in microseconds since the epoch; the end is exclusive."""
 
     start: int
     end: int
 
 
 def clock(local: datetime, zone: str) -> int:
-    """Count microseconds of a local clock: the offset before a gap, the first passing of an overlap."""
+    """Count microseconds of a local clock: the offset before a gap, the first occurrence in an overlap."""
     offset = ZoneInfo(zone).utcoffset(local) or timedelta()
     return (local - EPOCH - offset) // MICROSECOND
 
 
 def local_day(micros: int, zone: str) -> date:
-    """Name the calendar day of an instant."""
+    """Return the calendar day of an instant."""
     return (EPOCH.replace(tzinfo=UTC) + micros * MICROSECOND).astimezone(ZoneInfo(zone)).date()
 
 
 @lru_cache(maxsize=100_000)
 def day_begins(day: date, zone: str) -> int:
-    """Find the first instant of a calendar day, also where midnight does not exist."""
+    """Return the first instant of a calendar day, also if midnight does not exist."""
     midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a local clock
     late, early = clock(midnight, zone), clock(midnight.replace(fold=1), zone)
     if early >= late:
         return late
-    while early < late:  # the clock jumped over midnight: the day begins at the jump itself
+    while early < late:  # the clock skipped midnight, so the day begins after the jump
         middle = (early + late) // 2
         early, late = (early, middle) if local_day(middle, zone) >= day else (middle + 1, late)
     return early
 
 
 def day_span(day: date, zone: str) -> Span:
-    """Give the instants of a calendar day."""
+    """Return the instants of a calendar day."""
     last = day == date.max
     return Span(day_begins(day, zone), NEVER if last else day_begins(day + timedelta(days=1), zone))
 
 
 @lru_cache(maxsize=200_000)
 def moment(text: str, zone: str) -> Span | None:
-    """Read a date as its day and an instant as its microsecond; None when the text is neither."""
-    found = MOMENT.fullmatch(text)
-    if not found:
+    """Parse a date to its day and an instant to its microsecond; return None for other text."""
+    match = MOMENT.fullmatch(text)
+    if not match:
         return None
-    year, month, day, hour, minute, second, fraction, utc, sign, ahead, beside = found.groups()
+    year, month, day, hour, minute, second, fraction, utc, sign, ahead, beside = match.groups()
     try:
         if hour is None:
             return day_span(date(int(year), int(month), int(day)), zone)
@@ -132,7 +132,7 @@ def moment(text: str, zone: str) -> Span | None:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """Every reading of one stored value; None where the value does not fit that reading."""
+    """All readings of one stored value; a reading that does not fit is None."""
 
     text: str | None = None
     fold: str | None = None
@@ -143,7 +143,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A field of one contact: its values, and whether they stand in an array."""
+    """A field of one contact: its values, and whether they are in an array."""
 
     values: tuple[Scalar, ...] = ()
     many: bool = False
@@ -151,7 +151,7 @@ class Stored:
 
 
 def read_scalar(value: object, zone: str) -> Scalar:
-    """Read an attribute value in every way that fits its JSON type."""
+    """Read an attribute value in every way that its JSON type allows."""
     if isinstance(value, str):
         span = moment(value, zone)
         truth = {"true": True, "false": False}.get(value)
@@ -175,7 +175,7 @@ def read_attribute(value: object, zone: str) -> Stored:
 
 
 def as_text(field: str, value: str) -> str:
-    """Bring stored or asked text of a catalogued field to the form that is compared."""
+    """Convert stored text or an operand of a catalogued field to the compared form."""
     if field == "email":
         return nfc(value.lower())
     if field == "lists":
@@ -184,7 +184,7 @@ def as_text(field: str, value: str) -> str:
 
 
 class Subject:
-    """One contact as the evaluator sees it; fields are read once and kept."""
+    """One contact as the evaluator sees it; fields are read once and cached."""
 
     def __init__(self, contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> None:
         self.zone = zone
@@ -225,7 +225,7 @@ class Subject:
 
 
 def holds_number(stored: float | None, asked: float | None, test: Callable[[Any, Any], bool]) -> bool:
-    """Compare two integers exactly and everything else as doubles; what is no number never holds."""
+    """Compare two integers exactly and everything else as doubles; other types never match."""
     if stored is None or asked is None:
         return False
     exact = isinstance(stored, int) and isinstance(asked, int)
@@ -233,7 +233,7 @@ def holds_number(stored: float | None, asked: float | None, test: Callable[[Any,
 
 
 def equals(field: str, stored: Stored, asked: Any, zone: str) -> bool:
-    """Hold when any stored value equals, by the kind of the field or else by the type of the operand."""
+    """Return whether any stored value equals the operand, by the kind of the field or the operand's type."""
     kind = KINDS.get(field, "attribute")
     if kind == "instant":
         span = moment(asked, zone)
@@ -252,7 +252,7 @@ def equals(field: str, stored: Stored, asked: Any, zone: str) -> bool:
 
 
 def contains(field: str, stored: Stored, asked: Any, zone: str) -> bool:
-    """Hold when an array has the element, or a scalar text holds the text ignoring case."""
+    """Return whether an array has the element, or a scalar text contains the text, ignoring case."""
     if stored.many:
         return equals(field, stored, asked, zone)
     if not isinstance(asked, str):
@@ -261,14 +261,14 @@ def contains(field: str, stored: Stored, asked: Any, zone: str) -> bool:
 
 
 def affix(operator: str, field: str, stored: Stored, asked: str) -> bool:
-    """Hold when any scalar starts or ends with the text ignoring case; a list id only as a whole."""
+    """Return whether any scalar starts or ends with the text, ignoring case; a list id only as a whole."""
     if field == "lists":
         return any(v.text == asked.lower() for v in stored.values)
     return any(AFFIXES[operator](v.fold, fold(asked)) for v in stored.values if v.fold is not None)
 
 
 def in_order(operator: str, stored: Stored, asked: Any, zone: str) -> bool:
-    """Hold when a single stored number or instant stands in that order to the operand."""
+    """Return whether a single stored number or instant has that order to the operand."""
     if stored.many:
         return False
     test = ORDERINGS[operator]
@@ -281,7 +281,7 @@ def in_order(operator: str, stored: Stored, asked: Any, zone: str) -> bool:
 
 @lru_cache(maxsize=100_000)
 def window(operator: str, days: int, now: datetime, zone: str) -> Span:
-    """Give the instants a day operator means."""
+    """Return the instants that a day operator covers."""
     instant = (now.astimezone(UTC).replace(tzinfo=None) - EPOCH) // MICROSECOND
     if operator == "exactly_days_ago":
         return day_span(now.astimezone(ZoneInfo(zone)).date() - timedelta(days=days), zone)
@@ -332,6 +332,6 @@ def matches(
     zone: str,
     lists: Mapping[str, str],
 ) -> bool:
-    """Tell whether a contact is a member; a draft has none."""
+    """Return whether a contact is a member; a draft has no members."""
     subject = contact if isinstance(contact, Subject) else Subject(contact, zone, lists)
     return condition not in ({"all": []}, {"any": []}) and holds(condition, subject, now)

@@ -1,4 +1,4 @@
-"""A workspace with an outbox, and processes that deliver what is in it, with a clock that tests move."""
+"""A workspace with an outbox, processes that send its deliveries, and a clock that tests move."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -52,30 +52,32 @@ class Outbox:
 
     @property
     def deliveries(self) -> Deliveries:
-        """What a process of its own would have: no jitter."""
+        """Return the deliveries of a separate process, without jitter."""
         return Deliveries(self.engine, self.clock, lambda: 0)
 
-    async def hook(self, url: str, *words: str) -> Webhook:
-        """Register a receiver for some events, or for new contacts."""
+    async def register(self, url: str, *words: str) -> Webhook:
+        """Register a receiver for some events, by default for new contacts."""
         events = words or ("contact.created",)
         heard = tuple(WORDS[word] for word in events)
         return await self.webhooks.create(self.caller, NewWebhook("misar", url, events, heard, "secret"))
 
-    async def person(self, name: str) -> Contact:
-        """Make a contact."""
+    async def create_contact(self, name: str) -> Contact:
+        """Create a contact."""
         return await self.contacts.create(self.caller, ContactChange({"email": f"{name}@example.com"}))
 
-    async def people(self, number: int) -> list[str]:
+    async def import_contacts(self, number: int) -> list[str]:
         """Import contacts; return their addresses in order."""
         emails = [f"p{n}@example.com" for n in range(number)]
         await self.contacts.import_all(self.caller, [ContactChange({"email": email}) for email in emails])
         return emails
 
     def worker(self, sender: Sender | None = None) -> DeliveryWorker:
-        """Return the worker of a process of its own, not running."""
-        made = DeliveryWorker(self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _render_message)
-        self.workers.append(made)
-        return made
+        """Return the worker of a separate process, not running."""
+        created = DeliveryWorker(
+            self.deliveries, sender or Sender(TARGETS, timeout_seconds=2), _render_message
+        )
+        self.workers.append(created)
+        return created
 
     async def sent(self, hook: Webhook) -> list[Delivery]:
         """Return the deliveries to a webhook, oldest first."""
@@ -83,7 +85,7 @@ class Outbox:
 
 
 async def deliver(worker: DeliveryWorker) -> None:
-    """Let a worker send what is due, and nothing else."""
+    """Run a worker until it has sent the due deliveries."""
     while True:
         await worker._start_due_turns()
         if not worker._turns:
@@ -97,11 +99,11 @@ async def outbox(url: str, workspace: str = "one") -> AsyncIterator[Outbox]:
     """Lend a workspace of a migrated database."""
     engine = create_engine(url)
     await engine.open()
-    made = await engine.write(lambda tx: get_or_create_workspace(tx, workspace, None, NOW))
-    found = Outbox(engine, Caller(made.number, ZoneInfo("UTC"), "key", frozenset()))
+    workspace_row = await engine.write(lambda tx: get_or_create_workspace(tx, workspace, None, NOW))
+    result = Outbox(engine, Caller(workspace_row.number, ZoneInfo("UTC"), "key", frozenset()))
     try:
-        yield found
+        yield result
     finally:
-        for worker in found.workers:
+        for worker in result.workers:
             worker.sender.close()
         await engine.close()

@@ -1,4 +1,4 @@
-"""Loads contacts of the spec's shape into a workspace, and asks a database who matches."""
+"""Loads contacts of the spec's shape into a workspace, and queries a database for matches."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,16 +40,16 @@ class Crowd:
 
     @property
     def caller(self) -> Caller:
-        """Whoever asks for the workspace."""
+        """The caller of the workspace."""
         return Caller(self.workspace, self.zone, "key", frozenset())
 
     async def segment(self, node: tree.Node, now: int, kind: SegmentType = SegmentType.DYNAMIC) -> Segment:
-        """Make a segment of a condition."""
+        """Create a segment with a condition."""
         new = NewSegment("of a crowd", Condition(node, OriginalText("canonical", "{}")), type=kind)
         return await Segments(self.engine, lambda: now).create(self.caller, new)
 
     async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
-        """Return who matches a condition; its count must say the same."""
+        """Return the names of the contacts that match a condition; its count must be their number."""
 
         async def work(transaction: Transaction) -> tuple[list[str], int]:
             relation = self._relation(node, now)
@@ -58,26 +58,26 @@ class Crowd:
 
         ids, count = await self.engine.read(work)
         assert count == len(ids), "the count and the list of a condition differ"
-        return self.named(ids)
+        return self.names_of(ids)
 
-    async def kept(self, node: tree.Node, now: datetime) -> frozenset[str]:
-        """Return who is in a new static segment with a condition; its count must say the same."""
+    async def static_members(self, node: tree.Node, now: datetime) -> frozenset[str]:
+        """Return the members of a new static segment with a condition; its count must be their number."""
         segments = Segments(self.engine, lambda: micros(now))
         condition = Condition(node, OriginalText("canonical", "{}"))
         new = NewSegment("kept", condition, type=SegmentType.STATIC)
-        made = await segments.create_with_count(self.caller, new)
-        _, page = await segments.list_member_ids(self.caller, made.segment.id, EVERYBODY)
-        assert made.count == page.total == len(page.items), "the count and the list of a segment differ"
-        return self.named(page.items)
+        segment = await segments.create_with_count(self.caller, new)
+        _, page = await segments.list_member_ids(self.caller, segment.segment.id, EVERYBODY)
+        assert segment.count == page.total == len(page.items), "the count and the list of a segment differ"
+        return self.names_of(page.items)
 
     async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
-        """Return a window of the members."""
+        """Return a page of the members."""
         return await self.engine.read(lambda tx: read.load_page(tx, self._relation(node, now), window))
 
-    def named(self, ids: Sequence[str]) -> frozenset[str]:
+    def names_of(self, ids: Sequence[str]) -> frozenset[str]:
         """Return the names of contacts by their ids, which must come newest first, each once."""
         names = {one.id: name for name, one in self.contacts.items()}
-        order = {one.id: one.pk for one in self.contacts.values()}
+        order = {contact.id: contact.pk for contact in self.contacts.values()}
         assert list(ids) == sorted(set(ids), key=order.__getitem__, reverse=True)
         return frozenset(names[id_] for id_ in ids)
 
@@ -91,37 +91,37 @@ def micros(instant: datetime) -> int:
 
 
 async def load(engine: Engine, people: People, known: Mapping[str, str], zone: str, now: datetime) -> Crowd:
-    """Load people, and the lists known by name, into a new workspace named after its time zone."""
+    """Load the contacts and lists of a population into a new workspace named after its time zone."""
 
     async def work(transaction: Transaction) -> Crowd:
-        made = await workspaces.create(transaction, zone, zone, micros(now))
-        locked = await workspaces.lock(transaction, made.number, contacts=len(people), lists=len(known))
+        created = await workspaces.create(transaction, zone, zone, micros(now))
+        locked = await workspaces.lock(transaction, created.number, contacts=len(people), lists=len(known))
         rows = {name: contact(one, locked.first_pk + n) for n, (name, one) in enumerate(people.items())}
-        await queries.insert_contacts(transaction, made.number, list(rows.values()), ZoneInfo(zone))
+        await queries.insert_contacts(transaction, created.number, list(rows.values()), ZoneInfo(zone))
         for number, (name, id_) in enumerate(known.items(), locked.first_list):
             new = ContactList(number, id_, name, None, None, micros(now), micros(now))
-            await lists.insert_list(transaction, made.number, new)
+            await lists.insert_list(transaction, created.number, new)
             joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
-            await lists.add_members(transaction, made.number, number, joined)
-        return Crowd(engine, made.number, ZoneInfo(zone), rows)
+            await lists.add_members(transaction, created.number, number, joined)
+        return Crowd(engine, created.number, ZoneInfo(zone), rows)
 
     return await engine.write(work)
 
 
-def contact(one: Mapping[str, Any], pk: int) -> Contact:
-    """Return a contact of the spec as the service stores it: what is not given has its value at rest."""
-    values: dict[str, Any] = {name: one.get(name) for name in TEXT_FIELDS}
-    values |= {name: _double(one.get(name)) for name in ("engagement_score", "lead_score")}
-    values |= {name: one.get(name, 0) for name in ("total_opens", "total_clicks", "total_orders")}
-    values |= {name: _instant(one.get(name)) for name in _INSTANTS}
-    attributes = {key: value for key, value in one.get("attributes", {}).items() if value is not None}
+def contact(fields: Mapping[str, Any], pk: int) -> Contact:
+    """Return a contact of the spec as the service stores it, with defaults for missing fields."""
+    values: dict[str, Any] = {name: fields.get(name) for name in TEXT_FIELDS}
+    values |= {name: _double(fields.get(name)) for name in ("engagement_score", "lead_score")}
+    values |= {name: fields.get(name, 0) for name in ("total_opens", "total_clicks", "total_orders")}
+    values |= {name: _instant(fields.get(name)) for name in _INSTANTS}
+    attributes = {key: value for key, value in fields.get("attributes", {}).items() if value is not None}
     return Contact(
         pk=pk,
         id=new_id(),
-        email=text.normalize_email(one["email"]),
-        status=one.get("status", "subscribed"),
-        total_spent=float(one.get("total_spent", 0)),
-        tags=_encoded(one.get("tags", [])),
+        email=text.normalize_email(fields["email"]),
+        status=fields.get("status", "subscribed"),
+        total_spent=float(fields.get("total_spent", 0)),
+        tags=_encoded(fields.get("tags", [])),
         attributes=_encoded(attributes),
         **values,
     )
@@ -136,5 +136,5 @@ def _double(value: float | None) -> float | None:
 
 
 def _instant(value: str | None) -> int | None:
-    found = None if value is None else dates.parse(value)
-    return None if found is None else found.to_instant(ZoneInfo("UTC"))
+    result = None if value is None else dates.parse(value)
+    return None if result is None else result.to_instant(ZoneInfo("UTC"))

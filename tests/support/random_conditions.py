@@ -1,4 +1,4 @@
-"""Random contacts and random legal conditions over one pool of nasty values, so that hits are common."""
+"""Random contacts and random legal conditions over one pool of edge values, so that matches are common."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -85,7 +85,7 @@ FIELDS: Sequence[str] = (*KINDS, *("attributes." + key for key in KEYS))
 
 
 def instant(rng: Random) -> str:
-    """Make an instant in UTC, mostly a hair's breadth from where something begins or ends."""
+    """Generate an instant in UTC, mostly very close to a boundary."""
     if rng.random() < 0.04:
         return rng.choice(EXTREMES)
     hair = timedelta(microseconds=rng.choice([0, 0, 0, 1, -1, 1_000_000, -1_000_000, rng.randrange(10**12)]))
@@ -93,7 +93,7 @@ def instant(rng: Random) -> str:
 
 
 def dated(rng: Random) -> str:
-    """Make a legal date or instant in any of its spellings."""
+    """Generate a legal date or instant in any of its spellings."""
     if rng.random() < 0.4:
         return rng.choice(DATES)
     text = instant(rng)
@@ -108,7 +108,7 @@ def dated(rng: Random) -> str:
 
 
 def scalar(rng: Random) -> Any:
-    """Make an attribute value that is no array and no object."""
+    """Generate an attribute value that is no array and no object."""
     pick = rng.random()
     if pick < 0.4:
         return rng.choice(TEXTS)
@@ -120,7 +120,7 @@ def scalar(rng: Random) -> Any:
 
 
 def attribute(rng: Random) -> Any:
-    """Make an attribute value of any JSON type but null."""
+    """Generate an attribute value of any JSON type but null."""
     pick = rng.random()
     if pick < 0.72:
         return scalar(rng)
@@ -131,19 +131,19 @@ def attribute(rng: Random) -> Any:
 
 
 def contact(rng: Random, n: int, lists: Sequence[str] = ("alpha", "beta", "gamma")) -> dict[str, Any]:
-    """Make the n-th contact in the format of the population; n keeps its email apart."""
+    """Generate the n-th contact in the format of the population; n makes its email unique."""
     prefix = rng.choice(["ada", "ADA", "Zoë", "Zoe\u0308", "a_b", "100%", "ΚΑΙΣ", "İz"])
-    made: dict[str, Any] = {"name": f"c{n}", "why": "generated", "email": f"{prefix}.{n}@Example.org"}
-    made |= {"created_at": instant(rng), "updated_at": instant(rng), "status": rng.choice(STATUSES)}
+    created: dict[str, Any] = {"name": f"c{n}", "why": "generated", "email": f"{prefix}.{n}@Example.org"}
+    created |= {"created_at": instant(rng), "updated_at": instant(rng), "status": rng.choice(STATUSES)}
     for field, kind in KINDS.items():
-        if field not in made and field != "subscribed" and rng.random() < 0.6:
-            made[field] = _stored(rng, field, kind, lists)
+        if field not in created and field != "subscribed" and rng.random() < 0.6:
+            created[field] = _stored(rng, field, kind, lists)
     keys = rng.sample(KEYS, rng.randrange(len(KEYS)))
-    return made | {"attributes": {key: attribute(rng) for key in keys}}
+    return created | {"attributes": {key: attribute(rng) for key in keys}}
 
 
 def _stored(rng: Random, field: str, kind: str, lists: Sequence[str]) -> Any:
-    """Make a value that a catalogued field can hold."""
+    """Generate a value that a catalogued field can hold."""
     if kind == "list":
         names = [text for text in TEXTS if text.strip()]
         return list(dict.fromkeys(rng.choices(names, k=rng.randrange(4))))
@@ -161,20 +161,20 @@ def _stored(rng: Random, field: str, kind: str, lists: Sequence[str]) -> Any:
 def predicate(
     rng: Random, field: str | None = None, operator: str | None = None, ids: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Make one legal predicate; `ids` are the list ids worth asking for."""
+    """Generate one legal predicate; `ids` are the ids of existing lists."""
     field = field or rng.choice(list(KINDS) if rng.random() < 0.5 else FIELDS)
     kind = KINDS.get(field, "attribute")
     operator = operator or rng.choice(OPERATORS[kind])
-    made: dict[str, Any] = {"field": field, "operator": operator}
+    created: dict[str, Any] = {"field": field, "operator": operator}
     if operator in {"is_set", "is_empty"}:
-        return made
+        return created
     if operator in {"in", "not_in"}:
-        return made | {"operand": [_exact(rng, kind, ids) for _ in range(rng.choice([0, 1, 2, 3, 40]))]}
-    return made | {"operand": _operand(rng, kind, operator, ids)}
+        return created | {"operand": [_exact(rng, kind, ids) for _ in range(rng.choice([0, 1, 2, 3, 40]))]}
+    return created | {"operand": _operand(rng, kind, operator, ids)}
 
 
 def _operand(rng: Random, kind: str, operator: str, ids: Sequence[str]) -> Any:
-    """Make an operand that fits a kind and an operator."""
+    """Generate an operand that fits a kind and an operator."""
     if operator.endswith(("_days", "_ago")):
         return rng.choice(DAYS)
     if operator in {"before", "after"}:
@@ -189,7 +189,7 @@ def _operand(rng: Random, kind: str, operator: str, ids: Sequence[str]) -> Any:
 
 
 def _comparable(rng: Random, kind: str) -> Any:
-    """Make an operand that has an order."""
+    """Generate an operand that has an order."""
     if kind == "instant" or (kind == "attribute" and rng.random() < 0.5):
         return dated(rng)
     texts = [text for text in TEXTS if numeric(text) is not None]
@@ -197,7 +197,7 @@ def _comparable(rng: Random, kind: str) -> Any:
 
 
 def _exact(rng: Random, kind: str, ids: Sequence[str]) -> Any:
-    """Make an operand of equality."""
+    """Generate an operand of equality."""
     if kind == "ids":
         asked = rng.choice([*ids, UNKNOWN_LIST])
         return asked.upper() if rng.random() < 0.3 else asked
@@ -220,7 +220,7 @@ def every_predicate(rng: Random, ids: Sequence[str] = ()) -> Iterator[dict[str, 
 
 
 def condition(rng: Random, ids: Sequence[str] = (), depth: int = 4) -> dict[str, Any]:
-    """Make one legal condition of at most `depth` groups in depth, three nodes wide; it is never a draft."""
+    """Generate one legal condition, at most `depth` groups deep and three nodes wide, never a draft."""
     pick = rng.random()
     if depth < 1 or pick < 0.25:
         return predicate(rng, ids=ids)
@@ -230,6 +230,6 @@ def condition(rng: Random, ids: Sequence[str] = (), depth: int = 4) -> dict[str,
     return {rng.choice(["all", "any"]): nodes}
 
 
-# A pool that has drifted out of its own grammar would test nothing.
+# A pool with an invalid date would test nothing.
 assert all(moment(text, "UTC") for text in DATES)
 assert not any(moment(text, "UTC") for text in NO_DATES)

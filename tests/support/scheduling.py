@@ -1,9 +1,10 @@
-"""Which tests one worker runs together, and in which order, when several processes share a test run.
+"""Decides which tests one worker runs together, and in which order, if several processes share a test run.
 
-A unit of work is a module on one database, so that a worker makes what its fixtures share only once. Long
-modules whose tests share nothing are divided. Tests that start many processes, measure the memory of one or
-wait for instants are one unit together, so that none of them runs beside another. The units that take longest
-come first, because one that starts last keeps a worker busy while the others have nothing to do.
+A unit of work is a module on one database, so that a worker creates the fixtures that its tests share only
+once. Long modules whose tests share nothing are divided. Tests that start many processes, measure the memory
+of one or wait for instants are one unit together, so that none of them runs at the same time as another. The
+units that take longest come first, because one that starts last keeps a worker busy while the others are
+idle.
 """
 
 import os
@@ -15,10 +16,10 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 ALONE: Final = "alone"
-# Each worker collects all tests and starts a PostgreSQL, so that more than a few are no faster.
+# Each worker collects all tests and starts a PostgreSQL, so more than a few workers are no faster.
 MOST_WORKERS: Final = 8
 _ALONE: Final = ("processes/test_crash", "processes/test_processes", "processes/test_forward")
-# From the longest on: the tests of these are divided or begin early.
+# From the longest on: the tests of these modules are divided or begin early.
 _DIVIDED: Final = (
     "docs/test_guide",
     "dialects/test_hostile",
@@ -26,7 +27,7 @@ _DIVIDED: Final = (
     "membership/test_million",
 )
 _EARLY: Final = ("processes/", "clients/", "membership/", "storage/", "server/")
-# Folders and modules without processes, of which the tests on SQLite are fast.
+# Folders and modules without processes; their tests on SQLite are fast.
 _FAST: Final = (
     "unit/",
     "docs/test_d",
@@ -45,27 +46,27 @@ def unit_of(nodeid: str) -> str:
     if module in _ALONE:
         return ALONE
     if module in _DIVIDED:
-        return _DATABASE.sub("", nodeid)  # what is compared on all databases is made once
+        return _DATABASE.sub("", nodeid)  # the expected values for all databases are computed once
     database = _DATABASE.search(nodeid)
     return f"{module} {database[1] if database else ''}"
 
 
 def turn_of(nodeid: str) -> int:
-    """Return when a test should begin: those with a lower number come first."""
+    """Return the rank of a test: those with a lower number start first."""
     module = nodeid.removeprefix("tests/")
     order = (*_ALONE, *_DIVIDED, *_EARLY)
     return next((turn for turn, beginning in enumerate(order) if module.startswith(beginning)), len(order))
 
 
 def is_fast(nodeid: str) -> bool:
-    """Tell whether a test needs neither a process of its own nor a database server, and little time."""
+    """Return whether a test needs neither a process of its own nor a database server, and little time."""
     module = nodeid.removeprefix("tests/")
     database = _DATABASE.search(nodeid)
     return module.startswith(_FAST) and (database is None or database[1] == "sqlite")
 
 
 def workers(config: pytest.Config) -> int:
-    """Return how many workers `-n auto` means: one for each core, and none for a module or two."""
+    """Return the number of workers for `-n auto`: one for each core, and none for a module or two."""
     paths = [arg.partition("::")[0] for arg in config.args]
     if len(paths) <= 2 and all(path.endswith(".py") for path in paths):
         return 0
@@ -81,7 +82,7 @@ class UnitScheduling(LoadScopeScheduling):
         return unit_of(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Give a worker the next unit; forget those it has done, which would be counted after each test."""
+        """Give a worker the next unit; drop the finished ones, because each test would count them again."""
         if not hasattr(self, "_places"):
             self._places = {nodeid: place for place, nodeid in enumerate(self.registered_collections[node])}
         work = self.assigned_work[node]

@@ -1,4 +1,4 @@
-"""Read the rows of truth under spec/: populations, members, refusals and acceptances."""
+"""Reads the rows of the spec: populations, members, rejections and acceptances."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ DEFAULT_ZONE = "UTC"
 
 @dataclass(frozen=True)
 class Population:
-    """The contacts every row is evaluated over."""
+    """The contacts on which every row is evaluated."""
 
     now: datetime
     lists: Mapping[str, str]
@@ -25,7 +25,7 @@ class Population:
 
 @dataclass(frozen=True)
 class Row:
-    """One condition and the names of exactly the contacts it matches."""
+    """One condition and the names of exactly the contacts that match it."""
 
     file: str
     name: str
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One condition and the paths of its faults, in the order they are read."""
+    """One condition and the paths of its faults, in order."""
 
     name: str
     condition: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """One condition at the edge of what is accepted."""
+    """One condition at the limit of the accepted ones."""
 
     name: str
     condition: Mapping[str, Any]
@@ -59,7 +59,7 @@ def read(path: Path) -> Any:
 
 
 def expand(value: Any) -> Any:
-    """Write out the compact `repeat` notation inside arrays."""
+    """Expand the compact `repeat` notation inside arrays."""
     if isinstance(value, list):
         return [each for item in value for each in _repeated(item)]
     if isinstance(value, dict):
@@ -68,7 +68,7 @@ def expand(value: Any) -> Any:
 
 
 def _repeated(item: Any) -> Iterator[Any]:
-    """Yield what one array item stands for."""
+    """Yield the values of one array item."""
     if isinstance(item, dict) and "repeat" in item:
         inner = expand(item["node"] if "node" in item else item["value"])
         yield from (inner for _ in range(item["repeat"]))
@@ -96,7 +96,7 @@ def rows() -> tuple[Row, ...]:
 
 
 def _rows_of(path: Path) -> Iterator[Row]:
-    """Turn the rows of one file into sets of members."""
+    """Convert the rows of one file to sets of members."""
     data, everyone = read(path), frozenset(population().contacts)
     for raw in data["rows"]:
         members = frozenset(raw["members"]) if "members" in raw else everyone - frozenset(raw["all_but"])
@@ -107,7 +107,7 @@ def _rows_of(path: Path) -> Iterator[Row]:
 
 @cache
 def refusals() -> tuple[Refusal, ...]:
-    """Read every condition that is refused."""
+    """Read every condition that is rejected."""
     return tuple(
         Refusal(raw["name"], expand(raw["condition"]), tuple(tuple(path) for path in raw["refused"]))
         for raw in read(SPEC / "refusals.json")["rows"]
@@ -116,6 +116,6 @@ def refusals() -> tuple[Refusal, ...]:
 
 @cache
 def acceptances() -> tuple[Acceptance, ...]:
-    """Read every condition at the edge of what is accepted."""
+    """Read every condition at the limit of the accepted ones."""
     raws = read(SPEC / "acceptances.json")["rows"]
     return tuple(Acceptance(raw["name"], expand(raw["condition"])) for raw in raws)

@@ -1,8 +1,8 @@
-"""A sample of the rows of truth in which no kind of rule is missing.
+"""A sample of the rows of the spec that leaves out no kind of rule.
 
-Explanations, dry runs and static segments ask the same compilers as members do, and every run asks for the
+Explanations, dry runs and static segments use the same compilers as members do, and every run tests the
 members of every row. Of each stratum (operator, kind of field, and whether contacts with or without a value
-match) at least one row stays, and beside these a random part of all the others.
+match) the sample has at least one row, and in addition a random part of all others.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def sample(share: int, seed: int) -> tuple[Row, ...]:
 
 
 def strata(row: Row) -> frozenset[Stratum]:
-    """Return what is particular about a row: of each of its predicates, and of its groups."""
+    """Return the strata of a row: those of its predicates, and that of its groups."""
     return frozenset(_strata(row.condition, row, depth=0))
 
 
@@ -42,8 +42,8 @@ def _strata(condition: Mapping[str, Any], row: Row, depth: int) -> Iterator[Stra
         if group in condition:
             inner = condition[group]
             yield group, f"depth {min(depth, 3)}", "empty" if inner == [] else "filled"
-            for one in inner if isinstance(inner, list) else [inner]:
-                yield from _strata(one, row, depth + 1)
+            for item in inner if isinstance(inner, list) else [inner]:
+                yield from _strata(item, row, depth + 1)
     if "field" in condition:
         kind = oracle.KINDS.get(condition["field"], condition["field"].partition(".")[0])
         for shape in _shapes(condition, row):
@@ -51,7 +51,7 @@ def _strata(condition: Mapping[str, Any], row: Row, depth: int) -> Iterator[Stra
 
 
 def _shapes(condition: Mapping[str, Any], row: Row) -> Iterator[str]:
-    """Say whether contacts with and without a value of the field are members, and where the day matters."""
+    """Return whether contacts with and without a value are members, and where the day matters."""
     yield f"{type(condition.get('operand')).__name__} operand"
     yield "in UTC" if row.zone == spec_data.DEFAULT_ZONE else "in another zone"
     for name, contact in spec_data.population().contacts.items():

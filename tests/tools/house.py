@@ -20,11 +20,11 @@ from typing import Final
 from support.paths import ROOT
 
 SOURCE: Final = ROOT / "src" / "diglot"
-# Where databases are described: backends and tables, also as they were placed before storage had rooms.
+# Modules that describe databases: backends and tables, also at their paths before the folders of storage.
 _DATABASES: Final = (
     r"^storage/((sql|schema|tables|migrations)/|(\w*sqlite\w*|postgresql|backends|engine|migrate)\.py)"
 )
-# A fact, the words that name it, and, where it has a place of its own, the paths there.
+# A fact, the words that name it, and, if it has modules of its own, their paths.
 FACTS: Final = (
     ("field job_title", r"job_?title", None),
     ("field total_orders", r"total_?orders", None),
@@ -39,7 +39,7 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the source, by its path there."""
+    """A module of the source, by its path."""
 
     path: str
     text: str
@@ -62,7 +62,7 @@ class Module:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Names, imported modules and strings of the code, without docstrings, in lower case."""
+        """Return the names, imported modules and strings of the code, without docstrings, in lower case."""
         docstrings = {id(_docstring(node)) for node in ast.walk(self.tree)}
         nodes = (node for node in ast.walk(self.tree) if id(node) not in docstrings)
         return frozenset(word.lower() for node in nodes for word in _words_of(node))
@@ -78,7 +78,7 @@ def _docstring(node: ast.AST) -> ast.expr | None:
 
 
 def _words_of(node: ast.AST) -> Iterable[str]:
-    """Return what a node of the tree spells itself."""
+    """Return the words in one node of the tree."""
     match node:
         case ast.Constant(value=str(text)):
             return (text,)
@@ -96,7 +96,7 @@ def _words_of(node: ast.AST) -> Iterable[str]:
 
 @dataclass(frozen=True)
 class Figure:
-    """A row of the table: what was counted, the value, and the files behind it."""
+    """A row of the table: its title, the value, and the files behind it."""
 
     title: str
     value: str
@@ -135,7 +135,7 @@ def _functions(modules: Sequence[Module]) -> Iterator[Figure]:
     bare = [name for name in plain if "_" not in name.strip("_")]
     yield Figure("functions", f"{len(names):,}")
     yield Figure("functions with a one-word name", f"{len(bare) / max(len(plain), 1):.0%}")
-    yield Figure("function length: median / p90 / longest", _spread([_length(one) for one in functions]))
+    yield Figure("function length: median / p90 / longest", _spread([_length(item) for item in functions]))
 
 
 def _facts(modules: Sequence[Module]) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""Pages that people read, and all that they lead to; as a program, those of the installation that runs it."""
+"""Walks the documentation pages and their links; as a program, those of the running installation."""
 
 import asyncio
 import tempfile
@@ -16,7 +16,7 @@ _ORIGIN: Final = "http://diglot"
 
 
 class Markup(HTMLParser):
-    """What a page loads and leads to, and what it has of scripts and styles of its own."""
+    """The links and assets of a page, and its inline scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -34,22 +34,22 @@ class Markup(HTMLParser):
 
 
 def client(settings: Settings) -> httpx.AsyncClient:
-    """Return a client of an app that has no database: documentation needs none."""
+    """Return a client of an app without a database, because the documentation needs none."""
     transport = httpx.ASGITransport(create_app(settings, run_background=False))  # type: ignore[arg-type]
     return httpx.AsyncClient(transport=transport, base_url=_ORIGIN)
 
 
 async def walk(browsing: httpx.AsyncClient, start: str = START) -> dict[str, httpx.Response]:
-    """Return the answer of every path that a page leads to, on the way from the first."""
-    found: dict[str, httpx.Response] = {}
+    """Return the response of every path that the first page leads to, directly or not."""
+    results: dict[str, httpx.Response] = {}
     waiting = [start]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found[path] = answer = await browsing.get(path)
+        if path not in results:
+            results[path] = answer = await browsing.get(path)
             if answer.headers["content-type"].startswith("text/html"):
                 waiting += [link for link in Markup(answer.text).links if not link.startswith("data:")]
-    return found
+    return results
 
 
 async def _main() -> None:

@@ -1,7 +1,7 @@
 """Writes the examples of the OpenAPI documents from the stories: `python -m tools.openapi_examples`.
 
-A step that is marked as an example is one of its call. What is random in it is replaced: the first id of an
-example by the first of ours, the second by the second, and so on.
+A step that is marked as an example is one of its call. Random values are replaced: the first id of an example
+by the first stand-in, the second by the second, and so on.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from diglot.model.ids import format_prefixed_id, parse_id
 from support.engines import SQLITE
 from support.openapi import documents
 from support.openapi.exchanges import load_stories
-from support.openapi.http_examples import Told, tell
+from support.openapi.http_examples import StepResult, run_story
 
 BODIES = (documents.JSON, "text/csv")
 RANDOM = re.compile(
@@ -31,48 +31,48 @@ RANDOM = re.compile(
 )
 
 
-def taken(told: Iterable[Told]) -> dict[str, Examples]:
-    """Return the examples of a story that was told, by dialect and operation."""
-    found: dict[str, Examples] = defaultdict(lambda: defaultdict(list))
-    for one in told:
-        if one.step.example:
-            request = one.answer.request
+def examples_of(results: Iterable[StepResult]) -> dict[str, Examples]:
+    """Return the examples of the results of a story, by dialect and operation."""
+    result: dict[str, Examples] = defaultdict(lambda: defaultdict(list))
+    for item in results:
+        if item.step.example:
+            request = item.answer.request
             call = documents.call_of(request.method, urlsplit(str(request.url)).path)
             assert call is not None
-            found[call.dialect.name][call.operation["operationId"]].append(_example(one, call))
-    return found
+            result[call.dialect.name][call.operation["operationId"]].append(_example(item, call))
+    return result
 
 
-def differences(told: list[Told]) -> list[str]:
-    """Return which marked steps are not as the examples of the documents have them."""
+def differences(results: list[StepResult]) -> list[str]:
+    """Return the marked steps that differ from the examples of the documents."""
     return [
         f"{example.told}: not the example of {id_}"
-        for dialect, examples in taken(told).items()
+        for dialect, examples in examples_of(results).items()
         for id_, every in examples.items()
         for example in every
         if example not in load_examples(get_dialect(dialect)).get(id_, [])
     ]
 
 
-def _example(one: Told, call: documents.Call) -> CallExample:
-    request = one.answer.request
+def _example(result: StepResult, call: documents.Call) -> CallExample:
+    request = result.answer.request
     document = documents.document_of(call.dialect.name)
     media = request.headers.get("content-type", "").partition(";")[0]
-    parts: dict[str, Any] = {"parameters": _parameters(one, call)}
+    parts: dict[str, Any] = {"parameters": _parameters(result, call)}
     if media in BODIES and "requestBody" in call.operation:
         text = request.content.decode()
         body = call.operation["requestBody"]["content"][media]["schema"]
         sent = json.loads(text) if media == documents.JSON else text
-        parts |= {"media_type": media, "body": documents.newest(document, body, sent)}
-    told = call.answer(one.answer.status_code)
-    assert told is not None
-    answered = told["content"][documents.JSON]["schema"]
-    parts["answer"] = documents.newest(document, answered, one.answer.json())
-    return msgspec.convert({"told": one.step.name} | _StandIns().of(parts), CallExample)
+        parts |= {"media_type": media, "body": documents.without_legacy(document, body, sent)}
+    documented = call.answer(result.answer.status_code)
+    assert documented is not None
+    answered = documented["content"][documents.JSON]["schema"]
+    parts["answer"] = documents.without_legacy(document, answered, result.answer.json())
+    return msgspec.convert({"told": result.step.name} | _StandIns().of(parts), CallExample)
 
 
-def _parameters(one: Told, call: documents.Call) -> dict[str, Any]:
-    url = urlsplit(str(one.answer.request.url))
+def _parameters(result: StepResult, call: documents.Call) -> dict[str, Any]:
+    url = urlsplit(str(result.answer.request.url))
     inner = "/" + url.path.removeprefix(call.dialect.base_path).lstrip("/")
     named = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", call.path), inner)
     assert named is not None
@@ -84,7 +84,7 @@ def _parameters(one: Told, call: documents.Call) -> dict[str, Any]:
 
 
 class _StandIns:
-    """What stands in the place of random texts, the same for the same."""
+    """Stand-ins for random strings, the same one for the same string."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
@@ -98,35 +98,35 @@ class _StandIns:
             return {key: self.of(each) for key, each in value.items()}
         return value
 
-    def _instead(self, found: re.Match[str]) -> str:
-        text = found[0]
-        if found["mark"]:
-            return found["mark"] + "0" * len(found["secret"])
+    def _instead(self, match: re.Match[str]) -> str:
+        text = match[0]
+        if match["mark"]:
+            return match["mark"] + "0" * len(match["secret"])
         if len(text) == 64:
             return "0" * 64
         hexadecimal = text.removeprefix("evt_")
         id_ = parse_id(text) or hexadecimal
         count = len(self._ids)
-        made = self._ids.setdefault(id_, f"019ca3f1-d000-7{count:03x}-8a00-5eed00{count:06x}")
+        created = self._ids.setdefault(id_, f"019ca3f1-d000-7{count:03x}-8a00-5eed00{count:06x}")
         if hexadecimal != text:
-            return "evt_" + made.replace("-", "")
-        return made if found["uuid"] else format_prefixed_id(made)
+            return "evt_" + created.replace("-", "")
+        return created if match["uuid"] else format_prefixed_id(created)
 
 
-async def _told() -> list[Told]:
-    every: list[Told] = []
+async def _run_all() -> list[StepResult]:
+    every: list[StepResult] = []
     for story in load_stories():
         async with SQLITE.fresh() as url:
-            every += await tell(story, url)
+            every += await run_story(story, url)
     return every
 
 
 def write() -> None:
-    """Tell all stories and write the examples of every dialect."""
-    found = taken(asyncio.run(_told()))
+    """Run all stories and write the examples of every dialect."""
+    result = examples_of(asyncio.run(_run_all()))
     for dialect in DIALECTS:
         ids = [one.id for _, one in dialect.operations]
-        examples = {id_: found[dialect.name][id_] for id_ in ids if id_ in found[dialect.name]}
+        examples = {id_: result[dialect.name][id_] for id_ in ids if id_ in result[dialect.name]}
         text = msgspec.json.format(msgspec.json.encode(examples), indent=2) + b"\n"
         Path(str(files(dialect.package))).joinpath(EXAMPLES_FILE).write_bytes(text)
 

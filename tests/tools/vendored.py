@@ -1,7 +1,7 @@
-"""What is vendored from npm: laid anew with `python -m tools.vendored VERSION`, compared with `--check`.
+"""Files from npm: updated with `python -m tools.vendored VERSION`, compared with `--check`.
 
-What is served stands in the package compressed, licences as npm has them; the manifest beside them says of
-which version they are, the integrity that npm tells of it, and the digest of each.
+The package contains the served files compressed, and the licenses as npm has them; the manifest next to them
+has their version, npm's integrity of it, and the digest of each file.
 """
 
 import gzip
@@ -20,22 +20,22 @@ FOLDER: Final = ROOT / "src/diglot/server/console/static/swagger-ui"
 MANIFEST: Final = FOLDER / "manifest.json"
 PACKAGE: Final = "swagger-ui-dist"
 SERVED: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
-# What has to go with them.
+# The licenses that have to be included.
 LICENCES: Final = ("LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt")
 
 
 def manifest() -> dict[str, Any]:
-    """Return what is written of the files."""
-    found: dict[str, Any] = json.loads(MANIFEST.read_bytes())
-    return found
+    """Return the content of the manifest for the files."""
+    result: dict[str, Any] = json.loads(MANIFEST.read_bytes())
+    return result
 
 
 def files() -> dict[str, bytes]:
-    """Return the files that are there, by their names in the package, unpacked."""
-    found = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path != MANIFEST}
+    """Return the stored files, by their names in the package, decompressed."""
+    results = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path != MANIFEST}
     return {
         name.removesuffix(".gz"): gzip.decompress(data) if name.endswith(".gz") else data
-        for name, data in sorted(found.items())
+        for name, data in sorted(results.items())
     }
 
 
@@ -45,7 +45,7 @@ def digests(contents: dict[str, bytes]) -> dict[str, str]:
 
 
 def fetch(version: str) -> tuple[str, dict[str, bytes]]:
-    """Return the integrity that npm tells of a version, and the files of that version."""
+    """Return npm's integrity of a version, and the files of that version."""
     with tempfile.TemporaryDirectory() as folder:
         command = ("npm", "pack", f"{PACKAGE}@{version}", "--json", "--silent", "--pack-destination", folder)
         (told,) = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -55,9 +55,9 @@ def fetch(version: str) -> tuple[str, dict[str, bytes]]:
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    found = archive.extractfile(name)
-    assert found is not None
-    return found.read()
+    result = archive.extractfile(name)
+    assert result is not None
+    return result.read()
 
 
 def _written(version: str, integrity: str, contents: dict[str, bytes]) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def _written(version: str, integrity: str, contents: dict[str, bytes]) -> dict[s
     }
 
 
-def lay(version: str) -> None:
-    """Put the files of a version in the place of those that are there."""
+def replace_files(version: str) -> None:
+    """Replace the stored files by those of a version."""
     integrity, contents = fetch(version)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
@@ -82,7 +82,7 @@ def lay(version: str) -> None:
 
 
 def differs() -> bool:
-    """Tell whether the files are not those of npm."""
+    """Return whether the files differ from npm's."""
     version = manifest()["version"]
     integrity, contents = fetch(version)
     return manifest() != _written(version, integrity, contents) or files() != contents
@@ -90,7 +90,7 @@ def differs() -> bool:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--check"]:
-        lay(sys.argv[1])
+        replace_files(sys.argv[1])
     elif differs():
         sys.exit(f"{FOLDER} is not what npm has of {PACKAGE} {manifest()['version']}")
     else:

@@ -1,4 +1,4 @@
-"""The house keeps its order: imports point downwards, and modules, functions and folders stay small."""
+"""Imports point downwards, and modules, functions and folders stay small."""
 
 import ast
 from collections import Counter
@@ -14,7 +14,7 @@ SOURCE = ROOT / "src" / "diglot"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 MAX_MODULE_LINES = 300
-# Tables: one row after another, none of them long.
+# Tables: rows one after another, and only short functions.
 LONG_MODULES = {
     "storage/schema/migrations/versions/r001_first_release.py": "the schema, one table after another",
 }
@@ -37,18 +37,18 @@ def name_of(path: Path) -> str:
 
 
 def test_the_modules_were_found() -> None:
-    """An empty run proves nothing."""
+    """An empty run would prove nothing."""
     assert len(MODULES) > 200
 
 
 def test_the_contracts_of_imports_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Layers, cycles and libraries: the contracts stand in pyproject.toml, and `lint-imports` runs them."""
+    """pyproject.toml has the contracts for layers, cycles and libraries, and `lint-imports` checks them."""
     monkeypatch.chdir(ROOT)
     assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS
 
 
 def test_modules_are_short() -> None:
-    """A module fits in the head; the exceptions are tables, and are still needed."""
+    """A reader can keep a module in mind; the exceptions are tables, and are still needed."""
     long = {name_of(path) for path in MODULES if len(path.read_text().splitlines()) > MAX_MODULE_LINES}
     assert long == set(LONG_MODULES)
 
@@ -60,6 +60,6 @@ def test_functions_are_short() -> None:
 
 
 def test_folders_are_small() -> None:
-    """A folder holds what a reader takes in at a glance."""
+    """A reader sees the content of a folder at a glance."""
     folders = Counter(name_of(path.parent) for path in MODULES)
     assert not {folder: n for folder, n in folders.items() if n > MAX_MODULES_OF_A_FOLDER}

@@ -175,8 +175,8 @@ def contact(row: ContactRow) -> Contact:
 
 
 async def session() -> AsyncIterator[AsyncSession]:
-    async with sessions() as found:
-        yield found
+    async with sessions() as session:
+        yield session
 
 
 Session = Annotated[AsyncSession, Depends(session)]

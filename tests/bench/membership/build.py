@@ -20,8 +20,8 @@ import msgspec
 from sqlalchemy import bindparam, insert, literal, select
 
 from bench.data import contacts as made_contacts
-from bench.membership.live import live_segments
-from bench.membership.notes import LIVE, MAIN, NONE, Keyring, Made
+from bench.membership.live import active_segments
+from bench.membership.notes import LIVE, MAIN, NONE, BuiltSegment, Keyring
 from bench.membership.segments import BY_HAND, STATIC, Spec, all_kinds
 from bench.progress import Progress
 from diglot.dialects.registry import get_dialect
@@ -100,7 +100,7 @@ class Builder:
         pool = ProcessPoolExecutor(processors, get_context("spawn")) if processors else None
         ahead: deque[asyncio.Future[tuple[list[dict[str, Any]], Counter[str]]]] = deque()
         loop = asyncio.get_running_loop()
-        with Progress("contacts made and written", count) as progress:
+        with Progress("contacts created and inserted", count) as progress:
             for first in range(1, count + 1, BATCH):
                 size = min(BATCH, count - first + 1)
                 ahead.append(loop.run_in_executor(pool, rows_of, workspace, first, size, self.now))
@@ -112,8 +112,8 @@ class Builder:
             pool.shutdown()
         await self.count_tags(workspace, self.bear)
 
-    async def _write(self, workspace: int, made: tuple[list[dict[str, Any]], Counter[str]]) -> int:
-        rows, bear = made
+    async def _write(self, workspace: int, tables: tuple[list[dict[str, Any]], Counter[str]]) -> int:
+        rows, bear = tables
 
         async def work(transaction: Transaction) -> None:
             await workspaces.lock(transaction, workspace, contacts=len(rows))
@@ -152,20 +152,20 @@ class Builder:
         bear = await self.engine.read(lambda tx: tx.fetch_all(_TAGS, {"workspace": source}))
         await self.count_tags(target, Counter(dict(map(tuple, bear))))
 
-    async def make(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[Made]:
+    async def create(self, caller: Caller, specs: Sequence[Spec], what: str) -> list[BuiltSegment]:
         """Create segments."""
-        found: list[Made] = []
+        results: list[BuiltSegment] = []
         with Progress(what, len(specs)) as progress:
             for spec in specs:
                 segment = await self.segments.create(caller, spec.new)
-                found.append(Made(segment.id, spec))
+                results.append(BuiltSegment(segment.id, spec))
                 if segment.members is None:
                     # In a large workspace the background would evaluate the segment.
                     await self.segments.refresh(caller, segment.id)
                 if spec.kind == STATIC and spec.name in BY_HAND:
                     await self._put(caller, segment.id, BY_HAND[spec.name])
                 progress.step()
-        return found
+        return results
 
     async def _put(self, caller: Caller, segment: str, count: int) -> None:
         state = await self.engine.read(lambda tx: workspaces.load_state(tx, caller.workspace))
@@ -178,9 +178,9 @@ class Builder:
 
 def rows_of(workspace: int, first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Counter[str]]:
     """Return the rows of contacts, and the number of contacts per tag."""
-    found = list(made_contacts(count, first, seed=first, now=now))
-    bear = Counter(name for contact in found for name in msgspec.json.decode(contact.tags))
-    return [row_of(workspace, contact, UTC) for contact in found], bear
+    results = list(made_contacts(count, first, seed=first, now=now))
+    bear = Counter(name for contact in results for name in msgspec.json.decode(contact.tags))
+    return [row_of(workspace, contact, UTC) for contact in results], bear
 
 
 @asynccontextmanager
@@ -202,17 +202,17 @@ async def fill(url: str, count: int, now: int) -> Keyring:
         return keys
 
 
-async def make_kinds(url: str, keys: Keyring, now: int) -> list[Made]:
+async def create_kinds(url: str, keys: Keyring, now: int) -> list[BuiltSegment]:
     """Create thirty segments of each kind."""
     async with _building(url, now) as builder:
-        return await builder.make(await builder.caller(keys), all_kinds(now), "segments of each kind")
+        return await builder.create(await builder.caller(keys), all_kinds(now), "segments of each kind")
 
 
-async def make_live(
+async def create_active(
     url: str, keys: Keyring, count: int, now: int
-) -> tuple[dict[str, Keyring], dict[str, list[Made]]]:
+) -> tuple[dict[str, Keyring], dict[str, list[BuiltSegment]]]:
     """Copy the one workspace of a database to two more with active segments; return all keys and segments."""
-    keyrings, live = {NONE: keys}, {NONE: list[Made]()}
+    keyrings, live = {NONE: keys}, {NONE: list[BuiltSegment]()}
     async with _building(url, now) as builder:
         source = (await builder.caller(keys)).workspace
         for name, segments in LIVE.items():
@@ -220,7 +220,7 @@ async def make_live(
                 keyrings[name] = await builder.key(name)
                 caller = await builder.caller(keyrings[name])
                 # A segment is evaluated immediately while the workspace has no contacts.
-                made = live_segments(segments, now)
-                live[name] = await builder.make(caller, made, f"live segments: {name}")
+                created = active_segments(segments, now)
+                live[name] = await builder.create(caller, created, f"live segments: {name}")
                 await builder.copy(source, caller.workspace, count, name)
     return keyrings, live

@@ -10,11 +10,11 @@ import asyncpg
 from bench.membership import build
 from bench.membership.notes import MAIN, Keyring, Note, read
 from bench.membership.places import Place
-from bench.membership.store import Store, opened
+from bench.membership.store import Store, open_store
 
 SMALL = 10_000
 # Contacts of each workspace for writes.
-MOST_WRITTEN = 1_000_000
+MAX_WRITABLE_CONTACTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ async def databases(place: Place, contacts: int, now: int) -> AsyncIterator[Stor
     """Lend the open databases of a run; build each one that is missing or has another configuration."""
     name = f"diglot_bench_{contacts}"
     small = "diglot_bench_small"
-    if _missing(place, name, contacts) or _missing(place, _written(name), min(contacts, MOST_WRITTEN)):
+    if _missing(place, name, contacts) or _missing(
+        place, _written(name), min(contacts, MAX_WRITABLE_CONTACTS)
+    ):
         await _build(place, name, contacts, now)
     if _missing(place, small, SMALL):
         url = await place.database(small, anew=True)
@@ -55,9 +57,9 @@ def _missing(place: Place, name: str, contacts: int) -> bool:
 
 async def _build(place: Place, name: str, contacts: int, now: int) -> None:
     """Build the database for reads and the one for writes, as a copy if the database is small enough."""
-    written = min(contacts, MOST_WRITTEN)
-    place.forget(name)
-    place.forget(_written(name))
+    written = min(contacts, MAX_WRITABLE_CONTACTS)
+    place.delete(name)
+    place.delete(_written(name))
     url = await place.database(name, anew=True)
     keys = await build.fill(url, contacts, now)
     if contacts == written:
@@ -66,12 +68,12 @@ async def _build(place: Place, name: str, contacts: int, now: int) -> None:
         other = await place.database(_written(name), anew=True)
         other_keys = await build.fill(other, written, now)
     await _finish(place, name, url, await _kinds(url, keys, contacts, now))
-    keyrings, live = await build.make_live(other, other_keys, written, now)
+    keyrings, live = await build.create_active(other, other_keys, written, now)
     await _finish(place, _written(name), other, Note(written, keyrings, live=live))
 
 
 async def _kinds(url: str, keys: Keyring, contacts: int, now: int) -> Note:
-    return Note(contacts, {MAIN: keys}, kinds=await build.make_kinds(url, keys, now))
+    return Note(contacts, {MAIN: keys}, kinds=await build.create_kinds(url, keys, now))
 
 
 async def _finish(place: Place, name: str, url: str, note: Note) -> None:
@@ -82,7 +84,7 @@ async def _finish(place: Place, name: str, url: str, note: Note) -> None:
 async def _open(place: Place, name: str, now: int) -> AbstractAsyncContextManager[Store]:
     note = read(place.note(name))
     assert note is not None
-    return opened(await place.database(name, anew=False), note, place.note(name), now)
+    return open_store(await place.database(name, anew=False), note, place.note(name), now)
 
 
 async def _settle(url: str) -> None:

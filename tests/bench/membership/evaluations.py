@@ -7,9 +7,19 @@ from bench.membership import product
 from bench.membership.meter import Compared, Cost, Part, Work, cpu, server, wall
 from bench.membership.notes import THOUSAND
 from bench.membership.raw import Raw
-from bench.membership.report import NOTHING, Line, Outcome, at_least, at_most, number, table, time, unmeasured
+from bench.membership.report import (
+    NOTHING,
+    Line,
+    Outcome,
+    at_least,
+    at_most,
+    format_number,
+    format_time,
+    table,
+    unmeasured,
+)
 from bench.membership.segments import REFRESHED, RELATIVE
-from bench.membership.store import Store, require
+from bench.membership.store import Store, require_equal
 from bench.progress import Progress
 
 ROUNDS = 5
@@ -44,32 +54,32 @@ async def refreshes(store: Store) -> Outcome:
 
 
 async def _refresh(store: Store, name: str) -> tuple[Compared, int]:
-    one = store.note.named(name)
-    sql, values = product.raw_count(store.main.workspace, one.spec.node, store.engine.backend, store.now)
+    segment = store.note.named(name)
+    sql, values = product.raw_count(store.main.workspace, segment.spec.node, store.engine.backend, store.now)
 
     async def ours(times: int) -> None:
         for _ in range(times):
-            await store.segments().refresh(store.main, one.id)
+            await store.segments().refresh(store.main, segment.id)
 
-    sides: dict[str, Work] = {"ours": ours, "raw": store.raw.asking(sql, values)}
+    sides: dict[str, Work] = {"ours": ours, "raw": store.raw.query_work(sql, values)}
     if store.postgresql:
         await store.raw.run(_ROWS)
-        sides["anew"] = store.raw.doing(_rows_anew(sql, values))
-        sides["differing"] = store.raw.doing(_rows_differing(sql, values))
-    found = await store.meter.compare(sides, ROUNDS)
-    members = await store.counted(one)
-    require(name, members, scanned=await store.scanned(one.spec))
+        sides["anew"] = store.raw.write_work(_replace_rows(sql, values))
+        sides["differing"] = store.raw.write_work(_update_rows(sql, values))
+    result = await store.meter.compare(sides, ROUNDS)
+    members = await store.count_segment(segment)
+    require_equal(name, members, scanned=await store.count_by_scan(segment.spec))
     if store.postgresql:
         for number in (_ANEW, _DIFFERING):
             held = await store.raw.value(f"SELECT count(*) FROM bench_members WHERE segment = {number}")
-            require(name, members, in_rows=int(held))
+            require_equal(name, members, in_rows=int(held))
         await store.raw.run("DROP TABLE bench_members")
-    return found, members
+    return result, members
 
 
-def _rows_anew(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
+def _replace_rows(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
     """Return the refresh of a segment stored as rows that deletes all members and inserts the matches."""
-    wanted = product.keys_instead(count)
+    wanted = product.scan_of_keys(count)
 
     async def refresh(raw: Raw) -> None:
         await raw.run(f"DELETE FROM bench_members WHERE segment = {_ANEW}")
@@ -78,9 +88,9 @@ def _rows_anew(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[N
     return refresh
 
 
-def _rows_differing(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
+def _update_rows(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaitable[None]]:
     """Return the refresh of a segment stored as rows that only deletes and inserts the differences."""
-    fill = f"INSERT INTO wanted {product.keys_instead(count)}"
+    fill = f"INSERT INTO wanted {product.scan_of_keys(count)}"
 
     async def refresh(raw: Raw) -> None:
         await raw.run("CREATE TEMPORARY TABLE wanted (pk bigint) ON COMMIT DROP")
@@ -97,33 +107,33 @@ def _rows_differing(count: str, values: Sequence[Any]) -> Callable[[Raw], Awaita
     return refresh
 
 
-def _refresh_lines(found: Compared, share: float, *, on_server: bool) -> list[Line]:
+def _refresh_lines(compared: Compared, share: float, *, on_server: bool) -> list[Line]:
     allowed = next(allowed for most, allowed in _ALLOWED if share <= most)
     what = f"full refresh of a segment with {share:.0%} of all contacts"
     part, of = (server, "server CPU") if on_server else (cpu, "CPU")
     lines = [
         at_most(
-            f"{what}, beside a raw count scan, {of}",
-            time(found.median("ours", part)),
-            time(found.median("raw", part)),
-            found.ratios("ours", "raw", part),
+            f"{what}, compared with a raw count scan, {of}",
+            format_time(compared.median("ours", part)),
+            format_time(compared.median("raw", part)),
+            compared.ratios("ours", "raw", part),
             allowed,
         )
     ]
     if on_server:
-        ours, rows = time(found.median("ours", cpu)), time(found.median("anew", cpu))
-        beside = f"{what}, beside refreshing rows by DELETE and INSERT..SELECT, CPU in all"
-        lines.append(at_least(beside, ours, rows, found.ratios("anew", "ours", cpu), 2))
+        ours, rows = format_time(compared.median("ours", cpu)), format_time(compared.median("anew", cpu))
+        beside = f"{what}, compared with a refresh of rows by DELETE and INSERT..SELECT, CPU in all"
+        lines.append(at_least(beside, ours, rows, compared.ratios("anew", "ours", cpu), 2))
     return lines
 
 
-def _costs(found: Compared, name: str, members: int) -> tuple[str, ...]:
+def _costs(compared: Compared, name: str, members: int) -> tuple[str, ...]:
     def one(side: str, part: Part) -> str:
-        return time(found.median(side, part)) if side in found.costs else NOTHING
+        return format_time(compared.median(side, part)) if side in compared.costs else NOTHING
 
     walls = [one(side, wall) for side in ("ours", "raw", "anew", "differing")]
     cpus = [one(side, cpu) for side in ("ours", "anew", "differing")]
-    return (name, f"{members:,}", *walls, *cpus, time(found.median("ours", _client)))
+    return (name, f"{members:,}", *walls, *cpus, format_time(compared.median("ours", _client)))
 
 
 def _client(cost: Cost) -> float:
@@ -135,47 +145,50 @@ async def refresh_of_all(store: Store) -> Outcome:
     caller, made = store.callers[THOUSAND], store.note.live[THOUSAND]
     sample = made[::EVERY]
     counted = [
-        product.raw_count(caller.workspace, one.spec.node, store.engine.backend, store.now) for one in sample
+        product.raw_count(caller.workspace, item.spec.node, store.engine.backend, store.now)
+        for item in sample
     ]
     costs: list[Cost] = []
 
     async def count(first: int) -> None:
         for index in range(first, len(sample), 2):
             sql, values = counted[index]
-            work = store.raw.asking(sql, values)
+            work = store.raw.query_work(sql, values)
             costs.append(await store.meter.cost(lambda work=work: work(1)))  # type: ignore[misc]
             progress.step()
 
-    with Progress("all live segments refreshed", len(sample) + 1) as progress:
+    with Progress("all active segments refreshed", len(sample) + 1) as progress:
         # Half of the sample is counted before the refresh and half after it.
         await count(0)
         ours = await store.meter.cost(lambda: product.refresh_all(store.engine, caller))
         progress.step()
         await count(1)
-    store.evaluated(THOUSAND)
-    await store.require_true()
+    store.note_evaluated(THOUSAND)
+    await store.require_right_members()
     raw = sum(costs, Cost(0, 0, 0))
     scale = len(made) / len(sample)
     parts: tuple[tuple[str, Part], ...] = (("CPU", cpu), ("wall", wall))
-    rows = [(name, time(part(ours)), time(part(raw) * scale)) for name, part in parts]
+    rows = [(name, format_time(part(ours)), format_time(part(raw) * scale)) for name, part in parts]
     what = (
         f"refresh of all {len(made):,} segments at {store.note.contacts:,} contacts, "
-        f"beside as many raw counts ({len(sample)} made and scaled), CPU"
+        f"compared with a raw count of each ({len(sample)} measured and scaled), CPU"
     )
-    line = at_least(what, time(cpu(ours)), time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3)
-    return Outcome([line], table(("all live segments", "ours", "raw counts"), rows))
+    line = at_least(
+        what, format_time(cpu(ours)), format_time(cpu(raw) * scale), [cpu(raw) * scale / cpu(ours)], 3
+    )
+    return Outcome([line], table(("all active segments", "ours", "raw counts"), rows))
 
 
 async def slides(store: Store) -> Outcome:
     """Compare hourly slides of the relative-date segments with their full evaluation."""
     target = 9 if store.postgresql else 50
-    what = "hourly slide of the relative-date segments, beside their full evaluation, CPU"
-    made = store.note.of_kind(RELATIVE)
+    what = "hourly slide of the relative-date segments, compared with their full evaluation, CPU"
+    segments = store.note.of_kind(RELATIVE)
     begin = store.now - HOURS * HOUR
 
     async def evaluate(now: int) -> None:
-        for one in made:
-            await store.segments(now=now).refresh(store.main, one.id)
+        for item in segments:
+            await store.segments(now=now).refresh(store.main, item.id)
 
     await evaluate(begin)
     if not await product.slide(store.engine, store.main, begin, begin):
@@ -186,18 +199,19 @@ async def slides(store: Store) -> Outcome:
         for hour in range(HOURS):
             before = begin + hour * HOUR
             costs.append(await store.meter.cost(lambda at=before: _slide(store, at)))  # type: ignore[misc]
-            for one in made:
-                ours = (await store.segments(now=before + HOUR).count_members(store.main, one.id)).members
-                scanned = await store.scanned(one.spec, now=before + HOUR)
-                require(f"{one.spec.name} after a slide", ours, scanned=scanned)
+            for item in segments:
+                ours = (await store.segments(now=before + HOUR).count_members(store.main, item.id)).members
+                scanned = await store.count_by_scan(item.spec, now=before + HOUR)
+                require_equal(f"{item.spec.name} after a slide", ours, scanned=scanned)
             progress.step()
         full = await store.meter.cost(lambda: evaluate(store.now))
         progress.step()
     ratios = [cpu(full) / cpu(cost) for cost in costs]
     slide = sum(costs, Cost(0, 0, 0)).per(HOURS)
-    line = at_least(what, time(cpu(slide)), time(cpu(full)), ratios, target)
+    line = at_least(what, format_time(cpu(slide)), format_time(cpu(full)), ratios, target)
     return Outcome(
-        [line], f"{len(made)} segments; one slide {time(wall(slide))}, in full {time(wall(full))}."
+        [line],
+        f"{len(segments)} segments; one slide {format_time(wall(slide))}, in full {format_time(wall(full))}.",
     )
 
 
@@ -217,8 +231,8 @@ async def sizes(store: Store) -> Outcome:
     total = int(await store.raw.value(store.raw.sql(_CONTACTS), caller.workspace))
     each = int(size) / max(segments, 1)
     line = at_most(
-        "stored membership of a live segment, beside the number of contacts, bytes",
-        f"{number(each)} B",
+        "stored membership of an active segment, compared with the number of contacts, bytes",
+        f"{format_number(each)} B",
         f"{total:,}",
         [each / total],
         0.13,

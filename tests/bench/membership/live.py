@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from bench.data import CITIES, COUNTRIES, FIRST, LAST, PLANS
-from bench.membership.segments import DYNAMIC, Group, Spec, day, either, every, rule, spec
+from bench.membership.segments import DYNAMIC, Group, Spec, day, match_all, match_any, rule, spec
 
 AVERAGE = 0.12
 LEAST, MOST = 0.0005, 0.8
@@ -18,26 +18,26 @@ LEAST, MOST = 0.0005, 0.8
 Chance = tuple[Group, float]
 
 
-def live_segments(count: int, now: int) -> list[Spec]:
+def active_segments(count: int, now: int) -> list[Spec]:
     """Return a given number of segments, always the same for the same instant."""
     rng = Random(4)
-    found: list[Spec] = []
+    results: list[Spec] = []
     total = 0.0
-    while len(found) < count:
+    while len(results) < count:
         group, share = _group(rng, now)
-        low = total <= AVERAGE * len(found)
+        low = total <= AVERAGE * len(results)
         if LEAST <= share <= MOST and (share >= AVERAGE) == low:
             total += share
-            found.append(spec(DYNAMIC, f"live {len(found) + 1}", group))
-    return found
+            results.append(spec(DYNAMIC, f"live {len(results) + 1}", group))
+    return results
 
 
 def _group(rng: Random, now: int) -> Chance:
     rules = [rng.choice(_RULES)(rng, now) for _ in range(rng.randint(1, 3))]
     shares = [share for _, share in rules]
     if len(rules) > 1 and rng.random() < 0.3:
-        return either(*(one for one, _ in rules)), 1 - prod(1 - share for share in shares)
-    return every(*(one for one, _ in rules)), prod(shares)
+        return match_any(*(one for one, _ in rules)), 1 - prod(1 - share for share in shares)
+    return match_all(*(one for one, _ in rules)), prod(shares)
 
 
 def _status(rng: Random, now: int) -> Chance:

@@ -9,20 +9,20 @@ from typing import Any
 
 import httpx
 
-from bench.load import MEGABYTE, family, forget_peaks, memory, memory_of
+from bench.load import MEGABYTE, family, memory, memory_of, reset_peaks
 from bench.membership.notes import THOUSAND
-from bench.membership.report import NOTHING, Line, Outcome, at_most, number, table
+from bench.membership.report import NOTHING, Line, Outcome, at_most, format_number, table
 from bench.membership.store import Store
 from bench.membership.writes import next_batch, planned_changes
 from bench.progress import Progress
 from diglot.model.contacts import ContactChange
-from support.servers.process import Live, running
+from support.servers.process import ServerProcess, running
 
 QUARTERS = 4
 # In each quarter of the run.
 COUNTS, PAGES, UPDATES, IMPORTS = 1_000, 200, 500, 3
 AT_ONCE = 16
-MOST_IDLE = 150
+MAX_IDLE_MEBIBYTES = 150
 # The memory may grow by this ratio from the first quarter to the end and still count as flat.
 FLAT = 1.1
 
@@ -95,11 +95,11 @@ async def watch(store: Store) -> Outcome:
     """Watch the memory from the idle start to the end of the load."""
     await store.evaluate(THOUSAND)
     async with running(store.url) as live, httpx.AsyncClient(base_url=live.base, timeout=300) as client:
-        forget_peaks(live.pid)
-        each = ", ".join(f"{number(memory_of(pid)['Pss'] / MEGABYTE)} MiB" for pid in family(live.pid))
+        reset_peaks(live.pid)
+        each = ", ".join(f"{format_number(memory_of(pid)['Pss'] / MEGABYTE)} MiB" for pid in family(live.pid))
         taken = [(f"idle after the start ({each})", _sizes(live))]
         busy = _Busy(store, client)
-        with Progress("a server at work", QUARTERS) as progress:
+        with Progress("a server under load", QUARTERS) as progress:
             for quarter in range(QUARTERS):
                 await busy.quarter()
                 progress.step()
@@ -107,7 +107,7 @@ async def watch(store: Store) -> Outcome:
     return _outcome(store, taken)
 
 
-def _sizes(live: Live) -> dict[str, float]:
+def _sizes(live: ServerProcess) -> dict[str, float]:
     return {name: size / MEGABYTE for name, size in memory(live.pid).items()}
 
 
@@ -116,21 +116,23 @@ def _outcome(store: Store, taken: Sequence[tuple[str, dict[str, float]]]) -> Out
     peak = end["VmHWM"]
     lines = [
         _line(
-            f"memory of a server, idle, with {store.note.contacts:,} contacts, MiB", idle["Pss"], MOST_IDLE
+            f"memory of a server, idle, with {store.note.contacts:,} contacts, MiB",
+            idle["Pss"],
+            MAX_IDLE_MEBIBYTES,
         ),
-        _flat("memory of a server at the end beside after a quarter of the work, MiB", end, warm, "Pss"),
+        _flat("memory of a server at the end, compared with a quarter of the work, MiB", end, warm, "Pss"),
         _flat("the same without the pages of the database file that are mapped, MiB", end, warm, "RssAnon"),
     ]
     names = ("Pss", "VmRSS", "RssAnon", "RssFile", "VmHWM")
-    rows = [(when, *(number(sizes[name]) for name in names)) for when, sizes in taken]
+    rows = [(when, *(format_number(sizes[name]) for name in names)) for when, sizes in taken]
     head = ("MiB, all processes", "in memory", "each process's resident", "its own", "mapped files", "peak")
-    return Outcome(lines, f"{table(head, rows)}\n\nPeak {number(peak)} MiB.")
+    return Outcome(lines, f"{table(head, rows)}\n\nPeak {format_number(peak)} MiB.")
 
 
 def _line(what: str, ours: float, most: float) -> Line:
     reached = "yes" if ours <= most else "NO"
-    return Line(what, number(ours), NOTHING, NOTHING, f"≤ {most:g}", reached)
+    return Line(what, format_number(ours), NOTHING, NOTHING, f"≤ {most:g}", reached)
 
 
 def _flat(what: str, end: dict[str, float], warm: dict[str, float], name: str) -> Line:
-    return at_most(what, number(end[name]), number(warm[name]), [end[name] / warm[name]], FLAT)
+    return at_most(what, format_number(end[name]), format_number(warm[name]), [end[name] / warm[name]], FLAT)

@@ -14,7 +14,7 @@ import asyncpg
 ROUNDS = 7
 # One measurement of a side lasts about this long, so short work is repeated.
 SECONDS = 0.15
-MOST_TIMES = 2_000
+MAX_REPETITIONS = 2_000
 
 # Does its work a given number of times.
 Work = Callable[[int], Awaitable[None]]
@@ -67,7 +67,7 @@ class Meter:
         self._databases = {urlsplit(url).path.removeprefix("/")}
         self._watch: Any = None
 
-    def beside(self, other: "Meter") -> "Meter":
+    def with_other(self, other: "Meter") -> "Meter":
         """Return a meter of work on both databases, which share one server."""
         both = Meter(self._url)
         both._watch, both._databases = self._watch, self._databases | other._databases
@@ -113,17 +113,17 @@ class Meter:
             "SELECT pid FROM pg_stat_activity WHERE datname = ANY($1) AND pid <> pg_backend_pid()",
             list(self._databases),
         )
-        found = {}
+        results = {}
         for (pid,) in rows:
             with suppress(FileNotFoundError):
-                found[pid] = _nanoseconds(pid)
-        return found
+                results[pid] = _nanoseconds(pid)
+        return results
 
     async def compare(
         self,
         sides: Mapping[str, Work],
         rounds: int = ROUNDS,
-        most_times: int = MOST_TIMES,
+        most_times: int = MAX_REPETITIONS,
         *,
         step: Callable[[], None] = lambda: None,
     ) -> "Compared":

@@ -18,7 +18,7 @@ FORMAT: Final = 2
 Keyring = dict[str, str]
 
 
-class Made(msgspec.Struct, frozen=True):
+class BuiltSegment(msgspec.Struct, frozen=True):
     """A segment that the build created."""
 
     id: str
@@ -30,8 +30,8 @@ class Note(msgspec.Struct):
 
     contacts: int
     keys: dict[str, Keyring]
-    kinds: list[Made] = []
-    live: dict[str, list[Made]] = {}
+    kinds: list[BuiltSegment] = []
+    live: dict[str, list[BuiltSegment]] = {}
     evaluated: list[str] = []
     """Which workspaces had their live segments evaluated since the contacts were copied."""
     imported: int = 0
@@ -39,13 +39,13 @@ class Note(msgspec.Struct):
     revision: str = LATEST
     format: int = FORMAT
 
-    def of_kind(self, kind: str) -> list[Made]:
+    def of_kind(self, kind: str) -> list[BuiltSegment]:
         """Return the thirty segments of a kind."""
-        return [one for one in self.kinds if one.spec.kind == kind]
+        return [item for item in self.kinds if item.spec.kind == kind]
 
-    def named(self, name: str) -> Made:
+    def named(self, name: str) -> BuiltSegment:
         """Return one of the thirty segments of each kind by its name."""
-        return next(one for one in self.kinds if one.spec.name == name)
+        return next(kind for kind in self.kinds if kind.spec.name == name)
 
     def write(self, path: Path) -> None:
         """Write the note."""
@@ -56,7 +56,7 @@ def read(path: Path) -> Note | None:
     """Return the note of a database that can be reused."""
     if not path.exists():
         return None
-    found = msgspec.json.decode(path.read_bytes())
-    if (found["format"], found["revision"]) != (FORMAT, LATEST):
+    result = msgspec.json.decode(path.read_bytes())
+    if (result["format"], result["revision"]) != (FORMAT, LATEST):
         return None
     return msgspec.json.decode(path.read_bytes(), type=Note)

@@ -6,7 +6,7 @@ from bench import http_cost
 from bench.http_cost import Call
 from bench.membership.notes import MAIN
 from bench.membership.reads import PAGE, SHARES, first_key
-from bench.membership.report import Line, Outcome, at_most, time
+from bench.membership.report import Line, Outcome, at_most, format_time
 from bench.membership.segments import ALMOST_ALL
 from bench.membership.store import Store
 from diglot.model.ids import format_prefixed_id
@@ -23,7 +23,7 @@ async def costs(store: Store) -> Outcome:
         path = f"/api/v1/segments/{made.id}/contacts?limit={PAGE}&offset={offset}"
         calls.append(Call(f"page of {PAGE} at offset {offset:,}", path, path, keys["topmail"], 200))
         first_keys[offset] = await first_key(store, made.id, offset)
-    count = await store.counted(made)
+    count = await store.count_segment(made)
     await http_cost.measure(calls, store.url, count, pages=first_keys, sides=2)
     return Outcome([_line(call) for call in calls])
 
@@ -31,5 +31,9 @@ async def costs(store: Store) -> Outcome:
 def _line(call: Call) -> Line:
     ours, bare = call.cpu["diglot"], call.cpu["bare"]
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]
-    what = f"{call.name} over HTTP beside a bare ASGI app answering the same bytes, CPU of the server"
-    return at_most(what, time(statistics.median(ours)), time(statistics.median(bare)), ratios, 3)
+    what = (
+        f"{call.name} over HTTP, compared with a bare ASGI app that sends the same bytes, CPU of the server"
+    )
+    return at_most(
+        what, format_time(statistics.median(ours)), format_time(statistics.median(bare)), ratios, 3
+    )

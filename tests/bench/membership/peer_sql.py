@@ -79,7 +79,7 @@ def _values(operand: tree.Operand) -> list[str]:
     if operand is None:
         return []
     if isinstance(operand, tree.Values):
-        return [str(one.value) for one in operand.values]
+        return [str(item.value) for item in operand.values]
     if isinstance(operand, tree.Day):
         return [f"{operand.value} 00:00:00+00"]
     return [str(operand.value)]

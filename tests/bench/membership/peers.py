@@ -83,7 +83,7 @@ _ANALYZE = tuple(
 )
 
 
-async def have(store: Store) -> None:
+async def fill_tables(store: Store) -> None:
     """Fill the tables from the main workspace, unless they exist."""
     if await store.raw.value("SELECT to_regclass('mautic.filled') IS NOT NULL"):
         return

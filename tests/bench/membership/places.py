@@ -57,7 +57,7 @@ class Place:
             await connection.close()
         return await self.database(other, anew=False)
 
-    def forget(self, name: str) -> None:
+    def delete(self, name: str) -> None:
         """Delete the contents of the named database."""
         self.note(name).unlink(missing_ok=True)
 

@@ -24,9 +24,9 @@ async def stored_count(transaction: Transaction, workspace: int, id_: str, now: 
     saved = await membership_count.find_stored_count(transaction, workspace, id_, now)
     if saved is not None:
         return saved.members
-    found = await segments.find_with_state(transaction, workspace, id_)
-    assert found is not None
-    segment, state = found
+    result = await segments.find_with_state(transaction, workspace, id_)
+    assert result is not None
+    segment, state = result
     return await read.count_members(transaction, MembershipQuery.for_segment(workspace, segment, now, state))
 
 
@@ -37,11 +37,11 @@ def raw_count(workspace: int, node: tree.Node, backend: Backend, now: int) -> tu
     return sql.text, sql.positional_values(statement.values | {"workspace": workspace})
 
 
-def keys_instead(count: str) -> str:
+def scan_of_keys(count: str) -> str:
     """Return the scan that lists the keys instead of counting them."""
-    found = count.replace("count(*) AS count_1", "contacts.pk", 1)
-    assert found != count
-    return found
+    result = count.replace("count(*) AS count_1", "contacts.pk", 1)
+    assert result != count
+    return result
 
 
 async def refresh_all(engine: Engine, caller: Caller) -> None:

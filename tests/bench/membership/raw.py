@@ -49,8 +49,8 @@ class Raw:
     async def rows(self, sql: str, *values: Any) -> Sequence[Sequence[Any]]:
         """Return the rows of a statement."""
         if self.postgresql:
-            found: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *values)
-            return found
+            result: Sequence[Sequence[Any]] = await self._connection.fetch(sql, *values)
+            return result
         return list(self._connection.execute(sql, values).fetchall())
 
     async def value(self, sql: str, *values: Any) -> Any:
@@ -66,7 +66,7 @@ class Raw:
         else:
             self._connection.executescript(sql)
 
-    def asking(self, sql: str, *sets: Sequence[Any]) -> Work:
+    def query_work(self, sql: str, *sets: Sequence[Any]) -> Work:
         """Return work that queries with each set of values in turn, inside one transaction."""
         connection, count = self._connection, len(sets)
 
@@ -85,7 +85,7 @@ class Raw:
 
         return on_postgresql if self.postgresql else on_sqlite
 
-    def doing(self, script: Callable[["Raw"], Awaitable[None]]) -> Work:
+    def write_work(self, script: Callable[["Raw"], Awaitable[None]]) -> Work:
         """Return work that executes statements in one write transaction."""
 
         async def work(times: int) -> None:

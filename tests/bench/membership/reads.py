@@ -5,9 +5,9 @@ from random import Random
 from bench.membership import product
 from bench.membership.meter import ROUNDS, Compared, Work, cpu, wall
 from bench.membership.raw import KEYSET, POINT
-from bench.membership.report import Line, Outcome, at_most, table, time
+from bench.membership.report import Line, Outcome, at_most, format_time, table
 from bench.membership.segments import ALMOST_ALL, DYNAMIC, EACH, RELATIVE, STATIC
-from bench.membership.store import Store, require
+from bench.membership.store import Store, require_equal
 from bench.progress import Progress
 from diglot.model.pages import Window
 
@@ -17,17 +17,17 @@ SHARES = (0.0, 0.5, 0.9)
 OURS, POINTS = "ours", "raw"
 
 
-def counting(store: Store, kind: str) -> Work:
+def storage_count_work(store: Store, kind: str) -> Work:
     """Return work that counts the segments of a kind in turn, at the storage layer."""
     made, workspace = store.note.of_kind(kind), store.main.workspace
-    return store.reading(
+    return store.read_work(
         lambda _, transaction, turn: product.stored_count(
             transaction, workspace, made[turn % EACH].id, store.now
         )
     )
 
 
-def served(store: Store, kind: str) -> Work:
+def service_count_work(store: Store, kind: str) -> Work:
     """Return the same work through the service, with one transaction for each count."""
     made, caller = store.note.of_kind(kind), store.main
 
@@ -39,43 +39,46 @@ def served(store: Store, kind: str) -> Work:
     return work
 
 
-def points(store: Store) -> Work:
+def point_read_work(store: Store) -> Work:
     """Return work that reads rows of contacts by primary key, thirty of them in turn."""
     keys = Random(1).sample(range(1, store.note.contacts + 1), EACH)
-    return store.raw.asking(store.raw.sql(POINT), *((store.main.workspace, key) for key in keys))
+    return store.raw.query_work(store.raw.sql(POINT), *((store.main.workspace, key) for key in keys))
 
 
 async def counts(store: Store, small: Store) -> Outcome:
     """Compare counts with point reads, and with counts in a small database."""
     await _require_counts(store)
     await _require_counts(small)
-    sides: dict[str, Work] = {POINTS: points(store)}
+    sides: dict[str, Work] = {POINTS: point_read_work(store)}
     for kind in KINDS:
-        sides[kind] = counting(store, kind)
-        sides[f"{kind}, small"] = counting(small, kind)
-        sides[f"{kind}, service"] = served(store, kind)
+        sides[kind] = storage_count_work(store, kind)
+        sides[f"{kind}, small"] = storage_count_work(small, kind)
+        sides[f"{kind}, service"] = service_count_work(store, kind)
     with Progress("counts measured, rounds", ROUNDS) as progress:
-        found = await store.meter.beside(small.meter).compare(sides, step=progress.step)
-    lines = [_beside_point(found, kind) for kind in KINDS] + [
+        result = await store.meter.with_other(small.meter).compare(sides, step=progress.step)
+    lines = [_compare_with_point_read(result, kind) for kind in KINDS] + [
         at_most(
-            f"count of a saved segment ({kind}) beside the same at {small.note.contacts:,} contacts, CPU",
-            time(found.median(kind, cpu)),
-            time(found.median(f"{kind}, small", cpu)),
-            found.ratios(kind, f"{kind}, small", cpu),
+            f"count of a saved segment ({kind}), the same at {small.note.contacts:,} contacts, CPU",
+            format_time(result.median(kind, cpu)),
+            format_time(result.median(f"{kind}, small", cpu)),
+            result.ratios(kind, f"{kind}, small", cpu),
             1.3,
         )
         for kind in KINDS
     ]
-    rows = [(side, time(found.median(side, cpu)), time(found.median(side, wall))) for side in sides]
+    rows = [
+        (side, format_time(result.median(side, cpu)), format_time(result.median(side, wall)))
+        for side in sides
+    ]
     return Outcome(lines, table(("one count or point read", "CPU", "wall"), rows))
 
 
-def _beside_point(found: Compared, kind: str) -> Line:
+def _compare_with_point_read(compared: Compared, kind: str) -> Line:
     return at_most(
-        f"count of a saved segment ({kind}), storage layer, beside a raw primary-key read, CPU",
-        time(found.median(kind, cpu)),
-        time(found.median(POINTS, cpu)),
-        found.ratios(kind, POINTS, cpu),
+        f"count of a saved segment ({kind}), storage layer, compared with a raw primary-key read, CPU",
+        format_time(compared.median(kind, cpu)),
+        format_time(compared.median(POINTS, cpu)),
+        compared.ratios(kind, POINTS, cpu),
         1.5,
     )
 
@@ -84,8 +87,10 @@ async def _require_counts(store: Store) -> None:
     """Raise RuntimeError if a dynamic or relative segment has other members than its condition."""
     moving = store.note.of_kind(DYNAMIC) + store.note.of_kind(RELATIVE)
     with Progress("counts checked against scans", len(moving)) as progress:
-        for one in moving:
-            require(one.spec.name, await store.counted(one), scanned=await store.scanned(one.spec))
+        for item in moving:
+            require_equal(
+                item.spec.name, await store.count_segment(item), scanned=await store.count_by_scan(item.spec)
+            )
             progress.step()
 
 
@@ -96,19 +101,19 @@ async def pages(store: Store) -> Outcome:
     details: list[tuple[str, ...]] = []
     for share in SHARES:
         offset = int(store.note.contacts * share)
-        found = await _page(store, store.note.named(ALMOST_ALL).id, offset)
-        what = f"page of {PAGE} at offset {offset:,} beside a raw keyset page, CPU"
-        ours, other = time(found.median(OURS, cpu)), time(found.median(POINTS, cpu))
-        lines.append(at_most(what, ours, other, found.ratios(OURS, POINTS, cpu), limit))
-        walls = (time(found.median(OURS, wall)), time(found.median(POINTS, wall)))
+        result = await _page(store, store.note.named(ALMOST_ALL).id, offset)
+        what = f"page of {PAGE} at offset {offset:,} compared with a raw keyset page, CPU"
+        ours, other = format_time(result.median(OURS, cpu)), format_time(result.median(POINTS, cpu))
+        lines.append(at_most(what, ours, other, result.ratios(OURS, POINTS, cpu), limit))
+        walls = (format_time(result.median(OURS, wall)), format_time(result.median(POINTS, wall)))
         details.append((f"{offset:,}", *walls))
     return Outcome(lines, table(("page at offset", "ours, wall", "raw, wall"), details))
 
 
 async def _page(store: Store, segment: str, offset: int) -> Compared:
     first, window = await first_key(store, segment, offset), Window(offset, PAGE)
-    ours = store.reading(lambda service, _, __: service.list_members(store.main, segment, window))
-    keyset = store.raw.asking(store.raw.sql(KEYSET), (store.main.workspace, first))
+    ours = store.read_work(lambda service, _, __: service.list_members(store.main, segment, window))
+    keyset = store.raw.query_work(store.raw.sql(KEYSET), (store.main.workspace, first))
     return await store.meter.compare({OURS: ours, POINTS: keyset})
 
 
@@ -121,5 +126,5 @@ async def first_key(store: Store, segment: str, offset: int) -> int:
     )
     keys = [row[0] for row in await store.raw.rows(sql, store.main.workspace, offset)]
     if [contact.pk for contact in page.items] != keys:
-        raise RuntimeError(f"the page at offset {offset:,} holds others than a scan finds there")
+        raise RuntimeError(f"the page at offset {offset:,} differs from a scan")
     return int(keys[0])

@@ -51,23 +51,27 @@ def _reached(reached: bool) -> str:
 
 def _shown(ratios: Sequence[float]) -> str:
     """Return the median, and the spread of the rounds."""
-    median = number(statistics.median(ratios))
-    return median if len(ratios) == 1 else f"{median} ({number(min(ratios))} to {number(max(ratios))})"
+    median = format_number(statistics.median(ratios))
+    return (
+        median
+        if len(ratios) == 1
+        else f"{median} ({format_number(min(ratios))} to {format_number(max(ratios))})"
+    )
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a figure with an appropriate number of digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def time(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time in an appropriate unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
-            return f"{number(seconds / size)} {unit}"
-    return f"{number(seconds * 1e6)} µs"
+            return f"{format_number(seconds / size)} {unit}"
+    return f"{format_number(seconds * 1e6)} µs"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -79,4 +83,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def lines_table(lines: Sequence[Line]) -> str:
     """Return the table of the lines."""
     head = ("what", "ours", "the other", "ratio (rounds)", "target", "reached")
-    return table(head, [(one.what, one.ours, one.other, one.ratio, one.target, one.reached) for one in lines])
+    return table(
+        head, [(line.what, line.ours, line.other, line.ratio, line.target, line.reached) for line in lines]
+    )

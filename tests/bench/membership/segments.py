@@ -57,23 +57,23 @@ class Spec:
 
 def rule(field: str, operator: str, value: Any = None) -> Group:
     """Return a rule; an operator without an operand has no value."""
-    found = {"field": field, "operator": operator}
-    return found if value is None else found | {"value": value}
+    results = {"field": field, "operator": operator}
+    return results if value is None else results | {"value": value}
 
 
-def every(*rules_: Group) -> Group:
+def match_all(*rules_: Group) -> Group:
     """Return a group in which every rule must match."""
     return {"operator": "AND", "rules": list(rules_)}
 
 
-def either(*rules_: Group) -> Group:
+def match_any(*rules_: Group) -> Group:
     """Return a group in which one rule must match."""
     return {"operator": "OR", "rules": list(rules_)}
 
 
 def spec(kind: str, name: str, group: Group) -> Spec:
     """Return a segment of a kind; a single rule becomes a group."""
-    whole = group if "rules" in group else every(group)
+    whole = group if "rules" in group else match_all(group)
     return Spec(kind, name, msgspec.json.encode(whole).decode())
 
 
@@ -84,13 +84,13 @@ def day(now: int, days: int) -> str:
 
 def all_kinds(now: int) -> list[Spec]:
     """Return thirty segments of each kind."""
-    found = [
+    results = [
         *(spec(DYNAMIC, name, group) for name, group in _dynamic(now)),
         *(spec(RELATIVE, name, group) for name, group in _relative()),
         *_static(now),
     ]
-    assert [sum(one.kind == kind for one in found) for kind in (DYNAMIC, RELATIVE, STATIC)] == [EACH] * 3
-    return found
+    assert [sum(item.kind == kind for item in results) for kind in (DYNAMIC, RELATIVE, STATIC)] == [EACH] * 3
+    return results
 
 
 _SUBSCRIBED = rule("status", "equals", "subscribed")
@@ -108,7 +108,7 @@ def _dynamic(now: int) -> Iterator[tuple[str, Group]]:
     yield "score >= 75", rule("engagement_score", "gte", 75)
     yield "more than 15 orders", rule("total_orders", "greater_than", 15)
     yield "spent less than 100", rule("total_spent", "less_than", 100)
-    yield "few opens, many clicks", every(rule("total_opens", "lte", 20), rule("total_clicks", "gte", 25))
+    yield "few opens, many clicks", match_all(rule("total_opens", "lte", 20), rule("total_clicks", "gte", 25))
     yield "came before", rule("created_at", "before", day(now, 300))
     yield "came after", rule("created_at", "after", day(now, 90))
     yield "never opened", rule("last_opened_at", "is_empty")
@@ -119,31 +119,33 @@ def _dynamic(now: int) -> Iterator[tuple[str, Group]]:
     yield "first names", rule("first_name", "in", ["Ada", "Hiro", "José"])
     yield "other sources", rule("source", "not_in", ["web", "api"])
     yield "a tag", rule("tags", "contains", "tag-7")
-    yield "one of two tags, subscribed", every(rule("tags", "in", ["tag-7", "tag-8"]), _SUBSCRIBED)
+    yield "one of two tags, subscribed", match_all(rule("tags", "in", ["tag-7", "tag-8"]), _SUBSCRIBED)
     yield "without a tag", rule("tags", "not_contains", "tag-7")
     yield "plan is pro", _PRO
     yield "plan is not free", rule("plan", "not_equals", "free")
     yield (
         "enterprises of two countries",
-        every(rule("country", "in", ["Germany", "France"]), rule("plan", "equals", "enterprise")),
+        match_all(rule("country", "in", ["Germany", "France"]), rule("plan", "equals", "enterprise")),
     )
     yield (
         "ltv between",
-        every(rule("ltv", "gte", 1000), rule("ltv", "lte", 2000), rule("seats", "greater_than", 50)),
+        match_all(rule("ltv", "gte", 1000), rule("ltv", "lte", 2000), rule("seats", "greater_than", 50)),
     )
-    yield "vip and subscribed", every(_VIP, _SUBSCRIBED)
+    yield "vip and subscribed", match_all(_VIP, _SUBSCRIBED)
     yield (
         "renews early, speaks Japanese",
-        every(rule("renews_on", "before", "2026-03-01"), rule("langs", "contains", "ja")),
+        match_all(rule("renews_on", "before", "2026-03-01"), rule("langs", "contains", "ja")),
     )
     yield "not met at the fair", rule("note", "not_contains", "fair")
     yield (
         "enterprise or big spender",
-        either(rule("plan", "equals", "enterprise"), rule("total_spent", "gte", 900)),
+        match_any(rule("plan", "equals", "enterprise"), rule("total_spent", "gte", 900)),
     )
     yield (
         "nested",
-        every(_SUBSCRIBED, either(_VIP, every(_PRO, rule("engagement_score", "greater_than", 80)))),
+        match_all(
+            _SUBSCRIBED, match_any(_VIP, match_all(_PRO, rule("engagement_score", "greater_than", 80)))
+        ),
     )
 
 
@@ -158,14 +160,16 @@ def _relative() -> Iterator[tuple[str, Group]]:
     for field, (operator, days) in product(fields, words):
         yield f"{field} {operator} {days}", rule(field, operator, days)
     opened = rule("last_opened_at", "in_last_days", 30)
-    yield "bought much, opened in 30", every(rule("total_orders", "gte", 10), opened)
-    yield "subscribed, opened in 30", every(_SUBSCRIBED, opened)
+    yield "bought much, opened in 30", match_all(rule("total_orders", "gte", 10), opened)
+    yield "subscribed, opened in 30", match_all(_SUBSCRIBED, opened)
     yield (
         "asleep but written to",
-        every(rule("last_opened_at", "more_than_days_ago", 180), rule("last_emailed_at", "in_last_days", 14)),
+        match_all(
+            rule("last_opened_at", "more_than_days_ago", 180), rule("last_emailed_at", "in_last_days", 14)
+        ),
     )
-    yield "new or awake", either(rule("created_at", "in_last_days", 30), opened)
-    yield "nested, opened in 30", every(_SUBSCRIBED, either(opened, every(_VIP, _PRO)))
+    yield "new or awake", match_any(rule("created_at", "in_last_days", 30), opened)
+    yield "nested, opened in 30", match_all(_SUBSCRIBED, match_any(opened, match_all(_VIP, _PRO)))
 
 
 def _static(now: int) -> Iterator[Spec]:
@@ -173,4 +177,4 @@ def _static(now: int) -> Iterator[Spec]:
     for name, group in list(_dynamic(now))[: EACH - len(BY_HAND)]:
         yield spec(STATIC, f"static: {name}", group)
     for name in BY_HAND:
-        yield spec(STATIC, name, every())
+        yield spec(STATIC, name, match_all())

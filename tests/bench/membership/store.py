@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.membership import product
 from bench.membership.meter import Meter, Work
-from bench.membership.notes import MAIN, THOUSAND, Made, Note
+from bench.membership.notes import MAIN, THOUSAND, BuiltSegment, Note
 from bench.membership.raw import Raw
 from bench.membership.segments import Spec
 from bench.progress import Progress
@@ -52,7 +52,7 @@ class Store:
         """Return the service of contacts."""
         return Contacts(self.engine, clock=lambda: self.now)
 
-    def reading(self, ask: Callable[[Segments, Transaction, int], Any]) -> Work:
+    def read_work(self, ask: Callable[[Segments, Transaction, int], Any]) -> Work:
         """Return work that queries the product inside one open read transaction, one query at a time."""
 
         async def work(times: int) -> None:
@@ -65,11 +65,11 @@ class Store:
 
         return work
 
-    async def counted(self, one: Made) -> int:
+    async def count_segment(self, segment: BuiltSegment) -> int:
         """Return the count of a segment of the main workspace."""
-        return (await self.segments().count_members(self.main, one.id)).members
+        return (await self.segments().count_members(self.main, segment.id)).members
 
-    async def scanned(self, spec: Spec, workspace: int | None = None, now: int | None = None) -> int:
+    async def count_by_scan(self, spec: Spec, workspace: int | None = None, now: int | None = None) -> int:
         """Return how many contacts match a condition, by a scan on the driver."""
         where = self.main.workspace if workspace is None else workspace
         instant = self.now if now is None else now
@@ -84,28 +84,30 @@ class Store:
         """Evaluate active segments, because the build copied their contacts without the services."""
         missing = [name for name in names if name not in self.note.evaluated]
         for name in missing:
-            with Progress(f"live segments evaluated: {name}", 1) as progress:
+            with Progress(f"active segments evaluated: {name}", 1) as progress:
                 await product.refresh_all(self.engine, self.callers[name])
                 progress.step()
-            self.evaluated(name)
+            self.note_evaluated(name)
 
-    def evaluated(self, name: str) -> None:
+    def note_evaluated(self, name: str) -> None:
         """Note that the active segments of a workspace are evaluated."""
         self.note.evaluated = sorted({*self.note.evaluated, name})
         self.save()
 
-    async def require_true(self) -> None:
+    async def require_right_members(self) -> None:
         """Raise RuntimeError unless every twentieth active segment has the members of its condition."""
         workspace = self.callers[THOUSAND]
         sample = self.note.live[THOUSAND][::20]
-        with Progress("live segments checked", len(sample)) as progress:
-            for one in sample:
-                ours = (await self.segments().count_members(workspace, one.id)).members
-                require(one.spec.name, ours, scanned=await self.scanned(one.spec, workspace.workspace))
+        with Progress("active segments checked", len(sample)) as progress:
+            for item in sample:
+                ours = (await self.segments().count_members(workspace, item.id)).members
+                require_equal(
+                    item.spec.name, ours, scanned=await self.count_by_scan(item.spec, workspace.workspace)
+                )
                 progress.step()
 
 
-def require(what: str, ours: int, **others: int) -> None:
+def require_equal(what: str, ours: int, **others: int) -> None:
     """Raise RuntimeError if a count differs between the sides."""
     for side, count in others.items():
         if count != ours:
@@ -113,11 +115,11 @@ def require(what: str, ours: int, **others: int) -> None:
 
 
 @asynccontextmanager
-async def opened(url: str, note: Note, path: Path, now: int) -> AsyncIterator[Store]:
+async def open_store(url: str, note: Note, path: Path, now: int) -> AsyncIterator[Store]:
     """Lend a built database, opened."""
     engine, raw, meter = create_engine(url), Raw(url), Meter(url)
-    for one in (engine, raw, meter):
-        await one.open()
+    for item in (engine, raw, meter):
+        await item.open()
     try:
         keys = Keys(engine)
         callers = {name: await keys.authenticate("misar", one["misar"]) for name, one in note.keys.items()}

@@ -3,20 +3,18 @@
 import statistics
 
 from bench import estimates
-from bench.membership.report import Outcome, at_most, time
+from bench.membership.report import Outcome, at_most, format_time
 from bench.membership.store import Store
 
 
 async def totals(store: Store) -> Outcome:
     """Compare thirty totals; the median is over the thirty conditions, because their totals differ."""
-    found = await estimates.measure(store.url, store.main.workspace)
-    ours, theirs = (statistics.median(min(side) for side in sides) for sides in _sides(found))
-    what = (
-        f"totals of {len(found)} unsaved conditions beside hand-written SQL, wall, median and range of the 30"
-    )
-    line = at_most(what, time(ours), time(theirs), [one.ratio for one in found], 1.1)
-    return Outcome([line], estimates.table(found))
+    result = await estimates.measure(store.url, store.main.workspace)
+    ours, theirs = (statistics.median(min(side) for side in sides) for sides in _sides(result))
+    what = f"totals of {len(result)} unsaved conditions, hand-written SQL, wall, median and range of the 30"
+    line = at_most(what, format_time(ours), format_time(theirs), [item.ratio for item in result], 1.1)
+    return Outcome([line], estimates.table(result))
 
 
-def _sides(found: list[estimates.Line]) -> tuple[list[list[float]], list[list[float]]]:
-    return [one.ours for one in found], [one.theirs for one in found]
+def _sides(lines: list[estimates.Line]) -> tuple[list[list[float]], list[list[float]]]:
+    return [item.ours for item in lines], [entry.theirs for entry in lines]

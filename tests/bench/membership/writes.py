@@ -14,7 +14,7 @@ import msgspec
 from bench.data import DAY, PLANS, TAGS, contacts
 from bench.membership.meter import Cost, Part, cpu, wall
 from bench.membership.notes import HUNDRED, NONE, THOUSAND
-from bench.membership.report import Line, Outcome, at_least, number, table
+from bench.membership.report import Line, Outcome, at_least, format_number, table
 from bench.membership.store import Store
 from bench.progress import Progress
 from diglot.model.contacts import Contact, ContactChange
@@ -35,14 +35,14 @@ async def changes(store: Store) -> Outcome:
     # The changes differ between runs, because repeating the same ones would change nothing.
     planned = await planned_changes(store, CHANGES, Random(store.now))
     costs: dict[str, list[Cost]] = {name: [] for name in (NONE, HUNDRED, THOUSAND)}
-    with Progress("single changes", len(costs) * CHANGES) as progress:
+    with Progress("single updates", len(costs) * CHANGES) as progress:
         for first in range(0, CHANGES, BLOCK):
             block = planned[first : first + BLOCK]
             for name in _in_turn(list(costs), first // BLOCK):
                 cost = await store.meter.cost(lambda name=name, block=block: _change(store, name, block))  # type: ignore[misc]
                 costs[name].append(cost)
                 progress.step(BLOCK)
-    await store.require_true()
+    await store.require_right_members()
     target = 0.65 if store.postgresql else 0.45
     lines = [
         *_lines("single contact update with 1,000 live segments", costs, THOUSAND, CHANGES, target),
@@ -63,7 +63,7 @@ async def imports(store: Store) -> Outcome:
                 work = _importing(store, store.callers[name], batch)
                 costs[name].append(await store.meter.cost(work))
                 progress.step()
-    await store.require_true()
+    await store.require_right_members()
     target = 0.5 if store.postgresql else 0.35
     what = f"import in batches of {BATCH:,} with 1,000 live segments"
     lines = _lines(what, costs, THOUSAND, BATCH * BATCHES, target)
@@ -99,8 +99,8 @@ async def _some(store: Store, count: int, rng: Random) -> list[tuple[int, str, s
     """Return the keys, ids and addresses of some of the copied contacts, each contact once."""
     keys = rng.sample(range(1, store.note.contacts + 1), min(count, store.note.contacts))
     sql = store.raw.sql("SELECT pk, id, email FROM contacts WHERE workspace = {} AND pk = {}")
-    found = [(await store.raw.rows(sql, store.callers[NONE].workspace, key))[0] for key in keys]
-    return [(row[0], row[1], row[2]) for row in found]
+    results = [(await store.raw.rows(sql, store.callers[NONE].workspace, key))[0] for key in keys]
+    return [(row[0], row[1], row[2]) for row in results]
 
 
 async def _change(store: Store, name: str, block: Sequence[tuple[str, ContactChange]]) -> None:
@@ -120,8 +120,10 @@ async def next_batch(store: Store, rng: Random) -> list[ContactChange]:
     first = store.note.imported
     store.note.imported += half
     store.save()
-    made = contacts(half, first + 1, seed=rng.getrandbits(32), now=store.now)
-    batch += [new_contact(contact, f"new{first + index}@example.com") for index, contact in enumerate(made)]
+    new_contacts = contacts(half, first + 1, seed=rng.getrandbits(32), now=store.now)
+    batch += [
+        new_contact(contact, f"new{first + index}@example.com") for index, contact in enumerate(new_contacts)
+    ]
     rng.shuffle(batch)
     return batch
 
@@ -130,7 +132,7 @@ def _importing(store: Store, caller: Caller, batch: Sequence[ContactChange]) -> 
     async def work() -> None:
         done = await store.contacts().import_all(caller, batch)
         if (done.created, done.updated) != (BATCH // 2, BATCH // 2):
-            raise RuntimeError(f"an import made {done.created} contacts and changed {done.updated}")
+            raise RuntimeError(f"an import created {done.created} contacts and updated {done.updated}")
 
     return work
 
@@ -150,8 +152,10 @@ def _lines(what: str, costs: dict[str, list[Cost]], name: str, contacts_: int, t
     lines = []
     for of, part in parts:
         ours, other = (_rate(costs[side], contacts_, part) for side in (name, NONE))
-        beside = f"{what}, beside 0 segments, contacts a second{of}"
-        lines.append(at_least(beside, f"{number(ours)}/s", f"{number(other)}/s", [ours / other], target))
+        beside = f"{what}, compared with 0 segments, contacts a second{of}"
+        lines.append(
+            at_least(beside, f"{format_number(ours)}/s", f"{format_number(other)}/s", [ours / other], target)
+        )
     return lines
 
 
@@ -162,6 +166,8 @@ def _table(what: str, costs: dict[str, list[Cost]], contacts_: int) -> str:
         beside = [
             rate / _rate(costs[NONE], contacts_, part) for rate, part in zip(rates, (wall, cpu), strict=True)
         ]
-        rows.append((name, *(f"{number(rate)}/s" for rate in rates), *(number(one) for one in beside)))
+        rows.append(
+            (name, *(f"{format_number(rate)}/s" for rate in rates), *(format_number(item) for item in beside))
+        )
     head = (f"{what}: live segments", "a second", "a second of CPU", "ratio, wall", "ratio, CPU")
     return table(head, rows)

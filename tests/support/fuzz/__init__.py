@@ -1,1 +1,1 @@
-"""Requests that are valid, then broken at random, and the server that receives them."""
+"""Valid requests with random breaks, and the server that receives them."""

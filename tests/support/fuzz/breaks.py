@@ -1,4 +1,4 @@
-"""Ways to break a request. Each takes a draft and breaks it; none minds what another broke before."""
+"""Functions that break a request. Each takes a draft and breaks it, even if others have broken it before."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ Slot = tuple[Any, Any]
 def _slots(value: Any) -> list[Slot]:
     """Return every place inside a JSON value: its container and its key there."""
     keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
-    found: list[Slot] = []
+    results: list[Slot] = []
     for key in keys:
-        found.append((value, key))
+        results.append((value, key))
         if isinstance(value[key], dict | list):
-            found += _slots(value[key])
-    return found
+            results += _slots(value[key])
+    return results
 
 
 def _slot(rng: Random, draft: Draft) -> Slot | None:

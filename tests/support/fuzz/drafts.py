@@ -1,4 +1,4 @@
-"""Requests in parts, so that parts can be broken."""
+"""Requests in parts, so that single parts can be broken."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from support.servers.asgi import Headers, Request
 
 @dataclass
 class Known:
-    """What requests may name: the caller's things, another workspace's, and keys of every kind."""
+    """The ids that requests may name: the caller's, another workspace's, and keys of every kind."""
 
     key: str
     other_keys: Sequence[str]
@@ -19,7 +19,7 @@ class Known:
     emails: list[str]
     foreign: Sequence[str]
     keys: list[str] = field(default_factory=list)
-    # The secret of a session in the caller's workspace, that of one elsewhere, and secrets of none.
+    # The secret of a session in the caller's workspace, of one in another workspace, and invalid secrets.
     session: str = "s" * 43
     other_sessions: Sequence[str] = ("t" * 43, "", "é", "u" * 101, "v" * 100_000)
     round: int = 0
@@ -31,7 +31,7 @@ class Known:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the caller's things."""
+        """The ids of the caller's resources."""
         segments = (*self.segments, *self.static_segments)
         lists = (*self.lists, *self.dynamic_lists)
         return [*segments, *self.contacts, *lists, *self.tags, *self.keys, *self.webhooks]
@@ -39,7 +39,7 @@ class Known:
 
 @dataclass
 class Draft:
-    """A request in parts, so that parts can be broken."""
+    """A request in parts, so that single parts can be broken."""
 
     method: str
     path: list[bytes]

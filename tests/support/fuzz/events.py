@@ -1,4 +1,4 @@
-"""Valid bodies of the calls that tell of events."""
+"""Valid bodies of the calls that record events."""
 
 from collections.abc import Callable
 from random import Random
@@ -10,8 +10,8 @@ _DATA: Final = {"plan": "pro", "seats": 3, "nested": {"a": [1, "b", None, True]}
 _TIME: Final = "2026-01-01T00:00:00Z"
 
 
-def _event(rng: Random, known: Known, made: int) -> Any:
-    names = ("email.opened", "email_clicked", "email.sent", f"own {made}")
+def _event(rng: Random, known: Known, number: int) -> Any:
+    names = ("email.opened", "email_clicked", "email.sent", f"own {number}")
     body = {
         "email": rng.choice(known.emails),
         "event_name": rng.choice(names),
@@ -23,11 +23,11 @@ def _event(rng: Random, known: Known, made: int) -> Any:
     return body | ({"timestamp": _TIME} if rng.random() < 0.5 else {})
 
 
-def _purchase(rng: Random, known: Known, made: int) -> Any:
+def _purchase(rng: Random, known: Known, number: int) -> Any:
     items = [{"name": "Pro", "quantity": 1, "price_cents": 4999}]
     return {
         "email": rng.choice(known.emails),
-        "order_id": f"order {rng.randrange(made + 1)}",
+        "order_id": f"order {rng.randrange(number + 1)}",
         "total_cents": 4999,
         "currency": "EUR",
         "items": items,
@@ -42,12 +42,12 @@ def _who(rng: Random, known: Known) -> dict[str, Any]:
     return {"contact_id": rng.choice(known.contacts)}
 
 
-def _conversion(rng: Random, known: Known, made: int) -> Any:
+def _conversion(rng: Random, known: Known, number: int) -> Any:
     return _who(rng, known) | {
         "type": rng.choice(("purchase", "signup", "upgrade", "custom")),
         "revenue": 49.99,
         "currency": "usd",
-        "order_id": f"order {rng.randrange(made + 1)}",
+        "order_id": f"order {rng.randrange(number + 1)}",
         "campaign_id": "camp_1",
         "flow_id": "flow_1",
         "attribution_model": "first_touch",
@@ -56,9 +56,9 @@ def _conversion(rng: Random, known: Known, made: int) -> Any:
     }
 
 
-def _product_view(rng: Random, known: Known, made: int) -> Any:
+def _product_view(rng: Random, known: Known, number: int) -> Any:
     return _who(rng, known) | {
-        "product_id": f"product {made}",
+        "product_id": f"product {number}",
         "product_name": "Headphones",
         "product_url": "https://example.com/products/1?a=b#c",
         "image_url": "http://example.com/1.jpg",

@@ -17,8 +17,8 @@ from support.fuzz.events import BODIES as EVENT_BODIES
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """Where a dialect keeps conditions and attributes, and its words."""
+class DialectWords:
+    """The properties that hold conditions and attributes in a dialect, and the dialect's words."""
 
     words: Words
     condition: str
@@ -26,14 +26,14 @@ class Spoken:
 
 
 SPOKEN: Final = {
-    "misar": Spoken(MISAR, "filter_criteria", "custom_fields"),
-    "topmail": Spoken(TOPMAIL, "conditions", "attributes"),
+    "misar": DialectWords(MISAR, "filter_criteria", "custom_fields"),
+    "topmail": DialectWords(TOPMAIL, "conditions", "attributes"),
 }
 
 
 @dataclass
 class Maker:
-    """Makes the hostile requests of a dialect in an order that its seed repeats."""
+    """Generates the hostile requests of a dialect, reproducibly by its seed."""
 
     dialect: Dialect
     rng: Random
@@ -53,7 +53,7 @@ class Maker:
         return draft
 
     def valid(self, surface: Surface, operation: Operation) -> Draft:
-        """Return a request for a call that it answers with success."""
+        """Return a request to which a call answers with success."""
         parts = surface.prefix.strip("/") + operation.path
         ids = self.ids(operation.id)
         path = [self.rng.choice(ids[part]) if part in ids else part for part in parts.split("/")]
@@ -67,7 +67,7 @@ class Maker:
         return draft
 
     def as_file(self, draft: Draft) -> None:
-        """Make an import one of a file, as it is or in a form."""
+        """Turn an import into one of a file, as the body or in a form."""
         head, plain = b"email,First Name,status,engagement_score,tags,metadata,plan,,id\r\n", b"text/csv"
         known = self.rng.choice(self.known.emails)
         row = f'{known},"Ada ""A""",active,50,"vip,new","{{""seats"":3}}",pro,,\r\n'
@@ -82,9 +82,9 @@ class Maker:
         draft.headers.append((b"content-type", plain))
 
     def ids(self, operation: str) -> dict[str, list[str]]:
-        """Return what each parameter of a path may name."""
+        """Return the valid ids of each path parameter."""
         known = self.known
-        # One list of each kind: by hand for what is done by hand, by condition where that may change.
+        # One list of each kind: a static one for changes by hand, a dynamic one for changes of its condition.
         lists = known.dynamic_lists if operation == "updateList" else known.lists
         segments = known.static_segments if operation.startswith("change") else known.segments
         return {
@@ -97,27 +97,27 @@ class Maker:
         }
 
     def query(self, operation: Operation) -> list[tuple[bytes, bytes]]:
-        """Return parameters that a call takes."""
+        """Return query parameters that a call accepts."""
         if operation.method == "DELETE":
             named = {"revokeKeyByQuery": self.known.keys, "deleteTrigger": self.known.webhooks}
             ids = named.get(operation.id, self.known.contacts)
             return [(b"id", self.rng.choice(ids).encode())]
         if operation.id == "explainSegment":
             return [(b"contact", self.rng.choice([*self.known.contacts, *self.known.emails]).encode())]
-        found = [(b"limit", b"3"), (b"search", b"example")]
+        results = [(b"limit", b"3"), (b"search", b"example")]
         if operation.id == "importContacts":
-            found = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]
+            results = [(b"updateExisting", b"true"), (b"tags", b"vip,new")]
         if operation.id.endswith("Changes"):
-            found = [(b"limit", b"3"), (b"after", b"0")]
+            results = [(b"limit", b"3"), (b"after", b"0")]
         elif operation.lists_members and operation.id != "listContacts":
-            found.append((b"as_of", b"2026-02-02T02:40:00Z"))
+            results.append((b"as_of", b"2026-02-02T02:40:00Z"))
         if operation.id == "listContacts":
             segment = self.rng.choice(self.known.segments).encode()
-            found += [(b"status", b"subscribed"), (b"sort", b"engagement_asc"), (b"segment_id", segment)]
-        return self.rng.sample(found, self.rng.randint(1, len(found)))
+            results += [(b"status", b"subscribed"), (b"sort", b"engagement_asc"), (b"segment_id", segment)]
+        return self.rng.sample(results, self.rng.randint(1, len(results)))
 
     def body(self, operation: str) -> Any:
-        """Return a body that a call takes."""
+        """Return a body that a call accepts."""
         rng = self.rng
         if operation in EVENT_BODIES:
             return EVENT_BODIES[operation](rng, self.known, self.made)
@@ -139,7 +139,7 @@ class Maker:
         return self.contact_body(operation)
 
     def contact_body(self, operation: str) -> Any:
-        """Return a body that a call on contacts takes."""
+        """Return a body that a call on contacts accepts."""
         rng = self.rng
         contact = self.contact(f"new{self.made}@example.com")
         if operation == "deleteContacts":
@@ -164,21 +164,21 @@ class Maker:
             return {key: self.condition()}
         segment: dict[str, Any] = {"name": f"Segment {self.made}", key: self.condition()}
         if operation == "dryRunSegment":
-            # Some of Misar's are static, and refused.
+            # Some of Misar's are static, and rejected.
             replaced = {"segment_id": self.rng.choice(self.known.segments)}
             return segment | (replaced if self.rng.random() < 0.5 else {})
         kind = {"segment_type": self.rng.choice(("dynamic", "static"))}
         return segment | (kind if operation.startswith("create") else {})
 
     def condition(self) -> Any:
-        """Return a condition in the words of the dialect."""
-        node = canonical.read(sayable(random_conditions.condition(self.rng, depth=2)), "UTC")
+        """Return a condition in the dialect's words."""
+        node = canonical.read(expressible(random_conditions.condition(self.rng, depth=2)), "UTC")
         return json.loads(write_condition(node, SPOKEN[self.dialect.name].words))
 
     def list(self, *, dynamic: bool) -> dict[str, Any]:
         """Return a list's fields."""
-        made = {"name": f"List {self.made}", "description": "Friends"}
-        return made | ({"type": "dynamic", "conditions": self.condition()} if dynamic else {})
+        created = {"name": f"List {self.made}", "description": "Friends"}
+        return created | ({"type": "dynamic", "conditions": self.condition()} if dynamic else {})
 
     def webhook(self) -> dict[str, Any]:
         """Return a webhook's fields."""
@@ -199,12 +199,12 @@ class Maker:
         }
 
 
-def sayable(condition: dict[str, Any]) -> dict[str, Any]:
-    """Return a canonical condition without negations, which no vendor can write but as an operator."""
+def expressible(condition: dict[str, Any]) -> dict[str, Any]:
+    """Return a canonical condition without negations, because the vendors negate only by operators."""
     if "not" in condition:
-        return sayable(condition["not"])
+        return expressible(condition["not"])
     return {
-        key: [sayable(item) for item in part] if key in ("all", "any") else part
+        key: [expressible(item) for item in part] if key in ("all", "any") else part
         for key, part in condition.items()
     }
 

@@ -1,4 +1,4 @@
-"""A server under fire: things in it that requests may name, and what was wrong with its answers."""
+"""A server under test by fuzzing: the resources that requests may name, and the faults of its responses."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ from support.engines import Database
 from support.fuzz.drafts import Known
 from support.fuzz.requests import Maker
 from support.openapi import documents
-from support.servers.asgi import Answer, Request, ask
+from support.servers.asgi import Answer, Request, send_request
 from support.servers.in_process import Server, idle_scope, serving
 
 SECONDS: Final = 20
@@ -35,7 +35,7 @@ NOW: Final = 1_770_000_000_000_000
 
 @dataclass
 class Target:
-    """A server with things in it, and what was wrong with its answers."""
+    """A server with resources, and the faults found in its responses."""
 
     server: Server
     dialect: Dialect
@@ -46,10 +46,10 @@ class Target:
     crashes: int = 0
     state: object = None
 
-    async def take(self, request: Request) -> Answer:
-        """Send a request and keep what is wrong with its answer."""
+    async def send(self, request: Request) -> Answer:
+        """Send a request and record the fault of its response."""
         started = time.perf_counter()
-        answer = await asyncio.wait_for(ask(self.server.app, request), SECONDS)
+        answer = await asyncio.wait_for(send_request(self.server.app, request), SECONDS)
         took = time.perf_counter() - started
         before, self.state = self.state, await self.watch.state()
         fault = _fault(self.dialect, request, answer)
@@ -77,12 +77,12 @@ async def target(database: Database, dialect: Dialect) -> AsyncIterator[Target]:
 
 
 async def _known(server: Server, dialect: Dialect) -> Known:
-    """Make two workspaces with things in them, and keys that open nothing."""
+    """Create two workspaces with resources, and keys that open nothing."""
     other = next(each for each in DIALECTS if each is not dialect)
     known = Known(await server.key(dialect.name, "one"), [], [], [], [], [])
     stranger = Known(await server.key(dialect.name, "two"), [], [], [], [], [])
-    for one in (known, stranger):
-        await _replenish(server, dialect, one)
+    for item in (known, stranger):
+        await _replenish(server, dialect, item)
     weak = await server.key(dialect.name, "one", (idle_scope(dialect),))
     revoked = await server.key(dialect.name, "one")
     engine = create_engine(server.url)
@@ -97,27 +97,27 @@ async def _known(server: Server, dialect: Dialect) -> Known:
 
 
 async def _sign_in(transaction: Transaction, secret: str, workspace: int) -> None:
-    """Begin a session of a workspace that never ends."""
+    """Create a session of a workspace that never expires."""
     digest = hashlib.sha256(secret.encode()).hexdigest()
     await sessions.begin(transaction, Session(digest, Workspace(workspace, "", "UTC"), NOW, 2**62))
 
 
 async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
-    """Make sure that there are things of each kind to name."""
+    """Create resources of each kind that requests have deleted."""
     maker = Maker(dialect, Random(known.round), known)
     calls = {call[1].id: call for call in dialect.operations}
 
     async def make(call: str, body: Any = None) -> str:
         draft = maker.valid(*calls[call])
         draft.body = draft.body if body is None else body
-        answer = await ask(server.app, draft.request())
+        answer = await send_request(server.app, draft.request())
         assert answer.status in (200, 201), answer.body
         return str(json.loads(answer.body)["data"].get("id"))
 
     known.round += 1
     known.emails = [f"known{known.round}.{number}@example.com" for number in range(2)]
     if "createKey" in calls:
-        answer = await ask(server.app, maker.valid(*calls["createKey"]).request())
+        answer = await send_request(server.app, maker.valid(*calls["createKey"]).request())
         known.keys[:] = [json.loads(answer.body)["keyId"]]
     known.segments[:] = [await make("createSegment") for _ in known.emails]
     known.contacts[:] = [await make("createContact", maker.contact(email)) for email in known.emails]
@@ -132,13 +132,13 @@ async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:
         await make("addTagContacts", {"contact_ids": known.contacts})
     misar = "createWebhook" in calls
     register, remove = ("createWebhook", "deleteWebhook") if misar else ("createTrigger", "deleteTrigger")
-    if known.webhooks:  # a workspace has room for so many
-        await ask(server.app, maker.valid(*calls[remove]).request())
+    if known.webhooks:  # a workspace has a limit of webhooks
+        await send_request(server.app, maker.valid(*calls[remove]).request())
     known.webhooks[:] = [await make(register)]
 
 
 def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
-    """Say what is wrong with an answer, or None."""
+    """Return the fault of a response, or None."""
     if len(answer.values(b"x-request-id")) != 1:
         return "no X-Request-Id, or several"
     allowed = _documented(dialect, request)
@@ -147,30 +147,30 @@ def _fault(dialect: Dialect, request: Request, answer: Answer) -> str | None:
     if request.method == "HEAD":
         return "a body for HEAD" if answer.body else None
     if answer.status < 400:
-        return _said(request, answer)
+        return _undocumented(request, answer)
     if answer.values(b"content-type") != [b"application/json"]:
         return "not application/json"
     return None if _is_error(dialect, request, answer) else "not the error body of the dialect"
 
 
-def _said(request: Request, answer: Answer) -> str | None:
-    """Return what the document does not say of an answer of success."""
+def _undocumented(request: Request, answer: Answer) -> str | None:
+    """Return the fault of a success response that its document does not allow."""
     scope = request.scope()
     target = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
     headers = {key.decode(): value.decode() for key, value in answer.headers}
     body = json.loads(answer.body) if answer.body else None
-    return documents.undescribed(request.method, target, answer.status, headers, body)
+    return documents.contradiction_of_newer(request.method, target, answer.status, headers, body)
 
 
 def _documented(dialect: Dialect, request: Request) -> set[int]:
-    """Return the statuses that a call documents; 404 and 405 where there is no such call."""
+    """Return the statuses that a call documents; 404 and 405 if there is no such call."""
     if request.method == "OPTIONS":
         return {204, 404}
     method = "GET" if request.method == "HEAD" else request.method
     path = [part for part in request.scope()["path"].removeprefix(dialect.base_path).split("/") if part]
-    found = [each for each in _documents(dialect.name) if _fits(each.path, path)]
-    # A literal part wins over a parameter, as in routing.
-    nearest = min(found, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)
+    results = [each for each in _documents(dialect.name) if _fits(each.path, path)]
+    # A literal path segment wins over a parameter, as in routing.
+    nearest = min(results, key=lambda each: sum(part.startswith("{") for part in each.path), default=None)
     host = {400} if any(name == b"host" for name, _ in request.headers) else set()
     if nearest is None or method not in nearest.statuses:
         return {404, 405} | host
@@ -185,7 +185,7 @@ class _Path:
 
 @cache
 def _documents(dialect_name: str) -> list[_Path]:
-    """Return the documented paths with the statuses of their methods; nobody means to answer 500."""
+    """Return the documented paths with the statuses of their methods, without 500."""
     paths = build_document(get_dialect(dialect_name))["paths"]
     return [
         _Path(path.strip("/").split("/"), {name.upper(): _statuses(call) for name, call in calls.items()})
@@ -204,8 +204,8 @@ def _fits(shape: list[str], path: list[str]) -> bool:
 
 def _is_error(dialect: Dialect, request: Request, answer: Answer) -> bool:
     body: Any = json.loads(answer.body)
-    found = find_surface(request.scope()["path"])
-    if found is not None and found[1].error_body is PlatformError:
+    result = find_surface(request.scope()["path"])
+    if result is not None and result[1].error_body is PlatformError:
         return list(body) == ["error"] and isinstance(body["error"], str)
     if dialect.name == "misar":
         keys = ["success", "error", *(["details"] if answer.status == 400 else [])]

@@ -1,4 +1,4 @@
-"""The commands of the documentation: fenced blocks, what they print, and those that somebody else runs."""
+"""Fenced blocks of commands in the documentation, their expected output, and those that run elsewhere."""
 
 import re
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ _FENCED: Final = re.compile(
     r"(?:^<!-- (?P<mark>[^>]*) -->\n)?^```(?P<language>[a-z]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-# A mark that leaves a block to the reader, who first stops the server.
+# Marks a block for the reader, who has to stop the server first.
 STOPPED: Final = "with the server stopped"
 _SERVES: Final = re.compile(r"\bdiglot (serve|demo)\b(?!.*--no-serve)")
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block of commands; `printed` is what the page shows of their output.
+    """One block of commands; `printed` is the output that the page shows.
 
-    `mark` says how it is run, or who else does it.
+    `mark` says how the block runs, or what else runs it.
     """
 
     language: str
@@ -34,12 +34,12 @@ class Block:
 
     @property
     def elsewhere(self) -> bool:
-        """True when somebody else runs it."""
+        """True if the block does not run here."""
         return self.mark not in ("", STOPPED)
 
     @property
     def serves(self) -> bool:
-        """True when its last command goes on until it is stopped."""
+        """True if its last command runs until it is stopped."""
         return self.language == "sh" and _SERVES.search(self.text.strip().splitlines()[-1]) is not None
 
 
@@ -48,20 +48,20 @@ def pages() -> list[Path]:
     return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def named(page: Path) -> str:
-    """Return how a page is called in the repository."""
+def page_name(page: Path) -> str:
+    """Return the name of a page in the repository."""
     return page.relative_to(ROOT).as_posix()
 
 
 @cache
 def blocks(page: Path) -> tuple[Block, ...]:
-    """Read the blocks of a page that are commands, each with the output that stands right after it."""
+    """Read the blocks of commands of a page, each with the output that follows immediately."""
     return tuple(_blocks(page.read_text(encoding="utf-8")))
 
 
 def _blocks(text: str) -> Iterator[Block]:
-    found = list(_FENCED.finditer(text))
-    for one, after in zip(found, [*found[1:], None], strict=False):
+    results = list(_FENCED.finditer(text))
+    for one, after in zip(results, [*results[1:], None], strict=False):
         if one["language"] not in RUN:
             continue
         follows = (

@@ -1,4 +1,4 @@
-"""Curl, as far as the documentation uses it: for machines that have none. `-m clients` runs the real one."""
+"""Curl, as far as the documentation uses it, for machines without it. `-m clients` runs the real one."""
 
 import sys
 from argparse import ArgumentParser
@@ -15,7 +15,7 @@ def _body(data: str | None) -> bytes | None:
 
 
 def main() -> None:
-    """Send one request and print its answer."""
+    """Send one request and print its response."""
     parser = ArgumentParser(allow_abbrev=False)
     parser.add_argument("url")
     parser.add_argument("-s", "--silent", action="store_true")

@@ -1,4 +1,4 @@
-"""A reader who follows a page in an empty folder: one shell, one server at a time."""
+"""Follows a page in an empty folder: one shell, one server at a time."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from typing import Final
 from support.guide.blocks import STOPPED, Block
 
 SECONDS: Final = 600
-# What the pages say, in whose place a test puts an address and a database of its own.
+# Addresses and databases in the pages, which a test replaces by its own.
 ADDRESS: Final = "http://127.0.0.1:8000"
 DATABASE: Final = "postgresql://USER:PASSWORD@HOST/NAME"
 _SERVES_ON: Final = re.compile(r"Diglot serves on (http://\S+)")
@@ -21,7 +21,7 @@ _SERVES_ON: Final = re.compile(r"Diglot serves on (http://\S+)")
 
 @dataclass
 class Reader:
-    """Runs blocks in `folder`; what one of them sets in the shell, the next ones find."""
+    """Runs blocks in `folder`; variables that a block sets are visible to the next ones."""
 
     folder: Path
     programs: tuple[Path, ...]
@@ -36,7 +36,7 @@ class Reader:
         self._environment = {"PATH": path, "HOME": home, "DIGLOT_PORT": "0", "LC_ALL": "C.UTF-8"}
 
     def run(self, block: Block) -> str:
-        """Run a block and return what it printed, a server until it answers; fail where it fails."""
+        """Run a block and return its output, for a server until it answers; fail if a command fails."""
         if block.mark == STOPPED:
             self.stop()
         text = block.text.replace(ADDRESS, self.address).replace(DATABASE, self.database)
@@ -46,7 +46,7 @@ class Reader:
         return printed.replace(self.address, ADDRESS)
 
     def stop(self) -> None:
-        """Stop the server, if there is one, as Ctrl+C does."""
+        """Stop the server, if one runs, as Ctrl+C does."""
         if self._server is not None:
             os.killpg(self._server.pid, signal.SIGTERM)
             self._server.communicate(timeout=SECONDS)
@@ -64,11 +64,11 @@ class Reader:
             timeout=SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"{text}\nleft with {done.returncode}:\n{done.stdout}"
+        assert done.returncode == 0, f"{text}\nexited with code {done.returncode}:\n{done.stdout}"
         return done.stdout
 
     def _serve(self, text: str) -> str:
-        """Start a server, in place of the one before, and return what it printed until it answers."""
+        """Start a server after stopping the previous one, and return its output until it answers."""
         self.stop()
         self._server = subprocess.Popen(
             ["sh", "-c", self._resumed(text)],
@@ -85,17 +85,17 @@ class Reader:
         printed = ""
         for line in self._server.stdout:
             printed += line
-            if (found := _SERVES_ON.search(line)) is not None:
+            if (match := _SERVES_ON.search(line)) is not None:
                 late.cancel()
-                self.address = found[1]
+                self.address = match[1]
                 return printed
         late.cancel()
-        raise AssertionError(f"no server began:\n{text}\n{printed}")
+        raise AssertionError(f"no server started:\n{text}\n{printed}")
 
     @property
     def _kept(self) -> Path:
         return self.folder.parent / "shell"
 
     def _resumed(self, text: str) -> str:
-        """Return a script that goes on in the shell of the blocks before."""
+        """Return a script that continues in the shell of the previous blocks."""
         return f"set -ea\n[ ! -e '{self._kept}' ] || . '{self._kept}'\n{text}"

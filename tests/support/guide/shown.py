@@ -1,13 +1,13 @@
-"""Whether a page shows what a command printed.
+"""Compares the output of a command with its page.
 
-Whitespace does not count, `...` stands for anything that is left out, a moment or a duration for any other,
-and an id or a key for another one: for the same one wherever the page shows it again.
+Whitespace does not count, `...` stands for any omission, a time or a duration for any other, and an id or a
+key for any other one, but for the same one wherever the page repeats it.
 """
 
 import re
 from typing import Final
 
-# What differs from run to run: what it is called, and how it looks.
+# Parts that differ between runs: their name, and their pattern.
 _VARIES: Final = {
     "key": r"(?:msk_|tm_live_|tm_test_)[0-9a-f]{8,}|whsec_[0-9A-Za-z]+|[0-9a-f]{64}",
     "id": r"seg_[0-9a-z]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
@@ -25,7 +25,7 @@ Same = dict[str, str]
 
 
 def mismatch(shown: str, printed: str, same: Same) -> str | None:
-    """Say where a page goes wrong about an output, or None; `same` learns which id stands for which."""
+    """Describe the first difference from an output, or return None; `same` maps shown ids to real ones."""
     got = _tokens(printed)
     at, anywhere = 0, False
     for part in _parts(_tokens(shown)):
@@ -43,7 +43,7 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _parts(tokens: list[Token]) -> list[list[Token]]:
-    """Split what is shown where something is left out."""
+    """Split the shown output at its omissions."""
     parts: list[list[Token]] = [[]]
     for token in tokens:
         if token[1] == _LEFT_OUT:
@@ -54,7 +54,7 @@ def _parts(tokens: list[Token]) -> list[list[Token]]:
 
 
 def _fits(part: list[Token], got: list[Token], same: Same) -> bool:
-    """Tell whether tokens stand for others, and learn from it if they do."""
+    """Return whether tokens stand for others, and record the ids that do."""
     if len(got) < len(part):
         return False
     learnt = dict(same)

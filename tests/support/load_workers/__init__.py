@@ -1,1 +1,1 @@
-"""Clients that write at random and know what must be there."""
+"""Clients that write at random and know the expected contents of the database."""

@@ -1,11 +1,11 @@
-"""Writes of contacts, in both dialects, and what is known once they are done."""
+"""Writes of contacts in both dialects, and the facts that follow from them."""
 
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from support.load_workers.worker import TOLD, Actor, Fact, Facts, Step
+from support.load_workers.worker import EVENT, Actor, Fact, Facts, Step
 
 Person = dict[str, Any]
 
@@ -22,19 +22,19 @@ _NOBODY: Final[Person] = {
 
 
 def _values(actor: Actor) -> dict[str, Any]:
-    """Return what a write of contacts says; `round` differs from write to write."""
+    """Return the values of a write of contacts; `round` makes each write different."""
     rng = actor.rng
     actor.made += 1
     values: dict[str, Any] = {"attributes": {"plan": rng.choice(PLANS), "round": actor.made}}
     if rng.random() < 0.5:
-        own = [name for _, name in actor.known("tag")]
+        own = [name for _, name in actor.identified("tag")]
         values["tags"] = rng.sample([*TAGS, *own], rng.randint(0, 3))
     if rng.random() < 0.5:
         values["first_name"] = rng.choice(("Ada", "\u00c4DA", "bo", None))
     if rng.random() < 0.5:
         values["engagement_score"] = rng.choice((0, 50, 99.5, None))
     if rng.random() < 0.3:
-        # Somewhere within the run the day is over.
+        # The day ends at some time within the run.
         seen = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=1, seconds=rng.uniform(-30, 5))
         values["attributes"]["seen"] = seen.isoformat().replace("+00:00", "Z")
     return values
@@ -46,13 +46,13 @@ def _status(actor: Actor) -> dict[str, str]:
 
 
 def _write(after: Facts, email: str, values: dict[str, Any]) -> None:
-    """Note what a write makes of a contact, and what webhooks hear of it."""
+    """Record a contact's facts after a write, and the events that webhooks receive."""
     before: Person | None = after.get(("contact", email))
     person = (before or _NOBODY) | values
     if "attributes" in values:
         person["attributes"] = (before or _NOBODY)["attributes"] | values["attributes"]
     if before is not None and before["status"] != person["status"] == "unsubscribed":
-        after[(TOLD, email)] = after.get((TOLD, email), 0) + 1
+        after[(EVENT, email)] = after.get((EVENT, email), 0) + 1
     after[("contact", email)] = person
 
 
@@ -61,7 +61,7 @@ def _misar(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def create_contact(actor: Actor) -> Step | None:
-    """Make a contact, in either dialect."""
+    """Create a contact, in either dialect."""
     free = [n for n in range(actor.size) if ("contact", actor.email(n)) not in actor.facts]
     if not free:
         return None
@@ -71,13 +71,13 @@ def create_contact(actor: Actor) -> Step | None:
     _write(after, email, values)
     fact = ("contact", email)
     if actor.rng.random() < 0.5:
-        return actor.step("POST", "/api/v1/contacts", {"email": email, **values}, after).making(fact)
-    return actor.step("POST", "/mail/v1/contacts", {"email": email, **_misar(values)}, after).making(fact)
+        return actor.step("POST", "/api/v1/contacts", {"email": email, **values}, after).creating(fact)
+    return actor.step("POST", "/mail/v1/contacts", {"email": email, **_misar(values)}, after).creating(fact)
 
 
 def import_contacts(actor: Actor) -> Step | None:
-    """Make and change contacts in one write."""
-    emails = [actor.email(n) for n in actor.some(range(actor.size))]
+    """Create and update contacts in one write."""
+    emails = [actor.email(n) for n in actor.choose(range(actor.size))]
     rows, after = [], dict(actor.facts)
     for email in emails:
         values = _values(actor)
@@ -86,9 +86,9 @@ def import_contacts(actor: Actor) -> Step | None:
     return actor.step("POST", "/mail/v1/contacts/import", {"contacts": rows}, after)
 
 
-def change_contact(actor: Actor) -> Step | None:
-    """Change a contact by its id, in either dialect."""
-    if not (known := actor.known("contact")):
+def update_contact(actor: Actor) -> Step | None:
+    """Update a contact by its id, in either dialect."""
+    if not (known := actor.identified("contact")):
         return None
     fact = actor.rng.choice(known)
     values = _values(actor) | _status(actor)
@@ -99,8 +99,8 @@ def change_contact(actor: Actor) -> Step | None:
     return actor.step("PATCH", f"/mail/v1/contacts/{actor.ids[fact]}", _misar(values), after)
 
 
-def change_by_email(actor: Actor) -> Step | None:
-    """Change a contact by its address."""
+def update_by_email(actor: Actor) -> Step | None:
+    """Update a contact by its address."""
     emails = [name for kind, name in actor.facts if kind == "contact"]
     if not emails:
         return None
@@ -111,11 +111,11 @@ def change_by_email(actor: Actor) -> Step | None:
     return actor.step("PATCH", "/mail/v1/contacts", {"email": email, **_misar(values)}, after)
 
 
-def change_many(actor: Actor) -> Step | None:
-    """Change contacts alike in one write."""
-    if not (known := actor.known("contact")):
+def update_many(actor: Actor) -> Step | None:
+    """Update several contacts alike in one write."""
+    if not (known := actor.identified("contact")):
         return None
-    chosen = actor.some(known)
+    chosen = actor.choose(known)
     values = _values(actor) | _status(actor)
     after = dict(actor.facts)
     for _, email in chosen:
@@ -125,7 +125,7 @@ def change_many(actor: Actor) -> Step | None:
 
 
 def purchase(actor: Actor) -> Step | None:
-    """Tell of an order."""
+    """Record an order."""
     emails = [name for kind, name in actor.facts if kind == "contact"]
     if not emails:
         return None
@@ -137,8 +137,8 @@ def purchase(actor: Actor) -> Step | None:
     return actor.step("POST", "/mail/v1/track/purchase", body, after)
 
 
-def _gone(facts: Facts, gone: list[Fact]) -> Facts:
-    """Return what is known without some contacts; they leave what they were put on."""
+def _without(facts: Facts, gone: list[Fact]) -> Facts:
+    """Return the facts without some contacts, which also leave their lists."""
     emails = frozenset(email for _, email in gone)
     kept = {fact: value for fact, value in facts.items() if fact[0] != "contact" or fact[1] not in emails}
     by_hand = {fact: value - emails for fact, value in kept.items() if fact[0] in ("static", "list")}
@@ -147,17 +147,17 @@ def _gone(facts: Facts, gone: list[Fact]) -> Facts:
 
 def delete_contact(actor: Actor) -> Step | None:
     """Delete a contact, in either dialect."""
-    if not (known := actor.known("contact")):
+    if not (known := actor.identified("contact")):
         return None
     fact = actor.rng.choice(known)
     prefix = actor.rng.choice(("/mail/v1", "/api/v1"))
-    return actor.step("DELETE", f"{prefix}/contacts/{actor.ids[fact]}", None, _gone(actor.facts, [fact]))
+    return actor.step("DELETE", f"{prefix}/contacts/{actor.ids[fact]}", None, _without(actor.facts, [fact]))
 
 
 def delete_many(actor: Actor) -> Step | None:
     """Delete contacts in one write."""
-    if not (known := actor.known("contact")):
+    if not (known := actor.identified("contact")):
         return None
-    chosen = actor.some(known)
+    chosen = actor.choose(known)
     body = {"ids": [actor.ids[fact] for fact in chosen]}
-    return actor.step("DELETE", "/mail/v1/contacts/bulk", body, _gone(actor.facts, chosen))
+    return actor.step("DELETE", "/mail/v1/contacts/bulk", body, _without(actor.facts, chosen))

@@ -1,47 +1,47 @@
-"""Writes of tags and lists, and what is known once they are done."""
+"""Writes of tags and lists, and the facts that follow from them."""
 
-from support.load_workers.segments import drop, room, written
+from support.load_workers.segments import delete_resource, has_room, render_condition
 from support.load_workers.worker import Actor, Fact, Facts, Step
 
 # Tags
 
 
-def make_tag(actor: Actor) -> Step | None:
-    """Make a tag that nobody bears yet."""
-    if not room(actor, "tag"):
+def create_tag(actor: Actor) -> Step | None:
+    """Create a tag that no contact has yet."""
+    if not has_room(actor, "tag"):
         return None
     fact = ("tag", actor.new_name("tag"))
-    return actor.step("POST", "/api/v1/tags", {"name": fact[1]}, actor.facts | {fact: True}).making(fact)
+    return actor.step("POST", "/api/v1/tags", {"name": fact[1]}, actor.facts | {fact: True}).creating(fact)
 
 
-def put_tag(actor: Actor) -> Step | None:
-    """Put a tag on contacts."""
-    known, contacts = actor.known("tag"), actor.known("contact")
+def add_tag(actor: Actor) -> Step | None:
+    """Add a tag to contacts."""
+    known, contacts = actor.identified("tag"), actor.identified("contact")
     if not known or not contacts:
         return None
-    fact, chosen = actor.rng.choice(known), actor.some(contacts)
+    fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     after = dict(actor.facts)
-    for one in chosen:
-        person = after[one]
+    for item in chosen:
+        person = after[item]
         if fact[1] not in person["tags"]:
-            after[one] = person | {"tags": [*person["tags"], fact[1]]}
-    body = {"contact_ids": [actor.ids[one] for one in chosen]}
+            after[item] = person | {"tags": [*person["tags"], fact[1]]}
+    body = {"contact_ids": [actor.ids[item] for item in chosen]}
     return actor.step("POST", f"/api/v1/tags/{actor.ids[fact]}/contacts", body, after)
 
 
-def _bearing(actor: Actor) -> list[tuple[Fact, Fact]]:
-    """Return its tags that are on contacts, each with one that bears it."""
-    tags, contacts = actor.known("tag"), actor.known("contact")
+def _tags_in_use(actor: Actor) -> list[tuple[Fact, Fact]]:
+    """Return the actor's tags that contacts have, each with one of these contacts."""
+    tags, contacts = actor.identified("tag"), actor.identified("contact")
     return [
         (tag, bearing[0])
         for tag in tags
-        if (bearing := [one for one in contacts if tag[1] in actor.facts[one]["tags"]])
+        if (bearing := [contact for contact in contacts if tag[1] in actor.facts[contact]["tags"]])
     ]
 
 
-def take_tag(actor: Actor) -> Step | None:
-    """Take a tag off a contact."""
-    if not (pairs := _bearing(actor)):
+def remove_tag(actor: Actor) -> Step | None:
+    """Remove a tag from a contact."""
+    if not (pairs := _tags_in_use(actor)):
         return None
     tag, contact = actor.rng.choice(pairs)
     person = actor.facts[contact]
@@ -51,28 +51,28 @@ def take_tag(actor: Actor) -> Step | None:
 
 
 def _renamed(facts: Facts, tag: str, name: str | None) -> Facts:
-    """Return what is known once a tag has another name on its contacts, or is off them."""
+    """Return the facts after a tag is renamed on its contacts, or removed from them."""
     after = {fact: value for fact, value in facts.items() if fact != ("tag", tag)}
     for fact, person in facts.items():
         if fact[0] == "contact" and tag in person["tags"]:
-            renamed = [name if one == tag else one for one in person["tags"]]
-            after[fact] = person | {"tags": [one for one in renamed if one is not None]}
+            renamed = [name if item == tag else item for item in person["tags"]]
+            after[fact] = person | {"tags": [item for item in renamed if item is not None]}
     return after
 
 
 def rename_tag(actor: Actor) -> Step | None:
-    """Give a tag another name, also on its contacts: on one that is borne, where there is one."""
-    borne = [tag for tag, _ in _bearing(actor)]
-    if not (known := borne or actor.known("tag")):
+    """Rename a tag, also on its contacts; prefer a tag that a contact has."""
+    borne = [tag for tag, _ in _tags_in_use(actor)]
+    if not (known := borne or actor.identified("tag")):
         return None
     tag, fact = actor.rng.choice(known), ("tag", actor.new_name("tag"))
     after = _renamed(actor.facts, tag[1], fact[1]) | {fact: True}
-    return actor.step("PATCH", f"/api/v1/tags/{actor.ids[tag]}", {"name": fact[1]}, after).making(fact)
+    return actor.step("PATCH", f"/api/v1/tags/{actor.ids[tag]}", {"name": fact[1]}, after).creating(fact)
 
 
-def drop_tag(actor: Actor) -> Step | None:
-    """Delete a tag, and take it off its contacts."""
-    known = actor.known("tag")
+def delete_tag(actor: Actor) -> Step | None:
+    """Delete a tag, and remove it from its contacts."""
+    known = actor.identified("tag")
     if len(known) < 2:
         return None
     tag = actor.rng.choice(known)
@@ -82,40 +82,40 @@ def drop_tag(actor: Actor) -> Step | None:
 # Lists
 
 
-def make_list(actor: Actor) -> Step | None:
-    """Make a list that is filled by hand."""
-    if not room(actor, "list"):
+def create_list(actor: Actor) -> Step | None:
+    """Create a static list."""
+    if not has_room(actor, "list"):
         return None
     fact = ("list", actor.new_name("list"))
     after = actor.facts | {fact: frozenset[str]()}
-    return actor.step("POST", "/api/v1/lists", {"name": fact[1]}, after).making(fact)
+    return actor.step("POST", "/api/v1/lists", {"name": fact[1]}, after).creating(fact)
 
 
-def make_dynamic_list(actor: Actor) -> Step | None:
-    """Make a list that a condition fills."""
-    if not room(actor, "dynamic"):
+def create_dynamic_list(actor: Actor) -> Step | None:
+    """Create a dynamic list."""
+    if not has_room(actor, "dynamic"):
         return None
-    fact, condition = ("dynamic", actor.new_name("dynamic")), written(actor, "topmail")
+    fact, condition = ("dynamic", actor.new_name("dynamic")), render_condition(actor, "topmail")
     body = {"name": fact[1], "type": "dynamic", "conditions": condition}
-    return actor.step("POST", "/api/v1/lists", body, actor.facts | {fact: condition}).making(fact)
+    return actor.step("POST", "/api/v1/lists", body, actor.facts | {fact: condition}).creating(fact)
 
 
-def join_list(actor: Actor) -> Step | None:
-    """Put contacts on a list."""
-    known, contacts = actor.known("list"), actor.known("contact")
+def add_to_list(actor: Actor) -> Step | None:
+    """Add contacts to a list."""
+    known, contacts = actor.identified("list"), actor.identified("contact")
     if not known or not contacts:
         return None
-    fact, chosen = actor.rng.choice(known), actor.some(contacts)
+    fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     members = actor.facts[fact] | {email for _, email in chosen}
-    body = {"contact_ids": [actor.ids[one] for one in chosen]}
+    body = {"contact_ids": [actor.ids[item] for item in chosen]}
     path = f"/api/v1/lists/{actor.ids[fact]}/members"
     return actor.step("POST", path, body, actor.facts | {fact: members})
 
 
-def leave_list(actor: Actor) -> Step | None:
-    """Take a contact off a list."""
-    lists, contacts = actor.known("list"), actor.known("contact")
-    on_one = [(one, fact) for one in lists for fact in contacts if fact[1] in actor.facts[one]]
+def remove_from_list(actor: Actor) -> Step | None:
+    """Remove a contact from a list."""
+    lists, contacts = actor.identified("list"), actor.identified("contact")
+    on_one = [(list_, fact) for list_ in lists for fact in contacts if fact[1] in actor.facts[list_]]
     if not on_one:
         return None
     fact, contact = actor.rng.choice(on_one)
@@ -123,11 +123,11 @@ def leave_list(actor: Actor) -> Step | None:
     return actor.step("DELETE", f"/api/v1/lists/{actor.ids[fact]}/members/{actor.ids[contact]}", None, after)
 
 
-def drop_list(actor: Actor) -> Step | None:
-    """Delete a list that was filled by hand."""
-    return drop(actor, "list", "/api/v1/lists")
+def delete_list(actor: Actor) -> Step | None:
+    """Delete a static list."""
+    return delete_resource(actor, "list", "/api/v1/lists")
 
 
-def drop_dynamic_list(actor: Actor) -> Step | None:
-    """Delete a list that a condition fills."""
-    return drop(actor, "dynamic", "/api/v1/lists")
+def delete_dynamic_list(actor: Actor) -> Step | None:
+    """Delete a dynamic list."""
+    return delete_resource(actor, "dynamic", "/api/v1/lists")

@@ -1,4 +1,4 @@
-"""Writes of segments, in both dialects, and what is known once they are done."""
+"""Writes of segments in both dialects, and the facts that follow from them."""
 
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ MOST_OF_A_KIND: Final = 5
 
 
 def _condition(actor: Actor, depth: int = 3) -> Any:
-    """Return a canonical condition over everybody's contacts; some move with time, some with lists."""
+    """Return a canonical condition over all actors' contacts; some have relative dates, some name lists."""
     rng = actor.rng
     if depth and rng.random() < 0.2:
         return {rng.choice(("all", "any")): [_condition(actor, depth - 1) for _ in range(2)]}
@@ -33,63 +33,64 @@ def _condition(actor: Actor, depth: int = 3) -> Any:
         {"field": "lists", "operator": "is_set"},
     ]
     rows += [
-        {"field": "lists", "operator": "equals", "operand": actor.ids[one]} for one in actor.known("list")
+        {"field": "lists", "operator": "equals", "operand": actor.ids[item]}
+        for item in actor.identified("list")
     ]
     return rng.choice(rows)
 
 
-def written(actor: Actor, dialect: str) -> Any:
+def render_condition(actor: Actor, dialect: str) -> Any:
     """Return a condition in a dialect's words."""
     words = MISAR if dialect == "misar" else TOPMAIL
     return msgspec.json.decode(rules.write_condition(canonical.read(_condition(actor), "UTC"), words))
 
 
-def room(actor: Actor, kind: str) -> bool:
-    """Tell whether there may be one more of a kind."""
+def has_room(actor: Actor, kind: str) -> bool:
+    """Return whether the actor may have one more resource of a kind."""
     return len([fact for fact in actor.facts if fact[0] == kind]) < MOST_OF_A_KIND
 
 
-def make_segment(actor: Actor) -> Step | None:
-    """Make a dynamic segment, in either dialect."""
-    if not room(actor, "segment"):
+def create_segment(actor: Actor) -> Step | None:
+    """Create a dynamic segment, in either dialect."""
+    if not has_room(actor, "segment"):
         return None
     dialect = actor.rng.choice(("misar", "topmail"))
-    name, condition = actor.new_name(dialect), written(actor, dialect)
+    name, condition = actor.new_name(dialect), render_condition(actor, dialect)
     after = actor.facts | {("segment", name): condition}
     body: dict[str, Any] = {"name": name, "conditions": condition}
     if dialect == "misar":
         body = {"name": name, "segment_type": "dynamic", "filter_criteria": condition}
     path = f"{_prefix(dialect)}/segments"
-    return actor.step("POST", path, body, after).making(("segment", name))
+    return actor.step("POST", path, body, after).creating(("segment", name))
 
 
 def _prefix(dialect: str) -> str:
     return "/mail/v1" if dialect == "misar" else "/api/v1"
 
 
-def edit_segment(actor: Actor) -> Step | None:
-    """Change the condition of a segment, in the dialect that it was made in."""
-    if not (known := actor.known("segment")):
+def update_segment(actor: Actor) -> Step | None:
+    """Update the condition of a segment, in the dialect that created it."""
+    if not (known := actor.identified("segment")):
         return None
     fact = actor.rng.choice(known)
     dialect = fact[1].split("-")[1]
-    condition = written(actor, dialect)
+    condition = render_condition(actor, dialect)
     body = {"filter_criteria" if dialect == "misar" else "conditions": condition}
     path = f"{_prefix(dialect)}/segments/{actor.ids[fact]}"
     return actor.step("PATCH", path, body, actor.facts | {fact: condition})
 
 
 def refresh_segment(actor: Actor) -> Step | None:
-    """Have a segment evaluated again."""
-    if not (known := actor.known("segment")):
+    """Refresh a segment."""
+    if not (known := actor.identified("segment")):
         return None
     path = f"/mail/v1/segments/{actor.ids[actor.rng.choice(known)]}/refresh"
     return actor.step("POST", path, None, actor.facts)
 
 
-def drop(actor: Actor, kind: str, path: str) -> Step | None:
-    """Delete one of its things of a kind, unless it is the last."""
-    known = actor.known(kind)
+def delete_resource(actor: Actor, kind: str, path: str) -> Step | None:
+    """Delete one of the actor's resources of a kind, unless it is the last."""
+    known = actor.identified(kind)
     if len(known) < 2:
         return None
     gone = actor.rng.choice(known)
@@ -97,14 +98,14 @@ def drop(actor: Actor, kind: str, path: str) -> Step | None:
     return actor.step("DELETE", f"{path}/{actor.ids[gone]}", None, after)
 
 
-def drop_segment(actor: Actor) -> Step | None:
+def delete_segment(actor: Actor) -> Step | None:
     """Delete a segment, in either dialect."""
-    return drop(actor, "segment", f"{actor.rng.choice(('/mail/v1', '/api/v1'))}/segments")
+    return delete_resource(actor, "segment", f"{actor.rng.choice(('/mail/v1', '/api/v1'))}/segments")
 
 
-def make_static(actor: Actor) -> Step | None:
-    """Make a static segment of all its contacts, once and for all."""
-    if not room(actor, "static"):
+def create_static(actor: Actor) -> Step | None:
+    """Create a static segment of all the actor's contacts, once."""
+    if not has_room(actor, "static"):
         return None
     name = actor.new_name("static")
     emails = frozenset(name for kind, name in actor.facts if kind == "contact")
@@ -115,24 +116,24 @@ def make_static(actor: Actor) -> Step | None:
         "filter_criteria": {"operator": "AND", "rules": [rule]},
     }
     after = actor.facts | {("static", name): emails}
-    return actor.step("POST", "/mail/v1/segments", body, after).making(("static", name))
+    return actor.step("POST", "/mail/v1/segments", body, after).creating(("static", name))
 
 
 def change_static(actor: Actor) -> Step | None:
     """Change the members of a static segment by hand."""
-    known, contacts = actor.known("static"), actor.known("contact")
+    known, contacts = actor.identified("static"), actor.identified("contact")
     if not known or not contacts:
         return None
-    fact, chosen = actor.rng.choice(known), actor.some(contacts)
+    fact, chosen = actor.rng.choice(known), actor.choose(contacts)
     emails = frozenset(email for _, email in chosen)
     action = actor.rng.choice(("add", "remove", "set"))
     was = actor.facts[fact]
     members = {"add": was | emails, "remove": was - emails, "set": emails}[action]
-    body = {"action": action, "contact_ids": [actor.ids[one] for one in chosen]}
+    body = {"action": action, "contact_ids": [actor.ids[item] for item in chosen]}
     path = f"/mail/v1/segments/{actor.ids[fact]}/members"
     return actor.step("POST", path, body, actor.facts | {fact: members})
 
 
-def drop_static(actor: Actor) -> Step | None:
+def delete_static(actor: Actor) -> Step | None:
     """Delete a static segment."""
-    return drop(actor, "static", "/mail/v1/segments")
+    return delete_resource(actor, "static", "/mail/v1/segments")

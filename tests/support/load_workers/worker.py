@@ -1,8 +1,8 @@
-"""Clients that write at random and know what must be there: everything answered, and nothing by halves.
+"""Clients that write at random and know the expected contents: each answered write, whole or not at all.
 
-An actor has contacts, segments, tags and lists of its own, all named after it, so that several may act at
-once and each still knows what became of its own. What it knows are facts; a write that was sent and not
-answered is `pending`: what it makes of the facts is there as a whole, or not at all.
+An actor has contacts, segments, tags and lists of its own, all named after it, so that several can write in
+parallel and each still knows the expected state of its own. It keeps this state as facts; an unanswered write
+is `pending`: its effect on the facts is there as a whole, or not at all.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,28 +14,28 @@ import httpx
 
 from support.servers.in_process import bearer
 
-# What is known of a thing, by its kind and its name.
+# The facts about a resource, by its kind and its name.
 Fact = tuple[str, str]
 Facts = dict[Fact, Any]
-TOLD = "told"
+EVENT = "told"
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to a server process: a client and a key of each dialect."""
+class ServerClient:
+    """A client of a server process with a key of each dialect."""
 
     client: httpx.AsyncClient
     keys: Mapping[str, str]
 
     async def send(self, method: str, path: str, body: Any = None, name: str | None = None) -> httpx.Response:
-        """Send a request, which may bear a name for repetitions."""
+        """Send a request, optionally with an idempotency key."""
         key = self.keys["topmail" if path.startswith("/api/") else "misar"]
         headers = {**bearer(key), **({} if name is None else {"Idempotency-Key": name})}
         json = {} if body is None else {"json": body}
         return await self.client.request(method, path, headers=headers, **json)
 
     async def get(self, path: str) -> Any:
-        """Return the JSON of an answer."""
+        """Return the JSON of a response."""
         answer = await self.send("GET", path)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
@@ -43,7 +43,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Step:
-    """A write: the request, and what is known once it is done."""
+    """A write: the request, and the facts after it."""
 
     method: str
     path: str
@@ -52,8 +52,8 @@ class Step:
     makes: Fact | None = None
     name: str | None = None
 
-    def making(self, fact: Fact) -> "Step":
-        """Return the same write, whose answer has the id of what it makes."""
+    def creating(self, fact: Fact) -> "Step":
+        """Return the same write with a response that contains the id of a new resource."""
         return replace(self, makes=fact)
 
 
@@ -62,21 +62,21 @@ Action = Callable[["Actor"], Step | None]
 
 @dataclass
 class Actor:
-    """A client with things of its own: at most `size` contacts, and `least` to `most` in one write."""
+    """A client with its own resources: at most `size` contacts, `least` to `most` of them in one write."""
 
     name: str
     rng: Random
     size: int
     least: int
     most: int
-    ways: Sequence[Way] = ()
+    ways: Sequence[ServerClient] = ()
     facts: Facts = field(default_factory=dict)
     ids: dict[Fact, str] = field(default_factory=dict)
     pending: Step | None = None
     made: int = 0
 
     def new_name(self, what: str) -> str:
-        """Return a name that nothing had before."""
+        """Return a name that was not used before."""
         self.made += 1
         return f"{self.name}-{what}-{self.made}"
 
@@ -84,21 +84,21 @@ class Actor:
         """Return the address of one of its contacts."""
         return f"{self.name}-{number}@example.com"
 
-    def some(self, things: Sequence[Any]) -> list[Any]:
-        """Return as many of some things as it writes at once, at least one."""
+    def choose(self, things: Sequence[Any]) -> list[Any]:
+        """Return a random choice for one write, at least one."""
         return self.rng.sample(things, min(len(things), self.rng.randint(self.least, self.most)))
 
-    def known(self, kind: str) -> list[Fact]:
-        """Return its things of a kind whose ids it knows."""
+    def identified(self, kind: str) -> list[Fact]:
+        """Return its resources of a kind with known ids."""
         return [fact for fact in self.facts if fact[0] == kind and fact in self.ids]
 
     def step(self, method: str, path: str, body: Any, after: Facts) -> Step:
-        """Return a write; half of all may be sent again."""
+        """Return a write; half of all can be retried."""
         name = self.new_name("write") if self.rng.random() < 0.5 else None
         return Step(method, path, body, after, name=name)
 
     async def act(self, action: Action) -> bool:
-        """Do something; return False where there is nothing to do it with."""
+        """Do a write; return False if its resources are missing."""
         step = action(self)
         if step is None:
             return False
@@ -106,7 +106,7 @@ class Actor:
         return True
 
     async def do(self, step: Step) -> None:
-        """Send a write and take note of what is there once it is answered."""
+        """Send a write and update the facts after its response."""
         self.pending = step
         way = self.rng.choice(self.ways)
         answer = await way.send(step.method, step.path, step.body, step.name)
@@ -114,37 +114,37 @@ class Actor:
         assert answer.status_code in (200, 201), told
         if step.makes is not None:
             self.ids[step.makes] = answer.json()["data"]["id"]
-        # What is gone and comes again has another id.
+        # A resource that is deleted and created again has another id.
         self.ids = {fact: id_ for fact, id_ in self.ids.items() if fact in step.after}
         self.facts, self.pending = step.after, None
 
-    def settle(self, found: Facts, ids: Mapping[Fact, str]) -> bool | None:
-        """Compare what is there with what is known; tell whether a write without an answer was done.
+    def settle(self, actual: Facts, ids: Mapping[Fact, str]) -> bool | None:
+        """Compare the contents with the facts; return whether an unanswered write was done.
 
-        None where every write was answered. What is there has to be all of its things.
+        Return None if every write was answered. The contents must be all of the actor's resources.
         """
         done: bool | None = None
         if self.pending is not None:
-            done = found == shown(self.pending.after)
+            done = actual == visible_facts(self.pending.after)
             if done:
                 self.facts = self.pending.after
-        assert not (faults := differences(shown(self.facts), found)), f"{self.pending}: {faults}"
+        assert not (faults := differences(visible_facts(self.facts), actual)), f"{self.pending}: {faults}"
         self.ids = dict(ids)
         return done
 
-    async def again(self) -> None:
-        """Send a write that had a name and no answer once more: it is then done, once."""
+    async def retry(self) -> None:
+        """Retry an unanswered write with its idempotency key, so that it is done exactly once."""
         if self.pending is not None and self.pending.name is not None:
             await self.do(self.pending)
         self.pending = None
 
 
-def shown(facts: Facts) -> Facts:
-    """Return the facts that can be read from a server."""
-    return {fact: value for fact, value in facts.items() if fact[0] != TOLD}
+def visible_facts(facts: Facts) -> Facts:
+    """Return the facts that a server shows."""
+    return {fact: value for fact, value in facts.items() if fact[0] != EVENT}
 
 
-def differences(expected: Facts, found: Facts) -> list[str]:
-    """Say what differs, the first few."""
-    differing = [fact for fact in {**expected, **found} if expected.get(fact) != found.get(fact)]
-    return [f"{fact}: {expected.get(fact)} expected, {found.get(fact)} found" for fact in differing[:5]]
+def differences(expected: Facts, actual: Facts) -> list[str]:
+    """Return the first few differences as text."""
+    differing = [fact for fact in {**expected, **actual} if expected.get(fact) != actual.get(fact)]
+    return [f"{fact}: {expected.get(fact)} expected, {actual.get(fact)} found" for fact in differing[:5]]

@@ -1,1 +1,1 @@
-"""Random writes to segments and contacts, and checks of the memberships that follow from them."""
+"""Random writes to segments and contacts, and checks of the resulting memberships."""

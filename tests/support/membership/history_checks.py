@@ -1,4 +1,4 @@
-"""What the history says, compared with what a world remembers of itself, and with the feed of changes."""
+"""Compares the history with what a world recorded, and with the feed of changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
-from support.membership.membership_checks import EVERYBODY, numbers_after, stored_ids
+from support.membership.membership_checks import ALL_ROWS, entries_after, stored_ids
 
 BEGINNING = 0
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What was stored at an instant: the last entry of the log, and the members of each segment."""
+class Snapshot:
+    """The state at an instant: the last entry of the log, and the members of each segment."""
 
     entry: int
     at: int
@@ -34,48 +34,48 @@ class Memory:
 
 @dataclass(frozen=True)
 class Historian:
-    """Asks one process about the past of a workspace; the time is `now`."""
+    """Queries the history of a workspace in one process, at the time `now`."""
 
     engine: Engine
     caller: Caller
     now: int
     rng: Random
 
-    async def remember(self) -> Memory:
-        """Note what is stored."""
+    async def take_snapshot(self) -> Snapshot:
+        """Record the stored state."""
         entry, members = await stored_ids(self.engine, self.caller.workspace)
-        return Memory(entry, self.now, members)
+        return Snapshot(entry, self.now, members)
 
-    async def people(self) -> frozenset[str]:
-        """Return the ids of all contacts that are there."""
-        page = await Contacts(self.engine).list_page(self.caller, EVERYBODY)
-        return frozenset(one.id for one in page.items)
+    async def contact_ids(self) -> frozenset[str]:
+        """Return the ids of all existing contacts."""
+        page = await Contacts(self.engine).list_page(self.caller, ALL_ROWS)
+        return frozenset(item.id for item in page.items)
 
-    async def compare(self, memory: Memory, begins: int = BEGINNING) -> None:
-        """Compare every segment that is still there with what is remembered, by entry and by instant."""
-        there = await self.people()
-        page = await Segments(self.engine).list_page(self.caller, EVERYBODY)
-        for one in page.items:
+    async def compare(self, memory: Snapshot, begins: int = BEGINNING) -> None:
+        """Compare every existing segment with the recorded state, by entry and by instant."""
+        there = await self.contact_ids()
+        page = await Segments(self.engine).list_page(self.caller, ALL_ROWS)
+        for item in page.items:
             for as_of in (AtEntry(memory.entry), AtInstant(memory.at)):
-                known = one.since_entry is not None and memory.entry >= max(begins, one.since_entry)
-                made = one.id in memory.members
-                if known and made:
-                    await self._compare_one(one.id, as_of, memory, there)
+                known = item.since_entry is not None and memory.entry >= max(begins, item.since_entry)
+                created = item.id in memory.members
+                if known and created:
+                    await self._compare_one(item.id, as_of, memory, there)
                 elif not known or isinstance(as_of, AtInstant):
                     with pytest.raises(InvalidInput):
-                        await self._ids(one.id, as_of)
+                        await self._ids(item.id, as_of)
 
-    async def _compare_one(self, id_: str, as_of: AsOf, memory: Memory, there: frozenset[str]) -> None:
+    async def _compare_one(self, id_: str, as_of: AsOf, memory: Snapshot, there: frozenset[str]) -> None:
         members = memory.members[id_]
-        assert await self._ids(id_, as_of) == [one for one in members if one in there]
+        assert await self._ids(id_, as_of) == [member for member in members if member in there]
         rng = self.rng
         window = Window(rng.randint(0, len(members) + 1), rng.randint(1, 7))
         page = await MembershipHistory(self.engine, lambda: self.now).list_members(
             self.caller, id_, window, as_of
         )
         shown = members[window.offset : window.offset + window.limit]
-        assert [one.id for one in page.items] == [one for one in shown if one in there]
-        gone = sum(one not in there for one in members)
+        assert [item.id for item in page.items] == [entry for entry in shown if entry in there]
+        gone = sum(member not in there for member in members)
         assert (page.total, page.entry, page.deleted_count) == (len(members), memory.entry, gone)
 
     async def _ids(self, id_: str, as_of: AsOf) -> Sequence[str]:
@@ -83,8 +83,8 @@ class Historian:
         return (await past.list_member_ids(self.caller, id_, None, as_of))[1].items
 
     async def feed(self, after: int | None, segment: str | None = None) -> list[MembershipChange]:
-        """Return all changes after a number, in pages of random sizes that prove that none is missing."""
-        found: list[MembershipChange] = []
+        """Return all changes after an entry, in pages of random sizes without gaps."""
+        results: list[MembershipChange] = []
         while True:
             limit = self.rng.choice((self.rng.randint(1, 40), 500))
             page = await self._page(segment, after, limit)
@@ -92,11 +92,11 @@ class Historian:
             assert page.after <= page.through <= page.newest
             assert page.through > page.after or page.through == page.newest
             assert len(page.changes) <= limit
-            assert all(page.after < one.number <= page.through for one in page.changes)
-            found += page.changes
+            assert all(page.after < change.number <= page.through for change in page.changes)
+            results += page.changes
             after = page.through
             if after == page.newest:
-                return found
+                return results
 
     async def _page(self, segment: str | None, after: int | None, limit: int) -> ChangeFeed:
         changes = MembershipChanges(self.engine)
@@ -104,38 +104,38 @@ class Historian:
             return await changes.list_for_workspace(self.caller, after, limit)
         return await changes.list_for_segment(self.caller, segment, after, limit)
 
-    async def replay(self, memory: Memory) -> None:
-        """Play the feed from what is remembered on: no number is missing, it ends with what is stored."""
+    async def replay(self, memory: Snapshot) -> None:
+        """Replay the feed from a recorded state: it has no gaps and ends with the stored state."""
         members = {id_: set(ids) for id_, ids in memory.members.items()}
         moves = await self.feed(memory.entry)
         _, now = await stored_ids(self.engine, self.caller.workspace)
-        expected = await numbers_after(self.engine, self.caller.workspace, memory.entry)
-        assert [one.number for one in moves] == expected
-        for one in moves:
-            held = members.setdefault(one.segment_id, set())
-            assert one.contact_id is not None
-            assert one.entered != (one.contact_id in held)
-            (held.add if one.entered else held.remove)(one.contact_id)
+        expected = await entries_after(self.engine, self.caller.workspace, memory.entry)
+        assert [move.number for move in moves] == expected
+        for move in moves:
+            held = members.setdefault(move.segment_id, set())
+            assert move.contact_id is not None
+            assert move.entered != (move.contact_id in held)
+            (held.add if move.entered else held.remove)(move.contact_id)
         assert {id_: members.get(id_, set()) for id_ in now} == {id_: set(ids) for id_, ids in now.items()}
 
     async def follow(self, after: int = BEGINNING) -> None:
-        """Compare the feed of each segment, and when its members entered it, with the feed of all."""
-        moves, there = await self.feed(after), await self.people()
+        """Compare the feed of each segment, and the times at which members entered, with the feed of all."""
+        moves, there = await self.feed(after), await self.contact_ids()
         _, now = await stored_ids(self.engine, self.caller.workspace)
         for id_, members in now.items():
-            own = [one for one in moves if one.segment_id == id_]
-            begin = self.rng.choice([after, *(one.number for one in own)])
-            assert await self.feed(begin, id_) == [one for one in own if one.number > begin]
-            last: dict[Any, MembershipChange] = {one.contact_id: one for one in own}
+            own = [move for move in moves if move.segment_id == id_]
+            begin = self.rng.choice([after, *(item.number for item in own)])
+            assert await self.feed(begin, id_) == [item for item in own if item.number > begin]
+            last: dict[Any, MembershipChange] = {item.contact_id: item for item in own}
             for contact in there.intersection(members):
                 await self._compare_entered(id_, contact, last.get(contact))
 
     async def _compare_entered(self, segment: str, contact: str, last: MembershipChange | None) -> None:
         async def work(transaction: Transaction) -> object:
             found, state = await require_segment_with_state(transaction, self.caller, segment)
-            one = await queries.find_contact_by_id(transaction, self.caller.workspace, contact)
-            assert one is not None
-            return await find_entry_origin(transaction, self.caller.workspace, found, one.pk, state)
+            person = await queries.find_contact_by_id(transaction, self.caller.workspace, contact)
+            assert person is not None
+            return await find_entry_origin(transaction, self.caller.workspace, found, person.pk, state)
 
         assert last is None or last.entered
         assert await self.engine.read(work) == (None if last is None else last.origin)

@@ -1,6 +1,6 @@
-"""Whether memberships are true: what is served of each segment, compared with a full evaluation.
+"""Compares the served members of each segment with a full evaluation.
 
-The one place of the tests that knows how memberships are stored.
+This is the only module of the tests that knows how memberships are stored.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -26,25 +26,25 @@ from diglot.storage.sql.statement import Statement
 _UNFOLDED = Statement(
     select(workspace_rows.c.unfolded).where(workspace_rows.c.workspace == bindparam("workspace"))
 )
-EVERYBODY = Window(0, 1_000_000)
+ALL_ROWS = Window(0, 1_000_000)
 _LONG = 10_000 * dates.DAY
 Members = Mapping[str, Sequence[str]]
 
 
 async def compare(engine: Engine, workspace: int, now: int, rng: Random) -> Members:
-    """Compare members, count and a random window of every segment with its condition, in one snapshot.
+    """Compare members, count and a random page of every segment with its condition, in one snapshot.
 
-    Dynamic lists are among them. Return the ids of the members, newest first, by the segment's id.
+    Dynamic lists are included. Return the ids of the members, newest first, by the segment's id.
     """
 
     async def work(transaction: Transaction) -> Members:
-        found = [one async for one in _segments(transaction, workspace)]
-        return {one.id: await _compare(transaction, workspace, one, now, rng) for one in found}
+        results = [segment async for segment in _segments(transaction, workspace)]
+        return {item.id: await _compare(transaction, workspace, item, now, rng) for item in results}
 
     return await engine.read(work)
 
 
-async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
+async def _compare_uncompacted(transaction: Transaction, workspace: int) -> None:
     state = await workspaces.load_state(transaction, workspace)
     rows = await log.load_between(transaction, workspace, state.compacted_to, state.last_entry)
     noted = await transaction.fetch_one(_UNFOLDED, {"workspace": workspace})
@@ -53,28 +53,28 @@ async def _compare_unfolded(transaction: Transaction, workspace: int) -> None:
 
 
 async def stored_ids(engine: Engine, workspace: int) -> tuple[int, Members]:
-    """Return the last entry of the log, and what is stored of every segment that clients know, by its id.
+    """Return the last entry of the log, and the stored members of every visible segment, by its id.
 
-    A deleted contact is still stored in a segment that waits to be evaluated.
+    A deleted contact is still stored in a pending segment.
     """
 
     async def work(transaction: Transaction) -> tuple[int, Members]:
         state = await workspaces.load_state(transaction, workspace)
-        found = {}
-        for one in (await segments.load_page(transaction, workspace, EVERYBODY)).items:
-            keys = list(await store.load_members(transaction, workspace, one.number, state))
+        results = {}
+        for item in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
+            keys = list(await store.load_members(transaction, workspace, item.number, state))
             ids = await queries.load_ids_by_key(transaction, workspace, keys)
             ids |= await deleted_contacts.load_ids(transaction, workspace, keys)
-            found[one.id] = [ids[key] for key in reversed(keys)]
-        return state.last_entry, found
+            results[item.id] = [ids[key] for key in reversed(keys)]
+        return state.last_entry, results
 
     return await engine.read(work)
 
 
-async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]:
-    """Return the numbers after one of the changes of segments that clients know, deleted ones included.
+async def entries_after(engine: Engine, workspace: int, after: int) -> list[int]:
+    """Return the entries after a given one for visible segments, deleted ones included.
 
-    All numbers are there, each once.
+    All entries exist, each once.
     """
 
     async def work(transaction: Transaction) -> list[int]:
@@ -82,7 +82,7 @@ async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]
         every: list[tuple[int, int]] = []
         async for row in log.iterate_forwards(transaction, workspace, after, state.last_entry):
             for first, change in row.changes_between(after, state.last_entry):
-                every += [(first + one, change.segment) for one in range(change.entry_count)]
+                every += [(first + item, change.segment) for item in range(change.entry_count)]
         assert [number for number, _ in every] == list(range(after + 1, state.last_entry + 1))
         known = await segments.load_ids(transaction, workspace, {segment for _, segment in every})
         return [number for number, segment in every if segment in known]
@@ -90,10 +90,10 @@ async def numbers_after(engine: Engine, workspace: int, after: int) -> list[int]
     return await engine.read(work)
 
 
-async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> int | None:
-    """Forget the oldest rows of the log that are folded, and the sums that end with them.
+async def expire(engine: Engine, workspace: int, begins: int, rng: Random) -> int | None:
+    """Delete the oldest compacted rows of the log, and the running sums that end with them.
 
-    Return the entry after which the history is complete now, None where no row after `begins` is folded yet.
+    Return the entry after which the history is now complete, or None if no row after `begins` is compacted.
     """
 
     async def work(transaction: Transaction) -> int | None:
@@ -113,44 +113,44 @@ async def forget(engine: Engine, workspace: int, begins: int, rng: Random) -> in
 
 
 async def _segments(transaction: Transaction, workspace: int) -> AsyncIterator[Segment]:
-    for one in (await segments.load_page(transaction, workspace, EVERYBODY)).items:
-        yield one
-    dynamic = await lists.load_page(transaction, workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+    for item in (await segments.load_page(transaction, workspace, ALL_ROWS)).items:
+        yield item
+    dynamic = await lists.load_page(transaction, workspace, ALL_ROWS, SegmentType.DYNAMIC, None)
     for behind in (one.segment for one, _ in dynamic.items):
         assert behind is not None
         yield behind
 
 
 async def _compare(
-    transaction: Transaction, workspace: int, one: Segment, now: int, rng: Random
+    transaction: Transaction, workspace: int, segment: Segment, now: int, rng: Random
 ) -> Sequence[str]:
     state = await workspaces.load_state(transaction, workspace)
-    # A process may have been here since, and brought the clock on.
+    # Another process may have advanced the clock since.
     now = max(now, state.evaluated_at)
-    relation = MembershipQuery.for_segment(workspace, one, now, state)
-    found = await read.load_ids(transaction, relation, EVERYBODY)
-    condition = tree.encode(one.condition.tree)
-    if one.type is SegmentType.DYNAMIC:
-        live = MembershipQuery(workspace, one.condition.tree, now, state.zone)
-        expected = await read.load_ids(transaction, live, EVERYBODY)
-        assert found == expected, condition
-        until = (await with_next_change(transaction, workspace, one, state, now)).next_change_at
+    relation = MembershipQuery.for_segment(workspace, segment, now, state)
+    result = await read.load_ids(transaction, relation, ALL_ROWS)
+    condition = tree.encode(segment.condition.tree)
+    if segment.type is SegmentType.DYNAMIC:
+        live = MembershipQuery(workspace, segment.condition.tree, now, state.zone)
+        expected = await read.load_ids(transaction, live, ALL_ROWS)
+        assert result == expected, condition
+        until = (await with_next_change(transaction, workspace, segment, state, now)).next_change_at
         assert until > now, condition
-        # Time alone changes nobody before.
-        last = MembershipQuery(workspace, one.condition.tree, min(until - 1, now + _LONG), state.zone)
-        assert await read.load_ids(transaction, last, EVERYBODY) == expected, condition
-    assert await read.count_members(transaction, relation) == len(found), condition
-    window = Window(rng.randint(0, len(found) + 1), rng.randint(1, 7))
+        # Until this instant, the passing of time alone changes no membership.
+        last = MembershipQuery(workspace, segment.condition.tree, min(until - 1, now + _LONG), state.zone)
+        assert await read.load_ids(transaction, last, ALL_ROWS) == expected, condition
+    assert await read.count_members(transaction, relation) == len(result), condition
+    window = Window(rng.randint(0, len(result) + 1), rng.randint(1, 7))
     page = [contact.id for contact in await read.load_page(transaction, relation, window)]
-    assert page == found[window.offset : window.offset + window.limit], condition
-    return found
+    assert page == result[window.offset : window.offset + window.limit], condition
+    return result
 
 
-async def replayed(engine: Engine, workspace: int) -> None:
-    """Compare what is stored of every segment with its log, played from the beginning."""
+async def compare_replay(engine: Engine, workspace: int) -> None:
+    """Compare the stored members of every segment with its log, replayed from the beginning."""
 
     async def work(transaction: Transaction) -> None:
-        await _compare_unfolded(transaction, workspace)
+        await _compare_uncompacted(transaction, workspace)
         state = await workspaces.load_state(transaction, workspace)
         members: dict[int, set[int]] = {}
         for row in await log.load_between(transaction, workspace, 0, state.last_entry):
@@ -160,8 +160,8 @@ async def replayed(engine: Engine, workspace: int) -> None:
                 assert held.isdisjoint(change.entered), row
                 held -= set(change.left)
                 held |= set(change.entered)
-        async for one in _segments(transaction, workspace):
-            stored = await store.load_members(transaction, workspace, one.number, state)
-            assert set(stored) == members.get(one.number, set()), tree.encode(one.condition.tree)
+        async for segment in _segments(transaction, workspace):
+            stored = await store.load_members(transaction, workspace, segment.number, state)
+            assert set(stored) == members.get(segment.number, set()), tree.encode(segment.condition.tree)
 
     await engine.read(work)

@@ -1,6 +1,6 @@
-"""A world of contacts, lists and segments in which anything may happen, by two processes and the clock.
+"""A world of contacts, lists and segments with random writes by two processes, and a moving clock.
 
-What is stored of memberships is compared with full evaluations, with counts and with the replayed log.
+The stored memberships are compared with full evaluations, with counts and with the replayed log.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -32,21 +32,21 @@ from diglot.storage.membership import log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
 from support import canonical
 from support import random_conditions as drawn
-from support.membership.history_checks import Historian, Memory
-from support.membership.membership_checks import EVERYBODY, compare, replayed
+from support.membership.history_checks import Historian, Snapshot
+from support.membership.membership_checks import ALL_ROWS, compare, compare_replay
 
 NOW = 1_772_366_400_000_000
 PLANS = ("pro", "free", 5, "5", True, None, ["pro", "x"], 2**60)
 TAGS = ("vip", "VIP", "Ä", "new")
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Africa/Cairo", "Pacific/Apia")
 DAY_OPS = ("in_last_days", "more_than_days_ago", "exactly_days_ago")
-MOST_MEMORIES = 30
+MAX_SNAPSHOTS = 30
 DAYS = (0, 1, 2, 7, 30)
 
 
 @dataclass
 class World:
-    """Two processes on one database: each has an engine and services of its own."""
+    """Two processes on one database: each has its own engine and services."""
 
     engines: Sequence[Engine]
     caller: Caller
@@ -61,18 +61,18 @@ class World:
     instants: list[int] = field(default_factory=list)
     scans: list[ScanResult] = field(default_factory=list)
     made: int = 0
-    # The last condition, as it was written.
+    # The last condition, in its canonical form.
     drawn: Any = None
-    # Whether the log says how everything came to be.
+    # Whether the log holds the whole history.
     is_whole: bool = True
-    memories: list[Memory] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
 
     @property
     def engine(self) -> Engine:
         return self.rng.choice(self.engines)
 
     def clock(self) -> int:
-        """Return the time of this world, which goes on by itself, if only a little."""
+        """Return the time of this world, which advances a little with each call."""
         self.now += 1
         return self.now
 
@@ -80,7 +80,7 @@ class World:
         return Contacts(self.engine, self.clock)
 
     def change(self) -> ContactChange:
-        """Return a change of a few fields."""
+        """Return an update of a few fields."""
         rng = self.rng
         values: dict[str, Any] = {}
         if rng.random() < 0.4:
@@ -101,17 +101,17 @@ class World:
         return ContactChange(values, attributes)
 
     def instant(self) -> int:
-        """Return an instant near an edge, by whole days or not."""
+        """Return an instant near a relative-date boundary, a number of whole days away or not."""
         rng = self.rng
-        found = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
-        found += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
-        self.instants = [*self.instants[-20:], found]
-        return found
+        result = self.now - rng.choice((*DAYS, 1, 3, 40)) * dates.DAY
+        result += rng.choice((0, 0, 1, -1, 3_600_000_000, rng.randint(-dates.DAY, dates.DAY)))
+        self.instants = [*self.instants[-20:], result]
+        return result
 
     async def step(self) -> None:
-        """Do something that may move memberships."""
+        """Do a random write that may change memberships."""
         self.made += 1
-        often = (self._create, self._update, self._update, self._update, self._delete, self._pass)
+        often = (self._create, self._update, self._update, self._update, self._delete, self._advance)
         action = self.rng.choice(often)
         if self.rng.random() < 0.2:
             seldom = (self._import, self._segment, self._edit, self._drop, self._static, self._by_hand)
@@ -119,16 +119,16 @@ class World:
             action = self.rng.choice((*seldom, *lists))
         await action()
         if self.rng.random() < 0.05:
-            self.memories.append(await self.historian().remember())
-            if len(self.memories) > MOST_MEMORIES:
-                self.memories.pop(self.rng.randrange(MOST_MEMORIES))
+            self.snapshots.append(await self.historian().take_snapshot())
+            if len(self.snapshots) > MAX_SNAPSHOTS:
+                self.snapshots.pop(self.rng.randrange(MAX_SNAPSHOTS))
 
     def historian(self) -> Historian:
-        """Return who asks one of the processes about the past."""
+        """Return the historian of one of the processes."""
         return Historian(self.engine, self.caller, self.clock(), self.rng)
 
-    async def _pass(self) -> None:
-        """Let time pass: a little, or up to an edge that somebody is about to cross."""
+    async def _advance(self) -> None:
+        """Advance the time: a little, or to the next relative-date boundary of a contact."""
         rng = self.rng
         if self.instants and rng.random() < 0.6:
             edge = rng.choice(self.instants) + rng.choice(DAYS) * dates.DAY + rng.choice((-1, 0, 1))
@@ -162,11 +162,11 @@ class World:
 
     async def _segment(self) -> None:
         new = NewSegment(f"s{self.made}", self.condition())
-        made = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
-        self.segments.append(made.segment.id)
+        created = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
+        self.segments.append(created.segment.id)
 
     async def edit(self) -> None:
-        """Change the condition of a segment."""
+        """Update the condition of a segment."""
         change = SegmentChange(condition=self.condition())
         id_ = self.rng.choice(self.segments)
         await Segments(self.engine, self.clock).update_with_count(self.caller, id_, change)
@@ -184,8 +184,8 @@ class World:
 
     async def _static(self) -> None:
         new = NewSegment(f"s{self.made}", self.condition(), type=SegmentType.STATIC)
-        made = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
-        self.statics.append(made.segment.id)
+        created = await Segments(self.engine, self.clock).create_with_count(self.caller, new)
+        self.statics.append(created.segment.id)
 
     async def _by_hand(self) -> None:
         if self.statics:
@@ -197,8 +197,8 @@ class World:
     async def _list(self) -> None:
         condition = self.condition() if self.rng.random() < 0.3 else None
         new = NewList(f"l{self.made}", condition=condition)
-        made = await Lists(self.engine, self.clock).create(self.caller, new)
-        (self.lists if condition is None else self.dynamic).append(made.list.id)
+        created = await Lists(self.engine, self.clock).create(self.caller, new)
+        (self.lists if condition is None else self.dynamic).append(created.list.id)
 
     async def _edit_list(self) -> None:
         if self.dynamic:
@@ -225,7 +225,7 @@ class World:
                 return
 
     async def build(self) -> None:
-        """Scan for a segment that waits to be evaluated, or store what an earlier scan found."""
+        """Scan for a pending segment, or store the result of an earlier scan."""
         building = FirstEvaluation(self.engine, self.clock)
         if self.scans and self.rng.random() < 0.5:
             scan = self.scans.pop(self.rng.randrange(len(self.scans)))
@@ -237,25 +237,25 @@ class World:
             self.scans += [] if scan_ is None else [scan_]
 
     async def build_all(self) -> None:
-        """Evaluate everything that waits for it."""
+        """Evaluate all pending segments."""
         while waiting := await self.engine.read(due_work.list_pending_segments):
             assert await FirstEvaluation(self.engine, self.clock).run(waiting[0])
 
     async def verify(self) -> None:
-        """Verify every segment in one of the processes: there is nothing to repair."""
+        """Verify every segment in one of the processes: nothing needs a repair."""
         workspace = self.caller.workspace
         verification = Verification(self.engine, self.clock)
         for number in await self.engine.read(lambda tx: log_expiry.list_segment_numbers(tx, workspace)):
             verdict = await verification.verify(SegmentKey(workspace, number))
             assert verdict is None or verdict.is_correct, (number, verdict)
 
-    async def move_zone(self) -> None:
+    async def change_zone(self) -> None:
         """Set another time zone."""
         self.zone = self.rng.choice(ZONES)
         await Workspaces(self.engine, self.clock).set_time_zone("one", self.zone)
 
     def condition(self) -> Condition:
-        """Return a condition, most often one about what changes here."""
+        """Return a condition, most often one on fields that the world changes."""
         rng = self.rng
         written: dict[str, Any] = rng.choice(
             (
@@ -265,11 +265,16 @@ class World:
                 {"field": "engagement_score", "operator": "gte", "operand": 50},
                 {"not": {"field": "first_name", "operator": "contains", "operand": "ä"}},
                 {"field": "attributes.plan", "operator": "is_empty"},
-                self.days(),
-                self.days(),
-                {"any": [self.days(), {"field": "tags", "operator": "contains", "operand": "vip"}]},
-                {"not": {"all": [self.days(), self.on_a_list()]}},
-                self.on_a_list(),
+                self.relative_condition(),
+                self.relative_condition(),
+                {
+                    "any": [
+                        self.relative_condition(),
+                        {"field": "tags", "operator": "contains", "operand": "vip"},
+                    ]
+                },
+                {"not": {"all": [self.relative_condition(), self.list_condition()]}},
+                self.list_condition(),
                 {"all": []},
                 drawn.condition(rng),
             )
@@ -278,8 +283,8 @@ class World:
         node = canonical.read(written, self.zone)
         return Condition(node, OriginalText("canonical", "{}"))
 
-    def days(self) -> dict[str, Any]:
-        """Return a condition that time moves."""
+    def relative_condition(self) -> dict[str, Any]:
+        """Return a condition with relative dates."""
         rng = self.rng
         fields = ("last_opened_at", "last_clicked_at", "created_at", "updated_at", "attributes.seen")
         return {
@@ -288,14 +293,14 @@ class World:
             "operand": rng.choice(DAYS),
         }
 
-    def on_a_list(self) -> dict[str, Any]:
-        """Return a condition about a list, or about any."""
+    def list_condition(self) -> dict[str, Any]:
+        """Return a condition about a given list, or about any."""
         if not self.lists or self.rng.random() < 0.2:
             return {"field": "lists", "operator": "is_set"}
         return {"field": "lists", "operator": "equals", "operand": self.rng.choice(self.lists)}
 
-    async def fold(self) -> None:
-        """Fold the log, however short it is."""
+    async def compact(self) -> None:
+        """Compact the log, however short it is."""
         workspace = self.caller.workspace
 
         async def work(transaction: Transaction) -> None:
@@ -316,39 +321,39 @@ class World:
         for engine in self.engines:
             await self.compare(engine)
         if self.is_whole:
-            await replayed(self.engine, self.caller.workspace)
-            await self.look_back()
+            await compare_replay(self.engine, self.caller.workspace)
+            await self.compare_history()
         now = self.now
         for id_ in (*self.segments, *self.statics):
             counts = [
-                (await Segments(one, lambda: now).get_with_count(self.caller, id_)).count
-                for one in self.engines
+                (await Segments(engine, lambda: now).get_with_count(self.caller, id_)).count
+                for engine in self.engines
             ]
-            ids = (await Segments(self.engine, lambda: now).list_member_ids(self.caller, id_, EVERYBODY))[1]
+            ids = (await Segments(self.engine, lambda: now).list_member_ids(self.caller, id_, ALL_ROWS))[1]
             assert {*counts, ids.total, len(ids.items)} == {counts[0]}
 
-    async def look_back(self, begins: int = 0) -> None:
-        """Compare some of what is remembered with the history, which begins after an entry."""
+    async def compare_history(self, begins: int = 0) -> None:
+        """Compare some of the recorded states with the history, which begins after an entry."""
         historian = self.historian()
-        for memory in self.rng.sample(self.memories, min(len(self.memories), 3)):
+        for memory in self.rng.sample(self.snapshots, min(len(self.snapshots), 3)):
             await historian.compare(memory, begins)
             if memory.entry >= begins:
                 await historian.replay(memory)
         await historian.follow(begins)
 
 
-def world_of(engines: Sequence[Engine], workspace: int, seed: int) -> World:
+def create_world(engines: Sequence[Engine], workspace: int, seed: int) -> World:
     """Return a world in a workspace."""
     return World(engines, Caller(workspace, ZoneInfo("UTC"), "key", frozenset()), Random(seed))
 
 
 @asynccontextmanager
-async def worlds(url: str, seed: int) -> AsyncIterator[World]:
+async def open_world(url: str, seed: int) -> AsyncIterator[World]:
     """Lend a world of two processes on a migrated database."""
     engines = [create_engine(url), create_engine(url)]
     for engine in engines:
         await engine.open()
-    made = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
-    yield world_of(engines, made.number, seed)
+    workspace = await engines[0].write(lambda tx: get_or_create_workspace(tx, "one", "UTC", NOW))
+    yield create_world(engines, workspace.number, seed)
     for engine in engines:
         await engine.close()

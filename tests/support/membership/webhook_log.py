@@ -1,4 +1,4 @@
-"""What webhooks were told of memberships, beside what the log of memberships says."""
+"""Compares the webhook events about memberships with the log."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from diglot.storage.membership import changes
 from diglot.storage.schema import deliveries, membership_log
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
-from support.membership.membership_checks import EVERYBODY
+from support.membership.membership_checks import ALL_ROWS
 
 _l, _d = membership_log.c, deliveries.c
 _LOG = Statement(
@@ -35,8 +35,8 @@ _subject = msgspec.json.Decoder(EventPayload).decode
 
 
 @dataclass(frozen=True)
-class Told:
-    """One thing told, or to be told: of a contact by its id, or of so many who entered and left."""
+class MembershipEvent:
+    """One event: about a contact by its id, or the numbers of contacts that entered and left."""
 
     event: WebhookEventType
     group: str
@@ -49,100 +49,106 @@ class Told:
 
 
 @dataclass
-class Ears:
-    """Whoever hears of everything in a workspace, and knows what the log says."""
+class EventReader:
+    """A webhook that subscribes to everything in a workspace, and a reader of the log."""
 
     workspace: int
-    most_in_one: int
-    most_in_all: int
+    max_in_one: int
+    max_in_all: int
     entry: int = 0
     delivery: int = 0
     ids: dict[int, str] = field(default_factory=dict)
-    people: Mapping[str, Contact] = field(default_factory=dict)
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
     groups: dict[int, tuple[str, tuple[WebhookEventType, WebhookEventType, WebhookEventType]]] = field(
         default_factory=dict
     )
     batches: int = 0
 
     async def compare(self, engine: Engine) -> int:
-        """Compare what was told with the log since the last time; return how many contacts were told of."""
+        """Compare the new events with the log; return the number of contacts in single events."""
         return await engine.read(self._compare)
 
     async def _compare(self, transaction: Transaction) -> int:
-        before = self.people
-        await self._know(transaction)
-        expected = [one async for one in self._logged(transaction)]
-        heard: list[Told] = []
-        for told, contact in await self._heard(transaction):
+        before = self.contacts
+        await self._load_ids(transaction)
+        expected = [item async for item in self._logged(transaction)]
+        heard: list[MembershipEvent] = []
+        for told, contact in await self._received(transaction):
             heard.append(told)
             if contact is not None:
-                assert contact in (before.get(contact.id), self.people.get(contact.id)), told
+                assert contact in (before.get(contact.id), self.contacts.get(contact.id)), told
         assert heard == expected
-        self.batches += sum(one.moved is not None for one in heard)
-        return sum(one.contact is not None for one in heard)
+        self.batches += sum(event.moved is not None for event in heard)
+        return sum(event.contact is not None for event in heard)
 
-    async def _know(self, transaction: Transaction) -> None:
-        """Learn what there is by now; what is gone stays known by its number."""
-        found = await queries.load_contact_page(transaction, self.workspace, EVERYBODY)
-        self.people = {one.id: one for one in found}
-        self.ids |= {one.pk: one.id for one in found}
-        for segment in (await segments.load_page(transaction, self.workspace, EVERYBODY)).items:
+    async def _load_ids(self, transaction: Transaction) -> None:
+        """Load the current ids; those of deleted resources stay known by their dense keys."""
+        result = await queries.load_contact_page(transaction, self.workspace, ALL_ROWS)
+        self.contacts = {item.id: item for item in result}
+        self.ids |= {item.pk: item.id for item in result}
+        for segment in (await segments.load_page(transaction, self.workspace, ALL_ROWS)).items:
             self.groups[segment.number] = (segment.id, _SEGMENT)
-        dynamic = await lists.load_page(transaction, self.workspace, EVERYBODY, SegmentType.DYNAMIC, None)
+        dynamic = await lists.load_page(transaction, self.workspace, ALL_ROWS, SegmentType.DYNAMIC, None)
         for list_, _ in dynamic.items:
             assert list_.segment is not None
             self.groups[list_.segment.number] = (list_.id, _LIST)
 
-    async def _logged(self, transaction: Transaction) -> AsyncIterator[Told]:
+    async def _logged(self, transaction: Transaction) -> AsyncIterator[MembershipEvent]:
         values = {"workspace": self.workspace, "after": self.entry}
         for entry, last, at, cause, body in await transaction.fetch_all(_LOG, values):
             moved = changes.decode(bytes(body))
-            few = [one for one in moved if one.entry_count <= self.most_in_one]
-            each = sum(one.entry_count for one in few) <= self.most_in_all
+            few = [move for move in moved if move.entry_count <= self.max_in_one]
+            each = sum(item.entry_count for item in few) <= self.max_in_all
             first = entry
             for change in moved:
                 moment = (at, Cause(cause))
-                for told in self._of(change, first, moment, each=each and change in few):
-                    yield told
+                for item in self._of(change, first, moment, each=each and change in few):
+                    yield item
                 first += change.entry_count
             assert first == last + 1
             self.entry = entry
 
     def _of(
         self, change: changes.SegmentChange, first: int, moment: tuple[int, Cause], *, each: bool
-    ) -> Iterator[Told]:
+    ) -> Iterator[MembershipEvent]:
         group, (left, entered, many) = self.groups[change.segment]
         if not each:
             moved = (len(change.entered), len(change.left))
-            yield Told(many, group, first, first + change.entry_count - 1, *moment, moved=moved)
+            yield MembershipEvent(many, group, first, first + change.entry_count - 1, *moment, moved=moved)
             return
         keys = [(left, pk) for pk in change.left] + [(entered, pk) for pk in change.entered]
         for sequence, (event, pk) in enumerate(keys, first):
-            yield Told(event, group, sequence, sequence, *moment, contact=self.ids[pk])
+            yield MembershipEvent(event, group, sequence, sequence, *moment, contact=self.ids[pk])
 
-    async def _heard(self, transaction: Transaction) -> Sequence[tuple[Told, Contact | None]]:
-        heard = [_told(*one) for one in await self.subjects(transaction)]
-        return [one for one in heard if one is not None]
+    async def _received(self, transaction: Transaction) -> Sequence[tuple[MembershipEvent, Contact | None]]:
+        events = [_to_event(*event) for event in await self.new_events(transaction)]
+        return [event for event in events if event is not None]
 
-    async def subjects(self, transaction: Transaction) -> list[tuple[WebhookEventType, EventPayload]]:
-        """Return what was told since the last time, in its order."""
+    async def new_events(self, transaction: Transaction) -> list[tuple[WebhookEventType, EventPayload]]:
+        """Return the events since the last call, in order."""
         values = {"workspace": self.workspace, "after": self.delivery}
         rows = await transaction.fetch_all(_OUTBOX, values)
         self.delivery = rows[-1][0] if rows else self.delivery
         return [(WebhookEventType(event), _subject(subject)) for _, event, subject in rows]
 
 
-def _told(event: WebhookEventType, subject: EventPayload) -> tuple[Told, Contact | None] | None:
-    """Return what a delivery tells of; None for lists that are filled by hand, which have no log."""
+def _to_event(
+    event: WebhookEventType, subject: EventPayload
+) -> tuple[MembershipEvent, Contact | None] | None:
+    """Return the event of a delivery, or None for static lists, which have no log."""
     group, move, batch = subject.group, subject.move, subject.batch
     if batch is not None:
         assert group is not None
         moved = (batch.entered, batch.left)
-        return Told(event, group.id, batch.first, batch.last, batch.at, batch.cause, moved=moved), None
+        return MembershipEvent(
+            event, group.id, batch.first, batch.last, batch.at, batch.cause, moved=moved
+        ), None
     if move is None:
         return None
     assert group is not None
     assert subject.contact is not None
     sequence = move.sequence
-    told = Told(event, group.id, sequence, sequence, move.at, move.cause, contact=subject.contact.id)
+    told = MembershipEvent(
+        event, group.id, sequence, sequence, move.at, move.cause, contact=subject.contact.id
+    )
     return told, subject.contact

@@ -1,1 +1,1 @@
-"""Recorded HTTP exchanges, and the OpenAPI documents that they are compared with."""
+"""Recorded HTTP exchanges, and the OpenAPI documents to compare them with."""

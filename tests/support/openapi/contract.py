@@ -1,7 +1,7 @@
-"""Compares the OpenAPI documents with those that clients were made from: `openapi/baseline`.
+"""Compares the OpenAPI documents with those that clients were generated from: `openapi/baseline`.
 
-What breaks a client has to be named in `openapi/baseline/breaks.json`, with the reason, or it is a fault. At
-a release the documents become the baseline, and nothing is broken any more.
+A change that breaks a client must be declared in `openapi/baseline/breaks.json` with its reason; otherwise it
+is a fault. At a release the documents become the baseline, and the declarations are deleted.
 """
 
 import json
@@ -27,7 +27,7 @@ ROWS = SPEC / "contract"
 
 @dataclass(frozen=True, order=True)
 class Break:
-    """A change that breaks a client: the rule that found it, and where in which document it is."""
+    """A change that breaks a client: the rule that found it, and its place in a document."""
 
     document: str
     rule: str
@@ -36,14 +36,14 @@ class Break:
 
 
 def tool() -> str:
-    """Return the package of the comparing tool, in the version that `.ci/run` pins."""
-    found = re.search(r"^redocly=(\S+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
-    assert found is not None
-    return found[1]
+    """Return the package of the comparison tool, in the version that `.ci/run` pins."""
+    match = re.search(r"^redocly=(\S+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    assert match is not None
+    return match[1]
 
 
 def breaks(name: str, before: Path, after: Path) -> list[Break]:
-    """Return what breaks the clients of a document that became another, each fault of a shared part once."""
+    """Return the breaks between two versions of a document, each fault of a shared part once."""
     command = ["npx", "--yes", tool(), "diff", str(before), str(after), f"--config={RULES}"]
     done = subprocess.run(
         [*command, "--format=json", "--fail-on=none"],
@@ -53,10 +53,10 @@ def breaks(name: str, before: Path, after: Path) -> list[Break]:
         text=True,
     )
     changes = json.loads(done.stdout)["changes"]
-    found = {found for change in changes for found in _of_change(name, change)}
-    known = {(one.rule, one.at) for one in found}
+    results = {found for change in changes for found in _of_change(name, change)}
+    known = {(item.rule, item.at) for item in results}
     sides = (json.loads(side.read_text("utf-8")) for side in (before, after))
-    return sorted(found | {one for one in _of_names(name, *sides) if (one.rule, one.at) not in known})
+    return sorted(results | {item for item in _of_names(name, *sides) if (item.rule, item.at) not in known})
 
 
 def _of_change(name: str, change: Mapping[str, Any]) -> Iterator[Break]:
@@ -66,9 +66,9 @@ def _of_change(name: str, change: Mapping[str, Any]) -> Iterator[Break]:
 
 
 def _of_names(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Break]:
-    """Yield the names that are gone from a document and that a client made of it has: the tool minds few.
+    """Yield names in generated clients that are gone from a document, because the tool ignores many.
 
-    To the tool a field that an open body loses is none lost, since any field may still be sent.
+    The tool does not report a property that an open schema loses, because any property may still be sent.
     """
     schemas = after["components"]["schemas"]
     for schema, told in before["components"]["schemas"].items():
@@ -89,7 +89,7 @@ def _of_names(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
 
 
 def _calls(document: Mapping[str, Any]) -> dict[str, tuple[str, str, Mapping[str, Any]]]:
-    """Return the operations of a document, by id, each with its path and its method."""
+    """Return the operations of a document by id, each with its path and its method."""
     return {
         call["operationId"]: (path, method, call)
         for path, methods in document["paths"].items()
@@ -97,44 +97,46 @@ def _calls(document: Mapping[str, Any]) -> dict[str, tuple[str, str, Mapping[str
     }
 
 
-def said() -> list[dict[str, str]]:
-    """Return the breaks that are meant: `document`, `rule`, `at` (`*` stands for anything) and `why`."""
+def declared() -> list[dict[str, str]]:
+    """Return the declared breaks: `document`, `rule`, `at` (`*` stands for anything) and `why`."""
     rows: list[dict[str, str]] = json.loads(SAID.read_text("utf-8"))
     assert all(set(row) == {"document", "rule", "at", "why"} and row["why"].strip() for row in rows)
     return rows
 
 
-def unsaid(found: Sequence[Break], rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return the breaks that no row names, and the rows that name none."""
+def mismatches(breaks_: Sequence[Break], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the breaks without a declaration, and the declarations without a break."""
     missing = [
-        f"{one.document}: {one.rule} at {one.at}: {one.message}"
-        for one in found
-        if not any(_names(row, one) for row in rows)
+        f"{item.document}: {item.rule} at {item.at}: {item.message}"
+        for item in breaks_
+        if not any(_names(row, item) for row in rows)
     ]
-    idle = [f"nothing breaks as said: {row}" for row in rows if not any(_names(row, one) for one in found)]
+    idle = [
+        f"nothing breaks as said: {row}" for row in rows if not any(_names(row, item) for item in breaks_)
+    ]
     return missing + idle
 
 
-def _names(row: Mapping[str, str], one: Break) -> bool:
-    same = (row["document"], row["rule"]) == (one.document, one.rule)
-    return same and fnmatchcase(one.at, row["at"])
+def _names(row: Mapping[str, str], break_: Break) -> bool:
+    same = (row["document"], row["rule"]) == (break_.document, break_.rule)
+    return same and fnmatchcase(break_.at, row["at"])
 
 
 def rows(file: str) -> list[dict[str, Any]]:
     """Return the changes of a file of `tests/spec/contract`."""
-    found: list[dict[str, Any]] = json.loads((ROWS / f"{file}.json").read_text("utf-8"))
-    return found
+    result: list[dict[str, Any]] = json.loads((ROWS / f"{file}.json").read_text("utf-8"))
+    return result
 
 
 def found_in(changes: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
-    """Lay changes side by side into one document, compare it, and return the rules that each one breaks."""
+    """Apply changes to one document side by side, compare it, and return the broken rules of each."""
     with tempfile.TemporaryDirectory(prefix="diglot-") as folder:
         sides = [Path(folder) / f"{side}.json" for side in ("before", "after")]
         for side in sides:
             side.write_text(json.dumps(_document(changes, side.stem)))
-        found = breaks("rows", *sides)
+        result = breaks("rows", *sides)
     return {
-        row["name"]: {one.rule for one in found if re.search(f"/(~1)?row-{number}(/|~1|$)", one.at)}
+        row["name"]: {item.rule for item in result if re.search(f"/(~1)?row-{number}(/|~1|$)", item.at)}
         for number, row in enumerate(changes)
     }
 
@@ -168,12 +170,12 @@ def _operation(
     if where in ("answer", "body"):
         schemas[name] = part
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-    made: dict[str, Any] = {
+    created: dict[str, Any] = {
         "answer": {"responses": {"200": {"description": "Success.", "content": content}}},
         "body": {"requestBody": {"content": content}},
         "parameter": {"parameters": [part]},
         "headers": {"responses": {"200": {"description": "Success.", "headers": part}}},
         "operation": part,
     }
-    found: dict[str, Any] = made[where]
-    return found
+    result: dict[str, Any] = created[where]
+    return result

@@ -1,4 +1,4 @@
-"""The OpenAPI documents as a judge of real exchanges: what was answered, or accepted, stands there."""
+"""Checks real exchanges against the OpenAPI documents: accepted requests and all responses must fit."""
 
 import json
 import re
@@ -18,9 +18,9 @@ from diglot.api.openapi import document as openapi_document
 from diglot.dialects.registry import find_surface, get_dialect
 
 JSON = "application/json"
-# Headers that every answer with a body has.
+# Headers of every response with a body.
 SILENT = {"content-type", "content-length"}
-# How a fault of an answer begins, as opposed to one of a request that was accepted.
+# The prefix of a fault in a response, as opposed to one in an accepted request.
 ANSWER = "answer"
 FORMATS = jsonschema.FormatChecker(("uuid",))
 INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
@@ -28,13 +28,13 @@ INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\
 
 @FORMATS.checks("date-time")
 def is_instant(value: object) -> bool:
-    """Tell whether a text is an instant; what is no text is another rule's matter."""
+    """Return whether a string is an instant; other types are checked by another rule."""
     return not isinstance(value, str) or INSTANT.fullmatch(value) is not None
 
 
 @FORMATS.checks("int64")
 def is_int64(value: object) -> bool:
-    """Tell whether a number fits the integer that generated clients have for it."""
+    """Return whether a number fits into the 64-bit integer of generated clients."""
     return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
@@ -48,19 +48,19 @@ def parts(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Walk the operations: path, method, what is said of it."""
+    """Walk the operations: path, method and description."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
 def resolved(document: Mapping[str, Any], part: Any) -> dict[str, Any]:
-    """Return what a reference stands for, any other part as it is."""
+    """Return the target of a reference, and any other part unchanged."""
     while "$ref" in part:
-        found: Any = document
+        result: Any = document
         for step in part["$ref"].removeprefix("#/").split("/"):
-            found = found[step]
-        part = found
+            result = result[step]
+        part = result
     assert isinstance(part, dict)
     return part
 
@@ -73,7 +73,7 @@ def document_of(dialect: str) -> dict[str, Any]:
 
 @cache
 def _judge(dialect: str, pointer: str, *, closed: bool) -> jsonschema.Draft202012Validator:
-    """Return the validator of a named schema; `closed` refuses what no schema names."""
+    """Return the validator of a named schema; `closed` rejects properties that no schema names."""
     schemas = document_of(dialect)["components"]["schemas"]
     if closed:
         schemas = _closed(schemas)
@@ -94,7 +94,7 @@ def _closed(schema: Any) -> Any:
 
 
 def misfit(dialect: str, schema: Mapping[str, Any], value: Any, *, closed: bool = False) -> str | None:
-    """Return how a value fails a schema of a document, None when it fits."""
+    """Describe how a value violates a schema of a document; None if it fits."""
     judge = (
         _judge(dialect, schema["$ref"], closed=closed)
         if "$ref" in schema
@@ -106,25 +106,25 @@ def misfit(dialect: str, schema: Mapping[str, Any], value: Any, *, closed: bool 
 
 @dataclass(frozen=True)
 class Call:
-    """An operation of a document, found by a request."""
+    """An operation of a document that matches a request."""
 
     dialect: Dialect
     operation: dict[str, Any]
     path: str
 
     def answer(self, status: int) -> dict[str, Any] | None:
-        """Return what is said of an answer of a status."""
-        found = self.operation["responses"].get(str(status))
-        return None if found is None else resolved(document_of(self.dialect.name), found)
+        """Return the documented response of a status."""
+        result = self.operation["responses"].get(str(status))
+        return None if result is None else resolved(document_of(self.dialect.name), result)
 
     def parameters(self, where: str) -> dict[str, dict[str, Any]]:
-        """Return the parameters in a place of the request, by name."""
+        """Return the parameters in one place of the request, by name."""
         document = document_of(self.dialect.name)
-        every = [resolved(document, one) for one in self.operation.get("parameters", ())]
-        return {one["name"]: one for one in every if one["in"] == where}
+        every = [resolved(document, parameter) for parameter in self.operation.get("parameters", ())]
+        return {item["name"]: item for item in every if item["in"] == where}
 
     def typed(self, part: Mapping[str, Any], value: str) -> Any:
-        """Return the text of a header or a parameter as the JSON that its schema speaks of."""
+        """Return the string of a header or a parameter as the JSON type of its schema."""
         schema = resolved(document_of(self.dialect.name), part["schema"])
         try:
             return json.loads(value) if schema.get("type") in ("integer", "boolean") else value
@@ -133,11 +133,11 @@ class Call:
 
 
 def call_of(method: str, path: str) -> Call | None:
-    """Return the operation that a request is for; None where the document has none."""
-    found = find_surface(path)
-    if found is None:
+    """Return the operation of a request; None if the document has none."""
+    result = find_surface(path)
+    if result is None:
         return None
-    dialect = found[0]
+    dialect = result[0]
     inner = "/" + path.removeprefix(dialect.base_path).strip("/")
     fitting = [
         Call(dialect, operation, template)
@@ -147,23 +147,23 @@ def call_of(method: str, path: str) -> Call | None:
     return min(fitting, key=lambda call: call.path.count("{"), default=None)
 
 
-def unsaid(answer: httpx.Response) -> str | None:
-    """Return what a document does not say of an exchange, None when it says all."""
+def contradiction(answer: httpx.Response) -> str | None:
+    """Describe how an exchange contradicts a document; None if it does not."""
     request = answer.request
     call = call_of(request.method, urlsplit(str(request.url)).path)
     if call is None or answer.status_code == 405:
         return None if _of_no_call(answer) else f"{ANSWER}: the document has no such call"
-    told = call.answer(answer.status_code)
-    if told is None:
+    documented = call.answer(answer.status_code)
+    if documented is None:
         return f"{ANSWER}: the document has no {answer.status_code} of {call.operation['operationId']}"
     if answer.status_code < 400 and (strange := _undocumented_query(call, request)):
         return f"query {strange} is not in the document"
-    fault = _of_answer(call, told, answer.headers, answer.json())
+    fault = _of_answer(call, documented, answer.headers, answer.json())
     return fault if fault or answer.status_code >= 400 else _of_request(call, request)
 
 
 def _of_no_call(answer: httpx.Response) -> bool:
-    """Tell whether an answer is of the kind that no call gives."""
+    """Return whether a response is of a kind that no operation returns."""
     return answer.request.method == "OPTIONS" or answer.status_code in (401, 404, 405)
 
 
@@ -173,23 +173,27 @@ def _undocumented_query(call: Call, request: httpx.Request) -> str | None:
     return next((name for name, _ in asked if name not in known), None)
 
 
-def undescribed(method: str, target: str, status: int, headers: Mapping[str, str], body: Any) -> str | None:
-    """Return what a document does not say of an answer; None too where it has no such call, or no more."""
+def contradiction_of_newer(
+    method: str, target: str, status: int, headers: Mapping[str, str], body: Any
+) -> str | None:
+    """Describe how an exchange contradicts its document; None also if the document has no such call."""
     path, _, query = target.partition("?")
     call = call_of(method, path)
     if call is None or not set(dict(parse_qsl(query))).isdisjoint(call.operation.get(LEGACY_KEY, ())):
         return None
-    told = call.answer(status)
-    if told is None:
+    documented = call.answer(status)
+    if documented is None:
         return f"{ANSWER}: the document has no {status} of {call.operation['operationId']}"
-    return _of_answer(call, told, {name.lower(): value for name, value in headers.items()}, body)
+    return _of_answer(call, documented, {name.lower(): value for name, value in headers.items()}, body)
 
 
-def _of_answer(call: Call, told: Mapping[str, Any], headers: Mapping[str, str], body: Any) -> str | None:
-    known = {name.lower() for name in told["headers"]} | SILENT
+def _of_answer(
+    call: Call, documented: Mapping[str, Any], headers: Mapping[str, str], body: Any
+) -> str | None:
+    known = {name.lower() for name in documented["headers"]} | SILENT
     if strange := set(headers) - known:
         return f"{ANSWER}: the document has no header {', '.join(sorted(strange))}"
-    for name, header in told["headers"].items():
+    for name, header in documented["headers"].items():
         described = resolved(document_of(call.dialect.name), header)
         value = headers.get(name.lower())
         if value is None:
@@ -197,7 +201,7 @@ def _of_answer(call: Call, told: Mapping[str, Any], headers: Mapping[str, str], 
                 return f"{ANSWER}: header {name} is missing"
         elif fault := misfit(call.dialect.name, described["schema"], call.typed(described, value)):
             return f"{ANSWER}: header {name}: {fault}"
-    fault = misfit(call.dialect.name, told["content"][JSON]["schema"], body, closed=True)
+    fault = misfit(call.dialect.name, documented["content"][JSON]["schema"], body, closed=True)
     return fault and f"{ANSWER}: {fault}"
 
 
@@ -214,19 +218,21 @@ def _of_request(call: Call, request: httpx.Request) -> str | None:
     return fault and f"accepted request {fault}"
 
 
-def newest(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> Any:
-    """Return a value without what stands in it for older clients only."""
-    found = resolved(document, schema)
+def without_legacy(document: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> Any:
+    """Return a value without the properties for legacy clients."""
+    result = resolved(document, schema)
     if isinstance(value, list):
-        return [newest(document, found.get("items", {}), each) for each in value]
+        return [without_legacy(document, result.get("items", {}), each) for each in value]
     if not isinstance(value, dict):
         return value
-    fields, older = found.get("properties", {}), found.get(LEGACY_KEY, ())
+    fields, older = result.get("properties", {}), result.get(LEGACY_KEY, ())
     return {
-        key: newest(document, fields.get(key, {}), each) for key, each in value.items() if key not in older
+        key: without_legacy(document, fields.get(key, {}), each)
+        for key, each in value.items()
+        if key not in older
     }
 
 
-def written(value: Any) -> str:
-    """Return a value as answers have it."""
+def as_sent(value: Any) -> str:
+    """Return a value as responses contain it."""
     return msgspec.json.encode(value).decode()

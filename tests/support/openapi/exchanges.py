@@ -1,4 +1,4 @@
-"""Stories of HTTP exchanges: reads tests/spec/http, fills in kept values and compares answers."""
+"""Stories of HTTP exchanges: reads tests/spec/http, fills in saved values and compares responses."""
 
 import json
 import re
@@ -43,7 +43,7 @@ STEP_KEYS = STEP_NEEDS | {
 
 
 class BadStory(ValueError):
-    """A file in tests/spec/http is not shaped as its README says."""
+    """A file in tests/spec/http violates its README."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Step:
-    """One request and the answer it must get."""
+    """One request and its expected response."""
 
     name: str
     key: str | None
@@ -77,7 +77,7 @@ class Step:
     lenient: str | None
 
     def content(self, kept: Mapping[str, Json]) -> bytes | None:
-        """Return the bytes of the request's body, None when it has none."""
+        """Return the bytes of the request's body, or None without one."""
         if self.text is not None:
             return str(fill(self.text, kept)).encode()
         if not self.has_body:
@@ -87,7 +87,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Story:
-    """Steps told one after another to one fresh server."""
+    """Steps that run one after another against one fresh server."""
 
     file: str
     story: str
@@ -106,7 +106,7 @@ def load_stories(folder: Path = FOLDER) -> list[Story]:
 
 
 def read_story(file: str, source: str) -> Story:
-    """Read one story; a key the README does not name is refused."""
+    """Read one story, and reject keys that the README does not name."""
     raw = json.loads(source, object_pairs_hook=unique_keys)
     require(file, set(raw) == STORY_KEYS, "the keys of a story")
     require(file, raw["basis"] in BASES, "basis")
@@ -159,7 +159,7 @@ def _texts(where: str, raw: Json) -> dict[str, str]:
     if raw is None:
         return {}
     if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
-        raise BadStory(f"{where}: an object of texts")
+        raise BadStory(f"{where}: an object of strings")
     return {key: str(value) for key, value in raw.items()}
 
 
@@ -174,28 +174,28 @@ def _reason(where: str, raw: Json) -> str | None:
 
 
 def _clock(where: str, raw: Json) -> timedelta:
-    found = CLOCK.fullmatch(str(raw))
-    if found is None:
-        raise BadStory(f"{where}: clock is like +5s")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    match = CLOCK.fullmatch(str(raw))
+    if match is None:
+        raise BadStory(f"{where}: clock has the form +5s")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 def require(where: str, holds: bool, what: str) -> None:
-    """Refuse the file unless the fact holds."""
+    """Reject the file unless the fact holds."""
     if not holds:
         raise BadStory(f"{where}: {what}")
 
 
 def unique_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """Build a JSON object, refused when one key stands twice in it."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise BadStory(f"a key stands twice among {[key for key, _ in pairs]}")
-    return made
+    """Build a JSON object, and reject a repeated key."""
+    created = dict(pairs)
+    if len(created) != len(pairs):
+        raise BadStory(f"a key occurs twice among {[key for key, _ in pairs]}")
+    return created
 
 
 def expand(template: Json) -> Json:
-    """Write out the JSON that $times and $concat stand for."""
+    """Expand $times and $concat."""
     if isinstance(template, list):
         return [made for item in template for made in _items(item)]
     if not isinstance(template, dict):
@@ -222,7 +222,7 @@ def _count(template: Mapping[str, Json]) -> int:
 
 
 def fill(template: Json, kept: Mapping[str, Json]) -> Json:
-    """Replace every {name} by its kept value; a name that was not kept is a KeyError."""
+    """Replace every {name} by its saved value; an unknown name is a KeyError."""
     if isinstance(template, str):
         whole = PLACE.fullmatch(template)
         if whole is not None:
@@ -236,7 +236,7 @@ def fill(template: Json, kept: Mapping[str, Json]) -> Json:
 
 
 def pick(answer: Json, path: str) -> Json:
-    """Return the value at a dotted path of an answer; numbers index lists."""
+    """Return the value at a dotted path of a response; numbers index lists."""
     for part in path.split("."):
         if isinstance(answer, list):
             answer = answer[int(part)]
@@ -248,7 +248,7 @@ def pick(answer: Json, path: str) -> Json:
 
 
 def difference(expected: Json, actual: Json, path: str = "") -> str | None:
-    """Find the first difference, None when the answer is as expected; the order of keys counts."""
+    """Describe the first difference, or return None; the order of keys counts."""
     if isinstance(expected, dict) and set(expected) == {"<superset>"}:
         return _superset_difference(expected["<superset>"], actual, path)
     if isinstance(expected, dict) and isinstance(actual, dict):
@@ -275,16 +275,16 @@ def _dict_difference(expected: dict[str, Json], actual: dict[str, Json], path: s
 
 
 def _first(expected: dict[str, Json], actual: dict[str, Json], path: str) -> str | None:
-    found = (difference(value, actual[key], f"{path}.{key}") for key, value in expected.items())
-    return next((one for one in found if one is not None), None)
+    result = (difference(value, actual[key], f"{path}.{key}") for key, value in expected.items())
+    return next((item for item in result if item is not None), None)
 
 
 def _list_difference(expected: list[Json], actual: list[Json], path: str) -> str | None:
     if len(expected) != len(actual):
         return f"{path or '$'}: expected {len(expected)} items, got {len(actual)}"
     pairs = enumerate(zip(expected, actual, strict=True))
-    found = (difference(one, other, f"{path}.{index}") for index, (one, other) in pairs)
-    return next((one for one in found if one is not None), None)
+    result = (difference(one, other, f"{path}.{index}") for index, (one, other) in pairs)
+    return next((item for item in result if item is not None), None)
 
 
 def _scalar_difference(expected: Json, actual: Json, path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Tells the stories of tests/spec/http to an app, and says what came of it."""
+"""Runs the stories of tests/spec/http against an app, and returns the results."""
 
 import json
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from support.servers.in_process import Server, bearer, serving
 
 
 @dataclass(frozen=True)
-class Told:
-    """A step, the answer it got, and what is wrong with it."""
+class StepResult:
+    """A step, its response, and its fault."""
 
     step: Step
     answer: httpx.Response
     fault: str | None
 
 
-async def tell(story: Story, url: str) -> list[Told]:
-    """Tell a story to an app on an empty, migrated database."""
+async def run_story(story: Story, url: str) -> list[StepResult]:
+    """Run a story against an app on an empty, migrated database."""
     now = round(story.now.timestamp() * 1_000_000)
     async with serving(url, now=now) as server:
         kept: dict[str, Json] = {}
@@ -30,7 +30,7 @@ async def tell(story: Story, url: str) -> list[Told]:
         return [await _take(server, step, kept) for step in story.steps]
 
 
-async def _take(server: Server, step: Step, kept: dict[str, Json]) -> Told:
+async def _take(server: Server, step: Step, kept: dict[str, Json]) -> StepResult:
     server.now += round(step.clock.total_seconds() * 1_000_000)
     answer = await server.client.request(
         step.method,
@@ -40,23 +40,23 @@ async def _take(server: Server, step: Step, kept: dict[str, Json]) -> Told:
         content=step.content(kept),
     )
     body: Any = json.loads(answer.content) if answer.content else None
-    found = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
+    result = _status(step, answer.status_code, body) or difference(fill(step.answer, kept), body)
     for name, value in step.headers_out.items():
-        found = found or difference(value, answer.headers.get(name), f"header {name}")
+        result = result or difference(value, answer.headers.get(name), f"header {name}")
     for name, path in step.keep.items():
-        if found is None:
+        if result is None:
             kept[name] = pick(body, path)
-    found = found or _undocumented(step, answer)
-    return Told(step, answer, None if found is None else f"{step.name}: {found}")
+    result = result or _undocumented(step, answer)
+    return StepResult(step, answer, None if result is None else f"{step.name}: {result}")
 
 
 def _undocumented(step: Step, answer: httpx.Response) -> str | None:
-    """Return what the document does not say of an exchange; `lenient` steps are known to ask for more."""
-    found = documents.unsaid(answer)
+    """Describe how an exchange contradicts the document; the requests of `lenient` steps may violate it."""
+    result = documents.contradiction(answer)
     if step.lenient is None:
-        return found and f"undocumented: {found}"
-    asked = found is not None and not found.startswith(documents.ANSWER)
-    return None if asked else f"not lenient after all: {found}"
+        return result and f"undocumented: {result}"
+    asked = result is not None and not result.startswith(documents.ANSWER)
+    return None if asked else f"not lenient after all: {result}"
 
 
 def _status(step: Step, status: int, body: Any) -> str | None:

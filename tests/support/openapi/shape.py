@@ -1,4 +1,4 @@
-"""The shape of OpenAPI 3.1, as much of it as our documents use: nothing else may be in them."""
+"""The shape of OpenAPI 3.1, limited to the parts that these documents use; all others are rejected."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ EXAMPLES = {
 
 
 def _object(needed: str, **properties: Any) -> dict[str, Any]:
-    """Return the shape of an object of these members, of which some are needed."""
+    """Return the schema of an object with these properties, some of them required."""
     return {
         "type": "object",
         "required": needed.split(),
@@ -31,12 +31,12 @@ def _object(needed: str, **properties: Any) -> dict[str, Any]:
 
 
 def _map(pattern: str, shape: Any) -> dict[str, Any]:
-    """Return the shape of an object whose keys are of a pattern."""
+    """Return the schema of an object whose keys match a pattern."""
     return {"type": "object", "additionalProperties": False, "patternProperties": {pattern: shape}}
 
 
 def _to(place: str) -> dict[str, Any]:
-    """Return the shape of a reference to a shared part."""
+    """Return the schema of a reference to a shared part."""
     return _object("$ref", **{"$ref": {"type": "string", "pattern": f"^#/components/{place}/[A-Za-z-]+$"}})
 
 
@@ -48,7 +48,7 @@ ANSWER = _object(
     headers=_map("^[A-Z]", _to("headers")),
     content=ANSWERED,
 )
-# A body of input may be of other media types too; what a form looks like is shown by its schema alone.
+# A request body may have other media types too; a form is described by its schema alone.
 INPUT = _object(
     MEDIA_TYPE,
     **{

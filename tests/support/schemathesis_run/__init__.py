@@ -1,1 +1,1 @@
-"""Schemathesis against a running server: what it is told, and which refusals are right."""
+"""Schemathesis against a running server: its configuration, and the rejections that are right."""

@@ -1,7 +1,8 @@
-"""What Schemathesis is told beside its settings: loaded by it, in its own process.
+"""Hooks that Schemathesis loads in its own process, in addition to its configuration.
 
-No check is off. Of two, that well-formed requests are accepted and others are not, failures are passed over
-that a row of `tests/spec/outside/refusals.json` explains; how often is counted, and judged by the test.
+No check is off. Two of them say that well-formed requests are accepted and others are not; their failures are
+dropped if a row of `tests/spec/outside/refusals.json` explains them. The hooks count the dropped ones, and
+the test judges the number.
 """
 
 import atexit
@@ -19,7 +20,7 @@ from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine.run.stateful import _executor
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from support.schemathesis_run.refusals import Sent, reason, rows
+from support.schemathesis_run.refusals import GeneratedRequest, reason, rows
 
 Case = schemathesis.Case[Any]
 Response = schemathesis.Response
@@ -34,9 +35,9 @@ _counts: Final[dict[str, Counter[str]]] = {
 }
 
 
-# A walk that repeats the steps of another is answered otherwise (the tag exists already), by which Hypothesis
-# loses its way. Schemathesis leaves it there, after a dozen walks, unless it has a limit of time; here it
-# begins again until there were as many as are asked for.
+# A walk that repeats the steps of another gets other responses (the tag exists already), which confuses
+# Hypothesis. Schemathesis then gives up after a dozen walks, unless it has a time limit; here it starts again
+# until the requested number of walks is reached.
 _lost = _executor._classify_flaky
 
 
@@ -51,10 +52,10 @@ _executor._classify_flaky = _begin_again
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: Case, kwargs: dict[str, Any]) -> None:
-    """Have the key that asks live on, and no request bear the name or the address of another.
+    """Keep the calling key valid, and make names and addresses unique.
 
-    Without the key every answer from then on would be a 401, which no check minds; with the one name, or the
-    one address, that the document shows, a 409.
+    Without the key every later response would be a 401, which no check rejects; with the one name or address
+    of the document's examples, a 409.
     """
     del context, kwargs
     named = (case.headers or CaseInsensitiveDict()).get("Idempotency-Key")
@@ -71,7 +72,7 @@ def before_call(context: schemathesis.HookContext, case: Case, kwargs: dict[str,
 
 @schemathesis.hook
 def after_call(context: schemathesis.HookContext, case: Case, response: Response) -> None:
-    """Count the answer."""
+    """Count the response."""
     del context
     phase = case.meta.phase.name.value if case.meta else "probes"
     mode = case.meta.generation.mode.value if case.meta else "none"
@@ -84,7 +85,7 @@ def after_call(context: schemathesis.HookContext, case: Case, response: Response
 
 @schemathesis.check
 def count_walks(ctx: schemathesis.CheckContext, response: Response, case: Case) -> None:
-    """Count the steps from one call to the next, and where both were answered with success."""
+    """Count the steps from one call to the next, and those where both succeeded."""
     parent = ctx.internals.find_parent(case_id=case.id)
     before = None if parent is None else ctx.internals.find_response(case_id=parent.id)
     if parent is not None and before is not None and max(before.status_code, response.status_code) < 300:
@@ -98,15 +99,15 @@ def filter_failure(
     case: Case,
     response: Response,
 ) -> bool:
-    """Drop the failure of a refusal that a row says is right, or of an answer that tells of the fault."""
+    """Drop the failure of a rejection that a row explains, or of a response that reports its faults."""
     del context
     names: list[str] | None = None
     status = response.status_code
-    sent = Sent(_call(case), case.path_parameters or {}, case.query or {}, case.body)
+    sent = GeneratedRequest(_call(case), case.path_parameters or {}, case.query or {}, case.body)
     if isinstance(failure, RejectedPositiveData) and status == 400:
         names = reason(sent, response.json(), _RULES)
     elif isinstance(failure, AcceptedNegativeData) and status < 300:
-        names = [row.name for row in _RULES if row.accepts(sent, response.json())] or None
+        names = [row.name for row in _RULES if row.explains_acceptance(sent, response.json())] or None
     _counts["refused"].update(set(names or ()))
     _counts["passed over"][type(failure).__name__] += names is not None
     return names is None

@@ -1,8 +1,8 @@
-"""Refusals that no schema announces: `tests/spec/outside/refusals.json` says which are right, and of what.
+"""Rejections that no schema announces: `tests/spec/outside/refusals.json` says which are right, and why.
 
-A document says what is well formed. What its prose says besides (a list that is filled by hand has no
-conditions) no generator of requests can know. A row is one such rule: the message, the calls, and where one
-can tell from the request alone a schema that it has to fit, so that nothing else hides behind the message.
+A document says what is well formed. A generator of requests cannot know the rules that only its prose states
+(a static list has no conditions). A row is one such rule: the message, the calls, and, if the request alone
+shows it, a schema that the request has to fit, so that no other fault hides behind the message.
 """
 
 import json
@@ -23,11 +23,11 @@ _NOTHING: Final = object()
 
 @dataclass(frozen=True)
 class Row:
-    """A rule: a refusal (400) with this message is right where what was sent fits `when`.
+    """A rule: a rejection (400) with this message is right if the request fits `when`.
 
-    Of the few that are `accepted` though they are not well formed, `when` is a schema of `body` and `answer`.
-    `when` is a schema of `at` (what stands at the path of the fault), `within` (what holds that), `path`,
-    `query`, `body` and `written` (all its texts); `calls` are ids of operations, none for all.
+    `when` is a schema of `at` (the value at the path of the fault), `within` (its container), `path`,
+    `query`, `body` and `written` (all its strings); `calls` are operation ids, none for all. For the few
+    requests that are `accepted` although they are not well formed, `when` is a schema of `body` and `answer`.
     """
 
     name: str
@@ -45,28 +45,28 @@ class Row:
     def _fits(self) -> jsonschema.Draft202012Validator:
         return jsonschema.Draft202012Validator(self.when)
 
-    def refuses(self, call: str, message: str, sent: Mapping[str, Any]) -> bool:
-        """Tell whether the row says that a request is refused with a message."""
-        said = not self.accepted and self._pattern.fullmatch(message) is not None
-        return said and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
+    def explains_rejection(self, call: str, message: str, sent: Mapping[str, Any]) -> bool:
+        """Return whether the row explains the rejection of a request with a message."""
+        reported = not self.accepted and self._pattern.fullmatch(message) is not None
+        return reported and (not self.calls or call in self.calls) and self._fits.is_valid(sent)
 
-    def accepts(self, sent: "Sent", answer: Any) -> bool:
-        """Tell whether the row says that what is not well formed is answered so."""
+    def explains_acceptance(self, sent: "GeneratedRequest", answer: Any) -> bool:
+        """Return whether the row explains this response to a malformed request."""
         seen = {"body": sent.body, "answer": answer}
         return self.accepted and sent.call in self.calls and self._fits.is_valid(seen)
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A request as it was generated."""
+class GeneratedRequest:
+    """A generated request."""
 
     call: str
     path: Mapping[str, Any]
     query: Mapping[str, Any]
     body: Any
 
-    def seen_from(self, where: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the request, by itself and with what stands at a path as a fault writes it."""
+    def views(self, where: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the request alone, and together with the value at the path of a fault."""
         parts = {"path": self.path, "query": self.query, "body": self.body}
         whole = parts | {"written": "\n".join(_texts(parts))}
         yield whole
@@ -76,7 +76,7 @@ class Sent:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield every text of a request."""
+    """Yield every string of a request."""
     if isinstance(value, str):
         yield value
     for part in value if isinstance(value, list) else ():
@@ -87,7 +87,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _reached(value: Any, where: str) -> Iterator[tuple[Any, Any]]:
-    """Yield what stands at a path, and around it; keys may hold dots, so that there are several ways."""
+    """Yield the value at a path, and its container; keys may contain dots, so a path has several readings."""
     if isinstance(value, list) and where:
         first, _, rest = where.partition(".")
         if first.isdigit() and int(first) < len(value):
@@ -114,36 +114,39 @@ def rows(path: Path = ROWS) -> tuple[Row, ...]:
 
 
 def faults_of(answer: Any) -> list[tuple[str, str]]:
-    """Return the faults that an error body tells of, each as its path and its message."""
+    """Return the faults of an error body, each as its path and its message."""
     match answer:
         case {"error": {"message": str(message), **more}}:
             return [(str(more.get("path", "")), message)]
         case {"details": {"fieldErrors": dict(fields), "formErrors": list(form)}}:
-            found = [(first, text) for first, texts in fields.items() for text in texts]
-            return [*found, *(("", text) for text in form)]
+            results = [(first, text) for first, texts in fields.items() for text in texts]
+            return [*results, *(("", text) for text in form)]
         case {"error": str(text)}:
-            return [("", one) for one in text.split("; ")]
+            return [("", item) for item in text.split("; ")]
     return []
 
 
-def reason(sent: Sent, answer: Any, rules: tuple[Row, ...]) -> list[str] | None:
-    """Return the names of the rows that say why a request was refused, None where a fault has no row."""
+def reason(sent: GeneratedRequest, answer: Any, rules: tuple[Row, ...]) -> list[str] | None:
+    """Return the names of the rows that explain a rejection, or None if a fault has no row."""
     names = [_named(sent, where, text, rules) for where, text in faults_of(answer)]
     return None if not names or None in names else [name for name in names if name is not None]
 
 
-def _named(sent: Sent, where: str, text: str, rules: tuple[Row, ...]) -> str | None:
+def _named(sent: GeneratedRequest, where: str, text: str, rules: tuple[Row, ...]) -> str | None:
     for path, message in _split(where, text):
-        for seen in sent.seen_from(path):
+        for seen in sent.views(path):
             for row in rules:
-                if row.refuses(sent.call, message, seen):
+                if row.explains_rejection(sent.call, message, seen):
                     return row.name
     return None
 
 
 def _split(where: str, text: str) -> Iterator[tuple[str, str]]:
-    """Yield the ways to read a path and a message: Misar's writes the rest of the path before the message."""
+    """Yield the readings of a path and a message.
+
+    There are several, because Misar writes the rest of the path before the message.
+    """
     yield where, text
-    for found in re.finditer(": ", text):
-        rest = text[: found.start()]
-        yield (f"{where}.{rest}" if where else rest), text[found.end() :]
+    for item in re.finditer(": ", text):
+        rest = text[: item.start()]
+        yield (f"{where}.{rest}" if where else rest), text[item.end() :]

@@ -1,4 +1,4 @@
-"""One run of Schemathesis, as a process, against a server and the document that it serves."""
+"""One run of Schemathesis as a process, against a server and the document that it serves."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ import httpx
 from diglot.dialects.registry import get_dialect
 from support.paths import TESTS
 from support.schemathesis_run import seeds
-from support.servers.process import Live
+from support.servers.process import ServerProcess
 
 HERE: Final = Path(__file__).parent
 _KEYS: Final = {"misar": "/mail/v1/keys"}
@@ -25,25 +25,25 @@ _KEYS: Final = {"misar": "/mail/v1/keys"}
 
 @dataclass(frozen=True)
 class Run:
-    """What a run said, how it ended, and what the hooks counted."""
+    """The output of a run, its exit code, and the hooks' counts."""
 
     code: int
-    said: str
+    output: str
     counts: Mapping[str, Mapping[str, int]]
     alive: bool
 
     def answers(self, mode: str) -> int:
-        """Return how many answers there were to requests that are `positive`, or `negative`."""
+        """Return the number of responses to requests that are `positive`, or `negative`."""
         return sum(number for key, number in self.counts["phases"].items() if key.split()[1] == mode)
 
     def summary(self) -> str:
-        """Return what Schemathesis says of the phases and in its summary, and what the hooks counted."""
-        phases = re.split("\n=+ (?:FAILURES|ERRORS|WARNINGS|SUMMARY) =+\n", self.said)[0]
-        ending = re.split("\n=+ SUMMARY =+\n", self.said)[-1]
+        """Return Schemathesis' lines about the phases, its summary, and the hooks' counts."""
+        phases = re.split("\n=+ (?:FAILURES|ERRORS|WARNINGS|SUMMARY) =+\n", self.output)[0]
+        ending = re.split("\n=+ SUMMARY =+\n", self.output)[-1]
         return f"{phases.strip()}\n\n{ending.strip()}\n\n{self.counted()}"
 
     def counted(self) -> str:
-        """Return what the hooks counted."""
+        """Return the hooks' counts."""
         walks = self.counts["walks"]
         return "\n".join(
             (
@@ -57,13 +57,13 @@ class Run:
         )
 
     def _cases(self) -> str:
-        """Return how many answers of each sort each phase got."""
-        found: dict[str, dict[str, int]] = {}
+        """Return the number of responses of each kind in each phase."""
+        results: dict[str, dict[str, int]] = {}
         for key, number in sorted(self.counts["phases"].items()):
             phase, mode, status = key.split()
-            sorts = found.setdefault(f"{phase}, {mode}", {})
+            sorts = results.setdefault(f"{phase}, {mode}", {})
             sorts[status] = sorts.get(status, 0) + number
-        return "\n".join(f"  {phase}: {_listed(sorts)}" for phase, sorts in found.items())
+        return "\n".join(f"  {phase}: {_listed(sorts)}" for phase, sorts in results.items())
 
 
 def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -77,21 +77,21 @@ def _listed(sorts: Mapping[str, int]) -> str:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run begins with, its cases for each call, and its walks from call to call."""
+    """The seed of a run, its cases for each call, and its walks from call to call."""
 
     seed: int
     examples: int
     walks: int
 
     def share(self, of: int) -> "Budget":
-        """Return the same with one part of so many."""
+        """Return the same budget divided by a number."""
         return Budget(self.seed, max(1, self.examples // of), max(1, self.walks // of))
 
 
-async def run(live: Live, dialect: str, budget: Budget, *options: str) -> Run:
-    """Seed the workspace of a server, run, and tell."""
+async def run(live: ServerProcess, dialect: str, budget: Budget, *options: str) -> Run:
+    """Seed the workspace of a server, run, and return the results."""
     key = await live.key(dialect)
-    ids = await seeds.sow(dialect, live.base, key)
+    ids = await seeds.create_resources(dialect, live.base, key)
     own = await _own_key(live, dialect, key)
     with tempfile.TemporaryDirectory(prefix="diglot-outside-") as folder:
         config, counts = Path(folder) / "schemathesis.toml", Path(folder) / "counts.json"
@@ -113,21 +113,21 @@ async def run(live: Live, dialect: str, budget: Budget, *options: str) -> Run:
         )
         said, _ = await process.communicate()
         told: Any = json.loads(counts.read_text())
-    return Run(process.returncode or 0, said.decode(), told, await _lives(live, dialect, key))
+    return Run(process.returncode or 0, said.decode(), told, await _key_works(live, dialect, key))
 
 
-async def _own_key(live: Live, dialect: str, key: str) -> str:
-    """Return the id of a key, where its dialect has a call that would revoke it."""
+async def _own_key(live: ServerProcess, dialect: str, key: str) -> str:
+    """Return the id of a key, if its dialect has a call that would revoke it."""
     if dialect not in _KEYS:
         return ""
     async with httpx.AsyncClient(base_url=live.base) as client:
         answer = await client.get(_KEYS[dialect], headers={"Authorization": f"Bearer {key}"})
-    found: str = answer.json()["keys"][0]["id"]
-    return found
+    result: str = answer.json()["keys"][0]["id"]
+    return result
 
 
-async def _lives(live: Live, dialect: str, key: str) -> bool:
-    """Tell whether a key is still good for anything."""
+async def _key_works(live: ServerProcess, dialect: str, key: str) -> bool:
+    """Return whether a key still works."""
     prefix = get_dialect(dialect).prefix
     async with httpx.AsyncClient(base_url=live.base) as client:
         answer = await client.get(f"{prefix}/segments", headers={"Authorization": f"Bearer {key}"})

@@ -1,6 +1,6 @@
-"""What is in the workspace before a run: things of each kind, whose ids the generators draw now and then.
+"""The contents of the workspace before a run: resources whose ids the generators draw now and then.
 
-A generator that knows no contact puts none on a list; most calls would only ever be answered with a 404.
+A generator that knows no contact adds none to a list; most calls would only ever be answered with a 404.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import httpx
 _TOPMAIL: Final = {"match": "all", "rules": [{"field": "email", "operator": "is_set"}]}
 _MISAR: Final = {"operator": "AND", "rules": [{"field": "email", "operator": "is_not_empty"}]}
 _HOOK: Final = "http://127.0.0.1:9/nobody"
-# What each dialect is asked to make: the kind of it, the path, the bodies.
+# The resources to create in each dialect: kind, path, bodies.
 _MADE: Final[Mapping[str, tuple[tuple[str, str, tuple[dict[str, Any], ...]], ...]]] = {
     "misar": (
         ("contact", "/mail/v1/contacts", tuple({"email": f"seed{n}@example.com"} for n in range(8))),
@@ -44,7 +44,7 @@ _MADE: Final[Mapping[str, tuple[tuple[str, str, tuple[dict[str, Any], ...]], ...
         ("tag", "/api/v1/tags", tuple({"name": f"Seed {n}"} for n in "12")),
     ),
 }
-# Where ids of each kind are asked for.
+# Parameters that take ids of each kind.
 _ASKED: Final = {
     "contact": (
         *("path.contact_id", "query.contact", "body.contact_id"),
@@ -55,36 +55,36 @@ _ASKED: Final = {
     "tag": ("path.tag_id",),
     "webhook": ("path.webhook_id",),
 }
-# What is in a body is often several, and done for all or none.
+# A body often has several ids, and the call changes all of them or none.
 _SHARES: Final = {"path": 0.6, "query": 0.4, "body": 0.9}
 
 
-async def sow(dialect: str, base: str, key: str) -> Mapping[str, list[str]]:
-    """Make things of each kind in the workspace of a key, and return their ids."""
+async def create_resources(dialect: str, base: str, key: str) -> Mapping[str, list[str]]:
+    """Create resources of each kind in the workspace of a key, and return their ids."""
     headers = {"Authorization": f"Bearer {key}"}
-    found: dict[str, list[str]] = {}
+    results: dict[str, list[str]] = {}
     async with httpx.AsyncClient(base_url=base, headers=headers) as client:
         for kind, path, bodies in _MADE[dialect]:
             for body in bodies:
                 answer = await client.post(path, json=body)
                 answer.raise_for_status()
-                found.setdefault(kind, []).append(answer.json()["data"]["id"])
+                results.setdefault(kind, []).append(answer.json()["data"]["id"])
         if dialect == "topmail":
-            await _join(client, found)
-    return found
+            await _join(client, results)
+    return results
 
 
-async def _join(client: httpx.AsyncClient, found: dict[str, list[str]]) -> None:
-    """Put the contacts on the lists that are filled by hand, and find the tag that came with them."""
-    for list_id in found["list"][:3]:
-        answer = await client.post(f"/api/v1/lists/{list_id}/members", json={"contact_ids": found["contact"]})
+async def _join(client: httpx.AsyncClient, ids: dict[str, list[str]]) -> None:
+    """Add the contacts to the static lists, and find the tag that came with them."""
+    for list_id in ids["list"][:3]:
+        answer = await client.post(f"/api/v1/lists/{list_id}/members", json={"contact_ids": ids["contact"]})
         answer.raise_for_status()
     answer = await client.get("/api/v1/tags", params={"search": "Seed"})
-    found["tag"] = [tag["id"] for tag in answer.json()["data"] if tag["contact_count"]] + found["tag"][:1]
+    ids["tag"] = [tag["id"] for tag in answer.json()["data"] if tag["contact_count"]] + ids["tag"][:1]
 
 
 def settings(ids: Mapping[str, list[str]]) -> str:
-    """Return the settings that have generators draw these ids for a share of what asks for them."""
+    """Return the settings that make generators draw these ids for a share of the parameters."""
     lines: list[str] = []
     for kind, known in ids.items():
         lines += [f"[dictionaries.{kind}]", f"values = {known}", ""]

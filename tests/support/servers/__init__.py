@@ -1,1 +1,1 @@
-"""Servers under test, in this process or in one of their own, and the parties that they talk to."""
+"""Servers under test, in this process or in one of their own, and the systems that they talk to."""

@@ -1,4 +1,4 @@
-"""One way to ask for the same in either dialect: segments and contacts over HTTP."""
+"""One interface for segments and contacts over HTTP in both dialects."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Speaker:
+class DialectClient:
     """A client of a dialect."""
 
     client: httpx.AsyncClient
@@ -25,8 +25,8 @@ class Speaker:
     member: str
     words: Words
 
-    async def ask(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        """Send a request, expect a status and return the answer's JSON."""
+    async def request(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        """Send a request, expect a status and return the response's JSON."""
         content = None if body is None else json.dumps(body).encode()
         headers = {**bearer(self.key), **({} if body is None else {"Content-Type": "application/json"})}
         url = f"{self.prefix}{path}"
@@ -35,24 +35,24 @@ class Speaker:
         return answer.json()
 
     async def create(self, name: str, condition: Any, **more: Any) -> Any:
-        """Make a segment and return it."""
+        """Create a segment and return it."""
         raise NotImplementedError
 
     async def get(self, id_: str) -> Any:
         """Return a segment."""
-        return (await self.ask("GET", f"/segments/{id_}"))["data"]
+        return (await self.request("GET", f"/segments/{id_}"))["data"]
 
     async def patch(self, id_: str, **parts: Any) -> Any:
-        """Change a segment; `condition` stands for the member that the dialect keeps it in."""
+        """Update a segment; `condition` becomes the dialect's property for it."""
         body = {self.member if key == "condition" else key: value for key, value in parts.items()}
-        return (await self.ask("PATCH", f"/segments/{id_}", body))["data"]
+        return (await self.request("PATCH", f"/segments/{id_}", body))["data"]
 
     async def delete(self, id_: str) -> None:
         """Delete a segment."""
-        await self.ask("DELETE", f"/segments/{id_}")
+        await self.request("DELETE", f"/segments/{id_}")
 
     async def counts(self, id_: str) -> Sequence[int]:
-        """Return every figure that says how many members a segment has."""
+        """Return every figure that shows how many members a segment has."""
         raise NotImplementedError
 
     async def members(self, id_: str) -> list[str]:
@@ -64,60 +64,60 @@ class Speaker:
         raise NotImplementedError
 
 
-class Misar(Speaker):
+class Misar(DialectClient):
     """A client of Misar's API."""
 
     async def create(self, name: str, condition: Any, **more: Any) -> Any:
         body = {"name": name, "segment_type": "dynamic", "filter_criteria": condition} | more
-        return (await self.ask("POST", "/segments", body, 201))["data"]
+        return (await self.request("POST", "/segments", body, 201))["data"]
 
     async def counts(self, id_: str) -> Sequence[int]:
-        preview = await self.ask("GET", f"/segments/{id_}/preview")
-        members = await self.ask("GET", f"/segments/{id_}/members?limit=1")
+        preview = await self.request("GET", f"/segments/{id_}/preview")
+        members = await self.request("GET", f"/segments/{id_}/members?limit=1")
         own = (await self.get(id_))["contact_count"]
         return own, preview["data"]["total_matching"], members["pagination"]["total"]
 
     async def members(self, id_: str) -> list[str]:
-        found: list[str] = []
+        results: list[str] = []
         page = pages = 1
         while page <= pages:
-            answer = await self.ask("GET", f"/segments/{id_}/members?page={page}&limit=17")
-            found += answer["data"]["contact_ids"]
+            answer = await self.request("GET", f"/segments/{id_}/members?page={page}&limit=17")
+            results += answer["data"]["contact_ids"]
             page, pages = page + 1, answer["pagination"]["total_pages"]
-        return found
+        return results
 
     async def order(self) -> list[str]:
-        answer = await self.ask("GET", "/segments?limit=100")
-        return [one["name"] for one in answer["data"]["segments"]]
+        answer = await self.request("GET", "/segments?limit=100")
+        return [segment["name"] for segment in answer["data"]["segments"]]
 
 
-class Topmail(Speaker):
+class Topmail(DialectClient):
     """A client of Topmail's API."""
 
     async def create(self, name: str, condition: Any, **more: Any) -> Any:
         body = {"name": name, "conditions": condition} | more
-        return (await self.ask("POST", "/segments", body, 201))["data"]
+        return (await self.request("POST", "/segments", body, 201))["data"]
 
     async def counts(self, id_: str) -> Sequence[int]:
-        estimate = (await self.ask("POST", f"/segments/{id_}/estimate"))["data"]
-        contacts = await self.ask("GET", f"/segments/{id_}/contacts?limit=1")
+        estimate = (await self.request("POST", f"/segments/{id_}/estimate"))["data"]
+        contacts = await self.request("GET", f"/segments/{id_}/contacts?limit=1")
         return estimate["count"], estimate["estimated_count"], contacts["pagination"]["total"]
 
     async def members(self, id_: str) -> list[str]:
-        found: list[str] = []
+        results: list[str] = []
         more = True
         while more:
-            answer = await self.ask("GET", f"/segments/{id_}/contacts?limit=17&offset={len(found)}")
-            found += [one["id"] for one in answer["data"]]
+            answer = await self.request("GET", f"/segments/{id_}/contacts?limit=17&offset={len(results)}")
+            results += [item["id"] for item in answer["data"]]
             more = answer["pagination"]["has_more"]
-        return found
+        return results
 
     async def order(self) -> list[str]:
-        answer = await self.ask("GET", "/segments?limit=100")
-        return [one["name"] for one in answer["data"]]
+        answer = await self.request("GET", "/segments?limit=100")
+        return [item["name"] for item in answer["data"]]
 
 
-async def speakers(server: Server, workspace: str = "one") -> tuple[Misar, Topmail]:
+async def dialect_clients(server: Server, workspace: str = "one") -> tuple[Misar, Topmail]:
     """Return a client of each dialect, both of one workspace."""
     misar = await server.key("misar", workspace)
     topmail = await server.key("topmail", workspace)

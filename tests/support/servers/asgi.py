@@ -1,4 +1,4 @@
-"""Requests as a server hands them to an app, byte by byte: what no HTTP client would send, too."""
+"""Sends requests to an app as a server does, byte by byte, including those that no HTTP client sends."""
 
 import asyncio
 from collections import deque
@@ -51,7 +51,7 @@ def _shortened(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an app answered."""
+    """The response of an app."""
 
     status: int
     headers: Headers
@@ -62,7 +62,7 @@ class Answer:
         return [value for key, value in self.headers if key.lower() == name]
 
 
-async def ask(app: Any, request: Request, *, disconnects: bool = False) -> Answer:
+async def send_request(app: Any, request: Request, *, disconnects: bool = False) -> Answer:
     """Send a request to an app; with `disconnects` the client leaves after the last piece of the body."""
     chunks = deque(request.chunks)
     sent: list[dict[str, Any]] = []

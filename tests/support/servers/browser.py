@@ -1,4 +1,4 @@
-"""A browser of the console: it has one cookie, and sends what a page of the console would."""
+"""A browser of the console: it has one cookie, and sends what the console's page would send."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ async def set_password(url: str, workspace: str, password: str | None = PASSWORD
 
 @dataclass
 class Browser:
-    """A browser at a server; `csrf_token` is what the console's page knows."""
+    """A browser at a server; `csrf_token` is the token that the console's page knows."""
 
     server: Server
     cookie: str | None = None
@@ -37,18 +37,18 @@ class Browser:
     async def sign_in(
         self, workspace: str = "one", password: str = PASSWORD, headers: Headers = NONE
     ) -> httpx.Response:
-        """Sign in, and keep the cookie and the token when that succeeds."""
+        """Sign in, and keep the cookie and the token on success."""
         body = {"workspace": workspace, "password": password}
-        answer = await self.ask("POST", "/session", body, headers, proves=False)
+        answer = await self.request("POST", "/session", body, headers, proves=False)
         if answer.status_code == 200:
             self.cookie = answer.headers["set-cookie"].partition(";")[0]
             self.csrf_token = answer.json()["csrf_token"]
         return answer
 
-    async def ask(
+    async def request(
         self, method: str, path: str, body: Any = None, headers: Headers = NONE, *, proves: bool = True
     ) -> httpx.Response:
-        """Send a request with the cookie, and the token where a page `proves` that it is the console's."""
+        """Send a request with the cookie, and with the token if `proves` is set."""
         sent = dict(headers)
         if self.cookie is not None:
             sent.setdefault("Cookie", self.cookie)
@@ -57,7 +57,7 @@ class Browser:
         content = None if body is None else json.dumps(body).encode()
         if content is not None:
             sent["Content-Type"] = "application/json"
-        # The test's own client keeps no cookie, so that a test sees what is sent.
+        # The test's own client stores no cookie, so that a test controls what is sent.
         self.server.client.cookies.clear()
         answer = await self.server.client.request(
             method,

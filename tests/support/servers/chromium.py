@@ -1,4 +1,4 @@
-"""Chromium without a window, which reaches nothing but this machine."""
+"""Headless Chromium that reaches nothing but this machine."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from typing import Final
 
 from playwright.async_api import ConsoleMessage, Error, Page, async_playwright
 
-# No name is known but this machine's, and whatever else has an address goes to a proxy that is not there.
+# Only this machine's name resolves, and requests to other addresses go to a proxy that does not exist.
 _CUT_OFF: Final = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--proxy-server=http://127.0.0.1:9",
@@ -18,7 +18,7 @@ _SIZE: Final = {"width": 1280, "height": 1000}
 
 @dataclass
 class Tab:
-    """A tab: what its pages asked for, and what the browser complained of."""
+    """A tab: the requests of its pages, and the errors of the browser."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Tab:
 
 @asynccontextmanager
 async def tab() -> AsyncIterator[Tab]:
-    """Lend a tab of a browser of its own."""
+    """Lend a tab of a separate browser."""
     program = shutil.which("chromium")
     assert program is not None, "chromium is needed"
     async with async_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""A proxy that loses answers: the request arrives, and the client never hears of it."""
+"""A proxy that loses responses: the request arrives, and the client gets no response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ SECONDS: Final = 20
 
 @dataclass
 class Proxy:
-    """Where a proxy listens, how many answers it still loses, and how many connections it had."""
+    """The address of a proxy, the number of responses it still loses, and its number of connections."""
 
     url: str
     to_lose: int
@@ -21,35 +21,35 @@ class Proxy:
 
 @asynccontextmanager
 async def proxy(base: str, to_lose: int = 0) -> AsyncIterator[Proxy]:
-    """Lend a proxy before a server; its first connections are cut when their answers come."""
+    """Lend a proxy in front of a server; its first connections are cut when their responses arrive."""
     where = urlsplit(base)
-    found = Proxy("", to_lose)
+    result = Proxy("", to_lose)
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         serving.add(task)
-        found.connections += 1
+        result.connections += 1
         there, back = await asyncio.open_connection(where.hostname, where.port)
         sending = asyncio.create_task(_pump(reader, back))
         with suppress(ConnectionError):
             while data := await there.read(65_536):
-                if found.to_lose:
-                    found.to_lose -= 1
+                if result.to_lose:
+                    result.to_lose -= 1
                     break
                 writer.write(data)
                 await writer.drain()
-        for one in (writer, back):
-            one.close()
+        for item in (writer, back):
+            item.close()
             with suppress(ConnectionError):
-                await one.wait_closed()
+                await item.wait_closed()
         await sending
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    result.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield found
+        yield result
     finally:
         server.close()
         await asyncio.wait_for(asyncio.gather(*serving), SECONDS)

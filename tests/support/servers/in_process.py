@@ -1,4 +1,4 @@
-"""The app in process, with a clock that tests move: what HTTP tests talk to."""
+"""The app in process, with a clock that tests move: the server of HTTP tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -17,8 +17,8 @@ from diglot.storage.connect import create_engine
 
 
 @dataclass
-class SetClock:
-    """What an app under test takes for the time, in microseconds."""
+class ManualClock:
+    """The clock of an app under test, in microseconds."""
 
     now: int = 0
 
@@ -27,33 +27,33 @@ class SetClock:
 class Server:
     """A running app: `client` reaches it, `app` is called directly, its clock says `now` (microseconds).
 
-    Tests that share an app have workspaces of their own: `apart` is put before the names of their workspaces.
+    Tests that share an app have separate workspaces: `apart` is the prefix of their names.
     """
 
     url: str
     client: httpx.AsyncClient = field(init=False)
     app: Any = None
-    clock: SetClock = field(default_factory=SetClock)
+    clock: ManualClock = field(default_factory=ManualClock)
     apart: str = ""
 
     @property
     def now(self) -> int:
-        """What the app's clock says."""
+        """The time of the app's clock."""
         return self.clock.now
 
     @now.setter
     def now(self, instant: int) -> None:
         self.clock.now = instant
 
-    def of_one_test(self, number: int, now: int) -> "Server":
-        """Return the same app with other workspaces and the clock set anew, for a test of a module."""
+    def for_test(self, number: int, now: int) -> "Server":
+        """Return the same app with other workspaces and a reset clock, for a test of a module."""
         self.now = now
-        found = Server(self.url, self.app, self.clock, f"{number} ")
-        found.client = self.client
-        return found
+        result = Server(self.url, self.app, self.clock, f"{number} ")
+        result.client = self.client
+        return result
 
     async def key(self, dialect: str, workspace: str, scopes: tuple[str, ...] = ()) -> str:
-        """Make a key through the operator's use case."""
+        """Create a key through the operator's use case."""
         engine = create_engine(self.url)
         await engine.open()
         name = self.apart + workspace
@@ -64,11 +64,13 @@ class Server:
 
 
 def idle_scope(dialect: Dialect) -> str:
-    """Return a scope of the vendor's that opens no call of ours."""
+    """Return a scope of the vendor's that opens no call of Diglot."""
     needed = {operation.scope for _, operation in dialect.operations}
     may = dialect.scopes_allow
     return next(
-        one for one in dialect.key_format.scopes if not any(may(frozenset({one}), each) for each in needed)
+        scope
+        for scope in dialect.key_format.scopes
+        if not any(may(frozenset({scope}), each) for each in needed)
     )
 
 
@@ -100,11 +102,11 @@ async def lifespan(app: Any) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def serving(url: str, *, now: int = 0, rate_limits: str = "off", **more: Any) -> AsyncIterator[Server]:
-    """Serve a migrated database in process; requests are not counted unless a test asks for it.
+    """Serve a migrated database in process; requests are not counted unless a test wants it.
 
-    Nothing is sent to webhooks: what is there must not change by itself.
+    Nothing is sent to webhooks, because the contents must not change by themselves.
     """
-    server = Server(url, clock=SetClock(now))
+    server = Server(url, clock=ManualClock(now))
     settings = Settings(database=url, rate_limits=rate_limits, **more)
     app = create_app(settings, clock=lambda: server.now, run_background=False)
     server.app = app

@@ -1,4 +1,4 @@
-"""The server as a process of its own, as `diglot serve` starts it."""
+"""The server as a separate process, as `diglot serve` starts it."""
 
 import asyncio
 import os
@@ -28,8 +28,8 @@ _ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
 
 
 @dataclass(frozen=True)
-class Live:
-    """A server that answers at `base`, on the database of `url`; a test has a workspace of its own there."""
+class ServerProcess:
+    """A server at `base`, on the database of `url`; each test has a separate workspace there."""
 
     base: str
     url: str
@@ -37,7 +37,7 @@ class Live:
     pid: int = 0
 
     async def key(self, dialect: str, scopes: tuple[str, ...] = (), prefix: str | None = None) -> str:
-        """Make a key through the operator's use case, beside the running server."""
+        """Create a key through the operator's use case, next to the running server."""
         shape = get_dialect(dialect).key_format
         engine = create_engine(self.url)
         await engine.open()
@@ -50,11 +50,11 @@ class Live:
 
     @property
     def workers(self) -> list[int]:
-        """The processes that answer; the one that started them is `pid`."""
-        return [int(one) for one in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        """The processes that answer; `pid` is the one that started them."""
+        return [int(item) for item in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
-    async def answers(self) -> None:
-        """Wait until it answers."""
+    async def wait_until_ready(self) -> None:
+        """Wait until the server answers."""
         async with asyncio.timeout(SECONDS), httpx.AsyncClient(base_url=self.base) as client:
             while True:
                 try:
@@ -65,29 +65,29 @@ class Live:
                     return
 
     def kill(self) -> None:
-        """End all processes of the server at once, with SIGKILL."""
+        """Kill all processes of the server at once, with SIGKILL."""
         os.killpg(self.pid, signal.SIGKILL)
 
 
 async def transactions_over(url: str) -> None:
-    """Wait until every transaction that has begun is over, also those whose client was killed."""
+    """Wait until every open transaction has ended, also those of killed clients."""
     if not url.startswith("postgresql"):
-        return  # what locks a file ends with its process
+        return  # the lock on the file ends with its process
     connection: Any = await asyncpg.connect(url)
     try:
         now = await connection.fetchval("SELECT clock_timestamp()")
         async with asyncio.timeout(SECONDS):
-            while await connection.fetchval(_UNDER_WAY, now):  # noqa: ASYNC110 - nobody tells of it
+            while await connection.fetchval(_UNDER_WAY, now):  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.01)
     finally:
         await connection.close()
 
 
 @asynccontextmanager
-async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Live]:
-    """Serve a migrated database until the end of the block; the server then leaves with 0, or as told."""
+async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[ServerProcess]:
+    """Serve a migrated database until the end of the block; the server then exits with code `leaves`."""
     serve = ("-m", "diglot", "serve", "--port", "0", "--database", url)
-    # Requests are not counted unless a test asks for it; the last of two flags wins.
+    # Requests are not counted unless a test wants it; the last of two flags wins.
     command = (sys.executable, *serve, "--rate-limits", "off", *options)
     settings = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
     process = await asyncio.create_subprocess_exec(
@@ -96,10 +96,10 @@ async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Liv
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode()
-        found = _ADDRESS.search(line)
-        assert found is not None, f"no address in {line!r}"
-        live = Live(found[0], url, pid=process.pid)
-        await live.answers()
+        match = _ADDRESS.search(line)
+        assert match is not None, f"no address in {line!r}"
+        live = ServerProcess(match[0], url, pid=process.pid)
+        await live.wait_until_ready()
         yield live
     except BaseException:
         if process.returncode is None:
@@ -110,4 +110,4 @@ async def running(url: str, *options: str, leaves: int = 0) -> AsyncIterator[Liv
             process.terminate()
     finally:
         code = await asyncio.wait_for(process.wait(), SECONDS)
-    assert code == leaves, f"the server left with {code}"
+    assert code == leaves, f"the server exited with code {code}"

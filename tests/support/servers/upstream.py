@@ -1,4 +1,4 @@
-"""An upstream that writes down what came and answers what a test says, byte by byte."""
+"""An upstream that records requests and sends the replies of a test, byte by byte."""
 
 import asyncio
 import hashlib
@@ -13,8 +13,8 @@ _KEPT: Final = 100_000
 
 
 @dataclass
-class Taken:
-    """A request that came: its head as it was written, what its body was, and whether it came whole."""
+class ReceivedRequest:
+    """A received request: its head as sent, its body, and whether it is complete."""
 
     method: str
     target: str
@@ -30,20 +30,20 @@ class Taken:
         return [value for key, value in self.headers if key.lower() == name]
 
 
-Reply = Callable[[Taken, asyncio.StreamWriter], Awaitable[None]]
+Reply = Callable[[ReceivedRequest, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def echo(taken: Taken, writer: asyncio.StreamWriter) -> None:
-    """Tell in JSON what came."""
+async def echo(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+    """Reply with the received request as JSON."""
     body = json.dumps({"target": taken.target, "size": taken.size, "digest": taken.digest}).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + (b"" if taken.method == "HEAD" else body))
 
 
-def saying(*pieces: bytes, closing: bool = False, abort: bool = False) -> Reply:
+def fixed_reply(*pieces: bytes, closing: bool = False, abort: bool = False) -> Reply:
     """Return a reply of these bytes; `closing` and `abort` end the connection after them."""
 
-    async def reply(taken: Taken, writer: asyncio.StreamWriter) -> None:
+    async def reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         del taken
         for piece in pieces:
             writer.write(piece)
@@ -57,21 +57,21 @@ def saying(*pieces: bytes, closing: bool = False, abort: bool = False) -> Reply:
     return reply
 
 
-async def silence(taken: Taken, writer: asyncio.StreamWriter) -> None:
-    """Keep silent until the caller leaves."""
+async def no_reply(taken: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+    """Send nothing until the caller leaves."""
     del writer
     await taken.left.wait()
 
 
 @dataclass
 class Upstream:
-    """A server of HTTP/1.1: `reply` answers, `taken` are the requests so far, the newest last."""
+    """A server of HTTP/1.1: `reply` answers, `requests` are the requests so far, the newest last."""
 
     base: str = ""
-    taken: list[Taken] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     reply: Reply = echo
     connections: int = 0
-    # A body is not read before this is set, so that a caller has to wait.
+    # A body is not read before this is set, so that a test can make a caller wait.
     reads: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,7 +80,7 @@ class Upstream:
         try:
             while True:
                 taken = _head(await reader.readuntil(b"\r\n\r\n"))
-                self.taken.append(taken)
+                self.requests.append(taken)
                 await self.reads.wait()
                 await _body(taken, reader)
                 leaving = asyncio.create_task(_leaving(taken, reader, writer))
@@ -90,20 +90,20 @@ class Upstream:
                 if writer.is_closing():
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
-            if self.taken:
-                self.taken[-1].left.set()
+            if self.requests:
+                self.requests[-1].left.set()
         finally:
             writer.close()
 
 
-def _head(head: bytes) -> Taken:
+def _head(head: bytes) -> ReceivedRequest:
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     method, target, _ = first.split(" ")
     pairs = [line.split(":", 1) for line in lines]
-    return Taken(method, target, [(name, value.strip()) for name, value in pairs])
+    return ReceivedRequest(method, target, [(name, value.strip()) for name, value in pairs])
 
 
-async def _body(taken: Taken, reader: asyncio.StreamReader) -> None:
+async def _body(taken: ReceivedRequest, reader: asyncio.StreamReader) -> None:
     digest = hashlib.sha256()
     async for piece in _pieces(taken, reader):
         taken.size += len(piece)
@@ -114,7 +114,7 @@ async def _body(taken: Taken, reader: asyncio.StreamReader) -> None:
     taken.whole = True
 
 
-async def _pieces(taken: Taken, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def _pieces(taken: ReceivedRequest, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     if taken.values("transfer-encoding"):
         while size := int(await reader.readuntil(b"\r\n"), 16):
             yield await reader.readexactly(size)
@@ -130,9 +130,11 @@ async def _pieces(taken: Taken, reader: asyncio.StreamReader) -> AsyncIterator[b
             yield piece
 
 
-async def _leaving(taken: Taken, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Notice that the caller leaves while it waits."""
-    while not reader.at_eof() and not writer.is_closing():  # noqa: ASYNC110 - it tells only who reads
+async def _leaving(
+    taken: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Notice that the caller leaves during a reply."""
+    while not reader.at_eof() and not writer.is_closing():  # noqa: ASYNC110 - only a read shows the end
         await asyncio.sleep(0.02)
     taken.left.set()
 
@@ -140,8 +142,8 @@ async def _leaving(taken: Taken, reader: asyncio.StreamReader, writer: asyncio.S
 @asynccontextmanager
 async def upstream() -> AsyncIterator[Upstream]:
     """Serve on a free port."""
-    found = Upstream()
-    found.reads.set()
+    result = Upstream()
+    result.reads.set()
     tasks: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -149,13 +151,13 @@ async def upstream() -> AsyncIterator[Upstream]:
         assert task is not None
         tasks.add(task)
         with suppress(asyncio.CancelledError):
-            await found.serve(reader, writer)
+            await result.serve(reader, writer)
         tasks.discard(task)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=PIECE)
-    found.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    result.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield found
+        yield result
     finally:
         server.close()
         for task in tuple(tasks):

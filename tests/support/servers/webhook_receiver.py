@@ -1,4 +1,4 @@
-"""A receiver of webhooks: an HTTP server that keeps what it gets and answers as it is told."""
+"""A receiver of webhooks: an HTTP server that records requests and sends the replies of a test."""
 
 import asyncio
 import json
@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-Answer = Callable[["Got"], Awaitable[bytes]]
+Answer = Callable[["ReceivedRequest"], Awaitable[bytes]]
 
 
 @dataclass(frozen=True)
-class Got:
-    """A request that came in."""
+class ReceivedRequest:
+    """A received request."""
 
     path: str
     headers: dict[str, str]
@@ -25,36 +25,36 @@ class Got:
 
     @property
     def email(self) -> str:
-        """Whom it is about."""
+        """The address of the contact in it."""
         return str(self.json["data"]["email"])
 
 
 def answer(status: int, body: bytes = b"ok", *headers: str) -> bytes:
-    """Return an answer as bytes."""
+    """Return a response as bytes."""
     lines = [f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 @dataclass
 class Receiver:
-    """A receiver on a port of this machine; `say` decides the answers, in bytes."""
+    """A receiver on a port of this machine; `reply` returns the responses, in bytes."""
 
     url: str = ""
     port: int = 0
-    got: list[Got] = field(default_factory=list)
-    say: Answer | None = None
+    requests: list[ReceivedRequest] = field(default_factory=list)
+    reply: Answer | None = None
     status: int = 200
     connections: int = 0
 
     @property
     def emails(self) -> list[str]:
-        """Whom the requests were about, in their order."""
-        return [one.email for one in self.got]
+        """The addresses of the contacts in the requests, in order."""
+        return [request.email for request in self.requests]
 
     async def wait(self, number: int, seconds: float = 30) -> None:
-        """Wait for so many requests."""
+        """Wait for a number of requests."""
         async with asyncio.timeout(seconds):
-            while len(self.got) < number:  # noqa: ASYNC110 - several may wait, each for a number of its own
+            while len(self.requests) < number:  # noqa: ASYNC110 - several tasks wait, each for its own number
                 await asyncio.sleep(0.005)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,18 +62,20 @@ class Receiver:
         try:
             while True:
                 got = await _read(reader)
-                self.got.append(got)
-                writer.write(answer(self.status) if self.say is None else await self.say(got))
+                self.requests.append(got)
+                writer.write(answer(self.status) if self.reply is None else await self.reply(got))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
 
 
-async def _read(reader: asyncio.StreamReader) -> Got:
+async def _read(reader: asyncio.StreamReader) -> ReceivedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in head[1:] if line)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
-    return Got(head[0].split(" ")[1], headers, await reader.readexactly(int(headers["content-length"])))
+    return ReceivedRequest(
+        head[0].split(" ")[1], headers, await reader.readexactly(int(headers["content-length"]))
+    )
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -83,7 +85,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 async def receiving(
     tls: ssl.SSLContext | None = None, handler: Handler | None = None
 ) -> AsyncIterator[Receiver]:
-    """Lend a receiver; `handler` replaces what it does on a connection."""
+    """Lend a receiver; `handler` replaces its handling of a connection."""
     receiver = Receiver()
     serve = handler or receiver.serve
     serving: set[asyncio.Task[None]] = set()
@@ -107,5 +109,5 @@ async def receiving(
         server.close()
         for task in serving:
             task.cancel()
-        # What was aborted is closed when the loop comes round to it.
+        # The loop closes aborted connections in its next iteration.
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Bodies that end early, nest too deep, or hold what no parser takes."""
+"""Bodies that end early, nest too deep, or contain something that no parser accepts."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest, Unsup
 
 
 class _Request:
-    """As much of a request as reading its body needs."""
+    """The parts of a request that reading its body needs."""
 
     def __init__(self, headers: dict[str, str], *messages: dict[str, Any]) -> None:
         self.headers = {"content-type": "application/json", **headers}
@@ -30,46 +30,46 @@ async def _read(most: int, *messages: dict[str, Any], **headers: str) -> bytes:
     return await request_body.read_bytes(request, most)
 
 
-async def test_pieces_are_put_together() -> None:
-    """A body is its pieces, the empty ones too."""
+async def test_pieces_are_joined() -> None:
+    """A body is the concatenation of its pieces, empty ones included."""
     assert await _read(4, _piece(b"ab"), _piece(b""), _piece(b"cd", more=False)) == b"abcd"
     assert await _read(4, {"type": "http.request"}) == b""
 
 
 @pytest.mark.parametrize("length", ["5", "0005", "9" * 5_000])
-async def test_an_announced_length_past_the_limit(length: str) -> None:
-    """What is announced as too large is not waited for."""
+async def test_an_announced_length_beyond_the_limit(length: str) -> None:
+    """A body that is announced as too large is rejected without waiting."""
     with pytest.raises(ContentTooLarge):
         await _read(4, content_length=length)
 
 
 @pytest.mark.parametrize("length", ["", "4", "0" * 5_000 + "4", "-5", "x", "²", "5.0"])
 async def test_a_length_within_the_limit_or_none(length: str) -> None:
-    """Only a number can announce too much; the pieces decide."""
+    """Only a number can announce too much; otherwise the pieces decide."""
     assert await _read(4, _piece(b"abcd", more=False), content_length=length) == b"abcd"
 
 
-async def test_pieces_past_the_limit() -> None:
+async def test_pieces_beyond_the_limit() -> None:
     """Pieces that add up to more than the limit are too large, whatever was announced."""
     with pytest.raises(ContentTooLarge):
         await _read(4, _piece(b"abc"), _piece(b"de"), content_length="4")
 
 
-async def test_another_media_type_is_refused_first() -> None:
-    """The media type comes before the size."""
+async def test_another_media_type_is_rejected_first() -> None:
+    """The media type is checked before the size."""
     with pytest.raises(UnsupportedMediaType):
         await _read(4, content_type="text/plain", content_length="5")
 
 
 async def test_a_client_that_leaves() -> None:
-    """A body without its end is no body."""
+    """A body without its end is rejected."""
     with pytest.raises(MalformedRequest):
         await _read(4, _piece(b"{}"), {"type": "http.disconnect"})
 
 
 @pytest.mark.parametrize("raw", [b"[" * 10_000 + b"]" * 10_000, b"9" * 5_000, b"1e999", b"[", b'"\\ud800"'])
-def test_a_member_that_cannot_be_decoded(raw: bytes) -> None:
-    """A member nested too deep, out of range or malformed is the caller's fault."""
+def test_a_property_that_cannot_be_decoded(raw: bytes) -> None:
+    """A property nested too deep, out of range or malformed is the caller's fault."""
     with pytest.raises(InvalidInput):
         request_body.decode_value(raw, ("name",))
 
@@ -83,7 +83,7 @@ def test_a_member_that_cannot_be_decoded(raw: bytes) -> None:
     ],
 )
 def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> None:
-    """A key given twice in one object is refused at its place; in two objects it is two keys."""
+    """A key that occurs twice in one object is rejected with its path; in two objects it is allowed."""
     if path is None:
         assert set(request_body.parse_object(text, unique_keys=True)) == {"a", "b"}
         return
@@ -102,12 +102,12 @@ def test_keys_given_twice(text: bytes, path: tuple[str | int, ...] | None) -> No
     ],
 )
 def test_nul_anywhere(text: bytes, path: tuple[str | int, ...]) -> None:
-    """U+0000 is refused in every text and every key, at its place."""
+    """U+0000 is rejected in every string and every key, with its path."""
     with pytest.raises(InvalidInput) as refused:
         request_body.parse_object(text)
     assert refused.value.faults[0].path == path
 
 
-def test_what_only_looks_like_nul() -> None:
+def test_an_escaped_backslash_before_u0000() -> None:
     """A backslash that is escaped begins no escape."""
     assert set(request_body.parse_object(rb'{"a":[1,null,"\\u0000"],"b":{"c":true}}')) == {"a", "b"}

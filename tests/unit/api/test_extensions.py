@@ -1,4 +1,4 @@
-"""A dialect gets the calls that Diglot adds from one record."""
+"""One record gives a dialect all calls that Diglot adds."""
 
 from dataclasses import replace
 
@@ -18,25 +18,25 @@ THIRD = replace(
 
 
 def test_a_third_dialect_has_every_extension() -> None:
-    """Its calls are those of the others, under its own scope and keys."""
-    operations = [one.operation for one in build_endpoints(THIRD)]
-    assert [one.id for one in operations] == [
+    """Its calls are those of the other dialects, under its own scope and keys."""
+    operations = [item.operation for item in build_endpoints(THIRD)]
+    assert [item.id for item in operations] == [
         "explainSegment",
         "dryRunSegment",
         "listChanges",
         "listSegmentChanges",
     ]
-    assert {one.scope for one in operations} == {"audience"}
-    assert all(one.extension for one in operations)
+    assert {item.scope for item in operations} == {"audience"}
+    assert all(item.extension for item in operations)
     assert operations[1].summary.startswith("Try filters that are not stored")
-    for one in operations:
-        assert one.response.__struct_fields__[:2] == ("ok", "data")
+    for item in operations:
+        assert item.response.__struct_fields__[:2] == ("ok", "data")
 
 
 def test_a_third_dialect_explains_under_its_own_keys() -> None:
-    """The struct of an explanation has the names of the record, and says so in the document."""
+    """The struct of an explanation uses the names in the record, and the document has them."""
     explain = build_endpoints(THIRD)[0].operation.response
-    (data,) = [one for one in msgspec.structs.fields(explain) if one.name == "data"]
+    (data,) = [item for item in msgspec.structs.fields(explain) if item.name == "data"]
     assert data.type.__name__ == "Explained"
     assert {"kind", "filters"} < set(data.type.__struct_fields__)
     assert "`filters` is null for a static segment" in data.type.__doc__

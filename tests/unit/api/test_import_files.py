@@ -1,4 +1,4 @@
-"""Files of comma-separated values, byte by byte: what JSON stories cannot hold."""
+"""CSV files, byte by byte: cases that JSON stories cannot express."""
 
 import csv
 
@@ -14,22 +14,22 @@ PART = b'--xx\r\nContent-Disposition: form-data; name="'
 
 
 def _read(body: bytes) -> list[tuple[int | str, object]]:
-    """Return the number and the plan of each row, or what is wrong with it."""
-    found: list[tuple[int | str, object]] = []
+    """Return the number and the plan of each row, or the message of the error."""
+    results: list[tuple[int | str, object]] = []
     for path, content in import_csv.read_rows(body):
         if isinstance(content, InvalidInput):
-            found.append((path[1], str(content)))
+            results.append((path[1], str(content)))
         else:
             assert content.attributes is not None
             email, attributes = content.fields["email"].value, content.attributes.value
-            found.append((path[1], (email, attributes.get("plan"))))
-    return found
+            results.append((path[1], (email, attributes.get("plan"))))
+    return results
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_any_end_of_line(end: bytes, mark: bytes) -> None:
-    """Every system's lines are read, with a byte order mark or without, and blank rows keep their number."""
+def test_any_line_ending(end: bytes, mark: bytes) -> None:
+    """Line endings of every system are read, with a byte order mark or without; blank rows count as rows."""
     body = mark + b'email,plan\n\na@example.com,pro\n , \nb@example.com,"a\nb"\n'.replace(b"\n", end)
     several = f"a{end.decode()}b"
     assert _read(body) == [(3, ("a@example.com", "pro")), (5, ("b@example.com", several))]
@@ -37,7 +37,7 @@ def test_any_end_of_line(end: bytes, mark: bytes) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_any_delimiter(delimiter: str) -> None:
-    """What stands between the names of the columns stands between the cells; quoted ones do not count."""
+    """The delimiter in the header is the delimiter of the rows; quoted ones do not count."""
     body = f'"email"{delimiter}"a,b;c d"{delimiter}plan\na@example.com{delimiter}{delimiter} "p,r;o"\n'
     assert _read(body.encode()) == [(2, ("a@example.com", "p,r;o"))]
 
@@ -53,33 +53,33 @@ def test_any_delimiter(delimiter: str) -> None:
         (HEADER + b"a@example.com," + b"a" * (csv.field_size_limit() + 1), "Line 2 is not valid CSV"),
     ],
 )
-def test_what_is_no_file(body: bytes, message: str) -> None:
-    """A file that cannot be read is refused whole, and says why."""
+def test_unreadable_files(body: bytes, message: str) -> None:
+    """A file that cannot be read is rejected as a whole, with a reason."""
     with pytest.raises(MalformedRequest, match=r".*") as refused:
         import_csv.read_rows(body)
     assert message in str(refused.value)
 
 
-def test_rows_without_end() -> None:
-    """Blank rows are no contacts, yet they are read."""
+def test_too_many_blank_rows() -> None:
+    """Blank rows are no contacts, but they count toward the limit."""
     with pytest.raises(ContentTooLarge, match="rows"):
         import_csv.read_rows(HEADER + b"\n" * import_csv.MAX_ROWS)
 
 
-def test_nul_in_a_name_of_a_column() -> None:
+def test_nul_in_a_column_name() -> None:
     """No field has such a name."""
     with pytest.raises(InvalidInput, match="control character"):
         import_csv.read_rows(b"email,a\x00b\na@example.com,1\n")
 
 
 def test_a_file_in_a_form_may_lack_its_name() -> None:
-    """`curl -F 'file=<people.csv'` gives none."""
+    """`curl -F 'file=<people.csv'` sends none."""
     body = PART + b'file"\r\n\r\n' + HEADER + b"\r\n--xx--\r\n"
     assert import_form.read_form(body, FORM).file == HEADER
 
 
-def test_a_field_of_a_form_that_is_no_text() -> None:
-    """A switch is not guessed from bytes."""
+def test_a_form_field_that_is_no_text() -> None:
+    """A boolean is not guessed from bytes."""
     with pytest.raises(MalformedRequest, match="not UTF-8"):
         import_form.read_form(PART + b'tags"\r\n\r\n\xff\r\n--xx--\r\n', FORM)
 
@@ -98,14 +98,14 @@ def test_a_field_of_a_form_that_is_no_text() -> None:
         ("", []),
     ],
 )
-def test_tags_of_a_cell(cell: str, tags: list[str]) -> None:
+def test_tags_in_a_cell(cell: str, tags: list[str]) -> None:
     """A cell of tags is a row of CSV; without quotes a semicolon separates as a comma does."""
     assert import_csv.split_tags(cell) == tags
 
 
 @pytest.mark.parametrize("cell", ['"VIP', '"VIP"x,denver', 'a,"b"";c', '"a";"b'])
-def test_quotes_of_a_tag_without_an_end(cell: str) -> None:
-    """A row is refused rather than given tags with quotes in them."""
+def test_unclosed_quotes_in_tags(cell: str) -> None:
+    """The row is rejected, because its tags would contain quotes."""
     with pytest.raises(OperandError, match="quotes"):
         import_csv.split_tags(cell)
 
@@ -117,7 +117,7 @@ def test_quotes_of_a_tag_without_an_end(cell: str) -> None:
         ("false False no NO n F 0 off", False),
     ],
 )
-def test_booleans_of_a_file(words: str, meant: object) -> None:
+def test_booleans_in_a_file(words: str, meant: object) -> None:
     """A cell of `subscribed` is read as spreadsheets and other tools write it."""
     for word in words.split():
         ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
@@ -126,8 +126,8 @@ def test_booleans_of_a_file(words: str, meant: object) -> None:
 
 
 @pytest.mark.parametrize("word", ["ja", "oui", "2", "-1", "y e s"])
-def test_what_is_no_boolean(word: str) -> None:
-    """Other words keep their text, which the row is refused for."""
+def test_other_words_are_no_booleans(word: str) -> None:
+    """Other words stay unchanged, and the row is rejected for them."""
     ((_, content),) = import_csv.read_rows(f"email,subscribed\na@example.com,{word}\n".encode())
     assert isinstance(content, import_csv.ContactInput)
     assert content.fields["subscribed"].value == word
@@ -143,8 +143,8 @@ def test_what_is_no_boolean(word: str) -> None:
         ("Enabled", "enabled"),
     ],
 )
-def test_status_of_a_file(word: str, meant: str) -> None:
-    """Words of other tools are read where they lower a contact; the others are refused by the door."""
+def test_statuses_in_a_file(word: str, meant: str) -> None:
+    """Words of other tools are accepted if they lower a status; validation rejects the others."""
     ((_, content),) = import_csv.read_rows(f"email,status\na@example.com,{word}\n".encode())
     assert isinstance(content, import_csv.ContactInput)
     assert content.fields["status"].value == meant

@@ -1,4 +1,4 @@
-"""Columns of an import that speak of opting out: rows of truth, read alone, in a file and in JSON."""
+"""Columns of an import about opting out: rows of the spec, each read alone, in a file and in JSON."""
 
 import csv
 import io
@@ -41,15 +41,15 @@ def _file(*cells: list[str]) -> bytes:
 
 @pytest.mark.parametrize(("column", "values"), ROWS)
 def test_row(column: str, values: Values) -> None:
-    """Each value lowers to the status of its row, says nothing, or is not understood."""
-    found = [[value, _judged(column, value)] for value, _ in values]
-    assert found == values
+    """Each value lowers to the status of its row, changes nothing, or is unknown."""
+    results = [[value, _judged(column, value)] for value, _ in values]
+    assert results == values
     assert {outcome for _, outcome in values} <= {None, REFUSED, *STATUSES[1:]}
 
 
 @pytest.mark.parametrize(("column", "values"), ROWS)
 def test_row_in_a_file(column: str, values: Values) -> None:
-    """A file is read alike; one unknown value refuses it, and the fault names column, row and value."""
+    """A file is read in the same way; an unknown value is a fault with column, row and value."""
     for value, outcome in [pair for pair in values if isinstance(pair[0], str)]:
         body = _file(["email", column], ["a@example.com", ""], ["b@example.com", value])
         if outcome == REFUSED:
@@ -71,8 +71,8 @@ def test_known_column(tool: str, name: str, column: object) -> None:
         assert column_of(spelling) == column, spelling
 
 
-def test_a_flag_is_not_stored_beside_the_status() -> None:
-    """A flag is a status and no more; times, consent and what a prefix calls an attribute stay attributes."""
+def test_a_flag_is_not_stored_as_an_attribute() -> None:
+    """A flag only sets the status; times, consent and prefixed columns stay attributes."""
     names = ["opt_out", "UNSUB_TIME", "consent", "custom_fields.optOut", "metadata.unsubscribed", "metadata"]
     cells = ["yes", "2024-05-01", "yes", "1", "no", '{"email_opt_out": "no", "dnc": 2}']
     ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]))
@@ -90,34 +90,34 @@ def test_a_flag_is_not_stored_beside_the_status() -> None:
 
 
 def test_each_column_has_one_fault() -> None:
-    """A column of unknown values is told once, and each column is."""
+    """A column of unknown values is one fault, and so is each other column."""
     body = _file(["email", "opt_out", "consent"], *[["a@example.com", "perhaps", "later"]] * 3)
     with pytest.raises(InvalidInput) as refused:
         read_file(body)
     assert [fault.path for fault in refused.value.faults] == [("rows", 2, "opt_out"), ("rows", 2, "consent")]
 
 
-def test_faults_have_an_end() -> None:
-    """Many columns of unknown values do not make an endless answer."""
+def test_the_number_of_faults_is_limited() -> None:
+    """Many columns of unknown values do not make an endless response."""
     read = OptOuts()
     read.read_object({f"opt_out {number}": "perhaps" for number in range(2 * MOST_FAULTS)}, ())
     assert len(read.faults) == MOST_FAULTS
 
 
-def test_a_long_name_is_none() -> None:
+def test_a_long_name_is_no_flag() -> None:
     """No attribute has such a key."""
     assert column_of("opt_out" + " " * LONGEST_NAME) is None
 
 
 def test_every_reading_has_a_row() -> None:
-    """Each way to read a column is held by rows."""
+    """Rows test each way to read a column."""
     used = {column.reading for name, _ in ROWS if (column := column_of(name)) is not None}
     assert used == set(Reading)
 
 
 @pytest.mark.parametrize("one", [None, *STATUSES])
 def test_the_strictest_wins(one: str | None) -> None:
-    """Complained, bounced, unsubscribed, subscribed, and what says nothing."""
+    """The order is complained, bounced, unsubscribed, subscribed, and values that change nothing."""
     order = [None, *STATUSES]
     for other in order:
         assert stricter(one, other) == order[max(order.index(one), order.index(other))]

@@ -1,4 +1,4 @@
-"""What may go to an upstream, with which headers, and what is said when none answers."""
+"""The requests that may go to an upstream, their headers, and the error responses without one."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ ELSEWHERE = (
     ),
     *("/api/v1/email/send", "/api/v1/campaigns/1", "/api/v1/emails?x".replace("?", "%3F")),
 )
-# Each is, to some server, a path that Diglot serves, or one that no client means to write.
+# Some servers read each of these as a path that Diglot serves, or as one that no client intends.
 REFUSED = (
     *(
         "/mail/v1/segments",
@@ -112,7 +112,7 @@ REFUSED = (
         "/mail/v1/emails#x",
         "/mail/v1/e mails",
     ),
-    # A full-width letter, a long s, two dots in one, a full-width slash, full-width dots, letters unseen.
+    # A full-width letter, a long s, two dots in one, a full-width slash, full-width dots, invisible letters.
     *(
         "/mail/v1/%EF%BD%93egments",
         "/mail/v1/%C5%BFegments",
@@ -120,7 +120,7 @@ REFUSED = (
         "/mail/v1%EF%BC%8Fsegments",
     ),
     *("/mail/v1/x/%EF%BC%8E%EF%BC%8E/segments", "/mail/v1/seg%E2%80%8Bments", "/mail/v1/seg%C2%ADments"),
-    # Not UTF-8 (an overlong slash and dot, a surrogate), and what is no escape at all.
+    # Not UTF-8 (an overlong slash and dot, a surrogate), and invalid escapes.
     *(
         "/mail/v1%C0%AFsegments",
         "/mail/v1/%C0%AE%C0%AE/segments",
@@ -158,7 +158,7 @@ EVERY_SURFACE = pytest.mark.parametrize(
 
 
 def scope(method: str = "GET", path: str = "/mail/v1/emails", **more: Any) -> dict[str, Any]:
-    """Return a scope as a server hands it over."""
+    """Return a scope as a server creates it."""
     given = {
         "type": "http",
         "http_version": "1.1",
@@ -174,36 +174,36 @@ def scope(method: str = "GET", path: str = "/mail/v1/emails", **more: Any) -> di
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_a_path_that_no_server_takes_for_ours_may_leave(path: str) -> None:
-    """What Diglot does not own passes, however a client escapes its parts."""
+def test_paths_that_no_server_reads_as_owned_are_forwarded(path: str) -> None:
+    """Diglot forwards paths that it does not own, however a client escapes their segments."""
     assert may_forward(path.encode("latin-1"), OWNED)
 
 
 @pytest.mark.parametrize("path", REFUSED)
-def test_a_path_that_a_server_may_take_for_ours_stays(path: str) -> None:
-    """Every spelling of an owned path stays here, and so does what climbs out or breaks off."""
+def test_paths_that_a_server_may_read_as_owned_stay(path: str) -> None:
+    """Every spelling of an owned path stays here, and so do paths that climb out or are incomplete."""
     assert not may_forward(path.encode("latin-1"), OWNED)
 
 
-def test_every_call_stays_whatever_its_method() -> None:
-    """No path of any call leaves, with any letter escaped, once or twice, or in the other case."""
+def test_no_call_is_forwarded_with_any_method() -> None:
+    """No call's path is forwarded, with any letter escaped once or twice, or in the other case."""
     paths = {
         surface.prefix + operation.path for dialect in DIALECTS for surface, operation in dialect.operations
     }
-    for path in (one.replace("{", "").replace("}", "").replace(":str", "") for one in paths):
+    for path in (path.replace("{", "").replace("}", "").replace(":str", "") for path in paths):
         for at, letter in enumerate(path):
             code = f"%{ord(letter):02x}"
             for other in (letter, letter.upper(), code, code.replace("%", "%25")):
                 assert not may_forward((path[:at] + other + path[at + 1 :]).encode(), OWNED), path
 
 
-def test_only_what_has_an_upstream_leaves() -> None:
-    """Other dialects, other prefixes, prefixes in disguise, tunnels and traces stay."""
-    one = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
-    one._transport = httpx.AsyncHTTPTransport()
-    assert one.handler_for(scope()) is not None
-    assert one.handler_for(scope("OPTIONS")) is not None
-    assert one.handler_for(scope("BREW")) is not None
+def test_only_dialects_with_an_upstream_are_forwarded() -> None:
+    """Other dialects, other prefixes, disguised prefixes, tunnels and traces stay."""
+    proxy = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
+    proxy._transport = httpx.AsyncHTTPTransport()
+    assert proxy.handler_for(scope()) is not None
+    assert proxy.handler_for(scope("OPTIONS")) is not None
+    assert proxy.handler_for(scope("BREW")) is not None
     for stays in (
         *(scope("TRACE"), scope("CONNECT"), scope(path="/api/v1/email/send"), scope(path="/emails")),
         *(
@@ -214,12 +214,12 @@ def test_only_what_has_an_upstream_leaves() -> None:
         ),
         *(scope("BREW", "/mail/v1/segments"), scope(path="//evil.example/mail/v1/emails")),
     ):
-        assert one.handler_for(stays) is None, stays
+        assert proxy.handler_for(stays) is None, stays
     assert UpstreamProxy({"misar": ""}, OWNED, 1).handler_for(scope()) is None
 
 
-def test_headers_on_their_way_there() -> None:
-    """The client's own go unchanged; those of the connection, the network and a session do not."""
+def test_request_headers() -> None:
+    """The client's own headers pass unchanged; those of the connection, the network and a session do not."""
     given = [
         *((b"host", b"diglot:8000"), (b"authorization", b"Bearer msk_1"), (b"x-api-key", b"tm_live_1")),
         *((b"accept", b"a"), (b"accept", b"b"), (b"accept-encoding", b"br"), (b"user-agent", b"mine/1")),
@@ -259,16 +259,16 @@ def test_headers_on_their_way_there() -> None:
     assert not headers.already_passed(scope(headers=given), b"diglot-1")
 
 
-def test_a_body_is_framed_as_it_came() -> None:
-    """A length is kept, chunks stay chunks, chunks win."""
+def test_the_framing_of_a_body_is_kept() -> None:
+    """A length stays a length, chunks stay chunks, and chunks win over a length."""
     length, chunks = (b"content-length", b"5"), (b"transfer-encoding", b"chunked")
     assert headers.select_framing(scope("POST", headers=[length])) == [length]
     assert headers.select_framing(scope("POST", headers=[length, chunks])) == [chunks]
     assert headers.select_framing(scope("POST")) == []
 
 
-def test_headers_on_their_way_back() -> None:
-    """The answer's own come back, in their order; nobody sets a session of ours."""
+def test_response_headers() -> None:
+    """The response's own headers pass, in their order; an upstream cannot set a session of Diglot."""
     assert headers.to_client(
         [
             *((b"Content-Type", b"a/b"), (b"Content-Encoding", b"br"), (b"Content-Length", b"3")),
@@ -290,8 +290,8 @@ def test_headers_on_their_way_back() -> None:
 
 
 @EVERY_SURFACE
-def test_what_is_said_when_no_upstream_answers(dialect: str, surface: Surface) -> None:
-    """502 and 504 in the surface's own envelope; a 404 says why nothing was passed on."""
+def test_errors_of_forwarding(dialect: str, surface: Surface) -> None:
+    """502 and 504 use the surface's own envelope; a 404 says why nothing was forwarded."""
     answers = {
         error: surface.render_error(error)
         for error in (
@@ -344,8 +344,8 @@ NO_UPSTREAMS = (
 
 
 @pytest.mark.parametrize("url", UPSTREAMS)
-def test_an_upstream_is_an_origin_and_perhaps_a_path(url: str) -> None:
-    """Every dialect has a setting of its own, which an HTTP client then reads as it was meant."""
+def test_an_upstream_is_an_origin_with_an_optional_path(url: str) -> None:
+    """Every dialect has its own setting; an HTTP client reads the parsed URL in the same way."""
     for dialect in DIALECTS:
         settings = load_settings({"upstreams": {dialect.name: url}}, {})
         assert settings.upstreams == {dialect.name: url}
@@ -354,19 +354,19 @@ def test_an_upstream_is_an_origin_and_perhaps_a_path(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", NO_UPSTREAMS)
-def test_nothing_else_is_an_upstream(url: str) -> None:
-    """What would be cut, guessed or sent along stops the start; a password is not printed."""
+def test_other_upstreams_are_rejected(url: str) -> None:
+    """A URL that would be cut, guessed or leaked stops the start; a password is not printed."""
     for dialect in DIALECTS:
         with pytest.raises(Misconfigured, match=f"^{dialect.name} upstream") as caught:
             load_settings({"upstreams": {dialect.name: url}}, {})
         assert "u:p" not in str(caught.value)
 
 
-async def test_a_body_that_no_header_announces_is_found() -> None:
-    """A server may hand over such a body; nothing of it is lost by looking."""
+async def test_an_unannounced_body_is_found() -> None:
+    """A server may deliver such a body; checking for it loses nothing of it."""
 
     def coming(*pieces: bytes) -> Downstream:
-        left = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
+        left = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
         left.append({"type": "http.request", "body": b"", "more_body": False})
 
         async def receive() -> dict[str, Any]:
@@ -383,8 +383,8 @@ async def test_a_body_that_no_header_announces_is_found() -> None:
         assert [piece async for piece in client] == [piece for piece in pieces if piece]
 
 
-async def test_a_client_that_stalls_is_not_waited_for() -> None:
-    """Who neither sends, reads nor closes does not hold an upstream."""
+async def test_a_client_that_stalls_does_not_block_the_upstream() -> None:
+    """A client that neither sends, reads nor closes is disconnected."""
 
     async def nothing(*_: Any) -> Any:
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""The patterns of the documents let through what the readers do, to the last character."""
+"""The patterns of the documents accept the same strings as the readers."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,11 +17,10 @@ from diglot.webhooks.allowed_targets import find_url_fault, parse_allowed_target
 
 ANYWHERE = parse_allowed_targets("any")
 WHITE = "\x00\x1c\x1f \x7f\x85\xa0\u2028\ufeff\t\n"
-# The pattern, what reads such a text, texts, and what is put in the place of each of their characters.
 
 
 def is_read(name: str, text: str) -> bool:
-    """Tell whether a text is read as a field of a product view."""
+    """Return whether the reader of a product view takes a string for one of its fields."""
     read = plan_struct(ProductViewCreate)[name].read
     assert read is not None
     try:
@@ -31,6 +30,7 @@ def is_read(name: str, text: str) -> bool:
     return True
 
 
+# The pattern, its reader, strings, and the replacements for each of their characters.
 PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
     "email": (
         patterns.EMAIL,
@@ -60,7 +60,7 @@ PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
 
 
 def edited(text: str, alphabet: str) -> Iterator[str]:
-    """Yield a text with one character less, more, or another, in each place."""
+    """Yield a string with one character deleted, inserted, or replaced, at each position."""
     yield text
     for place in range(len(text) + 1):
         yield text[:place] + text[place + 1 :]
@@ -70,18 +70,20 @@ def edited(text: str, alphabet: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
-def test_a_pattern_says_what_is_read(pair: tuple[str, Callable[[str], bool], tuple[str, ...], str]) -> None:
-    """A text fits the pattern if and only if it is read, but for days that are in no calendar."""
+def test_a_pattern_matches_its_reader(pair: tuple[str, Callable[[str], bool], tuple[str, ...], str]) -> None:
+    """A string fits the pattern if and only if it is read, except for days that no calendar has."""
     pattern, read, texts, alphabet = pair
-    # In the dialect of JSON Schema the end is the very end.
+    # In JSON Schema's dialect `$` matches only at the very end.
     fits = re.compile(pattern.removesuffix("$") + r"\Z").search
-    every = {one for text in texts for one in edited(text, alphabet)}
-    differ = {one for one in every if (fits(one) is not None) != read(one)}
-    assert {one for one in differ if not re.match("0000|....-(02-(29|3[01])|(04|06|09|11)-31)", one)} == set()
+    every = {item for text in texts for item in edited(text, alphabet)}
+    differ = {item for item in every if (fits(item) is not None) != read(item)}
+    assert {
+        item for item in differ if not re.match("0000|....-(02-(29|3[01])|(04|06|09|11)-31)", item)
+    } == set()
 
 
 @pytest.mark.parametrize("text", ["http://example.com", "HTTPS://a.b:80/c?d#e", "http://[::1]/"])
-def test_what_is_delivered_to_fits_its_pattern(text: str) -> None:
-    """Every address that is taken fits; what fits may be refused all the same, as for where it leads."""
-    for one in edited(text, f"a:/?#@[\\1%{WHITE}"):
-        assert find_url_fault(one, ANYWHERE) is not None or re.search(patterns.WEBHOOK_URL, one)
+def test_an_accepted_url_fits_its_pattern(text: str) -> None:
+    """Every accepted URL fits; a URL that fits may still be rejected, such as for its address."""
+    for item in edited(text, f"a:/?#@[\\1%{WHITE}"):
+        assert find_url_fault(item, ANYWHERE) is not None or re.search(patterns.WEBHOOK_URL, item)

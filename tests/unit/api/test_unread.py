@@ -1,4 +1,4 @@
-"""What a call does not read of a body is read before the answer; a whole body has a deadline."""
+"""The unread part of a body is read before the response; a whole body has a deadline."""
 
 import asyncio
 import weakref
@@ -13,7 +13,7 @@ HEADERS = [(b"transfer-encoding", b"chunked")]
 
 
 class _Client:
-    """Sends pieces without end, or stops sending without a word."""
+    """A client that sends pieces without end, or stops sending."""
 
     def __init__(self, pieces: int | None) -> None:
         self.left = pieces
@@ -41,7 +41,7 @@ async def _status(client: _Client, headers: list[tuple[bytes, bytes]]) -> int:
 async def _start(
     app: asgi.App, receive: asgi.Receive, headers: list[tuple[bytes, bytes]], body_seconds: float = 30
 ) -> dict[str, Any]:
-    """Return how an app, wrapped, starts its answer."""
+    """Return the start of the response of a wrapped app."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
@@ -55,14 +55,14 @@ async def _start(
 
 
 async def test_a_body_without_end_is_read_to_the_limit() -> None:
-    """A client that never ends gets its answer after the limit."""
+    """A client that never ends its body gets its response after the limit."""
     client = _Client(None)
     assert await _status(client, HEADERS) == 401
     assert client.sent * 65_536 == asgi.MAX_UNREAD_BYTES
 
 
 async def test_a_client_that_stalls_is_answered_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting for the rest of a body ends."""
+    """The wait for the rest of a body ends."""
     monkeypatch.setattr(asgi, "UNREAD_SECONDS", 0.01)
     client = _Client(3)
     assert await _status(client, HEADERS) == 401
@@ -70,15 +70,15 @@ async def test_a_client_that_stalls_is_answered_in_time(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("length", [b"0", b"65536", b"67108865", b"9" * 5_000, b"x", b""])
-async def test_what_is_short_or_far_too_long_is_not_waited_for(length: bytes) -> None:
-    """A short body fits the buffers; who announces more than the limit is answered at once."""
+async def test_short_or_very_long_bodies_are_not_waited_for(length: bytes) -> None:
+    """A short body fits the buffers; a client that announces more than the limit is answered immediately."""
     client = _Client(0)
     assert await _status(client, [(b"content-length", length)]) == 401
     assert client.sent == 0
 
 
 async def _read(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-    """Read a body whole and answer 200, or 408."""
+    """Read a whole body and answer 200, or 408."""
     del scope
     try:
         while (await receive()).get("more_body", False):
@@ -91,7 +91,7 @@ async def _read(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> No
 
 
 def _paced(size: int, pieces: int, pause: float) -> asgi.Receive:
-    """Return what receives pieces of a size, with a pause before each."""
+    """Return a `receive` that delivers pieces of a size, with a pause before each."""
     left = iter(range(pieces - 1, -1, -1))
 
     async def receive() -> dict[str, Any]:
@@ -102,15 +102,15 @@ def _paced(size: int, pieces: int, pause: float) -> asgi.Receive:
 
 
 @pytest.mark.parametrize("headers", [HEADERS, [(b"content-length", b"8")]])
-async def test_a_body_that_trickles_is_refused(headers: list[tuple[bytes, bytes]]) -> None:
-    """Each piece comes soon, and all of them too late: the connection is closed, and nothing more is read."""
+async def test_a_body_that_trickles_is_rejected(headers: list[tuple[bytes, bytes]]) -> None:
+    """Each piece comes soon, but all of them too late: the connection is closed, and nothing more is read."""
     start = await _start(_read, _paced(1, 8, 0.02), headers, body_seconds=0.05)
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"]
 
 
 async def test_a_long_body_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same time is enough for a client whose pieces are as large as the least rate wants."""
+    """The same time is enough for a client whose pieces have the size of the minimum rate."""
     monkeypatch.setattr(asgi, "BYTES_A_SECOND", 1_000)
     start = await _start(_read, _paced(100, 8, 0.02), HEADERS, body_seconds=0.05)
     assert start["status"] == 200
@@ -118,7 +118,7 @@ async def test_a_long_body_has_more_time(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_a_busy_server_takes_no_time_from_a_client() -> None:
-    """The time between two pieces in which the server does something else does not count."""
+    """The time between two pieces in which the server is busy elsewhere does not count."""
 
     async def slow(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await asyncio.sleep(0.1)
@@ -130,7 +130,7 @@ async def test_a_busy_server_takes_no_time_from_a_client() -> None:
 
 
 async def test_a_client_that_waits_for_its_answer_has_no_deadline() -> None:
-    """A body that has ended is not waited for any more, only the end of the connection is."""
+    """After the end of the body only the end of the connection is awaited, without a deadline."""
 
     async def waiting(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         await receive()
@@ -147,8 +147,8 @@ async def test_a_client_that_waits_for_its_answer_has_no_deadline() -> None:
     assert (await _start(waiting, receive, HEADERS, body_seconds=0.05))["status"] == 401
 
 
-async def test_an_answered_request_is_let_go() -> None:
-    """What an app keeps does not keep the connection: the server would go on reading the body."""
+async def test_an_answered_request_is_released() -> None:
+    """An app that keeps the request does not keep its connection open for the rest of the body."""
     kept: list[Any] = []
 
     async def keeping(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:

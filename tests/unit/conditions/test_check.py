@@ -1,4 +1,4 @@
-"""The door keeps the first faults of a condition that has thousands."""
+"""Validation returns only the first faults of a condition that has thousands."""
 
 from zoneinfo import ZoneInfo
 
@@ -18,12 +18,12 @@ def _paths(written: Unchecked) -> list[tuple[str | int, ...]]:
 
 
 def test_a_group_of_broken_rules() -> None:
-    """The first hundred faults are told, in the order of the document."""
+    """The first hundred faults are returned, in the order of the document."""
     items = [Unreadable((Fault((index,), "broken"),)) for index in range(MANY)]
     assert _paths(UncheckedGroup("all", items, ())) == [(index,) for index in range(MAX_FAULTS)]
 
 
-def test_a_list_of_unfit_values() -> None:
-    """The same holds for the values of one rule."""
+def test_a_list_of_invalid_values() -> None:
+    """The same limit holds for the values of one rule."""
     leaf = UncheckedRule("total_opens", "in", ["x"] * MANY, (), ("field", "operator", "value"))
     assert _paths(leaf) == [("value", index) for index in range(MAX_FAULTS)]

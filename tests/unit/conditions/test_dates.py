@@ -1,4 +1,4 @@
-"""Dates: the grammar, and where days begin in zones that jump over midnight."""
+"""Dates: the grammar, and the starts of days in zones that skip midnight."""
 
 from datetime import date
 from random import Random
@@ -29,8 +29,8 @@ ODD_DAYS = (
 @pytest.mark.parametrize(
     "text", [*random_conditions.NO_DATES, "", "2026", "2026-01-01T", "2026-01-01T1:00", "1767225600"]
 )
-def test_what_is_no_date(text: str) -> None:
-    """The grammar is closed."""
+def test_invalid_dates(text: str) -> None:
+    """The grammar accepts nothing else."""
     assert dates.parse(text) is None
 
 
@@ -44,8 +44,8 @@ def test_what_is_no_date(text: str) -> None:
         ("2026-01-01", "2026-01-01"),
     ],
 )
-def test_what_happened_is_kept_to_the_microsecond(text: str, kept: str) -> None:
-    """The clocks of Go, Java and .NET count finer, and their clients send what they say."""
+def test_times_of_events_keep_microseconds(text: str, kept: str) -> None:
+    """Go, Java and .NET have finer clocks, and their clients send all digits."""
     assert dates.parse(kept) is not None
     assert dates.parse_to_microsecond(text) == dates.parse(kept)
 
@@ -53,8 +53,8 @@ def test_what_happened_is_kept_to_the_microsecond(text: str, kept: str) -> None:
 @pytest.mark.parametrize(
     "text", ["2026-01-01T09:00:00.1234567.8Z", "2026-01-01T09:00:00.1234567z", ".1234567"]
 )
-def test_what_counts_finer_has_to_be_a_date_all_the_same(text: str) -> None:
-    """Digits are cut off, and nothing else is let pass."""
+def test_finer_times_must_be_valid_dates(text: str) -> None:
+    """Digits are cut off, but nothing else is tolerated."""
     assert dates.parse_to_microsecond(text) is None
 
 
@@ -62,27 +62,27 @@ def test_what_counts_finer_has_to_be_a_date_all_the_same(text: str) -> None:
 def test_dates_are_read_as_the_oracle_reads_them(seed: int) -> None:
     """Every spelling means the same instant in every zone."""
     text = random_conditions.dated(Random(seed))
-    found = dates.parse(text)
-    assert found is not None
+    result = dates.parse(text)
+    assert result is not None
     for zone in ("UTC", "Africa/Cairo", "America/New_York", "Asia/Kolkata"):
         span = oracle.moment(text, zone)
         assert span is not None
         assert (
-            dates.start_of_day(found.day, ZoneInfo(zone))
-            if found.is_date_only
-            else found.to_instant(ZoneInfo(zone))
+            dates.start_of_day(result.day, ZoneInfo(zone))
+            if result.is_date_only
+            else result.to_instant(ZoneInfo(zone))
         ) == (span.start)
 
 
 @pytest.mark.parametrize(("zone", "day"), ODD_DAYS)
-def test_odd_days_begin_where_the_calendar_says(zone: str, day: date) -> None:
-    """The first instant of a day carries its date or a later one; the one before it an earlier one."""
+def test_unusual_days_begin_where_the_calendar_says(zone: str, day: date) -> None:
+    """The first instant of a day has its date or a later one; the instant before has an earlier one."""
     begin = dates.start_of_day(day, ZoneInfo(zone))
     assert dates.local_date(begin - 1, ZoneInfo(zone)) < day <= dates.local_date(begin, ZoneInfo(zone))
     assert begin == oracle.day_begins(day, zone)
 
 
-def test_days_begin_alike_in_every_zone() -> None:
+def test_days_begin_where_the_oracle_says() -> None:
     """Random days of every zone begin where the oracle says, and where the day before ends."""
     rng = Random(5)
     for zone in sorted(available_timezones()):
@@ -93,18 +93,18 @@ def test_days_begin_alike_in_every_zone() -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_a_written_instant_reads_back(seed: int) -> None:
+def test_a_formatted_instant_reads_back(seed: int) -> None:
     """The canonical text of an instant means that instant, to the ends of the calendar and beyond."""
     assert FIRST is not None
     assert LAST is not None
     ends = FIRST.to_instant(ZoneInfo("UTC")), LAST.to_instant(ZoneInfo("UTC"))
     instant = Random(seed).choice([*ends, Random(seed).randint(*ends)])
-    found = dates.parse(dates.format_instant(instant))
-    assert found is not None
-    assert found.to_instant(ZoneInfo("UTC")) == instant
+    result = dates.parse(dates.format_instant(instant))
+    assert result is not None
+    assert result.to_instant(ZoneInfo("UTC")) == instant
 
 
-def test_instants_are_written_without_needless_fractions() -> None:
+def test_instants_are_formatted_without_needless_fractions() -> None:
     """Whole seconds have no fraction."""
     assert dates.format_instant(0) == "1970-01-01T00:00:00Z"
     assert dates.format_instant(-1) == "1969-12-31T23:59:59.999999Z"

@@ -1,4 +1,4 @@
-"""Doubles in the lists of `in` on SQLite, whose own reading of a decimal may be off by the last bit."""
+"""Doubles in the lists of `in` on SQLite, whose own conversion of decimals may be off by the last bit."""
 
 import math
 import struct
@@ -17,8 +17,8 @@ STORED = table("stored", column("number", Float(53)))
 EDGES = (5e-324, 2.2250738585072014e-308, 2.5e-310, 1e-20, 0.1, 0.3, -0.5, 99.99, 4.0, 2.0**52 + 0.5, -0.0)
 
 
-def found(stored: list[float], wanted: list[float]) -> list[float]:
-    """Return the stored numbers that SQLite takes for one of those wanted."""
+def find_equal(stored: list[float], wanted: list[float]) -> list[float]:
+    """Return the stored numbers that SQLite considers equal to a listed one."""
     values: dict[str, Any] = {}
 
     def bind(value: Any, kind: TypeEngine[Any]) -> BindParameter[Any]:
@@ -35,8 +35,8 @@ def found(stored: list[float], wanted: list[float]) -> list[float]:
         return [number for (number,) in connection.execute(sql.text, sql.positional_values(values))]
 
 
-def doubles(seed: int) -> list[float]:
-    """Return doubles of every magnitude below the limit of the catalogue, and such as people write."""
+def sample_doubles(seed: int) -> list[float]:
+    """Return doubles of every magnitude below the catalog's limit, and some that people write."""
     rng = Random(seed)
     patterns = [struct.unpack(">d", rng.randbytes(8))[0] for _ in range(2000)]
     written = [round(rng.random() * 100, rng.randrange(1, 17)) for _ in range(2000)]
@@ -45,8 +45,8 @@ def doubles(seed: int) -> list[float]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_list_of_doubles_is_exact(seed: int) -> None:
-    """Every double is found, and none that is off by the last bit."""
-    wanted = doubles(seed)
+    """Every listed double is found, and none that is off by the last bit."""
+    wanted = sample_doubles(seed)
     beside = {math.nextafter(number, math.inf) for number in wanted} - set(wanted)
-    assert len(found(wanted, wanted)) == len(wanted)
-    assert found(sorted(beside), wanted) == []
+    assert len(find_equal(wanted, wanted)) == len(wanted)
+    assert find_equal(sorted(beside), wanted) == []

@@ -1,4 +1,4 @@
-"""The arithmetic of the engagement fields."""
+"""Tests the arithmetic of the engagement fields."""
 
 from random import Random
 
@@ -16,7 +16,7 @@ OPEN = NewEvent(EventKind.OPEN, "email.opened")
 ADA = contact({"email": "ada@example.com", "total_opens": 2, "last_opened_at": "2026-01-02"}, 1)
 
 
-def bought(revenue: float, kind: str = PURCHASE) -> NewEvent:
+def purchase(revenue: float, kind: str = PURCHASE) -> NewEvent:
     worth = ConversionValue(revenue, "USD", None, "last_touch", None, Raw(b"{}"))
     return NewEvent(EventKind.CONVERSION, kind, value=worth)
 
@@ -35,11 +35,11 @@ def bought(revenue: float, kind: str = PURCHASE) -> NewEvent:
     ],
 )
 def test_money_is_added_as_decimals(amounts: list[float], total: float) -> None:
-    """A sum is what a person would write, and never passes the greatest number."""
-    found = 0.0
+    """A sum is what a person would write, and never exceeds the greatest number."""
+    result = 0.0
     for amount in amounts:
-        found = engagement.add_amount(found, amount)
-    assert found == total
+        result = engagement.add_amount(result, amount)
+    assert result == total
 
 
 def test_cents_add_up_in_any_order() -> None:
@@ -59,42 +59,42 @@ def test_counts_stop_at_the_greatest_number() -> None:
     assert [engagement.increment_count(count) for count in (0, MOST - 1, MOST)] == [1, MOST, MOST]
 
 
-def test_times_move_forwards_only() -> None:
-    """A missing time takes what is told, another the later of the two."""
+def test_times_only_advance() -> None:
+    """A missing time takes the new one, another the later of the two."""
     assert engagement.later_instant(None, -5) == -5
     assert [engagement.later_instant(5, told) for told in (4, 5, 6)] == [5, 5, 6]
 
 
-def test_an_old_open_counts_and_moves_no_time() -> None:
-    """The count and the time are apart."""
+def test_an_old_open_counts_without_its_time() -> None:
+    """The count and the time are independent."""
     known = ADA.last_opened_at
     assert known is not None
     assert engagement.compute_updates(ADA, OPEN, known - 1) == {"last_opened_at": known, "total_opens": 3}
     assert engagement.compute_updates(ADA, OPEN, known + 1) == {"last_opened_at": known + 1, "total_opens": 3}
 
 
-def test_what_each_kind_moves() -> None:
-    """A sending has a time and no count; an order has counts and no time."""
+def test_the_effect_of_each_kind() -> None:
+    """A send has a time and no count; an order has counts and no time."""
     sent = NewEvent(EventKind.SENT, "email.sent")
     assert engagement.compute_updates(ADA, sent, 7) == {"last_emailed_at": 7}
     click = NewEvent(EventKind.CLICK, "email.clicked")
     assert engagement.compute_updates(ADA, click, 7) == {"last_clicked_at": 7, "total_clicks": 1}
-    assert engagement.compute_updates(ADA, bought(0.5), 7) == {"total_orders": 1, "total_spent": 0.5}
+    assert engagement.compute_updates(ADA, purchase(0.5), 7) == {"total_orders": 1, "total_spent": 0.5}
 
 
 @pytest.mark.parametrize(
     ("new", "moves"),
     [
         (OPEN, True),
-        (bought(1.0), True),
-        (bought(0.0), True),
-        (bought(1.0, "signup"), False),
+        (purchase(1.0), True),
+        (purchase(0.0), True),
+        (purchase(1.0, "signup"), False),
         (NewEvent(EventKind.VIEW, PURCHASE), False),
         (NewEvent(EventKind.OTHER, PURCHASE), False),
     ],
 )
-def test_what_moves_nothing(new: NewEvent, moves: bool) -> None:
-    """Only purchases among the conversions move totals, and no event by its name alone."""
+def test_events_without_effect(new: NewEvent, moves: bool) -> None:
+    """Only purchases among the conversions change totals, and no event changes them by its name alone."""
     assert engagement.affects_contact(new) is moves
 
 
@@ -108,5 +108,5 @@ def test_what_moves_nothing(new: NewEvent, moves: bool) -> None:
     ],
 )
 def test_the_names_of_events(name: str, kind: EventKind) -> None:
-    """The vendor's own names mean something, with a point or an underscore; no other does."""
+    """The vendor's own names have an effect, with a dot or an underscore; no others do."""
     assert event_kind_of(name) is kind

@@ -1,4 +1,4 @@
-"""The generated function is judged by the same rows as SQL, and by the oracle on random conditions."""
+"""The compiled function is tested with the same rows as SQL, and with the oracle on random conditions."""
 
 import json
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ from support.reporting import SEED, Tally
 ROWS = spec_data.rows()
 PEOPLE = spec_data.population()
 ZONES = ("UTC", "Africa/Cairo", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Pacific/Apia")
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 BATCH = 50
 
 
-def subject(one: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> ContactView:
+def subject(contact: Mapping[str, Any], zone: str, lists: Mapping[str, str]) -> ContactView:
     """Return a contact of the spec as conditions read it."""
-    stored = populations.contact(one, 0)
+    stored = populations.contact(contact, 0)
     fields = msgspec.structs.asdict(stored)
     fields["tags"] = json.loads(stored.tags)
-    on = frozenset(lists[name] for name in one.get("lists", ()) if name in lists)
+    on = frozenset(lists[name] for name in contact.get("lists", ()) if name in lists)
     return ContactView(fields, json.loads(stored.attributes), on, ZoneInfo(zone))
 
 
@@ -44,38 +44,40 @@ def population(zone: str) -> Mapping[str, ContactView]:
 
 
 def members(evaluate: MatchFunction, number: int, now: datetime, zone: str) -> frozenset[str]:
-    """Return who meets a condition."""
+    """Return the contacts that match a condition."""
     instant = populations.micros(now)
     return frozenset(name for name, one in population(zone).items() if number in evaluate(one, instant))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
 def test_a_row_holds(row: spec_data.Row, tally: Tally) -> None:
-    """The members of a row are exactly those that the function finds; its negation finds the others."""
+    """The members of a row are exactly the matches of the function; its negation matches all others."""
     node = canonical.read(row.condition, row.zone)
     evaluate = compile_to_python({7: node, 8: tree.Not(node)}, ZoneInfo(row.zone))
     assert members(evaluate, 7, row.now, row.zone) == row.members
     if not tree.is_draft(node):
         assert members(evaluate, 8, row.now, row.zone) == frozenset(PEOPLE.contacts) - row.members
-    tally("rows of truth", "the generated function", 1)
+    tally("rows of the spec", "the compiled function", 1)
 
 
 @pytest.mark.parametrize("zone", sorted({row.zone for row in ROWS}))
 def test_all_rows_hold_in_one_function(zone: str) -> None:
-    """Conditions that share a function do not disturb each other."""
+    """Conditions that share a function do not affect each other."""
     rows = {number: row for number, row in enumerate(ROWS) if row.zone == zone}
     nodes = {number: canonical.read(row.condition, zone) for number, row in rows.items()}
     evaluate = compile_to_python(nodes, ZoneInfo(zone))
     for now in {row.now for row in rows.values()}:
-        found = {name: set(evaluate(one, populations.micros(now))) for name, one in population(zone).items()}
+        results = {
+            name: set(evaluate(one, populations.micros(now))) for name, one in population(zone).items()
+        }
         for number, row in rows.items():
             if row.now == now:
-                assert {name for name, met in found.items() if number in met} == row.members, row.name
+                assert {name for name, met in results.items() if number in met} == row.members, row.name
 
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
 def test_an_acceptance_is_evaluated(acceptance: spec_data.Acceptance) -> None:
-    """What is just accepted is not too much for Python's own limits either."""
+    """A condition at the limit is not too large for Python's own limits, either."""
     match = partial(oracle.matches, acceptance.condition, now=PEOPLE.now, zone="UTC", lists=PEOPLE.lists)
     expected = frozenset(name for name, one in PEOPLE.contacts.items() if match(one))
     evaluate = compile_to_python({0: canonical.read(acceptance.condition, "UTC")}, ZoneInfo("UTC"))
@@ -83,7 +85,7 @@ def test_an_acceptance_is_evaluated(acceptance: spec_data.Acceptance) -> None:
 
 
 def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> None:
-    """The function finds whom the oracle finds, many conditions at a time."""
+    """The function finds the oracle's matches, for many conditions at a time."""
     seed = pytestconfig.stash[SEED]
     rng = Random(seed)
     now = populations.micros(drawn.NOW)
@@ -96,20 +98,20 @@ def test_random_conditions_agree(pytestconfig: pytest.Config, tally: Tally) -> N
         conditions = list(islice(iter(lambda: drawn.condition(rng, ids), None), BATCH))
         nodes = {n: canonical.read(one, zone) for n, one in enumerate(conditions)}
         evaluate = compile_to_python(nodes, ZoneInfo(zone))
-        for one in people:
-            met = set(evaluate(subject(one, zone, PEOPLE.lists), now))
-            known = oracle.Subject(one, zone, PEOPLE.lists)
+        for contact in people:
+            met = set(evaluate(subject(contact, zone, PEOPLE.lists), now))
+            known = oracle.Subject(contact, zone, PEOPLE.lists)
             for number, condition in enumerate(conditions):
                 expected = oracle.matches(condition, known, now=drawn.NOW, zone=zone, lists=PEOPLE.lists)
                 pairs += 1
                 if (number in met) != expected:
-                    wrong.append(f"{zone} {json.dumps(one)}: {json.dumps(condition)}")
-    tally("random pairs of condition and contact", "the generated function", pairs)
-    assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:MOST_SHOWN])
+                    wrong.append(f"{zone} {json.dumps(contact)}: {json.dumps(condition)}")
+    tally("random pairs of condition and contact", "the compiled function", pairs)
+    assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:MAX_SHOWN])
 
 
 def test_the_fields_of_a_condition() -> None:
-    """A condition mentions the fields of all its predicates, negated ones too."""
+    """A condition has the fields of all its predicates, negated ones included."""
     condition = {
         "all": [
             {"field": "tags", "operator": "is_set"},
@@ -126,16 +128,16 @@ def test_spans_that_touch_are_one() -> None:
     assert [n for n in range(-1, 50) if within(n, spans)] == [*range(3), *range(10, 25), 40]
 
 
-def test_no_function_has_a_scope_inside() -> None:
-    """Python compiles a function in a time of its inner scopes times its variables: it must have none."""
+def test_no_function_has_an_inner_scope() -> None:
+    """Python's compile time grows with inner scopes times variables, so a function must have none."""
     for row in ROWS:
         evaluate = compile_to_python({0: canonical.read(row.condition, row.zone)}, ZoneInfo(row.zone))
-        inner = [one for one in evaluate.__code__.co_consts if isinstance(one, CodeType)]
+        inner = [item for item in evaluate.__code__.co_consts if isinstance(item, CodeType)]
         assert not inner, row.name
 
 
 def test_numbers_that_share_a_hash_cost_nothing() -> None:
-    """Multiples of 2^61 - 1 all hash to 0; as operands and as a stored array they are compared by text."""
+    """Multiples of 2^61 - 1 all hash to 0, so operands and stored arrays of them are compared by text."""
     numbers = [n * (2**61 - 1) for n in range(-3, 4)]
     node = canonical.read({"field": "attributes.n", "operator": "in", "operand": numbers}, "UTC")
     evaluate = compile_to_python({0: node}, ZoneInfo("UTC"))

@@ -1,4 +1,4 @@
-"""What is refused, where, and what is just accepted."""
+"""Rejected conditions with the paths of their faults, and accepted ones at the limits."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from support import canonical, spec_data
 
 
 @pytest.mark.parametrize("refusal", spec_data.refusals(), ids=lambda refusal: refusal.name)
-def test_a_refusal_names_every_fault(refusal: spec_data.Refusal) -> None:
+def test_a_rejection_names_every_fault(refusal: spec_data.Refusal) -> None:
     """The faults are exactly those of the row, in the order of the document."""
     with pytest.raises(InvalidInput) as refused:
         canonical.read(refusal.condition, spec_data.DEFAULT_ZONE)
@@ -17,5 +17,5 @@ def test_a_refusal_names_every_fault(refusal: spec_data.Refusal) -> None:
 
 @pytest.mark.parametrize("acceptance", spec_data.acceptances(), ids=lambda acceptance: acceptance.name)
 def test_an_acceptance_is_accepted(acceptance: spec_data.Acceptance) -> None:
-    """A condition at the edge of what is legal passes."""
+    """A condition at the limit of what is legal passes."""
     canonical.read(acceptance.condition, spec_data.DEFAULT_ZONE)

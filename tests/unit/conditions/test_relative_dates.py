@@ -1,4 +1,4 @@
-"""Edges: whatever is said otherwise of a value lay in a span that was crossed, and nobody turns earlier."""
+"""Relative dates: a verdict changes only for values in a crossed span, and never before its flip."""
 
 from random import Random
 from zoneinfo import ZoneInfo
@@ -27,23 +27,23 @@ EDGES = [
 ]
 
 
-def says(edge: RelativeDate, value: int, at: int, zone: ZoneInfo) -> bool:
-    """Ask the compiled predicate."""
+def verdict(edge: RelativeDate, value: int, at: int, zone: ZoneInfo) -> bool:
+    """Evaluate the compiled predicate."""
     node = tree.Predicate(edge.field, edge.op, tree.Days(edge.days))
     return bool(compile_to_python({1: node}, zone)(ContactView({edge.field: value}, {}, (), zone), at))
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.op} {edge.days}")
 @pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
-def test_nobody_crosses_unseen(edge: RelativeDate, zone: ZoneInfo) -> None:
-    """Between two instants what is said changes only of values in the spans, and not before it can."""
+def test_every_change_has_a_crossed_span(edge: RelativeDate, zone: ZoneInfo) -> None:
+    """Between two instants a verdict changes only for values in the spans, and not before their flip."""
     rng = Random(f"{edge} {zone}")
     for _ in range(200):
         since = NOW + rng.randint(0, 400 * dates.DAY)
         until = since + rng.choice((1, dates.SECOND, 3_600 * dates.SECOND, dates.DAY, 3 * dates.DAY))
         near = rng.choice((since, until)) - rng.choice((0, edge.duration_us, edge.duration_us + dates.DAY))
         value = near + rng.choice((-1, 0, 1, rng.randint(-2 * dates.DAY, 2 * dates.DAY)))
-        changed = says(edge, value, since, zone) != says(edge, value, until, zone)
+        changed = verdict(edge, value, since, zone) != verdict(edge, value, until, zone)
         spans = list(windows_crossed(edge, since, until, zone))
         assert not changed or any(begin <= value < end for begin, end in spans)
         turns = next_flip(edge, sorted([value, value - dates.DAY]), since, zone)
@@ -51,8 +51,8 @@ def test_nobody_crosses_unseen(edge: RelativeDate, zone: ZoneInfo) -> None:
         assert not changed or turns <= until
 
 
-def test_what_is_past_turns_no_more() -> None:
-    """A value that is older than the days turns never, unless days begin at midnights."""
+def test_past_values_have_no_flip() -> None:
+    """A value that is older than the days never flips, unless days begin at midnights."""
     utc = ZONES[0]
     old = [NOW - 40 * dates.DAY]
     assert next_flip(RelativeDate("created_at", Op.IN_LAST_DAYS, 30), old, NOW, utc) == NEVER
@@ -62,8 +62,8 @@ def test_what_is_past_turns_no_more() -> None:
     assert midnight == NOW - NOW % dates.DAY + dates.DAY
 
 
-def test_edges_are_those_of_all_predicates_with_days() -> None:
-    """Negated and nested ones too; others have none."""
+def test_relative_dates_of_all_predicates_are_found() -> None:
+    """Negated and nested predicates have them too; others have none."""
     days = tree.Predicate("created_at", Op.IN_LAST_DAYS, tree.Days(7))
     other = tree.Predicate("tags", Op.EQUALS, tree.Text("vip"))
     node = tree.All((other, tree.Not(tree.Any((days, other)))))

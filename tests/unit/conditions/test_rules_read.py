@@ -1,4 +1,4 @@
-"""How much is read of a condition that no one could mean."""
+"""The parser reads only a bounded part of an absurdly long condition."""
 
 from zoneinfo import ZoneInfo
 
@@ -12,23 +12,23 @@ from diglot.errors import InvalidInput
 
 
 def _deep(leaves: int) -> dict[str, object]:
-    """Return a condition of so many rules, each as deep as a rule may stand."""
-    found = []
+    """Return a condition with a number of rules, each at the maximum depth."""
+    results = []
     for _ in range(leaves):
         one: dict[str, object] = {"field": "email", "operator": "is_empty"}
         for _ in range(MAX_DEPTH - 1):
             one = {"rules": [one]}
-        found.append(one)
-    return {"rules": found}
+        results.append(one)
+    return {"rules": results}
 
 
 def _read(written: Unchecked) -> int:
-    """Return how many rules and groups were read."""
+    """Return the number of rules and groups that were read."""
     return 1 + sum(map(_read, written.items)) if isinstance(written, UncheckedGroup) else 1
 
 
-def test_the_greatest_condition_is_read_to_its_end() -> None:
-    """As many rules as there may be, as deep as they may stand."""
+def test_the_largest_condition_is_read_to_its_end() -> None:
+    """It has the maximum number of rules at the maximum depth."""
     written = rules.read_condition(_deep(MAX_PREDICATES), WORDS)
     assert _read(written) == 1 + MAX_PREDICATES * MAX_DEPTH
     check_condition(written, ZoneInfo("UTC"))
@@ -47,8 +47,8 @@ def test_the_greatest_condition_is_read_to_its_end() -> None:
         ),
     ],
 )
-def test_a_condition_without_end_is_refused_by_its_beginning(condition: object, message: str) -> None:
-    """Nothing that is read is refused for what was left unread."""
+def test_a_condition_without_end_is_rejected_by_its_beginning(condition: object, message: str) -> None:
+    """No part that was read is rejected for an unread part."""
     written = rules.read_condition(condition, WORDS)
     assert _read(written) <= rules.MAX_ITEMS_READ + 1
     with pytest.raises(InvalidInput) as refused:
@@ -57,7 +57,7 @@ def test_a_condition_without_end_is_refused_by_its_beginning(condition: object, 
     assert message in refused.value.faults[0].message
 
 
-def test_what_was_read_of_a_rule_is_all_of_it() -> None:
+def test_a_rule_is_read_as_a_whole() -> None:
     """The limit falls between rules, never within one."""
     written = rules.read_condition({"rules": [{"field": "email", "operator": "is_empty"}] * 50_000}, WORDS)
     assert isinstance(written, UncheckedGroup)

@@ -1,4 +1,4 @@
-"""Token documents: what is found in them is what is in the values."""
+"""Token documents: a search in them finds what is in the values."""
 
 import math
 import struct
@@ -23,7 +23,7 @@ def texts(seed: int, longest: int) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_search_in_escaped_text_is_a_search_in_the_text(seed: int) -> None:
-    """A part is found, at the start and at the end too, exactly where it is in the text."""
+    """A part is found exactly where the text has it, also at the start and at the end."""
     for value in texts(seed, 8):
         escaped = token_documents.escape_marks(value)
         for part in texts(seed + 100, 3)[:100]:
@@ -46,7 +46,7 @@ def test_escaped_text_has_no_marks() -> None:
     assert token_documents.escape_marks("plain é") == "plain é"
 
 
-def test_a_value_does_not_look_like_another_key() -> None:
+def test_a_value_cannot_forge_another_key() -> None:
     """Values full of marks leave the tokens of other keys alone."""
     forged = "\x1e\x1d\x1fb\x1ex\x1eb\x1f"
     exact = token_documents.AttributeDocuments({"a": forged, "b": "y"}, UTC).exact
@@ -57,10 +57,10 @@ def test_a_value_does_not_look_like_another_key() -> None:
 def doubles() -> list[float]:
     rng = Random(7)
     patterns = [rng.getrandbits(64) for _ in range(5000)]
-    found = [struct.unpack(">d", struct.pack(">Q", bits))[0] for bits in patterns]
+    results = [struct.unpack(">d", struct.pack(">Q", bits))[0] for bits in patterns]
     edges = [0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 0.1, -0.1, 1.0, 2.0**53, 1.7976931348623157e308]
     nearby = [math.nextafter(edge, math.inf) for edge in edges[:-1]]
-    return sorted({number for number in [*found, *edges, *nearby] if math.isfinite(number)})
+    return sorted({number for number in [*results, *edges, *nearby] if math.isfinite(number)})
 
 
 def test_keys_of_doubles_sort_as_doubles() -> None:
@@ -72,7 +72,7 @@ def test_keys_of_doubles_sort_as_doubles() -> None:
 
 
 def test_keys_of_integers_sort_as_integers() -> None:
-    """So do those of 64-bit integers."""
+    """The order of the texts is the order of 64-bit integers."""
     rng = Random(8)
     edges = [-(2**63), -(2**63) + 1, -1, 0, 1, 2**53, 2**53 + 1, 2**63 - 1]
     numbers = sorted({*edges, *(rng.randrange(-(2**63), 2**63) for _ in range(5000))})
@@ -81,8 +81,8 @@ def test_keys_of_integers_sort_as_integers() -> None:
     assert {len(key) for key in keys} == {16}
 
 
-def test_big_integers_keep_themselves_beside_their_double() -> None:
-    """2^53 and 2^53 + 1 share a double and differ all the same; a double is never big."""
+def test_big_integers_are_kept_in_addition_to_their_double() -> None:
+    """2^53 and 2^53 + 1 share a double but differ; a double is never big."""
     low, high = token_documents.encode_number(2**53), token_documents.encode_number(2**53 + 1)
     assert low[:17] == high[:17]
     assert low < high
@@ -92,7 +92,7 @@ def test_big_integers_keep_themselves_beside_their_double() -> None:
 
 
 def test_tags_are_tokens_of_their_own() -> None:
-    """A tag is found whole in the exact document and by its ends in the folded one."""
+    """A whole tag is found in the exact document, and its start or end in the folded one."""
     exact, folded = token_documents.build_tag_documents(["VIP", "e\u0301", "a\x1fb"])
     assert exact == "\x1fVIP\x1e\x1f\u00e9\x1e\x1fa" + token_documents.escape_marks("\x1f") + "b\x1e"
     assert folded.startswith("\x1fvip\x1e")

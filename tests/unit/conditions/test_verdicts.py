@@ -1,4 +1,4 @@
-"""Every part of a condition is judged as the oracle judges it, and shown in both vendors' words."""
+"""The verdict on every part of a condition equals the oracle's, and is shown in both vendors' words."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from diglot.model.contacts import Contact
 from diglot.model.explanations import Explanation
 from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from support import canonical, oracle, populations, random_conditions, spec_data
-from support.fuzz.requests import sayable
+from support.fuzz.requests import expressible
 from support.reporting import SEED
 
 ROWS = spec_data.rows()
@@ -34,8 +34,8 @@ ZONES = ("UTC", "Africa/Cairo", "America/New_York", "Pacific/Apia")
 TREES = 200
 
 
-def lists_of(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(PEOPLE.lists[name] for name in one.get("lists", ()) if name in PEOPLE.lists)
+def lists_of(contact: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(PEOPLE.lists[name] for name in contact.get("lists", ()) if name in PEOPLE.lists)
 
 
 @cache
@@ -50,42 +50,42 @@ def subject(name: str, zone: str) -> ContactView:
 
 def parts_of(condition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the parts of a canonical condition; a predicate has none."""
-    found: list[Mapping[str, Any]] = condition.get("all", condition.get("any", []))
-    return [condition["not"]] if "not" in condition else found
+    result: list[Mapping[str, Any]] = condition.get("all", condition.get("any", []))
+    return [condition["not"]] if "not" in condition else result
 
 
 def verdicts(condition: Mapping[str, Any], verdict: Verdict) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """Pair every part of a canonical condition with what was judged of it."""
+    """Pair every part of a canonical condition with its verdict."""
     yield condition, verdict.matches
     for part, judged in zip(parts_of(condition), verdict.parts, strict="field" not in condition):
         yield from verdicts(part, judged)
 
 
-def odd(
-    condition: Mapping[str, Any], verdict: Verdict, one: oracle.Subject, now: datetime, zone: str
+def disagreements(
+    condition: Mapping[str, Any], verdict: Verdict, subject_: oracle.Subject, now: datetime, zone: str
 ) -> list[str]:
-    """Return the parts on which the oracle says something else."""
+    """Return the parts on which the oracle disagrees."""
     return [
         json.dumps(part)
         for part, matches in verdicts(condition, verdict)
-        if oracle.matches(part, one, now=now, zone=zone, lists=PEOPLE.lists) != matches
+        if oracle.matches(part, subject_, now=now, zone=zone, lists=PEOPLE.lists) != matches
     ]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.file}: {row.name}")
 def test_every_part_of_a_row(row: spec_data.Row) -> None:
-    """The root says who is a member; each part says what the oracle says of it."""
+    """The root verdict is membership; each part's verdict is the oracle's."""
     node = canonical.read(row.condition, row.zone)
     now = populations.micros(row.now)
     for name, one in PEOPLE.contacts.items():
         verdict = explain_condition(node, subject(name, row.zone), now, ZoneInfo(row.zone))
         assert verdict.matches == (name in row.members), name
         known = oracle.Subject(one, row.zone, PEOPLE.lists)
-        assert odd(row.condition, verdict, known, row.now, row.zone) == [], name
+        assert disagreements(row.condition, verdict, known, row.now, row.zone) == [], name
 
 
 def test_random_conditions(pytestconfig: pytest.Config) -> None:
-    """Every part of random conditions is judged as the oracle judges it."""
+    """The verdict on every part of a random condition is the oracle's."""
     seed = pytestconfig.stash[SEED]
     rng = Random(seed)
     ids = tuple(PEOPLE.lists.values())
@@ -95,16 +95,16 @@ def test_random_conditions(pytestconfig: pytest.Config) -> None:
         condition = random_conditions.condition(rng, ids)
         node = canonical.read(condition, zone)
         people = [random_conditions.contact(rng, number) for _ in range(10)]
-        for one in people:
-            read = view_of(populations.contact(one, 0), lists_of(one), ZoneInfo(zone))
+        for contact in people:
+            read = view_of(populations.contact(contact, 0), lists_of(contact), ZoneInfo(zone))
             verdict = explain_condition(node, read, populations.micros(random_conditions.NOW), ZoneInfo(zone))
-            known = oracle.Subject(one, zone, PEOPLE.lists)
-            wrong += odd(condition, verdict, known, random_conditions.NOW, zone)
+            known = oracle.Subject(contact, zone, PEOPLE.lists)
+            wrong += disagreements(condition, verdict, known, random_conditions.NOW, zone)
     assert not wrong, f"--random-seed {seed}:\n" + "\n".join(wrong[:5])
 
 
-def test_days_are_the_instants_that_they_are_shown_as() -> None:
-    """A rule of days before now is true of exactly the instants within its bounds."""
+def test_days_match_the_shown_instants() -> None:
+    """A rule of days before now is true for exactly the instants within its bounds."""
     seen = set()
     for row in ROWS:
         now, zone = populations.micros(row.now), ZoneInfo(row.zone)
@@ -115,13 +115,16 @@ def test_days_are_the_instants_that_they_are_shown_as() -> None:
                 continue
             seen.add(predicate.op)
             for name in PEOPLE.contacts:
-                found = explain_condition(predicate, subject(name, row.zone), now, zone).matches
-                assert found == within(instant_of(name, predicate.field, row.zone), bounds), (row.name, name)
+                result = explain_condition(predicate, subject(name, row.zone), now, zone).matches
+                assert result == is_within(instant_of(name, predicate.field, row.zone), bounds), (
+                    row.name,
+                    name,
+                )
     assert seen == DAY_OPS
 
 
-def within(value: int | None, bounds: Bounds) -> bool:
-    """Tell whether an instant lies within bounds."""
+def is_within(value: int | None, bounds: Bounds) -> bool:
+    """Return whether an instant is within bounds."""
     return (
         value is not None
         and (bounds.first is None or bounds.first <= value)
@@ -131,12 +134,12 @@ def within(value: int | None, bounds: Bounds) -> bool:
 
 
 def instant_of(name: str, field: str, zone: str) -> int | None:
-    """Return the instant that a contact has in a field."""
-    one = subject(name, zone)
+    """Return the instant in a field of a contact."""
+    person = subject(name, zone)
     if not field.startswith("attributes."):
-        found: int | None = one.fields[field]
-        return found
-    attribute = one.attribute(field.removeprefix("attributes."))
+        result: int | None = person.fields[field]
+        return result
+    attribute = person.attribute(field.removeprefix("attributes."))
     return None if attribute is None else attribute.instant
 
 
@@ -144,20 +147,20 @@ SHOWN = [(MISAR, "custom_fields"), (TOPMAIL, "attributes")]
 
 
 @pytest.mark.parametrize(("form", "attributes"), SHOWN, ids=["misar", "topmail"])
-def test_an_explained_condition_is_the_condition(form: ExtensionFormat, attributes: str) -> None:
-    """Without its verdicts it is what the dialect writes; its values are those of the contact's answer."""
+def test_an_explained_condition_equals_the_condition(form: ExtensionFormat, attributes: str) -> None:
+    """Without verdicts it is the dialect's condition; its values are those of the contact's response."""
     words = form.words
     for row in ROWS:
-        node = canonical.read(sayable(dict(row.condition)), row.zone)
+        node = canonical.read(expressible(dict(row.condition)), row.zone)
         now, zone = populations.micros(row.now), ZoneInfo(row.zone)
         for name in list(PEOPLE.contacts)[:: len(PEOPLE.contacts) // 3]:
             contact = stored(name)
             verdict = explain_condition(node, subject(name, row.zone), now, zone)
             one = explanation(node, contact, verdict, now, row.zone)
             shown = msgspec.json.decode(msgspec.json.encode(form.show_contact(contact)))
-            found = explain.render_condition(one, form)
-            assert found is not None
-            read = msgspec.json.decode(found)
+            result = explain.render_condition(one, form)
+            assert result is not None
+            read = msgspec.json.decode(result)
             assert read["matches"] == verdict.matches
             assert json.dumps(without_verdicts(read)) == json.dumps(
                 json.loads(rules.write_condition(node, words))
@@ -187,7 +190,7 @@ def explanation(node: tree.Node, contact: Contact, verdict: Verdict, now: int, z
 
 
 def without_verdicts(shown: dict[str, Any]) -> Any:
-    """Return an explained condition as the plain one."""
+    """Return an explained condition without its explanation."""
     if "rule" in shown:
         return shown["rule"]
     plain = {key: value for key, value in shown.items() if key != "matches"}

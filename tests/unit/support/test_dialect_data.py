@@ -1,4 +1,4 @@
-"""The rows of tests/spec/dialects are well formed and leave no word out."""
+"""The rows of tests/spec/dialects are well formed and leave out no word."""
 
 import json
 import re
@@ -7,10 +7,10 @@ import pytest
 
 from support.dialect_data import (
     CANONICAL_OPERATORS,
-    Across,
     DialectData,
     Pair,
-    Refused,
+    Rejected,
+    Translation,
     check_condition,
     fault_path,
     load_dialects,
@@ -64,7 +64,7 @@ GROUP_KEY = {"misar": "operator", "topmail": "match"}
 
 
 def leads_somewhere(wire: Json, path: tuple[str | int, ...]) -> bool:
-    """Tell whether every step but a missing last key is there."""
+    """Return whether every step exists, except for a missing last key."""
     for index, part in enumerate(path):
         if isinstance(wire, dict) and part in wire:
             wire = wire[str(part)]
@@ -88,18 +88,18 @@ def test_every_canonical_operator_appears_in_pairs(data: DialectData) -> None:
 
 @BOTH
 def test_every_word_appears_across(data: DialectData) -> None:
-    assert {word for row in data.across for word in operators_in(row.wire)} >= WORDS[data.dialect]
+    assert {word for row in data.translations for word in operators_in(row.wire)} >= WORDS[data.dialect]
 
 
 @BOTH
 def test_names_are_short_and_do_not_say_should(data: DialectData) -> None:
-    rows: list[Pair | Refused | Across] = [*data.pairs, *data.refused, *data.across]
+    rows: list[Pair | Rejected | Translation] = [*data.pairs, *data.rejected, *data.translations]
     names = [row.name for row in rows]
     assert [name for name in names if re.search(r"\bshould\b", name) or not 0 < len(name) <= 110] == []
 
 
 def is_extension(pair: Pair) -> bool:
-    """Tell whether the wire object has an extension word or a nested group."""
+    """Return whether the wire object has an extension word or a nested group."""
     assert isinstance(pair.wire, dict)
     rules = pair.wire.get("rules", [])
     assert isinstance(rules, list)
@@ -108,8 +108,8 @@ def is_extension(pair: Pair) -> bool:
 
 
 @BOTH
-def test_extensions_are_marked_where_they_stand(data: DialectData) -> None:
-    """A strict refusal is at an extension word or at a nested group, and nothing else is marked."""
+def test_extensions_are_marked_at_their_path(data: DialectData) -> None:
+    """A strict rejection is at an extension word or at a nested group, and no other path is marked."""
     for pair in data.pairs:
         assert pair.extension == is_extension(pair), pair.name
         if pair.strict_refused is not None:
@@ -118,7 +118,7 @@ def test_extensions_are_marked_where_they_stand(data: DialectData) -> None:
 
 
 @BOTH
-def test_a_canonical_object_is_printed_in_the_vendors_order(data: DialectData) -> None:
+def test_a_canonical_object_has_the_vendors_order(data: DialectData) -> None:
     """Groups hold two keys, predicates two or three, in one order."""
     orders = {order for pair in data.pairs for order in key_orders(pair.canonical)}
     group = (GROUP_KEY[data.dialect], "rules")
@@ -142,9 +142,9 @@ def test_one_condition_has_one_canonical_object(data: DialectData) -> None:
 
 
 @BOTH
-def test_a_refused_path_leads_into_its_object(data: DialectData) -> None:
-    """Paths end at a value that is there or at one missing key."""
-    for row in data.refused:
+def test_a_rejected_path_exists_in_its_object(data: DialectData) -> None:
+    """A path ends at an existing value or at one missing key."""
+    for row in data.rejected:
         for path in row.all_paths or ([] if row.path is None else [row.path]):
             assert leads_somewhere(json.loads(row.text), path), row.name
 
@@ -152,13 +152,13 @@ def test_a_refused_path_leads_into_its_object(data: DialectData) -> None:
 @BOTH
 def test_no_object_is_both_accepted_and_refused(data: DialectData) -> None:
     accepted = {json.dumps(pair.wire, ensure_ascii=False) for pair in data.pairs}
-    assert [row.name for row in data.refused if row.text in accepted] == []
+    assert [row.name for row in data.rejected if row.text in accepted] == []
 
 
 @BOTH
 def test_no_refused_row_stands_twice(data: DialectData) -> None:
-    texts: dict[str, Refused] = {}
-    for row in data.refused:
+    texts: dict[str, Rejected] = {}
+    for row in data.rejected:
         assert texts.setdefault(row.text, row) is row, row.name
 
 
@@ -189,9 +189,9 @@ def test_a_file_of_another_shape_is_refused(file: Json) -> None:
         read_dialect("misar", json.dumps(file))
 
 
-def test_a_file_of_this_shape_is_read() -> None:
-    """The file the bad ones are made from is good."""
-    assert read_dialect("misar", json.dumps(FILE)).refused[0].text == "[]"
+def test_a_valid_file_is_read() -> None:
+    """The file from which the invalid ones are derived is valid."""
+    assert read_dialect("misar", json.dumps(FILE)).rejected[0].text == "[]"
 
 
 BAD_CONDITIONS: list[Json] = [
@@ -213,7 +213,7 @@ def test_what_is_no_condition_is_refused(condition: Json) -> None:
         check_condition("x", condition)
 
 
-def test_raw_text_stays_as_it_is() -> None:
+def test_raw_text_stays_unchanged() -> None:
     """Duplicate keys and NaN survive loading."""
     assert wire_text({"$text": '{"a":1,"a":NaN}'}) == '{"a":1,"a":NaN}'
     assert wire_text({"a": [{"$times": 2, "item": 1}]}) == '{"a": [1, 1]}'

@@ -71,12 +71,12 @@ def test_every_deviation_is_a_difference(expected: Json, actual: Json) -> None:
 
 def test_a_difference_names_its_path() -> None:
     """The path leads through keys and indexes."""
-    found = difference({"data": [{"id": 1}, {"id": 2}]}, {"data": [{"id": 1}, {"id": 3}]})
-    assert found == ".data.1.id: expected 2, got 3"
+    result = difference({"data": [{"id": 1}, {"id": 2}]}, {"data": [{"id": 1}, {"id": 3}]})
+    assert result == ".data.1.id: expected 2, got 3"
 
 
-def test_kept_values_replace_their_places() -> None:
-    """A place alone keeps the type of its value; a place inside a text becomes text."""
+def test_saved_values_replace_their_placeholders() -> None:
+    """A placeholder alone keeps the type of its value; one inside a string becomes text."""
     kept: dict[str, Json] = {"seg": "seg_1", "page": 2}
     template: Json = {"path": "/segments/{seg}/members?page={page}", "all": ["{page}", 3, None], "{seg}": {}}
     assert fill(template, kept) == {
@@ -86,13 +86,13 @@ def test_kept_values_replace_their_places() -> None:
     }
 
 
-def test_braces_of_json_are_no_places() -> None:
-    """Only a name in braces is a place."""
+def test_braces_of_json_are_no_placeholders() -> None:
+    """Only a name in braces is a placeholder."""
     assert fill('{"name": {}}', {}) == '{"name": {}}'
 
 
-def test_a_name_that_was_not_kept_is_an_error() -> None:
-    """A misspelled place cannot pass as text."""
+def test_an_unknown_placeholder_is_an_error() -> None:
+    """A misspelled placeholder cannot pass as text."""
     with pytest.raises(KeyError):
         fill("/segments/{sge}", {"seg": "seg_1"})
 
@@ -104,8 +104,8 @@ def test_pick_follows_keys_and_indexes() -> None:
         pick({"data": "x"}, "data.id")
 
 
-def test_macros_stand_for_long_bodies() -> None:
-    """$times repeats a text or an item, $concat joins texts."""
+def test_macros_expand_to_long_bodies() -> None:
+    """$times repeats a string or an item, $concat joins strings."""
     assert expand({"$times": 3, "text": "ab"}) == "ababab"
     assert expand([0, {"$times": 2, "item": {"a": 1}}]) == [0, {"a": 1}, {"a": 1}]
     assert expand({"a": {"$concat": ["[", {"$times": 2, "text": "]"}]}}) == {"a": "[]]"}
@@ -120,8 +120,8 @@ STORY: dict[str, Json] = {
 STEP: dict[str, Json] = {"name": "s", "as": "m", "method": "GET", "path": "/x", "status": 200, "answer": {}}
 
 
-def test_a_step_knows_its_body_and_its_clock() -> None:
-    """JSON bodies are compact UTF-8; no body is None."""
+def test_a_step_has_its_body_and_its_clock() -> None:
+    """JSON bodies are compact UTF-8; a missing body is None."""
     steps: list[Json] = [
         {**STEP, "name": "json", "json": {"name": "é {seg}"}, "clock": "+5s"},
         {**STEP, "name": "null", "json": None},
@@ -168,14 +168,14 @@ def test_a_story_of_another_shape_is_refused(story: Json) -> None:
         read_story("x", json.dumps(story))
 
 
-def test_a_key_twice_is_refused() -> None:
-    """A repeated key cannot hide half of an expectation."""
+def test_a_repeated_key_is_rejected() -> None:
+    """A repeated key would hide half of an expectation."""
     with pytest.raises(BadStory):
         read_story("x", '{"story": "a", "story": "b"}')
 
 
 def test_every_story_of_the_folder_is_well_formed() -> None:
-    """Stories load, tell both dialects, and every place in a step was kept before it."""
+    """Stories load, cover both dialects, and save every placeholder before its use."""
     stories = load_stories()
     assert {key.dialect for story in stories for key in story.keys.values()} == {"misar", "topmail"}
     for story in stories:

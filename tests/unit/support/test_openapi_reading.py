@@ -1,10 +1,10 @@
-"""What the documents do not say of an answer is found, whatever it is."""
+"""The checks find every contradiction between a response and the documents."""
 
 from typing import Any
 
 import pytest
 
-from support.openapi.documents import undescribed
+from support.openapi.documents import contradiction_of_newer
 
 PATH = "/mail/v1/segments/changes"
 PAGE = {"after": 0, "through": 1, "newest": 1, "limit": 100, "has_more": False}
@@ -31,14 +31,16 @@ FAULTS: dict[str, tuple[int, dict[str, str], Any, str]] = {
 
 
 @pytest.mark.parametrize(("status", "headers", "body", "fault"), FAULTS.values(), ids=FAULTS)
-def test_what_is_not_described(status: int, headers: dict[str, str], body: Any, fault: str) -> None:
-    """Each fault is told with its place."""
-    assert fault in str(undescribed("GET", PATH, status, headers, body))
+def test_undocumented_responses(status: int, headers: dict[str, str], body: Any, fault: str) -> None:
+    """Each fault is reported with its place."""
+    assert fault in str(contradiction_of_newer("GET", PATH, status, headers, body))
 
 
-def test_what_is_described() -> None:
-    """A good answer has no fault; of a call that no document has, nothing is known."""
-    assert undescribed("GET", PATH, 200, SENT | {"Content-Type": "application/json"}, GOOD) is None
-    assert undescribed("PATCH", "/mail/v1/segments/changes/more", 405, {}, {"anything": True}) is None
-    assert undescribed("GET", "/mail/v1/contacts?id=x", 200, {}, {"anything": True}) is None
-    assert undescribed("GET", "/nothing", 404, {}, {}) is None
+def test_documented_responses() -> None:
+    """A valid response has no fault; a call without a document is not judged."""
+    assert contradiction_of_newer("GET", PATH, 200, SENT | {"Content-Type": "application/json"}, GOOD) is None
+    assert (
+        contradiction_of_newer("PATCH", "/mail/v1/segments/changes/more", 405, {}, {"anything": True}) is None
+    )
+    assert contradiction_of_newer("GET", "/mail/v1/contacts?id=x", 200, {}, {"anything": True}) is None
+    assert contradiction_of_newer("GET", "/nothing", 404, {}, {}) is None

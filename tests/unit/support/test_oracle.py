@@ -1,4 +1,4 @@
-"""The oracle agrees with every row before it may judge anything else."""
+"""The oracle agrees with every row, because other tests trust it."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -43,7 +43,7 @@ def test_a_row_holds(row: spec_data.Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in spec_data.rows() if row.condition not in DRAFTS], ids=name_of)
 def test_a_negation_is_the_complement(row: spec_data.Row) -> None:
-    """Whoever does not match a condition matches its negation, missing values included."""
+    """A contact that does not match a condition matches its negation, missing values included."""
     assert members(row, {"not": row.condition}) == frozenset(subjects(row.zone)) - row.members
 
 
@@ -57,8 +57,8 @@ def test_accepted_conditions_are_evaluated(acceptance: spec_data.Acceptance) -> 
     assert members(row, row.condition) <= frozenset(subjects("UTC"))
 
 
-def test_a_contact_needs_no_preparation() -> None:
-    """A plain contact is read on the spot."""
+def test_a_plain_contact_is_accepted() -> None:
+    """A contact that is no Subject yet is read on the spot."""
     ada = spec_data.population().contacts["ada"]
     condition = {"field": "lists", "operator": "is_set"}
     now, lists = spec_data.population().now, spec_data.population().lists
@@ -66,21 +66,21 @@ def test_a_contact_needs_no_preparation() -> None:
 
 
 def crowd(seed: int) -> list[oracle.Subject]:
-    """Make thirty contacts and read them in a zone whose midnight is skipped in spring."""
+    """Create thirty contacts and read them in a zone that skips a midnight in spring."""
     lists = spec_data.population().lists
-    made = [random_conditions.contact(Random(f"{seed}/{n}"), n) for n in range(30)]
-    return [oracle.Subject(contact, "Africa/Cairo", lists) for contact in made]
+    created = [random_conditions.contact(Random(f"{seed}/{n}"), n) for n in range(30)]
+    return [oracle.Subject(contact, "Africa/Cairo", lists) for contact in created]
 
 
 def verdicts(condition: Mapping[str, Any], people: list[oracle.Subject]) -> list[bool]:
     lists = spec_data.population().lists
     return [
-        oracle.matches(condition, one, now=random_conditions.NOW, zone="Africa/Cairo", lists=lists)
-        for one in people
+        oracle.matches(condition, contact, now=random_conditions.NOW, zone="Africa/Cairo", lists=lists)
+        for contact in people
     ]
 
 
-def test_generators_repeat_themselves() -> None:
+def test_generators_are_reproducible() -> None:
     """A seed gives the same contact and the same condition every time."""
     assert [random_conditions.condition(Random(n)) for n in range(50)] == [
         random_conditions.condition(Random(n)) for n in range(50)
@@ -107,7 +107,7 @@ def test_generated_conditions_have_the_shape_of_the_rows() -> None:
 
 
 def test_every_field_and_operator_is_generated_and_evaluated() -> None:
-    """Every kind and operator finds somebody and misses somebody; only a status is never empty."""
+    """Every kind and operator matches some contact and not all; only a status is never empty."""
     ids = tuple(spec_data.population().lists.values())
     people = crowd(1)
     seen: dict[str, set[bool]] = {}
@@ -121,7 +121,7 @@ def test_every_field_and_operator_is_generated_and_evaluated() -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_de_morgan_on_generated_conditions(seed: int) -> None:
-    """Negation and the two groups obey their laws on whatever is generated."""
+    """Negation and the two groups obey De Morgan's laws for every generated condition."""
     rng = Random(seed)
     people = crowd(seed)
     nodes = [random_conditions.condition(rng) for _ in range(3)]

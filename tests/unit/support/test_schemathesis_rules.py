@@ -1,4 +1,4 @@
-"""Refusals that no schema says: the rows are well formed, and each explains its own fault and no other."""
+"""Rejections that no schema announces: each row is well formed, and explains only its own fault."""
 
 from collections import Counter
 from typing import Any
@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from diglot.dialects.registry import DIALECTS
-from support.schemathesis_run.refusals import Row, Sent, faults_of, reason, rows
+from support.schemathesis_run.refusals import GeneratedRequest, Row, faults_of, reason, rows
 
 CALLS = {operation.id for dialect in DIALECTS for _, operation in dialect.operations}
 STATIC = "Only a dynamic list has conditions"
@@ -27,41 +27,51 @@ def criteria(*rules: Any) -> dict[str, Any]:
     return {"filter_criteria": {"operator": "AND", "rules": list(rules)}}
 
 
-EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
+EXPLAINED: dict[str, tuple[GeneratedRequest, Any, list[str] | None]] = {
     "a rule about the body": (
-        Sent("createList", {}, {}, {"name": "a", "conditions": HOLDS}),
+        GeneratedRequest("createList", {}, {}, {"name": "a", "conditions": HOLDS}),
         topmail(STATIC, "conditions"),
         ["conditions of a list that is filled by hand"],
     ),
     "the same message of a body that keeps the rule": (
-        Sent("createList", {}, {}, {"name": "a", "type": "dynamic", "conditions": HOLDS}),
+        GeneratedRequest("createList", {}, {}, {"name": "a", "type": "dynamic", "conditions": HOLDS}),
         topmail(STATIC, "conditions"),
         None,
     ),
     "the same message of another call": (
-        Sent("createSegment", {}, {}, {"name": "a", "conditions": HOLDS}),
+        GeneratedRequest("createSegment", {}, {}, {"name": "a", "conditions": HOLDS}),
         topmail(STATIC, "conditions"),
         None,
     ),
-    "a message of no row": (Sent("createTag", {}, {}, {"name": "a"}), topmail("No", "name"), None),
-    "no message at all": (Sent("createTag", {}, {}, {"name": "a"}), {}, None),
+    "a message of no row": (
+        GeneratedRequest("createTag", {}, {}, {"name": "a"}),
+        topmail("No", "name"),
+        None,
+    ),
+    "no message at all": (GeneratedRequest("createTag", {}, {}, {"name": "a"}), {}, None),
     "a value inside a condition": (
-        Sent("createSegment", {}, {}, criteria({"field": "email", "operator": "equals", "value": 1})),
+        GeneratedRequest(
+            "createSegment", {}, {}, criteria({"field": "email", "operator": "equals", "value": 1})
+        ),
         misar(filter_criteria=["rules.0.value: Expected string, received number"]),
         ["a value that is no string"],
     ),
     "a value that is what was expected": (
-        Sent("createSegment", {}, {}, criteria({"field": "email", "operator": "equals", "value": "1"})),
+        GeneratedRequest(
+            "createSegment", {}, {}, criteria({"field": "email", "operator": "equals", "value": "1"})
+        ),
         misar(filter_criteria=["rules.0.value: Expected string, received number"]),
         None,
     ),
     "two faults, one of no row": (
-        Sent("createSegment", {}, {}, criteria({"field": "email", "operator": "equals", "value": 1})),
+        GeneratedRequest(
+            "createSegment", {}, {}, criteria({"field": "email", "operator": "equals", "value": 1})
+        ),
         misar(filter_criteria=["rules.0.value: Expected string, received number"], name=["No"]),
         None,
     ),
     "a value that is missing, as the contacts platform says it": (
-        Sent(
+        GeneratedRequest(
             "previewPlatformSegment",
             {},
             {},
@@ -71,62 +81,62 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         ["a rule without the value that its operator needs"],
     ),
     "a field that the document does not require": (
-        Sent("createContact", {}, {}, {"email": "a@example.com"}),
+        GeneratedRequest("createContact", {}, {}, {"email": "a@example.com"}),
         misar(first_name=["Required"]),
         None,
     ),
     "a field that the document has": (
-        Sent("createContact", {}, {}, {"email": "a@example.com", "phone": "1"}),
+        GeneratedRequest("createContact", {}, {}, {"email": "a@example.com", "phone": "1"}),
         misar(phone=["Unrecognized key"]),
         None,
     ),
     "conditions that another member requires": (
-        Sent("dryRunSegment", {}, {}, {"segment_id": "a"}),
+        GeneratedRequest("dryRunSegment", {}, {}, {"segment_id": "a"}),
         topmail("Required", "conditions"),
         ["a dry run in the place of a segment, without conditions"],
     ),
     "an address of a page": (
-        Sent("trackProductView", {}, {}, {"product_url": "https://example.com"}),
+        GeneratedRequest("trackProductView", {}, {}, {"product_url": "https://example.com"}),
         topmail("Invalid url", "product_url"),
         None,
     ),
     "a text of the query": (
-        Sent("listTags", {}, {"search": "a\x00"}, None),
+        GeneratedRequest("listTags", {}, {"search": "a\x00"}, None),
         topmail(NUL, "search"),
         ["a text with U+0000"],
     ),
     "a key with a dot and U+0000": (
-        Sent("createTag", {}, {}, {"a.b\x00": {"c": 1}}),
+        GeneratedRequest("createTag", {}, {}, {"a.b\x00": {"c": 1}}),
         topmail(NUL, "a.b\\u0000"),
         ["a text with U+0000"],
     ),
     "a key that is empty, and one with U+0000 below": (
-        Sent("createTag", {}, {}, {"": {"a\x00": 1}}),
+        GeneratedRequest("createTag", {}, {}, {"": {"a\x00": 1}}),
         misar(**{"": ["a\\u0000: Text holds no U+0000 and no lone surrogate"]}),
         ["a text with U+0000"],
     ),
     "a tag of a query that is too long": (
-        Sent("importContacts", {}, {"tags": f"a,{'b' * 101}"}, {"contacts": []}),
+        GeneratedRequest("importContacts", {}, {"tags": f"a,{'b' * 101}"}, {"contacts": []}),
         misar(tags=["A tag has 1 to 100 characters, is not blank and holds no U+0000"]),
         ["tags of a query of which one is none"],
     ),
     "tags of a query that are fine": (
-        Sent("importContacts", {}, {"tags": "a,b"}, {"contacts": []}),
+        GeneratedRequest("importContacts", {}, {"tags": "a,b"}, {"contacts": []}),
         misar(tags=["A tag has 1 to 100 characters, is not blank and holds no U+0000"]),
         None,
     ),
     "a number somewhere inside that is too far": (
-        Sent("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**64}]}}),
+        GeneratedRequest("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**64}]}}),
         misar(custom_fields=["Number is out of range"]),
         ["a number past 64 bits"],
     ),
     "numbers that are near": (
-        Sent("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**62}]}}),
+        GeneratedRequest("createContact", {}, {}, {"custom_fields": {"a": [{"b": 2**62}]}}),
         misar(custom_fields=["Number is out of range"]),
         None,
     ),
     "a column of a file": (
-        Sent("importContacts", {}, {}, "a\x01\n"),
+        GeneratedRequest("importContacts", {}, {}, "a\x01\n"),
         misar(
             rows=['1.a\x01: An attribute key has no control character, quote (") or backslash'],
             email=["No column has this name"],
@@ -134,18 +144,22 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
         ["a file that is none", "a file that is none"],
     ),
     "nothing names a contact": (
-        Sent("updateContactByEmail", {}, {}, {"phone": "1"}),
+        GeneratedRequest("updateContactByEmail", {}, {}, {"phone": "1"}),
         misar(email=["Required"]),
         ["a contact that nothing names"],
     ),
     "an address that is there": (
-        Sent("updateContactByEmail", {}, {}, {"email": "a"}),
+        GeneratedRequest("updateContactByEmail", {}, {}, {"email": "a"}),
         misar(email=["Required"]),
         None,
     ),
-    "a text that has none": (Sent("listTags", {}, {"search": "a"}, None), topmail(NUL, "search"), None),
+    "a text that has none": (
+        GeneratedRequest("listTags", {}, {"search": "a"}, None),
+        topmail(NUL, "search"),
+        None,
+    ),
     "what is stored decides": (
-        Sent("addListMembers", {"list_id": "a"}, {}, {"contact_ids": ["b"]}),
+        GeneratedRequest("addListMembers", {"list_id": "a"}, {}, {"contact_ids": ["b"]}),
         topmail(
             "This list is dynamic: its conditions decide who is on it, nobody is put on it by hand",
         ),
@@ -156,7 +170,7 @@ EXPLAINED: dict[str, tuple[Sent, Any, list[str] | None]] = {
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_a_row_is_well_formed(row: Row) -> None:
-    """It has a reason, calls that there are, a schema, and a message unless it is of the other sort."""
+    """It has a reason, existing calls, a schema, and a message unless it is of the other kind."""
     assert row.why.endswith(".")
     assert set(row.calls) <= CALLS
     assert bool(row.message) != row.accepted
@@ -164,30 +178,32 @@ def test_a_row_is_well_formed(row: Row) -> None:
     jsonschema.Draft202012Validator.check_schema(row.when)
 
 
-def test_names_and_messages_stand_once() -> None:
-    """No two rows explain the same in the same place."""
+def test_names_and_messages_are_unique() -> None:
+    """No two rows explain the same fault of the same call."""
     counts = Counter(row.name for row in rows()) + Counter((row.message, row.calls) for row in rows())
     assert [one for one, count in counts.items() if count > 1] == []
 
 
 @pytest.mark.parametrize(("sent", "answer", "names"), EXPLAINED.values(), ids=EXPLAINED)
-def test_what_rows_explain(sent: Sent, answer: Any, names: list[str] | None) -> None:
-    """Every fault of an answer needs a row, and a row only explains a request that breaks its rule."""
+def test_the_faults_that_rows_explain(sent: GeneratedRequest, answer: Any, names: list[str] | None) -> None:
+    """Every fault of a response needs a row, and a row only explains a request that breaks its rule."""
     assert reason(sent, answer, rows()) == names
 
 
-def test_what_is_accepted_tells_of_its_fault() -> None:
-    """An import that leaves nobody out was well formed."""
-    (row,) = [one for one in rows() if one.name == "a contact at fault in an import"]
+def test_an_accepted_request_reports_its_fault() -> None:
+    """An import that leaves out no row was well formed."""
+    (row,) = [row for row in rows() if row.name == "a contact at fault in an import"]
     told = {"failed": 1, "errors": ["contacts.0.email: Required"]}
-    assert row.accepts(Sent("importContacts", {}, {}, {}), told)
-    assert not row.accepts(Sent("importContacts", {}, {}, {}), {"failed": 0, "errors": []})
-    assert not row.accepts(Sent("createContact", {}, {}, {}), told)
-    assert not row.refuses("importContacts", "", {})
+    assert row.explains_acceptance(GeneratedRequest("importContacts", {}, {}, {}), told)
+    assert not row.explains_acceptance(
+        GeneratedRequest("importContacts", {}, {}, {}), {"failed": 0, "errors": []}
+    )
+    assert not row.explains_acceptance(GeneratedRequest("createContact", {}, {}, {}), told)
+    assert not row.explains_rejection("importContacts", "", {})
 
 
 def test_faults_are_read_in_every_error_body() -> None:
-    """A path and a message each, the path empty where there is none."""
+    """Each has a path and a message; the path is empty if the body has none."""
     assert faults_of(topmail("a", "b.0")) == [("b.0", "a")]
     assert faults_of(misar(a=["0: b", "c"])) == [("a", "0: b"), ("a", "c")]
     assert faults_of({"error": "a: b; c: d"}) == [("", "a: b"), ("", "c: d")]

@@ -1,4 +1,4 @@
-"""The rows of truth are themselves well formed: a typo cannot pass as a new fact."""
+"""The rows of the spec are well formed: a typo cannot pass as a new fact."""
 
 import unicodedata
 from collections import Counter
@@ -37,7 +37,7 @@ def name_of(path: Path) -> str:
 
 
 def follow(condition: Any, path: tuple[str | int, ...]) -> None:
-    """Walk a path; its last step may name a key that is absent."""
+    """Walk a path; its last step may name a missing key."""
     for step in path[:-1]:
         condition = condition[step]
     assert isinstance(condition, dict) or path[-1] in range(len(condition))
@@ -45,7 +45,7 @@ def follow(condition: Any, path: tuple[str | int, ...]) -> None:
 
 @pytest.mark.parametrize("path", [*FILES, *OTHERS], ids=name_of)
 def test_a_file_has_its_shape(path: Path) -> None:
-    """Every file fits the schema, so unknown keys, empty files and loose verdicts are refused."""
+    """Every file fits the schema, so unknown keys, empty files and loose verdicts are rejected."""
     shape = {"$ref": "#/$defs/" + SHAPES.get(path.stem, "members_file"), "$defs": SCHEMA["$defs"]}
     jsonschema.Draft202012Validator(shape).validate(spec_data.read(path))
 
@@ -81,14 +81,14 @@ def test_a_file_is_about_its_operator(path: Path) -> None:
     assert used <= family
 
 
-def test_every_field_and_operator_is_seen() -> None:
+def test_every_field_and_operator_has_a_row() -> None:
     """No catalogued field is left without a row."""
     seen = {leaf["field"] for row in spec_data.rows() for leaf in predicates(row.condition)}
     assert set(FIELDS) - seen == set()
 
 
-def test_the_rows_are_many() -> None:
-    """Nothing was lost: the counts only grow."""
+def test_no_row_was_lost() -> None:
+    """The numbers of rows only grow."""
     assert len(spec_data.rows()) >= 350
     assert len(spec_data.population().contacts) >= 44
     assert len(spec_data.refusals()) >= 150
@@ -108,13 +108,13 @@ def test_contacts_are_on_known_lists() -> None:
 
 
 @pytest.mark.parametrize("refusal", spec_data.refusals(), ids=lambda refusal: refusal.name)
-def test_a_refused_path_exists(refusal: spec_data.Refusal) -> None:
-    """A path leads through the condition to a place in it."""
+def test_a_rejected_path_exists(refusal: spec_data.Refusal) -> None:
+    """A path leads through the condition to an existing place."""
     for path in refusal.paths:
         follow(refusal.condition, path)
 
 
-def test_repeats_are_written_out() -> None:
-    """The compact notation stands for as many copies as it says."""
+def test_repeats_are_expanded() -> None:
+    """The compact notation expands to the given number of copies."""
     compact = {"any": [{"repeat": 2, "node": {"operand": [{"repeat": 3, "value": 1}, 2]}}]}
     assert spec_data.expand(compact) == {"any": [{"operand": [1, 1, 1, 2]}] * 2}

@@ -1,4 +1,4 @@
-"""The counts of the house say what is in a tree, and the same of two trees side by side."""
+"""The counts of the house describe a tree, and several trees side by side."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ def _figures(modules: dict[str, str], folder: Path) -> dict[str, house.Figure]:
     return {figure.title: figure for figure in house.count(house.read(folder))}
 
 
-def test_what_is_counted(tmp_path: Path) -> None:
-    """Docstrings and comments do not count, names and strings do; a fact's own files are told apart."""
-    found = _figures(
+def test_what_counts_as_a_word(tmp_path: Path) -> None:
+    """Names and strings count, docstrings and comments do not; a fact's own files are separate."""
+    metrics = _figures(
         {
             "storage/__init__.py": '"""Rows."""\n',
             "storage/helper.py": HELPER,
@@ -35,19 +35,22 @@ def test_what_is_counted(tmp_path: Path) -> None:
         },
         tmp_path,
     )
-    assert found["modules"].value == "4"
-    assert found["  without __init__"].value == "3"
-    assert found["largest folder: modules"].value == "2 (storage)"
-    assert found["functions with a one-word name"].value == "50%"
-    assert found["files that know field job_title"].files == ("storage/helper.py",)
-    assert found["files that know database by name"].files == ("storage/sql/sqlite.py",)
-    assert found["files that know dialect by name"].files == ("dialects/misar/words.py", "storage/helper.py")
-    assert found["  outside: database by name"].files == ()
-    assert found["  outside: dialect by name"].files == ("storage/helper.py",)
+    assert metrics["modules"].value == "4"
+    assert metrics["  without __init__"].value == "3"
+    assert metrics["largest folder: modules"].value == "2 (storage)"
+    assert metrics["functions with a one-word name"].value == "50%"
+    assert metrics["files that know field job_title"].files == ("storage/helper.py",)
+    assert metrics["files that know database by name"].files == ("storage/sql/sqlite.py",)
+    assert metrics["files that know dialect by name"].files == (
+        "dialects/misar/words.py",
+        "storage/helper.py",
+    )
+    assert metrics["  outside: database by name"].files == ()
+    assert metrics["  outside: dialect by name"].files == ("storage/helper.py",)
 
 
-def test_trees_side_by_side(tmp_path: Path) -> None:
-    """Each tree is a column."""
+def test_each_tree_is_a_column(tmp_path: Path) -> None:
+    """The table has one column for each tree."""
     one = house.count(house.read(house.SOURCE))
     two = list(_figures({"alone.py": "def f(): pass\n"}, tmp_path).values())
     lines = house.table([one, two]).splitlines()

@@ -1,4 +1,4 @@
-"""How long a receiver asks to be left alone."""
+"""The pause that a receiver requests."""
 
 import pytest
 
@@ -33,7 +33,7 @@ SECOND = 1_000_000
         ("Sun, 01 Mar 99999 12:05:00 GMT", 0),
     ],
 )
-def test_what_is_asked(written: str | None, seconds: int) -> None:
-    """Seconds or a date of HTTP, an hour at most; what is neither asks for nothing."""
+def test_the_requested_pause(written: str | None, seconds: int) -> None:
+    """It is in seconds or an HTTP date, an hour at most; another value requests nothing."""
     assert parse(written, NOW) == seconds * SECOND
     assert parse(written, NOW) <= MAX_WAIT

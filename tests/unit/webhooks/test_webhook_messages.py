@@ -1,4 +1,4 @@
-"""What goes out to a receiver: in the words of its dialect, signed as its clients verify."""
+"""Messages to receivers: in the words of their dialect, signed as their clients verify."""
 
 import hashlib
 import hmac
@@ -71,7 +71,7 @@ def delivery(event: WebhookEventType, subject: EventPayload) -> Delivery:
     return Delivery(1, ID, 1, event, encoded, 0, AT, None, None, None, None, AT)
 
 
-def told(message: WebhookMessage) -> Any:
+def decode(message: WebhookMessage) -> Any:
     return json.loads(message.body)
 
 
@@ -81,21 +81,21 @@ def signed(*parts: bytes) -> str:
 
 def test_misars_envelope() -> None:
     """An id, a type, milliseconds, and the contact as the API shows it."""
-    one = contact()
+    person = contact()
     message = misar.render_message(
-        webhook("misar"), delivery(WebhookEventType.CONTACT_CREATED, EventPayload(one)), AT
+        webhook("misar"), delivery(WebhookEventType.CONTACT_CREATED, EventPayload(person)), AT
     )
-    found = told(message)
-    assert list(found) == ["id", "type", "created_at", "data"]
-    assert found["id"] == "evt_01a213d10b90725e8b1261c7b5e07e09"
-    assert (found["type"], found["created_at"]) == ("contact.created", "2026-03-01T12:00:00.123Z")
-    assert (found["data"]["id"], found["data"]["first_name"]) == (one.id, "Zoë — 💌")
+    result = decode(message)
+    assert list(result) == ["id", "type", "created_at", "data"]
+    assert result["id"] == "evt_01a213d10b90725e8b1261c7b5e07e09"
+    assert (result["type"], result["created_at"]) == ("contact.created", "2026-03-01T12:00:00.123Z")
+    assert (result["data"]["id"], result["data"]["first_name"]) == (person.id, "Zoë — 💌")
     assert message.headers["X-Misar-Event"] == "contact.created"
-    assert message.headers["X-Misar-Delivery"] == found["id"]
+    assert message.headers["X-Misar-Delivery"] == result["id"]
 
 
 def test_the_vendors_client_verifies_misars_signature() -> None:
-    """And no longer once a byte of the body, the time or the secret is another."""
+    """The signature is invalid if a byte of the body, the time or the secret differs."""
     now = time.time_ns() // 1_000
     message = misar.render_message(
         webhook("misar"), delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact())), now
@@ -108,7 +108,7 @@ def test_the_vendors_client_verifies_misars_signature() -> None:
 
 
 def test_both_of_misars_signatures_and_topmails() -> None:
-    """The pages sign the body alone."""
+    """The vendors' pages sign only the body."""
     about = delivery(WebhookEventType.CONTACT_UPDATED, EventPayload(contact()))
     message = misar.render_message(webhook("misar"), about, AT)
     assert message.headers["X-Misar-Timestamp"] == "1772366400"
@@ -127,60 +127,60 @@ def test_the_body_is_the_same_on_every_attempt() -> None:
 
 
 def test_misars_other_events() -> None:
-    """Who unsubscribed, as an e-mail event without a message; a test."""
-    one = contact()
+    """An opt-out is an e-mail event without a message; a test names its webhook."""
+    person = contact()
     hook = webhook("misar")
-    found = told(
-        misar.render_message(hook, delivery(WebhookEventType.CONTACT_UNSUBSCRIBED, EventPayload(one)), AT)
+    result = decode(
+        misar.render_message(hook, delivery(WebhookEventType.CONTACT_UNSUBSCRIBED, EventPayload(person)), AT)
     )
-    assert found["type"] == "email.unsubscribed"
-    assert found["data"] == {
+    assert result["type"] == "email.unsubscribed"
+    assert result["data"] == {
         "message_id": None,
         "email": "ada@example.com",
         "campaign_id": None,
         "timestamp": "2026-03-01T12:00:00.123Z",
-        "contact_id": one.id,
+        "contact_id": person.id,
     }
-    found = told(misar.render_message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT))
-    assert (found["type"], found["data"]["webhook_id"]) == ("webhook.test", "w1")
+    result = decode(misar.render_message(hook, delivery(WebhookEventType.TESTED, EventPayload()), AT))
+    assert (result["type"], result["data"]["webhook_id"]) == ("webhook.test", "w1")
 
 
 @pytest.mark.parametrize(
     ("event", "word"),
     [(WebhookEventType.SEGMENT_ENTERED, "segment.entered"), (WebhookEventType.SEGMENT_LEFT, "segment.left")],
 )
-def test_misars_segments(event: WebhookEventType, word: str) -> None:
-    """Who entered or left which, as which entry of its changes, when and why."""
-    one = contact()
-    found = told(
+def test_misars_segment_events(event: WebhookEventType, word: str) -> None:
+    """The event names the contact, the segment, the entry, the time and the cause."""
+    person = contact()
+    result = decode(
         misar.render_message(
-            webhook("misar"), delivery(event, EventPayload(one, SEGMENT, move=MOVE)), AT + 60_000_000
+            webhook("misar"), delivery(event, EventPayload(person, SEGMENT, move=MOVE)), AT + 60_000_000
         )
     )
-    assert (found["type"], list(found["data"])) == (word, ["segment", "contact", *MOVED])
-    assert found["data"]["segment"] == {"id": format_prefixed_id(SEGMENT.id), "name": "Friends"}
-    assert found["data"]["contact"]["id"] == one.id
-    assert {key: found["data"][key] for key in MOVED} == MOVED
+    assert (result["type"], list(result["data"])) == (word, ["segment", "contact", *MOVED])
+    assert result["data"]["segment"] == {"id": format_prefixed_id(SEGMENT.id), "name": "Friends"}
+    assert result["data"]["contact"]["id"] == person.id
+    assert {key: result["data"][key] for key in MOVED} == MOVED
 
 
-def test_many_who_moved() -> None:
-    """How many entered and left, and the first and the last entry; in both dialects alike."""
+def test_many_changes_in_one_event() -> None:
+    """The event has the numbers of both kinds, and the first and the last entry, alike in both dialects."""
     hook = webhook("misar")
     many = EventPayload(group=SEGMENT, batch=BATCH)
     message = misar.render_message(hook, delivery(WebhookEventType.SEGMENT_CHANGED, many), AT)
-    found = told(message)
-    assert found["type"] == message.headers["X-Misar-Event"] == "segment.members_changed"
+    result = decode(message)
+    assert result["type"] == message.headers["X-Misar-Event"] == "segment.members_changed"
     shown = {"id": format_prefixed_id(SEGMENT.id), "name": "Friends"}
-    assert list(found["data"].items()) == [("segment", shown), *BATCHED.items()]
+    assert list(result["data"].items()) == [("segment", shown), *BATCHED.items()]
     for event, key in (
         (WebhookEventType.SEGMENT_CHANGED, "segment"),
         (WebhookEventType.LIST_CHANGED, "list"),
     ):
         message = topmail.render_message(webhook("topmail"), delivery(event, many), AT)
-        found = told(message)
-        assert found["event"] == message.headers["X-TopMail-Event"] == f"{key}.members_changed"
+        result = decode(message)
+        assert result["event"] == message.headers["X-TopMail-Event"] == f"{key}.members_changed"
         shown = {"id": SEGMENT.id, "name": "Friends"}
-        assert list(found["data"].items()) == [(key, shown), *BATCHED.items()]
+        assert list(result["data"].items()) == [(key, shown), *BATCHED.items()]
 
 
 @pytest.mark.parametrize(
@@ -192,45 +192,45 @@ def test_many_who_moved() -> None:
         (WebhookEventType.SEGMENT_LEFT, "segment.left", "segment"),
     ],
 )
-def test_topmails_groups(event: WebhookEventType, word: str, key: str) -> None:
-    """What a contact joined or left, and the contact; where a condition decided, which change that was."""
+def test_topmails_segment_and_list_events(event: WebhookEventType, word: str, key: str) -> None:
+    """The event has the group and the contact; for a dynamic group it has the entry too."""
     by_condition = delivery(event, EventPayload(contact(), SEGMENT, move=MOVE))
     message = topmail.render_message(webhook("topmail"), by_condition, AT)
-    found = told(message)
-    assert (found["event"], list(found["data"])) == (word, [key, "contact", *MOVED])
-    assert found["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
-    assert {name: found["data"][name] for name in MOVED} == MOVED
+    result = decode(message)
+    assert (result["event"], list(result["data"])) == (word, [key, "contact", *MOVED])
+    assert result["data"][key] == {"id": SEGMENT.id, "name": "Friends"}
+    assert {name: result["data"][name] for name in MOVED} == MOVED
     assert (message.headers["X-TopMail-Event"], message.headers["X-TopMail-Delivery"]) == (word, ID)
     by_hand = delivery(event, EventPayload(contact(), SEGMENT))
-    found = told(topmail.render_message(webhook("topmail"), by_hand, AT))
-    assert list(found["data"]) == [key, "contact"]
+    result = decode(topmail.render_message(webhook("topmail"), by_hand, AT))
+    assert list(result["data"]) == [key, "contact"]
 
 
 def test_topmails_payload() -> None:
     """An event, the contact as the API shows it, milliseconds."""
-    found = told(
+    result = decode(
         topmail.render_message(
             webhook("topmail"), delivery(WebhookEventType.CONTACT_SUBSCRIBED, EventPayload(contact())), AT
         )
     )
-    assert list(found) == ["event", "data", "timestamp"]
-    assert (found["event"], found["timestamp"]) == ("contact.subscribed", "2026-03-01T12:00:00.123Z")
-    assert found["data"]["subscribed"] is True
+    assert list(result) == ["event", "data", "timestamp"]
+    assert (result["event"], result["timestamp"]) == ("contact.subscribed", "2026-03-01T12:00:00.123Z")
+    assert result["data"]["subscribed"] is True
 
 
 def test_topmails_conversions() -> None:
-    """What it was worth, and whose it was."""
-    one = contact()
-    about = delivery(WebhookEventType.CONVERTED, EventPayload(one, conversion=CONVERSION))
-    found = told(topmail.render_message(webhook("topmail"), about, AT))
-    assert found["event"] == "conversion.created"
-    assert found["data"] == {
+    """The event has the value of the conversion, and its contact."""
+    person = contact()
+    about = delivery(WebhookEventType.CONVERTED, EventPayload(person, conversion=CONVERSION))
+    result = decode(topmail.render_message(webhook("topmail"), about, AT))
+    assert result["event"] == "conversion.created"
+    assert result["data"] == {
         "id": "c1",
         "type": "purchase",
         "revenue": 12,
         "currency": "EUR",
         "order_id": "o1",
-        "contact": {"id": one.id, "email": "ada@example.com"},
+        "contact": {"id": person.id, "email": "ada@example.com"},
         "campaign_id": None,
         "metadata": {"a": 1},
         "converted_at": "2026-03-01T12:00:00.123Z",
