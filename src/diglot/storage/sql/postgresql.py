@@ -40,6 +40,7 @@ class PostgreSQLTransaction:
         self._connection = connection
         self.must_notify = False
         self.process_cache = memory
+        self.open_units: dict[int, Any] = {}
         self.may_write = may_write
 
     @property

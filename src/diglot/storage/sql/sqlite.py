@@ -43,6 +43,7 @@ class SQLiteTransaction:
         self, connection: sqlite3.Connection, memory: dict[str, Any], *, may_write: bool = False
     ) -> None:
         self.process_cache = memory
+        self.open_units: dict[int, Any] = {}
         self.may_write = may_write
         self._execute = connection.execute
         self._execute_many = connection.executemany
