@@ -126,7 +126,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
 
 def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    signing_in = session.build_routes(settings.proxies, secure=settings.secure_cookies)
+    signing_in = session.build_routes(settings.trusted_proxies, secure=settings.secure_cookies)
     return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
 
 
@@ -163,10 +163,10 @@ def _begin_collecting() -> None:
 
 def _background_lifespans(engine: Engine, clock: Clock, settings: Settings) -> list[Lifespan]:
     targets = parse_allowed_targets(settings.webhook_targets)
-    hours, days = settings.verify_hours, settings.history_days
+    hours, days = settings.verify_every_hours, settings.history_days
     return [
         lambda _: deliver_in_background(engine, clock, targets, _render_message),
-        lambda _: work_in_background(Scheduler(engine, clock, verify_hours=hours, history_days=days)),
+        lambda _: work_in_background(Scheduler(engine, clock, verify_every_hours=hours, history_days=days)),
     ]
 
 

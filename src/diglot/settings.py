@@ -39,11 +39,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `database` is a file, `sqlite:///FILE` or `postgresql://...`; `rate_limits` is `vendor` for the figures of
     each vendor, `off`, or a number of requests that each key may make a minute with each call. `upstreams`
     holds, by dialect, the URL to which calls that Diglot does not serve are forwarded, empty for none.
-    `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks. `proxies`
-    is how many reverse proxies stand before the server, each of which adds to X-Forwarded-For. The server
-    closes a connection when no whole head of a request arrives within `idle_timeout` seconds, and refuses a
-    body after `body_timeout` seconds, beside a second for each 32 KiB of it. Every dynamic
-    segment is verified once in `verify_hours`, 0 for never; who entered and left is kept for `history_days`.
+    `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks.
+    `trusted_proxies` is how many reverse proxies stand before the server, each of which adds to
+    X-Forwarded-For. The server closes a connection when no whole head of a request arrives within
+    `idle_timeout` seconds, and refuses a body after `body_timeout` seconds, beside a second for each 32 KiB
+    of it. Every dynamic segment is verified once in `verify_every_hours`, 0 for never; who entered and left
+    is kept for `history_days`.
     `docs` says whether `/docs` and the OpenAPI documents are served.
     """
 
@@ -59,9 +60,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_timeout: int = 25
     body_timeout: int = 30
     webhook_targets: str = "public"
-    proxies: int = 0
+    trusted_proxies: int = 0
     secure_cookies: bool = False
-    verify_hours: int = 24
+    verify_every_hours: int = 24
     history_days: int = 30
     docs: bool = True
 
@@ -113,8 +114,8 @@ def _check_settings(settings: Settings) -> None:
         raise Misconfigured(f"port {settings.port} is not between 0 and 65535")
     if not 1 <= settings.workers <= 64:
         raise Misconfigured(f"workers {settings.workers} is not between 1 and 64")
-    if not 0 <= settings.proxies <= 10:
-        raise Misconfigured(f"proxies {settings.proxies} is not between 0 and 10")
+    if not 0 <= settings.trusted_proxies <= 10:
+        raise Misconfigured(f"trusted proxies {settings.trusted_proxies} is not between 0 and 10")
     limit = settings.rate_limits
     number = limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_REQUESTS))
     if limit not in (VENDOR_LIMITS, NO_LIMITS) and not (number and 1 <= int(limit) <= MAX_REQUESTS):
@@ -136,10 +137,9 @@ def _check_settings(settings: Settings) -> None:
 
 
 def _check_background(settings: Settings) -> None:
-    if not 0 <= settings.verify_hours <= MAX_VERIFY_HOURS:
-        raise Misconfigured(
-            f"verify hours {settings.verify_hours} is not from 0 (never) to {MAX_VERIFY_HOURS:,}"
-        )
+    if not 0 <= settings.verify_every_hours <= MAX_VERIFY_HOURS:
+        hours = settings.verify_every_hours
+        raise Misconfigured(f"verify every hours {hours} is not from 0 (never) to {MAX_VERIFY_HOURS:,}")
     if not 1 <= settings.history_days <= MAX_HISTORY_DAYS:
         raise Misconfigured(f"history days {settings.history_days} is not from 1 to {MAX_HISTORY_DAYS:,}")
 

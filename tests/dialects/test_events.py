@@ -28,8 +28,8 @@ from diglot.service.webhooks import NewWebhook, Webhooks
 from diglot.storage import workspaces
 from diglot.storage.audience import events
 from diglot.storage.connect import create_engine
-from diglot.storage.sql.backend import SQLITE
 from diglot.storage.sql.engine import Engine, NestedEngine, T, UnitOfWork
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
@@ -202,7 +202,7 @@ async def test_webhooks_receive_a_conversion_once(url: str) -> None:
         ]
         assert told[0] == told[1]
         (delivery,) = await hooks.list_deliveries(caller, "topmail", hook.id)
-        subject = json.loads(delivery.subject)
+        subject = json.loads(delivery.payload)
     finally:
         await engine.close()
     assert delivery.event is WebhookEventType.CONVERTED

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from diglot.caches import ProcessCache
 from diglot.conditions import check, evaluators, explain, tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.evaluators import MOST_REPEATED, MOST_RULES, Evaluators, divide
@@ -28,6 +29,7 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
 from diglot.storage.sql.sqlite import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from support import canonical
 from support.membership.random_world import NOW
 
@@ -176,7 +178,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
     nodes = {number: canonical.read(one, "UTC") for number, one in enumerate(written, 1)}
     known = ActiveSegments(1, UTC, conditions=nodes)
     with closing(sqlite3.connect(":memory:")) as connection:
-        transaction = SQLiteTransaction(connection, {})
+        transaction = SQLiteTransaction(connection, SQLITE, ProcessCache())
 
     def met(numbers: frozenset[int], values: Mapping[str, str]) -> list[int]:
         evaluate = run_without_suspending(known.evaluator(transaction, numbers, 1))

@@ -17,8 +17,14 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.background import due_work
 from diglot.storage.membership import log
+from diglot.storage.schema import (
+    field_instants,
+    indexed_fields,
+    membership_log_sums,
+    segment_chunks,
+    segments,
+)
 from diglot.storage.schema import membership_log as log_rows
-from diglot.storage.schema import moments, segment_chunks, segment_history, segments, watched_fields
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
@@ -73,7 +79,7 @@ async def causes(world: World) -> list[tuple[str, int]]:
         workspace = world.caller.workspace
         state = await workspaces.load_state(transaction, workspace)
         rows = await log.load_between(transaction, workspace, 0, state.last_entry)
-        kinds = await transaction.fetch_all(Statement(log_rows.select().order_by(log_rows.c.entry)))
+        kinds = await transaction.fetch_all(Statement(log_rows.select().order_by(log_rows.c.first_entry)))
         return [
             (kind[4], sum(change.entry_count for change in row.changes))
             for kind, row in zip(kinds, rows, strict=True)
@@ -178,11 +184,18 @@ async def test_a_deleted_segment_is_not_stored(crowd: World) -> None:
 async def _as_before(engine: Engine) -> None:
     """Strip a migrated database of all stored memberships of dynamic segments."""
     dynamic = segments.c.type == "dynamic"
-    at_rest = {"folded_entry": workspace_rows.c.next_entry - 1, "unfolded": 0, "evaluated_at": 0}
+    at_rest = {
+        "compacted_entry": workspace_rows.c.next_entry - 1,
+        "uncompacted_changes": 0,
+        "evaluated_at": 0,
+    }
     at_rest["next_change_at"] = 1
     version = {"segments_version": workspace_rows.c.segments_version + 1}
     statements = (
-        *(table.delete() for table in (log_rows, segment_history, moments, watched_fields, segment_chunks)),
+        *(
+            table.delete()
+            for table in (log_rows, membership_log_sums, field_instants, indexed_fields, segment_chunks)
+        ),
         segments.update().where(dynamic).values(members=None, next_change_at=0),
         workspace_rows.update().values(at_rest | version),
     )

@@ -355,10 +355,10 @@ async def test_the_cache_does_not_hold_all_workspaces(
             assert (await Segments(engine, lambda: NOW).get_with_count(caller, id_)).count == members
             await contacts.update(caller, contact.id, ContactChange({"first_name": "Ada"}))
             assert (await Segments(engine, lambda: NOW).count_members(caller, id_)).members == members
-    memory: dict[str, Any] = engine._process_cache  # type: ignore[attr-defined]
+    memory: dict[str, Any] = engine.process_cache.by_name()  # type: ignore[attr-defined]
     for name, kept in memory.items():
         assert len(kept) < len(created), name
-    assert {"live segments", "overlays", "overlays of writers"} <= memory.keys()
+    assert {"active segments", "log deltas of readers", "log deltas of writers"} <= memory.keys()
 
 
 async def test_members_in_several_chunks(world: World) -> None:

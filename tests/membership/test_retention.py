@@ -17,7 +17,7 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.storage import workspaces
 from diglot.storage.membership import instant_index as stored_moments
 from diglot.storage.membership import log, log_expiry
-from diglot.storage.schema import departed_contacts, departed_segments, moments, segment_history
+from diglot.storage.schema import deleted_contacts, deleted_segments, field_instants, membership_log_sums
 from diglot.storage.schema import membership_log as log_rows
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
@@ -87,16 +87,16 @@ async def test_old_rows_expire(world: World, monkeypatch: pytest.MonkeyPatch) ->
     await make_changes(world, 20)
     kept = await _entries_since(world, then)
     world.now = then + DAYS * dates.DAY + 1
-    before = await rows(world, departed_contacts.c.pk, departed_contacts.c.happened_at)
+    before = await rows(world, deleted_contacts.c.pk, deleted_contacts.c.deleted_at)
     assert await expire(world) > 3
     at_last = await state(world)
     assert await _entries_since(world, then) == kept
-    assert (await rows(world, func.min(log_rows.c.entry)))[0][0] == at_last.history_entry + 1 == kept[0]
+    assert (await rows(world, func.min(log_rows.c.first_entry)))[0][0] == at_last.history_entry + 1 == kept[0]
     assert at_last.history_since < then
-    sums = await rows(world, segment_history.c.last)
+    sums = await rows(world, membership_log_sums.c.last_entry)
     assert sums
     assert sums[0][0] > at_last.history_entry
-    gone = await rows(world, departed_contacts.c.pk, departed_contacts.c.happened_at)
+    gone = await rows(world, deleted_contacts.c.pk, deleted_contacts.c.deleted_at)
     assert gone == [row for row in before if row[1] >= then]
     assert len(gone) < len(before)
     world.is_whole = False
@@ -108,7 +108,7 @@ async def test_old_rows_expire(world: World, monkeypatch: pytest.MonkeyPatch) ->
 
 async def _entries_since(world: World, then: int) -> list[int]:
     statement = Statement(
-        select(log_rows.c.entry).where(log_rows.c.happened_at >= then).order_by(log_rows.c.entry)
+        select(log_rows.c.first_entry).where(log_rows.c.happened_at >= then).order_by(log_rows.c.first_entry)
     )
     return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
@@ -121,7 +121,7 @@ async def test_the_log_replays_from_its_first_row(world: World) -> None:
     world.now += DAYS * dates.DAY + dates.SECOND
     held = await _members(world)
     await expire(world)
-    assert await rows(world, log_rows.c.entry) == []
+    assert await rows(world, log_rows.c.first_entry) == []
     await make_changes(world, 20)
 
     async def work(transaction: Transaction) -> None:
@@ -162,13 +162,15 @@ async def test_a_quiet_workspace_is_compacted_first(world: World, monkeypatch: p
     await service.delete(world.caller, gone.id)
     assert (await state(world)).compacted_to == 0
     assert await expire(world) == 0
-    assert await rows(world, departed_segments.c.id) == [(gone.id,)]
+    assert await rows(world, deleted_segments.c.id) == [(gone.id,)]
     world.now += (DAYS + 1) * dates.DAY
     await expire(world)
     result = await state(world)
     assert result.compacted_to == result.last_entry == result.history_entry
-    assert await rows(world, log_rows.c.entry) == await rows(world, segment_history.c.last) == []
-    assert await rows(world, departed_contacts.c.pk) == await rows(world, departed_segments.c.id) == []
+    assert (
+        await rows(world, log_rows.c.first_entry) == await rows(world, membership_log_sums.c.last_entry) == []
+    )
+    assert await rows(world, deleted_contacts.c.pk) == await rows(world, deleted_segments.c.id) == []
     world.is_whole = False
     await world.check()
     await world.verify()
@@ -184,14 +186,14 @@ async def test_contacts_that_wait_to_leave_do_not_expire(
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     await service.update(world.caller, segment.id, SegmentChange(condition=SEEN))
     world.now += (DAYS + 1) * dates.DAY
-    before = await rows(world, departed_contacts.c.pk)
+    before = await rows(world, deleted_contacts.c.pk)
     assert before
     await expire(world)
-    assert await rows(world, departed_contacts.c.pk) == before
+    assert await rows(world, deleted_contacts.c.pk) == before
     await world.build_all()
     world.now += (DAYS + 1) * dates.DAY
     await expire(world)
-    assert await rows(world, departed_contacts.c.pk) == []
+    assert await rows(world, deleted_contacts.c.pk) == []
 
 
 async def test_the_index_of_an_unused_field_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,19 +206,19 @@ async def test_the_index_of_an_unused_field_is_deleted(world: World, monkeypatch
         days = _condition({"field": name, "operator": "in_last_days", "operand": 7})
         created.append(await service.create(world.caller, NewSegment(name, days)))
     await make_changes(world, 10)
-    number = len(await rows(world, moments.c.pk)) // 2
+    number = len(await rows(world, field_instants.c.pk)) // 2
     await service.delete(world.caller, created[0].id)
     keeping = Retention(world.engines[0], DAYS, world.clock)
     assert await keeping.expire_batch(world.caller.workspace)
-    left = await rows(world, moments.c.field, moments.c.pk)
+    left = await rows(world, field_instants.c.field, field_instants.c.pk)
     assert len(left) == 2 * number - 3
     days = _condition({"field": fields[0], "operator": "in_last_days", "operand": 7})
     again = await service.create(world.caller, NewSegment("again", days))
     assert not await keeping.expire_batch(world.caller.workspace)
-    assert len(await rows(world, moments.c.field, moments.c.pk)) == 2 * number
+    assert len(await rows(world, field_instants.c.field, field_instants.c.pk)) == 2 * number
     await service.delete(world.caller, again.id)
     assert await expire(world) == -(-number // 3)
-    assert {row[0] for row in await rows(world, moments.c.field, moments.c.pk)} == {fields[1]}
+    assert {row[0] for row in await rows(world, field_instants.c.field, field_instants.c.pk)} == {fields[1]}
     await world.check()
     await world.verify()
 

@@ -75,7 +75,7 @@ async def evaluated_at(world: World) -> int:
 
 async def causes(world: World) -> list[str]:
     """Return the causes of membership changes, in order."""
-    statement = Statement(select(membership_log.c.cause).order_by(membership_log.c.entry))
+    statement = Statement(select(membership_log.c.cause).order_by(membership_log.c.first_entry))
     return [row[0] for row in await world.engine.read(lambda tx: tx.fetch_all(statement))]
 
 
@@ -153,7 +153,7 @@ async def test_all_tasks_run_in_order(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(evaluate, "MAX_CONTACTS_INLINE", 1)
     for n in range(6):
         await create_vip(world, f"p{n}")
-    upkeep = background_work(world, verify_hours=1)
+    upkeep = background_work(world, verify_every_hours=1)
     await _do_all(upkeep)
     assert await _do_all(upkeep) == []
     world.now += HOUR
@@ -173,8 +173,8 @@ async def test_verification_can_be_switched_off(world: World) -> None:
     """With 0 hours nothing is ever verified."""
     segment = await create_segment(world, VIPS)
     world.now += 10_000 * HOUR
-    assert 4.0 not in await _do_all(background_work(world, verify_hours=0))
-    assert 4.0 in await _do_all(background_work(world, verify_hours=10_000))
+    assert 4.0 not in await _do_all(background_work(world, verify_every_hours=0))
+    assert 4.0 in await _do_all(background_work(world, verify_every_hours=10_000))
     statement = Statement(select(segments.c.last_calculated_at))
     ((at,),) = await world.engine.read(lambda tx: tx.fetch_all(statement))
     assert at == world.now
@@ -384,9 +384,9 @@ async def test_metrics_show_pending_work(
     metrics = _figures(answer.text)
     assert tuple(metrics) == METRIC_NAMES
     assert metrics["diglot_pending_segments"] == 1
-    assert metrics["diglot_unfolded_log_changes"] == 1
+    assert metrics["diglot_uncompacted_log_changes"] == 1
     assert metrics["diglot_repaired_segments_total"] == 0
-    assert metrics["diglot_clock_lag_seconds"] == 0
+    assert metrics["diglot_workspace_clock_lag_seconds"] == 0
     assert not re.search(r"ada|bob|example|one", re.sub(r"#.*", "", answer.text))
     head = await crowd.head("/metrics")
     assert (head.status_code, head.content) == (200, b"")
@@ -400,13 +400,16 @@ async def test_metrics_show_delays(world: World, url: str) -> None:
     world.now += dates.DAY + 100 * SECOND
     async with serving(url, now=world.now) as server:
         metrics = _figures((await server.client.get("/metrics")).text)
-        assert 99 < metrics["diglot_clock_lag_seconds"] < 101
-        assert metrics["diglot_evaluation_age_seconds"] > 86_400
-        upkeep = background_work(world, verify_hours=1)
+        assert 99 < metrics["diglot_workspace_clock_lag_seconds"] < 101
+        assert metrics["diglot_oldest_evaluation_age_seconds"] > 86_400
+        upkeep = background_work(world, verify_every_hours=1)
         await upkeep.advance_clocks()
         await _do_all(upkeep)
         metrics = _figures((await server.client.get("/metrics")).text)
-        assert (metrics["diglot_clock_lag_seconds"], metrics["diglot_evaluation_age_seconds"]) == (0, 0)
+        assert (
+            metrics["diglot_workspace_clock_lag_seconds"],
+            metrics["diglot_oldest_evaluation_age_seconds"],
+        ) == (0, 0)
         assert metrics["diglot_verified_segments_total"] == 1
 
 

@@ -23,8 +23,8 @@ from diglot.storage.audience import segments
 from diglot.storage.background import metrics
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import chunks, log
+from diglot.storage.schema import field_instants, indexed_fields, segment_chunks
 from diglot.storage.schema import membership_log as log_rows
-from diglot.storage.schema import moments, segment_chunks, watched_fields
 from diglot.storage.schema import segments as segment_rows
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Transaction
@@ -112,7 +112,7 @@ async def test_nothing_to_repair(scene: Scene) -> None:
     assert after.last_calculated_at > before.last_calculated_at
     assert (after.updated_at, after.revision) == (before.updated_at, before.revision)
     metrics = await scene.figures()
-    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (3, 0, 0)
+    assert (metrics.verified_segments, metrics.repaired_segments, metrics.repaired_contacts) == (3, 0, 0)
 
 
 async def _stored(world: World, place: SegmentKey) -> Any:
@@ -131,13 +131,13 @@ async def _bits(scene: Scene) -> SegmentKey:
     """Remove a vip from a chunk, and add another contact to it."""
     wrong = (await scene.bits(scene.vips)) ^ BitMap([1, 2])
     await scene.run(
-        segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bits=wrong.serialize())
+        segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(bitmap=wrong.serialize())
     )
     return scene.vips
 
 
 async def _number_in_a_chunk(scene: Scene) -> SegmentKey:
-    await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(n=2))
+    await scene.run(segment_chunks.update().where(_of(segment_chunks, scene.vips)).values(member_count=2))
     return scene.vips
 
 
@@ -155,14 +155,14 @@ async def _log_row(scene: Scene) -> SegmentKey:
     """Delete the log row of the late contact, which only the log holds."""
     state = await scene.world.engine.read(lambda tx: workspaces.load_state(tx, scene.vips.workspace))
     assert state.compacted_to < state.last_entry
-    await scene.run(log_rows.delete().where(log_rows.c.last == state.last_entry))
+    await scene.run(log_rows.delete().where(log_rows.c.last_entry == state.last_entry))
     return scene.vips
 
 
 async def _log_row_unread(scene: Scene) -> SegmentKey:
     """Do the same to a process that has not read the log."""
     place = await _log_row(scene)
-    scene.world.engines[0]._process_cache.clear()  # type: ignore[attr-defined]
+    scene.world.engines[0].process_cache.clear()  # type: ignore[attr-defined]
     return place
 
 
@@ -173,8 +173,8 @@ async def _damaged_cache(scene: Scene) -> SegmentKey:
         workspace = scene.vips.workspace
         state = await workspaces.load_state(transaction, workspace)
         await store.get_delta(transaction, workspace, state)
-        kept = transaction.process_cache[store._READER_CACHE]
-        kept[workspace] = LogDelta(state.compacted_to, state.last_entry)
+        kept = transaction.process_cache.of(store.READER_DELTAS)
+        kept.put(workspace, LogDelta(state.compacted_to, state.last_entry))
 
     await scene.world.engines[0].read(work)
     return scene.vips
@@ -182,27 +182,29 @@ async def _damaged_cache(scene: Scene) -> SegmentKey:
 
 async def _missing_instant(scene: Scene) -> SegmentKey:
     """Delete an instant from the index, so that no tick moves its contact."""
-    first = (moments.c.field == DAYS[0]) & (moments.c.pk == 1)
-    await scene.run(moments.delete().where(first))
+    first = (field_instants.c.field == DAYS[0]) & (field_instants.c.pk == 1)
+    await scene.run(field_instants.delete().where(first))
     return scene.seen
 
 
 async def _instant_of_another(scene: Scene) -> SegmentKey:
-    pk = moments.c.pk
-    await scene.run(moments.update().where(moments.c.field == DAYS[1], pk == 3).values(pk=60))
+    pk = field_instants.c.pk
+    await scene.run(field_instants.update().where(field_instants.c.field == DAYS[1], pk == 3).values(pk=60))
     return scene.opened
 
 
 async def _wrong_instant(scene: Scene) -> SegmentKey:
-    instant = moments.c.instant
+    instant = field_instants.c.instant
     await scene.run(
-        moments.update().where(moments.c.field == DAYS[1], moments.c.pk == 3).values(instant=instant + 1)
+        field_instants.update()
+        .where(field_instants.c.field == DAYS[1], field_instants.c.pk == 3)
+        .values(instant=instant + 1)
     )
     return scene.opened
 
 
 async def _missing_index(scene: Scene) -> SegmentKey:
-    await scene.run(watched_fields.delete().where(watched_fields.c.field == DAYS[1]))
+    await scene.run(indexed_fields.delete().where(indexed_fields.c.field == DAYS[1]))
     return scene.opened
 
 
@@ -265,7 +267,11 @@ async def test_damage_is_found_and_repaired(scene: Scene, broken: Break, contact
     place = await broken(scene)
     assert not (await scene.verify(place)).is_correct
     metrics = await scene.figures()
-    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (1, 1, contacts)
+    assert (metrics.verified_segments, metrics.repaired_segments, metrics.repaired_contacts) == (
+        1,
+        1,
+        contacts,
+    )
     assert (await scene.verify(place)).is_correct
     # A lost log row stays lost: its changes to other segments are found when these are verified.
     world.is_whole = False
@@ -278,7 +284,7 @@ async def _go_on(scene: Scene) -> None:
     """Check that a process that was not there serves the right members for weeks."""
     world = scene.world
     for engine in world.engines:
-        engine._process_cache.clear()  # type: ignore[attr-defined]
+        engine.process_cache.clear()  # type: ignore[attr-defined]
     for _ in range(6):
         await world.check()
         await world.verify()
@@ -294,7 +300,7 @@ async def test_a_refresh_counts_what_it_repairs(scene: Scene) -> None:
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     assert (await service.refresh(scene.world.caller, segment.id)).count == 4
     metrics = await scene.figures()
-    assert (metrics.verified, metrics.repaired_segments, metrics.repaired_contacts) == (0, 1, 2)
+    assert (metrics.verified_segments, metrics.repaired_segments, metrics.repaired_contacts) == (0, 1, 2)
 
 
 async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> None:
@@ -337,7 +343,7 @@ async def test_segments_without_a_condition_are_not_verified(scene: Scene) -> No
     assert (await _stored(world, scene.vips)).last_calculated_at is None
     await service.delete(world.caller, segment.id)
     assert await verification.verify(scene.vips) is None
-    assert (await scene.figures()).verified == 0
+    assert (await scene.figures()).verified_segments == 0
 
 
 async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -313,7 +313,7 @@ async def stored_passwords(url: str) -> list[str | None]:
     await engine.open()
     try:
         rows = await engine.read(
-            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password)))
+            lambda transaction: transaction.fetch_all(Statement(select(tables.c.password_hash)))
         )
         return [row[0] for row in rows]
     finally:

@@ -16,8 +16,8 @@ from diglot.model.webhooks import Attempt, Delivery, Webhook, WebhookEventType, 
 from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookPatch
-from diglot.storage.sql.backend import SQLITE
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
@@ -132,9 +132,10 @@ async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Rec
     async def count(transaction: Transaction) -> int:
         async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
             assert (
-                len(await webhooks.list_active(transaction, box.caller.workspace)) == unit.row.webhook_count
+                len(await webhooks.list_active(transaction, box.caller.workspace))
+                == unit.row.active_webhook_count
             )
-            return unit.row.webhook_count
+            return unit.row.active_webhook_count
 
     hooks = [await box.register(receiver.url) for _ in range(2)]
     counts = [await box.engine.write(count)]
@@ -224,7 +225,7 @@ async def test_a_receiver_that_times_out_rests(box: Outbox, receiver: Receiver) 
     worker = box.worker()
     await deliver(worker)
     assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0]
-    assert (await box.sent(hook))[0].last_error == "it takes no connection"
+    assert (await box.sent(hook))[0].last_error == "connection refused or unreachable"
     await box.create_contact("late")
     await deliver(worker)
     assert [delivery.attempts for delivery in await box.sent(hook)] == [1, 0, 0, 0], (
@@ -274,7 +275,7 @@ async def test_a_delivery_is_given_up_after_a_day(box: Outbox) -> None:
     assert GIVE_UP_AFTER <= box.now - began < 2 * GIVE_UP_AFTER
     sent = await box.sent(hook)
     assert [item.due_at for item in sent] == [None] * 5
-    assert {item.last_error for item in sent} == {"it takes no connection"}
+    assert {item.last_error for item in sent} == {"connection refused or unreachable"}
     assert sum(item.attempts for item in sent) <= 30
 
 
@@ -486,21 +487,21 @@ async def test_internal_errors_are_retried(
     box: Outbox, receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An event that cannot be rendered is logged and retried later; those behind it are sent."""
-    caplog.set_level(logging.CRITICAL, logger="diglot.delivery")
+    caplog.set_level(logging.CRITICAL, logger="diglot.webhooks")
     hook = await box.register(receiver.url)
     emails = await box.import_contacts(2)
     worker = box.worker()
     write = worker.render_message
 
     def fail(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
-        if emails[0] in delivery.subject:
+        if emails[0] in delivery.payload:
             raise RuntimeError
         return write(webhook, delivery, now)
 
     worker.render_message = fail
     await deliver(worker)
     assert receiver.emails == emails[1:]
-    assert [delivery.last_error for delivery in await box.sent(hook)] == ["it cannot be written", None]
+    assert [delivery.last_error for delivery in await box.sent(hook)] == ["internal error", None]
     # A failing database is not polled without a pause, either.
     worker.poll_seconds = 0.05
     took: list[float] = []

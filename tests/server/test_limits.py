@@ -202,10 +202,10 @@ async def test_a_locked_counter_does_not_block_a_response() -> None:
         await holder.open()
         await engine.open()
         beside: Any = holder
-        beside._beside.run(lambda file: file.execute("BEGIN IMMEDIATE"))
-        beside._beside.run(lambda file: file.execute("DELETE FROM fleeting.rate_counts"))
+        beside._ephemeral.run(lambda file: file.execute("BEGIN IMMEDIATE"))
+        beside._ephemeral.run(lambda file: file.execute("DELETE FROM ephemeral.rate_counts"))
         assert await RateLimits(engine).consume("key", "bucket", Rate(1)) is None
-        beside._beside.run(lambda file: file.execute("ROLLBACK"))
+        beside._ephemeral.run(lambda file: file.execute("ROLLBACK"))
         assert await RateLimits(engine).consume("key", "bucket", Rate(1)) is not None
         await engine.close()
         await holder.close()

@@ -30,7 +30,7 @@ async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.Monk
         told = [delivery for part in parts for delivery in part]
         assert [item.number for item in told] == list(range(told[0].number, told[0].number + len(told)))
         for hook in hooks:
-            heard = [item.subject for item in told if item.webhook == hook.number]
+            heard = [item.payload for item in told if item.webhook == hook.number]
             assert len(heard) == len(emails)
             assert all(email in subject for email, subject in zip(emails, heard, strict=True))
 

@@ -14,7 +14,7 @@ from diglot.service.access import idempotency
 from diglot.service.access.idempotency import Idempotency
 from diglot.storage.access import idempotent_responses as storage_answers
 from diglot.storage.connect import create_engine
-from diglot.storage.schema import answers
+from diglot.storage.schema import idempotent_responses
 from diglot.storage.sql.statement import Statement
 from support.servers.in_process import Server, bearer, serving
 
@@ -209,7 +209,7 @@ async def test_responses_are_deleted_after_a_day(
     await engine.open()
 
     async def kept() -> int:
-        rows = await engine.read(lambda tx: tx.fetch_all(Statement(select(answers.c.body))))
+        rows = await engine.read(lambda tx: tx.fetch_all(Statement(select(idempotent_responses.c.body))))
         return len(rows)
 
     async with serving(url, now=NOW) as server:

@@ -91,7 +91,7 @@ async def test_the_request_of_an_attempt(receiver: Receiver) -> None:
 async def test_inside_addresses_are_rejected_by_default(receiver: Receiver, host: str) -> None:
     """This holds for every spelling of an address, and for every name that has it."""
     result = await attempt(f"http://{host}:{receiver.port}/", "public")
-    assert result == Attempt(None, "it leads to an address to which deliveries are not allowed here")
+    assert result == Attempt(None, "target address is not allowed")
     assert receiver.connections == 0
 
 
@@ -112,12 +112,12 @@ async def test_an_allowed_address_among_others(receiver: Receiver) -> None:
     url = f"http://hooks.example:{receiver.port}/"
     assert (await attempt(url, names=Names(["10.0.0.1", "::1", "127.0.0.9", HERE]))).status == 200
     result = await attempt(f"http://hooks.example:{receiver.port}/", names=Names([]))
-    assert result == Attempt(None, "its name has no address")
+    assert result == Attempt(None, "host name has no address")
 
 
 async def test_an_unknown_name() -> None:
     """The resolver of this machine reports the error."""
-    assert await attempt("http://no-such-name.invalid/") == Attempt(None, "its name cannot be looked up")
+    assert await attempt("http://no-such-name.invalid/") == Attempt(None, "host name cannot be resolved")
     assert (await attempt(f"http://{'a' * 70}.invalid/")).unreachable
 
 
@@ -153,7 +153,7 @@ async def test_a_slow_receiver(receiver: Receiver) -> None:
 
     receiver.reply = think
     started = time.monotonic()
-    assert await attempt(receiver.url, seconds=0.3) == Attempt(None, "no answer within 0.3 seconds")
+    assert await attempt(receiver.url, seconds=0.3) == Attempt(None, "timed out after 0.3 seconds")
     async with receiving(handler=_drip) as dripping:
         assert (await attempt(dripping.url, seconds=0.3)).unreachable
     assert time.monotonic() - started < 5
@@ -189,8 +189,8 @@ async def test_invalid_http(receiver: Receiver) -> None:
         return b"+OK POP3 ready\r\n\r\n"
 
     receiver.reply = babble
-    assert (await attempt(receiver.url)).error == "the connection broke (RemoteProtocolError)"
-    assert (await attempt("http://[nonsense]/")).error == "its URL cannot be used"
+    assert (await attempt(receiver.url)).error == "connection failed (RemoteProtocolError)"
+    assert (await attempt("http://[nonsense]/")).error == "invalid URL"
 
 
 async def test_a_certificate_must_match_the_name() -> None:
@@ -212,5 +212,5 @@ async def test_a_certificate_must_match_the_name() -> None:
         await asyncio.sleep(0.1)  # the receiver sees a failed handshake
     assert good.was_accepted
     assert bad.error is not None
-    assert bad.error.startswith("its certificate is refused: Hostname mismatch")
-    assert unknown.error == "its certificate is refused: self-signed certificate"
+    assert bad.error.startswith("certificate rejected: Hostname mismatch")
+    assert unknown.error == "certificate rejected: self-signed certificate"

@@ -65,11 +65,11 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return noted
 
 
-async def rows(url: str, *columns: Any, fleeting: bool = False) -> list[Any]:
+async def rows(url: str, *columns: Any, ephemeral: bool = False) -> list[Any]:
     """Return the rows of a table."""
     engine = create_engine(url)
     await engine.open()
-    run = engine.run_ephemeral if fleeting else engine.read
+    run = engine.run_ephemeral if ephemeral else engine.read
     try:
         return [tuple(row) for row in await run(lambda tx: tx.fetch_all(Statement(select(*columns))))]
     finally:
@@ -113,8 +113,8 @@ async def test_the_cookie(url: str) -> None:
         ({}, "http", {}, plain),
         ({}, "https", {}, secure),
         ({}, "http", {"X-Forwarded-Proto": "https"}, plain),
-        ({"proxies": 1}, "http", {"X-Forwarded-Proto": "https"}, secure),
-        ({"proxies": 1}, "http", {"X-Forwarded-Proto": "http"}, plain),
+        ({"trusted_proxies": 1}, "http", {"X-Forwarded-Proto": "https"}, secure),
+        ({"trusted_proxies": 1}, "http", {"X-Forwarded-Proto": "http"}, plain),
         ({"secure_cookies": True}, "http", {}, secure),
     )
     for settings, scheme, headers, attributes in cases:
@@ -378,7 +378,7 @@ async def test_attempts_from_one_address(server: Server, browser: Browser, check
 
 async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
     """The limit counts all addresses together; the counts of past windows are deleted."""
-    async with serving(url, now=NOW, proxies=1) as server:
+    async with serving(url, now=NOW, trusted_proxies=1) as server:
         await server.key("misar", "one")
         await set_password(url, "one")
         browser = Browser(server)
@@ -393,7 +393,7 @@ async def test_attempts_on_one_workspace(url: str, checked: list[str]) -> None:
         assert (await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})).status_code == 200
         server.now += 2 * RATE_BY_WORKSPACE.seconds * SECOND
         await browser.sign_in(headers={"X-Forwarded-For": "198.51.100.1"})
-        assert len(await rows(url, rate_counts.c.key, fleeting=True)) == 2
+        assert len(await rows(url, rate_counts.c.key, ephemeral=True)) == 2
 
 
 async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
@@ -406,13 +406,13 @@ async def test_the_client_behind_a_proxy(url: str, checked: list[str]) -> None:
         (1, (b"::ffff:192.0.2.9", b"unknown"), ("192.0.2.9", "")),
     )
     for proxies, sent, expected in cases:
-        async with serving(url, now=NOW, proxies=proxies) as server:
+        async with serving(url, now=NOW, trusted_proxies=proxies) as server:
             for written in sent:
                 headers = [(b"content-type", b"application/json"), (b"x-forwarded-for", written)]
                 body = [b'{"workspace":"one","password":"x"}']
                 answer = await send_request(server.app, Request("POST", b"/session", b"", headers, body))
                 assert answer.status == 401
-            result = await rows(url, rate_counts.c.key, rate_counts.c.bucket, fleeting=True)
+            result = await rows(url, rate_counts.c.key, rate_counts.c.bucket, ephemeral=True)
             assert set(expected) <= {key for key, bucket in result if bucket == "sign-in from"}
     assert checked
 

@@ -70,7 +70,7 @@ def delete(file: Path) -> None:
 
 
 def ephemeral(url: str) -> Path:
-    return Path(f"{parse_sqlite_path(url)}-fleeting")
+    return Path(f"{parse_sqlite_path(url)}-ephemeral")
 
 
 async def count(engine: Engine, key: str = "key") -> int:
@@ -169,10 +169,10 @@ async def test_an_error_that_is_no_damage_deletes_nothing() -> None:
         inode = ephemeral(url).stat().st_ino
 
         def fail(connection: sqlite3.Connection) -> None:
-            connection.execute("SELECT absent FROM fleeting.rate_counts")
+            connection.execute("SELECT absent FROM ephemeral.rate_counts")
 
         with pytest.raises(sqlite3.OperationalError, match="no such column"):
-            engine._beside.run(fail)
+            engine._ephemeral.run(fail)
         assert ephemeral(url).stat().st_ino == inode
 
 
@@ -180,7 +180,7 @@ async def test_a_file_that_cannot_be_created_stops_the_start() -> None:
     """The message names this file, not the main one."""
     async with SQLITE.fresh() as url:
         ephemeral(url).mkdir()
-        with pytest.raises(Misconfigured, match=r"diglot\.db-fleeting' cannot be opened"):
+        with pytest.raises(Misconfigured, match=r"diglot\.db-ephemeral' cannot be opened"):
             await create_engine(url).open()
 
 

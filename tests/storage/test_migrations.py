@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy import Connection
 from diglot.errors import Misconfigured
 from diglot.storage.schema import metadata, migrate, revisions
 from diglot.storage.schema.revisions import LATEST, REVISIONS
+from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from support.engines import SQLITE, Database, set_revision
 
@@ -25,10 +27,8 @@ def differences(connection: Connection) -> list[Any]:
 
 async def test_the_migrated_schema_is_the_schema(url: str) -> None:
     """No further migration has anything to do."""
-    connecting = migrate._create_engine(url)
-    async with connecting.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await connecting.dispose()
+    async with find_database(url).load_migrator().begin(url) as transaction:
+        assert await transaction.run_sync(differences) == []
 
 
 def test_the_revisions_are_those_of_the_scripts() -> None:
@@ -50,13 +50,11 @@ async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
 async def test_an_upgrade_waits_for_another(database: Database) -> None:
     """Of several processes that start in parallel one creates the tables, and the others use them."""
     async with database.empty() as url:
-        connecting = migrate._create_engine(url)
-        async with connecting.begin() as connection:
-            assert await connection.run_sync(migrate._run_upgrade) is None
+        async with find_database(url).load_migrator().begin(url) as transaction:
+            assert await transaction.run_sync(partial(migrate._run_upgrade, find_database(url))) is None
             other = asyncio.create_task(migrate.upgrade_schema(url))
             await asyncio.sleep(0.2)
             assert not other.done()
-        await connecting.dispose()
         assert await other == (LATEST, LATEST)
 
 

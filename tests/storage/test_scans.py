@@ -13,7 +13,9 @@ from diglot.conditions import tree
 from diglot.model.pages import Sort
 from diglot.storage.contacts import dry_run_counts, queries, scans
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
-from diglot.storage.sql.backend import POSTGRESQL, SQLITE, Backend, Sql
+from diglot.storage.sql.backend import Backend, Sql
+from diglot.storage.sql.databases import DATABASES
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from support import canonical, engines, random_conditions, spec_data
@@ -21,7 +23,7 @@ from support import canonical, engines, random_conditions, spec_data
 UTC = ZoneInfo("UTC")
 LISTS = tuple(spec_data.population().lists.values())
 PURPOSES = (scans.COUNT, scans.PAGE, scans.IDS, scans.AFTER, scans.HAS, scans.KEYS)
-BACKENDS = pytest.mark.parametrize("backend", [SQLITE, POSTGRESQL], ids=lambda backend: backend.name)
+BACKENDS = pytest.mark.parametrize("backend", DATABASES, ids=lambda backend: backend.name)
 PINNED = "INDEXED BY sqlite_autoindex_contacts_1"
 ALLOWED = {
     "SEARCH contacts USING PRIMARY KEY (workspace=?)",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from diglot.cli.options import resolve_database
 from diglot.errors import Misconfigured
 from diglot.storage.connect import prepare_database
 from diglot.storage.sql import sqlite_module
@@ -89,7 +90,7 @@ async def test_a_command_warns_if_another_process_has_the_file_open(
     if not in_use:
         connection.close()
     take(version)
-    await prepare_database(str(file))
+    resolve_database(str(file), None)
     connection.close()
     output = capsys.readouterr().err
     assert output.startswith("diglot: warning: another process seems to have") is warned

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,11 +21,10 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+from sqlalchemy import text
 
 from diglot.storage.schema import migrate
-from diglot.storage.sql.engine import is_postgresql
-from diglot.storage.sql.sqlite_file import parse_sqlite_path
-from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.sql.databases import find_database
 
 OTHER_SERVER = "DIGLOT_TEST_POSTGRESQL"
 # The bundled server is deleted with its data after the tests, so nothing has to survive a power failure.
@@ -127,26 +126,18 @@ class _PostgreSQL:
         return urlunsplit(urlsplit(self.server())._replace(path=f"/{name}"))
 
     async def _execute(self, statement: str) -> None:
-        await _execute(self.server(), statement)
-
-
-async def _execute(url: str, *statements: str) -> None:
-    connection: Any = await asyncpg.connect(url)
-    try:
-        for statement in statements:
+        connection: Any = await asyncpg.connect(self.server())
+        try:
             await connection.execute(statement)
-    finally:
-        await connection.close()
+        finally:
+            await connection.close()
 
 
 async def set_revision(url: str, revision: str) -> None:
     """Set another revision in a database; its tables stay unchanged."""
-    statement = f"UPDATE alembic_version SET version_num = '{revision}'"
-    if is_postgresql(url):
-        await _execute(url, statement)
-    else:
-        with closing(sqlite3.connect(parse_sqlite_path(url))) as connection, connection:
-            connection.execute(statement)
+    statement = text("UPDATE alembic_version SET version_num = :to")
+    async with find_database(url).load_migrator().begin(url) as transaction:
+        await transaction.run_sync(lambda connection: connection.execute(statement, {"to": revision}))
 
 
 @cache

@@ -101,7 +101,7 @@ async def _delete_expired_log(unit: WriteUnit, before: int) -> None:
     old = list(takewhile(lambda row: row.happened_at < before, rows))
     if not old:
         return
-    if old[-1].last_entry > unit.row.folded_entry:
+    if old[-1].last_entry > unit.row.compacted_entry:
         await _compact_log(unit)
     await log_expiry.expire_log(unit, old[-1])
 

@@ -22,7 +22,7 @@ from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.sql.engine import Engine, EphemeralBusyError
 
 TaskName = tuple[str | int, ...]
-log = logging.getLogger("diglot.upkeep")
+log = logging.getLogger("diglot.background")
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
@@ -34,7 +34,7 @@ LEASE_DURATION: Final = 45 * SECOND
 # again at once that somebody changed, as they may go on.
 RETRY_DELAY: Final = 10 * MINUTE
 REEVALUATION_DELAY: Final = 5 * SECOND
-_LEASE_NAME: Final = "upkeep"
+_LEASE_NAME: Final = "background"
 # How many times as long as a step took the worker rests after it. A segment that is evaluated when it is
 # read costs every reader a scan; verifying is in no hurry.
 _NO_PAUSE: Final = 0.0
@@ -69,14 +69,19 @@ class _TaskQueue:
 
 
 class Scheduler:
-    """The background work of a process. With 0 `verify_hours` nothing is verified."""
+    """The background work of a process. With 0 `verify_every_hours` nothing is verified."""
 
     def __init__(
-        self, engine: Engine, clock: Clock = system_clock, *, verify_hours: int = 24, history_days: int = 30
+        self,
+        engine: Engine,
+        clock: Clock = system_clock,
+        *,
+        verify_every_hours: int = 24,
+        history_days: int = 30,
     ) -> None:
         self._engine = engine
         self._clock = clock
-        self._verify_interval = verify_hours * HOUR
+        self._verify_interval = verify_every_hours * HOUR
         self._lease_holder = secrets.token_hex(8)
         self._first_evaluation = FirstEvaluation(engine, clock)
         self._verification = Verification(engine, clock)
@@ -87,7 +92,7 @@ class Scheduler:
             _TaskQueue(0, self._find_evaluations),
             _TaskQueue(MINUTE, self._find_compactions),
             _TaskQueue(HOUR, self._find_expirations),
-            *([_TaskQueue(MINUTE, self._find_verifications)] if verify_hours else []),
+            *([_TaskQueue(MINUTE, self._find_verifications)] if verify_every_hours else []),
         )
 
     async def advance_clocks(self) -> None:
@@ -101,7 +106,7 @@ class Scheduler:
                     partial(tick, workspace=workspace, now=self._clock(), min_interval=TICK_INTERVAL)
                 )
             except Exception:
-                log.exception("cannot bring the memberships of workspace %d to now", workspace)
+                log.exception("cannot advance the clock of workspace %d", workspace)
 
     async def acquire_lease(self) -> bool:
         """Take or keep the lease of the chores; return whether this process is to do them."""
@@ -164,7 +169,7 @@ class Scheduler:
             return False
 
         found = await self._retention.find_long_logs()
-        return [Task(("fold", one), partial(step, one), _EQUAL_PAUSE) for one in found]
+        return [Task(("compact", one), partial(step, one), _EQUAL_PAUSE) for one in found]
 
     async def _find_expirations(self) -> Sequence[Task]:
         found = await self._engine.read(due_work.list_workspaces)

@@ -26,7 +26,7 @@ from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import open_unit
 
-log = logging.getLogger("diglot.upkeep")
+log = logging.getLogger("diglot.background")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ async def _repair_segment(here: MembershipWriter, number: int, verdict: Verifica
     await _repair_indexes(here, number, verdict.stale_fields)
     contacts = len(kept.entered) + len(kept.left)
     await verifications.add_counts(transaction, workspace, repaired_segments=1, repaired_contacts=contacts)
-    log.warning("segment %d of workspace %d was wrong: %s, %d contacts", number, workspace, verdict, contacts)
+    log.warning("repaired segment %d of workspace %d: %s, %d contacts", number, workspace, verdict, contacts)
 
 
 async def _repair_indexes(here: MembershipWriter, number: int, stale: frozenset[str]) -> None:

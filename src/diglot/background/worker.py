@@ -13,7 +13,7 @@ from typing import Final
 
 from diglot.background.scheduler import Scheduler
 
-log = logging.getLogger("diglot.upkeep")
+log = logging.getLogger("diglot.background")
 # So often is looked at the clocks, and for segments that wait to be evaluated.
 POLL_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 5.0
@@ -35,7 +35,7 @@ class BackgroundWorker:
             try:
                 await self._poll()
             except Exception:
-                log.exception("cannot look for what is to be done")
+                log.exception("cannot poll for background tasks")
             await self._pause(self.poll_seconds)
 
     async def stop(self, running: asyncio.Task[None]) -> None:
@@ -50,7 +50,7 @@ class BackgroundWorker:
         try:
             await self.scheduler.release_lease()
         except Exception:
-            log.exception("cannot give up the lease; it runs out by itself")
+            log.exception("cannot release the background lease; it will expire")
 
     async def _poll(self) -> None:
         await self.scheduler.advance_clocks()
@@ -66,7 +66,7 @@ class BackgroundWorker:
             try:
                 rests = await self.scheduler.run_next_step()
             except Exception:
-                log.exception("cannot look for chores")
+                log.exception("cannot fetch the next background task")
                 return
             if rests is None:
                 return

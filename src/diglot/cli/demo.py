@@ -24,9 +24,8 @@ from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.settings import Settings, load_settings
-from diglot.storage.connect import is_embedded, open_engine
+from diglot.storage.connect import find_file, is_embedded, open_engine
 from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.sqlite_file import parse_sqlite_path
 
 _WORKSPACE: Final = "Demo"
 _NEWEST_ONE: Final = Window(0, 1)
@@ -93,13 +92,13 @@ async def _prepare_demo(url: str) -> _Demonstration:
     """Make what is missing of the examples; whatever is there stays as it is."""
     began = time.monotonic()
     async with open_engine(url) as engine:
-        keys = await _ensure_keys(engine, parse_sqlite_path(url).with_suffix(".keys"))
+        keys = await _ensure_keys(engine, find_file(url).with_suffix(".keys"))
         caller = await Keys(engine).authenticate(DIALECTS[0].name, keys[DIALECTS[0].name])
         filled = await _create_examples(engine, caller)
         contacts = await Contacts(engine).list_page(caller, _NEWEST_ONE)
         segments = await Segments(engine).list_page(caller, _NEWEST_ONE)
     how = f"made in {time.monotonic() - began:.1f} s" if filled else "as they were"
-    summary = f"{contacts.total:,} contacts and {segments.total} segments in {parse_sqlite_path(url)}, {how}"
+    summary = f"{contacts.total:,} contacts and {segments.total} segments in {find_file(url)}, {how}"
     return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
 
 

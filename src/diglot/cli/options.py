@@ -6,9 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from diglot.settings import load_settings
-from diglot.storage.connect import is_embedded
-from diglot.storage.sql.sqlite_file import parse_sqlite_path
-from diglot.storage.sql.sqlite_module import is_risk_beside_others, sqlite3
+from diglot.storage.connect import warn_beside_others
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,9 +39,5 @@ def warn_of_risk(url: str) -> None:
 
     It is no refusal because a command writes once, and a process that was killed leaves the same sign.
     """
-    if is_embedded(url) and is_risk_beside_others(path := parse_sqlite_path(url)):
-        click.echo(
-            f"diglot: warning: another process seems to have {str(path)!r} open, and SQLite "
-            f"{sqlite3.sqlite_version} can corrupt a file that two processes write: stop the server first",
-            err=True,
-        )
+    if (warning := warn_beside_others(url)) is not None:
+        click.echo(f"diglot: warning: {warning}", err=True)

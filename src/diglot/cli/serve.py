@@ -88,7 +88,7 @@ def _upstream_options(command: F) -> F:
     help="Allowed targets of webhooks: public, any, hosts, networks; separated by commas. [default: public]",
 )
 @click.option(
-    "--verify-hours",
+    "--verify-every-hours",
     type=int,
     metavar="HOURS",
     help="Hours between verifications of a dynamic segment by a full evaluation; 0 turns them off. "
@@ -101,7 +101,7 @@ def _upstream_options(command: F) -> F:
     help="Days to keep membership changes. [default: 30]",
 )
 @click.option(
-    "--proxies",
+    "--trusted-proxies",
     type=int,
     help="Number of reverse proxies in front of the server: it trusts this many X-Forwarded-... entries. "
     "[default: 0]",

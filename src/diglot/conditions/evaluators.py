@@ -5,7 +5,6 @@ lock. Functions are kept when one condition changes: only the function that hold
 """
 
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from diglot.caches import SharedCache
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
@@ -53,8 +53,10 @@ class Evaluators:
         self.nodes = nodes
         self.zone = zone
         self.everything = frozenset(nodes)
-        self._sets: OrderedDict[frozenset[int], _Set] = OrderedDict()
-        self._asked: OrderedDict[frozenset[int], int] = OrderedDict()
+        # The set of all conditions is never dropped because the others fall back on it.
+        self._all: _Set | None = None
+        self._sets = SharedCache[frozenset[int], _Set](MOST_SETS - 1)
+        self._asked = SharedCache[frozenset[int], int](MOST_SETS)
         # How many conditions were compiled for sets that are not all of them.
         self._compiled = 0
         self._lock = Lock()
@@ -72,12 +74,16 @@ class Evaluators:
 
     def used_parts(self) -> dict[Group, MatchFunction]:
         """Return the functions that the sets consist of."""
-        return {group: part for one in list(self._sets.values()) for group, part in one.parts.items()}
+        sets = [*self._sets.copy().values(), *([] if self._all is None else [self._all])]
+        return {group: part for one in sets for group, part in one.parts.items()}
 
     def find(self, numbers: frozenset[int]) -> MatchFunction | None:
         """Return the function of a set of conditions where it is compiled already."""
-        found = self._sets.get(numbers)
+        found = self._find(numbers)
         return None if found is None else found.evaluate
+
+    def _find(self, numbers: frozenset[int]) -> _Set | None:
+        return self._all if numbers == self.everything else self._sets.get(numbers)
 
     def pays(self, numbers: frozenset[int], times: int) -> bool:
         """Tell whether a set is to have a function of its own; it is to be evaluated so many times now.
@@ -89,19 +95,18 @@ class Evaluators:
         few, every = len(numbers), len(self.nodes)
         if few == every or self._compiled + few <= every:
             return True
-        asked = self._asked[numbers] = self._asked.get(numbers, 0) + times
-        while len(self._asked) > MOST_SETS:
-            self._asked.popitem(last=False)
+        asked = (self._asked.get(numbers) or 0) + times
+        self._asked.put(numbers, asked)
         return asked * (every - few) >= REPAID * few
 
     def compile(self, numbers: frozenset[int]) -> MatchFunction:
         """Return the function of a set of conditions, compiled where it is not yet."""
         with self._lock:
             # Another thread may have compiled it while this one waited.
-            found = self._sets.get(numbers)
+            found = self._find(numbers)
             if found is None:
-                found = self._sets[numbers] = self._compile(numbers)
-                self._forget_oldest()
+                found = self._compile(numbers)
+                self._keep(numbers, found)
         return found.evaluate
 
     def _compile(self, numbers: frozenset[int]) -> _Set:
@@ -120,15 +125,15 @@ class Evaluators:
             parts[group] = self._parts[group]
         return _Set(parts, _join(parts.values()))
 
-    def _forget_oldest(self) -> None:
-        """Forget the oldest sets beyond the limit, but never the set of all conditions."""
-        if len(self._sets) <= MOST_SETS:
+    def _keep(self, numbers: frozenset[int], found: _Set) -> None:
+        """Keep a set, and drop the functions of one that had to go for it."""
+        if numbers == self.everything:
+            self._all = found
             return
-        while len(self._sets) > MOST_SETS:
-            oldest, one = self._sets.popitem(last=False)
-            if oldest == self.everything:
-                self._sets[oldest] = one
-        self._parts = self.used_parts()
+        is_full = len(self._sets) == self._sets.max_weight
+        self._sets.put(numbers, found)
+        if is_full:
+            self._parts = self.used_parts()
 
 
 def rules_of(node: tree.Node) -> Rules:

@@ -5,14 +5,12 @@ parts make of it. Nothing here evaluates a predicate.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from diglot.conditions import dates, tree
+from diglot.conditions import relative_dates, tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.operands import DAY_OPS
 from diglot.conditions.python_compiler import compile_to_python
-from diglot.conditions.tree import Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,7 @@ def bounds_of(predicate: tree.Predicate, now: int, zone: ZoneInfo) -> Bounds | N
     if predicate.op not in DAY_OPS:
         return None
     assert isinstance(predicate.operand, tree.Days)
-    days = predicate.operand.value
-    edge = now - days * dates.DAY
-    if predicate.op is Op.IN_LAST_DAYS:
-        return Bounds(first=edge, last=now)
-    if predicate.op is Op.MORE_THAN_DAYS_AGO:
-        return Bounds(end=edge)
-    begin, end = dates.day_span(dates.local_date(now, zone) - timedelta(days=days), zone)
-    return Bounds(first=begin, end=end)
+    low, high = relative_dates.bounds(predicate.op, predicate.operand.value, now, zone)
+    first = None if low == -relative_dates.NEVER else low
+    # Now is shown as the last instant because nobody writes the microsecond after it.
+    return Bounds(first, last=now) if high == now + 1 else Bounds(first, end=high)

@@ -17,6 +17,7 @@ from diglot.conditions import dates, python_runtime, text, tree
 from diglot.conditions.contact_view import ContactView, is_big_integer
 from diglot.conditions.fields import FieldKind, attribute_key, kind_of
 from diglot.conditions.operands import ORDER_OPS
+from diglot.conditions.relative_dates import CALENDAR_OPS, offsets
 from diglot.conditions.tree import Op
 
 # The numbers of the conditions that a contact meets at an instant in microseconds.
@@ -117,13 +118,13 @@ class _CodeWriter:
 
     def compare_days(self, op: Op, days: int, value: str) -> str:
         """Compare an instant with days before now; NaN, which stands for a missing instant, is in none."""
-        if op is Op.EXACTLY_DAYS_AGO:
-            span = self.add_read(f"day_before({self.add_read('today_of(now, zone)')}, {days}, zone)")
+        if op in CALENDAR_OPS:
+            begun = self.add_read("day_begun(now, zone)")
+            span = self.add_read(f"calendar_bounds({days}, {begun}, zone)")
             return f"({span}[0] <= {value} < {span}[1])"
-        age = self.add_read(f"now - {value}")
-        if op is Op.MORE_THAN_DAYS_AGO:
-            return f"({age} > {days * dates.DAY})"
-        return f"(0 <= {age} <= {days * dates.DAY})"
+        distance = self.add_read(f"{value} - now")
+        *low, high = offsets(op, days)
+        return f"({low[0]} <= {distance} < {high})" if low else f"({distance} < {high})"
 
 
 def _scalars_of(operand: tree.Operand) -> tuple[tree.Scalar, ...]:

@@ -7,20 +7,21 @@ thousands that share one.
 import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from diglot.conditions import dates
+from diglot.conditions import dates, relative_dates
 from diglot.conditions.contact_view import AttributeView, is_big_integer
 from diglot.conditions.text import is_blank
+from diglot.conditions.tree import Op
 
 __all__ = [
     "among",
     "begins",
+    "calendar_bounds",
     "contains_part",
-    "day_before",
+    "day_begun",
     "double_of",
     "ends",
     "equal",
@@ -30,7 +31,6 @@ __all__ = [
     "number_or_nan",
     "ordered",
     "spelled_of",
-    "today_of",
     "within",
 ]
 
@@ -155,12 +155,15 @@ def contains_part(folds: Sequence[str], part: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def today_of(now: int, zone: ZoneInfo) -> date:
-    """Return the calendar day of an instant; cached because each part of a set of segments asks for it."""
-    return dates.local_date(now, zone)
+def day_begun(now: int, zone: ZoneInfo) -> int:
+    """Return when the calendar day of an instant began; cached because each part of a set asks."""
+    return dates.start_of_day(dates.local_date(now, zone), zone)
 
 
 @lru_cache(maxsize=4_096)
-def day_before(today: date, days: int, zone: ZoneInfo) -> tuple[int, int]:
-    """Return where the calendar day so many days before another begins and ends, cached for a batch."""
-    return dates.day_span(today - timedelta(days=days), zone)
+def calendar_bounds(days: int, begun: int, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the bounds of the calendar day so many days before one that has begun.
+
+    They are the same all day, so that one entry serves every instant of it.
+    """
+    return relative_dates.bounds(Op.EXACTLY_DAYS_AGO, days, begun, zone)

@@ -1,13 +1,13 @@
-"""What time alone changes: predicates of days before now, and the instants at which they turn.
+"""What days before now mean, and when time alone changes whether an instant meets such a predicate.
 
-An edge is what such a predicate asks of one instant of a contact. Everything here follows from the three
-meanings in semantics ("Operators"); instants are microseconds, spans exclude their end.
+`bounds` is the only place that knows the meanings of the three operators (semantics, "Operators"): the two
+compilers, explain and the clock ask it. Instants are microseconds; bounds are half open.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,10 @@ from diglot.conditions.tree import Op
 
 # Later than any instant of the calendar: what never changes by itself changes then.
 NEVER: Final = 2**62
+# The operators that count days of the calendar: their bounds move at midnights, and by other days than 24 h.
+CALENDAR_OPS: Final = frozenset({Op.EXACTLY_DAYS_AGO})
+# The bounds of the other operators are the same in every zone.
+_ANY_ZONE: Final = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,22 @@ class RelativeDate:
     days: int
 
     @property
-    def duration_us(self) -> int:
-        """The days in microseconds."""
-        return self.days * dates.DAY
+    def offsets(self) -> tuple[int, ...] | None:
+        """The bounds as distances from now, None where they move at midnights only."""
+        return None if self.op in CALENDAR_OPS else offsets(self.op, self.days)
+
+
+def bounds(op: Op, days: int, now: int, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the instants from which (included) to which (excluded) a predicate of days is true."""
+    if op is Op.EXACTLY_DAYS_AGO:
+        return dates.day_span(dates.local_date(now, zone) - timedelta(days=days), zone)
+    edge = now - days * dates.DAY
+    return (edge, now + 1) if op is Op.IN_LAST_DAYS else (-NEVER, edge)
+
+
+def offsets(op: Op, days: int) -> tuple[int, ...]:
+    """Return the bounds that move with the clock, as distances from now, without one that has no end."""
+    return tuple(bound for bound in bounds(op, days, 0, _ANY_ZONE) if bound != -NEVER)
 
 
 def relative_dates_of(node: tree.Node) -> frozenset[RelativeDate]:
@@ -46,30 +63,33 @@ def next_flip(edge: RelativeDate, values: Sequence[int], at: int, zone: ZoneInfo
 
     The values ascend.
     """
-    if edge.op is Op.EXACTLY_DAYS_AGO:
+    if edge.offsets is None:
         return next_midnight(at, zone)
-    turns = NEVER
-    if (old := bisect_left(values, at - edge.duration_us)) < len(values):
-        turns = values[old] + edge.duration_us + 1
-    if edge.op is Op.IN_LAST_DAYS and (new := bisect_right(values, at)) < len(values):
-        turns = min(turns, values[new])
-    return turns
+    flips = [NEVER]
+    for offset in edge.offsets:
+        if (place := bisect_left(values, at + offset)) < len(values):
+            flips.append(flip_at(values[place], offset))
+    return min(flips)
+
+
+def flip_at(value: int, offset: int) -> int:
+    """Return the instant at which a bound at a distance from now has passed a value."""
+    return value - offset + 1
 
 
 def windows_crossed(edge: RelativeDate, since: int, until: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
     """Yield the spans of values of which an edge may say something else at `until` than it did at `since`."""
-    if edge.op is Op.EXACTLY_DAYS_AGO:
-        was, is_ = dates.local_date(since, zone), dates.local_date(until, zone)
-        for day in (was, is_) if was != is_ else ():
-            yield _span_days_ago(day, edge.days, zone)
+    low, high = bounds(edge.op, edge.days, since, zone)
+    next_low, next_high = bounds(edge.op, edge.days, until, zone)
+    if next_low >= high:
+        # The bounds before and after have no instant in common.
+        yield low, high
+        yield next_low, next_high
         return
-    yield since - edge.duration_us, until - edge.duration_us
-    if edge.op is Op.IN_LAST_DAYS:
-        yield since + 1, until + 1
-
-
-def _span_days_ago(day: date, days: int, zone: ZoneInfo) -> tuple[int, int]:
-    return dates.day_span(day - timedelta(days=days), zone)
+    if low != next_low:
+        yield low, next_low
+    if high != next_high:
+        yield high, next_high
 
 
 def next_midnight(at: int, zone: ZoneInfo) -> int:

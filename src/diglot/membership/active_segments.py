@@ -3,7 +3,6 @@
 One is made when the segments change (`segments_version`) and serves every transaction until they do again.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property, partial
@@ -12,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from diglot.caches import CacheSlot, SharedCache
 from diglot.conditions import tree
 from diglot.conditions.contact_view import AttributeView, ContactView
 from diglot.conditions.evaluators import Evaluators
 from diglot.conditions.fields import ATTRIBUTE_PREFIX, attribute_key
 from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates_of
-from diglot.membership.remembered import get_cached, put_cached
 from diglot.model.contact_views import PLAIN_FIELDS, view_of
 from diglot.model.contacts import Contact
 from diglot.model.segments import SegmentType
@@ -30,7 +29,6 @@ from diglot.storage.write_unit import WriteUnit
 MOST_AFFECTED: Final = 256
 # Segments that a process remembers of all workspaces together.
 MAX_CACHED_SEGMENTS: Final = 20_000
-_CACHE_NAME: Final = "live segments"
 LISTS_FIELD: Final = "lists"
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -63,7 +61,9 @@ class ActiveSegments:
     segment_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     list_refs: Mapping[int, AudienceRef] = field(default_factory=dict)
     next_changes: NextChanges = field(default_factory=lambda: NextChanges(-1, {}, {}))
-    _affected_cache: OrderedDict[frozenset[str], frozenset[int]] = field(default_factory=OrderedDict)
+    _affected_cache: SharedCache[frozenset[str], frozenset[int]] = field(
+        default_factory=lambda: SharedCache(MOST_AFFECTED)
+    )
     # What was known of the segments before: its compiled functions are used again where they hold.
     earlier: InitVar["ActiveSegments | None"] = None
     evaluators: Evaluators = field(init=False)
@@ -107,9 +107,7 @@ class ActiveSegments:
         found = self._affected_cache.get(names)
         if found is None:
             found = frozenset().union(*(self.by_field.get(name, ()) for name in names))
-            self._affected_cache[names] = found
-            while len(self._affected_cache) > MOST_AFFECTED:
-                self._affected_cache.popitem(last=False)
+            self._affected_cache.put(names, found)
         return found
 
     def mention_lists(self, numbers: frozenset[int]) -> bool:
@@ -165,15 +163,21 @@ def _differs(was: Mapping[str, Any], is_: Mapping[str, Any], key: str) -> bool:
     return key not in was or key not in is_ or _encode(was[key]) != _encode(is_[key])
 
 
+# By workspace.
+CACHE: Final = CacheSlot[SharedCache[int, ActiveSegments]](
+    "active segments", lambda: SharedCache(MAX_CACHED_SEGMENTS, lambda one: len(one.stored_segments) + 1)
+)
+
+
 async def get_active_segments(
     transaction: Transaction, workspace: int, version: int, zone: ZoneInfo
 ) -> ActiveSegments:
     """Return the live segments of a workspace whose segments have a version."""
-    kept: OrderedDict[int, ActiveSegments] = transaction.process_cache.setdefault(_CACHE_NAME, OrderedDict())
-    found = get_cached(kept, workspace)
+    kept = transaction.process_cache.of(CACHE)
+    found = kept.get(workspace)
     if found is None or found.version != version or found.zone != zone:
         found = await _read_active_segments(transaction, workspace, version, zone, found)
-        put_cached(kept, workspace, found, lambda one: len(one.stored_segments) + 1, MAX_CACHED_SEGMENTS)
+        kept.put(workspace, found)
     return found
 
 

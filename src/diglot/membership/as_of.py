@@ -4,12 +4,12 @@ What is stored is taken back, change by change: sums of foldings where they lie 
 log where a folding covers it. No contact is read.
 """
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Final
 
 from pyroaring import BitMap
 
+from diglot.caches import CacheSlot, SharedCache
 from diglot.membership import store
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.storage.membership import chunks, log, log_sums
@@ -18,32 +18,23 @@ from diglot.storage.workspaces import WorkspaceState
 
 # What a process remembers, for walks from page to page.
 _MAX_CACHED: Final = 8
-_CACHE_NAME: Final = "members as of"
 _CacheKey = tuple[int, int, int]
+_CACHE: Final = CacheSlot[SharedCache[_CacheKey, BitMap]]("members as of", lambda: SharedCache(_MAX_CACHED))
 
 
 async def load_members(
     transaction: Transaction, workspace: int, segment: int, entry: int, state: WorkspaceState
 ) -> BitMap:
     """Return the keys of the members at an entry within the history, those deleted since included."""
-    known: OrderedDict[_CacheKey, BitMap] = transaction.process_cache.setdefault(_CACHE_NAME, OrderedDict())
+    known = transaction.process_cache.of(_CACHE)
     key = workspace, segment, entry
     found = known.get(key)
     if found is None:
         found = await _rewind_members(transaction, workspace, segment, entry, state)
         # What a transaction that writes sees may be undone.
         if not transaction.may_write:
-            _cache_members(known, key, found)
+            known.put(key, found)
     return found
-
-
-def _cache_members(known: OrderedDict[_CacheKey, BitMap], key: _CacheKey, found: BitMap) -> None:
-    known[key] = found
-    while len(known) > _MAX_CACHED:
-        try:
-            known.popitem(last=False)
-        except KeyError:  # another thread emptied it
-            return
 
 
 async def _rewind_members(

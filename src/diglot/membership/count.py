@@ -5,11 +5,11 @@ the same snapshot shows the same version: it can never differ from the members r
 that move with time alone are evaluated each time.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from diglot.caches import SharedCache
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import relative_dates_of
 from diglot.membership import read, store
@@ -27,7 +27,7 @@ _CacheKey = tuple[int, int, str, bytes]
 class CountCache:
     """The remembered counts of this process."""
 
-    _entries: OrderedDict[_CacheKey, int] = field(default_factory=OrderedDict)
+    _counts: SharedCache[_CacheKey, int] = field(default_factory=lambda: SharedCache(MAX_CACHED_COUNTS))
 
     def cached_count(
         self, transaction: Transaction, relation: MembershipQuery, state: WorkspaceState
@@ -38,7 +38,7 @@ class CountCache:
         if not relation.is_static and tree.is_draft(relation.condition):
             return 0
         key = _cache_key(relation, state)
-        return None if key is None else self._entries.get(key)
+        return None if key is None else self._counts.get(key)
 
     async def count(self, transaction: Transaction, relation: MembershipQuery, state: WorkspaceState) -> int:
         """Return the number of members in the state that the transaction sees."""
@@ -46,7 +46,7 @@ class CountCache:
         if found is None:
             found = await read.count_members(transaction, relation)
             if (key := _cache_key(relation, state)) is not None:
-                self._store_count(key, found)
+                self._counts.put(key, found)
         return found
 
     async def count_uncached(
@@ -58,14 +58,6 @@ class CountCache:
         """
         found = self.cached_count(transaction, relation, state)
         return await read.count_members(transaction, relation) if found is None else found
-
-    def _store_count(self, key: _CacheKey, count: int) -> None:
-        self._entries[key] = count
-        while len(self._entries) > MAX_CACHED_COUNTS:
-            try:
-                self._entries.popitem(last=False)
-            except KeyError:  # another thread emptied it
-                return
 
 
 def _cache_key(relation: MembershipQuery, state: WorkspaceState) -> _CacheKey | None:

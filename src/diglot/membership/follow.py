@@ -106,7 +106,7 @@ def _contacts_for_webhooks(one: MembershipWriter, writes: Sequence[ContactWrite]
     """Return the written contacts for those who are told of them, if anybody is."""
     return (
         {_contact_key(*write): _newest_version(*write) for write in writes}
-        if one.unit.row.webhook_count
+        if one.unit.row.active_webhook_count
         else {}
     )
 

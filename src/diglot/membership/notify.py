@@ -85,7 +85,7 @@ class _AudienceChange:
 
 async def notify_webhooks(unit: WriteUnit, moved: LoggedChanges) -> None:
     """Tell the webhooks that hear of it what a row of the log says; without webhooks nothing is looked at."""
-    if not unit.row.webhook_count:
+    if not unit.row.active_webhook_count:
         return
     events = await outbox.subscribed_events(unit)
     parts = [part for part in _visible_changes(moved) if part.has_subscribers(events)]

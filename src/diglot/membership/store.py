@@ -1,16 +1,15 @@
 """Memberships that are kept current: what chunks and the log since them say of a segment together."""
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pyroaring import BitMap
 
+from diglot.caches import CacheSlot, SharedCache
 from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.log_delta import LogDelta
-from diglot.membership.remembered import put_cached
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.pages import Window
 from diglot.storage.membership import chunks, log, log_sums, segment_state
@@ -35,8 +34,16 @@ MAX_CLOCK_SKEW: Final = 60_000_000
 _SEGMENTS_PER_COMPACTION: Final = 64
 # Net changes of segments that a process remembers of all workspaces together.
 MAX_CACHED_NET_CHANGES: Final = 100_000
-_WRITER_CACHE: Final = "overlays of writers"
-_READER_CACHE: Final = "overlays"
+_DeltaCache = SharedCache[int, LogDelta]
+
+
+def _make_delta_cache() -> _DeltaCache:
+    return SharedCache(MAX_CACHED_NET_CHANGES, lambda one: len(one.net_changes) + 1)
+
+
+# By workspace. Deltas of transactions that write stand apart because what those see may be undone.
+READER_DELTAS: Final = CacheSlot("log deltas of readers", _make_delta_cache)
+WRITER_DELTAS: Final = CacheSlot("log deltas of writers", _make_delta_cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ async def replace_members(
 
     Of a segment that is new in this unit nothing is stored yet.
     """
-    stored, net = BitMap(), NetChange.starting_at(unit.row.folded_entry + 1)
+    stored, net = BitMap(), NetChange.starting_at(unit.row.compacted_entry + 1)
     if not is_new:
         changes = await get_delta(unit.transaction, unit.workspace, unit.state)
         stored = await chunks.load_all(unit.transaction, unit.workspace, segment)
@@ -126,7 +133,10 @@ def compaction_threshold(live: ActiveSegments, pk: int) -> int:
 def needs_compaction(live: ActiveSegments, row: WorkspaceRow) -> bool:
     """Tell whether the log of a locked workspace is to be folded now."""
     most = compaction_threshold(live, row.next_pk)
-    return row.unfolded >= most or row.next_entry - 1 - row.folded_entry >= most * ENTRIES_PER_CHANGE
+    return (
+        row.uncompacted_changes >= most
+        or row.next_entry - 1 - row.compacted_entry >= most * ENTRIES_PER_CHANGE
+    )
 
 
 async def compact_log(unit: WriteUnit, live: ActiveSegments) -> None:
@@ -144,7 +154,7 @@ async def compact_log(unit: WriteUnit, live: ActiveSegments) -> None:
         )
     moved = [(number, net) for number, net in nets if net.entered or net.left or net.toggled]
     await log_sums.add(unit.transaction, unit.workspace, state.last_entry, moved)
-    unit.row.folded_entry, unit.row.unfolded = state.last_entry, 0
+    unit.row.compacted_entry, unit.row.uncompacted_changes = state.last_entry, 0
 
 
 async def _compact_segments(
@@ -200,7 +210,7 @@ def cached_delta(transaction: Transaction, workspace: int, folded: int, logged: 
     """Return the overlay of the entries after one up to another where this process has it."""
     if folded == logged:
         return LogDelta(folded, logged)
-    found = _delta_cache(transaction, _READER_CACHE).get(workspace)
+    found = transaction.process_cache.of(READER_DELTAS).get(workspace)
     return found if found is not None and (found.compacted_to, found.last_entry) == (folded, logged) else None
 
 
@@ -210,15 +220,10 @@ async def get_delta(transaction: Transaction, workspace: int, state: WorkspaceSt
     if found is not None:
         return found
     # What a transaction that writes sees may be undone: it is gone on with only where the log still holds it.
-    kept = _delta_cache(transaction, _WRITER_CACHE if transaction.may_write else _READER_CACHE)
+    kept = transaction.process_cache.of(WRITER_DELTAS if transaction.may_write else READER_DELTAS)
     found = await load_delta(transaction, workspace, state, kept.get(workspace))
     if transaction.may_write or _is_newer(found, kept.get(workspace)):
-        put_cached(kept, workspace, found, lambda one: len(one.net_changes) + 1, MAX_CACHED_NET_CHANGES)
-    return found
-
-
-def _delta_cache(transaction: Transaction, which: str) -> OrderedDict[int, LogDelta]:
-    found: OrderedDict[int, LogDelta] = transaction.process_cache.setdefault(which, OrderedDict())
+        kept.put(workspace, found)
     return found
 
 
@@ -245,7 +250,8 @@ async def load_delta(
 
 def clear_cache(transaction: Transaction) -> None:
     """Forget what this process remembers of logs: they are read again."""
-    transaction.process_cache.update({_READER_CACHE: OrderedDict(), _WRITER_CACHE: OrderedDict()})
+    for slot in (READER_DELTAS, WRITER_DELTAS):
+        transaction.process_cache.of(slot).clear()
 
 
 def _is_newer(found: LogDelta, kept: LogDelta | None) -> bool:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 class Metrics:
     """Counts since the beginning, and what waits now. Instants in microseconds, None where there is none."""
 
-    verified: int
+    verified_segments: int
     repaired_segments: int
     repaired_contacts: int
     oldest_evaluation: int | None
     due_since: int | None
     pending_segments: int
-    unfolded_changes: int
+    uncompacted_changes: int
     waiting_deliveries: int
     now: int

@@ -114,7 +114,7 @@ class Delivery:
     id: str
     webhook: int
     event: WebhookEventType
-    subject: str
+    payload: str
     attempts: int
     due_at: int | None
     delivered_at: int | None

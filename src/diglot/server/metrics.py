@@ -22,7 +22,7 @@ _METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
     (
         "verified_segments_total",
         "Full evaluations of segments, compared with the stored members.",
-        lambda figures: figures.verified,
+        lambda figures: figures.verified_segments,
     ),
     (
         "repaired_segments_total",
@@ -35,12 +35,12 @@ _METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
         lambda figures: figures.repaired_contacts,
     ),
     (
-        "evaluation_age_seconds",
+        "oldest_evaluation_age_seconds",
         "Age of the oldest full evaluation of a dynamic segment.",
         lambda figures: _age_seconds(figures, figures.oldest_evaluation),
     ),
     (
-        "clock_lag_seconds",
+        "workspace_clock_lag_seconds",
         "How long stored members have not followed the passing of time; reads are still correct.",
         lambda figures: _age_seconds(figures, figures.due_since),
     ),
@@ -50,9 +50,9 @@ _METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
         lambda figures: figures.pending_segments,
     ),
     (
-        "unfolded_log_changes",
+        "uncompacted_log_changes",
         "Changes in the membership log that are not yet compacted into the bitmaps.",
-        lambda figures: figures.unfolded_changes,
+        lambda figures: figures.uncompacted_changes,
     ),
     (
         "waiting_deliveries",

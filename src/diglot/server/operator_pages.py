@@ -25,7 +25,7 @@ def _health_page(engine: Engine) -> Page:
         try:
             await engine.read(workspaces.ping)
         except Exception:
-            log.exception("the health check cannot read the database")
+            log.exception("health check: cannot read the database")
             return PlainResponse(503, "application/json", b'{"status":"database"}')
         return PlainResponse(200, "application/json", b'{"status":"ok"}')
 
@@ -37,7 +37,7 @@ def _metrics_page(engine: Engine, clock: Clock) -> Page:
         try:
             found = await engine.read(lambda tx: background_metrics.load(tx, clock()))
         except Exception:
-            log.exception("the metrics cannot be read")
+            log.exception("cannot read the metrics")
             return PlainResponse(503, CONTENT_TYPE, b"")
         return PlainResponse(200, CONTENT_TYPE, to_prometheus(found))
 

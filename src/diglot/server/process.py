@@ -8,8 +8,7 @@ import click
 from diglot.server.addresses import find_free_address
 from diglot.server.asgi import App
 from diglot.settings import Settings, to_environment
-from diglot.storage.connect import is_embedded
-from diglot.storage.sql.sqlite_module import require_mended, sqlite3
+from diglot.storage.connect import name_library, require_shareable
 
 
 def serve(settings: Settings, announce: Callable[[str], None], load_app: Callable[[], App]) -> None:
@@ -18,8 +17,7 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
     `load_app` reads the settings from the environment of its process.
     """
     address = find_free_address(settings.host, settings.port)
-    if is_embedded(settings.database):
-        require_mended(settings.workers)
+    require_shareable(settings.database, settings.workers)
     os.environ.update(to_environment(settings))
     if settings.workers == 1:
         from diglot.server import one_process as server  # noqa: PLC0415 - each needs another half of granian
@@ -30,5 +28,5 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
 
 def announce_url(settings: Settings, url: str) -> None:
     """Print the URL of the server, and the version of SQLite where it runs on a file."""
-    library = f" with SQLite {sqlite3.sqlite_version}" if is_embedded(settings.database) else ""
-    click.echo(f"Diglot serves on {url}{library} (stop with Ctrl+C)")
+    library = name_library(settings.database)
+    click.echo(f"Diglot serves on {url}{f' with {library}' if library else ''} (stop with Ctrl+C)")

@@ -2,27 +2,48 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from diglot.errors import Misconfigured
-from diglot.storage.schema import ephemeral_metadata as fleeting
-from diglot.storage.schema import revisions
-from diglot.storage.sql.engine import Engine, is_postgresql
-from diglot.storage.sql.sqlite import SQLite
-from diglot.storage.sql.sqlite_file import parse_sqlite_path
+from diglot.storage.schema import ephemeral_metadata, revisions
+from diglot.storage.sql.databases import find_database
+from diglot.storage.sql.engine import Engine
 
 
 def create_engine(url: str) -> Engine:
     """Return the engine for a database URL or a file name; raise `Misconfigured`."""
-    if is_postgresql(url):
-        from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415 - a SQLite file needs no asyncpg
-
-        return PostgreSQL(url)
-    return SQLite(parse_sqlite_path(url), fleeting)
+    return find_database(url).create_engine(url, ephemeral_metadata)
 
 
 def is_embedded(url: str) -> bool:
     """Tell whether a database is a file of this machine, which Diglot keeps up to date by itself."""
-    return not is_postgresql(url)
+    return find_database(url).embedded is not None
+
+
+def find_file(url: str) -> Path:
+    """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
+    embedded = find_database(url).embedded
+    assert embedded is not None, "a server's database has no file here"
+    return embedded.find_file(url)
+
+
+def name_library(url: str) -> str | None:
+    """Return the library that reads an embedded database, with its version."""
+    embedded = find_database(url).embedded
+    return None if embedded is None else embedded.library()
+
+
+def require_shareable(url: str, workers: int) -> None:
+    """Raise `Misconfigured` when so many workers must not share a database."""
+    embedded = find_database(url).embedded
+    if embedded is not None:
+        embedded.require_shareable(workers)
+
+
+def warn_beside_others(url: str) -> str | None:
+    """Return a warning when another process has a database open that two processes could corrupt."""
+    embedded = find_database(url).embedded
+    return None if embedded is None else embedded.warn_beside_others(embedded.find_file(url))
 
 
 async def prepare_database(url: str) -> None:
@@ -50,10 +71,8 @@ async def open_engine(url: str) -> AsyncIterator[Engine]:
 @asynccontextmanager
 async def open_existing_engine(url: str) -> AsyncIterator[Engine]:
     """Lend an engine on a database that is there: a mistyped file name makes no empty one."""
-    if is_embedded(url) and not parse_sqlite_path(url).exists():
-        raise Misconfigured(
-            f"there is no database file {str(parse_sqlite_path(url))!r}: is --database right?"
-        )
+    if is_embedded(url) and not (file := find_file(url)).exists():
+        raise Misconfigured(f"there is no database file {str(file)!r}: is --database right?")
     async with open_engine(url) as engine:
         yield engine
 

@@ -16,14 +16,14 @@ from diglot.storage.sql.statement import Statement
 _c = workspaces.c
 # The columns of a state, in its order.
 STATE_COLUMNS = (
-    *("contacts_version", "contact_count", "next_entry", "folded_entry", "segments_version"),
-    *("evaluated_at", "next_change_at", "history_entry", "history_since", "time_zone"),
+    *("contacts_version", "contact_count", "next_entry", "compacted_entry", "segments_version"),
+    *("evaluated_at", "next_change_at", "history_after_entry", "history_since", "time_zone"),
 )
 _COLUMNS = (_c.workspace, _c.name, _c.time_zone)
 _BY_NAME = Statement(select(*_COLUMNS).where(_c.name == bindparam("name")))
-_BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _c.password).where(_c.name == bindparam("name")))
+_BY_NAME_WITH_PASSWORD = Statement(select(*_COLUMNS, _c.password_hash).where(_c.name == bindparam("name")))
 _UPDATE = update(workspaces).where(_c.workspace == bindparam("in_workspace"))
-_SET_PASSWORD = Statement(_UPDATE.values(password=bindparam("hash")))
+_SET_PASSWORD = Statement(_UPDATE.values(password_hash=bindparam("hash")))
 _ALL = Statement(select(*_COLUMNS).order_by(_c.name))
 _NEXT_NUMBER = Statement(select(func.coalesce(func.max(_c.workspace), 0) + 1))
 _INSERT = Statement(insert(workspaces))
@@ -106,16 +106,16 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         **{f"next_{name}": 1 for name in _COUNTERS},
         "contacts_version": 0,
         "contact_count": 0,
-        "folded_entry": 0,
-        "unfolded": 0,
+        "compacted_entry": 0,
+        "uncompacted_changes": 0,
         "segments_version": 0,
         "evaluated_at": now,
         "next_change_at": NEVER,
         "clock_version": 0,
-        "history_entry": 0,
+        "history_after_entry": 0,
         "history_since": now,
-        "webhook_count": 0,
-        "password": None,
+        "active_webhook_count": 0,
+        "password_hash": None,
         "created_at": now,
     }
     await transaction.execute(_INSERT, values)

@@ -42,15 +42,15 @@ class WorkspaceRow(msgspec.Struct):
     next_entry: int
     contacts_version: int
     contact_count: int
-    folded_entry: int
-    unfolded: int
+    compacted_entry: int
+    uncompacted_changes: int
     segments_version: int
     evaluated_at: int
     next_change_at: int
     clock_version: int
-    history_entry: int
+    history_after_entry: int
     history_since: int
-    webhook_count: int
+    active_webhook_count: int
     time_zone: str
 
 
@@ -118,9 +118,9 @@ class WriteUnit(Tenant):
         """The workspace as a read in this transaction has to see it."""
         row = self.row
         return WorkspaceState(
-            *(row.contacts_version, row.contact_count, row.next_entry - 1, row.folded_entry),
+            *(row.contacts_version, row.contact_count, row.next_entry - 1, row.compacted_entry),
             *(row.segments_version, row.evaluated_at, row.next_change_at),
-            *(row.history_entry, row.history_since, self.zone),
+            *(row.history_after_entry, row.history_since, self.zone),
         )
 
     def take_keys(self, counter: Counter, number: int = 1) -> int:
@@ -136,7 +136,7 @@ class WriteUnit(Tenant):
 
     def count_webhooks(self, more: int) -> None:
         """Count active webhooks in, or out where the number is negative."""
-        self.row.webhook_count += more
+        self.row.active_webhook_count += more
         self._active_webhooks = None
 
     def renew_contacts_version(self) -> None:
@@ -151,7 +151,7 @@ class WriteUnit(Tenant):
 
     async def active_webhooks(self) -> Sequence[Webhook]:
         """Return the webhooks that receive events, selected once."""
-        if not self.row.webhook_count:
+        if not self.row.active_webhook_count:
             return ()
         if self._active_webhooks is None:
             self._active_webhooks = await webhooks.list_active(self.transaction, self.workspace)

@@ -18,7 +18,7 @@ MAX_READ_BYTES: Final = 4_096
 MAX_STORED_BYTES: Final = 1_000
 # A name may have many addresses; a few of them are tried, all within the time of one attempt.
 _MAX_ADDRESSES: Final = 4
-_NOT_ALLOWED_MESSAGE: Final = "it leads to an address to which deliveries are not allowed here"
+_NOT_ALLOWED_MESSAGE: Final = "target address is not allowed"
 
 
 def create_ssl_context() -> ssl.SSLContext:
@@ -61,9 +61,9 @@ class Connection:
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._try_addresses(httpx.URL(url), message)
         except TimeoutError:
-            return Attempt(None, f"no answer within {self._timeout_seconds:g} seconds")
+            return Attempt(None, f"timed out after {self._timeout_seconds:g} seconds")
         except OSError:
-            return Attempt(None, "its name cannot be looked up")
+            return Attempt(None, "host name cannot be resolved")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return Attempt(None, _describe_error(error))
 
@@ -72,7 +72,7 @@ class Connection:
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         found = await self._resolve(host, port)
         allowed = [one for one in found if self._allowed_targets.allows(host, one)]
-        failed = Attempt(None, _NOT_ALLOWED_MESSAGE if found else "its name has no address")
+        failed = Attempt(None, _NOT_ALLOWED_MESSAGE if found else "host name has no address")
         for address in allowed[:_MAX_ADDRESSES]:
             try:
                 return await self._post_message(url, address, message)
@@ -117,12 +117,12 @@ def _describe_error(error: Exception) -> str:
         case httpx.ConnectError():
             cause = _find_certificate_error(error)
             if cause is not None:
-                return f"its certificate is refused: {cause.verify_message}"
-            return "it takes no connection"
+                return f"certificate rejected: {cause.verify_message}"
+            return "connection refused or unreachable"
         case httpx.InvalidURL() | ValueError():
-            return "its URL cannot be used"
+            return "invalid URL"
         case _:
-            return f"the connection broke ({type(error).__name__})"
+            return f"connection failed ({type(error).__name__})"
 
 
 def _find_certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:

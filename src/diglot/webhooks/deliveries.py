@@ -148,6 +148,6 @@ class Deliveries:
         place = (batch.workspace, batch.webhook.number)
         now = self.clock()
         rest = min(self._retry_delay(min(after.attempts, MAX_RETRIES)), MAX_PAUSE)
-        reason = after.last_error or "no answer"
+        reason = after.last_error or "no response"
         await deliveries.cancel(transaction, *place, reason, created_until=now - GIVE_UP_AFTER)
         await webhooks.release(transaction, *place, batch.leased_until, now + rest)

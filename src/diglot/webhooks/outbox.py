@@ -31,7 +31,7 @@ _STATUS_EVENTS: Final = {
 
 async def enqueue_events(unit: WriteUnit, occurrences: Iterable[DomainEvent]) -> None:
     """Write a delivery of each event to each webhook that subscribes to it."""
-    if not unit.row.webhook_count:
+    if not unit.row.active_webhook_count:
         return
     heard = _match_webhooks(await unit.active_webhooks(), occurrences)
     while part := list(islice(heard, DELIVERIES_PER_INSERT)):
@@ -57,22 +57,22 @@ async def insert_deliveries(unit: WriteUnit, heard: Sequence[tuple[Webhook, Doma
     """Put events into the outbox, in their order; return the deliveries."""
     new: list[Delivery] = []
     last: EventPayload | None = None
-    subject = ""
+    payload = ""
     for number, (hook, occurrence) in enumerate(heard, unit.take_keys("delivery", len(heard))):
         if occurrence.payload is not last:
-            last, subject = occurrence.payload, _encode(occurrence.payload).decode()
-        new.append(_new_delivery(number, hook, occurrence.type, subject, unit.now))
+            last, payload = occurrence.payload, _encode(occurrence.payload).decode()
+        new.append(_new_delivery(number, hook, occurrence.type, payload, unit.now))
     await unit.add_deliveries(new)
     return new
 
 
-def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, subject: str, at: int) -> Delivery:
+def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, payload: str, at: int) -> Delivery:
     return Delivery(
         number=number,
         id=new_id(),
         webhook=hook.number,
         event=event,
-        subject=subject,
+        payload=payload,
         attempts=0,
         due_at=at,
         delivered_at=None,
@@ -92,11 +92,11 @@ def created_events(new: Iterable[Contact]) -> Iterator[DomainEvent]:
 def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainEvent]:
     """Yield what changes of contacts are told of: that they changed, then that a status did."""
     for before, after in pairs:
-        subject = EventPayload(after)
+        payload = EventPayload(after)
         if any(getattr(before, name) != getattr(after, name) for name in _REPORTED_FIELDS):
-            yield DomainEvent(WebhookEventType.CONTACT_UPDATED, subject)
+            yield DomainEvent(WebhookEventType.CONTACT_UPDATED, payload)
         if before.status != after.status and after.status in _STATUS_EVENTS:
-            yield DomainEvent(_STATUS_EVENTS[after.status], subject)
+            yield DomainEvent(_STATUS_EVENTS[after.status], payload)
 
 
 def left_list_events(

@@ -17,4 +17,4 @@ def compute_signature(secret: str, *parts: bytes) -> str:
 
 def decode_payload(delivery: Delivery) -> EventPayload:
     """Return whom a delivery is about."""
-    return _decode_payload_json(delivery.subject)
+    return _decode_payload_json(delivery.payload)

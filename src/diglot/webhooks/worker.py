@@ -22,7 +22,7 @@ from diglot.webhooks.sender import Sender
 if TYPE_CHECKING:
     from diglot.webhooks.connection import Connection
 
-log = logging.getLogger("diglot.delivery")
+log = logging.getLogger("diglot.webhooks")
 # Receivers served at one time by a process.
 MAX_CONCURRENT_TURNS: Final = 64
 # How long one receiver keeps its place while it takes what it is sent; well within the lease.
@@ -62,7 +62,7 @@ class DeliveryWorker:
             try:
                 pause = await self._start_due_turns()
             except Exception:
-                log.exception("cannot look for deliveries")
+                log.exception("cannot read the pending deliveries")
                 pause = self.poll_seconds
             await asyncio.sleep(_DEBOUNCE_SECONDS)
             try:
@@ -136,7 +136,7 @@ class DeliveryWorker:
         try:
             await self.deliveries.release_lease(batch)
         except Exception:
-            log.exception("cannot give up a lease; it runs out by itself")
+            log.exception("cannot release the webhook lease; it will expire")
 
     async def _send_batch(self, batch: LeasedDeliveries, ends: float) -> bool:
         """Send a batch in its order; return whether there is time for another."""
@@ -154,8 +154,8 @@ class DeliveryWorker:
         try:
             message = self.render_message(webhook, delivery, self.deliveries.clock())
         except Exception:
-            log.exception("delivery %s cannot be written", delivery.id)
-            return Attempt(None, "it cannot be written", internal_error=True)
+            log.exception("cannot render delivery %s", delivery.id)
+            return Attempt(None, "internal error", internal_error=True)
         return await connection.send(webhook.url, message)
 
 

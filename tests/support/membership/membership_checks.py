@@ -26,7 +26,7 @@ from diglot.storage.sql.statement import Statement
 from diglot.storage.write_unit import open_unit
 
 _UNFOLDED = Statement(
-    select(workspace_rows.c.unfolded).where(workspace_rows.c.workspace == bindparam("workspace"))
+    select(workspace_rows.c.uncompacted_changes).where(workspace_rows.c.workspace == bindparam("workspace"))
 )
 ALL_ROWS = Window(0, 1_000_000)
 _LONG = 10_000 * dates.DAY

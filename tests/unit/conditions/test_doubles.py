@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import BindParameter, Float, bindparam, column, select, table
 from sqlalchemy.types import TypeEngine
 
-from diglot.storage.sql.backend import SQLITE
+from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_module import sqlite3
 
 STORED = table("stored", column("number", Float(53)))

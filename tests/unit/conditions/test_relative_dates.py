@@ -11,6 +11,7 @@ from diglot.conditions.python_compiler import compile_to_python
 from diglot.conditions.relative_dates import (
     NEVER,
     RelativeDate,
+    bounds,
     next_flip,
     next_midnight,
     relative_dates_of,
@@ -33,6 +34,28 @@ def verdict(edge: RelativeDate, value: int, at: int, zone: ZoneInfo) -> bool:
     return bool(compile_to_python({1: node}, zone)(ContactView({edge.field: value}, {}, (), zone), at))
 
 
+def test_the_bounds_are_half_open() -> None:
+    """The first instant is within, the second is not; a day of the calendar ends at midnight."""
+    cairo = ZONES[3]
+    noon = 12 * 3_600 * dates.SECOND
+    assert bounds(Op.IN_LAST_DAYS, 7, NOW, cairo) == (NOW - 7 * dates.DAY, NOW + 1)
+    assert bounds(Op.MORE_THAN_DAYS_AGO, 7, NOW, cairo) == (-NEVER, NOW - 7 * dates.DAY)
+    assert bounds(Op.EXACTLY_DAYS_AGO, 1, noon, ZONES[0]) == (-dates.DAY, 0)
+
+
+@pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.op} {edge.days}")
+@pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
+def test_the_compiled_predicate_has_the_same_bounds(edge: RelativeDate, zone: ZoneInfo) -> None:
+    """The generated code holds distances from now in place of the bounds; both say the same."""
+    rng = Random(f"{edge} {zone}")
+    for _ in range(100):
+        now = NOW + rng.randint(0, 400 * dates.DAY)
+        low, high = bounds(edge.op, edge.days, now, zone)
+        near = (bound + step for bound in (low, high) for step in (-1, 0, 1))
+        for value in (one for one in (*near, rng.randint(low, high)) if one >= -NEVER):
+            assert verdict(edge, value, now, zone) is (low <= value < high)
+
+
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge.op} {edge.days}")
 @pytest.mark.parametrize("zone", ZONES, ids=lambda zone: zone.key)
 def test_every_change_has_a_crossed_span(edge: RelativeDate, zone: ZoneInfo) -> None:
@@ -41,7 +64,9 @@ def test_every_change_has_a_crossed_span(edge: RelativeDate, zone: ZoneInfo) -> 
     for _ in range(200):
         since = NOW + rng.randint(0, 400 * dates.DAY)
         until = since + rng.choice((1, dates.SECOND, 3_600 * dates.SECOND, dates.DAY, 3 * dates.DAY))
-        near = rng.choice((since, until)) - rng.choice((0, edge.duration_us, edge.duration_us + dates.DAY))
+        near = rng.choice((since, until)) - rng.choice(
+            (0, edge.days * dates.DAY, (edge.days + 1) * dates.DAY)
+        )
         value = near + rng.choice((-1, 0, 1, rng.randint(-2 * dates.DAY, 2 * dates.DAY)))
         changed = verdict(edge, value, since, zone) != verdict(edge, value, until, zone)
         spans = list(windows_crossed(edge, since, until, zone))

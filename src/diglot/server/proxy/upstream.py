@@ -93,7 +93,7 @@ class _Exchange:
     async def _forward_request(self, scope: Scope, client: Downstream) -> Exception | None:
         """Pass request and answer on; return what kept an answer from beginning."""
         if headers.already_passed(scope, self.pseudonym):
-            return self._log_failure(scope, "it leads back here")
+            return self._log_failure(scope, "forwarding loop")
         try:
             response = await self.transport.handle_async_request(await self._build_request(scope, client))
         except ClientGone:
@@ -106,7 +106,7 @@ class _Exchange:
             return self._log_failure(scope, repr(error), late=isinstance(error, httpx.TimeoutException))
         if response.status_code < 200:
             await response.aclose()
-            return self._log_failure(scope, f"it answered {response.status_code}")
+            return self._log_failure(scope, f"unexpected status {response.status_code}")
         await self._stream_response(scope, client, response)
         return None
 
@@ -143,7 +143,7 @@ class _Exchange:
         except ClientGone:
             return
         except httpx.TransportError as error:
-            self._log_failure(scope, f"{error!r} within its answer")
+            self._log_failure(scope, f"{error!r} while streaming the response")
 
     def _log_failure(self, scope: Scope, why: str, *, late: bool = False) -> UpstreamUnreachable:
         log.warning("request %s: upstream %s: %s", scope["diglot.request_id"], self.upstream.host, why)

@@ -109,7 +109,7 @@ class Idempotency:
             try:
                 await self.delete_expired()
             except Exception:
-                log.exception("old answers cannot be forgotten")
+                log.exception("cannot delete expired idempotent responses")
             await asyncio.sleep(CLEANUP_SECONDS)
 
 

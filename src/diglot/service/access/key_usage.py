@@ -48,7 +48,7 @@ class KeyUsage:
             self._pending_uses = noted | self._pending_uses
             if not isinstance(error, Exception):
                 raise
-            log.exception("the last uses of keys cannot be written")
+            log.exception("cannot write the last uses of keys")
 
     @asynccontextmanager
     async def flush_periodically(self) -> AsyncIterator[None]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from cachetools import TLRUCache
+
 from diglot.clock import Clock, system_clock
 from diglot.conditions.dates import ParsedDate
 from diglot.conditions.text import is_blank
@@ -26,6 +28,15 @@ DISPLAYED_CHARACTERS: Final = 8
 # How long a key may be remembered where asking the database is a round trip.
 CACHE_SECONDS: Final = 1.0
 MAX_CACHED_KEYS: Final = 10_000
+# When the database was asked, and what it had.
+_CachedKey = tuple[float, keys.KeyRecord | None]
+
+
+def _expiry_of(_prefix: str, cached: _CachedKey, _now: float) -> float:
+    # From before the read, because the key may be revoked while it is read.
+    return cached[0] + CACHE_SECONDS
+
+
 MAX_KEY_LENGTH: Final = 256
 MAX_NAME_LENGTH: Final = 80
 
@@ -115,7 +126,10 @@ class Keys:
     engine: Engine
     clock: Clock = system_clock
     usage: KeyUsage | None = None
-    _cache: dict[str, tuple[float, keys.KeyRecord | None]] = field(default_factory=dict)
+    # Used on the event loop alone, so that it needs no lock. That a key is unknown is remembered too.
+    _cache: TLRUCache[str, _CachedKey] = field(
+        default_factory=lambda: TLRUCache(MAX_CACHED_KEYS, _expiry_of, timer=time.monotonic)
+    )
 
     async def create(  # noqa: PLR0913 - one row, each part optional
         self,
@@ -202,14 +216,11 @@ class Keys:
             return await self.engine.point_read(
                 lambda transaction: keys.find_by_lookup_prefix(transaction, handle)
             )
-        now = time.monotonic()
-        remembered = self._cache.get(handle)
-        if remembered is not None and now < remembered[0]:
-            return remembered[1]
+        if (cached := self._cache.get(handle)) is not None:
+            return cached[1]
+        began = time.monotonic()
         found = await self.engine.point_read(
             lambda transaction: keys.find_by_lookup_prefix(transaction, handle)
         )
-        if len(self._cache) >= MAX_CACHED_KEYS:
-            self._cache.clear()
-        self._cache[handle] = (now + CACHE_SECONDS, found)
+        self._cache[handle] = began, found
         return found

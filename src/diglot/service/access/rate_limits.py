@@ -65,7 +65,7 @@ class RateLimits:
             used = await self.engine.run_ephemeral(lambda tx: rate_counts.count_request(tx, asked))
         except EphemeralBusyError:
             # Another process holds the counts: better one request too many than an answer withheld.
-            log.warning("the counts of requests are locked: a request goes uncounted")
+            log.warning("rate limit counts are locked: request not counted")
             return None
         return _build_state(rate, used, asked, now)
 

@@ -55,7 +55,11 @@ async def delete_contacts(unit: WriteUnit, gone: Sequence[Contact]) -> None:
     here = await open_writer(unit)
     on_lists = await follow.load_lists(here, gone)
     pks = [contact.pk for contact in gone]
-    left = await lists.load_refs_of_contacts(transaction, workspace, pks) if unit.row.webhook_count else ()
+    left = (
+        await lists.load_refs_of_contacts(transaction, workspace, pks)
+        if unit.row.active_webhook_count
+        else ()
+    )
     await queries.delete_contacts(transaction, workspace, pks)
     await outbox.enqueue_events(unit, outbox.left_list_events(gone, left))
     writes = [(contact, None) for contact in gone]

@@ -4,23 +4,29 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from diglot.storage.schema import answers
+from diglot.storage.schema import idempotent_responses
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
-_c = answers.c
+_c = idempotent_responses.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
-_OF_REQUEST = (_IN_WORKSPACE, _c.key == bindparam("key"), _c.name == bindparam("name"))
-_SELECT = Statement(select(_c.fingerprint, _c.status, _c.body, _c.made, _c.made_at).where(*_OF_REQUEST))
-_DELETE = Statement(delete(answers).where(*_OF_REQUEST))
-_DELETE_OLD = Statement(delete(answers).where(_IN_WORKSPACE, _c.made_at < bindparam("before")))
-_WORKSPACES_WITH_OLD = Statement(select(_c.workspace).where(_c.made_at < bindparam("before")).distinct())
-_INSERT = Statement(insert(answers))
+_OF_REQUEST = (
+    _IN_WORKSPACE,
+    _c.key == bindparam("key"),
+    _c.request_name == bindparam("request_name"),
+)
+_SELECT = Statement(
+    select(_c.fingerprint, _c.status, _c.body, _c.created_id, _c.stored_at).where(*_OF_REQUEST)
+)
+_DELETE = Statement(delete(idempotent_responses).where(*_OF_REQUEST))
+_DELETE_OLD = Statement(delete(idempotent_responses).where(_IN_WORKSPACE, _c.stored_at < bindparam("before")))
+_WORKSPACES_WITH_OLD = Statement(select(_c.workspace).where(_c.stored_at < bindparam("before")).distinct())
+_INSERT = Statement(insert(idempotent_responses))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """An answer as it was given; `made` is the id of what the request made, where that matters."""
+    """A response as it was sent; `created_id` names what the request created, where that matters."""
 
     fingerprint: str
     status: int
@@ -31,7 +37,7 @@ class StoredResponse:
 
 async def find(transaction: Transaction, workspace: int, key: str, name: str) -> StoredResponse | None:
     """Return the answer kept under a key's name for its request."""
-    row = await transaction.fetch_one(_SELECT, {"workspace": workspace, "key": key, "name": name})
+    row = await transaction.fetch_one(_SELECT, {"workspace": workspace, "key": key, "request_name": name})
     return None if row is None else StoredResponse(row[0], row[1], bytes(row[2]), row[3], row[4])
 
 
@@ -39,14 +45,14 @@ async def store(
     transaction: Transaction, workspace: int, key: str, name: str, answer: StoredResponse
 ) -> None:
     """Keep an answer in place of an older one."""
-    named = {"workspace": workspace, "key": key, "name": name}
+    named = {"workspace": workspace, "key": key, "request_name": name}
     await transaction.execute(_DELETE, named)
     values = {
         "fingerprint": answer.fingerprint,
         "status": answer.status,
         "body": answer.body,
-        "made": answer.created_id,
-        "made_at": answer.stored_at,
+        "created_id": answer.created_id,
+        "stored_at": answer.stored_at,
     }
     await transaction.execute(_INSERT, named | values)
 

@@ -22,7 +22,7 @@ _BY_LOOKUP_PREFIX = Statement(
         workspaces.c.time_zone,
     )
     .join(workspaces, workspaces.c.workspace == _c.workspace)
-    .where(_c.handle == bindparam("handle"))
+    .where(_c.lookup_prefix == bindparam("lookup_prefix"))
 )
 _INSERT = Statement(insert(keys))
 _OF_WORKSPACE = Statement(
@@ -67,9 +67,9 @@ def _key_of(row: Sequence[Any]) -> ApiKey:
     return ApiKey(id_, workspace, dialect, prefix, _split_scopes(scopes), *rest)
 
 
-async def find_by_lookup_prefix(transaction: Transaction, handle: str) -> KeyRecord | None:
-    """Return the key whose digest begins with the handle."""
-    row = await transaction.fetch_one(_BY_LOOKUP_PREFIX, {"handle": handle})
+async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) -> KeyRecord | None:
+    """Return the key whose digest begins with the lookup_prefix."""
+    row = await transaction.fetch_one(_BY_LOOKUP_PREFIX, {"lookup_prefix": lookup_prefix})
     if row is None:
         return None
     digest, dialect, revoked_at, expires_at, id_, workspace, scopes, zone = row
@@ -78,13 +78,13 @@ async def find_by_lookup_prefix(transaction: Transaction, handle: str) -> KeyRec
     )
 
 
-async def insert_key(transaction: Transaction, key: ApiKey, handle: str, digest: str) -> None:
-    """Insert a key; its handle is free (ask `find` first)."""
+async def insert_key(transaction: Transaction, key: ApiKey, lookup_prefix: str, digest: str) -> None:
+    """Insert a key; its lookup_prefix is free (ask `find` first)."""
     values = {
         "id": key.id,
         "workspace": key.workspace,
         "dialect": key.dialect,
-        "handle": handle,
+        "lookup_prefix": lookup_prefix,
         "digest": digest,
         "prefix": key.prefix,
         "scopes": ",".join(key.scopes),

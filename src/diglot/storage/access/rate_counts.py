@@ -1,9 +1,8 @@
-"""Counts of requests: fleeting rows, one for each key and bucket."""
+"""Counts of requests: ephemeral rows, one for each key and bucket."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import rate_counts
@@ -39,27 +38,27 @@ class RateCount:
 
 
 def _bind_integer(name: str) -> ColumnElement[int]:
-    return bindparam(name, type_=_c.window.type)
+    return bindparam(name, type_=_c.window_number.type)
 
 
 def _upsert_count(backend: Backend) -> ClauseElement:
-    insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
-    now, before = _c.window == _bind_integer("window"), _c.window == _bind_integer("window") - 1
+    window = _bind_integer("window_number")
+    now, before = _c.window_number == window, _c.window_number == window - 1
     count = case((now, _c.count), else_=0)
     previous = case((now, _c.previous), (before, _c.count), else_=0)
     room = previous * _bind_integer("rest") + (count + 1) * _bind_integer("whole") <= _bind_integer("allowed")
     return (
-        insert(rate_counts)
+        backend.insert(rate_counts)
         .values(
             key=bindparam("key"),
             bucket=bindparam("bucket"),
-            window=_bind_integer("window"),
+            window_number=_bind_integer("window_number"),
             count=1,
             previous=0,
         )
         .on_conflict_do_update(
             index_elements=[_c.key, _c.bucket],
-            set_={"window": _bind_integer("window"), "count": count + 1, "previous": previous},
+            set_={"window_number": _bind_integer("window_number"), "count": count + 1, "previous": previous},
             where=room,
         )
         .returning(_c.count, _c.previous)
@@ -68,14 +67,14 @@ def _upsert_count(backend: Backend) -> ClauseElement:
 
 _UPSERT_COUNT = BackendStatement(_upsert_count)
 _SELECT = Statement(
-    select(_c.window, _c.count, _c.previous).where(
+    select(_c.window_number, _c.count, _c.previous).where(
         and_(_c.key == bindparam("key"), _c.bucket == bindparam("bucket"))
     )
 )
 
 
 _DELETE_OLD = Statement(
-    delete(rate_counts).where(_c.bucket == bindparam("bucket"), _c.window < bindparam("before"))
+    delete(rate_counts).where(_c.bucket == bindparam("bucket"), _c.window_number < bindparam("before"))
 )
 
 
@@ -83,7 +82,7 @@ async def count_request(transaction: Transaction, asked: RateRequest) -> RateCou
     """Count a request where there is room for it."""
     named = {"key": asked.key, "bucket": asked.bucket}
     values = {
-        "window": asked.window_number,
+        "window_number": asked.window_number,
         "rest": asked.overlap_us,
         "whole": asked.window_us,
         "allowed": asked.allowed_requests * asked.window_us,

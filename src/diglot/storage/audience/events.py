@@ -11,6 +11,7 @@ from diglot.model.pages import Page, Window
 from diglot.storage.contacts import queries as people
 from diglot.storage.schema import contacts, events
 from diglot.storage.sql.backend import Expression
+from diglot.storage.sql.databases import pin_to_index
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
@@ -49,11 +50,11 @@ _CONVERSION_FILTERS: Final[dict[str, Expression]] = {
 
 
 def _pin_conversions(statement: Select[Any], asked: Collection[str]) -> Select[Any]:
-    """Pin a search for conversions to the narrowest index on SQLite, whose planner walks all events."""
+    """Pin a search for conversions to the narrowest index because the planner of SQLite walks all events."""
     contact = "events_of_contact" if "pk" in asked else "events_conversions"
     index = "events_by_campaign" if "campaign_id" in asked else contact
     wanted = (_CONVERSION_FILTERS[name] for name in asked)
-    hinted = statement.with_hint(events, f"INDEXED BY {index}", "sqlite")
+    hinted = pin_to_index(statement, events, index)
     return hinted.where(_IN_WORKSPACE, _IS_CONVERSION, *wanted)
 
 

@@ -24,10 +24,10 @@ from diglot.conditions.relative_dates import NEVER
 from diglot.model.pages import Page, Window
 from diglot.model.segments import Condition, OriginalText, Segment, SegmentType
 from diglot.storage.schema import (
-    departed_segments,
+    deleted_segments,
+    membership_log_sums,
     pending_members,
     segment_chunks,
-    segment_history,
     segments,
     workspaces,
 )
@@ -39,9 +39,9 @@ from diglot.storage.write_unit import WriteUnit
 
 _c = segments.c
 SEGMENT_COLUMNS = (
-    *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.source, _c.tree),
+    *(_c.segment, _c.id, _c.name, _c.description, _c.type, _c.dialect, _c.original_text, _c.tree),
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
-    _c.since_entry,
+    _c.history_since_entry,
 )
 # The segment behind a dynamic list is not a segment that a client sees as one.
 _VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
@@ -66,7 +66,7 @@ _PAGE = Statement(
 )
 _INSERT = Statement(insert(segments))
 _UPDATED_COLUMNS = (
-    *("name", "name_fold", "description", "dialect", "source", "tree", "revision"),
+    *("name", "name_fold", "description", "dialect", "original_text", "tree", "revision"),
     *("last_calculated_at", "updated_at"),
 )
 _UPDATE = Statement(
@@ -88,12 +88,12 @@ _DELETE_MEMBERSHIP = tuple(
             table.c.workspace == bindparam("workspace"), table.c.segment == bindparam("segment")
         )
     )
-    for table in (segment_chunks, segment_history, pending_members)
+    for table in (segment_chunks, membership_log_sums, pending_members)
 )
 _KEEP_DELETED_ID = Statement(
-    insert(departed_segments).from_select(
-        ["workspace", "segment", "id", "last"],
-        select(_c.workspace, _c.segment, _c.id, bindparam("last", type_=BigInteger)).where(
+    insert(deleted_segments).from_select(
+        ["workspace", "segment", "id", "last_entry"],
+        select(_c.workspace, _c.segment, _c.id, bindparam("last_entry", type_=BigInteger)).where(
             _VISIBLE_IN_WORKSPACE, _c.segment == bindparam("segment")
         ),
     )
@@ -110,7 +110,7 @@ def _ids_statement(table: Table, *where: ColumnElement[bool]) -> BackendStatemen
 
 
 _IDS = _ids_statement(segments, _c.list.is_(None))
-_DELETED_IDS = _ids_statement(departed_segments)
+_DELETED_IDS = _ids_statement(deleted_segments)
 
 
 def _name_contains(backend: Backend) -> Expression:
@@ -150,7 +150,7 @@ def _values_of(segment: Segment) -> dict[str, Any]:
         "name_fold": text.fold_case(segment.name),
         "description": segment.description,
         "dialect": segment.condition.original.dialect,
-        "source": segment.condition.original.text,
+        "original_text": segment.condition.original.text,
         "tree": tree.encode(segment.condition.tree),
         "revision": segment.revision,
         "last_calculated_at": segment.last_calculated_at,
@@ -242,7 +242,7 @@ async def set_last_calculated(transaction: Transaction, workspace: int, number: 
 async def delete_segment(unit: WriteUnit, number: int) -> None:
     """Delete a segment and what is kept of its members; contacts stay, and the log still names it."""
     # A log without rows names nobody.
-    if unit.last_entry > unit.row.history_entry:
+    if unit.last_entry > unit.row.history_after_entry:
         await unit.execute(_KEEP_DELETED_ID, segment=number, last=unit.last_entry)
     for statement in (*_DELETE_MEMBERSHIP, _DELETE):
         await unit.execute(statement, segment=number)

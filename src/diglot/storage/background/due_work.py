@@ -33,13 +33,13 @@ _UNVERIFIED_SEGMENTS = Statement(
 _last_change_at = (
     select(_l.happened_at)
     .where(_l.workspace == _w.workspace)
-    .order_by(_l.entry.desc())
+    .order_by(_l.first_entry.desc())
     .limit(1)
     .scalar_subquery()
 )
 _LONG_LOGS = Statement(
-    select(_w.workspace, _w.next_pk, _w.unfolded, _last_change_at)
-    .where(and_(_w.unfolded >= bindparam("at_least"), _last_change_at <= bindparam("quiet_since")))
+    select(_w.workspace, _w.next_pk, _w.uncompacted_changes, _last_change_at)
+    .where(and_(_w.uncompacted_changes >= bindparam("at_least"), _last_change_at <= bindparam("quiet_since")))
     .order_by(_w.workspace)
 )
 

@@ -1,10 +1,9 @@
-"""Leases of work that one process does for all: fleeting rows, which a crash may empty.
+"""Leases of work that one process does for all: ephemeral rows, which a crash may empty.
 
 A lease spares work; it is not what makes it right.
 """
 
 from sqlalchemy import and_, bindparam, delete, or_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import leases
@@ -16,8 +15,7 @@ _c = leases.c
 
 
 def _upsert_lease(backend: Backend) -> ClauseElement:
-    insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
-    taken = insert(leases).values(
+    taken = backend.insert(leases).values(
         work=bindparam("work"), holder=bindparam("holder"), until=bindparam("until", type_=_c.until.type)
     )
     free = or_(

@@ -20,13 +20,13 @@ def _sum_column(column: Expression) -> Expression:
 
 
 _STATEMENTS: Final = {
-    "verified": select(_sum_column(_v.verified)),
+    "verified_segments": select(_sum_column(_v.verified_segments)),
     "repaired_segments": select(_sum_column(_v.repaired_segments)),
     "repaired_contacts": select(_sum_column(_v.repaired_contacts)),
     "oldest_evaluation": select(func.min(_s.last_calculated_at)).where(IS_DYNAMIC),
     "due_since": select(func.min(_w.next_change_at)).where(_w.next_change_at <= bindparam("now")),
     "pending_segments": select(func.count()).select_from(segments).where(IS_PENDING),
-    "unfolded_changes": select(_sum_column(_w.unfolded)),
+    "uncompacted_changes": select(_sum_column(_w.uncompacted_changes)),
     "waiting_deliveries": select(func.count())
     .select_from(deliveries)
     .where(deliveries.c.due_at.is_not(None)),

@@ -1,7 +1,6 @@
 """Rows of verifications: how many segments were verified, and what had to be repaired."""
 
 from sqlalchemy import bindparam
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import verifications
@@ -10,13 +9,14 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
 
 _c = verifications.c
-_COUNTERS = ("verified", "repaired_segments", "repaired_contacts")
+_COUNTERS = ("verified_segments", "repaired_segments", "repaired_contacts")
 
 
 def _upsert_counts(backend: Backend) -> ClauseElement:
-    insert = sqlite.insert if backend.name == "sqlite" else postgresql.insert
     named = ("workspace", *_COUNTERS)
-    added = insert(verifications).values({name: bindparam(name, type_=_c[name].type) for name in named})
+    added = backend.insert(verifications).values(
+        {name: bindparam(name, type_=_c[name].type) for name in named}
+    )
     more = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
     return added.on_conflict_do_update(index_elements=[_c.workspace], set_=more)
 
@@ -34,7 +34,7 @@ async def add_counts(
 ) -> None:
     """Count segments that were verified, those repaired, and the contacts that were in them or not."""
     values = {
-        "verified": verified_segments,
+        "verified_segments": verified_segments,
         "repaired_segments": repaired_segments,
         "repaired_contacts": repaired_contacts,
     }

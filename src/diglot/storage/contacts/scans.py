@@ -1,7 +1,5 @@
 """Scans of contacts under a condition: pinned to the primary key, compiled once for each shape."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -9,11 +7,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, Select, and_, bindparam, func, select
 from sqlalchemy.sql.elements import ClauseElement
 
+from diglot.caches import SharedCache
 from diglot.conditions.tree import Node
 from diglot.model.pages import Sort
 from diglot.storage.contacts.rows import CONTACT_COLUMNS
 from diglot.storage.predicates.sql_compiler import CompiledCondition, compile_condition
 from diglot.storage.schema import contacts
+from diglot.storage.sql import databases
 from diglot.storage.sql.backend import Backend, Expression, Sql
 from diglot.storage.sql.statement import ShapedStatement
 
@@ -21,19 +21,17 @@ _MAX_SHAPES: Final = 2_000
 _c = contacts.c
 
 
-# SQLite names the indexes of a table's unique keys by their order.
-_INDEX_NUMBERS: Final = {"pk": 1, "email": 2, "id": 3}
+# The unique keys of contacts in the order in which the migration creates them.
+_KEY_NUMBERS: Final = {"pk": 1, "email": 2, "id": 3}
 
 
 def pin_to_index(statement: Select[Any], key: str = "pk") -> Select[Any]:
-    """Pin a select of contacts to the index of a key on SQLite, whose planner prefers worse ones.
+    """Pin a select of contacts to the index of a key where the planner prefers worse ones.
 
-    It scans by another index where the primary key stands, and by the primary key where a list of ids or
-    of addresses is looked up.
+    SQLite's scans by another index where the primary key stands, and by the primary key where a list of ids
+    or of addresses is looked up.
     """
-    return statement.with_hint(
-        contacts, f"INDEXED BY sqlite_autoindex_contacts_{_INDEX_NUMBERS[key]}", "sqlite"
-    )
+    return databases.pin_to_index(statement, contacts, _KEY_NUMBERS[key])
 
 
 def _select_count(where: Expression) -> ClauseElement:
@@ -91,8 +89,7 @@ _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
     AFTER: _select_after,
     HAS: _select_member,
 }
-_compiled_scans: OrderedDict[tuple[str, str, str], Sql] = OrderedDict()
-_compile_lock = threading.Lock()
+_compiled_scans = SharedCache[tuple[Backend, str, str], Sql](_MAX_SHAPES)
 
 
 def build_scan(  # noqa: PLR0913 - what a condition means, and what is asked of it
@@ -126,15 +123,11 @@ def _compile_scan(purpose: str, backend: Backend, shape: str, where: Expression,
 
 def compile_once(purpose: str, backend: Backend, shape: str, build: Callable[[], ClauseElement]) -> Sql:
     """Return the SQL of a purpose and a shape, which is compiled when it is asked for first."""
-    key = (backend.name, purpose, shape)
+    key = (backend, purpose, shape)
     sql = _compiled_scans.get(key)
     if sql is None:
         sql = backend.compile(build())
-        # Units of work run on several threads.
-        with _compile_lock:
-            _compiled_scans[key] = sql
-            if len(_compiled_scans) > _MAX_SHAPES:
-                _compiled_scans.popitem(last=False)
+        _compiled_scans.put(key, sql)
     return sql
 
 

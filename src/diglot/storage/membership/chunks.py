@@ -35,10 +35,14 @@ def chunks_of(keys: BitMap) -> list[int]:
 _c = segment_chunks.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
 _OF_SEGMENT = _c.segment == bindparam("segment")
-_SELECT_SIZES = Statement(select(_c.chunk, _c.n).where(_IN_WORKSPACE, _OF_SEGMENT))
-_SELECT_BITS = Statement(select(_c.bits).where(_IN_WORKSPACE, _OF_SEGMENT, _c.chunk == bindparam("chunk")))
-_SELECT_ALL_BITS = Statement(select(_c.bits).where(_IN_WORKSPACE, _OF_SEGMENT).order_by(_c.chunk))
-_SELECT_ROWS = Statement(select(_c.chunk, _c.n, _c.bits).where(_IN_WORKSPACE, _OF_SEGMENT).order_by(_c.chunk))
+_SELECT_SIZES = Statement(select(_c.chunk, _c.member_count).where(_IN_WORKSPACE, _OF_SEGMENT))
+_SELECT_BITMAPS = Statement(
+    select(_c.bitmap).where(_IN_WORKSPACE, _OF_SEGMENT, _c.chunk == bindparam("chunk"))
+)
+_SELECT_ALL_BITMAPS = Statement(select(_c.bitmap).where(_IN_WORKSPACE, _OF_SEGMENT).order_by(_c.chunk))
+_SELECT_ROWS = Statement(
+    select(_c.chunk, _c.member_count, _c.bitmap).where(_IN_WORKSPACE, _OF_SEGMENT).order_by(_c.chunk)
+)
 _DELETE_OF_SEGMENT = Statement(delete(segment_chunks).where(_IN_WORKSPACE, _OF_SEGMENT))
 
 
@@ -47,13 +51,13 @@ def _select_some(backend: Backend) -> ClauseElement:
         return backend.one_of(column, [], BigInteger(), lambda _, kind: bindparam(name, type_=kind))
 
     wanted = one_of(_c.segment, "segments"), one_of(_c.chunk, "chunks")
-    return select(_c.segment, _c.chunk, _c.bits).where(_IN_WORKSPACE, *wanted)
+    return select(_c.segment, _c.chunk, _c.bitmap).where(_IN_WORKSPACE, *wanted)
 
 
 _SELECT_SOME = BackendStatement(_select_some)
 
 
-_UPSERT = bulk.build_insert(segment_chunks, replaced=("n", "bits"))
+_UPSERT = bulk.build_insert(segment_chunks, replaced=("member_count", "bitmap"))
 
 
 async def load_sizes(transaction: Transaction, workspace: int, segment: int) -> dict[int, int]:
@@ -65,14 +69,14 @@ async def load_sizes(transaction: Transaction, workspace: int, segment: int) -> 
 async def load_chunk(transaction: Transaction, workspace: int, segment: int, chunk: int) -> BitMap:
     """Return the members that a chunk of a segment holds."""
     row = await transaction.fetch_one(
-        _SELECT_BITS, {"workspace": workspace, "segment": segment, "chunk": chunk}
+        _SELECT_BITMAPS, {"workspace": workspace, "segment": segment, "chunk": chunk}
     )
     return BitMap() if row is None else BitMap.deserialize(bytes(row[0]))
 
 
 async def load_all(transaction: Transaction, workspace: int, segment: int) -> BitMap:
     """Return the members that all chunks of a segment hold."""
-    rows = await transaction.fetch_all(_SELECT_ALL_BITS, {"workspace": workspace, "segment": segment})
+    rows = await transaction.fetch_all(_SELECT_ALL_BITMAPS, {"workspace": workspace, "segment": segment})
     return BitMap.union(BitMap(), *(BitMap.deserialize(bytes(row[0])) for row in rows))
 
 
@@ -98,7 +102,7 @@ async def write(transaction: Transaction, workspace: int, written: Sequence[tupl
     for segment, chunk, members in written:
         members.run_optimize()
         row = {"workspace": workspace, "segment": segment, "chunk": chunk}
-        values.append(row | {"n": len(members), "bits": members.serialize()})
+        values.append(row | {"member_count": len(members), "bitmap": members.serialize()})
     await _UPSERT.execute(transaction, values)
 
 

@@ -7,7 +7,7 @@ from pyroaring import BitMap
 from sqlalchemy import BigInteger, bindparam, select
 from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.storage.schema import departed_contacts
+from diglot.storage.schema import deleted_contacts
 from diglot.storage.sql import bulk
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Transaction
@@ -15,9 +15,9 @@ from diglot.storage.sql.statement import BackendStatement
 
 # Where more are asked for, reading all between the first and the last costs less.
 _FEW_KEYS: Final = 1_000
-_c = departed_contacts.c
+_c = deleted_contacts.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
-_INSERT = bulk.build_insert(departed_contacts)
+_INSERT = bulk.build_insert(deleted_contacts)
 
 
 def _select_ids(backend: Backend) -> ClauseElement:
@@ -36,7 +36,7 @@ _SELECT_KEY_RANGE = BackendStatement(_select_key_range)
 
 async def add(transaction: Transaction, workspace: int, gone: Iterable[tuple[int, str]], at: int) -> None:
     """Keep the ids of contacts that are deleted at an instant, each a key and an id."""
-    values = [{"workspace": workspace, "pk": pk, "id": id_, "happened_at": at} for pk, id_ in gone]
+    values = [{"workspace": workspace, "pk": pk, "id": id_, "deleted_at": at} for pk, id_ in gone]
     await _INSERT.execute(transaction, values)
 
 

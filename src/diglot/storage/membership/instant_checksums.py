@@ -13,7 +13,7 @@ from sqlalchemy import cast as cast_to
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.membership import instant_index
 from diglot.storage.schema import contacts
-from diglot.storage.schema import moments as kept
+from diglot.storage.schema import field_instants as kept
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 

@@ -8,20 +8,19 @@ from sqlalchemy import bindparam, delete, func, insert, select, tuple_
 from sqlalchemy import cast as cast_to
 
 from diglot.conditions.fields import STORED_FIELDS, FieldKind, attribute_key
-from diglot.conditions.relative_dates import NEVER, RelativeDate, next_midnight, windows_crossed
-from diglot.conditions.tree import Op
+from diglot.conditions.relative_dates import NEVER, RelativeDate, flip_at, next_midnight, windows_crossed
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.predicates.attributes import compile_attribute_instant
 from diglot.storage.predicates.binder import Binder
 from diglot.storage.predicates.token_documents import decode_integer
-from diglot.storage.schema import contacts, moments, watched_fields
+from diglot.storage.schema import contacts, field_instants, indexed_fields
 from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement, Statement
 
 # A slice of contacts that crossed an edge is no longer than this; a longer one is not worth walking.
 _ROWS_PER_SLICE: Final = 5_000
-_c, _m, _w = contacts.c, moments.c, watched_fields.c
+_c, _m, _w = contacts.c, field_instants.c, indexed_fields.c
 _IN_WORKSPACE = _m.workspace == bindparam("workspace")
 _OF_FIELD = _m.field == bindparam("field")
 _FIRST_INSTANT = Statement(
@@ -32,9 +31,9 @@ _KEYS_IN_SPAN = Statement(
     .where(_IN_WORKSPACE, _OF_FIELD, _m.instant >= bindparam("since"), _m.instant < bindparam("until"))
     .limit(bindparam("limit"))
 )
-_INSERT = bulk.build_insert(moments)
-_DELETE = bulk.build_delete(moments, ("workspace", "field", "instant", "pk"))
-_DELETE_INSTANTS = Statement(delete(moments).where(_IN_WORKSPACE, _OF_FIELD))
+_INSERT = bulk.build_insert(field_instants)
+_DELETE = bulk.build_delete(field_instants, ("workspace", "field", "instant", "pk"))
+_DELETE_INSTANTS = Statement(delete(field_instants).where(_IN_WORKSPACE, _OF_FIELD))
 _ROW_AT_OFFSET = Statement(
     select(_m.instant, _m.pk)
     .where(_IN_WORKSPACE, _OF_FIELD)
@@ -43,16 +42,16 @@ _ROW_AT_OFFSET = Statement(
     .offset(bindparam("offset"))
 )
 _DELETE_INSTANTS_BEFORE = Statement(
-    delete(moments).where(
+    delete(field_instants).where(
         _IN_WORKSPACE,
         _OF_FIELD,
         tuple_(_m.instant, _m.pk) < tuple_(bindparam("until"), bindparam("until_pk")),
     )
 )
 _INDEXED_FIELDS = Statement(select(_w.field).where(_w.workspace == bindparam("workspace")))
-_INSERT_FIELD = Statement(insert(watched_fields))
+_INSERT_FIELD = Statement(insert(indexed_fields))
 _DELETE_FIELD = Statement(
-    delete(watched_fields).where(_w.workspace == bindparam("workspace"), _w.field == bindparam("field"))
+    delete(indexed_fields).where(_w.workspace == bindparam("workspace"), _w.field == bindparam("field"))
 )
 _NEXT_FIELD = Statement(select(func.min(_m.field)).where(_IN_WORKSPACE, _m.field > bindparam("after")))
 
@@ -62,7 +61,7 @@ def _fill_statement(name: str) -> Statement:
     found = pin_to_index(select(_c.workspace, ours, _c[name], _c.pk)).where(
         _c.workspace == bindparam("workspace"), _c[name].is_not(None)
     )
-    return Statement(insert(moments).from_select(["workspace", "field", "instant", "pk"], found))
+    return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], found))
 
 
 CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT)
@@ -194,12 +193,12 @@ async def find_next_flip(
     transaction: Transaction, workspace: int, edge: RelativeDate, at: int, zone: ZoneInfo
 ) -> int:
     """Return an instant after `at` before which nobody crosses an edge, or NEVER."""
-    if edge.op is Op.EXACTLY_DAYS_AGO:
+    if edge.offsets is None:
         return next_midnight(at, zone)
-    leaves = await _find_first_instant(transaction, workspace, edge.field, at - edge.duration_us)
-    found = min(NEVER, leaves + edge.duration_us + 1)
-    if edge.op is Op.IN_LAST_DAYS:
-        found = min(found, await _find_first_instant(transaction, workspace, edge.field, at + 1))
+    found = NEVER
+    for offset in edge.offsets:
+        first = await _find_first_instant(transaction, workspace, edge.field, at + offset)
+        found = min(found, flip_at(first, offset))
     return found
 
 

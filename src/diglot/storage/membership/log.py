@@ -24,7 +24,7 @@ RowFingerprint = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class DeltaRow:
-    """A row of the log; of a whole one the chunks of the segment hold everything already."""
+    """A row of the log; where it rewrites a segment, the chunks hold all its changes already."""
 
     last_entry: int
     rewrites_segment: bool
@@ -37,35 +37,35 @@ _IN_WORKSPACE = _l.workspace == bindparam("workspace")
 _INSERT = Statement(insert(membership_log))
 _ROW_ENDING_AT = Statement(
     select(_l.happened_at, _l.body)
-    .where(_IN_WORKSPACE, _l.entry <= bindparam("entry"))
-    .order_by(_l.entry.desc())
+    .where(_IN_WORKSPACE, _l.first_entry <= bindparam("entry"))
+    .order_by(_l.first_entry.desc())
     .limit(1)
 )
 _ROWS_BETWEEN = Statement(
-    select(_l.last, _l.whole, _l.happened_at, _l.body)
-    .where(_IN_WORKSPACE, _l.entry > bindparam("after"), _l.entry <= bindparam("until"))
-    .order_by(_l.entry)
+    select(_l.last_entry, _l.rewrites_segment, _l.happened_at, _l.body)
+    .where(_IN_WORKSPACE, _l.first_entry > bindparam("after"), _l.first_entry <= bindparam("until"))
+    .order_by(_l.first_entry)
 )
 
 # So many rows are read at once.
 _ROWS_PER_READ: Final = 1_000
 _first_row = membership_log.alias("first").c
 _ENTRY_OF_ROW_HOLDING = (
-    select(func.coalesce(func.max(_first_row.entry), 0))
-    .where(_first_row.workspace == bindparam("workspace"), _first_row.entry <= bindparam("number"))
+    select(func.coalesce(func.max(_first_row.first_entry), 0))
+    .where(_first_row.workspace == bindparam("workspace"), _first_row.first_entry <= bindparam("number"))
     .scalar_subquery()
 )
 _ROWS_IN_SPAN = (
-    select(_l.entry, _l.last, _l.happened_at, _l.cause, _l.body)
-    .where(_IN_WORKSPACE, _l.entry >= _ENTRY_OF_ROW_HOLDING, _l.entry <= bindparam("until"))
+    select(_l.first_entry, _l.last_entry, _l.happened_at, _l.cause, _l.body)
+    .where(_IN_WORKSPACE, _l.first_entry >= _ENTRY_OF_ROW_HOLDING, _l.first_entry <= bindparam("until"))
     .limit(bindparam("limit"))
 )
-_ROWS_FORWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.entry))
-_ROWS_BACKWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.entry.desc()))
+_ROWS_FORWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.first_entry))
+_ROWS_BACKWARDS = Statement(_ROWS_IN_SPAN.order_by(_l.first_entry.desc()))
 _SELECT_HAPPENED_AT = Statement(
     select(_l.happened_at)
-    .where(_IN_WORKSPACE, _l.entry <= bindparam("number"))
-    .order_by(_l.entry.desc())
+    .where(_IN_WORKSPACE, _l.first_entry <= bindparam("number"))
+    .order_by(_l.first_entry.desc())
     .limit(1)
 )
 
@@ -104,13 +104,13 @@ async def append(
     """
     numbers = sum(one.entry_count for one in moved)
     first = unit.take_keys("entry", numbers)
-    unit.row.unfolded += len(moved)
+    unit.row.uncompacted_changes += len(moved)
     row = {
-        "entry": first,
-        "last": first + numbers - 1,
+        "first_entry": first,
+        "last_entry": first + numbers - 1,
         "happened_at": moment.at,
         "cause": moment.cause.value,
-        "whole": int(rewrites_segment),
+        "rewrites_segment": int(rewrites_segment),
         "body": changes.encode(moved),
     }
     await unit.execute(_INSERT, **row)

@@ -8,10 +8,10 @@ from sqlalchemy import BigInteger, bindparam, delete, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import (
-    departed_contacts,
-    departed_segments,
+    deleted_contacts,
+    deleted_segments,
     membership_log,
-    segment_history,
+    membership_log_sums,
     segments,
 )
 from diglot.storage.sql.backend import Backend
@@ -21,19 +21,21 @@ from diglot.storage.write_unit import WriteUnit
 
 # So much is deleted in one transaction.
 MAX_ROWS: Final = 1_000
-_l, _h, _d = membership_log.c, segment_history.c, departed_contacts.c
-_s = departed_segments.c
+_l, _h, _d = membership_log.c, membership_log_sums.c, deleted_contacts.c
+_s = deleted_segments.c
 _OLDEST_ROWS = Statement(
-    select(_l.last, _l.happened_at)
+    select(_l.last_entry, _l.happened_at)
     .where(_l.workspace == bindparam("workspace"))
-    .order_by(_l.entry)
+    .order_by(_l.first_entry)
     .limit(bindparam("limit"))
 )
 _DELETE_LOG_ROWS = Statement(
-    delete(membership_log).where(_l.workspace == bindparam("workspace"), _l.entry <= bindparam("until"))
+    delete(membership_log).where(_l.workspace == bindparam("workspace"), _l.first_entry <= bindparam("until"))
 )
 _PURGE_DELETED_SEGMENTS = Statement(
-    delete(departed_segments).where(_s.workspace == bindparam("workspace"), _s.last <= bindparam("until"))
+    delete(deleted_segments).where(
+        _s.workspace == bindparam("workspace"), _s.last_entry <= bindparam("until")
+    )
 )
 _SEGMENT_NUMBERS = Statement(
     select(segments.c.segment)
@@ -41,15 +43,15 @@ _SEGMENT_NUMBERS = Statement(
     .order_by(segments.c.segment)
 )
 _DELETE_SUMS = Statement(
-    delete(segment_history).where(
+    delete(membership_log_sums).where(
         _h.workspace == bindparam("workspace"),
         _h.segment == bindparam("of_segment"),
-        _h.last <= bindparam("until"),
+        _h.last_entry <= bindparam("until"),
     )
 )
 _OLD_DELETED_CONTACTS = Statement(
     select(_d.pk)
-    .where(_d.workspace == bindparam("workspace"), _d.happened_at < bindparam("before"))
+    .where(_d.workspace == bindparam("workspace"), _d.deleted_at < bindparam("before"))
     .order_by(_d.pk)
     .limit(bindparam("limit"))
 )
@@ -57,7 +59,7 @@ _OLD_DELETED_CONTACTS = Statement(
 
 def _delete_deleted_contacts(backend: Backend) -> ClauseElement:
     among = backend.one_of(_d.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
-    return delete(departed_contacts).where(_d.workspace == bindparam("workspace"), among)
+    return delete(deleted_contacts).where(_d.workspace == bindparam("workspace"), among)
 
 
 _PURGE_DELETED_CONTACTS = BackendStatement(_delete_deleted_contacts)
@@ -92,7 +94,7 @@ async def expire_log(unit: WriteUnit, until: LogPosition) -> None:
     await transaction.execute(_PURGE_DELETED_SEGMENTS, values)
     if numbers := await list_segment_numbers(transaction, workspace):
         await transaction.execute_many(_DELETE_SUMS, [values | {"of_segment": number} for number in numbers])
-    unit.row.history_entry = until.last_entry
+    unit.row.history_after_entry = until.last_entry
     unit.row.history_since = max(unit.row.history_since, until.happened_at)
 
 

@@ -8,7 +8,7 @@ from pyroaring import BitMap
 from sqlalchemy import bindparam, select
 
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
-from diglot.storage.schema import segment_history
+from diglot.storage.schema import membership_log_sums
 from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
@@ -63,18 +63,18 @@ class NetChange:
 # So many rows are in memory together.
 _ROWS_PER_READ: Final = 50
 _AFTER_ANY_ENTRY: Final = 2**62
-_c = segment_history.c
-_INSERT = bulk.build_insert(segment_history)
+_c = membership_log_sums.c
+_INSERT = bulk.build_insert(membership_log_sums)
 _ENDING_AFTER = (
     _c.workspace == bindparam("workspace"),
     _c.segment == bindparam("segment"),
-    _c.last > bindparam("after"),
+    _c.last_entry > bindparam("after"),
 )
-_SPANS = Statement(select(_c.first, _c.last).where(*_ENDING_AFTER).order_by(_c.last))
+_SPANS = Statement(select(_c.first_entry, _c.last_entry).where(*_ENDING_AFTER).order_by(_c.last_entry))
 _SUMS_BACKWARDS = Statement(
-    select(_c.first, _c.last, _c.entered, _c.departed, _c.passed)
-    .where(*_ENDING_AFTER, _c.last < bindparam("before"))
-    .order_by(_c.last.desc())
+    select(_c.first_entry, _c.last_entry, _c.entered, _c.exited, _c.toggled)
+    .where(*_ENDING_AFTER, _c.last_entry < bindparam("before"))
+    .order_by(_c.last_entry.desc())
     .limit(bindparam("limit"))
 )
 
@@ -87,11 +87,11 @@ async def add(
         {
             "workspace": workspace,
             "segment": segment,
-            "first": net.first_entry,
-            "last": last,
+            "first_entry": net.first_entry,
+            "last_entry": last,
             "entered": net.entered.serialize(),
-            "departed": net.left.serialize(),
-            "passed": net.toggled.serialize() if net.toggled else None,
+            "exited": net.left.serialize(),
+            "toggled": net.toggled.serialize() if net.toggled else None,
         }
         for segment, net in nets
     ]

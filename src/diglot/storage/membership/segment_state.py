@@ -27,7 +27,7 @@ _SELECT_NEXT_CHANGES = Statement(
 _SELECT_COUNT = Statement(
     select(
         *(_c.segment, _c.members, _c.next_change_at, _c.revision),
-        *(_w.evaluated_at, _w.folded_entry, _w.next_entry),
+        *(_w.evaluated_at, _w.compacted_entry, _w.next_entry),
     )
     .join(workspaces, _w.workspace == _c.workspace)
     .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
@@ -47,7 +47,7 @@ _SET_MEMBERS = bulk.build_update(
     [_VALUE, Column("last_entry", BigInteger)],
     {
         "members": lambda sent: sent["value"],
-        "since_entry": lambda sent: func.coalesce(_c.since_entry, sent["last_entry"]),
+        "history_since_entry": lambda sent: func.coalesce(_c.history_since_entry, sent["last_entry"]),
     },
 )
 _CLEAR_MEMBERS = _set_column("members", lambda sent: sent["value"])

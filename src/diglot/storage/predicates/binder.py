@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, BindParameter, Float, Integer, Text, and_, bindparam
 from sqlalchemy.types import TypeEngine
 
-from diglot.conditions import dates, tree
+from diglot.conditions import dates, relative_dates, tree
 from diglot.conditions.tree import Op
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 
@@ -105,11 +105,7 @@ def compare_days(
     op: Op, days: int, value: Expression, binder: Binder, bind: Callable[[int, Binder], Expression]
 ) -> Expression:
     """Compare an instant with days before now; `bind` binds an instant in the form of `value`."""
-    edge = binder.now - days * dates.DAY
-    if op is Op.MORE_THAN_DAYS_AGO:
-        return value < bind(edge, binder)
-    if op is Op.IN_LAST_DAYS:
-        return and_(value >= bind(edge, binder), value <= bind(binder.now, binder))
-    day = dates.local_date(binder.now, binder.zone) - timedelta(days=days)
-    begin, end = dates.day_span(day, binder.zone)
-    return and_(value >= bind(begin, binder), value < bind(end, binder))
+    low, high = relative_dates.bounds(op, days, binder.now, binder.zone)
+    if low == -relative_dates.NEVER:
+        return value < bind(high, binder)
+    return and_(value >= bind(low, binder), value < bind(high, binder))

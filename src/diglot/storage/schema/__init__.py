@@ -5,49 +5,49 @@ too). Instants are microseconds since 1970 in UTC; JSON is text as it was encode
 now().
 """
 
-from diglot.storage.schema.access import answers, rate_counts, sessions
+from diglot.storage.schema.access import idempotent_responses, rate_counts, sessions
 from diglot.storage.schema.background import leases, verifications
 from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
 from diglot.storage.schema.core import contacts, keys, list_members, lists, segments, workspaces
 from diglot.storage.schema.events import events
 from diglot.storage.schema.membership import (
-    departed_contacts,
-    departed_segments,
+    deleted_contacts,
+    deleted_segments,
+    field_instants,
+    indexed_fields,
     membership_log,
-    moments,
+    membership_log_sums,
     pending_members,
     segment_chunks,
-    segment_history,
-    watched_fields,
 )
 from diglot.storage.schema.tags import tags
 from diglot.storage.schema.webhooks import deliveries, webhooks
 
 __all__ = [
     "ExactText",
-    "answers",
     "contacts",
+    "deleted_contacts",
+    "deleted_segments",
     "deliveries",
-    "departed_contacts",
-    "departed_segments",
     "ephemeral_metadata",
     "events",
+    "field_instants",
+    "idempotent_responses",
+    "indexed_fields",
     "keys",
     "leases",
     "list_members",
     "lists",
     "membership_log",
+    "membership_log_sums",
     "metadata",
-    "moments",
     "pending_members",
     "rate_counts",
     "segment_chunks",
-    "segment_history",
     "segments",
     "sessions",
     "tags",
     "verifications",
-    "watched_fields",
     "webhooks",
     "workspaces",
 ]

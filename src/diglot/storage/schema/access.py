@@ -27,22 +27,22 @@ sessions = Table(
 )
 
 # Answers to writes that a client may send again: by the key that asked and the name it gave the request.
-answers = Table(
-    "answers",
+idempotent_responses = Table(
+    "idempotent_responses",
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("key", ExactText, nullable=False),
-    Column("name", ExactText, nullable=False),
+    Column("request_name", ExactText, nullable=False),
     # What was asked, hashed: another request under the same name is a conflict.
     Column("fingerprint", ExactText, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
     # The id of what the request made, where the answer only holds while that exists.
-    Column("made", ExactText),
-    Column("made_at", BigInteger, nullable=False),
-    PrimaryKeyConstraint("workspace", "key", "name"),
+    Column("created_id", ExactText),
+    Column("stored_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace", "key", "request_name"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
-    Index("answers_by_age", "workspace", "made_at"),
+    Index("idempotent_responses_by_age", "workspace", "stored_at"),
     sqlite_with_rowid=False,
 )
 
@@ -52,7 +52,7 @@ rate_counts = Table(
     ephemeral_metadata,
     Column("key", ExactText, nullable=False),
     Column("bucket", Text, nullable=False),
-    Column("window", BigInteger, nullable=False),
+    Column("window_number", BigInteger, nullable=False),
     Column("count", Integer, nullable=False),
     Column("previous", Integer, nullable=False),
     PrimaryKeyConstraint("key", "bucket"),

@@ -9,7 +9,7 @@ verifications = Table(
     "verifications",
     metadata,
     Column("workspace", Integer, nullable=False),
-    Column("verified", BigInteger, nullable=False),
+    Column("verified_segments", BigInteger, nullable=False),
     Column("repaired_segments", BigInteger, nullable=False),
     Column("repaired_contacts", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace"),

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from sqlalchemy import MetaData, Text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import MetaData
+
+from diglot.storage.sql.databases import exact_text
 
 metadata = MetaData()
 # State that processes share and a crash may lose: no log is kept of it (see `Engine.run_ephemeral`).
-ephemeral_metadata = MetaData(schema="fleeting")
+ephemeral_metadata = MetaData(schema="ephemeral")
 
-# Compared by code point on PostgreSQL whatever the collation of the database, as SQLite does.
-ExactText: Final = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+ExactText: Final = exact_text()

@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeEngine
 
 from diglot.conditions.fields import STORED_FIELDS, Field, FieldKind
 from diglot.storage.schema.base import ExactText, metadata
+from diglot.storage.sql.databases import limit_index
 
 workspaces = Table(
     "workspaces",
@@ -41,11 +42,11 @@ workspaces = Table(
     # Moves with every change that can move a membership.
     Column("contacts_version", BigInteger, nullable=False),
     Column("contact_count", BigInteger, nullable=False),
-    # The log of memberships: the next entry, the last that is folded into the chunks, and how many changes,
-    # each of one segment by one write, the rows after that hold.
+    # The log of memberships: the next entry, the last that is compacted into the chunks, and how many
+    # changes, each of one segment by one write, the rows after that hold.
     Column("next_entry", BigInteger, nullable=False),
-    Column("folded_entry", BigInteger, nullable=False),
-    Column("unfolded", BigInteger, nullable=False),
+    Column("compacted_entry", BigInteger, nullable=False),
+    Column("uncompacted_changes", BigInteger, nullable=False),
     # Another number, never one used before, whenever the segments that are kept current change.
     Column("segments_version", BigInteger, nullable=False),
     # The instant at which every stored membership is right, one before which time changes none of them, and
@@ -54,12 +55,12 @@ workspaces = Table(
     Column("next_change_at", BigInteger, nullable=False),
     Column("clock_version", BigInteger, nullable=False),
     # The history is complete after this entry of the log, which was made at that instant or later.
-    Column("history_entry", BigInteger, nullable=False),
+    Column("history_after_entry", BigInteger, nullable=False),
     Column("history_since", BigInteger, nullable=False),
-    # How many webhooks want to hear of changes: a write reads it with its lock, and most find 0.
-    Column("webhook_count", Integer, nullable=False),
+    # How many webhooks are active: a write reads it with its lock, and most find 0.
+    Column("active_webhook_count", Integer, nullable=False),
     # An argon2 hash; without one nobody signs in.
-    Column("password", Text),
+    Column("password_hash", Text),
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -70,7 +71,7 @@ keys = Table(
     Column("workspace", Integer, nullable=False),
     Column("dialect", Text, nullable=False),
     # The first 16 hexadecimal digits of the digest find the row; the whole digest is compared.
-    Column("handle", ExactText, nullable=False, unique=True),
+    Column("lookup_prefix", ExactText, nullable=False, unique=True),
     Column("digest", ExactText, nullable=False),
     Column("prefix", Text, nullable=False),
     Column("scopes", Text, nullable=False),
@@ -147,12 +148,12 @@ segments = Table(
     Column("list", Integer),
     # The condition as sent and the dialect it was sent in; the checked tree decides.
     Column("dialect", Text, nullable=False),
-    Column("source", Text, nullable=False),
+    Column("original_text", Text, nullable=False),
     Column("tree", Text, nullable=False),
     # How many members the chunks hold; nothing until it is evaluated: then it is evaluated when read.
     Column("members", BigInteger),
     # The entry of the log after which its members have a history; nothing until it is evaluated first.
-    Column("since_entry", BigInteger),
+    Column("history_since_entry", BigInteger),
     # An instant before which time does not change who its members are.
     Column("next_change_at", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -171,14 +172,12 @@ IS_DYNAMIC: Final = segments.c.type == literal_column("'dynamic'")
 Index(
     "segments_pending",
     *(segments.c[name] for name in ("workspace", "segment")),
-    sqlite_where=IS_PENDING,
-    postgresql_where=IS_PENDING,
+    **limit_index(IS_PENDING),
 )
 Index(
     "segments_by_calculation",
     *(segments.c[name] for name in ("last_calculated_at", "workspace", "segment")),
-    sqlite_where=IS_DYNAMIC,
-    postgresql_where=IS_DYNAMIC,
+    **limit_index(IS_DYNAMIC),
 )
 
 lists = Table(

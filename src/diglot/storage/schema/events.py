@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 
 from diglot.storage.schema.base import ExactText, metadata
+from diglot.storage.sql.databases import limit_index
 
 _HAS_ORDER = text("order_id IS NOT NULL")
 _IS_CONVERSION = text("kind = 'conversion'")
@@ -41,8 +42,7 @@ events = Table(
         "order_id",
         "workspace",
         unique=True,
-        sqlite_where=_HAS_ORDER,
-        postgresql_where=_HAS_ORDER,
+        **limit_index(_HAS_ORDER),
     ),
     Index("events_of_contact", "workspace", "pk", "kind", "happened_at"),
     # Conversions are read by everybody, the far more frequent opens and clicks only by contact.
@@ -50,16 +50,14 @@ events = Table(
         "events_conversions",
         "workspace",
         "event",
-        sqlite_where=_IS_CONVERSION,
-        postgresql_where=_IS_CONVERSION,
+        **limit_index(_IS_CONVERSION),
     ),
     Index(
         "events_by_campaign",
         "workspace",
         "campaign_id",
         "event",
-        sqlite_where=_IS_CAMPAIGN_CONVERSION,
-        postgresql_where=_IS_CAMPAIGN_CONVERSION,
+        **limit_index(_IS_CAMPAIGN_CONVERSION),
     ),
     sqlite_with_rowid=False,
 )

@@ -4,9 +4,7 @@ from typing import Final
 
 from diglot import __version__
 from diglot.errors import Misconfigured
-from diglot.storage.sql import sqlite_file
-from diglot.storage.sql.engine import is_postgresql
-from diglot.storage.sql.sqlite_file import parse_sqlite_path
+from diglot.storage.sql.databases import find_database
 
 # Every revision of the schema in order, as the scripts in migrations/versions have them.
 REVISIONS: Final = ("r001",)
@@ -17,12 +15,7 @@ _UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 9))
 
 async def read_revision(url: str) -> str | None:
     """Return the revision of a database, or None where it has no tables; raise `Misconfigured`."""
-    if is_postgresql(url):
-        from diglot.storage.sql import postgresql  # noqa: PLC0415 - a SQLite file needs no asyncpg
-
-        return await postgresql.read_revision(url)
-
-    return sqlite_file.read_revision(parse_sqlite_path(url))
+    return await find_database(url).read_revision(url)
 
 
 def is_behind(revision: str | None) -> bool:

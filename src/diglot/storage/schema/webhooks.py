@@ -14,6 +14,7 @@ from sqlalchemy import (
 )
 
 from diglot.storage.schema.base import ExactText, metadata
+from diglot.storage.sql.databases import limit_index
 
 webhooks = Table(
     "webhooks",
@@ -25,12 +26,12 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     # Names of events, separated by commas: in the words of the dialect, and those that can happen here.
     Column("events", Text, nullable=False),
-    Column("hears", Text, nullable=False),
+    Column("subscriptions", Text, nullable=False),
     # It signs, so it is kept as it is.
     Column("secret", Text, nullable=False),
     Column("active", Boolean, nullable=False),
     # Nobody sends before: a process is at it, or the receiver did not answer.
-    Column("closed_until", BigInteger),
+    Column("leased_until", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "webhook"),
@@ -48,7 +49,7 @@ deliveries = Table(
     Column("webhook", Integer, nullable=False),
     # What happened and to whom, in no vendor's words: the dialect finds them when it is sent.
     Column("event", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("payload", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     # When it is to be sent, or sent again; nothing when it arrived or was given up.
     Column("due_at", BigInteger),
@@ -66,6 +67,5 @@ Index("deliveries_of_webhook", *(deliveries.c[name] for name in ("workspace", "w
 Index(
     "deliveries_due",
     *(deliveries.c[name] for name in ("workspace", "webhook", "due_at", "delivery")),
-    sqlite_where=deliveries.c.due_at.is_not(None),
-    postgresql_where=deliveries.c.due_at.is_not(None),
+    **limit_index(deliveries.c.due_at.is_not(None)),
 )

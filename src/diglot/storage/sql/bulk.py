@@ -6,8 +6,7 @@ A statement for each row costs a server several times what the row itself does.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, FromClause, Table, and_, bindparam, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, FromClause, Table, and_, bindparam, delete, select, update
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
 from diglot.storage.sql.backend import Backend
@@ -29,7 +28,7 @@ class BulkStatement:
         """Run it for all rows."""
         if not rows:
             return
-        if transaction.backend.name == "sqlite":
+        if transaction.backend.rows_from_arrays is None:
             await transaction.execute_many(
                 self._statement, [_prefixed_values(self._column_names, row) for row in rows]
             )
@@ -44,19 +43,17 @@ def _prefixed_values(names: Sequence[str], values: Mapping[str, Any]) -> dict[st
 
 
 class BulkRows:
-    """The rows as a statement sees them: bound values on SQLite, a table on PostgreSQL."""
+    """The rows as a statement sees them: the bound values of one row, or a table of all."""
 
     def __init__(self, backend: Backend, columns: Sequence[Column[Any]]) -> None:
-        self.one_by_one = backend.name == "sqlite"
+        self.backend = backend
         self.table: FromClause | None = None
         self.values: dict[str, ColumnElement[Any]] = {}
-        if self.one_by_one:
+        if backend.rows_from_arrays is None:
             self.values = {one.name: bindparam(f"row_{one.name}", type_=one.type) for one in columns}
-            return
-        arrays = [bindparam(f"row_{one.name}", type_=ARRAY(one.type)) for one in columns]
-        names = [one.name for one in columns]
-        self.table = func.unnest(*arrays).table_valued(*names, name="sent").render_derived()
-        self.values = {name: self.table.c[name] for name in names}
+        else:
+            self.table = backend.rows_from_arrays(columns)
+            self.values = {one.name: self.table.c[one.name] for one in columns}
 
 
 def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
@@ -66,18 +63,15 @@ def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
     keys = [column.name for column in table.primary_key.columns]
 
     def build(source: BulkRows) -> ClauseElement:
-        if source.one_by_one:
-            lite = sqlite.insert(table).values(source.values)
-            if not replaced:
-                return lite
-            set_ = {name: lite.excluded[name] for name in replaced}
-            return lite.on_conflict_do_update(index_elements=keys, set_=set_)
-        assert source.table is not None
-        server = postgresql.insert(table).from_select(names, select(*source.table.c))
+        sent = source.backend.insert(table)
+        if source.table is None:
+            sent = sent.values(source.values)
+        else:
+            sent = sent.from_select(names, select(*source.table.c))
         if not replaced:
-            return server
-        set_ = {name: server.excluded[name] for name in replaced}
-        return server.on_conflict_do_update(index_elements=keys, set_=set_)
+            return sent
+        set_ = {name: sent.excluded[name] for name in replaced}
+        return sent.on_conflict_do_update(index_elements=keys, set_=set_)
 
     return BulkStatement(columns, build)
 

@@ -8,6 +8,7 @@ connection. The repositories above are the same for both.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Transaction(Protocol):
     def backend(self) -> Backend: ...
 
     @property
-    def process_cache(self) -> dict[str, Any]:
+    def process_cache(self) -> ProcessCache:
         """What this process remembers of the database: the same object in every transaction."""
 
     @property
@@ -63,7 +64,7 @@ UnitOfWork = Callable[[Transaction], Awaitable[T]]
 
 
 class EphemeralBusyError(Exception):
-    """The fleeting tables are held by another process."""
+    """The ephemeral tables are held by another process."""
 
 
 class Engine(Protocol):
@@ -95,7 +96,7 @@ class Engine(Protocol):
         """Run a unit that writes; it is durable when this returns, and undone when the unit raises."""
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
-        """Run a unit on the fleeting tables, which all processes share and a crash may empty.
+        """Run a unit on the ephemeral tables, which all processes share and a crash may empty.
 
         Each statement stands alone. Raise `EphemeralBusyError` where another process locks them for long.
         """
@@ -140,12 +141,7 @@ class NestedEngine:
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         """Raise RuntimeError: requests are counted before a transaction begins, never inside one."""
         del work
-        raise RuntimeError("the fleeting tables are not part of a transaction")
+        raise RuntimeError("the ephemeral tables are not part of a transaction")
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await self._transaction.run_off_loop(function)
-
-
-def is_postgresql(url: str) -> bool:
-    """Tell whether a URL names a PostgreSQL database; anything else is a file."""
-    return url.startswith(("postgresql://", "postgres://"))

@@ -7,8 +7,9 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from diglot.caches import ProcessCache
 from diglot.errors import Misconfigured
-from diglot.storage.sql.backend import POSTGRESQL, Backend
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row, UnitOfWork
 
 T = TypeVar("T")
@@ -36,33 +37,37 @@ class _SessionKeepingConnection(asyncpg.Connection):
 class PostgreSQLTransaction:
     """A transaction, or a single statement, on a pooled connection."""
 
-    def __init__(self, connection: Connection, memory: dict[str, Any], *, may_write: bool = False) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        backend: Backend,
+        process_cache: ProcessCache,
+        *,
+        may_write: bool = False,
+    ) -> None:
+        self.backend = backend
         self._connection = connection
         self.must_notify = False
-        self.process_cache = memory
+        self.process_cache = process_cache
         self.open_units: dict[int, Any] = {}
         self.may_write = may_write
 
-    @property
-    def backend(self) -> Backend:
-        return POSTGRESQL
-
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
-        sql = statement.sql_for(POSTGRESQL)
+        sql = statement.sql_for(self.backend)
         found: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional_values(values))
         return found
 
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
-        sql = statement.sql_for(POSTGRESQL)
+        sql = statement.sql_for(self.backend)
         found: Row | None = await self._connection.fetchrow(sql.text, *sql.positional_values(values))
         return found
 
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
-        sql = statement.sql_for(POSTGRESQL)
+        sql = statement.sql_for(self.backend)
         await self._connection.execute(sql.text, *sql.positional_values(values))
 
     async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
-        sql = statement.sql_for(POSTGRESQL)
+        sql = statement.sql_for(self.backend)
         await self._connection.executemany(sql.text, [sql.positional_values(each) for each in values])
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
@@ -78,15 +83,12 @@ class PostgreSQL:
     # A key read from the database is remembered for a moment, since asking again is a round trip.
     point_reads_are_local = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, backend: Backend) -> None:
+        self.backend = backend
         self._url = url
         self._pool: Any = None
         self._commit_listener: Callable[[], None] | None = None
-        self._process_cache: dict[str, Any] = {}
-
-    @property
-    def backend(self) -> Backend:
-        return POSTGRESQL
+        self.process_cache = ProcessCache()
 
     async def open(self) -> None:
         try:
@@ -120,7 +122,7 @@ class PostgreSQL:
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         async with self._pool.acquire() as connection:
-            return await work(PostgreSQLTransaction(connection, self._process_cache))
+            return await work(PostgreSQLTransaction(connection, self.backend, self.process_cache))
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         return await self.point_read(work)
@@ -138,7 +140,7 @@ class PostgreSQL:
     @asynccontextmanager
     async def _begin_transaction(self, **options: Any) -> AsyncIterator[PostgreSQLTransaction]:
         async with self._pool.acquire() as connection, connection.transaction(**options):
-            yield PostgreSQLTransaction(connection, self._process_cache, may_write=not options)
+            yield PostgreSQLTransaction(connection, self.backend, self.process_cache, may_write=not options)
 
 
 async def read_revision(url: str) -> str | None:

@@ -15,8 +15,9 @@ from typing import Any, Final, TypeVar, cast
 import aiosqlite
 from sqlalchemy import MetaData
 
+from diglot.caches import ProcessCache
 from diglot.errors import Misconfigured
-from diglot.storage.sql.backend import SQLITE, Backend
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, EphemeralBusyError, Executable, Row, UnitOfWork
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
 from diglot.storage.sql.sqlite_file import BUSY_SECONDS, prepare_file
@@ -40,34 +41,36 @@ class SQLiteTransaction:
     """A transaction on the connection's own thread: awaits return at once."""
 
     def __init__(
-        self, connection: sqlite3.Connection, memory: dict[str, Any], *, may_write: bool = False
+        self,
+        connection: sqlite3.Connection,
+        backend: Backend,
+        process_cache: ProcessCache,
+        *,
+        may_write: bool = False,
     ) -> None:
-        self.process_cache = memory
+        self.backend = backend
+        self.process_cache = process_cache
         self.open_units: dict[int, Any] = {}
         self.may_write = may_write
         self._execute = connection.execute
         self._execute_many = connection.executemany
         self.must_notify = False
 
-    @property
-    def backend(self) -> Backend:
-        return SQLITE
-
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
-        sql = statement.sql_for(SQLITE)
+        sql = statement.sql_for(self.backend)
         return self._execute(sql.text, sql.positional_values(values)).fetchall()
 
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
-        sql = statement.sql_for(SQLITE)
+        sql = statement.sql_for(self.backend)
         found: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
         return found
 
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
-        sql = statement.sql_for(SQLITE)
+        sql = statement.sql_for(self.backend)
         self._execute(sql.text, sql.positional_values(values))
 
     async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
-        sql = statement.sql_for(SQLITE)
+        sql = statement.sql_for(self.backend)
         self._execute_many(sql.text, [sql.positional_values(each) for each in values])
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
@@ -76,6 +79,10 @@ class SQLiteTransaction:
 
     def notify_on_commit(self) -> None:
         self.must_notify = True
+
+
+# Makes the transaction of a unit on a connection.
+_Begin = Callable[..., SQLiteTransaction]
 
 
 def run_without_suspending(work: Awaitable[T]) -> T:
@@ -131,22 +138,20 @@ class SQLite:
 
     point_reads_are_local = True
 
-    def __init__(self, path: Path, ephemeral_tables: MetaData) -> None:
+    def __init__(self, path: Path, backend: Backend, ephemeral_tables: MetaData) -> None:
+        self.backend = backend
         self._path = path
         self._readers: asyncio.Queue[_ConnectionThread] = asyncio.Queue()
         self._threads: list[_ConnectionThread] = []
         self._writer: _ConnectionThread | None = None
         self._point_reads: sqlite3.Connection | None = None
         self._point_read_transaction: SQLiteTransaction | None = None
-        self._process_cache: dict[str, Any] = {}
-        self._ephemeral = EphemeralFile(path, ephemeral_tables)
+        self.process_cache = ProcessCache()
+        self._begin = partial(SQLiteTransaction, backend=backend, process_cache=self.process_cache)
+        self._ephemeral = EphemeralFile(path, backend, ephemeral_tables)
         self._write_queue: deque[_QueuedWrite] = deque()
         self._drain_task: asyncio.Task[None] | None = None
         self._commit_listener: Callable[[], None] | None = None
-
-    @property
-    def backend(self) -> Backend:
-        return SQLITE
 
     async def open(self) -> None:
         require_supported()
@@ -159,7 +164,7 @@ class SQLite:
                 await thread
             # Point reads of cached pages cost less than a hop to another thread.
             self._point_reads = _open_connection(self._path, shared=True)
-            self._point_read_transaction = SQLiteTransaction(self._point_reads, self._process_cache)
+            self._point_read_transaction = self._begin(self._point_reads)
             opening = self._ephemeral.path
             self._ephemeral.open()
         except (sqlite3.Error, OSError) as error:
@@ -183,7 +188,7 @@ class SQLite:
     async def read(self, work: UnitOfWork[T]) -> T:
         reader = await self._readers.get()
         try:
-            return await reader.run_on_thread(partial(_run_read, work, self._process_cache))
+            return await reader.run_on_thread(partial(_run_read, work, self._begin))
         finally:
             self._readers.put_nowait(reader)
 
@@ -193,7 +198,7 @@ class SQLite:
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
         try:
-            return self._ephemeral.run(partial(_run, work, self._process_cache))
+            return self._ephemeral.run(partial(_run, work, self._begin))
         except (sqlite3.OperationalError, OSError) as error:
             raise EphemeralBusyError from error
 
@@ -216,7 +221,7 @@ class SQLite:
                     for _ in range(min(len(self._write_queue), MAX_UNITS_PER_COMMIT))
                 ]
                 try:
-                    await self._writer.run_on_thread(partial(_run_writes, shared, self._process_cache))
+                    await self._writer.run_on_thread(partial(_run_writes, shared, self._begin))
                 except BaseException as error:  # noqa: BLE001 - every waiting request gets it
                     for unit in shared:
                         unit.error = error
@@ -238,26 +243,24 @@ def _finish_write(unit: _QueuedWrite) -> None:
         unit.future.set_result(unit.result)
 
 
-def _run(work: UnitOfWork[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
-    return run_without_suspending(work(SQLiteTransaction(connection, memory)))
+def _run(work: UnitOfWork[T], begin: _Begin, connection: sqlite3.Connection) -> T:
+    return run_without_suspending(work(begin(connection)))
 
 
-def _run_read(work: UnitOfWork[T], memory: dict[str, Any], connection: sqlite3.Connection) -> T:
+def _run_read(work: UnitOfWork[T], begin: _Begin, connection: sqlite3.Connection) -> T:
     connection.execute("BEGIN")
     try:
-        return run_without_suspending(work(SQLiteTransaction(connection, memory)))
+        return run_without_suspending(work(begin(connection)))
     finally:
         connection.execute("COMMIT")
 
 
-def _run_writes(
-    units: Sequence[_QueuedWrite], memory: dict[str, Any], connection: sqlite3.Connection
-) -> None:
+def _run_writes(units: Sequence[_QueuedWrite], begin: _Begin, connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for unit in units:
             connection.execute("SAVEPOINT unit")
-            transaction = SQLiteTransaction(connection, memory, may_write=True)
+            transaction = begin(connection, may_write=True)
             try:
                 unit.result = run_without_suspending(unit.work(transaction))
                 unit.must_notify = transaction.must_notify

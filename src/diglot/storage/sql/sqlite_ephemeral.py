@@ -23,12 +23,12 @@ from typing import Final, TypeVar
 from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable
 
-from diglot.storage.sql.backend import SQLITE
+from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.sqlite_module import sqlite3
 
 log = logging.getLogger("diglot")
 T = TypeVar("T")
-EPHEMERAL_SUFFIX: Final = "-fleeting"
+EPHEMERAL_SUFFIX: Final = "-ephemeral"
 EPHEMERAL_BUSY_SECONDS: Final = 1
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # SQLITE_IOERR_SHORT_READ: the file or its log ends where a page should be. Not every module names it.
@@ -39,7 +39,8 @@ _Inode = tuple[int, int]
 class EphemeralFile:
     """A connection to the ephemeral tables of a database, which outlives damage to their file."""
 
-    def __init__(self, database: Path, metadata: MetaData) -> None:
+    def __init__(self, database: Path, backend: Backend, metadata: MetaData) -> None:
+        self._backend = backend
         self._tables = metadata.sorted_tables
         self.path = Path(f"{database}{EPHEMERAL_SUFFIX}")
         self._connection: sqlite3.Connection | None = None
@@ -81,7 +82,7 @@ class EphemeralFile:
         )
         try:
             with _telling_damage(connection, self._tables):
-                _attach(connection, self.path, self._tables)
+                _attach(connection, self.path, self._backend, self._tables)
         except BaseException:
             connection.close()
             raise
@@ -127,22 +128,22 @@ def _telling_damage(connection: sqlite3.Connection, tables: Sequence[Table]) -> 
 
 def _is_current(connection: sqlite3.Connection, table: Table) -> bool:
     """Tell whether a table of the file has the columns that this version uses."""
-    found = connection.execute(f"PRAGMA fleeting.table_info({table.name})").fetchall()
+    found = connection.execute(f"PRAGMA ephemeral.table_info({table.name})").fetchall()
     return [(name, key > 0) for _, name, _, _, _, key in found] == [
         (column.name, column.primary_key) for column in table.columns
     ]
 
 
-def _attach(connection: sqlite3.Connection, path: Path, tables: Sequence[Table]) -> None:
+def _attach(connection: sqlite3.Connection, path: Path, backend: Backend, tables: Sequence[Table]) -> None:
     """Attach the file, make the tables that are missing, and check all pages of it."""
-    connection.execute("ATTACH ? AS fleeting", (str(path),))
-    connection.execute("PRAGMA fleeting.journal_mode=WAL")
-    connection.execute("PRAGMA fleeting.synchronous=OFF")
+    connection.execute("ATTACH ? AS ephemeral", (str(path),))
+    connection.execute("PRAGMA ephemeral.journal_mode=WAL")
+    connection.execute("PRAGMA ephemeral.synchronous=OFF")
     for table in tables:
-        connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=SQLITE.dialect)))
+        connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=backend.dialect)))
         if not _is_current(connection, table):
             raise _Damaged(f"table {table.name} is not that of this version")
-    (verdict,) = connection.execute("PRAGMA fleeting.quick_check(1)").fetchone()
+    (verdict,) = connection.execute("PRAGMA ephemeral.quick_check(1)").fetchone()
     if verdict != "ok":
         raise _Damaged(" ".join(str(verdict).split()))
 

@@ -35,7 +35,7 @@ else:
 
     sqlite3 = _newer_module()
 
-__all__ = ["OLDEST", "is_mended", "is_risk_beside_others", "require_mended", "require_supported", "sqlite3"]
+__all__ = ["OLDEST", "is_mended", "require_mended", "require_supported", "sqlite3", "warn_beside_others"]
 
 
 def is_mended(version: tuple[int, ...]) -> bool:
@@ -61,9 +61,14 @@ def require_mended(workers: int) -> None:
         )
 
 
-def is_risk_beside_others(path: Path) -> bool:
-    """Tell whether this process would share a file that is in use, with a SQLite that has the WAL-reset bug.
+def warn_beside_others(path: Path) -> str | None:
+    """Return a warning when another process has a file open and SQLite has the WAL-reset bug.
 
     The log beside the file is the sign of its use because the last process to close the file deletes it.
     """
-    return not is_mended(sqlite3.sqlite_version_info) and Path(f"{path}-wal").exists()
+    if is_mended(sqlite3.sqlite_version_info) or not Path(f"{path}-wal").exists():
+        return None
+    return (
+        f"another process seems to have {str(path)!r} open, and SQLite {sqlite3.sqlite_version} "
+        "can corrupt a file that two processes write: stop the server first"
+    )

@@ -15,13 +15,13 @@ class Statement:
 
     def __init__(self, clause: ClauseElement) -> None:
         self.clause = clause
-        self._compiled: dict[str, Sql] = {}
+        self._compiled: dict[Backend, Sql] = {}
 
     def sql_for(self, backend: Backend) -> Sql:
         """Return the statement in a backend's words."""
-        found = self._compiled.get(backend.name)
+        found = self._compiled.get(backend)
         if found is None:
-            found = self._compiled[backend.name] = backend.compile(self.clause)
+            found = self._compiled[backend] = backend.compile(self.clause)
         return found
 
 
@@ -32,13 +32,13 @@ class BackendStatement:
 
     def __init__(self, build: Callable[[Backend], ClauseElement]) -> None:
         self._build = build
-        self._compiled: dict[str, Sql] = {}
+        self._compiled: dict[Backend, Sql] = {}
 
     def sql_for(self, backend: Backend) -> Sql:
         """Return the statement in a backend's words."""
-        found = self._compiled.get(backend.name)
+        found = self._compiled.get(backend)
         if found is None:
-            found = self._compiled[backend.name] = backend.compile(self._build(backend))
+            found = self._compiled[backend] = backend.compile(self._build(backend))
         return found
 
 

@@ -7,12 +7,13 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from diglot.model.webhooks import Delivery, WebhookEventType
 from diglot.storage.schema import deliveries
+from diglot.storage.sql.databases import pin_to_index
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
 _c = deliveries.c
 _COLUMNS = (
-    *(_c.delivery, _c.id, _c.webhook, _c.event, _c.subject, _c.attempts, _c.due_at, _c.delivered_at),
+    *(_c.delivery, _c.id, _c.webhook, _c.event, _c.payload, _c.attempts, _c.due_at, _c.delivered_at),
     *(_c.last_status, _c.last_error, _c.last_response, _c.created_at),
 )
 _OF_WEBHOOK = and_(_c.workspace == bindparam("workspace"), _c.webhook == bindparam("webhook"))
@@ -27,8 +28,7 @@ _DUE = Statement(
 )
 # SQLite would read all deliveries of the workspace for the few of a quiet webhook.
 _LAST = Statement(
-    select(*_COLUMNS)
-    .with_hint(deliveries, "INDEXED BY deliveries_of_webhook", "sqlite")
+    pin_to_index(select(*_COLUMNS), deliveries, "deliveries_of_webhook")
     .where(_OF_WEBHOOK)
     .order_by(_c.delivery.desc())
     .limit(bindparam("limit"))
@@ -79,7 +79,7 @@ def _row_of(workspace: int, one: Delivery) -> dict[str, Any]:
         "id": one.id,
         "webhook": one.webhook,
         "event": one.event.value,
-        "subject": one.subject,
+        "payload": one.payload,
         "attempts": one.attempts,
         "due_at": one.due_at,
         "delivered_at": one.delivered_at,

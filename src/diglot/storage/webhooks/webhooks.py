@@ -12,7 +12,7 @@ from diglot.storage.sql.statement import Statement
 
 _c = webhooks.c
 _COLUMNS = (
-    *(_c.webhook, _c.id, _c.dialect, _c.url, _c.events, _c.hears, _c.secret, _c.active),
+    *(_c.webhook, _c.id, _c.dialect, _c.url, _c.events, _c.subscriptions, _c.secret, _c.active),
     *(_c.created_at, _c.updated_at),
 )
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
@@ -27,7 +27,7 @@ _OF_DIALECT = Statement(
 _ACTIVE = Statement(select(*_COLUMNS).where(_IN_WORKSPACE, _c.active == true()).order_by(_c.webhook))
 _COUNT = Statement(select(func.count()).select_from(webhooks).where(_IN_WORKSPACE))
 _INSERT = Statement(insert(webhooks))
-_UPDATED_COLUMNS = ("url", "events", "hears", "secret", "active", "updated_at")
+_UPDATED_COLUMNS = ("url", "events", "subscriptions", "secret", "active", "updated_at")
 _UPDATE = Statement(
     update(webhooks).where(_AT_WEBHOOK).values({name: bindparam(f"new_{name}") for name in _UPDATED_COLUMNS})
 )
@@ -49,25 +49,25 @@ _FIRST_DUE = (
     )
     .scalar_subquery()
 )
-_WAITING = Statement(select(_c.workspace, _c.webhook, _c.closed_until, _FIRST_DUE))
+_WAITING = Statement(select(_c.workspace, _c.webhook, _c.leased_until, _FIRST_DUE))
 _WORKSPACES_WITH_WEBHOOKS = Statement(select(_c.workspace).distinct())
 _LEASE = Statement(
     update(webhooks)
     .where(
         _AT_WEBHOOK,
         or_(
-            _c.closed_until.is_(None),
-            _c.closed_until <= bindparam("now"),
-            _c.closed_until == bindparam("held"),
+            _c.leased_until.is_(None),
+            _c.leased_until <= bindparam("now"),
+            _c.leased_until == bindparam("held"),
         ),
     )
-    .values(closed_until=bindparam("until"))
+    .values(leased_until=bindparam("until"))
     .returning(_c.webhook)
 )
 _RELEASE = Statement(
     update(webhooks)
-    .where(_AT_WEBHOOK, _c.closed_until == bindparam("held"))
-    .values(closed_until=bindparam("until"))
+    .where(_AT_WEBHOOK, _c.leased_until == bindparam("held"))
+    .values(leased_until=bindparam("until"))
 )
 _DEACTIVATE = Statement(
     update(webhooks)
@@ -82,17 +82,17 @@ def _split_names(stored: str) -> tuple[str, ...]:
 
 
 def _webhook_of(row: Sequence[Any]) -> Webhook:
-    number, id_, dialect, url, events, hears, secret, active, *times = row
-    heard = tuple(map(WebhookEventType, _split_names(hears)))
+    number, id_, dialect, url, events, subscriptions, secret, active, *times = row
+    subscribed = tuple(map(WebhookEventType, _split_names(subscriptions)))
     # SQLite has no booleans.
-    return Webhook(number, id_, dialect, url, _split_names(events), heard, secret, bool(active), *times)
+    return Webhook(number, id_, dialect, url, _split_names(events), subscribed, secret, bool(active), *times)
 
 
 def _values_of(webhook: Webhook) -> dict[str, Any]:
     return {
         "url": webhook.url,
         "events": ",".join(webhook.events),
-        "hears": ",".join(webhook.subscriptions),
+        "subscriptions": ",".join(webhook.subscriptions),
         "secret": webhook.secret,
         "active": webhook.active,
         "updated_at": webhook.updated_at,
@@ -136,7 +136,7 @@ async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webh
         "webhook": webhook.number,
         "id": webhook.id,
         "dialect": webhook.dialect,
-        "closed_until": None,
+        "leased_until": None,
         "created_at": webhook.created_at,
     }
     await transaction.execute(_INSERT, values | _values_of(webhook))

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import sqlalchemy as sa
-from alembic import op
-from sqlalchemy.dialects import postgresql
+from alembic import context, op
 from sqlalchemy.types import TypeEngine
+
+from diglot.storage.sql.databases import exact_text, limit_index
 
 revision = "r001"
 down_revision = None
@@ -17,18 +18,17 @@ branch_labels = None
 depends_on = None
 
 T = TypeVar("T")
-EXACT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+EXACT = exact_text()
 TEXT = sa.Text()
 INTEGER = sa.Integer()
 BIGINT = sa.BigInteger()
 DOUBLE = sa.Float(precision=53)
 BYTES = sa.LargeBinary()
-NEVER = str(2**62)
 
 
-def _required(kind: TypeEngine[T], *names: str, default: str | None = None) -> Iterator[sa.Column[T]]:
+def _required(kind: TypeEngine[T], *names: str) -> Iterator[sa.Column[T]]:
     for name in names:
-        yield sa.Column(name, kind, autoincrement=False, nullable=False, server_default=default)
+        yield sa.Column(name, kind, autoincrement=False, nullable=False)
 
 
 def _optional(kind: TypeEngine[T], *names: str) -> Iterator[sa.Column[T]]:
@@ -49,8 +49,7 @@ def _of_contact() -> sa.ForeignKeyConstraint:
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    condition = sa.text(where)
-    op.create_index(name, table, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+    op.create_index(name, table, columns, unique=unique, **limit_index(sa.text(where)))
 
 
 def _create_workspaces() -> None:
@@ -62,14 +61,14 @@ def _create_workspaces() -> None:
         *_required(BIGINT, "next_pk"),
         *_required(INTEGER, "next_segment", "next_list"),
         *_required(BIGINT, "contacts_version", "contact_count", "created_at"),
-        *_required(INTEGER, "next_tag", "next_webhook", default="1"),
-        *_required(BIGINT, "next_event", "next_delivery", default="1"),
-        *_required(INTEGER, "webhook_count", default="0"),
-        *_optional(TEXT, "password"),
-        *_required(BIGINT, "next_entry", default="1"),
-        *_required(BIGINT, "folded_entry", "segments_version", "evaluated_at", default="0"),
-        *_required(BIGINT, "next_change_at", default=NEVER),
-        *_required(BIGINT, "clock_version", "history_entry", "history_since", "unfolded", default="0"),
+        *_required(INTEGER, "next_tag", "next_webhook"),
+        *_required(BIGINT, "next_event", "next_delivery"),
+        *_required(INTEGER, "active_webhook_count"),
+        *_optional(TEXT, "password_hash"),
+        *_required(BIGINT, "next_entry"),
+        *_required(BIGINT, "compacted_entry", "segments_version", "evaluated_at"),
+        *_required(BIGINT, "next_change_at"),
+        *_required(BIGINT, "clock_version", "history_after_entry", "history_since", "uncompacted_changes"),
         sa.PrimaryKeyConstraint("workspace"),
         sa.UniqueConstraint("name"),
     )
@@ -81,7 +80,7 @@ def _create_keys() -> None:
         *_required(EXACT, "id"),
         *_required(INTEGER, "workspace"),
         *_required(TEXT, "dialect"),
-        *_required(EXACT, "handle", "digest"),
+        *_required(EXACT, "lookup_prefix", "digest"),
         *_required(TEXT, "prefix", "scopes"),
         *_required(BIGINT, "created_at"),
         *_optional(BIGINT, "revoked_at"),
@@ -89,7 +88,7 @@ def _create_keys() -> None:
         *_optional(BIGINT, "expires_at", "last_used_at"),
         _of_workspace(),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("handle"),
+        sa.UniqueConstraint("lookup_prefix"),
         sqlite_with_rowid=False,
     )
 
@@ -106,20 +105,20 @@ def _create_sessions() -> None:
     )
 
 
-def _create_answers() -> None:
+def _create_idempotent_responses() -> None:
     op.create_table(
-        "answers",
+        "idempotent_responses",
         *_required(INTEGER, "workspace"),
-        *_required(EXACT, "key", "name", "fingerprint"),
+        *_required(EXACT, "key", "request_name", "fingerprint"),
         *_required(INTEGER, "status"),
         *_required(BYTES, "body"),
-        *_optional(EXACT, "made"),
-        *_required(BIGINT, "made_at"),
+        *_optional(EXACT, "created_id"),
+        *_required(BIGINT, "stored_at"),
         _of_workspace(),
-        sa.PrimaryKeyConstraint("workspace", "key", "name"),
+        sa.PrimaryKeyConstraint("workspace", "key", "request_name"),
         sqlite_with_rowid=False,
     )
-    op.create_index("answers_by_age", "answers", ["workspace", "made_at"])
+    op.create_index("idempotent_responses_by_age", "idempotent_responses", ["workspace", "stored_at"])
 
 
 def _create_contacts() -> None:
@@ -175,14 +174,14 @@ def _create_segments() -> None:
         *_required(TEXT, "name"),
         *_required(EXACT, "name_fold"),
         *_optional(TEXT, "description"),
-        *_required(TEXT, "type", "dialect", "source", "tree"),
+        *_required(TEXT, "type", "dialect", "original_text", "tree"),
         *_required(INTEGER, "revision"),
         *_optional(BIGINT, "last_calculated_at"),
         *_required(BIGINT, "created_at", "updated_at"),
         *_optional(INTEGER, "list"),
         *_optional(BIGINT, "members"),
-        *_required(BIGINT, "next_change_at", default=NEVER),
-        *_optional(BIGINT, "since_entry"),
+        *_required(BIGINT, "next_change_at"),
+        *_optional(BIGINT, "history_since_entry"),
         _of_workspace(),
         sa.PrimaryKeyConstraint("workspace", "segment"),
         sa.UniqueConstraint("id", "workspace"),
@@ -200,7 +199,7 @@ def _create_lists() -> None:
         *_required(EXACT, "id"),
         *_required(TEXT, "name"),
         *_required(BIGINT, "created_at", "updated_at"),
-        *_required(EXACT, "name_fold", default=""),
+        *_required(EXACT, "name_fold"),
         *_optional(TEXT, "description"),
         *_optional(INTEGER, "segment"),
         _of_workspace(),
@@ -248,9 +247,9 @@ def _create_webhooks() -> None:
         "webhooks",
         *_required(INTEGER, "workspace", "webhook"),
         *_required(EXACT, "id"),
-        *_required(TEXT, "dialect", "url", "events", "hears", "secret"),
+        *_required(TEXT, "dialect", "url", "events", "subscriptions", "secret"),
         *_required(sa.Boolean(), "active"),
-        *_optional(BIGINT, "closed_until"),
+        *_optional(BIGINT, "leased_until"),
         *_required(BIGINT, "created_at", "updated_at"),
         _of_workspace(),
         sa.PrimaryKeyConstraint("workspace", "webhook"),
@@ -266,7 +265,7 @@ def _create_deliveries() -> None:
         *_required(BIGINT, "delivery"),
         *_required(EXACT, "id"),
         *_required(INTEGER, "webhook"),
-        *_required(TEXT, "event", "subject"),
+        *_required(TEXT, "event", "payload"),
         *_required(INTEGER, "attempts"),
         *_optional(BIGINT, "due_at", "delivered_at"),
         *_optional(INTEGER, "last_status"),
@@ -284,8 +283,8 @@ def _create_deliveries() -> None:
 def _create_memberships() -> None:
     op.create_table(
         "segment_chunks",
-        *_required(INTEGER, "workspace", "segment", "chunk", "n"),
-        *_required(BYTES, "bits"),
+        *_required(INTEGER, "workspace", "segment", "chunk", "member_count"),
+        *_required(BYTES, "bitmap"),
         _of_segment(),
         sa.PrimaryKeyConstraint("workspace", "segment", "chunk"),
         sqlite_with_rowid=False,
@@ -306,40 +305,40 @@ def _create_history() -> None:
     op.create_table(
         "membership_log",
         *_required(INTEGER, "workspace"),
-        *_required(BIGINT, "entry", "last", "happened_at"),
+        *_required(BIGINT, "first_entry", "last_entry", "happened_at"),
         *_required(TEXT, "cause"),
-        *_required(INTEGER, "whole"),
+        *_required(INTEGER, "rewrites_segment"),
         *_required(BYTES, "body"),
         _of_workspace(),
-        sa.PrimaryKeyConstraint("workspace", "entry"),
+        sa.PrimaryKeyConstraint("workspace", "first_entry"),
     )
     op.create_table(
-        "segment_history",
+        "membership_log_sums",
         *_required(INTEGER, "workspace", "segment"),
-        *_required(BIGINT, "last", "first"),
-        *_required(BYTES, "entered", "departed"),
-        *_optional(BYTES, "passed"),
+        *_required(BIGINT, "last_entry", "first_entry"),
+        *_required(BYTES, "entered", "exited"),
+        *_optional(BYTES, "toggled"),
         _of_segment(),
-        sa.PrimaryKeyConstraint("workspace", "segment", "last"),
+        sa.PrimaryKeyConstraint("workspace", "segment", "last_entry"),
     )
 
 
-def _create_departed() -> None:
+def _create_deleted() -> None:
     op.create_table(
-        "departed_contacts",
+        "deleted_contacts",
         *_required(INTEGER, "workspace"),
         *_required(BIGINT, "pk"),
         *_required(EXACT, "id"),
-        *_required(BIGINT, "happened_at"),
+        *_required(BIGINT, "deleted_at"),
         _of_workspace(),
         sa.PrimaryKeyConstraint("workspace", "pk"),
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "departed_segments",
+        "deleted_segments",
         *_required(INTEGER, "workspace", "segment"),
         *_required(EXACT, "id"),
-        *_required(BIGINT, "last"),
+        *_required(BIGINT, "last_entry"),
         _of_workspace(),
         sa.PrimaryKeyConstraint("workspace", "segment"),
         sqlite_with_rowid=False,
@@ -348,7 +347,7 @@ def _create_departed() -> None:
 
 def _create_instants() -> None:
     op.create_table(
-        "moments",
+        "field_instants",
         *_required(INTEGER, "workspace"),
         *_required(EXACT, "field"),
         *_required(BIGINT, "instant", "pk"),
@@ -357,7 +356,7 @@ def _create_instants() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "watched_fields",
+        "indexed_fields",
         *_required(INTEGER, "workspace"),
         *_required(EXACT, "field"),
         _of_workspace(),
@@ -370,24 +369,24 @@ def _create_verifications() -> None:
     op.create_table(
         "verifications",
         *_required(INTEGER, "workspace"),
-        *_required(BIGINT, "verified", "repaired_segments", "repaired_contacts"),
+        *_required(BIGINT, "verified_segments", "repaired_segments", "repaired_contacts"),
         _of_workspace(),
         sa.PrimaryKeyConstraint("workspace"),
         sqlite_with_rowid=False,
     )
 
 
-def _create_fleeting() -> None:
+def _create_ephemeral() -> None:
     """Create what a crash may lose; SQLite keeps it in a file of its own, which the engine makes."""
-    op.execute("CREATE SCHEMA IF NOT EXISTS fleeting")
+    op.execute("CREATE SCHEMA IF NOT EXISTS ephemeral")
     op.create_table(
         "rate_counts",
         *_required(EXACT, "key"),
         *_required(TEXT, "bucket"),
-        *_required(BIGINT, "window"),
+        *_required(BIGINT, "window_number"),
         *_required(INTEGER, "count", "previous"),
         sa.PrimaryKeyConstraint("key", "bucket"),
-        schema="fleeting",
+        schema="ephemeral",
         prefixes=["UNLOGGED"],
     )
     op.create_table(
@@ -396,7 +395,7 @@ def _create_fleeting() -> None:
         *_required(EXACT, "holder"),
         *_required(BIGINT, "until"),
         sa.PrimaryKeyConstraint("work"),
-        schema="fleeting",
+        schema="ephemeral",
         prefixes=["UNLOGGED"],
     )
 
@@ -404,9 +403,9 @@ def _create_fleeting() -> None:
 def _leave_bitmaps_uncompressed() -> None:
     """Have PostgreSQL compress no bitmap, because that costs more than reading one and gains nothing."""
     for table, columns in (
-        ("segment_chunks", ("bits",)),
+        ("segment_chunks", ("bitmap",)),
         ("membership_log", ("body",)),
-        ("segment_history", ("entered", "departed", "passed")),
+        ("membership_log_sums", ("entered", "exited", "toggled")),
     ):
         for column in columns:
             op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE EXTERNAL")
@@ -417,7 +416,7 @@ def upgrade() -> None:
     _create_workspaces()
     _create_keys()
     _create_sessions()
-    _create_answers()
+    _create_idempotent_responses()
     _create_contacts()
     _create_tags()
     _create_segments()
@@ -427,9 +426,9 @@ def upgrade() -> None:
     _create_deliveries()
     _create_memberships()
     _create_history()
-    _create_departed()
+    _create_deleted()
     _create_instants()
     _create_verifications()
-    if op.get_bind().dialect.name == "postgresql":
-        _create_fleeting()
+    if context.config.attributes["database"].has_ephemeral_schema:
+        _create_ephemeral()
         _leave_bitmaps_uncompressed()

@@ -1,0 +1,135 @@
+"""PostgreSQL in one record: its SQL, and how it is connected to and migrated."""
+
+import sys
+from array import array
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pyroaring import BitMap
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    FromClause,
+    Integer,
+    MetaData,
+    Select,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy import cast as cast_to
+from sqlalchemy.dialects.postgresql import TEXT, insert
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.types import TypeEngine
+
+from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql.database import Database, Migrator
+from diglot.storage.sql.engine import Engine
+
+
+def _strpos_position(haystack: Expression, needle: Expression) -> Expression:
+    return func.strpos(haystack, needle)
+
+
+def _right_suffix(text: Expression, length: Expression) -> Expression:
+    return func.right(text, length)
+
+
+def _split_part_after_mark(document: Expression, mark: Expression, length: Expression) -> Expression:
+    del length
+    return func.split_part(document, mark, literal_column("2"))
+
+
+def _split_part_up_to_mark(rest: Expression) -> Expression:
+    return func.split_part(rest, literal_column(f"chr({ord(CLOSE)})"), ONE)
+
+
+def _array_one_of(
+    expression: Expression, values: Sequence[Any], kind: TypeEngine[Any], bind: Bind
+) -> Expression:
+    return expression == any_(bind(values, ARRAY(kind)))
+
+
+def _array_contains_any(text: Expression, parts: Sequence[str], bind: Bind) -> Expression:
+    part = func.unnest(bind(parts, ARRAY(Text()))).table_valued("part", name="part")
+    return exists(select(ONE).select_from(part).where(func.strpos(text, part.c.part) > ZERO))
+
+
+def _array_in_any_span(number: Expression, spans: Sequence[tuple[int, int]], bind: Bind) -> Expression:
+    begins = bind([begin for begin, _ in spans], ARRAY(BigInteger()))
+    ends = bind([end for _, end in spans], ARRAY(BigInteger()))
+    span = func.unnest(begins, ends).table_valued("begin", "end", name="span").render_derived()
+    return exists(select(ONE).select_from(span).where(and_(number >= span.c.begin, number < span.c["end"])))
+
+
+def _select_keys_as_bytes(keys: Select[Any], key: Expression) -> Select[Any]:
+    packed = func.int4send(cast_to(key, Integer))
+    return keys.with_only_columns(func.string_agg(packed, literal_column("''::bytea"))).group_by(
+        key.op(">>")(literal_column("16"))
+    )
+
+
+def _decode_byte_keys(rows: Sequence[Sequence[Any]]) -> BitMap:
+    keys = array("I")
+    for row in rows:
+        keys.frombytes(row[0])
+    if sys.byteorder == "little":
+        keys.byteswap()
+    return BitMap(keys)
+
+
+def _rows_from_arrays(columns: Sequence[Column[Any]]) -> FromClause:
+    arrays = [bindparam(f"row_{one.name}", type_=ARRAY(one.type)) for one in columns]
+    names = [one.name for one in columns]
+    return func.unnest(*arrays).table_valued(*names, name="sent").render_derived()
+
+
+def _create_engine(url: str, ephemeral_tables: MetaData) -> Engine:
+    from diglot.storage.sql.postgresql import PostgreSQL  # noqa: PLC0415 - a SQLite file needs no asyncpg
+
+    # The ephemeral tables are a schema of the database itself.
+    del ephemeral_tables
+    return PostgreSQL(url, POSTGRESQL)
+
+
+async def _read_revision(url: str) -> str | None:
+    from diglot.storage.sql import postgresql  # noqa: PLC0415 - a SQLite file needs no asyncpg
+
+    return await postgresql.read_revision(url)
+
+
+def _load_migrator() -> Migrator:
+    from diglot.storage.sql.postgresql_migration import MIGRATOR  # noqa: PLC0415 - most starts migrate nothing
+
+    return MIGRATOR
+
+
+POSTGRESQL: Final = Database(
+    name="postgresql",
+    dialect=PGDialect_asyncpg(),  # type: ignore[no-untyped-call]
+    position=_strpos_position,
+    suffix=_right_suffix,
+    after_mark=_split_part_after_mark,
+    up_to_mark=_split_part_up_to_mark,
+    one_of=_array_one_of,
+    contains_any=_array_contains_any,
+    in_any_span=_array_in_any_span,
+    encode_list=list,
+    select_keys=_select_keys_as_bytes,
+    decode_keys=_decode_byte_keys,
+    insert=insert,
+    rows_from_arrays=_rows_from_arrays,
+    # Compared by code point whatever the collation of the database, as SQLite does.
+    exact_text=TEXT(collation="C"),
+    has_ephemeral_schema=True,
+    url_prefixes=("postgresql://", "postgres://"),
+    create_engine=_create_engine,
+    read_revision=_read_revision,
+    load_migrator=_load_migrator,
+)

@@ -1,0 +1,40 @@
+"""How alembic reaches a PostgreSQL database."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import asyncpg
+from sqlalchemy import Connection, pool, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from diglot.storage.sql.database import Migrator
+from diglot.storage.sql.postgresql import CONNECT_SECONDS
+
+# Any number that no other program is likely to lock.
+_MIGRATION_LOCK: Final = 4_951_073_220_173
+
+
+def _create_engine(url: str) -> AsyncEngine:
+    # asyncpg reads the URL, here as in the engine: the two libraries differ about `sslmode` and others.
+    connect = partial(asyncpg.connect, url, timeout=CONNECT_SECONDS)
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
+
+
+def _lock(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+
+
+@asynccontextmanager
+async def _begin(url: str) -> AsyncIterator[AsyncConnection]:
+    engine = _create_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_lock)
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+MIGRATOR: Final = Migrator(_begin, (asyncpg.PostgresError, asyncpg.InterfaceError))

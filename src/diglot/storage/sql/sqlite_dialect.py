@@ -1,0 +1,181 @@
+"""SQLite in one record: its SQL, and how its file is opened and migrated."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from pyroaring import BitMap
+from sqlalchemy import (
+    BigInteger,
+    Float,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy import cast as cast_to
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.types import TypeEngine
+
+from diglot.storage.sql import sqlite_file, sqlite_module
+from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql.database import Database, Embedded, Migrator
+from diglot.storage.sql.engine import Engine
+
+_decode_integers = msgspec.json.Decoder(list[int]).decode
+# A double's denominator is 2 to the power of 1,074 at most, an integer of SQLite 2 to the power of 62.
+_MAX_POWER: Final = 62
+_MAX_EXCESS_POWER: Final = 1_074 - _MAX_POWER
+
+
+class _HintingCompiler(SQLiteCompiler):
+    """Carries `INDEXED BY`, which the stock compiler drops without a word."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
+        return text
+
+
+class _SQLiteDialect(SQLiteDialect_pysqlite):
+    statement_compiler = _HintingCompiler
+    supports_statement_cache = True
+
+
+def _instr_position(haystack: Expression, needle: Expression) -> Expression:
+    return func.instr(haystack, needle)
+
+
+def _substr_suffix(text: Expression, length: Expression) -> Expression:
+    return func.substr(text, -length)
+
+
+def _instr_after_mark(document: Expression, mark: Expression, length: Expression) -> Expression:
+    return func.substr(document, func.instr(document, mark) + length)
+
+
+def _instr_up_to_mark(rest: Expression) -> Expression:
+    return func.substr(rest, ONE, func.instr(rest, literal_column(f"char({ord(CLOSE)})")) - ONE)
+
+
+def _json_each(parameter: Expression) -> Any:
+    return func.json_each(parameter).table_valued("value", name="each")
+
+
+def _json_one_of(
+    expression: Expression, values: Sequence[Any], kind: TypeEngine[Any], bind: Bind
+) -> Expression:
+    if isinstance(kind, Float):
+        whole = [int(value) for value in values if value == int(value)]
+        found = [expression.in_(part) for part in _select_json_fractions(values, bind)]
+        return or_(_json_one_of(expression, whole, BigInteger(), bind), *found)
+    each = _json_each(bind(values, Text()))
+    return expression.in_(select(each.c.value))
+
+
+def _select_json_fractions(values: Sequence[float], bind: Bind) -> Iterator[Select[Any]]:
+    """Yield selects of the doubles with a fraction.
+
+    SQLite's reading of a decimal may be off by the last bit. So a double travels as two integers, its
+    numerator and a power of two; what the power lacks of the denominator is bound as a double of its own.
+    """
+    scaled: dict[int, list[tuple[int, int]]] = {0: []}
+    for value in values:
+        numerator, denominator = value.as_integer_ratio()
+        power = denominator.bit_length() - 1
+        beyond = min(-(-max(power - _MAX_POWER, 0) // _MAX_POWER) * _MAX_POWER, _MAX_EXCESS_POWER)
+        if power:
+            scaled.setdefault(beyond, []).append((numerator, 1 << power - beyond))
+    for beyond, ratios in scaled.items():
+        each = _json_each(bind(ratios, Text()))
+        numerator_read = cast_to(func.json_extract(each.c.value, literal_column("'$[0]'")), Float(53))
+        denominator_read = func.json_extract(each.c.value, literal_column("'$[1]'"))
+        yield select(numerator_read.op("/")(denominator_read).op("/")(bind(2.0**beyond, Float(53))))
+
+
+def _json_contains_any(text: Expression, parts: Sequence[str], bind: Bind) -> Expression:
+    each = _json_each(bind(parts, Text()))
+    return exists(select(ONE).select_from(each).where(func.instr(text, each.c.value) > ZERO))
+
+
+def _json_in_any_span(number: Expression, spans: Sequence[tuple[int, int]], bind: Bind) -> Expression:
+    each = _json_each(bind(spans, Text()))
+    begin = func.json_extract(each.c.value, literal_column("'$[0]'"))
+    end = func.json_extract(each.c.value, literal_column("'$[1]'"))
+    return exists(select(ONE).select_from(each).where(and_(number >= begin, number < end)))
+
+
+def _encode_json_list(values: Sequence[Any]) -> str:
+    return json.dumps(values, ensure_ascii=False)
+
+
+# A row for each key costs the driver more than the scan.
+def _select_keys_as_json(keys: Select[Any], key: Expression) -> Select[Any]:
+    return keys.with_only_columns(func.json_group_array(key))
+
+
+def _decode_json_keys(rows: Sequence[Sequence[Any]]) -> BitMap:
+    return BitMap(_decode_integers(rows[0][0]))
+
+
+def _index_hint(table: Table, index: str | int) -> str:
+    # SQLite names the indexes of a table's unique keys by their order.
+    return f"INDEXED BY {index if isinstance(index, str) else f'sqlite_autoindex_{table.name}_{index}'}"
+
+
+def _create_engine(url: str, ephemeral_tables: MetaData) -> Engine:
+    from diglot.storage.sql.sqlite import SQLite  # noqa: PLC0415 - a server's database needs no aiosqlite
+
+    return SQLite(sqlite_file.parse_sqlite_path(url), SQLITE, ephemeral_tables)
+
+
+async def _read_revision(url: str) -> str | None:
+    return sqlite_file.read_revision(sqlite_file.parse_sqlite_path(url))
+
+
+def _load_migrator() -> Migrator:
+    from diglot.storage.sql.sqlite_migration import MIGRATOR  # noqa: PLC0415 - most starts migrate nothing
+
+    return MIGRATOR
+
+
+def _library() -> str:
+    return f"SQLite {sqlite_module.sqlite3.sqlite_version}"
+
+
+SQLITE: Final = Database(
+    name="sqlite",
+    dialect=_SQLiteDialect(paramstyle="qmark"),
+    position=_instr_position,
+    suffix=_substr_suffix,
+    after_mark=_instr_after_mark,
+    up_to_mark=_instr_up_to_mark,
+    one_of=_json_one_of,
+    contains_any=_json_contains_any,
+    in_any_span=_json_in_any_span,
+    encode_list=_encode_json_list,
+    select_keys=_select_keys_as_json,
+    decode_keys=_decode_json_keys,
+    insert=insert,
+    rows_from_arrays=None,
+    index_hint=_index_hint,
+    has_ephemeral_schema=False,
+    # A file name has no scheme.
+    url_prefixes=("sqlite:///", ""),
+    create_engine=_create_engine,
+    read_revision=_read_revision,
+    load_migrator=_load_migrator,
+    embedded=Embedded(
+        find_file=sqlite_file.parse_sqlite_path,
+        library=_library,
+        require_shareable=sqlite_module.require_mended,
+        warn_beside_others=sqlite_module.warn_beside_others,
+    ),
+)
