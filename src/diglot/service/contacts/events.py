@@ -92,12 +92,14 @@ class _EventRecorder:
 
     async def record(self, who: ContactRef) -> RecordedEvent:
         unit = self.unit
+        # Taken before the order is looked up: to give back a reserved key costs a statement.
+        number = unit.take_keys("event")
         if self.new_event.order_id is not None:
             first = await events.find_by_order(unit.transaction, unit.workspace, self.new_event.order_id)
             if first is not None:
                 return first
         contact = await self.require_contact(who)
-        event = self.build_event(unit.take_keys("event"), await self.find_attributed_click(contact))
+        event = self.build_event(number, await self.find_attributed_click(contact))
         await events.insert_event(unit.transaction, unit.workspace, contact.pk, event)
         if engagement.affects_contact(self.new_event):
             change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))

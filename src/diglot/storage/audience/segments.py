@@ -243,6 +243,6 @@ async def delete_segment(unit: WriteUnit, number: int) -> None:
     """Delete a segment and what is kept of its members; contacts stay, and the log still names it."""
     # A log without rows names nobody.
     if unit.last_entry > unit.row.history_after_entry:
-        await unit.execute(_KEEP_DELETED_ID, segment=number, last=unit.last_entry)
+        await unit.execute(_KEEP_DELETED_ID, segment=number, last_entry=unit.last_entry)
     for statement in (*_DELETE_MEMBERSHIP, _DELETE):
         await unit.execute(statement, segment=number)
