@@ -10,7 +10,6 @@ from typing import Any, Final
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
-from msgspec import UNSET
 
 from diglot.api.authentication import (
     SESSION_COOKIE,
@@ -27,13 +26,12 @@ from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session
 from diglot.server.console import client_address
 from diglot.server.console.routing import build_route
-from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut
-from diglot.service.access import passwords, sessions
+from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut, SignIn
+from diglot.service.access import sessions
 
 SESSION_PATH: Final = "/session"
 _MAX_BODY_BYTES: Final = 16_384
 _MEDIA_TYPES: Final = ("application/json",)
-_MAX_NAME_LENGTH: Final = 100
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _Request = Request[Any, Any, Any]
 
@@ -66,15 +64,13 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> JsonResp
     refuse_cross_site(request)
     request_body.check_headers(request, _MAX_BODY_BYTES, _MEDIA_TYPES)
     reader = BodyReader(request_body.parse_object(await request_body.read_bytes(request, _MAX_BODY_BYTES)))
-    reader.require("workspace", "password")
-    workspace = reader.read_text("workspace", _MAX_NAME_LENGTH)
-    password = reader.read_text("password", passwords.MAX_LENGTH)
+    body = reader.read(SignIn)
     reader.raise_faults()
-    assert workspace is not UNSET
-    assert password is not UNSET
     service: sessions.Sessions = request.app.state[SERVICES].sessions
     try:
-        secret, session = await service.sign_in(workspace, password, address, read_session_cookie(request))
+        secret, session = await service.sign_in(
+            body.workspace, body.password, address, read_session_cookie(request)
+        )
     except Unauthenticated:
         return JsonResponse(
             401, encode_json(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,)

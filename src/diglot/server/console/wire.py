@@ -1,7 +1,18 @@
 """Request and response bodies of the console."""
 
+from typing import Annotated
+
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+from diglot.service.access import passwords
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    """What a person signs in with."""
+
+    workspace: Annotated[str, Meta(max_length=100)]
+    password: Annotated[str, Meta(max_length=passwords.MAX_LENGTH)]
 
 
 class SessionAnswer(msgspec.Struct, frozen=True):
