@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def main() -> None:
         print(forwarding.report(asyncio.run(forwarding.measure())))
         return
     if given.benchmark == "start":
-        print(start.report(given.rounds, given.others, given.before))
+        print(start.report(given.rounds, given.python, given.others, given.before))
         return
     count = given.contacts or SIZES[given.benchmark]
     for database in DATABASES:
@@ -53,6 +54,9 @@ def _arguments() -> argparse.ArgumentParser:
         metavar="VENV",
         type=Path,
         help=f"start: an environment with {' and '.join(start.OTHERS)}; made for the run without this option",
+    )
+    parser.add_argument(
+        "--python", default=sys.executable, help="start: an interpreter with the dependencies of Diglot alone"
     )
     parser.add_argument(
         "--before", metavar="SRC", type=Path, help="start: another source folder, to compare its start"

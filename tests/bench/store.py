@@ -6,17 +6,18 @@ from itertools import islice
 
 from bench.data import contacts
 from bench.progress import Progress
+from diglot.clock import system_clock
 from diglot.conditions import tree
 from diglot.dialects.registry import get_dialect
 from diglot.model.contacts import Contact
 from diglot.model.segments import Condition, OriginalText
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import NewSegment, Segments
-from diglot.storage import workspaces
 from diglot.storage.connect import create_engine
 from diglot.storage.contacts import queries as rows
 from diglot.storage.schema import migrate
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import open_unit
 
 BATCH = 5_000
 
@@ -68,8 +69,10 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
         while batch := list(islice(source, BATCH)):
 
             async def work(transaction: Transaction, batch: list[Contact] = batch) -> None:
-                locked = await workspaces.lock(transaction, workspace, contacts=len(batch))
-                await rows.insert_contacts(transaction, workspace, batch, locked.zone)
+                async with open_unit(transaction, workspace, system_clock) as unit:
+                    unit.take_keys("pk", len(batch))
+                    unit.count_contacts(len(batch))
+                    await rows.insert_contacts(transaction, workspace, batch, unit.zone)
 
             await engine.write(work)
             progress.step(len(batch))

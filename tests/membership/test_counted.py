@@ -31,6 +31,7 @@ from support import canonical
 from support.engines import Database
 from support.reporting import Tally
 from support.servers.in_process import Server, bearer, serving
+from support.statements import METHODS
 
 NOW = 1_772_366_400_000_000
 SECOND = 1_000_000
@@ -271,7 +272,7 @@ class Failing:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
         for transaction in (sqlite.SQLiteTransaction, postgresql.PostgreSQLTransaction):
-            for method in ("fetch_one", "fetch_all", "execute", "execute_many"):
+            for method in METHODS:
                 monkeypatch.setattr(transaction, method, self._failing(getattr(transaction, method)))
 
     def _failing(self, asked: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from diglot.membership.active_segments import ActiveSegments
@@ -12,15 +13,17 @@ from diglot.membership.store import (
     compaction_threshold,
     needs_compaction,
 )
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.write_unit import WorkspaceRow
 
 UTC = ZoneInfo("UTC")
 FEW = ActiveSegments(1, UTC, static_segments=frozenset({1}))
 MANY = ActiveSegments(1, UTC, static_segments=frozenset(range(1_000)))
 
 
-def _locked(folded: int, unfolded: int) -> LockedWorkspace:
-    return LockedWorkspace(1, 1, 1, 1, 1, 1, 1, 1, 0, folded, unfolded, 1, 0, 0, 1, 0, UTC, 0)
+def _row(folded: int, unfolded: int, last: int) -> WorkspaceRow:
+    counters = dict.fromkeys(WorkspaceRow.__struct_fields__, 1)
+    values = counters | {"compacted_entry": folded, "uncompacted_changes": unfolded, "next_entry": last + 1}
+    return msgspec.convert(values | {"time_zone": "UTC"}, WorkspaceRow)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +37,7 @@ def _locked(folded: int, unfolded: int) -> LockedWorkspace:
 )
 def test_when_a_log_is_long(unfolded: int, moved: int, expected: bool) -> None:
     """By the changes that a new process reads, or by the contacts that each process caches."""
-    assert needs_compaction(FEW, _locked(7, unfolded), 7 + moved) is expected
+    assert needs_compaction(FEW, _row(7, unfolded, 7 + moved)) is expected
 
 
 def test_how_long_a_log_may_grow() -> None:

@@ -32,6 +32,7 @@ from diglot.storage.contacts import queries
 from diglot.storage.membership.changes import SegmentChange as Moved
 from diglot.storage.membership.log import DeltaRow as Logged
 from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEngine, Row, Transaction
+from diglot.storage.write_unit import open_unit
 from support import canonical
 from support.membership.membership_checks import expire
 from support.membership.random_world import NOW, World
@@ -166,15 +167,15 @@ async def test_a_rolled_back_tick_is_not_cached(world: World) -> None:
         pass
 
     async def work(transaction: Transaction) -> None:
-        locked = await workspaces.lock(transaction, workspace, now=world.clock())
-        for id_, change in zip(ids, opened, strict=True):
-            stored = await queries.find_contact_by_id(transaction, workspace, id_)
-            assert stored is not None
-            changed = changed_contact(stored, change, world.now)
-            # Like a reader that began before the segments changed last.
-            await get_active_segments(transaction, workspace, locked.segments_version - 1, locked.zone)
-            await contact_writes.update_contacts(transaction, workspace, locked, [(stored, changed)])
-        raise Undone
+        async with open_unit(transaction, workspace, world.clock) as unit:
+            for id_, change in zip(ids, opened, strict=True):
+                stored = await queries.find_contact_by_id(transaction, workspace, id_)
+                assert stored is not None
+                changed = changed_contact(stored, change, world.now)
+                # Like a reader that began before the segments changed last.
+                await get_active_segments(transaction, workspace, unit.row.segments_version - 1, unit.zone)
+                await contact_writes.update_contacts(unit, [(stored, changed)])
+            raise Undone
 
     with pytest.raises(Undone):
         await engine.write(work)
@@ -362,9 +363,13 @@ async def test_the_cache_does_not_hold_all_workspaces(
 
 async def test_members_in_several_chunks(world: World) -> None:
     """Pages continue from chunk to chunk, the newest first, over stored and uncompacted changes."""
-    await world.engines[0].write(
-        lambda tx: workspaces.lock(tx, world.caller.workspace, contacts=65_530, moves_members=False)
-    )
+
+    async def skip_keys(transaction: Transaction) -> None:
+        async with open_unit(transaction, world.caller.workspace, world.clock) as unit:
+            unit.take_keys("pk", 65_530)
+            unit.count_contacts(65_530)
+
+    await world.engines[0].write(skip_keys)
     contacts = world.contacts()
     condition = Condition(
         canonical.read({"field": "email", "operator": "is_set"}, "UTC"), OriginalText("canonical", "{}")

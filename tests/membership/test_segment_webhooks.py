@@ -30,8 +30,8 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
-from diglot.storage import workspaces
 from diglot.storage.sql.engine import NestedEngine, Transaction
+from diglot.storage.write_unit import open_unit
 from diglot.webhooks import outbox
 from support import canonical
 from support.engines import Database
@@ -278,9 +278,9 @@ async def test_zones_and_repairs(box: Outbox) -> None:
     assert await ear.short_events() == [(ENTERED, "ada", "before", Cause.ZONE_CHANGED)]
 
     async def break_it(transaction: Transaction) -> None:
-        await workspaces.lock(transaction, box.caller.workspace)
-        wrong = ChangeOrigin(box.now, Cause.REPAIRED)
-        await store.replace_members(transaction, box.caller.workspace, segment.number, BitMap(), wrong)
+        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
+            wrong = ChangeOrigin(box.now, Cause.REPAIRED)
+            await store.replace_members(unit, segment.number, BitMap(), wrong)
 
     await box.engine.write(break_it)
     await Segments(box.engine, box.clock).refresh(box.caller, segment.id)
@@ -400,10 +400,10 @@ async def test_a_contact_deleted_before_the_evaluation(box: Outbox, monkeypatch:
     assert await ear.new_events() == []
 
     async def evaluate(transaction: Transaction) -> None:
-        locked = await workspaces.lock(transaction, box.caller.workspace, now=box.now)
-        here = await writer.open_writer(transaction, box.caller.workspace, locked, box.now)
-        one = frozenset({segment.number})
-        await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))
+        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
+            here = await writer.open_writer(unit)
+            one = frozenset({segment.number})
+            await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))
 
     await box.engine.write(evaluate)
     ((event, subject),) = await ear.new_events()

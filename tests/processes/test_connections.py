@@ -15,7 +15,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from diglot.server import process
+from diglot.server import granian_options, worker_processes
+from diglot.server.addresses import ListenAddress
 from support.engines import SQLITE
 from support.servers.in_process import bearer
 from support.servers.process import ServerProcess, running
@@ -185,7 +186,7 @@ async def test_a_worker_accepts_no_more_connections_than_open_files(
     monkeypatch.setattr(resource, "RLIM_INFINITY", -1)
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, given: results.append(given))
-    assert process.make_room() == room
+    assert granian_options.make_room() == room
     assert results == raised
 
 
@@ -215,9 +216,9 @@ class _Stubborn:
 
 async def test_a_stop_waits_once_for_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker held by a half-sent request is killed after one shutdown timeout, not after two."""
-    monkeypatch.setattr(process, "STOP_SECONDS", 0.05)
-    stopping = process.Announcing(
-        process.ListenAddress("127.0.0.1", 1), lambda: None, workers_kill_timeout=15
+    monkeypatch.setattr(worker_processes, "STOP_SECONDS", 0.05)
+    stopping = worker_processes.Announcing(
+        ListenAddress("127.0.0.1", 1), lambda: None, workers_kill_timeout=15
     )
     worker: Any = _Stubborn()
     stopping.wrks = [worker]

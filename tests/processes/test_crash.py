@@ -122,21 +122,22 @@ async def _proof(url: str, rng: Random) -> Proof:
 
 
 async def test_kills(database: Database, pytestconfig: pytest.Config, tally: Tally) -> None:
-    """Kill a server a given number of times: all its processes, or only the worker."""
+    """Kill a server a given number of times: all its processes, or only the workers."""
     kills = pytestconfig.getoption("kills")
     rng = Random(f"{pytestconfig.stash[SEED]} {database.name}")
     async with database.fresh() as url, receiving() as receiver:
         proof = await _proof(url, rng)
         while proof.kills < kills:
-            async with running(url, *OPTIONS, leaves=-signal.SIGKILL) as live, proof.crew.connect(live.base):
+            workers = rng.choice((1, 2))
+            flags = (*OPTIONS, "--workers", str(workers))
+            async with running(url, *flags, leaves=-signal.SIGKILL) as live, proof.crew.connect(live.base):
                 if not proof.kills:
                     hook = {"url": receiver.url, "events": ["email.unsubscribed"]}
                     created = await proof.crew.ways[0].send("POST", "/mail/v1/webhooks", hook)
                     assert created.status_code == 201
                 await proof.check()
-                if rng.random() < 0.5:
-                    (worker,) = live.workers
-                    await proof.kill(partial(os.kill, worker, signal.SIGKILL))
+                if workers > 1:
+                    await proof.kill(partial(_kill_all, live.workers))
                     await live.wait_until_ready()
                     await proof.check()
                 await proof.kill(live.kill)
@@ -165,13 +166,18 @@ async def test_a_server_does_not_outlive_its_first_process() -> None:
 
 async def test_a_server_stops_while_a_worker_starts(capfd: pytest.CaptureFixture[str]) -> None:
     """A worker that is still starting stops on a signal, like any other."""
-    async with SQLITE.fresh() as url, running(url) as live:
-        (worker,) = live.workers
-        os.kill(worker, signal.SIGKILL)
+    async with SQLITE.fresh() as url, running(url, "--workers", "2") as live:
+        before = set(live.workers)
+        os.kill(min(before), signal.SIGKILL)
         async with asyncio.timeout(SECONDS):
-            while live.workers in ([], [worker]):  # noqa: ASYNC110 - there is no event to wait for
+            while set(live.workers) <= before:  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0)
     assert "refused" not in capfd.readouterr().err
+
+
+def _kill_all(pids: Sequence[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _lives(pid: int) -> bool:

@@ -20,7 +20,7 @@ create_app(load_settings({"database": "a.db"}, {}))
 # What only another database, a change of the schema, a delivery, an upstream, a password or a document needs.
 SELDOM_NEEDED = {
     *("alembic", "sqlalchemy.ext.asyncio", "asyncpg"),
-    *("httpx", "pygments", "rich.console", "argon2"),
+    *("httpx", "pygments", "rich.console", "argon2", "diglot.api.openapi.document"),
 }
 OF_A_SERVER = {"asyncio", "granian", "litestar", "msgspec", "sqlalchemy"}
 

@@ -16,7 +16,6 @@ from diglot.model.webhooks import Attempt, Delivery, Webhook, WebhookEventType, 
 from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookPatch
-from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
@@ -24,6 +23,7 @@ from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
 from diglot.storage.webhooks import deliveries as stored
 from diglot.storage.webhooks import webhooks
+from diglot.storage.write_unit import open_unit
 from diglot.webhooks import worker as workers
 from diglot.webhooks.deliveries import (
     GIVE_UP_AFTER,
@@ -130,9 +130,12 @@ async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Rec
     """The count is exact, because a write reads nothing else."""
 
     async def count(transaction: Transaction) -> int:
-        locked = await workspaces.lock(transaction, box.caller.workspace, moves_members=False)
-        assert len(await webhooks.list_active(transaction, box.caller.workspace)) == locked.webhook_count
-        return locked.webhook_count
+        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
+            assert (
+                len(await webhooks.list_active(transaction, box.caller.workspace))
+                == unit.row.active_webhook_count
+            )
+            return unit.row.active_webhook_count
 
     hooks = [await box.register(receiver.url) for _ in range(2)]
     counts = [await box.engine.write(count)]

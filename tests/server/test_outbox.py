@@ -8,7 +8,7 @@ from diglot.model.webhooks import Delivery
 from diglot.service.webhooks import WebhookPatch
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.webhooks import deliveries
-from diglot.webhooks.outbox import BATCH_SIZE
+from diglot.storage.write_unit import DELIVERIES_PER_INSERT
 from support.outboxes import deliver, outbox
 from support.servers.webhook_receiver import ReceivedRequest, answer, receiving
 
@@ -25,8 +25,8 @@ async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(deliveries, "insert_all", insert_all)
     async with outbox(url) as box:
         hooks = [await box.register(f"http://127.0.0.1/{n}") for n in range(3)]
-        emails = await box.import_contacts(BATCH_SIZE)
-        assert {len(part) for part in parts} == {BATCH_SIZE}
+        emails = await box.import_contacts(DELIVERIES_PER_INSERT)
+        assert {len(part) for part in parts} == {DELIVERIES_PER_INSERT}
         told = [delivery for part in parts for delivery in part]
         assert [item.number for item in told] == list(range(told[0].number, told[0].number + len(told)))
         for hook in hooks:

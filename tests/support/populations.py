@@ -23,6 +23,7 @@ from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.contacts.rows import TEXT_FIELDS
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import open_unit
 
 People = Mapping[str, Mapping[str, Any]]
 EVERYBODY = Window(0, 1_000_000)
@@ -95,14 +96,16 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
 
     async def work(transaction: Transaction) -> Crowd:
         created = await workspaces.create(transaction, zone, zone, micros(now))
-        locked = await workspaces.lock(transaction, created.number, contacts=len(people), lists=len(known))
-        rows = {name: contact(one, locked.first_pk + n) for n, (name, one) in enumerate(people.items())}
-        await queries.insert_contacts(transaction, created.number, list(rows.values()), ZoneInfo(zone))
-        for number, (name, id_) in enumerate(known.items(), locked.first_list):
-            new = ContactList(number, id_, name, None, None, micros(now), micros(now))
-            await lists.insert_list(transaction, created.number, new)
-            joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
-            await lists.add_members(transaction, created.number, number, joined)
+        async with open_unit(transaction, created.number, lambda: micros(now)) as unit:
+            unit.count_contacts(len(people))
+            rows = {name: contact(one, unit.take_keys("pk")) for name, one in people.items()}
+            await queries.insert_contacts(transaction, created.number, list(rows.values()), ZoneInfo(zone))
+            for name, id_ in known.items():
+                number = unit.take_keys("list")
+                new = ContactList(number, id_, name, None, None, micros(now), micros(now))
+                await lists.insert_list(transaction, created.number, new)
+                joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
+                await lists.add_members(transaction, created.number, number, joined)
         return Crowd(engine, created.number, ZoneInfo(zone), rows)
 
     return await engine.write(work)

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from diglot.api.demo import Demo
 from diglot.api.endpoint import Endpoint
-from diglot.api.examples import Examples
 from diglot.api.operation import Operation
 from diglot.api.responses import ErrorResponse, Headers
 from diglot.api.rules import Words
@@ -67,7 +67,7 @@ class Dialect:
     yaml_path: str
     # The vendor's own API, an upstream for what Diglot does not serve.
     vendor_url: str
-    examples: Examples
+    demo: Demo
     # Whether a person who is signed in may call it without a key.
     allows_sessions: bool = False
 

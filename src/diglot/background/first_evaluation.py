@@ -16,12 +16,12 @@ from diglot.membership.evaluate import first_evaluation_cause
 from diglot.membership.writer import TIME_NOT_TRACKED, MembershipWriter, open_writer, replace_membership, tick
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.segments import Segment
-from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import pending_members
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.write_unit import open_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,14 @@ class FirstEvaluation:
         """Store what a scan found, brought to now; return whether the segment still waited for it."""
 
         async def work(transaction: Transaction) -> bool:
-            here = await self._open_writer(transaction, scan.segment_key)
-            if not await _revision_is_pending(transaction, scan):
-                return False
-            await _store_members(here, scan)
-            return True
+            async with open_unit(transaction, scan.segment_key.workspace, self.clock) as unit:
+                here = await open_writer(unit)
+                if not await _revision_is_pending(transaction, scan):
+                    return False
+                await _store_members(here, scan)
+                return True
 
         return await self.engine.write(work)
-
-    async def _open_writer(self, transaction: Transaction, place: SegmentKey) -> MembershipWriter:
-        now = self.clock()
-        locked = await workspaces.lock(transaction, place.workspace, moves_members=False, now=now)
-        return await open_writer(transaction, place.workspace, locked, now)
 
 
 async def _store_members(here: MembershipWriter, scan: ScanResult) -> None:
@@ -96,7 +92,7 @@ async def _store_members(here: MembershipWriter, scan: ScanResult) -> None:
     moment = ChangeOrigin(here.effective_now, first_evaluation_cause(scan.revision))
     await replace_membership(here, number, members, moment)
     await pending_members.clear(transaction, workspace, number)
-    await membership_store.renew_segments_version(transaction, workspace)
+    membership_store.renew_segments_version(here.unit)
     if number in here.active_segments.conditions:
         await segments.set_last_calculated(transaction, workspace, number, here.effective_now)
 

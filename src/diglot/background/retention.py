@@ -18,6 +18,7 @@ from diglot.storage.background import due_work
 from diglot.storage.background.due_work import LongLog
 from diglot.storage.membership import instant_index, log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import WriteUnit, open_unit
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
@@ -52,7 +53,7 @@ class Retention:
 
     async def compact(self, workspace: int) -> None:
         """Fold the log of a workspace."""
-        await self.engine.write(lambda tx: _compact_log(tx, workspace))
+        await self._write(workspace, _compact_log)
 
     async def expire_batch(self, workspace: int) -> bool:
         """Forget some of what is too old in a workspace; return whether there may be more."""
@@ -63,20 +64,20 @@ class Retention:
                 partial(_has_purgeable_contacts, before=before),
                 partial(_purge_deleted_contacts, before=before),
             ),
-            (_has_unused_index, instant_index.purge_dropped),
+            (_has_unused_index, _purge_unused_index),
         )
         for is_needed, step in steps:
             if await self.engine.read(partial(is_needed, workspace=workspace)):
-                await self.engine.write(partial(_run_locked, workspace=workspace, step=step))
+                await self._write(workspace, step)
                 return True
         return False
 
+    async def _write(self, workspace: int, step: Callable[[WriteUnit], Awaitable[None]]) -> None:
+        async def work(transaction: Transaction) -> None:
+            async with open_unit(transaction, workspace, self.clock) as unit:
+                await step(unit)
 
-async def _run_locked(
-    transaction: Transaction, workspace: int, step: Callable[..., Awaitable[object]]
-) -> None:
-    await workspaces.lock(transaction, workspace, moves_members=False)
-    await step(transaction, workspace=workspace)
+        await self.engine.write(work)
 
 
 async def _log_is_long(transaction: Transaction, one: LongLog) -> bool:
@@ -85,12 +86,8 @@ async def _log_is_long(transaction: Transaction, one: LongLog) -> bool:
     return one.uncompacted >= store.compaction_threshold(known, one.next_pk) // _EARLY_COMPACTION_DIVISOR
 
 
-async def _compact_log(transaction: Transaction, workspace: int) -> None:
-    locked = await workspaces.lock(transaction, workspace, moves_members=False)
-    state = await workspaces.load_state(transaction, workspace)
-    await store.compact_log(
-        transaction, workspace, state, await load_active_segments(transaction, workspace, locked)
-    )
+async def _compact_log(unit: WriteUnit) -> None:
+    await store.compact_log(unit, await load_active_segments(unit))
 
 
 async def _has_expired_log(transaction: Transaction, workspace: int, before: int) -> bool:
@@ -98,26 +95,25 @@ async def _has_expired_log(transaction: Transaction, workspace: int, before: int
     return bool(first) and first[0].happened_at < before
 
 
-async def _delete_expired_log(transaction: Transaction, workspace: int, before: int) -> None:
+async def _delete_expired_log(unit: WriteUnit, before: int) -> None:
     """Fold what is old, then forget it and the sums that end with it."""
-    rows = await log_expiry.load_oldest_rows(transaction, workspace)
+    rows = await log_expiry.load_oldest_rows(unit.transaction, unit.workspace)
     old = list(takewhile(lambda row: row.happened_at < before, rows))
     if not old:
         return
-    state = await workspaces.load_state(transaction, workspace)
-    if old[-1].last_entry > state.compacted_to:
-        await _compact_log(transaction, workspace)
-    await log_expiry.expire_log(transaction, workspace, old[-1])
+    if old[-1].last_entry > unit.row.compacted_entry:
+        await _compact_log(unit)
+    await log_expiry.expire_log(unit, old[-1])
 
 
 async def _has_purgeable_contacts(transaction: Transaction, workspace: int, before: int) -> bool:
     return bool(await _find_purgeable_contacts(transaction, workspace, before))
 
 
-async def _purge_deleted_contacts(transaction: Transaction, workspace: int, before: int) -> None:
-    pks = await _find_purgeable_contacts(transaction, workspace, before)
+async def _purge_deleted_contacts(unit: WriteUnit, before: int) -> None:
+    pks = await _find_purgeable_contacts(unit.transaction, unit.workspace, before)
     if pks:
-        await log_expiry.purge_deleted_contacts(transaction, workspace, pks)
+        await log_expiry.purge_deleted_contacts(unit.transaction, unit.workspace, pks)
 
 
 async def _find_purgeable_contacts(transaction: Transaction, workspace: int, before: int) -> Sequence[int]:
@@ -134,3 +130,7 @@ async def _find_purgeable_contacts(transaction: Transaction, workspace: int, bef
 
 async def _has_unused_index(transaction: Transaction, workspace: int) -> bool:
     return await instant_index.find_dropped_field(transaction, workspace) is not None
+
+
+async def _purge_unused_index(unit: WriteUnit) -> None:
+    await instant_index.purge_dropped(unit.transaction, unit.workspace)

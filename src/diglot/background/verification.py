@@ -17,7 +17,6 @@ from diglot.membership.log_delta import LogDelta
 from diglot.membership.writer import MembershipWriter, compute_next_changes, open_writer, replace_membership
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import Segment, SegmentType
-from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.background import verifications
 from diglot.storage.background.due_work import SegmentKey
@@ -25,6 +24,7 @@ from diglot.storage.membership import chunks, instant_checksums, instant_index
 from diglot.storage.membership.chunks import CHUNK_BITS
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.write_unit import open_unit
 
 log = logging.getLogger("diglot.background")
 
@@ -81,17 +81,15 @@ class Verification:
     async def _record_result(
         self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
     ) -> None:
-        locked = await workspaces.lock(transaction, place.workspace, moves_members=False, now=now)
-        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
-        if found is None or not is_verifiable(found[0]) or found[0].revision != verdict.revision:
-            return
-        await segments.set_last_calculated(transaction, place.workspace, place.segment, now)
-        await verifications.add_counts(transaction, place.workspace, verified_segments=1)
-        if not verdict.is_correct:
-            store.clear_cache(transaction)
-            # The look may have taken long: by its beginning the clock would seem to be set back.
-            here = await open_writer(transaction, place.workspace, locked, self.clock())
-            await _repair_segment(here, place.segment, verdict)
+        async with open_unit(transaction, place.workspace, self.clock) as unit:
+            found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
+            if found is None or not is_verifiable(found[0]) or found[0].revision != verdict.revision:
+                return
+            await segments.set_last_calculated(transaction, place.workspace, place.segment, now)
+            await verifications.add_counts(transaction, place.workspace, verified_segments=1)
+            if not verdict.is_correct:
+                store.clear_cache(transaction)
+                await _repair_segment(await open_writer(unit), place.segment, verdict)
 
 
 def is_verifiable(segment: Segment) -> bool:
@@ -186,7 +184,7 @@ async def _repair_segment(here: MembershipWriter, number: int, verdict: Verifica
     changes = await store.load_delta(transaction, workspace, found[1], None)
     held = await chunks.load_rows(transaction, workspace, number)
     if not _counts_match(_Snapshot(transaction, workspace, *found, changes), held, expected):
-        await store.rewrite_chunks(transaction, workspace, number, expected, found[1], here.active_segments)
+        await store.rewrite_chunks(here.unit, number, expected, here.active_segments)
     await _repair_indexes(here, number, verdict.stale_fields)
     contacts = len(kept.entered) + len(kept.left)
     await verifications.add_counts(transaction, workspace, repaired_segments=1, repaired_contacts=contacts)
@@ -203,5 +201,5 @@ async def _repair_indexes(here: MembershipWriter, number: int, stale: frozenset[
         having for edge, having in here.active_segments.by_relative_date.items() if edge.field in stale
     ]
     changes = await compute_next_changes(here, frozenset({number}).union(*looking))
-    await store.set_next_changes(transaction, workspace, changes)
-    await workspaces.lower_next_change(transaction, workspace, min(changes.values(), default=NEVER))
+    await store.set_next_changes(here.unit, changes)
+    here.unit.lower_next_change(min(changes.values(), default=NEVER))

@@ -19,7 +19,7 @@ from diglot.dialects.registry import DIALECTS
 from diglot.errors import Conflict, Misconfigured, Unauthenticated
 from diglot.model.pages import Window
 from diglot.model.workspaces import Caller
-from diglot.server import process
+from diglot.server import addresses, process
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
@@ -57,7 +57,7 @@ def demo(*, no_serve: bool, **flags: Any) -> None:
 
 def _serve_demo(settings: Settings) -> None:
     warn_of_risk(settings.database)
-    process.find_free_address(settings.host, settings.port)
+    addresses.find_free_address(settings.host, settings.port)
     demonstration = asyncio.run(_prepare_demo(settings.database))
 
     def announce(url: str) -> None:
@@ -79,7 +79,7 @@ class _Demonstration:
         for dialect in DIALECTS:
             key, path = (
                 self.keys[dialect.name],
-                f"{dialect.prefix}/{dialect.examples.build_path(self.segment_id)}",
+                f"{dialect.prefix}/{dialect.demo.build_path(self.segment_id)}",
             )
             lines += ["", f"{dialect.title} key: {key}"]
             lines += [f'  curl "{url}{path}" -H "Authorization: Bearer {key}"']
@@ -109,8 +109,8 @@ async def _create_examples(engine: Engine, caller: Caller) -> bool:
     elif (await segments.list_page(caller, _NEWEST_ONE)).total:
         return False
     for dialect in DIALECTS:
-        for example in dialect.examples.segments:
-            await segments.create(caller, example.to_new_segment(dialect.name, dialect.words, caller))
+        for segment in dialect.demo.segments:
+            await segments.create(caller, segment.to_new_segment(dialect.name, dialect.words, caller))
     return True
 
 

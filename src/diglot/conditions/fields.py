@@ -77,7 +77,7 @@ _SUBSCRIBED: Final = (
 _LISTS: Final = Field(FieldKind.LISTS, "The lists that the contact is on.", ("list_id",), is_writable=False)
 
 
-class ContactFields(msgspec.Struct, frozen=True, gc=False):
+class FieldTable(msgspec.Struct, frozen=True, gc=False):
     """The table of contact fields: a row is a field, and everything that knows fields follows from it.
 
     The columns, the rows, both wires, the documents and the catalogue of conditions are made from these
@@ -118,7 +118,7 @@ class ContactFields(msgspec.Struct, frozen=True, gc=False):
 
 
 def _read_rows() -> Iterator[Field]:
-    for name, hint in get_type_hints(ContactFields, include_extras=True).items():
+    for name, hint in get_type_hints(FieldTable, include_extras=True).items():
         is_computed = get_origin(hint) is ClassVar
         kind, *rows = get_args(get_args(hint)[0] if is_computed else hint) or (hint,)
         options = get_args(kind) or (kind,)

@@ -23,6 +23,7 @@ from diglot.model.segments import SegmentType
 from diglot.model.webhooks import AudienceRef
 from diglot.storage.membership import segment_state
 from diglot.storage.sql.engine import Transaction
+from diglot.storage.write_unit import WriteUnit
 
 # Sets of changed fields whose segments are remembered for a workspace.
 MOST_AFFECTED: Final = 256
@@ -219,16 +220,15 @@ def _decode_node(number: int, stored: str, earlier: ActiveSegments | None) -> tr
     return known if known is not None and tree.encode(known) == stored else tree.decode(stored)
 
 
-async def get_next_changes(
-    transaction: Transaction, workspace: int, live: ActiveSegments, clock_version: int
-) -> NextChanges:
-    """Return when the live segments can change by time alone, at a version of the clock or as it is now."""
-    if live.next_changes.version != clock_version:
-        rows = await segment_state.load_next_changes(transaction, workspace)
-        by_segment = {number: at for _, number, at in rows if number is not None}
+async def get_next_changes(unit: WriteUnit, live: ActiveSegments) -> NextChanges:
+    """Return when the live segments can change by time alone, as the unit leaves them."""
+    version = unit.row.clock_version
+    if live.next_changes.version != version:
+        rows = await segment_state.load_next_changes(unit.transaction, unit.workspace)
+        by_segment: dict[int, int] = {row[0]: row[1] for row in rows}
         highest = {
             edge: max(by_segment.get(number, NEVER) for number in numbers)
             for edge, numbers in live.by_relative_date.items()
         }
-        live.next_changes = NextChanges(rows[0][0], by_segment, highest)
+        live.next_changes = NextChanges(version, by_segment, highest)
     return live.next_changes

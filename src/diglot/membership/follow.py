@@ -15,7 +15,6 @@ from diglot.model.contact_views import views_before_and_after
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.model.segments import MemberAction, Segment
-from diglot.storage import workspaces
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, instant_index
@@ -107,7 +106,7 @@ def _contacts_for_webhooks(one: MembershipWriter, writes: Sequence[ContactWrite]
     """Return the written contacts for those who are told of them, if anybody is."""
     return (
         {_contact_key(*write): _newest_version(*write) for write in writes}
-        if one.locked.webhook_count
+        if one.unit.row.active_webhook_count
         else {}
     )
 
@@ -116,10 +115,9 @@ async def _leave_static_segments(
     one: MembershipWriter, gone: Sequence[Contact], moves: _MembershipMoves
 ) -> None:
     """Take deleted contacts out of the static segments."""
-    state = await workspaces.load_state(one.transaction, one.workspace)
     pks = [contact.pk for contact in gone]
     among = await store.find_members_among(
-        one.transaction, one.workspace, one.active_segments.static_segments, pks, state
+        one.transaction, one.workspace, one.active_segments.static_segments, pks, one.unit.state
     )
     for number, there in among.items():
         if there:
@@ -170,9 +168,7 @@ def _collect_next_flips(
 
 async def _lower_next_changes(one: MembershipWriter, turns: Mapping[RelativeDate, int]) -> None:
     """Note that time changes memberships earlier than was known, where it does."""
-    known = await get_next_changes(
-        one.transaction, one.workspace, one.active_segments, one.locked.clock_version
-    )
+    known = await get_next_changes(one.unit, one.active_segments)
     lower: dict[int, int] = {}
     for edge, at in turns.items():
         if at < known.latest_by_date[edge]:
@@ -180,7 +176,7 @@ async def _lower_next_changes(one: MembershipWriter, turns: Mapping[RelativeDate
                 if at < known.by_segment.get(number, NEVER):
                     lower[number] = min(at, lower.get(number, NEVER))
     if lower:
-        await store.lower_next_changes(one.transaction, one.workspace, lower)
+        await store.lower_next_changes(one.unit, lower)
 
 
 async def follow_list_moves(
@@ -206,8 +202,8 @@ async def follow_list_moves(
 
 async def change_static_members(
     one: MembershipWriter, segment: Segment, action: MemberAction, ids: Sequence[str]
-) -> None:
-    """Change the members of a static segment; ids that no contact here has are passed over."""
+) -> int:
+    """Change the members of a static segment and return how many it has; unknown ids are passed over."""
     transaction, workspace = one.transaction, one.workspace
     found = await queries.find_contacts_by_id(transaction, workspace, ids)
     people = {contact.pk: contact for contact in found.values()}
@@ -215,9 +211,11 @@ async def change_static_members(
     moment = ChangeOrigin(one.effective_now, Cause.BY_HAND)
     if action is MemberAction.SET:
         await replace_membership(one, segment.number, named, moment, people)
-        return
-    state = await workspaces.load_state(transaction, workspace)
-    among = await store.find_members_among(transaction, workspace, [segment.number], named, state)
+        return len(named)
+    assert segment.members is not None
+    delta = await store.get_delta(transaction, workspace, one.unit.state)
+    count = delta.count_members(segment.number, segment.members)
+    among = await store.find_members_among(transaction, workspace, [segment.number], named, one.unit.state)
     there = among.get(segment.number, BitMap())
     if action is MemberAction.ADD:
         change = SegmentChange(segment.number, named - there, BitMap())
@@ -225,3 +223,4 @@ async def change_static_members(
         change = SegmentChange(segment.number, BitMap(), there)
     if change.entry_count:
         await append_changes(one, [change], moment, people)
+    return count + len(change.entered) - len(change.left)

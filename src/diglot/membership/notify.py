@@ -14,8 +14,8 @@ from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.webhooks import AudienceRef, BulkMove, DomainEvent, EventPayload, Move, WebhookEventType
 from diglot.storage.contacts import queries
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
-from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 
 # When a write moves more contacts in one segment, or in all of them together, no contact is told of but how
@@ -83,18 +83,16 @@ class _AudienceChange:
         return any(keys and event in events for event, keys, _ in self.events_with_keys)
 
 
-async def notify_webhooks(
-    transaction: Transaction, workspace: int, locked: LockedWorkspace, moved: LoggedChanges, at: int
-) -> None:
+async def notify_webhooks(unit: WriteUnit, moved: LoggedChanges) -> None:
     """Tell the webhooks that hear of it what a row of the log says; without webhooks nothing is looked at."""
-    if not locked.webhook_count:
+    if not unit.row.active_webhook_count:
         return
-    events = await outbox.subscribed_events(transaction, workspace)
+    events = await outbox.subscribed_events(unit)
     parts = [part for part in _visible_changes(moved) if part.has_subscribers(events)]
     if parts:
-        people = await _load_contacts(transaction, workspace, moved, parts, events)
+        people = await _load_contacts(unit, moved, parts, events)
         told = (one for part in parts for one in _build_events(part, moved.origin, people, events))
-        await outbox.enqueue_events(transaction, workspace, locked, told, at)
+        await outbox.enqueue_events(unit, told)
 
 
 def _visible_changes(moved: LoggedChanges) -> Iterator[_AudienceChange]:
@@ -110,8 +108,7 @@ def _visible_changes(moved: LoggedChanges) -> Iterator[_AudienceChange]:
 
 
 async def _load_contacts(
-    transaction: Transaction,
-    workspace: int,
+    tenant: Tenant,
     moved: LoggedChanges,
     parts: Sequence[_AudienceChange],
     events: frozenset[WebhookEventType],
@@ -126,7 +123,9 @@ async def _load_contacts(
     missing = sorted(wanted - moved.known_contacts.keys())
     found = {pk: moved.known_contacts[pk] for pk in wanted & moved.known_contacts.keys()}
     for some in queries.split_into_parts(missing):
-        found |= {one.pk: one for one in await queries.load_contacts(transaction, workspace, some)}
+        found |= {
+            one.pk: one for one in await queries.load_contacts(tenant.transaction, tenant.workspace, some)
+        }
     return found
 
 

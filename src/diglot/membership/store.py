@@ -12,13 +12,13 @@ from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.log_delta import LogDelta
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.model.pages import Window
-from diglot.storage import workspaces
 from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import chunk_of, chunks_of
 from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import LockedWorkspace, WorkspaceState
+from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.write_unit import WorkspaceRow, WriteUnit
 
 # The log is folded into the chunks when it holds so many changes, each of one segment by one write: a folding
 # writes most chunks of all segments, which pays where each gets several; but a new process has to read what
@@ -66,72 +66,58 @@ async def load_members(
 
 
 async def replace_members(
-    transaction: Transaction, workspace: int, segment: int, now_members: BitMap, moment: ChangeOrigin
+    unit: WriteUnit, segment: int, now_members: BitMap, moment: ChangeOrigin, *, is_new: bool = False
 ) -> MembershipReplacement:
-    """Write a membership in place of the one that is stored; where nobody entered or left, that one stays."""
-    state = await workspaces.load_state(transaction, workspace)
-    changes = await get_delta(transaction, workspace, state)
-    stored = await chunks.load_all(transaction, workspace, segment)
-    net = changes.net_changes.get(segment) or NetChange.starting_at(state.compacted_to + 1)
+    """Write a membership in place of the one that is stored; where nobody entered or left, that one stays.
+
+    Of a segment that is new in this unit nothing is stored yet.
+    """
+    stored, net = BitMap(), NetChange.starting_at(unit.row.compacted_entry + 1)
+    if not is_new:
+        changes = await get_delta(unit.transaction, unit.workspace, unit.state)
+        stored = await chunks.load_all(unit.transaction, unit.workspace, segment)
+        net = changes.net_changes.get(segment) or net
     was = (stored - net.left) | net.entered
     entered, left = now_members - was, was - now_members
     if not entered and not left:
-        await set_member_counts(transaction, workspace, {segment: len(stored)})
+        await segment_state.set_members(unit, {segment: len(stored)})
         return MembershipReplacement(len(stored), entered, left)
-    await chunks.replace(transaction, workspace, segment, now_members)
-    taken = await log.append(
-        transaction, workspace, [SegmentChange(segment, entered, left)], moment, rewrites_segment=True
-    )
+    await chunks.replace(unit.transaction, unit.workspace, segment, now_members, is_new=is_new)
+    change = SegmentChange(segment, entered, left)
+    first = await log.append(unit, [change], moment, rewrites_segment=True)
     passed = (net.toggled | net.entered | net.left) - (now_members ^ stored)
     sum_ = NetChange(net.first_entry, now_members - stored, stored - now_members, passed)
-    await log_sums.add(
-        transaction, workspace, taken.first_entry + len(entered) + len(left) - 1, [(segment, sum_)]
-    )
-    await set_member_counts(transaction, workspace, {segment: len(now_members)})
-    return MembershipReplacement(len(now_members), entered, left, taken.first_entry)
+    await log_sums.add(unit.transaction, unit.workspace, unit.last_entry, [(segment, sum_)])
+    await segment_state.set_members(unit, {segment: len(now_members)})
+    return MembershipReplacement(len(now_members), entered, left, first)
 
 
-async def mark_pending(transaction: Transaction, workspace: int, segment: int) -> None:
-    """Have the membership of a segment evaluated when it is read, until it is evaluated and stored again."""
-    await segment_state.clear_members(transaction, workspace, segment)
-
-
-async def rewrite_chunks(  # noqa: PLR0913, PLR0917 - a membership: whose, who, and what is known
-    transaction: Transaction,
-    workspace: int,
-    segment: int,
-    now_members: BitMap,
-    state: WorkspaceState,
-    live: ActiveSegments,
+async def rewrite_chunks(
+    unit: WriteUnit, segment: int, now_members: BitMap, active_segments: ActiveSegments
 ) -> None:
     """Write the chunks of a membership and the number of its members anew, whatever they hold."""
-    await compact_log(transaction, workspace, state, live)
-    await chunks.replace(transaction, workspace, segment, now_members)
-    await set_member_counts(transaction, workspace, {segment: len(now_members)})
+    await compact_log(unit, active_segments)
+    await chunks.replace(unit.transaction, unit.workspace, segment, now_members)
+    await segment_state.set_members(unit, {segment: len(now_members)})
 
 
-async def set_member_counts(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:
-    """Note how many members the chunks of each of some segments hold, once all that is logged."""
-    await segment_state.set_members(transaction, workspace, members)
-
-
-async def set_next_changes(transaction: Transaction, workspace: int, nexts: Mapping[int, int]) -> None:
+async def set_next_changes(unit: WriteUnit, nexts: Mapping[int, int]) -> None:
     """Note before which instant time does not change each of some segments."""
     if nexts:
-        await segment_state.set_next_changes(transaction, workspace, nexts)
-        await workspaces.set_clock_version(transaction, workspace, _new_version())
+        await segment_state.set_next_changes(unit.transaction, unit.workspace, nexts)
+        unit.row.clock_version = _new_version()
 
 
-async def lower_next_changes(transaction: Transaction, workspace: int, segments_: Mapping[int, int]) -> None:
+async def lower_next_changes(unit: WriteUnit, nexts: Mapping[int, int]) -> None:
     """Note that time changes some segments at an instant, where it does not do so earlier."""
-    await segment_state.lower_next_changes(transaction, workspace, segments_)
-    await workspaces.set_clock_version(transaction, workspace, _new_version())
-    await workspaces.lower_next_change(transaction, workspace, min(segments_.values()))
+    await segment_state.lower_next_changes(unit.transaction, unit.workspace, nexts)
+    unit.row.clock_version = _new_version()
+    unit.lower_next_change(min(nexts.values()))
 
 
-async def renew_segments_version(transaction: Transaction, workspace: int) -> None:
+def renew_segments_version(unit: WriteUnit) -> None:
     """Note that the live segments are others now, under a number that nobody saw before."""
-    await workspaces.set_segments_version(transaction, workspace, _new_version())
+    unit.row.segments_version = _new_version()
 
 
 def _new_version() -> int:
@@ -144,29 +130,31 @@ def compaction_threshold(live: ActiveSegments, pk: int) -> int:
     return max(COMPACT_AT, min(COMPACT_PER_CHUNK * touched, COMPACT_AT_MOST))
 
 
-def needs_compaction(live: ActiveSegments, locked: LockedWorkspace, last: int) -> bool:
-    """Tell whether the log of a locked workspace, whose last number is given, is to be folded now."""
-    most = compaction_threshold(live, locked.first_pk)
-    return locked.uncompacted >= most or last - locked.compacted_to >= most * ENTRIES_PER_CHANGE
+def needs_compaction(live: ActiveSegments, row: WorkspaceRow) -> bool:
+    """Tell whether the log of a locked workspace is to be folded now."""
+    most = compaction_threshold(live, row.next_pk)
+    return (
+        row.uncompacted_changes >= most
+        or row.next_entry - 1 - row.compacted_entry >= most * ENTRIES_PER_CHANGE
+    )
 
 
-async def compact_log(
-    transaction: Transaction, workspace: int, state: WorkspaceState, live: ActiveSegments
-) -> None:
+async def compact_log(unit: WriteUnit, live: ActiveSegments) -> None:
     """Write what the log says into the chunks, and in sum into the history."""
+    state = unit.state
     if state.compacted_to == state.last_entry:
         return
-    changes = await get_delta(transaction, workspace, state)
+    changes = await get_delta(unit.transaction, unit.workspace, state)
     nets = [
         (number, net) for number, net in sorted(changes.net_changes.items()) if number in live.stored_segments
     ]
     for first in range(0, len(nets), _SEGMENTS_PER_COMPACTION):
         await _compact_segments(
-            transaction, workspace, changes, nets[first : first + _SEGMENTS_PER_COMPACTION]
+            unit.transaction, unit.workspace, changes, nets[first : first + _SEGMENTS_PER_COMPACTION]
         )
     moved = [(number, net) for number, net in nets if net.entered or net.left or net.toggled]
-    await log_sums.add(transaction, workspace, state.last_entry, moved)
-    await workspaces.set_compacted_to(transaction, workspace, state.last_entry)
+    await log_sums.add(unit.transaction, unit.workspace, state.last_entry, moved)
+    unit.row.compacted_entry, unit.row.uncompacted_changes = state.last_entry, 0
 
 
 async def _compact_segments(

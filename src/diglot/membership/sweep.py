@@ -15,14 +15,14 @@ from diglot.membership import store
 from diglot.membership.active_segments import ActiveSegments
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import ChangeOrigin
-from diglot.storage import workspaces
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
-from diglot.storage.membership import chunks, log, log_sums
+from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
 from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.sql.engine import Transaction
+from diglot.storage.write_unit import WriteUnit
 
 _CONTACTS_PER_READ: Final = 1_000
 _SEGMENTS_PER_WRITE: Final = 64
@@ -106,25 +106,19 @@ class SweepResult:
     first_entry: int
 
 
-async def sweep_segments(  # noqa: PLR0913, PLR0917 - which segments of whose, when and why
-    transaction: Transaction,
-    workspace: int,
-    live: ActiveSegments,
-    numbers: frozenset[int],
-    at: int,
-    moment: ChangeOrigin,
+async def sweep_segments(
+    unit: WriteUnit, live: ActiveSegments, numbers: frozenset[int], moment: ChangeOrigin
 ) -> SweepResult:
     """Evaluate dynamic segments in full at an instant and store their memberships; return who moved."""
-    await store.compact_log(transaction, workspace, await workspaces.load_state(transaction, workspace), live)
-    locked = await workspaces.lock(transaction, workspace, moves_members=False)
-    walk = _Sweep(transaction, workspace, live, numbers)
-    for chunk in range(chunk_of(locked.first_pk) + 1):
-        await walk.evaluate_chunk(chunk, at)
+    await store.compact_log(unit, live)
+    first = unit.row.next_entry
+    walk = _Sweep(unit.transaction, unit.workspace, live, numbers)
+    for chunk in range(chunk_of(unit.row.next_pk) + 1):
+        await walk.evaluate_chunk(chunk, moment.at)
     moved = walk.changes()
     if moved:
-        taken = await log.append(transaction, workspace, moved, moment, rewrites_segment=True)
-        last = taken.first_entry + sum(change.entry_count for change in moved) - 1
-        first = locked.first_entry
-        await log_sums.add(transaction, workspace, last, walk.net_changes(moved, first))
-    await store.set_member_counts(transaction, workspace, walk.member_counts)
-    return SweepResult(moved, locked.first_entry)
+        await log.append(unit, moved, moment, rewrites_segment=True)
+        nets = walk.net_changes(moved, first)
+        await log_sums.add(unit.transaction, unit.workspace, unit.last_entry, nets)
+    await segment_state.set_members(unit, walk.member_counts)
+    return SweepResult(moved, first)

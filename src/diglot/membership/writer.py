@@ -20,11 +20,10 @@ from diglot.membership.store import MembershipReplacement
 from diglot.membership.sweep import sweep_segments
 from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
-from diglot.storage import workspaces
 from diglot.storage.membership import instant_index, log, pending_members
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.write_unit import WriteUnit, open_unit
 
 # Where more segments are evaluated at once, one walk over the contacts costs less than a scan for each.
 SWEEP_THRESHOLD: Final = 20
@@ -36,17 +35,21 @@ TIME_NOT_TRACKED: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class MembershipWriter:
-    """A workspace whose stored memberships are right at `at`, in a transaction that may move them.
+    """The stored memberships of a write unit, which are right at `effective_now`, and may move."""
 
-    `now` is when that is by the clock of this process.
-    """
-
-    transaction: Transaction
-    workspace: int
+    unit: WriteUnit
     active_segments: ActiveSegments
     effective_now: int
-    locked: LockedWorkspace
-    now: int
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction of the unit."""
+        return self.unit.transaction
+
+    @property
+    def workspace(self) -> int:
+        """The workspace of the unit."""
+        return self.unit.workspace
 
     @property
     def has_segments(self) -> bool:
@@ -54,88 +57,77 @@ class MembershipWriter:
         return bool(self.active_segments.conditions or self.active_segments.static_segments)
 
 
-async def open_writer(
-    transaction: Transaction, workspace: int, locked: LockedWorkspace, now: int
-) -> MembershipWriter:
-    """Bring the clock of a locked workspace to now, before anything is written that moves memberships.
+async def open_writer(unit: WriteUnit) -> MembershipWriter:
+    """Bring the clock of a workspace to now, before anything is written that moves memberships.
 
-    It stays where it is when it is a little ahead of this process's, or when whoever came in between set it.
+    It stays where it is when it is a little ahead of this process's. Within one unit only the first call
+    finds something to do.
     """
-    known = await load_active_segments(transaction, workspace, locked)
-    if locked.evaluated_at < now:
-        locked = await _catch_up(transaction, workspace, known, now)
-    elif clock_went_back(locked.evaluated_at, now + locked.waited_us):
-        locked = await _rewind(transaction, workspace, known, now)
-    return MembershipWriter(transaction, workspace, known, locked.evaluated_at, locked, now)
+    known = await load_active_segments(unit)
+    if unit.row.evaluated_at < unit.now:
+        await _catch_up(unit, known)
+    # The unit may have waited for its lock, while others set the clock of the workspace.
+    elif clock_went_back(unit.row.evaluated_at, unit.clock()):
+        await _rewind(unit, known)
+    return MembershipWriter(unit, known, unit.row.evaluated_at)
 
 
 async def tick(transaction: Transaction, workspace: int, now: int, min_interval: int = 0) -> None:
     """Do to the stored memberships of a workspace what time did, if nobody did it within the last `rest`."""
-    locked = await workspaces.lock(transaction, workspace, moves_members=False, now=now)
-    if locked.evaluated_at <= now - min_interval:
-        await open_writer(transaction, workspace, locked, now)
+    async with open_unit(transaction, workspace, lambda: now) as unit:
+        if unit.row.evaluated_at <= now - min_interval:
+            await open_writer(unit)
 
 
-async def load_active_segments(
-    transaction: Transaction, workspace: int, locked: LockedWorkspace
-) -> ActiveSegments:
+async def load_active_segments(unit: WriteUnit) -> ActiveSegments:
     """Return the live segments of a locked workspace."""
-    if not locked.segments_version:
-        return ActiveSegments(0, locked.zone)
-    return await get_active_segments(transaction, workspace, locked.segments_version, locked.zone)
+    if not unit.row.segments_version:
+        return ActiveSegments(0, unit.zone)
+    return await get_active_segments(unit.transaction, unit.workspace, unit.row.segments_version, unit.zone)
 
 
-async def _rewind(
-    transaction: Transaction, workspace: int, known: ActiveSegments, now: int
-) -> LockedWorkspace:
+async def _rewind(unit: WriteUnit, known: ActiveSegments) -> None:
     """Evaluate what time moves at an instant that is earlier than the clock was: it had been ahead."""
-    locked = await workspaces.lock(transaction, workspace, moves_members=False)
-    # An earlier part of the transaction may have done it.
-    if not clock_went_back(locked.evaluated_at, now):
-        return locked
-    one = MembershipWriter(transaction, workspace, known, now, locked, now)
+    writer = MembershipWriter(unit, known, unit.now)
     moved = frozenset[int]().union(*known.by_relative_date.values())
-    await evaluate_and_store(one, moved, ChangeOrigin(now, Cause.TIME))
-    changes = await compute_next_changes(one, moved)
-    await store.set_next_changes(transaction, workspace, changes)
-    await workspaces.set_evaluated(transaction, workspace, now, min(changes.values(), default=NEVER))
-    return await workspaces.lock(transaction, workspace, moves_members=False)
+    await evaluate_and_store(writer, moved, ChangeOrigin(unit.now, Cause.TIME))
+    changes = await compute_next_changes(writer, moved)
+    await store.set_next_changes(unit, changes)
+    _set_clock(unit, changes.values())
 
 
-async def _catch_up(
-    transaction: Transaction, workspace: int, known: ActiveSegments, now: int
-) -> LockedWorkspace:
+async def _catch_up(unit: WriteUnit, known: ActiveSegments) -> None:
     """Do to the stored memberships what time did."""
-    locked = await workspaces.lock(transaction, workspace, moves_members=False, now=now)
-    if locked.evaluated_at >= now:
-        return locked
-    found = (await get_next_changes(transaction, workspace, known, locked.clock_version)).by_segment
+    now = unit.now
+    found = (await get_next_changes(unit, known)).by_segment
     by_segment = {number: at for number, at in found.items() if number in known.conditions}
     new = frozenset(number for number, at in by_segment.items() if at == TIME_NOT_TRACKED)
     due = frozenset(number for number, at in by_segment.items() if at <= now) - new
     passed = await passage_of_time.changes_by_time(
-        transaction, workspace, known, due, locked.evaluated_at, now
+        unit.transaction, unit.workspace, known, due, unit.row.evaluated_at, now
     )
     moment = ChangeOrigin(now, Cause.TIME)
-    one = MembershipWriter(transaction, workspace, known, now, locked, now)
-    await append_changes(one, passed.changes, moment)
-    await evaluate_and_store(one, passed.to_evaluate_in_full, moment)
+    writer = MembershipWriter(unit, known, now)
+    await append_changes(writer, passed.changes, moment)
+    await evaluate_and_store(writer, passed.to_evaluate_in_full, moment)
     for number in sorted(new):
-        await build_indexes(one, known.conditions[number])
-    changes = dict.fromkeys(new, NEVER) | await compute_next_changes(one, due | new)
-    await store.set_next_changes(transaction, workspace, changes)
+        await build_indexes(writer, known.conditions[number])
+    changes = dict.fromkeys(new, NEVER) | await compute_next_changes(writer, due | new)
+    await store.set_next_changes(unit, changes)
     by_segment |= changes
-    await workspaces.set_evaluated(transaction, workspace, now, min(by_segment.values(), default=NEVER))
-    return await workspaces.lock(transaction, workspace, moves_members=False)
+    _set_clock(unit, by_segment.values())
+
+
+def _set_clock(unit: WriteUnit, next_changes: Iterable[int]) -> None:
+    """Note that all stored memberships are right now, and before which instant none changes by time."""
+    unit.row.evaluated_at, unit.row.next_change_at = unit.now, min(next_changes, default=NEVER)
 
 
 async def evaluate_and_store(one: MembershipWriter, numbers: frozenset[int], moment: ChangeOrigin) -> None:
     """Evaluate dynamic segments in full and store what is found."""
     transaction, workspace = one.transaction, one.workspace
     if len(numbers) > SWEEP_THRESHOLD:
-        swept = await sweep_segments(
-            transaction, workspace, one.active_segments, numbers, one.effective_now, moment
-        )
+        swept = await sweep_segments(one.unit, one.active_segments, numbers, moment)
         await _notify_webhooks(one, swept.changes, swept.first_entry, moment, NO_CONTACTS)
     for number in sorted(numbers) if len(numbers) <= SWEEP_THRESHOLD else ():
         node = one.active_segments.conditions[number]
@@ -145,7 +137,7 @@ async def evaluate_and_store(one: MembershipWriter, numbers: frozenset[int], mom
         await replace_membership(one, number, found, moment)
     for number in sorted(numbers & one.active_segments.pending_segments):
         await pending_members.clear(transaction, workspace, number)
-        await store.renew_segments_version(transaction, workspace)
+        store.renew_segments_version(one.unit)
 
 
 async def build_indexes(one: MembershipWriter, node: tree.Node) -> None:
@@ -170,18 +162,19 @@ async def compute_next_changes(one: MembershipWriter, numbers: Iterable[int]) ->
     return found
 
 
-async def replace_membership(
+async def replace_membership(  # noqa: PLR0913 - one segment, and what is known of it
     one: MembershipWriter,
     number: int,
     found: BitMap,
     moment: ChangeOrigin,
     known_contacts: Mapping[int, Contact] = NO_CONTACTS,
+    *,
+    is_new: bool = False,
 ) -> MembershipReplacement:
-    """Store a whole membership in place of the one that is stored; `people` are contacts at hand."""
-    kept = await store.replace_members(one.transaction, one.workspace, number, found, moment)
-    await _notify_webhooks(
-        one, [SegmentChange(number, kept.entered, kept.left)], kept.first_entry, moment, known_contacts
-    )
+    """Store a whole membership in place of the one that is stored; `known_contacts` are contacts at hand."""
+    kept = await store.replace_members(one.unit, number, found, moment, is_new=is_new)
+    change = SegmentChange(number, kept.entered, kept.left)
+    await _notify_webhooks(one, [change], kept.first_entry, moment, known_contacts)
     return kept
 
 
@@ -191,18 +184,16 @@ async def append_changes(
     moment: ChangeOrigin,
     known_contacts: Mapping[int, Contact] = NO_CONTACTS,
 ) -> None:
-    """Log who entered and left segments, and fold the log when it is long; `people` are contacts at hand."""
+    """Log who entered and left segments, and fold the log when it is long."""
     waiting = [change for change in changes if change.segment in one.active_segments.pending_segments]
     await pending_members.record(one.transaction, one.workspace, waiting)
     logged = [change for change in changes if change.segment not in one.active_segments.pending_segments]
     if not logged:
         return
-    taken = await log.append(one.transaction, one.workspace, logged, moment)
-    await _notify_webhooks(one, logged, taken.first_entry, moment, known_contacts)
-    last = taken.first_entry + sum(change.entry_count for change in logged) - 1
-    if store.needs_compaction(one.active_segments, taken, last):
-        state = await workspaces.load_state(one.transaction, one.workspace)
-        await store.compact_log(one.transaction, one.workspace, state, one.active_segments)
+    first = await log.append(one.unit, logged, moment)
+    await _notify_webhooks(one, logged, first, moment, known_contacts)
+    if store.needs_compaction(one.active_segments, one.unit.row):
+        await store.compact_log(one.unit, one.active_segments)
 
 
 async def _notify_webhooks(
@@ -214,4 +205,4 @@ async def _notify_webhooks(
 ) -> None:
     """Tell webhooks of a row of the log, given its first sequence number."""
     moved = LoggedChanges(changes, first, moment, one.active_segments, people)
-    await notify.notify_webhooks(one.transaction, one.workspace, one.locked, moved, one.now)
+    await notify.notify_webhooks(one.unit, moved)

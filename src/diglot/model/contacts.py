@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from diglot.conditions.fields import ContactFields
+from diglot.conditions.fields import FieldTable
 
 UNSUBSCRIBED: Final = "unsubscribed"
 SUBSCRIBED: Final = "subscribed"
 
 
-class Contact(ContactFields, frozen=True, gc=False):
+class Contact(FieldTable, frozen=True, gc=False):
     """A contact as stored and as answers show it: the rows of the table of fields."""
 
 

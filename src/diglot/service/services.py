@@ -1,6 +1,8 @@
 """All use cases together, as the app makes them and a call gets them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Final
 
 from diglot.membership.count import CountCache
 from diglot.service.access.client_keys import ClientKeys
@@ -19,6 +21,9 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.webhooks import Webhooks
 from diglot.storage.sql.engine import NestedEngine, Transaction
+
+# A request is authenticated and counted before its transaction begins, and idempotency owns the transaction.
+_OUTSIDE_TRANSACTIONS: Final = ("keys", "sessions", "rate_limits", "idempotency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,18 @@ class Services:
 
     def in_transaction(self, transaction: Transaction) -> "Services":
         """Return the same use cases inside a transaction in progress: they end with it."""
-        inside = NestedEngine(transaction)
         # What is counted there may be undone, so it is not remembered with the rest.
-        counts = CountCache()
-        return replace(
-            self,
-            segments=replace(self.segments, engine=inside, counts=counts),
-            contacts=replace(self.contacts, engine=inside, counts=counts),
-            client_keys=replace(self.client_keys, engine=inside),
-            lists=replace(self.lists, engine=inside, counts=counts),
-            webhooks=replace(self.webhooks, engine=inside),
-            events=replace(self.events, engine=inside),
-            tags=replace(self.tags, engine=inside),
-            explanations=replace(self.explanations, engine=inside),
-            dry_runs=replace(self.dry_runs, engine=inside),
-        )
+        inside = {"engine": NestedEngine(transaction), "counts": CountCache()}
+        return replace(self, **{name: _rebuild(one, inside) for name, one in self._use_cases()})
+
+    def _use_cases(self) -> Iterator[tuple[str, Any]]:
+        """Yield all use cases but those that begin before a transaction or own it, by name."""
+        for field in fields(self):
+            if field.name not in _OUTSIDE_TRANSACTIONS and is_dataclass(one := getattr(self, field.name)):
+                yield field.name, one
+
+
+def _rebuild(use_cases: Any, parts: Mapping[str, object]) -> Any:
+    """Return use cases with other parts, as far as they have them."""
+    own = {field.name for field in fields(use_cases)}
+    return replace(use_cases, **{name: part for name, part in parts.items() if name in own})

@@ -1,16 +1,96 @@
-"""A unit that writes: what its use case and all that follows from it share."""
+"""Use cases as straight code: a decorator opens the unit of work that a use case runs in.
 
-from dataclasses import dataclass
+The database runs a function, because on SQLite a whole unit runs on the thread of its connection. The
+decorators make that function: whoever calls a use case gives its caller, and the method gets in its place the
+caller's workspace within a transaction. So it cannot touch another workspace.
+"""
 
-from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import LockedWorkspace
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from diglot.clock import Clock
+from diglot.model.workspaces import Caller
+from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import NOTHING, Reservation, WriteUnit, open_unit
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class WriteUnit:
-    """A unit that writes: its transaction, the locked workspace, and when it is."""
+class ReadingUseCases(Protocol):
+    """Use cases that read a database."""
 
-    transaction: Transaction
-    workspace: int
-    locked: LockedWorkspace
-    now: int
+    @property
+    def engine(self) -> Engine: ...
+
+
+class UseCases(ReadingUseCases, Protocol):
+    """Use cases that also write, at the instant of a clock."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+
+R = TypeVar("R", bound=ReadingUseCases)
+W = TypeVar("W", bound=UseCases)
+
+
+def point_reads(
+    method: Callable[Concatenate[R, Tenant, P], Awaitable[T]],
+) -> Callable[Concatenate[R, Caller, P], Coroutine[Any, Any, T]]:
+    """Run a use case that is one read by a unique key, outside of a transaction."""
+
+    @wraps(method)
+    async def run(self: R, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.engine.point_read(
+            lambda transaction: method(self, Tenant(transaction, caller.workspace), *args, **kwargs)
+        )
+
+    return run
+
+
+def reads(
+    method: Callable[Concatenate[R, Tenant, P], Awaitable[T]],
+) -> Callable[Concatenate[R, Caller, P], Coroutine[Any, Any, T]]:
+    """Run a use case in one snapshot of the caller's workspace."""
+
+    @wraps(method)
+    async def run(self: R, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.engine.read(
+            lambda transaction: method(self, Tenant(transaction, caller.workspace), *args, **kwargs)
+        )
+
+    return run
+
+
+def writes_with(
+    reservation: Reservation,
+) -> Callable[
+    [Callable[Concatenate[W, WriteUnit, P], Awaitable[T]]],
+    Callable[Concatenate[W, Caller, P], Coroutine[Any, Any, T]],
+]:
+    """Run a use case as `writes` does, and store with the lock what it most likely changes."""
+
+    def decorate(
+        method: Callable[Concatenate[W, WriteUnit, P], Awaitable[T]],
+    ) -> Callable[Concatenate[W, Caller, P], Coroutine[Any, Any, T]]:
+        @wraps(method)
+        async def run(self: W, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            async def work(transaction: Transaction) -> T:
+                async with open_unit(transaction, caller.workspace, self.clock, reservation) as unit:
+                    return await method(self, unit, *args, **kwargs)
+
+            return await self.engine.write(work)
+
+        return run
+
+    return decorate
+
+
+def writes(
+    method: Callable[Concatenate[W, WriteUnit, P], Awaitable[T]],
+) -> Callable[Concatenate[W, Caller, P], Coroutine[Any, Any, T]]:
+    """Run a use case in one transaction that locks the caller's workspace and is undone when it raises."""
+    return writes_with(NOTHING)(method)

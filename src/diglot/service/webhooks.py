@@ -9,10 +9,11 @@ from diglot.clock import Clock, system_clock
 from diglot.errors import Fault, InvalidInput, NotFound
 from diglot.model.ids import new_id
 from diglot.model.webhooks import Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
-from diglot.model.workspaces import Caller
-from diglot.storage import workspaces
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.service.unit_of_work import point_reads, reads, writes
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant
 from diglot.storage.webhooks import deliveries, webhooks
+from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 from diglot.webhooks.allowed_targets import PUBLIC_ONLY, AllowedTargets, find_url_fault
 
@@ -60,93 +61,78 @@ class Webhooks:
         """Return what is wrong with a URL to deliver to, or None."""
         return find_url_fault(url, self.allowed_targets)
 
-    async def list_all(self, caller: Caller, dialect: str) -> Sequence[Webhook]:
+    @reads
+    async def list_all(self, tenant: Tenant, dialect: str) -> Sequence[Webhook]:
         """Return the webhooks, newest first."""
-        return await self.engine.read(lambda tx: webhooks.list_of_dialect(tx, caller.workspace, dialect))
+        return await webhooks.list_of_dialect(tenant.transaction, tenant.workspace, dialect)
 
-    async def get(self, caller: Caller, dialect: str, id_: str | None) -> Webhook:
+    @point_reads
+    async def get(self, tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
         """Return a webhook by its id; raise `NotFound`."""
-        return await self.engine.point_read(lambda tx: _require_webhook(tx, caller, dialect, id_))
+        return await _require_webhook(tenant, dialect, id_)
 
-    async def create(self, caller: Caller, new: NewWebhook) -> Webhook:
+    @writes
+    async def create(self, unit: WriteUnit, new: NewWebhook) -> Webhook:
         """Make a webhook; raise `InvalidInput` when there are too many."""
+        if await webhooks.count(unit.transaction, unit.workspace) >= MAX_WEBHOOKS:
+            raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
+        made = Webhook(
+            number=unit.take_keys("webhook"),
+            id=new_id(),
+            dialect=new.dialect,
+            url=new.url,
+            events=new.events,
+            subscriptions=new.subscriptions,
+            secret=new.secret,
+            active=new.active,
+            created_at=unit.now,
+            updated_at=unit.now,
+        )
+        await webhooks.insert_webhook(unit.transaction, unit.workspace, made)
+        unit.count_webhooks(int(made.active))
+        return made
 
-        async def work(transaction: Transaction) -> Webhook:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, webhooks=1, moves_members=False)
-            if await webhooks.count(transaction, caller.workspace) >= MAX_WEBHOOKS:
-                raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
-            made = Webhook(
-                number=locked.first_webhook,
-                id=new_id(),
-                dialect=new.dialect,
-                url=new.url,
-                events=new.events,
-                subscriptions=new.subscriptions,
-                secret=new.secret,
-                active=new.active,
-                created_at=now,
-                updated_at=now,
-            )
-            await webhooks.insert_webhook(transaction, caller.workspace, made)
-            return made
-
-        return await self.engine.write(work)
-
-    async def update(self, caller: Caller, dialect: str, id_: str | None, change: WebhookPatch) -> Webhook:
+    @writes
+    async def update(self, unit: WriteUnit, dialect: str, id_: str | None, change: WebhookPatch) -> Webhook:
         """Change a webhook; switched off, it loses what is on its way. Raise `NotFound`."""
+        stored = await _require_webhook(unit, dialect, id_)
+        after = _apply_patch(stored, change, unit.now)
+        if after is not stored:
+            await webhooks.update_webhook(unit.transaction, unit.workspace, after)
+            unit.count_webhooks(int(after.active) - int(stored.active))
+        if stored.active and not after.active:
+            reason = "the webhook was switched off"
+            await deliveries.cancel(unit.transaction, unit.workspace, stored.number, reason)
+        return after
 
-        async def work(transaction: Transaction) -> Webhook:
-            await workspaces.lock(transaction, caller.workspace, moves_members=False)
-            stored = await _require_webhook(transaction, caller, dialect, id_)
-            after = _apply_patch(stored, change, self.clock())
-            if after is not stored:
-                await webhooks.update_webhook(transaction, caller.workspace, stored, after)
-            if stored.active and not after.active:
-                reason = "the webhook was switched off"
-                await deliveries.cancel(transaction, caller.workspace, stored.number, reason)
-            return after
-
-        return await self.engine.write(work)
-
-    async def delete(self, caller: Caller, dialect: str, id_: str | None) -> None:
+    @writes
+    async def delete(self, unit: WriteUnit, dialect: str, id_: str | None) -> None:
         """Delete a webhook and what is on its way to it; raise `NotFound`."""
+        stored = await _require_webhook(unit, dialect, id_)
+        await webhooks.delete_webhook(unit.transaction, unit.workspace, stored.number)
+        unit.count_webhooks(-int(stored.active))
 
-        async def work(transaction: Transaction) -> None:
-            await workspaces.lock(transaction, caller.workspace, moves_members=False)
-            stored = await _require_webhook(transaction, caller, dialect, id_)
-            await webhooks.delete_webhook(transaction, caller.workspace, stored)
-
-        await self.engine.write(work)
-
-    async def enqueue_test(self, caller: Caller, dialect: str, id_: str | None) -> Delivery:
+    @writes
+    async def enqueue_test(self, unit: WriteUnit, dialect: str, id_: str | None) -> Delivery:
         """Put a test event on its way to a webhook, active or not; raise `NotFound`."""
+        stored = await _require_webhook(unit, dialect, id_)
+        tested = [(stored, DomainEvent(WebhookEventType.TESTED, EventPayload()))]
+        (delivery,) = await outbox.insert_deliveries(unit, tested)
+        return delivery
 
-        async def work(transaction: Transaction) -> Delivery:
-            await workspaces.lock(transaction, caller.workspace, moves_members=False)
-            stored = await _require_webhook(transaction, caller, dialect, id_)
-            tested = [(stored, DomainEvent(WebhookEventType.TESTED, EventPayload()))]
-            (delivery,) = await outbox.insert_deliveries(transaction, caller.workspace, tested, self.clock())
-            return delivery
-
-        return await self.engine.write(work)
-
-    async def list_deliveries(self, caller: Caller, dialect: str, id_: str | None) -> Sequence[Delivery]:
+    @reads
+    async def list_deliveries(self, tenant: Tenant, dialect: str, id_: str | None) -> Sequence[Delivery]:
         """Return the last deliveries to a webhook, newest first; raise `NotFound`."""
-
-        async def work(transaction: Transaction) -> Sequence[Delivery]:
-            stored = await _require_webhook(transaction, caller, dialect, id_)
-            return await deliveries.load_last(
-                transaction, caller.workspace, stored.number, MAX_LISTED_DELIVERIES
-            )
-
-        return await self.engine.read(work)
+        stored = await _require_webhook(tenant, dialect, id_)
+        return await deliveries.load_last(
+            tenant.transaction, tenant.workspace, stored.number, MAX_LISTED_DELIVERIES
+        )
 
 
-async def _require_webhook(
-    transaction: Transaction, caller: Caller, dialect: str, id_: str | None
-) -> Webhook:
-    found = None if id_ is None else await webhooks.find_by_id(transaction, caller.workspace, dialect, id_)
+async def _require_webhook(tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
+    found = (
+        None if id_ is None else await webhooks.find_by_id(tenant.transaction, tenant.workspace, dialect, id_)
+    )
     if found is None:
         raise NotFound("webhook")
     return found

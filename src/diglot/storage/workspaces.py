@@ -1,12 +1,11 @@
-"""Rows of workspaces. `lock` orders the writes of a workspace and hands out its dense keys."""
+"""Rows of workspaces. Writes in a workspace change its row through a `WriteUnit`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from diglot.conditions.relative_dates import NEVER
 from diglot.model.workspaces import Workspace
@@ -31,65 +30,8 @@ _INSERT = Statement(insert(workspaces))
 _STATE = Statement(
     select(*(_c[name] for name in STATE_COLUMNS)).where(_c.workspace == bindparam("workspace"))
 )
-_SET_ZONE = Statement(_UPDATE.values(time_zone=bindparam("zone"), contacts_version=_c.contacts_version + 1))
-_SET_COMPACTED_TO = Statement(
-    update(workspaces)
-    .where(_c.workspace == bindparam("in_workspace"))
-    .values(compacted_entry=bindparam("entry"), uncompacted_changes=0)
-)
-_SET_CLOCK_VERSION = Statement(
-    update(workspaces)
-    .where(_c.workspace == bindparam("in_workspace"))
-    .values(clock_version=bindparam("version"))
-)
-_SET_EVALUATED = Statement(
-    update(workspaces)
-    .where(_c.workspace == bindparam("in_workspace"))
-    .values(evaluated_at=bindparam("instant"), next_change_at=bindparam("next_change"))
-)
-_LOWER_NEXT_CHANGE = Statement(
-    update(workspaces)
-    .where(_c.workspace == bindparam("in_workspace"), _c.next_change_at > bindparam("instant"))
-    .values(next_change_at=bindparam("instant"))
-)
-_SET_SEGMENTS_VERSION = Statement(
-    update(workspaces)
-    .where(_c.workspace == bindparam("in_workspace"))
-    .values(segments_version=bindparam("version"))
-)
 # What rows are numbered by, each dense within its workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
-_LOCKED_COLUMNS = (
-    *("contact_count", "compacted_entry", "uncompacted_changes", "segments_version"),
-    *("evaluated_at", "next_change_at", "clock_version", "active_webhook_count", "time_zone"),
-)
-_TAKE_PARAMETERS = ("pks", "segments", "lists", "tags", "events", "webhooks", "deliveries", "entries")
-_LOCK_AND_TAKE = Statement(
-    update(workspaces)
-    .where(_c.workspace == bindparam("in_workspace"))
-    .values(
-        next_pk=_c.next_pk + bindparam("pks"),
-        next_segment=_c.next_segment + bindparam("segments"),
-        next_list=_c.next_list + bindparam("lists"),
-        next_tag=_c.next_tag + bindparam("tags"),
-        next_event=_c.next_event + bindparam("events"),
-        next_webhook=_c.next_webhook + bindparam("webhooks"),
-        next_delivery=_c.next_delivery + bindparam("deliveries"),
-        next_entry=_c.next_entry + bindparam("entries"),
-        uncompacted_changes=_c.uncompacted_changes + bindparam("changes"),
-        contact_count=_c.contact_count + bindparam("contacts"),
-        contacts_version=_c.contacts_version + bindparam("versions"),
-        # Until time changes a membership, what is right now was right then too.
-        evaluated_at=case(
-            (
-                and_(_c.evaluated_at < bindparam("now"), _c.next_change_at > bindparam("now")),
-                bindparam("now"),
-            ),
-            else_=_c.evaluated_at,
-        ),
-    )
-    .returning(*(_c[f"next_{name}"] for name in _COUNTERS), *(_c[name] for name in _LOCKED_COLUMNS))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,33 +66,6 @@ class SignInRecord:
 
     workspace: Workspace
     password_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class LockedWorkspace:
-    """A workspace locked until the end of the transaction, with the first of each key taken.
-
-    `waited` is how long others held it meanwhile, in microseconds.
-    """
-
-    first_pk: int
-    first_segment: int
-    first_list: int
-    first_tag: int
-    first_event: int
-    first_webhook: int
-    first_delivery: int
-    first_entry: int
-    contact_count: int
-    compacted_to: int
-    uncompacted: int
-    segments_version: int
-    evaluated_at: int
-    next_change_at: int
-    clock_version: int
-    webhook_count: int
-    zone: ZoneInfo
-    waited_us: int
 
 
 def _workspace_of(row: Sequence[object]) -> Workspace:
@@ -209,86 +124,19 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
 
 async def load_state(transaction: Transaction, workspace: int) -> WorkspaceState:
     """Return the state of a workspace as this transaction sees it."""
+    unit = transaction.open_units.get(workspace)
+    if unit is not None:
+        state: WorkspaceState = unit.state
+        return state
     row = await transaction.fetch_one(_STATE, {"workspace": workspace})
     assert row is not None
     return WorkspaceState.from_row(row)
 
 
-async def set_compacted_to(transaction: Transaction, workspace: int, entry: int) -> None:
-    """Note the last entry of the log that the chunks hold."""
-    await transaction.execute(_SET_COMPACTED_TO, {"in_workspace": workspace, "entry": entry})
-
-
-async def set_segments_version(transaction: Transaction, workspace: int, version: int) -> None:
-    """Note that the segments kept current are others now."""
-    await transaction.execute(_SET_SEGMENTS_VERSION, {"in_workspace": workspace, "version": version})
-
-
-async def set_clock_version(transaction: Transaction, workspace: int, version: int) -> None:
-    """Note that time changes some live segments at other instants now."""
-    await transaction.execute(_SET_CLOCK_VERSION, {"in_workspace": workspace, "version": version})
-
-
-async def set_evaluated(transaction: Transaction, workspace: int, at: int, next_change: int) -> None:
-    """Note the instant at which all stored memberships are right, and before which none changes by time."""
-    values = {"in_workspace": workspace, "instant": at, "next_change": next_change}
-    await transaction.execute(_SET_EVALUATED, values)
-
-
-async def lower_next_change(transaction: Transaction, workspace: int, instant: int) -> None:
-    """Note that time changes a membership at an instant, where it does not do so earlier."""
-    await transaction.execute(_LOWER_NEXT_CHANGE, {"in_workspace": workspace, "instant": instant})
-
-
-async def set_zone(transaction: Transaction, workspace: int, zone: str) -> None:
-    """Set the time zone; what depends on it must be rewritten in the same transaction."""
-    await transaction.execute(_SET_ZONE, {"in_workspace": workspace, "zone": zone})
-
-
-async def lock(  # noqa: PLR0913 - one row, one statement, each part optional
-    transaction: Transaction,
-    workspace: int,
-    *,
-    contacts: int = 0,
-    segments: int = 0,
-    lists: int = 0,
-    tags: int = 0,
-    events: int = 0,
-    webhooks: int = 0,
-    deliveries: int = 0,
-    log_entries: int = 0,
-    log_changes: int = 0,
-    moves_members: bool = True,
-    now: int = 0,
-) -> LockedWorkspace:
-    """Lock a workspace, take keys for new rows, and count contacts in or (negative) out.
-
-    It is the first statement of every write in a workspace, so that writers queue there and never
-    deadlock; a unit may lock again to take more keys. `changes` are those of a row of the log. `moves` says
-    that a membership may change; stored memberships are then right at `now`, unless time has to change one
-    first.
-    """
-    taken = (max(contacts, 0), segments, lists, tags, events, webhooks, deliveries, log_entries)
-    asked = {"in_workspace": workspace, "contacts": contacts, "versions": int(moves_members), "now": now}
-    asked["changes"] = log_changes
-    began = monotonic()
-    row = await transaction.fetch_one(_LOCK_AND_TAKE, asked | dict(zip(_TAKE_PARAMETERS, taken, strict=True)))
-    assert row is not None
-    return _locked_workspace_of(row, taken, round((monotonic() - began) * 1_000_000))
-
-
-def _locked_workspace_of(row: Sequence[Any], taken: Sequence[int], waited: int) -> LockedWorkspace:
-    following = row[: len(taken)]
-    first = (next_ - number for next_, number in zip(following, taken, strict=True))
-    pk, segment, list_, tag, event, webhook, delivery, entry = first
-    contact_count, folded, unfolded, version, *clock, webhook_count, zone = row[len(taken) :]
-    evaluated_at, next_change_at, clock_version = clock
-    return LockedWorkspace(
-        *(pk, segment, list_, tag, event, webhook, delivery, entry),
-        *(contact_count, folded, unfolded, version),
-        *(evaluated_at, next_change_at, clock_version),
-        *(webhook_count, ZoneInfo(zone), waited),
-    )
+def state_of_row(transaction: Transaction, workspace: int, row: Sequence[Any]) -> WorkspaceState:
+    """Return the state that was selected with other columns, or what an open unit has made of it."""
+    unit = transaction.open_units.get(workspace)
+    return WorkspaceState.from_row(row) if unit is None else unit.state
 
 
 async def ping(transaction: Transaction) -> None:

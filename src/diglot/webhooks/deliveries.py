@@ -13,9 +13,9 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook
-from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.webhooks import deliveries, webhooks
+from diglot.storage.write_unit import WriteUnit, open_unit
 from diglot.webhooks import retry_after
 
 SECOND: Final = 1_000_000
@@ -93,15 +93,17 @@ class Deliveries:
 
         async def work(transaction: Transaction) -> bool:
             if gone or silent or asked:
-                await workspaces.lock(transaction, batch.workspace, moves_members=False)
-            await deliveries.record_attempt(transaction, batch.workspace, after)
-            if gone:
-                await self._deactivate(transaction, batch)
-            if silent:
-                await self._back_off(transaction, batch, after)
-            if asked:
-                place = (batch.workspace, batch.webhook.number)
-                await webhooks.release(transaction, *place, batch.leased_until, now + asked)
+                async with open_unit(transaction, batch.workspace, self.clock) as unit:
+                    await deliveries.record_attempt(transaction, batch.workspace, after)
+                    if gone:
+                        await self._deactivate(unit, batch)
+                    if silent:
+                        await self._back_off(transaction, batch, after)
+                    if asked:
+                        place = (batch.workspace, batch.webhook.number)
+                        await webhooks.release(transaction, *place, batch.leased_until, now + asked)
+            else:
+                await deliveries.record_attempt(transaction, batch.workspace, after)
             stored = await webhooks.find_by_number(transaction, batch.workspace, batch.webhook.number)
             return stored == batch.webhook
 
@@ -133,10 +135,11 @@ class Deliveries:
         shortened = 1 - _JITTER * self.random()
         return round(_FIRST_RETRY_DELAY * _DELAY_GROWTH ** (attempts - 1) * shortened)
 
-    async def _deactivate(self, transaction: Transaction, batch: LeasedDeliveries) -> None:
+    async def _deactivate(self, unit: WriteUnit, batch: LeasedDeliveries) -> None:
         """Take a receiver at its word that it is gone for good."""
-        place = (batch.workspace, batch.webhook.number)
-        await webhooks.deactivate(transaction, *place, self.clock())
+        transaction, place = unit.transaction, (batch.workspace, batch.webhook.number)
+        if await webhooks.deactivate(transaction, *place, unit.now):
+            unit.count_webhooks(-1)
         await deliveries.cancel(transaction, *place, "the receiver is gone (410)")
         await webhooks.release(transaction, *place, batch.leased_until, None)
 

@@ -12,14 +12,8 @@ import msgspec
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact
 from diglot.model.ids import new_id
 from diglot.model.webhooks import AudienceRef, Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
-from diglot.storage import workspaces
-from diglot.storage.sql.engine import Transaction
-from diglot.storage.webhooks import deliveries, webhooks
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.write_unit import DELIVERIES_PER_INSERT, WriteUnit
 
-# An import may be told to a hundred webhooks: so many deliveries are in memory at once, and on PostgreSQL
-# others have their turn between two parts.
-BATCH_SIZE: Final = 500
 _encode = msgspec.json.Encoder().encode
 # They move with what a contact does, which has events of its own.
 _UNREPORTED_FIELDS: Final = frozenset(
@@ -35,28 +29,18 @@ _STATUS_EVENTS: Final = {
 }
 
 
-async def enqueue_events(
-    transaction: Transaction,
-    workspace: int,
-    locked: LockedWorkspace,
-    occurrences: Iterable[DomainEvent],
-    at: int,
-) -> None:
-    """Write a delivery of each event to each webhook that hears of it; the workspace is locked.
-
-    `at` is when it happened. Without webhooks nothing is looked at.
-    """
-    if not locked.webhook_count:
+async def enqueue_events(unit: WriteUnit, occurrences: Iterable[DomainEvent]) -> None:
+    """Write a delivery of each event to each webhook that subscribes to it."""
+    if not unit.row.active_webhook_count:
         return
-    heard = _match_webhooks(await webhooks.list_active(transaction, workspace), occurrences)
-    while part := list(islice(heard, BATCH_SIZE)):
-        await insert_deliveries(transaction, workspace, part, at)
+    heard = _match_webhooks(await unit.active_webhooks(), occurrences)
+    while part := list(islice(heard, DELIVERIES_PER_INSERT)):
+        await insert_deliveries(unit, part)
 
 
-async def subscribed_events(transaction: Transaction, workspace: int) -> frozenset[WebhookEventType]:
+async def subscribed_events(unit: WriteUnit) -> frozenset[WebhookEventType]:
     """Return the events that any webhook hears of."""
-    hooks = await webhooks.list_active(transaction, workspace)
-    return frozenset(event for hook in hooks for event in hook.subscriptions)
+    return frozenset(event for hook in await unit.active_webhooks() for event in hook.subscriptions)
 
 
 def _match_webhooks(
@@ -69,20 +53,16 @@ def _match_webhooks(
             yield from ((hook, occurrence) for hook in hooks if not events.isdisjoint(hook.subscriptions))
 
 
-async def insert_deliveries(
-    transaction: Transaction, workspace: int, heard: Sequence[tuple[Webhook, DomainEvent]], at: int
-) -> list[Delivery]:
+async def insert_deliveries(unit: WriteUnit, heard: Sequence[tuple[Webhook, DomainEvent]]) -> list[Delivery]:
     """Put events into the outbox, in their order; return the deliveries."""
-    taken = await workspaces.lock(transaction, workspace, deliveries=len(heard), moves_members=False)
     new: list[Delivery] = []
     last: EventPayload | None = None
     payload = ""
-    for number, (hook, occurrence) in enumerate(heard, taken.first_delivery):
+    for number, (hook, occurrence) in enumerate(heard, unit.take_keys("delivery", len(heard))):
         if occurrence.payload is not last:
             last, payload = occurrence.payload, _encode(occurrence.payload).decode()
-        new.append(_new_delivery(number, hook, occurrence.type, payload, at))
-    await deliveries.insert_all(transaction, workspace, new)
-    transaction.notify_on_commit()
+        new.append(_new_delivery(number, hook, occurrence.type, payload, unit.now))
+    await unit.add_deliveries(new)
     return new
 
 

@@ -39,6 +39,7 @@ from diglot.storage.schema import contacts, migrate
 from diglot.storage.schema import tags as tag_rows
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.write_unit import open_unit
 
 BATCH = 5_000
 COPIED_AT_ONCE = 50_000
@@ -116,8 +117,10 @@ class Builder:
         rows, bear = tables
 
         async def work(transaction: Transaction) -> None:
-            await workspaces.lock(transaction, workspace, contacts=len(rows))
-            await transaction.execute_many(_INSERT, rows)
+            async with open_unit(transaction, workspace, lambda: self.now) as unit:
+                unit.take_keys("pk", len(rows))
+                unit.count_contacts(len(rows))
+                await transaction.execute_many(_INSERT, rows)
 
         await self.engine.write(work)
         self.bear += bear
@@ -127,12 +130,14 @@ class Builder:
         """Insert the tag rows that writes of these contacts would have inserted."""
 
         async def work(transaction: Transaction) -> None:
-            locked = await workspaces.lock(transaction, workspace, tags=len(bear))
-            new = [
-                Tag(number, new_id(), name, DEFAULT_COLOR, None, count, self.now, self.now)
-                for number, (name, count) in enumerate(sorted(bear.items()), locked.first_tag)
-            ]
-            await tags.insert_all(transaction, workspace, new)
+            async with open_unit(transaction, workspace, lambda: self.now) as unit:
+                new = [
+                    Tag(number, new_id(), name, DEFAULT_COLOR, None, count, self.now, self.now)
+                    for number, (name, count) in enumerate(
+                        sorted(bear.items()), unit.take_keys("tag", len(bear))
+                    )
+                ]
+                await tags.insert_all(transaction, workspace, new)
 
         await self.engine.write(work)
 
@@ -144,8 +149,10 @@ class Builder:
                 values = {"source": source, "target": target, "after": after, "last": last}
 
                 async def work(transaction: Transaction, values: dict[str, int] = values) -> None:
-                    await workspaces.lock(transaction, target, contacts=values["last"] - values["after"])
-                    await transaction.execute(_COPY, values)
+                    async with open_unit(transaction, target, lambda: self.now) as unit:
+                        unit.take_keys("pk", values["last"] - values["after"])
+                        unit.count_contacts(values["last"] - values["after"])
+                        await transaction.execute(_COPY, values)
 
                 await self.engine.write(work)
                 progress.step(last - after)

@@ -10,11 +10,11 @@ from diglot.membership import evaluate, read
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import tick
 from diglot.model.workspaces import Caller
-from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import scans
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import open_unit
 
 UTC = ZoneInfo("UTC")
 
@@ -48,8 +48,8 @@ async def refresh_all(engine: Engine, caller: Caller) -> None:
     """Evaluate every active segment of a workspace again, in full."""
 
     async def work(transaction: Transaction) -> None:
-        locked = await workspaces.lock(transaction, caller.workspace)
-        await evaluate.reevaluate_all_segments(transaction, caller.workspace, locked, locked.evaluated_at)
+        async with open_unit(transaction, caller.workspace, lambda: 0) as unit:
+            await evaluate.reevaluate_all_segments(unit)
 
     await engine.write(work)
 

@@ -18,6 +18,7 @@ from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant
 from support.membership.membership_checks import ALL_ROWS, entries_after, stored_ids
 
 BEGINNING = 0
@@ -132,7 +133,9 @@ class Historian:
 
     async def _compare_entered(self, segment: str, contact: str, last: MembershipChange | None) -> None:
         async def work(transaction: Transaction) -> object:
-            found, state = await require_segment_with_state(transaction, self.caller, segment)
+            found, state = await require_segment_with_state(
+                Tenant(transaction, self.caller.workspace), segment
+            )
             person = await queries.find_contact_by_id(transaction, self.caller.workspace, contact)
             assert person is not None
             return await find_entry_origin(transaction, self.caller.workspace, found, person.pk, state)

@@ -8,6 +8,7 @@ from random import Random
 
 from sqlalchemy import bindparam, select
 
+from diglot.clock import system_clock
 from diglot.conditions import dates, tree
 from diglot.membership import read, store
 from diglot.membership.next_change import with_next_change
@@ -22,6 +23,7 @@ from diglot.storage.membership.log_expiry import LogPosition
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.write_unit import open_unit
 
 _UNFOLDED = Statement(
     select(workspace_rows.c.uncompacted_changes).where(workspace_rows.c.workspace == bindparam("workspace"))
@@ -106,7 +108,8 @@ async def expire(engine: Engine, workspace: int, begins: int, rng: Random) -> in
         if not rows:
             return None
         last = rng.choice(rows[: max(len(rows) // 2, 1)])
-        await log_expiry.expire_log(transaction, workspace, LogPosition(last.last_entry, last.origin.at))
+        async with open_unit(transaction, workspace, system_clock) as unit:
+            await log_expiry.expire_log(unit, LogPosition(last.last_entry, last.origin.at))
         return last.last_entry
 
     return await engine.write(work)

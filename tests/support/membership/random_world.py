@@ -24,12 +24,12 @@ from diglot.service.audience.lists import Lists, NewList
 from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
-from diglot.storage import workspaces
 from diglot.storage.background import due_work
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.connect import create_engine
 from diglot.storage.membership import log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import open_unit
 from support import canonical
 from support import random_conditions as drawn
 from support.membership.history_checks import Historian, Snapshot
@@ -304,11 +304,8 @@ class World:
         workspace = self.caller.workspace
 
         async def work(transaction: Transaction) -> None:
-            locked = await workspaces.lock(transaction, workspace, moves_members=False)
-            state = await workspaces.load_state(transaction, workspace)
-            await store.compact_log(
-                transaction, workspace, state, await load_active_segments(transaction, workspace, locked)
-            )
+            async with open_unit(transaction, workspace, self.clock) as unit:
+                await store.compact_log(unit, await load_active_segments(unit))
 
         await self.engine.write(work)
 

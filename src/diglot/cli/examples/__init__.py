@@ -1,1 +1,1 @@
-"""The example contacts and segments of `diglot demo`."""
+"""The example contacts of `diglot demo`; its segments stand in the dialects."""

@@ -8,9 +8,9 @@ from diglot.api.input.headers import read_bearer_token
 from diglot.api.openapi.condition_schemas import build_condition_schemas, build_group_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
 from diglot.dialects.misar import rate_limits
+from diglot.dialects.misar.demo import DEMO
 from diglot.dialects.misar.endpoints import ENDPOINTS, PLATFORM_ENDPOINTS, ROOT_ENDPOINTS
 from diglot.dialects.misar.errors import render_error
-from diglot.dialects.misar.examples import EXAMPLES
 from diglot.dialects.misar.key_format import KEY_FORMAT
 from diglot.dialects.misar.platform import errors
 from diglot.dialects.misar.platform.wire import PlatformError
@@ -85,6 +85,6 @@ MISAR: Final = Dialect(
     description="The audience API of MisarMail, served by Diglot.",
     json_path="/mail/openapi.json",
     yaml_path="/mail/openapi.yaml",
-    examples=EXAMPLES,
+    demo=DEMO,
     vendor_url="https://api.misar.io",
 )

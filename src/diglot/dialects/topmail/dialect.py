@@ -8,9 +8,9 @@ from diglot.api.input.headers import bearer_or
 from diglot.api.openapi.condition_schemas import build_condition_schemas
 from diglot.api.openapi.explained_schemas import build_explained_schemas
 from diglot.dialects.topmail import rate_limits
+from diglot.dialects.topmail.demo import DEMO
 from diglot.dialects.topmail.endpoints import ENDPOINTS
 from diglot.dialects.topmail.errors import render_error
-from diglot.dialects.topmail.examples import EXAMPLES
 from diglot.dialects.topmail.schemas import NAMED_SCHEMAS
 from diglot.dialects.topmail.webhooks.messages import render_message
 from diglot.dialects.topmail.wire import ErrorBody
@@ -86,6 +86,6 @@ TOPMAIL: Final = Dialect(
     json_path="/api/v1/openapi.json",
     # Where the vendor's pages say that its document is, outside the prefix of its calls.
     yaml_path="/openapi.yaml",
-    examples=EXAMPLES,
+    demo=DEMO,
     vendor_url="https://api.topmail.so",
 )

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable
 from functools import cache
 from html import escape
-from importlib.metadata import metadata
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -18,7 +17,6 @@ from litestar.types import ASGIApp
 
 from diglot import __version__
 from diglot.api.dialect import Dialect
-from diglot.api.openapi import document
 from diglot.api.responses import Headers
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import NotFound
@@ -80,15 +78,21 @@ def _bind_dialect(
 
 
 def _render_json(dialect: Dialect) -> CompressedContent:
+    from diglot.api.openapi import document  # noqa: PLC0415 - a start needs no document
+
     return compress_content(b"application/json", document.encode_document(dialect), (_NO_CACHE,))
 
 
 def _render_yaml(dialect: Dialect) -> CompressedContent:
+    from diglot.api.openapi import document  # noqa: PLC0415 - see _render_json
+
     return compress_content(b"application/yaml", document.encode_document_yaml(dialect), (_NO_CACHE,))
 
 
 def _render_readme() -> CompressedContent:
     """Return the README, which is what an installation says of itself."""
+    from importlib.metadata import metadata  # noqa: PLC0415 - as the documents
+
     text = str(metadata("diglot").json["description"])
     return compress_content(b"text/plain; charset=utf-8", text.encode(), (_NO_CACHE,))
 

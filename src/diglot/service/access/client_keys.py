@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from diglot.clock import Clock
 from diglot.errors import NotFound, ScopeNotGranted, Unauthenticated
 from diglot.model.workspaces import ApiKey, Caller, KeyOptions
 from diglot.service.access.keys import KeyFormat, Keys
-from diglot.storage import workspaces
+from diglot.service.unit_of_work import reads, writes
 from diglot.storage.access import keys
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import WriteUnit
 
 _SCOPE_SEPARATOR: Final = ":"
 
@@ -21,21 +24,26 @@ class ClientKeys:
     engine: Engine
     keys: Keys
 
+    @property
+    def clock(self) -> Clock:
+        """The clock that the keys end by."""
+        return self.keys.clock
+
     async def list_all(self, caller: Caller, shape: KeyFormat) -> list[ApiKey]:
         """Return the keys, newest first, those that work no more included."""
+        return [self._with_last_use(key) for key in await self._load_all(caller, shape)]
 
-        async def work(transaction: Transaction) -> list[ApiKey]:
-            return await keys.list_of_dialect(transaction, caller.workspace, shape.dialect)
-
-        return [self._with_last_use(key) for key in await self.engine.read(work)]
+    @reads
+    async def _load_all(self, tenant: Tenant, shape: KeyFormat) -> list[ApiKey]:
+        return await keys.list_of_dialect(tenant.transaction, tenant.workspace, shape.dialect)
 
     async def get(self, caller: Caller, shape: KeyFormat, key: str | None) -> ApiKey:
         """Return a key; raise `NotFound`."""
+        return self._with_last_use(await self._load(caller, shape, key))
 
-        async def work(transaction: Transaction) -> ApiKey:
-            return await _require_own_key(transaction, caller, shape, key)
-
-        return self._with_last_use(await self.engine.read(work))
+    @reads
+    async def _load(self, tenant: Tenant, shape: KeyFormat, key: str | None) -> ApiKey:
+        return await _require_own_key(tenant, shape, key)
 
     async def create(
         self, caller: Caller, shape: KeyFormat, scopes: tuple[str, ...], terms: KeyOptions
@@ -46,47 +54,52 @@ class ClientKeys:
         Raise `ScopeNotGranted` for a scope that whoever asks does not have.
         """
         secret = shape.generate_secret()
+        return secret, await self._insert_key(caller, caller, shape, secret, scopes, terms)
 
-        async def work(transaction: Transaction) -> ApiKey:
-            await workspaces.lock(transaction, caller.workspace, moves_members=False)
-            held, granted = scopes or shape.default_scopes, terms
-            if not caller.signed_in:
-                maker = await keys.find_by_id(transaction, caller.key)
-                # It may have been revoked since the request began.
-                if maker is None or not maker.is_valid_at(self.keys.clock()):
-                    raise Unauthenticated
-                held, granted = scopes or maker.scopes, _restrict_options(terms, maker)
-            _require_scopes(held, caller.scopes)
-            minted = shape.mint(secret, caller.workspace, held, granted, self.keys.clock())
-            await keys.insert_key(transaction, minted.key, minted.lookup_prefix, minted.digest)
-            return minted.key
-
-        return secret, await self.engine.write(work)
+    @writes
+    async def _insert_key(  # noqa: PLR0913, PLR0917 - one row, as the client asks for it
+        self,
+        unit: WriteUnit,
+        caller: Caller,
+        shape: KeyFormat,
+        secret: str,
+        scopes: tuple[str, ...],
+        terms: KeyOptions,
+    ) -> ApiKey:
+        held, granted = scopes or shape.default_scopes, terms
+        if not caller.signed_in:
+            maker = await keys.find_by_id(unit.transaction, caller.key)
+            # It may have been revoked since the request began.
+            if maker is None or not maker.is_valid_at(unit.now):
+                raise Unauthenticated
+            held, granted = scopes or maker.scopes, _restrict_options(terms, maker)
+        _require_scopes(held, caller.scopes)
+        minted = shape.mint(secret, caller.workspace, held, granted, unit.now)
+        await keys.insert_key(unit.transaction, minted.key, minted.lookup_prefix, minted.digest)
+        return minted.key
 
     async def revoke(self, caller: Caller, shape: KeyFormat, key: str | None) -> None:
         """Revoke a key, the caller's own too; once more changes nothing.
 
         Raise `NotFound`, or `ScopeNotGranted` for a key that may do more than the one that asks.
         """
-
-        async def work(transaction: Transaction) -> None:
-            await workspaces.lock(transaction, caller.workspace, moves_members=False)
-            found = await _require_own_key(transaction, caller, shape, key)
-            _require_scopes(found.scopes, caller.scopes)
-            await keys.revoke(transaction, found.id, self.keys.clock())
-
-        await self.engine.write(work)
+        await self._mark_revoked(caller, caller, shape, key)
+        # Only what is committed may be forgotten: a request meanwhile would remember the key as it was.
         self.keys.clear_cache()
+
+    @writes
+    async def _mark_revoked(self, unit: WriteUnit, caller: Caller, shape: KeyFormat, key: str | None) -> None:
+        found = await _require_own_key(unit, shape, key)
+        _require_scopes(found.scopes, caller.scopes)
+        await keys.revoke(unit.transaction, found.id, unit.now)
 
     def _with_last_use(self, key: ApiKey) -> ApiKey:
         return replace(key, last_used_at=self.keys.last_use(key))
 
 
-async def _require_own_key(
-    transaction: Transaction, caller: Caller, shape: KeyFormat, key: str | None
-) -> ApiKey:
-    found = None if key is None else await keys.find_by_id(transaction, key)
-    if found is None or (found.workspace, found.dialect) != (caller.workspace, shape.dialect):
+async def _require_own_key(tenant: Tenant, shape: KeyFormat, key: str | None) -> ApiKey:
+    found = None if key is None else await keys.find_by_id(tenant.transaction, key)
+    if found is None or (found.workspace, found.dialect) != (tenant.workspace, shape.dialect):
         raise NotFound("key")
     return found
 

@@ -16,11 +16,11 @@ from typing import Final
 from diglot.clock import Clock, system_clock
 from diglot.errors import IdempotencyKeyReused
 from diglot.model.workspaces import Caller
-from diglot.storage import workspaces
 from diglot.storage.access import idempotent_responses
 from diglot.storage.access.idempotent_responses import StoredResponse
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import WriteUnit, open_unit
 
 log = logging.getLogger("diglot")
 _SECOND: Final = 1_000_000
@@ -79,21 +79,8 @@ class Idempotency:
         """
 
         async def work(transaction: Transaction) -> Completed:
-            caller, name = request.caller, request.storage_key
-            now = self.clock()
-            await workspaces.lock(transaction, caller.workspace, moves_members=False)
-            kept = await idempotent_responses.find(transaction, caller.workspace, caller.key, name)
-            if kept is not None and await _can_replay(transaction, request, kept, now):
-                if kept.fingerprint != request.fingerprint:
-                    raise IdempotencyKeyReused
-                return Completed(kept.status, kept.body, kept.created_id, is_replay=True)
-            done = await perform(transaction)
-            answer = StoredResponse(request.fingerprint, done.status, done.body, done.created_id, now)
-            await idempotent_responses.delete_old(
-                transaction, caller.workspace, now - KEY_TTL_SECONDS * _SECOND
-            )
-            await idempotent_responses.store(transaction, caller.workspace, caller.key, name, answer)
-            return done
+            async with open_unit(transaction, request.caller.workspace, self.clock) as unit:
+                return await _run_once(unit, request, perform)
 
         return await self.engine.write(work)
 
@@ -124,6 +111,23 @@ class Idempotency:
             except Exception:
                 log.exception("cannot delete expired idempotent responses")
             await asyncio.sleep(CLEANUP_SECONDS)
+
+
+async def _run_once(
+    unit: WriteUnit, request: IdempotentRequest, perform: Callable[[Transaction], Awaitable[Completed]]
+) -> Completed:
+    transaction, now = unit.transaction, unit.now
+    place = (unit.workspace, request.caller.key, request.storage_key)
+    kept = await idempotent_responses.find(transaction, *place)
+    if kept is not None and await _can_replay(transaction, request, kept, now):
+        if kept.fingerprint != request.fingerprint:
+            raise IdempotencyKeyReused
+        return Completed(kept.status, kept.body, kept.created_id, is_replay=True)
+    done = await perform(transaction)
+    answer = StoredResponse(request.fingerprint, done.status, done.body, done.created_id, now)
+    await idempotent_responses.delete_old(transaction, unit.workspace, now - KEY_TTL_SECONDS * _SECOND)
+    await idempotent_responses.store(transaction, *place, answer)
+    return done
 
 
 async def _can_replay(

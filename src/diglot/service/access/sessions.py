@@ -20,6 +20,7 @@ from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.storage import workspaces
 from diglot.storage.access import sessions
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import open_unit
 
 SESSION_SECONDS: Final = 12 * 60 * 60
 _SECOND: Final = 1_000_000
@@ -77,15 +78,15 @@ class Sessions:
         secret = secrets.token_urlsafe(32)
 
         async def work(transaction: Transaction) -> Session:
-            await workspaces.lock(transaction, found.workspace.number, moves_members=False)
-            # The check took its time: the password may be another by now.
-            if await workspaces.find_sign_in(transaction, workspace) != found:
-                raise Unauthenticated
-            now = self.clock()
-            session = Session(_hash_secret(secret), found.workspace, now, now + SESSION_SECONDS * _SECOND)
-            await sessions.end_expired(transaction, found.workspace.number, now)
-            await sessions.begin(transaction, session)
-            return session
+            async with open_unit(transaction, found.workspace.number, self.clock) as unit:
+                # The check took its time: the password may be another by now.
+                if await workspaces.find_sign_in(transaction, workspace) != found:
+                    raise Unauthenticated
+                ends = unit.now + SESSION_SECONDS * _SECOND
+                session = Session(_hash_secret(secret), found.workspace, unit.now, ends)
+                await sessions.end_expired(transaction, found.workspace.number, unit.now)
+                await sessions.begin(transaction, session)
+                return session
 
         session = await self.engine.write(work)
         if replaced_secret is not None:

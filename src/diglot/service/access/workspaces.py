@@ -6,13 +6,14 @@ from typing import Final
 from diglot.clock import Clock, system_clock
 from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership.evaluate import reevaluate_all_segments
-from diglot.membership.writer import tick
+from diglot.membership.writer import open_writer
 from diglot.model.workspaces import Workspace, parse_time_zone
 from diglot.service.access.passwords import check_new_password, hash_password
 from diglot.storage import workspaces
 from diglot.storage.access import sessions
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.write_unit import open_unit
 
 DEFAULT_ZONE: Final = "UTC"
 MAX_NAME_LENGTH: Final = 100
@@ -56,12 +57,12 @@ class Workspaces:
             found = await workspaces.find_by_name(transaction, name)
             if found is None:
                 raise NotFound(f"workspace {name}")
-            now = self.clock()
-            await tick(transaction, found.number, now)
-            await workspaces.set_zone(transaction, found.number, time_zone)
-            locked = await workspaces.lock(transaction, found.number)
-            await queries.rederive_attributes(transaction, found.number, zone)
-            await reevaluate_all_segments(transaction, found.number, locked, now)
+            async with open_unit(transaction, found.number, self.clock) as unit:
+                await open_writer(unit)
+                unit.row.time_zone = time_zone
+                unit.renew_contacts_version()
+                await queries.rederive_attributes(transaction, found.number, zone)
+                await reevaluate_all_segments(unit)
 
         await self.engine.write(work)
 
@@ -73,8 +74,8 @@ class Workspaces:
             found = await workspaces.find_by_name(transaction, name)
             if found is None:
                 raise NotFound(f"workspace {name}")
-            await workspaces.lock(transaction, found.number, moves_members=False)
-            await workspaces.set_password(transaction, found.number, kept)
-            await sessions.end_all(transaction, found.number)
+            async with open_unit(transaction, found.number, self.clock):
+                await workspaces.set_password(transaction, found.number, kept)
+                await sessions.end_all(transaction, found.number)
 
         await self.engine.write(work)

@@ -10,12 +10,13 @@ from diglot.membership import read
 from diglot.model.dry_runs import DryRun, ReplacedSegment, Sample
 from diglot.model.ids import parse_id
 from diglot.model.segments import Segment, SegmentType
-from diglot.model.workspaces import Caller
+from diglot.service.unit_of_work import reads
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import dry_run_counts
 from diglot.storage.contacts.dry_run_counts import DryRunCounts, DryRunQuestion
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 SAMPLE_SIZE: Final = 10
@@ -31,18 +32,13 @@ class DryRuns:
     engine: Engine
     clock: Clock = system_clock
 
-    async def run(self, caller: Caller, condition: tree.Node, replaces: str | None) -> DryRun:
+    @reads
+    async def run(self, tenant: Tenant, condition: tree.Node, replaces: str | None) -> DryRun:
         """Try a condition, in the place of a dynamic segment's where the id of one is given, as written.
 
         Raise `NotFound` for a segment that is not there, `InvalidInput` for a static one.
         """
-        return await self.engine.read(
-            lambda tx: self._run_in_transaction(tx, caller.workspace, condition, replaces)
-        )
-
-    async def _run_in_transaction(
-        self, transaction: Transaction, workspace: int, condition: tree.Node, replaces: str | None
-    ) -> DryRun:
+        transaction, workspace = tenant.transaction, tenant.workspace
         segment = None
         if replaces is None:
             state = await workspaces.load_state(transaction, workspace)

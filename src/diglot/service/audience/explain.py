@@ -18,8 +18,10 @@ from diglot.model.workspaces import Caller
 from diglot.service.audience.membership_history import find_entry_origin
 from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
+from diglot.service.unit_of_work import reads
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
@@ -45,7 +47,7 @@ class Explanations:
 
     async def explain(self, caller: Caller, segment_id: str | None, contact: str) -> Explanation:
         """Explain a contact, named by its id or its address; raise `NotFound` for either."""
-        seen = await self.engine.read(lambda tx: self._load_snapshot(tx, caller, segment_id, contact))
+        seen = await self._load_snapshot(caller, segment_id, contact)
         # Compiling many predicates takes long: outside of the transaction, and not on the event loop.
         verdict = await self.engine.run_off_loop(lambda: _explain_condition(seen))
         return Explanation(
@@ -59,11 +61,10 @@ class Explanations:
             seen.state.zone,
         )
 
-    async def _load_snapshot(
-        self, transaction: Transaction, caller: Caller, segment_id: str | None, named: str
-    ) -> _Snapshot:
-        workspace = caller.workspace
-        segment, state = await require_segment_with_state(transaction, caller, segment_id)
+    @reads
+    async def _load_snapshot(self, tenant: Tenant, segment_id: str | None, named: str) -> _Snapshot:
+        transaction, workspace = tenant.transaction, tenant.workspace
+        segment, state = await require_segment_with_state(tenant, segment_id)
         contact = await _require_contact(transaction, workspace, named)
         at = read.effective_now(state, self.clock())
         relation = MembershipQuery.for_segment(workspace, segment, at, state)

@@ -10,6 +10,7 @@ from diglot.conditions import tree
 from diglot.errors import NotFound
 from diglot.membership import evaluate, read
 from diglot.membership.count import CountCache
+from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.next_change import with_next_change
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
@@ -17,18 +18,19 @@ from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import CountedPage, Page, Window
-from diglot.model.segments import Condition, SegmentType
-from diglot.model.workspaces import Caller
+from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.service.audience import segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.contacts import list_members
 from diglot.service.contacts.contacts_by_id import require_contacts
-from diglot.service.unit_of_work import WriteUnit
+from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
-from diglot.storage.audience import lists, segments
+from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
+from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,151 +54,126 @@ class Lists:
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
 
+    @reads
     async def list_page(
-        self, caller: Caller, window: Window, list_type: SegmentType | None = None, search: str | None = None
+        self,
+        tenant: Tenant,
+        window: Window,
+        list_type: SegmentType | None = None,
+        search: str | None = None,
     ) -> Page[CountedList]:
         """Return a window of the lists with their counts, newest first, all of one state."""
+        page = await lists.load_page(tenant.transaction, tenant.workspace, window, list_type, search)
+        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        now = self.clock()
+        counted = [await self._with_count(tenant, found, state, now) for found in page.items]
+        return Page(counted, page.total)
 
-        async def work(transaction: Transaction) -> Page[CountedList]:
-            page = await lists.load_page(transaction, caller.workspace, window, list_type, search)
-            state = await workspaces.load_state(transaction, caller.workspace)
-            now = self.clock()
-            counted = [await self._with_count(transaction, caller, found, state, now) for found in page.items]
-            return Page(counted, page.total)
-
-        return await self.engine.read(work)
-
-    async def get_without_count(self, caller: Caller, id_: str | None) -> ContactList:
+    @point_reads
+    async def get_without_count(self, tenant: Tenant, id_: str | None) -> ContactList:
         """Return a list without its count; raise `NotFound`."""
-        one, _ = await self.engine.point_read(lambda tx: _require_list(tx, caller, id_))
+        one, _ = await _require_list(tenant, id_)
         return one
 
-    async def get(self, caller: Caller, id_: str | None) -> CountedList:
+    @reads
+    async def get(self, tenant: Tenant, id_: str | None) -> CountedList:
         """Return a list with its count; raise `NotFound`."""
+        found = await _require_list(tenant, id_)
+        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        return await self._with_count(tenant, found, state, self.clock())
 
-        async def work(transaction: Transaction) -> CountedList:
-            found = await _require_list(transaction, caller, id_)
-            state = await workspaces.load_state(transaction, caller.workspace)
-            return await self._with_count(transaction, caller, found, state, self.clock())
-
-        return await self.engine.read(work)
-
+    @reads
     async def list_members(
-        self, caller: Caller, id_: str | None, window: Window, condition: tree.Node | None = None
+        self,
+        tenant: Tenant,
+        id_: str | None,
+        window: Window,
+        condition: tree.Node | None = None,
     ) -> CountedPage[Contact]:
         """Return a window of the contacts on a list, or of those that a condition is true for too.
 
         They stand newest first. Raise `NotFound`.
         """
+        one, _ = await _require_list(tenant, id_)
+        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        relation = _members_query(tenant.workspace, one, self.clock(), state).restricted_to(condition)
+        total = await self.counts.count(tenant.transaction, relation, state)
+        page = await read.load_page(tenant.transaction, relation, window)
+        revision = None if one.segment is None else one.segment.revision
+        return CountedPage(page, total, relation.now, revision)
 
-        async def work(transaction: Transaction) -> CountedPage[Contact]:
-            one, _ = await _require_list(transaction, caller, id_)
-            state = await workspaces.load_state(transaction, caller.workspace)
-            relation = _members_query(caller, one, self.clock(), state).restricted_to(condition)
-            total = await self.counts.count(transaction, relation, state)
-            page = await read.load_page(transaction, relation, window)
-            revision = None if one.segment is None else one.segment.revision
-            return CountedPage(page, total, relation.now, revision)
-
-        return await self.engine.read(work)
-
-    async def create(self, caller: Caller, new: NewList) -> CountedList:
+    @writes
+    async def create(self, unit: WriteUnit, new: NewList) -> CountedList:
         """Make a list."""
+        number, now = unit.take_keys("list"), unit.now
+        one = ContactList(number, new_id(), new.name, new.description, None, now, now)
+        evaluated = None
+        if new.condition is not None:
+            made = NewSegment(new.name, new.condition, new.description)
+            evaluated = await segment_writes.create_segment(unit, made, one)
+            one = replace(one, segment=evaluated.segment)
+        await lists.insert_list(unit.transaction, unit.workspace, one)
+        return await self._with_known_count(unit, one, evaluated)
 
-        async def work(transaction: Transaction) -> CountedList:
-            now = self.clock()
-            behind = int(new.condition is not None)
-            locked = await workspaces.lock(
-                transaction, caller.workspace, lists=1, segments=behind, moves_members=False, now=now
-            )
-            writing = WriteUnit(transaction, caller.workspace, locked, now)
-            one = ContactList(locked.first_list, new_id(), new.name, new.description, None, now, now)
-            if new.condition is not None:
-                made = NewSegment(new.name, new.condition, new.description)
-                one = replace(one, segment=await segment_writes.create_segment(writing, made, one))
-            await lists.insert_list(transaction, caller.workspace, one)
-            return await self._reload_with_count(transaction, caller, one)
-
-        return await self.engine.write(work)
-
-    async def update(self, caller: Caller, id_: str | None, change: SegmentPatch) -> CountedList:
+    @writes
+    async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> CountedList:
         """Change a list; raise `NotFound`. What stays equal moves nothing, not even `updated_at`.
 
         A condition is for a dynamic list only.
         """
+        here = await open_writer(unit)
+        stored, _ = await _require_list(unit, id_)
+        evaluated = None
+        if stored.segment is not None:
+            evaluated = await segment_writes.update_segment(here, stored.segment, change)
+        segment = None if evaluated is None else evaluated.segment
+        changed = _apply_patch(stored, change, segment, unit.now)
+        if changed is not stored:
+            await lists.update_list(unit.transaction, unit.workspace, changed)
+        return await self._with_known_count(unit, changed, evaluated)
 
-        async def work(transaction: Transaction) -> CountedList:
-            now = self.clock()
-            moves = isinstance(change.condition, Condition)
-            locked = await workspaces.lock(transaction, caller.workspace, moves_members=moves, now=now)
-            stored, _ = await _require_list(transaction, caller, id_)
-            writing = WriteUnit(transaction, caller.workspace, locked, now)
-            changed = await _apply_patch(writing, stored, change)
-            if changed is not stored:
-                await lists.update_list(transaction, caller.workspace, changed)
-            return await self._reload_with_count(transaction, caller, changed)
-
-        return await self.engine.write(work)
-
-    async def delete(self, caller: Caller, id_: str | None) -> None:
+    @writes_with(MOVES_MEMBERS)
+    async def delete(self, unit: WriteUnit, id_: str | None) -> None:
         """Delete a list and the segment behind it; its contacts stay. Raise `NotFound`."""
+        unit.renew_contacts_version()
+        here = await open_writer(unit)
+        one, _ = await _require_list(unit, id_)
+        await lists.delete_list(unit.transaction, unit.workspace, one.number)
+        await evaluate.handle_list_deleted(here)
+        if one.segment is not None:
+            await segment_writes.delete_segment(unit, one.segment)
 
-        async def work(transaction: Transaction) -> None:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            here = await open_writer(transaction, caller.workspace, locked, now)
-            one, _ = await _require_list(transaction, caller, id_)
-            await lists.delete_list(transaction, caller.workspace, one.number)
-            await evaluate.handle_list_deleted(here)
-            if one.segment is not None:
-                await segment_writes.delete_segment(transaction, caller.workspace, one.segment)
-
-        await self.engine.write(work)
-
+    @writes_with(MOVES_MEMBERS)
     async def add_contacts(
-        self, caller: Caller, id_: str | None, ids: Sequence[str | None]
+        self, unit: WriteUnit, id_: str | None, ids: Sequence[str | None]
     ) -> tuple[int, int]:
         """Put contacts on a static list; return how many came to it and how many are on it now.
 
         Raise `NotFound` when there is no such list, or when one of the contacts does not exist: then none is
         put on it.
         """
+        one, count = await _require_list(unit, id_)
+        list_members.require_static_list(one)
+        joining = await require_contacts(unit.transaction, unit.workspace, ids)
+        came = await list_members.add_contacts(unit, one, joining)
+        return came, count + came
 
-        async def work(transaction: Transaction) -> tuple[int, int]:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            one, count = await _require_list(transaction, caller, id_)
-            list_members.require_static_list(one)
-            joining = await require_contacts(transaction, caller.workspace, ids)
-            writing = WriteUnit(transaction, caller.workspace, locked, now)
-            came = await list_members.add_contacts(writing, one, joining)
-            return came, count + came
-
-        return await self.engine.write(work)
-
-    async def remove_contact(self, caller: Caller, id_: str | None, contact_id: str | None) -> None:
+    @writes_with(MOVES_MEMBERS)
+    async def remove_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
         """Take a contact off a static list; raise `NotFound` when it is not on it."""
-
-        async def work(transaction: Transaction) -> None:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            one, _ = await _require_list(transaction, caller, id_)
-            list_members.require_static_list(one)
-            contact = (
-                None
-                if contact_id is None
-                else await queries.find_contact_by_id(transaction, caller.workspace, contact_id)
-            )
-            writing = WriteUnit(transaction, caller.workspace, locked, now)
-            if contact is None or not await list_members.remove_contact(writing, one, contact):
-                raise NotFound("contact")
-
-        await self.engine.write(work)
+        one, _ = await _require_list(unit, id_)
+        list_members.require_static_list(one)
+        contact = (
+            None
+            if contact_id is None
+            else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
+        )
+        if contact is None or not await list_members.remove_contact(unit, one, contact):
+            raise NotFound("contact")
 
     async def _with_count(
         self,
-        transaction: Transaction,
-        caller: Caller,
+        tenant: Tenant,
         found: tuple[ContactList, int],
         state: WorkspaceState,
         now: int,
@@ -204,48 +181,44 @@ class Lists:
         one, by_hand = found
         if one.segment is None:
             return CountedList(one, by_hand, read.effective_now(state, now))
-        relation = MembershipQuery.for_segment(caller.workspace, one.segment, now, state)
-        count = await self.counts.count(transaction, relation, state)
-        shown = await with_next_change(transaction, caller.workspace, one.segment, state, now)
+        relation = MembershipQuery.for_segment(tenant.workspace, one.segment, now, state)
+        count = await self.counts.count(tenant.transaction, relation, state)
+        shown = await with_next_change(tenant.transaction, tenant.workspace, one.segment, state, now)
         return CountedList(replace(one, segment=shown), count, relation.now)
 
-    async def _reload_with_count(
-        self, transaction: Transaction, caller: Caller, one: ContactList
+    async def _with_known_count(
+        self, unit: WriteUnit, one: ContactList, evaluated: EvaluatedSegment | None
     ) -> CountedList:
-        state, now = await workspaces.load_state(transaction, caller.workspace), self.clock()
+        """Return a list that was written with its count, which is known where a segment was evaluated."""
+        transaction, state = unit.transaction, unit.state
         if one.segment is not None:
-            found = await segments.find_by_number_with_state(
-                transaction, caller.workspace, one.segment.number
-            )
-            assert found is not None
-            shown = await with_next_change(transaction, caller.workspace, found[0], state, now)
+            shown = await with_next_change(transaction, unit.workspace, one.segment, state, unit.now)
             one = replace(one, segment=shown)
-        relation = _members_query(caller, one, now, state)
+        relation = _members_query(unit.workspace, one, unit.now, state)
+        if evaluated is not None and evaluated.count is not None:
+            return CountedList(one, evaluated.count, relation.now)
         return CountedList(one, await self.counts.count_uncached(transaction, relation, state), relation.now)
 
 
-async def _apply_patch(writing: WriteUnit, stored: ContactList, change: SegmentPatch) -> ContactList:
-    segment = stored.segment
-    if segment is not None:
-        segment = await segment_writes.update_segment(writing, segment, change)
+def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | None, now: int) -> ContactList:
     changed = replace(
         stored,
         name=stored.name if change.name is UNSET else change.name,
         description=stored.description if change.description is UNSET else change.description,
         segment=segment,
     )
-    return stored if changed == stored else replace(changed, updated_at=writing.now)
+    return stored if changed == stored else replace(changed, updated_at=now)
 
 
-def _members_query(caller: Caller, one: ContactList, now: int, state: WorkspaceState) -> MembershipQuery:
+def _members_query(workspace: int, one: ContactList, now: int, state: WorkspaceState) -> MembershipQuery:
     if one.segment is not None:
-        return MembershipQuery.for_segment(caller.workspace, one.segment, now, state)
+        return MembershipQuery.for_segment(workspace, one.segment, now, state)
     on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(one.id))
-    return MembershipQuery(caller.workspace, on_it, read.effective_now(state, now), state.zone)
+    return MembershipQuery(workspace, on_it, read.effective_now(state, now), state.zone)
 
 
-async def _require_list(transaction: Transaction, caller: Caller, id_: str | None) -> tuple[ContactList, int]:
-    found = None if id_ is None else await lists.find_by_id(transaction, caller.workspace, id_)
+async def _require_list(tenant: Tenant, id_: str | None) -> tuple[ContactList, int]:
+    found = None if id_ is None else await lists.find_by_id(tenant.transaction, tenant.workspace, id_)
     if found is None:
         raise NotFound("list")
     return found

@@ -6,13 +6,14 @@ from diglot.errors import InvalidInput
 from diglot.membership import feed
 from diglot.membership.feed import FeedSlice
 from diglot.model.membership_changes import ChangeFeed, MembershipChange
-from diglot.model.workspaces import Caller
 from diglot.service.audience.segment_lookup import require_segment_with_state
+from diglot.service.unit_of_work import reads
 from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
@@ -22,34 +23,30 @@ class MembershipChanges:
 
     engine: Engine
 
-    async def list_for_workspace(self, caller: Caller, after: int | None, limit: int) -> ChangeFeed:
+    @reads
+    async def list_for_workspace(self, tenant: Tenant, after: int | None, limit: int) -> ChangeFeed:
         """Return the next changes after a number, from the beginning of the history without one.
 
         Changes of segments behind dynamic lists take numbers and are not among them. Raise `InvalidInput`
         for a         number before the history.
         """
+        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        begin = _resolve_start(after, state)
+        fed = await feed.load_workspace_changes(tenant.transaction, tenant.workspace, begin, limit, state)
+        return await _build_feed(tenant.transaction, tenant.workspace, fed, begin, state)
 
-        async def work(transaction: Transaction) -> ChangeFeed:
-            state = await workspaces.load_state(transaction, caller.workspace)
-            begin = _resolve_start(after, state)
-            fed = await feed.load_workspace_changes(transaction, caller.workspace, begin, limit, state)
-            return await _build_feed(transaction, caller.workspace, fed, begin, state)
-
-        return await self.engine.read(work)
-
+    @reads
     async def list_for_segment(
-        self, caller: Caller, id_: str | None, after: int | None, limit: int
+        self, tenant: Tenant, id_: str | None, after: int | None, limit: int
     ) -> ChangeFeed:
         """Return the next changes of one segment; raise `NotFound`, or `InvalidInput` as for all."""
-
-        async def work(transaction: Transaction) -> ChangeFeed:
-            workspace = caller.workspace
-            segment, state = await require_segment_with_state(transaction, caller, id_)
-            begin = _resolve_start(after, state)
-            fed = await feed.load_segment_changes(transaction, workspace, segment.number, begin, limit, state)
-            return await _build_feed(transaction, workspace, fed, begin, state)
-
-        return await self.engine.read(work)
+        workspace = tenant.workspace
+        segment, state = await require_segment_with_state(tenant, id_)
+        begin = _resolve_start(after, state)
+        fed = await feed.load_segment_changes(
+            tenant.transaction, workspace, segment.number, begin, limit, state
+        )
+        return await _build_feed(tenant.transaction, workspace, fed, begin, state)
 
 
 def _resolve_start(after: int | None, state: WorkspaceState) -> int:

@@ -15,9 +15,11 @@ from diglot.model.pages import HistoricalPage, Window
 from diglot.model.segments import Segment
 from diglot.model.workspaces import Caller
 from diglot.service.audience.segment_lookup import require_segment_with_state
+from diglot.service.unit_of_work import reads
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, log
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 T = TypeVar("T")
@@ -50,24 +52,27 @@ class MembershipHistory:
         """Return a segment and a window of its members' ids, or all, as `members` does."""
         return await self._read_page(caller, id_, window, as_of, queries.load_ids)
 
+    @reads
     async def _read_page(
-        self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf, show: _LoadByKeys[T]
+        self,
+        tenant: Tenant,
+        id_: str | None,
+        window: Window | None,
+        as_of: AsOf,
+        show: _LoadByKeys[T],
     ) -> tuple[Segment, HistoricalPage[T]]:
-        async def work(transaction: Transaction) -> tuple[Segment, HistoricalPage[T]]:
-            workspace = caller.workspace
-            segment, state = found = await require_segment_with_state(transaction, caller, id_)
-            entry = await _resolve_entry(transaction, workspace, found, as_of, self.clock())
-            then = await stored.load_members(transaction, workspace, segment.number, entry, state)
-            is_ = await store.load_members(transaction, workspace, segment.number, state)
-            # What is stored of a segment that waits to be evaluated may hold deleted ones still.
-            gone = then if segment.members is None else then - is_
-            deleted = await deleted_contacts.count_among(transaction, workspace, gone)
-            asked = window or Window(0, len(then))
-            keys = store.newest_keys(then, asked.offset, asked.limit)
-            items = await show(transaction, workspace, keys)
-            return segment, HistoricalPage(items, len(then), entry, deleted)
-
-        return await self.engine.read(work)
+        workspace = tenant.workspace
+        segment, state = found = await require_segment_with_state(tenant, id_)
+        entry = await _resolve_entry(tenant.transaction, workspace, found, as_of, self.clock())
+        then = await stored.load_members(tenant.transaction, workspace, segment.number, entry, state)
+        is_ = await store.load_members(tenant.transaction, workspace, segment.number, state)
+        # What is stored of a segment that waits to be evaluated may hold deleted ones still.
+        gone = then if segment.members is None else then - is_
+        deleted = await deleted_contacts.count_among(tenant.transaction, workspace, gone)
+        asked = window or Window(0, len(then))
+        keys = store.newest_keys(then, asked.offset, asked.limit)
+        items = await show(tenant.transaction, workspace, keys)
+        return segment, HistoricalPage(items, len(then), entry, deleted)
 
 
 async def _resolve_entry(

@@ -1,7 +1,4 @@
-"""A segment made and changed: one way for segments and for those that stand behind dynamic lists.
-
-The workspace is locked by then.
-"""
+"""A segment made and changed: one way for segments and for those that stand behind dynamic lists."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,16 +7,16 @@ from msgspec import UNSET, UnsetType
 
 from diglot.conditions import tree
 from diglot.conditions.relative_dates import relative_dates_of
-from diglot.membership import evaluate
+from diglot.membership import evaluate, store
+from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.writer import MembershipWriter, open_writer
 from diglot.model.ids import new_id
 from diglot.model.lists import ContactList
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
-from diglot.service.unit_of_work import WriteUnit
 from diglot.storage.audience import segments
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.write_unit import WriteUnit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,57 +38,59 @@ class SegmentPatch:
     condition: Condition | UnsetType = UNSET
 
 
-async def create_segment(writing: WriteUnit, new: NewSegment, list_: ContactList | None = None) -> Segment:
-    """Make a segment of the number taken, or the one behind a dynamic list; a static one gets its members."""
+async def create_segment(
+    unit: WriteUnit, new: NewSegment, list_: ContactList | None = None
+) -> EvaluatedSegment:
+    """Make a segment, or the one behind a dynamic list; a static one gets its members at once."""
     segment = Segment(
-        number=writing.locked.first_segment,
+        number=unit.take_keys("segment"),
         id=new_id(),
         name=new.name,
         description=new.description,
         type=new.type,
         condition=new.condition,
         revision=1,
-        last_calculated_at=None if tree.is_draft(new.condition.tree) else writing.now,
-        created_at=writing.now,
-        updated_at=writing.now,
+        last_calculated_at=None if tree.is_draft(new.condition.tree) else unit.now,
+        created_at=unit.now,
+        updated_at=unit.now,
     )
-    here = await _open_writer(writing)
+    here = await open_writer(unit)
     number = None if list_ is None else list_.number
-    await segments.insert_segment(writing.transaction, writing.workspace, segment, number)
+    await segments.insert_segment(unit.transaction, unit.workspace, segment, number)
     list_id = None if list_ is None else list_.id
-    return await evaluate.evaluate_segment(
-        _with_current_name(here, segment, list_id), segment, Cause.SEGMENT_CREATED
-    )
+    named = _with_current_name(here, segment, list_id)
+    return await evaluate.evaluate_segment(named, segment, Cause.SEGMENT_CREATED)
 
 
-async def update_segment(writing: WriteUnit, stored: Segment, wanted: SegmentPatch) -> Segment:
-    """Change a segment; return the same object when nothing differs."""
-    changed = _apply_patch(stored, wanted, writing.now)
+async def update_segment(here: MembershipWriter, stored: Segment, wanted: SegmentPatch) -> EvaluatedSegment:
+    """Change a segment that was read after the writer was opened; it is the same object if nothing differs.
+
+    Time does to a membership what it does under the condition that it was stored under, so the writer has to
+    be opened before.
+    """
+    unit = here.unit
+    changed = _apply_patch(stored, wanted, unit.now)
     if changed is stored:
-        return stored
-    # Time does to a membership what it does under the condition that it was stored under.
-    here = await _open_writer(writing)
-    await segments.update_segment(writing.transaction, writing.workspace, changed)
+        return EvaluatedSegment(stored)
+    await segments.update_segment(unit.transaction, unit.workspace, changed)
     if changed.revision != stored.revision:
+        unit.renew_contacts_version()
         behind = here.active_segments.list_refs.get(stored.number)
         named = _with_current_name(here, changed, None if behind is None else behind.id)
         evaluated = await evaluate.evaluate_segment(named, changed, Cause.SEGMENT_CHANGED)
         if relative_dates_of(stored.condition.tree):
-            await evaluate.drop_unused_indexes(writing.transaction, writing.workspace)
+            await evaluate.drop_unused_indexes(unit)
         return evaluated
     if changed.name != stored.name:
-        await evaluate.record_segment_rename(here)
-    return changed
+        # Whoever hears of its members is told its name.
+        store.renew_segments_version(unit)
+    return EvaluatedSegment(changed)
 
 
-async def delete_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
+async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
     """Delete a segment; its contacts stay."""
-    await segments.delete_segment(transaction, workspace, segment.number)
-    await evaluate.handle_segment_deleted(transaction, workspace)
-
-
-async def _open_writer(writing: WriteUnit) -> MembershipWriter:
-    return await open_writer(writing.transaction, writing.workspace, writing.locked, writing.now)
+    await segments.delete_segment(unit, segment.number)
+    await evaluate.handle_segment_deleted(unit)
 
 
 def _with_current_name(here: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:

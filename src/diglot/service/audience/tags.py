@@ -15,18 +15,19 @@ from diglot.model.contacts import Contact, ContactChange
 from diglot.model.ids import new_id
 from diglot.model.pages import Page, Window
 from diglot.model.tags import DEFAULT_COLOR, Tag
-from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contact_input import MAX_TAGS
 from diglot.service.contacts.contact_writes import ContactUpdate
 from diglot.service.contacts.contacts_by_id import require_contacts
 from diglot.service.contacts.tag_counts import decode_tags
-from diglot.service.unit_of_work import WriteUnit
+from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import tags
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
 # A rename writes its contacts in slices, so that it holds no more of them in memory.
 _BATCH_SIZE: Final = 1_000
@@ -48,119 +49,93 @@ class Tags:
     engine: Engine
     clock: Clock = system_clock
 
-    async def list_page(self, caller: Caller, window: Window, search: str | None = None) -> Page[Tag]:
+    @reads
+    async def list_page(self, tenant: Tenant, window: Window, search: str | None = None) -> Page[Tag]:
         """Return a window of the tags, newest first."""
-        return await self.engine.read(lambda tx: tags.load_page(tx, caller.workspace, window, search))
+        return await tags.load_page(tenant.transaction, tenant.workspace, window, search)
 
-    async def get(self, caller: Caller, id_: str | None) -> Tag:
+    @point_reads
+    async def get(self, tenant: Tenant, id_: str | None) -> Tag:
         """Return a tag; raise `NotFound`."""
-        return await self.engine.point_read(lambda tx: _require_tag(tx, caller, id_))
+        return await _require_tag(tenant, id_)
 
-    async def list_contacts(self, caller: Caller, id_: str | None, window: Window) -> Page[Contact]:
+    @reads
+    async def list_contacts(self, tenant: Tenant, id_: str | None, window: Window) -> Page[Contact]:
         """Return a window of the contacts that bear a tag, newest first; raise `NotFound`."""
+        tag = await _require_tag(tenant, id_)
+        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        relation = MembershipQuery(tenant.workspace, _tag_condition(tag), self.clock(), state.zone)
+        return Page(await read.load_page(tenant.transaction, relation, window), tag.contact_count)
 
-        async def work(transaction: Transaction) -> Page[Contact]:
-            tag = await _require_tag(transaction, caller, id_)
-            state = await workspaces.load_state(transaction, caller.workspace)
-            relation = MembershipQuery(caller.workspace, _tag_condition(tag), self.clock(), state.zone)
-            return Page(await read.load_page(transaction, relation, window), tag.contact_count)
-
-        return await self.engine.read(work)
-
-    async def create(self, caller: Caller, new: TagPatch) -> Tag:
+    @writes
+    async def create(self, unit: WriteUnit, new: TagPatch) -> Tag:
         """Make a tag; raise `Conflict` for a name that exists, on contacts or without any."""
+        number, now = unit.take_keys("tag"), unit.now
+        made = _apply_patch(Tag(number, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
+        await _require_unused_name(unit, made)
+        await tags.insert_all(unit.transaction, unit.workspace, [made])
+        return made
 
-        async def work(transaction: Transaction) -> Tag:
-            locked = await workspaces.lock(transaction, caller.workspace, tags=1, moves_members=False)
-            now = self.clock()
-            made = _apply_patch(Tag(locked.first_tag, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
-            await _require_unused_name(transaction, caller, made)
-            await tags.insert_all(transaction, caller.workspace, [made])
-            return made
-
-        return await self.engine.write(work)
-
-    async def update(self, caller: Caller, id_: str | None, change: TagPatch) -> Tag:
+    @writes_with(MOVES_MEMBERS)
+    async def update(self, unit: WriteUnit, id_: str | None, change: TagPatch) -> Tag:
         """Change a tag, and its name on its contacts; raise `NotFound`, or `Conflict` for another's name."""
+        stored = await _require_tag(unit, id_)
+        changed = _apply_patch(stored, change)
+        if changed == stored:
+            return stored
+        if changed.exact_name != stored.exact_name:
+            await _require_unused_name(unit, changed)
+            # The row takes its new name with nobody on it, and counts those who get it.
+            changed = replace(changed, contact_count=0)
+        changed = replace(changed, updated_at=unit.now)
+        await tags.update_tag(unit.transaction, unit.workspace, changed)
+        if changed.name != stored.name:
+            await _rewrite_contacts(unit, stored, changed.name)
+        return await _require_tag(unit, id_)
 
-        async def work(transaction: Transaction) -> Tag:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            writing = WriteUnit(transaction, caller.workspace, locked, now)
-            stored = await _require_tag(transaction, caller, id_)
-            changed = _apply_patch(stored, change)
-            if changed == stored:
-                return stored
-            if changed.exact_name != stored.exact_name:
-                await _require_unused_name(transaction, caller, changed)
-                # The row takes its new name with nobody on it, and counts those who get it.
-                changed = replace(changed, contact_count=0)
-            changed = replace(changed, updated_at=writing.now)
-            await tags.update_tag(transaction, caller.workspace, changed)
-            if changed.name != stored.name:
-                await _rewrite_contacts(writing, stored, changed.name)
-            return await _require_tag(transaction, caller, id_)
-
-        return await self.engine.write(work)
-
-    async def delete(self, caller: Caller, id_: str | None) -> None:
+    @writes_with(MOVES_MEMBERS)
+    async def delete(self, unit: WriteUnit, id_: str | None) -> None:
         """Delete a tag and take it off its contacts; raise `NotFound`."""
+        tag = await _require_tag(unit, id_)
+        await _rewrite_contacts(unit, tag, None)
+        await tags.delete_tag(unit.transaction, unit.workspace, tag.number)
 
-        async def work(transaction: Transaction) -> None:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            tag = await _require_tag(transaction, caller, id_)
-            await _rewrite_contacts(WriteUnit(transaction, caller.workspace, locked, now), tag, None)
-            await tags.delete_tag(transaction, caller.workspace, tag.number)
-
-        await self.engine.write(work)
-
+    @writes_with(MOVES_MEMBERS)
     async def add_to_contacts(
-        self, caller: Caller, id_: str | None, ids: Sequence[str | None]
+        self, unit: WriteUnit, id_: str | None, ids: Sequence[str | None]
     ) -> tuple[int, int]:
         """Put a tag on contacts; return how many got it and how many bear it now.
 
         Raise `NotFound` when there is no such tag, or when one of the contacts does not exist, `InvalidInput`
         when one has as many tags as it can: then none gets it.
         """
+        tag = await _require_tag(unit, id_)
+        named = await require_contacts(unit.transaction, unit.workspace, ids)
+        changed = [
+            (contact, _with_tags(contact, [*borne.values(), tag.name], unit.now))
+            for contact in named
+            if tag.exact_name not in (borne := decode_tags(contact.tags))
+        ]
+        if any(len(decode_tags(contact.tags)) == MAX_TAGS for contact, _ in changed):
+            raise InvalidInput.at((), f"A contact bears at most {MAX_TAGS} tags")
+        if changed:
+            await contact_writes.update_contacts(unit, changed)
+        return len(changed), tag.contact_count + len(changed)
 
-        async def work(transaction: Transaction) -> tuple[int, int]:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            tag = await _require_tag(transaction, caller, id_)
-            named = await require_contacts(transaction, caller.workspace, ids)
-            changed = [
-                (contact, _with_tags(contact, [*borne.values(), tag.name], now))
-                for contact in named
-                if tag.exact_name not in (borne := decode_tags(contact.tags))
-            ]
-            if any(len(decode_tags(contact.tags)) == MAX_TAGS for contact, _ in changed):
-                raise InvalidInput.at((), f"A contact bears at most {MAX_TAGS} tags")
-            if changed:
-                await contact_writes.update_contacts(transaction, caller.workspace, locked, changed)
-            return len(changed), tag.contact_count + len(changed)
-
-        return await self.engine.write(work)
-
-    async def remove_from_contact(self, caller: Caller, id_: str | None, contact_id: str | None) -> None:
+    @writes_with(MOVES_MEMBERS)
+    async def remove_from_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
         """Take a tag off a contact; raise `NotFound` when it does not bear it."""
-
-        async def work(transaction: Transaction) -> None:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            tag = await _require_tag(transaction, caller, id_)
-            stored = (
-                None
-                if contact_id is None
-                else await queries.find_contact_by_id(transaction, caller.workspace, contact_id)
-            )
-            borne = {} if stored is None else decode_tags(stored.tags)
-            if stored is None or borne.pop(tag.exact_name, None) is None:
-                raise NotFound("contact")
-            changed = _with_tags(stored, list(borne.values()), now)
-            await contact_writes.update_contacts(transaction, caller.workspace, locked, [(stored, changed)])
-
-        await self.engine.write(work)
+        tag = await _require_tag(unit, id_)
+        stored = (
+            None
+            if contact_id is None
+            else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
+        )
+        borne = {} if stored is None else decode_tags(stored.tags)
+        if stored is None or borne.pop(tag.exact_name, None) is None:
+            raise NotFound("contact")
+        changed = _with_tags(stored, list(borne.values()), unit.now)
+        await contact_writes.update_contacts(unit, [(stored, changed)])
 
 
 def _apply_patch(tag: Tag, change: TagPatch) -> Tag:
@@ -180,14 +155,14 @@ def _with_tags(contact: Contact, names: Sequence[str], now: int) -> Contact:
     return changed_contact(contact, ContactChange({"tags": list(names)}), now)
 
 
-async def _rewrite_contacts(writing: WriteUnit, tag: Tag, name: str | None) -> None:
+async def _rewrite_contacts(unit: WriteUnit, tag: Tag, name: str | None) -> None:
     """Put another name in a tag's place on every contact that bears it, or nothing."""
-    relation = MembershipQuery(writing.workspace, _tag_condition(tag), writing.now, writing.locked.zone)
+    relation = MembershipQuery(unit.workspace, _tag_condition(tag), unit.now, unit.zone)
     pk = 0
-    while found := await read.load_after(writing.transaction, relation, pk, _BATCH_SIZE):
-        renamed = [(contact, _replace_tag(contact, tag.exact_name, name, writing.now)) for contact in found]
+    while found := await read.load_after(unit.transaction, relation, pk, _BATCH_SIZE):
+        renamed = [(contact, _replace_tag(contact, tag.exact_name, name, unit.now)) for contact in found]
         changed: list[ContactUpdate] = [pair for pair in renamed if pair[0] is not pair[1]]
-        await contact_writes.update_contacts(writing.transaction, writing.workspace, writing.locked, changed)
+        await contact_writes.update_contacts(unit, changed)
         pk = found[-1].pk
 
 
@@ -197,13 +172,13 @@ def _replace_tag(contact: Contact, exact: str, name: str | None, now: int) -> Co
     return _with_tags(contact, [one for one in kept if one is not None], now)
 
 
-async def _require_unused_name(transaction: Transaction, caller: Caller, wanted: Tag) -> None:
-    if await tags.find_by_name(transaction, caller.workspace, wanted.exact_name) is not None:
+async def _require_unused_name(tenant: Tenant, wanted: Tag) -> None:
+    if await tags.find_by_name(tenant.transaction, tenant.workspace, wanted.exact_name) is not None:
         raise Conflict("tag", "A tag with this name already exists")
 
 
-async def _require_tag(transaction: Transaction, caller: Caller, id_: str | None) -> Tag:
-    found = None if id_ is None else await tags.find_by_id(transaction, caller.workspace, id_)
+async def _require_tag(tenant: Tenant, id_: str | None) -> Tag:
+    found = None if id_ is None else await tags.find_by_id(tenant.transaction, tenant.workspace, id_)
     if found is None:
         raise NotFound("tag")
     return found

@@ -1,6 +1,6 @@
 """Every write of contacts passes here, so that what follows from one follows from all.
 
-The workspace is locked by then. What follows happens in the transaction of the write.
+What follows happens in the unit of the write.
 """
 
 from collections.abc import Sequence
@@ -12,55 +12,56 @@ from diglot.model.membership_changes import Cause
 from diglot.service.contacts import tag_counts
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Transaction
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 
 # A contact before and after a change.
 ContactUpdate = tuple[Contact, Contact]
 
 
-async def insert_contacts(
-    transaction: Transaction, workspace: int, locked: LockedWorkspace, new: Sequence[Contact]
-) -> None:
+async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
     """Insert new contacts."""
     if not new:
         return
-    now = new[0].updated_at
-    here = await open_writer(transaction, workspace, locked, now)
-    await queries.insert_contacts(transaction, workspace, new, locked.zone)
-    await outbox.enqueue_events(transaction, workspace, locked, outbox.created_events(new), now)
+    unit.renew_contacts_version()
+    unit.count_contacts(len(new))
+    here = await open_writer(unit)
+    await queries.insert_contacts(unit.transaction, unit.workspace, new, unit.zone)
+    await outbox.enqueue_events(unit, outbox.created_events(new))
     writes = [(None, contact) for contact in new]
-    await tag_counts.count_writes(transaction, workspace, writes)
+    await tag_counts.count_writes(unit, writes)
     await follow.follow_writes(here, writes, Cause.CONTACT_CREATED, {})
 
 
-async def update_contacts(
-    transaction: Transaction, workspace: int, locked: LockedWorkspace, changed: Sequence[ContactUpdate]
-) -> None:
+async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> None:
     """Write contacts that exist."""
     if not changed:
         return
     after = [contact for _, contact in changed]
-    now = after[0].updated_at
-    here = await open_writer(transaction, workspace, locked, now)
+    unit.renew_contacts_version()
+    here = await open_writer(unit)
     on_lists = await follow.load_lists(here, after)
-    await queries.update_contacts(transaction, workspace, after, locked.zone)
-    await outbox.enqueue_events(transaction, workspace, locked, outbox.updated_events(changed), now)
-    await tag_counts.count_writes(transaction, workspace, changed)
+    await queries.update_contacts(unit.transaction, unit.workspace, after, unit.zone)
+    await outbox.enqueue_events(unit, outbox.updated_events(changed))
+    await tag_counts.count_writes(unit, changed)
     await follow.follow_writes(here, changed, Cause.CONTACT_CHANGED, on_lists)
 
 
-async def delete_contacts(
-    transaction: Transaction, workspace: int, locked: LockedWorkspace, gone: Sequence[Contact], now: int
-) -> None:
+async def delete_contacts(unit: WriteUnit, gone: Sequence[Contact]) -> None:
     """Delete contacts, their places in lists and static segments, and their events."""
-    here = await open_writer(transaction, workspace, locked, now)
+    transaction, workspace = unit.transaction, unit.workspace
+    unit.renew_contacts_version()
+    unit.count_contacts(-len(gone))
+    here = await open_writer(unit)
     on_lists = await follow.load_lists(here, gone)
     pks = [contact.pk for contact in gone]
-    left = await lists.load_refs_of_contacts(transaction, workspace, pks) if locked.webhook_count else ()
+    left = (
+        await lists.load_refs_of_contacts(transaction, workspace, pks)
+        if unit.row.active_webhook_count
+        else ()
+    )
     await queries.delete_contacts(transaction, workspace, pks)
-    await outbox.enqueue_events(transaction, workspace, locked, outbox.left_list_events(gone, left), now)
+    await outbox.enqueue_events(unit, outbox.left_list_events(gone, left))
     writes = [(contact, None) for contact in gone]
-    await tag_counts.count_writes(transaction, workspace, writes)
+    await tag_counts.count_writes(unit, writes)
     await follow.follow_writes(here, writes, Cause.CONTACT_DELETED, on_lists)

@@ -13,15 +13,15 @@ from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange, ImportResult, ListName
 from diglot.model.ids import parse_id
 from diglot.model.pages import CountedPage, Sort, Window
-from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes, list_members
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
-from diglot.service.unit_of_work import WriteUnit
+from diglot.service.unit_of_work import point_reads, reads, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import MOVES_MEMBERS, Reservation, WriteUnit
 
 # Nobody is without a status.
 _ANY_CONTACT: Final = tree.Predicate("status", tree.Op.IS_SET)
@@ -35,131 +35,95 @@ class Contacts:
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
 
+    @reads
     async def list_page(
         self,
-        caller: Caller,
+        tenant: Tenant,
         window: Window,
         condition: tree.Node | None = None,
         sort: Sort | None = None,
     ) -> CountedPage[Contact]:
         """Return a window of the contacts, newest first or sorted: all, or those of a condition."""
+        transaction = tenant.transaction
+        state = await workspaces.load_state(transaction, tenant.workspace)
+        total, at = state.contact_count, read.effective_now(state, self.clock())
+        if condition is None and sort is None:
+            page = await queries.load_contact_page(transaction, tenant.workspace, window)
+            return CountedPage(page, total, at)
+        node = _ANY_CONTACT if condition is None else condition
+        relation = MembershipQuery(tenant.workspace, node, at, state.zone)
+        if condition is not None:
+            total = await self.counts.count(transaction, relation, state)
+        return CountedPage(await read.load_page(transaction, relation, window, sort), total, at)
 
-        async def work(transaction: Transaction) -> CountedPage[Contact]:
-            state = await workspaces.load_state(transaction, caller.workspace)
-            total, at = state.contact_count, read.effective_now(state, self.clock())
-            if condition is None and sort is None:
-                return CountedPage(
-                    await queries.load_contact_page(transaction, caller.workspace, window), total, at
-                )
-            node = _ANY_CONTACT if condition is None else condition
-            relation = MembershipQuery(caller.workspace, node, at, state.zone)
-            if condition is not None:
-                total = await self.counts.count(transaction, relation, state)
-            return CountedPage(await read.load_page(transaction, relation, window, sort), total, at)
-
-        return await self.engine.read(work)
-
-    async def get(self, caller: Caller, id_: str | None) -> Contact:
+    @point_reads
+    async def get(self, tenant: Tenant, id_: str | None) -> Contact:
         """Return a contact by its UUID; raise `NotFound`."""
-        return await self.engine.point_read(lambda tx: _require_contact(tx, caller, id_))
+        return await _require_contact(tenant, id_)
 
-    async def get_with_lists(self, caller: Caller, id_: str | None) -> tuple[Contact, list[ListName]]:
+    @reads
+    async def get_with_lists(self, tenant: Tenant, id_: str | None) -> tuple[Contact, list[ListName]]:
         """Return a contact and the lists it is on; raise `NotFound`."""
+        contact = await _require_contact(tenant, id_)
+        return contact, await queries.load_lists_of(tenant.transaction, tenant.workspace, contact.pk)
 
-        async def work(transaction: Transaction) -> tuple[Contact, list[ListName]]:
-            contact = await _require_contact(transaction, caller, id_)
-            return contact, await queries.load_lists_of(transaction, caller.workspace, contact.pk)
-
-        return await self.engine.read(work)
-
-    async def create(self, caller: Caller, change: ContactChange) -> Contact:
+    @writes_with(Reservation(moves_members=True, contacts=1))
+    async def create(self, unit: WriteUnit, change: ContactChange) -> Contact:
         """Make a contact; raise `Conflict` for an address that exists, `NotFound` for an unknown list."""
+        if await queries.find_contact_by_email(unit.transaction, unit.workspace, change.email) is not None:
+            raise Conflict("contact", "A contact with this email already exists")
+        contact = new_contact(change, unit.take_keys("pk"), unit.now)
+        await contact_writes.insert_contacts(unit, [contact])
+        for id_ in change.lists_to_join:
+            await _join_list(unit, id_, contact)
+        return contact
 
-        async def work(transaction: Transaction) -> Contact:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, contacts=1, now=now)
-            if await queries.find_contact_by_email(transaction, caller.workspace, change.email) is not None:
-                raise Conflict("contact", "A contact with this email already exists")
-            contact = new_contact(change, locked.first_pk, now)
-            await contact_writes.insert_contacts(transaction, caller.workspace, locked, [contact])
-            writing = WriteUnit(transaction, caller.workspace, locked, now)
-            for id_ in change.lists_to_join:
-                await _join_list(writing, id_, contact)
-            return contact
-
-        return await self.engine.write(work)
-
-    async def update(self, caller: Caller, id_: str | None, change: ContactChange) -> Contact:
+    @writes_with(MOVES_MEMBERS)
+    async def update(self, unit: WriteUnit, id_: str | None, change: ContactChange) -> Contact:
         """Change a contact by its UUID; raise `NotFound`, or `Conflict` for another's address."""
+        stored = await _require_contact(unit, id_)
+        return await _update_contact(unit, stored, change)
 
-        async def work(transaction: Transaction) -> Contact:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            stored = await _require_contact(transaction, caller, id_)
-            return await _update_contact(
-                WriteUnit(transaction, caller.workspace, locked, now), stored, change
-            )
-
-        return await self.engine.write(work)
-
-    async def update_by_email(self, caller: Caller, email: str, change: ContactChange) -> Contact:
+    @writes_with(MOVES_MEMBERS)
+    async def update_by_email(self, unit: WriteUnit, email: str, change: ContactChange) -> Contact:
         """Change a contact by its address; raise `NotFound`."""
+        stored = await queries.find_contact_by_email(unit.transaction, unit.workspace, email)
+        if stored is None:
+            raise NotFound("contact")
+        return await _update_contact(unit, stored, change)
 
-        async def work(transaction: Transaction) -> Contact:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            stored = await queries.find_contact_by_email(transaction, caller.workspace, email)
-            if stored is None:
-                raise NotFound("contact")
-            return await _update_contact(
-                WriteUnit(transaction, caller.workspace, locked, now), stored, change
-            )
-
-        return await self.engine.write(work)
-
-    async def delete(self, caller: Caller, id_: str | None) -> None:
+    @writes_with(Reservation(moves_members=True, contacts=-1))
+    async def delete(self, unit: WriteUnit, id_: str | None) -> None:
         """Delete a contact; raise `NotFound`."""
+        contact = await _require_contact(unit, id_)
+        await contact_writes.delete_contacts(unit, [contact])
 
-        async def work(transaction: Transaction) -> None:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, contacts=-1, now=now)
-            contact = await _require_contact(transaction, caller, id_)
-            await contact_writes.delete_contacts(transaction, caller.workspace, locked, [contact], now)
-
-        await self.engine.write(work)
-
-    async def update_many(self, caller: Caller, ids: Sequence[str], change: ContactChange) -> frozenset[str]:
+    @writes_with(MOVES_MEMBERS)
+    async def update_many(self, unit: WriteUnit, ids: Sequence[str], change: ContactChange) -> frozenset[str]:
         """Change contacts by their UUIDs, in one transaction; return which of them exist."""
+        found: set[str] = set()
+        for part in queries.split_into_parts(ids):
+            stored = await _load_contacts(unit, part)
+            pairs = [(contact, changed_contact(contact, change, unit.now)) for contact in stored]
+            if changed := [(before, after) for before, after in pairs if after is not before]:
+                await contact_writes.update_contacts(unit, changed)
+            found.update(contact.id for contact in stored)
+        return frozenset(found)
 
-        async def work(transaction: Transaction) -> frozenset[str]:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            found: set[str] = set()
-            for part in queries.split_into_parts(ids):
-                stored = await _load_contacts(transaction, caller, part)
-                pairs = [(contact, changed_contact(contact, change, now)) for contact in stored]
-                if changed := [(before, after) for before, after in pairs if after is not before]:
-                    await contact_writes.update_contacts(transaction, caller.workspace, locked, changed)
-                found.update(contact.id for contact in stored)
-            return frozenset(found)
-
-        return await self.engine.write(work)
-
-    async def delete_many(self, caller: Caller, ids: Sequence[str]) -> frozenset[str]:
+    @writes_with(MOVES_MEMBERS)
+    async def delete_many(self, unit: WriteUnit, ids: Sequence[str]) -> frozenset[str]:
         """Delete contacts by their UUIDs, in one transaction; return which of them existed."""
+        if gone := await _load_contacts(unit, ids):
+            await contact_writes.delete_contacts(unit, gone)
+        return frozenset(contact.id for contact in gone)
 
-        async def work(transaction: Transaction) -> frozenset[str]:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            if gone := await _load_contacts(transaction, caller, ids):
-                await workspaces.lock(transaction, caller.workspace, contacts=-len(gone), moves_members=False)
-                await contact_writes.delete_contacts(transaction, caller.workspace, locked, gone, now)
-            return frozenset(contact.id for contact in gone)
-
-        return await self.engine.write(work)
-
+    @writes_with(MOVES_MEMBERS)
     async def import_all(
-        self, caller: Caller, changes: Sequence[ContactChange], *, update_existing: bool = True
+        self,
+        unit: WriteUnit,
+        changes: Sequence[ContactChange],
+        *,
+        update_existing: bool = True,
     ) -> ImportResult:
         """Make or change contacts by address, in order, in one transaction.
 
@@ -167,42 +131,34 @@ class Contacts:
         stays so. An address that the import gives twice exists the second time. One that would have more
         tags than a contact bears is refused, alone.
         """
-
-        async def work(transaction: Transaction) -> ImportResult:
-            now = self.clock()
-            locked = await workspaces.lock(transaction, caller.workspace, now=now)
-            batch = _ImportBatch(locked, now, update_existing=update_existing)
-            emails = list(dict.fromkeys(change.email for change in changes))
-            batch.existing = await queries.find_contacts_by_email(transaction, caller.workspace, emails)
-            for change in changes:
-                try:
-                    batch.apply_change(change)
-                except InvalidInput as invalid:
-                    batch.rejected.append(f"{change.email}: {invalid.faults[0].message}")
-            await batch.write_contacts(transaction, caller.workspace)
-            return ImportResult(len(batch.created), batch.updated_count, batch.skipped_count, batch.rejected)
-
-        return await self.engine.write(work)
+        batch = _ImportBatch(unit, update_existing=update_existing)
+        emails = list(dict.fromkeys(change.email for change in changes))
+        batch.existing = await queries.find_contacts_by_email(unit.transaction, unit.workspace, emails)
+        for change in changes:
+            try:
+                batch.apply_change(change)
+            except InvalidInput as invalid:
+                batch.rejected.append(f"{change.email}: {invalid.faults[0].message}")
+        await batch.write_contacts()
+        return ImportResult(len(batch.created), batch.updated_count, batch.skipped_count, batch.rejected)
 
 
-async def _update_contact(writing: WriteUnit, stored: Contact, change: ContactChange) -> Contact:
-    changed = changed_contact(stored, change, writing.now)
+async def _update_contact(unit: WriteUnit, stored: Contact, change: ContactChange) -> Contact:
+    changed = changed_contact(stored, change, unit.now)
     if changed.email != stored.email:
-        other = await queries.find_contact_by_email(writing.transaction, writing.workspace, changed.email)
+        other = await queries.find_contact_by_email(unit.transaction, unit.workspace, changed.email)
         if other is not None:
             raise Conflict("contact", "A contact with this email already exists")
     if changed is not stored:
-        pair = stored, changed
-        await contact_writes.update_contacts(writing.transaction, writing.workspace, writing.locked, [pair])
+        await contact_writes.update_contacts(unit, [(stored, changed)])
     return changed
 
 
 class _ImportBatch:
     """An import in progress: what exists, what is new, what changed."""
 
-    def __init__(self, locked: LockedWorkspace, now: int, *, update_existing: bool) -> None:
-        self.locked = locked
-        self.now = now
+    def __init__(self, unit: WriteUnit, *, update_existing: bool) -> None:
+        self.unit = unit
         self.update_existing = update_existing
         self.existing: dict[str, Contact] = {}
         self.created: dict[str, Contact] = {}
@@ -216,40 +172,40 @@ class _ImportBatch:
         email = change.email
         known = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
         if known is None:
-            self.created[email] = new_contact(change, self.locked.first_pk + len(self.created), self.now)
+            self.created[email] = new_contact(change, self.unit.take_keys("pk"), self.unit.now)
         elif not self.update_existing:
             self.skipped_count += 1
         else:
             changed = self.created if email in self.created else self.updated
-            changed[email] = changed_contact(known, change, self.now)
+            changed[email] = changed_contact(known, change, self.unit.now)
             self.updated_count += 1
 
-    async def write_contacts(self, transaction: Transaction, workspace: int) -> None:
-        if self.created:
-            await workspaces.lock(transaction, workspace, contacts=len(self.created), moves_members=False)
-            new = list(self.created.values())
-            await contact_writes.insert_contacts(transaction, workspace, self.locked, new)
+    async def write_contacts(self) -> None:
+        """Insert what is new, then write what changed."""
+        await contact_writes.insert_contacts(self.unit, list(self.created.values()))
         pairs = [(self.existing[email], contact) for email, contact in self.updated.items()]
         if changed := [(before, after) for before, after in pairs if after is not before]:
-            await contact_writes.update_contacts(transaction, workspace, self.locked, changed)
+            await contact_writes.update_contacts(self.unit, changed)
 
 
-async def _join_list(writing: WriteUnit, list_id: str, contact: Contact) -> None:
+async def _join_list(unit: WriteUnit, list_id: str, contact: Contact) -> None:
     uuid = parse_id(list_id)
-    found = None if uuid is None else await lists.find_by_id(writing.transaction, writing.workspace, uuid)
+    found = None if uuid is None else await lists.find_by_id(unit.transaction, unit.workspace, uuid)
     if found is None:
         raise NotFound("list")
     list_members.require_static_list(found[0], ("list_id",))
-    await list_members.add_contacts(writing, found[0], [contact])
+    await list_members.add_contacts(unit, found[0], [contact])
 
 
-async def _load_contacts(transaction: Transaction, caller: Caller, ids: Sequence[str]) -> list[Contact]:
-    found = await queries.find_contacts_by_id(transaction, caller.workspace, ids)
+async def _load_contacts(tenant: Tenant, ids: Sequence[str]) -> list[Contact]:
+    found = await queries.find_contacts_by_id(tenant.transaction, tenant.workspace, ids)
     return sorted(found.values(), key=lambda contact: contact.pk)
 
 
-async def _require_contact(transaction: Transaction, caller: Caller, id_: str | None) -> Contact:
-    found = None if id_ is None else await queries.find_contact_by_id(transaction, caller.workspace, id_)
+async def _require_contact(tenant: Tenant, id_: str | None) -> Contact:
+    found = (
+        None if id_ is None else await queries.find_contact_by_id(tenant.transaction, tenant.workspace, id_)
+    )
     if found is None:
         raise NotFound("contact")
     return found

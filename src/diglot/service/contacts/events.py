@@ -25,10 +25,12 @@ from diglot.model.workspaces import Caller
 from diglot.service.contacts import contact_writes, engagement
 from diglot.service.contacts.contact_changes import changed_contact
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
-from diglot.storage import workspaces
+from diglot.service.unit_of_work import reads, writes_with
 from diglot.storage.audience import events
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant
+from diglot.storage.write_unit import Reservation, WriteUnit
 from diglot.webhooks import outbox
 
 # How far the clock of whoever tells of an event may run ahead of ours.
@@ -48,23 +50,28 @@ class Events:
 
         An order that was told before is answered with what was told first, and moves nothing.
         """
+        moves = engagement.affects_contact(new)
+        record = self._record_and_move if moves else self._record_only
+        return await record(caller, who, new)
 
-        async def work(transaction: Transaction) -> RecordedEvent:
-            # Not before: it may have waited long for its turn, and the clock would seem to be set back.
-            now = self.clock()
-            return await _EventRecorder(
-                transaction, caller.workspace, new, _resolve_happened_at(new, now), now
-            ).record(who)
+    @writes_with(Reservation(moves_members=True, events=1))
+    async def _record_and_move(self, unit: WriteUnit, who: ContactRef, new: NewEvent) -> RecordedEvent:
+        return await _record(unit, who, new)
 
-        return await self.engine.write(work)
+    @writes_with(Reservation(events=1))
+    async def _record_only(self, unit: WriteUnit, who: ContactRef, new: NewEvent) -> RecordedEvent:
+        return await _record(unit, who, new)
 
+    @reads
     async def list_conversions(
-        self, caller: Caller, wanted: ConversionFilter, window: Window
+        self, tenant: Tenant, wanted: ConversionFilter, window: Window
     ) -> Page[RecordedEvent]:
         """Return a window of the conversions, newest first; an unknown contact has none."""
-        return await self.engine.read(
-            lambda tx: events.load_conversions(tx, caller.workspace, wanted, window)
-        )
+        return await events.load_conversions(tenant.transaction, tenant.workspace, wanted, window)
+
+
+async def _record(unit: WriteUnit, who: ContactRef, new: NewEvent) -> RecordedEvent:
+    return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(who)
 
 
 def _resolve_happened_at(new: NewEvent, now: int) -> int:
@@ -79,41 +86,36 @@ def _resolve_happened_at(new: NewEvent, now: int) -> int:
 class _EventRecorder:
     """An event being told, in a transaction."""
 
-    transaction: Transaction
-    workspace: int
+    unit: WriteUnit
     new_event: NewEvent
     happened_at: int
-    now: int
 
     async def record(self, who: ContactRef) -> RecordedEvent:
-        moves = engagement.affects_contact(self.new_event)
-        locked = await workspaces.lock(
-            self.transaction, self.workspace, events=1, moves_members=moves, now=self.now
-        )
+        unit = self.unit
         if self.new_event.order_id is not None:
-            first = await events.find_by_order(self.transaction, self.workspace, self.new_event.order_id)
+            first = await events.find_by_order(unit.transaction, unit.workspace, self.new_event.order_id)
             if first is not None:
                 return first
         contact = await self.require_contact(who)
-        event = self.build_event(locked.first_event, await self.find_attributed_click(contact))
-        await events.insert_event(self.transaction, self.workspace, contact.pk, event)
-        if moves:
+        event = self.build_event(unit.take_keys("event"), await self.find_attributed_click(contact))
+        await events.insert_event(unit.transaction, unit.workspace, contact.pk, event)
+        if engagement.affects_contact(self.new_event):
             change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))
-            pair = contact, changed_contact(contact, change, self.now)
-            await contact_writes.update_contacts(self.transaction, self.workspace, locked, [pair])
+            pair = contact, changed_contact(contact, change, unit.now)
+            await contact_writes.update_contacts(unit, [pair])
             contact = pair[1]
         if self.new_event.value is not None:
             occurrence = _build_conversion_event(contact, event, self.new_event.value)
-            await outbox.enqueue_events(self.transaction, self.workspace, locked, [occurrence], self.now)
+            await outbox.enqueue_events(unit, [occurrence])
         return RecordedEvent(event, contact.id, contact.email)
 
     async def require_contact(self, who: ContactRef) -> Contact:
         """Return whose event it is; where id and address are given they have to agree."""
         found = None
         if who.id is not None:
-            found = await queries.find_contact_by_id(self.transaction, self.workspace, who.id)
+            found = await queries.find_contact_by_id(self.unit.transaction, self.unit.workspace, who.id)
         elif who.email is not None:
-            found = await queries.find_contact_by_email(self.transaction, self.workspace, who.email)
+            found = await queries.find_contact_by_email(self.unit.transaction, self.unit.workspace, who.email)
         if found is None:
             # An event makes no contact: somebody who never asked for mail would be subscribed by it.
             raise NotFound(REFERENCED_CONTACT)
@@ -129,7 +131,7 @@ class _EventRecorder:
         if contact.last_clicked_at is None or contact.last_clicked_at < since:
             return None
         return await events.find_last_click(
-            self.transaction, self.workspace, contact.pk, since, self.happened_at
+            self.unit.transaction, self.unit.workspace, contact.pk, since, self.happened_at
         )
 
     def build_event(self, number: int, click: ContactEvent | None) -> ContactEvent:
@@ -148,7 +150,7 @@ class _EventRecorder:
             order_id=new.order_id,
             campaign_id=campaign_id,
             happened_at=self.happened_at,
-            created_at=self.now,
+            created_at=self.unit.now,
             body=body,
         )
 

@@ -10,9 +10,8 @@ from diglot.conditions import text
 from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
 from diglot.model.tags import DEFAULT_COLOR, Tag
-from diglot.storage import workspaces
 from diglot.storage.audience import tags
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.write_unit import WriteUnit
 
 _decode: Final = msgspec.json.Decoder(list[str]).decode
 _NO_TAGS: Final = "[]"
@@ -20,20 +19,20 @@ _NO_TAGS: Final = "[]"
 ContactWrite = tuple[Contact | None, Contact | None]
 
 
-async def count_writes(transaction: Transaction, workspace: int, steps: Sequence[ContactWrite]) -> None:
+async def count_writes(unit: WriteUnit, steps: Sequence[ContactWrite]) -> None:
     """Count what a write of contacts changed, and make the tags whose names are new.
 
     Equal changes are summed up first: an import of thousands costs what its distinct tags cost.
     """
+    transaction, workspace = unit.transaction, unit.workspace
     more, names = _summarize_writes(steps)
     known = await tags.find_known_names(transaction, workspace, list(names)) if names else set()
     new = [exact for exact in names if exact not in known]
     if new:
-        locked = await workspaces.lock(transaction, workspace, tags=len(new), moves_members=False)
         now = max(after.updated_at for _, after in steps if after is not None)
         made = [
             Tag(number, new_id(), names[exact], DEFAULT_COLOR, None, more.pop(exact), now, now)
-            for number, exact in enumerate(new, locked.first_tag)
+            for number, exact in enumerate(new, unit.take_keys("tag", len(new)))
         ]
         await tags.insert_all(transaction, workspace, made)
     if moved := {exact: number for exact, number in more.items() if number}:

@@ -4,7 +4,19 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.conditions import text, tree
@@ -22,7 +34,8 @@ from diglot.storage.schema import (
 from diglot.storage.sql.backend import ZERO, Backend, Expression
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
-from diglot.storage.workspaces import STATE_COLUMNS, WorkspaceState
+from diglot.storage.workspaces import STATE_COLUMNS, WorkspaceState, state_of_row
+from diglot.storage.write_unit import WriteUnit
 
 _c = segments.c
 SEGMENT_COLUMNS = (
@@ -80,11 +93,9 @@ _DELETE_MEMBERSHIP = tuple(
 _KEEP_DELETED_ID = Statement(
     insert(deleted_segments).from_select(
         ["workspace", "segment", "id", "last_entry"],
-        select(_c.workspace, _c.segment, _c.id, workspaces.c.next_entry - 1)
-        .join(workspaces, workspaces.c.workspace == _c.workspace)
-        # A log without rows names nobody.
-        .where(workspaces.c.next_entry - 1 > workspaces.c.history_after_entry)
-        .where(_VISIBLE_IN_WORKSPACE, _c.segment == bindparam("segment")),
+        select(_c.workspace, _c.segment, _c.id, bindparam("last_entry", type_=BigInteger)).where(
+            _VISIBLE_IN_WORKSPACE, _c.segment == bindparam("segment")
+        ),
     )
 )
 
@@ -147,6 +158,13 @@ def _values_of(segment: Segment) -> dict[str, Any]:
     }
 
 
+def _split_row(
+    transaction: Transaction, workspace: int, row: Sequence[Any]
+) -> tuple[Segment, WorkspaceState]:
+    columns = len(SEGMENT_COLUMNS)
+    return segment_of(row[:columns]), state_of_row(transaction, workspace, row[columns:])
+
+
 async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
     """Return a segment by its UUID."""
     row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
@@ -158,11 +176,7 @@ async def find_with_state(
 ) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its UUID and the state of the workspace, of one snapshot without a transaction."""
     row = await transaction.fetch_one(_BY_ID_WITH_STATE, {"workspace": workspace, "id": id_})
-    return (
-        None
-        if row is None
-        else (segment_of(row[: len(SEGMENT_COLUMNS)]), WorkspaceState.from_row(row[len(SEGMENT_COLUMNS) :]))
-    )
+    return None if row is None else _split_row(transaction, workspace, row)
 
 
 async def find_by_number_with_state(
@@ -170,11 +184,7 @@ async def find_by_number_with_state(
 ) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its number, those behind dynamic lists included, and the state of the workspace."""
     row = await transaction.fetch_one(_BY_NUMBER_WITH_STATE, {"workspace": workspace, "segment": number})
-    return (
-        None
-        if row is None
-        else (segment_of(row[: len(SEGMENT_COLUMNS)]), WorkspaceState.from_row(row[len(SEGMENT_COLUMNS) :]))
-    )
+    return None if row is None else _split_row(transaction, workspace, row)
 
 
 async def load_ids(transaction: Transaction, workspace: int, numbers: Collection[int]) -> dict[int, str]:
@@ -229,7 +239,10 @@ async def set_last_calculated(transaction: Transaction, workspace: int, number: 
     await transaction.execute(_SET_LAST_CALCULATED, values)
 
 
-async def delete_segment(transaction: Transaction, workspace: int, number: int) -> None:
+async def delete_segment(unit: WriteUnit, number: int) -> None:
     """Delete a segment and what is kept of its members; contacts stay, and the log still names it."""
-    for statement in (_KEEP_DELETED_ID, *_DELETE_MEMBERSHIP, _DELETE):
-        await transaction.execute(statement, {"workspace": workspace, "segment": number})
+    # A log without rows names nobody.
+    if unit.last_entry > unit.row.history_after_entry:
+        await unit.execute(_KEEP_DELETED_ID, segment=number, last=unit.last_entry)
+    for statement in (*_DELETE_MEMBERSHIP, _DELETE):
+        await unit.execute(statement, segment=number)

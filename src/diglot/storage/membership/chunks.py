@@ -106,9 +106,12 @@ async def write(transaction: Transaction, workspace: int, written: Sequence[tupl
     await _UPSERT.execute(transaction, values)
 
 
-async def replace(transaction: Transaction, workspace: int, segment: int, members: BitMap) -> None:
-    """Write all members of a segment in place of those stored."""
-    await transaction.execute(_DELETE_OF_SEGMENT, {"workspace": workspace, "segment": segment})
+async def replace(
+    transaction: Transaction, workspace: int, segment: int, members: BitMap, *, is_new: bool = False
+) -> None:
+    """Write all members of a segment in place of those stored; a new one has none."""
+    if not is_new:
+        await transaction.execute(_DELETE_OF_SEGMENT, {"workspace": workspace, "segment": segment})
     await write(
         transaction,
         workspace,

@@ -11,13 +11,12 @@ from typing import Any, Final
 from sqlalchemy import bindparam, func, insert, select
 
 from diglot.model.membership_changes import Cause, ChangeOrigin
-from diglot.storage import workspaces
 from diglot.storage.membership import changes
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.schema import membership_log
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
-from diglot.storage.workspaces import LockedWorkspace
+from diglot.storage.write_unit import WriteUnit
 
 # What tells a row of the log from another with the same numbers: when it was written and what it says.
 RowFingerprint = tuple[int, bytes]
@@ -97,32 +96,25 @@ class LogRow:
 
 
 async def append(
-    transaction: Transaction,
-    workspace: int,
-    moved: Sequence[SegmentChange],
-    moment: ChangeOrigin,
-    *,
-    rewrites_segment: bool = False,
-) -> LockedWorkspace:
-    """Write what one write did; return the locked workspace, whose `first_entry` is the first number taken.
+    unit: WriteUnit, moved: Sequence[SegmentChange], moment: ChangeOrigin, *, rewrites_segment: bool = False
+) -> int:
+    """Write what one write did; return the first number that it took.
 
-    The chunks must hold all changes of a row that rewrites a segment.
+    Where the row rewrites a segment, the chunks must hold all of its members.
     """
     numbers = sum(one.entry_count for one in moved)
-    taken = await workspaces.lock(
-        transaction, workspace, log_entries=numbers, log_changes=len(moved), moves_members=False
-    )
+    first = unit.take_keys("entry", numbers)
+    unit.row.uncompacted_changes += len(moved)
     row = {
-        "workspace": workspace,
-        "first_entry": taken.first_entry,
-        "last_entry": taken.first_entry + numbers - 1,
+        "first_entry": first,
+        "last_entry": first + numbers - 1,
         "happened_at": moment.at,
         "cause": moment.cause.value,
         "rewrites_segment": int(rewrites_segment),
         "body": changes.encode(moved),
     }
-    await transaction.execute(_INSERT, row)
-    return taken
+    await unit.execute(_INSERT, **row)
+    return first
 
 
 async def has_row(transaction: Transaction, workspace: int, entry: int, mark: RowFingerprint) -> bool:

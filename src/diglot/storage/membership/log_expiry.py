@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, delete, select, update
+from sqlalchemy import BigInteger, bindparam, delete, select
 from sqlalchemy.sql.elements import ClauseElement
 
-from diglot.storage import workspaces
 from diglot.storage.schema import (
     deleted_contacts,
     deleted_segments,
@@ -15,14 +14,14 @@ from diglot.storage.schema import (
     membership_log_sums,
     segments,
 )
-from diglot.storage.schema import workspaces as rows
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.write_unit import WriteUnit
 
 # So much is deleted in one transaction.
 MAX_ROWS: Final = 1_000
-_l, _h, _d, _w = membership_log.c, membership_log_sums.c, deleted_contacts.c, rows.c
+_l, _h, _d = membership_log.c, membership_log_sums.c, deleted_contacts.c
 _s = deleted_segments.c
 _OLDEST_ROWS = Statement(
     select(_l.last_entry, _l.happened_at)
@@ -32,11 +31,6 @@ _OLDEST_ROWS = Statement(
 )
 _DELETE_LOG_ROWS = Statement(
     delete(membership_log).where(_l.workspace == bindparam("workspace"), _l.first_entry <= bindparam("until"))
-)
-_SET_HISTORY_START = Statement(
-    update(rows)
-    .where(_w.workspace == bindparam("in_workspace"))
-    .values(history_after_entry=bindparam("entry"), history_since=bindparam("since"))
 )
 _PURGE_DELETED_SEGMENTS = Statement(
     delete(deleted_segments).where(
@@ -92,17 +86,16 @@ async def list_segment_numbers(transaction: Transaction, workspace: int) -> list
     return [row[0] for row in await transaction.fetch_all(_SEGMENT_NUMBERS, {"workspace": workspace})]
 
 
-async def expire_log(transaction: Transaction, workspace: int, until: LogPosition) -> None:
+async def expire_log(unit: WriteUnit, until: LogPosition) -> None:
     """Delete the rows up to one and the sums that end with it or before: the history is complete after it."""
-    state = await workspaces.load_state(transaction, workspace)
-    since = max(state.history_since, until.happened_at)
+    transaction, workspace = unit.transaction, unit.workspace
     values = {"workspace": workspace, "until": until.last_entry}
     await transaction.execute(_DELETE_LOG_ROWS, values)
     await transaction.execute(_PURGE_DELETED_SEGMENTS, values)
     if numbers := await list_segment_numbers(transaction, workspace):
         await transaction.execute_many(_DELETE_SUMS, [values | {"of_segment": number} for number in numbers])
-    begins = {"in_workspace": workspace, "entry": until.last_entry, "since": since}
-    await transaction.execute(_SET_HISTORY_START, begins)
+    unit.row.history_after_entry = until.last_entry
+    unit.row.history_since = max(unit.row.history_since, until.happened_at)
 
 
 async def load_deleted_contacts(transaction: Transaction, workspace: int, before: int) -> list[int]:

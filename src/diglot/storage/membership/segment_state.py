@@ -1,6 +1,7 @@
 """What the row of a segment says of its membership: the number of members, and when time changes it next."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import BigInteger, Column, and_, bindparam, case, func, select
 
@@ -9,6 +10,7 @@ from diglot.storage.schema import lists, segments, workspaces
 from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Row, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.write_unit import WriteUnit
 
 _c, _w = segments.c, workspaces.c
 _SELECT_ALL = Statement(
@@ -17,13 +19,10 @@ _SELECT_ALL = Statement(
     .where(_c.workspace == bindparam("workspace"))
     .order_by(_c.segment)
 )
-# Selects the version too: the caller may hold an older one, read before its own transaction changed it.
 _SELECT_NEXT_CHANGES = Statement(
-    select(_w.clock_version, _c.segment, _c.next_change_at)
-    .join_from(
-        workspaces, segments, and_(_c.workspace == _w.workspace, _c.next_change_at < NEVER), isouter=True
+    select(_c.segment, _c.next_change_at).where(
+        _c.workspace == bindparam("workspace"), _c.next_change_at < NEVER
     )
-    .where(_w.workspace == bindparam("workspace"))
 )
 _SELECT_COUNT = Statement(
     select(
@@ -34,18 +33,22 @@ _SELECT_COUNT = Statement(
     .where(_c.workspace == bindparam("workspace"), _c.id == bindparam("id"), _c.list.is_(None))
 )
 _KEY_COLUMNS = ("workspace", "segment")
-_LOGGED = select(_w.next_entry - 1).where(_w.workspace == _c.workspace).scalar_subquery()
+_VALUE: Final = Column("value", BigInteger)
 
 
-def _set_column(name: str, make: bulk.ColumnSetter, **more: bulk.ColumnSetter) -> bulk.BulkStatement:
-    return bulk.build_update(segments, _KEY_COLUMNS, Column("value", BigInteger), {name: make, **more})
+def _set_column(name: str, make: bulk.ColumnSetter) -> bulk.BulkStatement:
+    return bulk.build_update(segments, _KEY_COLUMNS, [_VALUE], {name: make})
 
 
 # What is stored for the first time has a history from then on.
-_SET_MEMBERS = _set_column(
-    "members",
-    lambda sent: sent["value"],
-    history_since_entry=lambda sent: func.coalesce(_c.history_since_entry, _LOGGED),
+_SET_MEMBERS = bulk.build_update(
+    segments,
+    _KEY_COLUMNS,
+    [_VALUE, Column("last_entry", BigInteger)],
+    {
+        "members": lambda sent: sent["value"],
+        "history_since_entry": lambda sent: func.coalesce(_c.history_since_entry, sent["last_entry"]),
+    },
 )
 _CLEAR_MEMBERS = _set_column("members", lambda sent: sent["value"])
 _ADD_MEMBERS = _set_column("members", lambda sent: _c.members + sent["value"])
@@ -72,7 +75,7 @@ async def load_all(transaction: Transaction, workspace: int) -> Sequence[Row]:
 
 
 async def load_next_changes(transaction: Transaction, workspace: int) -> Sequence[Row]:
-    """Return the version of the clock with each segment that time changes, and when; at least one row."""
+    """Return each segment that time changes, and when."""
     return await transaction.fetch_all(_SELECT_NEXT_CHANGES, {"workspace": workspace})
 
 
@@ -81,9 +84,11 @@ async def load_count(transaction: Transaction, workspace: int, id_: str) -> Row 
     return await transaction.fetch_one(_SELECT_COUNT, {"workspace": workspace, "id": id_})
 
 
-async def set_members(transaction: Transaction, workspace: int, members: Mapping[int, int]) -> None:
+async def set_members(unit: WriteUnit, members: Mapping[int, int]) -> None:
     """Store the number of members of segments; a first number begins the history of a segment."""
-    await _update_segments(transaction, _SET_MEMBERS, workspace, members)
+    same = {"workspace": unit.workspace, "last_entry": unit.last_entry}
+    rows = [same | {"segment": number, "value": one} for number, one in members.items()]
+    await _SET_MEMBERS.execute(unit.transaction, rows)
 
 
 async def clear_members(transaction: Transaction, workspace: int, segment: int) -> None:

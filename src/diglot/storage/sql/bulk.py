@@ -87,10 +87,10 @@ def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
 
 
 def build_update(
-    table: Table, keys: Sequence[str], sent: Column[Any], set_: Mapping[str, ColumnSetter]
+    table: Table, keys: Sequence[str], sent: Sequence[Column[Any]], set_: Mapping[str, ColumnSetter]
 ) -> BulkStatement:
-    """Return the update of rows by keys; what is set may depend on one more value that is sent."""
-    columns = [*(table.c[name] for name in keys), sent]
+    """Return the update of rows by keys; what is set may depend on further values that are sent."""
+    columns = [*(table.c[name] for name in keys), *sent]
 
     def build(source: BulkRows) -> ClauseElement:
         here = and_(*(table.c[name] == source.values[name] for name in keys))

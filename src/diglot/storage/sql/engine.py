@@ -37,6 +37,10 @@ class Transaction(Protocol):
     def may_write(self) -> bool:
         """Whether it may write: what it sees may then be undone, and is not for remembering."""
 
+    @property
+    def open_units(self) -> dict[int, Any]:
+        """The write units that are open in this transaction, by workspace: each holds its lock once."""
+
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         """Return all rows."""
 
@@ -123,10 +127,13 @@ class NestedEngine:
         """Nothing to do: who began the transaction hears of its commit."""
 
     async def read(self, work: UnitOfWork[T]) -> T:
+        """Run a unit that sees what was written, also what an open unit still held in memory."""
+        for unit in self._transaction.open_units.values():
+            await unit.flush()
         return await work(self._transaction)
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
-        return await work(self._transaction)
+        return await self.read(work)
 
     async def write(self, work: UnitOfWork[T]) -> T:
         return await work(self._transaction)

@@ -49,6 +49,7 @@ class PostgreSQLTransaction:
         self._connection = connection
         self.must_notify = False
         self.process_cache = process_cache
+        self.open_units: dict[int, Any] = {}
         self.may_write = may_write
 
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:

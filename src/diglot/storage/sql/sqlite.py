@@ -50,6 +50,7 @@ class SQLiteTransaction:
     ) -> None:
         self.backend = backend
         self.process_cache = process_cache
+        self.open_units: dict[int, Any] = {}
         self.may_write = may_write
         self._execute = connection.execute
         self._execute_many = connection.executemany

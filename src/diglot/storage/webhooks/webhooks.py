@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, false, func, insert, or_, select, true, update
 
 from diglot.model.webhooks import WaitingWebhook, Webhook, WebhookEventType
-from diglot.storage.schema import deliveries, webhooks, workspaces
+from diglot.storage.schema import deliveries, webhooks
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
@@ -38,11 +38,6 @@ _OF_WEBHOOK = (
 _DELETES = (
     Statement(delete(deliveries).where(*_OF_WEBHOOK)),
     Statement(delete(webhooks).where(_IN_WORKSPACE, _c.webhook == bindparam("webhook"))),
-)
-_ADD_ACTIVE_COUNT = Statement(
-    update(workspaces)
-    .where(workspaces.c.workspace == bindparam("in_workspace"))
-    .values(active_webhook_count=workspaces.c.active_webhook_count + bindparam("more"))
 )
 # One seek for each webhook, however many deliveries there are.
 _FIRST_DUE = (
@@ -135,7 +130,7 @@ async def count(transaction: Transaction, workspace: int) -> int:
 
 
 async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
-    """Insert a webhook; the workspace counts it when it is active."""
+    """Insert a webhook; the caller counts it in its unit when it is active."""
     values = {
         "workspace": workspace,
         "webhook": webhook.number,
@@ -145,27 +140,24 @@ async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webh
         "created_at": webhook.created_at,
     }
     await transaction.execute(_INSERT, values | _values_of(webhook))
-    await _adjust_active_count(transaction, workspace, int(webhook.active))
 
 
-async def update_webhook(transaction: Transaction, workspace: int, before: Webhook, after: Webhook) -> None:
+async def update_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
     """Write a webhook that exists."""
-    new = {f"new_{name}": value for name, value in _values_of(after).items()}
-    await transaction.execute(_UPDATE, new | _key_values(workspace, after.number))
-    await _adjust_active_count(transaction, workspace, int(after.active) - int(before.active))
+    new = {f"new_{name}": value for name, value in _values_of(webhook).items()}
+    await transaction.execute(_UPDATE, new | _key_values(workspace, webhook.number))
 
 
-async def delete_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
+async def delete_webhook(transaction: Transaction, workspace: int, number: int) -> None:
     """Delete a webhook and its deliveries, those on their way included."""
     for statement in _DELETES:
-        await transaction.execute(statement, {"workspace": workspace, "webhook": webhook.number})
-    await _adjust_active_count(transaction, workspace, -int(webhook.active))
+        await transaction.execute(statement, {"workspace": workspace, "webhook": number})
 
 
-async def deactivate(transaction: Transaction, workspace: int, number: int, now: int) -> None:
-    """Make a webhook hear nothing more; the workspace is locked."""
+async def deactivate(transaction: Transaction, workspace: int, number: int, now: int) -> bool:
+    """Switch a webhook off; return whether it was on."""
     found = await transaction.fetch_one(_DEACTIVATE, _key_values(workspace, number) | {"now": now})
-    await _adjust_active_count(transaction, workspace, -int(found is not None))
+    return found is not None
 
 
 async def list_waiting(transaction: Transaction) -> list[WaitingWebhook]:
@@ -201,11 +193,6 @@ async def release(
     await transaction.execute(
         _RELEASE, _key_values(workspace, number) | {"held": leased_until, "until": until}
     )
-
-
-async def _adjust_active_count(transaction: Transaction, workspace: int, more: int) -> None:
-    if more:
-        await transaction.execute(_ADD_ACTIVE_COUNT, {"in_workspace": workspace, "more": more})
 
 
 def _key_values(workspace: int, number: int) -> dict[str, int]:

@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class ExampleSegment:
+class DemoSegment:
     """A segment in a dialect's words."""
 
     name: str
@@ -32,10 +32,10 @@ class ExampleSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class Demo:
     """Segments, the oldest first, and the path of a call, given the id of a segment where there is one."""
 
-    segments: Sequence[ExampleSegment]
+    segments: Sequence[DemoSegment]
     build_path: Callable[[str | None], str]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from diglot.api.examples import Examples, ExampleSegment, build_rule
+from diglot.api.demo import Demo, DemoSegment, build_rule
 from diglot.model.segments import SegmentType
 
 
@@ -11,10 +11,10 @@ def _build_group(operator: str, *rules: dict[str, Any]) -> dict[str, Any]:
 
 
 # Oldest first: the last one is at the top of every list.
-EXAMPLES: Final = Examples(
+DEMO: Final = Demo(
     build_path=lambda segment_id: "segments?limit=5",
     segments=(
-        ExampleSegment(
+        DemoSegment(
             "Decision makers",
             _build_group(
                 "OR",
@@ -24,18 +24,18 @@ EXAMPLES: Final = Examples(
             ),
             "By job title",
         ),
-        ExampleSegment(
+        DemoSegment(
             "Pro and Team plans",
             _build_group("AND", build_rule("custom_fields.plan", "in", ["pro", "team"])),
             "By a custom field",
         ),
-        ExampleSegment(
+        DemoSegment(
             "Never opened",
             _build_group(
                 "AND", build_rule("last_opened_at", "is_empty"), build_rule("status", "equals", "subscribed")
             ),
         ),
-        ExampleSegment(
+        DemoSegment(
             "Big customers in Europe or on annual plans",
             _build_group(
                 "AND",
@@ -48,7 +48,7 @@ EXAMPLES: Final = Examples(
             ),
             "A group in a group",
         ),
-        ExampleSegment(
+        DemoSegment(
             "Speaks German and not a partner",
             _build_group(
                 "AND",
@@ -57,7 +57,7 @@ EXAMPLES: Final = Examples(
             ),
             "A list in a custom field",
         ),
-        ExampleSegment(
+        DemoSegment(
             "Webinar guests",
             _build_group("AND", build_rule("tags", "contains", "webinar")),
             "Static: evaluated once, then changed by hand",

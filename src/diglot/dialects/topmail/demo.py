@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from diglot.api.examples import Examples, ExampleSegment, build_rule
+from diglot.api.demo import Demo, DemoSegment, build_rule
 
 
 def _build_group(match: str, *rules: dict[str, Any]) -> dict[str, Any]:
@@ -12,21 +12,21 @@ def _build_group(match: str, *rules: dict[str, Any]) -> dict[str, Any]:
 _SUBSCRIBED: Final = build_rule("subscribed", "equals", True)
 
 # Oldest first: the last one is at the top of every list.
-EXAMPLES: Final = Examples(
+DEMO: Final = Demo(
     build_path=lambda segment_id: (
         "segments?limit=5" if segment_id is None else f"segments/{segment_id}/contacts?limit=5"
     ),
     segments=(
-        ExampleSegment("New this month", _build_group("all", build_rule("created_at", "in_last_days", 30))),
-        ExampleSegment(
+        DemoSegment("New this month", _build_group("all", build_rule("created_at", "in_last_days", 30))),
+        DemoSegment(
             "One year with us today",
             _build_group("all", build_rule("created_at", "exactly_days_ago", 365)),
         ),
-        ExampleSegment(
+        DemoSegment(
             "Gone quiet",
             _build_group("all", _SUBSCRIBED, build_rule("last_opened_at", "more_than_days_ago", 90)),
         ),
-        ExampleSegment(
+        DemoSegment(
             "Paying in some way",
             _build_group(
                 "any",
@@ -34,7 +34,7 @@ EXAMPLES: Final = Examples(
                 build_rule("attributes.plan", "in_list", ["starter", "pro", "team"]),
             ),
         ),
-        ExampleSegment(
+        DemoSegment(
             "Trials with many seats",
             _build_group(
                 "all",
@@ -42,7 +42,7 @@ EXAMPLES: Final = Examples(
                 build_rule("attributes.seats", "gte", 10),
             ),
         ),
-        ExampleSegment(
+        DemoSegment(
             "Engaged subscribers",
             _build_group("all", build_rule("engagement_score", "gte", 50), _SUBSCRIBED),
         ),

@@ -1,0 +1,80 @@
+"""Addresses to listen on, and whether a server answers there."""
+
+import errno
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+from diglot.errors import Misconfigured
+from diglot.server.asgi import HEALTH_PATH
+
+# How often a start looks whether the server answers.
+POLL_SECONDS: Final = 0.005
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
+_ANSWER_SECONDS: Final = 5
+_HEALTHY: Final = b"HTTP/1.1 200 "
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """An address to serve on: an IP, as granian takes no names, and a port that is free."""
+
+    ip: str
+    port: int
+
+    @property
+    def local_ip(self) -> str:
+        """The IP at which this machine reaches it."""
+        return _LOOPBACK_OF.get(self.ip, self.ip)
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds it."""
+        return (
+            f"http://[{self.local_ip}]:{self.port}"
+            if ":" in self.local_ip
+            else f"http://{self.local_ip}:{self.port}"
+        )
+
+
+def find_free_address(host: str, port: int) -> ListenAddress:
+    """Return the address of a host and port (0: any); raise `Misconfigured` when it cannot be served on.
+
+    Workers share their port, and so would a second server, silently: hence the look before.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise Misconfigured(f"host {host!r} is not an address of this machine") from error
+    family, kind, protocol, _, where = min(found, key=lambda one: one[0] != socket.AF_INET)
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(where)
+            probe.listen(1)
+        except OSError as error:
+            raise Misconfigured(_describe_bind_error(error, host, port)) from error
+        return ListenAddress(str(where[0]), probe.getsockname()[1])
+
+
+def _describe_bind_error(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use: stop what uses it, or choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} may not be opened by this user: choose one from 1024 with --port"
+    return f"host {host!r} is not an address of this machine"
+
+
+def is_healthy(address: ListenAddress) -> bool:
+    """Tell whether a server answers at an address, and reaches its database.
+
+    A socket does it, because `http.client` costs a start 0.02 s.
+    """
+    request = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection((address.local_ip, address.port), _ANSWER_SECONDS) as connection:
+            connection.sendall(request.encode())
+            with connection.makefile("rb") as answer:
+                return answer.readline().startswith(_HEALTHY)
+    except OSError:
+        return False

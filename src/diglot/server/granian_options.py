@@ -1,0 +1,54 @@
+"""What granian is told alike for one process and for several workers: protocol, limits, log."""
+
+import resource
+from typing import Any, Final
+
+from granian.constants import HTTPModes
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from diglot.settings import Settings
+
+# After this whatever does not end is killed, so that a stop always ends.
+STOP_SECONDS: Final = 15
+# Connections that a worker holds at once, and those that wait in the queue of the system beyond them.
+_CONNECTIONS: Final = 4_096
+_QUEUE: Final = 2_048
+# Files of a worker that are no connections of clients: the database, upstreams, webhooks, the log.
+_OTHER_FILES: Final = 512
+# What a connection holds of a head that has not ended; a larger head is answered 431.
+_MOST_HEAD: Final = 65_536
+_LOGGING: Final = {
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"},
+        "access": {"class": "logging.NullHandler"},
+    }
+}
+
+
+def build_options(settings: Settings) -> dict[str, Any]:
+    """Return the options; raise the limit of open files on the way."""
+    return {
+        "http": HTTPModes.http1,
+        "http1_settings": HTTP1Settings(settings.idle_timeout * 1_000, max_buffer_size=_MOST_HEAD),
+        "backlog": _QUEUE,
+        "backpressure": make_room(),
+        "websockets": False,
+        "log_level": LogLevels.warning,
+        "log_dictconfig": _LOGGING,
+    }
+
+
+def make_room() -> int:
+    """Raise the limit of open files as far as needed; return how many connections a worker may hold.
+
+    A worker never runs out of files, because it would then try to accept connections without a pause.
+    """
+    wanted = _CONNECTIONS + _OTHER_FILES
+    soft, hard = (
+        wanted if limit == resource.RLIM_INFINITY else min(limit, wanted)
+        for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return max(hard - _OTHER_FILES, hard // 2)

@@ -1,0 +1,35 @@
+"""A workspace within a transaction, as one value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from diglot.storage.sql.engine import Executable, Row, Transaction
+
+
+@dataclass(slots=True)
+class Tenant:
+    """A workspace within a transaction.
+
+    The statements that it runs are bound to the workspace, so that none reads or writes another one's rows.
+    """
+
+    transaction: Transaction
+    workspace: int
+
+    async def fetch_all(self, statement: Executable, **values: Any) -> Sequence[Row]:
+        """Return all rows."""
+        return await self.transaction.fetch_all(statement, self._bind(values))
+
+    async def fetch_one(self, statement: Executable, **values: Any) -> Row | None:
+        """Return the first row, or None."""
+        return await self.transaction.fetch_one(statement, self._bind(values))
+
+    async def execute(self, statement: Executable, **values: Any) -> None:
+        """Run a statement that returns nothing."""
+        await self.transaction.execute(statement, self._bind(values))
+
+    def _bind(self, values: dict[str, Any]) -> dict[str, Any]:
+        # An update cannot bind a column under its own name, so it binds the key as `in_workspace`.
+        values["workspace"] = values["in_workspace"] = self.workspace
+        return values

@@ -1,0 +1,225 @@
+"""A unit that writes in one workspace: it locks the workspace's row once and updates the row once.
+
+While the row is locked nobody else moves its counters, so the unit hands out dense keys in memory.
+What it has not stored yet ends with it, so a unit that fails leaves nothing behind.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import and_, bindparam, case, update
+
+from diglot.clock import Clock
+from diglot.model.webhooks import Delivery, Webhook
+from diglot.storage.schema import workspaces
+from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
+from diglot.storage.webhooks import deliveries, webhooks
+from diglot.storage.workspaces import WorkspaceState
+
+# A unit holds this many deliveries before it inserts them, because an import may reach a hundred webhooks.
+DELIVERIES_PER_INSERT: Final = 500
+# What rows are numbered by, each dense within its workspace.
+Counter = Literal["pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry"]
+
+
+class WorkspaceRow(msgspec.Struct):
+    """The columns of a workspace that only the holder of its lock changes."""
+
+    next_pk: int
+    next_segment: int
+    next_list: int
+    next_tag: int
+    next_event: int
+    next_webhook: int
+    next_delivery: int
+    next_entry: int
+    contacts_version: int
+    contact_count: int
+    compacted_entry: int
+    uncompacted_changes: int
+    segments_version: int
+    evaluated_at: int
+    next_change_at: int
+    clock_version: int
+    history_after_entry: int
+    history_since: int
+    active_webhook_count: int
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What the statement that locks the row stores already, so that a short unit need not update it again.
+
+    A unit that does something else stores that when it closes. `moves_members` says that memberships may
+    move; `contacts` come, or go where the number is negative.
+    """
+
+    moves_members: bool = False
+    contacts: int = 0
+    events: int = 0
+
+
+NOTHING: Final = Reservation()
+MOVES_MEMBERS: Final = Reservation(moves_members=True)
+_c = workspaces.c
+_COLUMNS: Final = WorkspaceRow.__struct_fields__
+_ROW = update(workspaces).where(_c.workspace == bindparam("in_workspace"))
+_LOCK = Statement(
+    _ROW.values(
+        next_pk=_c.next_pk + bindparam("pks"),
+        next_event=_c.next_event + bindparam("events"),
+        contact_count=_c.contact_count + bindparam("contacts"),
+        contacts_version=_c.contacts_version + bindparam("versions"),
+        # Until time changes a membership, what is right now was right then too.
+        evaluated_at=case(
+            (
+                and_(_c.evaluated_at < bindparam("now"), _c.next_change_at > bindparam("now")),
+                bindparam("now"),
+            ),
+            else_=_c.evaluated_at,
+        ),
+    ).returning(*(_c[name] for name in _COLUMNS))
+)
+_UPDATE = Statement(_ROW.values({name: bindparam(f"new_{name}") for name in _COLUMNS}))
+
+
+@dataclass(slots=True)
+class WriteUnit(Tenant):
+    """A locked workspace. `row` is its row as this unit leaves it, `now` the instant of the unit."""
+
+    clock: Clock
+    now: int
+    row: WorkspaceRow
+    _stored_row: WorkspaceRow
+    _version_is_new: bool = False
+    _active_webhooks: Sequence[Webhook] | None = None
+    _new_deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the workspace."""
+        return ZoneInfo(self.row.time_zone)
+
+    @property
+    def last_entry(self) -> int:
+        """The last number that the membership log has given out."""
+        return self.row.next_entry - 1
+
+    @property
+    def state(self) -> WorkspaceState:
+        """The workspace as a read in this transaction has to see it."""
+        row = self.row
+        return WorkspaceState(
+            *(row.contacts_version, row.contact_count, row.next_entry - 1, row.compacted_entry),
+            *(row.segments_version, row.evaluated_at, row.next_change_at),
+            *(row.history_after_entry, row.history_since, self.zone),
+        )
+
+    def take_keys(self, counter: Counter, number: int = 1) -> int:
+        """Return the first of several new dense keys."""
+        name = f"next_{counter}"
+        first: int = getattr(self.row, name)
+        setattr(self.row, name, first + number)
+        return first
+
+    def count_contacts(self, more: int) -> None:
+        """Count contacts in, or out where the number is negative."""
+        self.row.contact_count += more
+
+    def count_webhooks(self, more: int) -> None:
+        """Count active webhooks in, or out where the number is negative."""
+        self.row.active_webhook_count += more
+        self._active_webhooks = None
+
+    def renew_contacts_version(self) -> None:
+        """Note that a membership may move, so that no count is remembered across this unit."""
+        if not self._version_is_new:
+            self.row.contacts_version += 1
+            self._version_is_new = True
+
+    def lower_next_change(self, instant: int) -> None:
+        """Note that time changes a membership at an instant, where it does not do so earlier."""
+        self.row.next_change_at = min(self.row.next_change_at, instant)
+
+    async def active_webhooks(self) -> Sequence[Webhook]:
+        """Return the webhooks that receive events, selected once."""
+        if not self.row.active_webhook_count:
+            return ()
+        if self._active_webhooks is None:
+            self._active_webhooks = await webhooks.list_active(self.transaction, self.workspace)
+        return self._active_webhooks
+
+    async def add_deliveries(self, new: Sequence[Delivery]) -> None:
+        """Put deliveries into the outbox in their order; most are inserted when the unit closes."""
+        self.transaction.notify_on_commit()
+        self._new_deliveries += new
+        if len(self._new_deliveries) >= DELIVERIES_PER_INSERT:
+            await self._insert_deliveries()
+
+    async def flush(self) -> None:
+        """Store what the unit holds in memory, so that statements see it."""
+        if self._new_deliveries:
+            await self._insert_deliveries()
+        if self.row != self._stored_row:
+            values = {f"new_{name}": getattr(self.row, name) for name in _COLUMNS}
+            await self.execute(_UPDATE, **values)
+            self._stored_row = copy(self.row)
+
+    async def _insert_deliveries(self) -> None:
+        await deliveries.insert_all(self.transaction, self.workspace, self._new_deliveries)
+        self._new_deliveries = []
+
+
+@asynccontextmanager
+async def open_unit(
+    transaction: Transaction, workspace: int, clock: Clock, reservation: Reservation = NOTHING
+) -> AsyncIterator[WriteUnit]:
+    """Lock a workspace until the end of the transaction, and update its row at the end of the block.
+
+    It is the first statement of every write in a workspace, so that writers queue there and never deadlock.
+    Inside a unit of the same workspace the block gets that unit, which goes on afterwards.
+    """
+    opened: WriteUnit | None = transaction.open_units.get(workspace)
+    if opened is not None:
+        if reservation.moves_members:
+            opened.renew_contacts_version()
+        yield opened
+        return
+    unit = await _lock(transaction, workspace, clock, reservation)
+    transaction.open_units[workspace] = unit
+    try:
+        yield unit
+        await unit.flush()
+    finally:
+        del transaction.open_units[workspace]
+
+
+async def _lock(
+    transaction: Transaction, workspace: int, clock: Clock, reservation: Reservation
+) -> WriteUnit:
+    now = clock()
+    pks = max(reservation.contacts, 0)
+    values = {
+        "in_workspace": workspace,
+        "now": now,
+        "pks": pks,
+        "events": reservation.events,
+        "contacts": reservation.contacts,
+        "versions": int(reservation.moves_members),
+    }
+    found = await transaction.fetch_one(_LOCK, values)
+    assert found is not None
+    stored = WorkspaceRow(*found)
+    row = copy(stored)
+    row.next_pk -= pks
+    row.next_event -= reservation.events
+    row.contact_count -= reservation.contacts
+    return WriteUnit(transaction, workspace, clock, now, row, stored, reservation.moves_members)
