@@ -134,7 +134,7 @@ async def test_a_failing_workspace_does_not_block_others(
     await background_work(world).advance_clocks()
     assert await evaluated_at(two) == world.now
     assert await evaluated_at(world) < world.now
-    assert f"workspace {world.caller.workspace}\n" in caplog.text
+    assert f"clock of workspace {world.caller.workspace}\n" in caplog.text
 
 
 # Tasks
@@ -280,22 +280,22 @@ class FakeUpkeep:
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     hangs: bool = False
 
-    async def follow_time(self) -> None:
+    async def advance_clocks(self) -> None:
         self.log.append("look")
         if self.log.count("look") == 3:
             self.looked.set()
         if self.looks:
             raise self.looks.pop(0)
 
-    async def lease(self) -> bool:
+    async def acquire_lease(self) -> bool:
         return self.may
 
-    async def release(self) -> None:
+    async def release_lease(self) -> None:
         self.log.append("release")
         if self.looks:
             raise self.looks.pop(0)
 
-    async def step(self) -> float | None:
+    async def run_next_step(self) -> float | None:
         self.log.append("step")
         if not self.steps:
             self.idle.set()
