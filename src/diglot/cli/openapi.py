@@ -10,12 +10,12 @@ from diglot.dialects.registry import DIALECTS, get_dialect
 
 @click.command()
 @click.argument("dialect", type=click.Choice([dialect.name for dialect in DIALECTS]))
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the document to a file.")
 @click.option(
     "--check",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write nothing; exit with 1 when the file differs from the code.",
+    help="Write nothing; exit with code 1 if the file differs from the code.",
 )
 def openapi(dialect: str, output: Path | None, check: Path | None) -> int:
     """Print the OpenAPI 3.1 document of a dialect."""
