@@ -102,7 +102,7 @@ def load_app(settings: Settings) -> asgi.App:
 
 
 def from_environment() -> asgi.App:
-    """Return the app for another server, such as the `granian` command; settings come from the environment."""
+    """Return the app for other servers, such as the `granian` command; settings are in the environment."""
     return load_app(load_settings({}, os.environ, dialects=[dialect.name for dialect in DIALECTS]))
 
 

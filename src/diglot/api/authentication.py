@@ -25,7 +25,7 @@ _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 async def authenticate_request(
     dialect: Dialect, request: Request[Any, Any, Any], services: Services
 ) -> Caller:
-    """Return the caller; a key takes precedence over a cookie. Raise `Unauthenticated` or `CrossSiteWrite`."""
+    """Return the caller; a key overrides a cookie. Raise `Unauthenticated` or `CrossSiteWrite`."""
     key = dialect.read_secret(request)
     if key is None and dialect.allows_sessions and (secret := read_session_cookie(request)) is not None:
         session = await services.sessions.find(secret)

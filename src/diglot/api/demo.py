@@ -33,7 +33,7 @@ class DemoSegment:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The segments, oldest first, and a function that builds the path of a call from a segment's id or None."""
+    """The segments, oldest first, and a function that maps a segment's id, or None, to the path of a call."""
 
     segments: Sequence[DemoSegment]
     build_path: Callable[[str | None], str]

@@ -1,6 +1,7 @@
-"""Patterns for strings in the OpenAPI documents, equal to what `conditions` and `service.contact_values` read.
+"""Patterns for strings in the OpenAPI documents, as `conditions` and `service.contact_values` read them.
 
-They work the same in every regex dialect: the only class is `\\s`, and no code point is above U+00FF.
+They mean the same in every language's regular expressions, because the only character class is white space
+and no code point is above U+00FF.
 """
 
 from typing import Final

@@ -52,7 +52,7 @@ class Words:
 
 
 def read_condition(value: object, words: Words, *, strict: bool = False) -> Unchecked:
-    """Read a vendor's condition without checking it; `strict` rejects borrowed operators and nested groups."""
+    """Read a vendor's condition, unchecked; `strict` rejects borrowed operators and nested groups."""
     if not isinstance(value, dict):
         return Unreadable((Fault((), str(wrong_type_error("object", value))),))
     return _RuleReader(words, strict).read_group(value, (), 1)

@@ -36,9 +36,13 @@ _NEWEST_ONE: Final = Window(0, 1)
 @click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=int, help="The port; 0 takes a free one. [default: 8000]")
 @click.option(
-    "--database", metavar="FILE", default="diglot-demo.db", show_default=True, help="The SQLite file for the examples."
+    "--database",
+    metavar="FILE",
+    default="diglot-demo.db",
+    show_default=True,
+    help="The file for the examples.",
 )
-@click.option("--no-serve", is_flag=True, help="Create the examples, print the keys and exit.")
+@click.option("--no-serve", is_flag=True, help="Create the examples, print the keys, exit.")
 def demo(*, no_serve: bool, **flags: Any) -> None:
     """Start a server with example contacts and segments.
 

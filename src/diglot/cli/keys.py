@@ -29,7 +29,7 @@ workspace_option = click.option(
     "--workspace", metavar="NAME", required=True, help="The workspace of the key; created if missing."
 )
 scopes_option = click.option(
-    "--scopes", metavar="A,B", default="", help="A scope of the key, in the vendor's words. [default: audience]"
+    "--scopes", metavar="A,B", default="", help="The scopes, in the vendor's words. [default: audience]"
 )
 name_option = click.option("--name", metavar="TEXT", help="A name for the key; 1 to 80 characters.")
 expires_option = click.option(

@@ -10,7 +10,9 @@ from diglot.dialects.registry import DIALECTS, get_dialect
 
 @click.command()
 @click.argument("dialect", type=click.Choice([dialect.name for dialect in DIALECTS]))
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the document to a file.")
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the document to a file."
+)
 @click.option(
     "--check",
     metavar="FILE",

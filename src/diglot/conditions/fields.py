@@ -102,9 +102,7 @@ class FieldTable(msgspec.Struct, frozen=True, gc=False):
     total_opens: Annotated[int, _number("The number of emails that the contact opened.", default=0)]
     total_clicks: Annotated[int, _number("The number of clicks on links in emails.", default=0)]
     total_orders: Annotated[int, _number("The number of orders by the contact.", default=0)]
-    total_spent: Annotated[
-        float, _number("The total of all orders, in units of the currency.", default=0.0)
-    ]
+    total_spent: Annotated[float, _number("The total of all orders, in units of the currency.", default=0.0)]
     created_at: Annotated[int, _instant("", "createdAt", is_writable=False)]
     updated_at: Annotated[int, _instant("", "updatedAt", is_writable=False)]
     last_opened_at: Annotated[int | None, _instant("When the contact last opened an email.", "lastOpenedAt")]
