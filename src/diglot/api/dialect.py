@@ -61,7 +61,7 @@ class Dialect:
     security_options: Sequence[tuple[str, ...]]
     named_schemas: dict[str, Any]
     description: str
-    # Where the document is served, as JSON and as YAML.
+    # The paths of the OpenAPI document as JSON and as YAML.
     json_path: str
     yaml_path: str
     # The vendor's API, the usual upstream for calls that Diglot does not serve.

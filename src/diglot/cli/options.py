@@ -18,7 +18,7 @@ config_option = click.option(
 
 
 def database_options(command: F) -> F:
-    """Add the options that say where the database is; `located` reads them."""
+    """Add the options for the database, which `resolve_database` reads."""
     database_option = click.option(
         "--database",
         metavar="FILE|URL",

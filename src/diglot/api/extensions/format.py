@@ -21,7 +21,7 @@ from diglot.model.segments import Condition
 TAG: Final = "segments"
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 SegmentTypeWord = Annotated[str, schema_ref("SegmentType")]
-# A docstring of the structs that stand in modules is as wide as this.
+# The width of docstrings in modules; descriptions of all structs wrap alike in the documents.
 _DOCSTRING_WIDTH: Final = 106
 
 
@@ -52,7 +52,7 @@ class ExtensionFormat:
     def define_answer(
         self, name: str, description: str, data: Any, *more: tuple[str, Any]
     ) -> type[msgspec.Struct]:
-        """Return the struct of an answer: the envelope, `data`, and what stands beside it."""
+        """Return the struct of a response: the envelope, `data`, and `more` members."""
         envelope = [(key, type(value)) for key, value in self.envelope.items()]
         return define_struct(name, description, [*envelope, ("data", data), *more])
 

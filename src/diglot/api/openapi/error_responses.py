@@ -25,7 +25,7 @@ from diglot.errors import (
 
 @dataclass(frozen=True, slots=True)
 class _ErrorKind:
-    """One error response: its name, status and description, and example exceptions by their titles."""
+    """One error response: its name, status and description, and example exceptions by name."""
 
     name: str
     status: int
@@ -87,6 +87,14 @@ _ERROR_KINDS: Final = (
         {"a fault of Diglot": RuntimeError()},
     ),
 )
+# Titles of examples; the names of examples stay as they were published, others are their own titles.
+_TITLES: Final = {
+    "a time that is none": "An invalid time",
+    "an address that a contact has": "The address of an existing contact",
+    "the name of another request": "The idempotency key of another request",
+    "half a minute to wait": "A wait of half a minute",
+    "a fault of Diglot": "A bug in Diglot",
+}
 _NAME_BY_STATUS: Final = {row.status: row.name for row in _ERROR_KINDS}
 
 
@@ -143,11 +151,11 @@ def _references_resource(operation: Operation) -> bool:
 def _build_examples(dialect: Dialect, surface: Surface, row: _ErrorKind) -> dict[str, Any]:
     """Render the example errors as the surface would answer them."""
     found: dict[str, Any] = {}
-    for told, error in row.errors.items():
+    for name, error in row.errors.items():
         if isinstance(error, Conflict) and surface.error_body is not dialect.surfaces[0].error_body:
             continue  # only the first prefix creates contacts
         lacks = isinstance(error, Forbidden)
         answer = surface.render_error(Forbidden(surface.endpoints[0].operation.scope) if lacks else error)
-        summary = told[:1].upper() + told[1:]
-        found[told.replace(" ", "-")] = {"summary": summary, "value": msgspec.to_builtins(answer.body)}
+        summary = _TITLES.get(name, name[:1].upper() + name[1:])
+        found[name.replace(" ", "-")] = {"summary": summary, "value": msgspec.to_builtins(answer.body)}
     return found

@@ -48,7 +48,7 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "segments": "Segments, newest first.",
     "segment_id": "The id of the segment.",
     "contact_id": "The id of the contact.",
-    "MemberChange.contact_id": "The id of the contact; null where it is no longer known.",
+    "MemberChange.contact_id": "The id of the contact; null if it is no longer known.",
     "NamedContacts.contact_id": "The id of one contact.",
     "contact_ids": "The ids of contacts.",
     "contactIds": "The ids of contacts.",
@@ -59,7 +59,7 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "estimated_count": "The same as `count`.",
     "sample": "The newest contacts that match.",
     "sampleContacts": "The newest contacts that match.",
-    # explained, tried, and what changed
+    # explanations, dry runs and changes
     "is_member": "Whether the contact is a member.",
     "entered_at": "When the contact became a member, if known.",
     "cause": "What made the contact a member, if known.",
@@ -95,7 +95,7 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "the past.",
     "BulkDeleteAnswer.deleted": "The number of contacts that were deleted.",
     "data": "The requested items, in order.",
-    # imports and other answers
+    # imports and other responses
     "success": "True, except in error responses.",
     "imported": "The number of contacts that were created.",
     "updated": "The number of contacts that were updated.",
@@ -106,7 +106,7 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "ImportBody.tags": "Tags to add to every contact of the import, in addition to its own.",
     "updateExisting": "Whether to update contacts that exist, which is the default; false skips them.",
     "file": "The file: comma-separated values, with field names in the first row.",
-    # faults
+    # errors
     "error": "A description of the error.",
     "formErrors": "Errors of the body as a whole.",
     "retryAfter": "The number of seconds to wait before retrying.",
@@ -143,7 +143,7 @@ FIELD_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "response_body": "The beginning of the body of the last response.",
     "delivered_at": "When the receiver accepted it.",
     "next_attempt_at": "When the next attempt is due; null if none is.",
-    # what contacts did
+    # events of contacts
     "event_id": "The id of the event.",
     "event_data": "Custom data, stored with the event.",
     "page_url": "The page on which it happened.",
