@@ -16,7 +16,7 @@ from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
 SUMMARIES: Final = {
     "demo": "Start a server with example contacts and segments.",
     "keys": "Create, list, revoke and adopt API keys.",
-    "migrate": "Bring a database to the schema of this version.",
+    "migrate": "Migrate a database to the schema of this version.",
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",
     "serve": "Start the server.",
     "workspaces": "List workspaces, set their time zones and their passwords.",

@@ -102,7 +102,7 @@ async def _prepare_demo(url: str) -> _Demonstration:
         filled = await _create_examples(engine, caller)
         contacts = await Contacts(engine).list_page(caller, _NEWEST_ONE)
         segments = await Segments(engine).list_page(caller, _NEWEST_ONE)
-    how = f"made in {time.monotonic() - began:.1f} s" if filled else "as they were"
+    how = f"created in {time.monotonic() - began:.1f} s" if filled else "unchanged"
     summary = f"{contacts.total:,} contacts and {segments.total} segments in {find_file(url)}, {how}"
     return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
 

@@ -164,7 +164,7 @@ def _parse_expiry(text: str | None) -> ParsedDate | None:
         return None
     if (written := dates.parse(text)) is None:
         raise InvalidInput.at(
-            ("expires_at",), f"{text!r} is no time: write 2027-01-31 or 2027-01-31T09:00:00Z"
+            ("expires_at",), f"{text!r} is not a valid time: write 2027-01-31 or 2027-01-31T09:00:00Z"
         )
     return written
 

@@ -38,5 +38,5 @@ def _compare_file(document: bytes, file: Path, dialect: str) -> int:
     if file.read_bytes() == document:
         return 0
     hint = f"run `diglot openapi {dialect} --output {file}`"
-    click.echo(f"diglot: {file} is not what the code serves: {hint}", err=True)
+    click.echo(f"diglot: {file} differs from the code: {hint}", err=True)
     return 1
