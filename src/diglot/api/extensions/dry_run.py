@@ -21,7 +21,7 @@ _RuleObject = Annotated[dict[str, Any], schema_ref("Rule")]
 class CountedRule(msgspec.Struct, frozen=True):
     """A rule, its path in the body, and the number of contacts that match it alone."""
 
-    path: Annotated[str, Meta(description="The path of the rule, such as `rules.0`, with indexes from 0.")]
+    path: Annotated[str, Meta(description="The path of the rule in the body, with dots and indexes from 0.")]
     rule: _RuleObject
     count: Count
 
