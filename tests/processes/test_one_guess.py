@@ -31,7 +31,7 @@ FIELD: Final = Addition(
     edits={
         "conditions/fields.py": (
             (
-                '"Where the contact came from, in words of your own.")]\n',
+                '"The source of the contact, as free text.")]\n',
                 '    nickname: Annotated[str | None, _text(30, "What friends say.", "nickName")]\n',
             ),
         ),
