@@ -1,4 +1,4 @@
-"""Contacts: the query forms that the vendor's clients send, and the path forms of its pages, together."""
+"""Contact calls, in both of the vendor's forms: id in the query (its clients) or in the path (its pages)."""
 
 from typing import Final
 
@@ -67,7 +67,7 @@ async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contact
     )
 
 
-async def _list_members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be narrowed to
+async def _list_members(  # noqa: PLR0913, PLR0917 - the filters of a list of contacts
     call: Call,
     segment: str | None,
     window: Window,
@@ -138,7 +138,7 @@ async def get_contact(call: Call) -> contacts_wire.ContactAnswer:
         "GET",
         f"{_CONTACT_PATH}/score",
         _TAG,
-        "Tell how engaged a contact is",
+        "Get the engagement score and tier of a contact",
         scope="read",
         response=contacts_wire.ContactScore,
     )
@@ -160,7 +160,7 @@ async def _get_by_id(call: Call, contact_id: str) -> contacts_wire.ContactAnswer
         "PATCH",
         "/contacts",
         _TAG,
-        "Change the contact that has the id in the query, else the email in the body",
+        "Update the contact with the id in the query, or else with the email in the body",
         scope="write",
         query=contacts_wire.ContactPatchQuery,
         body=contacts_wire.ContactPatchByEmail,
@@ -183,7 +183,7 @@ async def update_contact_by_email(call: Call) -> contacts_wire.ContactAnswer:
         "PATCH",
         _CONTACT_PATH,
         _TAG,
-        "Change a contact; custom fields merge, null removes one",
+        "Update a contact; custom fields are merged, and null removes one",
         scope="write",
         body=contacts_wire.ContactPatch,
         response=contacts_wire.ContactAnswer,

@@ -1,4 +1,4 @@
-"""Keys of the caller's workspace: for sessions on the vendor's pages, for keys in its client."""
+"""Calls on API keys. The vendor's pages describe them for sessions; its client sends an API key."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ _KEY_PATH: Final = "/keys/{key_id:str}"
         "GET",
         "/keys",
         _TAG,
-        "List the keys of the workspace, newest first, revoked ones included",
+        "List the API keys of the workspace, newest first, including revoked keys",
         scope="read",
         response=keys_wire.KeyListAnswer,
     )
@@ -44,7 +44,7 @@ async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
         "POST",
         "/keys",
         _TAG,
-        "Make a key that may do no more than the one that asks; its secret is shown once",
+        "Create an API key with at most the permissions of the calling key; its secret is shown once",
         scope="write",
         status=201,
         body=keys_wire.KeyCreate,
@@ -80,7 +80,7 @@ def _read_end(call: Call, reader: BodyReader, written: str | UnsetType | None) -
         "GET",
         _KEY_PATH,
         _TAG,
-        "Get a key, without its secret",
+        "Get an API key, without its secret",
         scope="read",
         response=keys_wire.KeyAnswer,
     )
@@ -99,7 +99,7 @@ async def get_key(call: Call) -> keys_wire.KeyAnswer:
         "DELETE",
         "/keys",
         _TAG,
-        "Revoke the key named in the query; it stays listed",
+        "Revoke the API key named in the query; it stays listed",
         scope="write",
         query=keys_wire.KeyIdQuery,
         response=wire.Success,
@@ -118,7 +118,7 @@ async def revoke_key_by_query(call: Call) -> wire.Success:
         "DELETE",
         _KEY_PATH,
         _TAG,
-        "Revoke a key, the one that asks too; it stays listed",
+        "Revoke an API key, which may be the calling key; it stays listed",
         scope="write",
         response=wire.Success,
     )

@@ -1,4 +1,4 @@
-"""Keys in Misar's shapes."""
+"""Converts API keys to Misar's structs."""
 
 from diglot.api.formatting import format_seconds
 from diglot.dialects.misar.formatting import format_time

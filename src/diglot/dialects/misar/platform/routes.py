@@ -1,4 +1,4 @@
-"""Segments as the vendor's contacts platform has them."""
+"""Segment calls of the vendor's contacts platform."""
 
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
         "GET",
         _SEGMENT_PATH,
         _TAG,
-        "Get a segment with its rules and its count",
+        "Get a segment with its rules and its member count",
         scope="read",
         response=wire.PlatformSegmentAnswer,
     )
@@ -49,7 +49,7 @@ async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
         "POST",
         "/segments/preview",
         _TAG,
-        "Count and sample who matches rules that are not stored",
+        "Count and sample the contacts that match rules without storing them",
         scope="read",
         body=wire.PlatformPreview,
         response=wire.PlatformPreviewAnswer,
@@ -69,7 +69,7 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
         "GET",
         f"{_SEGMENT_PATH}/members",
         _TAG,
-        "List the ids of all members in one answer, newest first: 39 bytes for each of them",
+        "List the ids of all members in one response, newest first, with 39 bytes per id",
         scope="read",
         query=wire.PlatformMembersQuery,
         response=wire.PlatformMembersAnswer,
@@ -88,7 +88,7 @@ async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswe
         "POST",
         f"{_SEGMENT_PATH}/members",
         _TAG,
-        "Change the members of a static segment by hand",
+        "Set, add or remove members of a static segment by hand",
         scope="write",
         body=wire.PlatformMembersChange,
         response=wire.PlatformMembersCount,

@@ -1,4 +1,4 @@
-"""Domain values -> Misar's shapes."""
+"""Converts segments to Misar's structs."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ from diglot.model.segments import Condition, CountedSegment
 
 
 def show_criteria(condition: Condition) -> msgspec.Raw:
-    """Return a condition as sent, or in Misar's words when it was sent in another dialect."""
+    """Return a condition as sent, or in Misar's words if it was sent in another dialect."""
     source = condition.original
     text = source.text if source.dialect == DIALECT_NAME else write_condition(condition.tree, WORDS)
     return msgspec.Raw(text.encode())

@@ -1,4 +1,4 @@
-"""Tracking: events and purchases, in the spellings of the newest clients and of older pages."""
+"""Tracking calls: events and purchases, in the spellings of the newest clients and of older pages."""
 
 from decimal import Decimal
 from typing import Final
@@ -18,10 +18,10 @@ from diglot.model.events import PURCHASE, ContactRef, ConversionValue, EventKind
 
 _TAG: Final = "tracking"
 _HOUR: Final = 3_600 * 1_000_000
-# No page says how long a click counts by default: a week.
+# The vendor does not document the default attribution window; Diglot uses a week.
 _DEFAULT_WINDOW_HOURS: Final = 168
 _DEFAULT_CURRENCY: Final = "USD"
-# Members in this order are refused before those of the struct that are not among them.
+# These properties are checked in this order, before the other properties of the struct.
 _EVENT_READING_ORDER: Final = (
     "email",
     "event_name",
@@ -41,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
         "POST",
         "/track/event",
         _TAG,
-        "Tell what a contact did; opens, clicks and sendings move its engagement fields",
+        "Record an event of a contact; opens, clicks and sent emails update its engagement fields",
         scope="track:events",
         body=wire.TrackEvent,
         response=wire.TrackEventAnswer,
@@ -78,7 +78,7 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
         "POST",
         "/track/purchase",
         _TAG,
-        "Tell of a contact's order; it counts once, however often it is told",
+        "Record an order of a contact; an order counts once, even if it is sent again",
         scope="track:purchase",
         body=wire.TrackPurchase,
         response=wire.TrackPurchaseAnswer,
@@ -114,7 +114,7 @@ def _read_purchase(call: Call, reader: BodyReader) -> tuple[str, NewEvent]:
 
 
 def _read_total(reader: BodyReader) -> float:
-    """Read the total: in cents, as the newest clients send it, or in units, as older ones do."""
+    """Read the total, which the newest clients send in cents and older clients in units."""
     revenue = reader.read(wire.OlderTotal).revenue
     total_cents = reader.read(wire.TrackPurchase, "total_cents").total_cents
     units = reader.key_of("revenue")

@@ -1,6 +1,6 @@
-"""Segments on the routes without a version, in the shapes of the vendor's TypeScript client.
+"""Segment calls on the routes without a version, in the format of the vendor's TypeScript client.
 
-They do what the versioned ones do, and show it otherwise.
+They do the same as the versioned calls, and differ only in their responses.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ _TAG: Final = "root segments"
 
 
 def _derive_operation(versioned: Endpoint, id_: str, answer: type[msgspec.Struct]) -> Operation:
-    """Return a versioned call as one of these, with an id and an answer of its own."""
+    """Return a versioned call as an unversioned one, with its own id and response."""
     return replace(versioned.operation, id=id_, tag=_TAG, response=answer)
 
 
@@ -54,7 +54,7 @@ async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
         "POST",
         routes.preview_segment.operation.path,
         _TAG,
-        "Count and sample who matches rules that are not stored, or a segment's own; `new` names no segment",
+        "Count and sample the contacts that match unstored rules, or a segment's own; `new` names no segment",
         scope="read",
         body=unversioned_wire.RootPreview,
         body_optional=True,

@@ -1,4 +1,4 @@
-"""Webhooks, as the vendor's clients call them and its pages list them."""
+"""Webhook calls, as the vendor's clients send them and its pages list them."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ from diglot.service.webhooks import NewWebhook, WebhookPatch, generate_secret
 
 _TAG: Final = "webhooks"
 _WEBHOOK_PATH: Final = "/webhooks/{webhook_id:str}"
-_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the beginning of every secret, not one
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of every secret, not a secret
 
 
 def _read_webhook_id(call: Call) -> str | None:
@@ -29,7 +29,7 @@ def _read_webhook_id(call: Call) -> str | None:
 
 
 def _require_read_scope(call: Call) -> None:
-    """Raise `Forbidden` for a key that may only write: what a webhook gets is contacts."""
+    """Raise `Forbidden` for a key without permission to read, because a webhook receives contacts."""
     if call.caller.scopes.isdisjoint({"contacts", "read"}):
         raise Forbidden("read")
 
@@ -56,7 +56,7 @@ async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
         "POST",
         "/webhooks",
         _TAG,
-        "Register an address for events; its secret is shown this once",
+        "Create a webhook; its secret is shown only in this response",
         scope="write",
         status=201,
         body=hooks.WebhookCreate,
@@ -107,7 +107,7 @@ async def get_webhook(call: Call) -> hooks.WebhookAnswer:
         "PATCH",
         _WEBHOOK_PATH,
         _TAG,
-        "Change a webhook",
+        "Update a webhook",
         scope="write",
         body=hooks.WebhookPatch,
         response=hooks.WebhookAnswer,
@@ -141,7 +141,7 @@ def _to_patch(body: hooks.WebhookPatch) -> WebhookPatch:
         "DELETE",
         _WEBHOOK_PATH,
         _TAG,
-        "Delete a webhook and what is on its way to it",
+        "Delete a webhook and its pending deliveries",
         scope="write",
         response=wire.Success,
     )
@@ -157,7 +157,7 @@ async def delete_webhook(call: Call) -> wire.Success:
         "POST",
         f"{_WEBHOOK_PATH}/test",
         _TAG,
-        "Send a test event, active or not; takes no body",
+        "Send a test event, even to an inactive webhook; takes no body",
         scope="write",
         response=hooks.WebhookTestAnswer,
     )
@@ -173,7 +173,7 @@ async def test_webhook(call: Call) -> hooks.WebhookTestAnswer:
         "GET",
         f"{_WEBHOOK_PATH}/events",
         _TAG,
-        "List the last 100 events of a webhook, newest first, and how they were received",
+        "List the last 100 events of a webhook with their delivery status, newest first",
         scope="read",
         response=hooks.WebhookEventsAnswer,
     )

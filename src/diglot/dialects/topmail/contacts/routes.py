@@ -1,4 +1,4 @@
-"""Contacts, as on the vendor's Contacts page."""
+"""Contact calls of the vendor's Contacts page."""
 
 from typing import Final
 
@@ -105,7 +105,7 @@ async def get_contact(call: Call) -> contacts_wire.ContactDetailAnswer:
         "PATCH",
         _CONTACT_PATH,
         _TAG,
-        "Change a contact; attributes merge, null removes one",
+        "Update a contact; attributes are merged, and null removes one",
         scope="contacts:write",
         body=contacts_wire.ContactPatch,
         response=contacts_wire.ContactAnswer,

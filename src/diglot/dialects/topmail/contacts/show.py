@@ -1,4 +1,4 @@
-"""Contacts in Topmail's shapes."""
+"""Converts contacts to Topmail's structs."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

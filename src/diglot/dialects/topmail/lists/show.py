@@ -1,4 +1,4 @@
-"""Lists in Topmail's shapes."""
+"""Converts lists to Topmail's structs."""
 
 import msgspec
 
@@ -11,7 +11,7 @@ from diglot.model.lists import CountedList
 
 
 def show_contact_list(counted: CountedList) -> lists_wire.ContactList:
-    """Show a list with its count."""
+    """Show a list with its member count."""
     one, segment = counted.list, counted.list.segment
     return lists_wire.ContactList(
         one.id,

@@ -1,4 +1,4 @@
-"""Segments, as on the vendor's Segments page."""
+"""Segment calls of the vendor's Segments page."""
 
 from typing import Final
 
@@ -100,7 +100,7 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
         "PATCH",
         _SEGMENT_PATH,
         _TAG,
-        "Change a segment; what is not given stays",
+        "Update a segment; fields that are left out stay",
         scope="contacts:write",
         body=segments_wire.SegmentPatch,
         response=segments_wire.SegmentAnswer,
@@ -180,10 +180,10 @@ async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnsw
 
 
 async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
-    """Return the condition of the body, and the segment in whose place it is tried."""
+    """Return the condition of a dry run, and the segment whose conditions it would replace."""
     reader = BodyReader(await call.read_object(unique_keys=True))
     if reader.has("segment_id"):
-        # Without one it could only mean that the segment keeps what it has.
+        # Without conditions, the dry run would compare the segment with itself.
         reader.require("conditions")
     reader.read(segments_wire.DryRun, "name")
     condition = _read_condition(call, reader)

@@ -1,4 +1,4 @@
-"""Domain values -> Topmail's shapes."""
+"""Converts segments to Topmail's structs."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ from diglot.model.segments import Condition, MemberCount, Segment
 
 
 def show_conditions(condition: Condition) -> msgspec.Raw:
-    """Return a condition as sent, or in Topmail's words when it was sent in another dialect."""
+    """Return a condition as sent, or in Topmail's words if it was sent in another dialect."""
     source = condition.original
     text = source.text if source.dialect == DIALECT_NAME else write_condition(condition.tree, WORDS)
     return msgspec.Raw(text.encode())
@@ -32,5 +32,5 @@ def show_segment(one: Segment) -> segments_wire.Segment:
 
 
 def show_estimate(count: MemberCount) -> segments_wire.Estimate:
-    """Show how many contacts match."""
+    """Show the number of matching contacts."""
     return segments_wire.Estimate(count.members, count.members, format_time(count.as_of), count.revision)

@@ -1,4 +1,4 @@
-"""Tags in Topmail's shapes."""
+"""Converts tags to Topmail's structs."""
 
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.tags import wire as tags_wire

@@ -1,4 +1,4 @@
-"""Webhooks, as on the vendor's Webhooks page; listing them is an extension."""
+"""Webhook calls of the vendor's Webhooks page; the list call is an extension."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ from diglot.service.webhooks import NewWebhook, generate_secret
 _TAG: Final = "webhooks"
 _TRIGGERS_PATH: Final = "/webhooks/triggers"
 _READ_SCOPE: Final = "contacts:read"
-# What an event tells beside the contact, by the first part of its word: whoever hears of it reads that.
+# The data of an event besides the contact, by the first part of its name; receivers need that read scope.
 _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"}
 
 
@@ -31,7 +31,7 @@ _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"
         "GET",
         _TRIGGERS_PATH,
         _TAG,
-        "List active registrations for events, newest first (an extension)",
+        "List active webhooks, newest first (an extension)",
         scope=_READ_SCOPE,
         query=wire.WindowQuery,
         response=hooks.TriggerListAnswer,
@@ -53,7 +53,7 @@ async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
         "POST",
         _TRIGGERS_PATH,
         _TAG,
-        "Register an address for one sort of event",
+        "Create a webhook for one type of event",
         scope="contacts:write",
         status=201,
         body=hooks.TriggerCreate,
@@ -63,13 +63,13 @@ async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
 )
 async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
     if _READ_SCOPE not in call.caller.scopes:
-        raise Forbidden(_READ_SCOPE)  # what it gets is contacts
+        raise Forbidden(_READ_SCOPE)  # a webhook receives contacts
     reader = BodyReader(await call.read_object())
     body = reader.read(hooks.TriggerCreate, checks={"targetUrl": call.services.webhooks.find_url_fault})
     reader.raise_faults()
     event = body.event
-    if (told := _SCOPE_BY_EVENT.get(event.partition(".")[0], _READ_SCOPE)) not in call.caller.scopes:
-        raise Forbidden(told)
+    if (scope := _SCOPE_BY_EVENT.get(event.partition(".")[0], _READ_SCOPE)) not in call.caller.scopes:
+        raise Forbidden(scope)
     new = NewWebhook(
         dialect=words.DIALECT_NAME,
         url=body.targetUrl,
@@ -89,7 +89,7 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
         "DELETE",
         _TRIGGERS_PATH,
         _TAG,
-        "Remove a registration and what is on its way to it",
+        "Delete a webhook and its pending deliveries",
         scope="contacts:write",
         query=hooks.TriggerIdQuery,
         response=wire.DeletedAnswer,
