@@ -37,35 +37,35 @@ class PageRequest:
         """Return the pagination for a response; an empty result has one page."""
         return wire.Pagination(self.page, self.limit, total, self._count_pages(total))
 
-    def to_both_pagination(self, found: Page[Any]) -> wire.BothPagination:
+    def to_both_pagination(self, page: Page[Any]) -> wire.BothPagination:
         """Return the pagination with the number of pages in both of the vendor's spellings."""
-        pages = self._count_pages(found.total)
-        known = _state_fields(found) if isinstance(found, MemberPage | HistoricalPage) else ()
-        return wire.BothPagination(self.page, self.limit, found.total, pages, pages, *known)
+        pages = self._count_pages(page.total)
+        known = _state_fields(page) if isinstance(page, MemberPage | HistoricalPage) else ()
+        return wire.BothPagination(self.page, self.limit, page.total, pages, pages, *known)
 
-    def to_members_pagination(self, found: MemberPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
+    def to_members_pagination(self, page: MemberPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
         """Return the pagination for a page of members."""
-        pages = self._count_pages(found.total)
-        return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *_state_fields(found))
+        pages = self._count_pages(page.total)
+        return wire.MembersPagination(self.page, self.limit, page.total, pages, pages, *_state_fields(page))
 
     def _count_pages(self, total: int) -> int:
         return max(1, -(-total // self.limit))
 
 
-def _state_fields(found: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
+def _state_fields(page: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
     """Return the time and revision of the total, or the historical change that it belongs to."""
-    return (*count_metadata(found, formatting.format_time), *history_metadata(found))
+    return (*count_metadata(page, formatting.format_time), *history_metadata(page))
 
 
 def read_page(query: Mapping[str, str], *, default_limit: int = 20, max_limit: int = 100) -> PageRequest:
     """Return the page that a query requests; raise `InvalidInput` with the faults of both parameters."""
     faults: list[Fault] = []
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for key, fallback, greatest in (("page", 1, MAX_OFFSET), ("limit", default_limit, max_limit)):
         try:
-            found[key] = read_integer(query, key, fallback, minimum=1, maximum=greatest)
+            numbers[key] = read_integer(query, key, fallback, minimum=1, maximum=greatest)
         except InvalidInput as invalid:
             faults.extend(invalid.faults)
     if faults:
         raise InvalidInput(faults)
-    return PageRequest(found["page"], found["limit"])
+    return PageRequest(numbers["page"], numbers["limit"])

@@ -29,9 +29,9 @@ class ContactIds:
         """The UUIDs without repetitions; an invalid id has none."""
         return list(dict.fromkeys(uuid for uuid in self.uuids.values() if uuid is not None))
 
-    def missing_ids(self, found: Collection[str]) -> list[str]:
+    def missing_ids(self, existing: Collection[str]) -> list[str]:
         """Return the ids, as written, that match none of the existing contacts."""
-        return [written for written, uuid in self.uuids.items() if uuid not in found]
+        return [written for written, uuid in self.uuids.items() if uuid not in existing]
 
 
 def read_contact_ids(members: request_body.RawObject) -> ContactIds:

@@ -29,9 +29,9 @@ _BULK_PATH: Final = "/contacts/bulk"
 )
 async def update_contacts(call: Call) -> contacts_wire.BulkUpdateAnswer:
     named, change = bulk_input.read_bulk_update(await call.read_object(), call.caller.zone)
-    found = await call.services.contacts.update_many(call.caller, named.known_ids, change)
+    updated = await call.services.contacts.update_many(call.caller, named.known_ids, change)
     return contacts_wire.BulkUpdateAnswer(
-        success=True, updated=len(found), not_found=named.missing_ids(found)
+        success=True, updated=len(updated), not_found=named.missing_ids(updated)
     )
 
 
@@ -49,9 +49,9 @@ async def update_contacts(call: Call) -> contacts_wire.BulkUpdateAnswer:
 )
 async def delete_contacts(call: Call) -> contacts_wire.BulkDeleteAnswer:
     named = bulk_input.read_contact_ids(await call.read_object())
-    found = await call.services.contacts.delete_many(call.caller, named.known_ids)
+    deleted = await call.services.contacts.delete_many(call.caller, named.known_ids)
     return contacts_wire.BulkDeleteAnswer(
-        success=True, deleted=len(found), not_found=named.missing_ids(found)
+        success=True, deleted=len(deleted), not_found=named.missing_ids(deleted)
     )
 
 

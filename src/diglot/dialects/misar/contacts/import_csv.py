@@ -100,15 +100,15 @@ def read_rows(body: bytes) -> list[InputRow]:
         raise MalformedRequest(f"The name of a column has at most {MAX_COLUMN_LENGTH} characters")
     columns = _read_columns(header, number)
     opt_outs = OptOuts()
-    found: list[InputRow] = []
+    rows: list[InputRow] = []
     for number, cells in records:
-        if len(found) == MAX_CONTACTS:
+        if len(rows) == MAX_CONTACTS:
             raise ContentTooLarge(MAX_CONTACTS, "contacts")
         path = ("rows", number)
-        found.append((path, _read_row(columns, cells, opt_outs, path)))
+        rows.append((path, _read_row(columns, cells, opt_outs, path)))
     if opt_outs.faults:
         raise InvalidInput(opt_outs.faults)
-    return found
+    return rows
 
 
 def split_tags(text: str) -> list[str]:
@@ -161,8 +161,8 @@ def _detect_delimiter(text: str) -> str:
     """Return the first separator in the header row: comma, semicolon or tab."""
     header = _FIRST_LINE.match(text.lstrip(" \r\n"))
     assert header is not None
-    found = re.search("[,;\t]", re.sub('"[^"]*"', "", header[0]))
-    return found[0] if found else ","
+    delimiter = re.search("[,;\t]", re.sub('"[^"]*"', "", header[0]))
+    return delimiter[0] if delimiter else ","
 
 
 def _read_columns(header: list[str], number: int) -> list[_Column]:
@@ -216,18 +216,20 @@ def _read_row(
     for column, cell in zip(columns, cells, strict=True):
         if not cell:
             continue
-        here = (*path, column.name)
-        lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, here))
+        cell_path = (*path, column.name)
+        lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, cell_path))
         if column.role is _ColumnRole.FIELD:
             fields[column.key] = GivenValue(_convert_cell(column, cell, faults), (column.name,))
         elif column.role is _ColumnRole.NAMELESS:
             faults.append(Fault((), "A cell stands in a column without a name"))
         else:
-            more = _read_attributes(column, cell, faults)
-            faults += [Fault((column.name,), f"{key} is given twice") for key in more if key in attributes]
-            attributes |= more
+            cell_attributes = _read_attributes(column, cell, faults)
+            faults += [
+                Fault((column.name,), f"{key} is given twice") for key in cell_attributes if key in attributes
+            ]
+            attributes |= cell_attributes
             if column.role is _ColumnRole.ATTRIBUTES:
-                lowered = stricter(lowered, opt_outs.read_object(more, here))
+                lowered = stricter(lowered, opt_outs.read_object(cell_attributes, cell_path))
     return InvalidInput(faults) if faults else ContactInput(fields, GivenValue(attributes, ()), lowered)
 
 
@@ -237,11 +239,11 @@ def _read_attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[st
     if column.role is _ColumnRole.ATTRIBUTE:
         return {column.key: cell} if column.kept else {}
     try:
-        found = request_body.decode_value(cell.encode(), (column.name,))
+        value = request_body.decode_value(cell.encode(), (column.name,))
     except InvalidInput:
-        found = None
-    if isinstance(found, dict):
-        return found
+        value = None
+    if isinstance(value, dict):
+        return value
     faults.append(Fault((column.name,), "Expected an object in JSON"))
     return {}
 

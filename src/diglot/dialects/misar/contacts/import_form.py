@@ -50,7 +50,7 @@ def read_form(body: bytes, content_type: str) -> MultipartForm:
 
 def _parse_parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment, bytes]]:
     boundary = parse_options_header(content_type)[1].get("boundary", "")
-    found: list[tuple[MultipartSegment, bytes]] = []
+    parts: list[tuple[MultipartSegment, bytes]] = []
     chunks: list[bytes] = []
     try:
         with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
@@ -58,12 +58,12 @@ def _parse_parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment,
                 if isinstance(event, MultipartSegment):
                     part, chunks = event, []
                 elif event is None:
-                    found.append((part, b"".join(chunks)))
+                    parts.append((part, b"".join(chunks)))
                 else:
                     chunks.append(bytes(event))
     except MultipartError as error:
         raise MalformedRequest(f"The body is not multipart/form-data: {error}") from None
-    return found
+    return parts
 
 
 def _decode_text(content: bytes) -> str:

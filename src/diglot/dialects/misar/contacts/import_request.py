@@ -96,7 +96,9 @@ def _read_rows(sent: RawImport, frame: _ImportDefaults) -> Sequence[InputRow]:
         key: request_body.decode_value(raw, (key,)) for key, raw in members.items() if key in known
     }
     opt_outs = OptOuts()
-    rows = [_row(("contacts", index), one, opt_outs) for index, one in enumerate(_read_contacts(frame))]
+    rows = [
+        _row(("contacts", index), contact, opt_outs) for index, contact in enumerate(_read_contacts(frame))
+    ]
     frame.faults += opt_outs.faults
     return rows
 
@@ -135,28 +137,30 @@ def _lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str |
 def _read_update_existing(frame: _ImportDefaults) -> bool:
     words = {"true": True, "false": False}
     given = [
-        (key, words.get(one[key], one[key]))
-        for one in frame.text_sources
+        (key, words.get(source[key], source[key]))
+        for source in frame.text_sources
         for key in _UPDATE_SWITCHES
-        if key in one
+        if key in source
     ]
     given += [(key, frame.json_values[key]) for key in _UPDATE_SWITCHES if key in frame.json_values]
-    found: set[bool] = set()
+    choices: set[bool] = set()
     for key, value in given:
         if not isinstance(value, bool):
             frame.faults.append(Fault((key,), str(wrong_type_error("boolean", value))))
         else:
-            found.add(value is _UPDATE_SWITCHES[key])
-            if len(found) > 1:
+            choices.add(value is _UPDATE_SWITCHES[key])
+            if len(choices) > 1:
                 frame.faults.append(Fault((key,), "Contradicts another switch"))
-    return found.pop() if len(found) == 1 else True
+    return choices.pop() if len(choices) == 1 else True
 
 
 def _read_tags(frame: _ImportDefaults, zone: ZoneInfo) -> list[str]:
     written = frame.json_values.get("tags", [])
     try:
         if isinstance(written, list):
-            written = [tag for one in frame.text_sources for tag in split_tags(one.get("tags", ""))] + written
+            written = [
+                tag for source in frame.text_sources for tag in split_tags(source.get("tags", ""))
+            ] + written
         change = read_change({"tags": GivenValue(written, ("tags",))}, None, zone)
     except InvalidInput as invalid:
         frame.faults.extend(invalid.faults)

@@ -61,7 +61,7 @@ async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contact
     else:
         page = members = await _list_members(call, parse_id(segment), paging.window, condition, sort, as_of)
         add_as_of_header(call, members)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.ContactListAnswer(
         success=True, data=shown, contacts=shown, pagination=paging.to_both_pagination(page)
     )
@@ -83,13 +83,13 @@ async def _list_members(  # noqa: PLR0913, PLR0917 - the filters of a list of co
 def _read_condition(query: dict[str, str]) -> tree.Node | None:
     status = query_string.read_text(query, "status")
     words = contacts.build_search_condition(query_string.read_text(query, "search") or "")
-    found = [] if words is None else [words]
+    predicates = [] if words is None else [words]
     if status is not None:
         status = STATUS_ALIASES.get(status, status)
         if status not in STATUSES:
             raise InvalidInput.at(("status",), f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
-        found.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
-    return tree.All(tuple(found)) if found else None
+        predicates.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
+    return tree.All(tuple(predicates)) if predicates else None
 
 
 def _read_sort(query: dict[str, str]) -> Sort | None:

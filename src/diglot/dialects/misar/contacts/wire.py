@@ -240,9 +240,9 @@ class ImportQuery(msgspec.Struct, frozen=True):
     update_existing: LegacySpelling[
         Annotated[Switch, Meta(description="Another spelling of `updateExisting`.")]
     ] = "true"
-    skipExisting: LegacySpelling[Annotated[Switch, Meta(description="The opposite of `updateExisting`.")]] = (
-        "false"  # noqa: N815
-    )
+    skipExisting: LegacySpelling[  # noqa: N815
+        Annotated[Switch, Meta(description="The opposite of `updateExisting`.")]
+    ] = "false"
     skip_existing: LegacySpelling[
         Annotated[Switch, Meta(description="Another spelling of `skipExisting`.")]
     ] = "false"

@@ -34,8 +34,8 @@ _KEY_PATH: Final = "/keys/{key_id:str}"
 )
 async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
     now = call.services.keys.clock()
-    found = await call.services.client_keys.list_all(call.caller, KEY_FORMAT)
-    return keys_wire.KeyListAnswer(success=True, keys=[keys_show.show_key(one, now) for one in found])
+    keys = await call.services.client_keys.list_all(call.caller, KEY_FORMAT)
+    return keys_wire.KeyListAnswer(success=True, keys=[keys_show.show_key(key, now) for key in keys])
 
 
 @handles(
@@ -65,10 +65,10 @@ async def create_key(call: Call) -> keys_wire.KeyCreatedAnswer:
 
 
 def _read_end(call: Call, reader: BodyReader, written: str | UnsetType | None) -> int | None:
-    found = dates.parse_to_microsecond(written) if isinstance(written, str) else None
-    if found is None:
+    parsed = dates.parse_to_microsecond(written) if isinstance(written, str) else None
+    if parsed is None:
         return None
-    end = found.to_instant(call.caller.zone)
+    end = parsed.to_instant(call.caller.zone)
     if end <= call.services.keys.clock():
         reader.add_fault((reader.key_of("expiresAt"),), "The end of a key lies in the future")
     return end

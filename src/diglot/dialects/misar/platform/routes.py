@@ -59,7 +59,7 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
     members = await call.read_object(unique_keys=True)
     condition = calls.read_condition(call, members, "filterCriteria", PLATFORM_WORDS)
     page = await calls.preview_condition(call, condition)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return wire.PlatformPreviewAnswer(page.total, shown, formatting.format_time(page.as_of))
 
 
@@ -77,9 +77,9 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
     )
 )
 async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswer:
-    found = await calls.list_all_member_ids(call)
-    known: tuple[Any, ...] = (*count_metadata(found, formatting.format_time), *history_metadata(found))
-    return wire.PlatformMembersAnswer(list(found.items), *known)
+    members = await calls.list_all_member_ids(call)
+    known: tuple[Any, ...] = (*count_metadata(members, formatting.format_time), *history_metadata(members))
+    return wire.PlatformMembersAnswer(list(members.items), *known)
 
 
 @handles(

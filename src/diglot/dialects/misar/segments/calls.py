@@ -150,11 +150,11 @@ async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
     id_ = read_segment_id(call)
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         paging, as_of = pagination.read_page(call.query_parameters), read_as_of(call)
-    segment, found = await _load_member_ids(call, paging.window, as_of)
+    segment, member_page = await _load_member_ids(call, paging.window, as_of)
     return segments_wire.MembersAnswer(
         success=True,
-        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(found.items)),
-        pagination=paging.to_members_pagination(found),
+        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(member_page.items)),
+        pagination=paging.to_members_pagination(member_page),
     )
 
 
@@ -162,22 +162,22 @@ async def list_all_member_ids(call: Call) -> MemberPage[str] | HistoricalPage[st
     """Return the ids of all members of the segment in the path."""
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
         as_of = read_as_of(call)
-    _, found = await _load_member_ids(call, None, as_of)
-    return found
+    _, member_page = await _load_member_ids(call, None, as_of)
+    return member_page
 
 
 async def _load_member_ids(
     call: Call, window: Window | None, as_of: AsOf | None
 ) -> tuple[Segment, MemberPage[str] | HistoricalPage[str]]:
     segment: Segment
-    found: MemberPage[str] | HistoricalPage[str]
+    member_page: MemberPage[str] | HistoricalPage[str]
     if as_of is None:
-        segment, found = await call.services.segments.list_member_ids(
+        segment, member_page = await call.services.segments.list_member_ids(
             call.caller, read_segment_id(call), window
         )
     else:
-        segment, found = await call.services.membership_history.list_member_ids(
+        segment, member_page = await call.services.membership_history.list_member_ids(
             call.caller, read_segment_id(call), window, as_of
         )
-    add_as_of_header(call, found)
-    return segment, found
+    add_as_of_header(call, member_page)
+    return segment, member_page

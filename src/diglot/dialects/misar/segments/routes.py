@@ -29,7 +29,7 @@ _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
 )
 async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     paging, page = await calls.list_page(call)
-    items = [show.show_segment_item(one) for one in page.items]
+    items = [show.show_segment_item(counted) for counted in page.items]
     return segments_wire.SegmentListAnswer(
         success=True, data=segments_wire.SegmentListData(items, paging.to_pagination(page.total))
     )
@@ -110,7 +110,7 @@ delete_segment: Final = handles(
 )
 async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
     page = await calls.preview_segment(call)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     assert page.revision is not None
     data = segments_wire.PreviewData(shown, page.total, formatting.format_time(page.as_of), page.revision)
     return segments_wire.PreviewAnswer(success=True, data=data)
@@ -166,9 +166,9 @@ list_segment_members: Final = handles(
 )
 async def change_segment_members(call: Call) -> segments_wire.MembersChangedAnswer:
     counted = await calls.change_members(call)
-    one = counted.segment
+    segment = counted.segment
     data = segments_wire.MembersChanged(
-        format_prefixed_id(one.id), counted.count, formatting.format_time(counted.as_of), one.revision
+        format_prefixed_id(segment.id), counted.count, formatting.format_time(counted.as_of), segment.revision
     )
     return segments_wire.MembersChangedAnswer(success=True, data=data)
 

@@ -28,7 +28,7 @@ def _derive_operation(versioned: Endpoint, id_: str, answer: type[msgspec.Struct
 @handles(_derive_operation(routes.list_segments, "listRootSegments", unversioned_wire.RootSegmentListAnswer))
 async def list_root_segments(call: Call) -> unversioned_wire.RootSegmentListAnswer:
     paging, page = await calls.list_page(call)
-    shown = [unversioned_show.show_segment(one) for one in page.items]
+    shown = [unversioned_show.show_segment(counted) for counted in page.items]
     pagination = unversioned_show.show_pagination(paging, page.total)
     return unversioned_wire.RootSegmentListAnswer(success=True, data=shown, pagination=pagination)
 
@@ -63,7 +63,7 @@ async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
 )
 async def preview_root_segment(call: Call) -> unversioned_wire.RootPreviewAnswer:
     page = await calls.preview_body_or_segment(call)
-    shown = [unversioned_show.show_sample_contact(one) for one in page.items]
+    shown = [unversioned_show.show_sample_contact(contact) for contact in page.items]
     data = unversioned_wire.RootPreviewData(
         page.total, shown, formatting.format_time(page.as_of), page.revision
     )

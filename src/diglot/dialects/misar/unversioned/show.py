@@ -39,8 +39,13 @@ def show_pagination(paging: PageRequest, total: int) -> wire.RootPagination:
     return wire.RootPagination(shown.page, shown.limit, shown.total, shown.total_pages)
 
 
-def show_sample_contact(one: Contact) -> wire.SampleContact:
+def show_sample_contact(contact: Contact) -> wire.SampleContact:
     """Show the main fields of a contact."""
     return wire.SampleContact(
-        one.id, one.email, one.first_name, one.last_name, one.status, tier_of_score(one.engagement_score)
+        contact.id,
+        contact.email,
+        contact.first_name,
+        contact.last_name,
+        contact.status,
+        tier_of_score(contact.engagement_score),
     )

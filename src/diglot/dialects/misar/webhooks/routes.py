@@ -46,7 +46,10 @@ def _require_read_scope(call: Call) -> None:
     )
 )
 async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
-    shown = [_to_wire(one) for one in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)]
+    shown = [
+        _to_wire(webhook)
+        for webhook in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)
+    ]
     return hooks.WebhookListAnswer(success=True, data=shown, webhooks=shown)
 
 
@@ -97,8 +100,8 @@ async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
     )
 )
 async def get_webhook(call: Call) -> hooks.WebhookAnswer:
-    found = await call.services.webhooks.get(call.caller, words.DIALECT_NAME, _read_webhook_id(call))
-    return hooks.WebhookAnswer(success=True, data=_to_wire(found))
+    webhook = await call.services.webhooks.get(call.caller, words.DIALECT_NAME, _read_webhook_id(call))
+    return hooks.WebhookAnswer(success=True, data=_to_wire(webhook))
 
 
 @handles(
@@ -179,33 +182,35 @@ async def test_webhook(call: Call) -> hooks.WebhookTestAnswer:
     )
 )
 async def list_webhook_events(call: Call) -> hooks.WebhookEventsAnswer:
-    found = await call.services.webhooks.list_deliveries(
+    deliveries = await call.services.webhooks.list_deliveries(
         call.caller, words.DIALECT_NAME, _read_webhook_id(call)
     )
-    return hooks.WebhookEventsAnswer(success=True, data=[_event_to_wire(one) for one in found])
+    return hooks.WebhookEventsAnswer(success=True, data=[_event_to_wire(delivery) for delivery in deliveries])
 
 
-def _format_times(one: Webhook) -> tuple[str, str]:
-    return format_seconds(one.created_at) or "", format_seconds(one.updated_at) or ""
+def _format_times(webhook: Webhook) -> tuple[str, str]:
+    return format_seconds(webhook.created_at) or "", format_seconds(webhook.updated_at) or ""
 
 
-def _to_wire(one: Webhook) -> hooks.Webhook:
-    return hooks.Webhook(one.id, one.url, list(one.events), one.active, *_format_times(one))
+def _to_wire(webhook: Webhook) -> hooks.Webhook:
+    return hooks.Webhook(
+        webhook.id, webhook.url, list(webhook.events), webhook.active, *_format_times(webhook)
+    )
 
 
-def _event_to_wire(one: Delivery) -> hooks.WebhookEvent:
-    ended = "failed" if one.delivered_at is None else "delivered"
+def _event_to_wire(delivery: Delivery) -> hooks.WebhookEvent:
+    ended = "failed" if delivery.delivered_at is None else "delivered"
     return hooks.WebhookEvent(
-        id=messages.event_id(one),
-        type=messages.event_type(one.event),
-        status=ended if one.due_at is None else "pending",
-        attempts=one.attempts,
-        status_code=one.last_status,
-        response_body=one.last_response,
-        error=one.last_error,
-        created_at=format_seconds(one.created_at) or "",
-        delivered_at=format_seconds(one.delivered_at),
-        next_attempt_at=format_seconds(one.due_at),
+        id=messages.event_id(delivery),
+        type=messages.event_type(delivery.event),
+        status=ended if delivery.due_at is None else "pending",
+        attempts=delivery.attempts,
+        status_code=delivery.last_status,
+        response_body=delivery.last_response,
+        error=delivery.last_error,
+        created_at=format_seconds(delivery.created_at) or "",
+        delivered_at=format_seconds(delivery.delivered_at),
+        next_attempt_at=format_seconds(delivery.due_at),
     )
 
 

@@ -70,7 +70,7 @@ async def list_conversions(call: Call) -> wire.ConversionListAnswer:
         raise InvalidInput.at(("type",), f"Invalid enum value. Expected {options}")
     page = await call.services.events.list_conversions(call.caller, wanted, window)
     return wire.ConversionListAnswer(
-        [_to_wire(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [_to_wire(conversion) for conversion in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -132,8 +132,8 @@ def _read_contact_ref(reader: BodyReader) -> ContactRef:
     return ContactRef(parse_id(contact_id) or "" if isinstance(contact_id, str) else None, body.email or None)
 
 
-def _to_wire(told: RecordedEvent) -> wire.Conversion:
-    event = told.event
+def _to_wire(recorded: RecordedEvent) -> wire.Conversion:
+    event = recorded.event
     worth = msgspec.json.decode(event.body, type=ConversionValue)
     campaign, flow = event.campaign_id, worth.flow_id
     return wire.Conversion(
@@ -142,7 +142,7 @@ def _to_wire(told: RecordedEvent) -> wire.Conversion:
         whole_if_integral(worth.revenue) or 0,
         worth.currency,
         event.order_id,
-        wire.ContactName(told.contact_id, told.email),
+        wire.ContactName(recorded.contact_id, recorded.email),
         None if campaign is None else wire.Source(campaign, None),
         None if flow is None else wire.Source(flow, None),
         worth.attribution_model,
@@ -180,13 +180,13 @@ async def track_product_view(call: Call) -> wire.ProductViewAnswer:
     assert isinstance(body.currency, str)
     kept = {name: getattr(body, name) for name in _VIEW_MEMBERS} | {"currency": body.currency.upper()}
     new = NewEvent(EventKind.VIEW, _VIEW_EVENT, _encode(without_unset(**kept)).decode())
-    told = await call.services.events.record(call.caller, contact, new)
+    recorded = await call.services.events.record(call.caller, contact, new)
     view = wire.ProductView(
-        told.event.id,
-        told.contact_id,
+        recorded.event.id,
+        recorded.contact_id,
         body.product_id,
         body.product_name,
-        _format_time(told.event.happened_at),
+        _format_time(recorded.event.happened_at),
     )
     return wire.ProductViewAnswer(view)
 

@@ -19,4 +19,4 @@ def read_contact_ids(members: request_body.RawObject) -> list[str | None]:
     reader.raise_faults()
     if body.contact_id is not UNSET:
         return [parse_id(body.contact_id)]
-    return [parse_id(one) for one in body.contact_ids or ()]
+    return [parse_id(contact_id) for contact_id in body.contact_ids or ()]

@@ -46,7 +46,7 @@ async def list_lists(call: Call) -> lists_wire.ListListAnswer:
     window = pagination.read_window(query)
     kinds = None if kind is None else SegmentType(kind)
     page = await call.services.lists.list_page(call.caller, window, kinds, search)
-    shown = [lists_show.show_contact_list(one) for one in page.items]
+    shown = [lists_show.show_contact_list(counted) for counted in page.items]
     return lists_wire.ListListAnswer(shown, pagination.to_pagination(window, page.total))
 
 
@@ -104,8 +104,8 @@ def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Cond
     )
 )
 async def get_list(call: Call) -> lists_wire.ListAnswer:
-    found = await call.services.lists.get(call.caller, parse_id(call.path_parameters["list_id"]))
-    return lists_wire.ListAnswer(lists_show.show_contact_list(found))
+    counted = await call.services.lists.get(call.caller, parse_id(call.path_parameters["list_id"]))
+    return lists_wire.ListAnswer(lists_show.show_contact_list(counted))
 
 
 @handles(
@@ -173,7 +173,7 @@ async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
     async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
         window = pagination.read_window(call.query_parameters)
     page = await call.services.lists.list_members(call.caller, id_, window)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
 
 

@@ -48,7 +48,7 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     window = pagination.read_window(query)
     page = await call.services.segments.list_page(call.caller, window, search)
     return segments_wire.SegmentListAnswer(
-        [show.show_segment(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [show.show_segment(segment) for segment in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -175,7 +175,7 @@ async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnsw
     else:
         page = await call.services.membership_history.list_members(call.caller, id_, window, as_of)
     add_as_of_header(call, page)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
 
 

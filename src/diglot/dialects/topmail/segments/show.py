@@ -18,16 +18,16 @@ def show_conditions(condition: Condition) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-def show_segment(one: Segment) -> segments_wire.Segment:
+def show_segment(segment: Segment) -> segments_wire.Segment:
     """Show a segment."""
     return segments_wire.Segment(
-        one.id,
-        one.name,
-        show_conditions(one.condition),
-        format_time(one.created_at),
-        format_time(one.updated_at),
-        one.revision,
-        format_milliseconds(next_change(one)),
+        segment.id,
+        segment.name,
+        show_conditions(segment.condition),
+        format_time(segment.created_at),
+        format_time(segment.updated_at),
+        segment.revision,
+        format_milliseconds(next_change(segment)),
     )
 
 

@@ -39,7 +39,7 @@ async def list_tags(call: Call) -> tags_wire.TagListAnswer:
     window = pagination.read_window(query)
     page = await call.services.tags.list_page(call.caller, window, search)
     return tags_wire.TagListAnswer(
-        [tags_show.show_tag(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [tags_show.show_tag(tag) for tag in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -139,7 +139,8 @@ async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
         window = pagination.read_window(call.query_parameters)
     page = await call.services.tags.list_contacts(call.caller, id_, window)
     return contacts_wire.ContactListAnswer(
-        [contacts_show.show_contact(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [contacts_show.show_contact(contact) for contact in page.items],
+        pagination.to_pagination(window, page.total),
     )
 
 

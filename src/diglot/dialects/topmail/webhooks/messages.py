@@ -178,15 +178,15 @@ def _build_bulk_move(event: WebhookEventType, group: AudienceRef, batch: BulkMov
     )
 
 
-def _build_conversion(one: Conversion, contact: Contact) -> _ConversionData:
+def _build_conversion(conversion: Conversion, contact: Contact) -> _ConversionData:
     return _ConversionData(
-        id=one.id,
-        type=one.type,
-        revenue=whole_if_integral(one.revenue),
-        currency=one.currency,
-        order_id=one.order_id,
+        id=conversion.id,
+        type=conversion.type,
+        revenue=whole_if_integral(conversion.revenue),
+        currency=conversion.currency,
+        order_id=conversion.order_id,
         contact=_ContactName(contact.id, contact.email),
-        campaign_id=one.campaign_id,
-        metadata=one.metadata,
-        converted_at=format_milliseconds(one.converted_at),
+        campaign_id=conversion.campaign_id,
+        metadata=conversion.metadata,
+        converted_at=format_milliseconds(conversion.converted_at),
     )

@@ -40,11 +40,13 @@ _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"
 )
 async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
     window = pagination.read_window(call.query_parameters)
-    found = [
-        one for one in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME) if one.active
+    active = [
+        webhook
+        for webhook in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)
+        if webhook.active
     ]
-    shown = [_to_wire(one) for one in found[window.offset : window.offset + window.limit]]
-    return hooks.TriggerListAnswer(shown, pagination.to_pagination(window, len(found)))
+    shown = [_to_wire(webhook) for webhook in active[window.offset : window.offset + window.limit]]
+    return hooks.TriggerListAnswer(shown, pagination.to_pagination(window, len(active)))
 
 
 @handles(
@@ -77,9 +79,11 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
         subscriptions=webhooks.select_subscriptions(EVENTS, (event,)),
         secret=generate_secret() if body.secret is UNSET else body.secret,
     )
-    made = await call.services.webhooks.create(call.caller, new)
-    one = _to_wire(made)
-    data = hooks.CreatedTrigger(one.id, one.event, one.targetUrl, one.createdAt, made.secret)
+    webhook = await call.services.webhooks.create(call.caller, new)
+    trigger = _to_wire(webhook)
+    data = hooks.CreatedTrigger(
+        trigger.id, trigger.event, trigger.targetUrl, trigger.createdAt, webhook.secret
+    )
     return hooks.CreatedTriggerAnswer(data)
 
 
@@ -103,8 +107,10 @@ async def delete_trigger(call: Call) -> wire.DeletedAnswer:
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
-def _to_wire(one: Webhook) -> hooks.Trigger:
-    return hooks.Trigger(one.id, one.events[0], one.url, format_milliseconds(one.created_at) or "")
+def _to_wire(webhook: Webhook) -> hooks.Trigger:
+    return hooks.Trigger(
+        webhook.id, webhook.events[0], webhook.url, format_milliseconds(webhook.created_at) or ""
+    )
 
 
 ENDPOINTS: Final = (list_triggers, create_trigger, delete_trigger)
