@@ -150,7 +150,7 @@ AnySegmentId = Annotated[
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """The body that would create a segment, of which only the rules count, and the segment to replace."""
+    """A segment body, of which only the rules count, and the segment whose rules they would replace."""
 
     filter_criteria: Criteria
     segment_id: AnySegmentId | UnsetType = UNSET

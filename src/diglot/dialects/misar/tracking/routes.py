@@ -68,8 +68,8 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
         occurred_at=read_occurred_at(body.timestamp, "timestamp", call.caller.zone),
         campaign_id=body.campaign_id or None,
     )
-    told = await call.services.events.record(call.caller, ContactRef(None, body.email), new)
-    return wire.TrackEventAnswer(success=True, event_id=told.event.id, tracked=True)
+    recorded = await call.services.events.record(call.caller, ContactRef(None, body.email), new)
+    return wire.TrackEventAnswer(success=True, event_id=recorded.event.id, tracked=True)
 
 
 @handles(
@@ -87,9 +87,9 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
 )
 async def track_purchase(call: Call) -> wire.TrackPurchaseAnswer:
     email, new = _read_purchase(call, BodyReader(await call.read_object(), omit_nulls=True))
-    told = await call.services.events.record(call.caller, ContactRef(None, email), new)
+    recorded = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackPurchaseAnswer(
-        success=True, purchase_id=told.event.id, attribution=_build_attribution(told), tracked=True
+        success=True, purchase_id=recorded.event.id, attribution=_build_attribution(recorded), tracked=True
     )
 
 
@@ -128,9 +128,9 @@ def _read_total(reader: BodyReader) -> float:
     return amount
 
 
-def _build_attribution(told: RecordedEvent) -> wire.Attribution:
-    worth = msgspec.json.decode(told.event.body, type=ConversionValue)
-    campaign_id = told.event.campaign_id
+def _build_attribution(recorded: RecordedEvent) -> wire.Attribution:
+    worth = msgspec.json.decode(recorded.event.body, type=ConversionValue)
+    campaign_id = recorded.event.campaign_id
     source = "direct" if worth.clicked_at is None else "email"
     return wire.Attribution(
         source=source if campaign_id is None else "campaign",

@@ -80,7 +80,7 @@ AnySegmentId = Annotated[
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """The body that would create a segment, of which only the conditions count.
+    """A segment body, of which only the conditions count.
 
     With `segment_id`, they are required and would replace the conditions of that segment.
     """
