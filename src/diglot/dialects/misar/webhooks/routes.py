@@ -81,9 +81,9 @@ async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
         secret=generate_secret(_SECRET_PREFIX) if body.secret is UNSET else body.secret,
         active=body.is_active is not False,
     )
-    made = await call.services.webhooks.create(call.caller, new)
+    created = await call.services.webhooks.create(call.caller, new)
     data = hooks.CreatedWebhook(
-        made.id, made.url, list(made.events), made.secret, made.active, *_format_times(made)
+        created.id, created.url, list(created.events), created.secret, created.active, *_format_times(created)
     )
     return hooks.CreatedWebhookAnswer(success=True, data=data)
 
