@@ -1,4 +1,4 @@
-"""The only assembly point: settings, engine, services and dialects -> an ASGI app."""
+"""Assembles the ASGI app from settings, engine, services and dialects; no other module does."""
 
 import gc
 import logging
@@ -59,7 +59,7 @@ Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 def create_app(settings: Settings, *, clock: Clock = system_clock, run_background: bool = True) -> asgi.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
-    Without `run_background` it only answers: no webhook is delivered and no background task runs.
+    Without `run_background` it only answers requests: it delivers no webhook and runs no background task.
     """
     engine = create_engine(settings.database)
     uses = KeyUsage(engine)
@@ -95,14 +95,14 @@ def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App
 
 
 def load_app(settings: Settings) -> asgi.App:
-    """Return the app of a server process, and set up its log."""
+    """Return the app of a server process, and configure logging."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     log.setLevel(logging.INFO)
     return create_app(settings)
 
 
 def from_environment() -> asgi.App:
-    """Return the app for a server of another kind, such as the command `granian`: settings are variables."""
+    """Return the app for other servers, such as the `granian` command; settings are in the environment."""
     return load_app(load_settings({}, os.environ, dialects=[dialect.name for dialect in DIALECTS]))
 
 
@@ -159,7 +159,7 @@ def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Li
 
 
 def _begin_collecting() -> None:
-    """Collect garbage from here on, but do not scan what lives as long as the process in each collection."""
+    """Enable garbage collection, which skips objects that live as long as the process."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -182,7 +182,7 @@ def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMe
 def _build_proxy(app: Litestar, settings: Settings) -> "UpstreamProxy":
     from diglot.server.proxy.upstream import UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
 
-    # The vendor's document would be of calls that go another way here, whether ours is served or not.
+    # Never proxy the vendor's OpenAPI document: it describes calls that this server answers itself.
     documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENT_PATHS]
     owned = OwnPaths([*map(path_shape, app.routes), *documents])
     return UpstreamProxy(settings.upstreams, owned, settings.upstream_timeout)

@@ -333,7 +333,7 @@ def test_a_key_has_a_name_and_an_expiry(diglot: Diglot, url: str) -> None:
     command = ("keys", "create", "--dialect", "misar", "--workspace", "Acme", "--database", url)
     for option, value, message in (
         ("--expires-at", "2020-01-01", "the end of a key lies in the future"),
-        ("--expires-at", "soon", "'soon' is no time: write 2027-01-31 or 2027-01-31T09:00:00Z"),
+        ("--expires-at", "soon", "'soon' is not a valid time: write 2027-01-31 or 2027-01-31T09:00:00Z"),
         ("--name", " ", "a key's name has 1 to 80 printable characters"),
         ("--name", "n" * 81, "a key's name has 1 to 80 printable characters"),
     ):
@@ -396,7 +396,7 @@ def test_openapi(diglot: Diglot, dialect: object) -> None:
     assert Path("a.json").read_bytes() == document
     assert diglot("openapi", name, "--check", "a.json") == Result(0, "", "")
     Path("a.json").write_text("{}")
-    hint = f"diglot: a.json is not what the code serves: run `diglot openapi {name} --output a.json`\n"
+    hint = f"diglot: a.json differs from the code: run `diglot openapi {name} --output a.json`\n"
     assert diglot("openapi", name, "--check", "a.json") == Result(1, "", hint)
     assert Path("a.json").read_text() == "{}"
 
@@ -687,8 +687,8 @@ def test_demo_is_created_once(diglot: Diglot) -> None:
     first = diglot("demo", "--no-serve", "--port", "18080")
     second = diglot("demo", "--no-serve", "--port", "18080")
     assert (first.code, second.code) == (0, 0)
-    assert ", made in " in first.out.splitlines()[0]
-    assert second.out.splitlines()[0].endswith(", as they were")
+    assert ", created in " in first.out.splitlines()[0]
+    assert second.out.splitlines()[0].endswith(", unchanged")
     assert first.out.splitlines()[1:] == second.out.splitlines()[1:]
     assert first.out.count("http://127.0.0.1:18080/") == 3
     kept = Path("diglot-demo.keys")

@@ -1,1 +1,1 @@
-"""What every dialect is made of: operations, calls, the pipeline, reading of requests, extensions."""
+"""The framework of the dialects: operations, calls, the pipeline, readers of requests, extensions."""

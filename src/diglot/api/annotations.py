@@ -1,7 +1,7 @@
-"""What the structs of the wire say beside their types.
+"""Annotations for fields of the wire structs.
 
-To the OpenAPI documents: what is an extension, what has a named schema. To the reader of bodies: other keys
-of a field, the message of a refusal, checks that no schema can express.
+Some are for the OpenAPI documents: extensions and named schemas. Others are for the reader of bodies: further
+spellings of a field, error messages, and checks that a schema cannot express.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +13,7 @@ T = TypeVar("T")
 EXTENSION_KEY: Final = "x-diglot-extension"
 LEGACY_KEY: Final = "x-diglot-older-spelling"
 ANNOTATION_KEYS: Final = frozenset({EXTENSION_KEY, LEGACY_KEY})
-# What the reader of bodies finds in the `extra` of a field.
+# The keys in a field's `extra` for the reader of bodies.
 SPELLINGS: Final = "spellings"
 LONGEST: Final = "longest"
 MISMATCH: Final = "mismatch"
@@ -21,13 +21,14 @@ OPTIONS: Final = "options"
 REPLACEABLE: Final = "replaceable"
 CHECK: Final = "check"
 CONVERT: Final = "convert"
-# Says what is wrong with a value of the right type, or None.
+# Returns the error message for a value of the right type, or None if it is valid.
 Check = Callable[[Any], str | None]
-# A field that the vendor does not have.
+# A field that the vendor does not have, called an extension.
 Extension = Annotated[T, Meta(extra_json_schema={EXTENSION_KEY: True})]
-# A field that is there for older clients: another says the same, and generated clients may name both alike.
+# A field for older clients that repeats another one. The documents leave it out, because generated clients
+# might give both the same name.
 LegacySpelling = Annotated[T, Meta(extra_json_schema={LEGACY_KEY: True})]
-# The id of anything. A text and no `format: uuid`: clients would make a type of that, which no path takes.
+# Any id. It has no `format: uuid`, because generated clients would use a UUID type that paths do not accept.
 Uuid = Annotated[
     str,
     Meta(
@@ -43,52 +44,52 @@ def json_reference(name: str) -> dict[str, str]:
 
 
 def schema_ref(name: str) -> Meta:
-    """Return what gives a field a named schema of the dialect."""
+    """Return the annotation that gives a field a named schema of the dialect."""
     return Meta(extra_json_schema=json_reference(name))
 
 
 def free_form_schema(description: str, keys: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the schema of an object of any members, whose keys are as said."""
+    """Return the schema of an object with arbitrary members; `keys` is the schema of their names."""
     named = {"propertyNames": dict(keys)} if keys else {}
     return {"type": "object", "description": description, **named, "additionalProperties": True}
 
 
 def enumeration_schema(description: str, values: Iterable[str], ours: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the schema of words, and which of them the vendor does not have."""
+    """Return the schema of an enumeration; `ours` are the values that are extensions."""
     marked = {EXTENSION_KEY: list(ours)} if ours else {}
     return {"type": "string", "enum": list(values), "description": description, **marked}
 
 
 def choice_ref(name: str, options: tuple[str, ...]) -> Meta:
-    """Return what gives a field the words of a named schema; refusals list them in this order."""
+    """Return the annotation for a named enumeration; error messages list the options in this order."""
     return Meta(extra_json_schema=json_reference(name), extra={OPTIONS: options})
 
 
 def also_spelled(*spellings: str) -> Meta:
-    """Return what lets a body use other keys for a field; a body that uses several has to mean the same."""
+    """Return the annotation for further spellings of a field; several in one body must not differ."""
     return Meta(extra={SPELLINGS: spellings})
 
 
 def read_at_most(length: int) -> Meta:
-    """Return the longest text that is read, where the schema leaves the length to a pattern or a check."""
+    """Return the annotation for a maximum length if the schema has only a pattern or a check."""
     return Meta(extra={LONGEST: length})
 
 
 def refused_as(message: str) -> Meta:
-    """Return the message for a text that does not match its pattern, or for a list of another length."""
+    """Return the annotation for the error message of a pattern mismatch or of a list with a wrong length."""
     return Meta(extra={MISMATCH: message})
 
 
 def checked_by(check: Check) -> Meta:
-    """Return the check that a text has to pass in place of the pattern of its schema."""
+    """Return the annotation for a check that replaces the pattern of the schema when a string is read."""
     return Meta(extra={CHECK: check})
 
 
 def required_by_handler() -> Meta:
-    """Return what leaves it to the handler to require a field, because another member can replace it."""
+    """Return the annotation for a field that the handler requires, because another member can replace it."""
     return Meta(extra={REPLACEABLE: True})
 
 
 def converted_by(convert: Callable[[Any], Any]) -> Meta:
-    """Return what reads a value in place of its schema, and raises `OperandError`."""
+    """Return the annotation for a converter that reads the value; it raises `OperandError`."""
     return Meta(extra={CONVERT: convert})

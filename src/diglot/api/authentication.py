@@ -1,7 +1,7 @@
-"""Who asks: the holder of a key, or a person whose browser sends the cookie of a session.
+"""Authenticates the caller of a request: by API key, or by the session cookie of a browser.
 
-A browser sends that cookie with requests that other sites make it send, too. So a write in a session has to
-show what only a page of ours knows, and is refused where the browser says that another site sends it.
+A browser also sends the cookie with requests that other sites trigger. A write in a session therefore needs a
+CSRF token, which only our own pages can read, and is rejected if the browser reports another site as origin.
 """
 
 from typing import Any, Final
@@ -25,7 +25,7 @@ _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 async def authenticate_request(
     dialect: Dialect, request: Request[Any, Any, Any], services: Services
 ) -> Caller:
-    """Return who asks; a key wins over a cookie. Raise `Unauthenticated` or `CrossSiteWrite`."""
+    """Return the caller; a key overrides a cookie. Raise `Unauthenticated` or `CrossSiteWrite`."""
     key = dialect.read_secret(request)
     if key is None and dialect.allows_sessions and (secret := read_session_cookie(request)) is not None:
         session = await services.sessions.find(secret)
@@ -35,7 +35,7 @@ async def authenticate_request(
 
 
 def read_session_cookie(request: Request[Any, Any, Any]) -> str | None:
-    """Return the secret of the session, None without one; of two that differ none is believed."""
+    """Return the secret of the session; None if there is none, or if two cookies differ."""
     found = set()
     for key, value in request.scope["headers"]:
         if key == b"cookie":
@@ -47,7 +47,7 @@ def read_session_cookie(request: Request[Any, Any, Any]) -> str | None:
 
 
 def require_csrf_token(request: Request[Any, Any, Any], secret: str) -> None:
-    """Raise `CrossSiteWrite` for a write that does not show that a page of ours sends it."""
+    """Raise `CrossSiteWrite` for a write without a valid CSRF token."""
     if request.scope["method"] in _SAFE_METHODS:
         return
     refuse_cross_site(request)
@@ -56,9 +56,9 @@ def require_csrf_token(request: Request[Any, Any, Any], secret: str) -> None:
 
 
 def refuse_cross_site(request: Request[Any, Any, Any]) -> None:
-    """Raise `CrossSiteWrite` when the browser says that another site, or a sibling of ours, sends a request.
+    """Raise `CrossSiteWrite` if the request comes from another site or from a sibling domain.
 
-    A browser that sends Sec-Fetch-Site cannot be mistaken about it; the Origin of others must be our host.
+    Sec-Fetch-Site is reliable if the browser sends it; otherwise an Origin has to be our host.
     """
     site, origin = find_header(request, b"sec-fetch-site"), find_header(request, b"origin")
     if site is not None:

@@ -1,4 +1,4 @@
-"""A request whose key is known, and what its handler reads of it."""
+"""An authenticated and authorized request, as its handler sees it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ SERVICES: Final = "services"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whose key is known and may do what it asks."""
+    """A request with a valid key that has the required scope."""
 
     request: Request[Any, Any, Any]
     operation: Operation
@@ -31,11 +31,11 @@ class Call:
     preread_body: bytes | None = None
 
     def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
-        """Return the call inside a transaction in progress, its body read already."""
+        """Return the call bound to an open transaction, with the body that was read before."""
         return replace(self, services=self.services.in_transaction(transaction), preread_body=body)
 
     async def run_in_thread(self, work: Callable[[], T]) -> T:
-        """Run what takes long on a thread of its own; a unit of work on SQLite has one already."""
+        """Run slow work in a separate thread, unless a unit of work on SQLite already runs in one."""
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -55,7 +55,7 @@ class Call:
         return query_string.parse_query(self.request.scope["query_string"], known)
 
     def add_header(self, name: bytes, value: bytes) -> None:
-        """Have the answer carry a header."""
+        """Add a header to the response."""
         self.request.scope[EXTRA_HEADERS].append((name, value))  # type: ignore[typeddict-item]
 
     async def read_body(self) -> bytes:
@@ -66,7 +66,7 @@ class Call:
         return await request_body.read_bytes(self.request, self.operation.max_bytes)
 
     async def read_optional_body(self) -> bytes:
-        """Return the body of a call that does without; an empty one is of any media type."""
+        """Return the body of a call that does not require one; an empty body may have any media type."""
         try:
             return await self.read_body()
         except UnsupportedMediaType:
@@ -75,16 +75,16 @@ class Call:
             raise
 
     def check_headers(self) -> None:
-        """Raise `UnsupportedMediaType` or `ContentTooLarge` where the headers suffice to refuse the body."""
+        """Raise `UnsupportedMediaType` or `ContentTooLarge` if the headers alone show it."""
         request_body.check_headers(self.request, self.operation.max_bytes, self.operation.media_types)
 
     async def read_object(self, *, unique_keys: bool = False) -> request_body.RawObject:
-        """Return the encoded members of the JSON object in the body; `unique` refuses repeated keys."""
+        """Return the encoded members of the JSON object in the body; `unique_keys` rejects repeated keys."""
         return request_body.parse_object(await self.read_body(), unique_keys=unique_keys)
 
     @asynccontextmanager
     async def not_found_first(self, look_up: Callable[[], Any]) -> AsyncIterator[None]:
-        """Prefer a 404: when the input inside is refused, look the thing up before saying so."""
+        """Prefer a 404: if the block rejects the input, look the resource up before the error is raised."""
         try:
             yield
         except (InvalidInput, UnsupportedMediaType, ContentTooLarge):

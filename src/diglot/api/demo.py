@@ -1,4 +1,4 @@
-"""What the demo shows of a dialect: segments in the vendor's words, and a call to try."""
+"""The demo's segments for a dialect, in the vendor's words, and a call to try."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class DemoSegment:
     type: SegmentType = SegmentType.DYNAMIC
 
     def to_new_segment(self, dialect: str, words: Words, caller: Caller) -> NewSegment:
-        """Return the segment as the services take it, checked like that of any request."""
+        """Return the segment for the services, validated like one from a request."""
         tree = check_condition(read_condition(self.body, words), caller.zone)
         source = OriginalText(dialect, _encode(self.body).decode())
         return NewSegment(self.name, Condition(tree, source), self.description, self.type)
@@ -33,12 +33,12 @@ class DemoSegment:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Segments, the oldest first, and the path of a call, given the id of a segment where there is one."""
+    """The segments, oldest first, and a function that maps a segment's id, or None, to the path of a call."""
 
     segments: Sequence[DemoSegment]
     build_path: Callable[[str | None], str]
 
 
 def build_rule(field: str, operator: str, *value: Any) -> dict[str, Any]:
-    """Return a rule as both vendors write it."""
+    """Return a rule in the format of both vendors."""
     return {"field": field, "operator": operator, **({"value": value[0]} if value else {})}

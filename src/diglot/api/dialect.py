@@ -1,4 +1,4 @@
-"""What the app needs from a dialect, and what a dialect's handlers get from the app."""
+"""The interface between the app and a dialect."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from diglot.service.access.rate_limits import Rate, RateLimitState
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """A prefix of paths with the calls under it, and the error body that its clients read."""
+    """A path prefix with its calls, and the error body that its clients expect."""
 
     prefix: str
     endpoints: Sequence[Endpoint]
@@ -34,18 +34,17 @@ class Surface:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A vendor's HTTP vocabulary: `secret` finds the key of a request, `may` tells whether scopes suffice.
+    """A vendor's HTTP vocabulary.
 
-    `rate` names what a call is counted with and how often that may be asked; `build_rate_headers` shows
-    the rest,
-    `rate_header_docs` documents these headers; `tags` says of what each group of calls is.
-    `message` is what goes out to a webhook at an instant.
-    The first surface is the one that the vendor's pages document; the others serve clients of other ages.
+    `read_secret` finds the key of a request, and `scopes_allow` tells whether scopes are sufficient.
+    `rate_for` returns the counter and the limit of a call, `build_rate_headers` the headers with the
+    remainder, which `rate_header_docs` documents. `tag_descriptions` describes the groups of calls.
+    The first surface is the one that the vendor documents; the others serve older and newer clients.
     """
 
     name: str
     title: str
-    # The dialect's folder, which also holds the examples of its OpenAPI document.
+    # The package of the dialect, which also contains the examples of its OpenAPI document.
     package: str
     words: Words
     key_format: KeyFormat
@@ -58,17 +57,17 @@ class Dialect:
     render_message: Callable[[Webhook, Delivery, int], WebhookMessage]
     tag_descriptions: Mapping[str, str]
     security_schemes: dict[str, Any]
-    # Which of the schemes suffice, each by itself or together with those beside it.
+    # Alternatives; all schemes of one alternative are required together.
     security_options: Sequence[tuple[str, ...]]
     named_schemas: dict[str, Any]
     description: str
-    # Where the document is served, as JSON and as YAML.
+    # The paths of the OpenAPI document as JSON and as YAML.
     json_path: str
     yaml_path: str
-    # The vendor's own API, an upstream for what Diglot does not serve.
+    # The vendor's API, the usual upstream for calls that Diglot does not serve.
     vendor_url: str
     demo: Demo
-    # Whether a person who is signed in may call it without a key.
+    # Whether a browser session gives access without a key.
     allows_sessions: bool = False
 
     @property
@@ -78,10 +77,10 @@ class Dialect:
 
     @property
     def base_path(self) -> str:
-        """The longest path that all surfaces share: where the OpenAPI document's server is."""
+        """The longest common path of all surfaces, which is the server URL of the OpenAPI document."""
         return commonpath([surface.prefix for surface in self.surfaces])
 
     @property
     def operations(self) -> list[tuple[Surface, Operation]]:
-        """Every call with its surface."""
+        """All operations with their surfaces."""
         return [(one, endpoint.operation) for one in self.surfaces for endpoint in one.endpoints]

@@ -1,4 +1,4 @@
-"""A call and the function that answers it."""
+"""Endpoints: an operation with its handler."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ Handler = Callable[[Call], Awaitable[msgspec.Struct]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A call and the function that answers it."""
+    """An operation and the function that answers it."""
 
     operation: Operation
     handler: Handler
 
 
 def handles(operation: Operation) -> Callable[[Handler], Endpoint]:
-    """Make a function the handler of an operation; used as a decorator."""
+    """Return a decorator that makes a function the handler of an operation."""
     return lambda handler: Endpoint(operation, handler)
 
 
 async def respond(call: Call, handler: Handler) -> JsonResponse:
-    """Return what a handler answers, as bytes."""
+    """Run the handler of a call and encode its response."""
     return JsonResponse(call.operation.status, encode_json(await handler(call)))

@@ -1,6 +1,6 @@
-"""How answers print numbers and instants.
+"""Formats numbers and instants for responses.
 
-A page of contacts prints hundreds of instants: days are remembered and the parts of a day are tables.
+A page of contacts has hundreds of instants, so formatted days are cached and times of day come from tables.
 """
 
 from datetime import date
@@ -17,12 +17,12 @@ _MILLISECONDS: Final = tuple(f"{part:03}Z" for part in range(1000))
 
 @lru_cache(maxsize=8192)
 def _format_day(days: int) -> str:
-    # An offset may carry an instant past the ends of the calendar; RFC 3339 has no such year.
+    # An offset may move an instant outside of the years 1 to 9999, which RFC 3339 cannot express.
     return date.fromordinal(min(max(days, _FIRST_DAY), _LAST_DAY) + _EPOCH_ORDINAL).isoformat()
 
 
 def whole_if_integral(number: float | None) -> float | None:
-    """Return an integer where a number of the catalogue has no fraction."""
+    """Return a number as an integer if it has no fraction."""
     return int(number) if number is not None and number == int(number) else number
 
 

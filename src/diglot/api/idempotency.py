@@ -1,4 +1,4 @@
-"""Writes that clients send again, by name (`Idempotency-Key`) or without one."""
+"""Retried writes, recognized by their `Idempotency-Key` or, without one, by their content."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ class _CreatedResponse(msgspec.Struct):
 
 
 def applies_to(call: Call) -> bool:
-    """Tell whether a call may be a repetition of one that was answered already."""
+    """Tell whether a call may be a retry of an earlier request."""
     operation = call.operation
     if not operation.accepts_idempotency_key:
         return False
@@ -38,7 +38,7 @@ def applies_to(call: Call) -> bool:
 
 
 async def respond_once(call: Call, handler: Handler) -> JsonResponse:
-    """Answer a call that may be a repetition."""
+    """Answer a call that may be a retry: execute it, or return the stored response."""
     name = find_header(call.request, b"idempotency-key")
     if name is not None and not _KEY_PATTERN.fullmatch(name):
         raise InvalidInput.at((_HEADER,), "An idempotency key has 1 to 255 visible characters")
@@ -46,7 +46,7 @@ async def respond_once(call: Call, handler: Handler) -> JsonResponse:
         try:
             call.check_headers()
         except (UnsupportedMediaType, ContentTooLarge):
-            # The handler says so, or that what the path names does not exist.
+            # The handler reports the invalid body, or the 404 that takes precedence.
             return await respond(call, handler)
     body = await request_body.read_bytes(call.request, call.operation.max_bytes)
     request = IdempotentRequest(call.caller, name, _compute_fingerprint(call, body))
@@ -64,7 +64,7 @@ async def respond_once(call: Call, handler: Handler) -> JsonResponse:
 
 def _compute_fingerprint(call: Call, body: bytes) -> str:
     scope = call.request.scope
-    # One body may be two requests: what it says is for its media type to tell.
+    # The same bytes are two different requests if their media types differ.
     media = request_body.media_type(call.request) if body else ""
     digest = hashlib.sha256()
     for part in (

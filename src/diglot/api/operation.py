@@ -1,4 +1,4 @@
-"""What a call is, said once: routed by the pipeline, described in the OpenAPI document, walked by tests."""
+"""Operations: one record for each call, used by the pipeline, the OpenAPI document and the tests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ MEBIBYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call. `answer` is the body of success; `body` and `query` are structs that document the input."""
+    """One call. `response` is the struct of a successful response; `body` and `query` document the input."""
 
     id: str
     method: Method
@@ -27,33 +27,33 @@ class Operation:
     body_optional: bool = False
     query: type[msgspec.Struct] | None = None
     max_bytes: int = MEBIBYTE
-    # Media types of the body that the call reads besides JSON, each with what documents it.
+    # Media types that the body may have besides JSON, each with the type that documents it.
     other_bodies: Mapping[str, type[msgspec.Struct | str]] = field(default_factory=dict)
     may_conflict: bool = False
-    # The body names a thing that may not exist.
+    # The body refers to a resource that may not exist.
     body_references: bool = False
-    # Clients send it again when no answer came, without a name for it: once within seconds is enough.
+    # Clients retry the call without an idempotency key, so equal requests within seconds are executed once.
     deduplicated: bool = False
-    # It changes nothing, though it is no GET: there is nothing to do once, and nothing to keep.
+    # Writes nothing although it is not a GET, so it needs no idempotency key and no stored response.
     read_only: bool = False
-    # Its answer shows a secret once, so it is kept nowhere.
+    # The response contains a secret, so it is never stored.
     returns_secret: bool = False
-    # Its answer lists members and says in a header which change it knows last.
+    # The response lists members, and a header gives the last change that it includes.
     lists_members: bool = False
-    # The vendor has no such call.
+    # The vendor does not have this call.
     extension: bool = False
 
     @property
     def media_types(self) -> tuple[str, ...]:
-        """The media types of the body that the call reads."""
+        """The media types that the body may have."""
         return (JSON, *self.other_bodies)
 
     @property
     def accepts_idempotency_key(self) -> bool:
-        """Whether a client may name a request, to have it done once."""
+        """Whether a client may send an Idempotency-Key, so that the request is executed once."""
         return not (self.method == "GET" or self.read_only or self.returns_secret)
 
     @property
     def has_id(self) -> bool:
-        """Whether the path names a thing, so that it may be missing."""
+        """Whether the path contains an id, which may not exist."""
         return "{" in self.path

@@ -1,6 +1,7 @@
-"""Patterns of texts for the documents: of what `conditions` and `service.contact_values` read.
+"""Patterns for strings in the OpenAPI documents, as `conditions` and `service.contact_values` read them.
 
-Every language reads them alike: no class of white space but the plain one, no code point past U+00FF.
+They mean the same in every language's regular expressions, because the only character class is white space
+and no code point is above U+00FF.
 """
 
 from typing import Final
@@ -10,18 +11,18 @@ _DAY: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 
 
 def _instant_pattern(digits: str) -> str:
-    """Return the pattern of a date or an instant whose fraction of a second has so many digits."""
+    """Return the pattern of a date or an instant; `digits` quantifies the digits of the fraction."""
     return rf"{_DAY}([T ]{_TIME_OF_DAY}(:[0-5][0-9](\.[0-9]{digits})?)?(Z|[+-]{_TIME_OF_DAY})?)?"
 
 
-# A date, or an instant, of which no more is kept than the microsecond.
+# A date or an instant; digits beyond the microsecond are dropped.
 INSTANT: Final = f"^{_instant_pattern('+')}$"
-# A date or an instant as it is kept, or the sequence number of a change.
+# A date or an instant of at most microseconds, or the sequence number of a change.
 INSTANT_OR_SEQUENCE: Final = f"^([0-9]+|{_instant_pattern('{1,6}')})$"
 _EMAIL_CHARACTER: Final = r"[^\s@\x00-\x1f\x7f\x85]"
 _DOMAIN_CHARACTER: Final = r"[^\s@.\x00-\x1f\x7f\x85]"
 EMAIL: Final = rf"^{_EMAIL_CHARACTER}+@{_DOMAIN_CHARACTER}+(\.{_DOMAIN_CHARACTER}+)+$"
 ATTRIBUTE_KEY: Final = {"minLength": 1, "maxLength": 100, "pattern": r'^[^\x00-\x1f\x7f-\x9f"\\]*$'}
-# Where deliveries go.
+# The URL of a webhook.
 WEBHOOK_URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f/?#@\\]+([/?#][^\x00-\x20\x7f\\]*)?$"
 URL: Final = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#@\x00-\x1f\x7f\x85]+([/?#][^\s\x00-\x1f\x7f\x85]*)?$"

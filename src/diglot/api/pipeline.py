@@ -1,7 +1,7 @@
-"""The one way of a request through a dialect: key, rate, scope, repetition, handler, bytes.
+"""The pipeline of every request: authentication, rate limit, scope, idempotency, handler, response.
 
-Litestar routes; what follows is done here, once for every call. A handler of Litestar's own builds a model
-of its parameters and a response object for each request, which cost more than the reads they stand for.
+Litestar only routes, because its own handlers build a model of the parameters and a response object for each
+request, which costs more than the database reads behind them.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from diglot.service.services import Services
 
 
 def build_route(dialect: Dialect, endpoint: Endpoint) -> HTTPRouteHandler:
-    """Return the route of a call of a dialect."""
+    """Return the Litestar route of an endpoint."""
     operation, handler = endpoint.operation, endpoint.handler
 
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""Answers as bytes: what goes out once a handler or an error table has spoken."""
+"""Encoded responses, built from the result of a handler or from an error."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ AS_OF_HEADER: Final = "Diglot-As-Of"
 
 
 Headers = tuple[tuple[bytes, bytes], ...]
-# Where a request's scope collects headers that its answer carries whatever becomes of it.
+# The key in a request's scope for headers that its response carries, whether it succeeds or fails.
 EXTRA_HEADERS: Final = "diglot.headers"
 encode_json: Final = msgspec.json.Encoder().encode
 _JSON_CONTENT_TYPE: Final = (b"content-type", b"application/json")
@@ -18,7 +18,7 @@ _JSON_CONTENT_TYPE: Final = (b"content-type", b"application/json")
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An error in a dialect's own envelope."""
+    """An error response in a dialect's error body."""
 
     status: int
     body: msgspec.Struct
@@ -26,7 +26,7 @@ class ErrorResponse:
 
 
 class JsonResponse:
-    """An answer as bytes: an ASGI app that sends them as JSON."""
+    """An ASGI app that sends an encoded JSON response."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -36,7 +36,7 @@ class JsonResponse:
         self.headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer."""
+        """Send the response."""
         del scope, receive
         length = (b"content-length", b"%d" % len(self.body))
         await send(

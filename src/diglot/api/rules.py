@@ -1,8 +1,8 @@
-"""Vendor rules <-> conditions, driven by a dialect's table of words.
+"""Converts vendor rules to conditions and back, driven by a dialect's table of words.
 
-Both vendors write a condition as groups of `{field, operator, value}`; what differs is data: the key and the
-words of a group, and the words of the operators. Nothing unknown is dropped: it becomes a fault with its
-path.
+Both vendors write a condition as groups of `{field, operator, value}`. The dialects differ only in the
+property and words for a group's mode and in the words for operators. Unknown parts are never dropped: each
+becomes a fault with its path.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,14 +24,14 @@ _FIELD: Final = "field"
 _OPERATOR: Final = "operator"
 _VALUE: Final = "value"
 RULES: Final = "rules"
-# Every rule and group of a condition that has as many rules, each as deep, as one may have; a body with more
-# is refused for what stands before, and not read to its end.
+# The number of rules and groups in the largest valid condition: every rule at the maximum depth. A larger
+# body already has a fault in the part that was read, so the rest is not read.
 MAX_ITEMS_READ: Final = MAX_PREDICATES * (MAX_DEPTH + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A dialect's words: group modes, its own operators, and those it borrows from the other vendor."""
+    """A dialect's words: group modes, its own operators, and those borrowed from the other vendor."""
 
     group_key: str
     modes: Mapping[str, Literal["all", "any"]]
@@ -39,11 +39,11 @@ class Words:
     borrowed_operators: Mapping[str, str]
     attribute_prefix: str
     vendor_fields: tuple[str, ...]
-    """The fields of contacts that the vendor's pages show."""
+    """The fields of contacts that the vendor documents."""
     synonyms: Mapping[str, str] = field(default_factory=dict)
-    """Words of its own that are read and never written, and the canonical ones they mean."""
+    """Further words of the vendor that are read but never written, with their canonical operators."""
     operators: Mapping[str, str] = field(init=False)
-    """Every vendor word and the canonical one it means."""
+    """All words for operators that are read, with their canonical operators."""
 
     def __post_init__(self) -> None:
         both = {**self.own_operators, **self.borrowed_operators}
@@ -52,7 +52,7 @@ class Words:
 
 
 def read_condition(value: object, words: Words, *, strict: bool = False) -> Unchecked:
-    """Return a vendor's condition as written; `strict` refuses borrowed operators and nested groups."""
+    """Read a vendor's condition, unchecked; `strict` rejects borrowed operators and nested groups."""
     if not isinstance(value, dict):
         return Unreadable((Fault((), str(wrong_type_error("object", value))),))
     return _RuleReader(words, strict).read_group(value, (), 1)
@@ -62,11 +62,11 @@ def read_condition(value: object, words: Words, *, strict: bool = False) -> Unch
 class _RuleReader:
     words: Words
     strict: bool
-    # How many rules and groups were read.
+    # Counts the rules and groups that were read.
     items_read: Iterator[int] = field(default_factory=count)
 
     def read_group(self, value: dict[str, Any], path: Path, depth: int) -> Unchecked:
-        """Read a group; its faults stand among its items, in the order of the document."""
+        """Read a group; faults are placed among its items, in the order of the document."""
         mode: Literal["all", "any"] = "all"
         items: list[Unchecked] = []
         for key, part in value.items():
@@ -85,7 +85,7 @@ class _RuleReader:
 
     def read_rules(self, rules: list[Any], path: Path, depth: int) -> list[Unchecked]:
         if depth > MAX_DEPTH:
-            return []  # check refuses the group itself
+            return []  # the later check rejects the group itself
         return [
             self.read_rule(rule, (*path, index), depth)
             for index, rule in enumerate(rules)
@@ -144,7 +144,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_condition(node: tree.Node, words: Words) -> str:
-    """Return a condition in canonical spelling in the dialect's words, as JSON text."""
+    """Return a condition as JSON, in the dialect's words and in canonical form."""
     return _encode(_write_group(node, words)).decode()
 
 
@@ -157,18 +157,18 @@ def _write_group(node: tree.Node, words: Words) -> dict[str, Any]:
 
 
 def as_group(node: tree.Node) -> tree.All | tree.Any:
-    """Return a node as a group: a lone rule at the root stands in a group of its own."""
+    """Return a node as a group; a single rule at the root is wrapped in one."""
     return node if isinstance(node, tree.All | tree.Any) else tree.All((node,))
 
 
 def mode_word(group: tree.All | tree.Any, words: Words) -> str:
-    """Return the word that says whether all rules of a group have to hold, or any."""
+    """Return the word for the mode of a group: all rules have to match, or any."""
     wanted = "all" if isinstance(group, tree.All) else "any"
     return next(word for word, meaning in words.modes.items() if meaning == wanted)
 
 
 def iterate_rule_paths(node: tree.Node, path: Path) -> Iterator[Path]:
-    """Yield where the rules of a condition stand that a dialect wrote at a path, in their order."""
+    """Yield the paths of the rules of a written condition in order; `path` is that of the condition."""
     if not isinstance(node, tree.All | tree.Any):
         yield path
         return
@@ -181,7 +181,7 @@ def _write_item(node: tree.Node, words: Words) -> dict[str, Any]:
 
 
 def write_rule(node: tree.Predicate | tree.Not, words: Words) -> dict[str, Any]:
-    """Return a rule in the dialect's words."""
+    """Return a rule in the words of the dialect."""
     negated = isinstance(node, tree.Not)
     item = node.item if isinstance(node, tree.Not) else node
     assert isinstance(item, tree.Predicate), "no dialect writes a negated group"

@@ -1,4 +1,4 @@
-"""The command line: what an operator does. An error that an operator can mend is one line and exit code 2."""
+"""The command line for operators. An error that the operator can fix is one line, with exit code 2."""
 
 import gc
 import sys
@@ -12,11 +12,11 @@ import click
 from diglot import __version__
 from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
 
-# The lines of `diglot --help`. They stand here because the module of a command loads what the command needs.
+# The lines of `diglot --help`. They are listed here because importing a command's module loads its needs.
 SUMMARIES: Final = {
     "demo": "Start a server with example contacts and segments.",
     "keys": "Create, list, revoke and adopt API keys.",
-    "migrate": "Bring a database to the schema of this version.",
+    "migrate": "Migrate a database to the schema of this version.",
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",
     "serve": "Start the server.",
     "workspaces": "List workspaces, set their time zones and their passwords.",
@@ -27,12 +27,12 @@ class _Commands(click.Group):
     """The commands, each of which is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the help."""
+        """Return the names in the order of the help text."""
         del ctx
         return list(SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; return None where there is none of this name."""
+        """Import a command; return None if no command has this name."""
         del ctx
         if cmd_name not in SUMMARIES:
             return None
@@ -49,7 +49,7 @@ class _Commands(click.Group):
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Import without garbage collections; what was imported stays loaded, so that later ones skip it."""
+    """Import with garbage collection off, and freeze the imported objects, which are never freed."""
     gc.disable()
     try:
         yield
@@ -66,12 +66,12 @@ def commands() -> None:
     """Diglot serves the audience APIs of Misar and Topmail over one database of your own.
 
     New here? `diglot demo` starts a server with example contacts and prints keys and curl lines to try.
-    For your own data: `diglot keys create` makes a key, `diglot serve` starts the server.
+    For your own data: `diglot keys create` creates a key, `diglot serve` starts the server.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and leave with its exit code."""
+    """Run a command and exit with its code."""
     try:
         code = commands.main(arguments, prog_name="diglot", standalone_mode=False)
     except (click.exceptions.Abort, KeyboardInterrupt):

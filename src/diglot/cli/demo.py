@@ -36,15 +36,19 @@ _NEWEST_ONE: Final = Window(0, 1)
 @click.option("--host", help="The address to listen on. [default: 127.0.0.1]")
 @click.option("--port", type=int, help="The port; 0 takes a free one. [default: 8000]")
 @click.option(
-    "--database", metavar="FILE", default="diglot-demo.db", show_default=True, help="Where the examples are."
+    "--database",
+    metavar="FILE",
+    default="diglot-demo.db",
+    show_default=True,
+    help="The file for the examples.",
 )
-@click.option("--no-serve", is_flag=True, help="Make the examples, print the keys and stop.")
+@click.option("--no-serve", is_flag=True, help="Create the examples, print the keys, exit.")
 def demo(*, no_serve: bool, **flags: Any) -> None:
     """Start a server with example contacts and segments.
 
-    There are 10,000 contacts and a dozen segments to try things out with. It prints a key for each dialect
-    and a curl line to paste. The file is made the first time and reused afterwards; the keys are kept
-    beside it. Delete both files to start afresh.
+    There are 10,000 contacts and a dozen segments to try. The command prints a key for each dialect and a
+    curl line to paste. It creates the file the first time and reuses it afterwards; a second file next to
+    it has the keys. Delete both files to start again.
     """
     settings = load_settings(flags)
     if not is_embedded(settings.database):
@@ -75,7 +79,7 @@ class _Demonstration:
     segment_id: str | None
 
     def format_introduction(self, url: str, settings: Settings) -> str:
-        """Return the keys, and for each a line to paste."""
+        """Return the keys with a curl line for each."""
         lines = [self.summary]
         for dialect in DIALECTS:
             key, path = (
@@ -90,7 +94,7 @@ class _Demonstration:
 
 
 async def _prepare_demo(url: str) -> _Demonstration:
-    """Make what is missing of the examples; whatever is there stays as it is."""
+    """Create the examples that are missing; existing data is not changed."""
     began = time.monotonic()
     async with open_engine(url) as engine:
         keys = await _ensure_keys(engine, find_file(url).with_suffix(".keys"))
@@ -98,7 +102,7 @@ async def _prepare_demo(url: str) -> _Demonstration:
         filled = await _create_examples(engine, caller)
         contacts = await Contacts(engine).list_page(caller, _NEWEST_ONE)
         segments = await Segments(engine).list_page(caller, _NEWEST_ONE)
-    how = f"made in {time.monotonic() - began:.1f} s" if filled else "as they were"
+    how = f"created in {time.monotonic() - began:.1f} s" if filled else "unchanged"
     summary = f"{contacts.total:,} contacts and {segments.total} segments in {find_file(url)}, {how}"
     return _Demonstration(summary, keys, segments.items[0].id if segments.items else None)
 
@@ -116,7 +120,7 @@ async def _create_examples(engine: Engine, caller: Caller) -> bool:
 
 
 async def _ensure_keys(engine: Engine, file: Path) -> dict[str, str]:
-    """Return the demo's keys: those of the file where they still open the workspace."""
+    """Return the demo's keys, from the file if they still work, and new ones otherwise."""
     service = Keys(engine)
     kept = _read_keys_file(file)
     keys = {dialect.name: await _ensure_key(service, dialect, kept.get(dialect.name)) for dialect in DIALECTS}
@@ -131,7 +135,7 @@ async def _ensure_key(service: Keys, dialect: Dialect, kept: str | None) -> str:
     except Unauthenticated:
         try:
             return await service.create(dialect.key_format, _WORKSPACE, secret=kept)
-        except Conflict:  # it was revoked
+        except Conflict:  # the key was revoked
             return await service.create(dialect.key_format, _WORKSPACE)
     assert kept is not None
     return kept
@@ -147,7 +151,7 @@ def _read_keys_file(file: Path) -> dict[str, str]:
 
 
 def _write_keys_file(file: Path, keys: dict[str, str]) -> None:
-    """Write the keys where only this user can read them."""
+    """Write the keys to a file that only this user can read."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as opened_file:
         os.fchmod(descriptor, 0o600)

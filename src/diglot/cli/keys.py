@@ -23,19 +23,19 @@ dialect_option = click.option(
     "--dialect",
     type=click.Choice([dialect.name for dialect in DIALECTS]),
     required=True,
-    help="Whose API the key opens.",
+    help="The API that the key is for.",
 )
 workspace_option = click.option(
-    "--workspace", metavar="NAME", required=True, help="Whose data it opens; made when it is new."
+    "--workspace", metavar="NAME", required=True, help="The workspace of the key; created if missing."
 )
 scopes_option = click.option(
-    "--scopes", metavar="A,B", default="", help="What it may do, in the vendor's words. [default: audience]"
+    "--scopes", metavar="A,B", default="", help="The scopes, in the vendor's words. [default: audience]"
 )
-name_option = click.option("--name", metavar="TEXT", help="What it is for; 1 to 80 characters.")
+name_option = click.option("--name", metavar="TEXT", help="A name for the key; 1 to 80 characters.")
 expires_option = click.option(
     "--expires-at",
     metavar="TIME",
-    help="When it stops: 2027-01-31, as that day begins in the workspace, or 2027-01-31T09:00:00Z.",
+    help="When the key expires: 2027-01-31, the start of that day in the workspace, or 2027-01-31T09:00:00Z.",
 )
 time_zone_option = click.option(
     "--time-zone", metavar="ZONE", help="The time zone of a new workspace, an IANA name. [default: UTC]"
@@ -47,7 +47,7 @@ def keys() -> None:
     """Create, list, revoke and adopt API keys.
 
     A key belongs to one workspace and speaks one dialect; a workspace may have keys of both. Keys are
-    stored as digests, so a lost key cannot be shown again: revoke it and make another.
+    stored as digests, so a lost key cannot be shown again: revoke it and create another.
     """
 
 
@@ -58,12 +58,12 @@ def keys() -> None:
 @name_option
 @expires_option
 @time_zone_option
-@click.option("--test", is_flag=True, help="Make a test key (tm_test_...), where the vendor has them.")
+@click.option("--test", is_flag=True, help="Create a test key (tm_test_...), if the vendor has them.")
 @database_options
 def create(
     dialect: str, scopes: str, *, test: bool, database: str | None, config: str | None, **options: Any
 ) -> None:
-    """Make a key and print it, alone, on standard output. It is shown this once."""
+    """Create a key and print only it on standard output. It is shown only once."""
     shape = get_dialect(dialect).key_format
     secret = _generate_test_secret(shape) if test else None
     click.echo(_store_key(shape, _split_scopes(scopes), secret, resolve_database(database, config), options))
@@ -82,7 +82,7 @@ def create(
 def adopt(
     dialect: str, scopes: str, key: str, *, database: str | None, config: str | None, **options: Any
 ) -> None:
-    """Register a KEY that your client has already, so that it need not change.
+    """Register a KEY that your client already uses, so the client needs no change.
 
     Without KEY, or with `-`, the key is read from standard input and stays out of the shell's history.
     """
@@ -92,10 +92,10 @@ def adopt(
 
 
 @keys.command("list")
-@click.option("--workspace", metavar="NAME", help="Only the keys of this workspace.")
+@click.option("--workspace", metavar="NAME", help="List only the keys of this workspace.")
 @database_options
 def list_keys(workspace: str | None, database: str | None, config: str | None) -> None:
-    """List the keys: id, workspace, dialect, beginning, scopes, when made, state, name, last use.
+    """List the keys: id, workspace, dialect, prefix, scopes, creation time, state, name, last use.
 
     The state is `active`, `active until TIME`, `expired TIME` or `revoked TIME`; a last use appears within
     a minute.
@@ -129,9 +129,9 @@ def _describe_state(key: ApiKey, now: int) -> str:
 @click.argument("key", metavar="ID|KEY")
 @database_options
 def revoke(key: str, database: str | None, config: str | None) -> None:
-    """Revoke a key for good, by the ID of `diglot keys list` or by the KEY itself (`-` reads it).
+    """Revoke a key permanently, by the ID from `diglot keys list` or by the KEY itself (`-` reads it).
 
-    It stops at once; with several workers on PostgreSQL within a second.
+    The key stops working immediately; with several workers on PostgreSQL, within a second.
     """
 
     async def work() -> None:
@@ -164,7 +164,7 @@ def _parse_expiry(text: str | None) -> ParsedDate | None:
         return None
     if (written := dates.parse(text)) is None:
         raise InvalidInput.at(
-            ("expires_at",), f"{text!r} is no time: write 2027-01-31 or 2027-01-31T09:00:00Z"
+            ("expires_at",), f"{text!r} is not a valid time: write 2027-01-31 or 2027-01-31T09:00:00Z"
         )
     return written
 

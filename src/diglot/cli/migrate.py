@@ -10,10 +10,10 @@ from diglot.cli.options import database_options, resolve_database, warn_of_risk
 @click.command()
 @database_options
 def migrate(database: str | None, config: str | None) -> None:
-    """Bring a database to the schema of this version.
+    """Migrate a database to the schema of this version.
 
-    Needed for PostgreSQL before the first start and after an update; run it once, with the servers stopped.
-    `diglot serve` does it by itself for a SQLite file.
+    PostgreSQL needs this before the first start and after an update; run it once, with the servers stopped.
+    `diglot serve` migrates a SQLite file itself.
     """
     from diglot.storage.schema.migrate import upgrade_schema  # noqa: PLC0415 - other commands do without alembic
 

@@ -10,12 +10,14 @@ from diglot.dialects.registry import DIALECTS, get_dialect
 
 @click.command()
 @click.argument("dialect", type=click.Choice([dialect.name for dialect in DIALECTS]))
-@click.option("--output", metavar="FILE", type=click.Path(path_type=Path), help="Write it to a file.")
+@click.option(
+    "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the document to a file."
+)
 @click.option(
     "--check",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write nothing; exit with 1 when the file differs from the code.",
+    help="Write nothing; exit with code 1 if the file differs from the code.",
 )
 def openapi(dialect: str, output: Path | None, check: Path | None) -> int:
     """Print the OpenAPI 3.1 document of a dialect."""
@@ -36,5 +38,5 @@ def _compare_file(document: bytes, file: Path, dialect: str) -> int:
     if file.read_bytes() == document:
         return 0
     hint = f"run `diglot openapi {dialect} --output {file}`"
-    click.echo(f"diglot: {file} is not what the code serves: {hint}", err=True)
+    click.echo(f"diglot: {file} differs from the code: {hint}", err=True)
     return 1

@@ -1,4 +1,4 @@
-"""What the commands share: where the database is, and an open engine on it."""
+"""Options and helpers that the commands share: the database URL, and an engine for it."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,12 +13,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 config_option = click.option(
     "--config",
     metavar="FILE",
-    help="A TOML file of settings, such as `port = 8000`. Flags and DIGLOT_... variables win over it.",
+    help="A TOML file with settings, such as `port = 8000`. Flags and DIGLOT_... variables override it.",
 )
 
 
 def database_options(command: F) -> F:
-    """Add the options that say where the database is; `located` reads them."""
+    """Add the options for the database, which `resolve_database` reads."""
     database_option = click.option(
         "--database",
         metavar="FILE|URL",
@@ -28,16 +28,16 @@ def database_options(command: F) -> F:
 
 
 def resolve_database(database: str | None, config: str | None) -> str:
-    """Return the database that a command is about, found like the server's."""
+    """Return the database URL of a command, resolved in the same way as for the server."""
     url = load_settings({"database": database}, file=config).database
     warn_of_risk(url)
     return url
 
 
 def warn_of_risk(url: str) -> None:
-    """Warn of the WAL-reset bug where another process has an embedded database open.
+    """Warn about the WAL-reset bug if another process has an embedded database open.
 
-    It is no refusal because a command writes once, and a process that was killed leaves the same sign.
+    This is only a warning, because a command writes once and a killed process leaves the same traces.
     """
     if (warning := warn_beside_others(url)) is not None:
         click.echo(f"diglot: warning: {warning}", err=True)

@@ -23,7 +23,7 @@ def _split_upstream(_: click.Context, __: click.Parameter, given: tuple[str, ...
 
 
 def _upstream_options(command: F) -> F:
-    """Add the option for all upstreams, and the older one of each dialect."""
+    """Add the option for all upstreams, and the older option for each dialect."""
     for dialect in reversed(DIALECTS):
         command = click.option(
             f"--{dialect.name}-upstream",
@@ -55,12 +55,12 @@ def _upstream_options(command: F) -> F:
 @click.option(
     "--strict/--no-strict",
     default=None,
-    help="Reject what the vendor would reject, such as nested groups. [default: no]",
+    help="Reject extensions that the vendor would reject, such as nested groups. [default: no]",
 )
 @click.option(
     "--rate-limits",
     metavar="vendor|off|NUMBER",
-    help="Rate limits of a key: those of its vendor, off, or NUMBER requests a minute for each call. "
+    help="Rate limits for each key: those of its vendor, off, or NUMBER requests a minute per call. "
     "[default: vendor]",
 )
 @_upstream_options

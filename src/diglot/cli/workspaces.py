@@ -15,8 +15,8 @@ from diglot.storage.connect import open_existing_engine
 def workspaces() -> None:
     """List workspaces, set their time zones and their passwords.
 
-    A workspace is a tenant: it owns contacts, segments and keys, and sees nobody else's.
-    `diglot keys create` makes one.
+    A workspace is a tenant: it owns contacts, segments and keys, and cannot see those of others.
+    `diglot keys create` creates one.
     """
 
 
@@ -55,12 +55,13 @@ def set_workspace(name: str, time_zone: str, database: str | None, config: str |
 
 @workspaces.command()
 @click.argument("name")
-@click.option("--remove", is_flag=True, help="Let nobody sign in to the workspace any more.")
+@click.option("--remove", is_flag=True, help="Remove the password, so nobody can sign in.")
 @database_options
 def password(name: str, *, remove: bool, database: str | None, config: str | None) -> None:
-    """Set the password with which a person signs in to the workspace NAME.
+    """Set the password for signing in to the workspace NAME.
 
-    It is asked for, or read from standard input, and kept as an argon2 hash. Who is signed in is signed out.
+    The command prompts for it or reads it from standard input, and stores an argon2 hash. All browser
+    sessions of the workspace are signed out.
     """
     given = None if remove else _read_password()
 

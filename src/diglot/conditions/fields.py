@@ -69,10 +69,10 @@ def _instant(description: str, alias: str, *, is_writable: bool = True) -> Field
     return Field(FieldKind.INSTANT, description, (alias,), is_writable=is_writable)
 
 
-_EMAIL: Final = "The email address, kept in lower case; no two contacts of a workspace have the same."
+_EMAIL: Final = "The email address, stored in lower case and unique within the workspace."
 _SUBSCRIBED: Final = (
-    "Whether the status is `subscribed`. True sets that status, false makes a subscribed contact "
-    "`unsubscribed` and leaves any other as it is."
+    "Whether the status is `subscribed`. True sets that status; false changes `subscribed` to "
+    "`unsubscribed` and keeps any other status."
 )
 _LISTS: Final = Field(FieldKind.LISTS, "The lists that the contact is on.", ("list_id",), is_writable=False)
 
@@ -89,30 +89,28 @@ class FieldTable(msgspec.Struct, frozen=True, gc=False):
     email: Annotated[str, _text(254, _EMAIL)]
     first_name: Annotated[str | None, _text(100, "The first name.", "firstName")]
     last_name: Annotated[str | None, _text(100, "The last name.", "lastName")]
-    phone: Annotated[str | None, _text(50, "The phone number, as it was written.")]
-    company: Annotated[str | None, _text(150, "The company the contact works for.")]
-    job_title: Annotated[str | None, _text(100, "What the contact does there.", "jobTitle")]
-    source: Annotated[str | None, _text(100, "Where the contact came from, in words of your own.")]
+    phone: Annotated[str | None, _text(50, "The phone number, as sent.")]
+    company: Annotated[str | None, _text(150, "The company that the contact works for.")]
+    job_title: Annotated[str | None, _text(100, "The job title of the contact.", "jobTitle")]
+    source: Annotated[str | None, _text(100, "The source of the contact, as free text.")]
     status: Annotated[str, Field(FieldKind.CHOICE, default="subscribed")]
     subscribed: ClassVar[Annotated[bool, Field(FieldKind.BOOLEAN, _SUBSCRIBED)]]
     tags: Annotated[str, Field(FieldKind.TAGS, "The contact's tags.", default="[]")]
     lists: ClassVar[Annotated[tuple[str, ...], _LISTS]]
-    engagement_score: Annotated[float | None, _number("How engaged the contact is, from 0 to 100.", 100)]
-    lead_score: Annotated[float | None, _number("How promising the contact is, from 0 to 100.", 100)]
-    total_opens: Annotated[int, _number("How many emails the contact opened.", default=0)]
-    total_clicks: Annotated[int, _number("How many times the contact clicked in an email.", default=0)]
-    total_orders: Annotated[int, _number("How many orders the contact made.", default=0)]
-    total_spent: Annotated[
-        float, _number("What the contact spent in all orders, in units of the currency.", default=0.0)
-    ]
+    engagement_score: Annotated[float | None, _number("The engagement of the contact, from 0 to 100.", 100)]
+    lead_score: Annotated[float | None, _number("The quality of the lead, from 0 to 100.", 100)]
+    total_opens: Annotated[int, _number("The number of emails that the contact opened.", default=0)]
+    total_clicks: Annotated[int, _number("The number of clicks on links in emails.", default=0)]
+    total_orders: Annotated[int, _number("The number of orders by the contact.", default=0)]
+    total_spent: Annotated[float, _number("The total of all orders, in units of the currency.", default=0.0)]
     created_at: Annotated[int, _instant("", "createdAt", is_writable=False)]
     updated_at: Annotated[int, _instant("", "updatedAt", is_writable=False)]
     last_opened_at: Annotated[int | None, _instant("When the contact last opened an email.", "lastOpenedAt")]
     last_clicked_at: Annotated[
-        int | None, _instant("When the contact last clicked in an email.", "lastClickedAt")
+        int | None, _instant("When the contact last clicked a link in an email.", "lastClickedAt")
     ]
     last_emailed_at: Annotated[
-        int | None, _instant("When the contact was last sent an email.", "lastEmailedAt")
+        int | None, _instant("When an email was last sent to the contact.", "lastEmailedAt")
     ]
     attributes: str
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class Cause(enum.StrEnum):
-    """What moved a contact into a segment or out of it."""
+    """What made a contact enter or leave a segment."""
 
     CONTACT_CREATED = "contact created"
     CONTACT_CHANGED = "contact changed"

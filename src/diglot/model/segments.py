@@ -15,7 +15,7 @@ class SegmentType(enum.StrEnum):
 
 
 class MemberAction(enum.StrEnum):
-    """What a change by hand does with the contacts it names."""
+    """How a manual change applies the given contacts to the members."""
 
     SET = "set"
     ADD = "add"

@@ -28,7 +28,7 @@ def test_a_third_dialect_has_every_extension() -> None:
     ]
     assert {item.scope for item in operations} == {"audience"}
     assert all(item.extension for item in operations)
-    assert operations[1].summary.startswith("Try filters that are not stored")
+    assert operations[1].summary.startswith("Evaluate filters without storing them")
     for item in operations:
         assert item.response.__struct_fields__[:2] == ("ok", "data")
 

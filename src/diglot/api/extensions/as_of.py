@@ -1,6 +1,7 @@
-"""What both dialects read and say of the past: `as_of`, and which change an answer knows last.
+"""Reads `as_of` and writes what responses say about the past, in both dialects.
 
-A count of now says when it is true, and which revision of a segment's condition it is of.
+A response about the past names the last change that it includes. A current count says when it was true
+and to which revision of the segment's condition it belongs.
 """
 
 from collections.abc import Callable
@@ -24,20 +25,20 @@ _AS_OF_HEADER_BYTES: Final = AS_OF_HEADER.lower().encode()
 AsOfQuery = Annotated[
     str,
     Meta(
-        description="Who was a member then: at an instant, or after the change of a sequence number (an "
-        "extension). Answers cut instants short: what a change left is had by its number, not by its time. "
-        f"Every page says in `{AS_OF_HEADER}` which change it knows last: pages asked for as of that "
-        "number are of one state, whatever is written meanwhile.",
+        description="Return the members at an instant, or after the change with a sequence number (an "
+        "extension). Timestamps in responses are truncated: to see the state right after a change, pass "
+        f"its sequence number, not its timestamp. Every page has a `{AS_OF_HEADER}` header with the last "
+        "change that it includes: pass that number to get further pages of the same state.",
         pattern=INSTANT_OR_SEQUENCE,
     ),
 ]
 _Number = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 OfPast = _Number | UnsetType
-Revision = Annotated[int, Meta(ge=1, description="Goes up by one whenever the rules change.")]
+Revision = Annotated[int, Meta(ge=1, description="Increases by one whenever the rules change.")]
 
 
 def read_as_of(call: Call) -> AsOf | None:
-    """Return the time that a query asks for, None for now; raise `InvalidInput` for what is none."""
+    """Return the `as_of` of the query, or None for now; raise `InvalidInput` if it is not valid."""
     written = query_string.read_text(call.query_parameters, "as_of")
     if written is None:
         return None
@@ -50,22 +51,22 @@ def read_as_of(call: Call) -> AsOf | None:
 
 
 def add_as_of_header(call: Call, page: MemberPage[Any] | HistoricalPage[Any]) -> None:
-    """Have the answer say which change it knows last."""
+    """Add the response header with the last change that the page includes."""
     call.add_header(_AS_OF_HEADER_BYTES, b"%d" % page.entry)
 
 
 def history_metadata(page: Page[Any]) -> tuple[OfPast, OfPast]:
-    """Return the change that a page of the past is of and how many of its total are deleted since."""
+    """Return the change that a page of the past shows, and how many of its total were deleted since."""
     return (page.entry, page.deleted_count) if isinstance(page, HistoricalPage) else (UNSET, UNSET)
 
 
 def count_metadata(
     page: Page[Any], show: Callable[[int], str]
 ) -> tuple[str | UnsetType, int | UnsetType | None]:
-    """Return when the total of a page is true, and of which revision; for the past see `history_metadata`."""
+    """Return when a current total was true, and its revision; for the past see `history_metadata`."""
     return (show(page.as_of), page.revision) if isinstance(page, CountedPage) else (UNSET, UNSET)
 
 
 def next_change(segment: Segment) -> int | None:
-    """Return when time can change a segment next, None where it never does."""
+    """Return when the passing of time can next change a segment, or None if it never does."""
     return segment.next_change_at if segment.next_change_at < NEVER else None

@@ -21,26 +21,26 @@ _After = Annotated[
     int,
     Meta(
         ge=0,
-        description="Changes after this sequence number; without it, from the beginning of the history.",
+        description="Return changes after this sequence number; the default is all changes in the history.",
     ),
 ]
 _Limit = Annotated[
     int,
-    Meta(ge=1, description=f"Changes to return; more than {_MAX_LIMIT} is read as {_MAX_LIMIT}."),
+    Meta(ge=1, description=f"Number of changes to return; reduced to {_MAX_LIMIT} if larger."),
 ]
 
 
 class ChangesQuery(msgspec.Struct, frozen=True):
-    """Which changes."""
+    """The changes to return."""
 
     after: _After | UnsetType = UNSET
     limit: _Limit = _DEFAULT_LIMIT
 
 
 class ChangesPagination(msgspec.Struct, frozen=True):
-    """Every change after `after` up to `through` is among those shown: ask on after `through`.
+    """The page includes every change after `after` up to `through`: pass `through` as the next `after`.
 
-    `newest` is the last change there is in the workspace, of whatever segment.
+    `newest` is the last change in the workspace, for any segment.
     """
 
     after: Count
@@ -51,14 +51,14 @@ class ChangesPagination(msgspec.Struct, frozen=True):
 
 
 def build_endpoints(form: ExtensionFormat) -> tuple[Endpoint, Endpoint]:
-    """Return the calls for the changes of a workspace and of one segment in a dialect."""
+    """Return the endpoints of a dialect for the changes of a workspace and of one segment."""
     answer = _Answer(form)
     return (
         Endpoint(
             answer.operation(
                 "listChanges",
                 "/segments/changes",
-                "List who entered and left which segments, in order and without gaps (an extension)",
+                "List the contacts that entered or left segments, in order and without gaps (an extension)",
             ),
             answer.list_for_workspace,
         ),
@@ -66,7 +66,7 @@ def build_endpoints(form: ExtensionFormat) -> tuple[Endpoint, Endpoint]:
             answer.operation(
                 "listSegmentChanges",
                 "/segments/{segment_id:str}/changes",
-                "List who entered and left a segment, in order and without gaps (an extension)",
+                "List the contacts that entered or left a segment, in order and without gaps (an extension)",
             ),
             answer.list_for_segment,
         ),
@@ -74,14 +74,14 @@ def build_endpoints(form: ExtensionFormat) -> tuple[Endpoint, Endpoint]:
 
 
 class _Answer:
-    """A page of the feed in a dialect."""
+    """Renders a page of the feed in a dialect."""
 
     def __init__(self, form: ExtensionFormat) -> None:
         self._form = form
         self._change = define_struct(
             "MemberChange",
-            "A contact entered a segment or left it. Deleted ones keep their ids here as long as the "
-            "history.",
+            "A contact entered or left a segment. The id of a deleted contact is shown until the change "
+            "expires.",
             [
                 ("sequence", Count),
                 ("at", form.time),
@@ -93,7 +93,7 @@ class _Answer:
         )
         self._struct = form.define_answer(
             "ChangesAnswer",
-            "Changes in their order; they may be fewer than `limit`, even none, where there are more.",
+            "Changes in order. A page may have fewer than `limit`, or none, even if more follow.",
             list[self._change],  # type: ignore[name-defined]
             ("pagination", ChangesPagination),
         )
@@ -143,6 +143,6 @@ class _Answer:
 
 
 def _read_query(query: Mapping[str, str]) -> tuple[int | None, int]:
-    """Return after which change a query asks, None for the beginning, and for how many."""
+    """Return `after`, or None for the beginning, and `limit` of the query."""
     after = read_integer(query, "after", 0, minimum=0, maximum=MAX_OFFSET) if "after" in query else None
     return after, read_integer(query, "limit", _DEFAULT_LIMIT, minimum=1, maximum=_MAX_LIMIT)

@@ -1,4 +1,4 @@
-"""Dry runs: which contacts a condition of a body would find, and how many each of its rules."""
+"""Dry runs: which contacts would match a condition in a body, and how many match each of its rules."""
 
 from typing import Annotated, Any
 
@@ -19,15 +19,15 @@ _RuleObject = Annotated[dict[str, Any], schema_ref("Rule")]
 
 
 class CountedRule(msgspec.Struct, frozen=True):
-    """A rule, where it stands in the body, and how many contacts it alone is true of."""
+    """A rule, its path in the body, and the number of contacts that match it alone."""
 
-    path: Annotated[str, Meta(description="The keys that lead to it, and numbers from 0, with dots between.")]
+    path: Annotated[str, Meta(description="The path of the rule in the body, with dots and indexes from 0.")]
     rule: _RuleObject
     count: Count
 
 
 def build_endpoint(form: ExtensionFormat) -> Endpoint:
-    """Return the call that tries a condition in a dialect."""
+    """Return the dry-run endpoint of a dialect."""
     answer = _Answer(form)
     noun = form.condition_noun
     operation = Operation(
@@ -35,8 +35,8 @@ def build_endpoint(form: ExtensionFormat) -> Endpoint:
         "POST",
         "/segments/dry-run",
         TAG,
-        f"Try {noun} that are not stored: who would match, enter and leave, rule by rule; it writes nothing "
-        "(an extension)",
+        f"Evaluate {noun} without storing them: which contacts would match, enter and leave, and the count "
+        "of each rule (an extension)",
         scope=form.scope,
         body=form.dry_run_body,
         response=answer.struct,
@@ -48,16 +48,16 @@ def build_endpoint(form: ExtensionFormat) -> Endpoint:
 
 
 class _Answer:
-    """What a dry run found, in a dialect."""
+    """Renders the result of a dry run in a dialect."""
 
     def __init__(self, form: ExtensionFormat) -> None:
         self._form = form
         sample: Any = list[form.contact]  # type: ignore[name-defined]
         self._data = define_struct(
             "DryRunData",
-            "Who would be a member, all at `as_of`; each sample has the 10 newest.\n\n"
-            "The current total, who would enter and leave, and the revision that would be replaced are null "
-            "without a `segment_id`. The total is the current one and who enters, without who leaves.",
+            "The contacts that would be members at `as_of`; each sample has the 10 newest.\n\n"
+            "The current total, entering, leaving and the revision to be replaced are null without a "
+            "`segment_id`. The total is the current total plus entering minus leaving.",
             [
                 ("total", Count),
                 ("current_total", Count | None),
@@ -72,7 +72,7 @@ class _Answer:
             ],
         )
         self.struct = form.define_answer(
-            "DryRunAnswer", f"What the {form.condition_noun} would find.", self._data
+            "DryRunAnswer", f"The contacts that would match the {form.condition_noun}.", self._data
         )
 
     async def dry_run(self, call: Call) -> msgspec.Struct:
@@ -101,7 +101,7 @@ class _Answer:
 
 
 def _count_rules(run: DryRun, condition: tree.Node, key: str, words: rules.Words) -> list[CountedRule]:
-    """Return the rules of the condition under a key of the body."""
+    """Return the rules of the condition in a property of the body."""
     paths = rules.iterate_rule_paths(condition, (key,))
     return [
         CountedRule(".".join(map(str, path)), rules.write_rule(rule, words), count)

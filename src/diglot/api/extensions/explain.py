@@ -1,4 +1,4 @@
-"""Explanations: why a contact is a member of a segment or is not, with a verdict for each of the rules."""
+"""Explanations: why a contact is or is not a member of a segment, with a verdict for each rule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,20 +28,20 @@ _attributes_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class ExplainQuery(msgspec.Struct, frozen=True):
-    """Which contact."""
+    """The contact to explain."""
 
-    contact: Annotated[str, Meta(min_length=1, description="The contact's id, or its email.")]
+    contact: Annotated[str, Meta(min_length=1, description="The id or the email address of the contact.")]
 
 
 def build_endpoint(form: ExtensionFormat) -> Endpoint:
-    """Return the call that explains a membership in a dialect."""
+    """Return the endpoint of a dialect that explains a membership."""
     answer = _Answer(form)
     operation = Operation(
         "explainSegment",
         "GET",
         "/segments/{segment_id:str}/explain",
         TAG,
-        "Tell whether a contact is a member now, and what each rule says of it (an extension)",
+        "Explain whether a contact is a member now, with a verdict for each rule (an extension)",
         scope=form.scope,
         query=ExplainQuery,
         response=answer.struct,
@@ -51,15 +51,15 @@ def build_endpoint(form: ExtensionFormat) -> Endpoint:
 
 
 class _Answer:
-    """An explanation in a dialect."""
+    """Renders an explanation in a dialect."""
 
     def __init__(self, form: ExtensionFormat) -> None:
         self._form = form
         self._data = define_struct(
             "Explained",
-            "Whether a contact is a member at `as_of`, and what each rule says of it.\n\n"
-            f"`{form.condition_key}` is null for a static segment, whose rules decide nothing. `entered_at` "
-            "and `cause` say when a member came and by what, where that is known.",
+            "Whether a contact is a member at `as_of`, with a verdict for each rule.\n\n"
+            f"`{form.condition_key}` is null for a static segment, because its rules are not evaluated. "
+            "`entered_at` and `cause` say when and why the contact became a member, if known.",
             [
                 ("segment_id", form.segment_id),
                 ("contact_id", Uuid),
@@ -98,7 +98,7 @@ class _Answer:
 
 
 def render_condition(explanation: Explanation, form: ExtensionFormat) -> msgspec.Raw | None:
-    """Return the condition with its verdicts as JSON; None where it decides nothing."""
+    """Return the condition with its verdicts as JSON, or None for a static segment."""
     if explanation.verdict is None:
         return None
     root = explanation.verdict
@@ -135,7 +135,7 @@ class _VerdictWriter:
         }
 
     def stored_value(self, field: str) -> Any:
-        """Return what is stored under a field, as answers show it; None where it is missing."""
+        """Return the stored value of a field as responses show it, or None if it is missing."""
         if (key := attribute_key(field)) is not None:
             return self.attributes.get(key)
         if field == "lists":
@@ -145,7 +145,7 @@ class _VerdictWriter:
         return getattr(self.contact, field)
 
     def resolve_days(self, predicate: tree.Predicate) -> dict[str, str | None] | None:
-        """Return the instants that a number of days stands for, None where the rule has none."""
+        """Return the time range that the days of a rule stand for, or None for a rule without days."""
         bounds = bounds_of(predicate, self.explanation.as_of, self.explanation.zone)
         return None if bounds is None else self._format_bounds(bounds)
 

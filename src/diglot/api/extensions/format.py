@@ -1,7 +1,7 @@
-"""What differs between the dialects in the calls that Diglot adds: one record for each dialect.
+"""The differences between the dialects in the extension calls: one record for each dialect.
 
-The calls are the same in every dialect, so their structs are made here from the record; the names of the
-structs are those of the schemas in the documents.
+The calls are the same in every dialect, so their structs are defined here from the record. A struct has the
+name of its schema in the OpenAPI documents.
 """
 
 import textwrap
@@ -21,16 +21,16 @@ from diglot.model.segments import Condition
 TAG: Final = "segments"
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 SegmentTypeWord = Annotated[str, schema_ref("SegmentType")]
-# A docstring of the structs that stand in modules is as wide as this.
+# The width of docstrings in modules; descriptions of all structs wrap alike in the documents.
 _DOCSTRING_WIDTH: Final = 106
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionFormat:
-    """How a dialect writes the answers of the extensions, and which body its dry runs have.
+    """The response format of a dialect's extensions, and the body of its dry runs.
 
-    `envelope` holds the members that stand before `data` in every answer. `condition_key` and `type_key` are
-    the keys of a segment's condition and type; `condition_noun` is the plural that the documents use.
+    `envelope` has the members that precede `data` in every response. `condition_key` and `type_key` are the
+    properties for a segment's condition and type; `condition_noun` is the plural noun in the documents.
     """
 
     words: Words
@@ -52,7 +52,7 @@ class ExtensionFormat:
     def define_answer(
         self, name: str, description: str, data: Any, *more: tuple[str, Any]
     ) -> type[msgspec.Struct]:
-        """Return the struct of an answer: the envelope, `data`, and what stands beside it."""
+        """Return the struct of a response: the envelope, `data`, and `more` members."""
         envelope = [(key, type(value)) for key, value in self.envelope.items()]
         return define_struct(name, description, [*envelope, ("data", data), *more])
 

@@ -1,1 +1,1 @@
-"""What requests carry: headers, query strings and bodies, read and checked."""
+"""Reads and validates the headers, query strings and bodies of requests."""

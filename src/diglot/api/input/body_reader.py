@@ -1,4 +1,4 @@
-"""Reads a body as the struct that documents it says, and keeps every fault in the order of reading."""
+"""Reads a body according to the struct that documents it, and records all faults in reading order."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 class BodyReader:
     """The members of one body and the faults found so far; unknown members are ignored.
 
-    `omit_nulls` takes a member that is null for one that was not sent.
+    `omit_nulls` treats a null member as one that was not sent.
     """
 
     def __init__(self, members: request_body.RawObject, *, omit_nulls: bool = False) -> None:
@@ -33,11 +33,11 @@ class BodyReader:
         self._faults: list[Fault] = []
         self._required: set[type[msgspec.Struct]] = set()
         self._keys: dict[str, str] = {}
-        # What each field that was read holds; `UNSET` is one that is at fault.
+        # The value of each field that was read; `UNSET` if it is invalid.
         self._values: dict[str, Any] = {}
 
     def add_fault(self, path: Path, message: str) -> None:
-        """Keep a fault."""
+        """Record a fault."""
         self._faults.append(Fault(path, message))
 
     def has(self, key: str) -> bool:
@@ -49,16 +49,16 @@ class BodyReader:
         return key in self._members and bytes(self._members[key]) == b"null"
 
     def raise_faults(self) -> None:
-        """Raise `InvalidInput` when there was any fault."""
+        """Raise `InvalidInput` if there was any fault."""
         if self._faults:
             raise InvalidInput(self._faults)
 
     def read(self, struct: type[S], *names: str, checks: Mapping[str, Check] | None = None) -> S:
         """Read the named fields of a struct, or all that were not read before.
 
-        The first call keeps a fault for each required field that is not there. `checks` are what only the
-        handler can tell of a value. A field that is at fault, not read or of raw JSON has its default, or is
-        `UNSET` even where its type does not say so: the handler calls `raise_faults` before it uses it.
+        The first call records a fault for each missing required field. `checks` validate values that only
+        the handler can judge. A field that is invalid, not read or raw JSON has its default, or is `UNSET`
+        even if its type does not allow it, so the handler calls `raise_faults` before it uses the field.
         """
         plans = plan_struct(struct)
         if struct not in self._required:
@@ -87,27 +87,27 @@ class BodyReader:
             self._faults.extend(invalid.faults)
 
     def find_keys(self, struct: type[msgspec.Struct], *names: str) -> None:
-        """Keep the faults of keys that spell one of these fields differently before any field is read."""
+        """Record faults for different spellings of these fields before any field is read."""
         for name in names:
             self._find_key(plan_struct(struct)[name])
 
     def key_of(self, name: str) -> str:
-        """Return the key under which the body has a field that was read."""
+        """Return the property that the body uses for a field that was read."""
         return self._keys[name]
 
     def json_of(self, name: str) -> msgspec.Raw | None:
-        """Return a field that was read as it was sent, without the white space; None without one."""
+        """Return the JSON of a field as sent, without white space, or None if it was not sent."""
         raw = self._members.get(self.key_of(name))
         return None if raw is None else msgspec.Raw(request_body.compact_json(raw).encode())
 
     def _find_key(self, plan: FieldPlan) -> str:
-        """Return the key that the body uses for a field, or the first; keep a fault where two differ."""
+        """Return the property that the body uses for a field, or the first; record a fault if two differ."""
         if plan.name not in self._keys:
             self._keys[plan.name] = self.resolve_spelling(*plan.keys)
         return self._keys[plan.name]
 
     def resolve_spelling(self, *spellings: str) -> str:
-        """Return the spelling that the body uses, or the first; keep a fault where two differ."""
+        """Return the spelling that the body uses, or the first; record a fault if two differ."""
         used = [spelling for spelling in spellings if spelling in self._members] or [spellings[0]]
         for other in used[1:]:
             if self._decode_value(other) != self._decode_value(used[0]):
@@ -117,7 +117,7 @@ class BodyReader:
     def read_condition(
         self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
     ) -> Condition | UnsetType:
-        """Read a condition in a dialect's words."""
+        """Read a condition in the words of a dialect."""
         value = self._decode_value(key) if key in self._members else UNSET
         if value is UNSET:
             return UNSET
@@ -126,7 +126,7 @@ class BodyReader:
         except InvalidInput as invalid:
             self._faults.extend(Fault((key, *fault.path), fault.message) for fault in invalid.faults)
             return UNSET
-        # A draft is shown as an empty group, whatever was left out of it; a synonym is not shown.
+        # Responses show a draft as a complete empty group, and never show synonyms.
         respelled = is_draft(node) or words.synonyms
         text = (
             rules.write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
@@ -134,7 +134,7 @@ class BodyReader:
         return Condition(node, OriginalText(dialect, text))
 
     def require(self, *keys: str) -> None:
-        """Keep a fault for each member that is not there."""
+        """Record a fault for each missing member."""
         for key in keys:
             if key not in self._members:
                 self.add_fault((key,), "Required")

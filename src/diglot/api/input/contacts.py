@@ -1,4 +1,4 @@
-"""Contact bodies -> given values under canonical names. Both vendors' casings are read in both dialects."""
+"""Reads contact bodies into values by canonical name; both dialects accept the casings of both vendors."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,14 +15,14 @@ _WRITABLE_SPELLINGS: Final = {
 }
 IMPORT_SPELLINGS: Final = _WRITABLE_SPELLINGS | {"created_at": "created_at", "createdAt": "created_at"}
 _ATTRIBUTES_KEY: Final = "attributes"
-# Three predicates each, below the 250 of a condition.
+# Each word takes three predicates, which stays below the limit of 250 in a condition.
 MAX_SEARCH_WORDS: Final = 50
 
 
 def decode_properties(
     members: request_body.RawObject, containers: tuple[str, ...], *more: str
 ) -> dict[str, Any]:
-    """Return the members that a contact body may have, decoded; the others are ignored."""
+    """Return the known members of a contact body, decoded; unknown members are ignored."""
     known = {*_WRITABLE_SPELLINGS, *containers, *more}
     return {key: request_body.decode_value(raw, (key,)) for key, raw in members.items() if key in known}
 
@@ -30,9 +30,9 @@ def decode_properties(
 def read_fields(
     body: Mapping[str, Any], containers: tuple[str, ...], path: Path = (), *, for_import: bool = False
 ) -> tuple[dict[str, GivenValue], GivenValue | None]:
-    """Return the catalogued fields and the attributes of a contact body.
+    """Return the core fields and the attributes of a contact body.
 
-    Raise `InvalidInput` when two spellings of one field differ.
+    Raise `InvalidInput` if two spellings of one field differ.
     """
     spellings = (IMPORT_SPELLINGS if for_import else _WRITABLE_SPELLINGS) | dict.fromkeys(
         containers, _ATTRIBUTES_KEY
@@ -58,7 +58,7 @@ def _are_equal(one: Any, other: Any) -> bool:
 def build_search_condition(text: str) -> tree.Node | None:
     """Return the condition of a search: each word is part of the address or of a name.
 
-    Raise `InvalidInput` for one that is longer than a condition may be.
+    Raise `InvalidInput` if the search has too many words or a word is too long.
     """
     words = dict.fromkeys(text.split())
     if len(words) > MAX_SEARCH_WORDS:

@@ -1,4 +1,4 @@
-"""What bodies that tell of events have in common: addresses and instants."""
+"""Readers for addresses and instants in the bodies of events."""
 
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ _UNUSED_ZONE: Final = ZoneInfo("UTC")
 
 
 def read_email(value: Any) -> str:
-    """Return an address in the form that contacts are found by; raise `OperandError`."""
+    """Return an address in the form stored with contacts; raise `OperandError` if it is invalid."""
     try:
         return read_change({"email": GivenValue(value, ())}, None, _UNUSED_ZONE).email
     except InvalidInput as invalid:
@@ -34,11 +34,11 @@ INSTANT_LENGTH: Final = read_at_most(100)
 
 
 def read_occurred_at(written: str | UnsetType | None, key: str, zone: ZoneInfo) -> OccurredAt | None:
-    """Return when an event happened that a body says so of; a day begins in a time zone."""
+    """Return the time of an event from its body; a bare date means the start of the day in the time zone."""
     found = dates.parse_to_microsecond(written) if isinstance(written, str) else None
     return None if found is None else OccurredAt(found.to_instant(zone), (key,))
 
 
 def without_unset(**members: Any) -> dict[str, Any]:
-    """Return the members that are there: neither null nor `UNSET`."""
+    """Return the members that are neither null nor `UNSET`."""
     return {key: value for key, value in members.items() if value is not None and value is not UNSET}

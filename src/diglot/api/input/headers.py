@@ -1,4 +1,4 @@
-"""Headers of a request."""
+"""Reads headers of a request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from litestar import Request
 
 
 def find_header(request: Request[Any, Any, Any], name: bytes) -> str | None:
-    """Return the last header of a lower-case name, without building a mapping of all."""
+    """Return the last header with a lower-case name, without building a mapping of all headers."""
     found = None
     for key, value in request.scope["headers"]:
         if key == name:
@@ -16,7 +16,7 @@ def find_header(request: Request[Any, Any, Any], name: bytes) -> str | None:
 
 
 def read_bearer_token(request: Request[Any, Any, Any]) -> str | None:
-    """Return the token of `Authorization: Bearer`, or None where there is no such header."""
+    """Return the token of `Authorization: Bearer`, or None without such a header."""
     written = find_header(request, b"authorization")
     if written is None:
         return None
@@ -25,7 +25,7 @@ def read_bearer_token(request: Request[Any, Any, Any]) -> str | None:
 
 
 def bearer_or(name: bytes) -> Callable[[Request[Any, Any, Any]], str | None]:
-    """Return what finds the bearer token of a request or, where there is none, another header's value."""
+    """Return a function that reads the bearer token of a request or, without one, another header."""
 
     def secret(request: Request[Any, Any, Any]) -> str | None:
         token = read_bearer_token(request)

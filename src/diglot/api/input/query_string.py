@@ -1,4 +1,4 @@
-"""Query strings: integers by the letter, each that is known once, faults with the key as their path."""
+"""Reads query strings: integers have digits only, known parameters occur once, a fault's path is the name."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -10,16 +10,16 @@ from diglot.conditions.text import is_blank
 from diglot.errors import InvalidInput
 
 _INTEGER = re.compile(r"[0-9]+", re.ASCII)
-# Past this there are no rows anyway, and every database still takes the number.
+# No table has more rows, and every database still accepts the number.
 MAX_OFFSET: Final = 2**53
-# What the documents say of every integer: it has 64 bits.
+# The OpenAPI documents declare every integer as int64.
 _MAX_INTEGER: Final = 2**63 - 1
 
 
 def parse_query(query_string: bytes, known: Collection[str]) -> dict[str, str]:
-    """Return the parameters of a query string; what is not UTF-8 becomes U+FFFD.
+    """Return the parameters of a query string; bytes that are not UTF-8 become U+FFFD.
 
-    Raise `InvalidInput` for a known one that is given twice with two values: one of the two would be dropped.
+    Raise `InvalidInput` if a known parameter has two different values, because one of them would be dropped.
     """
     text = query_string.decode("latin-1")
     found: dict[str, str] = {}
@@ -30,7 +30,7 @@ def parse_query(query_string: bytes, known: Collection[str]) -> dict[str, str]:
 
 
 def read_integer(query: Mapping[str, str], key: str, default: int, *, minimum: int, maximum: int) -> int:
-    """Return an integer, clamped to `most`; raise `InvalidInput` for what is none or out of bounds."""
+    """Return an integer, reduced to `most`; raise `InvalidInput` if it is not a number or out of bounds."""
     written = query.get(key)
     if written is None:
         return default
@@ -45,13 +45,13 @@ def read_integer(query: Mapping[str, str], key: str, default: int, *, minimum: i
 
 
 def clamp_digits(digits: str, most: int) -> int:
-    """Return the number that digits stand for, however many they are, or the most."""
+    """Return the number that digits stand for, reduced to `most`; the number of digits is not limited."""
     few = digits.lstrip("0")
     return most if len(few) > len(str(most)) else min(int(few or "0"), most)
 
 
 def read_text(query: Mapping[str, str], key: str) -> str | None:
-    """Return a text; raise `InvalidInput` for one with U+0000."""
+    """Return a string; raise `InvalidInput` if it has U+0000."""
     written = query.get(key)
     if written is not None and (message := find_text_fault(written)) is not None:
         raise InvalidInput.at((key,), message)
@@ -59,7 +59,7 @@ def read_text(query: Mapping[str, str], key: str) -> str | None:
 
 
 def read_name(query: Mapping[str, str], key: str) -> str:
-    """Return a text that has to be there and is not blank; raise `InvalidInput`."""
+    """Return a required string; raise `InvalidInput` if it is missing or blank."""
     written = read_text(query, key)
     if written is None:
         raise InvalidInput.at((key,), "Required")
@@ -69,7 +69,7 @@ def read_name(query: Mapping[str, str], key: str) -> str:
 
 
 def read_spelling(query: Mapping[str, str], *spellings: str) -> str | None:
-    """Return a text that has several spellings; raise `InvalidInput` where two differ or for U+0000."""
+    """Return a string with several spellings; raise `InvalidInput` if two differ or one has U+0000."""
     used = [spelling for spelling in spellings if spelling in query]
     for other in used[1:]:
         if query[other] != query[used[0]]:
@@ -78,7 +78,7 @@ def read_spelling(query: Mapping[str, str], *spellings: str) -> str | None:
 
 
 def read_choice(query: Mapping[str, str], key: str, options: Sequence[str]) -> str | None:
-    """Return one of a few words; raise `InvalidInput` for any other."""
+    """Return a word of an enumeration; raise `InvalidInput` for any other."""
     written = query.get(key)
     if written is not None and written not in options:
         shown = " | ".join(f"'{option}'" for option in options)

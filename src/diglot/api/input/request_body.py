@@ -1,6 +1,6 @@
-"""Bodies: bytes -> the raw members of a JSON object, or the first reason why not.
+"""Reads a body into the raw members of a JSON object, or raises the first error.
 
-The checks stand in the order of the answers: media type, then size, then JSON.
+The order of the checks is fixed: media type, then size, then JSON.
 """
 
 import json
@@ -26,7 +26,7 @@ def media_type(request: Request[Any, Any, Any]) -> str:
 
 
 def check_headers(request: Request[Any, Any, Any], most: int, media: Collection[str]) -> None:
-    """Raise `UnsupportedMediaType` or `ContentTooLarge` for a body whose headers are enough to refuse it."""
+    """Raise `UnsupportedMediaType` or `ContentTooLarge` if the headers alone show it."""
     if media_type(request) not in media:
         raise UnsupportedMediaType(media)
     if _length_exceeds(request.headers.get("content-length", ""), most):
@@ -34,7 +34,7 @@ def check_headers(request: Request[Any, Any, Any], most: int, media: Collection[
 
 
 async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
-    """Return the body; raise `ContentTooLarge`, which reads no further."""
+    """Return the body; stop reading and raise `ContentTooLarge` beyond the limit."""
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -52,7 +52,7 @@ async def read_bytes(request: Request[Any, Any, Any], most: int) -> bytes:
 
 
 async def is_empty(request: Request[Any, Any, Any]) -> bool:
-    """Tell whether there is no body, by reading up to its first byte."""
+    """Tell whether the body is empty, by reading up to its first byte."""
     try:
         return not await read_bytes(request, 0)
     except ContentTooLarge:
@@ -60,7 +60,7 @@ async def is_empty(request: Request[Any, Any, Any]) -> bool:
 
 
 def _length_exceeds(length: str, most: int) -> bool:
-    """Tell whether an announced length passes the limit; a server refuses what is no number itself."""
+    """Tell whether Content-Length exceeds the limit; the server itself rejects one that is not a number."""
     digits = length.lstrip("0")
     return digits.isascii() and digits.isdigit() and (len(digits) > len(str(most)) or int(digits) > most)
 
@@ -68,7 +68,7 @@ def _length_exceeds(length: str, most: int) -> bool:
 def parse_object(body: bytes, *, unique_keys: bool = False) -> RawObject:
     """Return the members of a JSON object, still encoded; raise `MalformedRequest` or `InvalidInput`.
 
-    `unique` refuses an object, at any depth, that gives a key twice: one of the two would be dropped.
+    `unique_keys` rejects an object at any depth with a repeated key, because one of the two would be dropped.
     """
     try:
         body.decode()
@@ -89,7 +89,7 @@ def parse_object(body: bytes, *, unique_keys: bool = False) -> RawObject:
 
 
 def decode_value(raw: msgspec.Raw | bytes, path: Path) -> Any:
-    """Return a member decoded; raise `InvalidInput` for a number beyond 64 bits, or one nested too deep."""
+    """Decode a member; raise `InvalidInput` if it has a number beyond 64 bits or is nested too deep."""
     try:
         return _value_decoder.decode(raw)
     except RecursionError:
@@ -101,7 +101,7 @@ def decode_value(raw: msgspec.Raw | bytes, path: Path) -> Any:
 
 
 def refuse_nul(value: Any, path: Path) -> None:
-    """Raise `InvalidInput` when a string or a key anywhere holds U+0000."""
+    """Raise `InvalidInput` if any string or key contains U+0000."""
     if isinstance(value, str):
         if (message := find_text_fault(value)) is not None:
             raise InvalidInput.at(path, message)
@@ -116,7 +116,7 @@ def refuse_nul(value: Any, path: Path) -> None:
 
 
 class _RepeatedKey:
-    """Stands for an object in which a key is given twice."""
+    """Marks an object with a repeated key."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -140,5 +140,5 @@ def _refuse_repeated_keys(value: Any, path: Path) -> None:
 
 
 def compact_json(raw: msgspec.Raw | bytes) -> str:
-    """Return JSON as sent, without the white space between its parts."""
+    """Return JSON as sent, without the white space between its tokens."""
     return msgspec.json.format(bytes(raw), indent=-1).decode()

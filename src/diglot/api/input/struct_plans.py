@@ -1,4 +1,4 @@
-"""How each field of a struct is read: what msgspec tells of the struct, once for each struct."""
+"""Plans for reading the fields of a struct, derived from msgspec's type information once for each struct."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from diglot.api.input.value_readers import ReadValue, build_reader, without_meta
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
-    """One field: the keys that a body may use for it, and what reads its value."""
+    """One field: the properties that a body may use for it, and the reader of its value."""
 
     name: str
     keys: Sequence[str]
@@ -25,10 +25,10 @@ class FieldPlan:
 
 @cache
 def plan_struct(struct: type[msgspec.Struct]) -> dict[str, FieldPlan]:
-    """Return how the fields of a struct are read, in their order.
+    """Return the plans for the fields of a struct, in order.
 
-    A field that documents an older spelling is not among them: it is a key of the field that it spells. A
-    field of raw JSON, such as a condition, has no reader, because the handler reads it.
+    An older spelling has no plan of its own: it is a further property of the current field. A raw JSON
+    field, such as a condition, has no reader, because the handler reads it.
     """
     found = {}
     info = inspect.type_info(struct)

@@ -1,6 +1,6 @@
-"""One reader for each type of value in a body, made from what msgspec tells of the type.
+"""Readers for the values of a body, one for each type, built from msgspec's type information.
 
-A reader returns what the handler gets, or raises `InvalidInput` with every fault of the value.
+A reader returns the value for the handler, or raises `InvalidInput` with all faults of the value.
 """
 
 import re
@@ -19,13 +19,13 @@ from diglot.conditions.text import is_blank, is_number
 from diglot.errors import Fault, InvalidInput, Path
 from diglot.service.contacts.contact_input import find_json_faults
 
-# What is kept of one event as it was sent; a page may hold a thousand of them.
+# The limit for the JSON stored with one event, because a page may show a thousand events.
 MAX_JSON_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value of a body: decoded, the member that it stands in as sent, and its path."""
+    """A decoded value of a body, the raw JSON of the member that contains it, and its path."""
 
     value: Any
     raw: msgspec.Raw
@@ -36,7 +36,7 @@ ReadValue = Callable[[Given], Any]
 
 
 def build_reader(kind: inspect.Type, extra: Mapping[str, Any]) -> ReadValue:
-    """Return the reader of a type without its metadata, which stand in `extra`."""
+    """Return the reader of a type whose metadata are in `extra`."""
     if (convert := extra.get(annotations.CONVERT)) is not None:
         return _ConvertReader(convert)
     if (build := _BUILDERS.get(type(kind))) is None:
@@ -45,7 +45,7 @@ def build_reader(kind: inspect.Type, extra: Mapping[str, Any]) -> ReadValue:
 
 
 def without_metadata(kind: inspect.Type) -> tuple[inspect.Type, dict[str, Any], dict[str, Any], bool]:
-    """Return a type by itself, its extra, the extra of its schema, and whether null is one of its values."""
+    """Return the bare type, its extra, its extra JSON schema, and whether it allows null."""
     nullable = False
     if isinstance(kind, inspect.UnionType):
         (kind,) = (one for one in kind.types if not isinstance(one, inspect.NoneType))
@@ -100,7 +100,7 @@ class _TextReader:
 @dataclass(frozen=True, slots=True)
 class _ChoiceReader:
     options: Sequence[str]
-    # What makes the value of a word.
+    # Converts the word to the value for the handler.
     make: Callable[[str], str] = str
 
     def __call__(self, given: Given) -> str:
@@ -131,18 +131,18 @@ class _NumberReader:
     def __call__(self, given: Given) -> float:
         value = given.value
         if self.integer and isinstance(value, float) and value.is_integer():
-            value = int(value)  # JSON has one sort of numbers
+            value = int(value)  # JSON has one number type, so 1.0 is an integer
         if not is_number(value) or (self.integer and isinstance(value, float)):
             raise _type_fault("integer" if self.integer else "number", given)
         if not self.least <= value <= self.most:
             raise InvalidInput.at(given.path, f"Number must be between {self.least} and {self.most}")
-        number: float = value if self.integer else float(value) + 0.0  # no minus zero
+        number: float = value if self.integer else float(value) + 0.0  # turns minus zero into zero
         return number
 
 
 @dataclass(frozen=True, slots=True)
 class _ListReader:
-    """Reads a list; of words each is kept once."""
+    """Reads a list; a list of enumerated words is returned without duplicates."""
 
     item: ReadValue
     min_length: int
@@ -156,8 +156,8 @@ class _ListReader:
             raise _type_fault("array", given)
         if (message := self._find_length_fault(len(value))) is not None:
             raise InvalidInput.at(given.path, self.mismatch or message)
-        # A fault of a word names all the words, so that thousands would be an answer of a hundred times the
-        # body; of other elements the first is enough.
+        # Each fault of an enumerated word lists all allowed words, so thousands of faults would make the
+        # response a hundred times as large as the body: only the first is reported.
         faults: list[Fault] = []
         for index, element in enumerate(value):
             try:
@@ -180,7 +180,7 @@ class _ListReader:
 
 @dataclass(frozen=True, slots=True)
 class _JsonReader:
-    """Reads an object, or a list of objects, that is kept as it was sent."""
+    """Reads an object or a list of objects that is stored as sent."""
 
     in_list: bool
 

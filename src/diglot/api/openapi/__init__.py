@@ -1,1 +1,1 @@
-"""The OpenAPI 3.1 document of a dialect, made from its operations and structs."""
+"""Generates the OpenAPI 3.1 document of a dialect from its operations and structs."""

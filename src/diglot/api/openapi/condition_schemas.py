@@ -1,4 +1,4 @@
-"""The schemas of conditions, which no struct can say: a rule may itself be a group."""
+"""Schemas of conditions. They are written by hand because structs cannot express groups nested in rules."""
 
 from typing import Any, Final
 
@@ -7,21 +7,21 @@ from diglot.api.rules import Words
 from diglot.conditions.fields import CATALOGUE, STATUSES
 
 _VALUE_DESCRIPTION: Final = (
-    "The operand: text, a number, a boolean, or a list of these for the list operators; a number of days "
-    "for the day operators. Ignored where the operator asks only whether the field has a value."
+    "The operand: a string, a number or a boolean; a list of these for the list operators; a number of days "
+    "for the day operators. Ignored by operators that only check whether the field has a value."
 )
 
 
 def build_condition_schemas(group: str, rule: str, words: Words) -> dict[str, Any]:
-    """Return the named schemas of a dialect's conditions, its operators and the words they use."""
+    """Return the named schemas of a dialect's conditions, fields, operators and enumerations."""
     return {
         "ContactStatus": enumeration_schema("The status of a contact.", STATUSES),
         "SegmentType": enumeration_schema(
-            "Whether membership follows the condition or is changed by hand.", ("dynamic", "static")
+            "Whether members follow from the condition or are added by hand.", ("dynamic", "static")
         ),
         "RuleField": _field_schema(words),
         "RuleValue": {"description": _VALUE_DESCRIPTION},
-        "GroupMode": enumeration_schema("Whether all rules of the group have to hold, or any.", words.modes),
+        "GroupMode": enumeration_schema("Whether all rules of the group must match, or any.", words.modes),
         **build_group_schemas(group, rule, "RuleOperator", words),
     }
 
@@ -29,7 +29,7 @@ def build_condition_schemas(group: str, rule: str, words: Words) -> dict[str, An
 def _build_rule_schema(operator: str) -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "One rule: a field, an operator, an operand.",
+        "description": "One rule: a field, an operator and an operand.",
         "properties": {
             "field": json_reference("RuleField"),
             "operator": json_reference(operator),
@@ -41,16 +41,16 @@ def _build_rule_schema(operator: str) -> dict[str, Any]:
 
 
 def build_group_schemas(group: str, rule: str, operator: str, words: Words) -> dict[str, Any]:
-    """Return the named schemas of groups and rules whose operators are these words."""
+    """Return the named schemas of groups and rules, which refer to the operator schema of the given name."""
     own, borrowed = words.own_operators.values(), words.borrowed_operators.values()
     every = dict.fromkeys([*own, *borrowed, *words.synonyms])
     return {
-        operator: enumeration_schema("What a rule asks of the field.", every, sorted(borrowed)),
+        operator: enumeration_schema("How a rule compares the field.", every, sorted(borrowed)),
         rule: _build_rule_schema(operator),
         group: {
             "type": "object",
-            "description": "A group of rules. Of a segment, an empty list makes a draft, which matches "
-            "nobody. Groups nest to depth 8, with at most 250 rules in all.",
+            "description": "A group of rules. A segment with an empty list is a draft and matches no "
+            "contact. Groups can be nested up to depth 8, with at most 250 rules in total.",
             "properties": {
                 words.group_key: json_reference("GroupMode"),
                 "rules": {"type": "array", "maxItems": 250, "items": json_reference(f"{group}Item")},
@@ -59,21 +59,21 @@ def build_group_schemas(group: str, rule: str, operator: str, words: Words) -> d
             "additionalProperties": False,
         },
         f"{group}Item": {
-            "description": "A rule, or a group in its place.",
+            "description": "A rule or a nested group.",
             "oneOf": [json_reference(rule), json_reference(group)],
         },
     }
 
 
 def _field_schema(words: Words) -> dict[str, Any]:
-    """Return the schema of a field's name: those of the catalogue, open to attributes."""
+    """Return the schema of field names, an extensible enumeration because any other name is an attribute."""
     names = [field.name for field in CATALOGUE]
     ours = [name for name in names if name not in words.vendor_fields]
     return {
         "type": "string",
         "minLength": 1,
-        "description": f"A field of a contact, or an attribute as `{words.attribute_prefix}KEY`. A name that "
-        f"is no field is an attribute, too. The fields: {', '.join(f'`{name}`' for name in names)}.",
+        "description": f"A field of a contact, or an attribute as `{words.attribute_prefix}KEY`. An unknown "
+        f"name is taken as an attribute. The fields: {', '.join(f'`{name}`' for name in names)}.",
         "examples": [*names, f"{words.attribute_prefix}plan"],
         "x-extensible-enum": names,
         EXTENSION_KEY: ours,

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of a dialect, from its operations and structs: nothing in it is written twice."""
+"""Builds the OpenAPI 3.1 document of a dialect from its operations and structs."""
 
 import re
 from typing import Any, Final
@@ -14,15 +14,15 @@ from diglot.api.openapi.operations import PATH_PARAMETER, build_path_parameters,
 from diglot.api.openapi.schemas import build_schemas, with_schema_description
 
 _ABOUT: Final = (
-    "What the vendor does not have is marked `x-diglot-extension`: `true` on a call, a parameter or a "
-    "header; on an object or an enumeration the names of those of its fields or values. What older "
-    "clients say or read in the place of a field is named by `x-diglot-older-spelling`. A field may be added "
-    "to an answer at any time. No text that is sent holds U+0000, and no name is of white space alone."
+    "Extensions, which the vendor does not have, are marked `x-diglot-extension`: the value is `true` on a "
+    "call, a parameter or a header; on an object or an enumeration it lists the fields or values that are "
+    "extensions. Older field names are listed in `x-diglot-older-spelling`. Responses may gain fields at any "
+    "time. Strings must not contain U+0000, and names must not be blank."
 )
 
 
 def build_document(dialect: Dialect) -> dict[str, Any]:
-    """Return the document of a dialect."""
+    """Build the OpenAPI document of a dialect."""
     examples = load_examples(dialect)
     parameters = build_path_parameters(dialect, examples) | {"IdempotencyKey": IDEMPOTENCY_KEY}
     return {
@@ -49,7 +49,7 @@ def build_document(dialect: Dialect) -> dict[str, Any]:
 
 
 def encode_document(dialect: Dialect) -> bytes:
-    """Return the document as the file holds it."""
+    """Return the document as indented JSON, the content of its file in `openapi/`."""
     return msgspec.json.format(msgspec.json.encode(build_document(dialect)), indent=2) + b"\n"
 
 
@@ -57,7 +57,7 @@ def encode_document_yaml(dialect: Dialect) -> bytes:
     """Return the same document as YAML."""
     import yaml  # noqa: PLC0415 - only a request for YAML needs it
 
-    # From what the file says: what stands in two places of the document would be an alias in the second.
+    # Decode the JSON first, because the YAML writer emits aliases for objects that the document shares.
     plain = msgspec.json.decode(encode_document(dialect))
     written: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
     return written.encode()

@@ -1,4 +1,4 @@
-"""The answers that tell of a fault, shared by all calls, each with what the code says of such a fault."""
+"""Error responses, shared by all calls, with examples that the code renders from the exceptions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from diglot.errors import (
 
 @dataclass(frozen=True, slots=True)
 class _ErrorKind:
-    """A sort of fault: its name, its status, what it means, and errors of the sort by what they tell of."""
+    """One error response: its name, status and description, and example exceptions by name."""
 
     name: str
     status: int
@@ -41,57 +41,65 @@ _ERROR_KINDS: Final = (
     _ErrorKind(
         "BadRequest",
         400,
-        "The input is at fault; the body says where.",
+        "The input is invalid; the body says where.",
         {"a time that is none": InvalidInput.at(("as_of",), "Expected an instant or a sequence number")},
     ),
     _ErrorKind(
         "Unauthorized",
         401,
-        "No key, or a key that is unknown or revoked.",
+        "The key is missing, unknown, expired or revoked.",
         {"no key": Unauthenticated()},
     ),
     _ErrorKind("Forbidden", 403, "The key lacks a scope.", {"a key without the scope": Forbidden("")}),
     _ErrorKind(
-        "NotFound", 404, "No such thing in the key's workspace.", {"no such segment": NotFound("segment")}
+        "NotFound", 404, "It does not exist in the key's workspace.", {"no such segment": NotFound("segment")}
     ),
     _ErrorKind("Repeated", 409, "The `Idempotency-Key` was used for another request.", _REUSED_KEY),
     _ErrorKind(
         "Conflict",
         409,
-        "A thing of this name exists already, or what this one is forbids the change, or the "
+        "The name or address is already taken, the current state does not allow the change, or the "
         "`Idempotency-Key` was used for another request.",
         {**_KNOWN_EMAIL, **_REUSED_KEY},
     ),
     _ErrorKind(
         "ContentTooLarge",
         413,
-        "The body passes the limit of the call.",
+        "The body exceeds the size limit of the call.",
         {"more than a mebibyte": ContentTooLarge(MEBIBYTE)},
     ),
     _ErrorKind(
         "UnsupportedMediaType",
         415,
-        "The body is of another media type.",
+        "The call does not accept this media type.",
         {"not JSON": UnsupportedMediaType((JSON,))},
     ),
     _ErrorKind(
         "TooManyRequests",
         429,
-        "The key asks too often; `Retry-After` says how many seconds to wait.",
+        "The key exceeded its rate limit; `Retry-After` says how many seconds to wait.",
         {"half a minute to wait": TooManyRequests(30)},
     ),
     _ErrorKind(
         "InternalServerError",
         500,
-        "Diglot is at fault; the log has the request id.",
+        "A bug in Diglot; find the request id in the server's log.",
         {"a fault of Diglot": RuntimeError()},
     ),
 )
+# Titles of examples; the names of examples stay as they were published, others are their own titles.
+_TITLES: Final = {
+    "a time that is none": "An invalid time",
+    "an address that a contact has": "The address of an existing contact",
+    "the name of another request": "The idempotency key of another request",
+    "half a minute to wait": "A wait of half a minute",
+    "a fault of Diglot": "A bug in Diglot",
+}
 _NAME_BY_STATUS: Final = {row.status: row.name for row in _ERROR_KINDS}
 
 
 def build_error_responses(dialect: Dialect) -> dict[str, Any]:
-    """Return every answer that tells of a fault, by name."""
+    """Return all error responses by name."""
     surfaces = {surface.error_body: surface for surface in reversed(dialect.surfaces)}
     return {
         _name_prefix(surface) + row.name: {
@@ -110,7 +118,7 @@ def build_error_responses(dialect: Dialect) -> dict[str, Any]:
 
 
 def list_for_operation(operation: Operation, surface: Surface) -> dict[str, Any]:
-    """Return the answers that a call may give for a fault, by status."""
+    """Return references to the error responses of a call by status."""
     prefix = f"#/components/responses/{_name_prefix(surface)}"
     names = _NAME_BY_STATUS | {409: "Conflict" if operation.may_conflict else "Repeated"}
     return {str(status): {"$ref": prefix + names[status]} for status in sorted(_possible_statuses(operation))}
@@ -133,7 +141,7 @@ def _possible_statuses(operation: Operation) -> Iterator[int]:
 
 
 def _references_resource(operation: Operation) -> bool:
-    """Tell whether the path, the query or the body names something that has to exist."""
+    """Tell whether the path, the query or the body refers to a resource, so that the call may answer 404."""
     structs = [struct for struct in (operation.query, operation.body) if struct is not None]
     fields = {name for struct in structs for name in struct.__struct_fields__}
     named = operation.body_references or not fields.isdisjoint({"id", "list_id", "segment_id"})
@@ -141,13 +149,13 @@ def _references_resource(operation: Operation) -> bool:
 
 
 def _build_examples(dialect: Dialect, surface: Surface, row: _ErrorKind) -> dict[str, Any]:
-    """Return what the surface answers to errors of a sort."""
+    """Render the example errors as the surface would answer them."""
     found: dict[str, Any] = {}
-    for told, error in row.errors.items():
+    for name, error in row.errors.items():
         if isinstance(error, Conflict) and surface.error_body is not dialect.surfaces[0].error_body:
-            continue  # contacts are made under the first prefix
+            continue  # only the first prefix creates contacts
         lacks = isinstance(error, Forbidden)
         answer = surface.render_error(Forbidden(surface.endpoints[0].operation.scope) if lacks else error)
-        summary = told[:1].upper() + told[1:]
-        found[told.replace(" ", "-")] = {"summary": summary, "value": msgspec.to_builtins(answer.body)}
+        summary = _TITLES.get(name, name[:1].upper() + name[1:])
+        found[name.replace(" ", "-")] = {"summary": summary, "value": msgspec.to_builtins(answer.body)}
     return found

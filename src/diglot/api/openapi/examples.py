@@ -9,7 +9,7 @@ from diglot.api.dialect import Dialect
 
 
 class CallExample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A call that was answered: `told` says which, ids and secrets are made up, the rest is as it was."""
+    """A recorded call and its response: `told` is the title; ids and secrets are replaced by made-up ones."""
 
     told: str
     answer: Any
@@ -24,6 +24,6 @@ _decode = msgspec.json.Decoder(Examples).decode
 
 
 def load_examples(dialect: Dialect) -> Examples:
-    """Return the examples of a dialect's calls, by the id of the operation; none before any is written."""
+    """Return the examples of a dialect's calls by operation id, or none if the file does not exist yet."""
     file = files(dialect.package).joinpath(EXAMPLES_FILE)
     return _decode(file.read_bytes()) if file.is_file() else {}

@@ -1,26 +1,26 @@
-"""The schemas of explained conditions: as with conditions, a rule may itself be a group."""
+"""Schemas of explained conditions, written by hand because a rule may be a nested group."""
 
 from typing import Any, Final
 
 from diglot.api.annotations import json_reference
 from diglot.api.rules import Words
 
-_MATCHES_SCHEMA: Final = {"type": "boolean", "description": "Whether it is true of the contact."}
+_MATCHES_SCHEMA: Final = {"type": "boolean", "description": "Whether the contact matches."}
 _INSTANT_SCHEMA: Final = {"type": "string", "format": "date-time"}
 _RESOLVED_DAYS_SCHEMA: Final = {
     "type": "object",
-    "description": "The instants that the days of a rule stand for at this moment in the workspace's time "
-    "zone: at or after `from`, at or before `to`, earlier than `before`.",
+    "description": "The time range that the days of a rule stand for now, in the workspace's time zone: at "
+    "or after `from`, at or before `to`, earlier than `before`.",
     "properties": {"from": _INSTANT_SCHEMA, "to": _INSTANT_SCHEMA, "before": _INSTANT_SCHEMA},
     "additionalProperties": False,
 }
 
 
 def build_explained_schemas(words: Words) -> dict[str, Any]:
-    """Return the named schemas of conditions in which each part has a verdict."""
+    """Return the named schemas of conditions in which each rule and group has a verdict."""
     return {
         "ExplainedGroup": _object_schema(
-            "A group of rules, and whether it is true of the contact.",
+            "A group of rules, and whether the contact matches it.",
             {
                 words.group_key: json_reference("GroupMode"),
                 "matches": _MATCHES_SCHEMA,
@@ -28,11 +28,11 @@ def build_explained_schemas(words: Words) -> dict[str, Any]:
             },
         ),
         "ExplainedItem": {
-            "description": "A rule, or a group in its place.",
+            "description": "A rule or a nested group.",
             "oneOf": [json_reference("ExplainedRule"), json_reference("ExplainedGroup")],
         },
         "ExplainedRule": _object_schema(
-            "A rule, whether it is true of the contact, and what it was asked of.",
+            "A rule, whether the contact matches it, and the value that it was compared with.",
             {
                 "rule": json_reference("Rule"),
                 "matches": _MATCHES_SCHEMA,
@@ -41,7 +41,7 @@ def build_explained_schemas(words: Words) -> dict[str, Any]:
             },
         ),
         "ResolvedDays": _RESOLVED_DAYS_SCHEMA,
-        "StoredValue": {"description": "What the contact has in the field; null where it has nothing."},
+        "StoredValue": {"description": "The contact's value of the field; null if it has none."},
     }
 
 

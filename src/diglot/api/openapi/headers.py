@@ -1,4 +1,4 @@
-"""The headers of the answers, and the one that names a request."""
+"""Response headers, and the `Idempotency-Key` request header."""
 
 from typing import Any, Final
 
@@ -10,45 +10,46 @@ IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A name for this request: sent again within 24 hours, it is answered as the first time.",
+    "description": "A unique key for this request. A retry with the same key within 24 hours gets the first "
+    "response again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     "example": "2026-05-27-spring-segment",
 }
 _SECONDS: Final = {"type": "integer", "format": "int64", "minimum": 1}
 _REQUEST_ID: Final = {
     "X-Request-Id": {
-        "description": "The name of the request in the log; one that is sent comes back, if it is of 1 to "
-        "128 of `A-Z a-z 0-9 . _ -`.",
+        "description": "The id of the request in the server's log. An id that the request sends is kept if "
+        "it has 1 to 128 of the characters `A-Z a-z 0-9 . _ -`.",
         "required": True,
         "schema": {"type": "string"},
     }
 }
 _REPLAYED: Final = {
     "Idempotency-Replayed": {
-        "description": "`true` where the answer is that of an earlier request of the same name, or of the "
-        "same content a moment ago.",
+        "description": "`true` if this is the stored response to an earlier request with the same "
+        "`Idempotency-Key`, or with the same content a few seconds ago.",
         "schema": {"type": "string"},
     }
 }
 _AS_OF: Final = {
     AS_OF_HEADER: {
-        "description": "Of a page of members the sequence number of the last change that it knows.",
+        "description": "The sequence number of the last change that a page of members includes.",
         "schema": {"type": "integer", "format": "int64", "minimum": 0},
         "x-diglot-extension": True,
     }
 }
 _RETRY_AFTER: Final = {
-    "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": _SECONDS}
+    "Retry-After": {"description": "Seconds to wait before retrying.", "required": True, "schema": _SECONDS}
 }
 
 
 def build_headers(dialect: Dialect) -> dict[str, Any]:
-    """Return every header of a dialect's answers, by its own name."""
+    """Return all response headers of a dialect by name."""
     return _REQUEST_ID | dict(dialect.rate_header_docs) | _RETRY_AFTER | _REPLAYED | _AS_OF
 
 
 def list_for_success(dialect: Dialect, operation: Operation) -> dict[str, Any]:
-    """Return the headers of an answer of success."""
+    """Return the headers of a success response."""
     more = (_REPLAYED if operation.accepts_idempotency_key else {}) | (
         _AS_OF if operation.lists_members else {}
     )
@@ -56,7 +57,10 @@ def list_for_success(dialect: Dialect, operation: Operation) -> dict[str, Any]:
 
 
 def list_for_error(dialect: Dialect, status: int) -> dict[str, Any]:
-    """Return the headers of an answer that tells of a fault: who is not known is not counted."""
+    """Return the headers of an error response.
+
+    A 401 has no rate-limit headers, because unauthenticated requests are not counted.
+    """
     counted = dialect.rate_header_docs if status != 401 else {}
     return _header_references(_REQUEST_ID | dict(counted) | (_RETRY_AFTER if status == 429 else {}))
 

@@ -1,4 +1,4 @@
-"""What a document says of a call: its input, its answers, its limits."""
+"""Describes a call in the document: its parameters, body, responses and limits."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ PATH_PARAMETER: Final = re.compile(r"\{(\w+):str\}")
 def describe_operation(
     dialect: Dialect, surface: Surface, one: Operation, examples: Iterable[CallExample] | None
 ) -> dict[str, Any]:
-    """Describe an operation."""
+    """Return the OpenAPI operation object of a call."""
     known = list(examples or ())
     described: dict[str, Any] = {
         "operationId": one.id,
@@ -54,7 +54,7 @@ def describe_operation(
 
 
 def build_path_parameters(dialect: Dialect, examples: Examples) -> dict[str, Any]:
-    """Return the parameters of all paths, by name."""
+    """Return the path parameters of all calls by name."""
     given = {name: value for of_one in examples.values() for name, value in _example_values(of_one).items()}
     names = {name: None for _, one in dialect.operations for name in PATH_PARAMETER.findall(one.path)}
     return {
@@ -62,7 +62,7 @@ def build_path_parameters(dialect: Dialect, examples: Examples) -> dict[str, Any
             "name": name,
             "in": "path",
             "required": True,
-            "description": "The id, as this API or the other shows it.",
+            "description": "The id, in the format of this API or of the other dialect.",
             "schema": {"type": "string", "minLength": 1},
             **_find_example(given, name),
         }
@@ -78,11 +78,12 @@ def _describe_limits(dialect: Dialect, one: Operation) -> str:
     counted, rate = dialect.rate_for(one)
     every = [other.id for _, other in dialect.operations if dialect.rate_for(other)[0] == counted]
     others = [f"`{id_}`" for id_ in every if id_ != one.id]
-    together = f", counted together with {', '.join(others)}" if others else ""
+    together = f", counted together with those to {', '.join(others)}" if others else ""
     if len(every) == len(dialect.operations):
         together = ", counted over all calls"
     return (
-        f"Needs the scope `{one.scope}`. A key may ask {rate.requests} times in {rate.seconds} s{together}."
+        f"Requires the scope `{one.scope}`. "
+        f"A key may send {rate.requests} requests in {rate.seconds} s{together}."
     )
 
 
@@ -121,7 +122,7 @@ def _build_query_parameter(name: str, schema: dict[str, Any], *, required: bool)
     found, bare = split_annotations({key: value for key, value in schema.items() if key != "description"})
     inner = normalize_schema(bare)
     if inner.get("type") != "integer":
-        inner.pop("default", None)  # it stands for "not given"
+        inner.pop("default", None)  # the default only marks a parameter that was not sent
     return {
         "name": name,
         "in": "query",
@@ -133,7 +134,7 @@ def _build_query_parameter(name: str, schema: dict[str, Any], *, required: bool)
 
 
 def _example_values(examples: Iterable[CallExample]) -> dict[str, Any]:
-    """Return the parameters that examples have; of one that several have the first counts."""
+    """Return the parameters in the examples; the first example with a parameter determines its value."""
     given: dict[str, Any] = {}
     for example in examples:
         given = dict(example.parameters) | given
@@ -164,7 +165,7 @@ def _schema_of(kind: type[msgspec.Struct | str]) -> dict[str, Any]:
 
 
 def _build_examples(examples: Iterable[CallExample], part: str) -> dict[str, Any]:
-    """Return a part of examples, each under what it tells."""
+    """Return one part (`body` or `answer`) of the examples, each under a name derived from its title."""
     shown = {
         re.sub("[^a-z0-9]+", "-", one.told.lower()).strip("-"): {
             "summary": one.told[:1].upper() + one.told[1:],

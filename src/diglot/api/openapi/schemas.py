@@ -1,4 +1,4 @@
-"""The named schemas of a document, in the shape that generators of clients like."""
+"""The named schemas of a document, in the form that client generators handle best."""
 
 from inspect import cleandoc
 from typing import Any, Final
@@ -13,7 +13,7 @@ REF_TEMPLATE: Final = "#/components/schemas/{name}"
 
 
 def build_schemas(dialect: Dialect) -> dict[str, Any]:
-    """Return every schema that a dialect's calls refer to, by name."""
+    """Return all schemas that a dialect's calls refer to, by name."""
     structs: list[type[msgspec.Struct]] = [surface.error_body for surface in dialect.surfaces]
     roots = []
     for _, one in dialect.operations:
@@ -39,7 +39,7 @@ def _query_references(query: type[msgspec.Struct] | None) -> list[str]:
 
 
 def _collect_reachable(every: dict[str, Any], names: list[str]) -> set[str]:
-    """Return the names of the schemas that are referred to from some, and their own."""
+    """Return the given names and those of all schemas that they refer to, directly or indirectly."""
     reached: set[str] = set()
     while names:
         name = names.pop()
@@ -60,7 +60,7 @@ def _find_references(schema: Any) -> list[str]:
 
 
 def with_schema_description(parameter: dict[str, Any]) -> dict[str, Any]:
-    """Return a parameter whose schema says what the parameter does: some generators look only there."""
+    """Copy the description into the parameter's schema, because some generators read it only there."""
     schema = parameter["schema"]
     if "$ref" in schema:
         return parameter
@@ -68,7 +68,7 @@ def with_schema_description(parameter: dict[str, Any]) -> dict[str, Any]:
 
 
 def split_annotations(schema: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
-    """Return the marks that the schema of a field has, on itself or on what it may be, and the rest of it."""
+    """Return the annotations of a field's schema and its alternatives, and the schema without them."""
     options = [split_annotations(one) for one in schema.get("anyOf", ())]
     found = {name for name in schema if name in ANNOTATION_KEYS}.union(*(of_one for of_one, _ in options))
     bare = {key: value for key, value in schema.items() if key not in ANNOTATION_KEYS}
@@ -78,11 +78,11 @@ def split_annotations(schema: dict[str, Any]) -> tuple[set[str], dict[str, Any]]
 
 
 def normalize_schema(schema: Any) -> Any:
-    """Return a schema as generators of clients like it.
+    """Return a schema in the form that client generators handle best.
 
-    Null is one of the types where that can be said, a reference stands alone, words are texts, an integer
-    has its size, nothing is said twice, and an object names those of its fields that are extensions or
-    older spellings.
+    A nullable simple type lists null among its types, a reference has no siblings, an enumeration has the
+    type string, an integer has a format, titles and empty lists are dropped, and an object lists which of
+    its fields are extensions or older spellings.
     """
     if isinstance(schema, list):
         return [normalize_schema(each) for each in schema]
@@ -106,12 +106,12 @@ def normalize_schema(schema: Any) -> Any:
 def _normalize_part(key: str, value: Any) -> Any:
     if key == "properties":
         return {name: normalize_schema(part) for name, part in value.items()}
-    # A docstring's indentation would be code in Markdown.
+    # Markdown would render the indentation of a docstring as a code block.
     return cleandoc(value) if key == "description" else normalize_schema(value)
 
 
 def _list_annotations(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return an object that names its extensions, and its older spellings in the place of their schemas."""
+    """List the extensions of an object, and list its older spellings instead of their schemas."""
     found = {name: split_annotations(part) for name, part in schema["properties"].items()}
     named = {
         one: [name for name, (of_one, _) in found.items() if one in of_one]
@@ -127,7 +127,7 @@ def _list_annotations(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nullable_inner(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the other schema of a choice between one type and null."""
+    """Return the schema besides null if a schema allows exactly one simple type or null."""
     options = schema.get("anyOf", [])
     others = [option for option in options if option != {"type": "null"}]
     simple = len(options) == 2 and len(others) == 1 and "type" in others[0] and "$ref" not in others[0]

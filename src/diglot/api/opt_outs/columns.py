@@ -1,6 +1,6 @@
-"""The columns of common tools that speak of opting out: data, one row for each.
+"""The opt-out columns of common tools: data, one row for each column.
 
-Names are compared without case, white space and punctuation. `names` recognizes columns that no row names.
+Names are compared without case, white space and punctuation. `names` recognizes columns that have no row.
 """
 
 import enum
@@ -14,31 +14,31 @@ _C: Final = "complained"
 
 
 class Reading(enum.Enum):
-    """How the value of a column becomes a status."""
+    """The rule that converts the value of a column to a status."""
 
-    # Yes, or a date, lowers the status; no says nothing.
+    # Yes or a date lowers the status; no changes nothing.
     OPT_OUT = enum.auto()
-    # No lowers the status; yes, or a date, says nothing, because an import never raises one.
+    # No lowers the status; yes or a date changes nothing, because an import never raises a status.
     CONSENT = enum.auto()
-    # The name speaks of both, so that yes means nothing certain: only words are understood.
+    # The name mentions opting in and out, so a yes is ambiguous: only status words are accepted.
     EITHER = enum.auto()
     # A time, a reason or a campaign: any value lowers the status.
     PRESENT = enum.auto()
     # A number of times: above 0 lowers the status.
     COUNT = enum.auto()
-    # The name does not speak of opting out, its values may: other values say nothing and refuse nothing.
+    # Not an opt-out name, but its values may be opt-out words; all other values are ignored.
     HINT = enum.auto()
-    # As HINT, and no lowers the status too.
+    # Like HINT, but no lowers the status too.
     HINT_NO = enum.auto()
-    # As HINT, and yes lowers the status too.
+    # Like HINT, but yes lowers the status too.
     HINT_YES = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class OptOutColumn:
-    """A column that speaks of opting out; `status` is the one that it lowers a contact to.
+    """An opt-out column; `status` is the status that it lowers a contact to.
 
-    `codes` are numbers that one tool writes in place of a word.
+    `codes` are the numbers that one tool writes instead of words.
     """
 
     reading: Reading
@@ -55,10 +55,10 @@ _BOUNCED: Final = OptOutColumn(Reading.OPT_OUT, _B)
 _BOUNCED_ONCE: Final = OptOutColumn(Reading.PRESENT, _B)
 _BOUNCES: Final = OptOutColumn(Reading.COUNT, _B)
 _COMPLAINED: Final = OptOutColumn(Reading.OPT_OUT, _C)
-# The channels of Mautic tell why: 1 unsubscribed, 2 bounced, 3 set by hand.
+# Reason codes of Mautic's channels: 1 unsubscribed, 2 bounced, 3 set by hand.
 _MAUTIC: Final = OptOutColumn(Reading.OPT_OUT, codes={2: _B, 3: _U})
 
-# Tool, name of the column, what it says; None for a column that says nothing about the address.
+# Tool, column name, column; None for a column that does not concern email opt-outs.
 KNOWN_COLUMNS: Final[tuple[tuple[str, str, OptOutColumn | None], ...]] = (
     ("HubSpot", "Unsubscribed from all email", _OPT_OUT),
     ("HubSpot", "hs_email_optout", _OPT_OUT),
@@ -70,7 +70,7 @@ KNOWN_COLUMNS: Final[tuple[tuple[str, str, OptOutColumn | None], ...]] = (
     ("HubSpot", "Email address quarantined", _OPT_OUT),
     ("HubSpot", "hs_email_quarantined", _OPT_OUT),
     ("HubSpot", "Email address quarantine reason", _PRESENT),
-    # A count of soft bounces and hard ones; the reason above tells which.
+    # Counts soft and hard bounces; the reason column above distinguishes them.
     ("HubSpot", "Marketing emails bounced", None),
     ("HubSpot", "hs_email_bounce", None),
     ("Salesforce", "HasOptedOutOfEmail", _OPT_OUT),

@@ -1,4 +1,4 @@
-"""Words and patterns by which the name of an unknown column speaks of opting out: data that `names` reads."""
+"""Words and patterns that identify opt-out columns without a row in `columns`: data for `names`."""
 
 import re
 from typing import Final
@@ -8,13 +8,13 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# A name in lower case without any of these speaks of nothing here: this pattern alone dismisses most names.
+# A lower-case name without any of these is no opt-out column; this check alone excludes most names.
 STEMS: Final = re.compile(
     "opt|unsub|subs|consent|bounc|list|block|suppress|contact|mail|news|market|spam|complain|abuse|permission"
     "|send|solicit|stat|clean|deliver|gdpr|dnc"
     "|abgemeldet|abbestellt|widerruf|desinscri|desabonn|désinscri|désabonn|disiscri|afgemeld|uitgeschreven"
 )
-# Patterns of names whose words are in lower case, with one space between them, and `email` for `e mail`.
+# Patterns for names in lower case with single spaces between words, and `email` instead of `e mail`.
 OPT_OUT_NAME: Final = re.compile(
     r"\bopt(?:ed|ing|s)? outs?\b|\bopt in (?:or |and )?out\b|opt(?:ed|ing|s)?outs?"
     r"|\bunsubs?\b|unsubscri|\b(?:un|de|not|non|never|no longer) ?subscri"
@@ -55,18 +55,18 @@ STATUS_OF: Final = _words(
     " marketing audience profile customer person user recipient"
 )
 
-# Words that turn consent into its contrary: `consent_withdrawn`, `no consent`.
+# Words that negate consent: `consent_withdrawn`, `no consent`.
 CONTRARY: Final = _words(
     "no not non without lacks missing never withdrawn withdrew withdraw withdrawal revoked revoke"
     " revocation refused refusal denied declined rejected expired lapsed cancelled canceled removed"
 )
-# Words of names that are about a means, not about a contact: of `unsubscribe_url` only a yes says something.
+# Words for links, ids and other means of opting out: in `unsubscribe_url` only a yes lowers the status.
 MEANS: Final = _words("url link href token hash key code html footer page id")
-# Words of names that tell what is possible or likely: `bounce_rate`, `can_unsubscribe`.
+# Words for possibilities or likelihoods, not facts: `bounce_rate`, `can_unsubscribe`.
 CHANCES: Final = _words(
     "rate percent percentage ratio score risk probability likelihood prediction can may allow allowed"
 )
-# Another channel than e-mail, or another matter than mailings, unless the name speaks of e-mail too.
+# Words for other channels than email, or other matters than mailings, unless the name mentions email too.
 ELSEWHERE: Final = _words(
     "sms phone telephone mobile cell call calls calling fax push whatsapp viber rcs mms text texts voice"
     " postal post letter print messenger telegram app ads ad advertising cookie cookies tracking track"
@@ -74,14 +74,14 @@ ELSEWHERE: Final = _words(
     " health research study recording biometric terms tos background location geolocation credit"
 )
 EMAIL_WORDS: Final = _words("email emails newsletter newsletters mailing mailings all")
-# Words of a name that asks for consent: `consent_not_required`.
+# Words for a requirement of consent: `consent_not_required`.
 NEEDS: Final = _words("required requires needed")
-# What a name says beside consent: how it was given, not whether.
+# Words next to consent that say how it was given, not whether it was given.
 CONSENT_DETAILS: Final = _words(
     "date time timestamp ts ip source method form version wording url link id language locale page"
     " document expiry expires until valid required requires needed legal basis string location country"
 )
-# What a name says beside opting out: a value tells that it happened.
+# Words next to an opt-out for its details: any value shows that the opt-out happened.
 OPT_OUT_DETAILS: Final = _words(
     "date time at on timestamp ts datetime since when reason reasons comment comments feedback cause why"
     " note notes campaign source by via ip method message detail details description mechanism"

@@ -1,4 +1,4 @@
-"""The column of an import -> what its name says of opting out."""
+"""Recognizes opt-out columns of an import by their names."""
 
 import re
 from functools import lru_cache
@@ -8,14 +8,14 @@ from diglot.api.opt_outs import name_words as words_of
 from diglot.api.opt_outs.columns import KNOWN_COLUMNS, OptOutColumn, Reading
 from diglot.conditions import text
 
-# Longer names are no keys of attributes; a file with a longer column is refused before it is read.
+# Attribute keys are shorter; a file with a longer column name is rejected before its rows are read.
 LONGEST_NAME: Final = 200
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_WORD: Final = re.compile(r"[\W_]+")
 
 
 def column_of(name: str) -> OptOutColumn | None:
-    """Return what a column of this name says of opting out, or None where it does not speak of it."""
+    """Return the opt-out column for a name, or None if the name does not concern opting out."""
     return _column_of(name) if len(name) <= LONGEST_NAME else None
 
 
@@ -34,7 +34,7 @@ def _column_of(name: str) -> OptOutColumn | None:
 
 
 def _opt_out(name: str, words: frozenset[str]) -> OptOutColumn | None:
-    """Return what a name says that speaks of opting out, bounces or complaints."""
+    """Return the column for a name that mentions opting out, bounces or complaints."""
     if (status := _named_status(name)) is None:
         return None
     if words_of.NOT_OPTED_OUT_NAME.search(name):
@@ -46,7 +46,7 @@ def _opt_out(name: str, words: frozenset[str]) -> OptOutColumn | None:
     if words & words_of.MEANS:
         return OptOutColumn(Reading.HINT_YES, status)
     if words & words_of.COUNT_WORDS:
-        # A count without `hard` mixes bounces that pass with those that last: above 1 it is not understood.
+        # A count without `hard` mixes soft and hard bounces, so a count above 1 is rejected as unknown.
         mixed = status == "bounced" and "hard" not in words
         return OptOutColumn(Reading.OPT_OUT if mixed else Reading.COUNT, status)
     return OptOutColumn(Reading.PRESENT if words & words_of.OPT_OUT_DETAILS else Reading.OPT_OUT, status)

@@ -1,4 +1,4 @@
-"""The columns of one import that speak of opting out, read row by row; their faults refuse the import."""
+"""Reads the opt-out columns of one import row by row; any fault rejects the import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,17 +19,17 @@ _ADVICE: Final = (
 
 @dataclass(slots=True)
 class OptOuts:
-    """The columns of one import that speak of opting out; `faults` has the first of each column."""
+    """The opt-out columns of one import; `faults` has the first fault of each column."""
 
     _faults: dict[str, Fault] = field(default_factory=dict)
 
     @property
     def faults(self) -> list[Fault]:
-        """Return what refuses the import, in the order of its rows."""
+        """Return the faults that reject the import, in the order of its rows."""
         return list(self._faults.values())
 
     def read(self, column: OptOutColumn | None, name: str, value: Any, path: Path) -> str | None:
-        """Return the status that a value lowers a contact to, or None; keep the fault of an unknown value."""
+        """Return the status that a value lowers a contact to, or None; record a fault if it is unknown."""
         if column is None:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Values of columns that speak of opting out, and the statuses they mean: data that `values` reads."""
+"""Values of opt-out columns and the statuses that they mean: data for `values`."""
 
 import re
 from typing import Final
@@ -7,13 +7,13 @@ _U: Final = "unsubscribed"
 _B: Final = "bounced"
 _C: Final = "complained"
 
-# Values, in lower case, with one space for white space and punctuation.
+# Values in lower case, with white space and punctuation replaced by one space.
 YES: Final = frozenset({"true", "yes", "y", "t", "on", "x", "checked", "ticked"})
 NO: Final = frozenset({"false", "no", "n", "f", "off", "never", "none", "unchecked"})
 YES_SIGNS: Final = frozenset("✓✔☑✅")
 NO_SIGNS: Final = frozenset("✗✘☐❌")
 SAYS_NOTHING: Final = frozenset({"null", "nil", "nan", "n a", "na", "undefined", "not set"})
-# What lowers a status in a column of any name.
+# Values that lower the status in any column.
 STATUS_VALUES: Final = {
     **dict.fromkeys(
         (
@@ -33,7 +33,7 @@ STATUS_VALUES: Final = {
         _C,
     ),
 }
-# What lowers it in a column whose name speaks of opting out or of consent.
+# Values that lower it in a column whose name mentions opting out or consent.
 OPT_OUT_VALUES: Final = STATUS_VALUES | {
     **dict.fromkeys(
         (
@@ -45,7 +45,7 @@ OPT_OUT_VALUES: Final = STATUS_VALUES | {
     **dict.fromkeys(("bounce", "hard", "permanent", "undeliverable", "invalid"), _B),
     **dict.fromkeys(("spam", "complaint", "abuse"), _C),
 }
-# What lowers it in a column of consent: in one of opting out, `rejected` may mean the contrary.
+# Values that lower it only in a consent column, because `rejected` may mean the opposite in others.
 CONSENT_VALUES: Final = dict.fromkeys(
     (
         *("denied", "declined", "refused", "rejected", "withdrawn", "revoked", "not given", "not granted"),
@@ -54,7 +54,7 @@ CONSENT_VALUES: Final = dict.fromkeys(
     ),
     _U,
 )
-# What says that a contact may be written to, which raises nothing.
+# Values of contacts that accept email; they never raise a status.
 OPTED_IN: Final = frozenset(
     {
         *("subscribed", "opted in", "opt in", "optedin", "optin", "in", "contactable", "not unsubscribed"),

@@ -1,4 +1,4 @@
-"""The value of a column that speaks of opting out -> the status that it lowers a contact to."""
+"""Maps the value of an opt-out column to the status that it lowers a contact to."""
 
 import re
 from typing import Any, Final
@@ -19,13 +19,13 @@ _NO_WORD: Final = re.compile(r"[\W_]+")
 def read_status(written: str) -> str:
     """Return the status that a cell of a status column means, or its text in lower case.
 
-    Other words, such as `Cleaned`, only stand for statuses that lower a contact.
+    Other words, such as `Cleaned`, are only mapped if they mean a status that lowers a contact.
     """
     return words_of.STATUS_VALUES.get(_word(written), written.lower())
 
 
 def status_of(column: OptOutColumn, value: Any) -> str | None:
-    """Return the status that a value lowers a contact to, None if it says nothing; raise `OperandError`."""
+    """Return the status that a value lowers a contact to, or None; raise `OperandError` if unknown."""
     if isinstance(value, list):
         lowered: str | None = None
         for element in value:
@@ -99,7 +99,7 @@ def _number_status(column: OptOutColumn, number: float, written: Any) -> str | N
 
 
 def _date_status(column: OptOutColumn, written: Any) -> str | None:
-    """Return what the time at which it happened says: that it did."""
+    """Interpret a date as a yes, because it shows that the event happened."""
     return _answer_status(column, True, written)
 
 

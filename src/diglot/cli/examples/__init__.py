@@ -1,1 +1,1 @@
-"""The example contacts of `diglot demo`; its segments stand in the dialects."""
+"""The example contacts of `diglot demo`; the dialects define its segments."""

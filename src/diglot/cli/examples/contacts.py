@@ -1,4 +1,4 @@
-"""The demo's contacts: the same 10,000 people every time, their dates counted back from now."""
+"""The demo's contacts: always the same 10,000 people, with dates relative to now."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def generate_contacts(now: int) -> Iterator[ContactChange]:
     """Return the contacts, the oldest first; `now` is in microseconds."""
     chance = Random(_SEED)  # noqa: S311 - the same people every time
     for number in range(CONTACT_COUNT):
-        # More have come of late.
+        # Recent dates are more frequent.
         age = int(_MAX_AGE * (1 - number / CONTACT_COUNT) ** 1.4)
         yield _Person(chance, now, now - age).build_change(number)
 
@@ -88,7 +88,7 @@ class _Person:
         return self.random.random() < part
 
     def random_instant(self, since: int) -> int:
-        """Return an instant between then and now, more likely a late one."""
+        """Return a random instant between then and now; late ones are more likely."""
         return self.now - int((self.now - since) * self.random.random() ** 2)
 
     def generate_activity(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class _Person:
         return {"total_orders": count, "total_spent": round(count * self.random.uniform(9, 240), 2)}
 
     def generate_attributes(self) -> dict[str, Any]:
-        """Return custom attributes of every type that JSON has."""
+        """Return custom attributes with values of every JSON type."""
         city, country = self.random.choice(_CITIES)
         renewal = datetime.fromtimestamp(self.now // 1_000_000, UTC) + timedelta(
             self.random.randrange(_DAYS_IN_YEAR)
@@ -135,5 +135,5 @@ class _Person:
 
 
 def _to_ascii(name: str) -> str:
-    """Return a name as addresses write it."""
+    """Return a name in the form for an email address."""
     return name.lower().replace("ß", "ss").translate(_ASCII_TABLE)
