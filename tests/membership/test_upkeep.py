@@ -280,22 +280,22 @@ class FakeUpkeep:
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     hangs: bool = False
 
-    async def follow_time(self) -> None:
+    async def advance_clocks(self) -> None:
         self.log.append("look")
         if self.log.count("look") == 3:
             self.looked.set()
         if self.looks:
             raise self.looks.pop(0)
 
-    async def lease(self) -> bool:
+    async def acquire_lease(self) -> bool:
         return self.may
 
-    async def release(self) -> None:
+    async def release_lease(self) -> None:
         self.log.append("release")
         if self.looks:
             raise self.looks.pop(0)
 
-    async def step(self) -> float | None:
+    async def run_next_step(self) -> float | None:
         self.log.append("step")
         if not self.steps:
             self.idle.set()
@@ -311,7 +311,8 @@ class FakeUpkeep:
 async def _worked(fake: FakeUpkeep, until: Callable[[], Awaitable[object]]) -> list[str]:
     worker = BackgroundWorker(fake, poll_seconds=0.001)  # type: ignore[arg-type]
     running = asyncio.create_task(worker.run())
-    await until()
+    async with asyncio.timeout(30):
+        await until()
     await worker.stop(running)
     assert running.done()
     return fake.log
