@@ -94,11 +94,16 @@ def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App
     )
 
 
-def from_environment() -> asgi.App:
-    """Return the app of a worker process, whose settings are in its environment."""
+def load_app(settings: Settings) -> asgi.App:
+    """Return the app of a server process, and set up its log."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     log.setLevel(logging.INFO)
-    return create_app(load_settings({}, os.environ, dialects=[dialect.name for dialect in DIALECTS]))
+    return create_app(settings)
+
+
+def from_environment() -> asgi.App:
+    """Return the app for a server of another kind, such as the command `granian`: settings are variables."""
+    return load_app(load_settings({}, os.environ, dialects=[dialect.name for dialect in DIALECTS]))
 
 
 def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:

@@ -1,6 +1,6 @@
-"""What a process remembers: caches of a bounded size, of which those used longest ago are dropped first.
+"""Caches of a process: bounded in size, with the least recently used entries evicted first.
 
-A cache is never the truth: its key or a version that is stored with the value says whether it still holds.
+A cache is never the source of truth: the key, or a version stored with the value, says whether it is current.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class SharedCache(Generic[K, V]):
-    """A cache that several threads use; units of work on SQLite run on one thread for each connection."""
+    """A cache for several threads, because units of work on SQLite run on one thread for each connection."""
 
     def __init__(self, max_weight: int, weigh: Callable[[V], int] | None = None) -> None:
         self.max_weight = max_weight
@@ -25,22 +25,22 @@ class SharedCache(Generic[K, V]):
         self._values: LRUCache[K, V] = LRUCache(max_weight, limited)
 
     def get(self, key: K) -> V | None:
-        """Return the value of a key, or None; the key counts as used now."""
+        """Return the value of a key, or None; this counts as a use of the key."""
         with self._lock:
             return self._values.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Store a value, and drop others while all together weigh too much."""
+        """Store a value, and evict others while the total weight exceeds the limit."""
         with self._lock:
             self._values[key] = value
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Remove all entries."""
         with self._lock:
             self._values.clear()
 
     def copy(self) -> dict[K, V]:
-        """Return all keys and values; none of them counts as used."""
+        """Return all keys and values without counting a use."""
         with self._lock:
             return {key: Cache.__getitem__(self._values, key) for key in self._values}
 
@@ -49,7 +49,7 @@ class SharedCache(Generic[K, V]):
 
 
 class CacheSlot(Generic[T]):
-    """The place of one cache in every `ProcessCache`, and how it is made there."""
+    """A typed key of one cache in every `ProcessCache`, with the function that creates the cache."""
 
     def __init__(self, name: str, make: Callable[[], T]) -> None:
         self.name = name
@@ -57,27 +57,27 @@ class CacheSlot(Generic[T]):
 
 
 class ProcessCache:
-    """The caches that a process has of one database: each has a slot, which knows its type."""
+    """The caches that a process has for one database, by slot."""
 
     def __init__(self) -> None:
         self._caches: dict[CacheSlot[Any], Any] = {}
         self._lock = Lock()
 
     def of(self, slot: CacheSlot[T]) -> T:
-        """Return the cache of a slot, made when it is first needed."""
-        found = self._caches.get(slot)
-        if found is None:
+        """Return the cache of a slot, created at its first use."""
+        cache_ = self._caches.get(slot)
+        if cache_ is None:
             with self._lock:
-                found = self._caches.setdefault(slot, slot.make())
-        made: T = found
-        return made
+                cache_ = self._caches.setdefault(slot, slot.make())
+        typed_cache: T = cache_
+        return typed_cache
 
     def by_name(self) -> dict[str, Any]:
-        """Return the caches that were made, by the names of their slots."""
+        """Return the created caches by the names of their slots."""
         with self._lock:
-            return {slot.name: one for slot, one in self._caches.items()}
+            return {slot.name: cache_ for slot, cache_ in self._caches.items()}
 
     def clear(self) -> None:
-        """Drop all caches."""
+        """Remove all caches."""
         with self._lock:
             self._caches.clear()

@@ -1,4 +1,4 @@
-"""The clock, passed in so that tests can set it."""
+"""The clock, passed as an argument so that tests can set the time."""
 
 import time
 from collections.abc import Callable
@@ -7,5 +7,5 @@ Clock = Callable[[], int]
 
 
 def system_clock() -> int:
-    """Return now in microseconds since 1970, UTC."""
+    """Return the current time in microseconds since 1970, UTC."""
     return time.time_ns() // 1_000

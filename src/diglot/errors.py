@@ -1,4 +1,4 @@
-"""The closed family of domain errors.
+"""The domain errors.
 
     DiglotError
     |-- InvalidInput            the input has faults: a list, each with its path
@@ -6,7 +6,7 @@
     |-- Unauthenticated         no key, or a key that is unknown or revoked
     |-- Forbidden               the key lacks a scope
     |   `-- ScopeNotGranted     the key lacks a scope that it tries to give to another key
-    |-- CrossSiteWrite          another site may have sent this write with a cookie of ours
+    |-- CrossSiteWrite          another site may have sent this write with a session cookie
     |-- NotFound                the workspace has no such object
     |-- Conflict                the object exists already
     |-- IdempotencyKeyReused    the idempotency key belongs to a different request
@@ -16,9 +16,9 @@
     |-- ContentTooLarge         the body exceeds a limit
     |-- RequestTimeout          the body does not arrive in time
     |-- UpstreamUnreachable     the upstream of a dialect did not answer, or timed out
-    `-- Misconfigured           a setting or a database that stops the start
+    `-- Misconfigured           a setting or a database that prevents the start
 
-Nothing here knows HTTP: each dialect has a table from these classes to its own answers.
+Nothing here depends on HTTP: each dialect has a table that maps these classes to its own responses.
 """
 
 from collections.abc import Iterable
@@ -29,18 +29,18 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of an input: where it is (keys and indexes in the caller's words) and what is wrong."""
+    """One fault of an input: its path (properties and indexes as the client sent them) and a message."""
 
     path: Path
     message: str
 
 
 class DiglotError(Exception):
-    """The root of every error that Diglot raises on purpose."""
+    """The base class of every error that Diglot raises on purpose."""
 
 
 class InvalidInput(DiglotError):
-    """The input has one or more faults, in the order of the document."""
+    """The input has one or more faults, in document order."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -48,23 +48,23 @@ class InvalidInput(DiglotError):
 
     @classmethod
     def at(cls, path: Path, message: str) -> "InvalidInput":
-        """One fault at one place."""
+        """Return the error for one fault."""
         return cls([Fault(path, message)])
 
 
 class MalformedRequest(InvalidInput):
-    """The body is not a JSON object at all."""
+    """The body is not a JSON object."""
 
     def __init__(self, message: str) -> None:
         super().__init__([Fault((), message)])
 
 
 class Unauthenticated(DiglotError):
-    """The request carries no key that is known and not revoked."""
+    """The request has no valid API key."""
 
 
 class Forbidden(DiglotError):
-    """The key is known but lacks a scope."""
+    """The key is valid but lacks a scope."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -72,43 +72,43 @@ class Forbidden(DiglotError):
 
 
 class ScopeNotGranted(Forbidden):
-    """The key would give, or take from another, a scope that it lacks."""
+    """The key lacks a scope that it would give to another key, or take from it."""
 
 
 class CrossSiteWrite(DiglotError):
-    """A write in a session does not show that the console sent it; the text says how it would."""
+    """A write in a session does not prove that the console sent it; the message says how to prove it."""
 
 
 class NotFound(DiglotError):
-    """The thing does not exist in the caller's workspace."""
+    """The object does not exist in the caller's workspace."""
 
-    def __init__(self, thing: str) -> None:
-        self.resource = thing
-        super().__init__(thing)
+    def __init__(self, resource: str) -> None:
+        self.resource = resource
+        super().__init__(resource)
 
 
 class Conflict(DiglotError):
-    """A thing with the same natural key exists already."""
+    """An object with the same natural key exists already."""
 
-    def __init__(self, thing: str, message: str) -> None:
-        self.resource = thing
+    def __init__(self, resource: str, message: str) -> None:
+        self.resource = resource
         super().__init__(message)
 
 
 class IdempotencyKeyReused(DiglotError):
-    """The name that the client gave this request stands for another one already."""
+    """The idempotency key was used for a different request before."""
 
 
 class TooManyRequests(DiglotError):
-    """The key asks too often; `seconds` is how long it has to wait."""
+    """The key exceeded a rate limit; `retry_after` is how many seconds it has to wait."""
 
-    def __init__(self, seconds: int) -> None:
-        self.retry_after = seconds
-        super().__init__(f"wait {seconds} s")
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"wait {retry_after} s")
 
 
 class MethodNotAllowed(DiglotError):
-    """The path exists but not with this method; `allow` names those it has."""
+    """The path exists but not with this method; `allowed_methods` are the methods that it has."""
 
     def __init__(self, allow: Iterable[str]) -> None:
         self.allowed_methods = tuple(allow)
@@ -116,7 +116,7 @@ class MethodNotAllowed(DiglotError):
 
 
 class UnsupportedMediaType(DiglotError):
-    """The body is of a media type that the call does not read; `media` are those it does."""
+    """The call does not read this media type; `media_types` are those that it reads."""
 
     def __init__(self, media: Iterable[str]) -> None:
         self.media_types = tuple(media)
@@ -124,7 +124,7 @@ class UnsupportedMediaType(DiglotError):
 
 
 class ContentTooLarge(DiglotError):
-    """The body passes the limit of the call; `limit` is in bytes or in contacts, as `unit` says."""
+    """The body exceeds the limit of the call, in bytes or contacts as `unit` says."""
 
     def __init__(self, limit: int, unit: str = "bytes") -> None:
         self.limit = limit
@@ -133,11 +133,11 @@ class ContentTooLarge(DiglotError):
 
 
 class RequestTimeout(DiglotError):
-    """The client takes longer to send the body than it has."""
+    """The client takes too long to send the body."""
 
 
 class UpstreamUnreachable(DiglotError):
-    """The upstream gave no answer; `late` when its time ran out."""
+    """The upstream did not answer; `timed_out` tells whether that is because of the timeout."""
 
     def __init__(self, *, timed_out: bool) -> None:
         self.timed_out = timed_out
@@ -145,4 +145,4 @@ class UpstreamUnreachable(DiglotError):
 
 
 class Misconfigured(DiglotError):
-    """A setting is unusable; the text is one line for the operator."""
+    """A setting is unusable; the message is one line for the operator."""

@@ -1,4 +1,4 @@
-"""Settings: flags, then the environment (DIGLOT_*), then a file; anything unknown stops the start."""
+"""Settings: from flags, else the environment (DIGLOT_*), else a file. An unknown setting is an error."""
 
 import difflib
 import os
@@ -17,7 +17,7 @@ ENVIRONMENT_PREFIX: Final = "DIGLOT_"
 VENDOR_LIMITS: Final = "vendor"
 NO_LIMITS: Final = "off"
 MAX_REQUESTS: Final = 1_000_000
-# Names in the environment that are not settings: the file of settings, and what tests read.
+# Names in the environment that are not settings: the settings file, and a variable for tests.
 _NOT_SETTINGS: Final = ("CONFIG", "TEST_POSTGRESQL")
 MAX_TIMEOUT_SECONDS: Final = 3600
 MAX_VERIFY_HOURS: Final = 8_760
@@ -26,7 +26,7 @@ _UPSTREAM_PATTERN: Final = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*|\[[0-9A-Fa-f:]+(?:\.[0-9.]+)?\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]+)*/?"
 )
-# The upstream of a dialect, as a variable or in the file; the second form is the older one.
+# The upstream of a dialect, in the environment or a file; the second form is the older one.
 _UPSTREAM_KEY: Final = re.compile(r"upstream_(?P<name>[a-z0-9]+)|(?P<older>[a-z0-9]+)_upstream")
 _UPSTREAMS: Final = "upstreams"
 _TRUE_WORDS: Final = ("1", "true", "yes", "on")
@@ -34,18 +34,17 @@ _FALSE_WORDS: Final = ("0", "false", "no", "off")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator can set.
+    """What an operator can configure.
 
-    `database` is a file, `sqlite:///FILE` or `postgresql://...`; `rate_limits` is `vendor` for the figures of
-    each vendor, `off`, or a number of requests that each key may make a minute with each call. `upstreams`
-    holds, by dialect, the URL to which calls that Diglot does not serve are forwarded, empty for none.
-    `webhook_targets` says where deliveries may go: `public`, `any`, hosts, addresses and networks.
-    `trusted_proxies` is how many reverse proxies stand before the server, each of which adds to
-    X-Forwarded-For. The server closes a connection when no whole head of a request arrives within
-    `idle_timeout` seconds, and refuses a body after `body_timeout` seconds, beside a second for each 32 KiB
-    of it. Every dynamic segment is verified once in `verify_every_hours`, 0 for never; who entered and left
-    is kept for `history_days`.
-    `docs` says whether `/docs` and the OpenAPI documents are served.
+    `database` is a file, `sqlite:///FILE` or `postgresql://...`. `rate_limits` is `vendor` for each vendor's
+    figures, `off`, or a number of requests a minute for each key and call. `upstreams` maps a dialect to the
+    URL to which requests that Diglot does not serve are forwarded, empty for none. Timeouts are in seconds:
+    the server closes a connection if no complete request head arrives within `idle_timeout`, and rejects a
+    body after `body_timeout` plus one second for each 32 KiB of it. `webhook_targets` are the allowed targets
+    of deliveries: `public`, `any`, hosts, addresses and networks. `trusted_proxies` is the number of reverse
+    proxies in front of the server, each of which adds to X-Forwarded-For. Each dynamic segment is verified
+    once in `verify_every_hours`, 0 for never. Membership changes are kept for `history_days`. `docs` enables
+    `/docs` and the OpenAPI documents.
     """
 
     host: str = "127.0.0.1"
@@ -68,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def rate_limit_override(self) -> int | None:
-        """What replaces the vendors' figures: 0 for no limit at all, None for the figures themselves."""
+        """The rate that replaces the vendors' figures: 0 for no limit, None to use the figures."""
         return (
             None
             if self.rate_limits == VENDOR_LIMITS
@@ -89,9 +88,9 @@ def load_settings(
     file: str | None = None,
     dialects: Collection[str] | None = None,
 ) -> Settings:
-    """Return the settings; raise `Misconfigured` with one line that says what to mend.
+    """Return the settings; raise `Misconfigured` with one line that says what to fix.
 
-    With `dialects`, an upstream of any other dialect is refused.
+    With `dialects`, an upstream of any other dialect is rejected.
     """
     path = file or environment.get(f"{ENVIRONMENT_PREFIX}CONFIG")
     layers = [
@@ -145,10 +144,10 @@ def _check_background(settings: Settings) -> None:
 
 
 def _check_upstream(dialect: str, url: str) -> None:
-    """Refuse what is not an origin, but for a plain path before all others; never print a password."""
+    """Reject an upstream that is not an origin with an optional path; never print a password."""
     name = f"{dialect} upstream"
     if url and "@" in url:
-        raise Misconfigured(f"{name}: leave user and password out, since callers send their own keys")
+        raise Misconfigured(f"{name}: leave user and password out, because callers send their own keys")
     match = _UPSTREAM_PATTERN.fullmatch(url)
     if url and (match is None or int(match["port"] or 1) not in range(1, 65536)):
         raise Misconfigured(f"{name} {url!r} is not a URL such as https://api.example.com, without a query")
@@ -158,17 +157,6 @@ def _check_dialects(settings: Settings, dialects: Collection[str] | None) -> Non
     for name in settings.upstreams:
         if dialects is not None and name not in dialects:
             raise Misconfigured(f"upstream of {name!r}: the dialects are {', '.join(dialects)}")
-
-
-def to_environment(settings: Settings) -> dict[str, str]:
-    """Return the environment that gives these settings, for worker processes."""
-    values = msgspec.structs.asdict(settings)
-    values |= {f"upstream_{name}": url for name, url in values.pop(_UPSTREAMS).items()}
-    return {f"{ENVIRONMENT_PREFIX}{name.upper()}": _to_text(value) for name, value in values.items()}
-
-
-def _to_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -192,8 +180,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _convert_values(given: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
-    """Return the values of settings, each given with its key and where it stands."""
-    found: dict[str, Any] = {}
+    """Return the values of settings, each given as key, value, and where it is set."""
+    values: dict[str, Any] = {}
     upstreams: dict[str, str] = {}
     older: dict[str, str] = {}
     for key, value, where in given:
@@ -201,10 +189,10 @@ def _convert_values(given: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
             url = _convert_value(str, value, where)
             (older if upstream["older"] else upstreams)[upstream["older"] or upstream["name"]] = url
         elif key in _KINDS:
-            found[key] = _convert_value(_KINDS[key], value, where)
+            values[key] = _convert_value(_KINDS[key], value, where)
         else:
             raise Misconfigured(f"unknown setting {where}: {_suggest_key(key, where)}")
-    return found | {_UPSTREAMS: older | upstreams}
+    return values | {_UPSTREAMS: older | upstreams}
 
 
 def _suggest_key(key: str, where: str) -> str:

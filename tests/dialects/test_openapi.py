@@ -12,9 +12,9 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from diglot import app
+from diglot.api.annotations import EXTENSION_KEY
 from diglot.api.dialect import Dialect
 from diglot.api.openapi import document as openapi_document
-from diglot.api.openapi.annotations import EXTENSION_KEY
 from diglot.api.openapi.examples import load_examples
 from diglot.api.openapi.field_descriptions import FIELD_DESCRIPTIONS
 from diglot.dialects.misar.words import WORDS as MISAR

@@ -15,7 +15,7 @@ import pytest
 from diglot.caches import ProcessCache
 from diglot.conditions import check, evaluators, explain, tree
 from diglot.conditions.contact_view import ContactView
-from diglot.conditions.evaluators import MOST_REPEATED, MOST_RULES, Evaluators, divide
+from diglot.conditions.evaluators import MAX_DISTINCT_RULES, MAX_RULES, Evaluators, divide
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
 from diglot.membership.active_segments import ActiveSegments
 from diglot.membership.writer import tick
@@ -104,7 +104,7 @@ async def test_a_large_workspace_keeps_the_event_loop_free(engine: Engine, compi
     counts = [(await segments.get_with_count(caller, item.id)).count for item in created]
     assert counts == [int(number == 8) for number in range(SEGMENTS)]
     assert sum(compiled.rules) >= SEGMENTS * RULES
-    assert max(compiled.rules) <= MOST_RULES < 1_000
+    assert max(compiled.rules) <= MAX_DISTINCT_RULES < 1_000
     assert here not in compiled.threads
 
 
@@ -173,7 +173,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
 
     Sets that are needed often are compiled after a while, and only a few are cached.
     """
-    monkeypatch.setattr(evaluators, "MOST_SETS", 5)
+    monkeypatch.setattr(evaluators, "MAX_SETS", 5)
     written = [rule(f"f{n % 8}", "x" if n % 3 else "y") for n in range(24)]
     nodes = {number: canonical.read(one, "UTC") for number, one in enumerate(written, 1)}
     known = ActiveSegments(1, UTC, conditions=nodes)
@@ -196,7 +196,7 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
         known.affected_by(["attributes.f7"]),
     )
     assert len(often) == 3
-    for _ in range(evaluators.REPAID):
+    for _ in range(evaluators.BREAK_EVEN_CONTACTS):
         assert met(often, {}) == []
     assert met(seldom, {}) == []
     assert sum(map(len, compiled.take())) <= len(often), "sets that are needed rarely were compiled"
@@ -204,14 +204,14 @@ def test_contacts_with_different_changed_fields(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_set_of_all_conditions_stays_cached(monkeypatch: pytest.MonkeyPatch, compiled: Compiled) -> None:
     """The oldest sets are evicted with their functions, but never the one that others fall back on."""
-    monkeypatch.setattr(evaluators, "MOST_SETS", 2)
+    monkeypatch.setattr(evaluators, "MAX_SETS", 2)
     known = Evaluators({number: wide_condition(number, 2) for number in range(4)}, UTC)
-    for numbers in (known.everything, *(frozenset({number}) for number in known.everything)):
+    for numbers in (known.all_numbers, *(frozenset({number}) for number in known.all_numbers)):
         known.compile(numbers)
     compiled.take()
     assert known.find(frozenset({0})) is None
     assert len(known.used_parts()) == 2
-    known.compile(known.everything)
+    known.compile(known.all_numbers)
     assert compiled.take() == []
     known.compile(frozenset({0}))
     assert compiled.take() == [(0,)]
@@ -224,7 +224,7 @@ def test_threads_compile_a_function_once(compiled: Compiled) -> None:
 
     def work(_: int) -> list[int]:
         start.wait()
-        return known.compile(known.everything)(ContactView({}, {"s3_1": "x"}, (), UTC), 0)
+        return known.compile(known.all_numbers)(ContactView({}, {"s3_1": "x"}, (), UTC), 0)
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == [[3]] * 4
@@ -235,10 +235,10 @@ def test_equal_operands_of_different_types_compile_apart(compiled: Compiled) -> 
     """A function is reused only for the same condition objects, because Python considers 1 and True equal."""
     old = {1: wide_condition(1), 2: canonical.read(rule("n"), "UTC")}
     first = Evaluators(old, UTC)
-    first.compile(first.everything)
+    first.compile(first.all_numbers)
     second = Evaluators({1: old[1], 2: canonical.read(rule("n"), "UTC")}, UTC, first)
     assert second.nodes == first.nodes
-    second.compile(second.everything)
+    second.compile(second.all_numbers)
     assert compiled.numbers == [(1, 2), (1, 2)]
 
 
@@ -260,10 +260,10 @@ def test_groups_are_bounded_and_keep_their_first_conditions() -> None:
         groups = divide(rules, starts)
         assert [number for group in groups for number in group] == list(rules)
         sizes = [count_rules([rules[number] for number in group]) for group in groups]
-        assert all(different <= MOST_RULES and every <= MOST_REPEATED for different, every in sizes)
+        assert all(different <= MAX_DISTINCT_RULES and every <= MAX_RULES for different, every in sizes)
         for one, other in pairwise(groups):
             different, every = count_rules([rules[number] for number in one + other])
-            assert 2 * different > MOST_RULES or 2 * every > MOST_REPEATED, "two groups fit into one"
+            assert 2 * different > MAX_DISTINCT_RULES or 2 * every > MAX_RULES, "two groups fit into one"
         starts = [group[0] for group in groups]
         assert divide(rules, starts) == groups, "the groups do not stay the same"
 

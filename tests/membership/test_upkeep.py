@@ -134,7 +134,7 @@ async def test_a_failing_workspace_does_not_block_others(
     await background_work(world).advance_clocks()
     assert await evaluated_at(two) == world.now
     assert await evaluated_at(world) < world.now
-    assert f"workspace {world.caller.workspace}\n" in caplog.text
+    assert f"clock of workspace {world.caller.workspace}\n" in caplog.text
 
 
 # Tasks

@@ -100,6 +100,61 @@ DIALECT: Final = Addition(
     },
     folders={"dialects/acme": ("dialects/topmail", rename)},
 )
+RECORD: Final = '''"""SQLite once more, under a scheme of its own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import MetaData
+
+from diglot.storage.sql.database import Migrator
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.sqlite import SQLite
+from diglot.storage.sql.sqlite_dialect import SQLITE
+
+SCHEME = "pretend:///"
+
+
+def _find_file(url: str) -> Path:
+    return Path(url.removeprefix(SCHEME))
+
+
+def _create_engine(url: str, ephemeral_tables: MetaData) -> Engine:
+    return SQLite(_find_file(url), PRETEND, ephemeral_tables)
+
+
+async def _read_revision(url: str) -> str | None:
+    return await SQLITE.read_revision(str(_find_file(url)))
+
+
+def _load_migrator() -> Migrator:
+    migrator = SQLITE.load_migrator()
+    return replace(migrator, begin=lambda url: migrator.begin(str(_find_file(url))))
+
+
+PRETEND = replace(
+    SQLITE,
+    name="pretend",
+    url_prefixes=(SCHEME,),
+    create_engine=_create_engine,
+    read_revision=_read_revision,
+    load_migrator=_load_migrator,
+    embedded=replace(SQLITE.embedded, find_file=_find_file),
+)
+'''
+DATABASE: Final = Addition(
+    "database",
+    edits={
+        "storage/sql/databases.py": (
+            (
+                "from diglot.storage.sql.postgresql_dialect import POSTGRESQL\n",
+                "from diglot.storage.sql.pretend_dialect import PRETEND\n",
+            ),
+            ("DATABASES: Final = (POSTGRESQL,", " PRETEND,"),
+        )
+    },
+    files={"storage/sql/pretend_dialect.py": RECORD},
+)
 # What CONTRIBUTING.md names in "Where a new thing goes".
 NAMED: Final = {
     "field": ["conditions/fields.py", f"{MIGRATIONS}/r999_nickname.py", "storage/schema/revisions.py"],
@@ -107,11 +162,12 @@ NAMED: Final = {
         *("conditions/operands.py", "conditions/python_compiler.py", "conditions/tree.py"),
         *("dialects/misar/words.py", "dialects/topmail/words.py", "storage/predicates/sql_compiler.py"),
     ],
+    "database": ["storage/sql/databases.py", "storage/sql/pretend_dialect.py"],
     "dialect": ["dialects/acme/", "dialects/registry.py"],
 }
 
 
-@pytest.mark.parametrize("addition", [FIELD, OPERATOR, DIALECT], ids=lambda addition: addition.name)
+@pytest.mark.parametrize("addition", [FIELD, OPERATOR, DIALECT, DATABASE], ids=lambda addition: addition.name)
 def test_an_addition_is_one_guess(addition: Addition, tmp_path: Path) -> None:
     """It works although nothing but the named files knows it."""
     assert addition.touched == NAMED[addition.name]

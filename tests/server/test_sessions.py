@@ -428,7 +428,7 @@ BAD = (
     (
         *("POST", b'{"password":5,"x":1}', "application/json", 400),
         {
-            "error": "The request is at fault",
+            "error": "Invalid request",
             "fields": {"workspace": "Required", "password": "Expected string, received number"},
         },
     ),

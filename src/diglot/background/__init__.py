@@ -1,1 +1,1 @@
-"""The task of a server process that keeps things up, and what an operator sees of it."""
+"""Background work of a server process: the clock, first evaluations, verification, retention."""

@@ -1,7 +1,7 @@
-"""Segments of large workspaces, evaluated in the background: one scan, then what writes did meanwhile.
+"""Evaluates segments of large workspaces in the background: one scan, merged with concurrent writes.
 
-The scan sees one state of the database. Every write since the segment was made or changed notes whom it
-moves, and so does time, so that it does not matter which of them the scan saw.
+The scan reads one snapshot. Every write since the segment was created or updated records the contacts that it
+moves, and so does every tick, so the result is correct whichever of them the scan saw.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from diglot.storage.write_unit import open_unit
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Who met the condition of a segment of a revision when it was scanned."""
+    """The contacts that matched the condition of a segment's revision in the scan."""
 
     segment_key: SegmentKey
     revision: int
@@ -35,74 +35,82 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True)
 class FirstEvaluation:
-    """Evaluates segments that wait for it."""
+    """Evaluates pending segments."""
 
     engine: Engine
     clock: Clock = system_clock
 
-    async def run(self, place: SegmentKey) -> bool:
-        """Evaluate a segment; return whether it is stored now, which a change of it meanwhile prevents."""
-        # What is scanned for has to be followed by then, and the less time has passed since the better.
-        await self.engine.write(lambda tx: tick(tx, place.workspace, self.clock()))
-        scan = await self.scan_segment(place)
+    async def run(self, segment_key: SegmentKey) -> bool:
+        """Evaluate a segment; return whether its members were stored. An update meanwhile prevents it."""
+        # Tick first: the fields that the scan compares must be indexed by then, and a short gap means few
+        # changes to replay.
+        await self.engine.write(lambda tx: tick(tx, segment_key.workspace, self.clock()))
+        scan = await self.scan_segment(segment_key)
         return scan is not None and await self.is_still_pending(scan) and await self.store_result(scan)
 
-    async def scan_segment(self, place: SegmentKey) -> ScanResult | None:
-        """Scan all contacts for a segment, in one state of the database; None where it does not wait.
+    async def scan_segment(self, segment_key: SegmentKey) -> ScanResult | None:
+        """Scan all contacts for a segment in one snapshot; return None if it is not pending.
 
-        Nor is one scanned for that time does not move yet, as nobody would note what it does meanwhile.
+        Also returns None while time is not yet tracked for the segment, because changes during the scan would
+        be lost.
         """
 
         async def work(transaction: Transaction) -> ScanResult | None:
-            found = await _load_pending(transaction, place)
-            if found is None:
+            pending = await _load_pending(transaction, segment_key)
+            if pending is None:
                 return None
-            segment, state = found
+            segment, state = pending
             node, members = segment.condition.tree, BitMap()
             if not tree.is_draft(node):
                 if segment.next_change_at == TIME_NOT_TRACKED:
                     return None
                 at, zone = state.evaluated_at, state.zone
-                members = await read.evaluate_condition(transaction, place.workspace, node, at, zone)
-            return ScanResult(place, segment.revision, members)
+                members = await read.evaluate_condition(transaction, segment_key.workspace, node, at, zone)
+            return ScanResult(segment_key, segment.revision, members)
 
         return await self.engine.read(work)
 
     async def is_still_pending(self, scan: ScanResult) -> bool:
-        """Tell whether the segment still waits under the condition that was scanned for."""
+        """Tell whether the segment is still pending with the scanned revision."""
         return await self.engine.read(lambda tx: _revision_is_pending(tx, scan))
 
     async def store_result(self, scan: ScanResult) -> bool:
-        """Store what a scan found, brought to now; return whether the segment still waited for it."""
+        """Store the result of a scan, merged with later changes; return whether that was still needed."""
 
         async def work(transaction: Transaction) -> bool:
             async with open_unit(transaction, scan.segment_key.workspace, self.clock) as unit:
-                here = await open_writer(unit)
+                writer = await open_writer(unit)
                 if not await _revision_is_pending(transaction, scan):
                     return False
-                await _store_members(here, scan)
+                await _store_members(writer, scan)
                 return True
 
         return await self.engine.write(work)
 
 
-async def _store_members(here: MembershipWriter, scan: ScanResult) -> None:
-    transaction, workspace, number = here.transaction, here.workspace, scan.segment_key.segment
-    members = await pending_members.merge_into(transaction, workspace, number, scan.members)
-    moment = ChangeOrigin(here.effective_now, first_evaluation_cause(scan.revision))
-    await replace_membership(here, number, members, moment)
-    await pending_members.clear(transaction, workspace, number)
-    membership_store.renew_segments_version(here.unit)
-    if number in here.active_segments.conditions:
-        await segments.set_last_calculated(transaction, workspace, number, here.effective_now)
+async def _store_members(writer: MembershipWriter, scan: ScanResult) -> None:
+    transaction, workspace, segment = writer.transaction, writer.workspace, scan.segment_key.segment
+    members = await pending_members.merge_into(transaction, workspace, segment, scan.members)
+    origin = ChangeOrigin(writer.effective_now, first_evaluation_cause(scan.revision))
+    await replace_membership(writer, segment, members, origin)
+    await pending_members.clear(transaction, workspace, segment)
+    membership_store.renew_segments_version(writer.unit)
+    if segment in writer.active_segments.conditions:
+        await segments.set_last_calculated(transaction, workspace, segment, writer.effective_now)
 
 
-async def _load_pending(transaction: Transaction, place: SegmentKey) -> tuple[Segment, WorkspaceState] | None:
-    """Return a segment that waits to be evaluated, and the state of its workspace."""
-    found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
-    return None if found is None or found[0].members is not None else found
+async def _load_pending(
+    transaction: Transaction, segment_key: SegmentKey
+) -> tuple[Segment, WorkspaceState] | None:
+    """Return a pending segment and the state of its workspace, or None."""
+    segment_and_state = await segments.find_by_number_with_state(
+        transaction, segment_key.workspace, segment_key.segment
+    )
+    return (
+        None if segment_and_state is None or segment_and_state[0].members is not None else segment_and_state
+    )
 
 
 async def _revision_is_pending(transaction: Transaction, scan: ScanResult) -> bool:
-    found = await _load_pending(transaction, scan.segment_key)
-    return found is not None and found[0].revision == scan.revision
+    pending = await _load_pending(transaction, scan.segment_key)
+    return pending is not None and pending[0].revision == scan.revision

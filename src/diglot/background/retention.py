@@ -1,6 +1,7 @@
-"""How long the history of memberships is kept, and the log short: in small transactions, in the background.
+"""Expires membership history and compacts idle logs, in small transactions in the background.
 
-A row of the log that is not folded into the chunks is needed to read memberships, so it is folded first.
+A row of the log that is not compacted into the chunks is needed to read memberships, so it is compacted
+before it is deleted.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,8 +23,8 @@ from diglot.storage.write_unit import WriteUnit, open_unit
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
-# A log that grew no more for so long is folded when it has reached a part of where writes would fold it;
-# after an hour, which makes folding seldom enough, when it has reached a part of the least such length.
+# A log without new rows for this long is compacted at a fraction of the length at which writes compact it.
+# After an hour it is compacted at a fraction of the minimum length; compaction is then rare enough.
 QUIET_PERIOD: Final = 60 * SECOND
 IDLE_PERIOD: Final = 3_600 * SECOND
 _EARLY_COMPACTION_DIVISOR: Final = 4
@@ -31,32 +32,32 @@ _EARLY_COMPACTION_DIVISOR: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Forgets what is older than `days`."""
+    """Deletes history older than `history_days`."""
 
     engine: Engine
     history_days: int
     clock: Clock = system_clock
 
     async def find_long_logs(self) -> Sequence[int]:
-        """Return the workspaces whose log a new process would read long, and that nobody writes to now."""
+        """Return the workspaces whose log is slow to load for a new process, and that are idle."""
         at_least, now = store.COMPACT_AT // _EARLY_COMPACTION_DIVISOR, self.clock()
 
         async def work(transaction: Transaction) -> Sequence[int]:
-            found = await due_work.list_long_logs(transaction, at_least, now - QUIET_PERIOD)
+            long_logs = await due_work.list_long_logs(transaction, at_least, now - QUIET_PERIOD)
             return [
-                one.workspace
-                for one in found
-                if one.last_change_at <= now - IDLE_PERIOD or await _log_is_long(transaction, one)
+                long_log.workspace
+                for long_log in long_logs
+                if long_log.last_change_at <= now - IDLE_PERIOD or await _log_is_long(transaction, long_log)
             ]
 
         return await self.engine.read(work)
 
     async def compact(self, workspace: int) -> None:
-        """Fold the log of a workspace."""
+        """Compact the log of a workspace."""
         await self._write(workspace, _compact_log)
 
     async def expire_batch(self, workspace: int) -> bool:
-        """Forget some of what is too old in a workspace; return whether there may be more."""
+        """Delete some expired history of a workspace; return whether there may be more."""
         before = self.clock() - self.history_days * DAY
         steps = (
             (partial(_has_expired_log, before=before), partial(_delete_expired_log, before=before)),
@@ -80,10 +81,15 @@ class Retention:
         await self.engine.write(work)
 
 
-async def _log_is_long(transaction: Transaction, one: LongLog) -> bool:
-    state = await workspaces.load_state(transaction, one.workspace)
-    known = await get_active_segments(transaction, one.workspace, state.segments_version, state.zone)
-    return one.uncompacted >= store.compaction_threshold(known, one.next_pk) // _EARLY_COMPACTION_DIVISOR
+async def _log_is_long(transaction: Transaction, long_log: LongLog) -> bool:
+    state = await workspaces.load_state(transaction, long_log.workspace)
+    active_segments = await get_active_segments(
+        transaction, long_log.workspace, state.segments_version, state.zone
+    )
+    return (
+        long_log.uncompacted
+        >= store.compaction_threshold(active_segments, long_log.next_pk) // _EARLY_COMPACTION_DIVISOR
+    )
 
 
 async def _compact_log(unit: WriteUnit) -> None:
@@ -96,14 +102,14 @@ async def _has_expired_log(transaction: Transaction, workspace: int, before: int
 
 
 async def _delete_expired_log(unit: WriteUnit, before: int) -> None:
-    """Fold what is old, then forget it and the sums that end with it."""
+    """Compact the expired rows if necessary, then delete them and the sums that end with them."""
     rows = await log_expiry.load_oldest_rows(unit.transaction, unit.workspace)
-    old = list(takewhile(lambda row: row.happened_at < before, rows))
-    if not old:
+    expired = list(takewhile(lambda row: row.happened_at < before, rows))
+    if not expired:
         return
-    if old[-1].last_entry > unit.row.compacted_entry:
+    if expired[-1].last_entry > unit.row.compacted_entry:
         await _compact_log(unit)
-    await log_expiry.expire_log(unit, old[-1])
+    await log_expiry.expire_log(unit, expired[-1])
 
 
 async def _has_purgeable_contacts(transaction: Transaction, workspace: int, before: int) -> bool:
@@ -117,15 +123,15 @@ async def _purge_deleted_contacts(unit: WriteUnit, before: int) -> None:
 
 
 async def _find_purgeable_contacts(transaction: Transaction, workspace: int, before: int) -> Sequence[int]:
-    """Return some deleted contacts that the log cannot name: it begins later, and nobody waits to leave.
+    """Return some deleted contacts that no remaining log row mentions.
 
-    A segment that is still to be evaluated under another condition holds whoever it held before.
+    None are returned while a segment is pending, because its old members may still have to leave.
     """
     if await due_work.has_pending_segments(transaction, workspace):
         return []
     first = await log_expiry.load_oldest_rows(transaction, workspace, limit=1)
-    begins = min([before, *(row.happened_at for row in first)])
-    return await log_expiry.load_deleted_contacts(transaction, workspace, begins)
+    log_start = min([before, *(row.happened_at for row in first)])
+    return await log_expiry.load_deleted_contacts(transaction, workspace, log_start)
 
 
 async def _has_unused_index(transaction: Transaction, workspace: int) -> bool:

@@ -1,6 +1,6 @@
-"""Upkeep: what a server does by itself. Stored memberships follow time, and what is due is done in its turn.
+"""Schedules background work: ticks of the workspace clocks, and tasks that one process does for all.
 
-Every process looks at the clocks. The rest is done by one process for all, as long as it holds a lease.
+Every process ticks overdue clocks. The other tasks run in the one process that holds a lease.
 """
 
 import logging
@@ -26,17 +26,17 @@ log = logging.getLogger("diglot.background")
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
-# A clock that somebody has just set is left alone.
+# A clock that was set less than this ago is not ticked.
 TICK_INTERVAL: Final = 10 * SECOND
-# A process that dies leaves its lease, and another goes on when it has run out.
+# If a process dies, its lease expires after this time and another process continues.
 LEASE_DURATION: Final = 45 * SECOND
-# What failed is not tried again for a while, so that it holds up nothing else; nor is a segment evaluated
-# again at once that somebody changed, as they may go on.
+# A failed task is postponed, so that it does not block others. A segment that was updated during its
+# evaluation is postponed too, because more updates may follow.
 RETRY_DELAY: Final = 10 * MINUTE
 REEVALUATION_DELAY: Final = 5 * SECOND
 _LEASE_NAME: Final = "background"
-# How many times as long as a step took the worker rests after it. A segment that is evaluated when it is
-# read costs every reader a scan; verifying is in no hurry.
+# Pause after a step, as a multiple of the time the step took. A first evaluation does not pause, because each
+# read of a pending segment costs a scan; verification is not urgent.
 _NO_PAUSE: Final = 0.0
 _EQUAL_PAUSE: Final = 1.0
 _LONG_PAUSE: Final = 4.0
@@ -44,7 +44,7 @@ _LONG_PAUSE: Final = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do by steps; a step is a transaction or two and says whether there may be another."""
+    """A task that runs in steps of one or two transactions; a step returns whether another may follow."""
 
     name: TaskName
     step: Callable[[], Awaitable[bool]]
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(slots=True)
 class _TaskQueue:
-    """Chores of a kind, looked for so often."""
+    """Tasks of one kind, searched for at an interval."""
 
     interval: int
     find_tasks: Callable[[], Awaitable[Sequence[Task]]]
@@ -61,15 +61,17 @@ class _TaskQueue:
     refilled_at: int | None = None
 
     async def refill(self, now: int) -> None:
-        """Look for more when nothing waits and it is time; a clock that was set back makes it so."""
-        rests = self.refilled_at is not None and self.refilled_at <= now < self.refilled_at + self.interval
-        if not self.waiting and not rests:
+        """Look for tasks if none are waiting and the interval is over, or if the clock was set back."""
+        within_interval = (
+            self.refilled_at is not None and self.refilled_at <= now < self.refilled_at + self.interval
+        )
+        if not self.waiting and not within_interval:
             self.refilled_at = now
             self.waiting.extend(await self.find_tasks())
 
 
 class Scheduler:
-    """The background work of a process. With 0 `verify_every_hours` nothing is verified."""
+    """The background work of a process; `verify_every_hours` of 0 disables verification."""
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class Scheduler:
         self._verification = Verification(engine, clock)
         self._retention = Retention(engine, history_days, clock)
         self._postponed_until: dict[TaskName, int] = {}
-        # The first that has something to do is served first.
+        # In order of priority.
         self._queues = (
             _TaskQueue(0, self._find_evaluations),
             _TaskQueue(MINUTE, self._find_compactions),
@@ -96,7 +98,7 @@ class Scheduler:
         )
 
     async def advance_clocks(self) -> None:
-        """Do to stored memberships what time did, workspace by workspace."""
+        """Tick the clocks of the workspaces where time changes a stored membership."""
         now = self._clock()
         for workspace in await self._engine.read(
             partial(due_work.list_due_workspaces, now=now, rested=now - TICK_INTERVAL)
@@ -109,7 +111,7 @@ class Scheduler:
                 log.exception("cannot advance the clock of workspace %d", workspace)
 
     async def acquire_lease(self) -> bool:
-        """Take or keep the lease of the chores; return whether this process is to do them."""
+        """Acquire or renew the lease on background tasks; return whether this process holds it."""
         now = self._clock()
         try:
             return await self._engine.run_ephemeral(
@@ -119,30 +121,30 @@ class Scheduler:
             return False
 
     async def release_lease(self) -> None:
-        """Give up the lease, so that another process goes on at once."""
+        """Release the lease, so that another process can continue at once."""
         with suppress(EphemeralBusyError):
             await self._engine.run_ephemeral(lambda tx: leases.release(tx, _LEASE_NAME, self._lease_holder))
 
     async def run_next_step(self) -> float | None:
-        """Do a step of what is to be done next, and return how long to rest; None where nothing is."""
+        """Run the next step of the first task; return its pause ratio, or None if there is no task."""
         now = self._clock()
-        for kind in self._queues:
-            await kind.refill(now)
-            while kind.waiting:
-                chore = kind.waiting.popleft()
-                if self._postponed_until.get(chore.name, 0) <= now:
-                    self._postponed_until.pop(chore.name, None)
-                    if await self._run_task(chore):
-                        kind.waiting.appendleft(chore)
-                    return chore.pause_ratio
+        for queue in self._queues:
+            await queue.refill(now)
+            while queue.waiting:
+                task = queue.waiting.popleft()
+                if self._postponed_until.get(task.name, 0) <= now:
+                    self._postponed_until.pop(task.name, None)
+                    if await self._run_task(task):
+                        queue.waiting.appendleft(task)
+                    return task.pause_ratio
         return None
 
-    async def _run_task(self, chore: Task) -> bool:
+    async def _run_task(self, task: Task) -> bool:
         try:
-            return await chore.step()
+            return await task.step()
         except Exception:
-            log.exception("cannot %s %s", chore.name[0], chore.name[1:])
-            self._postponed_until[chore.name] = self._clock() + RETRY_DELAY
+            log.exception("cannot %s %s", task.name[0], task.name[1:])
+            self._postponed_until[task.name] = self._clock() + RETRY_DELAY
             return False
 
     async def _find_evaluations(self) -> Sequence[Task]:
@@ -151,8 +153,8 @@ class Scheduler:
                 self._postponed_until[_task_name("evaluate", place)] = self._clock() + REEVALUATION_DELAY
             return False
 
-        found = await self._engine.read(due_work.list_pending_segments)
-        return [_segment_task("evaluate", one, step, _NO_PAUSE) for one in found]
+        segment_keys = await self._engine.read(due_work.list_pending_segments)
+        return [_segment_task("evaluate", segment_key, step, _NO_PAUSE) for segment_key in segment_keys]
 
     async def _find_verifications(self) -> Sequence[Task]:
         async def step(place: SegmentKey) -> bool:
@@ -160,29 +162,32 @@ class Scheduler:
             return False
 
         before = self._clock() - self._verify_interval
-        found = await self._engine.read(partial(due_work.list_unverified_segments, before=before))
-        return [_segment_task("verify", one, step, _LONG_PAUSE) for one in found]
+        segment_keys = await self._engine.read(partial(due_work.list_unverified_segments, before=before))
+        return [_segment_task("verify", segment_key, step, _LONG_PAUSE) for segment_key in segment_keys]
 
     async def _find_compactions(self) -> Sequence[Task]:
         async def step(workspace: int) -> bool:
             await self._retention.compact(workspace)
             return False
 
-        found = await self._retention.find_long_logs()
-        return [Task(("compact", one), partial(step, one), _EQUAL_PAUSE) for one in found]
+        workspaces = await self._retention.find_long_logs()
+        return [
+            Task(("compact", workspace), partial(step, workspace), _EQUAL_PAUSE) for workspace in workspaces
+        ]
 
     async def _find_expirations(self) -> Sequence[Task]:
-        found = await self._engine.read(due_work.list_workspaces)
+        workspaces = await self._engine.read(due_work.list_workspaces)
         return [
-            Task(("expire", one), partial(self._retention.expire_batch, one), _EQUAL_PAUSE) for one in found
+            Task(("expire", workspace), partial(self._retention.expire_batch, workspace), _EQUAL_PAUSE)
+            for workspace in workspaces
         ]
 
 
 def _segment_task(
-    what: str, place: SegmentKey, step: Callable[[SegmentKey], Awaitable[bool]], rests: float
+    verb: str, segment_key: SegmentKey, step: Callable[[SegmentKey], Awaitable[bool]], pause_ratio: float
 ) -> Task:
-    return Task(_task_name(what, place), partial(step, place), rests)
+    return Task(_task_name(verb, segment_key), partial(step, segment_key), pause_ratio)
 
 
-def _task_name(what: str, place: SegmentKey) -> TaskName:
-    return what, place.workspace, place.segment
+def _task_name(verb: str, segment_key: SegmentKey) -> TaskName:
+    return verb, segment_key.workspace, segment_key.segment

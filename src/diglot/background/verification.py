@@ -1,7 +1,7 @@
-"""Verification: what is stored of a segment, compared with a full evaluation; what differs is repaired.
+"""Verifies stored memberships against a full evaluation, and repairs differences.
 
-It looks at what is stored, not at what this process remembers of it, in one state of the database. It must
-find nothing, and counts what it finds.
+It reads the database, not this process's caches, in one snapshot. Differences are bugs in Diglot and are
+counted.
 """
 
 import logging
@@ -31,7 +31,10 @@ log = logging.getLogger("diglot.background")
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What one look at a segment found. `stale` are fields whose kept instants are not those of contacts."""
+    """The result of verifying a segment.
+
+    `stale_fields` have an instant index that differs from the contacts.
+    """
 
     revision: int
     members_match: bool = True
@@ -53,54 +56,62 @@ class Verification:
     clock: Clock = system_clock
     _cached_delta: tuple[int, LogDelta] | None = field(default=None)
 
-    async def verify(self, place: SegmentKey) -> VerificationResult | None:
-        """Compare a segment, repair what differs, and note when; None where there is nothing to verify."""
+    async def verify(self, segment_key: SegmentKey) -> VerificationResult | None:
+        """Compare a segment, repair differences, and store when; return None if it cannot be verified."""
         now = self.clock()
-        verdict = await self.engine.read(lambda tx: self._compare_in_snapshot(tx, place, now))
-        if verdict is not None:
-            await self.engine.write(lambda tx: self._record_result(tx, place, verdict, now))
-        return verdict
+        result = await self.engine.read(lambda tx: self._compare_in_snapshot(tx, segment_key, now))
+        if result is not None:
+            await self.engine.write(lambda tx: self._record_result(tx, segment_key, result, now))
+        return result
 
     async def _compare_in_snapshot(
-        self, transaction: Transaction, place: SegmentKey, now: int
+        self, transaction: Transaction, segment_key: SegmentKey, now: int
     ) -> VerificationResult | None:
-        found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
-        if found is None or not is_verifiable(found[0]):
-            return None
-        segment, state = found
-        # The log is read once for the segments of a workspace that follow each other.
-        number, base = self._cached_delta or (0, None)
-        changes = await store.load_delta(
-            transaction, place.workspace, state, base if number == place.workspace else None
+        segment_and_state = await segments.find_by_number_with_state(
+            transaction, segment_key.workspace, segment_key.segment
         )
-        self._cached_delta = place.workspace, changes
+        if segment_and_state is None or not is_verifiable(segment_and_state[0]):
+            return None
+        segment, state = segment_and_state
+        # Consecutive segments of a workspace share one read of the log.
+        workspace, base = self._cached_delta or (0, None)
+        delta = await store.load_delta(
+            transaction, segment_key.workspace, state, base if workspace == segment_key.workspace else None
+        )
+        self._cached_delta = segment_key.workspace, delta
         return await _compare_with_evaluation(
-            _Snapshot(transaction, place.workspace, segment, state, changes), now
+            _Snapshot(transaction, segment_key.workspace, segment, state, delta), now
         )
 
     async def _record_result(
-        self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
+        self, transaction: Transaction, segment_key: SegmentKey, result: VerificationResult, now: int
     ) -> None:
-        async with open_unit(transaction, place.workspace, self.clock) as unit:
-            found = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
-            if found is None or not is_verifiable(found[0]) or found[0].revision != verdict.revision:
+        async with open_unit(transaction, segment_key.workspace, self.clock) as unit:
+            segment_and_state = await segments.find_by_number_with_state(
+                transaction, segment_key.workspace, segment_key.segment
+            )
+            if (
+                segment_and_state is None
+                or not is_verifiable(segment_and_state[0])
+                or segment_and_state[0].revision != result.revision
+            ):
                 return
-            await segments.set_last_calculated(transaction, place.workspace, place.segment, now)
-            await verifications.add_counts(transaction, place.workspace, verified_segments=1)
-            if not verdict.is_correct:
+            await segments.set_last_calculated(transaction, segment_key.workspace, segment_key.segment, now)
+            await verifications.add_counts(transaction, segment_key.workspace, verified_segments=1)
+            if not result.is_correct:
                 store.clear_cache(transaction)
-                await _repair_segment(await open_writer(unit), place.segment, verdict)
+                await _repair_segment(await open_writer(unit), segment_key.segment, result)
 
 
 def is_verifiable(segment: Segment) -> bool:
     """Tell whether a segment has stored members that follow from a condition."""
-    dynamic = segment.type is SegmentType.DYNAMIC and segment.members is not None
-    return dynamic and not tree.is_draft(segment.condition.tree)
+    is_evaluated = segment.type is SegmentType.DYNAMIC and segment.members is not None
+    return is_evaluated and not tree.is_draft(segment.condition.tree)
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """A segment in one state of the database, and what the log since its chunks says."""
+    """A segment in one snapshot of the database, with the delta of the log since its chunks."""
 
     transaction: Transaction
     workspace: int
@@ -109,35 +120,35 @@ class _Snapshot:
     delta: LogDelta
 
 
-async def _compare_with_evaluation(seen: _Snapshot, now: int) -> VerificationResult:
-    transaction, segment, state = seen.transaction, seen.segment, seen.state
-    # Where time has not changed it since, what is stored is said to be right now, too.
+async def _compare_with_evaluation(snapshot: _Snapshot, now: int) -> VerificationResult:
+    transaction, segment, state = snapshot.transaction, snapshot.segment, snapshot.state
+    # If time has not changed the segment since, its stored members must be right at `now` too.
     due = segment.next_change_at <= now
     at = state.evaluated_at if due else max(state.evaluated_at, now)
     node = segment.condition.tree
-    expected = await read.evaluate_condition(transaction, seen.workspace, node, at, state.zone)
-    held = await chunks.load_rows(transaction, seen.workspace, segment.number)
-    entered, left = seen.delta.entered_and_left(segment.number)
-    stored = (BitMap.union(BitMap(), *(bits for _, _, bits in held)) - left) | entered
-    remembered = store.cached_delta_of_state(transaction, seen.workspace, state)
-    as_remembered = remembered is None or remembered.entered_and_left(segment.number) == (entered, left)
+    expected = await read.evaluate_condition(transaction, snapshot.workspace, node, at, state.zone)
+    rows = await chunks.load_rows(transaction, snapshot.workspace, segment.number)
+    entered, left = snapshot.delta.entered_and_left(segment.number)
+    stored = (BitMap.union(BitMap(), *(bits for _, _, bits in rows)) - left) | entered
+    cached = store.cached_delta_of_state(transaction, snapshot.workspace, state)
+    cache_matches = cached is None or cached.entered_and_left(segment.number) == (entered, left)
     return VerificationResult(
         segment.revision,
-        members_match=stored == expected and as_remembered,
-        counts_match=_counts_match(seen, held, expected),
-        next_change_matches=await _next_change_matches(seen, at),
-        stale_fields=await _find_stale_fields(transaction, seen.workspace, segment, state),
+        members_match=stored == expected and cache_matches,
+        counts_match=_counts_match(snapshot, rows, expected),
+        next_change_matches=await _next_change_matches(snapshot, at),
+        stale_fields=await _find_stale_fields(transaction, snapshot.workspace, segment, state),
     )
 
 
-def _counts_match(seen: _Snapshot, held: list[tuple[int, int, BitMap]], expected: BitMap) -> bool:
-    """Tell whether the counts are: of all members, of each chunk as it stands, and of each with the log."""
-    segment = seen.segment
+def _counts_match(snapshot: _Snapshot, rows: list[tuple[int, int, BitMap]], expected: BitMap) -> bool:
+    """Tell whether the counts match: of all members, and of each chunk with and without the delta."""
+    segment = snapshot.segment
     assert segment.members is not None
-    counts = seen.delta.count_by_chunk(segment.number, {chunk: n for chunk, n, _ in held})
+    counts = snapshot.delta.count_by_chunk(segment.number, {chunk: n for chunk, n, _ in rows})
     return (
-        seen.delta.count_members(segment.number, segment.members) == len(expected)
-        and all(n == len(bits) for _, n, bits in held)
+        snapshot.delta.count_members(segment.number, segment.members) == len(expected)
+        and all(n == len(bits) for _, n, bits in rows)
         and sum(counts.values()) == len(expected)
         and all(count == _count_in_chunk(expected, chunk) for chunk, count in counts.items())
     )
@@ -147,21 +158,23 @@ def _count_in_chunk(members: BitMap, chunk: int) -> int:
     return members.range_cardinality(chunk << CHUNK_BITS, (chunk + 1) << CHUNK_BITS)
 
 
-async def _next_change_matches(seen: _Snapshot, at: int) -> bool:
-    """Tell whether time changes nobody before the instant that is noted, nor the workspace's after it."""
-    noted, zone = seen.segment.next_change_at, seen.state.zone
+async def _next_change_matches(snapshot: _Snapshot, at: int) -> bool:
+    """Tell whether time changes no member before the stored instant, nor the workspace after it."""
+    stored, zone = snapshot.segment.next_change_at, snapshot.state.zone
     first = NEVER
-    for edge in relative_dates_of(seen.segment.condition.tree):
-        found = await instant_index.find_next_flip(seen.transaction, seen.workspace, edge, at, zone)
-        first = min(first, found)
-    return seen.state.next_change_at <= noted <= first
+    for relative_date in relative_dates_of(snapshot.segment.condition.tree):
+        flip = await instant_index.find_next_flip(
+            snapshot.transaction, snapshot.workspace, relative_date, at, zone
+        )
+        first = min(first, flip)
+    return snapshot.state.next_change_at <= stored <= first
 
 
 async def _find_stale_fields(
     transaction: Transaction, workspace: int, segment: Segment, state: WorkspaceState
 ) -> frozenset[str]:
-    """Return the fields of a condition with days whose kept instants are not those of the contacts."""
-    fields = {edge.field for edge in relative_dates_of(segment.condition.tree)}
+    """Return the fields with relative dates in a condition whose instant index differs from the contacts."""
+    fields = {relative_date.field for relative_date in relative_dates_of(segment.condition.tree)}
     if not fields:
         return frozenset()
     stale = fields - await instant_index.load_indexed_fields(transaction, workspace)
@@ -171,35 +184,40 @@ async def _find_stale_fields(
     return frozenset(stale)
 
 
-async def _repair_segment(here: MembershipWriter, number: int, verdict: VerificationResult) -> None:
-    """Evaluate a segment in full, store what is found in place of what is there, and count who differed."""
-    transaction, workspace = here.transaction, here.workspace
-    node, moment = here.active_segments.conditions[number], ChangeOrigin(here.effective_now, Cause.REPAIRED)
-    expected = await read.evaluate_condition(
-        transaction, workspace, node, here.effective_now, here.active_segments.zone
+async def _repair_segment(writer: MembershipWriter, segment: int, result: VerificationResult) -> None:
+    """Replace the stored members of a segment by a full evaluation, and count the contacts that differed."""
+    transaction, workspace = writer.transaction, writer.workspace
+    node, origin = (
+        writer.active_segments.conditions[segment],
+        ChangeOrigin(writer.effective_now, Cause.REPAIRED),
     )
-    kept = await replace_membership(here, number, expected, moment)
-    found = await segments.find_by_number_with_state(transaction, workspace, number)
-    assert found is not None
-    changes = await store.load_delta(transaction, workspace, found[1], None)
-    held = await chunks.load_rows(transaction, workspace, number)
-    if not _counts_match(_Snapshot(transaction, workspace, *found, changes), held, expected):
-        await store.rewrite_chunks(here.unit, number, expected, here.active_segments)
-    await _repair_indexes(here, number, verdict.stale_fields)
-    contacts = len(kept.entered) + len(kept.left)
+    expected = await read.evaluate_condition(
+        transaction, workspace, node, writer.effective_now, writer.active_segments.zone
+    )
+    change = await replace_membership(writer, segment, expected, origin)
+    segment_and_state = await segments.find_by_number_with_state(transaction, workspace, segment)
+    assert segment_and_state is not None
+    delta = await store.load_delta(transaction, workspace, segment_and_state[1], None)
+    rows = await chunks.load_rows(transaction, workspace, segment)
+    if not _counts_match(_Snapshot(transaction, workspace, *segment_and_state, delta), rows, expected):
+        await store.rewrite_chunks(writer.unit, segment, expected, writer.active_segments)
+    await _repair_indexes(writer, segment, result.stale_fields)
+    contacts = len(change.entered) + len(change.left)
     await verifications.add_counts(transaction, workspace, repaired_segments=1, repaired_contacts=contacts)
-    log.warning("repaired segment %d of workspace %d: %s, %d contacts", number, workspace, verdict, contacts)
+    log.warning("repaired segment %d of workspace %d: %s, %d contacts", segment, workspace, result, contacts)
 
 
-async def _repair_indexes(here: MembershipWriter, number: int, stale: frozenset[str]) -> None:
-    """Keep the instants of some fields anew, and note when time changes whatever looks at them."""
-    transaction, workspace = here.transaction, here.workspace
+async def _repair_indexes(writer: MembershipWriter, segment: int, stale: frozenset[str]) -> None:
+    """Rebuild the instant index of fields, and recompute the next changes of segments that use them."""
+    transaction, workspace = writer.transaction, writer.workspace
     for name in sorted(stale):
         await instant_index.drop_index(transaction, workspace, name)
-        await instant_index.build_index(transaction, workspace, name, here.active_segments.zone)
-    looking = [
-        having for edge, having in here.active_segments.by_relative_date.items() if edge.field in stale
+        await instant_index.build_index(transaction, workspace, name, writer.active_segments.zone)
+    users = [
+        numbers
+        for relative_date, numbers in writer.active_segments.by_relative_date.items()
+        if relative_date.field in stale
     ]
-    changes = await compute_next_changes(here, frozenset({number}).union(*looking))
-    await store.set_next_changes(here.unit, changes)
-    here.unit.lower_next_change(min(changes.values(), default=NEVER))
+    next_changes = await compute_next_changes(writer, frozenset({segment}).union(*users))
+    await store.set_next_changes(writer.unit, next_changes)
+    writer.unit.lower_next_change(min(next_changes.values(), default=NEVER))

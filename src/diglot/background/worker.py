@@ -1,6 +1,6 @@
-"""The task of a server process that keeps things up: it looks at the clocks, and does chores when it may.
+"""The background task of a server process: ticks clocks, and runs scheduled tasks while it holds the lease.
 
-Chores have a task of their own, so that a long one does not hold up the clocks.
+Scheduled tasks run in an asyncio task of their own, so that a long one does not delay the clocks.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from typing import Final
 from diglot.background.scheduler import Scheduler
 
 log = logging.getLogger("diglot.background")
-# So often is looked at the clocks, and for segments that wait to be evaluated.
+# The interval between looks at the clocks and for pending segments.
 POLL_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 5.0
 
 
 @dataclass
 class BackgroundWorker:
-    """Keeps things up until it is stopped."""
+    """Runs background work until it is stopped."""
 
     scheduler: Scheduler
     poll_seconds: float = POLL_SECONDS
@@ -30,7 +30,7 @@ class BackgroundWorker:
     _holds_lease: bool = False
 
     async def run(self) -> None:
-        """Look again and again until `stop`."""
+        """Poll until `stop`."""
         while not self._stopping.is_set():
             try:
                 await self._poll()
@@ -39,7 +39,7 @@ class BackgroundWorker:
             await self._pause(self.poll_seconds)
 
     async def stop(self, running: asyncio.Task[None]) -> None:
-        """End after what is being done now, or without it when that takes long."""
+        """Stop after the step in progress, or cancel it if it takes too long."""
         self._stopping.set()
         tasks = {running} if self._task_loop is None else {running, self._task_loop}
         _, late = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
@@ -60,17 +60,17 @@ class BackgroundWorker:
             self._task_loop = asyncio.create_task(self._run_tasks())
 
     async def _run_tasks(self) -> None:
-        """Do chores while there are any."""
+        """Run tasks while there are any."""
         while self._holds_lease and not self._stopping.is_set():
             began = time.monotonic()
             try:
-                rests = await self.scheduler.run_next_step()
+                pause_ratio = await self.scheduler.run_next_step()
             except Exception:
                 log.exception("cannot fetch the next background task")
                 return
-            if rests is None:
+            if pause_ratio is None:
                 return
-            await self._pause(rests * (time.monotonic() - began))
+            await self._pause(pause_ratio * (time.monotonic() - began))
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import click
 import msgspec
 
 from diglot.api.dialect import Dialect
-from diglot.app import from_environment
+from diglot.app import load_app
 from diglot.cli.examples import contacts as example_contacts
 from diglot.cli.options import warn_of_risk
 from diglot.clock import system_clock
@@ -64,7 +65,7 @@ def _serve_demo(settings: Settings) -> None:
         click.echo(demonstration.format_introduction(url, settings))
         process.announce_url(settings, url)
 
-    process.serve(settings, announce, from_environment)
+    process.serve(settings, announce, partial(load_app, settings))
 
 
 @dataclass(frozen=True, slots=True)

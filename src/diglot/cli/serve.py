@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from diglot.app import from_environment
+from diglot.app import load_app
 from diglot.cli.options import config_option, warn_of_risk
 from diglot.dialects.registry import DIALECTS
 from diglot.server import process
@@ -129,4 +129,4 @@ def serve(config: str | None, upstream: list[tuple[str, str]], **flags: Any) -> 
     flags["upstreams"] = older | dict(upstream)
     settings = load_settings(flags, file=config, dialects=names)
     warn_of_risk(settings.database)
-    process.serve(settings, partial(process.announce_url, settings), from_environment)
+    process.serve(settings, partial(process.announce_url, settings), partial(load_app, settings))

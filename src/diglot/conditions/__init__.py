@@ -1,1 +1,1 @@
-"""The condition model: the tree, the catalogue of fields, and the one door that checks."""
+"""The condition model: tree, field catalogue, checks and the compiler to Python."""

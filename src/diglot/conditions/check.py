@@ -1,4 +1,4 @@
-"""The one door into the condition model: types, limits and paths (semantics 6 to 8, 10, 11, 16, 17)."""
+"""Checks conditions: the only way from a dialect's rules to a tree (semantics 6 to 8, 10, 11, 16, 17)."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,14 +16,14 @@ from diglot.errors import Fault, InvalidInput, Path
 MAX_DEPTH: Final = 8
 MAX_PREDICATES: Final = 250
 MAX_VALUES: Final = 10_000
-# A body full of faults is refused with the first of them; nobody reads the rest.
+# A request with more faults is rejected with the first of them, because nobody reads the rest.
 MAX_FAULTS: Final = 100
 
 
-def check_condition(written: Unchecked, zone: ZoneInfo) -> Node:
-    """Return the tree of a condition as written; raise `InvalidInput` with its faults in document order."""
+def check_condition(unchecked: Unchecked, zone: ZoneInfo) -> Node:
+    """Return the tree of an unchecked condition; raise `InvalidInput` with its faults in document order."""
     checker = _Checker(zone)
-    node = checker.check_node(written, depth=1)
+    node = checker.check_node(unchecked, depth=1)
     if checker.faults or node is None:
         raise InvalidInput(checker.faults[:MAX_FAULTS])
     return node
@@ -39,16 +39,16 @@ class _Checker:
     def add_fault(self, path: Path, message: str) -> None:
         self.faults.append(Fault(path, message))
 
-    def check_node(self, written: Unchecked, depth: int) -> Node | None:
-        match written:
+    def check_node(self, unchecked: Unchecked, depth: int) -> Node | None:
+        match unchecked:
             case UncheckedRule():
-                return self.check_rule(written)
+                return self.check_rule(unchecked)
             case UncheckedGroup():
-                return self.check_group(written, depth)
+                return self.check_group(unchecked, depth)
             case UncheckedNot():
-                return self.check_negation(written, depth)
+                return self.check_negation(unchecked, depth)
             case _:
-                self.faults.extend(written.faults)
+                self.faults.extend(unchecked.faults)
                 return None
 
     def check_negation(self, negation: UncheckedNot, depth: int) -> Node | None:
@@ -66,87 +66,87 @@ class _Checker:
             self.add_fault(group.path, "A nested group has at least one rule")
             return None
         items: list[Node] = []
-        for written in group.items:
-            item = self.check_node(written, depth + 1)
+        for unchecked in group.items:
+            item = self.check_node(unchecked, depth + 1)
             if item is not None:
                 items.append(item)
             if len(self.faults) >= MAX_FAULTS:
                 break
         return tree.All(tuple(items)) if group.mode == "all" else tree.Any(tuple(items))
 
-    def check_rule(self, leaf: UncheckedRule) -> Node | None:
+    def check_rule(self, rule: UncheckedRule) -> Node | None:
         self.predicate_count += 1
         if self.predicate_count == MAX_PREDICATES + 1:
-            self.add_fault(leaf.path, f"A condition has at most {MAX_PREDICATES} rules")
+            self.add_fault(rule.path, f"A condition has at most {MAX_PREDICATES} rules")
         if self.predicate_count > MAX_PREDICATES:
             return None
         before = len(self.faults)
-        self.faults.extend(leaf.faults)
-        name = self.check_field(leaf)
-        word = self.check_operator(leaf, name)
-        operand = None if name is None or word is None else self.check_operand(leaf, name, word[0])
-        self.faults[before:] = leaf.in_document_order(self.faults[before:])
+        self.faults.extend(rule.faults)
+        name = self.check_field(rule)
+        word = self.check_operator(rule, name)
+        operand = None if name is None or word is None else self.check_operand(rule, name, word[0])
+        self.faults[before:] = rule.in_document_order(self.faults[before:])
         if len(self.faults) > before or name is None or word is None:
             return None
         predicate = tree.Predicate(name, word[0], operand)
         return tree.Not(predicate) if word[1] else predicate
 
-    def check_field(self, leaf: UncheckedRule) -> str | None:
-        if leaf.field is None:
+    def check_field(self, rule: UncheckedRule) -> str | None:
+        if rule.field is None:
             return None
-        name = resolve_field(leaf.field)
+        name = resolve_field(rule.field)
         key = attribute_key(name)
         if key is not None and (message := find_key_fault(key)) is not None:
-            self.add_fault(leaf.path_of(leaf.field_key), message)
+            self.add_fault(rule.path_of(rule.field_key), message)
             return None
         return name
 
-    def check_operator(self, leaf: UncheckedRule, name: str | None) -> tuple[Op, bool] | None:
-        if leaf.operator is None:
+    def check_operator(self, rule: UncheckedRule, name: str | None) -> tuple[Op, bool] | None:
+        if rule.operator is None:
             return None
-        word = tree.OPERATOR_WORDS.get(leaf.operator)
+        word = tree.OPERATOR_WORDS.get(rule.operator)
         if word is None:
-            self.add_fault(leaf.path_of(leaf.operator_key), "Unknown operator")
+            self.add_fault(rule.path_of(rule.operator_key), "Unknown operator")
         elif name is not None and word[0] not in operands.OPS_BY_KIND[kind_of(name)]:
             message = f"The operator does not apply to {name} ({kind_of(name).value})"
-            self.add_fault(leaf.path_of(leaf.operator_key), message)
+            self.add_fault(rule.path_of(rule.operator_key), message)
             return None
         return word
 
-    def check_operand(self, leaf: UncheckedRule, name: str, op: Op) -> tree.Operand:
+    def check_operand(self, rule: UncheckedRule, name: str, op: Op) -> tree.Operand:
         if op is Op.IS_SET:
             return None
-        if leaf.operand is UNSET:
-            self.add_fault(leaf.path_of(leaf.operand_key), "Required")
+        if rule.operand is UNSET:
+            self.add_fault(rule.path_of(rule.operand_key), "Required")
             return None
         if op is Op.IN:
-            return self.check_values(leaf, name)
+            return self.check_values(rule, name)
         try:
             if op in operands.DAY_OPS:
-                return operands.read_days(leaf.operand)
-            return operands.read_scalar(name, kind_of(name), op, leaf.operand, self.zone)
+                return operands.read_days(rule.operand)
+            return operands.read_scalar(name, kind_of(name), op, rule.operand, self.zone)
         except OperandError as unfit:
-            self.add_fault(leaf.path_of(leaf.operand_key), str(unfit))
+            self.add_fault(rule.path_of(rule.operand_key), str(unfit))
             return None
 
-    def check_values(self, leaf: UncheckedRule, name: str) -> tree.Operand:
-        if not isinstance(leaf.operand, list):
+    def check_values(self, rule: UncheckedRule, name: str) -> tree.Operand:
+        if not isinstance(rule.operand, list):
             self.add_fault(
-                leaf.path_of(leaf.operand_key), str(operands.wrong_type_error("array", leaf.operand))
+                rule.path_of(rule.operand_key), str(operands.wrong_type_error("array", rule.operand))
             )
             return None
-        self.value_count += len(leaf.operand)
+        self.value_count += len(rule.operand)
         if self.value_count > MAX_VALUES:
             self.add_fault(
-                leaf.path_of(leaf.operand_key), f"A condition has at most {MAX_VALUES} list values in all"
+                rule.path_of(rule.operand_key), f"A condition has at most {MAX_VALUES} list values in all"
             )
             return None
         values: list[tree.Scalar] = []
-        for index, value in enumerate(leaf.operand):
+        for index, value in enumerate(rule.operand):
             try:
                 values.append(operands.read_scalar(name, kind_of(name), Op.EQUALS, value, self.zone))
             except OperandError as unfit:
-                self.add_fault((*leaf.path_of(leaf.operand_key), index), str(unfit))
+                self.add_fault((*rule.path_of(rule.operand_key), index), str(unfit))
                 if len(self.faults) >= MAX_FAULTS:
                     break
         return tree.Values(tuple(values))

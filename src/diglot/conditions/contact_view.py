@@ -1,7 +1,7 @@
-"""A contact as conditions read it: what is compared of it, derived when it is first asked for.
+"""A contact as conditions read it: the values that predicates compare, derived at the first read.
 
-It holds the same forms that the storage writes into its derived columns: normal text, folds, spelled scalars,
-numbers, instants (semantics 4, 11 to 15).
+A view derives the same forms that the storage writes into its derived columns: text in normal form, folded
+text, scalars as text, numbers, instants (semantics 4, 11 to 15).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -15,42 +15,54 @@ _SCALAR_TYPES: Final = (str, int, float)
 
 
 def is_big_integer(value: float) -> bool:
-    """Tell whether a number is an integer that its double may not hold exactly."""
+    """Tell whether a number is an integer that a double may not hold exactly."""
     return isinstance(value, int) and abs(value) >= BIG_INTEGER_FROM
 
 
 class AttributeView:
-    """The value of a custom attribute: one scalar, or the scalars in an array; derived when asked for.
+    """The value of a custom attribute: one scalar or an array of them; its forms are derived at first read.
 
-    `spelled` and `folds` are its scalars as text, `numbers` those that are numbers, `double` the one of a
-    scalar, `instant` what a text says of a date.
+    `texts` and `folded_texts` are the scalars as text, `numbers` the numeric ones, `double` the number of a
+    single scalar, and `instant` the instant (microseconds) of a text that holds a date.
     """
 
-    __slots__ = ("array", "double", "folds", "instant", "is_set", "numbers", "spelled", "value", "zone")
+    __slots__ = (
+        "double",
+        "folded_texts",
+        "instant",
+        "is_array",
+        "is_set",
+        "numbers",
+        "texts",
+        "value",
+        "zone",
+    )
 
     def __init__(self, value: Any, zone: ZoneInfo) -> None:
         self.value = value
         self.zone = zone
-        self.array = isinstance(value, list)
+        self.is_array = isinstance(value, list)
 
     def __getattr__(self, name: str) -> Any:
-        found = _DERIVATIONS[name](self)
-        setattr(self, name, found)
-        return found
+        derived = _DERIVATIONS[name](self)
+        setattr(self, name, derived)
+        return derived
 
     def list_scalars(self) -> list[str | int | float]:
-        """Return the scalar, or those in the array."""
-        if not self.array:
+        """Return the scalar, or the scalars in the array."""
+        if not self.is_array:
             return [self.value] if isinstance(self.value, _SCALAR_TYPES) else []
-        return [one for one in self.value if isinstance(one, _SCALAR_TYPES)]
+        return [item for item in self.value if isinstance(item, _SCALAR_TYPES)]
 
 
 def _derive_numbers(attribute: AttributeView) -> tuple[int | float, ...]:
-    return tuple(number for one in attribute.list_scalars() if (number := _number_of_scalar(one)) is not None)
+    return tuple(
+        number for scalar in attribute.list_scalars() if (number := _number_of_scalar(scalar)) is not None
+    )
 
 
 def _derive_double(attribute: AttributeView) -> float | None:
-    return None if attribute.array or not attribute.numbers else float(attribute.numbers[0])
+    return None if attribute.is_array or not attribute.numbers else float(attribute.numbers[0])
 
 
 def _derive_is_set(attribute: AttributeView) -> bool:
@@ -60,13 +72,13 @@ def _derive_is_set(attribute: AttributeView) -> bool:
 
 
 def _derive_instant(attribute: AttributeView) -> int | None:
-    moment = dates.parse(attribute.value) if isinstance(attribute.value, str) else None
-    return None if moment is None else moment.to_instant(attribute.zone)
+    parsed = dates.parse(attribute.value) if isinstance(attribute.value, str) else None
+    return None if parsed is None else parsed.to_instant(attribute.zone)
 
 
 _DERIVATIONS: Final[Mapping[str, Callable[[AttributeView], Any]]] = {
-    "spelled": lambda attribute: tuple(map(text.scalar_to_text, attribute.list_scalars())),
-    "folds": lambda attribute: tuple(map(text.fold_case, attribute.spelled)),
+    "texts": lambda attribute: tuple(map(text.scalar_to_text, attribute.list_scalars())),
+    "folded_texts": lambda attribute: tuple(map(text.fold_case, attribute.texts)),
     "numbers": _derive_numbers,
     "double": _derive_double,
     "is_set": _derive_is_set,
@@ -81,17 +93,17 @@ def _number_of_scalar(value: str | float) -> int | float | None:
 
 
 class ContactView:
-    """One contact.
+    """A contact, before or after a write.
 
-    `fields` are its catalogued fields (instants in microseconds, tags as a list), `attributes` its custom
-    attributes decoded, `lists` the ids of the static lists it is on.
+    `fields` are its core fields (instants in microseconds, tags as a list), `attributes` its decoded custom
+    attributes, `lists` the ids of the static lists that contain it.
     """
 
     __slots__ = (
         "_attributes",
         "_derived",
-        "_folds",
-        "_tag_folds",
+        "_folded",
+        "_folded_tags",
         "_tags",
         "_texts",
         "_zone",
@@ -111,49 +123,49 @@ class ContactView:
         self._attributes = attributes
         self._zone = zone
         self._derived: dict[str, Any] = {}
-        # Forms of texts and tags are derived once, because each function over some segments reads them.
+        # Derived once, because the function of each group of segments reads them.
         self._texts: dict[str, str | None] = {}
-        self._folds: dict[str, str | None] = {}
+        self._folded: dict[str, str | None] = {}
         self._tags: frozenset[str] | None = None
-        self._tag_folds: tuple[str, ...] | None = None
+        self._folded_tags: tuple[str, ...] | None = None
 
     def with_fields(self, fields: Mapping[str, Any]) -> "ContactView":
-        """Return the contact with other fields and the same attributes: what is derived of them is shared."""
+        """Return the contact with other fields and the same attributes, sharing their derived forms."""
         other = ContactView(fields, self._attributes, self.lists, self._zone)
         other._derived = self._derived
         return other
 
-    def text(self, name: str) -> str | None:
+    def field_text(self, name: str) -> str | None:
         """Return a text field in normal form."""
         if name not in self._texts:
             value: str | None = self.fields[name]
             self._texts[name] = None if value is None else text.to_nfc(value)
         return self._texts[name]
 
-    def fold(self, name: str) -> str | None:
+    def folded_text(self, name: str) -> str | None:
         """Return a text field folded."""
-        if name not in self._folds:
+        if name not in self._folded:
             value: str | None = self.fields[name]
-            self._folds[name] = None if value is None else text.fold_case(value)
-        return self._folds[name]
+            self._folded[name] = None if value is None else text.fold_case(value)
+        return self._folded[name]
 
-    def tags(self) -> frozenset[str]:
+    def exact_tags(self) -> frozenset[str]:
         """Return the tags in normal form."""
         if self._tags is None:
             self._tags = frozenset(map(text.to_nfc, self.fields["tags"]))
         return self._tags
 
-    def tag_folds(self) -> tuple[str, ...]:
+    def folded_tags(self) -> tuple[str, ...]:
         """Return the tags folded."""
-        if self._tag_folds is None:
-            self._tag_folds = tuple(map(text.fold_case, self.fields["tags"]))
-        return self._tag_folds
+        if self._folded_tags is None:
+            self._folded_tags = tuple(map(text.fold_case, self.fields["tags"]))
+        return self._folded_tags
 
-    def attribute(self, key: str) -> AttributeView | None:
-        """Return a custom attribute, or None where there is none."""
+    def view_attribute(self, key: str) -> AttributeView | None:
+        """Return a custom attribute, or None if the contact does not have it."""
         if key not in self._attributes:
             return None
-        found: AttributeView | None = self._derived.get(key)
-        if found is None:
-            found = self._derived[key] = AttributeView(self._attributes[key], self._zone)
-        return found
+        view: AttributeView | None = self._derived.get(key)
+        if view is None:
+            view = self._derived[key] = AttributeView(self._attributes[key], self._zone)
+        return view

@@ -1,4 +1,4 @@
-"""Dates and instants: the one grammar, and what a day means in a time zone (semantics 13, 14).
+"""Dates and instants: their grammar, and calendar days in a time zone (semantics 13, 14).
 
 Instants are integers: microseconds since 1970-01-01T00:00:00Z.
 """
@@ -14,10 +14,10 @@ SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# Zones change far from the ends of the calendar, where a day before or after may not exist.
+# Near the ends of the calendar there may be no day before or after, and no zone changes there.
 _FIRST_CHECKED_DAY: Final = date(2, 1, 1)
 _LAST_CHECKED_DAY: Final = date(9998, 12, 31)
-# After the last day of the calendar there is no other.
+# The last day of the calendar has no next day.
 _END_OF_TIME: Final = 2**62
 
 _BEYOND_MICROSECONDS: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
@@ -29,10 +29,10 @@ _DATE_PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ParsedDate:
-    """A date or an instant as written.
+    """A date or an instant as parsed.
 
-    `bare` is a date without a time; `local` counts microseconds of the wall clock since 1970;
-    `offset` is microseconds east of UTC, None where the text leaves it to the zone.
+    `local_us` counts microseconds of the wall clock since 1970; `offset_us` is microseconds east of UTC, None
+    if the text leaves it to the time zone; `is_date_only` is a date without a time.
     """
 
     day: date
@@ -41,18 +41,18 @@ class ParsedDate:
     is_date_only: bool
 
     def to_instant(self, zone: ZoneInfo) -> int:
-        """Return the instant meant; a bare date is the instant that its day begins in the zone."""
+        """Return the instant in microseconds; a date without a time is the start of its day."""
         if self.offset_us is not None:
             return self.local_us - self.offset_us
         return start_of_day(self.day, zone) if self.is_date_only else _local_to_instant(self.local_us, zone)
 
 
 def parse(text: str) -> ParsedDate | None:
-    """Read a date or an instant; None when the text is not of the grammar or not on the calendar."""
-    found = _DATE_PATTERN.fullmatch(text)
-    if found is None:
+    """Parse a date or an instant; return None if the text has another form or is not on the calendar."""
+    match = _DATE_PATTERN.fullmatch(text)
+    if match is None:
         return None
-    year, month, number, hour, minute, second, fraction, offset = found.groups()
+    year, month, number, hour, minute, second, fraction, offset = match.groups()
     try:
         day = date(int(year), int(month), int(number))
     except ValueError:
@@ -70,7 +70,7 @@ def parse(text: str) -> ParsedDate | None:
 
 
 def parse_to_microsecond(text: str) -> ParsedDate | None:
-    """Read when something happened, of which no more is kept than the microsecond; clocks count finer."""
+    """Parse an instant, truncated to microseconds because some clients send finer fractions."""
     return parse(_BEYOND_MICROSECONDS.sub(r"\1", text))
 
 
@@ -86,8 +86,8 @@ def _parse_offset(text: str | None) -> int | None:
 def _local_to_instant(local: int, zone: ZoneInfo) -> int:
     days, rest = divmod(local, DAY)
     wall = datetime.fromordinal(days + _EPOCH_ORDINAL) + timedelta(microseconds=rest)
-    # fold=0: of a repeated hour the first one; a skipped midnight becomes the instant of the skip,
-    # which is when that day begins.
+    # fold=0 takes the first of a repeated hour. A skipped midnight becomes the instant of the skip, at which
+    # that day begins.
     shift = wall.replace(tzinfo=zone).utcoffset()
     assert shift is not None
     return local - shift // timedelta(microseconds=1)
@@ -95,13 +95,13 @@ def _local_to_instant(local: int, zone: ZoneInfo) -> int:
 
 @lru_cache(maxsize=4096)
 def start_of_day(day: date, zone: ZoneInfo) -> int:
-    """Return the first instant that carries a calendar date in a zone."""
+    """Return the first instant that has a calendar date in a time zone."""
     begin = _local_to_instant((day.toordinal() - _EPOCH_ORDINAL) * DAY, zone)
     if not _FIRST_CHECKED_DAY < day < _LAST_CHECKED_DAY or local_date(begin - 1, zone) < day <= local_date(
         begin, zone
     ):
         return begin
-    # The clock jumped over this midnight from before it to after it: the day began at the jump.
+    # The clock skipped this midnight, so the day began at the skip, which bisection finds.
     before, at = begin - DAY, begin
     while at - before > 1:
         middle = (before + at) // 2
@@ -110,23 +110,23 @@ def start_of_day(day: date, zone: ZoneInfo) -> int:
 
 
 def day_span(day: date, zone: ZoneInfo) -> tuple[int, int]:
-    """Return the instants from which (included) to which (excluded) a calendar day lasts in a zone."""
+    """Return the first instant of a calendar day in a time zone, and the first after it."""
     begin = start_of_day(day, zone)
     return begin, _END_OF_TIME if day == date.max else start_of_day(day + timedelta(days=1), zone)
 
 
 def local_date(now: int, zone: ZoneInfo) -> date:
-    """Return the calendar day on which an instant falls in a zone."""
+    """Return the calendar day of an instant in a time zone."""
     return (_EPOCH + timedelta(microseconds=now)).astimezone(zone).date()
 
 
 def format_instant(instant: int) -> str:
-    """Return the canonical text of an instant: UTC, with a fraction only where there is one."""
+    """Return the canonical text of an instant: UTC, with a fraction only if it is not 0."""
     days, rest = divmod(instant, DAY)
     seconds, fraction = divmod(rest, SECOND)
     ordinal = days + _EPOCH_ORDINAL
     if not 1 <= ordinal <= date.max.toordinal():
-        # The first and last day of the calendar shifted out of it by an offset.
+        # An offset shifted the first or last day of the calendar out of it.
         return _format_outside_calendar(instant)
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"{date.fromordinal(ordinal).isoformat()}T{clock}{f'.{fraction:06}' if fraction else ''}Z"

@@ -1,7 +1,7 @@
-"""Why a contact meets a condition or not: the truth of each part of the tree.
+"""Explains why a contact matches a condition or not: the verdict on each part of the tree.
 
-What a predicate says is asked of the generated function, as it is for memberships; a group says what its
-parts make of it. Nothing here evaluates a predicate.
+The generated function evaluates the predicates, as it does for memberships, and groups combine the results.
+Nothing in this module evaluates a predicate itself.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from diglot.conditions.python_compiler import compile_to_python
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A node of a condition, whether it is true of a contact, and the verdicts on its parts."""
+    """A node of a condition, whether the contact matches it, and the verdicts on its parts."""
 
     node: tree.Node
     matches: bool
@@ -23,30 +23,32 @@ class Verdict:
 
 
 def explain_condition(node: tree.Node, subject: ContactView, now: int, zone: ZoneInfo) -> Verdict:
-    """Return what a condition and each of its parts say of a contact at an instant; a draft says no."""
+    """Return the verdict on a condition and each of its parts for a contact at an instant (microseconds)."""
     if tree.is_draft(node):
         return Verdict(node, matches=False)
-    # By their stored form: 5 and 5.0 are equal in Python, yet they are two operands.
-    predicates = list({tree.encode(one): one for one in tree.predicates_of(node)}.items())
-    evaluate = compile_to_python({number: one for number, (_, one) in enumerate(predicates)}, zone)
-    met = {predicates[number][0] for number in evaluate(subject, now)}
-    return _explain_node(node, met)
+    # Keyed by the stored form, because 5 and 5.0 are equal in Python but distinct operands.
+    predicates = list({tree.encode(predicate): predicate for predicate in tree.predicates_of(node)}.items())
+    evaluate = compile_to_python(
+        {number: predicate for number, (_, predicate) in enumerate(predicates)}, zone
+    )
+    matched = {predicates[number][0] for number in evaluate(subject, now)}
+    return _explain_node(node, matched)
 
 
-def _explain_node(node: tree.Node, met: set[str]) -> Verdict:
+def _explain_node(node: tree.Node, matched: set[str]) -> Verdict:
     if isinstance(node, tree.Predicate):
-        return Verdict(node, tree.encode(node) in met)
+        return Verdict(node, tree.encode(node) in matched)
     if isinstance(node, tree.Not):
-        part = _explain_node(node.item, met)
+        part = _explain_node(node.item, matched)
         return Verdict(node, not part.matches, (part,))
-    parts = tuple(_explain_node(item, met) for item in node.items)
+    parts = tuple(_explain_node(item, matched) for item in node.items)
     decide = all if isinstance(node, tree.All) else any
     return Verdict(node, decide(part.matches for part in parts), parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The instants that days before now stand for: from `first` up to `last`, and before `end`."""
+    """The instants that a relative date stands for: from `first` up to `last`, or before `end`."""
 
     first: int | None = None
     last: int | None = None
@@ -54,7 +56,7 @@ class Bounds:
 
 
 def bounds_of(predicate: tree.Predicate, now: int, zone: ZoneInfo) -> Bounds | None:
-    """Return what days before now are at an instant in a time zone; None where a predicate has no days."""
+    """Return the bounds of a relative date at an instant in a time zone; None for another predicate."""
     if predicate.op not in DAY_OPS:
         return None
     assert isinstance(predicate.operand, tree.Days)

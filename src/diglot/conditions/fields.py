@@ -1,4 +1,4 @@
-"""The table of contact fields: every property with a fixed type. Anything else is an attribute."""
+"""The table of contact fields: every field with a fixed type. Any other name is a custom attribute."""
 
 import enum
 import re
@@ -9,20 +9,20 @@ from typing import Annotated, Any, ClassVar, Final, get_args, get_origin, get_ty
 
 import msgspec
 
-# Stored numbers of the catalogue stay below 2^53, so that integers and doubles compare alike everywhere.
+# Stored core numbers stay below 2^53, so that integers and doubles compare alike in every backend.
 NUMBER_LIMIT: Final = float(2**53 - 1)
 ATTRIBUTE_PREFIX: Final = "attributes."
 _ATTRIBUTE_PREFIXES: Final = (ATTRIBUTE_PREFIX, "custom_fields.", "customFields.")
 _FORBIDDEN_IN_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\\ud800-\udfff]")
 
-# From the one that allows most to the strictest.
+# From the least to the most restrictive.
 STATUSES: Final = ("subscribed", "unsubscribed", "bounced", "complained")
 STATUS_ALIASES: Final = {"active": "subscribed"}
 _STRICTNESS: Final = {status: rank for rank, status in enumerate(STATUSES)}
 
 
 class FieldKind(enum.Enum):
-    """The type of a field, which decides the operators and operands it takes."""
+    """The type of a field, which determines its operators and operands."""
 
     TEXT = "text"
     CHOICE = "choice"
@@ -36,12 +36,12 @@ class FieldKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a row of the table says of a field beside its name and its type.
+    """The properties of a core field besides its name and type.
 
-    `description` is what the OpenAPI documents say; without one the general text of the name stands there.
-    `aliases` are further spellings, `max_length` counts code points, and a new contact has `default`. A
-    computed field is derived from others, so it has no column and stands in the table as a ClassVar. The
-    last four follow from the row itself.
+    `description` is the text of the OpenAPI documents; without one they use the general text for the name.
+    `aliases` are other accepted spellings, `max_length` counts code points, and a new contact has `default`.
+    A computed field is derived from others, so it has no column and is a ClassVar in the table. The last four
+    follow from the row itself.
     """
 
     kind: FieldKind
@@ -78,10 +78,10 @@ _LISTS: Final = Field(FieldKind.LISTS, "The lists that the contact is on.", ("li
 
 
 class FieldTable(msgspec.Struct, frozen=True, gc=False):
-    """The table of contact fields: a row is a field, and everything that knows fields follows from it.
+    """The table of contact fields, from which everything else about the fields is derived.
 
-    The columns, the rows, both wires, the documents and the catalogue of conditions are made from these
-    rows, in this order. `tags` and `attributes` hold JSON as encoded, instants are in microseconds.
+    Columns, rows, both dialects' wire structs, the OpenAPI documents and the field catalogue follow from
+    these rows, in this order. `tags` and `attributes` are JSON strings; instants are in microseconds.
     """
 
     pk: int
@@ -140,35 +140,35 @@ CANONICAL_NAMES: Final = {
 }
 
 
-def stricter(one: str | None, other: str | None) -> str | None:
-    """Return the stricter of two statuses; None says nothing."""
-    if one is None or other is None:
-        return one or other
-    return max(one, other, key=_STRICTNESS.__getitem__)
+def stricter(first: str | None, second: str | None) -> str | None:
+    """Return the more restrictive of two statuses; None leaves the second first."""
+    if first is None or second is None:
+        return first or second
+    return max(first, second, key=_STRICTNESS.__getitem__)
 
 
-def resolve_field(written: str) -> str:
-    """Return the canonical name of a field as written; a custom attribute becomes `attributes.KEY`."""
-    if (name := CANONICAL_NAMES.get(written)) is not None:
+def resolve_field(spelling: str) -> str:
+    """Return the canonical name of a field; an unknown name is an attribute, `attributes.KEY`."""
+    if (name := CANONICAL_NAMES.get(spelling)) is not None:
         return name
     for prefix in _ATTRIBUTE_PREFIXES:
-        if written.startswith(prefix):
-            return ATTRIBUTE_PREFIX + written.removeprefix(prefix)
-    return ATTRIBUTE_PREFIX + written
+        if spelling.startswith(prefix):
+            return ATTRIBUTE_PREFIX + spelling.removeprefix(prefix)
+    return ATTRIBUTE_PREFIX + spelling
 
 
 def kind_of(name: str) -> FieldKind:
-    """Return the kind of a field given by its canonical name."""
+    """Return the kind of a field by its canonical name."""
     return FIELDS[name].kind if name in FIELDS else FieldKind.ATTRIBUTE
 
 
 def attribute_key(name: str) -> str | None:
-    """Return the key of a custom attribute, or None where the name is of the catalogue."""
+    """Return the key of a custom attribute, or None for a core field."""
     return None if name in FIELDS else name.removeprefix(ATTRIBUTE_PREFIX)
 
 
 def find_key_fault(key: str) -> str | None:
-    """Say what is wrong with an attribute key, or None where it is legal."""
+    """Return what is wrong with an attribute key, or None if it is valid."""
     if not 1 <= len(key) <= 100:
         return "An attribute key has 1 to 100 characters"
     if _FORBIDDEN_IN_KEY.search(key):

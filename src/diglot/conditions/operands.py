@@ -1,6 +1,7 @@
-"""Typed operands: what a JSON value means for a field and an operator, or why it does not fit.
+"""Typed operands: converts a JSON value to the operand of a field and an operator, or rejects it.
 
-Sections 10, 11, 13, 14 and 16 of the semantics. `operand` raises `OperandError`; the caller knows the path.
+See semantics 10, 11, 13, 14 and 16. `read_scalar` and `read_days` raise `OperandError`; the caller adds the
+path.
 """
 
 import re
@@ -38,11 +39,11 @@ _FORBIDDEN_IN_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class OperandError(Exception):
-    """The value does not fit the field and the operator; the text says why."""
+    """The value does not fit the field and the operator; the message says why."""
 
 
 def json_type_name(value: object) -> str:
-    """Name the JSON type of a decoded value."""
+    """Return the JSON type name of a decoded value."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -52,12 +53,12 @@ def json_type_name(value: object) -> str:
 
 
 def wrong_type_error(what: str, value: object) -> OperandError:
-    """Say which JSON type was expected in place of the given one."""
+    """Return the error for a value of another JSON type than expected."""
     return OperandError(f"Expected {what}, received {json_type_name(value)}")
 
 
 def find_text_fault(value: str) -> str | None:
-    """Say what no string may hold, or None: U+0000 and lone surrogates (semantics 17)."""
+    """Return the fault of a string that contains U+0000 or a lone surrogate, or None (semantics 17)."""
     return "Text holds no U+0000 and no lone surrogate" if _FORBIDDEN_IN_TEXT.search(value) else None
 
 
@@ -72,10 +73,10 @@ def _read_text(value: object) -> str:
 
 
 def _read_text_operand(value: object, op: Op) -> str:
-    found = _read_text(value)
-    if op in SUBSTRING_OPS and not found:
+    string = _read_text(value)
+    if op in SUBSTRING_OPS and not string:
         raise OperandError("String must contain at least 1 character(s)")
-    return text.to_nfc(found)
+    return text.to_nfc(string)
 
 
 def _read_number(value: object) -> Number:
@@ -100,27 +101,27 @@ def _read_boolean(value: object) -> Boolean:
 
 
 def _read_date(value: object, zone: ZoneInfo) -> Day | Instant:
-    found = dates.parse(_read_text(value))
-    if found is None:
+    parsed = dates.parse(_read_text(value))
+    if parsed is None:
         raise OperandError("Expected a date (YYYY-MM-DD) or an instant (YYYY-MM-DDTHH:MM:SSZ)")
-    return Day(found.day.isoformat()) if found.is_date_only else Instant(found.to_instant(zone))
+    return Day(parsed.day.isoformat()) if parsed.is_date_only else Instant(parsed.to_instant(zone))
 
 
 def _read_status(value: object) -> Text:
-    found = STATUS_ALIASES.get(value, value) if isinstance(value, str) else value
-    if not isinstance(found, str):
-        raise wrong_type_error("string", found)
-    if found not in STATUSES:
+    status = STATUS_ALIASES.get(value, value) if isinstance(value, str) else value
+    if not isinstance(status, str):
+        raise wrong_type_error("string", status)
+    if status not in STATUSES:
         options = " | ".join(f"'{status}'" for status in STATUSES)
-        raise OperandError(f"Invalid enum value. Expected {options}, received '{_read_text(found)}'")
-    return Text(found)
+        raise OperandError(f"Invalid enum value. Expected {options}, received '{_read_text(status)}'")
+    return Text(status)
 
 
 def _read_list_id(value: object) -> Text:
-    found = _read_text(value).lower()
-    if not _UUID_PATTERN.fullmatch(found):
+    uuid = _read_text(value).lower()
+    if not _UUID_PATTERN.fullmatch(uuid):
         raise OperandError("Invalid uuid")
-    return Text(found)
+    return Text(uuid)
 
 
 def _read_attribute_operand(value: object, op: Op, zone: ZoneInfo) -> Scalar:
@@ -160,15 +161,15 @@ _READ_BY_KIND: Final[dict[FieldKind, Callable[[object, Op, ZoneInfo], Scalar]]] 
 
 
 def read_scalar(field: str, kind: FieldKind, op: Op, value: object, zone: ZoneInfo) -> Scalar:
-    """Return one value as the operand of a field and an operator; raise `OperandError`."""
-    found = _READ_BY_KIND[kind](value, op, zone)
-    if field == "email" and isinstance(found, Text):
-        return Text(text.normalize_email(found.value))
-    return found
+    """Return a value as the operand of a field and an operator; raise `OperandError`."""
+    scalar = _READ_BY_KIND[kind](value, op, zone)
+    if field == "email" and isinstance(scalar, Text):
+        return Text(text.normalize_email(scalar.value))
+    return scalar
 
 
 def read_days(value: object) -> Days:
-    """Return a number of days: an integer 0 to 36,500, or its text; raise `OperandError`."""
+    """Return a number of days, given as an integer from 0 to 36,500 or as text; raise `OperandError`."""
     if isinstance(value, str) and _DAYS_PATTERN.fullmatch(value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):

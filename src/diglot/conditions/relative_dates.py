@@ -1,7 +1,11 @@
-"""What days before now mean, and when time alone changes whether an instant meets such a predicate.
+"""Relative dates: predicates in days before now, and the instants at which time alone changes their result.
 
-`bounds` is the only place that knows the meanings of the three operators (semantics, "Operators"): the two
-compilers, explain and the clock ask it. Instants are microseconds; bounds are half open.
+`bounds` is the only function that knows the meanings of the three operators (semantics, "Operators"): the two
+compilers, explain and the workspace clock call it. Instants are microseconds; bounds are half open.
+
+The flip of a relative date is the instant at which its result changes for a value. Between two ticks the
+values whose result can change form the windows that its bounds have crossed, so a tick evaluates only the
+contacts with an instant in these windows.
 """
 
 from bisect import bisect_left
@@ -14,17 +18,18 @@ from zoneinfo import ZoneInfo
 from diglot.conditions import dates, tree
 from diglot.conditions.tree import Op
 
-# Later than any instant of the calendar: what never changes by itself changes then.
+# Later than any instant of the calendar: the next change of what time does not change.
 NEVER: Final = 2**62
-# The operators that count days of the calendar: their bounds move at midnights, and by other days than 24 h.
+# The operators that count calendar days: their bounds move at midnights, and days may last more or less than
+# 24 h.
 CALENDAR_OPS: Final = frozenset({Op.EXACTLY_DAYS_AGO})
-# The bounds of the other operators are the same in every zone.
+# The bounds of the other operators are the same in every time zone.
 _ANY_ZONE: Final = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
 class RelativeDate:
-    """A field that holds an instant, and what is asked of it in days before now."""
+    """A predicate in days before now on a field that holds an instant."""
 
     field: str
     op: Op
@@ -32,25 +37,25 @@ class RelativeDate:
 
     @property
     def offsets(self) -> tuple[int, ...] | None:
-        """The bounds as distances from now, None where they move at midnights only."""
+        """The bounds as distances from now in microseconds, None if they move only at midnights."""
         return None if self.op in CALENDAR_OPS else offsets(self.op, self.days)
 
 
 def bounds(op: Op, days: int, now: int, zone: ZoneInfo) -> tuple[int, int]:
-    """Return the instants from which (included) to which (excluded) a predicate of days is true."""
+    """Return the first instant that matches a predicate in days, and the first one after these."""
     if op is Op.EXACTLY_DAYS_AGO:
         return dates.day_span(dates.local_date(now, zone) - timedelta(days=days), zone)
-    edge = now - days * dates.DAY
-    return (edge, now + 1) if op is Op.IN_LAST_DAYS else (-NEVER, edge)
+    cutoff = now - days * dates.DAY
+    return (cutoff, now + 1) if op is Op.IN_LAST_DAYS else (-NEVER, cutoff)
 
 
 def offsets(op: Op, days: int) -> tuple[int, ...]:
-    """Return the bounds that move with the clock, as distances from now, without one that has no end."""
+    """Return the bounds that move with the clock, as distances from now; an open bound is left out."""
     return tuple(bound for bound in bounds(op, days, 0, _ANY_ZONE) if bound != -NEVER)
 
 
 def relative_dates_of(node: tree.Node) -> frozenset[RelativeDate]:
-    """Return the edges of a condition; without any, time alone does not change who meets it."""
+    """Return the relative dates of a condition; without any, time alone never changes its matches."""
     return frozenset(
         RelativeDate(predicate.field, predicate.op, predicate.operand.value)
         for predicate in tree.predicates_of(node)
@@ -58,17 +63,17 @@ def relative_dates_of(node: tree.Node) -> frozenset[RelativeDate]:
     )
 
 
-def next_flip(edge: RelativeDate, values: Sequence[int], at: int, zone: ZoneInfo) -> int:
-    """Return an instant after `at` before which an edge says the same of each of some values, or NEVER.
+def next_flip(relative_date: RelativeDate, values: Sequence[int], at: int, zone: ZoneInfo) -> int:
+    """Return an instant after `at` before which the result changes for none of the values, or NEVER.
 
-    The values ascend.
+    The values are in ascending order.
     """
-    if edge.offsets is None:
+    if relative_date.offsets is None:
         return next_midnight(at, zone)
     flips = [NEVER]
-    for offset in edge.offsets:
-        if (place := bisect_left(values, at + offset)) < len(values):
-            flips.append(flip_at(values[place], offset))
+    for offset in relative_date.offsets:
+        if (index := bisect_left(values, at + offset)) < len(values):
+            flips.append(flip_at(values[index], offset))
     return min(flips)
 
 
@@ -77,12 +82,14 @@ def flip_at(value: int, offset: int) -> int:
     return value - offset + 1
 
 
-def windows_crossed(edge: RelativeDate, since: int, until: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
-    """Yield the spans of values of which an edge may say something else at `until` than it did at `since`."""
-    low, high = bounds(edge.op, edge.days, since, zone)
-    next_low, next_high = bounds(edge.op, edge.days, until, zone)
+def windows_crossed(
+    relative_date: RelativeDate, since: int, until: int, zone: ZoneInfo
+) -> Iterator[tuple[int, int]]:
+    """Yield the spans of values whose result may differ between `since` and `until`."""
+    low, high = bounds(relative_date.op, relative_date.days, since, zone)
+    next_low, next_high = bounds(relative_date.op, relative_date.days, until, zone)
     if next_low >= high:
-        # The bounds before and after have no instant in common.
+        # The spans before and after do not overlap.
         yield low, high
         yield next_low, next_high
         return
@@ -93,5 +100,5 @@ def windows_crossed(edge: RelativeDate, since: int, until: int, zone: ZoneInfo) 
 
 
 def next_midnight(at: int, zone: ZoneInfo) -> int:
-    """Return the instant at which the calendar day after `at` begins in a zone."""
+    """Return the first instant of the calendar day after `at` in a time zone."""
     return dates.day_span(dates.local_date(at, zone), zone)[1]

@@ -1,6 +1,6 @@
-"""How text and numbers are compared: normal form, fold, blankness, spelling (semantics 4, 11, 12, 15).
+"""Text and numbers in the forms in which they are compared (semantics 4, 11, 12, 15).
 
-These few functions are the only place that decides it; databases compare what these wrote.
+Only these functions normalize and fold text; databases compare the forms that they return.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-# Unicode White_Space, all 25 code points. U+200B and U+FEFF are not among them.
+# Unicode White_Space, all 25 code points. U+200B and U+FEFF do not belong to it.
 WHITE_SPACE: Final = (
     "\u0009\u000a\u000b\u000c\u000d\u0020\u0085\u00a0\u1680"
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -24,46 +24,46 @@ _NUMBER_PATTERN = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 def to_nfc(text: str) -> str:
-    """Return the text in normal form C."""
+    """Return text in Unicode normalization form C."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def fold_case(text: str) -> str:
-    """Return the form in which text is compared without regard to case."""
+    """Return the case-insensitive form of text: casefolded and in normal form C."""
     return text.lower() if text.isascii() else to_nfc(to_nfc(text).casefold())
 
 
 def normalize_email(text: str) -> str:
-    """Return the form in which an e-mail address is stored and compared."""
+    """Return the form in which an e-mail address is stored and compared: lower case, normal form C."""
     return to_nfc(to_nfc(text).lower())
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether the text holds nothing but Unicode white space."""
+    """Tell whether text contains only Unicode white space."""
     return not text.strip(WHITE_SPACE)
 
 
 def scalar_to_text(value: str | float | bool) -> str:
-    """Return a scalar as text: text in normal form, numbers and booleans as they are encoded."""
+    """Return a scalar as text: a string in normal form, a number or boolean in its JSON encoding."""
     return to_nfc(value) if isinstance(value, str) else _encode(value).decode()
 
 
 def parse_number(text: str) -> int | float | None:
-    """Read numeric text: an integer where it has no fraction and fits, else a double; else None."""
+    """Parse a number: an integer if it is whole and fits 64 bits, else a double; None for other text."""
     if not _NUMBER_PATTERN.fullmatch(text):
         return None
-    if "." not in text and INTEGER_MIN <= (whole := int(text)) <= INTEGER_MAX:
-        return whole
+    if "." not in text and INTEGER_MIN <= (integer := int(text)) <= INTEGER_MAX:
+        return integer
     return float(text)
 
 
 def is_number(value: object) -> bool:
-    """Tell whether a JSON value is a number (a boolean is not)."""
+    """Tell whether a JSON value is a number; a boolean is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_storable_number(value: float) -> bool:
-    """Tell whether a number is one that Diglot stores: a 64-bit integer or a finite double."""
+    """Tell whether Diglot can store a number: a 64-bit integer or a finite double."""
     if isinstance(value, int):
         return INTEGER_MIN <= value <= INTEGER_MAX
     return math.isfinite(value)

@@ -1,7 +1,7 @@
-"""The condition model: a checked tree that both dialects write, both databases and the oracle read.
+"""The condition tree: both dialects produce it, and the compilers to SQL and Python read it.
 
-A node is a group (`All`, `Any`), a negation (`Not`) or a predicate. Operands carry their type, so no
-compiler decides one. A root group without items is a draft: it matches nobody.
+A node is a group (`All`, `Any`), a negation (`Not`) or a predicate. Operands carry their type, so no compiler
+has to decide one. A root group without items is a draft and matches no contact.
 """
 
 import enum
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Op(enum.StrEnum):
-    """The positive operators; a negative one is `Not` over its positive (semantics 3)."""
+    """The positive operators; a negative operator is `Not` over its positive (semantics 3)."""
 
     EQUALS = "equals"
     CONTAINS = "contains"
@@ -38,14 +38,14 @@ NEGATIVE_WORDS: Final = {
     "is_empty": Op.IS_SET,
 }
 NEGATIVE_WORD_OF: Final = {op: word for word, op in NEGATIVE_WORDS.items()}
-# Every canonical operator word: what it means, and whether it is the complement.
+# Every canonical operator name, with its operator and whether it is negated.
 OPERATOR_WORDS: Final = {str(op): (op, False) for op in Op} | {
     word: (op, True) for word, op in NEGATIVE_WORDS.items()
 }
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
-    """Text in normal form C; an e-mail address also in lower case."""
+    """Text in normal form C; an e-mail address is also in lower case."""
 
     value: str
 
@@ -63,13 +63,13 @@ class Boolean(msgspec.Struct, frozen=True, tag="boolean"):
 
 
 class Day(msgspec.Struct, frozen=True, tag="day"):
-    """A calendar day `YYYY-MM-DD`; where it begins depends on the workspace's time zone."""
+    """A calendar day `YYYY-MM-DD`, which begins at midnight in the workspace's time zone."""
 
     value: str
 
 
 class Instant(msgspec.Struct, frozen=True, tag="instant"):
-    """Microseconds since 1970-01-01T00:00:00Z."""
+    """An instant in microseconds since 1970-01-01T00:00:00Z."""
 
     value: int
 
@@ -84,7 +84,7 @@ Scalar = Text | Number | Boolean | Day | Instant
 
 
 class Values(msgspec.Struct, frozen=True, tag="values"):
-    """The values of `in`, in the order as written."""
+    """The values of `in`, in the order in which they were sent."""
 
     values: tuple[Scalar, ...]
 
@@ -93,7 +93,7 @@ Operand = Text | Number | Boolean | Day | Instant | Days | Values | None
 
 
 class Predicate(msgspec.Struct, frozen=True, tag="predicate"):
-    """A leaf. `field` is a name of the catalogue or `attributes.KEY`; `is_set` has no operand."""
+    """A leaf. `field` is a core field or `attributes.KEY`; `is_set` has no operand."""
 
     field: str
     op: Op
@@ -101,19 +101,19 @@ class Predicate(msgspec.Struct, frozen=True, tag="predicate"):
 
 
 class All(msgspec.Struct, frozen=True, tag="all"):
-    """True when every item is."""
+    """Matches if every item matches."""
 
     items: "tuple[Node, ...]"
 
 
 class Any(msgspec.Struct, frozen=True, tag="any"):
-    """True when at least one item is."""
+    """Matches if at least one item matches."""
 
     items: "tuple[Node, ...]"
 
 
 class Not(msgspec.Struct, frozen=True, tag="not"):
-    """The exact complement of its item."""
+    """Matches exactly if its item does not."""
 
     item: "Node"
 
@@ -123,12 +123,12 @@ DRAFT: Final = All(())
 
 
 def is_draft(node: Node) -> bool:
-    """Tell whether a condition has no rules, and so matches nobody."""
+    """Tell whether a condition has no rules, so that it matches no contact."""
     return isinstance(node, All | Any) and not node.items
 
 
 def predicates_of(node: Node) -> Iterator[Predicate]:
-    """Yield the predicates of a condition in their order, negated ones too."""
+    """Yield the predicates of a condition in order, including negated ones."""
     if isinstance(node, Predicate):
         yield node
         return
@@ -137,12 +137,12 @@ def predicates_of(node: Node) -> Iterator[Predicate]:
 
 
 def fields_of(node: Node) -> frozenset[str]:
-    """Return the fields that a condition mentions: nothing else of a contact can change what it says."""
+    """Return the fields that a condition mentions; changes of other fields cannot affect its matches."""
     return frozenset(predicate.field for predicate in predicates_of(node))
 
 
 def rules_of(node: Node) -> Iterator[Predicate | Not]:
-    """Yield the rules of a condition in their order: predicates, each with the negation that is its own."""
+    """Yield the rules of a condition in order: its predicates, each with its own negation."""
     if isinstance(node, Predicate) or (isinstance(node, Not) and isinstance(node.item, Predicate)):
         yield node
         return
@@ -150,15 +150,24 @@ def rules_of(node: Node) -> Iterator[Predicate | Not]:
         yield from rules_of(item)
 
 
+def scalars_of(operand: Operand) -> tuple[Scalar, ...]:
+    """Return the scalars of an operand that is one scalar or a list of them."""
+    if isinstance(operand, Values):
+        return operand.values
+    assert operand is not None
+    assert not isinstance(operand, Days)
+    return (operand,)
+
+
 _decoder: msgspec.json.Decoder[Node] = msgspec.json.Decoder(Node)
 _encoder = msgspec.json.Encoder()
 
 
 def encode(node: Node) -> str:
-    """Return the stored form of a tree."""
+    """Encode a tree to its stored form."""
     return _encoder.encode(node).decode()
 
 
 def decode(stored: str) -> Node:
-    """Read the stored form of a tree."""
+    """Decode a tree from its stored form."""
     return _decoder.decode(stored)

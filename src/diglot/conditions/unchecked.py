@@ -1,7 +1,7 @@
-"""A condition as written: canonical operator words, operands unchecked, each part with its path.
+"""Unchecked conditions: canonical operators, operands as sent, and the path of each part.
 
-A dialect turns its vendor's JSON into this; `check` turns this into the tree. What the dialect could
-not read stands here as `Unreadable`, so that all faults come out in the order of the document.
+A dialect converts its vendor's JSON to these structures, and `check` converts them to the tree. A part that
+the dialect could not read is `Unreadable`, so that all faults are reported in document order.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from diglot.errors import Fault, Path
 class UncheckedRule:
     """One rule. A part that the dialect could not read is None, and `faults` says why.
 
-    An operand that was not given is `UNSET`, because JSON null is None.
-
-    The three paths say where each part stands or would stand; `keys` is the order they were written in.
+    An operand that was not sent is `UNSET`, because JSON null is None. `field_key`, `operator_key` and
+    `operand_key` name the property of each part, sent or missing; `key_order` is the order in which the
+    properties were sent.
     """
 
     field: str | None
@@ -31,23 +31,26 @@ class UncheckedRule:
     operand_key: str = "value"
 
     def path_of(self, key: str) -> Path:
-        """Return the path of one of the rule's keys."""
+        """Return the path of one of the rule's properties."""
         return (*self.path, key)
 
     def in_document_order(self, faults: Sequence[Fault]) -> list[Fault]:
-        """Return faults of this rule in the order of the document; a missing key comes last."""
-        place = {key: index for index, key in enumerate(self.key_order)}
+        """Return faults of this rule in document order; a missing property comes last."""
+        positions = {key: index for index, key in enumerate(self.key_order)}
         depth = len(self.path)
 
         def position(fault: Fault) -> int:
-            return place.get(str(fault.path[depth]), len(place)) if len(fault.path) > depth else -1
+            return positions.get(str(fault.path[depth]), len(positions)) if len(fault.path) > depth else -1
 
         return sorted(faults, key=position)
 
 
 @dataclass(frozen=True, slots=True)
 class UncheckedGroup:
-    """A group of rules. Past the depth limit a dialect may leave `items` empty: check refuses it first."""
+    """A group of rules.
+
+    Beyond the depth limit a dialect may leave `items` empty, because `check` rejects it.
+    """
 
     mode: Literal["all", "any"]
     items: "Sequence[Unchecked]"
@@ -56,14 +59,14 @@ class UncheckedGroup:
 
 @dataclass(frozen=True, slots=True)
 class UncheckedNot:
-    """A negated rule or group; neither vendor can write one except as a negative operator."""
+    """A negated rule or group; the vendors' rules express it only by a negative operator."""
 
     item: "Unchecked"
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A part that is not of the dialect's shape."""
+    """A part that does not have the dialect's structure."""
 
     faults: tuple[Fault, ...]
 

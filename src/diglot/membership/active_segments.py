@@ -99,7 +99,7 @@ class ActiveSegments:
     @property
     def all_dynamic(self) -> frozenset[int]:
         """The numbers of all dynamic segments."""
-        return self.evaluators.everything
+        return self.evaluators.all_numbers
 
     def affected_by(self, fields: Iterable[str]) -> frozenset[int]:
         """Return the segments that mention any of the fields."""
@@ -121,7 +121,7 @@ class ActiveSegments:
 
         It is to be called so many times. Where it has to be compiled, that is done off the event loop.
         """
-        own = self.evaluators.find(numbers) is not None or self.evaluators.pays(numbers, times)
+        own = self.evaluators.find(numbers) is not None or self.evaluators.is_worth_compiling(numbers, times)
         wanted = numbers if own else self.all_dynamic
         evaluate = self.evaluators.find(wanted)
         if evaluate is None:

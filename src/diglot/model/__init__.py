@@ -1,1 +1,1 @@
-"""Domain values: frozen, without HTTP and without SQL."""
+"""Domain values: immutable, independent of HTTP and SQL."""

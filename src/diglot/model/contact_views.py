@@ -1,4 +1,4 @@
-"""A stored contact as conditions read it."""
+"""Builds the view of a stored contact that conditions read."""
 
 from collections.abc import Collection
 from operator import attrgetter
@@ -10,7 +10,7 @@ import msgspec
 from diglot.conditions.contact_view import ContactView
 from diglot.model.contacts import Contact
 
-# What a condition can mention of a contact, but for its attributes, tags and lists.
+# The fields that conditions read directly; attributes, tags and lists are handled separately.
 PLAIN_FIELDS: Final = tuple(
     name for name in Contact.__struct_fields__ if name not in ("pk", "id", "tags", "attributes")
 )
@@ -19,20 +19,20 @@ _decode = msgspec.json.Decoder().decode
 
 
 def view_of(contact: Contact, lists: Collection[str], zone: ZoneInfo) -> ContactView:
-    """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
+    """Return the view of a contact; `lists` are the ids of the static lists that contain it."""
     return ContactView(_fields_of(contact), _decode(contact.attributes), lists, zone)
 
 
 def views_before_and_after(
     before: Contact | None, after: Contact | None, lists: Collection[str], zone: ZoneInfo
 ) -> tuple[ContactView | None, ContactView | None]:
-    """Return a contact as conditions read it before and after a write; nothing where it is not there."""
-    was = None if before is None else view_of(before, lists, zone)
+    """Return the views of a contact before and after a write; None for a contact that does not exist."""
+    old_view = None if before is None else view_of(before, lists, zone)
     if after is None:
-        return was, None
-    if was is not None and before is not None and before.attributes == after.attributes:
-        return was, was.with_fields(_fields_of(after))
-    return was, view_of(after, lists, zone)
+        return old_view, None
+    if old_view is not None and before is not None and before.attributes == after.attributes:
+        return old_view, old_view.with_fields(_fields_of(after))
+    return old_view, view_of(after, lists, zone)
 
 
 def _fields_of(contact: Contact) -> dict[str, Any]:

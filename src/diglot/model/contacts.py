@@ -1,4 +1,4 @@
-"""Contacts: a person as stored, and a checked change to one."""
+"""Contacts, changes to contacts, and results of imports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ SUBSCRIBED: Final = "subscribed"
 
 
 class Contact(FieldTable, frozen=True, gc=False):
-    """A contact as stored and as answers show it: the rows of the table of fields."""
+    """A contact: the rows of the table of fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListName:
-    """A list that a contact is on."""
+    """The id and name of a list that contains a contact."""
 
     id: str
     name: str
@@ -24,12 +24,13 @@ class ListName:
 
 @dataclass(frozen=True, slots=True)
 class ContactChange:
-    """A checked change to a contact, or a new one.
+    """A checked change to a contact, or the values of a new one.
 
-    `values` holds catalogued fields by canonical name, None to clear; instants in microseconds.
-    `attributes` merge into the stored ones, None removes. `subscribed` moves only between subscribed and
-    unsubscribed. `lists` are ids of lists to join. `added_tags` come beside the tags that it has or is given.
-    `lowered` is a status that the contact gets unless the one that it has or is given is stricter.
+    `values` maps core fields to new values, None to clear; instants are in microseconds. `attributes` are
+    merged into the stored ones; None removes one. `subscribed` switches between subscribed and unsubscribed
+    only. `lists_to_join` are ids of static lists. `added_tags` are added to the contact's tags or those in
+    `values`. `lowered` is a status that applies unless the contact's own, or the one in `values`, is more
+    restrictive.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -41,14 +42,14 @@ class ContactChange:
 
     @property
     def email(self) -> str:
-        """The address, where the change names one."""
+        """The address; raises KeyError if the change has none."""
         email: str = self.values["email"]
         return email
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did: contacts by outcome, and why which were refused for what is stored of them."""
+    """The result of an import: contacts by outcome, and the reasons for rejected rows."""
 
     created: int
     updated: int

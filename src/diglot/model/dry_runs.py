@@ -1,4 +1,4 @@
-"""What a condition that is not stored would find."""
+"""Results of dry runs: the members that an unsaved condition would have."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from diglot.model.segments import Segment
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many contacts, and the newest of them."""
+    """A number of contacts, and the newest of them."""
 
     count: int
     newest: Sequence[Contact]
@@ -18,7 +18,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ReplacedSegment:
-    """The segment whose condition would be replaced: how many members it has, who would enter and leave."""
+    """The segment whose condition would be replaced: its member count, and who would enter and leave."""
 
     segment: Segment
     member_count: int
@@ -28,9 +28,9 @@ class ReplacedSegment:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """Who would be a member at an instant (microseconds), all of one state of the database.
+    """The result of a dry run at an instant (microseconds), read from one snapshot.
 
-    `rules` are those of the condition in its order, each with how many contacts it alone is true of.
+    `rules` are the condition's rules in order, each with the number of contacts that it matches alone.
     """
 
     members: Sample

@@ -1,4 +1,4 @@
-"""Events: what a contact did, as stored, and as somebody tells it."""
+"""Events: what a contact did, as stored and as reported by a client."""
 
 import enum
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import msgspec
 
 from diglot.errors import Path
 
-# The type of the conversions that are orders.
+# The type of conversions that are orders.
 PURCHASE: Final = "purchase"
 
 
 class EventKind(enum.StrEnum):
-    """What an event means here, whatever it is called."""
+    """The meaning of an event, whatever a vendor calls it."""
 
     OPEN = "open"
     CLICK = "click"
@@ -25,9 +25,9 @@ class EventKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
-    """An event as stored: `number` is dense within the workspace, `body` is JSON, instants in microseconds.
+    """A stored event. `number` is dense within the workspace; instants are in microseconds.
 
-    `body` holds what no query asks for: a `ConversionValue` of a conversion, what was sent of the others.
+    `body` is JSON that no query reads: a `ConversionValue` for a conversion, else the properties as sent.
     """
 
     number: int
@@ -42,9 +42,10 @@ class ContactEvent:
 
 
 class ConversionValue(msgspec.Struct, frozen=True):
-    """What a conversion is worth and what earned it.
+    """The value of a conversion and its attribution.
 
-    `clicked_at` is the click that it is put down to, where one was found; `metadata` is JSON as sent.
+    `clicked_at` is the click (microseconds) that the conversion is attributed to, None if there is none;
+    `metadata` is JSON as sent.
     """
 
     revenue: float
@@ -57,9 +58,9 @@ class ConversionValue(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ContactRef:
-    """The contact of an event, by id or by address; where both are given they have to agree.
+    """The contact of an event, by id or address; if both are given they must match the same contact.
 
-    An id that is none of ours is empty: nobody has it.
+    An invalid id becomes an empty string, which matches no contact.
     """
 
     id: str | None
@@ -68,7 +69,7 @@ class ContactRef:
 
 @dataclass(frozen=True, slots=True)
 class OccurredAt:
-    """When an event happened, in microseconds, and the path it was told at."""
+    """When an event happened, in microseconds, and the path at which the client sent it."""
 
     instant: int
     path: Path
@@ -76,10 +77,9 @@ class OccurredAt:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event that somebody tells of; without `when` it happens now.
+    """An event reported by a client; without `occurred_at` it happens now.
 
-    For a conversion `worth` says what it is worth, and clicks of the last `window` microseconds may have
-    earned it.
+    A conversion has a `value`, and is attributed to the last click within `attribution_window` microseconds.
     """
 
     kind: EventKind
@@ -94,7 +94,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event and whose it is."""
+    """An event with the id and address of its contact."""
 
     event: ContactEvent
     contact_id: str
@@ -103,7 +103,7 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class ConversionFilter:
-    """Which conversions are asked for; what is None is not asked about."""
+    """A filter of conversions; None does not filter."""
 
     contact_id: str | None = None
     campaign_id: str | None = None

@@ -1,4 +1,4 @@
-"""What is said of one contact and one segment."""
+"""Explanations of one contact's membership in one segment."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -13,9 +13,9 @@ from diglot.model.segments import Segment
 class Explanation:
     """Whether a contact is a member of a segment at an instant (microseconds), and why.
 
-    `lists` are the ids of the static lists that the contact is on, where the condition asks. `verdict` is
-    None for a static segment, whose condition decides nothing. `entered` is when a member came, and by what,
-    where that is known.
+    `list_ids` are the static lists that contain the contact, if the condition reads lists. `verdict` is None
+    for a static segment, whose members do not depend on a condition. `entry_origin` is when and why a member
+    entered, if that is known.
     """
 
     segment: Segment

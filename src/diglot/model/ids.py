@@ -1,7 +1,7 @@
-"""Ids: one UUIDv7 inside; at the edge a UUID, or a prefix and 26 characters of the same bits.
+"""Ids: a UUIDv7, or in API responses also a prefix with 26 characters for the same bits.
 
-UUIDv7 is RFC 9562, section 5.7. The second form is TypeID's: Crockford base32 in lower case, most
-significant bits first, so the first character is 0 to 7.
+UUIDv7 is defined in RFC 9562, section 5.7. The second form is TypeID's (jetify.com/typeid): lower-case
+Crockford base32, most significant bits first, so the first character is 0 to 7.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _DIGIT_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
-# To the digits that `int` reads in base 32.
+# Converts to the digits that `int` parses in base 32.
 _TO_INT_DIGITS: Final = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 _UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BASE32_PATTERN = re.compile(f"[0-7][{_ALPHABET}]{{25}}")
@@ -37,12 +37,12 @@ def format_prefixed_id(uuid: str, prefix: str = SEGMENT_PREFIX) -> str:
     return prefix + "".join([_DIGIT_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
 
 
-def parse_id(written: str, prefix: str = SEGMENT_PREFIX) -> str | None:
-    """Return the UUID of either form, or None for what is no id; the prefixed form is lower case only."""
-    lower = written.lower()
+def parse_id(id_text: str, prefix: str = SEGMENT_PREFIX) -> str | None:
+    """Return the UUID of either form, or None for an invalid id; the prefixed form is lower case only."""
+    lower = id_text.lower()
     if _UUID_PATTERN.fullmatch(lower):
         return lower
-    body = written.removeprefix(prefix)
-    if body == written or not _BASE32_PATTERN.fullmatch(body):
+    body = id_text.removeprefix(prefix)
+    if body == id_text or not _BASE32_PATTERN.fullmatch(body):
         return None
     return _format_uuid(int(body.translate(_TO_INT_DIGITS), 32))

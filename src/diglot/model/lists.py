@@ -1,4 +1,4 @@
-"""Lists: contacts under a name, put there by hand (static) or by a condition (dynamic)."""
+"""Lists: named groups of contacts, static (changed by hand) or dynamic (by condition)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from diglot.model.segments import Segment, SegmentType
 
 @dataclass(frozen=True, slots=True)
 class ContactList:
-    """A list as stored; `segment` is what stands behind a dynamic one. Instants in microseconds."""
+    """A stored list; a dynamic list has a segment for its members. Instants are in microseconds."""
 
     number: int
     id: str
@@ -19,13 +19,13 @@ class ContactList:
 
     @property
     def type(self) -> SegmentType:
-        """Whether the list is filled by hand or follows a condition."""
+        """Static if members are added by hand, dynamic if they follow a condition."""
         return SegmentType.STATIC if self.segment is None else SegmentType.DYNAMIC
 
 
 @dataclass(frozen=True, slots=True)
 class CountedList:
-    """A list with the number of its members at an instant, both of one state of the database."""
+    """A list with its member count at an instant (microseconds), both from one snapshot."""
 
     list: ContactList
     count: int

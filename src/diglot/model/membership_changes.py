@@ -1,4 +1,4 @@
-"""Why and when memberships changed."""
+"""Membership changes: when and why contacts entered or left segments."""
 
 import enum
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Cause(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChangeOrigin:
-    """When something happened, in microseconds, and why."""
+    """When a change happened, in microseconds, and why."""
 
     at: int
     cause: Cause
@@ -30,14 +30,14 @@ class ChangeOrigin:
 
 @dataclass(frozen=True, slots=True)
 class AtInstant:
-    """As of an instant, in microseconds: after everything that was stored until then."""
+    """The state at an instant, in microseconds: after every change stored up to it."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
 class AtEntry:
-    """As of an entry of the log: after the change of this number."""
+    """The state after the change with an entry number."""
 
     number: int
 
@@ -47,9 +47,9 @@ AsOf = AtInstant | AtEntry
 
 @dataclass(frozen=True, slots=True)
 class MembershipChange:
-    """A contact entered a segment or left it, by the change of a number in the workspace.
+    """A contact entered or left a segment; `number` is the entry number in the workspace.
 
-    The id of the contact is None where it is no longer kept.
+    `contact_id` is None if the id of a deleted contact has expired.
     """
 
     number: int
@@ -61,7 +61,10 @@ class MembershipChange:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFeed:
-    """Changes after a number, in their order: all there are up to `through`, of all up to `newest`."""
+    """A page of the change feed: all changes with numbers after `after` up to `through`, in order.
+
+    `newest` is the last number in the workspace.
+    """
 
     changes: Sequence[MembershipChange]
     after: int

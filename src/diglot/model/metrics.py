@@ -1,11 +1,11 @@
-"""What an operator sees of all workspaces together; nothing of any of them, nor of contacts."""
+"""Metrics for the operator: sums over all workspaces, without names or contacts."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Counts since the beginning, and what waits now. Instants in microseconds, None where there is none."""
+    """Totals and amounts of waiting work. Instants are in microseconds, None if nothing waits."""
 
     verified_segments: int
     repaired_segments: int

@@ -1,4 +1,4 @@
-"""Windows and pages: what is asked for, and what comes back with its total."""
+"""Windows and pages: the rows requested, and the rows returned with their total."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Rows asked for: skip `offset`, then at most `limit`."""
+    """The rows requested: skip `offset`, then return at most `limit`."""
 
     offset: int
     limit: int
@@ -17,7 +17,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """An order by a field of the catalogue: who lacks it comes last either way, equals stand newest first."""
+    """Sort order by a core field. Contacts without a value come last; equal values come newest first."""
 
     field: str
     descending: bool
@@ -25,7 +25,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows got, newest first where nothing else is said, and how many there are in all."""
+    """The rows of a window, newest first unless sorted otherwise, and the number of all rows."""
 
     items: Sequence[T]
     total: int
@@ -33,9 +33,9 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class CountedPage(Page[T]):
-    """Contacts that a condition finds: how many is true at an instant, in microseconds.
+    """A page of contacts that match a condition, counted at an instant (microseconds).
 
-    `revision` is that of the segment whose condition it is, None of one that is not stored.
+    `revision` is the revision of the segment that has the condition, None for an unsaved condition.
     """
 
     as_of: int
@@ -44,16 +44,17 @@ class CountedPage(Page[T]):
 
 @dataclass(frozen=True, slots=True)
 class MemberPage(CountedPage[T]):
-    """Members of a segment when the change of the number `entry` was the last that was stored."""
+    """A page of a segment's members after the change with the number `entry`, the last one stored."""
 
     entry: int = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class HistoricalPage(Page[T]):
-    """Members of a segment after the change of the number `entry`.
+    """A page of a segment's members after the change with the number `entry`, in the past.
 
-    So many of the total are `deleted` since: they have their place in the order, and are not among the items.
+    `deleted_count` members of the total were deleted since; they keep their place in the order, but are not
+    among the items.
     """
 
     entry: int

@@ -1,4 +1,4 @@
-"""Segments: a named group of contacts, dynamic (by condition) or static (by hand)."""
+"""Segments: named groups of contacts, dynamic (by condition) or static (changed by hand)."""
 
 import enum
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from diglot.conditions.tree import Node
 
 
 class SegmentType(enum.StrEnum):
-    """Whether membership follows the condition or is changed by hand."""
+    """Whether members follow the condition or are changed by hand."""
 
     DYNAMIC = "dynamic"
     STATIC = "static"
@@ -24,7 +24,7 @@ class MemberAction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ManualMemberChange:
-    """A change of the members of a static segment by hand; `ids` are UUIDs of contacts, each once."""
+    """A manual change of a static segment's members; `ids` are distinct UUIDs of contacts."""
 
     action: MemberAction
     ids: tuple[str, ...]
@@ -32,7 +32,7 @@ class ManualMemberChange:
 
 @dataclass(frozen=True, slots=True)
 class OriginalText:
-    """A condition as sent: compact JSON text, and the dialect whose words it is in."""
+    """A condition as sent: compact JSON, and the name of its dialect."""
 
     dialect: str
     text: str
@@ -40,7 +40,7 @@ class OriginalText:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A checked condition and the source it came from."""
+    """A checked condition and its original text."""
 
     tree: Node
     original: OriginalText
@@ -48,11 +48,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment as stored. `number` is dense within the workspace; instants in microseconds.
+    """A stored segment. `number` is dense within the workspace; instants are in microseconds.
 
-    `members` is how many the stored membership holds, None until it is evaluated; `next_change_at` is an
-    instant before which time alone changes none of them; they have a history after `since_entry`, None until
-    the segment is evaluated first.
+    `members` is the stored member count, None until the segment is evaluated. `next_change_at` is an instant
+    before which the passing of time alone does not change the members. The history of the members begins
+    after the entry `since_entry`, None until the first evaluation.
     """
 
     number: int
@@ -72,7 +72,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class MemberCount:
-    """How many members a revision of a segment has at an instant, in microseconds."""
+    """The member count of a segment's revision at an instant (microseconds)."""
 
     members: int
     as_of: int
@@ -81,7 +81,7 @@ class MemberCount:
 
 @dataclass(frozen=True, slots=True)
 class CountedSegment:
-    """A segment with the number of its members at an instant, both of one state of the database."""
+    """A segment with its member count at an instant (microseconds), both from one snapshot."""
 
     segment: Segment
     count: int

@@ -1,4 +1,4 @@
-"""Sessions: a person signed in to a workspace."""
+"""Browser sessions: a person signed in to a workspace."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,10 @@ from diglot.model.workspaces import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as it is kept: the digest of its secret, never the secret. Instants in microseconds."""
+    """A stored session.
+
+    `digest` is computed from its secret, which is not stored. Instants in microseconds.
+    """
 
     digest: str
     workspace: Workspace

@@ -1,4 +1,4 @@
-"""Tags: a name that contacts bear, with a colour and a description of its own."""
+"""Tags: a name that contacts have, with a color and a description."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ DEFAULT_COLOR: Final = "#6366f1"
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag as stored. `contact_count` is kept by every write of contacts; instants in microseconds."""
+    """A stored tag. Every write of contacts updates `contact_count`; instants are in microseconds."""
 
     number: int
     id: str
@@ -23,5 +23,5 @@ class Tag:
 
     @property
     def exact_name(self) -> str:
-        """The name in the normal form that names are compared in."""
+        """The name in normal form, in which names are compared."""
         return text.to_nfc(self.name)

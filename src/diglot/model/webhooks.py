@@ -1,4 +1,4 @@
-"""Webhooks: who wants to hear of what, what happened, and how its delivery went."""
+"""Webhooks: subscriptions, events, and the deliveries of events."""
 
 import enum
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from diglot.model.membership_changes import Cause
 
 
 class WebhookEventType(enum.StrEnum):
-    """What can happen here, in no vendor's words."""
+    """The types of events that Diglot sends, independent of any dialect."""
 
     CONTACT_CREATED = "contact created"
     CONTACT_UPDATED = "contact updated"
@@ -21,21 +21,21 @@ class WebhookEventType(enum.StrEnum):
     CONVERTED = "converted"
     SEGMENT_ENTERED = "segment entered"
     SEGMENT_LEFT = "segment left"
-    # Many at once, told to whoever hears of each.
+    # These stand for many events at once, and go to every webhook that subscribed to one of them.
     LIST_CHANGED = "list members changed"
     SEGMENT_CHANGED = "segment members changed"
     TESTED = "tested"
 
 
 class AudienceRef(msgspec.Struct, frozen=True):
-    """A list or a segment, as it was called when something happened."""
+    """The id and name of a list or segment when an event happened."""
 
     id: str
     name: str
 
 
 class Conversion(msgspec.Struct, frozen=True):
-    """What a contact did that counts: its id, its type, and what it was worth."""
+    """A conversion of a contact; `converted_at` is in microseconds."""
 
     id: str
     type: str
@@ -48,7 +48,7 @@ class Conversion(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """Which entry of the log of memberships an event tells of: its sequence number, when and why."""
+    """The entry of the membership log that an event reports: its number, its time and its cause."""
 
     sequence: int
     at: int
@@ -56,7 +56,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class BulkMove(msgspec.Struct, frozen=True):
-    """Many entries in one: how many contacts came and went, and from which sequence number to which."""
+    """Many entries in one event: how many contacts entered and left, and the range of entry numbers."""
 
     entered: int
     left: int
@@ -67,7 +67,7 @@ class BulkMove(msgspec.Struct, frozen=True):
 
 
 class EventPayload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whom an event is about, as they were then: kept as JSON until it is delivered."""
+    """The contact and objects of an event as they were when it happened, stored as JSON until delivery."""
 
     contact: Contact | None = None
     group: AudienceRef | None = None
@@ -78,7 +78,7 @@ class EventPayload(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class DomainEvent:
-    """An event that happened to somebody; one that stands for others goes to whoever hears of any of them."""
+    """An event of a contact, or one for many events, sent to subscribers of any type in `stands_for`."""
 
     type: WebhookEventType
     payload: EventPayload
@@ -86,13 +86,13 @@ class DomainEvent:
 
     @property
     def matching_types(self) -> frozenset[WebhookEventType]:
-        """The events that whoever is told hears of."""
+        """The types of which a webhook must have subscribed to at least one."""
         return self.stands_for or frozenset({self.type})
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An address that wants to hear of events. `events` are in the dialect's words, `hears` in ours."""
+    """A webhook. `events` are subscribed names of its dialect, `subscriptions` the types they stand for."""
 
     number: int
     id: str
@@ -108,7 +108,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way to a webhook, or what became of it; `due_at` is None when nothing is to be sent."""
+    """The delivery of an event to a webhook; `due_at` is None once it is delivered or given up."""
 
     number: int
     id: str
@@ -126,7 +126,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class WaitingWebhook:
-    """A webhook with deliveries on their way, and when the first may be sent."""
+    """A webhook with waiting deliveries, and when the first one may be sent."""
 
     workspace: int
     webhook: int
@@ -135,9 +135,10 @@ class WaitingWebhook:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt went: a status, or an error where no answer came; `ours` where nothing went out.
+    """The result of one attempt: a status, or an error if no response arrived.
 
-    `retry_after` is what the answer says of when to ask again, as written.
+    `internal_error` means that nothing was sent. `retry_after` is that header of the response (RFC 9110,
+    section 10.2.3), unparsed.
     """
 
     status: int | None
@@ -148,18 +149,18 @@ class Attempt:
 
     @property
     def was_accepted(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver answered with a 2xx status."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
     def unreachable(self) -> bool:
-        """Whether the receiver gave no answer at all."""
+        """Whether the receiver did not answer at all."""
         return self.status is None and not self.internal_error
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookMessage:
-    """A request to a receiver: headers beside the media type, and a body."""
+    """The request to a receiver: its body, and headers besides the media type."""
 
     headers: dict[str, str]
     body: bytes

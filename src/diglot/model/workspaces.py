@@ -1,4 +1,4 @@
-"""Workspaces and keys: who asks, and what they may."""
+"""Workspaces, API keys and callers."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -8,7 +8,7 @@ from diglot.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A tenant: its number, its name, its IANA time zone."""
+    """A tenant: number, name and IANA time zone."""
 
     number: int
     name: str
@@ -17,7 +17,7 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it is kept: never the secret itself. Instants in microseconds."""
+    """A stored API key without its secret. Instants are in microseconds."""
 
     id: str
     workspace: int
@@ -32,13 +32,13 @@ class ApiKey:
     last_used_at: int | None = None
 
     def is_valid_at(self, now: int) -> bool:
-        """Tell whether the key opens anything: it is neither revoked nor past its end."""
+        """Tell whether the key is valid: neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyOptions:
-    """What a new key is given beside its scopes: a name, a sending account, an end (microseconds)."""
+    """Options of a new key besides its scopes: a name, a sending account, an expiry (microseconds)."""
 
     name: str | None = None
     account: str | None = None
@@ -47,7 +47,7 @@ class KeyOptions:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever asks: the holder of a key, or a person signed in. `key` is what requests are counted by."""
+    """The caller: the holder of an API key, or a person signed in. Requests are counted by `key`."""
 
     workspace: int
     zone: ZoneInfo
@@ -57,7 +57,7 @@ class Caller:
 
 
 def parse_time_zone(name: str) -> ZoneInfo:
-    """Return a time zone by its IANA name; raise `InvalidInput`."""
+    """Return a time zone by its IANA name; raise `InvalidInput` if it does not exist."""
     try:
         zone = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -1,1 +1,1 @@
-"""The process that serves: granian, the ASGI application around Litestar, the operator pages, the proxy."""
+"""The process that serves: granian, the ASGI application around Litestar, the upstream proxy, the console."""

@@ -1,4 +1,4 @@
-"""Addresses to listen on, and whether a server answers there."""
+"""Addresses to listen on, and a health check of the server there."""
 
 import errno
 import socket
@@ -8,7 +8,7 @@ from typing import Final
 from diglot.errors import Misconfigured
 from diglot.server.asgi import HEALTH_PATH
 
-# How often a start looks whether the server answers.
+# The interval between health checks during start-up.
 POLL_SECONDS: Final = 0.005
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what these addresses mean, not a bind
 _ANSWER_SECONDS: Final = 5
@@ -17,19 +17,19 @@ _HEALTHY: Final = b"HTTP/1.1 200 "
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """An address to serve on: an IP, as granian takes no names, and a port that is free."""
+    """An address to listen on: an IP, because granian takes no host names, and a free port."""
 
     ip: str
     port: int
 
     @property
     def local_ip(self) -> str:
-        """The IP at which this machine reaches it."""
+        """The IP at which this machine reaches the server."""
         return _LOOPBACK_OF.get(self.ip, self.ip)
 
     @property
     def url(self) -> str:
-        """Where a client on this machine finds it."""
+        """The URL of the server for clients on this machine."""
         return (
             f"http://[{self.local_ip}]:{self.port}"
             if ":" in self.local_ip
@@ -38,9 +38,10 @@ class ListenAddress:
 
 
 def find_free_address(host: str, port: int) -> ListenAddress:
-    """Return the address of a host and port (0: any); raise `Misconfigured` when it cannot be served on.
+    """Return the address of a host and port (0: any port); raise `Misconfigured` if it cannot be used.
 
-    Workers share their port, and so would a second server, silently: hence the look before.
+    Workers share their port (SO_REUSEPORT), and a second server would silently share it too, so the port is
+    probed first.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -66,9 +67,9 @@ def _describe_bind_error(error: OSError, host: str, port: int) -> str:
 
 
 def is_healthy(address: ListenAddress) -> bool:
-    """Tell whether a server answers at an address, and reaches its database.
+    """Tell whether the server at an address responds and reaches its database.
 
-    A socket does it, because `http.client` costs a start 0.02 s.
+    It uses a plain socket, because importing `http.client` adds 0.02 s to the start.
     """
     request = f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:

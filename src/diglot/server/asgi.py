@@ -1,6 +1,6 @@
-"""The outer ASGI wrapper: request ids, HEAD, OPTIONS, NUL in paths, unread bodies, access log, own pages.
+"""The outermost ASGI app: request ids, HEAD, OPTIONS, NUL in paths, unread bodies, access log, own pages.
 
-Litestar's own middleware does not run for routing errors; this does.
+These are not Litestar middleware, because Litestar does not run middleware for routing errors.
 """
 
 import asyncio
@@ -26,13 +26,14 @@ _REQUEST_ID: Final = b"x-request-id"
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH_PATH: Final = "/health"
 METRICS_PATH: Final = "/metrics"
-# A client reads its answer only after its body has gone out: what no call reads is read here, to this limit.
+# Many clients read the response only after they have sent the body, so a body that no call reads is read
+# here, up to this limit.
 MAX_UNREAD_BYTES: Final = 64 * 1024 * 1024
 UNREAD_SECONDS: Final = 30
-# A shorter body fits the buffers of the connection, and no answer to it is lost.
+# A shorter body fits the buffers of the connection, so the client always gets the response.
 _SMALL_BODY_BYTES: Final = 65_536
-# The time that a client has for a body grows by a second with each so many bytes that arrive, because an
-# import of 32 MiB over a slow line is no attack.
+# The time for a body grows by one second for this many bytes that arrive, because an import of 32 MiB over a
+# slow connection is no attack.
 BYTES_A_SECOND: Final = 32_768
 BODY_SECONDS: Final = 30
 _CLOSE: Final = (b"connection", b"close")
@@ -40,7 +41,7 @@ _CLOSE: Final = (b"connection", b"close")
 
 @dataclass(frozen=True, slots=True)
 class PlainResponse:
-    """A page of the server itself, for its operator."""
+    """A page for the operator, which belongs to no dialect."""
 
     status: int
     media_type: str
@@ -49,10 +50,10 @@ class PlainResponse:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an operator sets.
+    """What the operator configures.
 
-    `body_seconds` is how long a client may keep the server waiting for a body, beside the time that the size
-    of the body gives.
+    `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
+    the size of the body allows.
     """
 
     access_log: bool = False
@@ -63,10 +64,11 @@ _DEFAULTS: Final = Options()
 
 
 class ServerApp:
-    """Wraps the app. `allowed` tells the methods of a path, or None for a path that does not exist.
+    """Wraps the Litestar app.
 
-    `own` makes the pages of the server itself, by path; `elsewhere` returns the app that answers a request
-    instead of the wrapped one, if any.
+    `allowed_methods` returns the methods of a path, None if it does not exist. `operator_pages` maps a path
+    to the function that renders its page. `proxy_for` returns the app that answers a request instead of the
+    wrapped app, or None.
     """
 
     def __init__(
@@ -108,8 +110,8 @@ class ServerApp:
         try:
             await self._dispatch(scope, receive if body is None else body.receive, sending)
         finally:
-            # The server closes the connection of an unread body only when nothing refers to the request any
-            # more, and an error keeps the frames that do until the collector runs.
+            # granian closes the connection of an unread body only when nothing refers to the request any
+            # more. After an error the frames that do would live until the garbage collector runs.
             receive, send = _disconnected, _dropped
             if body is not None:
                 body.release()
@@ -125,16 +127,16 @@ class ServerApp:
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         if "\x00" in path:
-            # No database takes it, and no id or route has it.
+            # No id or route contains NUL, and databases reject it.
             scope = {**scope, "path": path.replace("\x00", "\ufffd"), "raw_path": b""}
         if path in self._operator_pages and method in ("GET", "HEAD"):
             page = await self._operator_pages[path]()
-            answering = send if method == "GET" else _drop_body(send)
+            responding = send if method == "GET" else _drop_body(send)
             await send_response(
-                answering, page.status, page.body, [(b"content-type", page.media_type.encode())]
+                responding, page.status, page.body, [(b"content-type", page.media_type.encode())]
             )
-        elif (other := self._proxy_for(scope)) is not None:
-            await other(scope, receive, send)
+        elif (proxy := self._proxy_for(scope)) is not None:
+            await proxy(scope, receive, send)
         elif method == "OPTIONS" and (allowed := self._allowed_methods(path)) is not None:
             await send_response(send, 204, b"", [(b"allow", ", ".join(allowed).encode())])
         elif method == "HEAD":
@@ -144,10 +146,10 @@ class ServerApp:
 
 
 class _UnreadBody:
-    """A body on its way, of which an answer may come before its end.
+    """The body of a request, which may be answered before its end.
 
     One deadline holds for the whole body. Only the time in which the server waits for the client counts,
-    because a client is not to blame for a busy server.
+    because a busy server is not the client's fault.
     """
 
     def __init__(self, receive: Receive, seconds: float, headers: Mapping[bytes, bytes]) -> None:
@@ -158,7 +160,7 @@ class _UnreadBody:
         self._late = False
 
     async def receive(self) -> Message:
-        """Return the next piece; raise `RequestTimeout` when the time for the body is over."""
+        """Return the next message of the body; raise `RequestTimeout` after the deadline."""
         if self._ended:
             return await self._receive()
         started = time.monotonic()
@@ -173,10 +175,10 @@ class _UnreadBody:
         return message
 
     async def drain(self) -> bool:
-        """Read the rest of a long body and forget it; tell whether the connection may serve another request.
+        """Read and discard the rest of a long body; return whether the connection can be reused.
 
-        A connection that closes with bytes unread loses the answer, too. The server itself reads the rest of
-        a short body, because that is in its buffers.
+        If a connection closes with unread bytes, the client loses the response too. granian itself reads the
+        rest of a short body, because that is in its buffers.
         """
         if self._late or not self._reads_rest:
             return not self._late
@@ -190,7 +192,7 @@ class _UnreadBody:
         return self._ended
 
     def release(self) -> None:
-        """Let go of the connection: nothing more comes from it."""
+        """Release the connection, because nothing more is read from it."""
         self._receive = _disconnected
 
 
@@ -207,7 +209,7 @@ def _has_body(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _needs_draining(headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether the body is long, or of unknown length; who announces too much is answered at once."""
+    """Tell whether a body is long or of unknown length; a body above the limit is not read."""
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or len(length) > len(str(MAX_UNREAD_BYTES)):
         return b"transfer-encoding" in headers
@@ -215,9 +217,9 @@ def _needs_draining(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the sane id that headers give a request, or None."""
-    given = dict(headers).get(_REQUEST_ID, b"")
-    return given if _VALID_REQUEST_ID.fullmatch(given) else None
+    """Return the request id in the headers if it is valid, else None."""
+    value = dict(headers).get(_REQUEST_ID, b"")
+    return value if _VALID_REQUEST_ID.fullmatch(value) else None
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:
@@ -239,7 +241,7 @@ def _drop_body(send: Send) -> Send:
 
 
 async def send_response(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    """Send an answer that is at hand."""
+    """Send a complete response."""
     length = [] if status == 204 else [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
     await send({"type": "http.response.body", "body": body})

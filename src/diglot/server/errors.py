@@ -1,4 +1,4 @@
-"""Errors -> answers: in the envelope of the dialect that a path belongs to, or in our own."""
+"""Converts errors to responses in the error body of the path's dialect, or in the console's."""
 
 import logging
 from collections.abc import Callable
@@ -15,22 +15,22 @@ from diglot.server.console.errors import render_error
 
 log: Final = logging.getLogger("diglot")
 _ENCODE: Final = msgspec.json.Encoder().encode
-# Where the app keeps what tells the methods of a path, and the dialects that have an upstream.
+# The keys of the app state for the lookup of allowed methods and for the dialects with an upstream.
 ALLOWED_METHODS: Final = "allowed_methods"
 FORWARDED_DIALECTS: Final = "forwarded_dialects"
 
 
 def respond_with_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer an error in the envelope of the dialect whose prefix the path is under, or in our own."""
-    known = _to_domain_error(request, error)
-    if not isinstance(known, DiglotError):
+    """Respond to an error with the error body of the dialect that has the path's prefix, or the console's."""
+    domain_error = _to_domain_error(request, error)
+    if not isinstance(domain_error, DiglotError):
         request_id = request.scope.get("diglot.request_id")
-        log.error("request %s failed", request_id, exc_info=known)
-    answer = _choose_renderer(request.scope["path"])(known)
+        log.error("request %s failed", request_id, exc_info=domain_error)
+    response = _choose_renderer(request.scope["path"])(domain_error)
     return Response(
-        _ENCODE(answer.body),
-        status_code=answer.status,
-        headers=answer.headers,
+        _ENCODE(response.body),
+        status_code=response.status,
+        headers=response.headers,
         media_type="application/json",
     )
 
@@ -39,14 +39,17 @@ def _to_domain_error(request: Request[Any, Any, Any], error: Exception) -> Excep
     if isinstance(error, MethodNotAllowedException):
         return MethodNotAllowed(request.app.state[ALLOWED_METHODS](request.scope["path"]) or ())
     if isinstance(error, NotFoundException):
-        found = find_surface(request.scope["path"])
-        passed = found is not None and found[0].name in request.app.state[FORWARDED_DIALECTS]
-        return NotFound("spelling" if passed else "route")
+        dialect_and_surface = find_surface(request.scope["path"])
+        is_forwarded = (
+            dialect_and_surface is not None
+            and dialect_and_surface[0].name in request.app.state[FORWARDED_DIALECTS]
+        )
+        return NotFound("spelling" if is_forwarded else "route")
     if isinstance(error, ClientException):
-        return MalformedRequest(error.detail)  # the Host header is at fault: nothing else is left to Litestar
+        return MalformedRequest(error.detail)  # an invalid Host header; Litestar checks nothing else
     return error
 
 
 def _choose_renderer(path: str) -> Callable[[Exception], ErrorResponse]:
-    found = find_surface(path)
-    return render_error if found is None else found[1].render_error
+    dialect_and_surface = find_surface(path)
+    return render_error if dialect_and_surface is None else dialect_and_surface[1].render_error

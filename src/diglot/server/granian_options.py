@@ -1,4 +1,4 @@
-"""What granian is told alike for one process and for several workers: protocol, limits, log."""
+"""Options of granian that one process and several workers share: protocol, limits, logging."""
 
 import resource
 from typing import Any, Final
@@ -9,14 +9,14 @@ from granian.log import LogLevels
 
 from diglot.settings import Settings
 
-# After this whatever does not end is killed, so that a stop always ends.
+# What has not stopped by then is killed, so that stopping always ends.
 STOP_SECONDS: Final = 15
-# Connections that a worker holds at once, and those that wait in the queue of the system beyond them.
+# Connections that a worker accepts, and the backlog of the system beyond them.
 _CONNECTIONS: Final = 4_096
 _QUEUE: Final = 2_048
-# Files of a worker that are no connections of clients: the database, upstreams, webhooks, the log.
+# Open files of a worker besides connections: the database, upstreams, webhooks, the log.
 _OTHER_FILES: Final = 512
-# What a connection holds of a head that has not ended; a larger head is answered 431.
+# The buffer for an incomplete request head; a larger head is answered 431.
 _MOST_HEAD: Final = 65_536
 _LOGGING: Final = {
     "handlers": {
@@ -27,7 +27,7 @@ _LOGGING: Final = {
 
 
 def build_options(settings: Settings) -> dict[str, Any]:
-    """Return the options; raise the limit of open files on the way."""
+    """Return the options; raises the limit of open files as a side effect."""
     return {
         "http": HTTPModes.http1,
         "http1_settings": HTTP1Settings(settings.idle_timeout * 1_000, max_buffer_size=_MOST_HEAD),
@@ -40,9 +40,9 @@ def build_options(settings: Settings) -> dict[str, Any]:
 
 
 def make_room() -> int:
-    """Raise the limit of open files as far as needed; return how many connections a worker may hold.
+    """Raise the limit of open files as far as needed; return the number of connections for each worker.
 
-    A worker never runs out of files, because it would then try to accept connections without a pause.
+    A worker must never run out of files, because it would then retry accepting connections in a busy loop.
     """
     wanted = _CONNECTIONS + _OTHER_FILES
     soft, hard = (

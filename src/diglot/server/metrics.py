@@ -1,7 +1,7 @@
-"""Figures as Prometheus reads them.
+"""Metrics in the Prometheus text format (version 0.0.4).
 
-They are read from the database when they are asked for: whichever process answers, it says the same, and a
-counter survives every process. A client library would count in each process by itself.
+They are read from the database on each request, so every process reports the same values and a counter
+survives its process; a client library would count in each process separately.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def _age_seconds(figures: Metrics, since: int | None) -> float:
     return 0.0 if since is None else max(0, figures.now - since) / _SECOND
 
 
-# Each a name, which ends in `_read_total` where the value only grows, what it is, and the value.
+# Name (ending in `_total` if the value only grows), help text, and value.
 _METRICS: Final[tuple[tuple[str, str, Callable[[Metrics], float]], ...]] = (
     (
         "verified_segments_total",
@@ -64,9 +64,9 @@ METRIC_NAMES: Final = tuple(f"diglot_{name}" for name, _, _ in _METRICS)
 
 
 def to_prometheus(figures: Metrics) -> bytes:
-    """Return the page that Prometheus reads."""
+    """Return the metrics page."""
     lines = []
-    for name, (_, what, value) in zip(METRIC_NAMES, _METRICS, strict=True):
+    for name, (_, help_text, value) in zip(METRIC_NAMES, _METRICS, strict=True):
         kind = "counter" if name.endswith("_total") else "gauge"
-        lines += [f"# HELP {name} {what}", f"# TYPE {name} {kind}", f"{name} {value(figures)}"]
+        lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}", f"{name} {value(figures)}"]
     return "\n".join([*lines, ""]).encode()

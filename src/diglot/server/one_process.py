@@ -1,7 +1,7 @@
-"""The server in one process: granian inside the event loop of the app.
+"""Serves in one process: granian runs inside the event loop of the app.
 
-It takes 25 MiB less than a worker beside the process that started it, and nobody replaces it from within:
-what started it does.
+This takes 25 MiB less than one worker next to the process that started it, but nothing inside replaces a
+process that died: the service manager has to restart it.
 """
 
 import asyncio
@@ -33,11 +33,14 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 def serve(
     settings: Settings, address: ListenAddress, announce: Callable[[], None], load_app: Callable[[], App]
 ) -> None:
-    """Serve until a signal; raise `Misconfigured` when the app cannot start."""
-    # The lifespan of the app begins to collect: what a start makes stays, and nothing of it is garbage.
+    """Serve until a signal; raise `Misconfigured` if the app cannot start."""
+    # The app's lifespan enables collection, because objects created during start-up are kept and no garbage.
     gc.disable()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, address, announce, load_app))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, address, announce, load_app))
+    finally:
+        gc.enable()
 
 
 async def _serve(
@@ -47,14 +50,14 @@ async def _serve(
     if is_embedded(settings.database):
         await prepare_database(settings.database)
     app = load_app()
-    # Granian logs an error of a lifespan that it runs, and goes on without the lifespan.
+    # The lifespan runs here, because granian only logs its error and then serves without it.
     async with _running_lifespan(app):
         server = Server(
             app,
             address.ip,
             address.port,
             interface=Interfaces.ASGINL,
-            # A warning would say at each start that the embedded server is experimental.
+            # A warning would say at each start that granian's embedded server is experimental.
             **build_options(settings) | {"log_level": LogLevels.error},
         )
         serving = asyncio.create_task(server.serve())
@@ -70,7 +73,7 @@ async def _serve(
 
 
 def _listen_for_signals() -> asyncio.Event:
-    """Return what a signal to stop sets; from then on there is a deadline."""
+    """Return the event that a stop signal sets; the signal also starts the deadline for stopping."""
     stopping = asyncio.Event()
     deadline = threading.Timer(STOP_SECONDS, _exit_at_once)
     deadline.daemon = True
@@ -86,20 +89,20 @@ def _listen_for_signals() -> asyncio.Event:
 
 
 def _exit_at_once() -> None:
-    """End as a worker does that is killed because it does not stop: what was answered is stored."""
+    """Exit as a killed worker does; every acknowledged write is stored."""
     log.warning("requests or tasks did not end within %d seconds", STOP_SECONDS)
     os._exit(0)
 
 
 async def _announce_once_healthy(address: ListenAddress, announce: Callable[[], None]) -> None:
-    while not await asyncio.to_thread(is_healthy, address):  # noqa: ASYNC110 - the server tells nobody
+    while not await asyncio.to_thread(is_healthy, address):  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(POLL_SECONDS)
     announce()
 
 
 @asynccontextmanager
 async def _running_lifespan(app: App) -> AsyncIterator[None]:
-    """Start an app and stop it; raise `Misconfigured` when it cannot start."""
+    """Start an app and stop it at the end; raise `Misconfigured` if it cannot start."""
     messages: asyncio.Queue[Message] = asyncio.Queue()
     started = asyncio.get_running_loop().create_future()
 

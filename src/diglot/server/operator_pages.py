@@ -1,4 +1,4 @@
-"""The pages of the server itself, for its operator: whether it answers, and its metrics."""
+"""Pages for the operator: health and metrics."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ Page = Callable[[], Awaitable[PlainResponse]]
 
 
 def build_pages(engine: Engine, clock: Clock) -> dict[str, Page]:
-    """Return the pages by path."""
+    """Return the functions that render the pages, by path."""
     return {HEALTH_PATH: _health_page(engine), METRICS_PATH: _metrics_page(engine, clock)}
 
 
@@ -35,10 +35,10 @@ def _health_page(engine: Engine) -> Page:
 def _metrics_page(engine: Engine, clock: Clock) -> Page:
     async def metrics() -> PlainResponse:
         try:
-            found = await engine.read(lambda tx: background_metrics.load(tx, clock()))
+            figures = await engine.read(lambda tx: background_metrics.load(tx, clock()))
         except Exception:
             log.exception("cannot read the metrics")
             return PlainResponse(503, CONTENT_TYPE, b"")
-        return PlainResponse(200, CONTENT_TYPE, to_prometheus(found))
+        return PlainResponse(200, CONTENT_TYPE, to_prometheus(figures))
 
     return metrics

@@ -1,24 +1,22 @@
-"""The server process: one alone, or one that starts workers."""
+"""The server process: serves alone, or starts worker processes."""
 
-import os
 from collections.abc import Callable
 
 import click
 
 from diglot.server.addresses import find_free_address
 from diglot.server.asgi import App
-from diglot.settings import Settings, to_environment
+from diglot.settings import Settings
 from diglot.storage.connect import name_library, require_shareable
 
 
 def serve(settings: Settings, announce: Callable[[str], None], load_app: Callable[[], App]) -> None:
-    """Serve until a signal; `announce` gets the URL once it answers. Raise `Misconfigured` before.
+    """Serve until a signal; `announce` gets the URL once the server responds.
 
-    `load_app` reads the settings from the environment of its process.
+    Each process that answers calls `load_app`.
     """
     address = find_free_address(settings.host, settings.port)
     require_shareable(settings.database, settings.workers)
-    os.environ.update(to_environment(settings))
     if settings.workers == 1:
         from diglot.server import one_process as server  # noqa: PLC0415 - each needs another half of granian
     else:
@@ -27,6 +25,6 @@ def serve(settings: Settings, announce: Callable[[str], None], load_app: Callabl
 
 
 def announce_url(settings: Settings, url: str) -> None:
-    """Print the URL of the server, and the version of SQLite where it runs on a file."""
+    """Print the URL of the server, and the version of SQLite if it uses a file."""
     library = name_library(settings.database)
     click.echo(f"Diglot serves on {url}{f' with {library}' if library else ''} (stop with Ctrl+C)")

@@ -1,4 +1,4 @@
-"""What the routes of the app say of a path: its shape, and the methods that it takes."""
+"""Looks up paths in the routes of the app: their shapes and their methods."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ def path_shape(route: BaseRoute) -> tuple[str | None, ...]:
 
 
 def allowed_methods_lookup(routes: Sequence[BaseRoute]) -> Callable[[str], tuple[str, ...] | None]:
-    """Return what tells the methods of a path, from the routes as they are."""
+    """Return a function that returns the methods of a path, None if no route has it."""
     table: list[tuple[tuple[str | None, ...], tuple[str, ...]]] = []
     for route in routes:
         methods = {*getattr(route, "methods", ()), "OPTIONS"}

@@ -1,4 +1,4 @@
-"""Several worker processes on one address: granian starts them, replaces those that die, and stops them."""
+"""Serves in several worker processes on one address, which granian starts, replaces and stops."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ _STOP_SIGNALS: Final = (signal.SIGTERM,)
 def serve(
     settings: Settings, address: ListenAddress, announce: Callable[[], None], load_app: Callable[[], App]
 ) -> None:
-    """Serve with workers until a signal; each of them calls `load_app`."""
+    """Serve with workers until a signal; each worker calls `load_app`."""
     asyncio.run(check_database(settings.database))
     server = Announcing(
         address,
@@ -45,7 +45,7 @@ def serve(
 
 
 class Announcing(MPServer):
-    """The server, calling a function once it answers."""
+    """A granian server that calls a function once it responds."""
 
     def __init__(self, address: ListenAddress, announce: Callable[[], None], **options: Any) -> None:
         super().__init__("diglot.app:from_environment", address.ip, address.port, **options)
@@ -53,16 +53,16 @@ class Announcing(MPServer):
         self._announce = announce
 
     def startup(self, *arguments: Any) -> None:
-        """Start the workers, then wait for their first answer beside them."""
+        """Start the workers, then wait for the first healthy response in a thread."""
         super().startup(*arguments)  # type: ignore[no-untyped-call]
         threading.Thread(target=self._wait, daemon=True).start()
 
     def _stop_workers(self) -> None:
-        """Stop the workers, and wait until each is known to have ended.
+        """Stop the workers, and wait until each has ended.
 
-        Granian looks once: a worker of which another thread is just learning that it ended seems alive to it,
-        and it says that it refused to stop. What is alive after the wait here is killed without another one,
-        so that a half-sent request holds a stop for `STOP_SECONDS` and a second, not for twice that time.
+        granian checks only once: a worker that ended just now still looks alive to it, and it reports that
+        the worker refused to stop. A worker that is alive after this wait is killed without another wait, so
+        that a half-sent request delays stopping by `STOP_SECONDS` and one second, not by twice that time.
         """
         for worker in self.wrks:
             worker.terminate()  # type: ignore[no-untyped-call]
@@ -85,11 +85,11 @@ class Announcing(MPServer):
 
 
 def _reset_worker_signals() -> None:
-    """Have a worker end by the signal to stop until it listens itself, and leave Ctrl+C to the first process.
+    """Let workers end on SIGTERM until they install handlers, and leave Ctrl+C to the first process.
 
-    What it inherits from the first process would pass over it, and the stop wait for it in vain. Ctrl+C
-    goes to all processes of a terminal: a worker that hears of it twice at once, from there and from the
-    first process, may wait for itself.
+    The inherited signal handlers would ignore SIGTERM, and shutdown would hang. Ctrl+C reaches all processes
+    of a terminal; a worker that gets two signals at once, from the terminal and the first process, may
+    deadlock.
     """
 
     def begin() -> None:
@@ -105,15 +105,15 @@ def _reset_worker_signals() -> None:
 
 
 def _freeze_loaded_objects() -> None:
-    """Keep what is loaded by now in memory once: a collection in a worker would write to each page of it."""
+    """Freeze loaded objects, so that a garbage collection in a worker does not write to, and copy, pages."""
     gc.collect()
     gc.freeze()
 
 
 def _load_in_worker(load_app: Callable[[], App]) -> App:
-    """Return the app of a worker process, which ends with the process that started it.
+    """Return the app in a worker process, which ends with the process that started it.
 
-    One that went on alone would keep the port, and nobody would stop it.
+    A worker that outlived it would keep the port, and nothing would stop it.
     """
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     return load_app()

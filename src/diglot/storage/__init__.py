@@ -1,1 +1,1 @@
-"""The only layer that touches a database. Everything above hands it domain values."""
+"""The only layer that touches a database. Callers pass and receive domain values."""

@@ -1,4 +1,4 @@
-"""Opens databases: an engine for a URL, ready for use."""
+"""Opens databases: returns an engine for a URL, connected and at the latest schema revision."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,43 +11,43 @@ from diglot.storage.sql.engine import Engine
 
 
 def create_engine(url: str) -> Engine:
-    """Return the engine for a database URL or a file name; raise `Misconfigured`."""
+    """Return the engine for a database URL or a file name; raise `Misconfigured` for an invalid one."""
     return find_database(url).create_engine(url, ephemeral_metadata)
 
 
 def is_embedded(url: str) -> bool:
-    """Tell whether a database is a file of this machine, which Diglot keeps up to date by itself."""
+    """Tell whether a database is a local file, which Diglot migrates by itself."""
     return find_database(url).embedded is not None
 
 
 def find_file(url: str) -> Path:
-    """Return the file of an embedded database; raise `Misconfigured` for what is not a file."""
+    """Return the path of an embedded database; raise `Misconfigured` for a URL that names no file."""
     embedded = find_database(url).embedded
     assert embedded is not None, "a server's database has no file here"
     return embedded.find_file(url)
 
 
 def name_library(url: str) -> str | None:
-    """Return the library that reads an embedded database, with its version."""
+    """Return the library that reads an embedded database and its version; None for a server."""
     embedded = find_database(url).embedded
     return None if embedded is None else embedded.library()
 
 
 def require_shareable(url: str, workers: int) -> None:
-    """Raise `Misconfigured` when so many workers must not share a database."""
+    """Raise `Misconfigured` if this number of workers must not share a database."""
     embedded = find_database(url).embedded
     if embedded is not None:
         embedded.require_shareable(workers)
 
 
 def warn_beside_others(url: str) -> str | None:
-    """Return a warning when another process has a database open that two processes could corrupt."""
+    """Return a warning if another process has a database open that two processes could corrupt."""
     embedded = find_database(url).embedded
     return None if embedded is None else embedded.warn_beside_others(embedded.find_file(url))
 
 
 async def prepare_database(url: str) -> None:
-    """Bring an embedded database up to date; raise `Misconfigured` for a server's that is not."""
+    """Migrate a SQLite file; raise `Misconfigured` for a PostgreSQL database that is not migrated."""
     if not is_embedded(url):
         await revisions.require_latest(url)
     elif revisions.is_behind(await revisions.read_revision(url)):
@@ -58,7 +58,7 @@ async def prepare_database(url: str) -> None:
 
 @asynccontextmanager
 async def open_engine(url: str) -> AsyncIterator[Engine]:
-    """Lend an engine on a database that is ready; a missing file is made."""
+    """Yield an engine on a migrated database and close it at the end; a missing file is created."""
     await prepare_database(url)
     engine = create_engine(url)
     await engine.open()
@@ -70,7 +70,10 @@ async def open_engine(url: str) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def open_existing_engine(url: str) -> AsyncIterator[Engine]:
-    """Lend an engine on a database that is there: a mistyped file name makes no empty one."""
+    """Yield an engine on a database that exists.
+
+    A missing file raises `Misconfigured`, because a mistyped file name must not create an empty database.
+    """
     if is_embedded(url) and not (file := find_file(url)).exists():
         raise Misconfigured(f"there is no database file {str(file)!r}: is --database right?")
     async with open_engine(url) as engine:
@@ -78,6 +81,6 @@ async def open_existing_engine(url: str) -> AsyncIterator[Engine]:
 
 
 async def check_database(url: str) -> None:
-    """Open a database once, so that a bad one stops the start with one line."""
+    """Open a database once, so that start-up fails early, with one line, if it cannot be used."""
     async with open_engine(url):
         pass

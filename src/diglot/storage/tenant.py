@@ -11,7 +11,7 @@ from diglot.storage.sql.engine import Executable, Row, Transaction
 class Tenant:
     """A workspace within a transaction.
 
-    The statements that it runs are bound to the workspace, so that none reads or writes another one's rows.
+    Its statements are bound to the workspace, so that none can read or write rows of another one.
     """
 
     transaction: Transaction
@@ -26,10 +26,10 @@ class Tenant:
         return await self.transaction.fetch_one(statement, self._bind(values))
 
     async def execute(self, statement: Executable, **values: Any) -> None:
-        """Run a statement that returns nothing."""
+        """Execute a statement that returns no rows."""
         await self.transaction.execute(statement, self._bind(values))
 
     def _bind(self, values: dict[str, Any]) -> dict[str, Any]:
-        # An update cannot bind a column under its own name, so it binds the key as `in_workspace`.
+        # An update cannot bind a column under its own name, so the workspace is also bound as `in_workspace`.
         values["workspace"] = values["in_workspace"] = self.workspace
         return values

@@ -1,4 +1,9 @@
-"""Rows of workspaces. Writes in a workspace change its row through a `WriteUnit`."""
+"""Rows of workspaces. Writes in a workspace change its row through a `WriteUnit`.
+
+The row holds the workspace clock: every stored membership is right at `evaluated_at`, and time changes none
+before `next_change_at`. A tick evaluates what time has changed and advances both; a write advances
+`evaluated_at` too, as long as `next_change_at` is not reached.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,13 +35,13 @@ _INSERT = Statement(insert(workspaces))
 _STATE = Statement(
     select(*(_c[name] for name in STATE_COLUMNS)).where(_c.workspace == bindparam("workspace"))
 )
-# What rows are numbered by, each dense within its workspace.
+# The kinds of dense keys, each numbered without gaps within a workspace.
 _COUNTERS = ("pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry")
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceState:
-    """What a read needs to know of a workspace; `version` moves whenever a membership can."""
+    """The state of a workspace that reads need; `contacts_version` changes whenever a membership can."""
 
     contacts_version: int
     contact_count: int
@@ -62,7 +67,7 @@ class WorkspaceState:
 
 @dataclass(frozen=True, slots=True)
 class SignInRecord:
-    """A workspace and the hash of its password, None where nobody signs in."""
+    """A workspace and the hash of its password, None if sign-in is disabled."""
 
     workspace: Workspace
     password_hash: str | None
@@ -74,29 +79,29 @@ def _workspace_of(row: Sequence[object]) -> Workspace:
 
 
 async def find_by_name(transaction: Transaction, name: str) -> Workspace | None:
-    """Return a workspace by its name."""
+    """Return a workspace by its name, or None."""
     row = await transaction.fetch_one(_BY_NAME, {"name": name})
     return None if row is None else _workspace_of(row)
 
 
 async def find_sign_in(transaction: Transaction, name: str) -> SignInRecord | None:
-    """Return a workspace by its name, with the hash of its password."""
+    """Return a workspace by its name with the hash of its password, or None."""
     row = await transaction.fetch_one(_BY_NAME_WITH_PASSWORD, {"name": name})
     return None if row is None else SignInRecord(_workspace_of(row[:3]), row[3])
 
 
 async def set_password(transaction: Transaction, workspace: int, password: str | None) -> None:
-    """Set the hash of the password, or None for no signing in."""
+    """Set the hash of the password; None disables sign-in."""
     await transaction.execute(_SET_PASSWORD, {"in_workspace": workspace, "hash": password})
 
 
 async def list_all(transaction: Transaction) -> list[Workspace]:
-    """Return all workspaces by name."""
+    """Return all workspaces in order of their names."""
     return [_workspace_of(row) for row in await transaction.fetch_all(_ALL)]
 
 
 async def create(transaction: Transaction, name: str, time_zone: str, now: int) -> Workspace:
-    """Insert a workspace."""
+    """Insert a workspace; `now` is in microseconds."""
     row = await transaction.fetch_one(_NEXT_NUMBER)
     assert row is not None
     values = {
@@ -134,11 +139,11 @@ async def load_state(transaction: Transaction, workspace: int) -> WorkspaceState
 
 
 def state_of_row(transaction: Transaction, workspace: int, row: Sequence[Any]) -> WorkspaceState:
-    """Return the state that was selected with other columns, or what an open unit has made of it."""
+    """Return the state in selected columns, or the changed state of an open write unit."""
     unit = transaction.open_units.get(workspace)
     return WorkspaceState.from_row(row) if unit is None else unit.state
 
 
 async def ping(transaction: Transaction) -> None:
-    """Read a row, to tell whether the database answers."""
+    """Read a row, to check that the database responds."""
     await transaction.fetch_one(_NEXT_NUMBER)

@@ -1,7 +1,8 @@
-"""A unit that writes in one workspace: it locks the workspace's row once and updates the row once.
+"""A write unit: locks the row of a workspace once, at its beginning, and updates it once, at its end.
 
-While the row is locked nobody else moves its counters, so the unit hands out dense keys in memory.
-What it has not stored yet ends with it, so a unit that fails leaves nothing behind.
+While the row is locked no other writer changes its counters, so the unit allocates dense keys in memory.
+Changes that are not stored yet are discarded with a failing unit. The row also is the workspace clock (see
+`workspaces`).
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +26,7 @@ from diglot.storage.workspaces import WorkspaceState
 
 # A unit holds this many deliveries before it inserts them, because an import may reach a hundred webhooks.
 DELIVERIES_PER_INSERT: Final = 500
-# What rows are numbered by, each dense within its workspace.
+# The kinds of dense keys, each numbered without gaps within a workspace.
 Counter = Literal["pk", "segment", "list", "tag", "event", "webhook", "delivery", "entry"]
 
 
@@ -56,10 +57,10 @@ class WorkspaceRow(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What the statement that locks the row stores already, so that a short unit need not update it again.
+    """What the statement that locks the row stores already, so that a short unit needs no second update.
 
-    A unit that does something else stores that when it closes. `moves_members` says that memberships may
-    move; `contacts` come, or go where the number is negative.
+    A unit that changes more stores that when it closes. `moves_members` means that memberships may change;
+    `contacts` is added to the contact count, and may be negative.
     """
 
     moves_members: bool = False
@@ -78,7 +79,7 @@ _LOCK = Statement(
         next_event=_c.next_event + bindparam("events"),
         contact_count=_c.contact_count + bindparam("contacts"),
         contacts_version=_c.contacts_version + bindparam("versions"),
-        # Until time changes a membership, what is right now was right then too.
+        # Memberships that time does not change before `next_change_at` are also right at `now`.
         evaluated_at=case(
             (
                 and_(_c.evaluated_at < bindparam("now"), _c.next_change_at > bindparam("now")),
@@ -93,7 +94,10 @@ _UPDATE = Statement(_ROW.values({name: bindparam(f"new_{name}") for name in _COL
 
 @dataclass(slots=True)
 class WriteUnit(Tenant):
-    """A locked workspace. `row` is its row as this unit leaves it, `now` the instant of the unit."""
+    """A locked workspace.
+
+    `row` is its row as this unit leaves it, `now` the instant of the unit (microseconds).
+    """
 
     clock: Clock
     now: int
@@ -110,12 +114,12 @@ class WriteUnit(Tenant):
 
     @property
     def last_entry(self) -> int:
-        """The last number that the membership log has given out."""
+        """The last entry number of the membership log."""
         return self.row.next_entry - 1
 
     @property
     def state(self) -> WorkspaceState:
-        """The workspace as a read in this transaction has to see it."""
+        """The state of the workspace as reads in this transaction must see it."""
         row = self.row
         return WorkspaceState(
             *(row.contacts_version, row.contact_count, row.next_entry - 1, row.compacted_entry),
@@ -124,33 +128,33 @@ class WriteUnit(Tenant):
         )
 
     def take_keys(self, counter: Counter, number: int = 1) -> int:
-        """Return the first of several new dense keys."""
+        """Allocate consecutive dense keys; return the first."""
         name = f"next_{counter}"
         first: int = getattr(self.row, name)
         setattr(self.row, name, first + number)
         return first
 
     def count_contacts(self, more: int) -> None:
-        """Count contacts in, or out where the number is negative."""
+        """Add to the contact count; `more` may be negative."""
         self.row.contact_count += more
 
     def count_webhooks(self, more: int) -> None:
-        """Count active webhooks in, or out where the number is negative."""
+        """Add to the count of active webhooks; `more` may be negative."""
         self.row.active_webhook_count += more
         self._active_webhooks = None
 
     def renew_contacts_version(self) -> None:
-        """Note that a membership may move, so that no count is remembered across this unit."""
+        """Record that memberships may change, so that no cached count outlives this unit."""
         if not self._version_is_new:
             self.row.contacts_version += 1
             self._version_is_new = True
 
     def lower_next_change(self, instant: int) -> None:
-        """Note that time changes a membership at an instant, where it does not do so earlier."""
+        """Record that time changes a membership at an instant, if that is earlier than the stored one."""
         self.row.next_change_at = min(self.row.next_change_at, instant)
 
     async def active_webhooks(self) -> Sequence[Webhook]:
-        """Return the webhooks that receive events, selected once."""
+        """Return the active webhooks, selected once."""
         if not self.row.active_webhook_count:
             return ()
         if self._active_webhooks is None:
@@ -158,7 +162,7 @@ class WriteUnit(Tenant):
         return self._active_webhooks
 
     async def add_deliveries(self, new: Sequence[Delivery]) -> None:
-        """Put deliveries into the outbox in their order; most are inserted when the unit closes."""
+        """Add deliveries to the outbox, in order; most are inserted when the unit closes."""
         self.transaction.notify_on_commit()
         self._new_deliveries += new
         if len(self._new_deliveries) >= DELIVERIES_PER_INSERT:
@@ -184,8 +188,9 @@ async def open_unit(
 ) -> AsyncIterator[WriteUnit]:
     """Lock a workspace until the end of the transaction, and update its row at the end of the block.
 
-    It is the first statement of every write in a workspace, so that writers queue there and never deadlock.
-    Inside a unit of the same workspace the block gets that unit, which goes on afterwards.
+    This must be the first statement of every write in a workspace, so that writers queue for the lock and
+    never deadlock. Inside another unit of the same workspace the block gets that unit, which stays open
+    afterwards.
     """
     opened: WriteUnit | None = transaction.open_units.get(workspace)
     if opened is not None:

@@ -1,1 +1,1 @@
-"""Sends what is on its way to webhooks: the only part that speaks HTTP as a client of its own accord."""
+"""Sends deliveries to webhooks; the only package that connects to their receivers."""

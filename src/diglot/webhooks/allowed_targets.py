@@ -1,4 +1,4 @@
-"""Where deliveries may go: what an operator allows, and which addresses are public."""
+"""Allowed targets of deliveries: the operator's setting, and which addresses are public."""
 
 import ipaddress
 import socket
@@ -16,11 +16,12 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAX_URL_LENGTH: Final = 2_048
 _PUBLIC_WORD: Final = "public"
 _ANY_WORD: Final = "any"
-# The only addresses of IPv6 that are handed out for the Internet, and the parts of them that lead elsewhere.
+# The only range of IPv6 that is assigned for the Internet, and the prefixes that embed an IPv4 address.
 _GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
 _6TO4: Final = ipaddress.ip_network("2002::/16")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-# Not for the Internet, whatever the age of Python's own table.
+# Special-purpose ranges, listed here because older Pythons lack some of them (IANA special-purpose
+# registries).
 _SPECIAL_NETWORKS: Final = tuple(
     map(
         ipaddress.ip_network,
@@ -33,7 +34,7 @@ _SPECIAL_NETWORKS: Final = tuple(
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the Internet, whatever IPv4 address it may carry inside included."""
+    """Tell whether an address is on the public Internet, judging an embedded IPv4 address by itself."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = _embedded_ipv4(address)
         if inner is not None:
@@ -45,7 +46,7 @@ def is_public(address: Address) -> bool:
 
 
 def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that packets to an IPv6 address end at."""
+    """Return the IPv4 address that an IPv6 address embeds: mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056)."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address in _NAT64:
@@ -57,7 +58,7 @@ def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | No
 
 @dataclass(frozen=True, slots=True)
 class AllowedTargets:
-    """What an operator allows: public addresses, any, networks, and hosts wherever their names lead."""
+    """The targets that the operator allows: public addresses, any address, networks, and host names."""
 
     allow_public: bool = True
     allow_any: bool = False
@@ -65,23 +66,25 @@ class AllowedTargets:
     hosts: frozenset[str] = frozenset()
 
     def allows(self, host: str, address: Address) -> bool:
-        """Tell whether a delivery to a host may go to an address that it has."""
+        """Tell whether a delivery to a host may go to one of its addresses."""
         if self.allow_any or host.lower().rstrip(".") in self.hosts:
             return True
         if self.allow_public and is_public(address):
             return True
-        found = getattr(address, "ipv4_mapped", None) or address
-        return any(found in network for network in self.networks if network.version == found.version)
+        target = getattr(address, "ipv4_mapped", None) or address
+        return any(target in network for network in self.networks if network.version == target.version)
 
 
 PUBLIC_ONLY: Final = AllowedTargets()
 
 
-def parse_allowed_targets(written: str) -> AllowedTargets:
-    """Return the setting: `public`, `any`, host names, addresses and networks, separated by commas."""
-    words = [word.strip().lower() for word in written.split(",")]
+def parse_allowed_targets(setting: str) -> AllowedTargets:
+    """Parse the setting: `public`, `any`, host names, addresses and networks, separated by commas."""
+    words = [word.strip().lower() for word in setting.split(",")]
     if not all(words):
-        raise Misconfigured(f"webhook_targets {written!r} names nothing: use public, any, hosts or networks")
+        raise Misconfigured(
+            f"webhook_targets {setting!r} has an empty entry: use public, any, hosts or networks"
+        )
     networks: list[Network] = []
     hosts: set[str] = set()
     for word in words:
@@ -97,7 +100,7 @@ def parse_allowed_targets(written: str) -> AllowedTargets:
 
 
 def find_url_fault(url: str, targets: AllowedTargets) -> str | None:
-    """Return what is wrong with the URL of a webhook; where its name leads is looked at on each attempt."""
+    """Return the fault of a webhook URL, or None. Host names are resolved and checked on each attempt."""
     if len(url) > MAX_URL_LENGTH:
         return f"String must contain at most {MAX_URL_LENGTH} character(s)"
     if any(ord(character) <= 32 or ord(character) == 127 for character in url) or "\\" in url:
@@ -119,7 +122,7 @@ def find_url_fault(url: str, targets: AllowedTargets) -> str | None:
 
 
 def _parse_literal_address(host: str) -> Address | None:
-    """Return the address that a host spells out, in the old forms too (`127.1`, `0x7f000001`)."""
+    """Return the address if a host is an address, in legacy forms too (`127.1`, `0x7f000001`)."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -1,6 +1,10 @@
-"""A connection to one receiver: it sends to an address that was looked up and is allowed, and to no other.
+"""Sends messages to one receiver: resolves its host name and connects to exactly the address it has checked.
 
-The deliveries load this module with their first attempt, because it loads the HTTP client.
+The name is resolved on each attempt and the connection goes to the address that was checked, because a name
+could resolve to an internal address a moment later (DNS rebinding). For the same reason redirects are not
+followed and proxies from the environment are not used.
+
+The module is imported at the first attempt, because it imports the HTTP client.
 """
 
 import asyncio
@@ -16,18 +20,18 @@ from diglot.webhooks.allowed_targets import Address, AllowedTargets, ResolveHost
 
 MAX_READ_BYTES: Final = 4_096
 MAX_STORED_BYTES: Final = 1_000
-# A name may have many addresses; a few of them are tried, all within the time of one attempt.
+# A name may have many addresses; this many are tried within the time of one attempt.
 _MAX_ADDRESSES: Final = 4
 _NOT_ALLOWED_MESSAGE: Final = "target address is not allowed"
 
 
 def create_ssl_context() -> ssl.SSLContext:
-    """Return the certificates to trust, which takes some hundredths of a second."""
+    """Return the trusted certificates; loading them takes some hundredths of a second."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class Connection:
-    """Attempts at one receiver: a connection is kept between them where the receiver keeps it."""
+    """Attempts at one receiver, over one connection if the receiver keeps it open."""
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class Connection:
         self._allowed_targets = allowed_targets
         self._resolve = resolve
         self._timeout_seconds = timeout_seconds
-        # No time of its own: what counts is that of the whole attempt.
+        # httpx has no timeout here, because the whole attempt has one.
         self._client = httpx.AsyncClient(
             verify=ssl_context,
             trust_env=False,
@@ -56,7 +60,7 @@ class Connection:
         await self._client.aclose()
 
     async def send(self, url: str, message: WebhookMessage) -> Attempt:
-        """Send a message, and return how it went; nothing is raised."""
+        """Send a message and return the result; it raises no network error."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._try_addresses(httpx.URL(url), message)
@@ -70,15 +74,15 @@ class Connection:
     async def _try_addresses(self, url: httpx.URL, message: WebhookMessage) -> Attempt:
         host = url.raw_host.decode()
         port = url.port or {"http": 80, "https": 443}[url.scheme]
-        found = await self._resolve(host, port)
-        allowed = [one for one in found if self._allowed_targets.allows(host, one)]
-        failed = Attempt(None, _NOT_ALLOWED_MESSAGE if found else "host name has no address")
+        addresses = await self._resolve(host, port)
+        allowed = [address for address in addresses if self._allowed_targets.allows(host, address)]
+        failure = Attempt(None, _NOT_ALLOWED_MESSAGE if addresses else "host name has no address")
         for address in allowed[:_MAX_ADDRESSES]:
             try:
                 return await self._post_message(url, address, message)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                failed = Attempt(None, _describe_error(error))
-        return failed
+                failure = Attempt(None, _describe_error(error))
+        return failure
 
     async def _post_message(self, url: httpx.URL, address: Address, message: WebhookMessage) -> Attempt:
         headers = {
@@ -88,31 +92,33 @@ class Connection:
             "Accept-Encoding": "identity",
             **message.headers,
         }
-        # TLS still asks for the name, and checks the certificate against it.
-        named = {"sni_hostname": url.raw_host.decode().rstrip(".")}
+        # TLS still sends the host name (SNI) and verifies the certificate for it.
+        tls_options = {"sni_hostname": url.raw_host.decode().rstrip(".")}
         pinned = url.copy_with(host=str(address))
-        sending = self._client.stream("POST", pinned, content=message.body, headers=headers, extensions=named)
-        async with sending as response:
+        request = self._client.stream(
+            "POST", pinned, content=message.body, headers=headers, extensions=tls_options
+        )
+        async with request as response:
             text = await _read_beginning(response)
             error = None if response.is_success else f"status {response.status_code}"
-            # What a server inside says is not for whoever may make a webhook.
-            shown = text if is_public(address) else None
-            later = response.headers.get("Retry-After")
-            return Attempt(response.status_code, error, shown, retry_after=later)
+            # Responses of internal servers must not be shown to everyone who can create a webhook.
+            stored = text if is_public(address) else None
+            retry_after = response.headers.get("Retry-After")
+            return Attempt(response.status_code, error, stored, retry_after=retry_after)
 
 
 async def _read_beginning(response: httpx.Response) -> str:
-    """Read an answer, or as much of a long one as is kept; what is left closes the connection."""
-    read = b""
+    """Read a response up to the limit; the rest is not read, because the connection is closed."""
+    content = b""
     async for chunk in response.aiter_raw():
-        read += chunk[:MAX_READ_BYTES]
-        if len(read) >= MAX_READ_BYTES:
+        content += chunk[:MAX_READ_BYTES]
+        if len(content) >= MAX_READ_BYTES:
             break
-    return read[:MAX_STORED_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return content[:MAX_STORED_BYTES].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def _describe_error(error: Exception) -> str:
-    """Say what went wrong without what only this machine should know, such as an address inside."""
+    """Describe an error without details of the internal network, such as addresses."""
     match error:
         case httpx.ConnectError():
             cause = _find_certificate_error(error)
@@ -126,8 +132,8 @@ def _describe_error(error: Exception) -> str:
 
 
 def _find_certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """Return what was wrong with a certificate, if that is what an error comes from."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, ssl.SSLCertVerificationError):
-        found = found.__cause__ or found.__context__
-    return found
+    """Return the certificate error that caused an error, or None."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause

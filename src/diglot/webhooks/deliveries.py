@@ -1,8 +1,8 @@
-"""What is on its way to webhooks: whose turn it is, how it went, when to try again.
+"""Leases webhooks, records attempts and schedules retries.
 
-One process at a time sends to a webhook: it holds a lease in the webhook's row, and sends in the order in
-which things happened. A process that dies leaves its lease, and another goes on when it has run out; what
-was sent but not yet noted is then sent again.
+One process at a time sends to a webhook: it holds a lease in the webhook's row and sends in the order of the
+events. If a process dies, its lease expires and another process continues. A delivery that was sent but not
+recorded is then sent again, so receivers get each delivery at least once.
 """
 
 import random
@@ -24,22 +24,22 @@ HOUR: Final = 3_600 * SECOND
 MAX_RETRIES: Final = 5
 _FIRST_RETRY_DELAY: Final = 60 * SECOND
 _DELAY_GROWTH: Final = 5.8
-# Delays are shortened by up to this share, so that what failed together does not come back together.
+# Delays are shortened by a random share up to this, so that failed deliveries do not retry together.
 _JITTER: Final = 0.2
 GIVE_UP_AFTER: Final = 24 * HOUR
-# A receiver that does not answer is left alone, but asked at least so often while there is something to send.
+# The longest pause for an unreachable receiver that has waiting deliveries.
 MAX_PAUSE: Final = HOUR
 LEASE_DURATION: Final = 90 * SECOND
 BATCH_SIZE: Final = 20
 RETENTION_PERIOD: Final = 30 * 24 * HOUR
 STATUS_GONE: Final = 410
-# Answers that ask to be left alone with all that there is to send, as long as `Retry-After` says.
+# Statuses that ask to pause all deliveries to the receiver for the time in `Retry-After`.
 BUSY_STATUSES: Final = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
 class LeasedDeliveries:
-    """Deliveries to send one after another while the lease holds."""
+    """Deliveries to send one after another while the lease lasts."""
 
     workspace: int
     webhook: Webhook
@@ -49,18 +49,18 @@ class LeasedDeliveries:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """The use cases of whoever delivers; `chance` is a number from 0 to 1, new each time."""
+    """The use cases of the delivery worker; `random` returns a number from 0 to 1."""
 
     engine: Engine
     clock: Clock = system_clock
     random: Callable[[], float] = random.random
 
     async def list_waiting(self) -> Sequence[WaitingWebhook]:
-        """Return the webhooks that have something on its way, and when it may be sent."""
+        """Return the webhooks with waiting deliveries, and when the first may be sent."""
         return await self.engine.read(webhooks.list_waiting)
 
     async def lease_due(self, workspace: int, number: int, leased_until: int = 0) -> LeasedDeliveries | None:
-        """Lease a webhook, or keep one's lease of it, and return what is due; None when there is nothing."""
+        """Lease a webhook or renew a lease, and return its due deliveries; None if there are none."""
 
         async def work(transaction: Transaction) -> LeasedDeliveries | None:
             now = self.clock()
@@ -79,52 +79,56 @@ class Deliveries:
         return await self.engine.write(work)
 
     async def release_lease(self, batch: LeasedDeliveries) -> None:
-        """Give up a lease."""
-        place = (batch.workspace, batch.webhook.number)
-        await self.engine.write(lambda tx: webhooks.release(tx, *place, batch.leased_until, None))
+        """Release a lease."""
+        key = (batch.workspace, batch.webhook.number)
+        await self.engine.write(lambda tx: webhooks.release(tx, *key, batch.leased_until, None))
 
     async def record_attempt(self, batch: LeasedDeliveries, delivery: Delivery, attempt: Attempt) -> bool:
-        """Note how an attempt went; tell whether the next may follow, to a webhook that is the same still."""
+        """Record an attempt; return whether the next delivery may follow, to the unchanged webhook."""
         now = self.clock()
-        asked = retry_after.parse(attempt.retry_after, now) if attempt.status in BUSY_STATUSES else 0
-        after = self._apply_attempt(delivery, attempt, now, asked)
-        gone = attempt.status == STATUS_GONE
-        silent = attempt.unreachable
+        requested_pause = (
+            retry_after.parse(attempt.retry_after, now) if attempt.status in BUSY_STATUSES else 0
+        )
+        after = self._apply_attempt(delivery, attempt, now, requested_pause)
+        is_gone = attempt.status == STATUS_GONE
+        unreachable = attempt.unreachable
 
         async def work(transaction: Transaction) -> bool:
-            if gone or silent or asked:
+            if is_gone or unreachable or requested_pause:
                 async with open_unit(transaction, batch.workspace, self.clock) as unit:
                     await deliveries.record_attempt(transaction, batch.workspace, after)
-                    if gone:
+                    if is_gone:
                         await self._deactivate(unit, batch)
-                    if silent:
+                    if unreachable:
                         await self._back_off(transaction, batch, after)
-                    if asked:
-                        place = (batch.workspace, batch.webhook.number)
-                        await webhooks.release(transaction, *place, batch.leased_until, now + asked)
+                    if requested_pause:
+                        key = (batch.workspace, batch.webhook.number)
+                        await webhooks.release(transaction, *key, batch.leased_until, now + requested_pause)
             else:
                 await deliveries.record_attempt(transaction, batch.workspace, after)
             stored = await webhooks.find_by_number(transaction, batch.workspace, batch.webhook.number)
             return stored == batch.webhook
 
         same = await self.engine.write(work)
-        return same and not gone and not silent and not asked
+        return same and not is_gone and not unreachable and not requested_pause
 
     async def purge_ended(self) -> None:
-        """Forget deliveries that ended long ago."""
+        """Delete finished deliveries after the retention period."""
         before = self.clock() - RETENTION_PERIOD
         for workspace in await self.engine.read(webhooks.list_workspaces_with_webhooks):
-            some = partial(deliveries.purge, workspace=workspace, before=before)
-            while await self.engine.write(some):
+            purge = partial(deliveries.purge, workspace=workspace, before=before)
+            while await self.engine.write(purge):
                 pass
 
-    def _apply_attempt(self, delivery: Delivery, attempt: Attempt, now: int, asked: int) -> Delivery:
+    def _apply_attempt(
+        self, delivery: Delivery, attempt: Attempt, now: int, requested_pause: int
+    ) -> Delivery:
         attempts = delivery.attempts + 1
-        again = not attempt.was_accepted and attempts <= MAX_RETRIES and attempt.status != STATUS_GONE
+        retries = not attempt.was_accepted and attempts <= MAX_RETRIES and attempt.status != STATUS_GONE
         return replace(
             delivery,
             attempts=attempts,
-            due_at=now + max(self._retry_delay(attempts), asked) if again else None,
+            due_at=now + max(self._retry_delay(attempts), requested_pause) if retries else None,
             delivered_at=now if attempt.was_accepted else None,
             last_status=attempt.status,
             last_error=attempt.error,
@@ -136,18 +140,18 @@ class Deliveries:
         return round(_FIRST_RETRY_DELAY * _DELAY_GROWTH ** (attempts - 1) * shortened)
 
     async def _deactivate(self, unit: WriteUnit, batch: LeasedDeliveries) -> None:
-        """Take a receiver at its word that it is gone for good."""
-        transaction, place = unit.transaction, (batch.workspace, batch.webhook.number)
-        if await webhooks.deactivate(transaction, *place, unit.now):
+        """Deactivate a webhook whose receiver answered 410 Gone (RFC 9110, section 15.5.11)."""
+        transaction, key = unit.transaction, (batch.workspace, batch.webhook.number)
+        if await webhooks.deactivate(transaction, *key, unit.now):
             unit.count_webhooks(-1)
-        await deliveries.cancel(transaction, *place, "the receiver is gone (410)")
-        await webhooks.release(transaction, *place, batch.leased_until, None)
+        await deliveries.cancel(transaction, *key, "the receiver is gone (410)")
+        await webhooks.release(transaction, *key, batch.leased_until, None)
 
     async def _back_off(self, transaction: Transaction, batch: LeasedDeliveries, after: Delivery) -> None:
-        """Leave a silent receiver alone for a while; what has waited too long by then is given up."""
-        place = (batch.workspace, batch.webhook.number)
+        """Pause an unreachable receiver, and give up deliveries that have waited too long."""
+        key = (batch.workspace, batch.webhook.number)
         now = self.clock()
-        rest = min(self._retry_delay(min(after.attempts, MAX_RETRIES)), MAX_PAUSE)
+        pause = min(self._retry_delay(min(after.attempts, MAX_RETRIES)), MAX_PAUSE)
         reason = after.last_error or "no response"
-        await deliveries.cancel(transaction, *place, reason, created_until=now - GIVE_UP_AFTER)
-        await webhooks.release(transaction, *place, batch.leased_until, now + rest)
+        await deliveries.cancel(transaction, *key, reason, created_until=now - GIVE_UP_AFTER)
+        await webhooks.release(transaction, *key, batch.leased_until, now + pause)

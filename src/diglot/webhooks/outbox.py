@@ -1,6 +1,6 @@
-"""The outbox: what happened, written for each webhook that wants to hear of it, with the change itself.
+"""The outbox: writes a delivery for each subscribed webhook, in the transaction of the change itself.
 
-A write of contacts passes `contact_writes`; whatever else happens calls `emit` in its transaction.
+So a delivery exists exactly if its change was committed (transactional outbox).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from diglot.model.webhooks import AudienceRef, Delivery, DomainEvent, EventPaylo
 from diglot.storage.write_unit import DELIVERIES_PER_INSERT, WriteUnit
 
 _encode = msgspec.json.Encoder().encode
-# They move with what a contact does, which has events of its own.
+# Contact events change these fields, and have webhook events of their own.
 _UNREPORTED_FIELDS: Final = frozenset(
     {
         *("total_opens", "total_clicks", "total_orders", "total_spent"),
@@ -29,39 +29,41 @@ _STATUS_EVENTS: Final = {
 }
 
 
-async def enqueue_events(unit: WriteUnit, occurrences: Iterable[DomainEvent]) -> None:
-    """Write a delivery of each event to each webhook that subscribes to it."""
+async def enqueue_events(unit: WriteUnit, events: Iterable[DomainEvent]) -> None:
+    """Write a delivery for each event and subscribed webhook."""
     if not unit.row.active_webhook_count:
         return
-    heard = _match_webhooks(await unit.active_webhooks(), occurrences)
-    while part := list(islice(heard, DELIVERIES_PER_INSERT)):
-        await insert_deliveries(unit, part)
+    matches = _match_webhooks(await unit.active_webhooks(), events)
+    while batch := list(islice(matches, DELIVERIES_PER_INSERT)):
+        await insert_deliveries(unit, batch)
 
 
 async def subscribed_events(unit: WriteUnit) -> frozenset[WebhookEventType]:
-    """Return the events that any webhook hears of."""
+    """Return the event types to which any webhook has subscribed."""
     return frozenset(event for hook in await unit.active_webhooks() for event in hook.subscriptions)
 
 
 def _match_webhooks(
-    hooks: Sequence[Webhook], occurrences: Iterable[DomainEvent]
+    hooks: Sequence[Webhook], events: Iterable[DomainEvent]
 ) -> Iterator[tuple[Webhook, DomainEvent]]:
-    wanted = {event for hook in hooks for event in hook.subscriptions}
-    for occurrence in occurrences:
-        events = occurrence.matching_types
-        if not events.isdisjoint(wanted):
-            yield from ((hook, occurrence) for hook in hooks if not events.isdisjoint(hook.subscriptions))
+    subscribed = {event for hook in hooks for event in hook.subscriptions}
+    for event in events:
+        types = event.matching_types
+        if not types.isdisjoint(subscribed):
+            yield from ((hook, event) for hook in hooks if not types.isdisjoint(hook.subscriptions))
 
 
-async def insert_deliveries(unit: WriteUnit, heard: Sequence[tuple[Webhook, DomainEvent]]) -> list[Delivery]:
-    """Put events into the outbox, in their order; return the deliveries."""
+async def insert_deliveries(
+    unit: WriteUnit, matches: Sequence[tuple[Webhook, DomainEvent]]
+) -> list[Delivery]:
+    """Insert a delivery for each webhook and event, in order, and return the deliveries."""
     new: list[Delivery] = []
     last: EventPayload | None = None
     payload = ""
-    for number, (hook, occurrence) in enumerate(heard, unit.take_keys("delivery", len(heard))):
-        if occurrence.payload is not last:
-            last, payload = occurrence.payload, _encode(occurrence.payload).decode()
-        new.append(_new_delivery(number, hook, occurrence.type, payload, unit.now))
+    for number, (hook, event) in enumerate(matches, unit.take_keys("delivery", len(matches))):
+        if event.payload is not last:
+            last, payload = event.payload, _encode(event.payload).decode()
+        new.append(_new_delivery(number, hook, event.type, payload, unit.now))
     await unit.add_deliveries(new)
     return new
 
@@ -84,13 +86,13 @@ def _new_delivery(number: int, hook: Webhook, event: WebhookEventType, payload: 
 
 
 def created_events(new: Iterable[Contact]) -> Iterator[DomainEvent]:
-    """Yield what new contacts are told of."""
+    """Yield the events of new contacts."""
     for contact in new:
         yield DomainEvent(WebhookEventType.CONTACT_CREATED, EventPayload(contact))
 
 
 def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainEvent]:
-    """Yield what changes of contacts are told of: that they changed, then that a status did."""
+    """Yield the events of updated contacts: first the update, then a change of the status."""
     for before, after in pairs:
         payload = EventPayload(after)
         if any(getattr(before, name) != getattr(after, name) for name in _REPORTED_FIELDS):
@@ -100,9 +102,9 @@ def updated_events(pairs: Iterable[tuple[Contact, Contact]]) -> Iterator[DomainE
 
 
 def left_list_events(
-    gone: Iterable[Contact], left: Iterable[tuple[int, AudienceRef]]
+    deleted: Iterable[Contact], left: Iterable[tuple[int, AudienceRef]]
 ) -> Iterator[DomainEvent]:
-    """Yield what deleted contacts are told of, given the static lists that each was on, by key."""
-    by_pk = {contact.pk: contact for contact in gone}
+    """Yield the events of deleted contacts, given their static lists by key."""
+    by_pk = {contact.pk: contact for contact in deleted}
     for pk, group in left:
         yield DomainEvent(WebhookEventType.LIST_LEFT, EventPayload(by_pk[pk], group))

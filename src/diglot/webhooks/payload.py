@@ -1,4 +1,4 @@
-"""What the message of a webhook is made of in every dialect: its signature and its payload."""
+"""What webhook messages of every dialect share: the signature and the payload."""
 
 import hashlib
 import hmac
@@ -11,10 +11,10 @@ _decode_payload_json = msgspec.json.Decoder(EventPayload).decode
 
 
 def compute_signature(secret: str, *parts: bytes) -> str:
-    """Return the HMAC-SHA256 of some bytes in lower-case hexadecimal digits."""
+    """Return the HMAC-SHA256 (RFC 2104) of the joined parts in lower-case hexadecimal digits."""
     return hmac.new(secret.encode(), b"".join(parts), hashlib.sha256).hexdigest()
 
 
 def decode_payload(delivery: Delivery) -> EventPayload:
-    """Return whom a delivery is about."""
+    """Return the payload of a delivery."""
     return _decode_payload_json(delivery.payload)

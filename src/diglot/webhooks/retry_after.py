@@ -1,4 +1,4 @@
-"""How long a receiver asks to be left alone (`Retry-After`, RFC 9110): seconds, or an instant."""
+"""Parses `Retry-After` (RFC 9110, section 10.2.3): seconds, or an HTTP date."""
 
 import re
 from datetime import UTC
@@ -6,21 +6,21 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 _SECOND: Final = 1_000_000
-# Nobody is left alone for longer, whatever is asked.
+# The longest pause in microseconds, because a receiver may send an absurd value.
 MAX_WAIT: Final = 3_600 * _SECOND
 _SECONDS_PATTERN: Final = re.compile(r"[0-9]+", re.ASCII)
 _MAX_TEXT_LENGTH: Final = 100
 
 
-def parse(written: str | None, now: int) -> int:
-    """Return the microseconds asked for, at most an hour; 0 where nothing is asked, or nothing sane."""
-    if written is None or len(written) > _MAX_TEXT_LENGTH:
+def parse(value: str | None, now: int) -> int:
+    """Return the requested pause in microseconds, at most an hour; 0 for no header or an invalid one."""
+    if value is None or len(value) > _MAX_TEXT_LENGTH:
         return 0
-    if _SECONDS_PATTERN.fullmatch(written):
-        return min(int(written) * _SECOND, MAX_WAIT)
+    if _SECONDS_PATTERN.fullmatch(value):
+        return min(int(value) * _SECOND, MAX_WAIT)
     try:
-        until = parsedate_to_datetime(written)
-        # A date without a zone is in UTC, as every date of HTTP.
+        until = parsedate_to_datetime(value)
+        # An HTTP date without a zone is in UTC.
         instant = round(until.replace(tzinfo=until.tzinfo or UTC).timestamp()) * _SECOND
     except (ValueError, OverflowError):
         return 0

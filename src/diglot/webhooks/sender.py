@@ -1,9 +1,4 @@
-"""What all attempts share: where they may go, the certificates they trust, threads for lookups.
-
-The name is looked up on each attempt and the connection goes to the address that was looked at, so that a
-name which leads elsewhere a moment later leads nowhere. Redirects are not followed, and no proxy of the
-environment is used: either would choose another target than the one that was looked at.
-"""
+"""What all attempts share: allowed targets, trusted certificates, threads for name lookups."""
 
 import asyncio
 import ipaddress
@@ -35,32 +30,32 @@ class Sender:
         self._allowed_targets = targets
         self._timeout_seconds = timeout_seconds
         self._resolve = resolve or self._resolve_host
-        # Lookups block, and a slow one must not wait among what requests do aside.
+        # Lookups block, and a slow one must not delay the other work of the default thread pool.
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="diglot-names")
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
-        """The certificates to trust, read when they are first needed."""
+        """The trusted certificates, loaded at first use."""
         from diglot.webhooks.connection import create_ssl_context  # noqa: PLC0415 - see open_connection
 
         return create_ssl_context()
 
     def close(self) -> None:
-        """Let go of the threads."""
+        """Shut down the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def open_connection(self) -> "Connection":
-        """Return a connection for attempts at one receiver, one after another."""
+        """Return a connection for consecutive attempts at one receiver."""
         from diglot.webhooks.connection import Connection  # noqa: PLC0415 - httpx costs a start 0.12 s
 
         return Connection(self._allowed_targets, self._resolve, self.ssl_context, self._timeout_seconds)
 
     async def _resolve_host(self, host: str, port: int) -> Sequence[Address]:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up_addresses, host, port)
-        return [ipaddress.ip_address(written) for written in found]
+        addresses = await loop.run_in_executor(self._threads, _look_up_addresses, host, port)
+        return [ipaddress.ip_address(address) for address in addresses]
 
 
 def _look_up_addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(where[0]).partition("%")[0] for *_, where in found))
+    results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]).partition("%")[0] for *_, sockaddr in results))

@@ -1,7 +1,7 @@
-"""The task of a server process that delivers: sleeps until something is due, then sends.
+"""The delivery task of a server process: sleeps until a delivery is due, then sends.
 
-Receivers are served side by side, so that one that is slow or silent holds up nobody else; each gets its
-events one after another. After a while a busy receiver gives its place to the next.
+Receivers are served concurrently, so that a slow one does not delay the others; each receives its events one
+after another. A busy receiver gives up its turn after a while, so that others get one.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from diglot.webhooks.connection import Connection
 
 log = logging.getLogger("diglot.webhooks")
-# Receivers served at one time by a process.
+# Receivers that one process serves at the same time.
 MAX_CONCURRENT_TURNS: Final = 64
-# How long one receiver keeps its place while it takes what it is sent; well within the lease.
+# The longest turn of a receiver, well within the lease.
 TURN_SECONDS: Final = 30.0
-# Other processes tell nothing of what they wrote or left behind: so often is looked.
+# Processes do not notify each other of new or abandoned deliveries, so each polls at this interval.
 POLL_SECONDS: Final = 15.0
-# Writes come in crowds: one look for all of them.
+# Writes come in bursts; this delay combines their wake-ups.
 _DEBOUNCE_SECONDS: Final = 0.01
 _PURGE_SECONDS: Final = 3_600.0
 _STOP_SECONDS: Final = 5.0
@@ -39,7 +39,10 @@ RenderMessage = Callable[[Webhook, Delivery, int], WebhookMessage]
 
 @dataclass
 class DeliveryWorker:
-    """Delivers what the outbox holds. `write` makes the message of a delivery at an instant."""
+    """Sends the deliveries in the outbox.
+
+    `render_message` returns the message of a delivery at an instant.
+    """
 
     deliveries: Deliveries
     sender: Sender
@@ -52,11 +55,11 @@ class DeliveryWorker:
     _last_purge: float = field(default_factory=time.monotonic)
 
     def wake(self) -> None:
-        """Look now: something was written."""
+        """Look for due deliveries now, because some were written."""
         self._wake_event.set()
 
     async def run(self) -> None:
-        """Deliver until `stop`."""
+        """Send deliveries until `stop`."""
         while not self._stopping:
             self._wake_event.clear()
             try:
@@ -72,7 +75,7 @@ class DeliveryWorker:
                 continue
 
     async def stop(self, running: asyncio.Task[None]) -> None:
-        """End after what is being sent now, or without it when that takes long."""
+        """Stop after the messages in progress, or cancel them if they take too long."""
         self._stopping = True
         self.wake()
         tasks = {running, *self._turns.values()}
@@ -84,50 +87,52 @@ class DeliveryWorker:
         self.sender.close()
 
     async def _start_due_turns(self) -> float:
-        """Start a turn for each receiver for which something is due; return how long nothing else is."""
+        """Start a turn for each webhook with due deliveries; return the seconds until the next one is due."""
         if time.monotonic() - self._last_purge > _PURGE_SECONDS:
             self._last_purge = time.monotonic()
             await self.deliveries.purge_ended()
         now = self.deliveries.clock()
-        waiting = {(one.workspace, one.webhook): one for one in await self.deliveries.list_waiting()}
-        # Whoever had a turn is behind who had none for longer.
-        self._last_turns = {place: turn for place, turn in self._last_turns.items() if place in waiting}
-        idle = [waiting[place] for place in sorted(waiting, key=self._turn_order) if place not in self._turns]
-        for one in idle:
-            if one.due_at <= now and len(self._turns) < MAX_CONCURRENT_TURNS:
-                self._start_turn(one)
-        later = [one.due_at - now for one in idle if one.due_at > now]
+        waiting = {
+            (webhook.workspace, webhook.webhook): webhook for webhook in await self.deliveries.list_waiting()
+        }
+        # Serve the least recently served webhook first.
+        self._last_turns = {key: turn for key, turn in self._last_turns.items() if key in waiting}
+        idle = [waiting[key] for key in sorted(waiting, key=self._turn_order) if key not in self._turns]
+        for webhook in idle:
+            if webhook.due_at <= now and len(self._turns) < MAX_CONCURRENT_TURNS:
+                self._start_turn(webhook)
+        later = [webhook.due_at - now for webhook in idle if webhook.due_at > now]
         return min([self.poll_seconds, *(microseconds / 1_000_000 for microseconds in later)])
 
-    def _turn_order(self, place: WebhookKey) -> float:
-        return self._last_turns.get(place, 0.0)
+    def _turn_order(self, key: WebhookKey) -> float:
+        return self._last_turns.get(key, 0.0)
 
-    def _start_turn(self, one: WaitingWebhook) -> None:
-        place = (one.workspace, one.webhook)
-        self._last_turns[place] = time.monotonic()
-        turn = asyncio.create_task(self._run_turn(place))
-        self._turns[place] = turn
-        turn.add_done_callback(lambda _: self._end_turn(place))
+    def _start_turn(self, webhook: WaitingWebhook) -> None:
+        key = (webhook.workspace, webhook.webhook)
+        self._last_turns[key] = time.monotonic()
+        turn = asyncio.create_task(self._run_turn(key))
+        self._turns[key] = turn
+        turn.add_done_callback(lambda _: self._end_turn(key))
 
-    def _end_turn(self, place: WebhookKey) -> None:
-        del self._turns[place]
+    def _end_turn(self, key: WebhookKey) -> None:
+        del self._turns[key]
         self.wake()
 
-    async def _run_turn(self, place: WebhookKey) -> None:
-        """Serve one receiver; where that fails for a fault of ours, not again at once."""
+    async def _run_turn(self, key: WebhookKey) -> None:
+        """Serve one webhook; after a bug in Diglot wait before its next turn."""
         try:
-            await self._serve_webhook(place)
+            await self._serve_webhook(key)
         except Exception:
-            log.exception("cannot deliver to webhook %d of workspace %d", place[1], place[0])
+            log.exception("cannot deliver to webhook %d of workspace %d", key[1], key[0])
             await asyncio.sleep(self.poll_seconds)
 
-    async def _serve_webhook(self, place: WebhookKey) -> None:
-        """Send to one receiver until nothing is due, it fails, or its time is over."""
-        ends = time.monotonic() + TURN_SECONDS
-        batch = await self.deliveries.lease_due(*place)
+    async def _serve_webhook(self, key: WebhookKey) -> None:
+        """Send to one webhook until nothing is due, an attempt fails, or its turn is over."""
+        turn_end = time.monotonic() + TURN_SECONDS
+        batch = await self.deliveries.lease_due(*key)
         try:
-            while batch is not None and await self._send_batch(batch, ends):
-                batch = await self.deliveries.lease_due(*place, batch.leased_until)
+            while batch is not None and await self._send_batch(batch, turn_end):
+                batch = await self.deliveries.lease_due(*key, batch.leased_until)
         finally:
             if batch is not None:
                 await self._release_lease(batch)
@@ -138,15 +143,15 @@ class DeliveryWorker:
         except Exception:
             log.exception("cannot release the webhook lease; it will expire")
 
-    async def _send_batch(self, batch: LeasedDeliveries, ends: float) -> bool:
-        """Send a batch in its order; return whether there is time for another."""
+    async def _send_batch(self, batch: LeasedDeliveries, turn_end: float) -> bool:
+        """Send a batch in order; return whether there is time for another."""
         async with self.sender.open_connection() as connection:
             for delivery in batch.deliveries:
                 if self._stopping:
                     return False
                 attempt = await self._send_delivery(connection, batch.webhook, delivery)
-                goes_on = await self.deliveries.record_attempt(batch, delivery, attempt)
-                if not goes_on or time.monotonic() > ends:
+                continues = await self.deliveries.record_attempt(batch, delivery, attempt)
+                if not continues or time.monotonic() > turn_end:
                     return False
         return True
 
@@ -163,7 +168,7 @@ class DeliveryWorker:
 async def deliver_in_background(
     engine: Engine, clock: Clock, targets: AllowedTargets, render_message: RenderMessage
 ) -> AsyncIterator[None]:
-    """Deliver what the outbox of a database holds until the end of the block."""
+    """Send the deliveries in a database's outbox until the end of the block."""
     worker = DeliveryWorker(Deliveries(engine, clock), Sender(targets), render_message)
     engine.on_commit(worker.wake)
     running = asyncio.create_task(worker.run())

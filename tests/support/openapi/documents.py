@@ -12,9 +12,9 @@ import httpx
 import jsonschema
 import msgspec
 
+from diglot.api.annotations import LEGACY_KEY
 from diglot.api.dialect import Dialect
 from diglot.api.openapi import document as openapi_document
-from diglot.api.openapi.annotations import LEGACY_KEY
 from diglot.dialects.registry import find_surface, get_dialect
 
 JSON = "application/json"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diglot.api.openapi.annotations import EXTENSION_KEY, LEGACY_KEY
+from diglot.api.annotations import EXTENSION_KEY, LEGACY_KEY
 
 MEDIA_TYPE = "application/json"
 TEXT = {"type": "string", "minLength": 1}

@@ -3,16 +3,33 @@
 import re
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
 from diglot.api import patterns
-from diglot.api.input.events import _URL_PATTERN
+from diglot.api.input.struct_plans import plan_struct
+from diglot.api.input.value_readers import Given
 from diglot.conditions import dates
+from diglot.dialects.topmail.conversions.wire import ProductViewCreate
+from diglot.errors import InvalidInput
 from diglot.service.contacts.contact_input import _EMAIL_PATTERN
 from diglot.webhooks.allowed_targets import find_url_fault, parse_allowed_targets
 
 ANYWHERE = parse_allowed_targets("any")
 WHITE = "\x00\x1c\x1f \x7f\x85\xa0\u2028\ufeff\t\n"
+
+
+def is_read(name: str, text: str) -> bool:
+    """Return whether the reader of a product view takes a string for one of its fields."""
+    read = plan_struct(ProductViewCreate)[name].read
+    assert read is not None
+    try:
+        read(Given(text, msgspec.Raw(b""), (name,)))
+    except InvalidInput:
+        return False
+    return True
+
+
 # The pattern, its reader, strings, and the replacements for each of their characters.
 PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
     "email": (
@@ -23,7 +40,7 @@ PAIRS: dict[str, tuple[str, Callable[[str], bool], tuple[str, ...], str]] = {
     ),
     "page": (
         patterns.URL,
-        lambda text: _URL_PATTERN.fullmatch(text) is not None,
+        lambda text: is_read("product_url", text),
         ("https://example.com/a?b#c", "HTTP://a", "http://a:1/"),
         f"a:/?#@[\\é{WHITE}",
     ),

@@ -16,7 +16,7 @@ import pytest
 from diglot.conditions import tree
 from diglot.conditions.contact_view import ContactView
 from diglot.conditions.python_compiler import MatchFunction, compile_to_python
-from diglot.conditions.python_runtime import SpanSet, within
+from diglot.conditions.python_runtime import SpanSet, in_any_span
 from support import canonical, oracle, populations, spec_data
 from support import random_conditions as drawn
 from support.reporting import SEED, Tally
@@ -125,7 +125,7 @@ def test_the_fields_of_a_condition() -> None:
 def test_spans_that_touch_are_one() -> None:
     """An instant lies in the union of the spans."""
     spans = SpanSet([(10, 20), (0, 3), (20, 25), (12, 15), (40, 41)])
-    assert [n for n in range(-1, 50) if within(n, spans)] == [*range(3), *range(10, 25), 40]
+    assert [n for n in range(-1, 50) if in_any_span(n, spans)] == [*range(3), *range(10, 25), 40]
 
 
 def test_no_function_has_an_inner_scope() -> None:

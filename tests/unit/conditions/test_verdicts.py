@@ -139,7 +139,7 @@ def instant_of(name: str, field: str, zone: str) -> int | None:
     if not field.startswith("attributes."):
         result: int | None = person.fields[field]
         return result
-    attribute = person.attribute(field.removeprefix("attributes."))
+    attribute = person.view_attribute(field.removeprefix("attributes."))
     return None if attribute is None else attribute.instant
 
 

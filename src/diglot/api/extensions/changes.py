@@ -6,11 +6,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Uuid, schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.format import TAG, Count, ExtensionFormat, define_struct
 from diglot.api.input.query_string import MAX_OFFSET, read_integer
-from diglot.api.openapi.annotations import Uuid, schema_ref
 from diglot.api.operation import Operation
 from diglot.model.ids import parse_id
 from diglot.model.membership_changes import Cause, ChangeFeed, MembershipChange

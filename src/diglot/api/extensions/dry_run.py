@@ -6,11 +6,11 @@ import msgspec
 from msgspec import Meta
 
 from diglot.api import rules
+from diglot.api.annotations import schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.format import TAG, Count, ExtensionFormat, define_struct
-from diglot.api.openapi.annotations import schema_ref
 from diglot.api.operation import Operation
 from diglot.conditions import tree
 from diglot.model.dry_runs import DryRun, Sample

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from diglot.api import rules
+from diglot.api.annotations import Uuid, schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.format import TAG, ExtensionFormat, SegmentTypeWord, define_struct
 from diglot.api.input import query_string
-from diglot.api.openapi.annotations import Uuid, schema_ref
 from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
 from diglot.conditions import tree

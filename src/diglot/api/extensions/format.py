@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from diglot.api.annotations import schema_ref
 from diglot.api.call import Call
-from diglot.api.openapi.annotations import schema_ref
 from diglot.api.rules import Words
 from diglot.model.contacts import Contact
 from diglot.model.segments import Condition

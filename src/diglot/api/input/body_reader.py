@@ -1,31 +1,40 @@
-"""Reads the members of a body one by one and keeps every fault, in the order they are asked for."""
+"""Reads a body as the struct that documents it says, and keeps every fault in the order of reading."""
 
-from collections.abc import Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.api import rules
+from diglot.api.annotations import Check
 from diglot.api.input import request_body
-from diglot.conditions.check import MAX_FAULTS, check_condition
-from diglot.conditions.operands import find_text_fault, wrong_type_error
-from diglot.conditions.text import is_blank
+from diglot.api.input.struct_plans import FieldPlan, plan_struct
+from diglot.api.input.value_readers import Given
+from diglot.conditions.check import check_condition
 from diglot.conditions.tree import is_draft
 from diglot.errors import Fault, InvalidInput, Path
 from diglot.model.segments import Condition, OriginalText
 from diglot.model.workspaces import Caller
 
+S = TypeVar("S", bound=msgspec.Struct)
+
 
 class BodyReader:
-    """The members of one body and the faults found so far.
+    """The members of one body and the faults found so far; unknown members are ignored.
 
-    What is not in the body, or is at fault, is read as `UNSET`.
+    `omit_nulls` takes a member that is null for one that was not sent.
     """
 
-    def __init__(self, members: request_body.RawObject) -> None:
+    def __init__(self, members: request_body.RawObject, *, omit_nulls: bool = False) -> None:
+        if omit_nulls:
+            members = {key: raw for key, raw in members.items() if bytes(raw) != b"null"}
         self._members = members
         self._faults: list[Fault] = []
+        self._required: set[type[msgspec.Struct]] = set()
+        self._keys: dict[str, str] = {}
+        # What each field that was read holds; `UNSET` is one that is at fault.
+        self._values: dict[str, Any] = {}
 
     def add_fault(self, path: Path, message: str) -> None:
         """Keep a fault."""
@@ -44,77 +53,58 @@ class BodyReader:
         if self._faults:
             raise InvalidInput(self._faults)
 
-    def read_text(self, key: str, most: int) -> str | UnsetType:
-        """Read a text of at most so many characters."""
-        value = self._decode_value(key)
-        if value is UNSET:
-            return value
-        message = _text_fault(value, most)
-        if message is not None:
-            self.add_fault((key,), message)
-            return UNSET
-        assert isinstance(value, str)
-        return value
+    def read(self, struct: type[S], *names: str, checks: Mapping[str, Check] | None = None) -> S:
+        """Read the named fields of a struct, or all that were not read before.
 
-    def read_name(self, key: str, most: int) -> str | UnsetType:
-        """Read a text that is not blank."""
-        value = self.read_text(key, most)
-        if isinstance(value, str) and is_blank(value):
-            blank = "is blank" if value else "must contain at least 1 character(s)"
-            self.add_fault((key,), f"String {blank}")
-            return UNSET
-        return value
+        The first call keeps a fault for each required field that is not there. `checks` are what only the
+        handler can tell of a value. A field that is at fault, not read or of raw JSON has its default, or is
+        `UNSET` even where its type does not say so: the handler calls `raise_faults` before it uses it.
+        """
+        plans = plan_struct(struct)
+        if struct not in self._required:
+            self._required.add(struct)
+            self.require(*[self._find_key(plan) for plan in plans.values() if plan.is_required])
+        for name in names or plans:
+            if name not in self._values:
+                self._read_field(plans[name], (checks or {}).get(name))
+        given = {plan.name: UNSET for plan in plans.values() if not plan.has_default}
+        given |= {name: value for name in plans if (value := self._values.get(name, UNSET)) is not UNSET}
+        return struct(**given)
 
-    def read_text_or_null(self, key: str, most: int) -> str | UnsetType | None:
-        """Read a text or null."""
-        if self.is_null(key):
-            return None
-        return self.read_text(key, most)
+    def _read_field(self, plan: FieldPlan, check: Check | None) -> None:
+        key = self._find_key(plan)
+        if key not in self._members or plan.read is None:
+            return
+        self._values[plan.name] = UNSET
+        try:
+            value = request_body.decode_value(self._members[key], (key,))
+            if value is not None or not plan.is_nullable:
+                value = plan.read(Given(value, self._members[key], (key,)))
+                if check is not None and (message := check(value)) is not None:
+                    raise InvalidInput.at((key,), message)
+            self._values[plan.name] = value
+        except InvalidInput as invalid:
+            self._faults.extend(invalid.faults)
 
-    def read_name_or_null(self, key: str, most: int) -> str | UnsetType | None:
-        """Read a text that is not blank, or null."""
-        if key in self._members and bytes(self._members[key]) == b"null":
-            return None
-        return self.read_name(key, most)
+    def find_keys(self, struct: type[msgspec.Struct], *names: str) -> None:
+        """Keep the faults of keys that spell one of these fields differently before any field is read."""
+        for name in names:
+            self._find_key(plan_struct(struct)[name])
 
-    def read_choice(self, key: str, options: Sequence[str]) -> str | UnsetType:
-        """Read one of a few words."""
-        value = self._decode_value(key)
-        if value is UNSET:
-            return value
-        message = _choice_fault(value, options)
-        if message is not None:
-            self.add_fault((key,), message)
-            return UNSET
-        assert isinstance(value, str)
-        return value
+    def key_of(self, name: str) -> str:
+        """Return the key under which the body has a field that was read."""
+        return self._keys[name]
 
-    def read_boolean(self, key: str) -> bool | UnsetType:
-        """Read true or false."""
-        value = self._decode_value(key)
-        if isinstance(value, bool | UnsetType):
-            return value
-        self.add_fault((key,), str(wrong_type_error("boolean", value)))
-        return UNSET
+    def json_of(self, name: str) -> msgspec.Raw | None:
+        """Return a field that was read as it was sent, without the white space; None without one."""
+        raw = self._members.get(self.key_of(name))
+        return None if raw is None else msgspec.Raw(request_body.compact_json(raw).encode())
 
-    def read_choices(self, key: str, options: Sequence[str]) -> tuple[str, ...] | UnsetType:
-        """Read a list of one or more of a few words, each once."""
-        value = self._decode_value(key)
-        if value is UNSET:
-            return value
-        if not isinstance(value, list):
-            self.add_fault((key,), str(wrong_type_error("array", value)))
-        elif not value:
-            self.add_fault((key,), "Array must contain at least 1 element(s)")
-        else:
-            told = ((index, _choice_fault(one, options)) for index, one in enumerate(value))
-            wrong = (Fault((key, index), fault) for index, fault in told if fault is not None)
-            # Each names all the words, so that thousands would be an answer of a hundred times the body.
-            faults = list(islice(wrong, MAX_FAULTS))
-            if not faults:
-                return tuple(dict.fromkeys(value))
-            self._faults.extend(faults)
-        return UNSET
+    def _find_key(self, plan: FieldPlan) -> str:
+        """Return the key that the body uses for a field, or the first; keep a fault where two differ."""
+        if plan.name not in self._keys:
+            self._keys[plan.name] = self.resolve_spelling(*plan.keys)
+        return self._keys[plan.name]
 
     def resolve_spelling(self, *spellings: str) -> str:
         """Return the spelling that the body uses, or the first; keep a fault where two differ."""
@@ -124,26 +114,13 @@ class BodyReader:
                 self.add_fault((other,), f"Differs from {used[0]}")
         return used[0]
 
-    def read_array(self, key: str, most: int) -> list[Any] | UnsetType:
-        """Read an array of at most so many elements."""
-        value = self._decode_value(key)
-        if value is UNSET:
-            return value
-        if not isinstance(value, list):
-            self.add_fault((key,), str(wrong_type_error("array", value)))
-        elif len(value) > most:
-            self.add_fault((key,), f"Array must contain at most {most} element(s)")
-        else:
-            return value
-        return UNSET
-
     def read_condition(
         self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
     ) -> Condition | UnsetType:
         """Read a condition in a dialect's words."""
-        value = self._decode_value(key)
+        value = self._decode_value(key) if key in self._members else UNSET
         if value is UNSET:
-            return value
+            return UNSET
         try:
             node = check_condition(rules.read_condition(value, words, strict=strict), caller.zone)
         except InvalidInput as invalid:
@@ -163,27 +140,8 @@ class BodyReader:
                 self.add_fault((key,), "Required")
 
     def _decode_value(self, key: str) -> object:
-        if key not in self._members:
-            return UNSET
         try:
             return request_body.decode_value(self._members[key], (key,))
         except InvalidInput as invalid:
             self._faults.extend(invalid.faults)
             return UNSET
-
-
-def _text_fault(value: object, most: int) -> str | None:
-    if not isinstance(value, str):
-        return str(wrong_type_error("string", value))
-    if len(value) > most:
-        return f"String must contain at most {most} character(s)"
-    return find_text_fault(value)
-
-
-def _choice_fault(value: object, options: Sequence[str]) -> str | None:
-    if not isinstance(value, str):
-        return str(wrong_type_error("string", value))
-    if value in options:
-        return None
-    shown = " | ".join(f"'{option}'" for option in options)
-    return f"Invalid enum value. Expected {shown}, received '{value[:100]}'"

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from diglot.api.openapi.annotations import EXTENSION_KEY, enumeration_schema, json_reference
+from diglot.api.annotations import EXTENSION_KEY, enumeration_schema, json_reference
 from diglot.api.rules import Words
 from diglot.conditions.fields import CATALOGUE, STATUSES
 

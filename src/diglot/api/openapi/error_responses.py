@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from diglot.api.annotations import json_reference
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.openapi import headers
-from diglot.api.openapi.annotations import json_reference
 from diglot.api.operation import JSON, MEBIBYTE, Operation
 from diglot.errors import (
     Conflict,

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from diglot.api.openapi.annotations import json_reference
+from diglot.api.annotations import json_reference
 from diglot.api.rules import Words
 
 _MATCHES_SCHEMA: Final = {"type": "boolean", "description": "Whether it is true of the contact."}

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from diglot.api.annotations import EXTENSION_KEY, LEGACY_KEY, json_reference
 from diglot.api.dialect import Dialect, Surface
 from diglot.api.openapi import error_responses, headers
-from diglot.api.openapi.annotations import EXTENSION_KEY, LEGACY_KEY, json_reference
 from diglot.api.openapi.examples import CallExample, Examples
 from diglot.api.openapi.schemas import (
     REF_TEMPLATE,

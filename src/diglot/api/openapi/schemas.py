@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from diglot.api.annotations import ANNOTATION_KEYS, EXTENSION_KEY, LEGACY_KEY
 from diglot.api.dialect import Dialect
-from diglot.api.openapi.annotations import ANNOTATION_KEYS, EXTENSION_KEY, LEGACY_KEY
 from diglot.api.openapi.field_descriptions import add_descriptions
 
 REF_TEMPLATE: Final = "#/components/schemas/{name}"

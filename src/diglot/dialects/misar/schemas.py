@@ -2,7 +2,7 @@
 
 from typing import Any, Final, get_args
 
-from diglot.api.openapi.annotations import enumeration_schema, free_form_schema
+from diglot.api.annotations import enumeration_schema, free_form_schema
 from diglot.api.patterns import ATTRIBUTE_KEY
 from diglot.dialects.misar import pagination
 from diglot.dialects.misar.contacts.tiers import Tier

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from diglot.api.openapi.annotations import enumeration_schema, free_form_schema
+from diglot.api.annotations import enumeration_schema, free_form_schema
 from diglot.api.patterns import ATTRIBUTE_KEY
 from diglot.dialects.topmail.webhooks.messages import EVENTS, EXTENSION_EVENTS
 from diglot.model.events import PURCHASE

@@ -5,8 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension, Uuid, converted_by, schema_ref
 from diglot.api.extensions.as_of import OfPast, Revision
-from diglot.api.openapi.annotations import Extension, Uuid, schema_ref
+from diglot.api.input.events import read_email
 from diglot.api.patterns import EMAIL
 
 NullableText = str | None
@@ -19,7 +20,9 @@ Conditions = Annotated[msgspec.Raw, schema_ref("Conditions")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 Attributes = Annotated[msgspec.Raw, schema_ref("Attributes")]
 TagList = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
-Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"])]
+Email = Annotated[
+    str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"]), converted_by(read_email)
+]
 StatusWord = Annotated[str, schema_ref("ContactStatus")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 

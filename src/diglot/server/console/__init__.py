@@ -1,1 +1,1 @@
-"""What people use with a browser, outside the dialects: signing in, and the documentation."""
+"""What people use in a browser, outside the dialects: sessions and documentation."""

@@ -1,4 +1,4 @@
-"""Where a request comes from, as far as that can be believed."""
+"""Finds the address of a client behind reverse proxies."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
@@ -7,26 +7,26 @@ from litestar import Request
 
 from diglot.api.input.headers import find_header
 
-# The part of an IPv6 address that names a network of one customer.
+# The prefix length of an IPv6 network that belongs to one customer.
 _NETWORK_BITS = 64
 
 
 def find_client_address(request: Request[Any, Any, Any], proxies: int) -> str:
-    """Return the client's address, or its network, as `proxies` reverse proxies tell it."""
+    """Return the client's IPv4 address or IPv6 network, trusting this number of reverse proxies."""
     peer: Any = request.scope.get("client") or ("",)
-    believed = [*(find_header(request, b"x-forwarded-for") or "").split(","), str(peer[0])]
-    return _reduce_to_network(believed[max(-1 - proxies, -len(believed))].strip())
+    hops = [*(find_header(request, b"x-forwarded-for") or "").split(","), str(peer[0])]
+    return _reduce_to_network(hops[max(-1 - proxies, -len(hops))].strip())
 
 
 def is_https(request: Request[Any, Any, Any], proxies: int) -> bool:
-    """Tell whether the client speaks https, to the server or to the first proxy."""
-    told = find_header(request, b"x-forwarded-proto") if proxies else None
-    return request.scope["scheme"] == "https" or told == "https"
+    """Tell whether the client uses https, to the server or to the first proxy."""
+    forwarded = find_header(request, b"x-forwarded-proto") if proxies else None
+    return request.scope["scheme"] == "https" or forwarded == "https"
 
 
-def _reduce_to_network(written: str) -> str:
+def _reduce_to_network(address_text: str) -> str:
     try:
-        address = ip_address(written)
+        address = ip_address(address_text)
     except ValueError:
         return ""
     if not isinstance(address, IPv6Address):

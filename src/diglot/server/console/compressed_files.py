@@ -1,4 +1,4 @@
-"""Contents that are kept compressed, and go out like that to whoever reads it."""
+"""Static content that is stored compressed and sent compressed if the client accepts that."""
 
 import asyncio
 import gzip
@@ -10,13 +10,13 @@ from litestar.types import Receive, Scope, Send
 
 from diglot.api.responses import Headers
 
-# A quality of nothing: what a client does not want.
+# A quality of 0 rejects a coding (RFC 9110, section 12.4.2).
 _ZERO_QUALITY = re.compile(rb"q=0(\.0{0,3})?")
 
 
 @dataclass(frozen=True, slots=True)
 class CompressedContent:
-    """A content as gzip, known by its digest: an ASGI app that sends it, or says that the client has it."""
+    """Gzipped content with an ETag from its digest: an ASGI app that sends it, or 304 for a current copy."""
 
     media_type: bytes
     content: bytes
@@ -47,26 +47,26 @@ class CompressedContent:
 
 
 def compress_content(media_type: bytes, content: bytes, headers: Headers = ()) -> CompressedContent:
-    """Return a content, packed."""
+    """Return content in compressed form."""
     digest = hashlib.sha256(content).hexdigest()
     return CompressedContent(media_type, gzip.compress(content, mtime=0), digest, headers)
 
 
 def _client_has(scope: Scope, tag: bytes) -> bool:
-    """Tell whether the client has the content; tags are compared weakly."""
-    known = _header_items(scope, b"if-none-match")
-    return b"*" in known or tag.removeprefix(b"W/") in {each.removeprefix(b"W/") for each in known}
+    """Tell whether the client has the content; tags are compared weakly (RFC 9110, section 13.1.2)."""
+    tags = _header_items(scope, b"if-none-match")
+    return b"*" in tags or tag.removeprefix(b"W/") in {tag_.removeprefix(b"W/") for tag_ in tags}
 
 
 def _accepts_gzip(scope: Scope) -> bool:
-    read = {}
-    for each in _header_items(scope, b"accept-encoding"):
-        coding, _, quality = each.lower().partition(b";")
-        read[coding.strip()] = _ZERO_QUALITY.fullmatch(quality.strip()) is None
-    return read.get(b"gzip", read.get(b"*", False))
+    accepted = {}
+    for item in _header_items(scope, b"accept-encoding"):
+        coding, _, quality = item.lower().partition(b";")
+        accepted[coding.strip()] = _ZERO_QUALITY.fullmatch(quality.strip()) is None
+    return accepted.get(b"gzip", accepted.get(b"*", False))
 
 
 def _header_items(scope: Scope, name: bytes) -> list[bytes]:
-    """Return the members of a header that is a list."""
+    """Return the items of a list header."""
     values = [value for key, value in scope["headers"] if key == name]
-    return [each.strip() for value in values for each in value.split(b",")]
+    return [item.strip() for value in values for item in value.split(b",")]

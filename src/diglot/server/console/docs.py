@@ -1,6 +1,6 @@
-"""The documentation in the server: `/docs`, a reference of each dialect, and the OpenAPI documents.
+"""The documentation: `/docs`, an API reference for each dialect, and the OpenAPI documents.
 
-Nothing of it comes from another origin: the reference is Swagger UI, which stands in the package.
+Nothing is loaded from another origin, because the reference (Swagger UI) is part of the package.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from diglot.server.console.routing import build_route
 DOCS_PATH: Final = "/docs"
 DOCUMENT_PATHS: Final = tuple(path for one in DIALECTS for path in (one.json_path, one.yaml_path))
 _TEMPLATES: Final = Path(__file__).with_name("templates")
-# Asked for again each time, and answered in one line when nothing changed.
+# Clients revalidate at each use, and get a 304 if nothing changed.
 _NO_CACHE: Final = (b"cache-control", b"no-cache")
 _CONTENT_SECURITY_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -43,13 +43,13 @@ _Request = Request[Any, Any, Any]
 
 def build_routes() -> list[HTTPRouteHandler]:
     """Return the routes."""
-    found = [
+    routes = [
         _cached_route(DOCS_PATH, "docs", _render_index),
         _cached_route(f"{DOCS_PATH}/README.md", "readme", _render_readme),
         build_route(static_files.ASSETS_PATH + "/{digest:str}/{name:str}", "GET", "asset", _serve_asset),
     ]
     for dialect in DIALECTS:
-        found += [
+        routes += [
             _cached_route(
                 f"{DOCS_PATH}/{dialect.name}",
                 f"{dialect.name}Reference",
@@ -58,23 +58,23 @@ def build_routes() -> list[HTTPRouteHandler]:
             _cached_route(dialect.json_path, f"{dialect.name}Json", _bind_dialect(_render_json, dialect)),
             _cached_route(dialect.yaml_path, f"{dialect.name}Yaml", _bind_dialect(_render_yaml, dialect)),
         ]
-    return found
+    return routes
 
 
-def _cached_route(path: str, name: str, made: Callable[[], CompressedContent]) -> HTTPRouteHandler:
-    """Return the route of what is made when it is first asked for."""
-    kept = cache(made)
+def _cached_route(path: str, name: str, render: Callable[[], CompressedContent]) -> HTTPRouteHandler:
+    """Return the route of content that is rendered at its first request and then cached."""
+    cached_content = cache(render)
 
     async def answer(_: _Request) -> ASGIApp:
-        return await asyncio.to_thread(kept)
+        return await asyncio.to_thread(cached_content)
 
     return build_route(path, "GET", name, answer)
 
 
 def _bind_dialect(
-    made: Callable[[Dialect], CompressedContent], dialect: Dialect
+    render: Callable[[Dialect], CompressedContent], dialect: Dialect
 ) -> Callable[[], CompressedContent]:
-    return lambda: made(dialect)
+    return lambda: render(dialect)
 
 
 def _render_json(dialect: Dialect) -> CompressedContent:
@@ -90,16 +90,16 @@ def _render_yaml(dialect: Dialect) -> CompressedContent:
 
 
 def _render_readme() -> CompressedContent:
-    """Return the README, which is what an installation says of itself."""
-    from importlib.metadata import metadata  # noqa: PLC0415 - as the documents
+    """Return the README from the metadata of the installed package."""
+    from importlib.metadata import metadata  # noqa: PLC0415 - imported like the documents, on request
 
     text = str(metadata("diglot").json["description"])
     return compress_content(b"text/plain; charset=utf-8", text.encode(), (_NO_CACHE,))
 
 
 def _render_index() -> CompressedContent:
-    listed = [_fill_template("dialect.html", **_dialect_values(dialect)) for dialect in DIALECTS]
-    return _render_page("index.html", dialects="\n".join(listed))
+    entries = [_fill_template("dialect.html", **_dialect_values(dialect)) for dialect in DIALECTS]
+    return _render_page("index.html", dialects="\n".join(entries))
 
 
 def _render_reference(dialect: Dialect) -> CompressedContent:
@@ -107,8 +107,8 @@ def _render_reference(dialect: Dialect) -> CompressedContent:
 
 
 def _dialect_values(dialect: Dialect) -> dict[str, str]:
-    """Return what pages say of a dialect."""
-    said = {
+    """Return the values that templates show for a dialect."""
+    values = {
         "name": dialect.name,
         "title": dialect.title,
         "description": dialect.description,
@@ -116,7 +116,7 @@ def _dialect_values(dialect: Dialect) -> dict[str, str]:
         "json": dialect.json_path,
         "yaml": dialect.yaml_path,
     }
-    return {key: escape(value) for key, value in said.items()}
+    return {key: escape(value) for key, value in values.items()}
 
 
 def _render_page(template: str, **values: str) -> CompressedContent:
@@ -125,7 +125,7 @@ def _render_page(template: str, **values: str) -> CompressedContent:
 
 
 def _asset_paths() -> dict[str, str]:
-    """Return the address of each asset, by its name as templates write it."""
+    """Return the path of each asset, by the name that templates use."""
     return {
         name.replace(".", "_").replace("-", "_"): static_files.asset_path(name)
         for name in static_files.ASSET_NAMES
@@ -138,7 +138,7 @@ def _fill_template(template: str, **values: str) -> str:
 
 async def _serve_asset(request: _Request) -> ASGIApp:
     parameters = request.scope["path_params"]
-    found = await asyncio.to_thread(static_files.find_asset, parameters["digest"], parameters["name"])
-    if found is None:
+    asset = await asyncio.to_thread(static_files.find_asset, parameters["digest"], parameters["name"])
+    if asset is None:
         raise NotFound("route")
-    return found
+    return asset

@@ -1,4 +1,4 @@
-"""Domain errors -> the console's own envelope, which is that of every path outside the dialects."""
+"""Converts domain errors to the console's error body, which all paths outside the dialects share."""
 
 from diglot.api.responses import ErrorResponse
 from diglot.dialects.registry import DIALECTS
@@ -17,10 +17,10 @@ from diglot.server.console.wire import ErrorBody
 
 
 def render_error(error: Exception) -> ErrorResponse:
-    """Return the answer to an error; what is not of the family is a 500."""
+    """Return the response to an error; an error that is not a domain error is a 500."""
     if isinstance(error, InvalidInput):
         fields = {str(fault.path[0]): fault.message for fault in error.faults if fault.path}
-        text = error.faults[0].message if not fields else "The request is at fault"
+        text = error.faults[0].message if not fields else "Invalid request"
         return ErrorResponse(400, ErrorBody(text, fields) if fields else ErrorBody(text), {})
     status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}

@@ -1,4 +1,4 @@
-"""Routes of the console, beside those of the dialects."""
+"""Builds routes of the console."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +13,7 @@ Handler = Callable[[Request[Any, Any, Any]], Awaitable[ASGIApp]]
 def build_route(path: str, method: Any, name: str, handler: Handler) -> HTTPRouteHandler:
     """Return the route of a handler."""
 
-    # Litestar reads the annotations of a handler by their names.
+    # Litestar reads a handler's annotations by parameter name.
     async def answer(request: Request[Any, Any, Any]) -> ASGIApp:
         return await handler(request)
 

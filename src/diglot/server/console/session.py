@@ -1,8 +1,8 @@
-"""Signing in and out: `/session`.
+"""Browser sessions: sign in, show and sign out at `/session`.
 
-The cookie goes to no script (HttpOnly) and with no write that another site begins (SameSite=Lax); on top of
-that each write shows the token of its session. Signing in is refused to other sites as well: nobody is to be
-signed in as somebody else unawares.
+Scripts cannot read the cookie (HttpOnly), and browsers do not send it with writes that another site starts
+(SameSite=Lax). In addition each write sends the session's CSRF token. Sign-in requests from other sites are
+rejected, because an attacker could sign a person in to the attacker's workspace (login CSRF).
 """
 
 from typing import Any, Final
@@ -10,7 +10,6 @@ from typing import Any, Final
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
-from msgspec import UNSET
 
 from diglot.api.authentication import (
     SESSION_COOKIE,
@@ -27,19 +26,21 @@ from diglot.errors import Unauthenticated
 from diglot.model.sessions import Session
 from diglot.server.console import client_address
 from diglot.server.console.routing import build_route
-from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut
-from diglot.service.access import passwords, sessions
+from diglot.server.console.wire import ErrorBody, SessionAnswer, SignedOut, SignIn
+from diglot.service.access import sessions
 
 SESSION_PATH: Final = "/session"
 _MAX_BODY_BYTES: Final = 16_384
 _MEDIA_TYPES: Final = ("application/json",)
-_MAX_NAME_LENGTH: Final = 100
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _Request = Request[Any, Any, Any]
 
 
 def build_routes(proxies: int, *, secure: bool) -> list[HTTPRouteHandler]:
-    """Return the routes; `secure` says that all is https, `proxies` how many stand before the server."""
+    """Return the routes.
+
+    `secure` means that all clients use https; `proxies` is the number of reverse proxies before the server.
+    """
 
     async def sign_in(request: _Request) -> ASGIApp:
         return await _sign_in(
@@ -63,15 +64,13 @@ async def _sign_in(request: _Request, address: str, *, secure: bool) -> JsonResp
     refuse_cross_site(request)
     request_body.check_headers(request, _MAX_BODY_BYTES, _MEDIA_TYPES)
     reader = BodyReader(request_body.parse_object(await request_body.read_bytes(request, _MAX_BODY_BYTES)))
-    reader.require("workspace", "password")
-    workspace = reader.read_text("workspace", _MAX_NAME_LENGTH)
-    password = reader.read_text("password", passwords.MAX_LENGTH)
+    body = reader.read(SignIn)
     reader.raise_faults()
-    assert workspace is not UNSET
-    assert password is not UNSET
     service: sessions.Sessions = request.app.state[SERVICES].sessions
     try:
-        secret, session = await service.sign_in(workspace, password, address, read_session_cookie(request))
+        secret, session = await service.sign_in(
+            body.workspace, body.password, address, read_session_cookie(request)
+        )
     except Unauthenticated:
         return JsonResponse(
             401, encode_json(ErrorBody("The workspace or the password is wrong")), (_NO_STORE,)
@@ -94,8 +93,8 @@ async def _sign_out(request: _Request, *, secure: bool) -> JsonResponse:
     if secret is not None and await _is_signed_in(service, secret):
         require_csrf_token(request, secret)
         await service.sign_out(secret)
-    gone = _build_cookie("", 0, secure=secure)
-    return JsonResponse(200, encode_json(SignedOut(signed_in=False)), (gone, _NO_STORE))
+    expired_cookie = _build_cookie("", 0, secure=secure)
+    return JsonResponse(200, encode_json(SignedOut(signed_in=False)), (expired_cookie, _NO_STORE))
 
 
 async def _is_signed_in(service: sessions.Sessions, secret: str) -> bool:
@@ -107,12 +106,12 @@ async def _is_signed_in(service: sessions.Sessions, secret: str) -> bool:
 
 
 def _session_response(secret: str, session: Session, headers: Headers = ()) -> JsonResponse:
-    begun, ends = format_seconds(session.created_at), format_seconds(session.expires_at)
-    assert begun is not None
-    assert ends is not None
+    signed_in_at, expires_at = format_seconds(session.created_at), format_seconds(session.expires_at)
+    assert signed_in_at is not None
+    assert expires_at is not None
     workspace = session.workspace
     body = SessionAnswer(
-        workspace.name, workspace.time_zone, begun, ends, sessions.compute_csrf_token(secret)
+        workspace.name, workspace.time_zone, signed_in_at, expires_at, sessions.compute_csrf_token(secret)
     )
     return JsonResponse(200, encode_json(body), (*headers, _NO_STORE))
 

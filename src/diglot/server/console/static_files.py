@@ -1,6 +1,6 @@
-"""What the pages of the docs need beside their text. Each address has the digest of what it leads to.
+"""Static files of the documentation pages. The path of each file contains its digest.
 
-The files are read when they are asked for: a server that nobody asks keeps none of them in memory.
+Files are read on request, so a server whose documentation is not used keeps none of them in memory.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from diglot.server.console.compressed_files import CompressedContent
 
 ASSETS_PATH: Final = "/docs/assets"
 _FOLDER: Final = Path(__file__).with_name("static")
-# Swagger UI is as `tests/tools/vendored.py` laid it, compressed.
+# `tests/tools/vendored.py` installs and compresses Swagger UI.
 _FILES: Final = {
     "swagger-ui-bundle.js": _FOLDER / "swagger-ui/swagger-ui-bundle.js.gz",
     "swagger-ui.css": _FOLDER / "swagger-ui/swagger-ui.css.gz",
@@ -27,12 +27,12 @@ _DIGEST_LENGTH: Final = 16
 
 
 def asset_path(name: str) -> str:
-    """Return the path of an asset as it is now."""
+    """Return the path of an asset in this version."""
     return f"{ASSETS_PATH}/{_digest_file(name)}/{name}"
 
 
 def find_asset(digest: str, name: str) -> CompressedContent | None:
-    """Return the asset of an address; None for one that does not exist, or is another by now."""
+    """Return the asset at a path; None if it does not exist or the digest is that of another version."""
     if name not in _FILES or digest != _digest_file(name):
         return None
     file = _FILES[name]

@@ -1,11 +1,22 @@
-"""Shapes of the console's own calls."""
+"""Request and response bodies of the console."""
+
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+from diglot.service.access import passwords
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    """What a person signs in with."""
+
+    workspace: Annotated[str, Meta(max_length=100)]
+    password: Annotated[str, Meta(max_length=passwords.MAX_LENGTH)]
 
 
 class SessionAnswer(msgspec.Struct, frozen=True):
-    """Who is signed in, until when, and what a page sends with each write."""
+    """The signed-in workspace, when the session expires, and the CSRF token for writes."""
 
     workspace: str
     time_zone: str
@@ -15,13 +26,13 @@ class SessionAnswer(msgspec.Struct, frozen=True):
 
 
 class SignedOut(msgspec.Struct, frozen=True):
-    """Nobody is signed in."""
+    """The session has ended."""
 
     signed_in: bool
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """Any error; `fields` says which members of the body are at fault."""
+    """The body of an error response; `fields` maps invalid properties of the request body to messages."""
 
     error: str
     fields: dict[str, str] | UnsetType = UNSET

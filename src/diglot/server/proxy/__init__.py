@@ -1,1 +1,1 @@
-"""Pass-through: what a dialect's vendor has and Diglot does not goes to an upstream, unchanged."""
+"""Forwards requests that Diglot does not serve to the upstream of their dialect, unchanged."""

@@ -1,4 +1,4 @@
-"""The client's side of a call that passes through: its body going out, its answer coming back."""
+"""The client's side of a forwarded request: reads its body and sends the response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,11 +11,11 @@ from diglot.server.asgi import Message, Receive, Send
 
 
 class ClientGone(Exception):
-    """The client left, or reads no more."""
+    """The client closed the connection or stopped reading."""
 
 
 class Downstream(httpx.AsyncByteStream):
-    """A client: an iteration reads its body. None may stall for longer than `seconds`."""
+    """A client. Iterating reads its body; neither side may stall for longer than `seconds`."""
 
     def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
         self._receive = receive
@@ -28,10 +28,10 @@ class Downstream(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next piece of the body; raise `ClientGone` or `RequestTimeout`."""
+        """Return the next chunk of the body; raise `ClientGone` or `RequestTimeout`."""
         if self._read_ahead:
-            ahead, self._read_ahead = self._read_ahead, b""
-            return ahead
+            chunk, self._read_ahead = self._read_ahead, b""
+            return chunk
         while not self._reading_ended.is_set():
             try:
                 async with asyncio.timeout(self._stall_seconds):
@@ -47,9 +47,9 @@ class Downstream(httpx.AsyncByteStream):
         raise StopAsyncIteration
 
     async def wait_until_gone(self) -> None:
-        """Return once the client has left; look for it when its body is no longer read.
+        """Return when the client has left; it is watched once its body is no longer read.
 
-        A client that does not send the rest of its body in time counts as one that has left.
+        A client that does not send the rest of its body in time counts as gone.
         """
         await self._reading_ended.wait()
         with suppress(RequestTimeout):
@@ -57,7 +57,7 @@ class Downstream(httpx.AsyncByteStream):
                 continue
 
     async def has_body(self) -> bool:
-        """Tell whether there is a body where no header says so: read a piece ahead."""
+        """Tell whether a request without framing headers has a body, by reading one chunk ahead."""
         try:
             self._read_ahead = await anext(self)
         except StopAsyncIteration:
@@ -65,17 +65,20 @@ class Downstream(httpx.AsyncByteStream):
         return True
 
     async def start_response(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send the head of an answer, at once: an empty piece makes the server let go of it."""
+        """Send the response head immediately: granian sends it only with a first chunk, here an empty one."""
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send_chunk(b"")
         self._reading_ended.set()
 
     async def send_chunk(self, body: bytes) -> None:
-        """Send a piece of the answer; raise `ClientGone`."""
+        """Send a chunk of the response; raise `ClientGone`."""
         await self._send_in_time({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end_response(self) -> None:
-        """End the answer; one that is not ended the server breaks off, so that no part passes for all."""
+        """End the response.
+
+        Without this the server aborts it, so that no client takes a part for the whole.
+        """
         await self._send_in_time({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_in_time(self, message: Message) -> None:

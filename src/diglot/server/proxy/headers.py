@@ -1,7 +1,7 @@
-"""The headers of a call that passes through, on their way there and back.
+"""The headers of forwarded requests and responses.
 
-What belongs to one connection (RFC 9110, 7.6.1) ends here, and so does what tells of the operator's network
-or of a Diglot session. The upstream sees a call from this server, with the client's own key.
+Hop-by-hop headers (RFC 9110, section 7.6.1) are removed, and so are headers that reveal the operator's
+network or a Diglot session. To the upstream a request comes from this server, with the client's own API key.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 Headers = list[tuple[bytes, bytes]]
 
-# The cookie of a session here, in its plain form and in the one that browsers tie to a host.
+# The session cookie, in its plain form and in the form that browsers bind to a host.
 SESSION_COOKIES: Final = (b"diglot_session", b"__Host-diglot_session")
 _REQUEST_ID: Final = b"x-request-id"
 _HOP_BY_HOP: Final = frozenset(
@@ -20,25 +20,25 @@ _HOP_BY_HOP: Final = frozenset(
     )
 )
 CHUNKED: Final[Headers] = [(b"transfer-encoding", b"chunked")]
-# Written anew for the upstream, or answered by the server here.
+# Replaced for the upstream, or handled by this server.
 _REPLACED: Final = frozenset((b"host", b"cookie", b"content-length", b"expect", _REQUEST_ID))
 _FORWARDING_PATTERN: Final = re.compile(rb"forwarded|x-forwarded-.*|x-real-ip")
 
 
 def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers:
-    """Return the headers for the upstream, all but those that frame the body."""
-    given: Headers = scope["headers"]
-    ended = _hop_by_hop_names(given) | _REPLACED
-    kept = [
+    """Return the request headers for the upstream, except those that frame the body."""
+    received: Headers = scope["headers"]
+    removed = _hop_by_hop_names(received) | _REPLACED
+    forwarded = [
         (name, value)
-        for name, value in given
-        if name.lower() not in ended and _FORWARDING_PATTERN.fullmatch(name.lower()) is None
+        for name, value in received
+        if name.lower() not in removed and _FORWARDING_PATTERN.fullmatch(name.lower()) is None
     ]
-    cookie = _join_cookies(value for name, value in given if name.lower() == b"cookie")
+    cookie = _join_cookies(value for name, value in received if name.lower() == b"cookie")
     version = {"1": b"1.0"}.get(scope["http_version"]) or str(scope["http_version"]).encode()
     return [
         (b"host", host),
-        *kept,
+        *forwarded,
         *([(b"cookie", cookie)] if cookie else []),
         (_REQUEST_ID, scope["diglot.request_id"].encode()),
         (b"via", version + b" " + pseudonym),
@@ -46,39 +46,39 @@ def to_upstream(scope: dict[str, Any], host: bytes, pseudonym: bytes) -> Headers
 
 
 def select_framing(scope: dict[str, Any]) -> Headers:
-    """Return the headers that frame a request's body; none where nothing says that it has one."""
-    given = {name.lower(): value for name, value in scope["headers"]}
-    if b"transfer-encoding" in given:
+    """Return the headers that frame a request's body; none if the request has no such header."""
+    received = {name.lower(): value for name, value in scope["headers"]}
+    if b"transfer-encoding" in received:
         return CHUNKED
-    if b"content-length" in given:
-        return [(b"content-length", given[b"content-length"])]
+    if b"content-length" in received:
+        return [(b"content-length", received[b"content-length"])]
     return []
 
 
-def to_client(given: Headers) -> Headers:
-    """Return the headers of the upstream's answer for the client."""
-    ended = _hop_by_hop_names(given) | {_REQUEST_ID}
-    if any(name.lower() == b"transfer-encoding" for name, _ in given):
-        ended |= {b"content-length"}
+def to_client(received: Headers) -> Headers:
+    """Return the response headers for the client."""
+    removed = _hop_by_hop_names(received) | {_REQUEST_ID}
+    if any(name.lower() == b"transfer-encoding" for name, _ in received):
+        removed |= {b"content-length"}
     return [
         (name.lower(), value)
-        for name, value in given
-        if name.lower() not in ended and not (name.lower() == b"set-cookie" and _is_session_cookie(value))
+        for name, value in received
+        if name.lower() not in removed and not (name.lower() == b"set-cookie" and _is_session_cookie(value))
     ]
 
 
 def already_passed(scope: dict[str, Any], pseudonym: bytes) -> bool:
-    """Tell whether a request went through here before."""
+    """Tell whether a request was forwarded by this process before."""
     return any(name.lower() == b"via" and pseudonym in value for name, value in scope["headers"])
 
 
-def _hop_by_hop_names(given: Headers) -> frozenset[bytes]:
-    named = (value for name, value in given if name.lower() == b"connection")
-    return _HOP_BY_HOP | {name.strip().lower() for value in named for name in value.split(b",")}
+def _hop_by_hop_names(received: Headers) -> frozenset[bytes]:
+    connection_options = (value for name, value in received if name.lower() == b"connection")
+    return _HOP_BY_HOP | {name.strip().lower() for value in connection_options for name in value.split(b",")}
 
 
 def _join_cookies(values: Iterable[bytes]) -> bytes:
-    """Return the cookies as one header, as HTTP/1.1 wants them, without a session of ours."""
+    """Return the cookies as one header, as HTTP/1.1 requires, without session cookies of Diglot."""
     pairs = [pair.strip() for value in values for pair in value.split(b";")]
     return b"; ".join(pair for pair in pairs if pair and not _is_session_cookie(pair))
 

@@ -1,4 +1,4 @@
-"""The way of a call to an upstream and back: streamed, never retried, never answered in part as if whole."""
+"""Forwards requests to upstreams: streams them, never retries, and aborts a response that breaks off."""
 
 import asyncio
 import logging
@@ -21,42 +21,42 @@ from diglot.server.proxy.downstream import ClientGone, Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
 
 log = logging.getLogger("diglot")
-# Many servers close what is idle for 5 seconds: a connection is let go before, so as not to lose a request.
+# Many servers close idle connections after 5 seconds; ours are closed before, so that no request is lost.
 _POOL_LIMITS: Final = httpx.Limits(max_connections=256, max_keepalive_connections=32, keepalive_expiry=4.0)
-# CONNECT asks for a tunnel, and TRACE for what the way makes of a request; neither is a call of a vendor's.
+# CONNECT requests a tunnel and TRACE an echo of the request; neither is part of a vendor's API.
 _REFUSED_METHODS: Final = ("CONNECT", "TRACE")
 
 
 class UpstreamProxy:
-    """Takes what is not Diglot's to the upstream of its dialect, where one is set."""
+    """Forwards requests that Diglot does not serve to the upstream of their dialect, if one is configured."""
 
     def __init__(self, upstreams: Mapping[str, str], owned: OwnPaths, seconds: float) -> None:
         self._upstreams = {name: httpx.URL(url) for name, url in upstreams.items() if url}
         self._own_paths = owned
         self._timeout_seconds = seconds
         self._transport: httpx.AsyncHTTPTransport | None = None
-        # Names this process in Via, by which a request that comes back is known.
+        # Names this process in Via, to detect a request that comes back.
         self._pseudonym: Final = b"diglot-" + secrets.token_hex(8).encode()
 
     @asynccontextmanager
     async def open_connections(self) -> AsyncIterator[None]:
-        """Keep connections to the upstreams.
+        """Keep connections to the upstreams open.
 
-        It is the transport of a client, alone: a client besides keeps cookies, follows redirections, decodes
-        answers and reads proxies and passwords from its surroundings, none of which is ours to do.
+        This uses only the transport of httpx. Its client would keep cookies, follow redirects, decode
+        responses and read proxies and passwords from the environment.
         """
         async with httpx.AsyncHTTPTransport(limits=_POOL_LIMITS) as self._transport:
             yield
 
     def handler_for(self, scope: Scope) -> App | None:
-        """Return what answers a request that passes through, None for any other."""
-        found = find_surface(scope["path"]) if self._upstreams else None
-        if found is None or scope["method"] in _REFUSED_METHODS:
+        """Return the app that forwards a request, or None if it is not to be forwarded."""
+        dialect_and_surface = find_surface(scope["path"]) if self._upstreams else None
+        if dialect_and_surface is None or scope["method"] in _REFUSED_METHODS:
             return None
-        dialect, surface = found
+        dialect, surface = dialect_and_surface
         upstream = self._upstreams.get(dialect.name)
         raw: bytes = scope.get("raw_path") or b""
-        # A prefix in another spelling is not one that a client was given.
+        # The prefix must be spelled exactly as documented, because clients were given no other.
         if (
             upstream is None
             or not surface.contains(raw.decode("latin-1"))
@@ -69,7 +69,7 @@ class UpstreamProxy:
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
-    """The way of one request: an ASGI app."""
+    """One forwarded request: an ASGI app."""
 
     transport: httpx.AsyncHTTPTransport
     upstream: httpx.URL
@@ -78,7 +78,7 @@ class _Exchange:
     timeout_seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the request to the upstream, as long as the client waits for its answer."""
+        """Forward the request, as long as the client waits for the response."""
         client = Downstream(receive, send, self.timeout_seconds)
         exchange = asyncio.create_task(self._forward_request(scope, client))
         leaving = asyncio.create_task(client.wait_until_gone())
@@ -91,7 +91,7 @@ class _Exchange:
             await self._send_error(error, send)
 
     async def _forward_request(self, scope: Scope, client: Downstream) -> Exception | None:
-        """Pass request and answer on; return what kept an answer from beginning."""
+        """Forward request and response; return the error if no response was started."""
         if headers.already_passed(scope, self.pseudonym):
             return self._log_failure(scope, "forwarding loop")
         try:
@@ -101,9 +101,9 @@ class _Exchange:
         except RequestTimeout as error:
             return error
         except httpx.LocalProtocolError as error:
-            return MalformedRequest(f"The request cannot be passed on: {error}")
+            return MalformedRequest(f"The request cannot be forwarded: {error}")
         except httpx.TransportError as error:
-            return self._log_failure(scope, repr(error), late=isinstance(error, httpx.TimeoutException))
+            return self._log_failure(scope, repr(error), timed_out=isinstance(error, httpx.TimeoutException))
         if response.status_code < 200:
             await response.aclose()
             return self._log_failure(scope, f"unexpected status {response.status_code}")
@@ -123,7 +123,7 @@ class _Exchange:
             headers=headers.to_upstream(scope, self.upstream.netloc, self.pseudonym) + framing,
             stream=client if framing else httpx.ByteStream(b""),
             extensions={
-                # The path as it was written: a URL would be normalised.
+                # The raw path, because httpx would normalize a URL.
                 "target": target,
                 "timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.timeout_seconds),
             },
@@ -145,23 +145,23 @@ class _Exchange:
         except httpx.TransportError as error:
             self._log_failure(scope, f"{error!r} while streaming the response")
 
-    def _log_failure(self, scope: Scope, why: str, *, late: bool = False) -> UpstreamUnreachable:
-        log.warning("request %s: upstream %s: %s", scope["diglot.request_id"], self.upstream.host, why)
-        return UpstreamUnreachable(timed_out=late)
+    def _log_failure(self, scope: Scope, reason: str, *, timed_out: bool = False) -> UpstreamUnreachable:
+        log.warning("request %s: upstream %s: %s", scope["diglot.request_id"], self.upstream.host, reason)
+        return UpstreamUnreachable(timed_out=timed_out)
 
     async def _send_error(self, error: Exception, send: Send) -> None:
-        answer = self.surface.render_error(error)
+        response = self.surface.render_error(error)
         await asgi.send_response(
-            send, answer.status, encode_json(answer.body), [(b"content-type", b"application/json")]
+            send, response.status, encode_json(response.body), [(b"content-type", b"application/json")]
         )
 
 
-def _adopt_request_id(scope: Scope, given: headers.Headers) -> None:
-    """Let the upstream's id of a request stand: by it its people find the request."""
-    name = asgi.request_id_of((name.lower(), value) for name, value in given)
-    if name is not None:
-        scope["diglot.request_id"] = name.decode()
-        scope[EXTRA_HEADERS][:] = [(b"x-request-id", name)]
+def _adopt_request_id(scope: Scope, received: headers.Headers) -> None:
+    """Use the upstream's request id, so that its operators can find the request."""
+    request_id = asgi.request_id_of((name.lower(), value) for name, value in received)
+    if request_id is not None:
+        scope["diglot.request_id"] = request_id.decode()
+        scope[EXTRA_HEADERS][:] = [(b"x-request-id", request_id)]
 
 
 async def _cancel_and_wait(*tasks: asyncio.Task[object]) -> None:

@@ -1,4 +1,4 @@
-"""Rows of answers kept for requests that a client may send again."""
+"""Rows of responses that are replayed if a client retries a request with its idempotency key."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ _INSERT = Statement(insert(idempotent_responses))
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A response as it was sent; `created_id` names what the request created, where that matters."""
+    """A response as it was sent. `created_id` is the id of the created resource, if a retry needs it."""
 
     fingerprint: str
     status: int
@@ -36,32 +36,32 @@ class StoredResponse:
 
 
 async def find(transaction: Transaction, workspace: int, key: str, name: str) -> StoredResponse | None:
-    """Return the answer kept under a key's name for its request."""
+    """Return the stored response of an API key's request with an idempotency key, or None."""
     row = await transaction.fetch_one(_SELECT, {"workspace": workspace, "key": key, "request_name": name})
     return None if row is None else StoredResponse(row[0], row[1], bytes(row[2]), row[3], row[4])
 
 
 async def store(
-    transaction: Transaction, workspace: int, key: str, name: str, answer: StoredResponse
+    transaction: Transaction, workspace: int, key: str, name: str, response: StoredResponse
 ) -> None:
-    """Keep an answer in place of an older one."""
-    named = {"workspace": workspace, "key": key, "request_name": name}
-    await transaction.execute(_DELETE, named)
+    """Store a response, replacing an older one."""
+    request = {"workspace": workspace, "key": key, "request_name": name}
+    await transaction.execute(_DELETE, request)
     values = {
-        "fingerprint": answer.fingerprint,
-        "status": answer.status,
-        "body": answer.body,
-        "created_id": answer.created_id,
-        "stored_at": answer.stored_at,
+        "fingerprint": response.fingerprint,
+        "status": response.status,
+        "body": response.body,
+        "created_id": response.created_id,
+        "stored_at": response.stored_at,
     }
-    await transaction.execute(_INSERT, named | values)
+    await transaction.execute(_INSERT, request | values)
 
 
 async def delete_old(transaction: Transaction, workspace: int, before: int) -> None:
-    """Delete a workspace's answers made before an instant."""
+    """Delete a workspace's responses stored before an instant."""
     await transaction.execute(_DELETE_OLD, {"workspace": workspace, "before": before})
 
 
 async def list_workspaces_with_old(transaction: Transaction, before: int) -> list[int]:
-    """Return the workspaces that have answers made before an instant."""
+    """Return the workspaces that have responses stored before an instant."""
     return [row[0] for row in await transaction.fetch_all(_WORKSPACES_WITH_OLD, {"before": before})]

@@ -1,4 +1,4 @@
-"""Rows of keys: a digest, never the secret."""
+"""Rows of API keys; only digests are stored, never secrets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ _BY_ID = Statement(select(*_COLUMNS).where(_c.id == bindparam("key")))
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What a request's key is compared with, and what it opens."""
+    """The columns that authenticate a request: what its key must match, and what the key permits."""
 
     digest: str
     dialect: str
@@ -63,12 +63,12 @@ def _split_scopes(stored: str) -> tuple[str, ...]:
 
 
 def _key_of(row: Sequence[Any]) -> ApiKey:
-    id_, workspace, dialect, prefix, scopes, *rest = row
-    return ApiKey(id_, workspace, dialect, prefix, _split_scopes(scopes), *rest)
+    id_, workspace, dialect, prefix, scopes, *columns = row
+    return ApiKey(id_, workspace, dialect, prefix, _split_scopes(scopes), *columns)
 
 
 async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) -> KeyRecord | None:
-    """Return the key whose digest begins with the lookup_prefix."""
+    """Return the key whose digest begins with a lookup prefix, or None."""
     row = await transaction.fetch_one(_BY_LOOKUP_PREFIX, {"lookup_prefix": lookup_prefix})
     if row is None:
         return None
@@ -79,7 +79,7 @@ async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) ->
 
 
 async def insert_key(transaction: Transaction, key: ApiKey, lookup_prefix: str, digest: str) -> None:
-    """Insert a key; its lookup_prefix is free (ask `find` first)."""
+    """Insert a key; the caller has checked that its lookup prefix is unused."""
     values = {
         "id": key.id,
         "workspace": key.workspace,
@@ -99,28 +99,28 @@ async def insert_key(transaction: Transaction, key: ApiKey, lookup_prefix: str, 
 
 
 async def list_of_workspace(transaction: Transaction, workspace: int) -> list[ApiKey]:
-    """Return the keys of a workspace, oldest first, revoked ones included."""
+    """Return the keys of a workspace, oldest first, including revoked ones."""
     return [_key_of(row) for row in await transaction.fetch_all(_OF_WORKSPACE, {"workspace": workspace})]
 
 
 async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[ApiKey]:
-    """Return the keys of a workspace in a dialect, newest first, revoked ones included."""
+    """Return the keys of a workspace in a dialect, newest first, including revoked ones."""
     values = {"workspace": workspace, "dialect": dialect}
     return [_key_of(row) for row in await transaction.fetch_all(_OF_DIALECT, values)]
 
 
 async def find_by_id(transaction: Transaction, key: str) -> ApiKey | None:
-    """Return a key by its id."""
+    """Return a key by its id, or None."""
     row = await transaction.fetch_one(_BY_ID, {"key": key})
     return None if row is None else _key_of(row)
 
 
 async def revoke(transaction: Transaction, key: str, now: int) -> None:
-    """Revoke a key; a revoked one stays as it was."""
+    """Revoke a key; if it is revoked already, it stays unchanged."""
     await transaction.execute(_REVOKE, {"key": key, "now": now})
 
 
 async def record_uses(transaction: Transaction, uses: Mapping[str, int]) -> None:
-    """Move the last uses of keys forward, in one order, so that two writers never deadlock."""
+    """Advance the last uses of keys, in order of their ids, so that two writers never deadlock."""
     rows = [{"key": key, "used_at": instant} for key, instant in sorted(uses.items())]
     await transaction.execute_many(_UPDATE_LAST_USE, rows)

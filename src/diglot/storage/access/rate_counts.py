@@ -15,9 +15,10 @@ _c = rate_counts.c
 
 @dataclass(frozen=True, slots=True)
 class RateRequest:
-    """A request to count, of which `requests` are allowed in a window.
+    """A request to count, if fewer than `allowed_requests` are counted in the current window.
 
-    `window` is the number of the window, `whole` its microseconds, `rest` those that the one before weighs.
+    `window_us` is the length of a window. `overlap_us` is the part of the sliding window that still lies in
+    the previous window, which is counted in proportion.
     """
 
     key: str
@@ -30,7 +31,7 @@ class RateRequest:
 
 @dataclass(frozen=True, slots=True)
 class RateCount:
-    """What is counted, the request included where it was `taken`."""
+    """The counts of the current and the previous window, including this request if `is_counted`."""
 
     is_counted: bool
     count: int
@@ -78,25 +79,27 @@ _DELETE_OLD = Statement(
 )
 
 
-async def count_request(transaction: Transaction, asked: RateRequest) -> RateCount:
-    """Count a request where there is room for it."""
-    named = {"key": asked.key, "bucket": asked.bucket}
+async def count_request(transaction: Transaction, request: RateRequest) -> RateCount:
+    """Count a request if the rate allows it, in one statement."""
+    bucket_key = {"key": request.key, "bucket": request.bucket}
     values = {
-        "window_number": asked.window_number,
-        "rest": asked.overlap_us,
-        "whole": asked.window_us,
-        "allowed": asked.allowed_requests * asked.window_us,
+        "window_number": request.window_number,
+        "rest": request.overlap_us,
+        "whole": request.window_us,
+        "allowed": request.allowed_requests * request.window_us,
     }
-    row = await transaction.fetch_one(_UPSERT_COUNT, named | values)
+    row = await transaction.fetch_one(_UPSERT_COUNT, bucket_key | values)
     if row is not None:
         return RateCount(is_counted=True, count=row[0], previous=row[1])
-    row = await transaction.fetch_one(_SELECT, named)
-    if row is None or row[0] not in (asked.window_number, asked.window_number - 1):
+    row = await transaction.fetch_one(_SELECT, bucket_key)
+    if row is None or row[0] not in (request.window_number, request.window_number - 1):
         return RateCount(is_counted=False, count=0, previous=0)
     window, count, previous = row
-    return RateCount(False, count, previous) if window == asked.window_number else RateCount(False, 0, count)
+    return (
+        RateCount(False, count, previous) if window == request.window_number else RateCount(False, 0, count)
+    )
 
 
 async def delete_old(transaction: Transaction, bucket: str, before: int) -> None:
-    """Delete the counts of a bucket in windows before one."""
+    """Delete the counts of a bucket in windows before a number."""
     await transaction.execute(_DELETE_OLD, {"bucket": bucket, "before": before})

@@ -1,4 +1,4 @@
-"""Rows of sessions: a digest, never the secret of a cookie."""
+"""Rows of browser sessions; only digests are stored, never the secrets in cookies."""
 
 from sqlalchemy import bindparam, delete, insert, select
 
@@ -23,7 +23,7 @@ _END_EXPIRED = Statement(
 
 
 async def find(transaction: Transaction, digest: str) -> Session | None:
-    """Return a session by its digest, ended by time or not."""
+    """Return a session by its digest, expired or not."""
     row = await transaction.fetch_one(_BY_DIGEST, {"digest": digest})
     if row is None:
         return None
@@ -43,7 +43,7 @@ async def begin(transaction: Transaction, session: Session) -> None:
 
 
 async def end(transaction: Transaction, digest: str) -> None:
-    """Delete a session; one that is not there is no fault."""
+    """Delete a session, if it exists."""
     await transaction.execute(_END, {"digest": digest})
 
 
@@ -53,5 +53,5 @@ async def end_all(transaction: Transaction, workspace: int) -> None:
 
 
 async def end_expired(transaction: Transaction, workspace: int, now: int) -> None:
-    """Delete the sessions of a workspace whose time is over."""
+    """Delete the expired sessions of a workspace."""
     await transaction.execute(_END_EXPIRED, {"workspace": workspace, "now": now})

@@ -21,7 +21,7 @@ _COLUMNS: Final = (
     _c.body,
 )
 _IN_WORKSPACE: Final = _c.workspace == bindparam("workspace")
-# Spelled out, not bound: the planner has to see that the index of conversions holds them all.
+# A literal, not a bound value, because the planner must see that the partial index contains all rows.
 _IS_CONVERSION: Final = _c.kind == literal_column(f"'{EventKind.CONVERSION.value}'")
 _CONTACT_JOIN: Final = (contacts.c.workspace == _c.workspace) & (contacts.c.pk == _c.pk)
 _INSERT = Statement(insert(events))
@@ -41,7 +41,7 @@ _LAST_CLICK = Statement(
     .order_by(_c.happened_at.desc(), _c.event.desc())
     .limit(1)
 )
-# What may be asked of conversions, by the name of its value.
+# The conditions that conversions can be filtered by, named after their bound values.
 _CONVERSION_FILTERS: Final[dict[str, Expression]] = {
     "pk": _c.pk == bindparam("pk"),
     "campaign_id": _c.campaign_id == bindparam("campaign_id"),
@@ -49,25 +49,25 @@ _CONVERSION_FILTERS: Final[dict[str, Expression]] = {
 }
 
 
-def _pin_conversions(statement: Select[Any], asked: Collection[str]) -> Select[Any]:
-    """Pin a search for conversions to the narrowest index because the planner of SQLite walks all events."""
-    contact = "events_of_contact" if "pk" in asked else "events_conversions"
-    index = "events_by_campaign" if "campaign_id" in asked else contact
-    wanted = (_CONVERSION_FILTERS[name] for name in asked)
+def _pin_conversions(statement: Select[Any], filters: Collection[str]) -> Select[Any]:
+    """Pin a query of conversions to the narrowest index on SQLite, whose planner would scan all events."""
+    contact = "events_of_contact" if "pk" in filters else "events_conversions"
+    index = "events_by_campaign" if "campaign_id" in filters else contact
+    conditions = (_CONVERSION_FILTERS[name] for name in filters)
     hinted = pin_to_index(statement, events, index)
-    return hinted.where(_IN_WORKSPACE, _IS_CONVERSION, *wanted)
+    return hinted.where(_IN_WORKSPACE, _IS_CONVERSION, *conditions)
 
 
 @cache
-def _count_statement(asked: tuple[str, ...]) -> Statement:
-    return Statement(_pin_conversions(select(func.count()).select_from(events), asked))
+def _count_statement(filters: tuple[str, ...]) -> Statement:
+    return Statement(_pin_conversions(select(func.count()).select_from(events), filters))
 
 
 @cache
-def _page_statement(asked: tuple[str, ...]) -> Statement:
+def _page_statement(filters: tuple[str, ...]) -> Statement:
     return Statement(
         _pin_conversions(
-            select(*_COLUMNS, contacts.c.id, contacts.c.email).join(contacts, _CONTACT_JOIN), asked
+            select(*_COLUMNS, contacts.c.id, contacts.c.email).join(contacts, _CONTACT_JOIN), filters
         )
         .order_by(_c.event.desc())
         .limit(bindparam("limit"))
@@ -76,8 +76,8 @@ def _page_statement(asked: tuple[str, ...]) -> Statement:
 
 
 def _event_of(row: Sequence[Any]) -> ContactEvent:
-    number, id_, kind, *rest = row
-    return ContactEvent(number, id_, EventKind(kind), *rest)
+    number, id_, kind, *columns = row
+    return ContactEvent(number, id_, EventKind(kind), *columns)
 
 
 def _recorded_event_of(row: Sequence[Any]) -> RecordedEvent:
@@ -104,7 +104,7 @@ async def insert_event(transaction: Transaction, workspace: int, pk: int, event:
 
 
 async def find_by_order(transaction: Transaction, workspace: int, order_id: str) -> RecordedEvent | None:
-    """Return the event that told of an order."""
+    """Return the event that reported an order, or None."""
     row = await transaction.fetch_one(_BY_ORDER, {"workspace": workspace, "order_id": order_id})
     return None if row is None else _recorded_event_of(row)
 
@@ -112,7 +112,7 @@ async def find_by_order(transaction: Transaction, workspace: int, order_id: str)
 async def find_last_click(
     transaction: Transaction, workspace: int, pk: int, since: int, until: int
 ) -> ContactEvent | None:
-    """Return the last click of a contact in a span of time."""
+    """Return the last click of a contact between two instants, or None."""
     values = {
         "workspace": workspace,
         "pk": pk,
@@ -125,16 +125,16 @@ async def find_last_click(
 
 
 async def load_conversions(
-    transaction: Transaction, workspace: int, wanted: ConversionFilter, window: Window
+    transaction: Transaction, workspace: int, filter_: ConversionFilter, window: Window
 ) -> Page[RecordedEvent]:
-    """Return a window of the conversions, newest first."""
-    asked: dict[str, Any] = {"campaign_id": wanted.campaign_id, "type": wanted.type}
-    if wanted.contact_id is not None:
-        contact = await people.find_contact_by_id(transaction, workspace, wanted.contact_id)
+    """Return a window of the conversions that match a filter, newest first."""
+    filters: dict[str, Any] = {"campaign_id": filter_.campaign_id, "type": filter_.type}
+    if filter_.contact_id is not None:
+        contact = await people.find_contact_by_id(transaction, workspace, filter_.contact_id)
         if contact is None:
             return Page([], 0)
-        asked["pk"] = contact.pk
-    values = {name: value for name, value in asked.items() if value is not None}
+        filters["pk"] = contact.pk
+    values = {name: value for name, value in filters.items() if value is not None}
     shape = tuple(values)
     values["workspace"] = workspace
     total = await transaction.fetch_one(_count_statement(shape), values)

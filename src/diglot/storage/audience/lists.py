@@ -1,4 +1,4 @@
-"""Rows of lists, and the members of static ones. Behind a dynamic list stands a segment."""
+"""Rows of lists, and the members of static lists. A dynamic list has a segment for its members."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -40,15 +40,15 @@ _OF_LIST = and_(_m.workspace == bindparam("workspace"), _m.list == bindparam("li
 def _select_lists(source: FromClause) -> Select[Any]:
     """Select lists with the number of their rows in list_members and with their segments."""
     s = source.c
-    behind = and_(segments.c.workspace == s.workspace, segments.c.segment == s.segment)
+    has_segment = and_(segments.c.workspace == s.workspace, segments.c.segment == s.segment)
     members = (
         select(func.count())
         .select_from(list_members)
         .where(_m.workspace == s.workspace, _m.list == s.list)
         .scalar_subquery()
     )
-    shown = (s.list, s.id, s.name, s.description, s.created_at, s.updated_at, members)
-    return select(*shown, *SEGMENT_COLUMNS).select_from(outerjoin(source, segments, behind))
+    columns = (s.list, s.id, s.name, s.description, s.created_at, s.updated_at, members)
+    return select(*columns, *SEGMENT_COLUMNS).select_from(outerjoin(source, segments, has_segment))
 
 
 _BY_ID = Statement(_select_lists(lists).where(_IN_WORKSPACE, _l.id == bindparam("id")))
@@ -61,8 +61,8 @@ _TYPE_FILTERS: Final[dict[SegmentType | None, Expression]] = {
 
 def _matches_filter(backend: Backend, kind: SegmentType | None, search: bool) -> Expression:
     part = bindparam("search", type_=_l.name_fold.type)
-    named = backend.position(_l.name_fold, part) > ZERO if search else true()
-    return and_(_IN_WORKSPACE, _TYPE_FILTERS[kind], named)
+    name_matches = backend.position(_l.name_fold, part) > ZERO if search else true()
+    return and_(_IN_WORKSPACE, _TYPE_FILTERS[kind], name_matches)
 
 
 def _page_statement(kind: SegmentType | None, search: bool) -> BackendStatement:
@@ -115,10 +115,10 @@ _MEMBERS_AMONG = BackendStatement(_select_members_among)
 
 def _lists_of_contacts_statement(*columns: ColumnElement[Any]) -> BackendStatement:
     def build(backend: Backend) -> ClauseElement:
-        wanted = backend.one_of(_m.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
+        among = backend.one_of(_m.pk, [], BigInteger(), lambda _, kind: bindparam("pks", type_=kind))
         joined = and_(_l.workspace == _m.workspace, _l.list == _m.list)
-        found = select(_m.pk, *columns).join(lists, joined)
-        return found.where(_m.workspace == bindparam("workspace"), wanted)
+        rows = select(_m.pk, *columns).join(lists, joined)
+        return rows.where(_m.workspace == bindparam("workspace"), among)
 
     return BackendStatement(build)
 
@@ -128,13 +128,13 @@ _LISTS_OF_CONTACTS = _lists_of_contacts_statement(_l.id, _l.name)
 
 
 def _list_of(row: Sequence[Any]) -> tuple[ContactList, int]:
-    number, id_, name, description, created_at, updated_at, members, *behind = row
-    segment = None if behind[0] is None else segment_of(behind)
+    number, id_, name, description, created_at, updated_at, members, *segment_columns = row
+    segment = None if segment_columns[0] is None else segment_of(segment_columns)
     return ContactList(number, id_, name, description, segment, created_at, updated_at), members
 
 
 async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> tuple[ContactList, int] | None:
-    """Return a list by its UUID, and how many contacts were put on it by hand."""
+    """Return a list by its UUID, with the number of its members if it is static, or None."""
     row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
     return None if row is None else _list_of(row)
 
@@ -142,19 +142,19 @@ async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> tupl
 async def load_page(
     transaction: Transaction, workspace: int, window: Window, kind: SegmentType | None, search: str | None
 ) -> Page[tuple[ContactList, int]]:
-    """Return a window of the lists, newest first, each as `by_id` does; `search` is a part of the name."""
+    """Return a window of the lists, newest first, each as `find_by_id` does; `search` is part of a name."""
     way = (kind, bool(search))
     values: dict[str, Any] = {"workspace": workspace}
     if search:
         values["search"] = text.fold_case(search)
     total = await transaction.fetch_one(_COUNTS[way], values)
     assert total is not None
-    shown = values | {"limit": window.limit, "offset": window.offset}
-    return Page([_list_of(row) for row in await transaction.fetch_all(_PAGES[way], shown)], total[0])
+    page_values = values | {"limit": window.limit, "offset": window.offset}
+    return Page([_list_of(row) for row in await transaction.fetch_all(_PAGES[way], page_values)], total[0])
 
 
 async def insert_list(transaction: Transaction, workspace: int, new: ContactList) -> None:
-    """Insert a list; the segment of a dynamic one has a row of its own."""
+    """Insert a list; the segment of a dynamic list is inserted separately."""
     values = {
         "workspace": workspace,
         "list": new.number,
@@ -170,7 +170,7 @@ async def insert_list(transaction: Transaction, workspace: int, new: ContactList
 
 
 async def update_list(transaction: Transaction, workspace: int, changed: ContactList) -> None:
-    """Write the name and the description of a list that exists, and when it changed."""
+    """Update the name, the description and the update time of a list."""
     values = {
         "in_workspace": workspace,
         "at_list": changed.number,
@@ -183,7 +183,7 @@ async def update_list(transaction: Transaction, workspace: int, changed: Contact
 
 
 async def delete_list(transaction: Transaction, workspace: int, number: int) -> None:
-    """Delete a list and the places on it; contacts stay."""
+    """Delete a list and its memberships; contacts are kept."""
     for statement in _DELETES:
         await transaction.execute(statement, {"workspace": workspace, "list": number})
 
@@ -191,7 +191,7 @@ async def delete_list(transaction: Transaction, workspace: int, number: int) -> 
 async def find_members_among(
     transaction: Transaction, workspace: int, number: int, pks: Sequence[int]
 ) -> set[int]:
-    """Return which of some contacts are on a static list."""
+    """Return which of the contacts are on a static list."""
     values = {"workspace": workspace, "list": number, "pks": transaction.backend.encode_list(pks)}
     return {row[0] for row in await transaction.fetch_all(_MEMBERS_AMONG, values)}
 
@@ -199,33 +199,33 @@ async def find_members_among(
 async def load_ids_of_contacts(
     transaction: Transaction, workspace: int, pks: Sequence[int]
 ) -> dict[int, list[str]]:
-    """Return the ids of the static lists that each of some contacts is on; who is on none is left out."""
-    found: dict[int, list[str]] = {}
+    """Return the ids of the static lists of each contact; a contact on no list is left out."""
+    list_ids: dict[int, list[str]] = {}
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
     for pk, id_ in await transaction.fetch_all(_LIST_IDS_OF_CONTACTS, values):
-        found.setdefault(pk, []).append(id_)
-    return found
+        list_ids.setdefault(pk, []).append(id_)
+    return list_ids
 
 
 async def load_refs_of_contacts(
     transaction: Transaction, workspace: int, pks: Sequence[int]
 ) -> list[tuple[int, AudienceRef]]:
-    """Return the static lists that each of some contacts is on, with their names, by contact."""
+    """Return the ids and names of the static lists of each contact, in order of keys."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
-    found = [
+    refs = [
         (pk, AudienceRef(id_, name))
         for pk, id_, name in await transaction.fetch_all(_LISTS_OF_CONTACTS, values)
     ]
-    return sorted(found, key=lambda one: (one[0], one[1].id))
+    return sorted(refs, key=lambda ref: (ref[0], ref[1].id))
 
 
 async def add_members(transaction: Transaction, workspace: int, number: int, pks: Sequence[int]) -> None:
-    """Put contacts on a static list that they are not on."""
+    """Add contacts to a static list that does not contain them."""
     await transaction.execute_many(
         _INSERT_MEMBER, [{"workspace": workspace, "list": number, "pk": pk} for pk in pks]
     )
 
 
 async def remove_member(transaction: Transaction, workspace: int, number: int, pk: int) -> None:
-    """Take a contact off a static list."""
+    """Remove a contact from a static list."""
     await transaction.execute(_DELETE_MEMBER, {"workspace": workspace, "list": number, "pk": pk})

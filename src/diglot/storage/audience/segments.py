@@ -43,7 +43,7 @@ SEGMENT_COLUMNS = (
     *(_c.revision, _c.last_calculated_at, _c.created_at, _c.updated_at, _c.members, _c.next_change_at),
     _c.history_since_entry,
 )
-# The segment behind a dynamic list is not a segment that a client sees as one.
+# The segment of a dynamic list is not listed as a segment.
 _VISIBLE_IN_WORKSPACE = and_(_c.workspace == bindparam("workspace"), _c.list.is_(None))
 _BY_ID = Statement(select(*SEGMENT_COLUMNS).where(_VISIBLE_IN_WORKSPACE, _c.id == bindparam("id")))
 _BY_ID_WITH_STATE = Statement(
@@ -133,15 +133,15 @@ _SEARCH_PAGE = BackendStatement(
 )
 
 
-# Trees are immutable and asked for again and again; few, since one may hold 10,000 values.
+# Trees are immutable and decoded often. The cache is small, because a tree may hold 10,000 values.
 _decode_tree = lru_cache(maxsize=256)(tree.decode)
 
 
 def segment_of(row: Sequence[Any]) -> Segment:
-    """Return the segment of a row selected with `SHOWN`."""
-    number, id_, name, description, kind, dialect, source, stored, *rest = row
-    condition = Condition(_decode_tree(stored), OriginalText(dialect, source))
-    return Segment(number, id_, name, description, SegmentType(kind), condition, *rest)
+    """Return the segment of a row selected with `SEGMENT_COLUMNS`."""
+    number, id_, name, description, kind, dialect, source, tree_text, *columns = row
+    condition = Condition(_decode_tree(tree_text), OriginalText(dialect, source))
+    return Segment(number, id_, name, description, SegmentType(kind), condition, *columns)
 
 
 def _values_of(segment: Segment) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _split_row(
 
 
 async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
-    """Return a segment by its UUID."""
+    """Return a segment by its UUID, or None."""
     row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
     return None if row is None else segment_of(row)
 
@@ -174,7 +174,7 @@ async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Segm
 async def find_with_state(
     transaction: Transaction, workspace: int, id_: str
 ) -> tuple[Segment, WorkspaceState] | None:
-    """Return a segment by its UUID and the state of the workspace, of one snapshot without a transaction."""
+    """Return a segment by its UUID with the state of its workspace, both of one snapshot, or None."""
     row = await transaction.fetch_one(_BY_ID_WITH_STATE, {"workspace": workspace, "id": id_})
     return None if row is None else _split_row(transaction, workspace, row)
 
@@ -182,24 +182,24 @@ async def find_with_state(
 async def find_by_number_with_state(
     transaction: Transaction, workspace: int, number: int
 ) -> tuple[Segment, WorkspaceState] | None:
-    """Return a segment by its number, those behind dynamic lists included, and the state of the workspace."""
+    """Return a segment by its number, also of a dynamic list, with the state of its workspace, or None."""
     row = await transaction.fetch_one(_BY_NUMBER_WITH_STATE, {"workspace": workspace, "segment": number})
     return None if row is None else _split_row(transaction, workspace, row)
 
 
 async def load_ids(transaction: Transaction, workspace: int, numbers: Collection[int]) -> dict[int, str]:
-    """Return the ids of segments by number, deleted ones included, and no segment behind a dynamic list."""
+    """Return the ids of segments by number, including deleted ones, without segments of dynamic lists."""
     values = {"workspace": workspace, "numbers": transaction.backend.encode_list(sorted(numbers))}
-    found = {row[0]: str(row[1]) for row in await transaction.fetch_all(_IDS, values)}
-    if len(found) < len(numbers):
-        found |= {row[0]: row[1] for row in await transaction.fetch_all(_DELETED_IDS, values)}
-    return found
+    ids = {row[0]: str(row[1]) for row in await transaction.fetch_all(_IDS, values)}
+    if len(ids) < len(numbers):
+        ids |= {row[0]: row[1] for row in await transaction.fetch_all(_DELETED_IDS, values)}
+    return ids
 
 
 async def load_page(
     transaction: Transaction, workspace: int, window: Window, search: str | None = None
 ) -> Page[Segment]:
-    """Return a window of the segments, newest first; `search` is a part of the name, case ignored."""
+    """Return a window of the segments, newest first; `search` is part of a name, ignoring case."""
     values: dict[str, Any] = {"workspace": workspace}
     if search:
         values["search"] = text.fold_case(search)
@@ -213,7 +213,7 @@ async def load_page(
 async def insert_segment(
     transaction: Transaction, workspace: int, segment: Segment, list_: int | None = None
 ) -> None:
-    """Insert a segment, or the one behind a dynamic list of a number."""
+    """Insert a segment; `list_` is the number of its dynamic list, if it belongs to one."""
     row = _values_of(segment) | {
         "workspace": workspace,
         "segment": segment.number,
@@ -228,20 +228,20 @@ async def insert_segment(
 
 
 async def update_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
-    """Write a segment that exists, all but its type and keys."""
+    """Update an existing segment, except for its type and keys."""
     new = {f"new_{name}": value for name, value in _values_of(segment).items()}
     await transaction.execute(_UPDATE, new | {"in_workspace": workspace, "at_segment": segment.number})
 
 
 async def set_last_calculated(transaction: Transaction, workspace: int, number: int, at: int) -> None:
-    """Note when a segment was last evaluated in full."""
+    """Store when a segment was last evaluated in full."""
     values = {"in_workspace": workspace, "at_segment": number, "instant": at}
     await transaction.execute(_SET_LAST_CALCULATED, values)
 
 
 async def delete_segment(unit: WriteUnit, number: int) -> None:
-    """Delete a segment and what is kept of its members; contacts stay, and the log still names it."""
-    # A log without rows names nobody.
+    """Delete a segment and its members; contacts are kept, and so is its id if the log mentions it."""
+    # An empty log mentions no segment.
     if unit.last_entry > unit.row.history_after_entry:
         await unit.execute(_KEEP_DELETED_ID, segment=number, last_entry=unit.last_entry)
     for statement in (*_DELETE_MEMBERSHIP, _DELETE):

@@ -1,4 +1,4 @@
-"""Rows of tags. Contacts hold the names themselves; a row counts the contacts that bear its name."""
+"""Rows of tags: contacts hold the tag names, and a row counts the contacts that have its name."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -87,13 +87,13 @@ def _values_of(tag: Tag) -> dict[str, Any]:
 
 
 async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Tag | None:
-    """Return a tag by its UUID."""
+    """Return a tag by its UUID, or None."""
     row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
     return None if row is None else Tag(*row)
 
 
 async def find_by_name(transaction: Transaction, workspace: int, exact: str) -> Tag | None:
-    """Return a tag by its name in normal form."""
+    """Return a tag by its name in normal form, or None."""
     row = await transaction.fetch_one(_BY_NAME, {"workspace": workspace, "exact": exact})
     return None if row is None else Tag(*row)
 
@@ -101,14 +101,16 @@ async def find_by_name(transaction: Transaction, workspace: int, exact: str) -> 
 async def load_page(
     transaction: Transaction, workspace: int, window: Window, search: str | None
 ) -> Page[Tag]:
-    """Return a window of the tags, newest first; `search` is a part of the name, case ignored."""
+    """Return a window of the tags, newest first; `search` is part of a name, ignoring case."""
     values: dict[str, Any] = {"workspace": workspace}
     if search:
         values["search"] = text.fold_case(search)
     total = await transaction.fetch_one(_COUNTS[bool(search)], values)
     assert total is not None
-    shown = values | {"limit": window.limit, "offset": window.offset}
-    return Page([Tag(*row) for row in await transaction.fetch_all(_PAGES[bool(search)], shown)], total[0])
+    page_values = values | {"limit": window.limit, "offset": window.offset}
+    return Page(
+        [Tag(*row) for row in await transaction.fetch_all(_PAGES[bool(search)], page_values)], total[0]
+    )
 
 
 async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Tag]) -> None:
@@ -121,23 +123,26 @@ async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Tag
 
 
 async def update_tag(transaction: Transaction, workspace: int, tag: Tag) -> None:
-    """Write a tag that exists, all but its keys."""
+    """Update an existing tag, except for its keys."""
     new = {f"new_{name}": value for name, value in _values_of(tag).items()}
     await transaction.execute(_UPDATE, new | {"in_workspace": workspace, "at_tag": tag.number})
 
 
 async def delete_tag(transaction: Transaction, workspace: int, number: int) -> None:
-    """Delete a tag that no contact bears."""
+    """Delete a tag that no contact has."""
     await transaction.execute(_DELETE, {"workspace": workspace, "tag": number})
 
 
 async def find_known_names(transaction: Transaction, workspace: int, names: Sequence[str]) -> set[str]:
-    """Return which of some names in normal form have a row."""
+    """Return which of the names, given in normal form, have a row."""
     values = {"workspace": workspace, "names": transaction.backend.encode_list(names)}
     return {row[0] for row in await transaction.fetch_all(_SELECT_KNOWN, values)}
 
 
-async def add_counts(transaction: Transaction, workspace: int, more: Mapping[str, int]) -> None:
-    """Add to the counts of tags by their names in normal form; a name without a row has none."""
-    rows = [{"in_workspace": workspace, "exact": exact, "more": number} for exact, number in more.items()]
+async def add_counts(transaction: Transaction, workspace: int, increments: Mapping[str, int]) -> None:
+    """Add to the contact counts of tags by their names in normal form; names without a row are ignored."""
+    rows = [
+        {"in_workspace": workspace, "exact": exact, "more": increment}
+        for exact, increment in increments.items()
+    ]
     await transaction.execute_many(_ADD_COUNT, rows)

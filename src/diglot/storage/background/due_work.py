@@ -1,4 +1,4 @@
-"""What is to be done in the background, in all workspaces."""
+"""Finds due background work in all workspaces."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -46,7 +46,7 @@ _LONG_LOGS = Statement(
 
 @dataclass(frozen=True, slots=True)
 class SegmentKey:
-    """A segment by its numbers."""
+    """A segment by workspace number and its own number."""
 
     workspace: int
     segment: int
@@ -54,7 +54,7 @@ class SegmentKey:
 
 @dataclass(frozen=True, slots=True)
 class LongLog:
-    """A workspace whose log has so many changes that are not folded, the last made at an instant."""
+    """A workspace with a long log: the number of its uncompacted changes, and when the last one was made."""
 
     workspace: int
     next_pk: int
@@ -63,14 +63,14 @@ class LongLog:
 
 
 async def list_workspaces(transaction: Transaction) -> list[int]:
-    """Return all workspaces."""
+    """Return the numbers of all workspaces."""
     return [row[0] for row in await transaction.fetch_all(_ALL_WORKSPACES)]
 
 
 async def list_due_workspaces(transaction: Transaction, now: int, rested: int) -> list[int]:
-    """Return the workspaces where time changes a stored membership by now, the longest due first.
+    """Return the workspaces where time changes a stored membership by now, longest overdue first.
 
-    Those whose clock was set after `rested` are left out.
+    Workspaces whose clock ticked after `rested` are left out.
     """
     rows = await transaction.fetch_all(_DUE_WORKSPACES, {"now": now, "rested": rested})
     return [row[0] for row in rows]
@@ -82,16 +82,16 @@ async def list_pending_segments(transaction: Transaction) -> list[SegmentKey]:
 
 
 async def has_pending_segments(transaction: Transaction, workspace: int) -> bool:
-    """Tell whether any segment of a workspace is not evaluated yet."""
+    """Tell whether a workspace has segments that are not evaluated yet."""
     return await transaction.fetch_one(_PENDING_IN_WORKSPACE, {"workspace": workspace}) is not None
 
 
 async def list_unverified_segments(transaction: Transaction, before: int) -> list[SegmentKey]:
-    """Return some of the dynamic segments that were last evaluated in full by some time, oldest first."""
+    """Return some dynamic segments whose last full evaluation was before an instant, oldest first."""
     return [SegmentKey(*row) for row in await transaction.fetch_all(_UNVERIFIED_SEGMENTS, {"before": before})]
 
 
 async def list_long_logs(transaction: Transaction, at_least: int, quiet_since: int) -> list[LongLog]:
-    """Return the workspaces with so many changes that are not folded, none of them younger than some time."""
+    """Return the workspaces with many uncompacted changes, none of them later than an instant."""
     rows = await transaction.fetch_all(_LONG_LOGS, {"at_least": at_least, "quiet_since": quiet_since})
     return [LongLog(*row) for row in rows]

@@ -1,6 +1,6 @@
-"""Leases of work that one process does for all: ephemeral rows, which a crash may empty.
+"""Leases on work that one process does for all: ephemeral rows, which a crash may empty.
 
-A lease spares work; it is not what makes it right.
+A lease only avoids duplicate work; the work must stay correct without it.
 """
 
 from sqlalchemy import and_, bindparam, delete, or_
@@ -34,11 +34,11 @@ _RELEASE = Statement(delete(leases).where(and_(_c.work == bindparam("of"), _c.ho
 
 
 async def take(transaction: Transaction, work: str, holder: str, now: int, until: int) -> bool:
-    """Take or keep the lease of some work; return whether one holds it."""
+    """Take or renew the lease on some work; return whether this holder has it now."""
     values = {"work": work, "holder": holder, "now": now, "until": until}
     return await transaction.fetch_one(_UPSERT_LEASE, values) is not None
 
 
 async def release(transaction: Transaction, work: str, holder: str) -> None:
-    """Give up a lease, where one holds it."""
+    """Release a lease, if this holder has it."""
     await transaction.execute(_RELEASE, {"of": work, "by": holder})

@@ -1,4 +1,4 @@
-"""Figures of all workspaces together."""
+"""Metrics over all workspaces."""
 
 from typing import Final
 
@@ -35,10 +35,10 @@ _COMPILED_STATEMENTS: Final = {name: Statement(statement) for name, statement in
 
 
 async def load(transaction: Transaction, now: int) -> Metrics:
-    """Return the figures at an instant."""
-    found = {}
+    """Return the metrics at an instant."""
+    figures = {}
     for name, statement in _COMPILED_STATEMENTS.items():
         row = await transaction.fetch_one(statement, {"now": now})
         assert row is not None
-        found[name] = row[0]
-    return Metrics(now=now, **found)
+        figures[name] = row[0]
+    return Metrics(now=now, **figures)

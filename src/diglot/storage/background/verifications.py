@@ -1,4 +1,4 @@
-"""Rows of verifications: how many segments were verified, and what had to be repaired."""
+"""Rows of verifications: the number of segments that were verified and repaired in each workspace."""
 
 from sqlalchemy import bindparam
 from sqlalchemy.sql.elements import ClauseElement
@@ -13,12 +13,12 @@ _COUNTERS = ("verified_segments", "repaired_segments", "repaired_contacts")
 
 
 def _upsert_counts(backend: Backend) -> ClauseElement:
-    named = ("workspace", *_COUNTERS)
+    columns = ("workspace", *_COUNTERS)
     added = backend.insert(verifications).values(
-        {name: bindparam(name, type_=_c[name].type) for name in named}
+        {name: bindparam(name, type_=_c[name].type) for name in columns}
     )
-    more = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
-    return added.on_conflict_do_update(index_elements=[_c.workspace], set_=more)
+    sums = {name: _c[name] + added.excluded[name] for name in _COUNTERS}
+    return added.on_conflict_do_update(index_elements=[_c.workspace], set_=sums)
 
 
 _UPSERT_COUNTS = BackendStatement(_upsert_counts)
@@ -32,7 +32,7 @@ async def add_counts(
     repaired_segments: int = 0,
     repaired_contacts: int = 0,
 ) -> None:
-    """Count segments that were verified, those repaired, and the contacts that were in them or not."""
+    """Add the counts of a verification; a repaired contact had a wrong membership."""
     values = {
         "verified_segments": verified_segments,
         "repaired_segments": repaired_segments,

@@ -1,1 +1,1 @@
-"""Rows of contacts, and queries and scans over them."""
+"""Rows of contacts: queries by key and scans by condition."""

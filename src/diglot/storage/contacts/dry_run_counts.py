@@ -1,4 +1,4 @@
-"""What a condition that is not stored would find, counted in one scan, and who is newest among them."""
+"""Counts for dry runs: one scan counts the matches of an unsaved condition, its changes and its rules."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _CURRENT_FLAG: Final = "is_current"
 
 @dataclass(frozen=True, slots=True)
 class DryRunQuestion:
-    """A condition that is tried and the one that it would replace, at an instant in a time zone."""
+    """An unsaved condition and the current one that it would replace, at an instant (microseconds)."""
 
     workspace: int
     condition: tree.Node
@@ -35,17 +35,17 @@ class DryRunQuestion:
 
     @property
     def entering(self) -> tree.Node:
-        """Whom the condition would bring in."""
+        """The condition of contacts that would enter."""
         return _and_not(self.condition, self.current)
 
     @property
     def leaving(self) -> tree.Node:
-        """Whom it would put out."""
+        """The condition of contacts that would leave."""
         return _and_not(self.current, self.condition)
 
 
 def _and_not(node: tree.Node, other: tree.Node) -> tree.Node:
-    # A draft matches nobody, but only where it is the whole of a condition.
+    # A draft matches no contact, but only if it is a whole condition, so it cannot stand inside All.
     if tree.is_draft(node) or tree.is_draft(other):
         return node
     return tree.All((node, tree.Not(other)))
@@ -53,9 +53,9 @@ def _and_not(node: tree.Node, other: tree.Node) -> tree.Node:
 
 @dataclass(frozen=True, slots=True)
 class DryRunCounts:
-    """How many contacts each part of a question is true of, all of one scan.
+    """How many contacts match each part of a question, all counted in one scan.
 
-    `rules` are those of the condition that is tried, in its order, each asked alone.
+    `rules` are the counts of the unsaved condition's rules, in order, each matched alone.
     """
 
     total: int
@@ -66,37 +66,37 @@ class DryRunCounts:
 
 
 async def count_matches(transaction: Transaction, question: DryRunQuestion) -> DryRunCounts:
-    """Count everything that is asked, in one statement."""
+    """Count all parts of a question in one statement."""
     condition, current = question.condition, question.current
     if tree.is_draft(condition) and tree.is_draft(current):
         return DryRunCounts(0, 0, 0, 0, ())
-    named = _predicates_by_stored_form(condition)
-    asked = build_count_statement(question, transaction.backend)
-    sql = scans.compile_once(_PURPOSE, transaction.backend, asked.shape, asked.build)
-    values = asked.values | {"workspace": question.workspace}
-    row = await transaction.fetch_one(ShapedStatement(sql, asked.values), values)
+    predicates = _predicates_by_stored_form(condition)
+    statement = build_count_statement(question, transaction.backend)
+    sql = scans.compile_once(_PURPOSE, transaction.backend, statement.shape, statement.build)
+    values = statement.values | {"workspace": question.workspace}
+    row = await transaction.fetch_one(ShapedStatement(sql, statement.values), values)
     assert row is not None
-    everybody, total, members, entering, leaving, *flags = row
+    contact_count, total, members, entering, leaving, *flags = row
     assert total == members + entering - leaving, "the counts of one scan contradict each other"
-    met = dict(zip(named, flags, strict=True))
-    rules = tuple(_count_rule(rule, met, everybody) for rule in tree.rules_of(condition))
+    flag_counts = dict(zip(predicates, flags, strict=True))
+    rules = tuple(_count_rule(rule, flag_counts, contact_count) for rule in tree.rules_of(condition))
     return DryRunCounts(total, members, entering, leaving, rules)
 
 
 def _predicates_by_stored_form(condition: tree.Node) -> dict[str, tree.Predicate]:
-    """Return the predicates of a condition, each once, by their stored form."""
-    return {tree.encode(one): one for one in tree.predicates_of(condition)}
+    """Return the predicates of a condition, without duplicates, by their stored form."""
+    return {tree.encode(predicate): predicate for predicate in tree.predicates_of(condition)}
 
 
-def _count_rule(rule: tree.Predicate | tree.Not, met: Mapping[str, int], everybody: int) -> int:
+def _count_rule(rule: tree.Predicate | tree.Not, flag_counts: Mapping[str, int], contact_count: int) -> int:
     if isinstance(rule, tree.Not):
-        return everybody - met[tree.encode(rule.item)]
-    return met[tree.encode(rule)]
+        return contact_count - flag_counts[tree.encode(rule.item)]
+    return flag_counts[tree.encode(rule)]
 
 
 @dataclass(frozen=True, slots=True)
 class CountStatement:
-    """The statement that counts: its values, what makes it, and a key that is equal where its SQL is."""
+    """The counting statement: its bound values, its builder, and a key that is equal for equal SQL."""
 
     shape: str
     values: dict[str, Any]
@@ -104,12 +104,12 @@ class CountStatement:
 
 
 def build_count_statement(question: DryRunQuestion, backend: Backend) -> CountStatement:
-    """Return the statement that answers a question, of which at least one condition is no draft."""
-    named = _predicates_by_stored_form(question.condition)
-    nodes = [*named.values(), question.current]
+    """Return the statement that counts for a question in which at least one condition is no draft."""
+    predicates = _predicates_by_stored_form(question.condition)
+    nodes = [*predicates.values(), question.current]
     compiled = compile_conditions(nodes, backend, question.now, question.zone)
-    names = {key: f"is_{number}" for number, key in enumerate(named)}
-    # The same predicate in two places is one flag: where each stands is part of the SQL.
+    names = {key: f"is_{number}" for number, key in enumerate(predicates)}
+    # A predicate that occurs twice is one flag, so the place of each flag is part of the shape.
     places: list[str] = []
 
     def place(predicate: tree.Predicate) -> Expression:
@@ -132,34 +132,39 @@ def _select_counts(
 ) -> ClauseElement:
     flags = _select_flags(compiled, [*names.values(), _CURRENT_FLAG])
     is_current = flags.c[_CURRENT_FLAG] == ONE
-    wanted = _combine_condition(condition, lambda one: flags.c[names[tree.encode(one)]] == ONE, [])
-    counted = (
-        wanted,
+    would_match = _combine_condition(
+        condition, lambda predicate: flags.c[names[tree.encode(predicate)]] == ONE, []
+    )
+    filters = (
+        would_match,
         is_current,
-        and_(wanted, is_current.is_not(true())),
-        and_(is_current, wanted.is_not(true())),
+        and_(would_match, is_current.is_not(true())),
+        and_(is_current, would_match.is_not(true())),
         *(flags.c[name] == ONE for name in names.values()),
     )
-    return select(func.count(), *(func.count().filter(each) for each in counted)).select_from(flags)
+    return select(func.count(), *(func.count().filter(condition_) for condition_ in filters)).select_from(
+        flags
+    )
 
 
 def _select_flags(compiled: CompiledConditions, names: list[str]) -> Subquery:
     """Select 1 or 0 for each part and contact.
 
-    The offset keeps databases from putting the parts in the place of the flags: each is evaluated once.
+    The offset stops the databases from inlining the parts in place of the flags, so each part is evaluated
+    once.
     """
     parts = zip(compiled.parts, names, strict=True)
     columns = [case((part, ONE), else_=ZERO).label(name) for part, name in parts]
-    found = scans.pin_to_index(select(*columns).select_from(contacts)).where(scans.in_workspace())
-    return found.offset(ZERO).subquery("flags")
+    flags = scans.pin_to_index(select(*columns).select_from(contacts)).where(scans.in_workspace())
+    return flags.offset(ZERO).subquery("flags")
 
 
 async def load_newest(
-    transaction: Transaction, question: DryRunQuestion, node: tree.Node, most: int
+    transaction: Transaction, question: DryRunQuestion, node: tree.Node, max_count: int
 ) -> list[Contact]:
-    """Return the newest contacts of a condition, at most so many; none costs nothing."""
-    if most == 0:
+    """Return up to `max_count` of the newest contacts that match a condition; 0 costs no query."""
+    if max_count == 0:
         return []
     statement = scans.build_scan(scans.PAGE, node, transaction.backend, question.now, question.zone)
-    values = statement.values | {"workspace": question.workspace, "limit": most, "offset": 0}
+    values = statement.values | {"workspace": question.workspace, "limit": max_count, "offset": 0}
     return [contact_of(row) for row in await transaction.fetch_all(statement, values)]

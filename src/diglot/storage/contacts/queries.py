@@ -1,4 +1,4 @@
-"""Rows of contacts."""
+"""Queries and writes of contact rows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -104,24 +104,24 @@ _UPDATE_DERIVED = Statement(
     .values({name: bindparam(f"new_{name}") for name in _DERIVED_COLUMNS})
 )
 _SLICE_LENGTH = 1_000
-# A unit on PostgreSQL shares its thread with all requests: between two parts others have their turn.
+# A unit on PostgreSQL shares its thread with all requests, so other requests run between two parts.
 _PART_LENGTH = 250
 
 
 def split_into_parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield a long sequence in parts, each short enough to be worked through at once."""
+    """Yield a long sequence in parts that are short enough to be processed without a pause."""
     for start in range(0, len(items), _PART_LENGTH):
         yield items[start : start + _PART_LENGTH]
 
 
 async def find_contact_by_id(transaction: Transaction, workspace: int, id_: str) -> Contact | None:
-    """Return a contact by its UUID."""
+    """Return a contact by its UUID, or None."""
     row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
     return None if row is None else contact_of(row)
 
 
 async def find_contact_by_email(transaction: Transaction, workspace: int, email: str) -> Contact | None:
-    """Return a contact by its address in stored form."""
+    """Return a contact by its address in stored form, or None."""
     row = await transaction.fetch_one(_BY_EMAIL, {"workspace": workspace, "email": email})
     return None if row is None else contact_of(row)
 
@@ -129,33 +129,33 @@ async def find_contact_by_email(transaction: Transaction, workspace: int, email:
 async def find_contacts_by_email(
     transaction: Transaction, workspace: int, emails: Sequence[str]
 ) -> dict[str, Contact]:
-    """Return the contacts that have one of the addresses, by address."""
+    """Return the contacts with one of the addresses, by address."""
     values = {"workspace": workspace, "emails": transaction.backend.encode_list(emails)}
-    found = map(contact_of, await transaction.fetch_all(SELECT_BY_EMAILS, values))
-    return {contact.email: contact for contact in found}
+    matches = map(contact_of, await transaction.fetch_all(SELECT_BY_EMAILS, values))
+    return {contact.email: contact for contact in matches}
 
 
 async def find_contacts_by_id(
     transaction: Transaction, workspace: int, ids: Sequence[str]
 ) -> dict[str, Contact]:
-    """Return the contacts that have one of the UUIDs, by UUID."""
+    """Return the contacts with one of the UUIDs, by UUID."""
     values = {"workspace": workspace, "ids": transaction.backend.encode_list(ids)}
-    found = map(contact_of, await transaction.fetch_all(SELECT_BY_IDS, values))
-    return {contact.id: contact for contact in found}
+    matches = map(contact_of, await transaction.fetch_all(SELECT_BY_IDS, values))
+    return {contact.id: contact for contact in matches}
 
 
 async def load_contacts(transaction: Transaction, workspace: int, keys: Sequence[int]) -> list[Contact]:
-    """Return the contacts of dense keys, newest first."""
+    """Return the contacts with one of the dense keys, newest first."""
     return [contact_of(row) for row in await _load_rows(transaction, _BY_KEYS, workspace, keys)]
 
 
 async def load_ids(transaction: Transaction, workspace: int, keys: Sequence[int]) -> list[str]:
-    """Return the ids of the contacts of dense keys, newest first."""
+    """Return the ids of the contacts with one of the dense keys, newest first."""
     return [row[0] for row in await _load_rows(transaction, _IDS_OF_KEYS, workspace, keys)]
 
 
 async def load_ids_by_key(transaction: Transaction, workspace: int, keys: Sequence[int]) -> dict[int, str]:
-    """Return the ids of those contacts of dense keys that are there, by key."""
+    """Return the ids of the existing contacts with one of the dense keys, by key."""
     return {row[0]: row[1] for row in await _load_rows(transaction, _KEYS_AND_IDS, workspace, keys)}
 
 
@@ -177,7 +177,7 @@ async def load_contact_page(transaction: Transaction, workspace: int, window: Wi
 async def load_key_range(
     transaction: Transaction, workspace: int, after: int, end: int, limit: int
 ) -> list[Contact]:
-    """Return the first contacts after a key and before another, oldest first."""
+    """Return the first contacts with keys between `after` and `end`, both excluded, oldest first."""
     values = {"workspace": workspace, "after": after, "end": end, "limit": limit}
     return [contact_of(row) for row in await transaction.fetch_all(_KEY_RANGE, values)]
 
@@ -193,7 +193,7 @@ async def insert_contacts(
 async def update_contacts(
     transaction: Transaction, workspace: int, changed: Sequence[Contact], zone: ZoneInfo
 ) -> None:
-    """Write contacts that exist, every column but their keys."""
+    """Update every column of existing contacts except their keys."""
     for part in split_into_parts(changed):
         values = []
         for contact in part:
@@ -204,20 +204,20 @@ async def update_contacts(
 
 
 async def delete_contacts(transaction: Transaction, workspace: int, pks: Sequence[int]) -> None:
-    """Delete contacts, their places in lists, and their events."""
+    """Delete contacts, their list memberships and their events."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
     for statement in _DELETES:
         await transaction.execute(statement, values)
 
 
 async def load_lists_of(transaction: Transaction, workspace: int, pk: int) -> list[ListName]:
-    """Return the lists that a contact is on."""
+    """Return the static lists that contain a contact."""
     rows = await transaction.fetch_all(_LISTS_OF_CONTACT, {"workspace": workspace, "pk": pk})
     return [ListName(id_, name) for id_, name in rows]
 
 
 async def rederive_attributes(transaction: Transaction, workspace: int, zone: ZoneInfo) -> None:
-    """Write what depends on the time zone again, for every contact of a workspace."""
+    """Recompute the columns that depend on the time zone, for every contact of a workspace."""
     after = 0
     while rows := await transaction.fetch_all(
         _SELECT_ATTRIBUTES, {"workspace": workspace, "after": after, "limit": _SLICE_LENGTH}

@@ -1,4 +1,4 @@
-"""Contact <-> row: the derived columns are written here and nowhere else."""
+"""Converts contacts to rows and back; only this module writes the derived columns."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,12 +13,12 @@ from diglot.model.contacts import Contact
 from diglot.storage.predicates import token_documents
 from diglot.storage.schema import contacts
 
-# Texts are compared in normal form, except the address, which is stored in it.
+# Text is compared in normal form; the address is already stored in it.
 TEXT_FIELDS: Final = tuple(
     field.name for field in STORED_FIELDS if field.kind is FieldKind.TEXT and field.name != "email"
 )
 _PLAIN_FIELDS: Final = tuple(name for name in Contact.__struct_fields__ if name not in TEXT_FIELDS)
-# The columns follow the struct, so that a row can be read by position, which takes a tenth of the time.
+# The columns follow the struct, so a row is read by position, which takes a tenth of the time.
 CONTACT_COLUMNS: Final = (*(contacts.c[name] for name in Contact.__struct_fields__), contacts.c.as_sent)
 
 _encode = msgspec.json.Encoder().encode
@@ -32,7 +32,7 @@ def contact_of(row: Sequence[Any]) -> Contact:
 
 
 def row_of(workspace: int, contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
-    """Return every column of a contact; attributes are derived for the given time zone."""
+    """Return every column of a contact; attribute columns are derived for the time zone."""
     row: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN_FIELDS}
     row["workspace"] = workspace
     row["email_fold"] = text.fold_case(contact.email)
@@ -50,7 +50,7 @@ def row_of(workspace: int, contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def derive_attribute_columns(attributes: str, zone: ZoneInfo) -> dict[str, str]:
-    """Return the columns derived from a contact's attributes in a time zone."""
+    """Return the columns that derive from a contact's attributes (JSON) in a time zone."""
     derived = token_documents.AttributeDocuments(_decode(attributes), zone)
     return {
         "attributes_exact": derived.exact,

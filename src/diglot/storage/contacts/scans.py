@@ -1,4 +1,4 @@
-"""Scans of contacts under a condition: pinned to the primary key, compiled once for each shape."""
+"""Scans of contacts by condition: pinned to the primary key, and compiled once for each shape."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -28,8 +28,8 @@ _KEY_NUMBERS: Final = {"pk": 1, "email": 2, "id": 3}
 def pin_to_index(statement: Select[Any], key: str = "pk") -> Select[Any]:
     """Pin a select of contacts to the index of a key where the planner prefers worse ones.
 
-    SQLite's scans by another index where the primary key stands, and by the primary key where a list of ids
-    or of addresses is looked up.
+    SQLite's planner scans another index instead of the primary key, and scans the primary key instead of
+    looking up a list of ids or addresses.
     """
     return databases.pin_to_index(statement, contacts, _KEY_NUMBERS[key])
 
@@ -43,11 +43,11 @@ def _select_page(where: Expression) -> ClauseElement:
 
 
 def _select_sorted_page(sort: Sort, where: Expression) -> ClauseElement:
-    """Sort keys, then read the contacts of the window: documents do not pass through the sort."""
-    wanted = pin_to_index(select(_c.pk, _c[sort.field].label("key"))).where(in_workspace(), where)
-    chosen = _limit_to_window(_order_by_key(wanted, _c[sort.field], sort)).subquery("chosen")
-    found = pin_to_index(select(*CONTACT_COLUMNS)).join(chosen, and_(in_workspace(), _c.pk == chosen.c.pk))
-    return _order_by_key(found, chosen.c.key, sort).order_by(chosen.c.pk.desc())
+    """Sort the keys, then read the contacts of the window, so that documents do not pass through the sort."""
+    keys = pin_to_index(select(_c.pk, _c[sort.field].label("key"))).where(in_workspace(), where)
+    chosen = _limit_to_window(_order_by_key(keys, _c[sort.field], sort)).subquery("chosen")
+    rows = pin_to_index(select(*CONTACT_COLUMNS)).join(chosen, and_(in_workspace(), _c.pk == chosen.c.pk))
+    return _order_by_key(rows, chosen.c.key, sort).order_by(chosen.c.pk.desc())
 
 
 def _order_by_key(statement: Select[Any], key: Expression, sort: Sort) -> Select[Any]:
@@ -59,8 +59,8 @@ def _select_ids(where: Expression) -> ClauseElement:
 
 
 def _select_after(where: Expression) -> ClauseElement:
-    found = pin_to_index(select(*CONTACT_COLUMNS)).where(in_workspace(), where, _c.pk > bindparam("after"))
-    return found.order_by(_c.pk).limit(bindparam("limit"))
+    rows = pin_to_index(select(*CONTACT_COLUMNS)).where(in_workspace(), where, _c.pk > bindparam("after"))
+    return rows.order_by(_c.pk).limit(bindparam("limit"))
 
 
 def _select_member(where: Expression) -> ClauseElement:
@@ -68,7 +68,7 @@ def _select_member(where: Expression) -> ClauseElement:
 
 
 def in_workspace() -> Expression:
-    """Tell whether a contact is of the workspace that is bound."""
+    """Return whether a contact belongs to the bound workspace."""
     return _c.workspace == bindparam("workspace")
 
 
@@ -92,10 +92,10 @@ _BUILDERS: Final[dict[str, Callable[[Expression], ClauseElement]]] = {
 _compiled_scans = SharedCache[tuple[Backend, str, str], Sql](_MAX_SHAPES)
 
 
-def build_scan(  # noqa: PLR0913 - what a condition means, and what is asked of it
+def build_scan(  # noqa: PLR0913 - a condition's context and the purpose of the scan
     purpose: str, node: Node, backend: Backend, now: int, zone: ZoneInfo, *, sort: Sort | None = None
 ) -> ShapedStatement:
-    """Return the statement that counts, pages or lists the contacts of a condition."""
+    """Return the statement that counts, pages or lists the contacts that match a condition."""
     condition = compile_condition(node, backend, now, zone)
     sql = _compile_scan(purpose, backend, condition.shape, condition.where, sort)
     return ShapedStatement(sql, condition.values)
@@ -106,7 +106,7 @@ def build_static_scan(
 ) -> ShapedStatement:
     """Return the statement over the members of a static segment; it binds their `keys` as a list.
 
-    `narrowed` leaves those for whom a predicate is true too.
+    A `restriction` selects only the members that also match it.
     """
     if restriction is None:
         return ShapedStatement(_compile_scan(purpose, backend, "static", _key_is_among(backend), sort), {})
@@ -117,12 +117,14 @@ def build_static_scan(
 
 
 def _compile_scan(purpose: str, backend: Backend, shape: str, where: Expression, sort: Sort | None) -> Sql:
-    named = purpose if sort is None else f"{purpose} {sort}"
-    return compile_once(named, backend, shape, lambda: _select_for_purpose(purpose, backend, where, sort))
+    full_purpose = purpose if sort is None else f"{purpose} {sort}"
+    return compile_once(
+        full_purpose, backend, shape, lambda: _select_for_purpose(purpose, backend, where, sort)
+    )
 
 
 def compile_once(purpose: str, backend: Backend, shape: str, build: Callable[[], ClauseElement]) -> Sql:
-    """Return the SQL of a purpose and a shape, which is compiled when it is asked for first."""
+    """Return the SQL for a purpose and a shape, compiled at its first use."""
     key = (backend, purpose, shape)
     sql = _compiled_scans.get(key)
     if sql is None:

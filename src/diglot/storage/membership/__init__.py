@@ -1,1 +1,1 @@
-"""Rows of memberships: chunks of bitmaps, the log, the index of instants."""
+"""Rows of memberships: chunks of bitmaps, the log and its sums, the instant index."""

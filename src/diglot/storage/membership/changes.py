@@ -1,7 +1,12 @@
-"""What one write did to memberships: who entered and left which segments, as the log keeps it.
+"""The body of a row of the membership log: the contacts that entered and left segments in one write.
 
-A change has a sequence number for each contact, those who left before those who entered, both by key. A
-negative segment is one that is still being evaluated: whoever entered or left it since, without numbers.
+A body is a MessagePack array of one `[segment, entered, left]` for each segment that changed. `entered` and
+`left` are dense keys: an array of integers if there are few, else a serialized roaring bitmap, because a
+bitmap is smaller for many keys but slower to decode for one.
+
+Each contact of a change has its own entry number in the log: first the contacts that left, then those that
+entered, both in order of their keys. A negative segment number marks a segment that is still being evaluated
+for the first time; such a change has no entry numbers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from pyroaring import BitMap
 
-# A few keys are read faster as numbers.
+# Fewer keys than this decode faster as integers than as a bitmap.
 _FEW_KEYS: Final = 8
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[int, bytes | list[int], bytes | list[int]]]).decode
@@ -20,7 +25,7 @@ DenseKeys = Sequence[int] | BitMap
 
 @dataclass(frozen=True, slots=True)
 class SegmentChange:
-    """Who entered and who left one segment; nobody does both."""
+    """The contacts that entered and left one segment in a write; no contact is in both."""
 
     segment: int
     entered: DenseKeys
@@ -28,17 +33,17 @@ class SegmentChange:
 
     @property
     def entry_count(self) -> int:
-        """How many sequence numbers it has."""
+        """The number of log entries: one for each contact, or none while the segment is being evaluated."""
         return len(self.entered) + len(self.left) if self.segment > 0 else 0
 
     def slice_entries(self, begin: int, end: int) -> "SegmentChange":
-        """Return the part that has some of its numbers, counted from 0, `end` excluded."""
-        gone = len(self.left)
-        entered = self.entered[max(begin - gone, 0) : max(end - gone, 0)]
-        return SegmentChange(self.segment, entered, self.left[min(begin, gone) : min(end, gone)])
+        """Return the part with the entries from `begin` to before `end`, counted from 0 in this change."""
+        left_count = len(self.left)
+        entered = self.entered[max(begin - left_count, 0) : max(end - left_count, 0)]
+        return SegmentChange(self.segment, entered, self.left[min(begin, left_count) : min(end, left_count)])
 
     def undo_on(self, members: BitMap) -> None:
-        """Make of the members of its segment after it those before it."""
+        """Turn the segment's members after this change into those before it, in place."""
         if isinstance(self.entered, BitMap):
             members.difference_update(self.entered)
         else:
@@ -58,12 +63,14 @@ def _unpack_keys(stored: bytes | list[int]) -> DenseKeys:
 
 
 def encode(changes: Iterable[SegmentChange]) -> bytes:
-    """Return the stored form of the changes of one write."""
-    return _encode([(one.segment, _pack_keys(one.entered), _pack_keys(one.left)) for one in changes])
+    """Encode the changes of one write."""
+    return _encode(
+        [(change.segment, _pack_keys(change.entered), _pack_keys(change.left)) for change in changes]
+    )
 
 
 def decode(body: bytes) -> list[SegmentChange]:
-    """Read the stored form."""
+    """Decode the changes of one write."""
     return [
         SegmentChange(segment, _unpack_keys(entered), _unpack_keys(left))
         for segment, entered, left in _decode(body)
@@ -71,7 +78,7 @@ def decode(body: bytes) -> list[SegmentChange]:
 
 
 def decode_segment(body: bytes, segment: int) -> list[SegmentChange]:
-    """Read what the stored form says of one segment."""
+    """Decode the changes of one segment only."""
     return [
         SegmentChange(segment, _unpack_keys(entered), _unpack_keys(left))
         for number, entered, left in _decode(body)

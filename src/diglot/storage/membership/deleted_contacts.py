@@ -1,4 +1,4 @@
-"""Ids of deleted contacts that the log of memberships still names."""
+"""Ids of deleted contacts that the membership log still mentions."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,7 +13,7 @@ from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
 
-# Where more are asked for, reading all between the first and the last costs less.
+# For more keys than this, reading the whole range from the first to the last costs less.
 _FEW_KEYS: Final = 1_000
 _c = deleted_contacts.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
@@ -34,24 +34,24 @@ _SELECT_IDS = BackendStatement(_select_ids)
 _SELECT_KEY_RANGE = BackendStatement(_select_key_range)
 
 
-async def add(transaction: Transaction, workspace: int, gone: Iterable[tuple[int, str]], at: int) -> None:
-    """Keep the ids of contacts that are deleted at an instant, each a key and an id."""
-    values = [{"workspace": workspace, "pk": pk, "id": id_, "deleted_at": at} for pk, id_ in gone]
+async def add(transaction: Transaction, workspace: int, deleted: Iterable[tuple[int, str]], at: int) -> None:
+    """Store the ids of deleted contacts, each given as key and id; `at` is when they were deleted."""
+    values = [{"workspace": workspace, "pk": pk, "id": id_, "deleted_at": at} for pk, id_ in deleted]
     await _INSERT.execute(transaction, values)
 
 
 async def load_ids(transaction: Transaction, workspace: int, pks: Iterable[int]) -> dict[int, str]:
-    """Return the ids of those among some contacts that are deleted, by key."""
+    """Return the ids of those contacts that are deleted, by key."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(list(pks))}
     return {row[0]: row[1] for row in await transaction.fetch_all(_SELECT_IDS, values)}
 
 
 async def count_among(transaction: Transaction, workspace: int, pks: BitMap) -> int:
-    """Return how many of some contacts are deleted."""
+    """Return how many of the contacts are deleted."""
     if not pks:
         return 0
     if len(pks) <= _FEW_KEYS:
         return len(await load_ids(transaction, workspace, pks))
     values = {"workspace": workspace, "first": pks.min(), "last": pks.max()}
-    there = transaction.backend.decode_keys(await transaction.fetch_all(_SELECT_KEY_RANGE, values))
-    return there.intersection_cardinality(pks)
+    deleted = transaction.backend.decode_keys(await transaction.fetch_all(_SELECT_KEY_RANGE, values))
+    return deleted.intersection_cardinality(pks)

@@ -1,7 +1,8 @@
-"""Whether the instants that are kept of a field are those that contacts hold: by number and by a sum.
+"""Compares the instant index of a field with the contacts, by a row count and a checksum.
 
-A sum is cheap to make of either side alone. It mixes each instant with the key, so that it differs when one
-instant is another or belongs to somebody else, but for chances of one in millions.
+A checksum can be computed over either side alone, without a join. It multiplies each instant with its key, so
+it changes if an instant changes or belongs to another contact; it misses such a fault with a chance of about
+one in a million.
 """
 
 from typing import Any, Final
@@ -17,7 +18,7 @@ from diglot.storage.schema import field_instants as kept
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
-# Small enough that a billion contacts do not overflow 63 bits.
+# Small enough that the sum over a billion contacts does not overflow 63 bits.
 _INSTANT_MODULUS: Final = 1_000_003
 _KEY_MODULUS: Final = 1_009
 _c, _m = contacts.c, kept.c
@@ -46,7 +47,7 @@ _CONTACT_CHECKSUMS: Final = {
 async def index_matches_contacts(
     transaction: Transaction, workspace: int, field: str, zone: ZoneInfo
 ) -> bool:
-    """Tell whether the instants kept of a field are those of the contacts."""
+    """Tell whether the instant index of a field holds exactly the instants of the contacts."""
     row = await transaction.fetch_one(_INDEX_CHECKSUM, {"workspace": workspace, "field": field})
     assert row is not None
     return (row[0], row[1]) == await _checksum_contacts(transaction, workspace, field, zone)
@@ -59,13 +60,13 @@ async def _checksum_contacts(
         row = await transaction.fetch_one(_CONTACT_CHECKSUMS[field], {"workspace": workspace})
         assert row is not None
         return row[0], row[1]
-    number = total = 0
-    async for found in instant_index.iterate_attribute_instants(transaction, workspace, field, zone):
-        number += len(found)
-        total += sum(_sql_remainder(instant) * (pk % _KEY_MODULUS + 1) for pk, instant in found)
-    return number, total
+    count = total = 0
+    async for page in instant_index.iterate_attribute_instants(transaction, workspace, field, zone):
+        count += len(page)
+        total += sum(_sql_remainder(instant) * (pk % _KEY_MODULUS + 1) for pk, instant in page)
+    return count, total
 
 
 def _sql_remainder(instant: int) -> int:
-    """Return the rest as SQL has it: it has the sign of what is divided."""
+    """Return the remainder as SQL computes it: with the sign of the dividend."""
     return instant % _INSTANT_MODULUS if instant >= 0 else -(-instant % _INSTANT_MODULUS)

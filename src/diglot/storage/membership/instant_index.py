@@ -1,4 +1,10 @@
-"""The instants that conditions with days look at, in the order of time, so that nobody else is asked."""
+"""The instant index: for each indexed field, the instants that contacts hold, in order of time.
+
+Only fields that segments compare with relative dates are indexed. A row is (field, instant, key), so the
+contacts that cross a relative-date boundary between two ticks of the workspace clock are one range of the
+index: a tick evaluates these contacts and no others. The same order gives the next instant at which a segment
+can change. Instants of a custom attribute depend on the time zone.
+"""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
@@ -18,7 +24,7 @@ from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement, Statement
 
-# A slice of contacts that crossed an edge is no longer than this; a longer one is not worth walking.
+# The page size of index builds and of deletions.
 _ROWS_PER_SLICE: Final = 5_000
 _c, _m, _w = contacts.c, field_instants.c, indexed_fields.c
 _IN_WORKSPACE = _m.workspace == bindparam("workspace")
@@ -57,11 +63,11 @@ _NEXT_FIELD = Statement(select(func.min(_m.field)).where(_IN_WORKSPACE, _m.field
 
 
 def _fill_statement(name: str) -> Statement:
-    ours = cast_to(bindparam("field"), _m.field.type)
-    found = pin_to_index(select(_c.workspace, ours, _c[name], _c.pk)).where(
+    field_name = cast_to(bindparam("field"), _m.field.type)
+    instants = pin_to_index(select(_c.workspace, field_name, _c[name], _c.pk)).where(
         _c.workspace == bindparam("workspace"), _c[name].is_not(None)
     )
-    return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], found))
+    return Statement(insert(field_instants).from_select(["workspace", "field", "instant", "pk"], instants))
 
 
 CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind is FieldKind.INSTANT)
@@ -69,14 +75,14 @@ _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
 
 
 async def load_indexed_fields(transaction: Transaction, workspace: int) -> frozenset[str]:
-    """Return the fields whose instants are kept."""
+    """Return the indexed fields."""
     return frozenset(row[0] for row in await transaction.fetch_all(_INDEXED_FIELDS, {"workspace": workspace}))
 
 
 async def build_index(transaction: Transaction, workspace: int, field: str, zone: ZoneInfo) -> None:
-    """Keep the instants of a field from now on; those of an attribute depend on the time zone."""
+    """Index a field: from now on, its instants are kept current by every write of contacts."""
     values = {"workspace": workspace, "field": field}
-    # What is left of an earlier watch is not to be believed.
+    # A dropped index may have left outdated rows.
     await transaction.execute(_DELETE_INSTANTS, values)
     if field in _FILLS:
         await transaction.execute(_FILLS[field], values)
@@ -86,14 +92,14 @@ async def build_index(transaction: Transaction, workspace: int, field: str, zone
 
 
 async def _fill_attribute(transaction: Transaction, workspace: int, field: str, zone: ZoneInfo) -> None:
-    async for found in iterate_attribute_instants(transaction, workspace, field, zone):
-        await add(transaction, workspace, field, found)
+    async for page in iterate_attribute_instants(transaction, workspace, field, zone):
+        await add(transaction, workspace, field, page)
 
 
 async def iterate_attribute_instants(
     transaction: Transaction, workspace: int, field: str, zone: ZoneInfo
 ) -> AsyncIterator[list[tuple[int, int]]]:
-    """Yield the instants that contacts hold in a custom attribute, by parts: each a key and an instant."""
+    """Yield pages of the instants that contacts hold in a custom attribute, each a key and an instant."""
     key = attribute_key(field)
     assert key is not None
     binder = Binder(transaction.backend, 0, zone)
@@ -116,35 +122,37 @@ async def iterate_attribute_instants(
 
 
 async def drop_index(transaction: Transaction, workspace: int, field: str) -> None:
-    """Keep the instants of a field no longer; `purge` removes them."""
+    """Stop indexing a field; `purge_dropped` deletes its rows."""
     await transaction.execute(_DELETE_FIELD, {"workspace": workspace, "field": field})
 
 
 async def purge_dropped(transaction: Transaction, workspace: int) -> bool:
-    """Remove some instants of a field that is no longer watched; return whether there may be more.
+    """Delete some rows of a field that is no longer indexed; return whether there may be more.
 
-    The workspace is locked.
+    The caller holds the lock of the workspace.
     """
     field = await find_dropped_field(transaction, workspace)
     if field is None:
         return False
     values = {"workspace": workspace, "field": field}
-    rest = await transaction.fetch_one(_ROW_AT_OFFSET, values | {"offset": _ROWS_PER_SLICE})
-    if rest is None:
+    first_kept = await transaction.fetch_one(_ROW_AT_OFFSET, values | {"offset": _ROWS_PER_SLICE})
+    if first_kept is None:
         await transaction.execute(_DELETE_INSTANTS, values)
     else:
-        await transaction.execute(_DELETE_INSTANTS_BEFORE, values | {"until": rest[0], "until_pk": rest[1]})
+        await transaction.execute(
+            _DELETE_INSTANTS_BEFORE, values | {"until": first_kept[0], "until_pk": first_kept[1]}
+        )
     return True
 
 
 async def find_dropped_field(transaction: Transaction, workspace: int) -> str | None:
-    """Return a field of which instants are left although it is no longer watched, if there is one."""
-    keep = await load_indexed_fields(transaction, workspace)
+    """Return a field that is no longer indexed but still has rows, or None."""
+    indexed = await load_indexed_fields(transaction, workspace)
     field: str | None = ""
     while field is not None:
         row = await transaction.fetch_one(_NEXT_FIELD, {"workspace": workspace, "after": field})
         field = None if row is None else row[0]
-        if field is not None and field not in keep:
+        if field is not None and field not in indexed:
             break
     return field
 
@@ -152,7 +160,7 @@ async def find_dropped_field(transaction: Transaction, workspace: int) -> str | 
 async def add(
     transaction: Transaction, workspace: int, field: str, instants: Iterable[tuple[int, int]]
 ) -> None:
-    """Add instants of contacts, each a key and its instant."""
+    """Add the instants of contacts, each given as key and instant."""
     values = [
         {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
     ]
@@ -162,44 +170,50 @@ async def add(
 async def remove(
     transaction: Transaction, workspace: int, field: str, instants: Iterable[tuple[int, int]]
 ) -> None:
-    """Remove instants of contacts."""
+    """Remove the instants of contacts, each given as key and instant."""
     values = [
         {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
     ]
     await _DELETE.execute(transaction, values)
 
 
-async def contacts_crossing(  # noqa: PLR0913, PLR0917 - whose, which edge, and when
+async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span
     transaction: Transaction,
     workspace: int,
-    edge: RelativeDate,
+    relative_date: RelativeDate,
     since: int,
     until: int,
     zone: ZoneInfo,
-    most: int,
+    max_keys: int,
 ) -> set[int]:
-    """Return the keys of the contacts that an edge may see otherwise at `until` than at `since`.
+    """Return the keys of contacts for which a relative date may change between two instants.
 
-    At most about `most` of each span are returned.
+    At most about `max_keys` keys of each crossed window are returned.
     """
-    found: set[int] = set()
-    for begin, end in windows_crossed(edge, since, until, zone):
-        values = {"workspace": workspace, "field": edge.field, "since": begin, "until": end, "limit": most}
-        found.update(row[0] for row in await transaction.fetch_all(_KEYS_IN_SPAN, values))
-    return found
+    keys: set[int] = set()
+    for begin, end in windows_crossed(relative_date, since, until, zone):
+        values = {
+            "workspace": workspace,
+            "field": relative_date.field,
+            "since": begin,
+            "until": end,
+            "limit": max_keys,
+        }
+        keys.update(row[0] for row in await transaction.fetch_all(_KEYS_IN_SPAN, values))
+    return keys
 
 
 async def find_next_flip(
-    transaction: Transaction, workspace: int, edge: RelativeDate, at: int, zone: ZoneInfo
+    transaction: Transaction, workspace: int, relative_date: RelativeDate, at: int, zone: ZoneInfo
 ) -> int:
-    """Return an instant after `at` before which nobody crosses an edge, or NEVER."""
-    if edge.offsets is None:
+    """Return an instant after `at` before which the relative date changes for no contact, or NEVER."""
+    if relative_date.offsets is None:
         return next_midnight(at, zone)
-    found = NEVER
-    for offset in edge.offsets:
-        first = await _find_first_instant(transaction, workspace, edge.field, at + offset)
-        found = min(found, flip_at(first, offset))
-    return found
+    flip = NEVER
+    for offset in relative_date.offsets:
+        first = await _find_first_instant(transaction, workspace, relative_date.field, at + offset)
+        flip = min(flip, flip_at(first, offset))
+    return flip
 
 
 async def _find_first_instant(transaction: Transaction, workspace: int, field: str, since: int) -> int:

@@ -1,7 +1,9 @@
-"""Rows of the log of memberships: who entered and left what, by which write, in sequence without gaps.
+"""Rows of the membership log: which contacts entered and left which segments, in gapless sequence.
 
-The log is written with the change itself and read by overlays, by folding and by everyone who asks what
-happened. It is kept for the time that the operator allows.
+Each write that changes memberships appends one row, in its own transaction. The row takes one entry number
+for each contact and segment, so the numbers within a workspace have no gaps and a feed can resume after any
+of them. Its body is encoded by `changes`. The log serves the delta (what happened since the last compaction),
+the compaction into chunks, the change feed and history (as of); it is kept for the configured retention.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -18,13 +20,13 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.write_unit import WriteUnit
 
-# What tells a row of the log from another with the same numbers: when it was written and what it says.
+# Distinguishes a row from another one with the same numbers: when it was written, and its body.
 RowFingerprint = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaRow:
-    """A row of the log; where it rewrites a segment, the chunks hold all its changes already."""
+    """A row of the log for a delta. If it rewrites a segment, the chunks already hold the result."""
 
     last_entry: int
     rewrites_segment: bool
@@ -47,7 +49,7 @@ _ROWS_BETWEEN = Statement(
     .order_by(_l.first_entry)
 )
 
-# So many rows are read at once.
+# The number of rows in one read.
 _ROWS_PER_READ: Final = 1_000
 _first_row = membership_log.alias("first").c
 _ENTRY_OF_ROW_HOLDING = (
@@ -72,7 +74,7 @@ _SELECT_HAPPENED_AT = Statement(
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A row of the log with its numbers: what one write did, when and why."""
+    """A row of the log with its entry numbers: the changes of one write, with time and cause."""
 
     first_entry: int
     last_entry: int
@@ -80,36 +82,36 @@ class LogRow:
     body: bytes
 
     def changes_between(self, after: int, until: int) -> Iterator[tuple[int, SegmentChange]]:
-        """Yield what has numbers after one up to another, each part with its first number."""
-        first = self.first_entry
+        """Yield the changes with entry numbers after `after` up to `until`, each with its first number."""
+        first_entry = self.first_entry
         for change in changes.decode(self.body):
-            begin, end = max(after + 1 - first, 0), min(until + 1 - first, change.entry_count)
+            begin, end = max(after + 1 - first_entry, 0), min(until + 1 - first_entry, change.entry_count)
             if begin < end:
-                yield first + begin, change.slice_entries(begin, end)
-            first += change.entry_count
+                yield first_entry + begin, change.slice_entries(begin, end)
+            first_entry += change.entry_count
 
     def changes_of(self, segment: int, after: int, until: int) -> list[SegmentChange]:
-        """Return what has numbers after one up to another and is of a segment."""
+        """Return the changes of a segment with entry numbers after `after` up to `until`."""
         if after < self.first_entry and self.last_entry <= until:
             return changes.decode_segment(self.body, segment)
         return [change for _, change in self.changes_between(after, until) if change.segment == segment]
 
 
 async def append(
-    unit: WriteUnit, moved: Sequence[SegmentChange], moment: ChangeOrigin, *, rewrites_segment: bool = False
+    unit: WriteUnit, moved: Sequence[SegmentChange], origin: ChangeOrigin, *, rewrites_segment: bool = False
 ) -> int:
-    """Write what one write did; return the first number that it took.
+    """Append a row with the changes of change write; return its first entry number.
 
-    Where the row rewrites a segment, the chunks must hold all of its members.
+    If the row rewrites a segment, the caller has written the segment's chunks.
     """
-    numbers = sum(one.entry_count for one in moved)
+    numbers = sum(change.entry_count for change in moved)
     first = unit.take_keys("entry", numbers)
     unit.row.uncompacted_changes += len(moved)
     row = {
         "first_entry": first,
         "last_entry": first + numbers - 1,
-        "happened_at": moment.at,
-        "cause": moment.cause.value,
+        "happened_at": origin.at,
+        "cause": origin.cause.value,
         "rewrites_segment": int(rewrites_segment),
         "body": changes.encode(moved),
     }
@@ -118,13 +120,13 @@ async def append(
 
 
 async def has_row(transaction: Transaction, workspace: int, entry: int, mark: RowFingerprint) -> bool:
-    """Tell whether the row that ends with an entry is the one of a mark."""
+    """Tell whether the row that ends with an entry has a fingerprint; if not, it was rolled back."""
     row = await transaction.fetch_one(_ROW_ENDING_AT, {"workspace": workspace, "entry": entry})
     return row is not None and (row[0], bytes(row[1])) == mark
 
 
 async def load_between(transaction: Transaction, workspace: int, after: int, until: int) -> list[DeltaRow]:
-    """Return the rows after an entry up to another; both have to be the last of a row."""
+    """Return the rows after an entry up to another; both must be the last entry of a row."""
     if after >= until:
         return []
     values = {"workspace": workspace, "after": after, "until": until}
@@ -137,25 +139,25 @@ async def load_between(transaction: Transaction, workspace: int, after: int, unt
 async def iterate_forwards(
     transaction: Transaction, workspace: int, after: int, until: int
 ) -> AsyncIterator[LogRow]:
-    """Yield the rows that have numbers after one up to another, in their order."""
+    """Yield the rows with entry numbers after `after` up to `until`, in order."""
     while after < until:
         values = {"workspace": workspace, "number": after + 1, "until": until, "limit": _ROWS_PER_READ}
-        found = [_row_of(row) for row in await transaction.fetch_all(_ROWS_FORWARDS, values)]
-        for one in found:
-            yield one
-        after = found[-1].last_entry if len(found) == _ROWS_PER_READ else until
+        log_rows = [_row_of(row) for row in await transaction.fetch_all(_ROWS_FORWARDS, values)]
+        for log_row in log_rows:
+            yield log_row
+        after = log_rows[-1].last_entry if len(log_rows) == _ROWS_PER_READ else until
 
 
 async def iterate_backwards(
     transaction: Transaction, workspace: int, after: int, until: int
 ) -> AsyncIterator[LogRow]:
-    """Yield the rows that have numbers after one up to another, the last first."""
+    """Yield the rows with entry numbers after `after` up to `until`, last row first."""
     while after < until:
         values = {"workspace": workspace, "number": after + 1, "until": until, "limit": _ROWS_PER_READ}
-        found = [_row_of(row) for row in await transaction.fetch_all(_ROWS_BACKWARDS, values)]
-        for one in found:
-            yield one
-        until = found[-1].first_entry - 1 if len(found) == _ROWS_PER_READ else after
+        log_rows = [_row_of(row) for row in await transaction.fetch_all(_ROWS_BACKWARDS, values)]
+        for log_row in log_rows:
+            yield log_row
+        until = log_rows[-1].first_entry - 1 if len(log_rows) == _ROWS_PER_READ else after
 
 
 def _row_of(row: Sequence[Any]) -> LogRow:
@@ -166,15 +168,15 @@ def _row_of(row: Sequence[Any]) -> LogRow:
 async def find_last_entry_before(
     transaction: Transaction, workspace: int, after: int, until: int, at: int
 ) -> int:
-    """Return the last number, after one up to another, of what happened until an instant; else the first."""
-    found = 0
+    """Return the last entry after `after` up to `until` that was written by an instant; else `after`."""
+    entry = 0
     for bit in reversed(range(until.bit_length())):
-        tried = found + (1 << bit)
-        if tried <= after or (
-            tried <= until and await _load_happened_at(transaction, workspace, tried) <= at
+        candidate = entry + (1 << bit)
+        if candidate <= after or (
+            candidate <= until and await _load_happened_at(transaction, workspace, candidate) <= at
         ):
-            found = tried
-    return max(found, after)
+            entry = candidate
+    return max(entry, after)
 
 
 async def _load_happened_at(transaction: Transaction, workspace: int, number: int) -> int:

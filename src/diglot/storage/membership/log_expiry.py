@@ -1,4 +1,4 @@
-"""What of the history is no longer kept: rows of the log, their sums, and the ids of what only it named."""
+"""Deletes history past its retention: rows of the log, their sums, and ids that only they mention."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
 from diglot.storage.write_unit import WriteUnit
 
-# So much is deleted in one transaction.
+# The number of rows that one transaction deletes at most.
 MAX_ROWS: Final = 1_000
 _l, _h, _d = membership_log.c, membership_log_sums.c, deleted_contacts.c
 _s = deleted_segments.c
@@ -67,7 +67,7 @@ _PURGE_DELETED_CONTACTS = BackendStatement(_delete_deleted_contacts)
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """When a row of the log was written, and the last of its numbers."""
+    """The last entry number of a row of the log, and when the row was written."""
 
     last_entry: int
     happened_at: int
@@ -76,7 +76,7 @@ class LogPosition:
 async def load_oldest_rows(
     transaction: Transaction, workspace: int, limit: int | None = None
 ) -> list[LogPosition]:
-    """Return the oldest rows of the log, in their order, so many as are deleted at once."""
+    """Return the oldest rows of the log, in order: as many as one transaction deletes."""
     values = {"workspace": workspace, "limit": limit or MAX_ROWS}
     return [LogPosition(*row) for row in await transaction.fetch_all(_OLDEST_ROWS, values)]
 
@@ -87,26 +87,31 @@ async def list_segment_numbers(transaction: Transaction, workspace: int) -> list
 
 
 async def expire_log(unit: WriteUnit, until: LogPosition) -> None:
-    """Delete the rows up to one and the sums that end with it or before: the history is complete after it."""
+    """Delete the rows up to a position, and the sums that end there or before.
+
+    The history is complete after that position.
+    """
     transaction, workspace = unit.transaction, unit.workspace
     values = {"workspace": workspace, "until": until.last_entry}
     await transaction.execute(_DELETE_LOG_ROWS, values)
     await transaction.execute(_PURGE_DELETED_SEGMENTS, values)
     if numbers := await list_segment_numbers(transaction, workspace):
-        await transaction.execute_many(_DELETE_SUMS, [values | {"of_segment": number} for number in numbers])
+        await transaction.execute_many(
+            _DELETE_SUMS, [values | {"of_segment": segment} for segment in numbers]
+        )
     unit.row.history_after_entry = until.last_entry
     unit.row.history_since = max(unit.row.history_since, until.happened_at)
 
 
 async def load_deleted_contacts(transaction: Transaction, workspace: int, before: int) -> list[int]:
     """Return the keys of some contacts that were deleted before an instant."""
-    found = await transaction.fetch_all(
+    rows = await transaction.fetch_all(
         _OLD_DELETED_CONTACTS, {"workspace": workspace, "before": before, "limit": MAX_ROWS}
     )
-    return [row[0] for row in found]
+    return [row[0] for row in rows]
 
 
 async def purge_deleted_contacts(transaction: Transaction, workspace: int, pks: Iterable[int]) -> None:
-    """Forget the ids of deleted contacts."""
+    """Delete the stored ids of deleted contacts."""
     values = {"workspace": workspace, "pks": transaction.backend.encode_list(list(pks))}
     await transaction.execute(_PURGE_DELETED_CONTACTS, values)

@@ -1,4 +1,9 @@
-"""Rows of the history of memberships: what the log says of one segment between two foldings, in sum."""
+"""Sums of the membership log: the net change of one segment between two compactions.
+
+A row holds three roaring bitmaps for the entries `first` to `last`: contacts that entered, that left, and
+that did both. History rewinds a segment by sums, because it then reads one row for each compaction instead of
+every row of the log.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +18,13 @@ from diglot.storage.sql import bulk
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 
-# Toggling keys one by one is faster than algebra on bitmaps for so many.
+# For fewer keys, toggling one by one is faster than bitmap algebra.
 _FEW_KEYS: Final = 8
 
 
 @dataclass(slots=True)
 class NetChange:
-    """The net change of one segment: who came, who went, and who did both since `first`."""
+    """The net change of one segment since `first_entry`: contacts that entered, left, or did both."""
 
     first_entry: int
     entered: BitMap
@@ -28,19 +33,19 @@ class NetChange:
 
     @classmethod
     def starting_at(cls, first: int) -> "NetChange":
-        """Return no change yet."""
+        """Return an empty net change."""
         return cls(first, BitMap(), BitMap(), BitMap())
 
     def copy(self) -> "NetChange":
-        """Return an equal one to go on with."""
+        """Return a copy that can be changed."""
         return NetChange(self.first_entry, BitMap(self.entered), BitMap(self.left), BitMap(self.toggled))
 
     def mentions(self, pk: int) -> bool:
-        """Tell whether a contact came or went."""
+        """Tell whether the contact entered or left."""
         return pk in self.entered or pk in self.left or pk in self.toggled
 
     def add(self, change: SegmentChange) -> None:
-        """Note who left and who entered: a transition takes back the opposite one where that is noted."""
+        """Add a change; a contact that returns to its former state is toggled instead of entered or left."""
         self._apply_moves(change.left, self.entered, self.left)
         self._apply_moves(change.entered, self.left, self.entered)
 
@@ -60,7 +65,7 @@ class NetChange:
         done |= moved - back
 
 
-# So many rows are in memory together.
+# The number of sums that are in memory at once.
 _ROWS_PER_READ: Final = 50
 _AFTER_ANY_ENTRY: Final = 2**62
 _c = membership_log_sums.c
@@ -80,20 +85,20 @@ _SUMS_BACKWARDS = Statement(
 
 
 async def add(
-    transaction: Transaction, workspace: int, last: int, nets: Sequence[tuple[int, NetChange]]
+    transaction: Transaction, workspace: int, last: int, net_changes: Sequence[tuple[int, NetChange]]
 ) -> None:
-    """Note the sums of segments up to an entry, each since the entry that it begins with."""
+    """Store the net changes of segments that end with an entry."""
     values = [
         {
             "workspace": workspace,
             "segment": segment,
-            "first_entry": net.first_entry,
+            "first_entry": net_change.first_entry,
             "last_entry": last,
-            "entered": net.entered.serialize(),
-            "exited": net.left.serialize(),
-            "toggled": net.toggled.serialize() if net.toggled else None,
+            "entered": net_change.entered.serialize(),
+            "exited": net_change.left.serialize(),
+            "toggled": net_change.toggled.serialize() if net_change.toggled else None,
         }
-        for segment, net in nets
+        for segment, net_change in net_changes
     ]
     await _INSERT.execute(transaction, values)
 
@@ -101,9 +106,9 @@ async def add(
 async def load_spans(
     transaction: Transaction, workspace: int, segment: int, after: int
 ) -> list[tuple[int, int]]:
-    """Return where the log says something of a segment: the entries from and to, in their order.
+    """Return the spans of entries that change a segment, each its first and last entry, in order.
 
-    Those that end with an entry or before are left out; what is not folded yet is not among them.
+    Spans that end at `after` or before are left out, and so are entries that are not yet compacted.
     """
     values = {"workspace": workspace, "segment": segment, "after": after}
     return [(row[0], row[1]) for row in await transaction.fetch_all(_SPANS, values)]
@@ -112,7 +117,7 @@ async def load_spans(
 async def iterate_backwards(
     transaction: Transaction, workspace: int, segment: int, after: int
 ) -> AsyncIterator[tuple[int, NetChange]]:
-    """Yield the sums of a segment that end after an entry, the last first, each with its last entry."""
+    """Yield the net changes of a segment that end after an entry, last first, each with its last entry."""
     before = _AFTER_ANY_ENTRY
     while True:
         values = {"workspace": workspace, "segment": segment, "after": after, "before": before}

@@ -1,4 +1,4 @@
-"""Who is in a segment, or no longer, by writes that came while it was evaluated for the first time."""
+"""Membership changes of a segment during its first evaluation, merged into the result of the scan."""
 
 from collections.abc import Sequence
 
@@ -19,23 +19,23 @@ _UPSERT = bulk.build_insert(pending_members, replaced=("is_member",))
 
 
 async def record(transaction: Transaction, workspace: int, moved: Sequence[SegmentChange]) -> None:
-    """Note who is in segments and who no longer."""
+    """Record which contacts are now in segments and which are not."""
     values = [
-        {"workspace": workspace, "segment": one.segment, "pk": pk, "is_member": is_member}
-        for one in moved
-        for keys, is_member in ((one.left, 0), (one.entered, 1))
+        {"workspace": workspace, "segment": change.segment, "pk": pk, "is_member": is_member}
+        for change in moved
+        for keys, is_member in ((change.left, 0), (change.entered, 1))
         for pk in keys
     ]
     await _UPSERT.execute(transaction, values)
 
 
-async def merge_into(transaction: Transaction, workspace: int, segment: int, found: BitMap) -> BitMap:
-    """Return the members of a segment, given those that an evaluation found at any time since its making."""
+async def merge_into(transaction: Transaction, workspace: int, segment: int, scanned: BitMap) -> BitMap:
+    """Return the members of a segment, given those that a scan scanned at any time since its creation."""
     rows = await transaction.fetch_all(_SELECT_MEMBERS, {"workspace": workspace, "segment": segment})
     left = BitMap([pk for pk, is_member in rows if not is_member])
-    return (found - left) | BitMap([pk for pk, is_member in rows if is_member])
+    return (scanned - left) | BitMap([pk for pk, is_member in rows if is_member])
 
 
 async def clear(transaction: Transaction, workspace: int, segment: int) -> None:
-    """Forget what was noted of a segment."""
+    """Delete what was recorded for a segment."""
     await transaction.execute(_DELETE, {"workspace": workspace, "segment": segment})

@@ -1,4 +1,4 @@
-"""What the row of a segment says of its membership: the number of members, and when time changes it next."""
+"""What the row of a segment says about its membership: the member count and its next change by time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -40,7 +40,7 @@ def _set_column(name: str, make: bulk.ColumnSetter) -> bulk.BulkStatement:
     return bulk.build_update(segments, _KEY_COLUMNS, [_VALUE], {name: make})
 
 
-# What is stored for the first time has a history from then on.
+# The history of a segment begins when its members are stored for the first time.
 _SET_MEMBERS = bulk.build_update(
     segments,
     _KEY_COLUMNS,
@@ -65,7 +65,7 @@ async def _update_segments(
     workspace: int,
     values: Mapping[int, int] | Mapping[int, int | None],
 ) -> None:
-    rows = [{"workspace": workspace, "segment": number, "value": one} for number, one in values.items()]
+    rows = [{"workspace": workspace, "segment": segment, "value": value} for segment, value in values.items()]
     await statement.execute(transaction, rows)
 
 
@@ -80,24 +80,24 @@ async def load_next_changes(transaction: Transaction, workspace: int) -> Sequenc
 
 
 async def load_count(transaction: Transaction, workspace: int, id_: str) -> Row | None:
-    """Return the row of a segment and of its workspace that its count follows from, or None."""
+    """Return the columns of a segment and its workspace from which its count is computed, or None."""
     return await transaction.fetch_one(_SELECT_COUNT, {"workspace": workspace, "id": id_})
 
 
 async def set_members(unit: WriteUnit, members: Mapping[int, int]) -> None:
-    """Store the number of members of segments; a first number begins the history of a segment."""
-    same = {"workspace": unit.workspace, "last_entry": unit.last_entry}
-    rows = [same | {"segment": number, "value": one} for number, one in members.items()]
+    """Store the member counts of segments; the first count begins the history of a segment."""
+    shared = {"workspace": unit.workspace, "last_entry": unit.last_entry}
+    rows = [shared | {"segment": segment, "value": count} for segment, count in members.items()]
     await _SET_MEMBERS.execute(unit.transaction, rows)
 
 
 async def clear_members(transaction: Transaction, workspace: int, segment: int) -> None:
-    """Mark a segment as one whose members are not known yet."""
+    """Mark a segment as not evaluated."""
     await _update_segments(transaction, _CLEAR_MEMBERS, workspace, {segment: None})
 
 
 async def add_members(transaction: Transaction, workspace: int, more: Mapping[int, int]) -> None:
-    """Add to the numbers of members of segments."""
+    """Add to the member counts of segments."""
     await _update_segments(transaction, _ADD_MEMBERS, workspace, more)
 
 
@@ -107,5 +107,5 @@ async def set_next_changes(transaction: Transaction, workspace: int, instants: M
 
 
 async def lower_next_changes(transaction: Transaction, workspace: int, instants: Mapping[int, int]) -> None:
-    """Store when time changes segments next where that is earlier than what is stored."""
+    """Store when time changes segments next, if that is earlier than the stored instant."""
     await _update_segments(transaction, _LOWER_NEXT, workspace, instants)

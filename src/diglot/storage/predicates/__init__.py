@@ -1,1 +1,1 @@
-"""Conditions as SQL."""
+"""Compiles conditions to SQL predicates."""

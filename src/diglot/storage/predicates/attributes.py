@@ -1,4 +1,4 @@
-"""Predicates on custom attributes, over the token documents of `tokens` (semantics 11)."""
+"""Predicates on custom attributes, as searches in the token documents of a contact (semantics 11)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,9 +7,9 @@ from sqlalchemy import and_, case, func, literal_column, or_
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import attribute_key
-from diglot.conditions.tree import Op
+from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates import token_documents
-from diglot.storage.predicates.binder import MATCHES_NONE, STRING, Binder, compare, compare_days, scalars_of
+from diglot.storage.predicates.binder import MATCHES_NONE, STRING, Binder, compare, compare_days
 from diglot.storage.predicates.token_documents import (
     BIG_NUMBER,
     ELEMENT,
@@ -55,7 +55,7 @@ def compile_attribute(predicate: tree.Predicate, binder: Binder) -> Expression:
 
 
 def compile_attribute_instant(key: str, binder: Binder) -> tuple[Expression, Expression]:
-    """Return whether a custom attribute holds an instant, and the digits of it (see `decode_integer`)."""
+    """Return whether a custom attribute holds an instant, and its digits (see `decode_integer`)."""
     return _has_scalar(INSTANT_DOCUMENT, key, binder), _scalar_digits(INSTANT_DOCUMENT, key, 1, binder)
 
 
@@ -77,9 +77,9 @@ def _scalar_value(document: Expression, key: str, binder: Binder) -> Expression:
 
 
 def _scalar_digits(document: Expression, key: str, first: int, binder: Binder) -> Expression:
-    """Return 16 digits of the key's value from the given place."""
-    rest = _after_scalar_mark(document, key, binder)
-    return func.substr(rest, literal_column(str(first)), literal_column("16"))
+    """Return 16 characters of the key's value, beginning at position `first`, which counts from 1."""
+    after_mark = _after_scalar_mark(document, key, binder)
+    return func.substr(after_mark, literal_column(str(first)), literal_column("16"))
 
 
 def _bind_instant(value: int, binder: Binder) -> Expression:
@@ -92,7 +92,7 @@ def _escaped_text(scalar: tree.Scalar) -> str:
 
 
 def _number_forms(number: float) -> list[str]:
-    """Return what the document holds, up to its end or the end of its double, for an equal number."""
+    """Return the token values that an equal number can have, up to the end of its double or of its value."""
     double = token_documents.encode_double(float(number))
     if token_documents.is_big_integer(number):
         return [f"{PLAIN_NUMBER}{double}", token_documents.encode_number(number)]
@@ -129,7 +129,7 @@ def _compile_contains(key: str, scalar: tree.Scalar, binder: Binder) -> Expressi
     if isinstance(scalar, tree.Boolean):
         return in_list
     part = escape_marks(text.fold_case(_require_text(scalar)))
-    # The first search is a cheap necessary condition; most contacts end there.
+    # The first search is cheap and rejects most contacts, because the part must occur in some value.
     within = and_(
         binder.contains_part(FOLDED_DOCUMENT, part),
         _has_scalar(FOLDED_DOCUMENT, key, binder),
@@ -148,13 +148,13 @@ def _compile_in(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expr
     numbers = [value.value for value in values if isinstance(value, tree.Number)]
     forms = [form for number in numbers for form in _number_forms(number)]
     doubles = [form for form in forms if len(form) == _PLAIN_LENGTH]
-    wholes = [form for form in forms if len(form) == _BIG_LENGTH]
-    found: list[Expression] = []
+    bigs = [form for form in forms if len(form) == _BIG_LENGTH]
+    clauses: list[Expression] = []
     if texts:
         binder.shape.append("texts")
         value = _scalar_value(EXACT_DOCUMENT, key, binder)
         closed = [form + CLOSE for form in texts]
-        found.append(
+        clauses.append(
             _scalar_or_element(EXACT_DOCUMENT, key, _scalar_one_of(value, texts, binder), closed, binder)
         )
     if doubles:
@@ -162,16 +162,16 @@ def _compile_in(key: str, values: Sequence[tree.Scalar], binder: Binder) -> Expr
         value = func.substr(
             _after_scalar_mark(NUMBER_DOCUMENT, key, binder), ONE, literal_column(str(_PLAIN_LENGTH))
         )
-        found.append(
+        clauses.append(
             _scalar_or_element(NUMBER_DOCUMENT, key, _scalar_one_of(value, doubles, binder), doubles, binder)
         )
-    if wholes:
+    if bigs:
         binder.shape.append("big numbers")
         value = _scalar_value(NUMBER_DOCUMENT, key, binder)
-        found.append(
-            _scalar_or_element(NUMBER_DOCUMENT, key, _scalar_one_of(value, wholes, binder), wholes, binder)
+        clauses.append(
+            _scalar_or_element(NUMBER_DOCUMENT, key, _scalar_one_of(value, bigs, binder), bigs, binder)
         )
-    return or_(*found) if found else MATCHES_NONE
+    return or_(*clauses) if clauses else MATCHES_NONE
 
 
 def _scalar_one_of(value: Expression, forms: list[str], binder: Binder) -> Expression:
@@ -181,7 +181,7 @@ def _scalar_one_of(value: Expression, forms: list[str], binder: Binder) -> Expre
 def _scalar_or_element(
     document: Expression, key: str, scalar: Expression, forms: list[str], binder: Binder
 ) -> Expression:
-    """Tell whether the key's scalar is one of the forms, or an element of its array begins with one."""
+    """Return whether the key's scalar is one of the forms, or an element of its array begins with one."""
     mark = f"{ELEMENT}{OPEN}{key}{CLOSE}"
     element = binder.backend.contains_any(document, [mark + form for form in forms], binder.bind)
     return or_(
@@ -202,7 +202,7 @@ def _compile_ordered_number(key: str, op: Op, number: float, binder: Binder) -> 
     digits = _scalar_digits(NUMBER_DOCUMENT, key, 2, binder)
     compared = compare(op, digits, binder.bind_text(token_documents.encode_double(float(number))))
     if token_documents.is_big_integer(number):
-        # Two integers compare exactly, even where their doubles are equal.
+        # Two integers are compared exactly even if their doubles are equal.
         binder.shape.append("big")
         value = _scalar_value(NUMBER_DOCUMENT, key, binder)
         whole = compare(op, value, binder.bind_text(token_documents.encode_number(number)))

@@ -1,4 +1,4 @@
-"""What the compilers of predicates share: bound values, the shape, comparisons, days."""
+"""What the predicate compilers share: bound values, the shape, comparisons, relative days."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,15 @@ from sqlalchemy import BigInteger, BindParameter, Float, Integer, Text, and_, bi
 from sqlalchemy.types import TypeEngine
 
 from diglot.conditions import dates, relative_dates, tree
-from diglot.conditions.tree import Op
+from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
 
 DOUBLE: Final = Float(53)
 INTEGER: Final = BigInteger()
-# PostgreSQL cuts text at 32-bit lengths only.
+# PostgreSQL's substr and right accept only 32-bit lengths.
 LENGTH: Final = Integer()
-# SQLAlchemy folds false() and with it the workspace out of the statement, which then is no longer pinned.
+# `false()` would not do: SQLAlchemy folds it, and the workspace filter with it, out of the statement, which
+# then no longer uses the pinned index.
 MATCHES_NONE: Final[Expression] = ZERO == ONE
 STRING: Final = Text()
 
@@ -33,7 +34,7 @@ class Binder:
     shape: list[str] = field(default_factory=list)
 
     def bind(self, value: Any, kind: TypeEngine[Any]) -> BindParameter[Any]:
-        """Bind a value (a list as one) and return its parameter."""
+        """Bind a value and return its parameter; a list is bound as one parameter."""
         name = f"p{len(self.values)}"
         is_list = isinstance(value, list)
         self.values[name] = self.backend.encode_list(value) if is_list else value
@@ -41,39 +42,31 @@ class Binder:
         return bindparam(name, type_=kind)
 
     def bind_text(self, value: str) -> Expression:
-        """Bind a text."""
+        """Bind a string."""
         return self.bind(value, STRING)
 
     def bind_length(self, value: str) -> Expression:
-        """Bind the length of a text in characters."""
+        """Bind the length of a string in characters."""
         return self.bind(len(value), LENGTH)
 
     def contains_part(self, document: Expression, part: str) -> Expression:
-        """Tell whether a text contains a part."""
+        """Return whether a document contains a part."""
         return self.backend.position(document, self.bind_text(part)) > ZERO
 
-    def to_instant(self, moment: tree.Operand) -> int:
-        """Return the instant that a date or an instant stands for."""
-        if isinstance(moment, tree.Instant):
-            return moment.value
-        assert isinstance(moment, tree.Day)
-        return dates.start_of_day(_to_date(moment), self.zone)
+    def to_instant(self, operand: tree.Operand) -> int:
+        """Return the instant of a date (its midnight in the time zone) or an instant, in microseconds."""
+        if isinstance(operand, tree.Instant):
+            return operand.value
+        assert isinstance(operand, tree.Day)
+        return dates.start_of_day(_to_date(operand), self.zone)
 
     def day_span(self, day: tree.Day) -> tuple[int, int]:
-        """Return the instants between which a calendar day lasts."""
+        """Return the first instant of a calendar day and of the day after it."""
         return dates.day_span(_to_date(day), self.zone)
 
 
 def _to_date(day: tree.Day) -> date:
     return date.fromisoformat(day.value)
-
-
-def scalars_of(operand: tree.Operand) -> tuple[tree.Scalar, ...]:
-    if isinstance(operand, tree.Values):
-        return operand.values
-    assert operand is not None
-    assert not isinstance(operand, tree.Days)
-    return (operand,)
 
 
 def texts_of(operand: tree.Operand) -> list[str]:
@@ -104,7 +97,7 @@ def bind_integer(value: int, binder: Binder) -> Expression:
 def compare_days(
     op: Op, days: int, value: Expression, binder: Binder, bind: Callable[[int, Binder], Expression]
 ) -> Expression:
-    """Compare an instant with days before now; `bind` binds an instant in the form of `value`."""
+    """Compare an instant with a number of days before now; `bind` binds an instant in the form of `value`."""
     low, high = relative_dates.bounds(op, days, binder.now, binder.zone)
     if low == -relative_dates.NEVER:
         return value < bind(high, binder)

@@ -1,8 +1,9 @@
-"""Compiles a condition to a SQL predicate over `contacts`: one branch for each kind of field.
+"""Compiles a condition to a SQL predicate over `contacts`: one function for each kind of field.
 
-Values are always bound and the SQL depends on the shape of the tree only, so that a shape is compiled
-once. Every predicate may be NULL on a nullable column; a negation is `IS NOT true` over its item, which
-makes it the exact complement (semantics 1 to 3).
+Values are always bound and the SQL depends only on the shape of the tree, because each shape is then compiled
+once. A predicate on a nullable column may be NULL; a negation is `IS NOT true` over its item, so it is the
+exact complement (semantics 1 to 3). `conditions/python_compiler.py` compiles the same tree to Python, and the
+rows of tests/spec hold both to the same results.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from sqlalchemy import and_, bindparam, cast, func, or_, select, true
 
 from diglot.conditions import text, tree
 from diglot.conditions.fields import FIELDS, FieldKind, kind_of
-from diglot.conditions.tree import Op
+from diglot.conditions.tree import Op, scalars_of
 from diglot.storage.predicates.attributes import compile_attribute
 from diglot.storage.predicates.binder import (
     DOUBLE,
@@ -26,7 +27,6 @@ from diglot.storage.predicates.binder import (
     compare,
     compare_days,
     one_of,
-    scalars_of,
     texts_of,
 )
 from diglot.storage.predicates.token_documents import OPEN, escape_marks
@@ -36,7 +36,7 @@ from diglot.storage.sql.backend import CLOSE, ONE, Backend, Expression
 
 @dataclass(frozen=True, slots=True)
 class CompiledCondition:
-    """A predicate, its bound values, and a key that is equal for predicates with equal SQL."""
+    """A predicate, its bound values, and its shape: a key that is equal for predicates with equal SQL."""
 
     where: Expression
     values: dict[str, Any]
@@ -45,7 +45,7 @@ class CompiledCondition:
 
 @dataclass(frozen=True, slots=True)
 class CompiledConditions:
-    """Several predicates of one statement, in order; their values are bound together."""
+    """The predicates of one statement, in order; their values are bound together."""
 
     parts: tuple[Expression, ...]
     values: dict[str, Any]
@@ -53,7 +53,7 @@ class CompiledConditions:
 
 
 def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInfo) -> CompiledCondition:
-    """Return the predicate of a condition at an instant; a draft is false for everybody."""
+    """Return the predicate of a condition at an instant (microseconds); a draft matches no contact."""
     if tree.is_draft(node):
         return CompiledCondition(MATCHES_NONE, {}, "draft")
     binder = Binder(backend, now, zone)
@@ -64,7 +64,7 @@ def compile_condition(node: tree.Node, backend: Backend, now: int, zone: ZoneInf
 def compile_conditions(
     nodes: Sequence[tree.Node], backend: Backend, now: int, zone: ZoneInfo
 ) -> CompiledConditions:
-    """Return the predicates of several conditions at an instant, each as `compile_condition` does."""
+    """Return the predicates of several conditions at an instant, as `compile_condition` does for one."""
     binder = Binder(backend, now, zone)
     parts: list[Expression] = []
     for node in nodes:
@@ -81,7 +81,7 @@ def _compile_node(node: tree.Node, binder: Binder) -> Expression:
 def combine_predicates(
     node: tree.Node, leaf: Callable[[tree.Predicate], Expression], shape: list[str]
 ) -> Expression:
-    """Return what groups and negations make of the expressions of their predicates."""
+    """Combine the predicates' expressions as the groups and negations of a condition do."""
     if isinstance(node, tree.Predicate):
         return leaf(node)
     if isinstance(node, tree.Not):
@@ -127,12 +127,12 @@ def _compile_choice(predicate: tree.Predicate, binder: Binder) -> Expression:
 def _compile_boolean(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op is Op.IS_SET:
         return true()
-    wanted = {scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Boolean)}
-    binder.shape.append(str(sorted(wanted)))
-    if len(wanted) != 1:
-        return true() if wanted else MATCHES_NONE
+    values = {scalar.value for scalar in scalars_of(predicate.operand) if isinstance(scalar, tree.Boolean)}
+    binder.shape.append(str(sorted(values)))
+    if len(values) != 1:
+        return true() if values else MATCHES_NONE
     subscribed = contacts.c.status == binder.bind_text("subscribed")
-    return subscribed if True in wanted else ~subscribed
+    return subscribed if True in values else ~subscribed
 
 
 def _compile_tags(predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -153,10 +153,10 @@ def _compile_tags(predicate: tree.Predicate, binder: Binder) -> Expression:
 def _compile_lists(predicate: tree.Predicate, binder: Binder) -> Expression:
     members = select(list_members.c.pk).where(list_members.c.workspace == bindparam("workspace"))
     if predicate.op is not Op.IS_SET:
-        # Of two whole ids one starts or ends with the other only when they are equal.
+        # Ids have one length, so starts-with and ends-with match only an equal id.
         ids = one_of(lists.c.id, texts_of(predicate.operand), STRING, binder)
-        found = select(lists.c.list).where(lists.c.workspace == bindparam("workspace"), ids)
-        members = members.where(list_members.c.list.in_(found))
+        matching_lists = select(lists.c.list).where(lists.c.workspace == bindparam("workspace"), ids)
+        members = members.where(list_members.c.list.in_(matching_lists))
     return contacts.c.pk.in_(members)
 
 
@@ -170,7 +170,7 @@ def _compile_number(predicate: tree.Predicate, binder: Binder) -> Expression:
             column, numbers, is_integer=FIELDS[predicate.field].is_integer, binder=binder
         )
     (number,) = numbers
-    # Stored numbers of the catalogue are below 2^53, so that their doubles compare exactly.
+    # Stored core numbers are below 2^53, so their doubles compare exactly.
     if FIELDS[predicate.field].is_integer:
         column = cast(column, DOUBLE)
     return compare(predicate.op, column, binder.bind(float(number), DOUBLE))
@@ -179,10 +179,10 @@ def _compile_number(predicate: tree.Predicate, binder: Binder) -> Expression:
 def _compile_number_in(
     column: Expression, numbers: Sequence[float], *, is_integer: bool, binder: Binder
 ) -> Expression:
-    found = [number for number in numbers if abs(number) < 2**53]
+    in_range = [number for number in numbers if abs(number) < 2**53]
     if is_integer:
-        return one_of(column, [int(n) for n in found if n == int(n)], INTEGER, binder)
-    return one_of(column, [float(n) for n in found], DOUBLE, binder)
+        return one_of(column, [int(n) for n in in_range if n == int(n)], INTEGER, binder)
+    return one_of(column, [float(n) for n in in_range], DOUBLE, binder)
 
 
 def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
@@ -200,11 +200,11 @@ def _compile_instant(predicate: tree.Predicate, binder: Binder) -> Expression:
 def _compile_instant_in(column: Expression, scalars: Sequence[tree.Scalar], binder: Binder) -> Expression:
     spans = [binder.day_span(day) for day in scalars if isinstance(day, tree.Day)]
     instants = [scalar.value for scalar in scalars if isinstance(scalar, tree.Instant)]
-    found = one_of(column, instants, INTEGER, binder)
+    is_one_instant = one_of(column, instants, INTEGER, binder)
     if not spans:
-        return found
+        return is_one_instant
     binder.shape.append("spans")
-    return or_(found, binder.backend.in_any_span(column, spans, binder.bind))
+    return or_(is_one_instant, binder.backend.in_any_span(column, spans, binder.bind))
 
 
 _COMPILERS: Final[dict[FieldKind, Callable[[tree.Predicate, Binder], Expression]]] = {

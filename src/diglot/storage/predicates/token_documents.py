@@ -1,17 +1,17 @@
-"""Token documents: what SQL compares of tags and custom attributes (semantics 4, 11 to 15).
+"""Token documents: the text columns in which SQL searches tags and custom attributes (semantics 4, 11 to 15).
 
 A document is text made of tokens, one for each stored scalar:
 
     KIND OPEN key CLOSE value CLOSE key OPEN
 
 KIND tells a value that stands alone (SCALAR) from an element of an array (ELEMENT). One substring search then
-answers equals (`OPEN key CLOSE value CLOSE`), starts-with (`OPEN key CLOSE part`) and ends-with
-(`part CLOSE key OPEN`), for scalars and elements alike, with the key bound as a value. A key that is set
-also has the token `SET OPEN key CLOSE`. Measured on SQLite, this costs half of what json_extract does.
+answers equals (`OPEN key CLOSE value CLOSE`), starts-with (`OPEN key CLOSE part`) and ends-with (`part CLOSE
+key OPEN`), for scalars and elements alike, with the key bound as a value. A key that is set also has the
+token `SET OPEN key CLOSE`. Measured on SQLite, a search costs half of what json_extract does.
 
-The marks are control characters; where they occur in a value they are escaped, so that a value can neither
-forge a token nor match across one. Keys hold no control characters. Numbers and instants are written as 16
-hexadecimal digits whose order as text is their order as numbers: no database ever parses one.
+The marks are control characters. A mark that occurs in a value is escaped, so a value can neither forge a
+token nor match across two. Keys contain no control characters. Numbers and instants are stored as 16
+hexadecimal digits that sort as text in numeric order, so no database ever parses a number.
 """
 
 import re
@@ -28,47 +28,48 @@ ELEMENT: Final = "\x1c"
 SET: Final = "\x1b"
 _ESCAPE: Final = "\x1a"
 _BITS: Final = ("\x18", "\x19")
-# Each mark becomes ESCAPE and three bits. Bits occur nowhere else in escaped text, so that a part of
-# text found in escaped text begins and ends at whole characters.
+# Each mark becomes ESCAPE and three bit characters. These occur nowhere else in escaped text, so a match in
+# escaped text always begins and ends at whole characters.
 _ESCAPES: Final = {
     ord(mark): _ESCAPE + _BITS[n >> 2 & 1] + _BITS[n >> 1 & 1] + _BITS[n & 1]
     for n, mark in enumerate((OPEN, CLOSE, SCALAR, ELEMENT, SET, _ESCAPE, *_BITS))
 }
 _MARKS = re.compile("[\x18-\x1f]")
-# A number is PLAIN and its double; an integer too big to be sure of its double is BIG, its double, itself.
+# A number is PLAIN and its double. An integer that a double may not hold exactly is BIG, its double and the
+# integer itself.
 PLAIN_NUMBER: Final = "d"
 BIG_NUMBER: Final = "b"
 BIG_INTEGER_FROM: Final = 2**53
 
 
 def escape_marks(value: str) -> str:
-    """Return a value without marks."""
+    """Return a value with its marks escaped."""
     return value.translate(_ESCAPES) if _MARKS.search(value) else value
 
 
 def encode_double(value: float) -> str:
-    """Return 16 hexadecimal digits that sort as the double does; -0.0 is 0.0."""
+    """Return 16 hexadecimal digits that sort as the doubles do; -0.0 is encoded as 0.0."""
     bits: int = struct.unpack(">q", struct.pack(">d", value + 0.0))[0]
     return f"{bits + 2**63 if bits >= 0 else ~bits & (2**63 - 1):016x}"
 
 
 def encode_integer(value: int) -> str:
-    """Return 16 hexadecimal digits that sort as the 64-bit integer does."""
+    """Return 16 hexadecimal digits that sort as the 64-bit integers do."""
     return f"{value + 2**63:016x}"
 
 
 def decode_integer(key: str) -> int:
-    """Return the 64-bit integer of such digits."""
+    """Return the 64-bit integer that `encode_integer` encoded."""
     return int(key, 16) - 2**63
 
 
 def is_big_integer(value: float) -> bool:
-    """Tell whether a number is an integer that its double may not hold exactly."""
+    """Return whether a number is an integer that a double may not hold exactly."""
     return isinstance(value, int) and abs(value) >= BIG_INTEGER_FROM
 
 
 def encode_number(value: float) -> str:
-    """Return what the number document holds for a number."""
+    """Return the form of a number in the number document."""
     double = encode_double(float(value))
     return (
         f"{BIG_NUMBER}{double}{encode_integer(int(value))}"
@@ -88,7 +89,7 @@ def _parse_number(value: object) -> int | float | None:
 
 
 class AttributeDocuments:
-    """The four token documents of a contact's custom attributes."""
+    """The four token documents of a contact's custom attributes: exact, folded, number, instant."""
 
     def __init__(self, attributes: dict[str, Any], zone: ZoneInfo) -> None:
         self._zone = zone
@@ -128,6 +129,6 @@ class AttributeDocuments:
 
 
 def build_tag_documents(tags: list[str]) -> tuple[str, str]:
-    """Return the exact and the folded token document of a contact's tags: OPEN tag CLOSE, each."""
+    """Return the exact and the folded token document of a contact's tags: OPEN tag CLOSE for each tag."""
     exact = "".join(f"{OPEN}{escape_marks(text.to_nfc(tag))}{CLOSE}" for tag in tags)
     return exact, "".join(f"{OPEN}{escape_marks(text.fold_case(tag))}{CLOSE}" for tag in tags)

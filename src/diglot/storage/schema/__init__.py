@@ -1,8 +1,8 @@
-"""The schema. Every table is led by the workspace, and so is every unique key but those of what opens one.
+"""The schema. The workspace leads every table and every unique key, except those that authenticate.
 
 Keys and sessions are looked up before a workspace is known, so their tables are reference tables (on Citus
-too). Instants are microseconds since 1970 in UTC; JSON is text as it was encoded; times are bound, never
-now().
+too). Instants are microseconds since 1970 in UTC; JSON is stored as encoded text; times are bound values,
+never now().
 """
 
 from diglot.storage.schema.access import idempotent_responses, rate_counts, sessions

@@ -1,4 +1,4 @@
-"""Who may ask, how often, and what was answered before."""
+"""Tables of sessions, idempotent responses and rate counts."""
 
 from sqlalchemy import (
     BigInteger,
@@ -14,7 +14,7 @@ from sqlalchemy import (
 
 from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
 
-# People signed in: the digest of a cookie, never the cookie.
+# Browser sessions: the digest of the cookie's secret, never the secret.
 sessions = Table(
     "sessions",
     metadata,
@@ -26,18 +26,18 @@ sessions = Table(
     sqlite_with_rowid=False,
 )
 
-# Answers to writes that a client may send again: by the key that asked and the name it gave the request.
+# Responses to writes that a client may retry, by API key and idempotency key.
 idempotent_responses = Table(
     "idempotent_responses",
     metadata,
     Column("workspace", Integer, nullable=False),
     Column("key", ExactText, nullable=False),
     Column("request_name", ExactText, nullable=False),
-    # What was asked, hashed: another request under the same name is a conflict.
+    # A hash of the request; another request with the same idempotency key is a conflict.
     Column("fingerprint", ExactText, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    # The id of what the request made, where the answer only holds while that exists.
+    # The id of the created resource; if that was deleted, the response is no longer replayed.
     Column("created_id", ExactText),
     Column("stored_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace", "key", "request_name"),
@@ -46,7 +46,7 @@ idempotent_responses = Table(
     sqlite_with_rowid=False,
 )
 
-# Requests of a key in a window of time, and in the one before.
+# Requests of a key in the current window and in the previous one.
 rate_counts = Table(
     "rate_counts",
     ephemeral_metadata,

@@ -1,10 +1,10 @@
-"""What the background work keeps for itself."""
+"""Tables of the background work."""
 
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, Table, Text
 
 from diglot.storage.schema.base import ExactText, ephemeral_metadata, metadata
 
-# How many segments of a workspace were verified, and what had to be repaired: it never goes down.
+# Totals of verified segments and repairs in a workspace, which never decrease.
 verifications = Table(
     "verifications",
     metadata,
@@ -17,7 +17,7 @@ verifications = Table(
     sqlite_with_rowid=False,
 )
 
-# Work that one process does for all, which of them does it now, and until when nobody else may.
+# Work that one process does for all: the process that holds the lease, and until when.
 leases = Table(
     "leases",
     ephemeral_metadata,

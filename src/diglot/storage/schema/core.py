@@ -1,6 +1,7 @@
-"""Workspaces, keys, contacts, segments, lists.
+"""Tables of workspaces, keys, contacts, segments and lists.
 
-`contacts` has its narrow typed columns first and its documents last: a scan reads the front of a row.
+`contacts` has its narrow typed columns first and its documents last, because a scan then reads only the front
+of a row.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ workspaces = Table(
     Column("workspace", Integer, primary_key=True, autoincrement=False),
     Column("name", ExactText, nullable=False, unique=True),
     Column("time_zone", Text, nullable=False),
-    # The next dense keys, taken inside the transaction that uses them.
+    # The next dense keys, allocated inside the transaction that uses them.
     Column("next_pk", BigInteger, nullable=False),
     Column("next_segment", Integer, nullable=False),
     Column("next_list", Integer, nullable=False),
@@ -39,27 +40,27 @@ workspaces = Table(
     Column("next_event", BigInteger, nullable=False),
     Column("next_webhook", Integer, nullable=False),
     Column("next_delivery", BigInteger, nullable=False),
-    # Moves with every change that can move a membership.
+    # Changes with every write that can change a membership.
     Column("contacts_version", BigInteger, nullable=False),
     Column("contact_count", BigInteger, nullable=False),
-    # The log of memberships: the next entry, the last that is compacted into the chunks, and how many
-    # changes, each of one segment by one write, the rows after that hold.
+    # The membership log: its next entry, the last entry that is compacted into the chunks, and the number of
+    # later changes, each of one segment by one write.
     Column("next_entry", BigInteger, nullable=False),
     Column("compacted_entry", BigInteger, nullable=False),
     Column("uncompacted_changes", BigInteger, nullable=False),
-    # Another number, never one used before, whenever the segments that are kept current change.
+    # A new, never used number whenever the active segments change.
     Column("segments_version", BigInteger, nullable=False),
-    # The instant at which every stored membership is right, one before which time changes none of them, and
-    # another number whenever any segment's own such instant changes.
+    # The workspace clock: the instant at which every stored membership is right, an instant before which time
+    # changes none of them, and a new number whenever the next change of any segment moves.
     Column("evaluated_at", BigInteger, nullable=False),
     Column("next_change_at", BigInteger, nullable=False),
     Column("clock_version", BigInteger, nullable=False),
-    # The history is complete after this entry of the log, which was made at that instant or later.
+    # The history is complete after this log entry, which was written at that instant or later.
     Column("history_after_entry", BigInteger, nullable=False),
     Column("history_since", BigInteger, nullable=False),
-    # How many webhooks are active: a write reads it with its lock, and most find 0.
+    # The number of active webhooks; a write reads it with its lock, and usually finds 0.
     Column("active_webhook_count", Integer, nullable=False),
-    # An argon2 hash; without one nobody signs in.
+    # An argon2 hash (RFC 9106); None disables sign-in.
     Column("password_hash", Text),
     Column("created_at", BigInteger, nullable=False),
 )
@@ -70,13 +71,14 @@ keys = Table(
     Column("id", ExactText, primary_key=True),
     Column("workspace", Integer, nullable=False),
     Column("dialect", Text, nullable=False),
-    # The first 16 hexadecimal digits of the digest find the row; the whole digest is compared.
+    # The first 16 hexadecimal digits of the digest find the row; then the whole digest is compared.
     Column("lookup_prefix", ExactText, nullable=False, unique=True),
     Column("digest", ExactText, nullable=False),
     Column("prefix", Text, nullable=False),
     Column("scopes", Text, nullable=False),
     Column("name", Text),
-    # The sending account that the vendor may tie a key to: kept and shown, as nothing is sent from here.
+    # The vendor can bind a key to a sending account; Diglot only stores and shows it, because it sends no
+    # email.
     Column("account", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
@@ -86,7 +88,7 @@ keys = Table(
     sqlite_with_rowid=False,
 )
 
-# Narrow columns first. Tags are among the documents at the end of a row.
+# Narrow columns come first. Tags are among the documents at the end of a row.
 _COLUMN_TYPES: Final[dict[FieldKind, type[TypeEngine[Any]] | TypeEngine[Any]]] = {
     FieldKind.CHOICE: Text,
     FieldKind.INSTANT: BigInteger,
@@ -114,7 +116,7 @@ contacts = Table(
         if field.kind is kind
         for column in _build_columns(field)
     ),
-    # Token documents (see tokens.py): what SQL compares of tags and custom attributes.
+    # Token documents (see predicates/token_documents.py), in which SQL searches tags and custom attributes.
     Column("tags_exact", ExactText, nullable=False),
     Column("tags_fold", ExactText, nullable=False),
     Column("attributes_number", ExactText, nullable=False),
@@ -122,12 +124,12 @@ contacts = Table(
     Column("attributes_exact", ExactText, nullable=False),
     Column("attributes_fold", ExactText, nullable=False),
     Column("id", ExactText, nullable=False),
-    # JSON as sent: what answers show. `as_sent` keeps text fields whose normal form differs.
+    # JSON as sent, for responses. `as_sent` holds text fields whose normal form differs.
     Column("as_sent", Text),
     Column("tags", Text, nullable=False),
     Column("attributes", Text, nullable=False),
     PrimaryKeyConstraint("workspace", "pk"),
-    # The workspace stands last in the two other unique keys, or SQLite walks one of them to scan.
+    # The workspace comes last in the other two unique keys, because SQLite would otherwise scan one of them.
     UniqueConstraint("id", "workspace"),
     UniqueConstraint("email", "workspace"),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
@@ -144,17 +146,17 @@ segments = Table(
     Column("name_fold", ExactText, nullable=False),
     Column("description", Text),
     Column("type", Text, nullable=False),
-    # The number of the dynamic list that this segment stands behind: then it is not listed as a segment.
+    # The number of the dynamic list that this segment belongs to; such a segment is not listed.
     Column("list", Integer),
-    # The condition as sent and the dialect it was sent in; the checked tree decides.
+    # The condition as sent, and the name of its dialect; evaluation uses the checked tree.
     Column("dialect", Text, nullable=False),
     Column("original_text", Text, nullable=False),
     Column("tree", Text, nullable=False),
-    # How many members the chunks hold; nothing until it is evaluated: then it is evaluated when read.
+    # The number of members in the chunks. NULL until the first evaluation; until then each read evaluates it.
     Column("members", BigInteger),
-    # The entry of the log after which its members have a history; nothing until it is evaluated first.
+    # The log entry after which the segment has a history; NULL until its first evaluation.
     Column("history_since_entry", BigInteger),
-    # An instant before which time does not change who its members are.
+    # An instant before which time does not change the members.
     Column("next_change_at", BigInteger, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("last_calculated_at", BigInteger),
@@ -165,8 +167,8 @@ segments = Table(
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
     sqlite_with_rowid=False,
 )
-# What the background work looks for in all workspaces. The values stand in the indexes and in its queries,
-# or neither database would see that they are meant.
+# Background work searches all workspaces for these. The values are literals in the indexes and the queries,
+# because neither database would use the partial index otherwise.
 IS_PENDING: Final = segments.c.members.is_(None)
 IS_DYNAMIC: Final = segments.c.type == literal_column("'dynamic'")
 Index(
@@ -189,7 +191,7 @@ lists = Table(
     Column("name", Text, nullable=False),
     Column("name_fold", ExactText, nullable=False),
     Column("description", Text),
-    # The number of the segment behind a dynamic list; a static one has none, but rows in list_members.
+    # The number of a dynamic list's segment; a static list has rows in list_members instead.
     Column("segment", Integer),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),

@@ -1,4 +1,4 @@
-"""What contacts did: opens, clicks, purchases, conversions, product views."""
+"""The table of events: opens, clicks, purchases, conversions, product views."""
 
 from sqlalchemy import (
     BigInteger,
@@ -26,7 +26,7 @@ events = Table(
     Column("event", BigInteger, nullable=False),
     Column("id", ExactText, nullable=False),
     Column("pk", BigInteger, nullable=False),
-    # What it means here (`EventKind`), and its name or type as sent.
+    # The meaning of the event (`EventKind`), and its name or type as sent.
     Column("kind", ExactText, nullable=False),
     Column("name", ExactText, nullable=False),
     Column("order_id", ExactText),
@@ -36,7 +36,7 @@ events = Table(
     Column("body", Text, nullable=False),
     PrimaryKeyConstraint("workspace", "event"),
     ForeignKeyConstraint(["workspace", "pk"], ["contacts.workspace", "contacts.pk"]),
-    # An order counts once, however often it is told.
+    # An order counts once, even if it is reported again.
     Index(
         "events_by_order",
         "order_id",
@@ -45,7 +45,7 @@ events = Table(
         **limit_index(_HAS_ORDER),
     ),
     Index("events_of_contact", "workspace", "pk", "kind", "happened_at"),
-    # Conversions are read by everybody, the far more frequent opens and clicks only by contact.
+    # Conversions are listed for the whole workspace; the far more frequent opens and clicks only by contact.
     Index(
         "events_conversions",
         "workspace",

@@ -1,4 +1,4 @@
-"""Memberships that are kept current: bitmaps in chunks of dense keys, the log of changes, and its history."""
+"""Tables of memberships: bitmap chunks, the log with its sums, and the instant index."""
 
 from sqlalchemy import (
     BigInteger,
@@ -13,7 +13,7 @@ from sqlalchemy import (
 
 from diglot.storage.schema.base import ExactText, metadata
 
-# A roaring bitmap of the members whose key, without its last 16 bits, is `chunk`; `member_count` is how many.
+# A roaring bitmap of the `member_count` members whose key without its last 16 bits is `chunk`.
 segment_chunks = Table(
     "segment_chunks",
     metadata,
@@ -27,10 +27,10 @@ segment_chunks = Table(
     sqlite_with_rowid=False,
 )
 
-# Contacts that entered and left segments by one write (see storage/membership/changes.py): a row has the
-# sequence numbers `first_entry` to `last_entry`, one for each contact and segment. Where it rewrites a
-# segment, the chunks hold all its changes already.
-# SQLite compares keys with whole rows where those are in the tree of the keys: one may be very long.
+# Contacts that entered and left segments in one write (see storage/membership/changes.py). A row has the
+# entry numbers `first_entry` to `last_entry`, one for each contact and segment. If it rewrites a segment, the
+# chunks already hold all its changes. The table has row ids, because without them SQLite compares keys with
+# whole rows, and a row may be very long.
 membership_log = Table(
     "membership_log",
     metadata,
@@ -45,8 +45,9 @@ membership_log = Table(
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
 )
 
-# The net change of one segment between two compactions: bitmaps of the contacts that entered and that left
-# from `first_entry` to `last_entry`, and of those that did both. `exited` because SQL reserves LEFT.
+# The net change of one segment between two compactions: bitmaps of the contacts that entered, that left
+# (`exited`, because LEFT is a reserved word in SQL) and that did both, in the entries `first_entry` to
+# `last_entry`.
 membership_log_sums = Table(
     "membership_log_sums",
     metadata,
@@ -61,7 +62,7 @@ membership_log_sums = Table(
     ForeignKeyConstraint(["workspace", "segment"], ["segments.workspace", "segments.segment"]),
 )
 
-# The instants that conditions with days look at, in the order of time: complete for the indexed fields.
+# The instant index: the instants that contacts hold in indexed fields, in order of time.
 field_instants = Table(
     "field_instants",
     metadata,
@@ -83,7 +84,7 @@ indexed_fields = Table(
     sqlite_with_rowid=False,
 )
 
-# Deleted contacts that the log still names: their ids, and nothing else of them.
+# Ids of deleted contacts that the log still mentions.
 deleted_contacts = Table(
     "deleted_contacts",
     metadata,
@@ -96,7 +97,7 @@ deleted_contacts = Table(
     sqlite_with_rowid=False,
 )
 
-# Deleted segments that the log still names, up to an entry.
+# Ids of deleted segments that the log mentions up to an entry.
 deleted_segments = Table(
     "deleted_segments",
     metadata,
@@ -109,7 +110,7 @@ deleted_segments = Table(
     sqlite_with_rowid=False,
 )
 
-# Who is in a segment, or no longer, by a write that came while it was evaluated for the first time.
+# Membership changes by writes during the first evaluation of a segment.
 pending_members = Table(
     "pending_members",
     metadata,

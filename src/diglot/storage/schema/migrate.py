@@ -1,4 +1,4 @@
-"""Upgrades of the schema by alembic; only what has to upgrade a database imports this module."""
+"""Upgrades the schema with alembic; imported only for an upgrade."""
 
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from diglot.storage.schema.revisions import LATEST, is_behind
 from diglot.storage.sql.database import Database
 from diglot.storage.sql.databases import find_database
 
-# What a database that cannot be used raises beside its driver; a URL that cannot be read is a ValueError.
+# Errors of an unusable database besides those of its driver; an unreadable URL raises ValueError.
 _DATABASE_ERRORS: Final = (TimeoutError, OSError, ValueError, SQLAlchemyError, CommandError)
 
 
@@ -36,7 +36,7 @@ def _run_upgrade(database: Database, connection: Connection) -> str | None:
 
 
 async def upgrade_schema(url: str) -> tuple[str | None, str]:
-    """Bring a database to the latest revision; return the one before and the one after."""
+    """Upgrade a database to the latest revision; return the revisions before and after."""
     database = find_database(url)
     migrator = database.load_migrator()
     errors: tuple[type[Exception], ...] = (*_DATABASE_ERRORS, *migrator.driver_errors)

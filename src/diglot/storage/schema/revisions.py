@@ -1,4 +1,4 @@
-"""The revision of a database, read and judged without alembic, because most starts find the latest one."""
+"""Checks the schema revision without alembic, because most starts find the latest one."""
 
 from typing import Final
 
@@ -6,20 +6,20 @@ from diglot import __version__
 from diglot.errors import Misconfigured
 from diglot.storage.sql.databases import find_database
 
-# Every revision of the schema in order, as the scripts in migrations/versions have them.
+# Every revision of the schema in order, as in migrations/versions.
 REVISIONS: Final = ("r001",)
 LATEST: Final = REVISIONS[-1]
-# The revisions that development versions made before the first release.
+# The revisions of development versions before the first release.
 _UNRELEASED: Final = frozenset(f"{number:04}" for number in range(1, 9))
 
 
 async def read_revision(url: str) -> str | None:
-    """Return the revision of a database, or None where it has no tables; raise `Misconfigured`."""
+    """Return the revision of a database, or None if it has no tables; raise `Misconfigured`."""
     return await find_database(url).read_revision(url)
 
 
 def is_behind(revision: str | None) -> bool:
-    """Tell whether `diglot migrate` can upgrade a revision; raise `Misconfigured` for one without a way."""
+    """Tell whether a revision needs an upgrade; raise `Misconfigured` if it cannot be upgraded."""
     if revision in _UNRELEASED:
         raise Misconfigured(
             f"the database is at revision {revision} of an unreleased Diglot, which no release can upgrade: "
@@ -34,7 +34,7 @@ def is_behind(revision: str | None) -> bool:
 
 
 async def require_latest(url: str) -> None:
-    """Raise `Misconfigured` when the database is not at the revision that this version needs."""
+    """Raise `Misconfigured` if the database is not at the revision that this version needs."""
     revision = await read_revision(url)
     if is_behind(revision):
         state = "has no tables yet" if revision is None else f"is at revision {revision}, not {LATEST}"

@@ -1,4 +1,4 @@
-"""Tags as things of their own: a row for each name that a contact has or had, or that was made by hand."""
+"""The table of tags: a row for each name that a contact has or had, or that a client created."""
 
 from sqlalchemy import (
     BigInteger,
@@ -19,13 +19,13 @@ tags = Table(
     Column("workspace", Integer, nullable=False),
     Column("tag", Integer, nullable=False),
     Column("id", ExactText, nullable=False),
-    # As sent, and in the normal form that contacts are compared by.
+    # The name as sent, and in the normal form in which contacts are compared.
     Column("name", Text, nullable=False),
     Column("name_exact", ExactText, nullable=False),
     Column("name_fold", ExactText, nullable=False),
     Column("color", Text, nullable=False),
     Column("description", Text),
-    # Kept by every write of contacts, in its transaction.
+    # Updated by every write of contacts, in its transaction.
     Column("contact_count", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),

@@ -1,4 +1,4 @@
-"""Who wants to hear of changes, and what is on its way to them."""
+"""Tables of webhooks and their deliveries."""
 
 from sqlalchemy import (
     BigInteger,
@@ -24,13 +24,13 @@ webhooks = Table(
     Column("id", ExactText, nullable=False),
     Column("dialect", Text, nullable=False),
     Column("url", Text, nullable=False),
-    # Names of events, separated by commas: in the words of the dialect, and those that can happen here.
+    # Event names separated by commas: as the dialect calls them, and the types they stand for.
     Column("events", Text, nullable=False),
     Column("subscriptions", Text, nullable=False),
-    # It signs, so it is kept as it is.
+    # Stored in clear, because it signs messages.
     Column("secret", Text, nullable=False),
     Column("active", Boolean, nullable=False),
-    # Nobody sends before: a process is at it, or the receiver did not answer.
+    # No process sends before this instant: another holds a lease, or the receiver did not respond.
     Column("leased_until", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -47,11 +47,11 @@ deliveries = Table(
     Column("delivery", BigInteger, nullable=False),
     Column("id", ExactText, nullable=False),
     Column("webhook", Integer, nullable=False),
-    # What happened and to whom, in no vendor's words: the dialect finds them when it is sent.
+    # The event type and its payload, independent of the dialect, which renders the message when it is sent.
     Column("event", Text, nullable=False),
     Column("payload", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    # When it is to be sent, or sent again; nothing when it arrived or was given up.
+    # When the delivery is sent or retried; NULL once it is delivered or given up.
     Column("due_at", BigInteger),
     Column("delivered_at", BigInteger),
     Column("last_status", Integer),
@@ -63,7 +63,7 @@ deliveries = Table(
     sqlite_with_rowid=False,
 )
 Index("deliveries_of_webhook", *(deliveries.c[name] for name in ("workspace", "webhook", "delivery")))
-# Only what waits: the many that arrived cost it nothing.
+# Only waiting deliveries, so that the many delivered ones do not enlarge the index.
 Index(
     "deliveries_due",
     *(deliveries.c[name] for name in ("workspace", "webhook", "due_at", "delivery")),

@@ -1,6 +1,6 @@
-"""What every database says in its own words: one record of functions that build expressions.
+"""The SQL of a database: one record of functions that build expressions.
 
-Statements are SQLAlchemy Core; they are compiled once and run on the driver itself, with values bound by
+Statements are SQLAlchemy Core. They are compiled once and executed on the driver itself, with values bound by
 position.
 """
 
@@ -18,9 +18,9 @@ from sqlalchemy.types import TypeEngine
 CLOSE: Final = "\x1e"
 
 Expression = ColumnElement[Any]
-# Binds a value and returns its parameter; a list travels as one parameter.
+# Binds a value and returns its parameter; a list is bound as one parameter.
 Bind = Callable[[Any, TypeEngine[Any]], BindParameter[Any]]
-# An INSERT that can update the row that is there already.
+# An INSERT that can update the existing row.
 Upsert = sqlite.Insert | postgresql.Insert
 
 ZERO: Final[Expression] = literal_column("0")
@@ -36,51 +36,51 @@ class Sql:
     constants: Mapping[str, Any]
 
     def positional_values(self, values: Mapping[str, Any]) -> list[Any]:
-        """Return the values by position; a missing one raises KeyError."""
+        """Return the values by position; a missing value raises KeyError."""
         constants = self.constants
         return [values[name] if name in values else constants[name] for name in self.parameter_names]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Backend:
-    """The SQL of a database. Each function builds an expression."""
+    """The SQL of a database; each function builds an expression."""
 
     name: str
     dialect: Dialect
     position: Callable[[Expression, Expression], Expression]
-    """Where a part stands in a text, from 1; 0 where it does not."""
+    """The position of a part in a text, from 1; 0 if the text does not contain it."""
     suffix: Callable[[Expression, Expression], Expression]
     """The last n characters of a text."""
     after_mark: Callable[[Expression, Expression, Expression], Expression]
-    """What follows a mark in a token document that has it (mark, length of the mark)."""
+    """The text after a mark in a token document that contains it (mark, length of the mark)."""
     up_to_mark: Callable[[Expression], Expression]
-    """The beginning of such a rest, up to CLOSE: the value of the token."""
+    """The beginning of that text, up to CLOSE: the value of the token."""
     one_of: Callable[[Expression, Sequence[Any], TypeEngine[Any], Bind], Expression]
-    """True when the expression equals one of the values."""
+    """Whether the expression equals one of the values."""
     contains_any: Callable[[Expression, Sequence[str], Bind], Expression]
-    """True when the text contains one of the parts."""
+    """Whether the text contains one of the parts."""
     in_any_span: Callable[[Expression, Sequence[tuple[int, int]], Bind], Expression]
-    """True when the number lies in one of the spans (begin included, end excluded)."""
+    """Whether the number lies in one of the spans (first included, end excluded)."""
     encode_list: Callable[[Sequence[Any]], Any]
-    """How a list travels as one parameter."""
+    """Encodes a list as the value of one parameter."""
     select_keys: Callable[[Select[Any], Expression], Select[Any]]
-    """Makes a select of keys one that returns them as cheaply as it can, in any order."""
+    """Changes a select of keys to return them as cheaply as possible, in any order."""
     decode_keys: Callable[[Sequence[Sequence[Any]]], BitMap]
-    """The keys that such a select returned."""
+    """Decodes the keys that such a select returned."""
     insert: Callable[[Table], Upsert]
     """An INSERT into a table, with `on_conflict_do_update` and the `excluded` row."""
     rows_from_arrays: Callable[[Sequence[Column[Any]]], FromClause] | None
-    """A table of the rows that are sent as one array for each column, named `row_` and the column.
+    """A table of the rows, which are sent as one array for each column, named `row_` plus its name.
 
-    None where a statement for each row costs no round trip, so that rows are sent one by one.
+    None if a statement costs no round trip, so that rows are sent one by one.
     """
     index_hint: Callable[[Table, str | int], str] | None = None
-    """Text that pins a table to an index: its name, or the number of a unique key without a name, from 1.
+    """The hint that pins a table to an index: a name, or the number of an unnamed unique key, from 1.
 
-    None where the planner is trusted.
+    None if the planner chooses well by itself.
     """
     exact_text: TypeEngine[str] | None = None
-    """The type of text that compares by code point, where plain text does not."""
+    """The text type that compares by code point, if plain text does not."""
     has_ephemeral_schema: bool
     """Whether the ephemeral tables are a schema of the database, which a migration creates."""
 

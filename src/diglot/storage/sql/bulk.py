@@ -1,6 +1,6 @@
-"""Many rows at once: PostgreSQL gets them as columns in one statement, SQLite one after another.
+"""Writes many rows at once: PostgreSQL gets them as one array for each column, SQLite one after another.
 
-A statement for each row costs a server several times what the row itself does.
+A statement for each row would cost a server several times what the row itself does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +13,19 @@ from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import BoundValues, Transaction
 from diglot.storage.sql.statement import BackendStatement
 
-# What a column gets, given the values that are sent by name.
+# Returns the new value of a column, given the sent values by name.
 ColumnSetter = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[Any]]
 
 
 class BulkStatement:
-    """A statement for many rows; each row gives a value for every one of the columns."""
+    """A statement for many rows; each row has a value for every column."""
 
     def __init__(self, columns: Sequence[Column[Any]], build: Callable[["BulkRows"], ClauseElement]) -> None:
         self._column_names = [column.name for column in columns]
         self._statement = BackendStatement(lambda backend: build(BulkRows(backend, columns)))
 
     async def execute(self, transaction: Transaction, rows: Sequence[BoundValues]) -> None:
-        """Run it for all rows."""
+        """Execute the statement for all rows."""
         if not rows:
             return
         if transaction.backend.rows_from_arrays is None:
@@ -38,12 +38,12 @@ class BulkStatement:
 
 
 def _prefixed_values(names: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    # A column's own name is taken by SQLAlchemy for the value that it sets.
+    # SQLAlchemy reserves a column's own name for the value that it sets.
     return {f"row_{name}": values[name] for name in names}
 
 
 class BulkRows:
-    """The rows as a statement sees them: the bound values of one row, or a table of all."""
+    """The rows as a statement sees them: bound values of one row, or a table of all rows."""
 
     def __init__(self, backend: Backend, columns: Sequence[Column[Any]]) -> None:
         self.backend = backend
@@ -57,7 +57,7 @@ class BulkRows:
 
 
 def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
-    """Return the insertion of rows; where the key is there already, some columns are replaced."""
+    """Return a statement that inserts rows; if the key exists, `replaced` columns are updated."""
     columns = list(table.columns)
     names = [column.name for column in columns]
     keys = [column.name for column in table.primary_key.columns]
@@ -77,7 +77,7 @@ def build_insert(table: Table, replaced: Sequence[str] = ()) -> BulkStatement:
 
 
 def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
-    """Return the deletion of rows by some of their columns."""
+    """Return a statement that deletes rows by some of their columns."""
     columns = [table.c[name] for name in keys]
 
     def build(source: BulkRows) -> ClauseElement:
@@ -89,7 +89,7 @@ def build_delete(table: Table, keys: Sequence[str]) -> BulkStatement:
 def build_update(
     table: Table, keys: Sequence[str], sent: Sequence[Column[Any]], set_: Mapping[str, ColumnSetter]
 ) -> BulkStatement:
-    """Return the update of rows by keys; what is set may depend on further values that are sent."""
+    """Return a statement that updates rows by keys; new values may depend on other sent values."""
     columns = [*(table.c[name] for name in keys), *sent]
 
     def build(source: BulkRows) -> ClauseElement:

@@ -1,4 +1,4 @@
-"""A database: its SQL, and how Diglot finds, opens and migrates it. One record describes each."""
+"""A database as one record: its SQL, and how Diglot finds, opens and migrates it."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -15,33 +15,33 @@ T = TypeVar("T")
 
 
 class MigrationTransaction(Protocol):
-    """A transaction in progress; alembic is not asynchronous, so that it runs in a function."""
+    """A transaction in progress; alembic is synchronous, so it runs in a function."""
 
     async def run_sync(self, function: Callable[[Connection], T], /) -> T:
-        """Run a function of a connection and return its result."""
+        """Run a function with the connection and return its result."""
 
 
 @dataclass(frozen=True)
 class Migrator:
-    """How alembic reaches a database; loaded only when there is something to migrate."""
+    """How alembic connects to a database; imported only for a migration."""
 
     begin: Callable[[str], AbstractAsyncContextManager[MigrationTransaction]]
-    """Begins a transaction for which other processes wait, so that each upgrade happens once and whole."""
+    """Begins a transaction that other processes wait for, so that an upgrade runs once and completely."""
     driver_errors: tuple[type[Exception], ...]
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What only a database in a file of this machine has."""
+    """What only a database in a local file has."""
 
     find_file: Callable[[str], Path]
-    """The file that a URL names; raises `Misconfigured` for what is not a file."""
+    """The file that a URL names; raises `Misconfigured` if it names no file."""
     library: Callable[[], str]
     """The library that reads the file, with its version."""
     require_shareable: Callable[[int], None]
-    """Raises `Misconfigured` when the library does not let so many workers share a file."""
+    """Raises `Misconfigured` if this number of workers must not share a file with the library."""
     warn_beside_others: Callable[[Path], str | None]
-    """A warning when another process has the file open and the library could corrupt it."""
+    """A warning if another process has the file open and the library could corrupt it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,9 +50,9 @@ class Database(Backend):
 
     url_prefixes: tuple[str, ...]
     create_engine: Callable[[str, MetaData], Engine]
-    """The engine for a URL, given the tables that a crash may empty."""
+    """The engine for a URL, given the ephemeral tables."""
     read_revision: Callable[[str], Awaitable[str | None]]
-    """The revision of the schema, or None where the database has no tables; raises `Misconfigured`."""
+    """The revision of the schema, or None if the database has no tables; raises `Misconfigured`."""
     load_migrator: Callable[[], Migrator]
     embedded: Embedded | None = None
     """None for a server's database, which its operator migrates."""

@@ -1,4 +1,4 @@
-"""The database for servers: PostgreSQL 15 to 18 through a pool of asyncpg."""
+"""The server database: PostgreSQL 15 to 18 through a connection pool of asyncpg."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,18 +17,18 @@ MAX_CONNECTIONS: Final = 8
 CONNECT_SECONDS: Final = 10
 MIN_VERSION: Final = 150000
 
-# Statements are short and cached: compiling them to machine code or spreading one over workers costs
-# more than it gives at the sizes of one workspace.
+# Statements are short and cached, so neither JIT compilation nor parallel workers pay off at the size of one
+# workspace.
 _SERVER_SETTINGS: Final = {"jit": "off", "application_name": "diglot"}
 
-# What a database that cannot be used raises; a URL that cannot be read is a ValueError.
+# What asyncpg raises if a database cannot be used; an unreadable URL raises ValueError.
 _UNUSABLE: Final = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
 
 Connection = Any
 
 
 class _SessionKeepingConnection(asyncpg.Connection):
-    """A connection that keeps its session on release: no code here leaves state in it."""
+    """A connection that is not reset on release, because no code here leaves state in a session."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -54,13 +54,13 @@ class PostgreSQLTransaction:
 
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         sql = statement.sql_for(self.backend)
-        found: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional_values(values))
-        return found
+        rows: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional_values(values))
+        return rows
 
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
         sql = statement.sql_for(self.backend)
-        found: Row | None = await self._connection.fetchrow(sql.text, *sql.positional_values(values))
-        return found
+        row: Row | None = await self._connection.fetchrow(sql.text, *sql.positional_values(values))
+        return row
 
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         sql = statement.sql_for(self.backend)
@@ -78,9 +78,9 @@ class PostgreSQLTransaction:
 
 
 class PostgreSQL:
-    """One PostgreSQL database."""
+    """The engine of one PostgreSQL database."""
 
-    # A key read from the database is remembered for a moment, since asking again is a round trip.
+    # A point read is a round trip, so API keys are cached for a moment.
     point_reads_are_local = False
 
     def __init__(self, url: str, backend: Backend) -> None:
@@ -144,18 +144,18 @@ class PostgreSQL:
 
 
 async def read_revision(url: str) -> str | None:
-    """Return the revision of a database, or None where it has no tables."""
+    """Return the schema revision of a database, or None if it has no tables."""
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
         try:
-            found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+            revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
         finally:
             await connection.close()
     except asyncpg.UndefinedTableError:
         return None
     except _UNUSABLE as error:
         raise Misconfigured(_refusal(error)) from error
-    return found
+    return revision
 
 
 def _refusal(error: BaseException) -> str:

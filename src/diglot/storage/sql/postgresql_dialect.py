@@ -1,4 +1,4 @@
-"""PostgreSQL in one record: its SQL, and how it is connected to and migrated."""
+"""PostgreSQL in one record: its SQL expressions, and how to connect to it and migrate it."""
 
 import sys
 from array import array
@@ -125,7 +125,7 @@ POSTGRESQL: Final = Database(
     decode_keys=_decode_byte_keys,
     insert=insert,
     rows_from_arrays=_rows_from_arrays,
-    # Compared by code point whatever the collation of the database, as SQLite does.
+    # Compares by code point, as SQLite does, whatever the collation of the database.
     exact_text=TEXT(collation="C"),
     has_ephemeral_schema=True,
     url_prefixes=("postgresql://", "postgres://"),

@@ -1,4 +1,4 @@
-"""How alembic reaches a PostgreSQL database."""
+"""Connects alembic to a PostgreSQL database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from diglot.storage.sql.database import Migrator
 from diglot.storage.sql.postgresql import CONNECT_SECONDS
 
-# Any number that no other program is likely to lock.
+# An arbitrary number, unlikely to be locked by another program.
 _MIGRATION_LOCK: Final = 4_951_073_220_173
 
 
 def _create_engine(url: str) -> AsyncEngine:
-    # asyncpg reads the URL, here as in the engine: the two libraries differ about `sslmode` and others.
+    # asyncpg parses the URL here as in the engine, because SQLAlchemy treats `sslmode` and other options
+    # differently.
     connect = partial(asyncpg.connect, url, timeout=CONNECT_SECONDS)
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
 

@@ -1,7 +1,8 @@
-"""The embedded database: SQLite in one file, one writer and several readers, each on its own thread.
+"""The embedded database: one SQLite file with one writer and several readers, each on its own thread.
 
-Writes of concurrent requests share a commit: with `synchronous=FULL` the sync is what a write costs, and
-FULL is what keeps an acknowledged write through a power cut. Each unit runs in a savepoint of its own.
+Concurrent requests share a commit (group commit), because with `synchronous=FULL` the sync is most of the
+cost of a write. FULL is required: it keeps an acknowledged write through a power cut, which NORMAL does not.
+Each unit runs in its own savepoint.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from diglot.storage.sql.sqlite_module import require_supported, sqlite3
 
 T = TypeVar("T")
 READER_COUNT: Final = 2
-# A commit is shared by at most so many units, so that the first does not wait for a long queue.
+# Limits the units in one commit, so that the first does not wait for a long queue.
 MAX_UNITS_PER_COMMIT: Final = 256
 
 _PRAGMAS: Final = (
@@ -62,8 +63,8 @@ class SQLiteTransaction:
 
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
         sql = statement.sql_for(self.backend)
-        found: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
-        return found
+        row: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
+        return row
 
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         sql = statement.sql_for(self.backend)
@@ -74,7 +75,7 @@ class SQLiteTransaction:
         self._execute_many(sql.text, [sql.positional_values(each) for each in values])
 
     async def run_off_loop(self, function: Callable[[], T]) -> T:
-        # A unit that may compute for long runs on the thread of its connection, and must not suspend.
+        # A unit runs on the thread of its connection already, and must not suspend.
         return function()
 
     def notify_on_commit(self) -> None:
@@ -86,7 +87,7 @@ _Begin = Callable[..., SQLiteTransaction]
 
 
 def run_without_suspending(work: Awaitable[T]) -> T:
-    """Run an awaitable that never suspends; raise RuntimeError if it does."""
+    """Run an awaitable that never suspends and return its result; raise RuntimeError if it suspends."""
     coroutine = cast("Coroutine[Any, Any, T]", work)
     try:
         coroutine.send(None)
@@ -110,11 +111,11 @@ def _open_connection(path: Path, *, shared: bool = False) -> sqlite3.Connection:
 
 
 class _ConnectionThread(aiosqlite.Connection):
-    """A connection that runs a whole function on its thread: one hop for a unit of work."""
+    """A connection that runs a whole function on its thread: one thread hop for a unit of work."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(partial(_open_connection, path), iter_chunk_size=64)
-        # A process that dies without closing must not hang on a thread that waits for work.
+        # A process that dies without closing must not hang because the thread still waits for work.
         self._thread.daemon = True
 
     async def run_on_thread(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -134,7 +135,7 @@ class _QueuedWrite:
 
 
 class SQLite:
-    """One SQLite file."""
+    """The engine of one SQLite file."""
 
     point_reads_are_local = True
 
@@ -162,7 +163,7 @@ class SQLite:
                 thread = _ConnectionThread(self._path)
                 self._threads.append(thread)
                 await thread
-            # Point reads of cached pages cost less than a hop to another thread.
+            # A point read of cached pages costs less than a hop to another thread.
             self._point_reads = _open_connection(self._path, shared=True)
             self._point_read_transaction = self._begin(self._point_reads)
             opening = self._ephemeral.path
@@ -227,8 +228,8 @@ class SQLite:
                         unit.error = error
                 for unit in shared:
                     _finish_write(unit)
-                announced = any(unit.must_notify and unit.error is None for unit in shared)
-                if announced and self._commit_listener is not None:
+                must_notify = any(unit.must_notify and unit.error is None for unit in shared)
+                if must_notify and self._commit_listener is not None:
                     self._commit_listener()
         finally:
             self._drain_task = None
@@ -264,7 +265,7 @@ def _run_writes(units: Sequence[_QueuedWrite], begin: _Begin, connection: sqlite
             try:
                 unit.result = run_without_suspending(unit.work(transaction))
                 unit.must_notify = transaction.must_notify
-            except Exception as error:  # noqa: BLE001 - it belongs to one request, which gets it
+            except Exception as error:  # noqa: BLE001 - the error belongs to one request, which gets it
                 unit.error = error
                 connection.execute("ROLLBACK TO unit")
             connection.execute("RELEASE unit")

@@ -1,4 +1,4 @@
-"""SQLite in one record: its SQL, and how its file is opened and migrated."""
+"""SQLite in one record: its SQL expressions, and how to open and migrate its file."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -32,13 +32,13 @@ from diglot.storage.sql.database import Database, Embedded, Migrator
 from diglot.storage.sql.engine import Engine
 
 _decode_integers = msgspec.json.Decoder(list[int]).decode
-# A double's denominator is 2 to the power of 1,074 at most, an integer of SQLite 2 to the power of 62.
+# A double's denominator is at most 2 to the power of 1,074; an integer of SQLite holds 2 to the power of 62.
 _MAX_POWER: Final = 62
 _MAX_EXCESS_POWER: Final = 1_074 - _MAX_POWER
 
 
 class _HintingCompiler(SQLiteCompiler):
-    """Carries `INDEXED BY`, which the stock compiler drops without a word."""
+    """Renders `INDEXED BY`, which SQLAlchemy's compiler drops silently."""
 
     def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002
         return text
@@ -81,10 +81,10 @@ def _json_one_of(
 
 
 def _select_json_fractions(values: Sequence[float], bind: Bind) -> Iterator[Select[Any]]:
-    """Yield selects of the doubles with a fraction.
+    """Yield selects of the doubles that have a fraction.
 
-    SQLite's reading of a decimal may be off by the last bit. So a double travels as two integers, its
-    numerator and a power of two; what the power lacks of the denominator is bound as a double of its own.
+    SQLite's parsing of a decimal may be off by the last bit. So a double is sent as two integers, its
+    numerator and a power of two; the rest of the denominator is bound as a separate double.
     """
     scaled: dict[int, list[tuple[int, int]]] = {0: []}
     for value in values:
@@ -116,7 +116,7 @@ def _encode_json_list(values: Sequence[Any]) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
-# A row for each key costs the driver more than the scan.
+# One row for each key would cost the driver more than the scan.
 def _select_keys_as_json(keys: Select[Any], key: Expression) -> Select[Any]:
     return keys.with_only_columns(func.json_group_array(key))
 

@@ -1,15 +1,15 @@
-"""The ephemeral tables of an embedded database: a file of its own beside it, without a sync.
+"""The ephemeral tables of an embedded database: a separate file next to it, written without syncs.
 
-What is counted for every request may not cost what a durable write does. Statements run where the request
-is: each touches one row of a table that stays in memory.
+Requests are counted here, because counting must not cost what a durable write does. Statements run on the
+event loop's thread, because each touches one row of a table that stays in memory.
 
-A power cut can tear this file because nothing syncs it. A damaged file is deleted and made anew, at the
-start and while serving, because nothing of value is in it: counts of requests, so that a key can at most
-use its rate of the current window again, and leases, which spare work but do not make it right. The main
-database file is never touched.
+Nothing syncs this file, so a power cut can tear it. A damaged file is deleted and created again, at start-up
+and while serving, because it holds nothing of value: request counts, whose loss lets a key use its rate of
+the current window once more, and leases, which only avoid duplicate work. The main database file is never
+touched.
 
-Several processes share the file. The one that meets the damage deletes the file and makes a new one under
-a lock; the others compare the inode that they have open with that of the path before each unit, and follow.
+Several processes share the file. The first process that detects the damage replaces the file under a lock;
+the others compare the inode that they have open with that of the path before each unit, and reconnect.
 """
 
 import fcntl
@@ -31,13 +31,13 @@ T = TypeVar("T")
 EPHEMERAL_SUFFIX: Final = "-ephemeral"
 EPHEMERAL_BUSY_SECONDS: Final = 1
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# SQLITE_IOERR_SHORT_READ: the file or its log ends where a page should be. Not every module names it.
+# SQLITE_IOERR_SHORT_READ: the file or its WAL ends inside a page. Not every module names the code.
 _SHORT_READ: Final = 522
 _Inode = tuple[int, int]
 
 
 class EphemeralFile:
-    """A connection to the ephemeral tables of a database, which outlives damage to their file."""
+    """A connection to the ephemeral tables of a database; it recovers from damage to their file."""
 
     def __init__(self, database: Path, backend: Backend, metadata: MetaData) -> None:
         self._backend = backend
@@ -47,7 +47,7 @@ class EphemeralFile:
         self._inode: _Inode | None = None
 
     def open(self) -> None:
-        """Connect; make the file where it is missing, and anew where it is damaged."""
+        """Connect; create the file if it is missing, and create it again if it is damaged."""
         with _locked(self.path.parent):
             try:
                 self._connect()
@@ -56,13 +56,16 @@ class EphemeralFile:
                 self._connect()
 
     def close(self) -> None:
-        """Disconnect. SQLite deletes no log of a new file here, because it sees that its own was replaced."""
+        """Disconnect.
+
+        SQLite keeps the WAL of a new file here, because it sees that its own file was replaced.
+        """
         if self._connection is not None:
             self._connection.close()
         self._connection = self._inode = None
 
     def run(self, unit: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a unit of statements that each stand alone; run it once more where it meets damage."""
+        """Run a unit whose statements commit one by one; run it once more if the file was damaged."""
         if self._inode is None or _inode(self.path) != self._inode:
             self.open()
         connection = self._connection
@@ -89,7 +92,7 @@ class EphemeralFile:
         self._connection, self._inode = connection, _inode(self.path)
 
     def _replace(self, damage: "_Damaged") -> None:
-        """Delete the damaged file and connect to a new one; only connect where another process was first."""
+        """Delete the damaged file, unless another process was first, and connect to a new one."""
         with _locked(self.path.parent):
             if _inode(self.path) == self._inode:
                 self._delete(damage)
@@ -100,24 +103,24 @@ class EphemeralFile:
             "%s is damaged (%s): it is made anew, which loses counts for rate limits and nothing else",
             *(self.path, damage),
         )
-        # The database goes last because a log beside a new database would be read into it.
+        # The database goes last, because SQLite would read a WAL left behind into a new database.
         for suffix in ("-wal", "-shm", ""):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
 
 class _Damaged(sqlite3.DatabaseError):
-    """The file has to be made anew; the text says what is wrong with it."""
+    """The file has to be created again; the message says what is wrong with it."""
 
 
 @contextmanager
 def _telling_damage(connection: sqlite3.Connection, tables: Sequence[Table]) -> Iterator[None]:
-    """Raise `_Damaged` in place of an error of SQLite that says that the file is at fault."""
+    """Raise `_Damaged` instead of an SQLite error that reports damage or the tables of another version."""
     try:
         yield
     except _Damaged:
         raise
     except sqlite3.DatabaseError as error:
-        # An error of the module itself, such as the use of a closed connection, has no code.
+        # Some errors of the module, such as the use of a closed connection, have no error code.
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF in _DAMAGE or code == _SHORT_READ:
             raise _Damaged(str(error)) from error
@@ -128,14 +131,14 @@ def _telling_damage(connection: sqlite3.Connection, tables: Sequence[Table]) -> 
 
 def _is_current(connection: sqlite3.Connection, table: Table) -> bool:
     """Tell whether a table of the file has the columns that this version uses."""
-    found = connection.execute(f"PRAGMA ephemeral.table_info({table.name})").fetchall()
-    return [(name, key > 0) for _, name, _, _, _, key in found] == [
+    columns = connection.execute(f"PRAGMA ephemeral.table_info({table.name})").fetchall()
+    return [(name, key > 0) for _, name, _, _, _, key in columns] == [
         (column.name, column.primary_key) for column in table.columns
     ]
 
 
 def _attach(connection: sqlite3.Connection, path: Path, backend: Backend, tables: Sequence[Table]) -> None:
-    """Attach the file, make the tables that are missing, and check all pages of it."""
+    """Attach the file, create missing tables, and check all its pages."""
     connection.execute("ATTACH ? AS ephemeral", (str(path),))
     connection.execute("PRAGMA ephemeral.journal_mode=WAL")
     connection.execute("PRAGMA ephemeral.synchronous=OFF")
@@ -149,20 +152,20 @@ def _attach(connection: sqlite3.Connection, path: Path, backend: Backend, tables
 
 
 def _inode(path: Path) -> _Inode | None:
-    """Return what tells a file from another one at the same path; None where there is none."""
+    """Return what identifies a file, not its path; None if there is no file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes from opening or replacing the file meanwhile.
 
-    The lock is the folder's because a lock of the file itself would be deleted with it. Where a file system
-    has no such locks, two processes that meet damage at the same moment are not kept apart.
+    The folder is locked, because a lock on the file itself would be deleted with it. On a file system without
+    such locks, two processes that detect damage at the same time are not kept apart.
     """
     descriptor: int | None = None
     try:

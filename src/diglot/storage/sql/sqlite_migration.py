@@ -1,4 +1,4 @@
-"""How alembic reaches a SQLite file."""
+"""Connects alembic to a SQLite file."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,14 +17,14 @@ from diglot.storage.sql.sqlite_module import sqlite3
 def _create_engine(url: str) -> AsyncEngine:
     path = parse_sqlite_path(url)
     prepare_file(path)
-    # SQLAlchemy itself would connect through Python's own module, and it does not wrap the errors of another.
+    # SQLAlchemy would connect through Python's own module, and does not wrap the errors of another module.
     connector = partial(sqlite3.connect, path, timeout=BUSY_SECONDS)
     creator = partial(aiosqlite.Connection, connector, iter_chunk_size=64)
     return create_async_engine(f"sqlite+aiosqlite:///{path}", async_creator=creator, poolclass=pool.NullPool)
 
 
 def _lock(connection: Connection) -> None:
-    # The driver itself begins no transaction before DDL, and would commit each table alone.
+    # The driver begins no transaction before DDL, so each table would be committed separately.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -1,11 +1,11 @@
-"""The DB-API module for SQLite: the one place that chooses it, and what its version allows.
+"""Chooses the DB-API module for SQLite, and checks its version.
 
-All code that opens a database file imports `sqlite3` from here. A process must not open a file through
-two copies of the SQLite library because each copy, when it closes the file, drops the locks of the other.
+All code that opens a database file imports `sqlite3` from here. A process must not open a file through two
+copies of the SQLite library, because each copy drops the locks of the other when it closes the file.
 
-Versions before 3.51.3 have the WAL-reset bug: two processes that write and checkpoint one file at the
-same moment can corrupt it. So the newer of two modules is taken: `pysqlite3`, a wheel with a mended
-library, or the `sqlite3` of Python, which is linked to whatever the system has.
+Versions before 3.51.3 have the WAL-reset bug: two processes that write and checkpoint one file at the same
+time can corrupt it. So the newer of two modules is used: `pysqlite3`, a wheel with a fixed library, or
+Python's `sqlite3`, which is linked to the system's library.
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from diglot.errors import Misconfigured
 
-# What the statements need.
+# The oldest version with the features that the statements use.
 OLDEST: Final = (3, 37)
-# The releases that got the fix: the first of the main line, and the first of each branch that is kept up.
+# The releases with the fix: the first on the main line, and the first on each maintained branch.
 MENDED: Final = (3, 51, 3)
 MENDED_BRANCHES: Final = ((3, 50, 7), (3, 44, 6))
 
@@ -39,21 +39,21 @@ __all__ = ["OLDEST", "is_mended", "require_mended", "require_supported", "sqlite
 
 
 def is_mended(version: tuple[int, ...]) -> bool:
-    """Tell whether a version of SQLite lets several processes write one file without the WAL-reset bug."""
+    """Tell whether a version of SQLite has no WAL-reset bug, so that processes can share a file."""
     return version >= MENDED or any(
         version[:2] == branch[:2] and version >= branch for branch in MENDED_BRANCHES
     )
 
 
 def require_supported() -> None:
-    """Raise `Misconfigured` when SQLite is too old to run the statements."""
+    """Raise `Misconfigured` if SQLite is too old to execute the statements."""
     if sqlite3.sqlite_version_info < OLDEST:
         needed = ".".join(map(str, OLDEST))
         raise Misconfigured(f"SQLite {sqlite3.sqlite_version} is too old: {needed} is needed")
 
 
 def require_mended(workers: int) -> None:
-    """Raise `Misconfigured` when several workers would share a file and SQLite has the WAL-reset bug."""
+    """Raise `Misconfigured` if several workers would share a file and SQLite has the WAL-reset bug."""
     if workers > 1 and not is_mended(sqlite3.sqlite_version_info):
         raise Misconfigured(
             f"SQLite {sqlite3.sqlite_version} can corrupt a file that {workers} workers share: "
@@ -62,9 +62,10 @@ def require_mended(workers: int) -> None:
 
 
 def warn_beside_others(path: Path) -> str | None:
-    """Return a warning when another process has a file open and SQLite has the WAL-reset bug.
+    """Return a warning if another process has a file open and SQLite has the WAL-reset bug.
 
-    The log beside the file is the sign of its use because the last process to close the file deletes it.
+    A WAL next to the file shows that it is in use, because the last process to close the file deletes the
+    WAL.
     """
     if is_mended(sqlite3.sqlite_version_info) or not Path(f"{path}-wal").exists():
         return None

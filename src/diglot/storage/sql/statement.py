@@ -1,4 +1,4 @@
-"""A statement: SQLAlchemy Core, compiled once for each backend."""
+"""Statements: SQLAlchemy Core, compiled once for each backend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,15 +18,15 @@ class Statement:
         self._compiled: dict[Backend, Sql] = {}
 
     def sql_for(self, backend: Backend) -> Sql:
-        """Return the statement in a backend's words."""
-        found = self._compiled.get(backend)
-        if found is None:
-            found = self._compiled[backend] = backend.compile(self.clause)
-        return found
+        """Return the compiled SQL for a backend."""
+        sql = self._compiled.get(backend)
+        if sql is None:
+            sql = self._compiled[backend] = backend.compile(self.clause)
+        return sql
 
 
 class BackendStatement:
-    """A fixed statement that uses a backend's own primitives."""
+    """A fixed statement whose expressions depend on the backend."""
 
     __slots__ = ("_build", "_compiled")
 
@@ -35,15 +35,15 @@ class BackendStatement:
         self._compiled: dict[Backend, Sql] = {}
 
     def sql_for(self, backend: Backend) -> Sql:
-        """Return the statement in a backend's words."""
-        found = self._compiled.get(backend)
-        if found is None:
-            found = self._compiled[backend] = backend.compile(self._build(backend))
-        return found
+        """Return the compiled SQL for a backend."""
+        sql = self._compiled.get(backend)
+        if sql is None:
+            sql = self._compiled[backend] = backend.compile(self._build(backend))
+        return sql
 
 
 class ShapedStatement:
-    """A statement over a condition, already compiled; `values` are the condition's own."""
+    """A statement over a condition, already compiled; `values` are the bound values of the condition."""
 
     __slots__ = ("_sql", "values")
 
@@ -52,6 +52,6 @@ class ShapedStatement:
         self.values = values
 
     def sql_for(self, backend: Backend) -> Sql:
-        """Return the statement, which is of one backend only."""
+        """Return the SQL, which was compiled for this backend."""
         del backend
         return self._sql

@@ -1,4 +1,4 @@
-"""Rows of deliveries: the outbox, and what became of what was in it."""
+"""Rows of deliveries: the outbox with the result of each delivery."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -26,7 +26,7 @@ _DUE = Statement(
     .order_by(_c.due_at, _c.delivery)
     .limit(bindparam("limit"))
 )
-# SQLite would read all deliveries of the workspace for the few of a quiet webhook.
+# Without the hint SQLite reads all deliveries of the workspace, even for a webhook with few.
 _LAST = Statement(
     pin_to_index(select(*_COLUMNS), deliveries, "deliveries_of_webhook")
     .where(_OF_WEBHOOK)
@@ -63,40 +63,40 @@ _PURGE_BATCH: Final = 5_000
 
 
 def _delivery_of(row: Sequence[Any]) -> Delivery:
-    number, id_, webhook, event, *rest = row
-    return Delivery(number, id_, webhook, WebhookEventType(event), *rest)
+    number, id_, webhook, event, *columns = row
+    return Delivery(number, id_, webhook, WebhookEventType(event), *columns)
 
 
 async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Delivery]) -> None:
     """Insert deliveries."""
-    await transaction.execute_many(_INSERT, [_row_of(workspace, one) for one in new])
+    await transaction.execute_many(_INSERT, [_row_of(workspace, delivery) for delivery in new])
 
 
-def _row_of(workspace: int, one: Delivery) -> dict[str, Any]:
+def _row_of(workspace: int, delivery: Delivery) -> dict[str, Any]:
     return {
         "workspace": workspace,
-        "delivery": one.number,
-        "id": one.id,
-        "webhook": one.webhook,
-        "event": one.event.value,
-        "payload": one.payload,
-        "attempts": one.attempts,
-        "due_at": one.due_at,
-        "delivered_at": one.delivered_at,
-        "last_status": one.last_status,
-        "last_error": one.last_error,
-        "last_response": one.last_response,
-        "created_at": one.created_at,
+        "delivery": delivery.number,
+        "id": delivery.id,
+        "webhook": delivery.webhook,
+        "event": delivery.event.value,
+        "payload": delivery.payload,
+        "attempts": delivery.attempts,
+        "due_at": delivery.due_at,
+        "delivered_at": delivery.delivered_at,
+        "last_status": delivery.last_status,
+        "last_error": delivery.last_error,
+        "last_response": delivery.last_response,
+        "created_at": delivery.created_at,
     }
 
 
 async def load_due(
     transaction: Transaction, workspace: int, webhook: int, now: int, limit: int
 ) -> list[Delivery]:
-    """Return the first deliveries to a webhook that are due, in the order in which things happened."""
+    """Return the first due deliveries to a webhook, in the order of their events."""
     values = {"workspace": workspace, "webhook": webhook, "now": now, "limit": limit}
-    found = [_delivery_of(row) for row in await transaction.fetch_all(_DUE, values)]
-    return sorted(found, key=lambda one: one.number)
+    due = [_delivery_of(row) for row in await transaction.fetch_all(_DUE, values)]
+    return sorted(due, key=lambda delivery: delivery.number)
 
 
 async def load_last(transaction: Transaction, workspace: int, webhook: int, limit: int) -> list[Delivery]:
@@ -105,26 +105,28 @@ async def load_last(transaction: Transaction, workspace: int, webhook: int, limi
     return [_delivery_of(row) for row in await transaction.fetch_all(_LAST, values)]
 
 
-async def record_attempt(transaction: Transaction, workspace: int, one: Delivery) -> None:
-    """Write how an attempt went; a delivery that was cancelled or deleted meanwhile stays so."""
-    new = {f"new_{name}": getattr(one, name) for name in _RESULT_COLUMNS}
-    await transaction.execute(_RECORD_ATTEMPT, new | {"in_workspace": workspace, "at_delivery": one.number})
+async def record_attempt(transaction: Transaction, workspace: int, delivery: Delivery) -> None:
+    """Record the result of an attempt; a delivery that was cancelled or deleted meanwhile is unchanged."""
+    new = {f"new_{name}": getattr(delivery, name) for name in _RESULT_COLUMNS}
+    await transaction.execute(
+        _RECORD_ATTEMPT, new | {"in_workspace": workspace, "at_delivery": delivery.number}
+    )
 
 
 async def cancel(
     transaction: Transaction, workspace: int, webhook: int, reason: str, created_until: int = NO_TIME_LIMIT
 ) -> None:
-    """Give up what waits for a webhook and was made by some time."""
+    """Cancel the waiting deliveries of a webhook that were created by an instant."""
     values = {"in_workspace": workspace, "at_webhook": webhook, "reason": reason, "made_by": created_until}
     await transaction.execute(_CANCEL, values)
 
 
 async def purge(transaction: Transaction, workspace: int, before: int) -> bool:
-    """Delete some finished deliveries made before some time; return whether there may be more."""
+    """Delete some finished deliveries created before an instant; return whether there may be more."""
     oldest = await transaction.fetch_one(_OLDEST, {"workspace": workspace})
     if oldest is None or oldest[1] >= before:
         return False
     below = oldest[0] + _PURGE_BATCH
     await transaction.execute(_PURGE, {"workspace": workspace, "below": below, "before": before})
-    again = await transaction.fetch_one(_OLDEST, {"workspace": workspace})
-    return again is not None and again[0] >= below
+    next_oldest = await transaction.fetch_one(_OLDEST, {"workspace": workspace})
+    return next_oldest is not None and next_oldest[0] >= below

@@ -39,7 +39,7 @@ _DELETES = (
     Statement(delete(deliveries).where(*_OF_WEBHOOK)),
     Statement(delete(webhooks).where(_IN_WORKSPACE, _c.webhook == bindparam("webhook"))),
 )
-# One seek for each webhook, however many deliveries there are.
+# The index makes this one seek for each webhook, whatever its number of deliveries.
 _FIRST_DUE = (
     select(func.min(deliveries.c.due_at))
     .where(
@@ -84,7 +84,7 @@ def _split_names(stored: str) -> tuple[str, ...]:
 def _webhook_of(row: Sequence[Any]) -> Webhook:
     number, id_, dialect, url, events, subscriptions, secret, active, *times = row
     subscribed = tuple(map(WebhookEventType, _split_names(subscriptions)))
-    # SQLite has no booleans.
+    # SQLite has no boolean type.
     return Webhook(number, id_, dialect, url, _split_names(events), subscribed, secret, bool(active), *times)
 
 
@@ -100,13 +100,13 @@ def _values_of(webhook: Webhook) -> dict[str, Any]:
 
 
 async def find_by_id(transaction: Transaction, workspace: int, dialect: str, id_: str) -> Webhook | None:
-    """Return a webhook of a dialect by its UUID."""
+    """Return a webhook of a dialect by its UUID, or None."""
     row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "dialect": dialect, "id": id_})
     return None if row is None else _webhook_of(row)
 
 
 async def find_by_number(transaction: Transaction, workspace: int, number: int) -> Webhook | None:
-    """Return a webhook by its dense number."""
+    """Return a webhook by its dense number, or None."""
     row = await transaction.fetch_one(_BY_NUMBER, {"workspace": workspace, "webhook": number})
     return None if row is None else _webhook_of(row)
 
@@ -118,19 +118,19 @@ async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str
 
 
 async def list_active(transaction: Transaction, workspace: int) -> list[Webhook]:
-    """Return the webhooks that want to hear of events, of every dialect."""
+    """Return the active webhooks of every dialect."""
     return [_webhook_of(row) for row in await transaction.fetch_all(_ACTIVE, {"workspace": workspace})]
 
 
 async def count(transaction: Transaction, workspace: int) -> int:
-    """Return how many webhooks there are, active or not."""
+    """Return the number of webhooks, active or not."""
     row = await transaction.fetch_one(_COUNT, {"workspace": workspace})
     assert row is not None
     return int(row[0])
 
 
 async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
-    """Insert a webhook; the caller counts it in its unit when it is active."""
+    """Insert a webhook; the caller counts an active one in its write unit."""
     values = {
         "workspace": workspace,
         "webhook": webhook.number,
@@ -143,25 +143,25 @@ async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webh
 
 
 async def update_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
-    """Write a webhook that exists."""
+    """Update an existing webhook."""
     new = {f"new_{name}": value for name, value in _values_of(webhook).items()}
     await transaction.execute(_UPDATE, new | _key_values(workspace, webhook.number))
 
 
 async def delete_webhook(transaction: Transaction, workspace: int, number: int) -> None:
-    """Delete a webhook and its deliveries, those on their way included."""
+    """Delete a webhook and its deliveries, including those not sent yet."""
     for statement in _DELETES:
         await transaction.execute(statement, {"workspace": workspace, "webhook": number})
 
 
 async def deactivate(transaction: Transaction, workspace: int, number: int, now: int) -> bool:
-    """Switch a webhook off; return whether it was on."""
-    found = await transaction.fetch_one(_DEACTIVATE, _key_values(workspace, number) | {"now": now})
-    return found is not None
+    """Deactivate a webhook; return whether it was active."""
+    row = await transaction.fetch_one(_DEACTIVATE, _key_values(workspace, number) | {"now": now})
+    return row is not None
 
 
 async def list_waiting(transaction: Transaction) -> list[WaitingWebhook]:
-    """Return the webhooks of all workspaces that have deliveries on their way."""
+    """Return the webhooks of all workspaces that have waiting deliveries."""
     rows = await transaction.fetch_all(_WAITING)
     return [
         WaitingWebhook(workspace, webhook, max(due, closed or due))
@@ -175,12 +175,13 @@ async def list_workspaces_with_webhooks(transaction: Transaction) -> list[int]:
     return [row[0] for row in await transaction.fetch_all(_WORKSPACES_WITH_WEBHOOKS)]
 
 
-async def lease(  # noqa: PLR0913 - whose, which, and three instants
+async def lease(  # noqa: PLR0913 - the webhook and three instants
     transaction: Transaction, workspace: int, number: int, *, now: int, leased_until: int, until: int
 ) -> bool:
-    """Keep others from sending to a webhook until then; `held` is the lease one has, or 0.
+    """Lease a webhook until an instant, so that no other process sends to it.
 
-    Return False when another process has it, when its receiver rests, or when it is gone.
+    `leased_until` is the end of the caller's present lease, or 0. Return False if another process holds a
+    lease, if the webhook is paused after a failure, or if it was deleted.
     """
     values = _key_values(workspace, number) | {"now": now, "held": leased_until, "until": until}
     return await transaction.fetch_one(_LEASE, values) is not None
@@ -189,7 +190,7 @@ async def lease(  # noqa: PLR0913 - whose, which, and three instants
 async def release(
     transaction: Transaction, workspace: int, number: int, leased_until: int, until: int | None
 ) -> None:
-    """End a lease that is still one's own; with `until` nobody sends before."""
+    """Release the caller's lease; no process sends before `until`, if it is given."""
     await transaction.execute(
         _RELEASE, _key_values(workspace, number) | {"held": leased_until, "until": until}
     )

@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 from diglot.api.input import contacts, request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.conditions.operands import wrong_type_error
-from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
+from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS, MAX_IDS
 from diglot.errors import ContentTooLarge, Fault, InvalidInput
 from diglot.model.contacts import ContactChange
 from diglot.model.ids import parse_id
 from diglot.service.contacts.contact_input import read_change
 
-MAX_IDS: Final = 10_000
 # `ids` on the vendor's page of contacts; the others in its calls on members.
 _ID_SPELLINGS: Final = ("ids", "contact_ids", "contactIds")
 

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension, LegacySpelling, Uuid, schema_ref
 from diglot.api.contact_shape import (
     WireTypes,
     given_types,
@@ -14,7 +15,6 @@ from diglot.api.contact_shape import (
     writable_fields_except,
 )
 from diglot.api.extensions.as_of import AsOfQuery
-from diglot.api.openapi.annotations import Extension, LegacySpelling, Uuid, schema_ref
 from diglot.conditions.fields import FieldKind
 from diglot.dialects.misar import wire
 from diglot.dialects.misar.contacts.tiers import Tier
@@ -195,7 +195,8 @@ class ContactScore(msgspec.Struct, frozen=True):
     success: bool
 
 
-Ids = Annotated[list[str], Meta(max_length=10_000)]
+MAX_IDS: Final = 10_000
+Ids = Annotated[list[str], Meta(max_length=MAX_IDS)]
 
 
 class BulkDelete(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
@@ -10,7 +10,7 @@ from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.conditions import dates
 from diglot.dialects.misar import wire
-from diglot.dialects.misar.key_format import KEY_FORMAT, SCOPES
+from diglot.dialects.misar.key_format import KEY_FORMAT
 from diglot.dialects.misar.keys import show as keys_show
 from diglot.dialects.misar.keys import wire as keys_wire
 from diglot.errors import InvalidInput
@@ -19,9 +19,6 @@ from diglot.model.workspaces import KeyOptions
 
 _TAG: Final = "keys"
 _KEY_PATH: Final = "/keys/{key_id:str}"
-_MAX_NAME_LENGTH: Final = 80
-_MAX_ACCOUNT_LENGTH: Final = 100
-_MAX_TIME_LENGTH: Final = 100
 
 
 @handles(
@@ -57,32 +54,23 @@ async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
 )
 async def create_key(call: Call) -> keys_wire.KeyCreatedAnswer:
     reader = BodyReader(await call.read_object())
-    reader.require("name")
-    name = reader.read_name("name", _MAX_NAME_LENGTH)
-    scopes = reader.read_choices("scopes", SCOPES)
-    account = reader.read_name_or_null(
-        reader.resolve_spelling("allowedAccountId", "allowed_account_id"), _MAX_ACCOUNT_LENGTH
-    )
-    end = _read_expiry(call, reader, reader.resolve_spelling("expiresAt", "expires_at"))
+    body = reader.read(keys_wire.KeyCreate)
+    end = _read_end(call, reader, body.expiresAt)
     reader.raise_faults()
-    assert name is not UNSET
-    terms = KeyOptions(name, None if account is UNSET else account, end)
-    wanted = () if scopes is UNSET else scopes
-    secret, key = await call.services.client_keys.create(call.caller, KEY_FORMAT, wanted, terms)
+    account, scopes = body.allowedAccountId, body.scopes
+    options = KeyOptions(body.name, None if account is UNSET else account, end)
+    wanted = () if scopes is UNSET else tuple(scopes)
+    secret, key = await call.services.client_keys.create(call.caller, KEY_FORMAT, wanted, options)
     return keys_show.show_created_key(key, secret)
 
 
-def _read_expiry(call: Call, reader: BodyReader, spelling: str) -> int | None:
-    text = reader.read_text_or_null(spelling, _MAX_TIME_LENGTH)
-    if text is None or text is UNSET:
+def _read_end(call: Call, reader: BodyReader, written: str | UnsetType | None) -> int | None:
+    found = dates.parse_to_microsecond(written) if isinstance(written, str) else None
+    if found is None:
         return None
-    written = dates.parse_to_microsecond(text)
-    if written is None:
-        reader.add_fault((spelling,), "Invalid datetime")
-        return None
-    end = written.to_instant(call.caller.zone)
+    end = found.to_instant(call.caller.zone)
     if end <= call.services.keys.clock():
-        reader.add_fault((spelling,), "The end of a key lies in the future")
+        reader.add_fault((reader.key_of("expiresAt"),), "The end of a key lies in the future")
     return end
 
 

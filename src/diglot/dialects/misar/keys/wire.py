@@ -5,19 +5,27 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import LegacySpelling, Uuid, schema_ref
+from diglot.api.annotations import LegacySpelling, Uuid, also_spelled, checked_by, choice_ref
 from diglot.api.patterns import INSTANT
+from diglot.conditions import dates
+from diglot.dialects.misar.key_format import SCOPES
 from diglot.dialects.misar.wire import NullableText, Time
 
 KeyId = Uuid
 Scopes = Annotated[
     str, Meta(description="The scopes, with commas between them.", examples=["send,analytics"])
 ]
-ScopeWord = Annotated[str, schema_ref("KeyScope")]
+ScopeWord = Annotated[str, choice_ref("KeyScope", SCOPES)]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
 Account = Annotated[
     str, Meta(min_length=1, max_length=100, description="A sending account: kept and shown, nothing is sent.")
 ]
+
+
+def _find_end_fault(written: str) -> str | None:
+    return "Invalid datetime" if dates.parse_to_microsecond(written) is None else None
+
+
 End = Annotated[
     str,
     Meta(
@@ -26,6 +34,7 @@ End = Annotated[
         pattern=INSTANT,
         examples=["2027-01-01T00:00:00Z"],
     ),
+    checked_by(_find_end_fault),
 ]
 
 
@@ -75,8 +84,8 @@ class KeyCreate(msgspec.Struct, frozen=True):
 
     name: Name
     scopes: Annotated[list[ScopeWord], Meta(min_length=1)] | UnsetType = UNSET
-    allowedAccountId: Account | UnsetType | None = UNSET  # noqa: N815
-    expiresAt: End | UnsetType | None = UNSET  # noqa: N815
+    allowedAccountId: Annotated[Account, also_spelled("allowed_account_id")] | UnsetType | None = UNSET  # noqa: N815
+    expiresAt: Annotated[End, also_spelled("expires_at")] | UnsetType | None = UNSET  # noqa: N815
     allowed_account_id: LegacySpelling[Account] | UnsetType | None = UNSET
     expires_at: LegacySpelling[End] | UnsetType | None = UNSET
 

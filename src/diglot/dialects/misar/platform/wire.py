@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from diglot.api.annotations import Extension, schema_ref
 from diglot.api.extensions.as_of import AsOfQuery, OfPast, Revision
-from diglot.api.openapi.annotations import Extension, schema_ref
 from diglot.dialects.misar.contacts.wire import Contact, ContactId
 from diglot.dialects.misar.segments.wire import ContactIds, Criteria, SegmentId, SegmentTypeWord
 from diglot.dialects.misar.wire import Count, Time

@@ -23,10 +23,6 @@ from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _PREVIEW_WINDOW: Final = Window(0, 10)
-_MAX_NAME_LENGTH: Final = 200
-_MAX_DESCRIPTION_LENGTH: Final = 1000
-_MAX_ID_LENGTH: Final = 200
-_SEGMENT_TYPES: Final = tuple(each.value for each in SegmentType)
 # What stands in the place of an id while a segment is being made.
 _UNSAVED_ID: Final = "new"
 CRITERIA_KEY: Final = "filter_criteria"
@@ -46,17 +42,12 @@ async def list_page(call: Call) -> tuple[pagination.PageRequest, Page[CountedSeg
 async def create_segment(call: Call) -> CountedSegment:
     """Make the segment of the body."""
     reader = BodyReader(await call.read_object(unique_keys=True))
-    reader.require("name", "segment_type", CRITERIA_KEY)
-    name = reader.read_name("name", _MAX_NAME_LENGTH)
-    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
-    kind = reader.read_choice("segment_type", _SEGMENT_TYPES)
+    body = reader.read(segments_wire.SegmentCreate, "name", "description", "segment_type")
     condition = _read_condition(call, reader)
     reader.raise_faults()
-    assert name is not UNSET
-    assert kind is not UNSET
     assert condition is not UNSET
-    text = None if description is UNSET else description
-    new = NewSegment(name, condition, text, SegmentType(kind))
+    text = None if body.description is UNSET else body.description
+    new = NewSegment(body.name, condition, text, SegmentType(body.segment_type))
     return await call.services.segments.create_with_count(call.caller, new)
 
 
@@ -74,17 +65,12 @@ async def update_segment(call: Call) -> CountedSegment:
 
 
 def _read_patch(call: Call, reader: BodyReader) -> SegmentChange:
-    name = reader.read_name("name", _MAX_NAME_LENGTH)
-    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
+    body = reader.read(segments_wire.SegmentPatch, "name", "description")
     if reader.has("segment_type"):
         reader.add_fault(("segment_type",), "The type of a segment cannot be changed")
     condition = _read_condition(call, reader)
     reader.raise_faults()
-    return SegmentChange(
-        name,
-        description,
-        condition,
-    )
+    return SegmentChange(body.name, body.description, condition)
 
 
 async def delete_segment(call: Call) -> wire.Success:
@@ -126,12 +112,9 @@ async def preview_body_or_segment(call: Call) -> CountedPage[Contact]:
 async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
     """Return the condition of a body that is tried, and the segment in whose place."""
     reader = BodyReader(await call.read_object(unique_keys=True))
-    reader.require(CRITERIA_KEY)
-    reader.read_name("name", _MAX_NAME_LENGTH)
-    reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
-    reader.read_choice("segment_type", _SEGMENT_TYPES)
+    reader.read(segments_wire.DryRun, "name", "description", "segment_type")
     condition = _read_condition(call, reader)
-    segment_id = reader.read_text("segment_id", _MAX_ID_LENGTH)
+    segment_id = reader.read(segments_wire.DryRun, "segment_id").segment_id
     reader.raise_faults()
     assert condition is not UNSET
     return condition, None if segment_id is UNSET else segment_id

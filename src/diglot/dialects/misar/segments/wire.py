@@ -5,11 +5,11 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension, LegacySpelling, also_spelled, choice_ref, schema_ref
 from diglot.api.extensions.as_of import AsOfQuery, Revision
-from diglot.api.openapi.annotations import Extension, LegacySpelling, schema_ref
 from diglot.dialects.misar.contacts.wire import Contact, ContactId
 from diglot.dialects.misar.wire import Count, MembersPagination, NullableText, PageQuery, Pagination, Time
-from diglot.model.segments import MemberAction
+from diglot.model.segments import MemberAction, SegmentType
 
 SegmentId = Annotated[
     str, Meta(pattern="^seg_[0-7][0-9a-hjkmnp-tv-z]{25}$", examples=["seg_01jqsv4z0tfmz8yjgv5gpmyqv0"])
@@ -17,7 +17,7 @@ SegmentId = Annotated[
 
 Criteria = Annotated[msgspec.Raw, schema_ref("FilterCriteria")]
 
-SegmentTypeWord = Annotated[str, schema_ref("SegmentType")]
+SegmentTypeWord = Annotated[str, choice_ref("SegmentType", tuple(each.value for each in SegmentType))]
 
 
 class SegmentItem(msgspec.Struct, frozen=True):
@@ -176,7 +176,7 @@ class MembersChange(msgspec.Struct, frozen=True):
     """
 
     action: MemberAction
-    contactIds: ContactIds  # noqa: N815
+    contactIds: Annotated[ContactIds, also_spelled("contact_ids")]  # noqa: N815
     contact_ids: LegacySpelling[ContactIds] | UnsetType = UNSET
 
 

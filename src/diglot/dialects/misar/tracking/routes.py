@@ -1,13 +1,16 @@
 """Tracking: events and purchases, in the spellings of the newest clients and of older pages."""
 
+from decimal import Decimal
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.formatting import format_seconds
-from diglot.api.input.events import MAX_URL_LENGTH, EventBodyReader, without_none
+from diglot.api.input.body_reader import BodyReader
+from diglot.api.input.events import read_occurred_at, without_unset
 from diglot.api.operation import Operation
 from diglot.dialects.misar.tracking import wire
 from diglot.dialects.misar.tracking.event_names import event_kind_of
@@ -17,7 +20,17 @@ _TAG: Final = "tracking"
 _HOUR: Final = 3_600 * 1_000_000
 # No page says how long a click counts by default: a week.
 _DEFAULT_WINDOW_HOURS: Final = 168
-_MAX_WINDOW_HOURS: Final = 8_760
+_DEFAULT_CURRENCY: Final = "USD"
+# Members in this order are refused before those of the struct that are not among them.
+_EVENT_READING_ORDER: Final = (
+    "email",
+    "event_name",
+    "event_data",
+    "source",
+    "page_url",
+    "referrer",
+    "messageId",
+)
 LAST_TOUCH: Final = "last_touch"
 _encode = msgspec.json.Encoder().encode
 
@@ -36,31 +49,26 @@ _encode = msgspec.json.Encoder().encode
     )
 )
 async def track_event(call: Call) -> wire.TrackEventAnswer:
-    reader = EventBodyReader(await call.read_object(), call.caller)
-    name, data = (
-        reader.resolve_spelling("event_name", "event"),
-        reader.resolve_spelling("event_data", "properties"),
-    )
-    reader.require("email", name)
-    email, event_name = reader.read_email(), reader.read_optional_name(name)
-    body = without_none(
-        data=_to_raw(reader.read_json(data)),
-        source=reader.read_optional_text("source"),
-        page_url=reader.read_optional_text("page_url", MAX_URL_LENGTH),
-        referrer=reader.read_optional_text("referrer", MAX_URL_LENGTH),
-        message_id=reader.read_optional_text(reader.resolve_spelling("messageId", "message_id")),
-    )
-    campaign_id, when = reader.read_optional_name("campaign_id"), reader.read_instant("timestamp")
+    reader = BodyReader(await call.read_object(), omit_nulls=True)
+    reader.find_keys(wire.TrackEvent, "event_name", "event_data")
+    reader.read(wire.TrackEvent, *_EVENT_READING_ORDER)
+    body = reader.read(wire.TrackEvent)
     reader.raise_faults()
-    assert event_name is not None
-    new = NewEvent(
-        event_kind_of(event_name),
-        event_name,
-        _encode(body).decode(),
-        occurred_at=when,
-        campaign_id=campaign_id,
+    kept = without_unset(
+        data=reader.json_of("event_data"),
+        source=body.source,
+        page_url=body.page_url,
+        referrer=body.referrer,
+        message_id=body.messageId,
     )
-    told = await call.services.events.record(call.caller, ContactRef(None, email), new)
+    new = NewEvent(
+        event_kind_of(body.event_name),
+        body.event_name,
+        _encode(kept).decode(),
+        occurred_at=read_occurred_at(body.timestamp, "timestamp", call.caller.zone),
+        campaign_id=body.campaign_id or None,
+    )
+    told = await call.services.events.record(call.caller, ContactRef(None, body.email), new)
     return wire.TrackEventAnswer(success=True, event_id=told.event.id, tracked=True)
 
 
@@ -78,51 +86,46 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
     )
 )
 async def track_purchase(call: Call) -> wire.TrackPurchaseAnswer:
-    email, new = _read_purchase(EventBodyReader(await call.read_object(), call.caller))
+    email, new = _read_purchase(call, BodyReader(await call.read_object(), omit_nulls=True))
     told = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackPurchaseAnswer(
         success=True, purchase_id=told.event.id, attribution=_build_attribution(told), tracked=True
     )
 
 
-def _read_purchase(reader: EventBodyReader) -> tuple[str | None, NewEvent]:
-    order = reader.resolve_spelling("order_id", "orderId")
-    reader.require("email", order)
-    email, order_id = reader.read_email(), reader.read_optional_name(order)
-    revenue, currency = _read_total(reader), reader.read_currency()
-    metadata = without_none(
-        items=_to_raw(reader.read_json("items", "array")),
-        message_id=reader.read_optional_text(reader.resolve_spelling("messageId", "message_id")),
-    )
-    hours = reader.read_integer("attribution_window_hours", 1, _MAX_WINDOW_HOURS) or _DEFAULT_WINDOW_HOURS
-    when = reader.read_instant("timestamp")
+def _read_purchase(call: Call, reader: BodyReader) -> tuple[str, NewEvent]:
+    reader.read(wire.TrackPurchase, "email", "order_id")
+    revenue = _read_total(reader)
+    reader.read(wire.TrackPurchase, "currency", "items", "messageId", "attribution_window_hours")
+    body = reader.read(wire.TrackPurchase)
     reader.raise_faults()
-    worth = ConversionValue(revenue, currency, None, LAST_TOUCH, None, msgspec.Raw(_encode(metadata)))
+    currency = body.currency.upper() if isinstance(body.currency, str) else _DEFAULT_CURRENCY
+    metadata = without_unset(items=reader.json_of("items"), message_id=body.messageId)
+    hours = body.attribution_window_hours or _DEFAULT_WINDOW_HOURS
     new = NewEvent(
         EventKind.CONVERSION,
         PURCHASE,
-        occurred_at=when,
-        order_id=order_id,
-        value=worth,
+        occurred_at=read_occurred_at(body.timestamp, "timestamp", call.caller.zone),
+        order_id=body.order_id,
+        value=ConversionValue(revenue, currency, None, LAST_TOUCH, None, msgspec.Raw(_encode(metadata))),
         attribution_window=hours * _HOUR,
     )
-    return email, new
+    return body.email, new
 
 
-def _read_total(reader: EventBodyReader) -> float:
+def _read_total(reader: BodyReader) -> float:
     """Read the total: in cents, as the newest clients send it, or in units, as older ones do."""
-    units = reader.resolve_spelling("revenue", "amount")
+    revenue = reader.read(wire.OlderTotal).revenue
+    total_cents = reader.read(wire.TrackPurchase, "total_cents").total_cents
+    units = reader.key_of("revenue")
+    cents = float(Decimal(total_cents) / 100) if isinstance(total_cents, int) else None
     if not reader.has(units):
         reader.require("total_cents")
-        return reader.read_cents("total_cents") or 0.0
-    amount = reader.read_amount(units) or 0.0
-    if reader.has("total_cents") and reader.read_cents("total_cents") not in (None, amount):
+        return cents or 0.0
+    amount = 0.0 if revenue is UNSET else revenue
+    if cents not in (None, amount):
         reader.add_fault((units,), "Differs from total_cents")
     return amount
-
-
-def _to_raw(json: str | None) -> msgspec.Raw | None:
-    return None if json is None else msgspec.Raw(json.encode())
 
 
 def _build_attribution(told: RecordedEvent) -> wire.Attribution:

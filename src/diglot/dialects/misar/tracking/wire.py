@@ -5,7 +5,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import LegacySpelling, schema_ref
+from diglot.api.annotations import (
+    LegacySpelling,
+    also_spelled,
+    read_at_most,
+    refused_as,
+    required_by_handler,
+    schema_ref,
+)
+from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
 from diglot.dialects.misar.contacts.wire import ContactId
 from diglot.dialects.misar.wire import Email, Money, NullableText, Time
 
@@ -13,7 +21,16 @@ Id = Annotated[str, Meta(max_length=100)]
 Url = Annotated[str, Meta(max_length=2048)]
 Data = Annotated[dict[str, Any], schema_ref("EventData")]
 Item = Annotated[dict[str, Any], schema_ref("OrderItem")]
-Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$")]
+Currency = Annotated[
+    str,
+    Meta(pattern="^[A-Za-z]{3}$"),
+    read_at_most(100),
+    refused_as("Invalid currency: expected 3 letters"),
+]
+MessageId = Annotated[Id, also_spelled("message_id")]
+Timestamp = Annotated[
+    Time, Meta(description="When it happened; now, if left out."), INSTANT_LENGTH, INSTANT_CHECK
+]
 Cents = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 
 
@@ -29,18 +46,17 @@ class TrackEvent(msgspec.Struct, frozen=True):
             description="`email.opened`, `email.clicked`, `email.sent` and their like move the contact's "
             "engagement fields; any other name is your own.",
         ),
+        also_spelled("event"),
     ]
-    event_data: Data | UnsetType | None = UNSET
+    event_data: Annotated[Data, also_spelled("properties")] | UnsetType | None = UNSET
     source: Id | UnsetType | None = UNSET
     campaign_id: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType | None = UNSET
     page_url: Url | UnsetType | None = UNSET
     referrer: Url | UnsetType | None = UNSET
     event: LegacySpelling[Id] | UnsetType | None = UNSET
     properties: LegacySpelling[Data] | UnsetType | None = UNSET
-    timestamp: Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None = (
-        UNSET
-    )
-    messageId: Id | UnsetType | None = UNSET  # noqa: N815
+    timestamp: Timestamp | UnsetType | None = UNSET
+    messageId: MessageId | UnsetType | None = UNSET  # noqa: N815
 
 
 class TrackEventAnswer(msgspec.Struct, frozen=True):
@@ -58,8 +74,8 @@ class TrackPurchase(msgspec.Struct, frozen=True):
     """
 
     email: Email
-    order_id: Annotated[str, Meta(min_length=1, max_length=100)]
-    total_cents: Cents
+    order_id: Annotated[str, Meta(min_length=1, max_length=100), also_spelled("orderId")]
+    total_cents: Annotated[Cents, required_by_handler()]
     currency: Currency | UnsetType | None = UNSET
     items: Annotated[list[Item], Meta(description="At most 64 KiB.")] | UnsetType | None = UNSET
     attribution_window_hours: (
@@ -73,10 +89,14 @@ class TrackPurchase(msgspec.Struct, frozen=True):
     orderId: LegacySpelling[Id] | UnsetType | None = UNSET  # noqa: N815
     revenue: LegacySpelling[Money] | UnsetType | None = UNSET
     amount: LegacySpelling[Money] | UnsetType | None = UNSET
-    timestamp: Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None = (
-        UNSET
-    )
-    messageId: Id | UnsetType | None = UNSET  # noqa: N815
+    timestamp: Timestamp | UnsetType | None = UNSET
+    messageId: MessageId | UnsetType | None = UNSET  # noqa: N815
+
+
+class OlderTotal(msgspec.Struct, frozen=True):
+    """The total of a purchase in units, as older clients send it."""
+
+    revenue: Annotated[Money, also_spelled("amount")] | UnsetType = UNSET
 
 
 class Attribution(msgspec.Struct, frozen=True):

@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from diglot.api.annotations import Extension
 from diglot.api.extensions.as_of import Revision
-from diglot.api.openapi.annotations import Extension
 from diglot.dialects.misar.contacts.wire import ContactId, TierWord
 from diglot.dialects.misar.segments.wire import Criteria, SegmentId, SegmentTypeWord
 from diglot.dialects.misar.wire import Count, NullableText, StatusWord, Time

@@ -1,6 +1,5 @@
 """Webhooks, as the vendor's clients call them and its pages list them."""
 
-from dataclasses import replace
 from typing import Final
 
 from msgspec import UNSET
@@ -22,7 +21,6 @@ from diglot.service.webhooks import NewWebhook, WebhookPatch, generate_secret
 
 _TAG: Final = "webhooks"
 _WEBHOOK_PATH: Final = "/webhooks/{webhook_id:str}"
-_EVENT_NAMES: Final = tuple(EVENTS)
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the beginning of every secret, not one
 
 
@@ -69,36 +67,22 @@ async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
 async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
     _require_read_scope(call)
     reader = BodyReader(await call.read_object())
-    reader.require("url", "events")
-    change = _read_patch(call, reader)
+    body = reader.read(hooks.WebhookCreate, checks={"url": call.services.webhooks.find_url_fault})
     reader.raise_faults()
-    assert change.url is not None
-    assert change.events is not None
+    events = tuple(body.events)
     new = NewWebhook(
         dialect=words.DIALECT_NAME,
-        url=change.url,
-        events=change.events,
-        subscriptions=webhooks.select_subscriptions(EVENTS, change.events),
-        secret=change.secret or generate_secret(_SECRET_PREFIX),
-        active=change.active is not False,
+        url=body.url,
+        events=events,
+        subscriptions=webhooks.select_subscriptions(EVENTS, events),
+        secret=generate_secret(_SECRET_PREFIX) if body.secret is UNSET else body.secret,
+        active=body.is_active is not False,
     )
     made = await call.services.webhooks.create(call.caller, new)
     data = hooks.CreatedWebhook(
         made.id, made.url, list(made.events), made.secret, made.active, *_format_times(made)
     )
     return hooks.CreatedWebhookAnswer(success=True, data=data)
-
-
-def _read_patch(call: Call, reader: BodyReader) -> WebhookPatch:
-    """Read what a body says of a webhook; `active` is what one client calls `is_active`."""
-    found = {
-        "url": webhooks.read_target_url(reader, "url", call.services.webhooks),
-        "events": reader.read_choices("events", _EVENT_NAMES),
-        "secret": webhooks.read_secret(reader),
-        "active": reader.read_boolean(reader.resolve_spelling("is_active", "active")),
-    }
-    given = {name: value for name, value in found.items() if value is not UNSET}
-    return WebhookPatch(**given)  # type: ignore[arg-type]
 
 
 @handles(
@@ -134,12 +118,21 @@ async def update_webhook(call: Call) -> hooks.WebhookAnswer:
     id_ = _read_webhook_id(call)
     async with call.not_found_first(lambda: call.services.webhooks.get(call.caller, words.DIALECT_NAME, id_)):
         reader = BodyReader(await call.read_object())
-        change = _read_patch(call, reader)
+        body = reader.read(hooks.WebhookPatch, checks={"url": call.services.webhooks.find_url_fault})
         reader.raise_faults()
-    if change.events is not None:
-        change = replace(change, subscriptions=webhooks.select_subscriptions(EVENTS, change.events))
-    changed = await call.services.webhooks.update(call.caller, words.DIALECT_NAME, id_, change)
+    changed = await call.services.webhooks.update(call.caller, words.DIALECT_NAME, id_, _to_patch(body))
     return hooks.WebhookAnswer(success=True, data=_to_wire(changed))
+
+
+def _to_patch(body: hooks.WebhookPatch) -> WebhookPatch:
+    events = None if body.events is UNSET else tuple(body.events)
+    return WebhookPatch(
+        url=None if body.url is UNSET else body.url,
+        events=events,
+        secret=None if body.secret is UNSET else body.secret,
+        active=None if body.is_active is UNSET else body.is_active,
+        subscriptions=None if events is None else webhooks.select_subscriptions(EVENTS, events),
+    )
 
 
 @handles(

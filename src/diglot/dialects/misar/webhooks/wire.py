@@ -5,16 +5,21 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Uuid, schema_ref
+from diglot.api.annotations import Uuid, also_spelled, choice_ref, read_at_most, schema_ref
+from diglot.api.input.webhooks import MAX_TARGET_URL_READ
 from diglot.api.patterns import WEBHOOK_URL
+from diglot.dialects.misar.webhooks.messages import EVENTS
 from diglot.dialects.misar.wire import Count, NullableText, Time
 
 WebhookId = Uuid
 WebhookUrl = Annotated[
-    str, Meta(max_length=2048, pattern=WEBHOOK_URL, examples=["https://example.com/hooks"])
+    str,
+    Meta(max_length=2048, pattern=WEBHOOK_URL, examples=["https://example.com/hooks"]),
+    read_at_most(MAX_TARGET_URL_READ),
 ]
-EventWord = Annotated[str, schema_ref("WebhookEventType")]
+EventWord = Annotated[str, choice_ref("WebhookEventType", tuple(EVENTS))]
 Secret = Annotated[str, Meta(min_length=1, max_length=256, examples=["whsec_..."])]
+Active = Annotated[bool, also_spelled("active")]
 EventList = Annotated[list[EventWord], Meta(min_length=1)]
 
 
@@ -98,7 +103,7 @@ class WebhookCreate(msgspec.Struct, frozen=True):
     url: WebhookUrl
     events: EventList
     secret: Secret | UnsetType = UNSET
-    is_active: bool | UnsetType = UNSET
+    is_active: Active | UnsetType = UNSET
 
 
 class WebhookPatch(msgspec.Struct, frozen=True):
@@ -107,4 +112,4 @@ class WebhookPatch(msgspec.Struct, frozen=True):
     url: WebhookUrl | UnsetType = UNSET
     events: EventList | UnsetType = UNSET
     secret: Secret | UnsetType = UNSET
-    is_active: bool | UnsetType = UNSET
+    is_active: Active | UnsetType = UNSET

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension
 from diglot.api.contact_shape import (
     WireTypes,
     given_types,
@@ -12,7 +13,6 @@ from diglot.api.contact_shape import (
     stored_fields_except,
     writable_fields_except,
 )
-from diglot.api.openapi.annotations import Extension
 from diglot.conditions.fields import FieldKind
 from diglot.dialects.topmail.wire import (
     Attributes,

@@ -8,7 +8,8 @@ from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.formatting import format_milliseconds, whole_if_integral
 from diglot.api.input import query_string
-from diglot.api.input.events import EventBodyReader, without_none
+from diglot.api.input.body_reader import BodyReader
+from diglot.api.input.events import read_occurred_at, without_unset
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination
 from diglot.dialects.topmail.conversions import wire
@@ -24,11 +25,25 @@ from diglot.model.events import (
 )
 from diglot.model.ids import parse_id
 
-LAST_TOUCH: Final = "last_touch"
+# Members in this order are refused before those of the struct that are not among them.
+_READING_ORDER: Final = (
+    "type",
+    "revenue",
+    "currency",
+    "flow_id",
+    "attribution_model",
+    "metadata",
+    "converted_at",
+)
 _TAG: Final = "conversions"
 _VIEW_EVENT: Final = "product_viewed"
 # No page says how long a click counts: a week.
 _ATTRIBUTION_WINDOW: Final = 7 * 24 * 3_600 * 1_000_000
+# What is kept of a view, in this order.
+_VIEW_MEMBERS: Final = (
+    *("product_id", "product_name", "product_url", "variant_id", "image_url", "price", "currency"),
+    *("category", "brand", "sku", "session_id"),
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -79,35 +94,42 @@ def _read_contact_id(query: dict[str, str]) -> str | None:
     )
 )
 async def create_conversion(call: Call) -> wire.ConversionAnswer:
-    reader = EventBodyReader(await call.read_object(), call.caller)
-    who, type_ = _read_contact_ref(reader), reader.read_choice("type", CONVERSION_TYPES)
-    worth = ConversionValue(
-        revenue=reader.read_amount("revenue") or 0.0,
-        currency=reader.read_currency(),
-        flow_id=reader.read_optional_name("flow_id"),
-        attribution_model=reader.read_optional_name("attribution_model", 50) or LAST_TOUCH,
-        clicked_at=None,
-        metadata=msgspec.Raw((reader.read_json("metadata") or "{}").encode()),
-    )
+    reader = BodyReader(await call.read_object(), omit_nulls=True)
+    contact = _read_contact_ref(reader)
+    reader.read(wire.ConversionCreate, *_READING_ORDER)
+    body = reader.read(wire.ConversionCreate)
+    reader.raise_faults()
     new = NewEvent(
         EventKind.CONVERSION,
-        type_ if isinstance(type_, str) else "custom",
-        occurred_at=reader.read_instant("converted_at"),
-        order_id=reader.read_optional_name("order_id"),
-        campaign_id=reader.read_optional_name("campaign_id"),
-        value=worth,
+        body.type or "",
+        occurred_at=read_occurred_at(body.converted_at, "converted_at", call.caller.zone),
+        order_id=body.order_id or None,
+        campaign_id=body.campaign_id or None,
+        value=_build_value(reader, body),
         attribution_window=_ATTRIBUTION_WINDOW,
     )
-    reader.raise_faults()
-    return wire.ConversionAnswer(_to_wire(await call.services.events.record(call.caller, who, new)))
+    return wire.ConversionAnswer(_to_wire(await call.services.events.record(call.caller, contact, new)))
 
 
-def _read_contact_ref(reader: EventBodyReader) -> ContactRef:
+def _build_value(reader: BodyReader, body: wire.ConversionCreate) -> ConversionValue:
+    assert isinstance(body.currency, str)
+    return ConversionValue(
+        revenue=body.revenue or 0.0,
+        currency=body.currency.upper(),
+        flow_id=body.flow_id or None,
+        attribution_model=body.attribution_model or "",
+        clicked_at=None,
+        metadata=reader.json_of("metadata") or msgspec.Raw(b"{}"),
+    )
+
+
+def _read_contact_ref(reader: BodyReader) -> ContactRef:
     """Read whose event it is: one of two members is enough."""
-    contact_id, email = reader.read_optional_text("contact_id"), reader.read_email()
+    body = reader.read(wire.OfContact, "contact_id", "email")
     if not reader.has("contact_id") and not reader.has("email"):
         reader.add_fault(("email",), "Required: give email or contact_id")
-    return ContactRef(None if contact_id is None else parse_id(contact_id) or "", email)
+    contact_id = body.contact_id
+    return ContactRef(parse_id(contact_id) or "" if isinstance(contact_id, str) else None, body.email or None)
 
 
 def _to_wire(told: RecordedEvent) -> wire.Conversion:
@@ -151,30 +173,20 @@ def _format_time(instant: int) -> str:
     )
 )
 async def track_product_view(call: Call) -> wire.ProductViewAnswer:
-    reader = EventBodyReader(await call.read_object(), call.caller)
-    who = _read_contact_ref(reader)
-    reader.require("product_id", "product_name", "product_url")
-    product_id, product_name = (
-        reader.read_optional_name("product_id"),
-        reader.read_optional_name("product_name", 200),
-    )
-    body = without_none(
-        product_id=product_id,
-        product_name=product_name,
-        product_url=reader.read_url("product_url"),
-        variant_id=reader.read_optional_text("variant_id"),
-        image_url=reader.read_url("image_url"),
-        price=reader.read_amount("price"),
-        currency=reader.read_currency(),
-        **{name: reader.read_optional_text(name) for name in ("category", "brand", "sku", "session_id")},
-    )
+    reader = BodyReader(await call.read_object(), omit_nulls=True)
+    contact = _read_contact_ref(reader)
+    body = reader.read(wire.ProductViewCreate)
     reader.raise_faults()
-    assert product_id is not None
-    assert product_name is not None
-    new = NewEvent(EventKind.VIEW, _VIEW_EVENT, _encode(body).decode())
-    told = await call.services.events.record(call.caller, who, new)
+    assert isinstance(body.currency, str)
+    kept = {name: getattr(body, name) for name in _VIEW_MEMBERS} | {"currency": body.currency.upper()}
+    new = NewEvent(EventKind.VIEW, _VIEW_EVENT, _encode(without_unset(**kept)).decode())
+    told = await call.services.events.record(call.caller, contact, new)
     view = wire.ProductView(
-        told.event.id, told.contact_id, product_id, product_name, _format_time(told.event.happened_at)
+        told.event.id,
+        told.contact_id,
+        body.product_id,
+        body.product_name,
+        _format_time(told.event.happened_at),
     )
     return wire.ProductViewAnswer(view)
 

@@ -5,15 +5,25 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import schema_ref
+from diglot.api.annotations import choice_ref, read_at_most, refused_as, schema_ref
+from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
 from diglot.api.patterns import URL
+from diglot.dialects.topmail.schemas import CONVERSION_TYPES
 from diglot.dialects.topmail.wire import Email, Id, Money, NullableText, Number, Pagination, Time, WindowQuery
 
 Short = Annotated[str, Meta(min_length=1, max_length=100)]
 Word = Annotated[str, Meta(max_length=100)]
-Url = Annotated[str, Meta(max_length=2048, pattern=URL)]
-Currency = Annotated[str, Meta(pattern="^[A-Za-z]{3}$", examples=["USD"])]
-Type = Annotated[str, schema_ref("ConversionType")]
+Url = Annotated[str, Meta(max_length=2048, pattern=URL), refused_as("Invalid url")]
+Currency = Annotated[
+    str,
+    Meta(pattern="^[A-Za-z]{3}$", examples=["USD"]),
+    read_at_most(100),
+    refused_as("Invalid currency: expected 3 letters"),
+]
+Type = Annotated[str, choice_ref("ConversionType", CONVERSION_TYPES)]
+ConvertedAt = Annotated[
+    Time, Meta(description="When it happened; now, if left out."), INSTANT_LENGTH, INSTANT_CHECK
+]
 Metadata = Annotated[msgspec.Raw, schema_ref("Metadata")]
 MetadataSent = Annotated[dict[str, Any], schema_ref("Metadata")]
 
@@ -86,11 +96,16 @@ class ConversionQuery(WindowQuery, frozen=True):
     type: Annotated[Type, Meta(description="Only those of one type.")] = ""
 
 
-class ConversionCreate(msgspec.Struct, frozen=True):
-    """A conversion of a contact, given by `email` or `contact_id`. An `order_id` counts once."""
+class OfContact(msgspec.Struct, frozen=True):
+    """Whose event it is: one of the two is enough."""
 
     email: Email | UnsetType | None = UNSET
-    contact_id: Id | UnsetType | None = UNSET
+    contact_id: Annotated[Id, read_at_most(100)] | UnsetType | None = UNSET
+
+
+class ConversionCreate(OfContact, frozen=True):
+    """A conversion of a contact, given by `email` or `contact_id`. An `order_id` counts once."""
+
     type: Type | UnsetType | None = "custom"
     revenue: Money | UnsetType | None = UNSET
     currency: Currency | UnsetType | None = "USD"
@@ -99,16 +114,12 @@ class ConversionCreate(msgspec.Struct, frozen=True):
     flow_id: Short | UnsetType | None = UNSET
     attribution_model: Annotated[str, Meta(min_length=1, max_length=50)] | UnsetType | None = "last_touch"
     metadata: MetadataSent | UnsetType | None = UNSET
-    converted_at: (
-        Annotated[Time, Meta(description="When it happened; now, if left out.")] | UnsetType | None
-    ) = UNSET
+    converted_at: ConvertedAt | UnsetType | None = UNSET
 
 
-class ProductViewCreate(msgspec.Struct, frozen=True, kw_only=True):
+class ProductViewCreate(OfContact, frozen=True, kw_only=True):
     """A look of a contact, given by `email` or `contact_id`, at a product."""
 
-    email: Email | UnsetType | None = UNSET
-    contact_id: Id | UnsetType | None = UNSET
     product_id: Short
     product_name: Annotated[str, Meta(min_length=1, max_length=200)]
     product_url: Url

@@ -9,9 +9,10 @@ from diglot.api.endpoint import handles
 from diglot.api.input import query_string
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
-from diglot.dialects.topmail import contact_ids, pagination, wire, words
+from diglot.dialects.topmail import pagination, wire, words
 from diglot.dialects.topmail.contacts import show as contacts_show
 from diglot.dialects.topmail.contacts import wire as contacts_wire
+from diglot.dialects.topmail.lists import contact_ids
 from diglot.dialects.topmail.lists import show as lists_show
 from diglot.dialects.topmail.lists import wire as lists_wire
 from diglot.dialects.topmail.words import WORDS
@@ -23,9 +24,6 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "lists"
 _LIST_PATH: Final = "/lists/{list_id:str}"
-_MAX_NAME_LENGTH: Final = 100
-_MAX_DESCRIPTION_LENGTH: Final = 500
-_LIST_TYPES: Final = tuple(kind.value for kind in (SegmentType.STATIC, SegmentType.DYNAMIC))
 _NO_CONDITIONS_MESSAGE: Final = "Only a dynamic list has conditions"
 
 
@@ -44,7 +42,7 @@ _NO_CONDITIONS_MESSAGE: Final = "Only a dynamic list has conditions"
 async def list_lists(call: Call) -> lists_wire.ListListAnswer:
     query = call.query_parameters
     search = query_string.read_text(query, "search")
-    kind = query_string.read_choice(query, "type", _LIST_TYPES)
+    kind = query_string.read_choice(query, "type", lists_wire.LIST_TYPES)
     window = pagination.read_window(query)
     kinds = None if kind is None else SegmentType(kind)
     page = await call.services.lists.list_page(call.caller, window, kinds, search)
@@ -67,19 +65,15 @@ async def list_lists(call: Call) -> lists_wire.ListListAnswer:
 )
 async def create_list(call: Call) -> lists_wire.ListAnswer:
     reader = BodyReader(await call.read_object(unique_keys=True))
-    reader.require("name")
-    name = reader.read_name("name", _MAX_NAME_LENGTH)
-    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
-    kind = reader.read_choice("type", _LIST_TYPES)
-    dynamic = kind == SegmentType.DYNAMIC
-    if dynamic:
+    body = reader.read(lists_wire.ListCreate)
+    is_dynamic = body.type == SegmentType.DYNAMIC
+    if is_dynamic:
         reader.require("conditions")
-    condition = _read_condition(call, reader, is_dynamic=dynamic)
+    condition = _read_condition(call, reader, is_dynamic=is_dynamic)
     reader.raise_faults()
-    assert name is not UNSET
     new = NewList(
-        name,
-        None if description is UNSET else description,
+        body.name,
+        None if body.description is UNSET else body.description,
         None if condition is UNSET else condition,
     )
     return lists_wire.ListAnswer(
@@ -137,18 +131,13 @@ async def update_list(call: Call) -> lists_wire.ListAnswer:
 
 async def _read_patch(call: Call, stored: ContactList) -> SegmentChange:
     reader = BodyReader(await call.read_object(unique_keys=True))
-    name = reader.read_name("name", _MAX_NAME_LENGTH)
-    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
-    kind = reader.read_choice("type", _LIST_TYPES)
+    body = reader.read(lists_wire.ListPatch)
+    kind = reader.read(lists_wire.ListType).type
     if kind is not UNSET and kind != stored.type:
         reader.add_fault(("type",), "The type of a list cannot be changed")
     condition = _read_condition(call, reader, is_dynamic=stored.type is SegmentType.DYNAMIC)
     reader.raise_faults()
-    return SegmentChange(
-        name,
-        description,
-        condition,
-    )
+    return SegmentChange(body.name, body.description, condition)
 
 
 @handles(

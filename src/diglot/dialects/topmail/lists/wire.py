@@ -1,18 +1,26 @@
 """Topmail's shapes of lists and of their members."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension, choice_ref, json_reference, refused_as
 from diglot.api.extensions.as_of import Revision
-from diglot.api.openapi.annotations import Extension, json_reference, schema_ref
 from diglot.dialects.topmail.wire import Count, Id, Name, NullableText, Pagination, Time, WindowQuery
+from diglot.model.segments import SegmentType
 
-ListWord = Annotated[str, schema_ref("SegmentType")]
+LIST_TYPES: Final = (SegmentType.STATIC.value, SegmentType.DYNAMIC.value)
+ListWord = Annotated[str, choice_ref("SegmentType", LIST_TYPES)]
 NullableConditions = Annotated[
     msgspec.Raw,
     Meta(extra_json_schema={"anyOf": [json_reference("Conditions"), {"type": "null"}]}),
+]
+_MAX_IDS: Final = 10_000
+ManyIds = Annotated[
+    list[Id],
+    Meta(min_length=1, max_length=_MAX_IDS),
+    refused_as(f"Array must contain 1 to {_MAX_IDS} element(s)"),
 ]
 Description = Annotated[str, Meta(max_length=500)]
 
@@ -76,10 +84,16 @@ class ListPatch(msgspec.Struct, frozen=True):
     conditions: NullableConditions | UnsetType = UNSET
 
 
+class ListType(msgspec.Struct, frozen=True):
+    """The type that a change may name, as long as it is the list's own."""
+
+    type: ListWord | UnsetType = UNSET
+
+
 class NamedContacts(msgspec.Struct, frozen=True):
     """Contacts by id: several, or one."""
 
-    contact_ids: Annotated[list[Id], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
+    contact_ids: ManyIds | UnsetType = UNSET
     contact_id: Id | UnsetType = UNSET
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
@@ -27,8 +27,6 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _TAG: Final = "segments"
 _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
-_MAX_NAME_LENGTH: Final = 100
-_MAX_ID_LENGTH: Final = 200
 _DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.DIALECT_NAME, write_condition(DRAFT, WORDS)))
 
 
@@ -70,14 +68,10 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
 )
 async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
     reader = BodyReader(await call.read_object(unique_keys=True))
-    reader.require("name")
-    name = reader.read_name("name", _MAX_NAME_LENGTH)
-    condition = reader.read_condition(
-        "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
-    )
+    body = reader.read(segments_wire.SegmentCreate, "name")
+    condition = _read_condition(call, reader)
     reader.raise_faults()
-    assert name is not UNSET
-    new = NewSegment(name, _DRAFT_CONDITION if condition is UNSET else condition)
+    new = NewSegment(body.name, _DRAFT_CONDITION if condition is UNSET else condition)
     segment = await call.services.segments.create(call.caller, new)
     return segments_wire.SegmentAnswer(show.show_segment(segment))
 
@@ -116,15 +110,10 @@ async def update_segment(call: Call) -> segments_wire.SegmentAnswer:
     id_ = parse_id(call.path_parameters["segment_id"])
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         reader = BodyReader(await call.read_object(unique_keys=True))
-        name = reader.read_name("name", _MAX_NAME_LENGTH)
-        condition = reader.read_condition(
-            "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
-        )
+        body = reader.read(segments_wire.SegmentPatch, "name")
+        condition = _read_condition(call, reader)
         reader.raise_faults()
-    change = SegmentChange(
-        name=name,
-        condition=condition,
-    )
+    change = SegmentChange(name=body.name, condition=condition)
     segment = await call.services.segments.update(call.caller, id_, change)
     return segments_wire.SegmentAnswer(show.show_segment(segment))
 
@@ -196,15 +185,19 @@ async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
     if reader.has("segment_id"):
         # Without one it could only mean that the segment keeps what it has.
         reader.require("conditions")
-    reader.read_name("name", _MAX_NAME_LENGTH)
-    condition = reader.read_condition(
-        "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
-    )
-    segment_id = reader.read_text("segment_id", _MAX_ID_LENGTH)
+    reader.read(segments_wire.DryRun, "name")
+    condition = _read_condition(call, reader)
+    segment_id = reader.read(segments_wire.DryRun, "segment_id").segment_id
     reader.raise_faults()
     return (
         _DRAFT_CONDITION if condition is UNSET else condition,
         None if segment_id is UNSET else segment_id,
+    )
+
+
+def _read_condition(call: Call, reader: BodyReader) -> Condition | UnsetType:
+    return reader.read_condition(
+        "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
     )
 
 

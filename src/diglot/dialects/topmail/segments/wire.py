@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension
 from diglot.api.extensions.as_of import AsOfQuery, Revision
-from diglot.api.openapi.annotations import Extension
 from diglot.dialects.topmail.wire import Conditions, Count, Id, Name, Pagination, Time, WindowQuery
 
 

@@ -1,6 +1,5 @@
 """Tags, as on the vendor's Tags page; putting one on contacts and taking it off is past what it shows."""
 
-import re
 from typing import Final
 
 from diglot.api.call import Call
@@ -8,9 +7,10 @@ from diglot.api.endpoint import handles
 from diglot.api.input import query_string
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
-from diglot.dialects.topmail import contact_ids, pagination, wire
+from diglot.dialects.topmail import pagination, wire
 from diglot.dialects.topmail.contacts import show as contacts_show
 from diglot.dialects.topmail.contacts import wire as contacts_wire
+from diglot.dialects.topmail.lists import contact_ids
 from diglot.dialects.topmail.lists import wire as lists_wire
 from diglot.dialects.topmail.tags import show as tags_show
 from diglot.dialects.topmail.tags import wire as tags_wire
@@ -19,9 +19,6 @@ from diglot.service.audience.tags import TagPatch
 
 _TAG: Final = "tags"
 _TAG_PATH: Final = "/tags/{tag_id:str}"
-_MAX_NAME_LENGTH: Final = 50
-_MAX_DESCRIPTION_LENGTH: Final = 200
-_COLOR_PATTERN: Final = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
 @handles(
@@ -61,24 +58,15 @@ async def list_tags(call: Call) -> tags_wire.TagListAnswer:
     )
 )
 async def create_tag(call: Call) -> tags_wire.TagAnswer:
-    new = await _read_patch(call, "name")
+    new = await _read_patch(call, tags_wire.TagCreate)
     return tags_wire.TagAnswer(tags_show.show_tag(await call.services.tags.create(call.caller, new)))
 
 
-async def _read_patch(call: Call, *required: str) -> TagPatch:
+async def _read_patch(call: Call, struct: type[tags_wire.TagCreate | tags_wire.TagPatch]) -> TagPatch:
     reader = BodyReader(await call.read_object())
-    reader.require(*required)
-    name = reader.read_name("name", _MAX_NAME_LENGTH)
-    color = reader.read_text("color", 7)
-    if isinstance(color, str) and not _COLOR_PATTERN.fullmatch(color):
-        reader.add_fault(("color",), "Invalid color: expected # and 3 or 6 hexadecimal digits")
-    description = reader.read_text_or_null("description", _MAX_DESCRIPTION_LENGTH)
+    body = reader.read(struct)
     reader.raise_faults()
-    return TagPatch(
-        name,
-        color,
-        description,
-    )
+    return TagPatch(body.name, body.color, body.description)
 
 
 @handles(
@@ -113,7 +101,7 @@ async def get_tag(call: Call) -> tags_wire.TagAnswer:
 async def update_tag(call: Call) -> tags_wire.TagAnswer:
     id_ = parse_id(call.path_parameters["tag_id"])
     async with call.not_found_first(lambda: call.services.tags.get(call.caller, id_)):
-        change = await _read_patch(call)
+        change = await _read_patch(call, tags_wire.TagPatch)
     return tags_wire.TagAnswer(tags_show.show_tag(await call.services.tags.update(call.caller, id_, change)))
 
 

@@ -5,10 +5,16 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import read_at_most, refused_as
 from diglot.dialects.topmail.wire import Count, Id, NullableText, Pagination, Time, WindowQuery
 
 Name = Annotated[str, Meta(min_length=1, max_length=50)]
-Color = Annotated[str, Meta(pattern="^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$", examples=["#6366f1"])]
+Color = Annotated[
+    str,
+    Meta(pattern="^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$", examples=["#6366f1"]),
+    read_at_most(7),
+    refused_as("Invalid color: expected # and 3 or 6 hexadecimal digits"),
+]
 Description = Annotated[str, Meta(max_length=200)]
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.formatting import format_milliseconds
@@ -18,7 +20,6 @@ from diglot.service.webhooks import NewWebhook, generate_secret
 
 _TAG: Final = "webhooks"
 _TRIGGERS_PATH: Final = "/webhooks/triggers"
-_EVENT_NAMES: Final = tuple(EVENTS)
 _READ_SCOPE: Final = "contacts:read"
 # What an event tells beside the contact, by the first part of its word: whoever hears of it reads that.
 _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"}
@@ -64,21 +65,17 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
     if _READ_SCOPE not in call.caller.scopes:
         raise Forbidden(_READ_SCOPE)  # what it gets is contacts
     reader = BodyReader(await call.read_object())
-    reader.require("targetUrl", "event")
-    url = webhooks.read_target_url(reader, "targetUrl", call.services.webhooks)
-    event = reader.read_choice("event", _EVENT_NAMES)
-    secret = webhooks.read_secret(reader)
+    body = reader.read(hooks.TriggerCreate, checks={"targetUrl": call.services.webhooks.find_url_fault})
     reader.raise_faults()
-    assert isinstance(url, str)
-    assert isinstance(event, str)
+    event = body.event
     if (told := _SCOPE_BY_EVENT.get(event.partition(".")[0], _READ_SCOPE)) not in call.caller.scopes:
         raise Forbidden(told)
     new = NewWebhook(
         dialect=words.DIALECT_NAME,
-        url=url,
+        url=body.targetUrl,
         events=(event,),
         subscriptions=webhooks.select_subscriptions(EVENTS, (event,)),
-        secret=secret if isinstance(secret, str) else generate_secret(),
+        secret=generate_secret() if body.secret is UNSET else body.secret,
     )
     made = await call.services.webhooks.create(call.caller, new)
     one = _to_wire(made)

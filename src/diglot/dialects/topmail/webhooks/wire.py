@@ -5,12 +5,18 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.openapi.annotations import Extension, schema_ref
+from diglot.api.annotations import Extension, choice_ref, read_at_most
+from diglot.api.input.webhooks import MAX_TARGET_URL_READ
 from diglot.api.patterns import WEBHOOK_URL
+from diglot.dialects.topmail.webhooks.messages import EVENTS
 from diglot.dialects.topmail.wire import Id, Pagination, Time
 
-TargetUrl = Annotated[str, Meta(max_length=2048, pattern=WEBHOOK_URL, examples=["https://example.com/hooks"])]
-EventWord = Annotated[str, schema_ref("TriggerEvent")]
+TargetUrl = Annotated[
+    str,
+    Meta(max_length=2048, pattern=WEBHOOK_URL, examples=["https://example.com/hooks"]),
+    read_at_most(MAX_TARGET_URL_READ),
+]
+EventWord = Annotated[str, choice_ref("TriggerEvent", tuple(EVENTS))]
 Secret = Annotated[
     str, Meta(min_length=1, max_length=256, description="What signs the deliveries, by HMAC-SHA256.")
 ]
