@@ -44,7 +44,7 @@ PYTHON_COMPILER: Final = """def _compile_text(predicate: tree.Predicate, writer:
     op = predicate.op
 """
 PYTHON_BRANCH: Final = """    if op is Op.IS_EXACTLY:
-        value = writer.add_read(f"s.text({predicate.field!r})")
+        value = writer.add_read(f"s.field_text({predicate.field!r})")
         return f"({value} in {writer.add_constant(_texts_of(predicate.operand))})"
 """
 SQL_COMPILER: Final = """def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
