@@ -311,7 +311,8 @@ class FakeUpkeep:
 async def _worked(fake: FakeUpkeep, until: Callable[[], Awaitable[object]]) -> list[str]:
     worker = BackgroundWorker(fake, poll_seconds=0.001)  # type: ignore[arg-type]
     running = asyncio.create_task(worker.run())
-    await until()
+    async with asyncio.timeout(30):
+        await until()
     await worker.stop(running)
     assert running.done()
     return fake.log
