@@ -224,8 +224,8 @@ async def sizes(store: Store) -> Outcome:
     caller = store.callers[THOUSAND]
     await store.evaluate(THOUSAND)
     sql = store.raw.sql(
-        "SELECT count(*), coalesce(sum(length(bitmap)), 0), count(DISTINCT segment), coalesce(sum(member_count), 0) "
-        "FROM segment_chunks WHERE workspace = {}"
+        "SELECT count(*), coalesce(sum(length(bitmap)), 0), count(DISTINCT segment), "
+        "coalesce(sum(member_count), 0) FROM segment_chunks WHERE workspace = {}"
     )
     ((chunks, size, segments, members),) = await store.raw.rows(sql, caller.workspace)
     total = int(await store.raw.value(store.raw.sql(_CONTACTS), caller.workspace))

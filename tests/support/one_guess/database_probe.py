@@ -2,10 +2,9 @@
 
 import sys
 
-from diglot.storage.sql.databases import find_database
-
 from diglot.cli import commands
 from diglot.storage.connect import create_engine, is_embedded
+from diglot.storage.sql.databases import find_database
 from support.one_guess import probing
 from support.one_guess.probing import CONTACT
 

@@ -221,6 +221,7 @@ async def insert_segment(
         "type": segment.type.value,
         "list": list_,
         "members": None,
+        "history_since_entry": None,
         "next_change_at": NEVER,
         "created_at": segment.created_at,
     }

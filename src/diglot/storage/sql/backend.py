@@ -87,4 +87,7 @@ class Backend:
     def compile(self, statement: ClauseElement) -> Sql:
         """Return the SQL of a statement."""
         compiled = cast(Any, statement.compile(dialect=self.dialect))
-        return Sql(str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params))
+        # SQLAlchemy gives a parameter without a value None, which would hide a value that the caller forgot.
+        unbound = {name for name, parameter in compiled.binds.items() if parameter.required}
+        constants = {name: value for name, value in compiled.params.items() if name not in unbound}
+        return Sql(str(compiled), tuple(compiled.positiontup or ()), constants)
