@@ -1,4 +1,4 @@
-"""Workspaces: made by the operator, each with a time zone."""
+"""Workspaces: created by the operator, each with a time zone."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,7 @@ MAX_NAME_LENGTH: Final = 100
 async def get_or_create_workspace(
     transaction: Transaction, name: str, time_zone: str | None, now: int
 ) -> Workspace:
-    """Return the workspace of a name, made when it is new; raise `Conflict` for another time zone."""
+    """Return the workspace of a name, created if it is new; raise `Conflict` for a different time zone."""
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise InvalidInput.at(
             ("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters"
@@ -50,7 +50,7 @@ class Workspaces:
         return await self.engine.read(workspaces.list_all)
 
     async def set_time_zone(self, name: str, time_zone: str) -> None:
-        """Set a workspace's time zone and rewrite what depends on it, in one transaction."""
+        """Set the time zone of a workspace, and rebuild what depends on it in the same transaction."""
         zone = parse_time_zone(time_zone)
 
         async def work(transaction: Transaction) -> None:
@@ -67,7 +67,7 @@ class Workspaces:
         await self.engine.write(work)
 
     async def set_password(self, name: str, password: str | None) -> None:
-        """Set the password that opens sessions, or None for none; the sessions there are end."""
+        """Set or remove (None) the password for browser sessions; end the existing sessions."""
         kept = None if password is None else hash_password(check_new_password(password))
 
         async def work(transaction: Transaction) -> None:

@@ -1,4 +1,4 @@
-"""Why a contact is a member of a segment, or is not."""
+"""Explains why a contact is a member of a segment, or why not."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from diglot.storage.workspaces import WorkspaceState
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What one snapshot shows of a segment and a contact, at an instant."""
+    """A segment and a contact as one snapshot shows them, at an instant."""
 
     segment: Segment
     state: WorkspaceState
@@ -40,15 +40,15 @@ class _Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Explanations:
-    """The use case: one snapshot, then the reasons."""
+    """The use case of explanations: it reads one snapshot, then evaluates each rule."""
 
     engine: Engine
     clock: Clock = system_clock
 
     async def explain(self, caller: Caller, segment_id: str | None, contact: str) -> Explanation:
-        """Explain a contact, named by its id or its address; raise `NotFound` for either."""
+        """Explain a contact, given its id or address; raise `NotFound` for the contact or the segment."""
         seen = await self._load_snapshot(caller, segment_id, contact)
-        # Compiling many predicates takes long: outside of the transaction, and not on the event loop.
+        # Outside of the transaction and off the event loop, because compiling many predicates takes long.
         verdict = await self.engine.run_off_loop(lambda: _explain_condition(seen))
         return Explanation(
             seen.segment,

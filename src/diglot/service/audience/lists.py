@@ -1,4 +1,4 @@
-"""Lists: create, read, change, delete, and who is on them."""
+"""Lists: create, read, update, delete, and manage their contacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
 @dataclass(frozen=True, slots=True)
 class NewList:
-    """A list to make: a dynamic one where it has a condition."""
+    """A list to create; it is dynamic if it has a condition."""
 
     name: str
     description: str | None = None
@@ -46,8 +46,7 @@ class NewList:
 class Lists:
     """The use cases of lists; every call is one transaction within the caller's workspace.
 
-    A dynamic list is a segment under another name: what is done with its condition is done by the code of
-    segments.
+    A dynamic list is backed by a segment, so the code for segments evaluates its condition.
     """
 
     engine: Engine
@@ -62,7 +61,7 @@ class Lists:
         list_type: SegmentType | None = None,
         search: str | None = None,
     ) -> Page[CountedList]:
-        """Return a window of the lists with their counts, newest first, all of one state."""
+        """Return a window of the lists, newest first, with counts from one snapshot."""
         page = await lists.load_page(tenant.transaction, tenant.workspace, window, list_type, search)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
@@ -90,9 +89,9 @@ class Lists:
         window: Window,
         condition: tree.Node | None = None,
     ) -> CountedPage[Contact]:
-        """Return a window of the contacts on a list, or of those that a condition is true for too.
+        """Return a window of the contacts on a list, newest first; a condition restricts them further.
 
-        They stand newest first. Raise `NotFound`.
+        Raise `NotFound`.
         """
         one, _ = await _require_list(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
@@ -104,7 +103,7 @@ class Lists:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewList) -> CountedList:
-        """Make a list."""
+        """Create a list."""
         number, now = unit.take_keys("list"), unit.now
         one = ContactList(number, new_id(), new.name, new.description, None, now, now)
         evaluated = None
@@ -117,9 +116,9 @@ class Lists:
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> CountedList:
-        """Change a list; raise `NotFound`. What stays equal moves nothing, not even `updated_at`.
+        """Update a list; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is.
 
-        A condition is for a dynamic list only.
+        Only a dynamic list takes a condition.
         """
         here = await open_writer(unit)
         stored, _ = await _require_list(unit, id_)
@@ -147,10 +146,9 @@ class Lists:
     async def add_contacts(
         self, unit: WriteUnit, id_: str | None, ids: Sequence[str | None]
     ) -> tuple[int, int]:
-        """Put contacts on a static list; return how many came to it and how many are on it now.
+        """Add contacts to a static list; return the number of added contacts and the new total.
 
-        Raise `NotFound` when there is no such list, or when one of the contacts does not exist: then none is
-        put on it.
+        Raise `NotFound` if the list or one of the contacts does not exist; then no contact is added.
         """
         one, count = await _require_list(unit, id_)
         list_members.require_static_list(one)
@@ -160,7 +158,7 @@ class Lists:
 
     @writes_with(MOVES_MEMBERS)
     async def remove_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
-        """Take a contact off a static list; raise `NotFound` when it is not on it."""
+        """Remove a contact from a static list; raise `NotFound` if it is not on the list."""
         one, _ = await _require_list(unit, id_)
         list_members.require_static_list(one)
         contact = (
@@ -189,7 +187,7 @@ class Lists:
     async def _with_known_count(
         self, unit: WriteUnit, one: ContactList, evaluated: EvaluatedSegment | None
     ) -> CountedList:
-        """Return a list that was written with its count, which is known where a segment was evaluated."""
+        """Return a written list with its count, which is known if its segment was evaluated."""
         transaction, state = unit.transaction, unit.state
         if one.segment is not None:
             shown = await with_next_change(transaction, unit.workspace, one.segment, state, unit.now)

@@ -1,4 +1,4 @@
-"""Who entered and left segments: the log of memberships as clients read it, one change after another."""
+"""The feed of membership changes: the log as clients read it, one change after another."""
 
 from dataclasses import dataclass
 
@@ -19,16 +19,16 @@ from diglot.storage.workspaces import WorkspaceState
 
 @dataclass(frozen=True, slots=True)
 class MembershipChanges:
-    """The use cases of the feed; every call reads one state of the database."""
+    """The use cases of the feed; every call reads one snapshot."""
 
     engine: Engine
 
     @reads
     async def list_for_workspace(self, tenant: Tenant, after: int | None, limit: int) -> ChangeFeed:
-        """Return the next changes after a number, from the beginning of the history without one.
+        """Return the next changes after a sequence number; None starts at the beginning of the history.
 
-        Changes of segments behind dynamic lists take numbers and are not among them. Raise `InvalidInput`
-        for a         number before the history.
+        Changes of dynamic lists have sequence numbers too, but are left out. Raise `InvalidInput` for a
+        number before the history.
         """
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         begin = _resolve_start(after, state)
@@ -39,7 +39,7 @@ class MembershipChanges:
     async def list_for_segment(
         self, tenant: Tenant, id_: str | None, after: int | None, limit: int
     ) -> ChangeFeed:
-        """Return the next changes of one segment; raise `NotFound`, or `InvalidInput` as for all."""
+        """Return the next changes of one segment; raise `NotFound`, or `InvalidInput` as above."""
         workspace = tenant.workspace
         segment, state = await require_segment_with_state(tenant, id_)
         begin = _resolve_start(after, state)

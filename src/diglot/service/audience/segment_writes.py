@@ -1,4 +1,4 @@
-"""A segment made and changed: one way for segments and for those that stand behind dynamic lists."""
+"""Creates, updates and deletes segments, including those behind dynamic lists."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +21,7 @@ from diglot.storage.write_unit import WriteUnit
 
 @dataclass(frozen=True, slots=True)
 class NewSegment:
-    """A segment to make."""
+    """A segment to create."""
 
     name: str
     condition: Condition
@@ -31,7 +31,7 @@ class NewSegment:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPatch:
-    """The parts of a segment to change; what is `UNSET` stays."""
+    """The fields of a segment to update; `UNSET` leaves a field unchanged."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -41,7 +41,7 @@ class SegmentPatch:
 async def create_segment(
     unit: WriteUnit, new: NewSegment, list_: ContactList | None = None
 ) -> EvaluatedSegment:
-    """Make a segment, or the one behind a dynamic list; a static one gets its members at once."""
+    """Create a segment, or the one behind a dynamic list; a static one is filled immediately."""
     segment = Segment(
         number=unit.take_keys("segment"),
         id=new_id(),
@@ -63,10 +63,9 @@ async def create_segment(
 
 
 async def update_segment(here: MembershipWriter, stored: Segment, wanted: SegmentPatch) -> EvaluatedSegment:
-    """Change a segment that was read after the writer was opened; it is the same object if nothing differs.
+    """Update a segment that was read after the writer was opened; return the same object if nothing differs.
 
-    Time does to a membership what it does under the condition that it was stored under, so the writer has to
-    be opened before.
+    The writer must be opened first, because changes by time up to now follow the old condition.
     """
     unit = here.unit
     changed = _apply_patch(stored, wanted, unit.now)
@@ -82,7 +81,7 @@ async def update_segment(here: MembershipWriter, stored: Segment, wanted: Segmen
             await evaluate.drop_unused_indexes(unit)
         return evaluated
     if changed.name != stored.name:
-        # Whoever hears of its members is told its name.
+        # Webhook events about the members contain the name.
         store.renew_segments_version(unit)
     return EvaluatedSegment(changed)
 
@@ -94,7 +93,7 @@ async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
 
 
 def _with_current_name(here: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:
-    """Return the same, with what a segment, or the list before it, is called from now on."""
+    """Return the writer with the new name of a segment, or of the list in front of it."""
     if list_id is None:
         groups = {**here.active_segments.segment_refs, segment.number: AudienceRef(segment.id, segment.name)}
         return replace(here, active_segments=replace(here.active_segments, segment_refs=groups))
@@ -119,5 +118,5 @@ def _apply_patch(stored: Segment, wanted: SegmentPatch, now: int) -> Segment:
 
 
 def _conditions_are_equal(stored: Condition, changed: Condition) -> bool:
-    # As stored text: 5 and 5.0 are equal in Python, yet they are two operands.
+    # Compare the stored text, because 5 and 5.0 are equal in Python but two operands here.
     return tree.encode(stored.tree) == tree.encode(changed.tree)

@@ -1,4 +1,4 @@
-"""Segments: create, read, change, delete, and who is in them."""
+"""Segments: create, read, update, delete, refresh, and manage members."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -63,7 +63,7 @@ class Segments:
 
     @reads
     async def list_page_with_counts(self, tenant: Tenant, window: Window) -> Page[CountedSegment]:
-        """Return a window of the segments with their counts, all of one state."""
+        """Return a window of the segments, with counts from one snapshot."""
         page = await segments.load_page(tenant.transaction, tenant.workspace, window)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
@@ -96,7 +96,7 @@ class Segments:
         return await self._from_cache_or_read(caller, id_, lambda counted: counted)
 
     async def count_members(self, caller: Caller, id_: str | None) -> MemberCount:
-        """Return how many contacts are members; raise `NotFound`."""
+        """Return the number of members; raise `NotFound`."""
         if id_ is not None:
             found = await self.engine.point_read(
                 lambda tx: find_stored_count(tx, caller.workspace, id_, self.clock())
@@ -118,7 +118,7 @@ class Segments:
     ) -> MemberPage[Contact]:
         """Return a window of the members, newest first or sorted, and their total; raise `NotFound`.
 
-        With a condition, of those for whom it is true too.
+        A condition restricts the members further.
         """
         transaction = tenant.transaction
         segment, state = found = await segment_lookup.require_segment_with_state(tenant, id_)
@@ -130,7 +130,7 @@ class Segments:
     async def list_member_ids(
         self, tenant: Tenant, id_: str | None, window: Window | None
     ) -> tuple[Segment, MemberPage[str]]:
-        """Return a segment and a window of its members' ids, or all, newest first; raise `NotFound`."""
+        """Return a segment and a window of the ids of its members, or all, newest first; raise `NotFound`."""
         segment, state = found = await segment_lookup.require_segment_with_state(tenant, id_)
         relation, total = await self._query_members(tenant, found)
         page = await read.load_ids(tenant.transaction, relation, window or Window(0, total))
@@ -138,31 +138,31 @@ class Segments:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:
-        """Make a segment; a static one gets its members at once."""
+        """Create a segment; a static one is filled immediately."""
         evaluated = await segment_writes.create_segment(unit, new)
         return await _with_next_change(unit, evaluated)
 
     @writes
     async def create_with_count(self, unit: WriteUnit, new: NewSegment) -> CountedSegment:
-        """Make a segment and evaluate it at once."""
+        """Create a segment and return it with its count."""
         evaluated = await segment_writes.create_segment(unit, new)
         return await self._with_known_count(unit, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Segment:
-        """Change a segment; raise `NotFound`. What stays equal moves nothing, not even `updated_at`."""
+        """Update a segment; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is."""
         return await _with_next_change(unit, await _update(unit, id_, change))
 
     @writes
     async def update_with_count(
         self, unit: WriteUnit, id_: str | None, change: SegmentPatch
     ) -> CountedSegment:
-        """Change a segment and return its count too; raise `NotFound`."""
+        """Update a segment and return it with its count; raise `NotFound`."""
         return await self._with_known_count(unit, await _update(unit, id_, change))
 
     @writes
     async def refresh(self, unit: WriteUnit, id_: str | None) -> CountedSegment:
-        """Evaluate a segment again and note when; a static one is recounted. Raise `NotFound`."""
+        """Evaluate a segment again and store when; a static one is only counted. Raise `NotFound`."""
         here = await open_writer(unit)
         segment = await segment_lookup.require_segment(unit, id_)
         dynamic = segment.type is SegmentType.DYNAMIC
@@ -178,9 +178,9 @@ class Segments:
     async def change_members(
         self, unit: WriteUnit, id_: str | None, change: ManualMemberChange
     ) -> CountedSegment:
-        """Change who is in a static segment; raise `NotFound`, or `Conflict` for one that has a condition.
+        """Set, add or remove members of a static segment; raise `NotFound`, or `Conflict` for a dynamic one.
 
-        Ids of contacts that the workspace does not have are passed over.
+        Ids of unknown contacts are ignored.
         """
         here = await open_writer(unit)
         segment = await segment_lookup.require_segment(unit, id_)
@@ -242,7 +242,7 @@ class Segments:
         return CountedSegment(shown, count, relation.now)
 
     async def _with_known_count(self, unit: WriteUnit, evaluated: EvaluatedSegment) -> CountedSegment:
-        """Return a segment that was written with its count, which is known where it was evaluated."""
+        """Return a written segment with its count, which is known if the segment was evaluated."""
         if evaluated.count is None:
             return await self._with_count(unit, evaluated.segment, unit.state, unit.now)
         segment = await _with_next_change(unit, evaluated)
@@ -256,5 +256,5 @@ async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Eva
 
 
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:
-    """Return a segment that was written, as it is read from now on."""
+    """Return a written segment with its next change by time."""
     return await with_next_change(unit.transaction, unit.workspace, evaluated.segment, unit.state, unit.now)

@@ -1,4 +1,4 @@
-"""Tags: create, read, rename, delete, and the contacts that bear them."""
+"""Tags: create, read, rename, delete, and tag contacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,13 +29,13 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
-# A rename writes its contacts in slices, so that it holds no more of them in memory.
+# A rename updates its contacts in batches, because a popular tag has too many to hold in memory.
 _BATCH_SIZE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class TagPatch:
-    """The parts of a tag to change, or of a new one."""
+    """The fields of a tag to update or create; `UNSET` leaves a field unchanged."""
 
     name: str | UnsetType = UNSET
     color: str | UnsetType = UNSET
@@ -61,7 +61,7 @@ class Tags:
 
     @reads
     async def list_contacts(self, tenant: Tenant, id_: str | None, window: Window) -> Page[Contact]:
-        """Return a window of the contacts that bear a tag, newest first; raise `NotFound`."""
+        """Return a window of the contacts with a tag, newest first; raise `NotFound`."""
         tag = await _require_tag(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         relation = MembershipQuery(tenant.workspace, _tag_condition(tag), self.clock(), state.zone)
@@ -69,7 +69,7 @@ class Tags:
 
     @writes
     async def create(self, unit: WriteUnit, new: TagPatch) -> Tag:
-        """Make a tag; raise `Conflict` for a name that exists, on contacts or without any."""
+        """Create a tag; raise `Conflict` for a name that exists, even if no contact has it."""
         number, now = unit.take_keys("tag"), unit.now
         made = _apply_patch(Tag(number, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
         await _require_unused_name(unit, made)
@@ -78,14 +78,14 @@ class Tags:
 
     @writes_with(MOVES_MEMBERS)
     async def update(self, unit: WriteUnit, id_: str | None, change: TagPatch) -> Tag:
-        """Change a tag, and its name on its contacts; raise `NotFound`, or `Conflict` for another's name."""
+        """Update a tag and rename it on its contacts; raise `NotFound`, or `Conflict` for a name in use."""
         stored = await _require_tag(unit, id_)
         changed = _apply_patch(stored, change)
         if changed == stored:
             return stored
         if changed.exact_name != stored.exact_name:
             await _require_unused_name(unit, changed)
-            # The row takes its new name with nobody on it, and counts those who get it.
+            # The renamed row starts at zero, because writing its contacts below counts them.
             changed = replace(changed, contact_count=0)
         changed = replace(changed, updated_at=unit.now)
         await tags.update_tag(unit.transaction, unit.workspace, changed)
@@ -95,7 +95,7 @@ class Tags:
 
     @writes_with(MOVES_MEMBERS)
     async def delete(self, unit: WriteUnit, id_: str | None) -> None:
-        """Delete a tag and take it off its contacts; raise `NotFound`."""
+        """Delete a tag and remove it from its contacts; raise `NotFound`."""
         tag = await _require_tag(unit, id_)
         await _rewrite_contacts(unit, tag, None)
         await tags.delete_tag(unit.transaction, unit.workspace, tag.number)
@@ -104,10 +104,10 @@ class Tags:
     async def add_to_contacts(
         self, unit: WriteUnit, id_: str | None, ids: Sequence[str | None]
     ) -> tuple[int, int]:
-        """Put a tag on contacts; return how many got it and how many bear it now.
+        """Add a tag to contacts; return the number of newly tagged contacts and the new total.
 
-        Raise `NotFound` when there is no such tag, or when one of the contacts does not exist, `InvalidInput`
-        when one has as many tags as it can: then none gets it.
+        Raise `NotFound` if the tag or one of the contacts does not exist, `InvalidInput` if one of them has
+        the maximum number of tags; then no contact is tagged.
         """
         tag = await _require_tag(unit, id_)
         named = await require_contacts(unit.transaction, unit.workspace, ids)
@@ -124,7 +124,7 @@ class Tags:
 
     @writes_with(MOVES_MEMBERS)
     async def remove_from_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
-        """Take a tag off a contact; raise `NotFound` when it does not bear it."""
+        """Remove a tag from a contact; raise `NotFound` if the contact does not have it."""
         tag = await _require_tag(unit, id_)
         stored = (
             None
@@ -156,7 +156,7 @@ def _with_tags(contact: Contact, names: Sequence[str], now: int) -> Contact:
 
 
 async def _rewrite_contacts(unit: WriteUnit, tag: Tag, name: str | None) -> None:
-    """Put another name in a tag's place on every contact that bears it, or nothing."""
+    """Rename a tag on every contact that has it, or remove it if the new name is None."""
     relation = MembershipQuery(unit.workspace, _tag_condition(tag), unit.now, unit.zone)
     pk = 0
     while found := await read.load_after(unit.transaction, relation, pk, _BATCH_SIZE):

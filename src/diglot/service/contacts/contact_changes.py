@@ -1,4 +1,4 @@
-"""A contact made of a change: a new one, or one that exists with the change applied."""
+"""Applies a change to a contact, or creates a contact from it."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -28,9 +28,9 @@ def new_contact(change: ContactChange, pk: int, now: int) -> Contact:
 
 
 def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact:
-    """Return the contact after a change; the same object when nothing differs.
+    """Return the contact after a change, or the same object if nothing differs.
 
-    Raise `InvalidInput` for more tags than a contact bears.
+    Raise `InvalidInput` for more tags than a contact may have.
     """
     values: dict[str, Any] = dict(change.values)
     if change.added_tags:

@@ -1,6 +1,7 @@
-"""The door for contact values: what a body may say of a contact, checked into a `Change`.
+"""Validates contact values from request bodies and imports, and returns a `ContactChange`.
 
-A dialect hands over what was given under canonical names, each with the path it stood at.
+A dialect passes the values under our field names, each with its path in the body, so that faults name the
+path that the client sent.
 """
 
 import re
@@ -26,7 +27,7 @@ WRITABLE_FIELDS: Final = tuple(name for name, field in FIELDS.items() if field.i
 
 @dataclass(frozen=True, slots=True)
 class GivenValue:
-    """A value of a body and the path it stood at."""
+    """A value from a body, with its path there."""
 
     value: Any
     path: Path
@@ -59,7 +60,7 @@ class _InputChecker:
         return given.value
 
     def check_json(self, value: Any, path: Path, depth: int) -> None:
-        """Keep the first fault of a value: each repeats the keys above it, however long these are."""
+        """Report only the first fault in a value, because each repeats the full path, which may be long."""
         self.faults.extend(islice(_iterate_json_faults(value, path, depth), 1))
 
 
@@ -87,7 +88,7 @@ def read_change(
     zone: ZoneInfo,
     lists: GivenValue | None = None,
 ) -> ContactChange:
-    """Return the checked change; raise `InvalidInput` with every fault, in the order given."""
+    """Return the validated change; raise `InvalidInput` with all faults, in the order of the fields."""
     check = _InputChecker(zone)
     values = {name: check.read_field(name, given) for name, given in fields.items()}
     merged = {} if attributes is None else check.check_attributes(attributes)
@@ -103,14 +104,14 @@ def read_change(
 
 
 def find_json_faults(value: Any, path: Path) -> list[Fault]:
-    """Return the first thing that no JSON which is kept may hold: what attributes refuse."""
+    """Return the first fault of a JSON value to store, by the rules for attributes; empty if it is valid."""
     check = _InputChecker(_UNUSED_ZONE)
-    check.check_json(value, path, -1)  # an object of attributes is no level either
+    check.check_json(value, path, -1)  # the outermost object does not count, as for attributes
     return check.faults
 
 
 def require_email(fields: Mapping[str, GivenValue], path: Path) -> None:
-    """Raise `InvalidInput` when no address is given."""
+    """Raise `InvalidInput` if the fields have no email address."""
     if "email" not in fields:
         raise InvalidInput.at(path, "Required")
 

@@ -1,6 +1,6 @@
-"""Every write of contacts passes here, so that what follows from one follows from all.
+"""The only module that writes contacts, so that every write updates what depends on contacts.
 
-What follows happens in the unit of the write.
+Memberships, tag counts, the contact count and webhook deliveries are updated in the same write unit.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
 
 
 async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> None:
-    """Write contacts that exist."""
+    """Update existing contacts."""
     if not changed:
         return
     after = [contact for _, contact in changed]
@@ -48,7 +48,7 @@ async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> 
 
 
 async def delete_contacts(unit: WriteUnit, gone: Sequence[Contact]) -> None:
-    """Delete contacts, their places in lists and static segments, and their events."""
+    """Delete contacts with their events, and remove them from lists and static segments."""
     transaction, workspace = unit.transaction, unit.workspace
     unit.renew_contacts_version()
     unit.count_contacts(-len(gone))

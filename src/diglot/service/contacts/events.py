@@ -1,4 +1,4 @@
-"""Events: what contacts did, told once, with what follows for the contact in the same transaction."""
+"""Events: records what contacts did, and updates their engagement fields in the same transaction."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,7 +33,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import Reservation, WriteUnit
 from diglot.webhooks import outbox
 
-# How far the clock of whoever tells of an event may run ahead of ours.
+# How far the clock of a caller may run ahead of ours.
 MAX_CLOCK_AHEAD: Final = 5 * 60 * 1_000_000
 _encode = msgspec.json.Encoder().encode
 
@@ -46,9 +46,9 @@ class Events:
     clock: Clock = system_clock
 
     async def record(self, caller: Caller, who: ContactRef, new: NewEvent) -> RecordedEvent:
-        """Store an event and move the contact's engagement fields; raise `NotFound` for an unknown contact.
+        """Store an event and update the contact's engagement fields; raise `NotFound` for an unknown contact.
 
-        An order that was told before is answered with what was told first, and moves nothing.
+        An order that was recorded before returns the first event and changes nothing.
         """
         moves = engagement.affects_contact(new)
         record = self._record_and_move if moves else self._record_only
@@ -84,7 +84,7 @@ def _resolve_happened_at(new: NewEvent, now: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _EventRecorder:
-    """An event being told, in a transaction."""
+    """Records one event in a write unit."""
 
     unit: WriteUnit
     new_event: NewEvent
@@ -92,7 +92,7 @@ class _EventRecorder:
 
     async def record(self, who: ContactRef) -> RecordedEvent:
         unit = self.unit
-        # Taken before the order is looked up: to give back a reserved key costs a statement.
+        # Take the key before the lookup, because returning an unused reserved key costs a statement.
         number = unit.take_keys("event")
         if self.new_event.order_id is not None:
             first = await events.find_by_order(unit.transaction, unit.workspace, self.new_event.order_id)
@@ -112,21 +112,21 @@ class _EventRecorder:
         return RecordedEvent(event, contact.id, contact.email)
 
     async def require_contact(self, who: ContactRef) -> Contact:
-        """Return whose event it is; where id and address are given they have to agree."""
+        """Return the contact of the event; if id and address are both given, they must agree."""
         found = None
         if who.id is not None:
             found = await queries.find_contact_by_id(self.unit.transaction, self.unit.workspace, who.id)
         elif who.email is not None:
             found = await queries.find_contact_by_email(self.unit.transaction, self.unit.workspace, who.email)
         if found is None:
-            # An event makes no contact: somebody who never asked for mail would be subscribed by it.
+            # An event creates no contact, because that would subscribe a person without consent.
             raise NotFound(REFERENCED_CONTACT)
         if who.email not in (None, found.email):
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
         return found
 
     async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:
-        """Return the click that a conversion is put down to, where it is not told what earned it."""
+        """Return the click that a conversion is attributed to, unless it names its campaign or flow."""
         worth, since = self.new_event.value, self.happened_at - self.new_event.attribution_window
         if worth is None or worth.flow_id is not None or self.new_event.campaign_id is not None:
             return None
@@ -158,7 +158,7 @@ class _EventRecorder:
 
 
 def _build_conversion_event(contact: Contact, event: ContactEvent, worth: ConversionValue) -> DomainEvent:
-    """Return what webhooks hear of a conversion."""
+    """Build the webhook event of a conversion."""
     conversion = Conversion(
         id=event.id,
         type=event.name,

@@ -1,4 +1,4 @@
-"""Every change of who is on a static list passes here, so that what follows from one follows from all."""
+"""The only module that changes static lists, so that every change updates memberships and webhooks."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -25,24 +25,24 @@ def require_static_list(one: ContactList, path: Path = ()) -> None:
 
 
 async def add_contacts(unit: WriteUnit, one: ContactList, joining: Sequence[Contact]) -> int:
-    """Put contacts on a static list; those who are on it already stay. Return how many came to it."""
+    """Add contacts to a static list, ignoring those on it already; return the number of added contacts."""
     transaction, workspace = unit.transaction, unit.workspace
     by_pk = {contact.pk: contact for contact in joining}
     already = await lists.find_members_among(transaction, workspace, one.number, sorted(by_pk))
     new = sorted(by_pk.keys() - already)
     if new:
-        came = [by_pk[pk] for pk in new]
+        added = [by_pk[pk] for pk in new]
         unit.renew_contacts_version()
         here = await open_writer(unit)
-        before = await follow.load_lists(here, came)
+        before = await follow.load_lists(here, added)
         await lists.add_members(transaction, workspace, one.number, new)
-        await follow.follow_list_moves(here, came, before)
-        await _enqueue_list_events(unit, WebhookEventType.LIST_JOINED, one, came)
+        await follow.follow_list_moves(here, added, before)
+        await _enqueue_list_events(unit, WebhookEventType.LIST_JOINED, one, added)
     return len(new)
 
 
 async def remove_contact(unit: WriteUnit, one: ContactList, leaving: Contact) -> bool:
-    """Take a contact off a static list; tell whether it was on it."""
+    """Remove a contact from a static list; return whether it was on the list."""
     transaction, workspace = unit.transaction, unit.workspace
     if not await lists.find_members_among(transaction, workspace, one.number, [leaving.pk]):
         return False

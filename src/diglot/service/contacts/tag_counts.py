@@ -1,4 +1,4 @@
-"""What a write of contacts means for tags: a row for each name, and how many contacts bear it."""
+"""Updates tags after writes of contacts: a tag for each new name, and the number of contacts of each tag."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from diglot.storage.write_unit import WriteUnit
 
 _decode: Final = msgspec.json.Decoder(list[str]).decode
 _NO_TAGS: Final = "[]"
-# A contact before and after; nothing where it was not there, or is no more.
+# A contact before and after a write; None before it is created and after it is deleted.
 ContactWrite = tuple[Contact | None, Contact | None]
 
 
 async def count_writes(unit: WriteUnit, steps: Sequence[ContactWrite]) -> None:
-    """Count what a write of contacts changed, and make the tags whose names are new.
+    """Update the contact counts of tags, and create tags for new names.
 
-    Equal changes are summed up first: an import of thousands costs what its distinct tags cost.
+    Equal changes are summed first, so that the cost of an import depends on its distinct tags only.
     """
     transaction, workspace = unit.transaction, unit.workspace
     more, names = _summarize_writes(steps)
@@ -40,12 +40,12 @@ async def count_writes(unit: WriteUnit, steps: Sequence[ContactWrite]) -> None:
 
 
 def decode_tags(encoded: str) -> dict[str, str]:
-    """Return the tags of a contact as sent, by their normal form."""
+    """Return the tags of a contact as the client spelled them, by their normal form."""
     return {text.to_nfc(name): name for name in _decode(encoded)}
 
 
 def _summarize_writes(steps: Sequence[ContactWrite]) -> tuple[dict[str, int], dict[str, str]]:
-    """Return how many more contacts bear each name, and how those that came were spelled first."""
+    """Return the change of the contact count of each tag, and the first spelling of each added tag."""
     more: dict[str, int] = {}
     names: dict[str, str] = {}
     pairs = Counter(
