@@ -79,20 +79,20 @@ class ActiveSegments:
     @cached_property
     def by_field(self) -> Mapping[str, frozenset[int]]:
         """The segments that mention each field."""
-        found: dict[str, set[int]] = {}
+        segments: dict[str, set[int]] = {}
         for number, node in self.conditions.items():
             for name in tree.fields_of(node):
-                found.setdefault(name, set()).add(number)
-        return {name: frozenset(numbers) for name, numbers in found.items()}
+                segments.setdefault(name, set()).add(number)
+        return {name: frozenset(numbers) for name, numbers in segments.items()}
 
     @cached_property
     def by_relative_date(self) -> Mapping[RelativeDate, frozenset[int]]:
         """The segments that have each relative date."""
-        found: dict[RelativeDate, set[int]] = {}
+        segments: dict[RelativeDate, set[int]] = {}
         for number, node in self.conditions.items():
             for relative_date in relative_dates_of(node):
-                found.setdefault(relative_date, set()).add(number)
-        return {relative_date: frozenset(numbers) for relative_date, numbers in found.items()}
+                segments.setdefault(relative_date, set()).add(number)
+        return {relative_date: frozenset(numbers) for relative_date, numbers in segments.items()}
 
     @cached_property
     def indexed_fields(self) -> frozenset[str]:
@@ -107,11 +107,11 @@ class ActiveSegments:
     def affected_by(self, fields: Iterable[str]) -> frozenset[int]:
         """Return the segments that mention any of the fields."""
         names = frozenset(fields)
-        found = self._affected_cache.get(names)
-        if found is None:
-            found = frozenset().union(*(self.by_field.get(name, ()) for name in names))
-            self._affected_cache.put(names, found)
-        return found
+        affected = self._affected_cache.get(names)
+        if affected is None:
+            affected = frozenset().union(*(self.by_field.get(name, ()) for name in names))
+            self._affected_cache.put(names, affected)
+        return affected
 
     def mention_lists(self, numbers: frozenset[int]) -> bool:
         """Tell whether the condition of any of the segments mentions lists."""
@@ -147,8 +147,8 @@ class ActiveSegments:
         if contact is None:
             return None
         if (key := attribute_key(name)) is None:
-            found: int | None = getattr(contact, name)
-            return found
+            instant: int | None = getattr(contact, name)
+            return instant
         value = _decode(contact.attributes).get(key)
         return AttributeView(value, self.zone).instant if isinstance(value, str) else None
 
@@ -231,8 +231,8 @@ def _decode_node(number: int, stored: str, earlier: ActiveSegments | None) -> tr
     Compiled functions are reused only for identical objects. Conditions are compared in their stored form,
     because 5 and 5.0 are equal in Python but two operands here.
     """
-    known = None if earlier is None else earlier.conditions.get(number)
-    return known if known is not None and tree.encode(known) == stored else tree.decode(stored)
+    previous = None if earlier is None else earlier.conditions.get(number)
+    return previous if previous is not None and tree.encode(previous) == stored else tree.decode(stored)
 
 
 async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> NextChanges:

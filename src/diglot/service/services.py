@@ -51,13 +51,15 @@ class Services:
         """Return the same use cases bound to a transaction in progress."""
         # A cache of its own, because the transaction may be rolled back.
         inside = {"engine": NestedEngine(transaction), "counts": CountCache()}
-        return replace(self, **{name: _rebuild(one, inside) for name, one in self._use_cases()})
+        return replace(self, **{name: _rebuild(use_cases, inside) for name, use_cases in self._use_cases()})
 
     def _use_cases(self) -> Iterator[tuple[str, Any]]:
         """Yield the use cases with their names, except those that run before a transaction or own it."""
         for field in fields(self):
-            if field.name not in _OUTSIDE_TRANSACTIONS and is_dataclass(one := getattr(self, field.name)):
-                yield field.name, one
+            if field.name not in _OUTSIDE_TRANSACTIONS and is_dataclass(
+                use_cases := getattr(self, field.name)
+            ):
+                yield field.name, use_cases
 
 
 def _rebuild(use_cases: Any, parts: Mapping[str, object]) -> Any:

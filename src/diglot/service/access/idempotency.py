@@ -118,29 +118,31 @@ async def _run_once(
     unit: WriteUnit, request: IdempotentRequest, perform: Callable[[Transaction], Awaitable[Completed]]
 ) -> Completed:
     transaction, now = unit.transaction, unit.now
-    place = (unit.workspace, request.caller.key, request.storage_key)
-    kept = await idempotent_responses.find(transaction, *place)
-    if kept is not None and await _can_replay(transaction, request, kept, now):
-        if kept.fingerprint != request.fingerprint:
+    row_key = (unit.workspace, request.caller.key, request.storage_key)
+    stored = await idempotent_responses.find(transaction, *row_key)
+    if stored is not None and await _can_replay(transaction, request, stored, now):
+        if stored.fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
-        return Completed(kept.status, kept.body, kept.created_id, is_replay=True)
-    done = await perform(transaction)
-    answer = StoredResponse(request.fingerprint, done.status, done.body, done.created_id, now)
+        return Completed(stored.status, stored.body, stored.created_id, is_replay=True)
+    completed = await perform(transaction)
+    response = StoredResponse(
+        request.fingerprint, completed.status, completed.body, completed.created_id, now
+    )
     await idempotent_responses.delete_old(transaction, unit.workspace, now - KEY_TTL_SECONDS * _SECOND)
-    await idempotent_responses.store(transaction, *place, answer)
-    return done
+    await idempotent_responses.store(transaction, *row_key, response)
+    return completed
 
 
 async def _can_replay(
-    transaction: Transaction, request: IdempotentRequest, kept: StoredResponse, now: int
+    transaction: Transaction, request: IdempotentRequest, stored: StoredResponse, now: int
 ) -> bool:
-    if not now - request.ttl_seconds * _SECOND < kept.stored_at <= now:
+    if not now - request.ttl_seconds * _SECOND < stored.stored_at <= now:
         return False
     if request.idempotency_key is not None:
         return True
     # If the segment was deleted since, this is a new request, not a retry.
-    made = kept.created_id
+    created_id = stored.created_id
     return (
-        made is not None
-        and await segments.find_by_id(transaction, request.caller.workspace, made) is not None
+        created_id is not None
+        and await segments.find_by_id(transaction, request.caller.workspace, created_id) is not None
     )

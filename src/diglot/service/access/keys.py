@@ -75,11 +75,11 @@ class KeyFormat:
         return secret[: len(prefix) + DISPLAYED_CHARACTERS] if len(secret) >= len(prefix) + 24 else prefix
 
     def mint(
-        self, secret: str, workspace: int, scopes: tuple[str, ...], terms: KeyOptions, now: int
+        self, secret: str, workspace: int, scopes: tuple[str, ...], options: KeyOptions, now: int
     ) -> MintedKey:
         """Build the key of a secret, not stored yet."""
         digest = _hash_secret(secret)
-        given = (terms.name, terms.account, terms.expires_at)
+        given = (options.name, options.account, options.expires_at)
         key = ApiKey(
             new_id(), workspace, self.dialect, self.display_prefix(secret), scopes, now, None, *given
         )
@@ -148,29 +148,31 @@ class Keys:
         secret not of the dialect's form or an end that has passed, `Conflict` for a secret that exists.
         """
         scopes = key_format.check_scopes(scopes)
-        kept = key_format.generate_secret() if secret is None else key_format.check_secret(secret)
+        key_secret = key_format.generate_secret() if secret is None else key_format.check_secret(secret)
 
         async def work(transaction: Transaction) -> None:
             now = self.clock()
-            found = await get_or_create_workspace(transaction, workspace, time_zone, now)
-            terms = KeyOptions(_check_name(name), None, _resolve_expiry(expires_at, found, now))
-            minted = key_format.mint(kept, found.number, scopes, terms, now)
+            owner = await get_or_create_workspace(transaction, workspace, time_zone, now)
+            options = KeyOptions(_check_name(name), None, _resolve_expiry(expires_at, owner, now))
+            minted = key_format.mint(key_secret, owner.number, scopes, options, now)
             if await keys.find_by_lookup_prefix(transaction, minted.lookup_prefix) is not None:
                 raise Conflict("key", "this key exists already")
             await keys.insert_key(transaction, minted.key, minted.lookup_prefix, minted.digest)
 
         await self.engine.write(work)
-        return kept
+        return key_secret
 
     async def list_all(self, workspace: str | None = None) -> list[tuple[Workspace, ApiKey]]:
         """Return the keys of one workspace or of all; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> list[tuple[Workspace, ApiKey]]:
-            found = [one for one in await workspaces.list_all(transaction) if workspace in (None, one.name)]
-            if workspace is not None and not found:
+            owners = [row for row in await workspaces.list_all(transaction) if workspace in (None, row.name)]
+            if workspace is not None and not owners:
                 raise NotFound(f"workspace {workspace}")
             return [
-                (one, key) for one in found for key in await keys.list_of_workspace(transaction, one.number)
+                (owner, key)
+                for owner in owners
+                for key in await keys.list_of_workspace(transaction, owner.number)
             ]
 
         return await self.engine.read(work)
@@ -179,8 +181,8 @@ class Keys:
         """Revoke a key by its id or by the key itself; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> None:
-            found = await keys.find_by_lookup_prefix(transaction, _hash_secret(key)[:LOOKUP_PREFIX_LENGTH])
-            id_ = key if found is None else found.id
+            record = await keys.find_by_lookup_prefix(transaction, _hash_secret(key)[:LOOKUP_PREFIX_LENGTH])
+            id_ = key if record is None else record.id
             if await keys.find_by_id(transaction, id_) is None:
                 raise NotFound("key")
             await keys.revoke(transaction, id_, self.clock())
@@ -192,16 +194,16 @@ class Keys:
         if not secret or len(secret) > MAX_KEY_LENGTH:
             raise Unauthenticated
         digest = _hash_secret(secret)
-        found = await self._find_key(digest[:LOOKUP_PREFIX_LENGTH])
-        known = found is not None and hmac.compare_digest(found.digest, digest)
-        if found is None or not known or found.is_revoked or found.dialect != dialect:
+        record = await self._find_key(digest[:LOOKUP_PREFIX_LENGTH])
+        matches = record is not None and hmac.compare_digest(record.digest, digest)
+        if record is None or not matches or record.is_revoked or record.dialect != dialect:
             raise Unauthenticated
         now = self.clock()
-        if found.expires_at is not None and found.expires_at <= now:
+        if record.expires_at is not None and record.expires_at <= now:
             raise Unauthenticated
         if self.usage is not None:
-            self.usage.record_use(found.id, now)
-        return Caller(found.workspace, ZoneInfo(found.time_zone), found.id, frozenset(found.scopes))
+            self.usage.record_use(record.id, now)
+        return Caller(record.workspace, ZoneInfo(record.time_zone), record.id, frozenset(record.scopes))
 
     def last_use(self, key: ApiKey) -> int | None:
         """Return when a key was last used, including uses that this process has not written yet."""
@@ -211,16 +213,16 @@ class Keys:
         """Evict the cached keys, so that a revoked key stops working in this process immediately."""
         self._cache.clear()
 
-    async def _find_key(self, handle: str) -> keys.KeyRecord | None:
+    async def _find_key(self, lookup_prefix: str) -> keys.KeyRecord | None:
         if self.engine.point_reads_are_local:
             return await self.engine.point_read(
-                lambda transaction: keys.find_by_lookup_prefix(transaction, handle)
+                lambda transaction: keys.find_by_lookup_prefix(transaction, lookup_prefix)
             )
-        if (cached := self._cache.get(handle)) is not None:
+        if (cached := self._cache.get(lookup_prefix)) is not None:
             return cached[1]
-        began = time.monotonic()
-        found = await self.engine.point_read(
-            lambda transaction: keys.find_by_lookup_prefix(transaction, handle)
+        read_at = time.monotonic()
+        record = await self.engine.point_read(
+            lambda transaction: keys.find_by_lookup_prefix(transaction, lookup_prefix)
         )
-        self._cache[handle] = began, found
-        return found
+        self._cache[lookup_prefix] = read_at, record
+        return record

@@ -67,8 +67,10 @@ class PasswordChecker:
 
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MAX_CONCURRENT_CHECKS))
 
-    async def verify(self, kept: str | None, password: str) -> bool:
+    async def verify(self, password_hash: str | None, password: str) -> bool:
         """Tell whether a password matches a stored hash; without a hash do the same work and return False."""
         async with self._slots:
-            fits = await asyncio.to_thread(_verify_hash, DUMMY_HASH if kept is None else kept, password)
-        return fits and kept is not None
+            matches = await asyncio.to_thread(
+                _verify_hash, DUMMY_HASH if password_hash is None else password_hash, password
+            )
+        return matches and password_hash is not None

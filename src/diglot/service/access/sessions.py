@@ -36,9 +36,9 @@ def compute_csrf_token(secret: str) -> str:
     return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
-def csrf_token_matches(secret: str, shown: str) -> bool:
+def csrf_token_matches(secret: str, token: str) -> bool:
     """Tell whether a CSRF token belongs to a session."""
-    return hmac.compare_digest(compute_csrf_token(secret).encode(), shown.encode())
+    return hmac.compare_digest(compute_csrf_token(secret).encode(), token.encode())
 
 
 def session_caller(session: Session, scopes: tuple[str, ...]) -> Caller:
@@ -72,8 +72,8 @@ class Sessions:
         await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
         await self._count_attempt("sign-in to", _hash_secret(workspace), RATE_BY_WORKSPACE)
         found = await self.engine.read(lambda transaction: workspaces.find_sign_in(transaction, workspace))
-        kept = None if found is None else found.password_hash
-        if not await self.passwords.verify(kept, password) or found is None:
+        password_hash = None if found is None else found.password_hash
+        if not await self.passwords.verify(password_hash, password) or found is None:
             raise Unauthenticated
         secret = secrets.token_urlsafe(32)
 
@@ -82,8 +82,8 @@ class Sessions:
                 # The verification is slow, so the password may have changed since.
                 if await workspaces.find_sign_in(transaction, workspace) != found:
                     raise Unauthenticated
-                ends = unit.now + SESSION_SECONDS * _SECOND
-                session = Session(_hash_secret(secret), found.workspace, unit.now, ends)
+                expires_at = unit.now + SESSION_SECONDS * _SECOND
+                session = Session(_hash_secret(secret), found.workspace, unit.now, expires_at)
                 await sessions.end_expired(transaction, found.workspace.number, unit.now)
                 await sessions.begin(transaction, session)
                 return session
@@ -98,17 +98,17 @@ class Sessions:
         if len(secret) > _MAX_SECRET_LENGTH:
             raise Unauthenticated
         digest = _hash_secret(secret)
-        found = await self.engine.point_read(lambda transaction: sessions.find(transaction, digest))
-        if found is None or found.expires_at <= self.clock():
+        session = await self.engine.point_read(lambda transaction: sessions.find(transaction, digest))
+        if session is None or session.expires_at <= self.clock():
             raise Unauthenticated
-        return found
+        return session
 
     async def sign_out(self, secret: str) -> None:
         """End a session immediately, in every process."""
         await self.engine.write(lambda transaction: sessions.end(transaction, _hash_secret(secret)))
 
-    async def _count_attempt(self, bucket: str, who: str, rate: Rate) -> None:
-        allowance = await self.rate_limits.consume(who, bucket, rate)
+    async def _count_attempt(self, bucket: str, key: str, rate: Rate) -> None:
+        allowance = await self.rate_limits.consume(key, bucket, rate)
         if allowance is not None and allowance.is_exceeded:
             raise TooManyRequests(allowance.retry_after)
         await self.rate_limits.delete_old_counts(bucket, rate)

@@ -20,9 +20,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 SAMPLE_SIZE: Final = 10
-_STATIC_SEGMENT_MESSAGE: Final = (
-    "A static segment holds whom it was given: no condition takes the place of its members"
-)
+_STATIC_SEGMENT_MESSAGE: Final = "A static segment has no condition that a dry run could replace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +74,12 @@ async def _compare_with_segment(
 
 
 async def _require_dynamic_segment(
-    transaction: Transaction, workspace: int, written: str
+    transaction: Transaction, workspace: int, sent_id: str
 ) -> tuple[Segment, WorkspaceState]:
-    id_ = parse_id(written)
-    found = None if id_ is None else await segments.find_with_state(transaction, workspace, id_)
-    if found is None:
+    id_ = parse_id(sent_id)
+    segment_with_state = None if id_ is None else await segments.find_with_state(transaction, workspace, id_)
+    if segment_with_state is None:
         raise NotFound("segment")
-    if found[0].type is not SegmentType.DYNAMIC:
+    if segment_with_state[0].type is not SegmentType.DYNAMIC:
         raise InvalidInput.at(("segment_id",), _STATIC_SEGMENT_MESSAGE)
-    return found
+    return segment_with_state

@@ -65,21 +65,21 @@ class Lists:
         page = await lists.load_page(tenant.transaction, tenant.workspace, window, list_type, search)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
-        counted = [await self._with_count(tenant, found, state, now) for found in page.items]
+        counted = [await self._with_count(tenant, listed, state, now) for listed in page.items]
         return Page(counted, page.total)
 
     @point_reads
     async def get_without_count(self, tenant: Tenant, id_: str | None) -> ContactList:
         """Return a list without its count; raise `NotFound`."""
-        one, _ = await _require_list(tenant, id_)
-        return one
+        contact_list, _ = await _require_list(tenant, id_)
+        return contact_list
 
     @reads
     async def get(self, tenant: Tenant, id_: str | None) -> CountedList:
         """Return a list with its count; raise `NotFound`."""
-        found = await _require_list(tenant, id_)
+        listed = await _require_list(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        return await self._with_count(tenant, found, state, self.clock())
+        return await self._with_count(tenant, listed, state, self.clock())
 
     @reads
     async def list_members(
@@ -93,26 +93,26 @@ class Lists:
 
         Raise `NotFound`.
         """
-        one, _ = await _require_list(tenant, id_)
+        contact_list, _ = await _require_list(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        relation = _members_query(tenant.workspace, one, self.clock(), state).restricted_to(condition)
-        total = await self.counts.count(tenant.transaction, relation, state)
-        page = await read.load_page(tenant.transaction, relation, window)
-        revision = None if one.segment is None else one.segment.revision
-        return CountedPage(page, total, relation.now, revision)
+        query = _members_query(tenant.workspace, contact_list, self.clock(), state).restricted_to(condition)
+        total = await self.counts.count(tenant.transaction, query, state)
+        page = await read.load_page(tenant.transaction, query, window)
+        revision = None if contact_list.segment is None else contact_list.segment.revision
+        return CountedPage(page, total, query.now, revision)
 
     @writes
     async def create(self, unit: WriteUnit, new: NewList) -> CountedList:
         """Create a list."""
         number, now = unit.take_keys("list"), unit.now
-        one = ContactList(number, new_id(), new.name, new.description, None, now, now)
+        contact_list = ContactList(number, new_id(), new.name, new.description, None, now, now)
         evaluated = None
         if new.condition is not None:
-            made = NewSegment(new.name, new.condition, new.description)
-            evaluated = await segment_writes.create_segment(unit, made, one)
-            one = replace(one, segment=evaluated.segment)
-        await lists.insert_list(unit.transaction, unit.workspace, one)
-        return await self._with_known_count(unit, one, evaluated)
+            new_segment = NewSegment(new.name, new.condition, new.description)
+            evaluated = await segment_writes.create_segment(unit, new_segment, contact_list)
+            contact_list = replace(contact_list, segment=evaluated.segment)
+        await lists.insert_list(unit.transaction, unit.workspace, contact_list)
+        return await self._with_known_count(unit, contact_list, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> CountedList:
@@ -120,11 +120,11 @@ class Lists:
 
         Only a dynamic list takes a condition.
         """
-        here = await open_writer(unit)
+        writer = await open_writer(unit)
         stored, _ = await _require_list(unit, id_)
         evaluated = None
         if stored.segment is not None:
-            evaluated = await segment_writes.update_segment(here, stored.segment, change)
+            evaluated = await segment_writes.update_segment(writer, stored.segment, change)
         segment = None if evaluated is None else evaluated.segment
         changed = _apply_patch(stored, change, segment, unit.now)
         if changed is not stored:
@@ -135,12 +135,12 @@ class Lists:
     async def delete(self, unit: WriteUnit, id_: str | None) -> None:
         """Delete a list and the segment behind it; its contacts stay. Raise `NotFound`."""
         unit.renew_contacts_version()
-        here = await open_writer(unit)
-        one, _ = await _require_list(unit, id_)
-        await lists.delete_list(unit.transaction, unit.workspace, one.number)
-        await evaluate.handle_list_deleted(here)
-        if one.segment is not None:
-            await segment_writes.delete_segment(unit, one.segment)
+        writer = await open_writer(unit)
+        contact_list, _ = await _require_list(unit, id_)
+        await lists.delete_list(unit.transaction, unit.workspace, contact_list.number)
+        await evaluate.handle_list_deleted(writer)
+        if contact_list.segment is not None:
+            await segment_writes.delete_segment(unit, contact_list.segment)
 
     @writes_with(MOVES_MEMBERS)
     async def add_contacts(
@@ -150,23 +150,23 @@ class Lists:
 
         Raise `NotFound` if the list or one of the contacts does not exist; then no contact is added.
         """
-        one, count = await _require_list(unit, id_)
-        list_members.require_static_list(one)
+        contact_list, count = await _require_list(unit, id_)
+        list_members.require_static_list(contact_list)
         joining = await require_contacts(unit.transaction, unit.workspace, ids)
-        came = await list_members.add_contacts(unit, one, joining)
+        came = await list_members.add_contacts(unit, contact_list, joining)
         return came, count + came
 
     @writes_with(MOVES_MEMBERS)
     async def remove_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
         """Remove a contact from a static list; raise `NotFound` if it is not on the list."""
-        one, _ = await _require_list(unit, id_)
-        list_members.require_static_list(one)
+        contact_list, _ = await _require_list(unit, id_)
+        list_members.require_static_list(contact_list)
         contact = (
             None
             if contact_id is None
             else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
         )
-        if contact is None or not await list_members.remove_contact(unit, one, contact):
+        if contact is None or not await list_members.remove_contact(unit, contact_list, contact):
             raise NotFound("contact")
 
     async def _with_count(
@@ -176,26 +176,28 @@ class Lists:
         state: WorkspaceState,
         now: int,
     ) -> CountedList:
-        one, by_hand = found
-        if one.segment is None:
-            return CountedList(one, by_hand, read.effective_now(state, now))
-        relation = MembershipQuery.for_segment(tenant.workspace, one.segment, now, state)
-        count = await self.counts.count(tenant.transaction, relation, state)
-        shown = await with_next_change(tenant.transaction, tenant.workspace, one.segment, state, now)
-        return CountedList(replace(one, segment=shown), count, relation.now)
+        contact_list, by_hand = found
+        if contact_list.segment is None:
+            return CountedList(contact_list, by_hand, read.effective_now(state, now))
+        query = MembershipQuery.for_segment(tenant.workspace, contact_list.segment, now, state)
+        count = await self.counts.count(tenant.transaction, query, state)
+        shown = await with_next_change(tenant.transaction, tenant.workspace, contact_list.segment, state, now)
+        return CountedList(replace(contact_list, segment=shown), count, query.now)
 
     async def _with_known_count(
-        self, unit: WriteUnit, one: ContactList, evaluated: EvaluatedSegment | None
+        self, unit: WriteUnit, contact_list: ContactList, evaluated: EvaluatedSegment | None
     ) -> CountedList:
         """Return a written list with its count, which is known if its segment was evaluated."""
         transaction, state = unit.transaction, unit.state
-        if one.segment is not None:
-            shown = await with_next_change(transaction, unit.workspace, one.segment, state, unit.now)
-            one = replace(one, segment=shown)
-        relation = _members_query(unit.workspace, one, unit.now, state)
+        if contact_list.segment is not None:
+            shown = await with_next_change(transaction, unit.workspace, contact_list.segment, state, unit.now)
+            contact_list = replace(contact_list, segment=shown)
+        query = _members_query(unit.workspace, contact_list, unit.now, state)
         if evaluated is not None and evaluated.count is not None:
-            return CountedList(one, evaluated.count, relation.now)
-        return CountedList(one, await self.counts.count_uncached(transaction, relation, state), relation.now)
+            return CountedList(contact_list, evaluated.count, query.now)
+        return CountedList(
+            contact_list, await self.counts.count_uncached(transaction, query, state), query.now
+        )
 
 
 def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | None, now: int) -> ContactList:
@@ -208,10 +210,12 @@ def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | N
     return stored if changed == stored else replace(changed, updated_at=now)
 
 
-def _members_query(workspace: int, one: ContactList, now: int, state: WorkspaceState) -> MembershipQuery:
-    if one.segment is not None:
-        return MembershipQuery.for_segment(workspace, one.segment, now, state)
-    on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(one.id))
+def _members_query(
+    workspace: int, contact_list: ContactList, now: int, state: WorkspaceState
+) -> MembershipQuery:
+    if contact_list.segment is not None:
+        return MembershipQuery.for_segment(workspace, contact_list.segment, now, state)
+    on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(contact_list.id))
     return MembershipQuery(workspace, on_it, read.effective_now(state, now), state.zone)
 
 

@@ -59,26 +59,26 @@ class MembershipHistory:
         id_: str | None,
         window: Window | None,
         as_of: AsOf,
-        show: _LoadByKeys[T],
+        load: _LoadByKeys[T],
     ) -> tuple[Segment, HistoricalPage[T]]:
         workspace = tenant.workspace
-        segment, state = found = await require_segment_with_state(tenant, id_)
-        entry = await _resolve_entry(tenant.transaction, workspace, found, as_of, self.clock())
-        then = await stored.load_members(tenant.transaction, workspace, segment.number, entry, state)
-        is_ = await store.load_members(tenant.transaction, workspace, segment.number, state)
+        segment, state = with_state = await require_segment_with_state(tenant, id_)
+        entry = await _resolve_entry(tenant.transaction, workspace, with_state, as_of, self.clock())
+        members = await stored.load_members(tenant.transaction, workspace, segment.number, entry, state)
+        current_members = await store.load_members(tenant.transaction, workspace, segment.number, state)
         # The stored members of a pending segment may include deleted contacts.
-        gone = then if segment.members is None else then - is_
-        deleted = await deleted_contacts.count_among(tenant.transaction, workspace, gone)
-        asked = window or Window(0, len(then))
-        keys = store.newest_keys(then, asked.offset, asked.limit)
-        items = await show(tenant.transaction, workspace, keys)
-        return segment, HistoricalPage(items, len(then), entry, deleted)
+        missing = members if segment.members is None else members - current_members
+        deleted = await deleted_contacts.count_among(tenant.transaction, workspace, missing)
+        resolved = window or Window(0, len(members))
+        keys = store.newest_keys(members, resolved.offset, resolved.limit)
+        items = await load(tenant.transaction, workspace, keys)
+        return segment, HistoricalPage(items, len(members), entry, deleted)
 
 
 async def _resolve_entry(
-    transaction: Transaction, workspace: int, found: _SegmentWithState, as_of: AsOf, now: int
+    transaction: Transaction, workspace: int, with_state: _SegmentWithState, as_of: AsOf, now: int
 ) -> int:
-    segment, state = found
+    segment, state = with_state
     if isinstance(as_of, AtInstant):
         _require_within_history(segment, state, as_of.at, now)
         after, until = state.history_entry, state.last_entry
@@ -106,7 +106,7 @@ def _require_within_history(segment: Segment, state: WorkspaceState, at: int, no
         )
     if at < segment.created_at:
         raise InvalidInput.at(
-            _AS_OF_PATH, f"The segment was made later, at {dates.format_instant(segment.created_at)}"
+            _AS_OF_PATH, f"The segment was created later, at {dates.format_instant(segment.created_at)}"
         )
 
 
@@ -117,5 +117,5 @@ async def find_entry_origin(
 
     None also if the last stored change says that the contact left.
     """
-    found = await stored.find_last_change(transaction, workspace, segment.number, pk, state)
-    return found[0] if found is not None and found[1] else None
+    last_change = await stored.find_last_change(transaction, workspace, segment.number, pk, state)
+    return last_change[0] if last_change is not None and last_change[1] else None

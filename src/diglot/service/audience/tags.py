@@ -64,17 +64,17 @@ class Tags:
         """Return a window of the contacts with a tag, newest first; raise `NotFound`."""
         tag = await _require_tag(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        relation = MembershipQuery(tenant.workspace, _tag_condition(tag), self.clock(), state.zone)
-        return Page(await read.load_page(tenant.transaction, relation, window), tag.contact_count)
+        query = MembershipQuery(tenant.workspace, _tag_condition(tag), self.clock(), state.zone)
+        return Page(await read.load_page(tenant.transaction, query, window), tag.contact_count)
 
     @writes
     async def create(self, unit: WriteUnit, new: TagPatch) -> Tag:
         """Create a tag; raise `Conflict` for a name that exists, even if no contact has it."""
         number, now = unit.take_keys("tag"), unit.now
-        made = _apply_patch(Tag(number, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
-        await _require_unused_name(unit, made)
-        await tags.insert_all(unit.transaction, unit.workspace, [made])
-        return made
+        tag = _apply_patch(Tag(number, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
+        await _require_unused_name(unit, tag)
+        await tags.insert_all(unit.transaction, unit.workspace, [tag])
+        return tag
 
     @writes_with(MOVES_MEMBERS)
     async def update(self, unit: WriteUnit, id_: str | None, change: TagPatch) -> Tag:
@@ -112,9 +112,9 @@ class Tags:
         tag = await _require_tag(unit, id_)
         named = await require_contacts(unit.transaction, unit.workspace, ids)
         changed = [
-            (contact, _with_tags(contact, [*borne.values(), tag.name], unit.now))
+            (contact, _with_tags(contact, [*own_tags.values(), tag.name], unit.now))
             for contact in named
-            if tag.exact_name not in (borne := decode_tags(contact.tags))
+            if tag.exact_name not in (own_tags := decode_tags(contact.tags))
         ]
         if any(len(decode_tags(contact.tags)) == MAX_TAGS for contact, _ in changed):
             raise InvalidInput.at((), f"A contact bears at most {MAX_TAGS} tags")
@@ -131,10 +131,10 @@ class Tags:
             if contact_id is None
             else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
         )
-        borne = {} if stored is None else decode_tags(stored.tags)
-        if stored is None or borne.pop(tag.exact_name, None) is None:
+        own_tags = {} if stored is None else decode_tags(stored.tags)
+        if stored is None or own_tags.pop(tag.exact_name, None) is None:
             raise NotFound("contact")
-        changed = _with_tags(stored, list(borne.values()), unit.now)
+        changed = _with_tags(stored, list(own_tags.values()), unit.now)
         await contact_writes.update_contacts(unit, [(stored, changed)])
 
 
@@ -157,28 +157,28 @@ def _with_tags(contact: Contact, names: Sequence[str], now: int) -> Contact:
 
 async def _rewrite_contacts(unit: WriteUnit, tag: Tag, name: str | None) -> None:
     """Rename a tag on every contact that has it, or remove it if the new name is None."""
-    relation = MembershipQuery(unit.workspace, _tag_condition(tag), unit.now, unit.zone)
+    query = MembershipQuery(unit.workspace, _tag_condition(tag), unit.now, unit.zone)
     pk = 0
-    while found := await read.load_after(unit.transaction, relation, pk, _BATCH_SIZE):
-        renamed = [(contact, _replace_tag(contact, tag.exact_name, name, unit.now)) for contact in found]
+    while batch := await read.load_after(unit.transaction, query, pk, _BATCH_SIZE):
+        renamed = [(contact, _replace_tag(contact, tag.exact_name, name, unit.now)) for contact in batch]
         changed: list[ContactUpdate] = [pair for pair in renamed if pair[0] is not pair[1]]
         await contact_writes.update_contacts(unit, changed)
-        pk = found[-1].pk
+        pk = batch[-1].pk
 
 
 def _replace_tag(contact: Contact, exact: str, name: str | None, now: int) -> Contact:
-    borne = decode_tags(contact.tags)
-    kept = [name if one == exact else spelled for one, spelled in borne.items()]
-    return _with_tags(contact, [one for one in kept if one is not None], now)
+    own_tags = decode_tags(contact.tags)
+    names = [name if normal == exact else spelled for normal, spelled in own_tags.items()]
+    return _with_tags(contact, [spelled for spelled in names if spelled is not None], now)
 
 
-async def _require_unused_name(tenant: Tenant, wanted: Tag) -> None:
-    if await tags.find_by_name(tenant.transaction, tenant.workspace, wanted.exact_name) is not None:
+async def _require_unused_name(tenant: Tenant, tag: Tag) -> None:
+    if await tags.find_by_name(tenant.transaction, tenant.workspace, tag.exact_name) is not None:
         raise Conflict("tag", "A tag with this name already exists")
 
 
 async def _require_tag(tenant: Tenant, id_: str | None) -> Tag:
-    found = None if id_ is None else await tags.find_by_id(tenant.transaction, tenant.workspace, id_)
-    if found is None:
+    tag = None if id_ is None else await tags.find_by_id(tenant.transaction, tenant.workspace, id_)
+    if tag is None:
         raise NotFound("tag")
-    return found
+    return tag

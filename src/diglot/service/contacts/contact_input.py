@@ -142,11 +142,11 @@ def _read_status(value: Any, row: Field, zone: ZoneInfo) -> str:
     del row, zone
     if not isinstance(value, str):
         raise wrong_type_error("string", value)
-    found = STATUS_ALIASES.get(value, value)
-    if found not in STATUSES:
-        options = " | ".join(f"'{status}'" for status in STATUSES)
+    status = STATUS_ALIASES.get(value, value)
+    if status not in STATUSES:
+        options = " | ".join(f"'{option}'" for option in STATUSES)
         raise OperandError(f"Invalid enum value. Expected {options}, received '{value[:100]}'")
-    return found
+    return status
 
 
 def _read_boolean(value: Any, row: Field, zone: ZoneInfo) -> bool:
@@ -160,7 +160,7 @@ def _read_tags(value: Any, row: Field, zone: ZoneInfo) -> list[str]:
     del row, zone
     if not isinstance(value, list):
         raise wrong_type_error("array", value)
-    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for tag in value:
         if not isinstance(tag, str):
             raise wrong_type_error("array of strings, an element", tag)
@@ -168,10 +168,10 @@ def _read_tags(value: Any, row: Field, zone: ZoneInfo) -> list[str]:
             raise OperandError(
                 f"A tag has 1 to {MAX_TAG_LENGTH} characters, is not blank and holds no U+0000"
             )
-        found.setdefault(text.to_nfc(tag), tag)
-    if len(found) > MAX_TAGS:
+        tags.setdefault(text.to_nfc(tag), tag)
+    if len(tags) > MAX_TAGS:
         raise OperandError(f"Array must contain at most {MAX_TAGS} element(s)")
-    return list(found.values())
+    return list(tags.values())
 
 
 def _read_number(value: Any, row: Field, zone: ZoneInfo) -> float:
@@ -189,9 +189,9 @@ def _read_instant(value: Any, row: Field, zone: ZoneInfo) -> int:
     del row
     if not isinstance(value, str):
         raise OperandError(f"Expected string, received {json_type_name(value)}")
-    if (moment := dates.parse_to_microsecond(value)) is None:
+    if (parsed := dates.parse_to_microsecond(value)) is None:
         raise OperandError("Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
-    return moment.to_instant(zone)
+    return parsed.to_instant(zone)
 
 
 _READ_BY_KIND: Final[dict[FieldKind, Callable[[Any, Field, ZoneInfo], Any]]] = {

@@ -51,10 +51,10 @@ class Contacts:
             page = await queries.load_contact_page(transaction, tenant.workspace, window)
             return CountedPage(page, total, at)
         node = _ANY_CONTACT if condition is None else condition
-        relation = MembershipQuery(tenant.workspace, node, at, state.zone)
+        query = MembershipQuery(tenant.workspace, node, at, state.zone)
         if condition is not None:
-            total = await self.counts.count(transaction, relation, state)
-        return CountedPage(await read.load_page(transaction, relation, window, sort), total, at)
+            total = await self.counts.count(transaction, query, state)
+        return CountedPage(await read.load_page(transaction, query, window, sort), total, at)
 
     @point_reads
     async def get(self, tenant: Tenant, id_: str | None) -> Contact:
@@ -101,14 +101,14 @@ class Contacts:
     @writes_with(MOVES_MEMBERS)
     async def update_many(self, unit: WriteUnit, ids: Sequence[str], change: ContactChange) -> frozenset[str]:
         """Update contacts by their UUIDs in one transaction; return which of them exist."""
-        found: set[str] = set()
+        existing_ids: set[str] = set()
         for part in queries.split_into_parts(ids):
             stored = await _load_contacts(unit, part)
             pairs = [(contact, changed_contact(contact, change, unit.now)) for contact in stored]
             if changed := [(before, after) for before, after in pairs if after is not before]:
                 await contact_writes.update_contacts(unit, changed)
-            found.update(contact.id for contact in stored)
-        return frozenset(found)
+            existing_ids.update(contact.id for contact in stored)
+        return frozenset(existing_ids)
 
     @writes_with(MOVES_MEMBERS)
     async def delete_many(self, unit: WriteUnit, ids: Sequence[str]) -> frozenset[str]:
@@ -170,14 +170,14 @@ class _ImportBatch:
     def apply_change(self, change: ContactChange) -> None:
         """Apply one row of the import; every row is counted, even with a repeated address."""
         email = change.email
-        known = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
-        if known is None:
+        contact = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
+        if contact is None:
             self.created[email] = new_contact(change, self.unit.take_keys("pk"), self.unit.now)
         elif not self.update_existing:
             self.skipped_count += 1
         else:
             changed = self.created if email in self.created else self.updated
-            changed[email] = changed_contact(known, change, self.unit.now)
+            changed[email] = changed_contact(contact, change, self.unit.now)
             self.updated_count += 1
 
     async def write_contacts(self) -> None:

@@ -16,8 +16,8 @@ async def require_contacts(
     transaction: Transaction, workspace: int, ids: Sequence[str | None]
 ) -> list[Contact]:
     """Return the contacts with these UUIDs, each once; raise `NotFound` unless all exist."""
-    wanted = [id_ for id_ in dict.fromkeys(ids) if id_ is not None]
-    found = await queries.find_contacts_by_id(transaction, workspace, wanted)
-    if None in ids or len(found) != len(wanted):
+    unique_ids = [id_ for id_ in dict.fromkeys(ids) if id_ is not None]
+    contacts = await queries.find_contacts_by_id(transaction, workspace, unique_ids)
+    if None in ids or len(contacts) != len(unique_ids):
         raise NotFound(REFERENCED_CONTACT)
-    return list(found.values())
+    return list(contacts.values())
