@@ -220,18 +220,18 @@ async def change_static_members(
     transaction, workspace = writer.transaction, writer.workspace
     by_id = await queries.find_contacts_by_id(transaction, workspace, ids)
     known_contacts = {contact.pk: contact for contact in by_id.values()}
-    named = BitMap(known_contacts)
+    given = BitMap(known_contacts)
     origin = ChangeOrigin(writer.effective_now, Cause.BY_HAND)
     if action is MemberAction.SET:
-        await replace_membership(writer, segment.number, named, origin, known_contacts)
-        return len(named)
+        await replace_membership(writer, segment.number, given, origin, known_contacts)
+        return len(given)
     assert segment.members is not None
     delta = await store.get_delta(transaction, workspace, writer.unit.state)
     count = delta.count_members(segment.number, segment.members)
-    among = await store.find_members_among(transaction, workspace, [segment.number], named, writer.unit.state)
+    among = await store.find_members_among(transaction, workspace, [segment.number], given, writer.unit.state)
     members = among.get(segment.number, BitMap())
     if action is MemberAction.ADD:
-        change = SegmentChange(segment.number, named - members, BitMap())
+        change = SegmentChange(segment.number, given - members, BitMap())
     else:
         change = SegmentChange(segment.number, BitMap(), members)
     if change.entry_count:

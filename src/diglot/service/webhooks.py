@@ -76,7 +76,7 @@ class Webhooks:
         """Create a webhook; raise `InvalidInput` if the workspace has the maximum already."""
         if await webhooks.count(unit.transaction, unit.workspace) >= MAX_WEBHOOKS:
             raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
-        made = Webhook(
+        webhook = Webhook(
             number=unit.take_keys("webhook"),
             id=new_id(),
             dialect=new.dialect,
@@ -88,9 +88,9 @@ class Webhooks:
             created_at=unit.now,
             updated_at=unit.now,
         )
-        await webhooks.insert_webhook(unit.transaction, unit.workspace, made)
-        unit.count_webhooks(int(made.active))
-        return made
+        await webhooks.insert_webhook(unit.transaction, unit.workspace, webhook)
+        unit.count_webhooks(int(webhook.active))
+        return webhook
 
     @writes
     async def update(self, unit: WriteUnit, dialect: str, id_: str | None, change: WebhookPatch) -> Webhook:
@@ -116,8 +116,8 @@ class Webhooks:
     async def enqueue_test(self, unit: WriteUnit, dialect: str, id_: str | None) -> Delivery:
         """Enqueue a test event for a webhook, active or not; raise `NotFound`."""
         stored = await _require_webhook(unit, dialect, id_)
-        tested = [(stored, DomainEvent(WebhookEventType.TESTED, EventPayload()))]
-        (delivery,) = await outbox.insert_deliveries(unit, tested)
+        events = [(stored, DomainEvent(WebhookEventType.TESTED, EventPayload()))]
+        (delivery,) = await outbox.insert_deliveries(unit, events)
         return delivery
 
     @reads
@@ -130,12 +130,12 @@ class Webhooks:
 
 
 async def _require_webhook(tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
-    found = (
+    webhook = (
         None if id_ is None else await webhooks.find_by_id(tenant.transaction, tenant.workspace, dialect, id_)
     )
-    if found is None:
+    if webhook is None:
         raise NotFound("webhook")
-    return found
+    return webhook
 
 
 def _apply_patch(stored: Webhook, change: WebhookPatch, now: int) -> Webhook:

@@ -65,7 +65,9 @@ class Lists:
         page = await lists.load_page(tenant.transaction, tenant.workspace, window, list_type, search)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
-        counted = [await self._with_count(tenant, listed, state, now) for listed in page.items]
+        counted = [
+            await self._with_count(tenant, list_with_count, state, now) for list_with_count in page.items
+        ]
         return Page(counted, page.total)
 
     @point_reads
@@ -77,9 +79,9 @@ class Lists:
     @reads
     async def get(self, tenant: Tenant, id_: str | None) -> CountedList:
         """Return a list with its count; raise `NotFound`."""
-        listed = await _require_list(tenant, id_)
+        list_with_count = await _require_list(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        return await self._with_count(tenant, listed, state, self.clock())
+        return await self._with_count(tenant, list_with_count, state, self.clock())
 
     @reads
     async def list_members(
@@ -172,17 +174,19 @@ class Lists:
     async def _with_count(
         self,
         tenant: Tenant,
-        found: tuple[ContactList, int],
+        list_with_count: tuple[ContactList, int],
         state: WorkspaceState,
         now: int,
     ) -> CountedList:
-        contact_list, by_hand = found
+        contact_list, static_count = list_with_count
         if contact_list.segment is None:
-            return CountedList(contact_list, by_hand, read.effective_now(state, now))
+            return CountedList(contact_list, static_count, read.effective_now(state, now))
         query = MembershipQuery.for_segment(tenant.workspace, contact_list.segment, now, state)
         count = await self.counts.count(tenant.transaction, query, state)
-        shown = await with_next_change(tenant.transaction, tenant.workspace, contact_list.segment, state, now)
-        return CountedList(replace(contact_list, segment=shown), count, query.now)
+        segment = await with_next_change(
+            tenant.transaction, tenant.workspace, contact_list.segment, state, now
+        )
+        return CountedList(replace(contact_list, segment=segment), count, query.now)
 
     async def _with_known_count(
         self, unit: WriteUnit, contact_list: ContactList, evaluated: EvaluatedSegment | None
@@ -190,8 +194,10 @@ class Lists:
         """Return a written list with its count, which is known if its segment was evaluated."""
         transaction, state = unit.transaction, unit.state
         if contact_list.segment is not None:
-            shown = await with_next_change(transaction, unit.workspace, contact_list.segment, state, unit.now)
-            contact_list = replace(contact_list, segment=shown)
+            segment = await with_next_change(
+                transaction, unit.workspace, contact_list.segment, state, unit.now
+            )
+            contact_list = replace(contact_list, segment=segment)
         query = _members_query(unit.workspace, contact_list, unit.now, state)
         if evaluated is not None and evaluated.count is not None:
             return CountedList(contact_list, evaluated.count, query.now)
@@ -220,7 +226,9 @@ def _members_query(
 
 
 async def _require_list(tenant: Tenant, id_: str | None) -> tuple[ContactList, int]:
-    found = None if id_ is None else await lists.find_by_id(tenant.transaction, tenant.workspace, id_)
-    if found is None:
+    list_with_count = (
+        None if id_ is None else await lists.find_by_id(tenant.transaction, tenant.workspace, id_)
+    )
+    if list_with_count is None:
         raise NotFound("list")
-    return found
+    return list_with_count

@@ -55,11 +55,11 @@ class Segments:
         page = await segments.load_page(tenant.transaction, tenant.workspace, window, search)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
-        shown = [
+        items = [
             await with_next_change(tenant.transaction, tenant.workspace, segment, state, now)
             for segment in page.items
         ]
-        return Page(shown, page.total)
+        return Page(items, page.total)
 
     @reads
     async def list_page_with_counts(self, tenant: Tenant, window: Window) -> Page[CountedSegment]:
@@ -238,8 +238,8 @@ class Segments:
         query = MembershipQuery.for_segment(workspace, segment, now, state)
         counts = self.counts.count_uncached if transaction.may_write else self.counts.count
         count = await counts(transaction, query, state)
-        shown = await with_next_change(transaction, workspace, segment, state, now)
-        return CountedSegment(shown, count, query.now)
+        segment = await with_next_change(transaction, workspace, segment, state, now)
+        return CountedSegment(segment, count, query.now)
 
     async def _with_known_count(self, unit: WriteUnit, evaluated: EvaluatedSegment) -> CountedSegment:
         """Return a written segment with its count, which is known if the segment was evaluated."""

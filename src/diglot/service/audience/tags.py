@@ -117,7 +117,7 @@ class Tags:
             if tag.exact_name not in (own_tags := decode_tags(contact.tags))
         ]
         if any(len(decode_tags(contact.tags)) == MAX_TAGS for contact, _ in changed):
-            raise InvalidInput.at((), f"A contact bears at most {MAX_TAGS} tags")
+            raise InvalidInput.at((), f"A contact has at most {MAX_TAGS} tags")
         if changed:
             await contact_writes.update_contacts(unit, changed)
         return len(changed), tag.contact_count + len(changed)

@@ -56,5 +56,5 @@ def _merge_tags(own: list[str], more: Iterable[str]) -> list[str]:
     for tag in (*own, *more):
         by_normal_form.setdefault(to_nfc(tag), tag)
     if len(by_normal_form) > MAX_TAGS:
-        raise InvalidInput.at(("tags",), f"A contact bears at most {MAX_TAGS} tags")
+        raise InvalidInput.at(("tags",), f"A contact has at most {MAX_TAGS} tags")
     return list(by_normal_form.values())

@@ -190,22 +190,22 @@ class _ImportBatch:
 
 async def _join_list(unit: WriteUnit, list_id: str, contact: Contact) -> None:
     uuid = parse_id(list_id)
-    found = None if uuid is None else await lists.find_by_id(unit.transaction, unit.workspace, uuid)
-    if found is None:
+    list_with_count = None if uuid is None else await lists.find_by_id(unit.transaction, unit.workspace, uuid)
+    if list_with_count is None:
         raise NotFound("list")
-    list_members.require_static_list(found[0], ("list_id",))
-    await list_members.add_contacts(unit, found[0], [contact])
+    list_members.require_static_list(list_with_count[0], ("list_id",))
+    await list_members.add_contacts(unit, list_with_count[0], [contact])
 
 
 async def _load_contacts(tenant: Tenant, ids: Sequence[str]) -> list[Contact]:
-    found = await queries.find_contacts_by_id(tenant.transaction, tenant.workspace, ids)
-    return sorted(found.values(), key=lambda contact: contact.pk)
+    contacts = await queries.find_contacts_by_id(tenant.transaction, tenant.workspace, ids)
+    return sorted(contacts.values(), key=lambda contact: contact.pk)
 
 
 async def _require_contact(tenant: Tenant, id_: str | None) -> Contact:
-    found = (
+    contact = (
         None if id_ is None else await queries.find_contact_by_id(tenant.transaction, tenant.workspace, id_)
     )
-    if found is None:
+    if contact is None:
         raise NotFound("contact")
-    return found
+    return contact
