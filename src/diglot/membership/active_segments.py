@@ -159,14 +159,14 @@ def changed_fields(before: Contact, after: Contact) -> set[str]:
     if "status" in names:
         names.add("subscribed")
     if before.attributes != after.attributes:
-        was, is_ = _decode(before.attributes), _decode(after.attributes)
-        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in was.keys() | is_.keys() if _differs(was, is_, key)}
+        old, new = _decode(before.attributes), _decode(after.attributes)
+        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in old.keys() | new.keys() if _differs(old, new, key)}
     return names
 
 
-def _differs(was: Mapping[str, Any], is_: Mapping[str, Any], key: str) -> bool:
+def _differs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
     # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
-    return key not in was or key not in is_ or _encode(was[key]) != _encode(is_[key])
+    return key not in old or key not in new or _encode(old[key]) != _encode(new[key])
 
 
 # By workspace.

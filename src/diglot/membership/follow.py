@@ -35,14 +35,14 @@ class _MembershipMoves:
     entered: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     left: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def record_contact(self, pk: int, was: Sequence[int], is_: Sequence[int]) -> None:
+    def record_contact(self, pk: int, old: Sequence[int], new: Sequence[int]) -> None:
         """Record the segments of a contact before and after a write."""
-        if was == is_:
+        if old == new:
             return
-        before, after = set(was), set(is_)
-        for number in after - before if before else is_:
+        before, after = set(old), set(new)
+        for number in after - before if before else new:
             self.entered[number].append(pk)
-        for number in before - after if after else was:
+        for number in before - after if after else old:
             self.left[number].append(pk)
 
     def to_changes(self) -> list[SegmentChange]:
@@ -87,9 +87,9 @@ async def follow_writes(
             numbers = active_segments.affected_by(changed_fields(before, after))
         if numbers:
             pk = _contact_key(before, after)
-            was, is_ = views_before_and_after(before, after, on_lists.get(pk, ()), active_segments.zone)
+            old, new = views_before_and_after(before, after, on_lists.get(pk, ()), active_segments.zone)
             evaluate = await active_segments.evaluator(writer.transaction, numbers, 2)
-            moves.record_contact(pk, evaluate(was, at), evaluate(is_, at))
+            moves.record_contact(pk, evaluate(old, at), evaluate(new, at))
     if deleted and writer.active_segments.static_segments:
         await _leave_static_segments(writer, deleted, moves)
     await _update_indexes(writer, writes)
@@ -140,13 +140,13 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
         for before, after in writes:
             if _field_is_unchanged(before, after, name):
                 continue
-            old, new_instant = (
+            old_instant, new_instant = (
                 writer.active_segments.instant_of(before, name),
                 writer.active_segments.instant_of(after, name),
             )
-            if old != new_instant:
+            if old_instant != new_instant:
                 pk = _contact_key(before, after)
-                removed += [(pk, old)] if old is not None else []
+                removed += [(pk, old_instant)] if old_instant is not None else []
                 added += [(pk, new_instant)] if new_instant is not None else []
         await instant_index.remove(writer.transaction, writer.workspace, name, removed)
         await instant_index.add(writer.transaction, writer.workspace, name, added)
@@ -202,10 +202,10 @@ async def follow_list_moves(
     moves = _MembershipMoves()
     evaluate = await writer.active_segments.evaluator(writer.transaction, numbers, 2 * len(moved))
     for contact in moved:
-        was = writer.active_segments.view_contact(contact, before.get(contact.pk, ()))
-        is_ = writer.active_segments.view_contact(contact, after.get(contact.pk, ()))
+        old = writer.active_segments.view_contact(contact, before.get(contact.pk, ()))
+        new = writer.active_segments.view_contact(contact, after.get(contact.pk, ()))
         moves.record_contact(
-            contact.pk, evaluate(was, writer.effective_now), evaluate(is_, writer.effective_now)
+            contact.pk, evaluate(old, writer.effective_now), evaluate(new, writer.effective_now)
         )
     known_contacts = {contact.pk: contact for contact in moved}
     await append_changes(

@@ -85,33 +85,33 @@ class _AudienceChange:
         return any(keys and event in events for event, keys, _ in self.events_with_keys)
 
 
-async def notify_webhooks(unit: WriteUnit, moved: LoggedChanges) -> None:
+async def notify_webhooks(unit: WriteUnit, row: LoggedChanges) -> None:
     """Enqueue the events of a row of the log for the webhooks that subscribe to them."""
     if not unit.row.active_webhook_count:
         return
     events = await outbox.subscribed_events(unit)
-    parts = [part for part in _visible_changes(moved) if part.has_subscribers(events)]
+    parts = [part for part in _visible_changes(row) if part.has_subscribers(events)]
     if parts:
-        contacts = await _load_contacts(unit, moved, parts, events)
-        built = (event for part in parts for event in _build_events(part, moved.origin, contacts, events))
+        contacts = await _load_contacts(unit, row, parts, events)
+        built = (event for part in parts for event in _build_events(part, row.origin, contacts, events))
         await outbox.enqueue_events(unit, built)
 
 
-def _visible_changes(moved: LoggedChanges) -> Iterator[_AudienceChange]:
+def _visible_changes(row: LoggedChanges) -> Iterator[_AudienceChange]:
     """Yield the changes that clients may see, each with its first entry."""
-    first = moved.first_entry
-    for change in moved.changes:
+    first = row.first_entry
+    for change in row.changes:
         number = change.segment
-        if (ref := moved.active_segments.segment_refs.get(number)) is not None:
+        if (ref := row.active_segments.segment_refs.get(number)) is not None:
             yield _AudienceChange(_SEGMENT_EVENTS, ref, change, first)
-        elif (ref := moved.active_segments.list_refs.get(number)) is not None:
+        elif (ref := row.active_segments.list_refs.get(number)) is not None:
             yield _AudienceChange(_LIST_EVENTS, ref, change, first)
         first += change.entry_count
 
 
 async def _load_contacts(
     tenant: Tenant,
-    moved: LoggedChanges,
+    row: LoggedChanges,
     parts: Sequence[_AudienceChange],
     events: frozenset[WebhookEventType],
 ) -> Mapping[int, Contact]:
@@ -124,8 +124,8 @@ async def _load_contacts(
             keys for part in small for event, keys, _ in part.events_with_keys if event in events
         )
     )
-    missing = sorted(needed - moved.known_contacts.keys())
-    by_key = {pk: moved.known_contacts[pk] for pk in needed & moved.known_contacts.keys()}
+    missing = sorted(needed - row.known_contacts.keys())
+    by_key = {pk: row.known_contacts[pk] for pk in needed & row.known_contacts.keys()}
     for pks in queries.split_into_parts(missing):
         loaded = await queries.load_contacts(tenant.transaction, tenant.workspace, pks)
         by_key |= {contact.pk: contact for contact in loaded}

@@ -86,10 +86,10 @@ async def _evaluate_contacts(  # noqa: PLR0913, PLR0917 - one step of the loop a
         )
         for contact in await queries.load_contacts(transaction, workspace, part):
             subject = active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
-            was, is_ = (set(evaluate(subject, at)) for at in (since, until))
-            for number in is_ - was:
+            old, new = (set(evaluate(subject, at)) for at in (since, until))
+            for number in new - old:
                 moves.setdefault(number, (BitMap(), BitMap()))[0].add(contact.pk)
-            for number in was - is_:
+            for number in old - new:
                 moves.setdefault(number, (BitMap(), BitMap()))[1].add(contact.pk)
 
 

@@ -113,9 +113,9 @@ class Contacts:
     @writes_with(MOVES_MEMBERS)
     async def delete_many(self, unit: WriteUnit, ids: Sequence[str]) -> frozenset[str]:
         """Delete contacts by their UUIDs in one transaction; return which of them existed."""
-        if gone := await _load_contacts(unit, ids):
-            await contact_writes.delete_contacts(unit, gone)
-        return frozenset(contact.id for contact in gone)
+        if contacts := await _load_contacts(unit, ids):
+            await contact_writes.delete_contacts(unit, contacts)
+        return frozenset(contact.id for contact in contacts)
 
     @writes_with(MOVES_MEMBERS)
     async def import_all(
