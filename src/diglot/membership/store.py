@@ -4,9 +4,10 @@
 
 A chunk is a roaring bitmap of the members among 65,536 consecutive contact keys, stored with its cardinality.
 A write does not touch chunks: it appends one log row with the contacts that entered and left, because
-rewriting bitmaps would cost a chunk for each segment and contact. Measured on SQLite with 1,000 segments,
-single writes: 944 contacts/s when each write rewrites its bitmaps, 6,665 contacts/s with the log, compacted
-at 2,000 rows. `workspaces.compacted_entry` is the last entry that the chunks contain.
+rewriting bitmaps would cost a chunk for each segment that the contact enters or leaves. Measured with a
+prototype on SQLite, 100,000 contacts, 1,000 segments, one contact in each write: 944 contacts/s when each
+write rewrites its bitmaps, 6,665 contacts/s with the log, compacted at 2,000 rows.
+`workspaces.compacted_entry` is the last entry that the chunks contain.
 """
 
 import secrets
