@@ -16,10 +16,10 @@ def get_dialect(name: str) -> Dialect:
 
 def find_surface(path: str) -> tuple[Dialect, Surface] | None:
     """Return the surface that a path lies under, the longest prefix first, or None outside all."""
-    return next((found for found in _SURFACES_LONGEST_FIRST if found[1].contains(path)), None)
+    return next((pair for pair in _SURFACES_LONGEST_FIRST if pair[1].contains(path)), None)
 
 
 _SURFACES_LONGEST_FIRST: Final = sorted(
     ((dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces),
-    key=lambda found: -len(found[1].prefix),
+    key=lambda pair: -len(pair[1].prefix),
 )

@@ -1,4 +1,4 @@
-"""What the demo shows of Misar."""
+"""The Misar part of the demo."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ def _build_group(operator: str, *rules: dict[str, Any]) -> dict[str, Any]:
     return {"operator": operator, "rules": list(rules)}
 
 
-# Oldest first: the last one is at the top of every list.
+# Oldest first; lists show the last one at the top.
 DEMO: Final = Demo(
     build_path=lambda segment_id: "segments?limit=5",
     segments=(

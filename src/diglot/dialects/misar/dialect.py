@@ -1,4 +1,4 @@
-"""Misar, assembled."""
+"""The Misar dialect, assembled from its parts."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ from diglot.dialects.misar.webhooks.messages import render_message
 from diglot.dialects.misar.wire import ErrorBody
 from diglot.dialects.misar.words import PLATFORM_WORDS, WORDS
 
-# Wider scopes that open a call as well as its own: the vendor's pages name three for tracking.
+# Wider scopes that permit a call like its own scope; the vendor's pages name three for tracking.
 _TRACKING_SCOPES: Final = frozenset({"track", "send", "write"})
 _WIDER_SCOPES: Final = {
     "read": frozenset({"contacts"}),
@@ -30,7 +30,7 @@ _WIDER_SCOPES: Final = {
 
 
 def _scopes_allow(scopes: frozenset[str], needed: str) -> bool:
-    """`contacts` opens every call on the audience; `read` and `write` open what they say."""
+    """Return the wider scopes: `contacts` permits every audience call, `read` and `write` only their kind."""
     return needed in scopes or not scopes.isdisjoint(_WIDER_SCOPES.get(needed, ()))
 
 
@@ -51,29 +51,29 @@ MISAR: Final = Dialect(
     build_rate_headers=rate_limits.build_headers,
     rate_header_docs=rate_limits.HEADER_DOCS,
     tag_descriptions={
-        "segments": "Segments, their members and how these change.",
-        "contacts": "Contacts: one, a page of them, many at once.",
-        "keys": "The keys of the workspace.",
-        "tracking": "What contacts did and bought.",
-        "webhooks": "Addresses that are told of events.",
-        "root segments": "Segments on the routes of the vendor's TypeScript client, which have no version.",
+        "segments": "Segments, their members and membership changes.",
+        "contacts": "Contacts: single calls, pages and bulk calls.",
+        "keys": "The API keys of the workspace.",
+        "tracking": "Events and purchases of contacts.",
+        "webhooks": "Addresses that receive events.",
+        "root segments": "Segments on the unversioned routes that the vendor's TypeScript client calls.",
         "root webhooks": "Webhooks on the routes without a version.",
-        "platform segments": "Segments in the words of the vendor's contacts platform.",
+        "platform segments": "Segments in the format of the vendor's contacts platform.",
     },
     allows_sessions=True,
     security_schemes={
-        "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `msk_` and 64 digits."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `msk_` and 64 digits."},
         "session": {
             "type": "apiKey",
             "in": "cookie",
             "name": SESSION_COOKIE,
-            "description": "A session of `POST /session`.",
+            "description": "A browser session, created by `POST /session`.",
         },
         "proof": {
             "type": "apiKey",
             "in": "header",
             "name": CSRF_HEADER,
-            "description": "The `csrf_token` of the session; calls that change nothing do without.",
+            "description": "The `csrf_token` of the session; read-only calls do not need it.",
         },
     },
     security_options=(("bearer",), ("session", "proof")),

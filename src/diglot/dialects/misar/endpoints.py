@@ -1,4 +1,4 @@
-"""The endpoints of Misar's calls, those of each surface by themselves."""
+"""The endpoints of Misar's calls, grouped by surface."""
 
 from typing import Final
 

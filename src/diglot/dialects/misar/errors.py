@@ -1,4 +1,4 @@
-"""Domain errors -> Misar's envelope: one row for each class (the vendor's errors page; Zod's flatten)."""
+"""Maps domain errors to Misar's envelope, one row per class (the vendor's errors page; Zod's flatten)."""
 
 from diglot.api.responses import ErrorResponse
 from diglot.dialects.misar.wire import ErrorBody, FieldFaults
@@ -30,10 +30,10 @@ _NOT_FOUND_MESSAGES = {
     "webhook": "Webhook not found",
     REFERENCED_CONTACT: "Contact not found",
 }
-# What `read` and `write` open of the audience, `contacts` opens whole: the scope to ask for.
+# The message names `contacts`, because that scope permits all audience calls of `read` and `write`.
 _AUDIENCE_SCOPES = {"read": "contacts", "write": "contacts"}
 
-# Errors of which there is one thing to say.
+# Errors whose message is constant.
 _FIXED_RESPONSES: dict[type[Exception], tuple[int, str]] = {
     Unauthenticated: (401, "Invalid or missing API key. Use: Authorization: Bearer msk_..."),
     MethodNotAllowed: (405, "Method not allowed"),
@@ -43,7 +43,7 @@ _FIXED_RESPONSES: dict[type[Exception], tuple[int, str]] = {
 
 
 def render_error(error: Exception) -> ErrorResponse:
-    """Return the answer to an error; what is not of the family is a 500."""
+    """Return the response to an error; an unknown class is a 500."""
     if isinstance(error, InvalidInput):
         return ErrorResponse(400, _validation_body(error), {})
     if isinstance(error, TooManyRequests):
@@ -87,7 +87,7 @@ def _server_status_and_text(error: Exception) -> tuple[int, str]:
 
 
 def _validation_body(invalid: InvalidInput) -> ErrorBody:
-    """Key the faults by the first part of their path, as Zod's flatten does; keep the rest in the text."""
+    """Group the faults by the first part of their path, as Zod's flatten does; the message keeps the rest."""
     fields: dict[str, list[str]] = {}
     form: list[str] = []
     for fault in invalid.faults:

@@ -1,4 +1,4 @@
-"""How Misar writes the calls that Diglot adds. The vendor has no such calls."""
+"""Misar's format of the calls that Diglot adds. The vendor has no such calls."""
 
 from typing import Final
 

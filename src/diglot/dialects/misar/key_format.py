@@ -1,4 +1,4 @@
-"""What Misar's keys look like, and the scopes of the vendor's authentication page."""
+"""The format of Misar's API keys, and the scopes of the vendor's authentication page."""
 
 import re
 from typing import Final

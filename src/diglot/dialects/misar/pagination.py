@@ -1,4 +1,4 @@
-"""`page` and `limit` <-> window."""
+"""Converts between `page` and `limit` and a window."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from diglot.dialects.misar import formatting, wire
 from diglot.errors import Fault, InvalidInput
 from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 
-# The vendor's MCP client asks for `engagement_asc`; the rest is made as it is.
+# The vendor's MCP client sends `engagement_asc`; the other orders follow its pattern.
 _SORT_FIELDS: Final = {"engagement": "engagement_score"} | {
     name: name for name in ("created_at", "updated_at", "email")
 }
@@ -23,49 +23,49 @@ SORTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A page asked for: its number from 1, and the limit after clamping."""
+    """A requested page: its number from 1, and the limit, reduced to the maximum."""
 
     page: int
     limit: int
 
     @property
     def window(self) -> Window:
-        """The rows of the page."""
+        """The window of rows that the page covers."""
         return Window(min((self.page - 1) * self.limit, MAX_OFFSET), self.limit)
 
     def to_pagination(self, total: int) -> wire.Pagination:
-        """Return the page as answers show it; no rows make one page."""
+        """Return the pagination for a response; an empty result has one page."""
         return wire.Pagination(self.page, self.limit, total, self._count_pages(total))
 
-    def to_both_pagination(self, found: Page[Any]) -> wire.BothPagination:
-        """Return the page with the number of pages in both of the vendor's spellings."""
-        pages = self._count_pages(found.total)
-        known = _state_fields(found) if isinstance(found, MemberPage | HistoricalPage) else ()
-        return wire.BothPagination(self.page, self.limit, found.total, pages, pages, *known)
+    def to_both_pagination(self, page: Page[Any]) -> wire.BothPagination:
+        """Return the pagination with the number of pages in both of the vendor's spellings."""
+        pages = self._count_pages(page.total)
+        known = _state_fields(page) if isinstance(page, MemberPage | HistoricalPage) else ()
+        return wire.BothPagination(self.page, self.limit, page.total, pages, pages, *known)
 
-    def to_members_pagination(self, found: MemberPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
-        """Return the page as the members call shows it."""
-        pages = self._count_pages(found.total)
-        return wire.MembersPagination(self.page, self.limit, found.total, pages, pages, *_state_fields(found))
+    def to_members_pagination(self, page: MemberPage[Any] | HistoricalPage[Any]) -> wire.MembersPagination:
+        """Return the pagination for a page of members."""
+        pages = self._count_pages(page.total)
+        return wire.MembersPagination(self.page, self.limit, page.total, pages, pages, *_state_fields(page))
 
     def _count_pages(self, total: int) -> int:
         return max(1, -(-total // self.limit))
 
 
-def _state_fields(found: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
-    """Return when the total is true and of which revision, or of which change of the past."""
-    return (*count_metadata(found, formatting.format_time), *history_metadata(found))
+def _state_fields(page: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
+    """Return the time and revision of the total, or the historical change that it belongs to."""
+    return (*count_metadata(page, formatting.format_time), *history_metadata(page))
 
 
 def read_page(query: Mapping[str, str], *, default_limit: int = 20, max_limit: int = 100) -> PageRequest:
-    """Return the page that a query asks for; raise `InvalidInput` with both faults."""
+    """Return the page that a query requests; raise `InvalidInput` with the faults of both parameters."""
     faults: list[Fault] = []
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for key, fallback, greatest in (("page", 1, MAX_OFFSET), ("limit", default_limit, max_limit)):
         try:
-            found[key] = read_integer(query, key, fallback, minimum=1, maximum=greatest)
+            numbers[key] = read_integer(query, key, fallback, minimum=1, maximum=greatest)
         except InvalidInput as invalid:
             faults.extend(invalid.faults)
     if faults:
         raise InvalidInput(faults)
-    return PageRequest(found["page"], found["limit"])
+    return PageRequest(numbers["page"], numbers["limit"])

@@ -1,4 +1,4 @@
-"""How often a key may ask, and the headers that say so (the vendor's rate limits page)."""
+"""Rate limits per API key, and their headers (the vendor's rate limits page)."""
 
 from typing import Final
 
@@ -6,13 +6,13 @@ from diglot.api.operation import Operation
 from diglot.api.responses import Headers
 from diglot.service.access.rate_limits import Rate, RateLimitState
 
-# Requests a minute, by what they are counted with; any other call is counted by itself.
+# Requests per minute for each group of calls; every other call has a count of its own.
 _CONTACT_READS: Final = ("GET /contacts", Rate(100))
 _RATES: Final = {
     "listContacts": _CONTACT_READS,
     "getContact": _CONTACT_READS,
     "importContacts": ("POST /contacts/import", Rate(10)),
-    # The contacts platform has a figure of its own for writes and none for reads, which get the same.
+    # The vendor gives the contacts platform a limit for writes only; reads get the same limit.
     **{
         id_: (id_, Rate(200))
         for id_ in (
@@ -27,19 +27,19 @@ _DEFAULT_RATE: Final = Rate(60)
 _NUMBER: Final = {"type": "integer", "format": "int64"}
 HEADER_DOCS: Final = {
     "X-RateLimit-Limit": {
-        "description": "How many requests the key may make in a minute.",
+        "description": "The number of requests per minute that the key has.",
         "schema": _NUMBER,
     },
-    "X-RateLimit-Remaining": {"description": "How many of them are left.", "schema": _NUMBER},
+    "X-RateLimit-Remaining": {"description": "The number of requests that remain.", "schema": _NUMBER},
     "X-RateLimit-Reset": {
-        "description": "When the minute ends, in seconds since 1970.",
+        "description": "The end of the current minute, in seconds since 1970.",
         "schema": _NUMBER,
     },
 }
 
 
 def rate_for(operation: Operation) -> tuple[str, Rate]:
-    """Return what a call is counted with, and how often that may be asked."""
+    """Return the group that counts a call, and the limit of that group."""
     return _RATES.get(operation.id) or (operation.id, _DEFAULT_RATE)
 
 

@@ -1,4 +1,4 @@
-"""Misar's words and free objects that have a named schema, so that generated clients have a type for them."""
+"""Misar's enumerations and free objects with a named schema, which gives generated clients a type."""
 
 from typing import Any, Final, get_args
 
@@ -12,29 +12,31 @@ from diglot.dialects.misar.webhooks.messages import EVENTS, EXTENSION_EVENTS
 _EXTENSION_SORTS: Final = [word for word in pagination.SORTS if word != "engagement_asc"]
 NAMED_SCHEMAS: Final[dict[str, Any]] = {
     "CustomFields": free_form_schema(
-        "Values of any JSON type by the keys of the custom fields. In a change they merge: a key that is "
-        "left out stays, null removes one.",
+        "Values of any JSON type, by custom field. An update merges them: a field that is left out stays, "
+        "and null removes a field.",
         ATTRIBUTE_KEY,
     ),
-    "EventData": free_form_schema("Anything, kept as sent: at most 64 KiB."),
+    "EventData": free_form_schema("Any properties, stored as sent, up to 64 KiB."),
     "FaultsByField": {
         "type": "object",
-        "description": "What is wrong with each field that is at fault.",
+        "description": "The error messages for each invalid field.",
         "additionalProperties": {"type": "array", "items": {"type": "string"}},
     },
-    "OrderItem": free_form_schema("A part of the order, kept as sent: `name`, `quantity`, `price_cents`."),
-    "AttributionSource": enumeration_schema("What earned a purchase.", ("campaign", "email", "direct")),
+    "OrderItem": free_form_schema("An item of the order, stored as sent: `name`, `quantity`, `price_cents`."),
+    "AttributionSource": enumeration_schema(
+        "The source to which a purchase is attributed.", ("campaign", "email", "direct")
+    ),
     "ContactSort": enumeration_schema(
-        "The order of contacts: who has no score comes last either way, equals stand newest first.",
+        "The order of contacts. Those without a score come last in both orders; ties are newest first.",
         pagination.SORTS,
         _EXTENSION_SORTS,
     ),
     "DeliveryStatus": enumeration_schema(
-        "Whether an event was received.", ("pending", "delivered", "failed")
+        "The delivery status of an event.", ("pending", "delivered", "failed")
     ),
-    "EngagementTier": enumeration_schema("Which fifth of 0 to 100 a score lies in.", get_args(Tier)),
-    "KeyScope": enumeration_schema("What a key may do.", SCOPES),
-    "MembershipChange": enumeration_schema("Whether a contact came or went.", ("entered", "left")),
-    "YesOrNo": enumeration_schema("Yes or no where there is only text.", ("true", "false")),
-    "WebhookEventType": enumeration_schema("What a webhook is told of.", EVENTS, EXTENSION_EVENTS),
+    "EngagementTier": enumeration_schema("The tier of a score: a fifth of 0 to 100.", get_args(Tier)),
+    "KeyScope": enumeration_schema("A permission of an API key.", SCOPES),
+    "MembershipChange": enumeration_schema("Whether a contact entered or left.", ("entered", "left")),
+    "YesOrNo": enumeration_schema("A boolean written as text.", ("true", "false")),
+    "WebhookEventType": enumeration_schema("A type of webhook event.", EVENTS, EXTENSION_EVENTS),
 }

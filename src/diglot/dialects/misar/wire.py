@@ -1,4 +1,4 @@
-"""Misar's shapes: what the JSON on the wire looks like, keys in the order the vendor prints them."""
+"""Misar's structs for JSON, with the properties in the vendor's order."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ StatusWord = Annotated[str, schema_ref("ContactStatus")]
 
 
 class Pagination(msgspec.Struct, frozen=True):
-    """Where a page stands among all."""
+    """The position of a page in the result."""
 
     page: Count
     limit: Count
@@ -34,9 +34,9 @@ class Pagination(msgspec.Struct, frozen=True):
 
 
 class BothPagination(msgspec.Struct, frozen=True):
-    """The same, with the number of pages in the vendor's two spellings.
+    """The position of a page, with the number of pages in the vendor's two spellings.
 
-    Of the members of a segment, the total is that of a revision of its rules at `count_as_of` (an extension).
+    For members of a segment, the total is that of a revision of its rules at `count_as_of` (an extension).
     """
 
     page: Count
@@ -51,9 +51,9 @@ class BothPagination(msgspec.Struct, frozen=True):
 
 
 class MembersPagination(msgspec.Struct, frozen=True):
-    """The same in the order of the members call. Of the past, how many of the total are deleted since.
+    """The position of a page of members. For a past state, `deleted` counts the contacts deleted since.
 
-    The fields after `total_pages` are an extension: when the total is true, of which revision of the rules.
+    The fields after `total_pages` are an extension: the time of the total and the revision of the rules.
     """
 
     page: Count
@@ -68,20 +68,20 @@ class MembersPagination(msgspec.Struct, frozen=True):
 
 
 class Success(msgspec.Struct, frozen=True):
-    """The answer to a deletion."""
+    """The response to a deletion."""
 
     success: bool
 
 
 class FieldFaults(msgspec.Struct, frozen=True):
-    """Faults by the field they belong to, and those of the body as a whole."""
+    """Faults by field, and faults of the body as a whole."""
 
     fieldErrors: Annotated[dict[str, list[str]], schema_ref("FaultsByField")]  # noqa: N815
     formErrors: list[str]  # noqa: N815
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """Any error. `details` stands on validation errors only, `retryAfter` (seconds) on too many requests."""
+    """An error. Validation errors have `details`, rate limit errors have `retryAfter` in seconds."""
 
     success: bool
     error: str

@@ -1,4 +1,4 @@
-"""`filter_criteria` <-> condition. The words are those of the vendor's Segments page."""
+"""Misar's words for conditions in `filter_criteria`, from the vendor's Segments page."""
 
 from dataclasses import replace
 from typing import Final
@@ -41,7 +41,7 @@ WORDS: Final = Words(
     ),
 )
 
-# The contacts platform says some operators in its own way; they are read there, and shown nowhere.
+# The contacts platform has its own words for some operators; they are accepted there and never shown.
 PLATFORM_WORDS: Final = replace(
     WORDS,
     synonyms={"eq": "equals", "neq": "not_equals", "gt": "gt", "gte": "gte", "lt": "lt", "lte": "lte"},

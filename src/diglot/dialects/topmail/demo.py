@@ -1,4 +1,4 @@
-"""What the demo shows of Topmail."""
+"""The Topmail part of the demo."""
 
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ def _build_group(match: str, *rules: dict[str, Any]) -> dict[str, Any]:
 
 _SUBSCRIBED: Final = build_rule("subscribed", "equals", True)
 
-# Oldest first: the last one is at the top of every list.
+# Oldest first; lists show the last one at the top.
 DEMO: Final = Demo(
     build_path=lambda segment_id: (
         "segments?limit=5" if segment_id is None else f"segments/{segment_id}/contacts?limit=5"

@@ -1,4 +1,4 @@
-"""Topmail, assembled."""
+"""The Topmail dialect, assembled from its parts."""
 
 import re
 from typing import Final
@@ -34,7 +34,7 @@ KEY_FORMAT: Final = KeyFormat(
     prefixes=("tm_live_", "tm_test_"),
     matches=lambda secret: _KEY_PATTERN.fullmatch(secret) is not None,
     scopes=SCOPES,
-    # What opens every call that is served.
+    # The scopes that permit every call that Diglot serves.
     default_scopes=(*SCOPES[:6], *SCOPES[-2:]),
 )
 
@@ -50,31 +50,31 @@ TOPMAIL: Final = Dialect(
     words=WORDS,
     key_format=KEY_FORMAT,
     surfaces=(Surface("/api/v1", ENDPOINTS, render_error, ErrorBody),),
-    # The bearer token wins over the older `X-API-Key`.
+    # The bearer token takes precedence over the older `X-API-Key`.
     read_secret=bearer_or(b"x-api-key"),
     scopes_allow=_scopes_allow,
     rate_for=rate_limits.rate_for,
     build_rate_headers=rate_limits.build_headers,
     rate_header_docs=rate_limits.HEADER_DOCS,
     tag_descriptions={
-        "segments": "Segments, their contacts and how these change.",
-        "contacts": "Contacts: one, or a window of them.",
-        "lists": "Lists, static and dynamic, and who is on them.",
-        "tags": "Tags and the contacts that bear them.",
-        "conversions": "What contacts bought and looked at.",
-        "webhooks": "Addresses that are told of events.",
+        "segments": "Segments, their contacts and the history of membership changes.",
+        "contacts": "Contacts: single calls and windows.",
+        "lists": "Lists, static and dynamic, and their contacts.",
+        "tags": "Tags, and the contacts that have them.",
+        "conversions": "Conversions and product views of contacts.",
+        "webhooks": "Addresses that receive events.",
     },
     security_schemes={
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "A key: `tm_live_...` or `tm_test_...`.",
+            "description": "An API key: `tm_live_...` or `tm_test_...`.",
         },
         "apiKey": {
             "type": "apiKey",
             "in": "header",
             "name": "X-API-Key",
-            "description": "The same key in the older header.",
+            "description": "The same API key in the older header.",
         },
     },
     security_options=(("bearer",), ("apiKey",)),
@@ -84,7 +84,7 @@ TOPMAIL: Final = Dialect(
     render_message=render_message,
     description="The audience API of TopMail, served by Diglot.",
     json_path="/api/v1/openapi.json",
-    # Where the vendor's pages say that its document is, outside the prefix of its calls.
+    # The address of the document on the vendor's pages, outside the prefix of its calls.
     yaml_path="/openapi.yaml",
     demo=DEMO,
     vendor_url="https://api.topmail.so",

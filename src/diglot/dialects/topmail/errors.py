@@ -1,4 +1,4 @@
-"""Domain errors -> Topmail's envelope: one row for each class (the vendor's errors page)."""
+"""Maps domain errors to Topmail's envelope, one row per class (the vendor's errors page)."""
 
 from diglot.api.responses import ErrorResponse
 from diglot.dialects.topmail.wire import ErrorBody, ErrorDetail
@@ -30,7 +30,7 @@ _NOT_FOUND_MESSAGES = {
 }
 
 
-# Errors of which there is one thing to say.
+# Errors whose message is constant.
 _ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
     Unauthenticated: (401, "unauthorized", "Missing, invalid or revoked API key"),
     MethodNotAllowed: (405, "method_not_allowed", "Method not allowed"),
@@ -40,7 +40,7 @@ _ALWAYS: dict[type[Exception], tuple[int, str, str]] = {
 
 
 def render_error(error: Exception) -> ErrorResponse:
-    """Return the answer to an error; what is not of the family is a 500."""
+    """Return the response to an error; an unknown class is a 500."""
     if isinstance(error, InvalidInput):
         first = error.faults[0]
         detail = ErrorDetail("validation_error", first.message)

@@ -1,4 +1,4 @@
-"""How Topmail writes the calls that Diglot adds. The vendor has no such calls."""
+"""Topmail's format of the calls that Diglot adds. The vendor has no such calls."""
 
 from typing import Final
 

@@ -1,6 +1,6 @@
-"""How often a key may ask, and the headers that say so (the vendor's authentication page).
+"""Rate limits per API key, and their headers (the vendor's authentication page).
 
-The page gives no number: 100 a minute, counted over all calls of a key.
+The page gives no number; Diglot allows 100 requests per minute, counted over all calls of a key.
 """
 
 from typing import Final
@@ -13,18 +13,18 @@ from diglot.service.access.rate_limits import Rate, RateLimitState
 _ALL_CALLS: Final = ("all", Rate(100, sliding=True))
 HEADER_DOCS: Final = {
     "X-RateLimit-Remaining": {
-        "description": "How many requests the key may still make now.",
+        "description": "The number of requests that remain.",
         "schema": {"type": "integer", "format": "int64"},
     },
     "X-RateLimit-Reset": {
-        "description": "When the minute ends.",
+        "description": "The end of the current minute.",
         "schema": {"type": "string", "format": "date-time"},
     },
 }
 
 
 def rate_for(operation: Operation) -> tuple[str, Rate]:
-    """Return what a call is counted with, and how often that may be asked."""
+    """Return the group that counts a call, and the limit of that group."""
     del operation
     return _ALL_CALLS
 

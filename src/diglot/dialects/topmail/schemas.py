@@ -1,4 +1,4 @@
-"""Topmail's words and free objects that have a named schema: generated clients have a type for them."""
+"""Topmail's enumerations and free objects with a named schema, which gives generated clients a type."""
 
 from typing import Any, Final
 
@@ -10,12 +10,14 @@ from diglot.model.events import PURCHASE
 CONVERSION_TYPES: Final = (PURCHASE, "signup", "upgrade", "custom")
 NAMED_SCHEMAS: Final[dict[str, Any]] = {
     "Attributes": free_form_schema(
-        "Values of any JSON type by the keys of the attributes. In a change they merge: a key that is "
-        "left out stays, null removes one.",
+        "Values of any JSON type, by attribute. An update merges them: an attribute that is left out stays, "
+        "and null removes an attribute.",
         ATTRIBUTE_KEY,
     ),
-    "Metadata": free_form_schema("Anything, kept as sent: at most 64 KiB."),
-    "ConversionType": enumeration_schema("What sort of conversion it is.", CONVERSION_TYPES),
-    "MembershipChange": enumeration_schema("Whether a contact came or went.", ("entered", "left")),
-    "TriggerEvent": enumeration_schema("What an address is told of.", EVENTS, EXTENSION_EVENTS),
+    "Metadata": free_form_schema("Any properties, stored as sent, up to 64 KiB."),
+    "ConversionType": enumeration_schema("The type of a conversion.", CONVERSION_TYPES),
+    "MembershipChange": enumeration_schema("Whether a contact entered or left.", ("entered", "left")),
+    "TriggerEvent": enumeration_schema(
+        "A type of event that an address can receive.", EVENTS, EXTENSION_EVENTS
+    ),
 }

@@ -1,4 +1,4 @@
-"""Topmail's shapes: what the JSON on the wire looks like, keys in the order the vendor prints them."""
+"""Topmail's structs for JSON, with the properties in the vendor's order."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class Pagination(msgspec.Struct, frozen=True):
-    """Where a window stands among all."""
+    """The position of a window in the result."""
 
     total: Count
     limit: Count
@@ -37,11 +37,10 @@ class Pagination(msgspec.Struct, frozen=True):
 
 
 class MembersPagination(Pagination, frozen=True):
-    """Where a window stands among the members of a segment; of the past, how many are deleted since.
+    """The position of a window of members. For a past state, `deleted` counts the contacts deleted since.
 
-    The fields after `has_more` are an extension: when the total is true, of which revision of the conditions,
-    which a list that is filled by hand has not. Where neither a segment nor a list is asked for, they are not
-    there.
+    The fields after `has_more` are an extension: the time of the total and the revision of the conditions.
+    A static list has no revision. The fields are missing if neither a segment nor a list is requested.
     """
 
     count_as_of: Extension[Time] | UnsetType = UNSET
@@ -51,19 +50,19 @@ class MembersPagination(Pagination, frozen=True):
 
 
 class Deleted(msgspec.Struct, frozen=True):
-    """What a deletion says."""
+    """The result of a deletion."""
 
     success: bool
 
 
 class DeletedAnswer(msgspec.Struct, frozen=True):
-    """The answer to a deletion."""
+    """The response to a deletion."""
 
     data: Deleted
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """What went wrong; `path` stands on validation errors that have one."""
+    """The error; validation errors may have a `path`."""
 
     code: str
     message: str

@@ -1,4 +1,4 @@
-"""`conditions` <-> condition. The words are those of the vendor's Segments page."""
+"""Topmail's words for `conditions`, from the vendor's Segments page."""
 
 from typing import Final
 

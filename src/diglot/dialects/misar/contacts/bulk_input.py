@@ -1,4 +1,4 @@
-"""The body of a call on many contacts: whom it names, and what becomes of them."""
+"""Reads the body of a bulk call: the ids of the contacts, and the update to apply."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ from diglot.model.contacts import ContactChange
 from diglot.model.ids import parse_id
 from diglot.service.contacts.contact_input import read_change
 
-# `ids` on the vendor's page of contacts; the others in its calls on members.
+# The vendor's contacts page sends `ids`; its member calls send the other spellings.
 _ID_SPELLINGS: Final = ("ids", "contact_ids", "contactIds")
 
 
 @dataclass(frozen=True, slots=True)
 class ContactIds:
-    """The contacts that a body names: ids as written, each once, and the UUIDs they stand for."""
+    """The contacts that a body names: ids as written, without repetitions, with the UUID of each."""
 
     uuids: dict[str, str | None]
 
     @property
     def known_ids(self) -> list[str]:
-        """The UUIDs, each once; what is no id stands for none."""
+        """The UUIDs without repetitions; an invalid id has none."""
         return list(dict.fromkeys(uuid for uuid in self.uuids.values() if uuid is not None))
 
-    def missing_ids(self, found: Collection[str]) -> list[str]:
-        """Return the ids, as written, of contacts that are not among those found."""
-        return [written for written, uuid in self.uuids.items() if uuid not in found]
+    def missing_ids(self, existing: Collection[str]) -> list[str]:
+        """Return the ids, as written, that match none of the existing contacts."""
+        return [written for written, uuid in self.uuids.items() if uuid not in existing]
 
 
 def read_contact_ids(members: request_body.RawObject) -> ContactIds:
-    """Return whom a body names; raise `InvalidInput`, or `ContentTooLarge` past the most."""
+    """Return the contacts that a body names; raise `InvalidInput`, or `ContentTooLarge` above the maximum."""
     reader = BodyReader(members)
     key = reader.resolve_spelling(*_ID_SPELLINGS)
     reader.require(key)
@@ -52,7 +52,7 @@ def read_contact_ids(members: request_body.RawObject) -> ContactIds:
 
 
 def read_bulk_update(members: request_body.RawObject, zone: ZoneInfo) -> tuple[ContactIds, ContactChange]:
-    """Return whom a body names and the change to them; raise `InvalidInput` with every fault of both."""
+    """Return the contacts that a body names and the update; raise `InvalidInput` with the faults of both."""
     faults: list[Fault] = []
     named: ContactIds | None = None
     try:

@@ -1,4 +1,4 @@
-"""Many contacts at once: changed alike, deleted, imported."""
+"""Bulk calls on contacts: update, delete, import."""
 
 from functools import partial
 from typing import Final
@@ -21,7 +21,7 @@ _BULK_PATH: Final = "/contacts/bulk"
         "PATCH",
         _BULK_PATH,
         _TAG,
-        "Change up to 10,000 contacts alike, in one transaction",
+        "Apply the same update to up to 10,000 contacts, in one transaction",
         scope="write",
         body=contacts_wire.BulkUpdate,
         response=contacts_wire.BulkUpdateAnswer,
@@ -29,9 +29,9 @@ _BULK_PATH: Final = "/contacts/bulk"
 )
 async def update_contacts(call: Call) -> contacts_wire.BulkUpdateAnswer:
     named, change = bulk_input.read_bulk_update(await call.read_object(), call.caller.zone)
-    found = await call.services.contacts.update_many(call.caller, named.known_ids, change)
+    updated = await call.services.contacts.update_many(call.caller, named.known_ids, change)
     return contacts_wire.BulkUpdateAnswer(
-        success=True, updated=len(found), not_found=named.missing_ids(found)
+        success=True, updated=len(updated), not_found=named.missing_ids(updated)
     )
 
 
@@ -49,9 +49,9 @@ async def update_contacts(call: Call) -> contacts_wire.BulkUpdateAnswer:
 )
 async def delete_contacts(call: Call) -> contacts_wire.BulkDeleteAnswer:
     named = bulk_input.read_contact_ids(await call.read_object())
-    found = await call.services.contacts.delete_many(call.caller, named.known_ids)
+    deleted = await call.services.contacts.delete_many(call.caller, named.known_ids)
     return contacts_wire.BulkDeleteAnswer(
-        success=True, deleted=len(found), not_found=named.missing_ids(found)
+        success=True, deleted=len(deleted), not_found=named.missing_ids(deleted)
     )
 
 
@@ -61,7 +61,7 @@ async def delete_contacts(call: Call) -> contacts_wire.BulkDeleteAnswer:
         "POST",
         "/contacts/import",
         _TAG,
-        "Create or change up to 10,000 contacts by email, in one transaction",
+        "Create or update up to 10,000 contacts by email, in one transaction",
         scope="write",
         query=contacts_wire.ImportQuery,
         body=contacts_wire.ImportBody,
@@ -77,7 +77,7 @@ async def import_contacts(call: Call) -> contacts_wire.ImportAnswer:
     body = await call.read_body()
     content_type = find_header(call.request, b"content-type") or ""
     sent = import_request.RawImport(body, media_type(call.request), content_type, call.query_parameters)
-    # A full import takes a second to check: not on the thread that answers everybody else.
+    # Checking a full import takes a second, so it runs outside the event loop's thread.
     request = await call.run_in_thread(partial(import_request.read_import, sent, call.caller.zone))
     done = await call.services.contacts.import_all(
         call.caller, request.changes, update_existing=request.update_existing

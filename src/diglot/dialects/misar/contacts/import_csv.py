@@ -1,10 +1,10 @@
-"""A file of comma-separated values -> contacts as given, row by row.
+"""Reads a file of comma-separated values into one unchecked contact per row.
 
 The first row names the columns, in any spelling of a field; any other name is a custom field. An empty cell
-says nothing. A column whose name speaks of opting out lowers the status (`opt_outs`). What a custom field
-holds stays text: `007` would not survive as a number, and a rule compares numeric text with numbers as it is.
-Without sound quotes no row has a certain end, so nothing of such a file is read; a row of too many or too few
-cells is at fault alone.
+counts as missing. A column whose name means an opt-out lowers the status (`opt_outs`). The value of a custom
+field stays text, because `007` would lose its zeros as a number, and rules compare numeric text with numbers
+anyway. A file with unbalanced quotes is rejected as a whole, because the end of its rows is uncertain. A row
+with too many or too few cells is rejected alone.
 """
 
 import csv
@@ -30,11 +30,11 @@ from diglot.service.contacts.contact_input import GivenValue
 
 MAX_CONTACTS: Final = 10_000
 MAX_COLUMNS: Final = 1_000
-# A fault of a row names its column: of the spellings of a field only those that people write are read.
+# A fault in a row names its column, so only the spellings that people write are accepted as column names.
 MAX_COLUMN_LENGTH: Final = 200
-# Blank ones included.
+# Blank rows count too.
 MAX_ROWS: Final = 10 * MAX_CONTACTS
-# `metadata` is what they are in the older pages.
+# The vendor's older pages call custom fields `metadata`.
 _YES: Final = ("true", "yes", "y", "t", "1", "on")
 _NO: Final = ("false", "no", "n", "f", "0", "off")
 _BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
@@ -42,7 +42,7 @@ _BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 
 @dataclass(frozen=True, slots=True)
 class ContactInput:
-    """The catalogued fields and the attributes of a contact as given, and the status it is lowered to."""
+    """The known fields and the attributes of a contact, unchecked, and the status that an opt-out sets."""
 
     fields: dict[str, GivenValue]
     attributes: GivenValue | None
@@ -75,21 +75,20 @@ def _squeeze_name(name: str) -> str:
 
 _FIELD_BY_NAME: Final = {_squeeze_name(spelling): field for spelling, field in IMPORT_SPELLINGS.items()}
 _CONTAINER_NAMES: Final = {_squeeze_name(name) for name in ATTRIBUTE_CONTAINERS}
-# In the vendor's answers, and nobody's to write.
+# The vendor's responses contain these fields, but clients cannot write them.
 _IGNORED_NAMES: Final = {_squeeze_name(name) for name in ("id", "updated_at", "lists", "list_id")}
 _METADATA_PREFIX: Final = "metadata."
 _FIRST_LINE: Final = re.compile(r"[^\r\n]*")
-# The second group is missing where the quotes do not end, and empty at the end of the text.
+# The second group is None if a quote is not closed, and empty at the end of the text.
 _QUOTED_TAG: Final = re.compile(rf'[{WHITE_SPACE}]*"(?:([^"]*(?:""[^"]*)*)"[{WHITE_SPACE}]*([,;]|\Z))?')
 _PLAIN_TAG: Final = re.compile(r"([^,;]*)([,;]|\Z)")
 
 
 def read_rows(body: bytes) -> list[InputRow]:
-    """Return the contacts of a file, each with the row it stands in as a spreadsheet counts them.
+    """Return the contacts of a file, each with its row number as a spreadsheet shows it.
 
-    Raise `MalformedRequest` or `InvalidInput` for a file that cannot be read, or that speaks of opting out in
-    values that
-    are not understood; `ContentTooLarge` for too many rows.
+    Raise `MalformedRequest` or `InvalidInput` for a file that cannot be read or has unknown values in an
+    opt-out column; `ContentTooLarge` for too many rows.
     """
     records = _iterate_records(_decode_text(body))
     number, header = next(records, (1, []))
@@ -101,22 +100,22 @@ def read_rows(body: bytes) -> list[InputRow]:
         raise MalformedRequest(f"The name of a column has at most {MAX_COLUMN_LENGTH} characters")
     columns = _read_columns(header, number)
     opt_outs = OptOuts()
-    found: list[InputRow] = []
+    rows: list[InputRow] = []
     for number, cells in records:
-        if len(found) == MAX_CONTACTS:
+        if len(rows) == MAX_CONTACTS:
             raise ContentTooLarge(MAX_CONTACTS, "contacts")
         path = ("rows", number)
-        found.append((path, _read_row(columns, cells, opt_outs, path)))
+        rows.append((path, _read_row(columns, cells, opt_outs, path)))
     if opt_outs.faults:
         raise InvalidInput(opt_outs.faults)
-    return found
+    return rows
 
 
 def split_tags(text: str) -> list[str]:
-    """Return the tags of a text that has commas or semicolons between them; raise `OperandError`.
+    """Split a text into tags at commas or semicolons; raise `OperandError`.
 
-    The text is a row of CSV: a tag in quotes may hold both. Behind a semicolon quotes count only where the
-    first tag has them too, because the quotes of `a;"b"` do not begin a cell of CSV.
+    The text is a row of CSV, so a quoted tag may contain both separators. After a semicolon, quotes are
+    special only if the first tag is quoted too, because in `a;"b"` the quotes do not begin a CSV cell.
     """
     tags: list[str] = []
     quoted_first = text.lstrip(WHITE_SPACE).startswith('"')
@@ -144,7 +143,7 @@ def _decode_text(body: bytes) -> str:
 
 
 def _iterate_records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that hold anything, with their numbers."""
+    """Yield the rows that are not blank, with their numbers."""
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=_detect_delimiter(text), strict=True, skipinitialspace=True)
     try:
@@ -159,11 +158,11 @@ def _iterate_records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _detect_delimiter(text: str) -> str:
-    """Return what stands first between the names of the columns: spreadsheets write one of three."""
+    """Return the first separator in the header row: comma, semicolon or tab."""
     header = _FIRST_LINE.match(text.lstrip(" \r\n"))
     assert header is not None
-    found = re.search("[,;\t]", re.sub('"[^"]*"', "", header[0]))
-    return found[0] if found else ","
+    delimiter = re.search("[,;\t]", re.sub('"[^"]*"', "", header[0]))
+    return delimiter[0] if delimiter else ","
 
 
 def _read_columns(header: list[str], number: int) -> list[_Column]:
@@ -200,7 +199,7 @@ def _classify_column(name: str) -> _Column:
         return _Column(name, _ColumnRole.ATTRIBUTE, key, column_of(key))
     key = attribute_key(resolve_field(name)) or ""
     opt_out = column_of(key)
-    # A column that is no more than a status is not stored beside it, unless a prefix makes it an attribute.
+    # A column that only sets the status is not stored as an attribute, unless it has the attribute prefix.
     kept = opt_out is None or opt_out.reading is not Reading.OPT_OUT or key != name
     return _Column(name, _ColumnRole.ATTRIBUTE, key, opt_out, kept)
 
@@ -217,18 +216,20 @@ def _read_row(
     for column, cell in zip(columns, cells, strict=True):
         if not cell:
             continue
-        here = (*path, column.name)
-        lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, here))
+        cell_path = (*path, column.name)
+        lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, cell_path))
         if column.role is _ColumnRole.FIELD:
             fields[column.key] = GivenValue(_convert_cell(column, cell, faults), (column.name,))
         elif column.role is _ColumnRole.NAMELESS:
             faults.append(Fault((), "A cell stands in a column without a name"))
         else:
-            more = _read_attributes(column, cell, faults)
-            faults += [Fault((column.name,), f"{key} is given twice") for key in more if key in attributes]
-            attributes |= more
+            cell_attributes = _read_attributes(column, cell, faults)
+            faults += [
+                Fault((column.name,), f"{key} is given twice") for key in cell_attributes if key in attributes
+            ]
+            attributes |= cell_attributes
             if column.role is _ColumnRole.ATTRIBUTES:
-                lowered = stricter(lowered, opt_outs.read_object(more, here))
+                lowered = stricter(lowered, opt_outs.read_object(cell_attributes, cell_path))
     return InvalidInput(faults) if faults else ContactInput(fields, GivenValue(attributes, ()), lowered)
 
 
@@ -238,17 +239,17 @@ def _read_attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[st
     if column.role is _ColumnRole.ATTRIBUTE:
         return {column.key: cell} if column.kept else {}
     try:
-        found = request_body.decode_value(cell.encode(), (column.name,))
+        value = request_body.decode_value(cell.encode(), (column.name,))
     except InvalidInput:
-        found = None
-    if isinstance(found, dict):
-        return found
+        value = None
+    if isinstance(value, dict):
+        return value
     faults.append(Fault((column.name,), "Expected an object in JSON"))
     return {}
 
 
 def _convert_cell(column: _Column, cell: str, faults: list[Fault]) -> Any:
-    """Return the value that a cell stands for, or the text of one that stands for none, to be refused."""
+    """Return the value of a cell, or its text if the value is invalid, so that the check rejects it."""
     kind = FIELDS[column.key].kind
     if kind is FieldKind.TAGS:
         return _tags(column, cell, faults)

@@ -1,4 +1,4 @@
-"""A form with a file in it, as browsers and `curl -F` send it -> the file, and the text of other fields."""
+"""Reads a form with a file, as browsers and `curl -F` send it, into the file and its text fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from diglot.errors import MalformedRequest
 
 _FILE_FIELD: Final = "file"
 _MAX_PARTS: Final = 100
-# Sent once for each tag, it is one text with commas.
+# A form may repeat `tags`; the values are joined by commas.
 _REPEATABLE_FIELD: Final = "tags"
 
 
 @dataclass(frozen=True, slots=True)
 class MultipartForm:
-    """A file and the fields beside it."""
+    """A file and the other fields of its form."""
 
     file: bytes
     fields: Mapping[str, str]
 
 
 def read_charset(content_type: str) -> str:
-    """Return the character set that a content type names, in lower case; UTF-8 where it names none."""
+    """Return the character set of a content type in lower case; UTF-8 by default."""
     return str(parse_options_header(content_type)[1].get("charset", "utf-8")).lower()
 
 
 def read_form(body: bytes, content_type: str) -> MultipartForm:
-    """Return the one file of a form, and its fields; raise `MalformedRequest`."""
+    """Return the only file of a form, and its fields; raise `MalformedRequest`."""
     files: list[bytes] = []
     fields: dict[str, str] = {}
     for part, content in _parse_parts(body, content_type):
@@ -50,7 +50,7 @@ def read_form(body: bytes, content_type: str) -> MultipartForm:
 
 def _parse_parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment, bytes]]:
     boundary = parse_options_header(content_type)[1].get("boundary", "")
-    found: list[tuple[MultipartSegment, bytes]] = []
+    parts: list[tuple[MultipartSegment, bytes]] = []
     chunks: list[bytes] = []
     try:
         with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
@@ -58,12 +58,12 @@ def _parse_parts(body: bytes, content_type: str) -> list[tuple[MultipartSegment,
                 if isinstance(event, MultipartSegment):
                     part, chunks = event, []
                 elif event is None:
-                    found.append((part, b"".join(chunks)))
+                    parts.append((part, b"".join(chunks)))
                 else:
                     chunks.append(bytes(event))
     except MultipartError as error:
         raise MalformedRequest(f"The body is not multipart/form-data: {error}") from None
-    return found
+    return parts
 
 
 def _decode_text(content: bytes) -> str:

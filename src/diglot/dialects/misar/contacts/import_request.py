@@ -1,4 +1,4 @@
-"""The body of an import -> checked changes, one by one: a contact at fault is reported, not imported."""
+"""Reads the body of an import into checked contacts; an invalid contact is reported and not imported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ from diglot.service.contacts.contact_input import GivenValue, read_change, requi
 
 CSV_MEDIA_TYPE: Final = "text/csv"
 FORM_MEDIA_TYPE: Final = "multipart/form-data"
-# The spellings of one switch, and what each means by true.
+# The spellings of one switch, each with the meaning of its `true`.
 _UPDATE_SWITCHES: Final = {
     "updateExisting": True,
     "update_existing": True,
@@ -36,7 +36,7 @@ _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 
 @dataclass(slots=True)
 class ImportRequest:
-    """An import: what to do, and what is wrong with the rest."""
+    """An import: the valid contacts, and the faults in the others."""
 
     changes: list[ContactChange] = field(default_factory=list)
     update_existing: bool = True
@@ -45,7 +45,7 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True)
 class RawImport:
-    """An import as sent: its body, what the header says that is, and the query."""
+    """An import as sent: body, content type and query."""
 
     body: bytes
     media_type: str
@@ -55,7 +55,7 @@ class RawImport:
 
 @dataclass(slots=True)
 class _ImportDefaults:
-    """What is said of all contacts of an import: in the query or a form as text, in JSON as values."""
+    """The options for all contacts of an import: text in the query or a form, values in JSON."""
 
     text_sources: list[Mapping[str, str]]
     json_values: Mapping[str, Any] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class _ImportDefaults:
 
 
 def read_import(sent: RawImport, zone: ZoneInfo) -> ImportRequest:
-    """Return the changes of an import; raise `InvalidInput` for its frame, `ContentTooLarge` for too many."""
+    """Read an import; raise `InvalidInput` for faults outside contacts, `ContentTooLarge` for too many."""
     frame = _ImportDefaults([sent.query])
     rows = _read_rows(sent, frame)
     request = ImportRequest(update_existing=_read_update_existing(frame))
@@ -96,7 +96,9 @@ def _read_rows(sent: RawImport, frame: _ImportDefaults) -> Sequence[InputRow]:
         key: request_body.decode_value(raw, (key,)) for key, raw in members.items() if key in known
     }
     opt_outs = OptOuts()
-    rows = [_row(("contacts", index), one, opt_outs) for index, one in enumerate(_read_contacts(frame))]
+    rows = [
+        _row(("contacts", index), contact, opt_outs) for index, contact in enumerate(_read_contacts(frame))
+    ]
     frame.faults += opt_outs.faults
     return rows
 
@@ -123,7 +125,7 @@ def _row(path: Path, contact: Any, opt_outs: OptOuts) -> InputRow:
 
 
 def _lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str | None:
-    """Return the status that a contact in JSON is lowered to, by keys of its own or of its custom fields."""
+    """Return the status that the opt-out properties of a JSON contact or of its custom fields set."""
     unknown = {key: value for key, value in contact.items() if key not in input_contacts.IMPORT_SPELLINGS}
     lowered = opt_outs.read_object(unknown, path)
     for container in (*ATTRIBUTE_CONTAINERS, "attributes"):
@@ -135,28 +137,30 @@ def _lowered(path: Path, contact: Mapping[str, Any], opt_outs: OptOuts) -> str |
 def _read_update_existing(frame: _ImportDefaults) -> bool:
     words = {"true": True, "false": False}
     given = [
-        (key, words.get(one[key], one[key]))
-        for one in frame.text_sources
+        (key, words.get(source[key], source[key]))
+        for source in frame.text_sources
         for key in _UPDATE_SWITCHES
-        if key in one
+        if key in source
     ]
     given += [(key, frame.json_values[key]) for key in _UPDATE_SWITCHES if key in frame.json_values]
-    found: set[bool] = set()
+    choices: set[bool] = set()
     for key, value in given:
         if not isinstance(value, bool):
             frame.faults.append(Fault((key,), str(wrong_type_error("boolean", value))))
         else:
-            found.add(value is _UPDATE_SWITCHES[key])
-            if len(found) > 1:
+            choices.add(value is _UPDATE_SWITCHES[key])
+            if len(choices) > 1:
                 frame.faults.append(Fault((key,), "Contradicts another switch"))
-    return found.pop() if len(found) == 1 else True
+    return choices.pop() if len(choices) == 1 else True
 
 
 def _read_tags(frame: _ImportDefaults, zone: ZoneInfo) -> list[str]:
     written = frame.json_values.get("tags", [])
     try:
         if isinstance(written, list):
-            written = [tag for one in frame.text_sources for tag in split_tags(one.get("tags", ""))] + written
+            written = [
+                tag for source in frame.text_sources for tag in split_tags(source.get("tags", ""))
+            ] + written
         change = read_change({"tags": GivenValue(written, ("tags",))}, None, zone)
     except InvalidInput as invalid:
         frame.faults.extend(invalid.faults)

@@ -1,4 +1,4 @@
-"""Contacts: the query forms that the vendor's clients send, and the path forms of its pages, together."""
+"""Contact calls, in both of the vendor's forms: id in the query (its clients) or in the path (its pages)."""
 
 from typing import Final
 
@@ -61,13 +61,13 @@ async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contact
     else:
         page = members = await _list_members(call, parse_id(segment), paging.window, condition, sort, as_of)
         add_as_of_header(call, members)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.ContactListAnswer(
         success=True, data=shown, contacts=shown, pagination=paging.to_both_pagination(page)
     )
 
 
-async def _list_members(  # noqa: PLR0913, PLR0917 - what a list of contacts may be narrowed to
+async def _list_members(  # noqa: PLR0913, PLR0917 - the filters of a list of contacts
     call: Call,
     segment: str | None,
     window: Window,
@@ -83,13 +83,13 @@ async def _list_members(  # noqa: PLR0913, PLR0917 - what a list of contacts may
 def _read_condition(query: dict[str, str]) -> tree.Node | None:
     status = query_string.read_text(query, "status")
     words = contacts.build_search_condition(query_string.read_text(query, "search") or "")
-    found = [] if words is None else [words]
+    predicates = [] if words is None else [words]
     if status is not None:
         status = STATUS_ALIASES.get(status, status)
         if status not in STATUSES:
             raise InvalidInput.at(("status",), f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
-        found.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
-    return tree.All(tuple(found)) if found else None
+        predicates.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
+    return tree.All(tuple(predicates)) if predicates else None
 
 
 def _read_sort(query: dict[str, str]) -> Sort | None:
@@ -138,7 +138,7 @@ async def get_contact(call: Call) -> contacts_wire.ContactAnswer:
         "GET",
         f"{_CONTACT_PATH}/score",
         _TAG,
-        "Tell how engaged a contact is",
+        "Get the engagement score and tier of a contact",
         scope="read",
         response=contacts_wire.ContactScore,
     )
@@ -160,7 +160,7 @@ async def _get_by_id(call: Call, contact_id: str) -> contacts_wire.ContactAnswer
         "PATCH",
         "/contacts",
         _TAG,
-        "Change the contact that has the id in the query, else the email in the body",
+        "Update the contact with the id in the query, or else with the email in the body",
         scope="write",
         query=contacts_wire.ContactPatchQuery,
         body=contacts_wire.ContactPatchByEmail,
@@ -183,7 +183,7 @@ async def update_contact_by_email(call: Call) -> contacts_wire.ContactAnswer:
         "PATCH",
         _CONTACT_PATH,
         _TAG,
-        "Change a contact; custom fields merge, null removes one",
+        "Update a contact; custom fields are merged, and null removes one",
         scope="write",
         body=contacts_wire.ContactPatch,
         response=contacts_wire.ContactAnswer,

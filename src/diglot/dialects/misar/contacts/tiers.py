@@ -1,6 +1,6 @@
-"""How engaged a contact is, in one word: the vendor names the tiers and keeps their bounds to itself.
+"""Engagement tiers. The vendor names the tiers and does not publish their bounds.
 
-Each is a fifth of the scores from 0 to 100: so 82 is a champion, the one pair that the vendor's pages show.
+Each tier covers a fifth of the scores from 0 to 100; the vendor's only example shows 82 as a champion.
 """
 
 from typing import Final, Literal
@@ -15,7 +15,7 @@ _TIER_MINIMUMS: Final[tuple[tuple[int, Tier], ...]] = (
 
 
 def tier_of_score(score: float | None) -> Tier | None:
-    """Return the tier of an engagement score; None without a score, which is nobody's to invent."""
+    """Return the tier of an engagement score; None without a score."""
     if score is None:
         return None
     return next((word for least, word in _TIER_MINIMUMS if score >= least), "cold")

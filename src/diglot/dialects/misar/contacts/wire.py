@@ -1,4 +1,4 @@
-"""The shapes of Misar's contact calls that are past one contact: lists, many at once, scores, files."""
+"""The structs of Misar's contact calls: contacts, pages, bulk calls, scores and files."""
 
 from typing import Annotated, Final
 
@@ -37,7 +37,7 @@ TierWord = Annotated[Tier, schema_ref("EngagementTier")]
 ATTRIBUTES_KEY: Final = "custom_fields"
 _OLDER_CONTAINERS: Final = ("customFields", "metadata")
 ATTRIBUTE_CONTAINERS: Final = (ATTRIBUTES_KEY, *_OLDER_CONTAINERS)
-# The vendor's keys in the order of its answers, and what its bodies may say.
+# The vendor's properties, in the order of its responses, with the types that its request bodies accept.
 _SHOWN_KEYS: Final = (
     *("id", "email", "first_name", "last_name", "phone", "company", "job_title", "source", "status", "tags"),
     *(ATTRIBUTES_KEY, "engagement_score", "created_at", "updated_at"),
@@ -67,7 +67,7 @@ _GIVEN: Final = {
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """A contact. The fields after `updated_at` are an extension: the vendor filters on them only."""
+    """A contact. The fields after `updated_at` are an extension: the vendor only filters on them."""
 
     __annotations__ = {
         **shown_types(_SHOWN_KEYS, _TYPES),
@@ -83,7 +83,7 @@ class ContactAnswer(msgspec.Struct, frozen=True):
 
 
 class ContactListAnswer(msgspec.Struct, frozen=True):
-    """A page of contacts, under both of the vendor's keys."""
+    """A page of contacts, under both of the vendor's property names."""
 
     success: bool
     data: list[Contact]
@@ -92,7 +92,7 @@ class ContactListAnswer(msgspec.Struct, frozen=True):
 
 
 class ImportSummary(msgspec.Struct, frozen=True):
-    """What an import did, in contacts."""
+    """The results of an import, in numbers of contacts."""
 
     imported: Count
     updated: Count
@@ -101,9 +101,9 @@ class ImportSummary(msgspec.Struct, frozen=True):
 
 
 class ImportAnswer(msgspec.Struct, frozen=True):
-    """The answer to an import; `errors` names each contact that was refused.
+    """The response to an import; `errors` names each rejected contact.
 
-    The counts stand once more beside the summary, as older pages have them.
+    The counts are repeated outside the summary, as the vendor's older pages show them.
     """
 
     success: bool
@@ -122,7 +122,7 @@ class ContactIdQuery(msgspec.Struct, frozen=True):
 
 
 class ContactFields(msgspec.Struct, frozen=True):
-    """What may be said of a contact: every spelling is read; the totals and times are an extension."""
+    """The fields of a contact. Every spelling is accepted; the totals and times are an extension."""
 
     __annotations__ = _GIVEN
     vars().update(dict.fromkeys(_GIVEN, UNSET))
@@ -135,20 +135,20 @@ class ContactCreate(ContactFields, frozen=True, kw_only=True):
 
 
 class ContactPatch(ContactFields, frozen=True, kw_only=True):
-    """A change to a contact named in the path."""
+    """An update of the contact named in the path."""
 
     email: Email | UnsetType = UNSET
 
 
 class ImportContact(ContactFields, frozen=True, kw_only=True):
-    """A contact of an import."""
+    """A contact in an import."""
 
     email: Email
     created_at: Extension[Time] | UnsetType = UNSET
 
 
 class ImportBody(msgspec.Struct, frozen=True):
-    """Contacts to make or to change, by address; the four switches are spellings of one."""
+    """Contacts to create or update, matched by email. The four switches are spellings of the same option."""
 
     contacts: Annotated[list[ImportContact], Meta(max_length=10000)]
     updateExisting: bool | UnsetType = UNSET  # noqa: N815
@@ -162,33 +162,33 @@ Sort = Annotated[str, schema_ref("ContactSort")]
 
 
 class ContactPageQuery(msgspec.Struct, frozen=True):
-    """Which page of whom. With `id`, as older clients ask, the answer is that one contact: `getContact`'s."""
+    """The page and the filters. With `id`, which older clients send, the response is that of `getContact`."""
 
     page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
     limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 50
-    id: LegacySpelling[Annotated[str, Meta(description="Answer this one contact.")]] = ""
-    search: Annotated[str, Meta(description="Up to 50 words, each part of the email or of a name.")] = ""
-    status: Annotated[wire.StatusWord, Meta(description="Only contacts of this status.")] = ""
-    segment_id: Annotated[str, Meta(description="Only members of this segment; 404 without it.")] = ""
+    id: LegacySpelling[Annotated[str, Meta(description="Return only this contact.")]] = ""
+    search: Annotated[str, Meta(description="Up to 50 words, each contained in the email or a name.")] = ""
+    status: Annotated[wire.StatusWord, Meta(description="Only contacts with this status.")] = ""
+    segment_id: Annotated[str, Meta(description="Only members of this segment; 404 if it is missing.")] = ""
     segmentId: LegacySpelling[Annotated[str, Meta(description="Another spelling of `segment_id`.")]] = ""  # noqa: N815
     as_of: Extension[AsOfQuery] = ""
-    sort: Annotated[Sort, Meta(description="The order; without it the newest come first.")] = ""
+    sort: Annotated[Sort, Meta(description="The order; by default the newest contacts come first.")] = ""
 
 
 class ContactPatchQuery(msgspec.Struct, frozen=True):
-    """Which contact, where the body does not say."""
+    """The contact, if the body does not name it."""
 
-    id: Annotated[str, Meta(description="The contact; without it the email in the body names it.")] = ""
+    id: Annotated[str, Meta(description="The contact; by default, that with the email in the body.")] = ""
 
 
 class ContactPatchByEmail(ContactFields, frozen=True, kw_only=True):
-    """A change to the contact that has this address; with an id in the query, its new address."""
+    """An update of the contact with this email. With an id in the query, the email is the new one."""
 
     email: wire.Email | UnsetType = UNSET
 
 
 class ContactScore(msgspec.Struct, frozen=True):
-    """The engagement score, and which fifth of 0 to 100 it lies in; both null where there is none."""
+    """The engagement score, and its tier, a fifth of 0 to 100; both are null without a score."""
 
     score: wire.Number | None
     tier: TierWord | None
@@ -200,7 +200,7 @@ Ids = Annotated[list[str], Meta(max_length=MAX_IDS)]
 
 
 class BulkDelete(msgspec.Struct, frozen=True):
-    """The contacts, under one of three spellings."""
+    """The ids of the contacts, in one of three spellings."""
 
     ids: Ids
     contact_ids: LegacySpelling[Ids] | UnsetType = UNSET
@@ -208,13 +208,13 @@ class BulkDelete(msgspec.Struct, frozen=True):
 
 
 class BulkUpdate(BulkDelete, frozen=True, kw_only=True):
-    """The contacts, and what is said of each; an email is refused."""
+    """The ids of the contacts, and the update for each of them; an email is rejected."""
 
     update: ContactFields
 
 
 class BulkUpdateAnswer(msgspec.Struct, frozen=True):
-    """How many contacts are as the update says, and the ids that no contact has."""
+    """The number of contacts that now match the update, and the ids that do not exist."""
 
     success: bool
     updated: wire.Count
@@ -222,7 +222,7 @@ class BulkUpdateAnswer(msgspec.Struct, frozen=True):
 
 
 class BulkDeleteAnswer(msgspec.Struct, frozen=True):
-    """How many contacts were deleted, and the ids that no contact has."""
+    """The number of deleted contacts, and the ids that do not exist."""
 
     success: bool
     deleted: wire.Count
@@ -230,25 +230,27 @@ class BulkDeleteAnswer(msgspec.Struct, frozen=True):
 
 
 Switch = Annotated[str, schema_ref("YesOrNo")]
-TagText = Annotated[str, Meta(description="Tags for every contact, with commas between them.")]
+TagText = Annotated[str, Meta(description="Tags for every contact, separated by commas.")]
 
 
 class ImportQuery(msgspec.Struct, frozen=True):
-    """What holds for every contact of an import, where the body has no place for it."""
+    """The options for every contact of an import, if the body has no property for them."""
 
-    updateExisting: Annotated[Switch, Meta(description="Whether contacts that exist change.")] = "true"  # noqa: N815
-    update_existing: LegacySpelling[Annotated[Switch, Meta(description="The same in another spelling.")]] = (
-        "true"
-    )
-    skipExisting: LegacySpelling[Annotated[Switch, Meta(description="The opposite.")]] = "false"  # noqa: N815
+    updateExisting: Annotated[Switch, Meta(description="Whether existing contacts are updated.")] = "true"  # noqa: N815
+    update_existing: LegacySpelling[
+        Annotated[Switch, Meta(description="Another spelling of `updateExisting`.")]
+    ] = "true"
+    skipExisting: LegacySpelling[  # noqa: N815
+        Annotated[Switch, Meta(description="The opposite of `updateExisting`.")]
+    ] = "false"
     skip_existing: LegacySpelling[
-        Annotated[Switch, Meta(description="The opposite in another spelling.")]
+        Annotated[Switch, Meta(description="Another spelling of `skipExisting`.")]
     ] = "false"
     tags: TagText = ""
 
 
 class ImportForm(msgspec.Struct, frozen=True):
-    """A file of comma-separated values, fields named in its first row, and what the query may say."""
+    """A file of comma-separated values whose first row names the fields, and the options of the query."""
 
     file: Annotated[str, Meta(extra_json_schema={"contentMediaType": "text/csv"})]
     updateExisting: Switch | UnsetType = UNSET  # noqa: N815

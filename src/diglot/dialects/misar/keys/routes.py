@@ -1,4 +1,4 @@
-"""Keys of the caller's workspace: for sessions on the vendor's pages, for keys in its client."""
+"""Calls on API keys. The vendor's pages describe them for sessions; its client sends an API key."""
 
 from typing import Final
 
@@ -27,15 +27,15 @@ _KEY_PATH: Final = "/keys/{key_id:str}"
         "GET",
         "/keys",
         _TAG,
-        "List the keys of the workspace, newest first, revoked ones included",
+        "List the API keys of the workspace, newest first, including revoked keys",
         scope="read",
         response=keys_wire.KeyListAnswer,
     )
 )
 async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
     now = call.services.keys.clock()
-    found = await call.services.client_keys.list_all(call.caller, KEY_FORMAT)
-    return keys_wire.KeyListAnswer(success=True, keys=[keys_show.show_key(one, now) for one in found])
+    keys = await call.services.client_keys.list_all(call.caller, KEY_FORMAT)
+    return keys_wire.KeyListAnswer(success=True, keys=[keys_show.show_key(key, now) for key in keys])
 
 
 @handles(
@@ -44,7 +44,7 @@ async def list_keys(call: Call) -> keys_wire.KeyListAnswer:
         "POST",
         "/keys",
         _TAG,
-        "Make a key that may do no more than the one that asks; its secret is shown once",
+        "Create an API key with at most the permissions of the calling key; its secret is shown once",
         scope="write",
         status=201,
         body=keys_wire.KeyCreate,
@@ -65,10 +65,10 @@ async def create_key(call: Call) -> keys_wire.KeyCreatedAnswer:
 
 
 def _read_end(call: Call, reader: BodyReader, written: str | UnsetType | None) -> int | None:
-    found = dates.parse_to_microsecond(written) if isinstance(written, str) else None
-    if found is None:
+    parsed = dates.parse_to_microsecond(written) if isinstance(written, str) else None
+    if parsed is None:
         return None
-    end = found.to_instant(call.caller.zone)
+    end = parsed.to_instant(call.caller.zone)
     if end <= call.services.keys.clock():
         reader.add_fault((reader.key_of("expiresAt"),), "The end of a key lies in the future")
     return end
@@ -80,7 +80,7 @@ def _read_end(call: Call, reader: BodyReader, written: str | UnsetType | None) -
         "GET",
         _KEY_PATH,
         _TAG,
-        "Get a key, without its secret",
+        "Get an API key, without its secret",
         scope="read",
         response=keys_wire.KeyAnswer,
     )
@@ -99,7 +99,7 @@ async def get_key(call: Call) -> keys_wire.KeyAnswer:
         "DELETE",
         "/keys",
         _TAG,
-        "Revoke the key named in the query; it stays listed",
+        "Revoke the API key named in the query; it stays listed",
         scope="write",
         query=keys_wire.KeyIdQuery,
         response=wire.Success,
@@ -118,7 +118,7 @@ async def revoke_key_by_query(call: Call) -> wire.Success:
         "DELETE",
         _KEY_PATH,
         _TAG,
-        "Revoke a key, the one that asks too; it stays listed",
+        "Revoke an API key, which may be the calling key; it stays listed",
         scope="write",
         response=wire.Success,
     )

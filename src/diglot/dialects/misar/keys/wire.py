@@ -1,4 +1,4 @@
-"""Misar's shapes of keys: snake_case in a list, camelCase in the answer that shows a secret."""
+"""Misar's structs for API keys: snake_case in a list, camelCase in the response that shows a secret."""
 
 from typing import Annotated
 
@@ -12,13 +12,11 @@ from diglot.dialects.misar.key_format import SCOPES
 from diglot.dialects.misar.wire import NullableText, Time
 
 KeyId = Uuid
-Scopes = Annotated[
-    str, Meta(description="The scopes, with commas between them.", examples=["send,analytics"])
-]
+Scopes = Annotated[str, Meta(description="The scopes, separated by commas.", examples=["send,analytics"])]
 ScopeWord = Annotated[str, choice_ref("KeyScope", SCOPES)]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
 Account = Annotated[
-    str, Meta(min_length=1, max_length=100, description="A sending account: kept and shown, nothing is sent.")
+    str, Meta(min_length=1, max_length=100, description="A sending account; stored, but not used.")
 ]
 
 
@@ -29,7 +27,7 @@ def _find_end_fault(written: str) -> str | None:
 End = Annotated[
     str,
     Meta(
-        description="When the key stops: an instant, or a date, on which it stops as the day begins.",
+        description="When the key expires: an instant, or a date for the beginning of that day.",
         max_length=100,
         pattern=INSTANT,
         examples=["2027-01-01T00:00:00Z"],
@@ -39,7 +37,7 @@ End = Annotated[
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A key, without its secret. One that is revoked or past its end is not active."""
+    """An API key, without its secret. A revoked or expired key is not active."""
 
     id: KeyId
     name: str
@@ -53,7 +51,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class KeyListAnswer(msgspec.Struct, frozen=True):
-    """Every key of the workspace, newest first."""
+    """All API keys of the workspace, newest first."""
 
     success: bool
     keys: list[Key]
@@ -67,7 +65,7 @@ class KeyAnswer(msgspec.Struct, frozen=True):
 
 
 class KeyCreatedAnswer(msgspec.Struct, frozen=True):
-    """A new key. `key` is the secret, which is never shown again."""
+    """A new API key. `key` is the secret, which is never shown again."""
 
     success: bool
     key: str
@@ -80,7 +78,7 @@ class KeyCreatedAnswer(msgspec.Struct, frozen=True):
 
 
 class KeyCreate(msgspec.Struct, frozen=True):
-    """A new key. Without scopes it has those of the key that asks, and never more. Both casings are read."""
+    """An API key to create. Its scopes are at most, and by default, those of the calling key."""
 
     name: Name
     scopes: Annotated[list[ScopeWord], Meta(min_length=1)] | UnsetType = UNSET
@@ -93,4 +91,4 @@ class KeyCreate(msgspec.Struct, frozen=True):
 class KeyIdQuery(msgspec.Struct, frozen=True):
     """Which key."""
 
-    id: Annotated[KeyId, Meta(description="The id of the key.")]
+    id: Annotated[KeyId, Meta(description="The id of the API key.")]

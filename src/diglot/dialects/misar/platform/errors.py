@@ -1,4 +1,4 @@
-"""Domain errors on the contacts platform: the statuses and texts of the mail routes, nothing around them."""
+"""Domain errors on the contacts platform: status and message of the mail routes, without their envelope."""
 
 from diglot.api.responses import ErrorResponse
 from diglot.dialects.misar import errors
@@ -8,7 +8,7 @@ from diglot.errors import Fault, InvalidInput
 
 
 def render_error(error: Exception) -> ErrorResponse:
-    """Return the answer to an error; faults of an input stand one after another, each with its path."""
+    """Return the response to an error; the message joins the faults of an input, each with its path."""
     answer = errors.render_error(error)
     assert isinstance(answer.body, ErrorBody)
     text = (

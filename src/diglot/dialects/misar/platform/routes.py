@@ -1,4 +1,4 @@
-"""Segments as the vendor's contacts platform has them."""
+"""Segment calls of the vendor's contacts platform."""
 
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
         "GET",
         _SEGMENT_PATH,
         _TAG,
-        "Get a segment with its rules and its count",
+        "Get a segment with its rules and its member count",
         scope="read",
         response=wire.PlatformSegmentAnswer,
     )
@@ -49,7 +49,7 @@ async def get_platform_segment(call: Call) -> wire.PlatformSegmentAnswer:
         "POST",
         "/segments/preview",
         _TAG,
-        "Count and sample who matches rules that are not stored",
+        "Count and sample the contacts that match rules without storing them",
         scope="read",
         body=wire.PlatformPreview,
         response=wire.PlatformPreviewAnswer,
@@ -59,7 +59,7 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
     members = await call.read_object(unique_keys=True)
     condition = calls.read_condition(call, members, "filterCriteria", PLATFORM_WORDS)
     page = await calls.preview_condition(call, condition)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return wire.PlatformPreviewAnswer(page.total, shown, formatting.format_time(page.as_of))
 
 
@@ -69,7 +69,7 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
         "GET",
         f"{_SEGMENT_PATH}/members",
         _TAG,
-        "List the ids of all members in one answer, newest first: 39 bytes for each of them",
+        "List the ids of all members in one response, newest first, with 39 bytes per id",
         scope="read",
         query=wire.PlatformMembersQuery,
         response=wire.PlatformMembersAnswer,
@@ -77,9 +77,9 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
     )
 )
 async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswer:
-    found = await calls.list_all_member_ids(call)
-    known: tuple[Any, ...] = (*count_metadata(found, formatting.format_time), *history_metadata(found))
-    return wire.PlatformMembersAnswer(list(found.items), *known)
+    members = await calls.list_all_member_ids(call)
+    known: tuple[Any, ...] = (*count_metadata(members, formatting.format_time), *history_metadata(members))
+    return wire.PlatformMembersAnswer(list(members.items), *known)
 
 
 @handles(
@@ -88,7 +88,7 @@ async def list_platform_segment_members(call: Call) -> wire.PlatformMembersAnswe
         "POST",
         f"{_SEGMENT_PATH}/members",
         _TAG,
-        "Change the members of a static segment by hand",
+        "Set, add or remove members of a static segment by hand",
         scope="write",
         body=wire.PlatformMembersChange,
         response=wire.PlatformMembersCount,

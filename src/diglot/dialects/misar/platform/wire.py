@@ -1,4 +1,4 @@
-"""Misar's shapes on its contacts platform: requests in camel case, no `success`, errors of one member."""
+"""Misar's structs on its contacts platform: requests in camel case, no `success`, one property in errors."""
 
 from typing import Annotated
 
@@ -42,7 +42,7 @@ class PlatformPreview(msgspec.Struct, frozen=True):
 
 
 class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
-    """How many contacts match, and the 10 newest of them. The rules are not stored: they have no revision."""
+    """The number of matching contacts, and the 10 newest of them. Unstored rules have no revision."""
 
     count: Count
     sample: list[Contact]
@@ -50,7 +50,7 @@ class PlatformPreviewAnswer(msgspec.Struct, frozen=True):
 
 
 class PlatformMembersAnswer(msgspec.Struct, frozen=True):
-    """The ids of all members, newest first; of the past, without those of contacts that are deleted since."""
+    """The ids of all members, newest first. A past state omits contacts that have been deleted since."""
 
     contactIds: list[ContactId]  # noqa: N815
     count_as_of: Extension[Time] | UnsetType = UNSET
@@ -60,20 +60,20 @@ class PlatformMembersAnswer(msgspec.Struct, frozen=True):
 
 
 class PlatformMembersQuery(msgspec.Struct, frozen=True):
-    """Members of when."""
+    """The point in time of the members."""
 
     as_of: Extension[AsOfQuery] = ""
 
 
 class PlatformMembersChange(msgspec.Struct, frozen=True):
-    """Who enters, who leaves, or who all the members are; unknown ids are passed over."""
+    """The contacts to add, to remove, or to set as the only members. Unknown ids are ignored."""
 
     action: MemberAction
     contactIds: ContactIds  # noqa: N815
 
 
 class PlatformMembersCount(msgspec.Struct, frozen=True):
-    """How many members the segment has after the change."""
+    """The number of members after the change."""
 
     count: Count
     count_as_of: Extension[Time]
@@ -81,6 +81,6 @@ class PlatformMembersCount(msgspec.Struct, frozen=True):
 
 
 class PlatformError(msgspec.Struct, frozen=True):
-    """Any error on the contacts platform."""
+    """An error on the contacts platform."""
 
     error: str

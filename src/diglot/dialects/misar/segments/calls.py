@@ -1,4 +1,4 @@
-"""What the calls on segments do, whatever family of routes has them; these differ in what they show."""
+"""The segment calls that all route families share; the families differ only in their responses."""
 
 from typing import Final
 
@@ -23,24 +23,24 @@ from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 
 _PREVIEW_WINDOW: Final = Window(0, 10)
-# What stands in the place of an id while a segment is being made.
+# Clients send this word as the id while a user is still creating a segment.
 _UNSAVED_ID: Final = "new"
 CRITERIA_KEY: Final = "filter_criteria"
 
 
 def read_segment_id(call: Call) -> str | None:
-    """Return the UUID of the segment that the path names, None for what is no id."""
+    """Return the UUID of the segment in the path; None for an invalid id."""
     return parse_id(call.path_parameters["segment_id"])
 
 
 async def list_page(call: Call) -> tuple[pagination.PageRequest, Page[CountedSegment]]:
-    """Return the page asked for and its segments."""
+    """Return the requested page and its segments."""
     paging = pagination.read_page(call.query_parameters)
     return paging, await call.services.segments.list_page_with_counts(call.caller, paging.window)
 
 
 async def create_segment(call: Call) -> CountedSegment:
-    """Make the segment of the body."""
+    """Create the segment from the body."""
     reader = BodyReader(await call.read_object(unique_keys=True))
     body = reader.read(segments_wire.SegmentCreate, "name", "description", "segment_type")
     condition = _read_condition(call, reader)
@@ -52,12 +52,12 @@ async def create_segment(call: Call) -> CountedSegment:
 
 
 async def get_segment(call: Call) -> CountedSegment:
-    """Return the segment of the path."""
+    """Return the segment in the path."""
     return await call.services.segments.get_with_count(call.caller, read_segment_id(call))
 
 
 async def update_segment(call: Call) -> CountedSegment:
-    """Change the segment of the path as the body says."""
+    """Update the segment in the path from the body."""
     id_ = read_segment_id(call)
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         wanted = _read_patch(call, BodyReader(await call.read_object(unique_keys=True)))
@@ -74,28 +74,28 @@ def _read_patch(call: Call, reader: BodyReader) -> SegmentChange:
 
 
 async def delete_segment(call: Call) -> wire.Success:
-    """Delete the segment of the path."""
+    """Delete the segment in the path."""
     await call.services.segments.delete(call.caller, read_segment_id(call))
     return wire.Success(success=True)
 
 
 async def refresh_segment(call: Call) -> CountedSegment:
-    """Evaluate the segment of the path again."""
+    """Evaluate the segment in the path again."""
     return await call.services.segments.refresh(call.caller, read_segment_id(call))
 
 
 async def preview_segment(call: Call) -> CountedPage[Contact]:
-    """Return the newest members of the segment of the path, and how many there are."""
+    """Return the newest members of the segment in the path, and the member count."""
     return await call.services.segments.list_members(call.caller, read_segment_id(call), _PREVIEW_WINDOW)
 
 
 async def preview_condition(call: Call, condition: Condition) -> CountedPage[Contact]:
-    """Return the newest contacts that meet a condition which is not stored, and how many there are."""
+    """Return the newest contacts that match an unstored condition, and their number."""
     return await call.services.contacts.list_page(call.caller, _PREVIEW_WINDOW, condition.tree)
 
 
 async def preview_body_or_segment(call: Call) -> CountedPage[Contact]:
-    """Preview the rules of the body, or without any the segment of the path; `new` names no segment."""
+    """Preview the rules in the body, or else those of the segment in the path; `new` names no segment."""
     if call.path_parameters["segment_id"] == _UNSAVED_ID:
         condition = read_condition(call, await call.read_object(unique_keys=True), CRITERIA_KEY, WORDS)
         return await preview_condition(call, condition)
@@ -110,7 +110,7 @@ async def preview_body_or_segment(call: Call) -> CountedPage[Contact]:
 
 
 async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
-    """Return the condition of a body that is tried, and the segment in whose place."""
+    """Return the condition of a dry run, and the segment whose rules it would replace."""
     reader = BodyReader(await call.read_object(unique_keys=True))
     reader.read(segments_wire.DryRun, "name", "description", "segment_type")
     condition = _read_condition(call, reader)
@@ -121,14 +121,14 @@ async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
 
 
 async def change_members(call: Call) -> CountedSegment:
-    """Change the members of the segment of the path by hand, as the body says."""
+    """Set, add or remove members of the segment in the path, as the body specifies."""
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
         wanted = member_input.read_member_change(await call.read_object(unique_keys=True))
     return await call.services.segments.change_members(call.caller, read_segment_id(call), wanted)
 
 
 def read_condition(call: Call, members: request_body.RawObject, key: str, words: Words) -> Condition:
-    """Return the condition under a key of a body; raise `InvalidInput`."""
+    """Return the condition in a property of a body; raise `InvalidInput`."""
     reader = BodyReader(members)
     reader.require(key)
     condition = _read_condition(call, reader, key, words)
@@ -146,38 +146,38 @@ def _read_condition(
 
 
 async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
-    """Show a page of the ids of the members of the segment of the path."""
+    """Return a page of member ids of the segment in the path."""
     id_ = read_segment_id(call)
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
         paging, as_of = pagination.read_page(call.query_parameters), read_as_of(call)
-    segment, found = await _load_member_ids(call, paging.window, as_of)
+    segment, member_page = await _load_member_ids(call, paging.window, as_of)
     return segments_wire.MembersAnswer(
         success=True,
-        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(found.items)),
-        pagination=paging.to_members_pagination(found),
+        data=segments_wire.MembersData(format_prefixed_id(segment.id), list(member_page.items)),
+        pagination=paging.to_members_pagination(member_page),
     )
 
 
 async def list_all_member_ids(call: Call) -> MemberPage[str] | HistoricalPage[str]:
-    """Return the ids of all members of the segment of the path."""
+    """Return the ids of all members of the segment in the path."""
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
         as_of = read_as_of(call)
-    _, found = await _load_member_ids(call, None, as_of)
-    return found
+    _, member_page = await _load_member_ids(call, None, as_of)
+    return member_page
 
 
 async def _load_member_ids(
     call: Call, window: Window | None, as_of: AsOf | None
 ) -> tuple[Segment, MemberPage[str] | HistoricalPage[str]]:
     segment: Segment
-    found: MemberPage[str] | HistoricalPage[str]
+    member_page: MemberPage[str] | HistoricalPage[str]
     if as_of is None:
-        segment, found = await call.services.segments.list_member_ids(
+        segment, member_page = await call.services.segments.list_member_ids(
             call.caller, read_segment_id(call), window
         )
     else:
-        segment, found = await call.services.membership_history.list_member_ids(
+        segment, member_page = await call.services.membership_history.list_member_ids(
             call.caller, read_segment_id(call), window, as_of
         )
-    add_as_of_header(call, found)
-    return segment, found
+    add_as_of_header(call, member_page)
+    return segment, member_page

@@ -1,4 +1,4 @@
-"""The body that changes the members of a static segment by hand."""
+"""Reads the body of a call that changes the members of a static segment."""
 
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
@@ -8,7 +8,7 @@ from diglot.model.segments import ManualMemberChange
 
 
 def read_member_change(members: request_body.RawObject) -> ManualMemberChange:
-    """Return the change that a body asks for; raise `InvalidInput`. What is no id is one that nobody has."""
+    """Return the member change in a body; raise `InvalidInput`. An invalid id is an unknown contact."""
     reader = BodyReader(members)
     body = reader.read(segments_wire.MembersChange)
     reader.raise_faults()

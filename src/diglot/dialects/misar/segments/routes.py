@@ -1,4 +1,4 @@
-"""Segments, as on the vendor's Segments page; `members` as its clients call it."""
+"""Segment calls of the vendor's Segments page, and the `members` call of its clients."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ _SEGMENT_PATH: Final = "/segments/{segment_id:str}"
 )
 async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     paging, page = await calls.list_page(call)
-    items = [show.show_segment_item(one) for one in page.items]
+    items = [show.show_segment_item(counted) for counted in page.items]
     return segments_wire.SegmentListAnswer(
         success=True, data=segments_wire.SegmentListData(items, paging.to_pagination(page.total))
     )
@@ -41,7 +41,7 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
         "POST",
         "/segments",
         _TAG,
-        "Create a segment and evaluate it at once",
+        "Create a segment and evaluate it immediately",
         scope="write",
         status=201,
         body=segments_wire.SegmentCreate,
@@ -59,7 +59,7 @@ async def create_segment(call: Call) -> segments_wire.SegmentAnswer:
         "GET",
         _SEGMENT_PATH,
         _TAG,
-        "Get a segment with its rules and its count",
+        "Get a segment with its rules and its member count",
         scope="read",
         response=segments_wire.SegmentAnswer,
     )
@@ -74,7 +74,7 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
         "PATCH",
         _SEGMENT_PATH,
         _TAG,
-        "Change a segment; changed rules are evaluated at once",
+        "Update a segment; changed rules are evaluated immediately",
         scope="write",
         body=segments_wire.SegmentPatch,
         response=segments_wire.SegmentAnswer,
@@ -103,14 +103,14 @@ delete_segment: Final = handles(
         "GET",
         f"{_SEGMENT_PATH}/preview",
         _TAG,
-        "Preview the members: the 10 newest, and how many there are",
+        "Get the 10 newest members and the member count",
         scope="read",
         response=segments_wire.PreviewAnswer,
     )
 )
 async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
     page = await calls.preview_segment(call)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     assert page.revision is not None
     data = segments_wire.PreviewData(shown, page.total, formatting.format_time(page.as_of), page.revision)
     return segments_wire.PreviewAnswer(success=True, data=data)
@@ -122,7 +122,7 @@ async def preview_segment(call: Call) -> segments_wire.PreviewAnswer:
         "POST",
         f"{_SEGMENT_PATH}/refresh",
         _TAG,
-        "Recalculate membership; takes no body",
+        "Evaluate a segment again; takes no body",
         scope="write",
         response=segments_wire.RefreshAnswer,
     )
@@ -156,7 +156,7 @@ list_segment_members: Final = handles(
         "POST",
         f"{_SEGMENT_PATH}/members",
         _TAG,
-        "Change the members of a static segment by hand (an extension, as in the vendor's contacts platform)",
+        "Set, add or remove members of a static segment (an extension, as in the vendor's contacts platform)",
         scope="write",
         body=segments_wire.MembersChange,
         response=segments_wire.MembersChangedAnswer,
@@ -166,9 +166,9 @@ list_segment_members: Final = handles(
 )
 async def change_segment_members(call: Call) -> segments_wire.MembersChangedAnswer:
     counted = await calls.change_members(call)
-    one = counted.segment
+    segment = counted.segment
     data = segments_wire.MembersChanged(
-        format_prefixed_id(one.id), counted.count, formatting.format_time(counted.as_of), one.revision
+        format_prefixed_id(segment.id), counted.count, formatting.format_time(counted.as_of), segment.revision
     )
     return segments_wire.MembersChangedAnswer(success=True, data=data)
 

@@ -1,4 +1,4 @@
-"""Domain values -> Misar's shapes."""
+"""Converts segments to Misar's structs."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ from diglot.model.segments import Condition, CountedSegment
 
 
 def show_criteria(condition: Condition) -> msgspec.Raw:
-    """Return a condition as sent, or in Misar's words when it was sent in another dialect."""
+    """Return a condition as sent, or in Misar's words if it was sent in another dialect."""
     source = condition.original
     text = source.text if source.dialect == DIALECT_NAME else write_condition(condition.tree, WORDS)
     return msgspec.Raw(text.encode())
@@ -21,35 +21,35 @@ def show_criteria(condition: Condition) -> msgspec.Raw:
 
 def show_segment(counted: CountedSegment) -> segments_wire.Segment:
     """Show a segment with its rules."""
-    one = counted.segment
+    segment = counted.segment
     return segments_wire.Segment(
-        id=format_prefixed_id(one.id),
-        name=one.name,
-        description=one.description,
-        segment_type=one.type.value,
-        filter_criteria=show_criteria(one.condition),
+        id=format_prefixed_id(segment.id),
+        name=segment.name,
+        description=segment.description,
+        segment_type=segment.type.value,
+        filter_criteria=show_criteria(segment.condition),
         contact_count=counted.count,
-        last_calculated_at=format_seconds(one.last_calculated_at),
-        created_at=format_time(one.created_at),
-        updated_at=format_time(one.updated_at),
+        last_calculated_at=format_seconds(segment.last_calculated_at),
+        created_at=format_time(segment.created_at),
+        updated_at=format_time(segment.updated_at),
         count_as_of=format_time(counted.as_of),
-        revision=one.revision,
-        next_change_at=format_seconds(next_change(one)),
+        revision=segment.revision,
+        next_change_at=format_seconds(next_change(segment)),
     )
 
 
 def show_segment_item(counted: CountedSegment) -> segments_wire.SegmentItem:
     """Show a segment in a list."""
-    one = counted.segment
+    segment = counted.segment
     return segments_wire.SegmentItem(
-        id=format_prefixed_id(one.id),
-        name=one.name,
-        description=one.description,
-        segment_type=one.type.value,
+        id=format_prefixed_id(segment.id),
+        name=segment.name,
+        description=segment.description,
+        segment_type=segment.type.value,
         contact_count=counted.count,
-        last_calculated_at=format_seconds(one.last_calculated_at),
-        created_at=format_time(one.created_at),
+        last_calculated_at=format_seconds(segment.last_calculated_at),
+        created_at=format_time(segment.created_at),
         count_as_of=format_time(counted.as_of),
-        revision=one.revision,
-        next_change_at=format_seconds(next_change(one)),
+        revision=segment.revision,
+        next_change_at=format_seconds(next_change(segment)),
     )

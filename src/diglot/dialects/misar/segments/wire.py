@@ -1,4 +1,4 @@
-"""Segments as Misar sends and reads them."""
+"""The structs of Misar's segment calls."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ SegmentTypeWord = Annotated[str, choice_ref("SegmentType", tuple(each.value for 
 
 
 class SegmentItem(msgspec.Struct, frozen=True):
-    """A segment in a list. The fields after `created_at` are an extension, as in the segment itself."""
+    """A segment in a list. The fields after `created_at` are an extension, as in a single segment."""
 
     id: SegmentId
     name: str
@@ -38,8 +38,8 @@ class SegmentItem(msgspec.Struct, frozen=True):
 class Segment(msgspec.Struct, frozen=True):
     """A segment with its rules. The fields after `updated_at` are an extension.
 
-    The count is true at `count_as_of`, of that revision of the rules. Before `next_change_at` time alone
-    changes no member; it is null where time never does.
+    The count is that of `revision` at `count_as_of`. Until `next_change_at`, the passing of time alone does
+    not change the members; it is null if time never changes them.
     """
 
     id: SegmentId
@@ -64,7 +64,7 @@ class SegmentListData(msgspec.Struct, frozen=True):
 
 
 class RefreshData(msgspec.Struct, frozen=True):
-    """What a refresh found; when the count is true and of which revision of the rules are an extension."""
+    """The result of a refresh. The time of the count and the revision of the rules are an extension."""
 
     contact_count: Count
     last_calculated_at: Time | None
@@ -73,9 +73,9 @@ class RefreshData(msgspec.Struct, frozen=True):
 
 
 class PreviewData(msgspec.Struct, frozen=True):
-    """A sample of the members, newest first, and how many there are.
+    """A sample of the members, newest first, and the member count.
 
-    The fields after `total_matching` are an extension: when that is true, of which revision of the rules.
+    The fields after `total_matching` are an extension: the time of the count and the revision of the rules.
     """
 
     contacts: list[Contact]
@@ -85,7 +85,7 @@ class PreviewData(msgspec.Struct, frozen=True):
 
 
 class MembersData(msgspec.Struct, frozen=True):
-    """A page of members' ids, newest first."""
+    """A page of member ids, newest first."""
 
     segment_id: SegmentId
     contact_ids: list[ContactId]
@@ -106,14 +106,14 @@ class SegmentListAnswer(msgspec.Struct, frozen=True):
 
 
 class RefreshAnswer(msgspec.Struct, frozen=True):
-    """The answer to a refresh."""
+    """The response to a refresh."""
 
     success: bool
     data: RefreshData
 
 
 class PreviewAnswer(msgspec.Struct, frozen=True):
-    """The answer to a preview."""
+    """The response to a preview."""
 
     success: bool
     data: PreviewData
@@ -137,7 +137,7 @@ class SegmentCreate(msgspec.Struct, frozen=True):
 
 
 class SegmentPatch(msgspec.Struct, frozen=True):
-    """The parts of a segment to change."""
+    """The fields of a segment to update."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
@@ -145,12 +145,12 @@ class SegmentPatch(msgspec.Struct, frozen=True):
 
 
 AnySegmentId = Annotated[
-    str, Meta(max_length=200, description="A dynamic segment whose rules these would replace.")
+    str, Meta(max_length=200, description="The dynamic segment whose rules the new rules would replace.")
 ]
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """A new segment as it would be created, of which only the rules count, and whose place it would take."""
+    """A segment body, of which only the rules count, and the segment whose rules they would replace."""
 
     filter_criteria: Criteria
     segment_id: AnySegmentId | UnsetType = UNSET
@@ -160,19 +160,19 @@ class DryRun(msgspec.Struct, frozen=True):
 
 
 class MembersQuery(PageQuery, frozen=True):
-    """Which page of the members, and of when."""
+    """The page of members, and its point in time."""
 
     as_of: Extension[AsOfQuery] = ""
 
 
-# What is no id is passed over, too: a text of any form.
+# Any string is accepted, because invalid ids are ignored too.
 ContactIds = Annotated[list[str], Meta(max_length=5000)]
 
 
 class MembersChange(msgspec.Struct, frozen=True):
-    """Who enters, who leaves, or who all the members are.
+    """The contacts to add, to remove, or to set as the only members.
 
-    Ids of contacts that do not exist are passed over.
+    Ids of contacts that do not exist are ignored.
     """
 
     action: MemberAction
@@ -181,7 +181,7 @@ class MembersChange(msgspec.Struct, frozen=True):
 
 
 class MembersChanged(msgspec.Struct, frozen=True):
-    """How many members the segment has after the change."""
+    """The number of members after the change."""
 
     segment_id: SegmentId
     contact_count: Count
@@ -190,7 +190,7 @@ class MembersChanged(msgspec.Struct, frozen=True):
 
 
 class MembersChangedAnswer(msgspec.Struct, frozen=True):
-    """The answer to a change of members."""
+    """The response to a change of members."""
 
     success: bool
     data: MembersChanged

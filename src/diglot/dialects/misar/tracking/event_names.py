@@ -1,7 +1,7 @@
-"""What the names of tracked events mean: those of the vendor's webhooks, triggers and scoring rules.
+"""Maps the names of tracked events to activities: the names in the vendor's webhooks, triggers and scoring.
 
-Each is read as the vendor writes it and in the snake case that its tracking page recommends. Any other name
-is an event of the client's own, which moves nothing: a bare `click` may be one on a button of an app.
+Each name is accepted as the vendor writes it and in the snake case that its tracking page recommends. Any
+other name is the client's own event and updates no field, because a bare `click` may mean a button of an app.
 """
 
 from typing import Final
@@ -21,5 +21,5 @@ _KINDS: Final = _DOTTED_NAMES | {name.replace(".", "_"): kind for name, kind in 
 
 
 def event_kind_of(name: str) -> EventKind:
-    """Return what an event of a name means."""
+    """Return the activity that an event name stands for."""
     return _KINDS.get(name, EventKind.OTHER)

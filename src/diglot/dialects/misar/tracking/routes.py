@@ -1,4 +1,4 @@
-"""Tracking: events and purchases, in the spellings of the newest clients and of older pages."""
+"""Tracking calls: events and purchases, in the spellings of the newest clients and of older pages."""
 
 from decimal import Decimal
 from typing import Final
@@ -18,10 +18,10 @@ from diglot.model.events import PURCHASE, ContactRef, ConversionValue, EventKind
 
 _TAG: Final = "tracking"
 _HOUR: Final = 3_600 * 1_000_000
-# No page says how long a click counts by default: a week.
+# The vendor does not document the default attribution window; Diglot uses a week.
 _DEFAULT_WINDOW_HOURS: Final = 168
 _DEFAULT_CURRENCY: Final = "USD"
-# Members in this order are refused before those of the struct that are not among them.
+# These properties are checked in this order, before the other properties of the struct.
 _EVENT_READING_ORDER: Final = (
     "email",
     "event_name",
@@ -41,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
         "POST",
         "/track/event",
         _TAG,
-        "Tell what a contact did; opens, clicks and sendings move its engagement fields",
+        "Record an event of a contact; opens, clicks and sent emails update its engagement fields",
         scope="track:events",
         body=wire.TrackEvent,
         response=wire.TrackEventAnswer,
@@ -68,8 +68,8 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
         occurred_at=read_occurred_at(body.timestamp, "timestamp", call.caller.zone),
         campaign_id=body.campaign_id or None,
     )
-    told = await call.services.events.record(call.caller, ContactRef(None, body.email), new)
-    return wire.TrackEventAnswer(success=True, event_id=told.event.id, tracked=True)
+    recorded = await call.services.events.record(call.caller, ContactRef(None, body.email), new)
+    return wire.TrackEventAnswer(success=True, event_id=recorded.event.id, tracked=True)
 
 
 @handles(
@@ -78,7 +78,7 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
         "POST",
         "/track/purchase",
         _TAG,
-        "Tell of a contact's order; it counts once, however often it is told",
+        "Record an order of a contact; an order counts once, even if it is sent again",
         scope="track:purchase",
         body=wire.TrackPurchase,
         response=wire.TrackPurchaseAnswer,
@@ -87,9 +87,9 @@ async def track_event(call: Call) -> wire.TrackEventAnswer:
 )
 async def track_purchase(call: Call) -> wire.TrackPurchaseAnswer:
     email, new = _read_purchase(call, BodyReader(await call.read_object(), omit_nulls=True))
-    told = await call.services.events.record(call.caller, ContactRef(None, email), new)
+    recorded = await call.services.events.record(call.caller, ContactRef(None, email), new)
     return wire.TrackPurchaseAnswer(
-        success=True, purchase_id=told.event.id, attribution=_build_attribution(told), tracked=True
+        success=True, purchase_id=recorded.event.id, attribution=_build_attribution(recorded), tracked=True
     )
 
 
@@ -114,7 +114,7 @@ def _read_purchase(call: Call, reader: BodyReader) -> tuple[str, NewEvent]:
 
 
 def _read_total(reader: BodyReader) -> float:
-    """Read the total: in cents, as the newest clients send it, or in units, as older ones do."""
+    """Read the total, which the newest clients send in cents and older clients in units."""
     revenue = reader.read(wire.OlderTotal).revenue
     total_cents = reader.read(wire.TrackPurchase, "total_cents").total_cents
     units = reader.key_of("revenue")
@@ -128,9 +128,9 @@ def _read_total(reader: BodyReader) -> float:
     return amount
 
 
-def _build_attribution(told: RecordedEvent) -> wire.Attribution:
-    worth = msgspec.json.decode(told.event.body, type=ConversionValue)
-    campaign_id = told.event.campaign_id
+def _build_attribution(recorded: RecordedEvent) -> wire.Attribution:
+    worth = msgspec.json.decode(recorded.event.body, type=ConversionValue)
+    campaign_id = recorded.event.campaign_id
     source = "direct" if worth.clicked_at is None else "email"
     return wire.Attribution(
         source=source if campaign_id is None else "campaign",

@@ -1,4 +1,4 @@
-"""Misar's shapes of tracking: the newest clients' first, then the spellings of older pages and clients."""
+"""Misar's structs for tracking: the newest spellings first, then those of older pages and clients."""
 
 from typing import Annotated, Any
 
@@ -29,13 +29,13 @@ Currency = Annotated[
 ]
 MessageId = Annotated[Id, also_spelled("message_id")]
 Timestamp = Annotated[
-    Time, Meta(description="When it happened; now, if left out."), INSTANT_LENGTH, INSTANT_CHECK
+    Time, Meta(description="When it happened; by default, now."), INSTANT_LENGTH, INSTANT_CHECK
 ]
 Cents = Annotated[int, Meta(ge=0, le=2**53 - 1, extra_json_schema={"format": "int64"})]
 
 
 class TrackEvent(msgspec.Struct, frozen=True):
-    """What a contact did. `event` and `properties` are older spellings of the name and the data."""
+    """An event of a contact. `event` and `properties` are older spellings of the name and the data."""
 
     email: Email
     event_name: Annotated[
@@ -43,8 +43,8 @@ class TrackEvent(msgspec.Struct, frozen=True):
         Meta(
             min_length=1,
             max_length=100,
-            description="`email.opened`, `email.clicked`, `email.sent` and their like move the contact's "
-            "engagement fields; any other name is your own.",
+            description="`email.opened`, `email.clicked`, `email.sent` and variants of these update the "
+            "contact's engagement fields; any other name is your own.",
         ),
         also_spelled("event"),
     ]
@@ -60,7 +60,7 @@ class TrackEvent(msgspec.Struct, frozen=True):
 
 
 class TrackEventAnswer(msgspec.Struct, frozen=True):
-    """The event is stored. `tracked` is what older clients look for."""
+    """The response after an event is stored. Older clients read `tracked`."""
 
     success: bool
     event_id: ContactId
@@ -68,9 +68,9 @@ class TrackEventAnswer(msgspec.Struct, frozen=True):
 
 
 class TrackPurchase(msgspec.Struct, frozen=True):
-    """An order of a contact, which counts once however often it is told.
+    """An order of a contact. It counts once, even if it is sent again.
 
-    `orderId`, `revenue` and `amount` are older spellings; these two are in units, not in cents.
+    `orderId`, `revenue` and `amount` are older spellings; `revenue` and `amount` are in units, not in cents.
     """
 
     email: Email
@@ -81,7 +81,11 @@ class TrackPurchase(msgspec.Struct, frozen=True):
     attribution_window_hours: (
         Annotated[
             int,
-            Meta(ge=1, le=8760, description="How old the click may be that earned it; 168, if left out."),
+            Meta(
+                ge=1,
+                le=8760,
+                description="The maximum age of the attributed click, in hours; by default, 168.",
+            ),
         ]
         | UnsetType
         | None
@@ -94,13 +98,13 @@ class TrackPurchase(msgspec.Struct, frozen=True):
 
 
 class OlderTotal(msgspec.Struct, frozen=True):
-    """The total of a purchase in units, as older clients send it."""
+    """The total of a purchase in units, which older clients send."""
 
     revenue: Annotated[Money, also_spelled("amount")] | UnsetType = UNSET
 
 
 class Attribution(msgspec.Struct, frozen=True):
-    """What earned a purchase: the last click before it, or nothing that is known."""
+    """The click to which a purchase is attributed: the last one before it, if any is known."""
 
     source: Annotated[str, schema_ref("AttributionSource")]
     campaign_id: NullableText
@@ -109,7 +113,7 @@ class Attribution(msgspec.Struct, frozen=True):
 
 
 class TrackPurchaseAnswer(msgspec.Struct, frozen=True):
-    """The purchase as it was told first. `tracked` is what older clients look for."""
+    """The purchase as it was first recorded. Older clients read `tracked`."""
 
     success: bool
     purchase_id: ContactId

@@ -1,6 +1,6 @@
-"""Segments on the routes without a version, in the shapes of the vendor's TypeScript client.
+"""Segment calls on the routes without a version, in the format of the vendor's TypeScript client.
 
-They do what the versioned ones do, and show it otherwise.
+They do the same as the versioned calls, and differ only in their responses.
 """
 
 from dataclasses import replace
@@ -21,14 +21,14 @@ _TAG: Final = "root segments"
 
 
 def _derive_operation(versioned: Endpoint, id_: str, answer: type[msgspec.Struct]) -> Operation:
-    """Return a versioned call as one of these, with an id and an answer of its own."""
+    """Return a versioned call as an unversioned one, with its own id and response."""
     return replace(versioned.operation, id=id_, tag=_TAG, response=answer)
 
 
 @handles(_derive_operation(routes.list_segments, "listRootSegments", unversioned_wire.RootSegmentListAnswer))
 async def list_root_segments(call: Call) -> unversioned_wire.RootSegmentListAnswer:
     paging, page = await calls.list_page(call)
-    shown = [unversioned_show.show_segment(one) for one in page.items]
+    shown = [unversioned_show.show_segment(counted) for counted in page.items]
     pagination = unversioned_show.show_pagination(paging, page.total)
     return unversioned_wire.RootSegmentListAnswer(success=True, data=shown, pagination=pagination)
 
@@ -54,7 +54,7 @@ async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
         "POST",
         routes.preview_segment.operation.path,
         _TAG,
-        "Count and sample who matches rules that are not stored, or a segment's own; `new` names no segment",
+        "Count and sample the contacts that match unstored rules, or a segment's own; `new` names no segment",
         scope="read",
         body=unversioned_wire.RootPreview,
         body_optional=True,
@@ -63,7 +63,7 @@ async def update_root_segment(call: Call) -> unversioned_wire.RootSegmentAnswer:
 )
 async def preview_root_segment(call: Call) -> unversioned_wire.RootPreviewAnswer:
     page = await calls.preview_body_or_segment(call)
-    shown = [unversioned_show.show_sample_contact(one) for one in page.items]
+    shown = [unversioned_show.show_sample_contact(contact) for contact in page.items]
     data = unversioned_wire.RootPreviewData(
         page.total, shown, formatting.format_time(page.as_of), page.revision
     )

@@ -1,4 +1,4 @@
-"""Domain values -> Misar's shapes on the routes without a version."""
+"""Converts domain values to Misar's structs on the routes without a version."""
 
 from diglot.dialects.misar.contacts.tiers import tier_of_score
 from diglot.dialects.misar.pagination import PageRequest
@@ -29,18 +29,23 @@ def show_segment(counted: CountedSegment) -> wire.RootSegment:
 
 
 def show_segment_answer(counted: CountedSegment) -> wire.RootSegmentAnswer:
-    """Show a segment as an answer of its own."""
+    """Show a segment as a whole response."""
     return wire.RootSegmentAnswer(success=True, data=show_segment(counted))
 
 
 def show_pagination(paging: PageRequest, total: int) -> wire.RootPagination:
-    """Show where a page stands among all."""
+    """Show the position of a page in the result."""
     shown = paging.to_pagination(total)
     return wire.RootPagination(shown.page, shown.limit, shown.total, shown.total_pages)
 
 
-def show_sample_contact(one: Contact) -> wire.SampleContact:
-    """Show a contact in short."""
+def show_sample_contact(contact: Contact) -> wire.SampleContact:
+    """Show the main fields of a contact."""
     return wire.SampleContact(
-        one.id, one.email, one.first_name, one.last_name, one.status, tier_of_score(one.engagement_score)
+        contact.id,
+        contact.email,
+        contact.first_name,
+        contact.last_name,
+        contact.status,
+        tier_of_score(contact.engagement_score),
     )

@@ -1,4 +1,4 @@
-"""Webhooks on the routes without a version, where the vendor's TypeScript client looks for them: the same."""
+"""The webhook calls again, on the routes without a version that the vendor's TypeScript client uses."""
 
 from dataclasses import replace
 from typing import Final
@@ -10,7 +10,7 @@ _TAG: Final = "root webhooks"
 
 
 def _derive_endpoint(versioned: Endpoint) -> Endpoint:
-    """Return a versioned call as one of these, with an id of its own."""
+    """Return a versioned call as an unversioned one, with its own id."""
     verb, noun = versioned.operation.id.split("Webhook")
     operation = replace(versioned.operation, id=f"{verb}RootWebhook{noun}", tag=_TAG)
     return Endpoint(operation, versioned.handler)

@@ -1,4 +1,4 @@
-"""Misar's shapes on the routes without a version, as the vendor's TypeScript client types them."""
+"""Misar's structs on the routes without a version, as the vendor's TypeScript client types them."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,7 +11,7 @@ from diglot.dialects.misar.wire import Count, NullableText, StatusWord, Time
 
 
 class RootPagination(msgspec.Struct, frozen=True):
-    """Where a page stands among all."""
+    """The position of a page in the result."""
 
     page: Count
     limit: Count
@@ -22,7 +22,7 @@ class RootPagination(msgspec.Struct, frozen=True):
 class RootSegment(msgspec.Struct, frozen=True):
     """A segment with its rules. Both counts are the number of members.
 
-    The fields after `updated_at` are an extension, as in the other family of routes.
+    The fields after `updated_at` are an extension, as on the versioned routes.
     """
 
     id: SegmentId
@@ -56,7 +56,7 @@ class RootSegmentListAnswer(msgspec.Struct, frozen=True):
 
 
 class RootRefreshData(msgspec.Struct, frozen=True):
-    """What a refresh found."""
+    """The result of a refresh."""
 
     segment_id: SegmentId
     contact_count: Count
@@ -66,20 +66,20 @@ class RootRefreshData(msgspec.Struct, frozen=True):
 
 
 class RootRefreshAnswer(msgspec.Struct, frozen=True):
-    """The answer to a refresh."""
+    """The response to a refresh."""
 
     success: bool
     data: RootRefreshData
 
 
 class RootPreview(msgspec.Struct, frozen=True):
-    """Rules to try; without them the segment's own are."""
+    """The rules to preview; by default, those of the segment."""
 
     filter_criteria: Criteria | UnsetType = UNSET
 
 
 class SampleContact(msgspec.Struct, frozen=True):
-    """A contact in short."""
+    """The main fields of a contact."""
 
     id: ContactId
     email: str
@@ -90,9 +90,9 @@ class SampleContact(msgspec.Struct, frozen=True):
 
 
 class RootPreviewData(msgspec.Struct, frozen=True):
-    """How many contacts match, and a sample of them, newest first.
+    """The number of matching contacts, and a sample of them, newest first.
 
-    `revision` is that of the segment's own rules, null for rules that are not stored.
+    `revision` is that of the segment's own rules; it is null for rules that are not stored.
     """
 
     count: Count
@@ -102,7 +102,7 @@ class RootPreviewData(msgspec.Struct, frozen=True):
 
 
 class RootPreviewAnswer(msgspec.Struct, frozen=True):
-    """The answer to a preview."""
+    """The response to a preview."""
 
     success: bool
     data: RootPreviewData

@@ -1,4 +1,4 @@
-"""Misar's words for events, and what a receiver gets (the vendor's webhooks pages, its clients' verifier)."""
+"""Misar's event names, and the deliveries (the vendor's webhooks pages, the verifier in its clients)."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ from diglot.model.webhooks import (
 )
 from diglot.webhooks import payload
 
-# What the vendor does not have.
+# Extensions that the vendor does not have.
 EXTENSION_EVENTS: Final[EventNames] = {
     "segment.entered": WebhookEventType.SEGMENT_ENTERED,
     "segment.left": WebhookEventType.SEGMENT_LEFT,
@@ -31,7 +31,7 @@ EVENTS: Final[EventNames] = {
     "contact.created": WebhookEventType.CONTACT_CREATED,
     "contact.updated": WebhookEventType.CONTACT_UPDATED,
     "email.unsubscribed": WebhookEventType.CONTACT_UNSUBSCRIBED,
-    # What is sent elsewhere: may be asked for, as clients do, and happens where the sending does.
+    # Clients may subscribe to events of sending email, but only the vendor sends email and emits them.
     "email.sent": None,
     "email.delivered": None,
     "email.opened": None,
@@ -44,7 +44,7 @@ EVENTS: Final[EventNames] = {
     **EXTENSION_EVENTS,
 }
 TEST_EVENT: Final = "webhook.test"
-# Many at once: goes to whoever hears of each.
+# A bulk event, sent to the webhooks that subscribe to the single event.
 BULK_EVENT: Final = "segment.members_changed"
 _EVENT_NAMES: Final = {event: word for word, event in EVENTS.items() if event} | {
     WebhookEventType.TESTED: TEST_EVENT,
@@ -61,7 +61,7 @@ class _Envelope(msgspec.Struct):
 
 
 class _Unsubscribed(msgspec.Struct):
-    """The vendor's parts of an e-mail event; what no message caused has no message."""
+    """The vendor's properties of an email event; `message` is missing if no message caused the event."""
 
     message_id: None
     email: str
@@ -76,7 +76,7 @@ class _Segment(msgspec.Struct):
 
 
 class _MemberMoved(msgspec.Struct):
-    """A contact that entered or left a segment: which entry of the segment's changes that is, and why."""
+    """A contact that entered or left a segment, with the sequence number and the reason of the change."""
 
     segment: _Segment
     contact: contacts_wire.Contact
@@ -86,7 +86,7 @@ class _MemberMoved(msgspec.Struct):
 
 
 class _MembersMoved(msgspec.Struct):
-    """Contacts that entered or left a segment at once: their number, and between which entries they are."""
+    """Contacts that entered or left a segment together: their number, and the range of sequence numbers."""
 
     segment: _Segment
     entered: int
@@ -103,17 +103,17 @@ class _TestData(msgspec.Struct):
 
 
 def event_id(delivery: Delivery) -> str:
-    """Return the id of an event as receivers see it."""
+    """Return the public id of an event."""
     return "evt_" + delivery.id.replace("-", "")
 
 
 def event_type(event: WebhookEventType) -> str:
-    """Return the word for an event."""
+    """Return Misar's name for an event."""
     return _EVENT_NAMES[event]
 
 
 def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
-    """Return what goes out, signed twice: with the time, as clients verify, and without, as the pages say."""
+    """Return the delivery, signed with the time, as clients verify it, and without, as the pages document."""
     id_, type_ = event_id(delivery), event_type(delivery.event)
     data = _build_data(webhook, delivery, payload.decode_payload(delivery))
     body = _encode(_Envelope(id_, type_, format_milliseconds(delivery.created_at), data))

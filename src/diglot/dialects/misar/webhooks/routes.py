@@ -1,4 +1,4 @@
-"""Webhooks, as the vendor's clients call them and its pages list them."""
+"""Webhook calls, as the vendor's clients send them and its pages list them."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ from diglot.service.webhooks import NewWebhook, WebhookPatch, generate_secret
 
 _TAG: Final = "webhooks"
 _WEBHOOK_PATH: Final = "/webhooks/{webhook_id:str}"
-_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the beginning of every secret, not one
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix of every secret, not a secret
 
 
 def _read_webhook_id(call: Call) -> str | None:
@@ -29,7 +29,7 @@ def _read_webhook_id(call: Call) -> str | None:
 
 
 def _require_read_scope(call: Call) -> None:
-    """Raise `Forbidden` for a key that may only write: what a webhook gets is contacts."""
+    """Raise `Forbidden` for a key without permission to read, because a webhook receives contacts."""
     if call.caller.scopes.isdisjoint({"contacts", "read"}):
         raise Forbidden("read")
 
@@ -46,7 +46,10 @@ def _require_read_scope(call: Call) -> None:
     )
 )
 async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
-    shown = [_to_wire(one) for one in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)]
+    shown = [
+        _to_wire(webhook)
+        for webhook in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)
+    ]
     return hooks.WebhookListAnswer(success=True, data=shown, webhooks=shown)
 
 
@@ -56,7 +59,7 @@ async def list_webhooks(call: Call) -> hooks.WebhookListAnswer:
         "POST",
         "/webhooks",
         _TAG,
-        "Register an address for events; its secret is shown this once",
+        "Create a webhook; its secret is shown only in this response",
         scope="write",
         status=201,
         body=hooks.WebhookCreate,
@@ -78,9 +81,9 @@ async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
         secret=generate_secret(_SECRET_PREFIX) if body.secret is UNSET else body.secret,
         active=body.is_active is not False,
     )
-    made = await call.services.webhooks.create(call.caller, new)
+    created = await call.services.webhooks.create(call.caller, new)
     data = hooks.CreatedWebhook(
-        made.id, made.url, list(made.events), made.secret, made.active, *_format_times(made)
+        created.id, created.url, list(created.events), created.secret, created.active, *_format_times(created)
     )
     return hooks.CreatedWebhookAnswer(success=True, data=data)
 
@@ -97,8 +100,8 @@ async def create_webhook(call: Call) -> hooks.CreatedWebhookAnswer:
     )
 )
 async def get_webhook(call: Call) -> hooks.WebhookAnswer:
-    found = await call.services.webhooks.get(call.caller, words.DIALECT_NAME, _read_webhook_id(call))
-    return hooks.WebhookAnswer(success=True, data=_to_wire(found))
+    webhook = await call.services.webhooks.get(call.caller, words.DIALECT_NAME, _read_webhook_id(call))
+    return hooks.WebhookAnswer(success=True, data=_to_wire(webhook))
 
 
 @handles(
@@ -107,7 +110,7 @@ async def get_webhook(call: Call) -> hooks.WebhookAnswer:
         "PATCH",
         _WEBHOOK_PATH,
         _TAG,
-        "Change a webhook",
+        "Update a webhook",
         scope="write",
         body=hooks.WebhookPatch,
         response=hooks.WebhookAnswer,
@@ -141,7 +144,7 @@ def _to_patch(body: hooks.WebhookPatch) -> WebhookPatch:
         "DELETE",
         _WEBHOOK_PATH,
         _TAG,
-        "Delete a webhook and what is on its way to it",
+        "Delete a webhook and its pending deliveries",
         scope="write",
         response=wire.Success,
     )
@@ -157,7 +160,7 @@ async def delete_webhook(call: Call) -> wire.Success:
         "POST",
         f"{_WEBHOOK_PATH}/test",
         _TAG,
-        "Send a test event, active or not; takes no body",
+        "Send a test event, even to an inactive webhook; takes no body",
         scope="write",
         response=hooks.WebhookTestAnswer,
     )
@@ -173,39 +176,41 @@ async def test_webhook(call: Call) -> hooks.WebhookTestAnswer:
         "GET",
         f"{_WEBHOOK_PATH}/events",
         _TAG,
-        "List the last 100 events of a webhook, newest first, and how they were received",
+        "List the last 100 events of a webhook with their delivery status, newest first",
         scope="read",
         response=hooks.WebhookEventsAnswer,
     )
 )
 async def list_webhook_events(call: Call) -> hooks.WebhookEventsAnswer:
-    found = await call.services.webhooks.list_deliveries(
+    deliveries = await call.services.webhooks.list_deliveries(
         call.caller, words.DIALECT_NAME, _read_webhook_id(call)
     )
-    return hooks.WebhookEventsAnswer(success=True, data=[_event_to_wire(one) for one in found])
+    return hooks.WebhookEventsAnswer(success=True, data=[_event_to_wire(delivery) for delivery in deliveries])
 
 
-def _format_times(one: Webhook) -> tuple[str, str]:
-    return format_seconds(one.created_at) or "", format_seconds(one.updated_at) or ""
+def _format_times(webhook: Webhook) -> tuple[str, str]:
+    return format_seconds(webhook.created_at) or "", format_seconds(webhook.updated_at) or ""
 
 
-def _to_wire(one: Webhook) -> hooks.Webhook:
-    return hooks.Webhook(one.id, one.url, list(one.events), one.active, *_format_times(one))
+def _to_wire(webhook: Webhook) -> hooks.Webhook:
+    return hooks.Webhook(
+        webhook.id, webhook.url, list(webhook.events), webhook.active, *_format_times(webhook)
+    )
 
 
-def _event_to_wire(one: Delivery) -> hooks.WebhookEvent:
-    ended = "failed" if one.delivered_at is None else "delivered"
+def _event_to_wire(delivery: Delivery) -> hooks.WebhookEvent:
+    ended = "failed" if delivery.delivered_at is None else "delivered"
     return hooks.WebhookEvent(
-        id=messages.event_id(one),
-        type=messages.event_type(one.event),
-        status=ended if one.due_at is None else "pending",
-        attempts=one.attempts,
-        status_code=one.last_status,
-        response_body=one.last_response,
-        error=one.last_error,
-        created_at=format_seconds(one.created_at) or "",
-        delivered_at=format_seconds(one.delivered_at),
-        next_attempt_at=format_seconds(one.due_at),
+        id=messages.event_id(delivery),
+        type=messages.event_type(delivery.event),
+        status=ended if delivery.due_at is None else "pending",
+        attempts=delivery.attempts,
+        status_code=delivery.last_status,
+        response_body=delivery.last_response,
+        error=delivery.last_error,
+        created_at=format_seconds(delivery.created_at) or "",
+        delivered_at=format_seconds(delivery.delivered_at),
+        next_attempt_at=format_seconds(delivery.due_at),
     )
 
 

@@ -1,4 +1,4 @@
-"""Misar's shapes of webhooks. No page or client shows an answer: named like the vendor's other resources."""
+"""Misar's structs for webhooks. The vendor shows no response, so the names follow its other resources."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ EventList = Annotated[list[EventWord], Meta(min_length=1)]
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """An address that gets events."""
+    """A webhook: an address that receives events."""
 
     id: WebhookId
     url: WebhookUrl
@@ -35,7 +35,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
 
 class CreatedWebhook(msgspec.Struct, frozen=True):
-    """A new webhook with its secret, which is shown this once."""
+    """A new webhook with its secret, which is shown only once."""
 
     id: WebhookId
     url: WebhookUrl
@@ -47,7 +47,7 @@ class CreatedWebhook(msgspec.Struct, frozen=True):
 
 
 class WebhookEvent(msgspec.Struct, frozen=True):
-    """An event on its way to a webhook, and how its last attempt went."""
+    """The delivery of an event to a webhook, and the result of its last attempt."""
 
     id: str
     type: str
@@ -69,14 +69,14 @@ class WebhookAnswer(msgspec.Struct, frozen=True):
 
 
 class CreatedWebhookAnswer(msgspec.Struct, frozen=True):
-    """The answer to a registration."""
+    """The response to the creation of a webhook."""
 
     success: bool
     data: CreatedWebhook
 
 
 class WebhookListAnswer(msgspec.Struct, frozen=True):
-    """All webhooks, newest first, under both keys that the vendor's other lists have."""
+    """All webhooks, newest first, under both property names that the vendor's other lists have."""
 
     success: bool
     data: list[Webhook]
@@ -91,14 +91,14 @@ class WebhookEventsAnswer(msgspec.Struct, frozen=True):
 
 
 class WebhookTestAnswer(msgspec.Struct, frozen=True):
-    """The test event that is on its way."""
+    """The test event that will be delivered."""
 
     success: bool
     data: WebhookEvent
 
 
 class WebhookCreate(msgspec.Struct, frozen=True):
-    """A new webhook. Without a secret it gets one."""
+    """A webhook to create. Diglot generates a secret if none is given."""
 
     url: WebhookUrl
     events: EventList
@@ -107,7 +107,7 @@ class WebhookCreate(msgspec.Struct, frozen=True):
 
 
 class WebhookPatch(msgspec.Struct, frozen=True):
-    """The parts of a webhook to change. Switched off, it loses what is on its way."""
+    """The fields of a webhook to update. Deactivating it discards its pending deliveries."""
 
     url: WebhookUrl | UnsetType = UNSET
     events: EventList | UnsetType = UNSET

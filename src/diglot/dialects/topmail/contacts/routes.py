@@ -1,4 +1,4 @@
-"""Contacts, as on the vendor's Contacts page."""
+"""Contact calls of the vendor's Contacts page."""
 
 from typing import Final
 
@@ -43,17 +43,17 @@ async def list_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
         page = await call.services.contacts.list_page(call.caller, window, condition)
         pagination = topmail_pagination.to_contacts_pagination(window, page.total)
     return contacts_wire.SegmentContactsAnswer(
-        [contacts_show.show_contact(one) for one in page.items], pagination
+        [contacts_show.show_contact(contact) for contact in page.items], pagination
     )
 
 
 def _read_condition(query: dict[str, str]) -> tree.Node | None:
     words = contacts.build_search_condition(query_string.read_text(query, "search") or "")
     subscribed = query_string.read_boolean(query, "subscribed")
-    found = [] if words is None else [words]
+    predicates = [] if words is None else [words]
     if subscribed is not None:
-        found.append(tree.Predicate("subscribed", tree.Op.EQUALS, tree.Boolean(subscribed)))
-    return tree.All(tuple(found)) if found else None
+        predicates.append(tree.Predicate("subscribed", tree.Op.EQUALS, tree.Boolean(subscribed)))
+    return tree.All(tuple(predicates)) if predicates else None
 
 
 @handles(
@@ -93,10 +93,10 @@ async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
     )
 )
 async def get_contact(call: Call) -> contacts_wire.ContactDetailAnswer:
-    found = await call.services.contacts.get_with_lists(
+    contact_and_lists = await call.services.contacts.get_with_lists(
         call.caller, parse_id(call.path_parameters["contact_id"])
     )
-    return contacts_wire.ContactDetailAnswer(contacts_show.show_contact_detail(*found))
+    return contacts_wire.ContactDetailAnswer(contacts_show.show_contact_detail(*contact_and_lists))
 
 
 @handles(
@@ -105,7 +105,7 @@ async def get_contact(call: Call) -> contacts_wire.ContactDetailAnswer:
         "PATCH",
         _CONTACT_PATH,
         _TAG,
-        "Change a contact; attributes merge, null removes one",
+        "Update a contact; attributes are merged, and null removes one",
         scope="contacts:write",
         body=contacts_wire.ContactPatch,
         response=contacts_wire.ContactAnswer,

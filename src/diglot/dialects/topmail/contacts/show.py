@@ -1,4 +1,4 @@
-"""Contacts in Topmail's shapes."""
+"""Converts contacts to Topmail's structs."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -16,6 +16,6 @@ _show_detail: Final = build_show(
 )
 
 
-def show_contact_detail(one: Contact, lists: Sequence[ListName]) -> contacts_wire.ContactDetail:
+def show_contact_detail(contact: Contact, lists: Sequence[ListName]) -> contacts_wire.ContactDetail:
     """Show a contact with its lists."""
-    return _show_detail(one, [contacts_wire.ListName(each.id, each.name) for each in lists])
+    return _show_detail(contact, [contacts_wire.ListName(item.id, item.name) for item in lists])

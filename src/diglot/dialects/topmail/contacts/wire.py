@@ -1,4 +1,4 @@
-"""Contacts as Topmail sends and reads them."""
+"""The structs of Topmail's contact calls."""
 
 from typing import Annotated, Final
 
@@ -30,14 +30,14 @@ from diglot.dialects.topmail.wire import (
 
 
 class ListName(msgspec.Struct, frozen=True):
-    """A list that a contact is on."""
+    """A list that contains the contact."""
 
     id: Id
     name: str
 
 
 ATTRIBUTES_KEY: Final = "attributes"
-# The vendor's keys in the order of its answers, and what its bodies may say.
+# The vendor's properties, in the order of its responses, with the types that its request bodies accept.
 _SHOWN_KEYS: Final = ("id", "email", "first_name", "last_name", ATTRIBUTES_KEY, "subscribed", "created_at")
 _GIVEN_KEYS: Final = ("first_name", "last_name", ATTRIBUTES_KEY, "subscribed")
 _TYPES: Final[WireTypes] = {
@@ -62,13 +62,13 @@ _GIVEN: Final = {
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """A contact. The fields after `created_at` are an extension: the vendor filters on them only."""
+    """A contact. The fields after `created_at` are an extension: the vendor only filters on them."""
 
     __annotations__ = _SHOWN | _SHOWN_EXTENSIONS
 
 
 class ContactDetail(msgspec.Struct, frozen=True):
-    """A contact with the lists it is on."""
+    """A contact with its lists."""
 
     __annotations__ = {**_SHOWN, "lists": list[ListName], **_SHOWN_EXTENSIONS}
 
@@ -80,7 +80,7 @@ class ContactAnswer(msgspec.Struct, frozen=True):
 
 
 class ContactDetailAnswer(msgspec.Struct, frozen=True):
-    """One contact with its lists."""
+    """A contact with its lists, as a whole response."""
 
     data: ContactDetail
 
@@ -93,7 +93,7 @@ class ContactListAnswer(msgspec.Struct, frozen=True):
 
 
 class SegmentContactsAnswer(msgspec.Struct, frozen=True):
-    """A window of the contacts of a segment, on a list, or of all."""
+    """A window of the contacts in a segment, on a list, or in the workspace."""
 
     data: list[Contact]
     pagination: MembersPagination
@@ -102,26 +102,26 @@ class SegmentContactsAnswer(msgspec.Struct, frozen=True):
 class ContactQuery(WindowQuery, frozen=True):
     """Which contacts."""
 
-    search: Annotated[str, Meta(description="Words, each part of the email or of a name.")] = ""
-    subscribed: Annotated[bool, Meta(description="Only contacts that are, or are not, subscribed.")] = True
+    search: Annotated[str, Meta(description="Words; the email or a name must contain each of them.")] = ""
+    subscribed: Annotated[bool, Meta(description="Only subscribed, or only unsubscribed contacts.")] = True
     list_id: Annotated[Id, Meta(description="Only contacts on a list, static or dynamic.")] = ""
 
 
 class ContactFields(msgspec.Struct, frozen=True):
-    """What may be said of a contact. The fields after `subscribed` are an extension."""
+    """The fields of a contact. Those after `subscribed` are an extension."""
 
     __annotations__ = _GIVEN
     vars().update(dict.fromkeys(_GIVEN, UNSET))
 
 
 class ContactCreate(ContactFields, frozen=True, kw_only=True):
-    """A new contact; `list_id` puts it on a list."""
+    """A contact to create; `list_id` adds it to a list."""
 
     email: Email
     list_id: Id | UnsetType = UNSET
 
 
 class ContactPatch(ContactFields, frozen=True, kw_only=True):
-    """The parts of a contact to change; attributes merge, null removes one."""
+    """The fields of a contact to update; attributes are merged, and null removes one."""
 
     email: Email | UnsetType = UNSET

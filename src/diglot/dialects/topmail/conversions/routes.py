@@ -1,4 +1,4 @@
-"""Conversions and product views, as on the vendor's pages of these names."""
+"""Calls on conversions and product views, from the vendor's pages with these names."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ from diglot.model.events import (
 )
 from diglot.model.ids import parse_id
 
-# Members in this order are refused before those of the struct that are not among them.
+# These properties are checked in this order, before the other properties of the struct.
 _READING_ORDER: Final = (
     "type",
     "revenue",
@@ -37,9 +37,9 @@ _READING_ORDER: Final = (
 )
 _TAG: Final = "conversions"
 _VIEW_EVENT: Final = "product_viewed"
-# No page says how long a click counts: a week.
+# The vendor does not document the attribution window; Diglot uses a week.
 _ATTRIBUTION_WINDOW: Final = 7 * 24 * 3_600 * 1_000_000
-# What is kept of a view, in this order.
+# The stored fields of a view, in this order.
 _VIEW_MEMBERS: Final = (
     *("product_id", "product_name", "product_url", "variant_id", "image_url", "price", "currency"),
     *("category", "brand", "sku", "session_id"),
@@ -70,7 +70,7 @@ async def list_conversions(call: Call) -> wire.ConversionListAnswer:
         raise InvalidInput.at(("type",), f"Invalid enum value. Expected {options}")
     page = await call.services.events.list_conversions(call.caller, wanted, window)
     return wire.ConversionListAnswer(
-        [_to_wire(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [_to_wire(conversion) for conversion in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -85,7 +85,7 @@ def _read_contact_id(query: dict[str, str]) -> str | None:
         "POST",
         "/conversions",
         _TAG,
-        "Tell of a conversion; an order counts once, however often it is told",
+        "Record a conversion; an order counts once, even if it is sent again",
         scope="conversions:write",
         status=201,
         body=wire.ConversionCreate,
@@ -124,7 +124,7 @@ def _build_value(reader: BodyReader, body: wire.ConversionCreate) -> ConversionV
 
 
 def _read_contact_ref(reader: BodyReader) -> ContactRef:
-    """Read whose event it is: one of two members is enough."""
+    """Read the contact of an event from `email` or `contact_id`; either is enough."""
     body = reader.read(wire.OfContact, "contact_id", "email")
     if not reader.has("contact_id") and not reader.has("email"):
         reader.add_fault(("email",), "Required: give email or contact_id")
@@ -132,8 +132,8 @@ def _read_contact_ref(reader: BodyReader) -> ContactRef:
     return ContactRef(parse_id(contact_id) or "" if isinstance(contact_id, str) else None, body.email or None)
 
 
-def _to_wire(told: RecordedEvent) -> wire.Conversion:
-    event = told.event
+def _to_wire(recorded: RecordedEvent) -> wire.Conversion:
+    event = recorded.event
     worth = msgspec.json.decode(event.body, type=ConversionValue)
     campaign, flow = event.campaign_id, worth.flow_id
     return wire.Conversion(
@@ -142,7 +142,7 @@ def _to_wire(told: RecordedEvent) -> wire.Conversion:
         whole_if_integral(worth.revenue) or 0,
         worth.currency,
         event.order_id,
-        wire.ContactName(told.contact_id, told.email),
+        wire.ContactName(recorded.contact_id, recorded.email),
         None if campaign is None else wire.Source(campaign, None),
         None if flow is None else wire.Source(flow, None),
         worth.attribution_model,
@@ -164,7 +164,7 @@ def _format_time(instant: int) -> str:
         "POST",
         "/track/product-view",
         _TAG,
-        "Tell that a contact looked at a product",
+        "Record that a contact viewed a product",
         scope="conversions:write",
         status=201,
         body=wire.ProductViewCreate,
@@ -180,13 +180,13 @@ async def track_product_view(call: Call) -> wire.ProductViewAnswer:
     assert isinstance(body.currency, str)
     kept = {name: getattr(body, name) for name in _VIEW_MEMBERS} | {"currency": body.currency.upper()}
     new = NewEvent(EventKind.VIEW, _VIEW_EVENT, _encode(without_unset(**kept)).decode())
-    told = await call.services.events.record(call.caller, contact, new)
+    recorded = await call.services.events.record(call.caller, contact, new)
     view = wire.ProductView(
-        told.event.id,
-        told.contact_id,
+        recorded.event.id,
+        recorded.contact_id,
         body.product_id,
         body.product_name,
-        _format_time(told.event.happened_at),
+        _format_time(recorded.event.happened_at),
     )
     return wire.ProductViewAnswer(view)
 

@@ -1,4 +1,4 @@
-"""Topmail's shapes of conversions and product views, keys in the order the vendor prints them."""
+"""Topmail's structs for conversions and product views, with the properties in the vendor's order."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ Currency = Annotated[
 ]
 Type = Annotated[str, choice_ref("ConversionType", CONVERSION_TYPES)]
 ConvertedAt = Annotated[
-    Time, Meta(description="When it happened; now, if left out."), INSTANT_LENGTH, INSTANT_CHECK
+    Time, Meta(description="When it happened; by default, now."), INSTANT_LENGTH, INSTANT_CHECK
 ]
 Metadata = Annotated[msgspec.Raw, schema_ref("Metadata")]
 MetadataSent = Annotated[dict[str, Any], schema_ref("Metadata")]
@@ -36,7 +36,7 @@ class ContactName(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """The campaign or flow that earned a conversion. Its name is known to whoever sends it, not here."""
+    """The campaign or flow to which a conversion is attributed. Diglot knows its id, but not its name."""
 
     id: str
     name: NullableText
@@ -60,7 +60,7 @@ class Conversion(msgspec.Struct, frozen=True):
 
 
 class ConversionAnswer(msgspec.Struct, frozen=True):
-    """One conversion, as it was told first."""
+    """A conversion, as it was first recorded."""
 
     data: Conversion
 
@@ -83,28 +83,30 @@ class ProductView(msgspec.Struct, frozen=True):
 
 
 class ProductViewAnswer(msgspec.Struct, frozen=True):
-    """One product view."""
+    """A product view."""
 
     data: ProductView
 
 
 class ConversionQuery(WindowQuery, frozen=True):
-    """Which conversions."""
+    """The filters and the window of a list of conversions."""
 
-    contact_id: Annotated[str, Meta(description="Only those of one contact; what is no id has none.")] = ""
-    campaign_id: Annotated[str, Meta(description="Only those that one campaign earned.")] = ""
-    type: Annotated[Type, Meta(description="Only those of one type.")] = ""
+    contact_id: Annotated[
+        str, Meta(description="Only conversions of this contact; an invalid id has none.")
+    ] = ""
+    campaign_id: Annotated[str, Meta(description="Only conversions attributed to this campaign.")] = ""
+    type: Annotated[Type, Meta(description="Only conversions of this type.")] = ""
 
 
 class OfContact(msgspec.Struct, frozen=True):
-    """Whose event it is: one of the two is enough."""
+    """The contact of an event; either property is enough."""
 
     email: Email | UnsetType | None = UNSET
     contact_id: Annotated[Id, read_at_most(100)] | UnsetType | None = UNSET
 
 
 class ConversionCreate(OfContact, frozen=True):
-    """A conversion of a contact, given by `email` or `contact_id`. An `order_id` counts once."""
+    """A conversion of the contact with this `email` or `contact_id`. Each `order_id` counts once."""
 
     type: Type | UnsetType | None = "custom"
     revenue: Money | UnsetType | None = UNSET
@@ -118,7 +120,7 @@ class ConversionCreate(OfContact, frozen=True):
 
 
 class ProductViewCreate(OfContact, frozen=True, kw_only=True):
-    """A look of a contact, given by `email` or `contact_id`, at a product."""
+    """A product view by the contact with this `email` or `contact_id`."""
 
     product_id: Short
     product_name: Annotated[str, Meta(min_length=1, max_length=200)]

@@ -1,4 +1,4 @@
-"""Contacts that a body names: `contact_ids`, or one `contact_id`."""
+"""Reads the contacts that a body names: `contact_ids`, or a single `contact_id`."""
 
 from msgspec import UNSET
 
@@ -9,7 +9,7 @@ from diglot.model.ids import parse_id
 
 
 def read_contact_ids(members: request_body.RawObject) -> list[str | None]:
-    """Return the UUIDs of the named contacts, None for what is no id; raise `InvalidInput`."""
+    """Return the UUIDs of the named contacts, None for an invalid id; raise `InvalidInput`."""
     reader = BodyReader(members)
     if reader.has("contact_ids") and reader.has("contact_id"):
         reader.add_fault(("contact_id",), "Give contact_ids or contact_id, not both")
@@ -19,4 +19,4 @@ def read_contact_ids(members: request_body.RawObject) -> list[str | None]:
     reader.raise_faults()
     if body.contact_id is not UNSET:
         return [parse_id(body.contact_id)]
-    return [parse_id(one) for one in body.contact_ids or ()]
+    return [parse_id(contact_id) for contact_id in body.contact_ids or ()]

@@ -1,4 +1,4 @@
-"""Lists, as on the vendor's Lists page; putting contacts on one and taking them off is past what it shows."""
+"""List calls of the vendor's Lists page. The calls that add and remove contacts are an extension."""
 
 from typing import Final
 
@@ -46,7 +46,7 @@ async def list_lists(call: Call) -> lists_wire.ListListAnswer:
     window = pagination.read_window(query)
     kinds = None if kind is None else SegmentType(kind)
     page = await call.services.lists.list_page(call.caller, window, kinds, search)
-    shown = [lists_show.show_contact_list(one) for one in page.items]
+    shown = [lists_show.show_contact_list(counted) for counted in page.items]
     return lists_wire.ListListAnswer(shown, pagination.to_pagination(window, page.total))
 
 
@@ -82,7 +82,7 @@ async def create_list(call: Call) -> lists_wire.ListAnswer:
 
 
 def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Condition | UnsetType:
-    """Read `conditions`; those of a static list may be null, as answers show them."""
+    """Read `conditions`; a static list may send null, because responses show null."""
     if is_dynamic or not reader.has("conditions"):
         return reader.read_condition(
             "conditions", words.DIALECT_NAME, WORDS, call.caller, strict=call.services.strict
@@ -104,8 +104,8 @@ def _read_condition(call: Call, reader: BodyReader, *, is_dynamic: bool) -> Cond
     )
 )
 async def get_list(call: Call) -> lists_wire.ListAnswer:
-    found = await call.services.lists.get(call.caller, parse_id(call.path_parameters["list_id"]))
-    return lists_wire.ListAnswer(lists_show.show_contact_list(found))
+    counted = await call.services.lists.get(call.caller, parse_id(call.path_parameters["list_id"]))
+    return lists_wire.ListAnswer(lists_show.show_contact_list(counted))
 
 
 @handles(
@@ -114,7 +114,7 @@ async def get_list(call: Call) -> lists_wire.ListAnswer:
         "PATCH",
         _LIST_PATH,
         _TAG,
-        "Change a list; what is not given stays",
+        "Update a list; fields that are left out stay",
         scope="lists:write",
         body=lists_wire.ListPatch,
         response=lists_wire.ListAnswer,
@@ -173,7 +173,7 @@ async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
     async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
         window = pagination.read_window(call.query_parameters)
     page = await call.services.lists.list_members(call.caller, id_, window)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
 
 
@@ -183,7 +183,7 @@ async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
         "POST",
         f"{_LIST_PATH}/members",
         _TAG,
-        "Put contacts on a static list, all of them or none; those who are on it stay",
+        "Add contacts to a static list, all of them or none; its present contacts stay",
         scope="lists:write",
         body=lists_wire.NamedContacts,
         response=lists_wire.JoinedAnswer,
@@ -203,7 +203,7 @@ async def add_list_members(call: Call) -> lists_wire.JoinedAnswer:
         "DELETE",
         f"{_LIST_PATH}/members/{{contact_id:str}}",
         _TAG,
-        "Take a contact off a static list; the contact stays",
+        "Remove a contact from a static list; the contact itself stays",
         scope="lists:write",
         response=wire.DeletedAnswer,
     )

@@ -1,4 +1,4 @@
-"""Lists in Topmail's shapes."""
+"""Converts lists to Topmail's structs."""
 
 import msgspec
 
@@ -11,17 +11,17 @@ from diglot.model.lists import CountedList
 
 
 def show_contact_list(counted: CountedList) -> lists_wire.ContactList:
-    """Show a list with its count."""
-    one, segment = counted.list, counted.list.segment
+    """Show a list with its member count."""
+    contact_list, segment = counted.list, counted.list.segment
     return lists_wire.ContactList(
-        one.id,
-        one.name,
-        one.description,
-        one.type.value,
+        contact_list.id,
+        contact_list.name,
+        contact_list.description,
+        contact_list.type.value,
         msgspec.Raw(b"null") if segment is None else show_conditions(segment.condition),
         counted.count,
-        format_time(one.created_at),
-        format_time(one.updated_at),
+        format_time(contact_list.created_at),
+        format_time(contact_list.updated_at),
         format_time(counted.as_of),
         None if segment is None else segment.revision,
         None if segment is None else format_milliseconds(next_change(segment)),

@@ -1,4 +1,4 @@
-"""Topmail's shapes of lists and of their members."""
+"""Topmail's structs for lists and their members."""
 
 from typing import Annotated, Final
 
@@ -28,8 +28,8 @@ Description = Annotated[str, Meta(max_length=500)]
 class ContactList(msgspec.Struct, frozen=True):
     """A list. `conditions` is null for a static one.
 
-    The fields after `updated_at` are an extension: when the count is true, of which revision of the
-    conditions, and before which instant time alone changes nobody on it.
+    The fields after `updated_at` are an extension: the time of the count, the revision of the conditions,
+    and the time until which the passing of time alone does not change the members.
     """
 
     id: Id
@@ -63,12 +63,12 @@ class ListQuery(WindowQuery, frozen=True):
 
     type: Annotated[ListWord, Meta(description="Only static or only dynamic lists.")] = ""
     search: Annotated[
-        str, Meta(description="A part of the name; case is ignored. An extension, as segments and tags have.")
+        str, Meta(description="A part of the name; case is ignored. An extension, as for segments and tags.")
     ] = ""
 
 
 class ListCreate(msgspec.Struct, frozen=True):
-    """A new list; a dynamic one needs conditions, a static one takes none or null."""
+    """A list to create. A dynamic list requires conditions; a static list has none, or null."""
 
     name: Name
     description: Description | UnsetType | None = UNSET
@@ -77,7 +77,7 @@ class ListCreate(msgspec.Struct, frozen=True):
 
 
 class ListPatch(msgspec.Struct, frozen=True):
-    """The parts of a list to change; conditions are for a dynamic one."""
+    """The fields of a list to update; only a dynamic list has conditions."""
 
     name: Name | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
@@ -85,26 +85,26 @@ class ListPatch(msgspec.Struct, frozen=True):
 
 
 class ListType(msgspec.Struct, frozen=True):
-    """The type that a change may name, as long as it is the list's own."""
+    """The type in an update, which must be the present type of the list."""
 
     type: ListWord | UnsetType = UNSET
 
 
 class NamedContacts(msgspec.Struct, frozen=True):
-    """Contacts by id: several, or one."""
+    """The ids of contacts, or a single id."""
 
     contact_ids: ManyIds | UnsetType = UNSET
     contact_id: Id | UnsetType = UNSET
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """How many contacts came to a list, and how many are on it now."""
+    """The number of contacts added to a list, and its member count."""
 
     added: Count
     member_count: Count
 
 
 class JoinedAnswer(msgspec.Struct, frozen=True):
-    """The answer to contacts put on a list."""
+    """The response to adding contacts to a list."""
 
     data: Joined

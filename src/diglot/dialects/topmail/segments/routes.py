@@ -1,4 +1,4 @@
-"""Segments, as on the vendor's Segments page."""
+"""Segment calls of the vendor's Segments page."""
 
 from typing import Final
 
@@ -48,7 +48,7 @@ async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
     window = pagination.read_window(query)
     page = await call.services.segments.list_page(call.caller, window, search)
     return segments_wire.SegmentListAnswer(
-        [show.show_segment(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [show.show_segment(segment) for segment in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -100,7 +100,7 @@ async def get_segment(call: Call) -> segments_wire.SegmentAnswer:
         "PATCH",
         _SEGMENT_PATH,
         _TAG,
-        "Change a segment; what is not given stays",
+        "Update a segment; fields that are left out stay",
         scope="contacts:write",
         body=segments_wire.SegmentPatch,
         response=segments_wire.SegmentAnswer,
@@ -175,15 +175,15 @@ async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnsw
     else:
         page = await call.services.membership_history.list_members(call.caller, id_, window, as_of)
     add_as_of_header(call, page)
-    shown = [contacts_show.show_contact(one) for one in page.items]
+    shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))
 
 
 async def read_dry_run(call: Call) -> tuple[Condition, str | None]:
-    """Return the condition of the body, and the segment in whose place it is tried."""
+    """Return the condition of a dry run, and the segment whose conditions it would replace."""
     reader = BodyReader(await call.read_object(unique_keys=True))
     if reader.has("segment_id"):
-        # Without one it could only mean that the segment keeps what it has.
+        # Without conditions, the dry run would compare the segment with itself.
         reader.require("conditions")
     reader.read(segments_wire.DryRun, "name")
     condition = _read_condition(call, reader)

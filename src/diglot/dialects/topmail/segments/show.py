@@ -1,4 +1,4 @@
-"""Domain values -> Topmail's shapes."""
+"""Converts segments to Topmail's structs."""
 
 import msgspec
 
@@ -12,25 +12,25 @@ from diglot.model.segments import Condition, MemberCount, Segment
 
 
 def show_conditions(condition: Condition) -> msgspec.Raw:
-    """Return a condition as sent, or in Topmail's words when it was sent in another dialect."""
+    """Return a condition as sent, or in Topmail's words if it was sent in another dialect."""
     source = condition.original
     text = source.text if source.dialect == DIALECT_NAME else write_condition(condition.tree, WORDS)
     return msgspec.Raw(text.encode())
 
 
-def show_segment(one: Segment) -> segments_wire.Segment:
+def show_segment(segment: Segment) -> segments_wire.Segment:
     """Show a segment."""
     return segments_wire.Segment(
-        one.id,
-        one.name,
-        show_conditions(one.condition),
-        format_time(one.created_at),
-        format_time(one.updated_at),
-        one.revision,
-        format_milliseconds(next_change(one)),
+        segment.id,
+        segment.name,
+        show_conditions(segment.condition),
+        format_time(segment.created_at),
+        format_time(segment.updated_at),
+        segment.revision,
+        format_milliseconds(next_change(segment)),
     )
 
 
 def show_estimate(count: MemberCount) -> segments_wire.Estimate:
-    """Show how many contacts match."""
+    """Show the number of matching contacts."""
     return segments_wire.Estimate(count.members, count.members, format_time(count.as_of), count.revision)

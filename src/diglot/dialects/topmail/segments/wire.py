@@ -1,4 +1,4 @@
-"""Segments as Topmail sends and reads them."""
+"""The structs of Topmail's segment calls."""
 
 from typing import Annotated
 
@@ -13,7 +13,8 @@ from diglot.dialects.topmail.wire import Conditions, Count, Id, Name, Pagination
 class Segment(msgspec.Struct, frozen=True):
     """A segment. The fields after `updated_at` are an extension.
 
-    Before `next_change_at` time alone changes no member; it is null where time never does.
+    Until `next_change_at`, the passing of time alone does not change the members; it is null if time never
+    changes them.
     """
 
     id: Id
@@ -26,9 +27,9 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """How many contacts match, under both keys that clients look for.
+    """The number of matching contacts, under both property names that clients read.
 
-    The fields after these are an extension: when that is true, of which revision of the conditions.
+    The other fields are an extension: the time of the count and the revision of the conditions.
     """
 
     count: Count
@@ -57,28 +58,31 @@ class EstimateAnswer(msgspec.Struct, frozen=True):
 
 
 class SegmentCreate(msgspec.Struct, frozen=True):
-    """A new segment; without conditions it is a draft and matches nobody."""
+    """A segment to create; without conditions it is a draft and matches no contact."""
 
     name: Name
     conditions: Conditions | UnsetType = UNSET
 
 
 class SegmentPatch(msgspec.Struct, frozen=True):
-    """The parts of a segment to change."""
+    """The fields of a segment to update."""
 
     name: Name | UnsetType = UNSET
     conditions: Conditions | UnsetType = UNSET
 
 
 AnySegmentId = Annotated[
-    str, Meta(max_length=200, description="A dynamic segment whose conditions these would replace.")
+    str,
+    Meta(
+        max_length=200, description="The dynamic segment whose conditions the new conditions would replace."
+    ),
 ]
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """A new segment as it would be created, of which only the conditions count.
+    """A segment body, of which only the conditions count.
 
-    With `segment_id`, in the place of that segment's; then they are required.
+    With `segment_id`, they are required and would replace the conditions of that segment.
     """
 
     conditions: Conditions | UnsetType = UNSET
@@ -87,7 +91,7 @@ class DryRun(msgspec.Struct, frozen=True):
 
 
 class SegmentContactsQuery(WindowQuery, frozen=True):
-    """Which contacts of a segment, and of when."""
+    """The window of a segment's contacts, and its point in time."""
 
     as_of: Extension[AsOfQuery] = ""
 

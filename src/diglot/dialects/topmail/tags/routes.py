@@ -1,4 +1,4 @@
-"""Tags, as on the vendor's Tags page; putting one on contacts and taking it off is past what it shows."""
+"""Tag calls of the vendor's Tags page. The calls that tag and untag contacts are an extension."""
 
 from typing import Final
 
@@ -39,7 +39,7 @@ async def list_tags(call: Call) -> tags_wire.TagListAnswer:
     window = pagination.read_window(query)
     page = await call.services.tags.list_page(call.caller, window, search)
     return tags_wire.TagListAnswer(
-        [tags_show.show_tag(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [tags_show.show_tag(tag) for tag in page.items], pagination.to_pagination(window, page.total)
     )
 
 
@@ -91,7 +91,7 @@ async def get_tag(call: Call) -> tags_wire.TagAnswer:
         "PATCH",
         _TAG_PATH,
         _TAG,
-        "Change a tag; another name is given to its contacts too",
+        "Update a tag; a new name also applies to its contacts",
         scope="contacts:write",
         body=tags_wire.TagPatch,
         response=tags_wire.TagAnswer,
@@ -111,7 +111,7 @@ async def update_tag(call: Call) -> tags_wire.TagAnswer:
         "DELETE",
         _TAG_PATH,
         _TAG,
-        "Delete a tag and take it off its contacts, which stay",
+        "Delete a tag and remove it from its contacts, which stay",
         scope="contacts:delete",
         response=wire.DeletedAnswer,
     )
@@ -127,7 +127,7 @@ async def delete_tag(call: Call) -> wire.DeletedAnswer:
         "GET",
         f"{_TAG_PATH}/contacts",
         _TAG,
-        "List the contacts that bear a tag, newest first",
+        "List the contacts that have a tag, newest first",
         scope="contacts:read",
         query=wire.WindowQuery,
         response=contacts_wire.ContactListAnswer,
@@ -139,7 +139,8 @@ async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
         window = pagination.read_window(call.query_parameters)
     page = await call.services.tags.list_contacts(call.caller, id_, window)
     return contacts_wire.ContactListAnswer(
-        [contacts_show.show_contact(one) for one in page.items], pagination.to_pagination(window, page.total)
+        [contacts_show.show_contact(contact) for contact in page.items],
+        pagination.to_pagination(window, page.total),
     )
 
 
@@ -149,7 +150,7 @@ async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
         "POST",
         f"{_TAG_PATH}/contacts",
         _TAG,
-        "Put a tag on contacts, all of them or none",
+        "Add a tag to contacts, all of them or none",
         scope="contacts:write",
         body=lists_wire.NamedContacts,
         response=tags_wire.TaggedAnswer,
@@ -169,7 +170,7 @@ async def add_tag_contacts(call: Call) -> tags_wire.TaggedAnswer:
         "DELETE",
         f"{_TAG_PATH}/contacts/{{contact_id:str}}",
         _TAG,
-        "Take a tag off a contact",
+        "Remove a tag from a contact",
         scope="contacts:write",
         response=wire.DeletedAnswer,
     )

@@ -1,18 +1,18 @@
-"""Tags in Topmail's shapes."""
+"""Converts tags to Topmail's structs."""
 
 from diglot.dialects.topmail.formatting import format_time
 from diglot.dialects.topmail.tags import wire as tags_wire
 from diglot.model.tags import Tag
 
 
-def show_tag(one: Tag) -> tags_wire.Tag:
+def show_tag(tag: Tag) -> tags_wire.Tag:
     """Show a tag."""
     return tags_wire.Tag(
-        one.id,
-        one.name,
-        one.color,
-        one.description,
-        one.contact_count,
-        format_time(one.created_at),
-        format_time(one.updated_at),
+        tag.id,
+        tag.name,
+        tag.color,
+        tag.description,
+        tag.contact_count,
+        format_time(tag.created_at),
+        format_time(tag.updated_at),
     )

@@ -1,4 +1,4 @@
-"""Topmail's shapes of tags."""
+"""Topmail's structs for tags."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ Description = Annotated[str, Meta(max_length=200)]
 
 
 class Tag(msgspec.Struct, frozen=True):
-    """A tag with the number of contacts that bear it. A name that came with a contact may be longer."""
+    """A tag with its contact count. A name that was created with a contact may be longer."""
 
     id: Id
     name: str
@@ -50,7 +50,7 @@ class TagQuery(WindowQuery, frozen=True):
 
 
 class TagCreate(msgspec.Struct, frozen=True):
-    """A new tag; no contact bears it yet."""
+    """A tag to create; no contact has it yet."""
 
     name: Name
     color: Color | UnsetType = UNSET
@@ -58,7 +58,7 @@ class TagCreate(msgspec.Struct, frozen=True):
 
 
 class TagPatch(msgspec.Struct, frozen=True):
-    """The parts of a tag to change; another name is given to its contacts too."""
+    """The fields of a tag to update; a new name also applies to its contacts."""
 
     name: Name | UnsetType = UNSET
     color: Color | UnsetType = UNSET
@@ -66,13 +66,13 @@ class TagPatch(msgspec.Struct, frozen=True):
 
 
 class Tagged(msgspec.Struct, frozen=True):
-    """How many contacts got a tag, and how many bear it now."""
+    """The number of contacts that received a tag, and its contact count."""
 
     added: Count
     contact_count: Count
 
 
 class TaggedAnswer(msgspec.Struct, frozen=True):
-    """The answer to a tag put on contacts."""
+    """The response to adding a tag to contacts."""
 
     data: Tagged

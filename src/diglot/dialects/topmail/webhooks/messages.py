@@ -1,4 +1,4 @@
-"""Topmail's words for events, and what a receiver gets (the vendor's webhooks page)."""
+"""Topmail's event names, and the deliveries (the vendor's webhooks page)."""
 
 from typing import Final
 
@@ -23,7 +23,7 @@ from diglot.model.webhooks import (
 )
 from diglot.webhooks import payload
 
-# What the vendor does not have.
+# Extensions that the vendor does not have.
 EXTENSION_EVENTS: Final[EventNames] = {
     "segment.entered": WebhookEventType.SEGMENT_ENTERED,
     "segment.left": WebhookEventType.SEGMENT_LEFT,
@@ -33,7 +33,7 @@ EVENTS: Final[EventNames] = {
     "contact.updated": WebhookEventType.CONTACT_UPDATED,
     "contact.subscribed": WebhookEventType.CONTACT_SUBSCRIBED,
     "contact.unsubscribed": WebhookEventType.CONTACT_UNSUBSCRIBED,
-    # What is sent elsewhere: may be asked for, as clients do, and happens where the sending does.
+    # Clients may subscribe to events of sending email, but only the vendor sends email and emits them.
     "campaign.sent": None,
     "campaign.completed": None,
     "email.sent": None,
@@ -50,7 +50,7 @@ EVENTS: Final[EventNames] = {
     "list.member_removed": WebhookEventType.LIST_LEFT,
     **EXTENSION_EVENTS,
 }
-# Many at once: they go to whoever hears of each.
+# Bulk events, sent to the webhooks that subscribe to the single events.
 _BULK_EVENTS: Final = {
     WebhookEventType.LIST_CHANGED: "list.members_changed",
     WebhookEventType.SEGMENT_CHANGED: "segment.members_changed",
@@ -78,7 +78,7 @@ class _Audience(msgspec.Struct):
 class _MemberMoved(msgspec.Struct, kw_only=True):
     """A contact that entered or left a list or a segment.
 
-    Where a condition decides, `sequence` is the entry of the segment's changes that tells of it.
+    If a condition decides membership, `sequence` is the number of the change in the segment's history.
     """
 
     list: _Audience | UnsetType = UNSET
@@ -90,7 +90,7 @@ class _MemberMoved(msgspec.Struct, kw_only=True):
 
 
 class _MembersMoved(msgspec.Struct, kw_only=True):
-    """Contacts that entered or left at once: how many, and between which entries they are."""
+    """Contacts that entered or left together: their number, and the range of sequence numbers."""
 
     list: _Audience | UnsetType = UNSET
     segment: _Audience | UnsetType = UNSET
@@ -120,7 +120,7 @@ class _ConversionData(msgspec.Struct):
 
 
 def render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMessage:
-    """Return what goes out, signed as a whole; its id is an extension, to tell a repetition by."""
+    """Return the delivery, signed as a whole; its id is an extension, by which receivers detect a retry."""
     del now
     word = _EVENT_NAMES[delivery.event]
     data = _build_data(delivery.event, payload.decode_payload(delivery))
@@ -178,15 +178,15 @@ def _build_bulk_move(event: WebhookEventType, group: AudienceRef, batch: BulkMov
     )
 
 
-def _build_conversion(one: Conversion, contact: Contact) -> _ConversionData:
+def _build_conversion(conversion: Conversion, contact: Contact) -> _ConversionData:
     return _ConversionData(
-        id=one.id,
-        type=one.type,
-        revenue=whole_if_integral(one.revenue),
-        currency=one.currency,
-        order_id=one.order_id,
+        id=conversion.id,
+        type=conversion.type,
+        revenue=whole_if_integral(conversion.revenue),
+        currency=conversion.currency,
+        order_id=conversion.order_id,
         contact=_ContactName(contact.id, contact.email),
-        campaign_id=one.campaign_id,
-        metadata=one.metadata,
-        converted_at=format_milliseconds(one.converted_at),
+        campaign_id=conversion.campaign_id,
+        metadata=conversion.metadata,
+        converted_at=format_milliseconds(conversion.converted_at),
     )

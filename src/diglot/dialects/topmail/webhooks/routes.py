@@ -1,4 +1,4 @@
-"""Webhooks, as on the vendor's Webhooks page; listing them is an extension."""
+"""Webhook calls of the vendor's Webhooks page; the list call is an extension."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ from diglot.service.webhooks import NewWebhook, generate_secret
 _TAG: Final = "webhooks"
 _TRIGGERS_PATH: Final = "/webhooks/triggers"
 _READ_SCOPE: Final = "contacts:read"
-# What an event tells beside the contact, by the first part of its word: whoever hears of it reads that.
+# The data of an event besides the contact, by the first part of its name; receivers need that read scope.
 _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"}
 
 
@@ -31,7 +31,7 @@ _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"
         "GET",
         _TRIGGERS_PATH,
         _TAG,
-        "List active registrations for events, newest first (an extension)",
+        "List active webhooks, newest first (an extension)",
         scope=_READ_SCOPE,
         query=wire.WindowQuery,
         response=hooks.TriggerListAnswer,
@@ -40,11 +40,13 @@ _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"
 )
 async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
     window = pagination.read_window(call.query_parameters)
-    found = [
-        one for one in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME) if one.active
+    active = [
+        webhook
+        for webhook in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)
+        if webhook.active
     ]
-    shown = [_to_wire(one) for one in found[window.offset : window.offset + window.limit]]
-    return hooks.TriggerListAnswer(shown, pagination.to_pagination(window, len(found)))
+    shown = [_to_wire(webhook) for webhook in active[window.offset : window.offset + window.limit]]
+    return hooks.TriggerListAnswer(shown, pagination.to_pagination(window, len(active)))
 
 
 @handles(
@@ -53,7 +55,7 @@ async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
         "POST",
         _TRIGGERS_PATH,
         _TAG,
-        "Register an address for one sort of event",
+        "Create a webhook for one type of event",
         scope="contacts:write",
         status=201,
         body=hooks.TriggerCreate,
@@ -63,13 +65,13 @@ async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
 )
 async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
     if _READ_SCOPE not in call.caller.scopes:
-        raise Forbidden(_READ_SCOPE)  # what it gets is contacts
+        raise Forbidden(_READ_SCOPE)  # a webhook receives contacts
     reader = BodyReader(await call.read_object())
     body = reader.read(hooks.TriggerCreate, checks={"targetUrl": call.services.webhooks.find_url_fault})
     reader.raise_faults()
     event = body.event
-    if (told := _SCOPE_BY_EVENT.get(event.partition(".")[0], _READ_SCOPE)) not in call.caller.scopes:
-        raise Forbidden(told)
+    if (scope := _SCOPE_BY_EVENT.get(event.partition(".")[0], _READ_SCOPE)) not in call.caller.scopes:
+        raise Forbidden(scope)
     new = NewWebhook(
         dialect=words.DIALECT_NAME,
         url=body.targetUrl,
@@ -77,9 +79,11 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
         subscriptions=webhooks.select_subscriptions(EVENTS, (event,)),
         secret=generate_secret() if body.secret is UNSET else body.secret,
     )
-    made = await call.services.webhooks.create(call.caller, new)
-    one = _to_wire(made)
-    data = hooks.CreatedTrigger(one.id, one.event, one.targetUrl, one.createdAt, made.secret)
+    webhook = await call.services.webhooks.create(call.caller, new)
+    trigger = _to_wire(webhook)
+    data = hooks.CreatedTrigger(
+        trigger.id, trigger.event, trigger.targetUrl, trigger.createdAt, webhook.secret
+    )
     return hooks.CreatedTriggerAnswer(data)
 
 
@@ -89,7 +93,7 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
         "DELETE",
         _TRIGGERS_PATH,
         _TAG,
-        "Remove a registration and what is on its way to it",
+        "Delete a webhook and its pending deliveries",
         scope="contacts:write",
         query=hooks.TriggerIdQuery,
         response=wire.DeletedAnswer,
@@ -103,8 +107,10 @@ async def delete_trigger(call: Call) -> wire.DeletedAnswer:
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 
-def _to_wire(one: Webhook) -> hooks.Trigger:
-    return hooks.Trigger(one.id, one.events[0], one.url, format_milliseconds(one.created_at) or "")
+def _to_wire(webhook: Webhook) -> hooks.Trigger:
+    return hooks.Trigger(
+        webhook.id, webhook.events[0], webhook.url, format_milliseconds(webhook.created_at) or ""
+    )
 
 
 ENDPOINTS: Final = (list_triggers, create_trigger, delete_trigger)

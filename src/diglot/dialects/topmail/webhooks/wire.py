@@ -1,4 +1,4 @@
-"""Topmail's shapes of webhooks: the one resource whose keys are in camel case."""
+"""Topmail's structs for webhooks, the only resource with properties in camel case."""
 
 from typing import Annotated
 
@@ -18,12 +18,13 @@ TargetUrl = Annotated[
 ]
 EventWord = Annotated[str, choice_ref("TriggerEvent", tuple(EVENTS))]
 Secret = Annotated[
-    str, Meta(min_length=1, max_length=256, description="What signs the deliveries, by HMAC-SHA256.")
+    str,
+    Meta(min_length=1, max_length=256, description="The secret that signs the deliveries, by HMAC-SHA256."),
 ]
 
 
 class Trigger(msgspec.Struct, frozen=True):
-    """An address that gets one sort of event."""
+    """A webhook: an address that receives one type of event."""
 
     id: Id
     event: EventWord
@@ -32,7 +33,7 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class CreatedTrigger(msgspec.Struct, frozen=True):
-    """A new one. Its secret is shown this once: an extension, as the vendor shows it elsewhere."""
+    """A new webhook. Its secret is shown only once, as an extension: the vendor shows it elsewhere."""
 
     id: Id
     event: EventWord
@@ -42,20 +43,20 @@ class CreatedTrigger(msgspec.Struct, frozen=True):
 
 
 class CreatedTriggerAnswer(msgspec.Struct, frozen=True):
-    """The answer to a registration."""
+    """The response to the creation of a webhook."""
 
     data: CreatedTrigger
 
 
 class TriggerListAnswer(msgspec.Struct, frozen=True):
-    """A window of those that are active."""
+    """A window of the active webhooks."""
 
     data: list[Trigger]
     pagination: Pagination
 
 
 class TriggerCreate(msgspec.Struct, frozen=True):
-    """What to send where. Without a secret it gets one."""
+    """A webhook to create. Diglot generates a secret if none is given."""
 
     targetUrl: TargetUrl  # noqa: N815
     event: EventWord
@@ -65,4 +66,4 @@ class TriggerCreate(msgspec.Struct, frozen=True):
 class TriggerIdQuery(msgspec.Struct, frozen=True):
     """Which one."""
 
-    id: Annotated[Id, Meta(description="The id of the registration.")]
+    id: Annotated[Id, Meta(description="The id of the webhook.")]
