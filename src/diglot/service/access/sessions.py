@@ -71,20 +71,22 @@ class Sessions:
         """
         await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
         await self._count_attempt("sign-in to", _hash_secret(workspace), RATE_BY_WORKSPACE)
-        found = await self.engine.read(lambda transaction: workspaces.find_sign_in(transaction, workspace))
-        password_hash = None if found is None else found.password_hash
-        if not await self.passwords.verify(password_hash, password) or found is None:
+        credentials = await self.engine.read(
+            lambda transaction: workspaces.find_sign_in(transaction, workspace)
+        )
+        password_hash = None if credentials is None else credentials.password_hash
+        if not await self.passwords.verify(password_hash, password) or credentials is None:
             raise Unauthenticated
         secret = secrets.token_urlsafe(32)
 
         async def work(transaction: Transaction) -> Session:
-            async with open_unit(transaction, found.workspace.number, self.clock) as unit:
+            async with open_unit(transaction, credentials.workspace.number, self.clock) as unit:
                 # The verification is slow, so the password may have changed since.
-                if await workspaces.find_sign_in(transaction, workspace) != found:
+                if await workspaces.find_sign_in(transaction, workspace) != credentials:
                     raise Unauthenticated
                 expires_at = unit.now + SESSION_SECONDS * _SECOND
-                session = Session(_hash_secret(secret), found.workspace, unit.now, expires_at)
-                await sessions.end_expired(transaction, found.workspace.number, unit.now)
+                session = Session(_hash_secret(secret), credentials.workspace, unit.now, expires_at)
+                await sessions.end_expired(transaction, credentials.workspace.number, unit.now)
                 await sessions.begin(transaction, session)
                 return session
 

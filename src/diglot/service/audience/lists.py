@@ -155,8 +155,8 @@ class Lists:
         contact_list, count = await _require_list(unit, id_)
         list_members.require_static_list(contact_list)
         joining = await require_contacts(unit.transaction, unit.workspace, ids)
-        came = await list_members.add_contacts(unit, contact_list, joining)
-        return came, count + came
+        added = await list_members.add_contacts(unit, contact_list, joining)
+        return added, count + added
 
     @writes_with(MOVES_MEMBERS)
     async def remove_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
