@@ -212,17 +212,9 @@ async def _load_active_segments(
         nodes[number] = node
         if members is None:
             pending.add(number)
-    return ActiveSegments(
-        version,
-        zone,
-        conditions=nodes,
-        static_segments=frozenset(static),
-        stored_segments=frozenset(row[0] for row in rows),
-        pending_segments=frozenset(pending),
-        segment_refs=segment_refs,
-        list_refs=list_refs,
-        earlier=earlier,
-    )
+    stored_segments = frozenset(row[0] for row in rows)
+    sets = frozenset(static), stored_segments, frozenset(pending)
+    return ActiveSegments(version, zone, nodes, *sets, segment_refs, list_refs, earlier=earlier)
 
 
 def _decode_node(number: int, stored: str, earlier: ActiveSegments | None) -> tree.Node:

@@ -41,8 +41,7 @@ async def evaluate_segment(
 ) -> EvaluatedSegment:
     """Evaluate a segment in full and store its members, which then follow every write.
 
-    In a large workspace a new condition is evaluated in the background; until then every read of the segment
-    evaluates it.
+    In a large workspace a new condition is evaluated in the background; until then every read evaluates it.
     """
     unit, node = writer.unit, segment.condition.tree
     is_new = cause is Cause.SEGMENT_CREATED and condition_changed
@@ -53,9 +52,8 @@ async def evaluate_segment(
     members = BitMap()
     if not tree.is_draft(node):
         zone = writer.active_segments.zone
-        members = await read.evaluate_condition(
-            writer.transaction, writer.workspace, node, writer.effective_now, zone
-        )
+        at = writer.effective_now
+        members = await read.evaluate_condition(writer.transaction, writer.workspace, node, at, zone)
     origin = ChangeOrigin(writer.effective_now, cause)
     replacement = await replace_membership(writer, segment.number, members, origin, is_new=is_new)
     if cause is Cause.REPAIRED and (differed := len(replacement.entered) + len(replacement.left)):

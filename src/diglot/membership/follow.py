@@ -26,6 +26,8 @@ from diglot.storage.membership.changes import SegmentChange
 
 # A contact before and after a write; None before it is created and after it is deleted.
 ContactWrite = tuple[Contact | None, Contact | None]
+# The ids of static lists, by contact key.
+_ListsByKey = Mapping[int, Sequence[str]]
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class _MembershipMoves:
         ]
 
 
-async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> Mapping[int, Sequence[str]]:
+async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> _ListsByKey:
     """Return the static lists of contacts, or nothing if no segment mentions lists."""
     if not writer.active_segments.mention_lists(writer.active_segments.all_dynamic):
         return {}
@@ -64,10 +66,7 @@ async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> Ma
 
 
 async def follow_writes(
-    writer: MembershipWriter,
-    writes: Sequence[ContactWrite],
-    cause: Cause,
-    on_lists: Mapping[int, Sequence[str]],
+    writer: MembershipWriter, writes: Sequence[ContactWrite], cause: Cause, on_lists: _ListsByKey
 ) -> None:
     """Update memberships after writes of contacts.
 

@@ -59,11 +59,8 @@ async def changes_by_time(  # noqa: PLR0913, PLR0917 - tenant, segments, two ins
         await _evaluate_contacts(
             transaction, workspace, active_segments, affected, sorted(pks), (since, until), moves
         )
-    changes = [
-        SegmentChange(number, entered, left)
-        for number, (entered, left) in sorted(moves.items())
-        if number not in full
-    ]
+    moved_segments = sorted(moves.keys() - full)
+    changes = [SegmentChange(number, *moves[number]) for number in moved_segments]
     return ChangesByTime(changes, frozenset(full))
 
 

@@ -71,9 +71,7 @@ class Sessions:
         """
         await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
         await self._count_attempt("sign-in to", _hash_secret(workspace), RATE_BY_WORKSPACE)
-        credentials = await self.engine.read(
-            lambda transaction: workspaces.find_sign_in(transaction, workspace)
-        )
+        credentials = await self.engine.read(lambda tx: workspaces.find_sign_in(tx, workspace))
         password_hash = None if credentials is None else credentials.password_hash
         if not await self.passwords.verify(password_hash, password) or credentials is None:
             raise Unauthenticated
