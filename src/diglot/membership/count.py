@@ -1,8 +1,8 @@
-"""How many members a segment has: evaluated once for each state of a workspace, then remembered.
+"""Counts members: a scan runs once for each state of a workspace, then the count is cached.
 
-A count is remembered with the version of the workspace's contacts that it was made at, and used only where
-the same snapshot shows the same version: it can never differ from the members read beside it. Conditions
-that move with time alone are evaluated each time.
+A cached count belongs to a version of the workspace's contacts and is used only if the snapshot shows the
+same version, so it never differs from the members read in that snapshot. Conditions with relative dates are
+not cached, because their count changes by the passing of time.
 """
 
 from dataclasses import dataclass, field
@@ -25,67 +25,67 @@ _CacheKey = tuple[int, int, str, bytes]
 
 @dataclass(slots=True)
 class CountCache:
-    """The remembered counts of this process."""
+    """The cached counts of this process."""
 
     _counts: SharedCache[_CacheKey, int] = field(default_factory=lambda: SharedCache(MAX_CACHED_COUNTS))
 
     def cached_count(
-        self, transaction: Transaction, relation: MembershipQuery, state: WorkspaceState
+        self, transaction: Transaction, query: MembershipQuery, state: WorkspaceState
     ) -> int | None:
-        """Return the number of members in a state, where that is known without asking."""
-        if relation.stored_answer is not None:
-            return read.cached_count(transaction, relation)
-        if not relation.is_static and tree.is_draft(relation.condition):
+        """Return the number of members in a state if that needs no statement, or None."""
+        if query.stored_answer is not None:
+            return read.cached_count(transaction, query)
+        if not query.is_static and tree.is_draft(query.condition):
             return 0
-        key = _cache_key(relation, state)
+        key = _cache_key(query, state)
         return None if key is None else self._counts.get(key)
 
-    async def count(self, transaction: Transaction, relation: MembershipQuery, state: WorkspaceState) -> int:
+    async def count(self, transaction: Transaction, query: MembershipQuery, state: WorkspaceState) -> int:
         """Return the number of members in the state that the transaction sees."""
-        found = self.cached_count(transaction, relation, state)
-        if found is None:
-            found = await read.count_members(transaction, relation)
-            if (key := _cache_key(relation, state)) is not None:
-                self._counts.put(key, found)
-        return found
+        count = self.cached_count(transaction, query, state)
+        if count is None:
+            count = await read.count_members(transaction, query)
+            if (key := _cache_key(query, state)) is not None:
+                self._counts.put(key, count)
+        return count
 
     async def count_uncached(
-        self, transaction: Transaction, relation: MembershipQuery, state: WorkspaceState
+        self, transaction: Transaction, query: MembershipQuery, state: WorkspaceState
     ) -> int:
-        """Return the number of members as a transaction that wrote sees it.
+        """Return the number of members that a write transaction sees.
 
-        A remembered count may be used, but none kept: what this transaction sees may be undone.
+        It reads the cache but does not fill it, because the transaction may be rolled back.
         """
-        found = self.cached_count(transaction, relation, state)
-        return await read.count_members(transaction, relation) if found is None else found
+        count = self.cached_count(transaction, query, state)
+        return await read.count_members(transaction, query) if count is None else count
 
 
-def _cache_key(relation: MembershipQuery, state: WorkspaceState) -> _CacheKey | None:
-    if relation.stored_answer is not None:
+def _cache_key(query: MembershipQuery, state: WorkspaceState) -> _CacheKey | None:
+    if query.stored_answer is not None:
         return None
-    node = relation.condition if relation.restriction is None else relation.restriction
+    node = query.condition if query.restriction is None else query.restriction
     if relative_dates_of(node):
         return None
-    members = f"{relation.stored.segment} " if relation.restriction is not None and relation.stored else ""
-    # Of a condition with thousands of values no copy is kept for each state that it is counted in.
-    asked = sha256(f"{members}{tree.encode(node)}".encode()).digest()
-    return relation.workspace, state.contacts_version, relation.zone.key, asked
+    members = f"{query.stored.segment} " if query.restriction is not None and query.stored else ""
+    # A hash, because a condition may hold thousands of values.
+    digest = sha256(f"{members}{tree.encode(node)}".encode()).digest()
+    return query.workspace, state.contacts_version, query.zone.key, digest
 
 
 async def find_stored_count(
     transaction: Transaction, workspace: int, id_: str, now: int
 ) -> MemberCount | None:
-    """Return how many members a segment has, by one read of two rows.
+    """Return the number of members of a segment by one read of two rows, or None if more is necessary.
 
-    None where that takes more: another id, a segment that waits to be evaluated, changes of the log that
-    this process has not read, or time that may have changed who its members are.
+    More is necessary for an unknown id, a pending segment, log rows that this process has not read, or if
+    time may have changed the members.
     """
     row = await segment_state.load_count(transaction, workspace, id_)
     if row is None:
         return None
-    number, stored, next_change_at, revision, evaluated_at, folded, next_entry = row
+    number, stored, next_change_at, revision, evaluated_at, compacted_entry, next_entry = row
     at = max(now, evaluated_at)
     if stored is None or next_change_at <= at or now < evaluated_at - store.MAX_CLOCK_SKEW:
         return None
-    changes = store.cached_delta(transaction, workspace, folded, next_entry - 1)
+    changes = store.cached_delta(transaction, workspace, compacted_entry, next_entry - 1)
     return None if changes is None else MemberCount(changes.count_members(number, stored), at, revision)

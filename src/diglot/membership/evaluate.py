@@ -1,4 +1,4 @@
-"""Segments evaluated in full: made, changed, refreshed, and by what changes many at once."""
+"""Evaluates segments in full: at creation, after updates and refreshes, and when many change at once."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -24,128 +24,132 @@ from diglot.storage.background import verifications
 from diglot.storage.membership import instant_index, pending_members, segment_state
 from diglot.storage.write_unit import WriteUnit
 
-# A segment of a workspace with more contacts is evaluated in the background.
+# In a workspace with more contacts the first evaluation runs in the background.
 MAX_CONTACTS_INLINE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedSegment:
-    """A segment as it is stored now. `count` is None where a read has to find it."""
+    """A segment as it is stored now. `count` is None if the segment is pending, so a read has to count."""
 
     segment: Segment
     count: int | None = None
 
 
 async def evaluate_segment(
-    one: MembershipWriter, segment: Segment, cause: Cause, *, condition_changed: bool = True
+    writer: MembershipWriter, segment: Segment, cause: Cause, *, condition_changed: bool = True
 ) -> EvaluatedSegment:
-    """Evaluate a segment in full and keep its membership from now on.
+    """Evaluate a segment in full and store its members, which then follow every write.
 
-    In a large workspace a new condition is left to the background, and until then the segment is evaluated
-    when it is read.
+    In a large workspace a new condition is evaluated in the background; until then every read evaluates it.
     """
-    unit, node = one.unit, segment.condition.tree
+    unit, node = writer.unit, segment.condition.tree
     is_new = cause is Cause.SEGMENT_CREATED and condition_changed
     if segment.type is SegmentType.DYNAMIC and condition_changed:
-        await build_indexes(one, node)
+        await build_indexes(writer, node)
         if unit.row.contact_count > MAX_CONTACTS_INLINE and not tree.is_draft(node):
-            return await _postpone_evaluation(one, segment, is_new=is_new)
-    found = BitMap()
+            return await _postpone_evaluation(writer, segment, is_new=is_new)
+    members = BitMap()
     if not tree.is_draft(node):
-        zone = one.active_segments.zone
-        found = await read.evaluate_condition(one.transaction, one.workspace, node, one.effective_now, zone)
-    moment = ChangeOrigin(one.effective_now, cause)
-    kept = await replace_membership(one, segment.number, found, moment, is_new=is_new)
-    if cause is Cause.REPAIRED and (differed := len(kept.entered) + len(kept.left)):
+        zone = writer.active_segments.zone
+        at = writer.effective_now
+        members = await read.evaluate_condition(writer.transaction, writer.workspace, node, at, zone)
+    origin = ChangeOrigin(writer.effective_now, cause)
+    replacement = await replace_membership(writer, segment.number, members, origin, is_new=is_new)
+    if cause is Cause.REPAIRED and (differed := len(replacement.entered) + len(replacement.left)):
         repaired = {"repaired_segments": 1, "repaired_contacts": differed}
-        await verifications.add_counts(one.transaction, one.workspace, **repaired)
-    next_change = await _find_next_change(one, node) if segment.type is SegmentType.DYNAMIC else NEVER
-    await _store_next_change(one, segment, next_change)
+        await verifications.add_counts(writer.transaction, writer.workspace, **repaired)
+    next_change = await _find_next_change(writer, node) if segment.type is SegmentType.DYNAMIC else NEVER
+    await _store_next_change(writer, segment, next_change)
     if segment.members is None and not is_new:
-        await pending_members.clear(one.transaction, one.workspace, segment.number)
+        await pending_members.clear(writer.transaction, writer.workspace, segment.number)
     if condition_changed or segment.members is None:
         store.renew_segments_version(unit)
-    return EvaluatedSegment(_with_members(unit, segment, kept, next_change), len(found))
+    return EvaluatedSegment(_with_members(unit, segment, replacement, next_change), len(members))
 
 
 def _with_members(
-    unit: WriteUnit, segment: Segment, kept: MembershipReplacement, next_change: int
+    unit: WriteUnit, segment: Segment, replacement: MembershipReplacement, next_change: int
 ) -> Segment:
-    """Return a segment as it is stored: what is stored for the first time has a history from now on."""
+    """Return a segment as it is stored; its history begins with its first stored members."""
     since = unit.last_entry if segment.since_entry is None else segment.since_entry
-    return replace(segment, members=kept.members, next_change_at=next_change, since_entry=since)
+    return replace(segment, members=replacement.members, next_change_at=next_change, since_entry=since)
 
 
 async def _find_next_change(writer: MembershipWriter, node: tree.Node) -> int:
-    """Return the instant at which time alone changes the membership of a condition next, or `NEVER`."""
+    """Return the next instant at which time alone can change the members of a condition, or `NEVER`."""
     at, zone = writer.effective_now, writer.active_segments.zone
     flips = [
-        await instant_index.find_next_flip(writer.transaction, writer.workspace, edge, at, zone)
-        for edge in relative_dates_of(node)
+        await instant_index.find_next_flip(writer.transaction, writer.workspace, relative_date, at, zone)
+        for relative_date in relative_dates_of(node)
     ]
     return min(flips, default=NEVER)
 
 
-async def refresh_segment(one: MembershipWriter, segment: Segment) -> EvaluatedSegment:
-    """Evaluate a segment again, at once in any workspace; what was wrong is counted as repaired."""
+async def refresh_segment(writer: MembershipWriter, segment: Segment) -> EvaluatedSegment:
+    """Evaluate a segment again, never in the background; count corrected members as repaired."""
     cause = Cause.REPAIRED if segment.members is not None else first_evaluation_cause(segment.revision)
-    return await evaluate_segment(one, segment, cause, condition_changed=False)
+    return await evaluate_segment(writer, segment, cause, condition_changed=False)
 
 
 def first_evaluation_cause(revision: int) -> Cause:
-    """Return why the members of a segment of a revision are in it when they are evaluated for it first."""
+    """Return the cause that the first evaluation of a revision records in the log."""
     return Cause.SEGMENT_CREATED if revision == 1 else Cause.SEGMENT_CHANGED
 
 
-async def _postpone_evaluation(one: MembershipWriter, segment: Segment, *, is_new: bool) -> EvaluatedSegment:
+async def _postpone_evaluation(
+    writer: MembershipWriter, segment: Segment, *, is_new: bool
+) -> EvaluatedSegment:
     if not is_new:
-        await segment_state.clear_members(one.transaction, one.workspace, segment.number)
-        await pending_members.clear(one.transaction, one.workspace, segment.number)
-    # Until it is evaluated, time is asked about it at once.
-    next_change = one.effective_now + 1 if relative_dates_of(segment.condition.tree) else NEVER
-    await _store_next_change(one, segment, next_change)
-    store.renew_segments_version(one.unit)
+        await segment_state.clear_members(writer.transaction, writer.workspace, segment.number)
+        await pending_members.clear(writer.transaction, writer.workspace, segment.number)
+    # The next tick starts tracking its relative dates.
+    next_change = writer.effective_now + 1 if relative_dates_of(segment.condition.tree) else NEVER
+    await _store_next_change(writer, segment, next_change)
+    store.renew_segments_version(writer.unit)
     return EvaluatedSegment(replace(segment, members=None, next_change_at=next_change))
 
 
-async def _store_next_change(one: MembershipWriter, segment: Segment, next_change: int) -> None:
+async def _store_next_change(writer: MembershipWriter, segment: Segment, next_change: int) -> None:
     if next_change != segment.next_change_at:
-        await store.set_next_changes(one.unit, {segment.number: next_change})
-        one.unit.lower_next_change(next_change)
+        await store.set_next_changes(writer.unit, {segment.number: next_change})
+        writer.unit.lower_next_change(next_change)
 
 
 async def handle_segment_deleted(unit: WriteUnit) -> None:
-    """Note that segments are gone."""
+    """Renew the version of the active segments, and drop instant indexes that no segment uses now."""
     store.renew_segments_version(unit)
     await drop_unused_indexes(unit)
 
 
 async def drop_unused_indexes(unit: WriteUnit) -> None:
-    """Watch no field that no segment looks at any more: nobody would keep what is known of it."""
-    known = await load_active_segments(unit)
+    """Drop the instant index of fields that no segment uses any more; it would no longer be maintained."""
+    active_segments = await load_active_segments(unit)
     indexed = await instant_index.load_indexed_fields(unit.transaction, unit.workspace)
-    for name in sorted(indexed - known.indexed_fields):
+    for name in sorted(indexed - active_segments.indexed_fields):
         await instant_index.drop_index(unit.transaction, unit.workspace, name)
 
 
-async def handle_list_deleted(one: MembershipWriter) -> None:
-    """Evaluate the segments that ask for lists again: a list is gone, and everyone was taken off it."""
+async def handle_list_deleted(writer: MembershipWriter) -> None:
+    """Evaluate the segments that mention lists again, because a deleted list has no members."""
     await evaluate_and_store(
-        one,
-        one.active_segments.affected_by((LISTS_FIELD,)),
-        ChangeOrigin(one.effective_now, Cause.LIST_CHANGED),
+        writer,
+        writer.active_segments.affected_by((LISTS_FIELD,)),
+        ChangeOrigin(writer.effective_now, Cause.LIST_CHANGED),
     )
 
 
 async def reevaluate_all_segments(unit: WriteUnit) -> None:
-    """Evaluate every dynamic segment again, as a change of the time zone asks for."""
-    known = await load_active_segments(unit)
+    """Evaluate every dynamic segment again, because the time zone of the workspace changed."""
+    active_segments = await load_active_segments(unit)
     at = max(unit.now, unit.row.evaluated_at)
-    one = MembershipWriter(unit, known, at)
-    for name in sorted(known.indexed_fields):
+    writer = MembershipWriter(unit, active_segments, at)
+    for name in sorted(active_segments.indexed_fields):
         await instant_index.drop_index(unit.transaction, unit.workspace, name)
-        await instant_index.build_index(unit.transaction, unit.workspace, name, known.zone)
-    await evaluate_and_store(one, known.all_dynamic, ChangeOrigin(at, Cause.ZONE_CHANGED))
-    changes = dict.fromkeys(known.conditions, NEVER) | await compute_next_changes(one, known.conditions)
+        await instant_index.build_index(unit.transaction, unit.workspace, name, active_segments.zone)
+    await evaluate_and_store(writer, active_segments.all_dynamic, ChangeOrigin(at, Cause.ZONE_CHANGED))
+    changes = dict.fromkeys(active_segments.conditions, NEVER) | await compute_next_changes(
+        writer, active_segments.conditions
+    )
     await store.set_next_changes(unit, changes)
     unit.row.evaluated_at, unit.row.next_change_at = at, min(changes.values(), default=NEVER)

@@ -1,4 +1,7 @@
-"""What the log says after an entry, change by change, of a workspace or of one segment."""
+"""The feed: reads the log after an entry, one change at a time, for a workspace or a single segment.
+
+Numbers of entries have no gaps, so a client can resume after any of them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +15,13 @@ from diglot.storage.membership.log import LogRow
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.workspaces import WorkspaceState
 
-# So many rows are looked through for the changes of one segment.
+# Upper limit of log rows scanned for one page of a segment's feed.
 MAX_ROWS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A change: a contact entered a segment, or left it."""
+    """A change: a contact entered or left a segment."""
 
     number: int
     origin: ChangeOrigin
@@ -29,7 +32,7 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedSlice:
-    """Changes in their order: all there are up to the number `through`."""
+    """Changes in order, complete up to the entry `through`."""
 
     entries: list[FeedEntry]
     through: int
@@ -38,44 +41,44 @@ class FeedSlice:
 async def load_workspace_changes(
     transaction: Transaction, workspace: int, after: int, limit: int, state: WorkspaceState
 ) -> FeedSlice:
-    """Return the next changes after a number within the history."""
+    """Return the next changes after an entry within the history."""
     until = min(after + limit, state.last_entry)
-    steps: list[FeedEntry] = []
+    entries: list[FeedEntry] = []
     async for row in log.iterate_forwards(transaction, workspace, after, until):
         for number, change in row.changes_between(after, until):
-            steps += _feed_entries(row, number, change)
-    return FeedSlice(steps, until)
+            entries += _feed_entries(row, number, change)
+    return FeedSlice(entries, until)
 
 
-async def load_segment_changes(  # noqa: PLR0913, PLR0917 - whose changes, and which of them
+async def load_segment_changes(  # noqa: PLR0913, PLR0917 - tenant, segment, span of entries
     transaction: Transaction, workspace: int, segment: int, after: int, limit: int, state: WorkspaceState
 ) -> FeedSlice:
-    """Return the next changes of a segment after a number within the history.
+    """Return the next changes of a segment after an entry within the history.
 
-    They may be fewer than there are, even none, where many other changes lie between.
+    A slice may hold fewer than `limit` changes, even none, if many changes of other segments lie between.
     """
-    steps: list[FeedEntry] = []
+    entries: list[FeedEntry] = []
     rows = 0
     for begin, until in await _list_spans_mentioning(transaction, workspace, segment, after, state):
         async for row in log.iterate_forwards(transaction, workspace, begin, until):
-            # Most rows say nothing of the segment: which numbers those have is not asked.
+            # Most rows do not mention the segment; skip numbering their entries.
             for number, change in (
                 row.changes_between(begin, until) if row.changes_of(segment, begin, until) else ()
             ):
                 if change.segment == segment:
-                    steps += _feed_entries(row, number, change.slice_entries(0, limit - len(steps)))
-            if len(steps) == limit:
-                return FeedSlice(steps, steps[-1].number)
+                    entries += _feed_entries(row, number, change.slice_entries(0, limit - len(entries)))
+            if len(entries) == limit:
+                return FeedSlice(entries, entries[-1].number)
             rows += 1
             if rows == MAX_ROWS:
-                return FeedSlice(steps, min(row.last_entry, until))
-    return FeedSlice(steps, state.last_entry)
+                return FeedSlice(entries, min(row.last_entry, until))
+    return FeedSlice(entries, state.last_entry)
 
 
 async def _list_spans_mentioning(
     transaction: Transaction, workspace: int, segment: int, after: int, state: WorkspaceState
 ) -> list[tuple[int, int]]:
-    """Return where the log may say something of a segment: after which entries, and until which."""
+    """Return the spans of entries (after, until) that may mention a segment."""
     spans = await log_sums.load_spans(transaction, workspace, segment, after)
     changes = await store.get_delta(transaction, workspace, state)
     net = changes.net_changes.get(segment)

@@ -1,4 +1,8 @@
-"""Memberships follow every write: who may have moved is asked again, in the same transaction."""
+"""Updates memberships after each write of contacts, in the transaction of the write.
+
+For an updated contact only the segments that mention a changed field are evaluated, before and after the
+write; the difference is appended to the log. So stored memberships never lag behind contacts.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,29 +24,31 @@ from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, instant_index
 from diglot.storage.membership.changes import SegmentChange
 
-# A contact before and after a write; nothing before it came, nothing after it went.
+# A contact before and after a write; None before it is created and after it is deleted.
 ContactWrite = tuple[Contact | None, Contact | None]
+# The ids of static lists, by contact key.
+_ListsByKey = Mapping[int, Sequence[str]]
 
 
 @dataclass(slots=True)
 class _MembershipMoves:
-    """Who enters and leaves which segments by a write of some contacts."""
+    """The keys of contacts that enter and leave each segment by a write."""
 
     entered: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     left: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def record_contact(self, pk: int, was: Sequence[int], is_: Sequence[int]) -> None:
-        """Note the segments of a contact before and after."""
-        if was == is_:
+    def record_contact(self, pk: int, old: Sequence[int], new: Sequence[int]) -> None:
+        """Record the segments of a contact before and after a write."""
+        if old == new:
             return
-        before, after = set(was), set(is_)
-        for number in after - before if before else is_:
+        before, after = set(old), set(new)
+        for number in after - before if before else new:
             self.entered[number].append(pk)
-        for number in before - after if after else was:
+        for number in before - after if after else old:
             self.left[number].append(pk)
 
     def to_changes(self) -> list[SegmentChange]:
-        """Return them by segment."""
+        """Return the moves as one change for each segment."""
         numbers = sorted(self.entered.keys() | self.left.keys())
         return [
             SegmentChange(number, sorted(self.entered.get(number, ())), sorted(self.left.get(number, ())))
@@ -50,49 +56,49 @@ class _MembershipMoves:
         ]
 
 
-async def load_lists(one: MembershipWriter, written: Iterable[Contact]) -> Mapping[int, Sequence[str]]:
-    """Return the lists that contacts are on, where any segment asks."""
-    if not one.active_segments.mention_lists(one.active_segments.all_dynamic):
+async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> _ListsByKey:
+    """Return the static lists of contacts, or nothing if no segment mentions lists."""
+    if not writer.active_segments.mention_lists(writer.active_segments.all_dynamic):
         return {}
     return await lists.load_ids_of_contacts(
-        one.transaction, one.workspace, [contact.pk for contact in written]
+        writer.transaction, writer.workspace, [contact.pk for contact in written]
     )
 
 
 async def follow_writes(
-    one: MembershipWriter, writes: Sequence[ContactWrite], cause: Cause, on_lists: Mapping[int, Sequence[str]]
+    writer: MembershipWriter, writes: Sequence[ContactWrite], cause: Cause, on_lists: _ListsByKey
 ) -> None:
-    """Bring the memberships up to date with writes of contacts that were made.
+    """Update memberships after writes of contacts.
 
-    `on_lists` are the lists that each is on, before and after.
+    `on_lists` are the static lists of each contact, which the writes do not change.
     """
-    gone = [before for before, after in writes if before is not None and after is None]
-    if gone:
-        identities = [(contact.pk, contact.id) for contact in gone]
-        await deleted_contacts.add(one.transaction, one.workspace, identities, one.effective_now)
-    if not one.has_segments:
+    deleted = [before for before, after in writes if before is not None and after is None]
+    if deleted:
+        identities = [(contact.pk, contact.id) for contact in deleted]
+        await deleted_contacts.add(writer.transaction, writer.workspace, identities, writer.effective_now)
+    if not writer.has_segments:
         return
     moves = _MembershipMoves()
-    known, at = one.active_segments, one.effective_now
+    active_segments, at = writer.active_segments, writer.effective_now
     for before, after in writes:
-        numbers = known.all_dynamic
+        numbers = active_segments.all_dynamic
         if before is not None and after is not None:
-            numbers = known.affected_by(changed_fields(before, after))
+            numbers = active_segments.affected_by(changed_fields(before, after))
         if numbers:
             pk = _contact_key(before, after)
-            was, is_ = views_before_and_after(before, after, on_lists.get(pk, ()), known.zone)
-            evaluate = await known.evaluator(one.transaction, numbers, 2)
-            moves.record_contact(pk, evaluate(was, at), evaluate(is_, at))
-    if gone and one.active_segments.static_segments:
-        await _leave_static_segments(one, gone, moves)
-    await _update_indexes(one, writes)
+            old, new = views_before_and_after(before, after, on_lists.get(pk, ()), active_segments.zone)
+            evaluate = await active_segments.evaluator(writer.transaction, numbers, 2)
+            moves.record_contact(pk, evaluate(old, at), evaluate(new, at))
+    if deleted and writer.active_segments.static_segments:
+        await _leave_static_segments(writer, deleted, moves)
+    await _update_indexes(writer, writes)
     await append_changes(
-        one, moves.to_changes(), ChangeOrigin(at, cause), _contacts_for_webhooks(one, writes)
+        writer, moves.to_changes(), ChangeOrigin(at, cause), _contacts_for_webhooks(writer, writes)
     )
 
 
 def _newest_version(before: Contact | None, after: Contact | None) -> Contact:
-    """Return a contact as it is after a write, or as it was before it went."""
+    """Return a contact after a write, or before it if the write deletes the contact."""
     contact = after or before
     assert contact is not None
     return contact
@@ -102,125 +108,131 @@ def _contact_key(before: Contact | None, after: Contact | None) -> int:
     return _newest_version(before, after).pk
 
 
-def _contacts_for_webhooks(one: MembershipWriter, writes: Sequence[ContactWrite]) -> Mapping[int, Contact]:
-    """Return the written contacts for those who are told of them, if anybody is."""
+def _contacts_for_webhooks(writer: MembershipWriter, writes: Sequence[ContactWrite]) -> Mapping[int, Contact]:
+    """Return the written contacts by key, or nothing if the workspace has no active webhook."""
     return (
         {_contact_key(*write): _newest_version(*write) for write in writes}
-        if one.unit.row.active_webhook_count
+        if writer.unit.row.active_webhook_count
         else {}
     )
 
 
 async def _leave_static_segments(
-    one: MembershipWriter, gone: Sequence[Contact], moves: _MembershipMoves
+    writer: MembershipWriter, deleted: Sequence[Contact], moves: _MembershipMoves
 ) -> None:
-    """Take deleted contacts out of the static segments."""
-    pks = [contact.pk for contact in gone]
+    """Record that deleted contacts leave their static segments."""
+    pks = [contact.pk for contact in deleted]
     among = await store.find_members_among(
-        one.transaction, one.workspace, one.active_segments.static_segments, pks, one.unit.state
+        writer.transaction, writer.workspace, writer.active_segments.static_segments, pks, writer.unit.state
     )
-    for number, there in among.items():
-        if there:
-            moves.left[number] = list(there)
+    for number, members in among.items():
+        if members:
+            moves.left[number] = list(members)
 
 
-async def _update_indexes(one: MembershipWriter, writes: Sequence[ContactWrite]) -> None:
-    """Keep the instants that conditions with days look at, and when time will change a membership."""
-    turns: dict[RelativeDate, int] = {}
-    for name in one.active_segments.indexed_fields:
-        gone: list[tuple[int, int]] = []
-        new: list[tuple[int, int]] = []
+async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrite]) -> None:
+    """Update the instant indexes, and lower the next changes of segments with relative dates."""
+    flips: dict[RelativeDate, int] = {}
+    for name in writer.active_segments.indexed_fields:
+        removed: list[tuple[int, int]] = []
+        added: list[tuple[int, int]] = []
         for before, after in writes:
             if _field_is_unchanged(before, after, name):
                 continue
-            was, is_ = (
-                one.active_segments.instant_of(before, name),
-                one.active_segments.instant_of(after, name),
+            old_instant, new_instant = (
+                writer.active_segments.instant_of(before, name),
+                writer.active_segments.instant_of(after, name),
             )
-            if was != is_:
+            if old_instant != new_instant:
                 pk = _contact_key(before, after)
-                gone += [(pk, was)] if was is not None else []
-                new += [(pk, is_)] if is_ is not None else []
-        await instant_index.remove(one.transaction, one.workspace, name, gone)
-        await instant_index.add(one.transaction, one.workspace, name, new)
-        if new:
-            _collect_next_flips(one, name, [instant for _, instant in new], turns)
-    if turns:
-        await _lower_next_changes(one, turns)
+                removed += [(pk, old_instant)] if old_instant is not None else []
+                added += [(pk, new_instant)] if new_instant is not None else []
+        await instant_index.remove(writer.transaction, writer.workspace, name, removed)
+        await instant_index.add(writer.transaction, writer.workspace, name, added)
+        if added:
+            _collect_next_flips(writer, name, [instant for _, instant in added], flips)
+    if flips:
+        await _lower_next_changes(writer, flips)
 
 
 def _field_is_unchanged(before: Contact | None, after: Contact | None, name: str) -> bool:
-    """Tell cheaply whether a field holds what it held; False where that is not known."""
+    """Tell whether a field is surely unchanged, by a cheap comparison; False if that is not certain."""
     if before is None or after is None or not name.startswith(ATTRIBUTE_PREFIX):
         return False
     return before.attributes == after.attributes
 
 
 def _collect_next_flips(
-    one: MembershipWriter, name: str, instants: Sequence[int], turns: dict[RelativeDate, int]
+    writer: MembershipWriter, name: str, instants: Sequence[int], flips: dict[RelativeDate, int]
 ) -> None:
-    """Note for each edge of a field when the first of some instants turns."""
+    """Store for each relative date of a field the first flip of the given instants."""
     ascending = sorted(instants)
-    for edge in one.active_segments.by_relative_date:
-        if edge.field == name:
-            turns[edge] = next_flip(edge, ascending, one.effective_now, one.active_segments.zone)
+    for relative_date in writer.active_segments.by_relative_date:
+        if relative_date.field == name:
+            flips[relative_date] = next_flip(
+                relative_date, ascending, writer.effective_now, writer.active_segments.zone
+            )
 
 
-async def _lower_next_changes(one: MembershipWriter, turns: Mapping[RelativeDate, int]) -> None:
-    """Note that time changes memberships earlier than was known, where it does."""
-    known = await get_next_changes(one.unit, one.active_segments)
+async def _lower_next_changes(writer: MembershipWriter, flips: Mapping[RelativeDate, int]) -> None:
+    """Lower the next changes of segments that a flip comes before."""
+    next_changes = await get_next_changes(writer.unit, writer.active_segments)
     lower: dict[int, int] = {}
-    for edge, at in turns.items():
-        if at < known.latest_by_date[edge]:
-            for number in one.active_segments.by_relative_date[edge]:
-                if at < known.by_segment.get(number, NEVER):
+    for relative_date, at in flips.items():
+        if at < next_changes.latest_by_date[relative_date]:
+            for number in writer.active_segments.by_relative_date[relative_date]:
+                if at < next_changes.by_segment.get(number, NEVER):
                     lower[number] = min(at, lower.get(number, NEVER))
     if lower:
-        await store.lower_next_changes(one.unit, lower)
+        await store.lower_next_changes(writer.unit, lower)
 
 
 async def follow_list_moves(
-    one: MembershipWriter, moved: Sequence[Contact], before: Mapping[int, Sequence[str]]
+    writer: MembershipWriter, moved: Sequence[Contact], before: Mapping[int, Sequence[str]]
 ) -> None:
-    """Bring the memberships up to date with contacts that came to static lists or left them.
+    """Update memberships after contacts joined or left static lists.
 
-    `before` are the lists that each was on.
+    `before` are the lists of each contact before the write.
     """
-    numbers = one.active_segments.affected_by((LISTS_FIELD,))
+    numbers = writer.active_segments.affected_by((LISTS_FIELD,))
     if not numbers:
         return
-    after = await load_lists(one, moved)
+    after = await load_lists(writer, moved)
     moves = _MembershipMoves()
-    evaluate = await one.active_segments.evaluator(one.transaction, numbers, 2 * len(moved))
+    evaluate = await writer.active_segments.evaluator(writer.transaction, numbers, 2 * len(moved))
     for contact in moved:
-        was = one.active_segments.view_contact(contact, before.get(contact.pk, ()))
-        is_ = one.active_segments.view_contact(contact, after.get(contact.pk, ()))
-        moves.record_contact(contact.pk, evaluate(was, one.effective_now), evaluate(is_, one.effective_now))
-    people = {contact.pk: contact for contact in moved}
-    await append_changes(one, moves.to_changes(), ChangeOrigin(one.effective_now, Cause.LIST_CHANGED), people)
+        old = writer.active_segments.view_contact(contact, before.get(contact.pk, ()))
+        new = writer.active_segments.view_contact(contact, after.get(contact.pk, ()))
+        moves.record_contact(
+            contact.pk, evaluate(old, writer.effective_now), evaluate(new, writer.effective_now)
+        )
+    known_contacts = {contact.pk: contact for contact in moved}
+    await append_changes(
+        writer, moves.to_changes(), ChangeOrigin(writer.effective_now, Cause.LIST_CHANGED), known_contacts
+    )
 
 
 async def change_static_members(
-    one: MembershipWriter, segment: Segment, action: MemberAction, ids: Sequence[str]
+    writer: MembershipWriter, segment: Segment, action: MemberAction, ids: Sequence[str]
 ) -> int:
-    """Change the members of a static segment and return how many it has; unknown ids are passed over."""
-    transaction, workspace = one.transaction, one.workspace
-    found = await queries.find_contacts_by_id(transaction, workspace, ids)
-    people = {contact.pk: contact for contact in found.values()}
-    named = BitMap(people)
-    moment = ChangeOrigin(one.effective_now, Cause.BY_HAND)
+    """Set, add or remove members of a static segment; ignore unknown ids; return the new member count."""
+    transaction, workspace = writer.transaction, writer.workspace
+    by_id = await queries.find_contacts_by_id(transaction, workspace, ids)
+    known_contacts = {contact.pk: contact for contact in by_id.values()}
+    given = BitMap(known_contacts)
+    origin = ChangeOrigin(writer.effective_now, Cause.BY_HAND)
     if action is MemberAction.SET:
-        await replace_membership(one, segment.number, named, moment, people)
-        return len(named)
+        await replace_membership(writer, segment.number, given, origin, known_contacts)
+        return len(given)
     assert segment.members is not None
-    delta = await store.get_delta(transaction, workspace, one.unit.state)
+    delta = await store.get_delta(transaction, workspace, writer.unit.state)
     count = delta.count_members(segment.number, segment.members)
-    among = await store.find_members_among(transaction, workspace, [segment.number], named, one.unit.state)
-    there = among.get(segment.number, BitMap())
+    among = await store.find_members_among(transaction, workspace, [segment.number], given, writer.unit.state)
+    members = among.get(segment.number, BitMap())
     if action is MemberAction.ADD:
-        change = SegmentChange(segment.number, named - there, BitMap())
+        change = SegmentChange(segment.number, given - members, BitMap())
     else:
-        change = SegmentChange(segment.number, BitMap(), there)
+        change = SegmentChange(segment.number, BitMap(), members)
     if change.entry_count:
-        await append_changes(one, [change], moment, people)
+        await append_changes(writer, [change], origin, known_contacts)
     return count + len(change.entered) - len(change.left)

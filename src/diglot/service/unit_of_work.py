@@ -1,8 +1,8 @@
-"""Use cases as straight code: a decorator opens the unit of work that a use case runs in.
+"""Decorators that run a method of a use case in a transaction.
 
-The database runs a function, because on SQLite a whole unit runs on the thread of its connection. The
-decorators make that function: whoever calls a use case gives its caller, and the method gets in its place the
-caller's workspace within a transaction. So it cannot touch another workspace.
+The engine runs a function rather than a `with` block, because on SQLite a whole unit runs on the thread of
+its connection. The decorators build that function. The public method takes a `Caller`; the decorated one gets
+the caller's workspace bound to a transaction instead, so it cannot touch another workspace.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,7 +27,7 @@ class ReadingUseCases(Protocol):
 
 
 class UseCases(ReadingUseCases, Protocol):
-    """Use cases that also write, at the instant of a clock."""
+    """Use cases that also write, and read the time from a clock."""
 
     @property
     def clock(self) -> Clock: ...
@@ -40,7 +40,7 @@ W = TypeVar("W", bound=UseCases)
 def point_reads(
     method: Callable[Concatenate[R, Tenant, P], Awaitable[T]],
 ) -> Callable[Concatenate[R, Caller, P], Coroutine[Any, Any, T]]:
-    """Run a use case that is one read by a unique key, outside of a transaction."""
+    """Run a use case that is one read by a unique key, without a transaction."""
 
     @wraps(method)
     async def run(self: R, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -71,7 +71,7 @@ def writes_with(
     [Callable[Concatenate[W, WriteUnit, P], Awaitable[T]]],
     Callable[Concatenate[W, Caller, P], Coroutine[Any, Any, T]],
 ]:
-    """Run a use case as `writes` does, and store with the lock what it most likely changes."""
+    """Run a use case as `writes` does, and update what it most likely changes in the statement that locks."""
 
     def decorate(
         method: Callable[Concatenate[W, WriteUnit, P], Awaitable[T]],
@@ -92,5 +92,5 @@ def writes_with(
 def writes(
     method: Callable[Concatenate[W, WriteUnit, P], Awaitable[T]],
 ) -> Callable[Concatenate[W, Caller, P], Coroutine[Any, Any, T]]:
-    """Run a use case in one transaction that locks the caller's workspace and is undone when it raises."""
+    """Run a use case in one transaction that locks the caller's workspace, and roll back if it raises."""
     return writes_with(NOTHING)(method)

@@ -1,4 +1,4 @@
-"""Webhooks: register, change, try out, and see what was sent."""
+"""Webhooks: create, read, update, delete, send a test event, and list deliveries."""
 
 import secrets
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ MAX_LISTED_DELIVERIES: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class NewWebhook:
-    """A webhook to make: `events` in the dialect's words, `hears` in ours."""
+    """A webhook to create: `events` are the dialect's names, `subscriptions` the same events by our names."""
 
     dialect: str
     url: str
@@ -35,7 +35,7 @@ class NewWebhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookPatch:
-    """The parts of a webhook to change; what is None stays."""
+    """The fields of a webhook to update; None leaves a field unchanged."""
 
     url: str | None = None
     events: tuple[str, ...] | None = None
@@ -45,20 +45,20 @@ class WebhookPatch:
 
 
 def generate_secret(prefix: str = "") -> str:
-    """Return a fresh signing secret: 256 random bits in hexadecimal."""
+    """Return a new signing secret: 256 random bits in hexadecimal digits."""
     return prefix + secrets.token_hex(32)
 
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """The use cases of webhooks. A dialect sees its own only: what they get is in its words."""
+    """The use cases of webhooks. A dialect sees only its own, because payloads are in its format."""
 
     engine: Engine
     clock: Clock = system_clock
     allowed_targets: AllowedTargets = PUBLIC_ONLY
 
     def find_url_fault(self, url: str) -> str | None:
-        """Return what is wrong with a URL to deliver to, or None."""
+        """Return the fault of a webhook URL, or None."""
         return find_url_fault(url, self.allowed_targets)
 
     @reads
@@ -73,10 +73,10 @@ class Webhooks:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewWebhook) -> Webhook:
-        """Make a webhook; raise `InvalidInput` when there are too many."""
+        """Create a webhook; raise `InvalidInput` if the workspace has the maximum already."""
         if await webhooks.count(unit.transaction, unit.workspace) >= MAX_WEBHOOKS:
             raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
-        made = Webhook(
+        webhook = Webhook(
             number=unit.take_keys("webhook"),
             id=new_id(),
             dialect=new.dialect,
@@ -88,13 +88,13 @@ class Webhooks:
             created_at=unit.now,
             updated_at=unit.now,
         )
-        await webhooks.insert_webhook(unit.transaction, unit.workspace, made)
-        unit.count_webhooks(int(made.active))
-        return made
+        await webhooks.insert_webhook(unit.transaction, unit.workspace, webhook)
+        unit.count_webhooks(int(webhook.active))
+        return webhook
 
     @writes
     async def update(self, unit: WriteUnit, dialect: str, id_: str | None, change: WebhookPatch) -> Webhook:
-        """Change a webhook; switched off, it loses what is on its way. Raise `NotFound`."""
+        """Update a webhook; raise `NotFound`. Deactivating it cancels its waiting deliveries."""
         stored = await _require_webhook(unit, dialect, id_)
         after = _apply_patch(stored, change, unit.now)
         if after is not stored:
@@ -107,17 +107,17 @@ class Webhooks:
 
     @writes
     async def delete(self, unit: WriteUnit, dialect: str, id_: str | None) -> None:
-        """Delete a webhook and what is on its way to it; raise `NotFound`."""
+        """Delete a webhook and its deliveries; raise `NotFound`."""
         stored = await _require_webhook(unit, dialect, id_)
         await webhooks.delete_webhook(unit.transaction, unit.workspace, stored.number)
         unit.count_webhooks(-int(stored.active))
 
     @writes
     async def enqueue_test(self, unit: WriteUnit, dialect: str, id_: str | None) -> Delivery:
-        """Put a test event on its way to a webhook, active or not; raise `NotFound`."""
+        """Enqueue a test event for a webhook, active or not; raise `NotFound`."""
         stored = await _require_webhook(unit, dialect, id_)
-        tested = [(stored, DomainEvent(WebhookEventType.TESTED, EventPayload()))]
-        (delivery,) = await outbox.insert_deliveries(unit, tested)
+        events = [(stored, DomainEvent(WebhookEventType.TESTED, EventPayload()))]
+        (delivery,) = await outbox.insert_deliveries(unit, events)
         return delivery
 
     @reads
@@ -130,12 +130,12 @@ class Webhooks:
 
 
 async def _require_webhook(tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
-    found = (
+    webhook = (
         None if id_ is None else await webhooks.find_by_id(tenant.transaction, tenant.workspace, dialect, id_)
     )
-    if found is None:
+    if webhook is None:
         raise NotFound("webhook")
-    return found
+    return webhook
 
 
 def _apply_patch(stored: Webhook, change: WebhookPatch, now: int) -> Webhook:

@@ -161,7 +161,7 @@ EXPLAINED: dict[str, tuple[GeneratedRequest, Any, list[str] | None]] = {
     "what is stored decides": (
         GeneratedRequest("addListMembers", {"list_id": "a"}, {}, {"contact_ids": ["b"]}),
         topmail(
-            "This list is dynamic: its conditions decide who is on it, nobody is put on it by hand",
+            "This list is dynamic: its contacts follow its conditions and cannot be changed by hand",
         ),
         ["members of a list that its conditions decide"],
     ),

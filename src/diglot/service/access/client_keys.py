@@ -1,4 +1,4 @@
-"""The keys of the caller's workspace, in the caller's dialect: what a client may do with them."""
+"""API key calls of clients: the keys of the caller's workspace in the caller's dialect."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,98 +19,102 @@ _SCOPE_SEPARATOR: Final = ":"
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
-    """The calls on keys: none makes or revokes one that may do more, nor makes one that outlives it."""
+    """Key calls of clients. No key creates or revokes a key with more scopes, or one that outlives it."""
 
     engine: Engine
     keys: Keys
 
     @property
     def clock(self) -> Clock:
-        """The clock that the keys end by."""
+        """The clock that decides when keys expire."""
         return self.keys.clock
 
-    async def list_all(self, caller: Caller, shape: KeyFormat) -> list[ApiKey]:
-        """Return the keys, newest first, those that work no more included."""
-        return [self._with_last_use(key) for key in await self._load_all(caller, shape)]
+    async def list_all(self, caller: Caller, key_format: KeyFormat) -> list[ApiKey]:
+        """Return the keys, newest first, including expired and revoked ones."""
+        return [self._with_last_use(key) for key in await self._load_all(caller, key_format)]
 
     @reads
-    async def _load_all(self, tenant: Tenant, shape: KeyFormat) -> list[ApiKey]:
-        return await keys.list_of_dialect(tenant.transaction, tenant.workspace, shape.dialect)
+    async def _load_all(self, tenant: Tenant, key_format: KeyFormat) -> list[ApiKey]:
+        return await keys.list_of_dialect(tenant.transaction, tenant.workspace, key_format.dialect)
 
-    async def get(self, caller: Caller, shape: KeyFormat, key: str | None) -> ApiKey:
+    async def get(self, caller: Caller, key_format: KeyFormat, key: str | None) -> ApiKey:
         """Return a key; raise `NotFound`."""
-        return self._with_last_use(await self._load(caller, shape, key))
+        return self._with_last_use(await self._load(caller, key_format, key))
 
     @reads
-    async def _load(self, tenant: Tenant, shape: KeyFormat, key: str | None) -> ApiKey:
-        return await _require_own_key(tenant, shape, key)
+    async def _load(self, tenant: Tenant, key_format: KeyFormat, key: str | None) -> ApiKey:
+        return await _require_own_key(tenant, key_format, key)
 
     async def create(
-        self, caller: Caller, shape: KeyFormat, scopes: tuple[str, ...], terms: KeyOptions
+        self, caller: Caller, key_format: KeyFormat, scopes: tuple[str, ...], options: KeyOptions
     ) -> tuple[str, ApiKey]:
-        """Make a key and return it with its secret; without scopes it has those of the key that asks.
+        """Create a key and return it with its secret; without scopes it gets those of the calling key.
 
-        It ends no later than the key that asks, and is tied to the same account, if that is tied to one.
-        Raise `ScopeNotGranted` for a scope that whoever asks does not have.
+        It expires no later than the calling key and is tied to the same account, if there is one. Raise
+        `ScopeNotGranted` for a scope that the caller does not have.
         """
-        secret = shape.generate_secret()
-        return secret, await self._insert_key(caller, caller, shape, secret, scopes, terms)
+        secret = key_format.generate_secret()
+        return secret, await self._insert_key(caller, caller, key_format, secret, scopes, options)
 
     @writes
-    async def _insert_key(  # noqa: PLR0913, PLR0917 - one row, as the client asks for it
+    async def _insert_key(  # noqa: PLR0913, PLR0917 - one row, as requested
         self,
         unit: WriteUnit,
         caller: Caller,
-        shape: KeyFormat,
+        key_format: KeyFormat,
         secret: str,
         scopes: tuple[str, ...],
-        terms: KeyOptions,
+        options: KeyOptions,
     ) -> ApiKey:
-        held, granted = scopes or shape.default_scopes, terms
+        key_scopes, key_options = scopes or key_format.default_scopes, options
         if not caller.signed_in:
-            maker = await keys.find_by_id(unit.transaction, caller.key)
-            # It may have been revoked since the request began.
-            if maker is None or not maker.is_valid_at(unit.now):
+            calling_key = await keys.find_by_id(unit.transaction, caller.key)
+            # The calling key may have been revoked since the request began.
+            if calling_key is None or not calling_key.is_valid_at(unit.now):
                 raise Unauthenticated
-            held, granted = scopes or maker.scopes, _restrict_options(terms, maker)
-        _require_scopes(held, caller.scopes)
-        minted = shape.mint(secret, caller.workspace, held, granted, unit.now)
+            key_scopes, key_options = scopes or calling_key.scopes, _restrict_options(options, calling_key)
+        _require_scopes(key_scopes, caller.scopes)
+        minted = key_format.mint(secret, caller.workspace, key_scopes, key_options, unit.now)
         await keys.insert_key(unit.transaction, minted.key, minted.lookup_prefix, minted.digest)
         return minted.key
 
-    async def revoke(self, caller: Caller, shape: KeyFormat, key: str | None) -> None:
-        """Revoke a key, the caller's own too; once more changes nothing.
+    async def revoke(self, caller: Caller, key_format: KeyFormat, key: str | None) -> None:
+        """Revoke a key, even the calling one; revoking it again changes nothing.
 
-        Raise `NotFound`, or `ScopeNotGranted` for a key that may do more than the one that asks.
+        Raise `NotFound`, or `ScopeNotGranted` for a key with more scopes than the caller.
         """
-        await self._mark_revoked(caller, caller, shape, key)
-        # Only what is committed may be forgotten: a request meanwhile would remember the key as it was.
+        await self._mark_revoked(caller, caller, key_format, key)
+        # Clear after the commit, because a request before it would cache the key as still valid.
         self.keys.clear_cache()
 
     @writes
-    async def _mark_revoked(self, unit: WriteUnit, caller: Caller, shape: KeyFormat, key: str | None) -> None:
-        found = await _require_own_key(unit, shape, key)
-        _require_scopes(found.scopes, caller.scopes)
-        await keys.revoke(unit.transaction, found.id, unit.now)
+    async def _mark_revoked(
+        self, unit: WriteUnit, caller: Caller, key_format: KeyFormat, key: str | None
+    ) -> None:
+        stored = await _require_own_key(unit, key_format, key)
+        _require_scopes(stored.scopes, caller.scopes)
+        await keys.revoke(unit.transaction, stored.id, unit.now)
 
     def _with_last_use(self, key: ApiKey) -> ApiKey:
         return replace(key, last_used_at=self.keys.last_use(key))
 
 
-async def _require_own_key(tenant: Tenant, shape: KeyFormat, key: str | None) -> ApiKey:
-    found = None if key is None else await keys.find_by_id(tenant.transaction, key)
-    if found is None or (found.workspace, found.dialect) != (tenant.workspace, shape.dialect):
+async def _require_own_key(tenant: Tenant, key_format: KeyFormat, key: str | None) -> ApiKey:
+    stored = None if key is None else await keys.find_by_id(tenant.transaction, key)
+    if stored is None or (stored.workspace, stored.dialect) != (tenant.workspace, key_format.dialect):
         raise NotFound("key")
-    return found
+    return stored
 
 
-def _require_scopes(wanted: Iterable[str], held: frozenset[str]) -> None:
-    """Raise `ScopeNotGranted` for a scope that is neither held nor part of one: `a` holds `a:b`."""
-    for scope in wanted:
-        if scope not in held and scope.partition(_SCOPE_SEPARATOR)[0] not in held:
+def _require_scopes(required: Iterable[str], granted: frozenset[str]) -> None:
+    """Raise `ScopeNotGranted` for a scope that is neither granted nor part of one (`a` grants `a:b`)."""
+    for scope in required:
+        if scope not in granted and scope.partition(_SCOPE_SEPARATOR)[0] not in granted:
             raise ScopeNotGranted(scope)
 
 
-def _restrict_options(terms: KeyOptions, maker: ApiKey) -> KeyOptions:
-    ends = [end for end in (terms.expires_at, maker.expires_at) if end is not None]
-    return replace(terms, account=maker.account or terms.account, expires_at=min(ends, default=None))
+def _restrict_options(options: KeyOptions, calling_key: ApiKey) -> KeyOptions:
+    expiries = [expiry for expiry in (options.expires_at, calling_key.expires_at) if expiry is not None]
+    return replace(
+        options, account=calling_key.account or options.account, expires_at=min(expiries, default=None)
+    )

@@ -1,8 +1,8 @@
-"""Requests that are sent again: done once, answered as the first time.
+"""Idempotency: executes a retried request once and replays the first response.
 
-The first request and what is kept of its answer are one transaction, so that neither is there without the
-other. Requests of a workspace queue at its lock: of many at once with one name, the first is done and the
-others find its answer.
+The request and its stored response are one transaction, so neither exists without the other. Concurrent
+requests with the same idempotency key wait for the lock of the workspace; the first is executed, the others
+find its response.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from diglot.storage.write_unit import WriteUnit, open_unit
 
 log = logging.getLogger("diglot")
 _SECOND: Final = 1_000_000
-# How long a name given by the client holds, and how long a request is taken for a retry of the same one.
+# How long an idempotency key is valid, and how long an equal request without one counts as a retry.
 KEY_TTL_SECONDS: Final = 24 * 60 * 60
 RETRY_WINDOW_SECONDS: Final = 10
 CLEANUP_SECONDS: Final = 3_600.0
@@ -32,9 +32,10 @@ CLEANUP_SECONDS: Final = 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request that may be a repetition: who asks, under which name, and what, hashed.
+    """A request that may be a retry: its caller, its idempotency key, and a fingerprint of its content.
 
-    Without a name it is known by what it asks, for a short time, while the segment that it made exists.
+    Without an idempotency key the fingerprint identifies it, for a short time and only while the segment that
+    it created exists.
     """
 
     caller: Caller
@@ -43,18 +44,18 @@ class IdempotentRequest:
 
     @property
     def storage_key(self) -> str:
-        """The name that its answer is kept under."""
+        """The key under which its response is stored."""
         return f"same:{self.fingerprint}" if self.idempotency_key is None else f"name:{self.idempotency_key}"
 
     @property
     def ttl_seconds(self) -> int:
-        """How long its answer is kept."""
+        """How long its response is stored."""
         return RETRY_WINDOW_SECONDS if self.idempotency_key is None else KEY_TTL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What a request was answered: the status, the body, the id of what it made."""
+    """The response of a request: the status, the body, the id of the created resource."""
 
     status: int
     body: bytes
@@ -64,7 +65,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """Does requests once."""
+    """The use case of idempotency: executes requests once."""
 
     engine: Engine
     clock: Clock = system_clock
@@ -72,10 +73,10 @@ class Idempotency:
     async def run_once(
         self, request: IdempotentRequest, perform: Callable[[Transaction], Awaitable[Completed]]
     ) -> Completed:
-        """Perform a request, or return what it was answered before.
+        """Execute a request, or return its stored response.
 
-        Raise `IdempotencyKeyReused` for another request under the same name. A request that raises is not
-        stored, so it can be sent again.
+        Raise `IdempotencyKeyReused` for a different request with the same key. A request that raises is not
+        stored, so it can be retried.
         """
 
         async def work(transaction: Transaction) -> Completed:
@@ -85,7 +86,7 @@ class Idempotency:
         return await self.engine.write(work)
 
     async def delete_expired(self) -> None:
-        """Forget what was answered more than a day ago, in every workspace: it holds contacts."""
+        """Delete responses older than a day in every workspace, because they contain contacts."""
         before = self.clock() - KEY_TTL_SECONDS * _SECOND
         for workspace in await self.engine.read(
             lambda tx: idempotent_responses.list_workspaces_with_old(tx, before)
@@ -96,7 +97,7 @@ class Idempotency:
 
     @asynccontextmanager
     async def clean_up_periodically(self) -> AsyncIterator[None]:
-        """Forget once an hour inside the block, also where no request comes that would."""
+        """Delete expired responses once an hour inside the block, even if no requests arrive."""
         task = asyncio.create_task(self._clean_up_forever())
         try:
             yield
@@ -117,29 +118,31 @@ async def _run_once(
     unit: WriteUnit, request: IdempotentRequest, perform: Callable[[Transaction], Awaitable[Completed]]
 ) -> Completed:
     transaction, now = unit.transaction, unit.now
-    place = (unit.workspace, request.caller.key, request.storage_key)
-    kept = await idempotent_responses.find(transaction, *place)
-    if kept is not None and await _can_replay(transaction, request, kept, now):
-        if kept.fingerprint != request.fingerprint:
+    row_key = (unit.workspace, request.caller.key, request.storage_key)
+    stored = await idempotent_responses.find(transaction, *row_key)
+    if stored is not None and await _can_replay(transaction, request, stored, now):
+        if stored.fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
-        return Completed(kept.status, kept.body, kept.created_id, is_replay=True)
-    done = await perform(transaction)
-    answer = StoredResponse(request.fingerprint, done.status, done.body, done.created_id, now)
+        return Completed(stored.status, stored.body, stored.created_id, is_replay=True)
+    completed = await perform(transaction)
+    response = StoredResponse(
+        request.fingerprint, completed.status, completed.body, completed.created_id, now
+    )
     await idempotent_responses.delete_old(transaction, unit.workspace, now - KEY_TTL_SECONDS * _SECOND)
-    await idempotent_responses.store(transaction, *place, answer)
-    return done
+    await idempotent_responses.store(transaction, *row_key, response)
+    return completed
 
 
 async def _can_replay(
-    transaction: Transaction, request: IdempotentRequest, kept: StoredResponse, now: int
+    transaction: Transaction, request: IdempotentRequest, stored: StoredResponse, now: int
 ) -> bool:
-    if not now - request.ttl_seconds * _SECOND < kept.stored_at <= now:
+    if not now - request.ttl_seconds * _SECOND < stored.stored_at <= now:
         return False
     if request.idempotency_key is not None:
         return True
-    # Whoever made a segment, deleted it and makes it again wants it again.
-    made = kept.created_id
+    # If the segment was deleted since, this is a new request, not a retry.
+    created_id = stored.created_id
     return (
-        made is not None
-        and await segments.find_by_id(transaction, request.caller.workspace, made) is not None
+        created_id is not None
+        and await segments.find_by_id(transaction, request.caller.workspace, created_id) is not None
     )

@@ -1,6 +1,7 @@
-"""When keys were last used: noted in memory with each request, written once a minute.
+"""Records when keys were last used: in memory with each request, in the database once a minute.
 
-A read writes nothing, and no request waits: a process that dies forgets the uses of its last minute.
+So reads stay read-only and no request waits for a write. A process that dies loses the uses of its last
+minute.
 """
 
 import asyncio
@@ -19,40 +20,40 @@ FLUSH_SECONDS: Final = 60.0
 
 @dataclass(slots=True)
 class KeyUsage:
-    """The last use of each key that this process has not written yet."""
+    """The last use of each key, until this process has written it."""
 
     engine: Engine
     _pending_uses: dict[str, int] = field(default_factory=dict)
 
     def record_use(self, key: str, now: int) -> None:
-        """Note a use."""
+        """Record a use."""
         self._pending_uses[key] = now
 
     def latest_use(self, key: str, stored_use: int | None) -> int | None:
-        """Return the last use of a key that is known here: the one written, or a later one."""
-        noted = self._pending_uses.get(key)
-        return noted if stored_use is None else max(stored_use, noted or stored_use)
+        """Return the last use of a key: the stored one, or a later one in memory."""
+        pending = self._pending_uses.get(key)
+        return pending if stored_use is None else max(stored_use, pending or stored_use)
 
     async def flush(self) -> None:
-        """Write what was noted, each key once; what cannot be written is kept for the next time."""
-        noted, self._pending_uses = self._pending_uses, {}
-        if not noted:
+        """Write the pending uses, one for each key; after an error they stay pending."""
+        pending, self._pending_uses = self._pending_uses, {}
+        if not pending:
             return
 
         async def work(transaction: Transaction) -> None:
-            await keys.record_uses(transaction, noted)
+            await keys.record_uses(transaction, pending)
 
         try:
             await self.engine.write(work)
         except BaseException as error:
-            self._pending_uses = noted | self._pending_uses
+            self._pending_uses = pending | self._pending_uses
             if not isinstance(error, Exception):
                 raise
             log.exception("cannot write the last uses of keys")
 
     @asynccontextmanager
     async def flush_periodically(self) -> AsyncIterator[None]:
-        """Write once a minute inside the block, and at its end."""
+        """Flush once a minute inside the block, and at its end."""
         task = asyncio.create_task(self._flush_forever())
         try:
             yield

@@ -1,4 +1,4 @@
-"""Keys: made or adopted by the operator, stored as a digest, compared in constant time."""
+"""API keys: created or imported by the operator, stored as a digest, compared in constant time."""
 
 import hashlib
 import hmac
@@ -25,15 +25,15 @@ from diglot.storage.sql.engine import Engine, Transaction
 
 LOOKUP_PREFIX_LENGTH: Final = 16
 DISPLAYED_CHARACTERS: Final = 8
-# How long a key may be remembered where asking the database is a round trip.
+# How long a key is cached, if reading the database is a network round trip.
 CACHE_SECONDS: Final = 1.0
 MAX_CACHED_KEYS: Final = 10_000
-# When the database was asked, and what it had.
+# The time before the database was read, and the record found.
 _CachedKey = tuple[float, keys.KeyRecord | None]
 
 
 def _expiry_of(_prefix: str, cached: _CachedKey, _now: float) -> float:
-    # From before the read, because the key may be revoked while it is read.
+    # Counted from before the read, because the key may be revoked while it is read.
     return cached[0] + CACHE_SECONDS
 
 
@@ -47,7 +47,7 @@ def _hash_secret(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MintedKey:
-    """A new key and what is kept of its secret."""
+    """A new key, with the lookup prefix and the digest of its secret."""
 
     key: ApiKey
     lookup_prefix: str
@@ -56,7 +56,7 @@ class MintedKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyFormat:
-    """What a dialect's keys look like, and the scopes it knows."""
+    """The form of the keys of a dialect, and its scopes."""
 
     dialect: str
     default_prefix: str
@@ -66,34 +66,34 @@ class KeyFormat:
     default_scopes: tuple[str, ...]
 
     def generate_secret(self, prefix: str | None = None) -> str:
-        """Return a fresh key: a prefix and 256 random bits in hexadecimal."""
+        """Return a new secret: a prefix and 256 random bits in hexadecimal digits."""
         return (prefix or self.default_prefix) + secrets.token_hex(32)
 
     def display_prefix(self, secret: str) -> str:
-        """Return the part of a key that may be shown: its prefix and eight characters."""
+        """Return the part of a secret that may be displayed: its prefix and eight characters."""
         prefix = next(prefix for prefix in self.prefixes if secret.startswith(prefix))
         return secret[: len(prefix) + DISPLAYED_CHARACTERS] if len(secret) >= len(prefix) + 24 else prefix
 
     def mint(
-        self, secret: str, workspace: int, scopes: tuple[str, ...], terms: KeyOptions, now: int
+        self, secret: str, workspace: int, scopes: tuple[str, ...], options: KeyOptions, now: int
     ) -> MintedKey:
-        """Return the key that a secret is from now on, not stored yet."""
+        """Build the key of a secret, not stored yet."""
         digest = _hash_secret(secret)
-        given = (terms.name, terms.account, terms.expires_at)
+        given = (options.name, options.account, options.expires_at)
         key = ApiKey(
             new_id(), workspace, self.dialect, self.display_prefix(secret), scopes, now, None, *given
         )
         return MintedKey(key, digest[:LOOKUP_PREFIX_LENGTH], digest)
 
     def check_secret(self, secret: str) -> str:
-        """Return a key that somebody has already; raise `InvalidInput` for one not of the dialect's form."""
+        """Return a secret to import; raise `InvalidInput` if it does not have the dialect's form."""
         if len(secret) > MAX_KEY_LENGTH or not self.matches(secret):
             begins = " or ".join(self.prefixes)
             raise InvalidInput.at(("key",), f"not a {self.dialect} key: it begins with {begins}")
         return secret
 
     def check_scopes(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the scopes, or the default ones; raise `InvalidInput` for one the vendor does not have."""
+        """Return the scopes, or the default ones; raise `InvalidInput` for an unknown scope."""
         for scope in scopes:
             if scope not in self.scopes:
                 known = ", ".join(self.scopes)
@@ -118,15 +118,15 @@ def _resolve_expiry(ends: ParsedDate | None, workspace: Workspace, now: int) -> 
 
 @dataclass(slots=True)
 class Keys:
-    """The operator's calls on keys, and the check that every request passes.
+    """The operator's calls on keys, and the authentication of every request.
 
-    A server notes in `uses` when each key was last used; a command notes nothing.
+    A server records uses in `usage`; a command has none, because it serves no requests.
     """
 
     engine: Engine
     clock: Clock = system_clock
     usage: KeyUsage | None = None
-    # Used on the event loop alone, so that it needs no lock. That a key is unknown is remembered too.
+    # Used on the event loop only, so it needs no lock. Unknown keys are cached too.
     _cache: TLRUCache[str, _CachedKey] = field(
         default_factory=lambda: TLRUCache(MAX_CACHED_KEYS, _expiry_of, timer=time.monotonic)
     )
@@ -142,35 +142,37 @@ class Keys:
         name: str | None = None,
         expires_at: ParsedDate | None = None,
     ) -> str:
-        """Make a key, or adopt `secret`, and return it; the workspace is made when it is new.
+        """Create a key, or import `secret`, and return it; create the workspace if it is new.
 
-        A bare date in `ends` is the instant that the day begins in the workspace. Raise `InvalidInput` for a
+        An expiry without a time is the beginning of that day in the workspace. Raise `InvalidInput` for a
         secret not of the dialect's form or an end that has passed, `Conflict` for a secret that exists.
         """
         scopes = key_format.check_scopes(scopes)
-        kept = key_format.generate_secret() if secret is None else key_format.check_secret(secret)
+        key_secret = key_format.generate_secret() if secret is None else key_format.check_secret(secret)
 
         async def work(transaction: Transaction) -> None:
             now = self.clock()
-            found = await get_or_create_workspace(transaction, workspace, time_zone, now)
-            terms = KeyOptions(_check_name(name), None, _resolve_expiry(expires_at, found, now))
-            minted = key_format.mint(kept, found.number, scopes, terms, now)
+            owner = await get_or_create_workspace(transaction, workspace, time_zone, now)
+            options = KeyOptions(_check_name(name), None, _resolve_expiry(expires_at, owner, now))
+            minted = key_format.mint(key_secret, owner.number, scopes, options, now)
             if await keys.find_by_lookup_prefix(transaction, minted.lookup_prefix) is not None:
                 raise Conflict("key", "this key exists already")
             await keys.insert_key(transaction, minted.key, minted.lookup_prefix, minted.digest)
 
         await self.engine.write(work)
-        return kept
+        return key_secret
 
     async def list_all(self, workspace: str | None = None) -> list[tuple[Workspace, ApiKey]]:
         """Return the keys of one workspace or of all; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> list[tuple[Workspace, ApiKey]]:
-            found = [one for one in await workspaces.list_all(transaction) if workspace in (None, one.name)]
-            if workspace is not None and not found:
+            owners = [row for row in await workspaces.list_all(transaction) if workspace in (None, row.name)]
+            if workspace is not None and not owners:
                 raise NotFound(f"workspace {workspace}")
             return [
-                (one, key) for one in found for key in await keys.list_of_workspace(transaction, one.number)
+                (owner, key)
+                for owner in owners
+                for key in await keys.list_of_workspace(transaction, owner.number)
             ]
 
         return await self.engine.read(work)
@@ -179,8 +181,8 @@ class Keys:
         """Revoke a key by its id or by the key itself; raise `NotFound`."""
 
         async def work(transaction: Transaction) -> None:
-            found = await keys.find_by_lookup_prefix(transaction, _hash_secret(key)[:LOOKUP_PREFIX_LENGTH])
-            id_ = key if found is None else found.id
+            record = await keys.find_by_lookup_prefix(transaction, _hash_secret(key)[:LOOKUP_PREFIX_LENGTH])
+            id_ = key if record is None else record.id
             if await keys.find_by_id(transaction, id_) is None:
                 raise NotFound("key")
             await keys.revoke(transaction, id_, self.clock())
@@ -188,39 +190,39 @@ class Keys:
         await self.engine.write(work)
 
     async def authenticate(self, dialect: str, secret: str | None) -> Caller:
-        """Return whoever holds a key of this dialect; raise `Unauthenticated`."""
+        """Return the caller of a key of this dialect; raise `Unauthenticated`."""
         if not secret or len(secret) > MAX_KEY_LENGTH:
             raise Unauthenticated
         digest = _hash_secret(secret)
-        found = await self._find_key(digest[:LOOKUP_PREFIX_LENGTH])
-        known = found is not None and hmac.compare_digest(found.digest, digest)
-        if found is None or not known or found.is_revoked or found.dialect != dialect:
+        record = await self._find_key(digest[:LOOKUP_PREFIX_LENGTH])
+        matches = record is not None and hmac.compare_digest(record.digest, digest)
+        if record is None or not matches or record.is_revoked or record.dialect != dialect:
             raise Unauthenticated
         now = self.clock()
-        if found.expires_at is not None and found.expires_at <= now:
+        if record.expires_at is not None and record.expires_at <= now:
             raise Unauthenticated
         if self.usage is not None:
-            self.usage.record_use(found.id, now)
-        return Caller(found.workspace, ZoneInfo(found.time_zone), found.id, frozenset(found.scopes))
+            self.usage.record_use(record.id, now)
+        return Caller(record.workspace, ZoneInfo(record.time_zone), record.id, frozenset(record.scopes))
 
     def last_use(self, key: ApiKey) -> int | None:
-        """Return when a key was last used, as far as this process knows."""
+        """Return when a key was last used, including uses that this process has not written yet."""
         return key.last_used_at if self.usage is None else self.usage.latest_use(key.id, key.last_used_at)
 
     def clear_cache(self) -> None:
-        """Forget the keys remembered: what was revoked here stops here at once."""
+        """Evict the cached keys, so that a revoked key stops working in this process immediately."""
         self._cache.clear()
 
-    async def _find_key(self, handle: str) -> keys.KeyRecord | None:
+    async def _find_key(self, lookup_prefix: str) -> keys.KeyRecord | None:
         if self.engine.point_reads_are_local:
             return await self.engine.point_read(
-                lambda transaction: keys.find_by_lookup_prefix(transaction, handle)
+                lambda transaction: keys.find_by_lookup_prefix(transaction, lookup_prefix)
             )
-        if (cached := self._cache.get(handle)) is not None:
+        if (cached := self._cache.get(lookup_prefix)) is not None:
             return cached[1]
-        began = time.monotonic()
-        found = await self.engine.point_read(
-            lambda transaction: keys.find_by_lookup_prefix(transaction, handle)
+        read_at = time.monotonic()
+        record = await self.engine.point_read(
+            lambda transaction: keys.find_by_lookup_prefix(transaction, lookup_prefix)
         )
-        self._cache[handle] = began, found
-        return found
+        self._cache[lookup_prefix] = read_at, record
+        return record

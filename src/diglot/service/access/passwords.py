@@ -1,4 +1,7 @@
-"""Passwords: kept as argon2id hashes, checked beside the event loop, as slowly for whoever has none."""
+"""Passwords: stored as argon2id hashes, verified off the event loop.
+
+A workspace without a password takes the same time, so that timing does not reveal which workspaces have one.
+"""
 
 import asyncio
 import unicodedata
@@ -13,9 +16,9 @@ if TYPE_CHECKING:
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 1000
-# Checks at the same time in one process: what bounds their memory.
+# Verifications at the same time in one process; this bounds their memory.
 _MAX_CONCURRENT_CHECKS: Final = 2
-# The hash of a random password that nobody kept, made with the same parameters.
+# The hash of a discarded random password, with the same parameters.
 DUMMY_HASH: Final = (
     "$argon2id$v=19$m=65536,t=3,p=4$rVDtRedMmafpiZc5P4q9Jg$eOLrz9hkqT6mzM97JmNESrRGGw52Ke9MVgFYWQkN7b8"
 )
@@ -23,9 +26,9 @@ DUMMY_HASH: Final = (
 
 @cache
 def get_hasher() -> "PasswordHasher":
-    """Return what hashes, made when the first password comes, because most starts see none.
+    """Return the hasher; it is created for the first password, because most processes see none.
 
-    The parameters are the second recommended choice of RFC 9106 (section 4): 64 MiB for each check.
+    The parameters are the second recommended choice of RFC 9106 (section 4): 64 MiB for each verification.
     """
     from argon2 import PasswordHasher  # noqa: PLC0415 - see above
 
@@ -33,39 +36,41 @@ def get_hasher() -> "PasswordHasher":
 
 
 def check_new_password(password: str) -> str:
-    """Return a password that may be set; raise `InvalidInput`."""
+    """Return a valid new password; raise `InvalidInput`."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise InvalidInput.at(("password",), f"a password has {MIN_LENGTH} to {MAX_LENGTH:,} characters")
     return password
 
 
 def hash_password(password: str) -> str:
-    """Return the hash of a password, which takes a good part of a second."""
+    """Return the hash of a password; this takes some tenths of a second."""
     return get_hasher().hash(_normalize(password))
 
 
 def _normalize(password: str) -> str:
-    # Keyboards of different systems write one letter in different ways.
+    # Different systems encode the same letter in different ways.
     return unicodedata.normalize("NFKC", password)
 
 
-def _verify_hash(kept: str, password: str) -> bool:
+def _verify_hash(password_hash: str, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - see get_hasher
 
     try:
-        return get_hasher().verify(kept, _normalize(password))
+        return get_hasher().verify(password_hash, _normalize(password))
     except (VerificationError, InvalidHashError):
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordChecker:
-    """Checks passwords."""
+    """Verifies passwords, a limited number at the same time."""
 
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MAX_CONCURRENT_CHECKS))
 
-    async def verify(self, kept: str | None, password: str) -> bool:
-        """Tell whether a password is the one kept; where none is kept, do the same work and say no."""
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Tell whether a password matches a stored hash; without a hash do the same work and return False."""
         async with self._slots:
-            fits = await asyncio.to_thread(_verify_hash, DUMMY_HASH if kept is None else kept, password)
-        return fits and kept is not None
+            matches = await asyncio.to_thread(
+                _verify_hash, DUMMY_HASH if password_hash is None else password_hash, password
+            )
+        return matches and password_hash is not None

@@ -1,7 +1,7 @@
-"""Signing in: a password opens a session, whose secret a cookie carries and of which a digest is kept.
+"""Browser sessions: a password opens a session; a cookie carries its secret, the database stores a digest.
 
-A session ends after twelve hours, however much it is used: a read then never writes. A new password, or
-none, ends all sessions of its workspace.
+A session expires after twelve hours and is not extended by use, so that reads never write. Changing or
+removing the password ends all sessions of its workspace.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from diglot.storage.write_unit import open_unit
 
 SESSION_SECONDS: Final = 12 * 60 * 60
 _SECOND: Final = 1_000_000
-# How often somebody may try: from one address, and for one workspace from everywhere.
+# Limits of sign-in attempts: from one address, and for one workspace from all addresses.
 RATE_BY_ADDRESS: Final = Rate(10, 5 * 60)
 RATE_BY_WORKSPACE: Final = Rate(30, 15 * 60)
 _MAX_SECRET_LENGTH: Final = 100
@@ -32,17 +32,17 @@ _DIGEST_PREFIX_LENGTH: Final = 16
 
 
 def compute_csrf_token(secret: str) -> str:
-    """Return what a page of the console shows it knows with each write: only who has the session has it."""
+    """Return the CSRF token of a session; a page sends it with each write to prove that it can read it."""
     return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
-def csrf_token_matches(secret: str, shown: str) -> bool:
-    """Tell whether a proof is that of a session."""
-    return hmac.compare_digest(compute_csrf_token(secret).encode(), shown.encode())
+def csrf_token_matches(secret: str, token: str) -> bool:
+    """Tell whether a CSRF token belongs to a session."""
+    return hmac.compare_digest(compute_csrf_token(secret).encode(), token.encode())
 
 
 def session_caller(session: Session, scopes: tuple[str, ...]) -> Caller:
-    """Return who asks in a session."""
+    """Return the caller of a session."""
     number, zone = session.workspace.number, ZoneInfo(session.workspace.time_zone)
     return Caller(
         number, zone, f"session:{session.digest[:_DIGEST_PREFIX_LENGTH]}", frozenset(scopes), signed_in=True
@@ -55,7 +55,7 @@ def _hash_secret(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The calls of a person who signs in. `limits` counts attempts, whatever keys are allowed."""
+    """The use cases of browser sessions. `rate_limits` counts attempts, independently of key limits."""
 
     engine: Engine
     rate_limits: RateLimits
@@ -65,26 +65,26 @@ class Sessions:
     async def sign_in(
         self, workspace: str, password: str, address: str, replaced_secret: str | None = None
     ) -> tuple[str, Session]:
-        """Begin a session and return its secret; the session that the browser had ends.
+        """Begin a session and return its secret; end the previous session of the browser.
 
-        Raise `TooManyRequests`, or `Unauthenticated` alike for a wrong password and for no such workspace.
+        Raise `TooManyRequests`, or `Unauthenticated` for a wrong password or an unknown workspace.
         """
         await self._count_attempt("sign-in from", address, RATE_BY_ADDRESS)
         await self._count_attempt("sign-in to", _hash_secret(workspace), RATE_BY_WORKSPACE)
-        found = await self.engine.read(lambda transaction: workspaces.find_sign_in(transaction, workspace))
-        kept = None if found is None else found.password_hash
-        if not await self.passwords.verify(kept, password) or found is None:
+        credentials = await self.engine.read(lambda tx: workspaces.find_sign_in(tx, workspace))
+        password_hash = None if credentials is None else credentials.password_hash
+        if not await self.passwords.verify(password_hash, password) or credentials is None:
             raise Unauthenticated
         secret = secrets.token_urlsafe(32)
 
         async def work(transaction: Transaction) -> Session:
-            async with open_unit(transaction, found.workspace.number, self.clock) as unit:
-                # The check took its time: the password may be another by now.
-                if await workspaces.find_sign_in(transaction, workspace) != found:
+            async with open_unit(transaction, credentials.workspace.number, self.clock) as unit:
+                # The verification is slow, so the password may have changed since.
+                if await workspaces.find_sign_in(transaction, workspace) != credentials:
                     raise Unauthenticated
-                ends = unit.now + SESSION_SECONDS * _SECOND
-                session = Session(_hash_secret(secret), found.workspace, unit.now, ends)
-                await sessions.end_expired(transaction, found.workspace.number, unit.now)
+                expires_at = unit.now + SESSION_SECONDS * _SECOND
+                session = Session(_hash_secret(secret), credentials.workspace, unit.now, expires_at)
+                await sessions.end_expired(transaction, credentials.workspace.number, unit.now)
                 await sessions.begin(transaction, session)
                 return session
 
@@ -98,17 +98,17 @@ class Sessions:
         if len(secret) > _MAX_SECRET_LENGTH:
             raise Unauthenticated
         digest = _hash_secret(secret)
-        found = await self.engine.point_read(lambda transaction: sessions.find(transaction, digest))
-        if found is None or found.expires_at <= self.clock():
+        session = await self.engine.point_read(lambda transaction: sessions.find(transaction, digest))
+        if session is None or session.expires_at <= self.clock():
             raise Unauthenticated
-        return found
+        return session
 
     async def sign_out(self, secret: str) -> None:
-        """End a session at once, in every process."""
+        """End a session immediately, in every process."""
         await self.engine.write(lambda transaction: sessions.end(transaction, _hash_secret(secret)))
 
-    async def _count_attempt(self, bucket: str, who: str, rate: Rate) -> None:
-        allowance = await self.rate_limits.consume(who, bucket, rate)
+    async def _count_attempt(self, bucket: str, key: str, rate: Rate) -> None:
+        allowance = await self.rate_limits.consume(key, bucket, rate)
         if allowance is not None and allowance.is_exceeded:
             raise TooManyRequests(allowance.retry_after)
         await self.rate_limits.delete_old_counts(bucket, rate)

@@ -1,4 +1,4 @@
-"""Workspaces: made by the operator, each with a time zone."""
+"""Workspaces: created by the operator, each with a time zone."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,20 +22,20 @@ MAX_NAME_LENGTH: Final = 100
 async def get_or_create_workspace(
     transaction: Transaction, name: str, time_zone: str | None, now: int
 ) -> Workspace:
-    """Return the workspace of a name, made when it is new; raise `Conflict` for another time zone."""
+    """Return the workspace of a name, created if it is new; raise `Conflict` for a different time zone."""
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise InvalidInput.at(
             ("workspace",), f"a workspace name has 1 to {MAX_NAME_LENGTH} printable characters"
         )
-    found = await workspaces.find_by_name(transaction, name)
-    if found is None:
+    workspace = await workspaces.find_by_name(transaction, name)
+    if workspace is None:
         zone = time_zone or DEFAULT_ZONE
         parse_time_zone(zone)
         return await workspaces.create(transaction, name, zone, now)
-    if time_zone not in (None, found.time_zone):
-        message = f"workspace {name} has time zone {found.time_zone}: change it with `workspaces set`"
+    if time_zone not in (None, workspace.time_zone):
+        message = f"workspace {name} has time zone {workspace.time_zone}: change it with `workspaces set`"
         raise Conflict("workspace", message)
-    return found
+    return workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +50,32 @@ class Workspaces:
         return await self.engine.read(workspaces.list_all)
 
     async def set_time_zone(self, name: str, time_zone: str) -> None:
-        """Set a workspace's time zone and rewrite what depends on it, in one transaction."""
+        """Set the time zone of a workspace, and rebuild what depends on it in the same transaction."""
         zone = parse_time_zone(time_zone)
 
         async def work(transaction: Transaction) -> None:
-            found = await workspaces.find_by_name(transaction, name)
-            if found is None:
+            workspace = await workspaces.find_by_name(transaction, name)
+            if workspace is None:
                 raise NotFound(f"workspace {name}")
-            async with open_unit(transaction, found.number, self.clock) as unit:
+            async with open_unit(transaction, workspace.number, self.clock) as unit:
                 await open_writer(unit)
                 unit.row.time_zone = time_zone
                 unit.renew_contacts_version()
-                await queries.rederive_attributes(transaction, found.number, zone)
+                await queries.rederive_attributes(transaction, workspace.number, zone)
                 await reevaluate_all_segments(unit)
 
         await self.engine.write(work)
 
     async def set_password(self, name: str, password: str | None) -> None:
-        """Set the password that opens sessions, or None for none; the sessions there are end."""
-        kept = None if password is None else hash_password(check_new_password(password))
+        """Set or remove (None) the password for browser sessions; end the existing sessions."""
+        password_hash = None if password is None else hash_password(check_new_password(password))
 
         async def work(transaction: Transaction) -> None:
-            found = await workspaces.find_by_name(transaction, name)
-            if found is None:
+            workspace = await workspaces.find_by_name(transaction, name)
+            if workspace is None:
                 raise NotFound(f"workspace {name}")
-            async with open_unit(transaction, found.number, self.clock):
-                await workspaces.set_password(transaction, found.number, kept)
-                await sessions.end_all(transaction, found.number)
+            async with open_unit(transaction, workspace.number, self.clock):
+                await workspaces.set_password(transaction, workspace.number, password_hash)
+                await sessions.end_all(transaction, workspace.number)
 
         await self.engine.write(work)

@@ -1,4 +1,4 @@
-"""Trying a condition without storing it: who would be a member, and who would enter and leave a segment."""
+"""Dry runs: evaluates a condition without storing it, and compares it with a segment it would replace."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,23 +20,21 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 SAMPLE_SIZE: Final = 10
-_STATIC_SEGMENT_MESSAGE: Final = (
-    "A static segment holds whom it was given: no condition takes the place of its members"
-)
+_STATIC_SEGMENT_MESSAGE: Final = "A static segment has no condition that a dry run could replace"
 
 
 @dataclass(frozen=True, slots=True)
 class DryRuns:
-    """The use case: it reads one snapshot and writes nothing."""
+    """The use case of dry runs: it reads one snapshot and writes nothing."""
 
     engine: Engine
     clock: Clock = system_clock
 
     @reads
     async def run(self, tenant: Tenant, condition: tree.Node, replaces: str | None) -> DryRun:
-        """Try a condition, in the place of a dynamic segment's where the id of one is given, as written.
+        """Evaluate a condition; `replaces` is the id, as sent, of a dynamic segment to compare with.
 
-        Raise `NotFound` for a segment that is not there, `InvalidInput` for a static one.
+        Raise `NotFound` for a segment that does not exist, `InvalidInput` for a static one.
         """
         transaction, workspace = tenant.transaction, tenant.workspace
         segment = None
@@ -61,7 +59,7 @@ class DryRuns:
 async def _sample_contacts(
     transaction: Transaction, question: DryRunQuestion, node: tree.Node, count: int
 ) -> Sample:
-    # Of fewer the last is found before the scan is at its end.
+    # Asking for no more rows than match lets the scan stop early.
     return Sample(
         count, await dry_run_counts.load_newest(transaction, question, node, min(count, SAMPLE_SIZE))
     )
@@ -76,12 +74,12 @@ async def _compare_with_segment(
 
 
 async def _require_dynamic_segment(
-    transaction: Transaction, workspace: int, written: str
+    transaction: Transaction, workspace: int, sent_id: str
 ) -> tuple[Segment, WorkspaceState]:
-    id_ = parse_id(written)
-    found = None if id_ is None else await segments.find_with_state(transaction, workspace, id_)
-    if found is None:
+    id_ = parse_id(sent_id)
+    segment_with_state = None if id_ is None else await segments.find_with_state(transaction, workspace, id_)
+    if segment_with_state is None:
         raise NotFound("segment")
-    if found[0].type is not SegmentType.DYNAMIC:
+    if segment_with_state[0].type is not SegmentType.DYNAMIC:
         raise InvalidInput.at(("segment_id",), _STATIC_SEGMENT_MESSAGE)
-    return found
+    return segment_with_state

@@ -1,4 +1,4 @@
-"""Why a contact is a member of a segment, or is not."""
+"""Explains why a contact is a member of a segment, or why not."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from diglot.storage.workspaces import WorkspaceState
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What one snapshot shows of a segment and a contact, at an instant."""
+    """A segment and a contact as one snapshot shows them, at an instant."""
 
     segment: Segment
     state: WorkspaceState
@@ -40,56 +40,63 @@ class _Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Explanations:
-    """The use case: one snapshot, then the reasons."""
+    """The use case of explanations: it reads one snapshot, then evaluates each rule."""
 
     engine: Engine
     clock: Clock = system_clock
 
     async def explain(self, caller: Caller, segment_id: str | None, contact: str) -> Explanation:
-        """Explain a contact, named by its id or its address; raise `NotFound` for either."""
-        seen = await self._load_snapshot(caller, segment_id, contact)
-        # Compiling many predicates takes long: outside of the transaction, and not on the event loop.
-        verdict = await self.engine.run_off_loop(lambda: _explain_condition(seen))
+        """Explain a contact, given its id or address; raise `NotFound` for the contact or the segment."""
+        snapshot = await self._load_snapshot(caller, segment_id, contact)
+        # Outside of the transaction and off the event loop, because compiling many predicates takes long.
+        verdict = await self.engine.run_off_loop(lambda: _explain_condition(snapshot))
         return Explanation(
-            seen.segment,
-            seen.contact,
-            seen.lists,
-            seen.is_member,
+            snapshot.segment,
+            snapshot.contact,
+            snapshot.lists,
+            snapshot.is_member,
             verdict,
-            seen.entry_origin,
-            seen.effective_now,
-            seen.state.zone,
+            snapshot.entry_origin,
+            snapshot.effective_now,
+            snapshot.state.zone,
         )
 
     @reads
-    async def _load_snapshot(self, tenant: Tenant, segment_id: str | None, named: str) -> _Snapshot:
+    async def _load_snapshot(self, tenant: Tenant, segment_id: str | None, id_or_email: str) -> _Snapshot:
         transaction, workspace = tenant.transaction, tenant.workspace
         segment, state = await require_segment_with_state(tenant, segment_id)
-        contact = await _require_contact(transaction, workspace, named)
+        contact = await _require_contact(transaction, workspace, id_or_email)
         at = read.effective_now(state, self.clock())
-        relation = MembershipQuery.for_segment(workspace, segment, at, state)
-        is_member = await read.has_member(transaction, relation, contact.pk)
-        entered = (
+        query = MembershipQuery.for_segment(workspace, segment, at, state)
+        is_member = await read.has_member(transaction, query, contact.pk)
+        entry_origin = (
             await find_entry_origin(transaction, workspace, segment, contact.pk, state) if is_member else None
         )
         lists: tuple[str, ...] = ()
         if "lists" in tree.fields_of(segment.condition.tree):
-            lists = tuple(one.id for one in await queries.load_lists_of(transaction, workspace, contact.pk))
-        return _Snapshot(segment, state, contact, lists, is_member, entered, at)
+            lists = tuple(
+                contact_list.id
+                for contact_list in await queries.load_lists_of(transaction, workspace, contact.pk)
+            )
+        return _Snapshot(segment, state, contact, lists, is_member, entry_origin, at)
 
 
-async def _require_contact(transaction: Transaction, workspace: int, named: str) -> Contact:
-    if (id_ := parse_id(named)) is not None:
-        found = await queries.find_contact_by_id(transaction, workspace, id_)
+async def _require_contact(transaction: Transaction, workspace: int, id_or_email: str) -> Contact:
+    if (id_ := parse_id(id_or_email)) is not None:
+        contact = await queries.find_contact_by_id(transaction, workspace, id_)
     else:
-        found = await queries.find_contact_by_email(transaction, workspace, text.normalize_email(named))
-    if found is None:
+        contact = await queries.find_contact_by_email(
+            transaction, workspace, text.normalize_email(id_or_email)
+        )
+    if contact is None:
         raise NotFound(REFERENCED_CONTACT)
-    return found
+    return contact
 
 
-def _explain_condition(seen: _Snapshot) -> Verdict | None:
-    if seen.segment.type is SegmentType.STATIC:
+def _explain_condition(snapshot: _Snapshot) -> Verdict | None:
+    if snapshot.segment.type is SegmentType.STATIC:
         return None
-    subject = view_of(seen.contact, seen.lists, seen.state.zone)
-    return explain_condition(seen.segment.condition.tree, subject, seen.effective_now, seen.state.zone)
+    subject = view_of(snapshot.contact, snapshot.lists, snapshot.state.zone)
+    return explain_condition(
+        snapshot.segment.condition.tree, subject, snapshot.effective_now, snapshot.state.zone
+    )

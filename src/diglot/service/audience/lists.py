@@ -1,4 +1,4 @@
-"""Lists: create, read, change, delete, and who is on them."""
+"""Lists: create, read, update, delete, and manage their contacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
 @dataclass(frozen=True, slots=True)
 class NewList:
-    """A list to make: a dynamic one where it has a condition."""
+    """A list to create; it is dynamic if it has a condition."""
 
     name: str
     description: str | None = None
@@ -46,8 +46,7 @@ class NewList:
 class Lists:
     """The use cases of lists; every call is one transaction within the caller's workspace.
 
-    A dynamic list is a segment under another name: what is done with its condition is done by the code of
-    segments.
+    A dynamic list is backed by a segment, so the code for segments evaluates its condition.
     """
 
     engine: Engine
@@ -62,25 +61,27 @@ class Lists:
         list_type: SegmentType | None = None,
         search: str | None = None,
     ) -> Page[CountedList]:
-        """Return a window of the lists with their counts, newest first, all of one state."""
+        """Return a window of the lists, newest first, with counts from one snapshot."""
         page = await lists.load_page(tenant.transaction, tenant.workspace, window, list_type, search)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
-        counted = [await self._with_count(tenant, found, state, now) for found in page.items]
+        counted = [
+            await self._with_count(tenant, list_with_count, state, now) for list_with_count in page.items
+        ]
         return Page(counted, page.total)
 
     @point_reads
     async def get_without_count(self, tenant: Tenant, id_: str | None) -> ContactList:
         """Return a list without its count; raise `NotFound`."""
-        one, _ = await _require_list(tenant, id_)
-        return one
+        contact_list, _ = await _require_list(tenant, id_)
+        return contact_list
 
     @reads
     async def get(self, tenant: Tenant, id_: str | None) -> CountedList:
         """Return a list with its count; raise `NotFound`."""
-        found = await _require_list(tenant, id_)
+        list_with_count = await _require_list(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        return await self._with_count(tenant, found, state, self.clock())
+        return await self._with_count(tenant, list_with_count, state, self.clock())
 
     @reads
     async def list_members(
@@ -90,42 +91,42 @@ class Lists:
         window: Window,
         condition: tree.Node | None = None,
     ) -> CountedPage[Contact]:
-        """Return a window of the contacts on a list, or of those that a condition is true for too.
+        """Return a window of the contacts on a list, newest first; a condition restricts them further.
 
-        They stand newest first. Raise `NotFound`.
+        Raise `NotFound`.
         """
-        one, _ = await _require_list(tenant, id_)
+        contact_list, _ = await _require_list(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        relation = _members_query(tenant.workspace, one, self.clock(), state).restricted_to(condition)
-        total = await self.counts.count(tenant.transaction, relation, state)
-        page = await read.load_page(tenant.transaction, relation, window)
-        revision = None if one.segment is None else one.segment.revision
-        return CountedPage(page, total, relation.now, revision)
+        query = _members_query(tenant.workspace, contact_list, self.clock(), state).restricted_to(condition)
+        total = await self.counts.count(tenant.transaction, query, state)
+        page = await read.load_page(tenant.transaction, query, window)
+        revision = None if contact_list.segment is None else contact_list.segment.revision
+        return CountedPage(page, total, query.now, revision)
 
     @writes
     async def create(self, unit: WriteUnit, new: NewList) -> CountedList:
-        """Make a list."""
+        """Create a list."""
         number, now = unit.take_keys("list"), unit.now
-        one = ContactList(number, new_id(), new.name, new.description, None, now, now)
+        contact_list = ContactList(number, new_id(), new.name, new.description, None, now, now)
         evaluated = None
         if new.condition is not None:
-            made = NewSegment(new.name, new.condition, new.description)
-            evaluated = await segment_writes.create_segment(unit, made, one)
-            one = replace(one, segment=evaluated.segment)
-        await lists.insert_list(unit.transaction, unit.workspace, one)
-        return await self._with_known_count(unit, one, evaluated)
+            new_segment = NewSegment(new.name, new.condition, new.description)
+            evaluated = await segment_writes.create_segment(unit, new_segment, contact_list)
+            contact_list = replace(contact_list, segment=evaluated.segment)
+        await lists.insert_list(unit.transaction, unit.workspace, contact_list)
+        return await self._with_known_count(unit, contact_list, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> CountedList:
-        """Change a list; raise `NotFound`. What stays equal moves nothing, not even `updated_at`.
+        """Update a list; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is.
 
-        A condition is for a dynamic list only.
+        Only a dynamic list takes a condition.
         """
-        here = await open_writer(unit)
+        writer = await open_writer(unit)
         stored, _ = await _require_list(unit, id_)
         evaluated = None
         if stored.segment is not None:
-            evaluated = await segment_writes.update_segment(here, stored.segment, change)
+            evaluated = await segment_writes.update_segment(writer, stored.segment, change)
         segment = None if evaluated is None else evaluated.segment
         changed = _apply_patch(stored, change, segment, unit.now)
         if changed is not stored:
@@ -136,68 +137,73 @@ class Lists:
     async def delete(self, unit: WriteUnit, id_: str | None) -> None:
         """Delete a list and the segment behind it; its contacts stay. Raise `NotFound`."""
         unit.renew_contacts_version()
-        here = await open_writer(unit)
-        one, _ = await _require_list(unit, id_)
-        await lists.delete_list(unit.transaction, unit.workspace, one.number)
-        await evaluate.handle_list_deleted(here)
-        if one.segment is not None:
-            await segment_writes.delete_segment(unit, one.segment)
+        writer = await open_writer(unit)
+        contact_list, _ = await _require_list(unit, id_)
+        await lists.delete_list(unit.transaction, unit.workspace, contact_list.number)
+        await evaluate.handle_list_deleted(writer)
+        if contact_list.segment is not None:
+            await segment_writes.delete_segment(unit, contact_list.segment)
 
     @writes_with(MOVES_MEMBERS)
     async def add_contacts(
         self, unit: WriteUnit, id_: str | None, ids: Sequence[str | None]
     ) -> tuple[int, int]:
-        """Put contacts on a static list; return how many came to it and how many are on it now.
+        """Add contacts to a static list; return the number of added contacts and the new total.
 
-        Raise `NotFound` when there is no such list, or when one of the contacts does not exist: then none is
-        put on it.
+        Raise `NotFound` if the list or one of the contacts does not exist; then no contact is added.
         """
-        one, count = await _require_list(unit, id_)
-        list_members.require_static_list(one)
+        contact_list, count = await _require_list(unit, id_)
+        list_members.require_static_list(contact_list)
         joining = await require_contacts(unit.transaction, unit.workspace, ids)
-        came = await list_members.add_contacts(unit, one, joining)
-        return came, count + came
+        added = await list_members.add_contacts(unit, contact_list, joining)
+        return added, count + added
 
     @writes_with(MOVES_MEMBERS)
     async def remove_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
-        """Take a contact off a static list; raise `NotFound` when it is not on it."""
-        one, _ = await _require_list(unit, id_)
-        list_members.require_static_list(one)
+        """Remove a contact from a static list; raise `NotFound` if it is not on the list."""
+        contact_list, _ = await _require_list(unit, id_)
+        list_members.require_static_list(contact_list)
         contact = (
             None
             if contact_id is None
             else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
         )
-        if contact is None or not await list_members.remove_contact(unit, one, contact):
+        if contact is None or not await list_members.remove_contact(unit, contact_list, contact):
             raise NotFound("contact")
 
     async def _with_count(
         self,
         tenant: Tenant,
-        found: tuple[ContactList, int],
+        list_with_count: tuple[ContactList, int],
         state: WorkspaceState,
         now: int,
     ) -> CountedList:
-        one, by_hand = found
-        if one.segment is None:
-            return CountedList(one, by_hand, read.effective_now(state, now))
-        relation = MembershipQuery.for_segment(tenant.workspace, one.segment, now, state)
-        count = await self.counts.count(tenant.transaction, relation, state)
-        shown = await with_next_change(tenant.transaction, tenant.workspace, one.segment, state, now)
-        return CountedList(replace(one, segment=shown), count, relation.now)
+        contact_list, static_count = list_with_count
+        if contact_list.segment is None:
+            return CountedList(contact_list, static_count, read.effective_now(state, now))
+        query = MembershipQuery.for_segment(tenant.workspace, contact_list.segment, now, state)
+        count = await self.counts.count(tenant.transaction, query, state)
+        segment = await with_next_change(
+            tenant.transaction, tenant.workspace, contact_list.segment, state, now
+        )
+        return CountedList(replace(contact_list, segment=segment), count, query.now)
 
     async def _with_known_count(
-        self, unit: WriteUnit, one: ContactList, evaluated: EvaluatedSegment | None
+        self, unit: WriteUnit, contact_list: ContactList, evaluated: EvaluatedSegment | None
     ) -> CountedList:
-        """Return a list that was written with its count, which is known where a segment was evaluated."""
+        """Return a written list with its count, which is known if its segment was evaluated."""
         transaction, state = unit.transaction, unit.state
-        if one.segment is not None:
-            shown = await with_next_change(transaction, unit.workspace, one.segment, state, unit.now)
-            one = replace(one, segment=shown)
-        relation = _members_query(unit.workspace, one, unit.now, state)
+        if contact_list.segment is not None:
+            segment = await with_next_change(
+                transaction, unit.workspace, contact_list.segment, state, unit.now
+            )
+            contact_list = replace(contact_list, segment=segment)
+        query = _members_query(unit.workspace, contact_list, unit.now, state)
         if evaluated is not None and evaluated.count is not None:
-            return CountedList(one, evaluated.count, relation.now)
-        return CountedList(one, await self.counts.count_uncached(transaction, relation, state), relation.now)
+            return CountedList(contact_list, evaluated.count, query.now)
+        return CountedList(
+            contact_list, await self.counts.count_uncached(transaction, query, state), query.now
+        )
 
 
 def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | None, now: int) -> ContactList:
@@ -210,15 +216,19 @@ def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | N
     return stored if changed == stored else replace(changed, updated_at=now)
 
 
-def _members_query(workspace: int, one: ContactList, now: int, state: WorkspaceState) -> MembershipQuery:
-    if one.segment is not None:
-        return MembershipQuery.for_segment(workspace, one.segment, now, state)
-    on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(one.id))
+def _members_query(
+    workspace: int, contact_list: ContactList, now: int, state: WorkspaceState
+) -> MembershipQuery:
+    if contact_list.segment is not None:
+        return MembershipQuery.for_segment(workspace, contact_list.segment, now, state)
+    on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(contact_list.id))
     return MembershipQuery(workspace, on_it, read.effective_now(state, now), state.zone)
 
 
 async def _require_list(tenant: Tenant, id_: str | None) -> tuple[ContactList, int]:
-    found = None if id_ is None else await lists.find_by_id(tenant.transaction, tenant.workspace, id_)
-    if found is None:
+    list_with_count = (
+        None if id_ is None else await lists.find_by_id(tenant.transaction, tenant.workspace, id_)
+    )
+    if list_with_count is None:
         raise NotFound("list")
-    return found
+    return list_with_count

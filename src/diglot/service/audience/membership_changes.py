@@ -1,4 +1,4 @@
-"""Who entered and left segments: the log of memberships as clients read it, one change after another."""
+"""The feed of membership changes: the log as clients read it, one change after another."""
 
 from dataclasses import dataclass
 
@@ -19,34 +19,34 @@ from diglot.storage.workspaces import WorkspaceState
 
 @dataclass(frozen=True, slots=True)
 class MembershipChanges:
-    """The use cases of the feed; every call reads one state of the database."""
+    """The use cases of the feed; every call reads one snapshot."""
 
     engine: Engine
 
     @reads
     async def list_for_workspace(self, tenant: Tenant, after: int | None, limit: int) -> ChangeFeed:
-        """Return the next changes after a number, from the beginning of the history without one.
+        """Return the next changes after a sequence number; None starts at the beginning of the history.
 
-        Changes of segments behind dynamic lists take numbers and are not among them. Raise `InvalidInput`
-        for a         number before the history.
+        Changes of dynamic lists have sequence numbers too, but are left out. Raise `InvalidInput` for a
+        number before the history.
         """
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         begin = _resolve_start(after, state)
-        fed = await feed.load_workspace_changes(tenant.transaction, tenant.workspace, begin, limit, state)
-        return await _build_feed(tenant.transaction, tenant.workspace, fed, begin, state)
+        slice_ = await feed.load_workspace_changes(tenant.transaction, tenant.workspace, begin, limit, state)
+        return await _build_feed(tenant.transaction, tenant.workspace, slice_, begin, state)
 
     @reads
     async def list_for_segment(
         self, tenant: Tenant, id_: str | None, after: int | None, limit: int
     ) -> ChangeFeed:
-        """Return the next changes of one segment; raise `NotFound`, or `InvalidInput` as for all."""
+        """Return the next changes of one segment; raise `NotFound`, or `InvalidInput` as above."""
         workspace = tenant.workspace
         segment, state = await require_segment_with_state(tenant, id_)
         begin = _resolve_start(after, state)
-        fed = await feed.load_segment_changes(
+        slice_ = await feed.load_segment_changes(
             tenant.transaction, workspace, segment.number, begin, limit, state
         )
-        return await _build_feed(tenant.transaction, workspace, fed, begin, state)
+        return await _build_feed(tenant.transaction, workspace, slice_, begin, state)
 
 
 def _resolve_start(after: int | None, state: WorkspaceState) -> int:
@@ -58,17 +58,19 @@ def _resolve_start(after: int | None, state: WorkspaceState) -> int:
 
 
 async def _build_feed(
-    transaction: Transaction, workspace: int, fed: FeedSlice, after: int, state: WorkspaceState
+    transaction: Transaction, workspace: int, slice_: FeedSlice, after: int, state: WorkspaceState
 ) -> ChangeFeed:
-    pks = sorted({step.pk for step in fed.entries})
+    pks = sorted({entry.pk for entry in slice_.entries})
     ids = await queries.load_ids_by_key(transaction, workspace, pks)
     if len(ids) < len(pks):
         ids |= await deleted_contacts.load_ids(transaction, workspace, [pk for pk in pks if pk not in ids])
-    numbers = {step.segment for step in fed.entries}
-    named = await segments.load_ids(transaction, workspace, numbers) if numbers else {}
+    numbers = {entry.segment for entry in slice_.entries}
+    segment_ids = await segments.load_ids(transaction, workspace, numbers) if numbers else {}
     moves = [
-        MembershipChange(step.number, step.origin, named[step.segment], ids.get(step.pk), step.entered)
-        for step in fed.entries
-        if step.segment in named
+        MembershipChange(
+            entry.number, entry.origin, segment_ids[entry.segment], ids.get(entry.pk), entry.entered
+        )
+        for entry in slice_.entries
+        if entry.segment in segment_ids
     ]
-    return ChangeFeed(moves, after, fed.through, state.last_entry)
+    return ChangeFeed(moves, after, slice_.through, state.last_entry)

@@ -1,4 +1,4 @@
-"""Members of a segment as of an instant or an entry of the log, within the history."""
+"""Membership history: the members of a segment as of an instant or an entry of the log."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from diglot.storage.workspaces import WorkspaceState
 
 T = TypeVar("T")
 _SegmentWithState = tuple[Segment, WorkspaceState]
-# Reads what is shown of contacts, by their keys: of those that are still there.
+# Loads the contacts of keys; deleted contacts are left out.
 _LoadByKeys = Callable[[Transaction, int, Sequence[int]], Awaitable[Sequence[T]]]
 _AS_OF_PATH: Final = ("as_of",)
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipHistory:
-    """The use cases: whatever is written meanwhile, the windows as of one entry are those of one order."""
+    """The use cases of history. Pages as of one entry stay consistent, whatever is written in between."""
 
     engine: Engine
     clock: Clock = system_clock
@@ -39,9 +39,9 @@ class MembershipHistory:
     async def list_members(
         self, caller: Caller, id_: str | None, window: Window, as_of: AsOf
     ) -> HistoricalPage[Contact]:
-        """Return a window of the members, newest first, as they are now; raise `NotFound`.
+        """Return a window of the members at a point in history, newest first; raise `NotFound`.
 
-        Raise `InvalidInput` for what the history does not say.
+        The contacts have their current fields. Raise `InvalidInput` for a point outside the history.
         """
         _, page = await self._read_page(caller, id_, window, as_of, queries.load_contacts)
         return page
@@ -49,7 +49,7 @@ class MembershipHistory:
     async def list_member_ids(
         self, caller: Caller, id_: str | None, window: Window | None, as_of: AsOf
     ) -> tuple[Segment, HistoricalPage[str]]:
-        """Return a segment and a window of its members' ids, or all, as `members` does."""
+        """Return a segment and a window of the ids of its members, or all ids, as `list_members` does."""
         return await self._read_page(caller, id_, window, as_of, queries.load_ids)
 
     @reads
@@ -59,26 +59,26 @@ class MembershipHistory:
         id_: str | None,
         window: Window | None,
         as_of: AsOf,
-        show: _LoadByKeys[T],
+        load: _LoadByKeys[T],
     ) -> tuple[Segment, HistoricalPage[T]]:
         workspace = tenant.workspace
-        segment, state = found = await require_segment_with_state(tenant, id_)
-        entry = await _resolve_entry(tenant.transaction, workspace, found, as_of, self.clock())
-        then = await stored.load_members(tenant.transaction, workspace, segment.number, entry, state)
-        is_ = await store.load_members(tenant.transaction, workspace, segment.number, state)
-        # What is stored of a segment that waits to be evaluated may hold deleted ones still.
-        gone = then if segment.members is None else then - is_
-        deleted = await deleted_contacts.count_among(tenant.transaction, workspace, gone)
-        asked = window or Window(0, len(then))
-        keys = store.newest_keys(then, asked.offset, asked.limit)
-        items = await show(tenant.transaction, workspace, keys)
-        return segment, HistoricalPage(items, len(then), entry, deleted)
+        segment, state = with_state = await require_segment_with_state(tenant, id_)
+        entry = await _resolve_entry(tenant.transaction, workspace, with_state, as_of, self.clock())
+        members = await stored.load_members(tenant.transaction, workspace, segment.number, entry, state)
+        current_members = await store.load_members(tenant.transaction, workspace, segment.number, state)
+        # The stored members of a pending segment may include deleted contacts.
+        missing = members if segment.members is None else members - current_members
+        deleted = await deleted_contacts.count_among(tenant.transaction, workspace, missing)
+        resolved = window or Window(0, len(members))
+        keys = store.newest_keys(members, resolved.offset, resolved.limit)
+        items = await load(tenant.transaction, workspace, keys)
+        return segment, HistoricalPage(items, len(members), entry, deleted)
 
 
 async def _resolve_entry(
-    transaction: Transaction, workspace: int, found: _SegmentWithState, as_of: AsOf, now: int
+    transaction: Transaction, workspace: int, with_state: _SegmentWithState, as_of: AsOf, now: int
 ) -> int:
-    segment, state = found
+    segment, state = with_state
     if isinstance(as_of, AtInstant):
         _require_within_history(segment, state, as_of.at, now)
         after, until = state.history_entry, state.last_entry
@@ -106,16 +106,16 @@ def _require_within_history(segment: Segment, state: WorkspaceState, at: int, no
         )
     if at < segment.created_at:
         raise InvalidInput.at(
-            _AS_OF_PATH, f"The segment was made later, at {dates.format_instant(segment.created_at)}"
+            _AS_OF_PATH, f"The segment was created later, at {dates.format_instant(segment.created_at)}"
         )
 
 
 async def find_entry_origin(
     transaction: Transaction, workspace: int, segment: Segment, pk: int, state: WorkspaceState
 ) -> ChangeOrigin | None:
-    """Return when and why a contact entered a segment last; None where the history does not say.
+    """Return the origin of the last entry of a contact into a segment, or None if history has none.
 
-    Nor does it of a contact that left since, as far as is stored.
+    None also if the last stored change says that the contact left.
     """
-    found = await stored.find_last_change(transaction, workspace, segment.number, pk, state)
-    return found[0] if found is not None and found[1] else None
+    last_change = await stored.find_last_change(transaction, workspace, segment.number, pk, state)
+    return last_change[0] if last_change is not None and last_change[1] else None

@@ -1,4 +1,4 @@
-"""A segment made and changed: one way for segments and for those that stand behind dynamic lists."""
+"""Creates, updates and deletes segments, including those behind dynamic lists."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +21,7 @@ from diglot.storage.write_unit import WriteUnit
 
 @dataclass(frozen=True, slots=True)
 class NewSegment:
-    """A segment to make."""
+    """A segment to create."""
 
     name: str
     condition: Condition
@@ -31,7 +31,7 @@ class NewSegment:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPatch:
-    """The parts of a segment to change; what is `UNSET` stays."""
+    """The fields of a segment to update; `UNSET` leaves a field unchanged."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -41,7 +41,7 @@ class SegmentPatch:
 async def create_segment(
     unit: WriteUnit, new: NewSegment, list_: ContactList | None = None
 ) -> EvaluatedSegment:
-    """Make a segment, or the one behind a dynamic list; a static one gets its members at once."""
+    """Create a segment, or the one behind a dynamic list; a static one is filled immediately."""
     segment = Segment(
         number=unit.take_keys("segment"),
         id=new_id(),
@@ -54,35 +54,34 @@ async def create_segment(
         created_at=unit.now,
         updated_at=unit.now,
     )
-    here = await open_writer(unit)
+    writer = await open_writer(unit)
     number = None if list_ is None else list_.number
     await segments.insert_segment(unit.transaction, unit.workspace, segment, number)
     list_id = None if list_ is None else list_.id
-    named = _with_current_name(here, segment, list_id)
-    return await evaluate.evaluate_segment(named, segment, Cause.SEGMENT_CREATED)
+    renamed = _with_current_name(writer, segment, list_id)
+    return await evaluate.evaluate_segment(renamed, segment, Cause.SEGMENT_CREATED)
 
 
-async def update_segment(here: MembershipWriter, stored: Segment, wanted: SegmentPatch) -> EvaluatedSegment:
-    """Change a segment that was read after the writer was opened; it is the same object if nothing differs.
+async def update_segment(writer: MembershipWriter, stored: Segment, patch: SegmentPatch) -> EvaluatedSegment:
+    """Update a segment that was read after the writer was opened; return the same object if nothing differs.
 
-    Time does to a membership what it does under the condition that it was stored under, so the writer has to
-    be opened before.
+    The writer must be opened first, because changes by time up to now follow the old condition.
     """
-    unit = here.unit
-    changed = _apply_patch(stored, wanted, unit.now)
+    unit = writer.unit
+    changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
     await segments.update_segment(unit.transaction, unit.workspace, changed)
     if changed.revision != stored.revision:
         unit.renew_contacts_version()
-        behind = here.active_segments.list_refs.get(stored.number)
-        named = _with_current_name(here, changed, None if behind is None else behind.id)
-        evaluated = await evaluate.evaluate_segment(named, changed, Cause.SEGMENT_CHANGED)
+        list_ref = writer.active_segments.list_refs.get(stored.number)
+        renamed = _with_current_name(writer, changed, None if list_ref is None else list_ref.id)
+        evaluated = await evaluate.evaluate_segment(renamed, changed, Cause.SEGMENT_CHANGED)
         if relative_dates_of(stored.condition.tree):
             await evaluate.drop_unused_indexes(unit)
         return evaluated
     if changed.name != stored.name:
-        # Whoever hears of its members is told its name.
+        # Webhook events about the members contain the name.
         store.renew_segments_version(unit)
     return EvaluatedSegment(changed)
 
@@ -93,31 +92,32 @@ async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
     await evaluate.handle_segment_deleted(unit)
 
 
-def _with_current_name(here: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:
-    """Return the same, with what a segment, or the list before it, is called from now on."""
+def _with_current_name(writer: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:
+    """Return the writer with the new name of a segment, or of the list in front of it."""
     if list_id is None:
-        groups = {**here.active_segments.segment_refs, segment.number: AudienceRef(segment.id, segment.name)}
-        return replace(here, active_segments=replace(here.active_segments, segment_refs=groups))
-    lists = {**here.active_segments.list_refs, segment.number: AudienceRef(list_id, segment.name)}
-    return replace(here, active_segments=replace(here.active_segments, list_refs=lists))
+        segment_ref = AudienceRef(segment.id, segment.name)
+        segment_refs = {**writer.active_segments.segment_refs, segment.number: segment_ref}
+        return replace(writer, active_segments=replace(writer.active_segments, segment_refs=segment_refs))
+    list_refs = {**writer.active_segments.list_refs, segment.number: AudienceRef(list_id, segment.name)}
+    return replace(writer, active_segments=replace(writer.active_segments, list_refs=list_refs))
 
 
-def _apply_patch(stored: Segment, wanted: SegmentPatch, now: int) -> Segment:
+def _apply_patch(stored: Segment, patch: SegmentPatch, now: int) -> Segment:
     values: dict[str, Any] = {}
-    if wanted.name is not UNSET and wanted.name != stored.name:
-        values["name"] = wanted.name
-    if wanted.description is not UNSET and wanted.description != stored.description:
-        values["description"] = wanted.description
-    if isinstance(wanted.condition, Condition) and not _conditions_are_equal(
-        stored.condition, wanted.condition
+    if patch.name is not UNSET and patch.name != stored.name:
+        values["name"] = patch.name
+    if patch.description is not UNSET and patch.description != stored.description:
+        values["description"] = patch.description
+    if isinstance(patch.condition, Condition) and not _conditions_are_equal(
+        stored.condition, patch.condition
     ):
-        draft = tree.is_draft(wanted.condition.tree)
-        values["condition"] = wanted.condition
+        draft = tree.is_draft(patch.condition.tree)
+        values["condition"] = patch.condition
         values["revision"] = stored.revision + 1
         values["last_calculated_at"] = None if draft else now
     return replace(stored, **values, updated_at=now) if values else stored
 
 
 def _conditions_are_equal(stored: Condition, changed: Condition) -> bool:
-    # As stored text: 5 and 5.0 are equal in Python, yet they are two operands.
+    # Compare the stored text, because 5 and 5.0 are equal in Python but two operands here.
     return tree.encode(stored.tree) == tree.encode(changed.tree)

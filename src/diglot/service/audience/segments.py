@@ -1,4 +1,4 @@
-"""Segments: create, read, change, delete, and who is in them."""
+"""Segments: create, read, update, delete, refresh, and manage members."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ __all__ = ["NewSegment", "SegmentPatch", "Segments"]
 
 T = TypeVar("T")
 _DYNAMIC_SEGMENT_MESSAGE: Final = (
-    "A dynamic segment holds whoever meets its condition: its members are not changed by hand"
+    "The members of a dynamic segment follow its condition and cannot be changed by hand"
 )
 
 
@@ -55,19 +55,19 @@ class Segments:
         page = await segments.load_page(tenant.transaction, tenant.workspace, window, search)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
-        shown = [
-            await with_next_change(tenant.transaction, tenant.workspace, one, state, now)
-            for one in page.items
+        items = [
+            await with_next_change(tenant.transaction, tenant.workspace, segment, state, now)
+            for segment in page.items
         ]
-        return Page(shown, page.total)
+        return Page(items, page.total)
 
     @reads
     async def list_page_with_counts(self, tenant: Tenant, window: Window) -> Page[CountedSegment]:
-        """Return a window of the segments with their counts, all of one state."""
+        """Return a window of the segments, with counts from one snapshot."""
         page = await segments.load_page(tenant.transaction, tenant.workspace, window)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
         now = self.clock()
-        counted = [await self._with_count(tenant, one, state, now) for one in page.items]
+        counted = [await self._with_count(tenant, segment, state, now) for segment in page.items]
         return Page(counted, page.total)
 
     @point_reads
@@ -96,15 +96,15 @@ class Segments:
         return await self._from_cache_or_read(caller, id_, lambda counted: counted)
 
     async def count_members(self, caller: Caller, id_: str | None) -> MemberCount:
-        """Return how many contacts are members; raise `NotFound`."""
+        """Return the number of members; raise `NotFound`."""
         if id_ is not None:
-            found = await self.engine.point_read(
+            count = await self.engine.point_read(
                 lambda tx: find_stored_count(tx, caller.workspace, id_, self.clock())
             )
-            if found is not None:
-                return found
+            if count is not None:
+                return count
         return await self._from_cache_or_read(
-            caller, id_, lambda one: MemberCount(one.count, one.as_of, one.segment.revision)
+            caller, id_, lambda counted: MemberCount(counted.count, counted.as_of, counted.segment.revision)
         )
 
     @reads
@@ -118,52 +118,52 @@ class Segments:
     ) -> MemberPage[Contact]:
         """Return a window of the members, newest first or sorted, and their total; raise `NotFound`.
 
-        With a condition, of those for whom it is true too.
+        A condition restricts the members further.
         """
         transaction = tenant.transaction
-        segment, state = found = await segment_lookup.require_segment_with_state(tenant, id_)
-        relation, total = await self._query_members(tenant, found, condition)
-        page = await read.load_page(transaction, relation, window, sort)
-        return MemberPage(page, total, relation.now, segment.revision, entry=state.last_entry)
+        segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
+        query, total = await self._query_members(tenant, with_state, condition)
+        page = await read.load_page(transaction, query, window, sort)
+        return MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
 
     @reads
     async def list_member_ids(
         self, tenant: Tenant, id_: str | None, window: Window | None
     ) -> tuple[Segment, MemberPage[str]]:
-        """Return a segment and a window of its members' ids, or all, newest first; raise `NotFound`."""
-        segment, state = found = await segment_lookup.require_segment_with_state(tenant, id_)
-        relation, total = await self._query_members(tenant, found)
-        page = await read.load_ids(tenant.transaction, relation, window or Window(0, total))
-        return segment, MemberPage(page, total, relation.now, segment.revision, entry=state.last_entry)
+        """Return a segment and a window of the ids of its members, or all, newest first; raise `NotFound`."""
+        segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
+        query, total = await self._query_members(tenant, with_state)
+        page = await read.load_ids(tenant.transaction, query, window or Window(0, total))
+        return segment, MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:
-        """Make a segment; a static one gets its members at once."""
+        """Create a segment; a static one is filled immediately."""
         evaluated = await segment_writes.create_segment(unit, new)
         return await _with_next_change(unit, evaluated)
 
     @writes
     async def create_with_count(self, unit: WriteUnit, new: NewSegment) -> CountedSegment:
-        """Make a segment and evaluate it at once."""
+        """Create a segment and return it with its count."""
         evaluated = await segment_writes.create_segment(unit, new)
         return await self._with_known_count(unit, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Segment:
-        """Change a segment; raise `NotFound`. What stays equal moves nothing, not even `updated_at`."""
+        """Update a segment; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is."""
         return await _with_next_change(unit, await _update(unit, id_, change))
 
     @writes
     async def update_with_count(
         self, unit: WriteUnit, id_: str | None, change: SegmentPatch
     ) -> CountedSegment:
-        """Change a segment and return its count too; raise `NotFound`."""
+        """Update a segment and return it with its count; raise `NotFound`."""
         return await self._with_known_count(unit, await _update(unit, id_, change))
 
     @writes
     async def refresh(self, unit: WriteUnit, id_: str | None) -> CountedSegment:
-        """Evaluate a segment again and note when; a static one is recounted. Raise `NotFound`."""
-        here = await open_writer(unit)
+        """Evaluate a segment again and store when; a static one is only counted. Raise `NotFound`."""
+        writer = await open_writer(unit)
         segment = await segment_lookup.require_segment(unit, id_)
         dynamic = segment.type is SegmentType.DYNAMIC
         if not (dynamic and tree.is_draft(segment.condition.tree)):
@@ -171,23 +171,23 @@ class Segments:
             await segments.update_segment(unit.transaction, unit.workspace, segment)
         evaluated = EvaluatedSegment(segment)
         if dynamic:
-            evaluated = await evaluate.refresh_segment(here, segment)
+            evaluated = await evaluate.refresh_segment(writer, segment)
         return await self._with_known_count(unit, evaluated)
 
     @writes_with(MOVES_MEMBERS)
     async def change_members(
         self, unit: WriteUnit, id_: str | None, change: ManualMemberChange
     ) -> CountedSegment:
-        """Change who is in a static segment; raise `NotFound`, or `Conflict` for one that has a condition.
+        """Set, add or remove members of a static segment; raise `NotFound`, or `Conflict` for a dynamic one.
 
-        Ids of contacts that the workspace does not have are passed over.
+        Ids of unknown contacts are ignored.
         """
-        here = await open_writer(unit)
+        writer = await open_writer(unit)
         segment = await segment_lookup.require_segment(unit, id_)
         if segment.type is not SegmentType.STATIC:
             raise Conflict("segment", _DYNAMIC_SEGMENT_MESSAGE)
         unit.renew_contacts_version()
-        count = await follow.change_static_members(here, segment, change.action, change.ids)
+        count = await follow.change_static_members(writer, segment, change.action, change.ids)
         return await self._with_known_count(unit, EvaluatedSegment(segment, count))
 
     @writes
@@ -199,9 +199,9 @@ class Segments:
     async def _from_cache_or_read(
         self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]
     ) -> T:
-        remembered = await self._read_cached(caller, id_)
-        if remembered is not None:
-            return part(remembered)
+        cached = await self._read_cached(caller, id_)
+        if cached is not None:
+            return part(cached)
 
         return part(await self._read_with_count(caller, id_))
 
@@ -214,35 +214,35 @@ class Segments:
     async def _read_cached(self, tenant: Tenant, id_: str | None) -> CountedSegment | None:
         segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
         now = self.clock()
-        relation = MembershipQuery.for_segment(tenant.workspace, segment, now, state)
-        count = self.counts.cached_count(tenant.transaction, relation, state)
+        query = MembershipQuery.for_segment(tenant.workspace, segment, now, state)
+        count = self.counts.cached_count(tenant.transaction, query, state)
         if count is None or not next_change_is_known(segment, state, now):
             return None
-        return CountedSegment(segment, count, relation.now)
+        return CountedSegment(segment, count, query.now)
 
     async def _query_members(
         self,
         tenant: Tenant,
-        found: tuple[Segment, WorkspaceState],
+        with_state: tuple[Segment, WorkspaceState],
         condition: tree.Node | None = None,
     ) -> tuple[MembershipQuery, int]:
-        segment, state = found
-        relation = MembershipQuery.for_segment(tenant.workspace, segment, self.clock(), state)
-        relation = relation.restricted_to(condition)
-        return relation, await self.counts.count(tenant.transaction, relation, state)
+        segment, state = with_state
+        query = MembershipQuery.for_segment(tenant.workspace, segment, self.clock(), state)
+        query = query.restricted_to(condition)
+        return query, await self.counts.count(tenant.transaction, query, state)
 
     async def _with_count(
         self, tenant: Tenant, segment: Segment, state: WorkspaceState, now: int
     ) -> CountedSegment:
         transaction, workspace = tenant.transaction, tenant.workspace
-        relation = MembershipQuery.for_segment(workspace, segment, now, state)
+        query = MembershipQuery.for_segment(workspace, segment, now, state)
         counts = self.counts.count_uncached if transaction.may_write else self.counts.count
-        count = await counts(transaction, relation, state)
-        shown = await with_next_change(transaction, workspace, segment, state, now)
-        return CountedSegment(shown, count, relation.now)
+        count = await counts(transaction, query, state)
+        segment = await with_next_change(transaction, workspace, segment, state, now)
+        return CountedSegment(segment, count, query.now)
 
     async def _with_known_count(self, unit: WriteUnit, evaluated: EvaluatedSegment) -> CountedSegment:
-        """Return a segment that was written with its count, which is known where it was evaluated."""
+        """Return a written segment with its count, which is known if the segment was evaluated."""
         if evaluated.count is None:
             return await self._with_count(unit, evaluated.segment, unit.state, unit.now)
         segment = await _with_next_change(unit, evaluated)
@@ -250,11 +250,11 @@ class Segments:
 
 
 async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
-    here = await open_writer(unit)
+    writer = await open_writer(unit)
     stored = await segment_lookup.require_segment(unit, id_)
-    return await segment_writes.update_segment(here, stored, change)
+    return await segment_writes.update_segment(writer, stored, change)
 
 
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:
-    """Return a segment that was written, as it is read from now on."""
+    """Return a written segment with its next change by time."""
     return await with_next_change(unit.transaction, unit.workspace, evaluated.segment, unit.state, unit.now)

@@ -1,4 +1,4 @@
-"""Tags: create, read, rename, delete, and the contacts that bear them."""
+"""Tags: create, read, rename, delete, and tag contacts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,13 +29,13 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit
 
-# A rename writes its contacts in slices, so that it holds no more of them in memory.
+# A rename updates its contacts in batches, because a popular tag has too many to hold in memory.
 _BATCH_SIZE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class TagPatch:
-    """The parts of a tag to change, or of a new one."""
+    """The fields of a tag to update or create; `UNSET` leaves a field unchanged."""
 
     name: str | UnsetType = UNSET
     color: str | UnsetType = UNSET
@@ -61,31 +61,31 @@ class Tags:
 
     @reads
     async def list_contacts(self, tenant: Tenant, id_: str | None, window: Window) -> Page[Contact]:
-        """Return a window of the contacts that bear a tag, newest first; raise `NotFound`."""
+        """Return a window of the contacts with a tag, newest first; raise `NotFound`."""
         tag = await _require_tag(tenant, id_)
         state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        relation = MembershipQuery(tenant.workspace, _tag_condition(tag), self.clock(), state.zone)
-        return Page(await read.load_page(tenant.transaction, relation, window), tag.contact_count)
+        query = MembershipQuery(tenant.workspace, _tag_condition(tag), self.clock(), state.zone)
+        return Page(await read.load_page(tenant.transaction, query, window), tag.contact_count)
 
     @writes
     async def create(self, unit: WriteUnit, new: TagPatch) -> Tag:
-        """Make a tag; raise `Conflict` for a name that exists, on contacts or without any."""
+        """Create a tag; raise `Conflict` for a name that exists, even if no contact has it."""
         number, now = unit.take_keys("tag"), unit.now
-        made = _apply_patch(Tag(number, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
-        await _require_unused_name(unit, made)
-        await tags.insert_all(unit.transaction, unit.workspace, [made])
-        return made
+        tag = _apply_patch(Tag(number, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
+        await _require_unused_name(unit, tag)
+        await tags.insert_all(unit.transaction, unit.workspace, [tag])
+        return tag
 
     @writes_with(MOVES_MEMBERS)
     async def update(self, unit: WriteUnit, id_: str | None, change: TagPatch) -> Tag:
-        """Change a tag, and its name on its contacts; raise `NotFound`, or `Conflict` for another's name."""
+        """Update a tag and rename it on its contacts; raise `NotFound`, or `Conflict` for a name in use."""
         stored = await _require_tag(unit, id_)
         changed = _apply_patch(stored, change)
         if changed == stored:
             return stored
         if changed.exact_name != stored.exact_name:
             await _require_unused_name(unit, changed)
-            # The row takes its new name with nobody on it, and counts those who get it.
+            # The renamed row starts at zero, because writing its contacts below counts them.
             changed = replace(changed, contact_count=0)
         changed = replace(changed, updated_at=unit.now)
         await tags.update_tag(unit.transaction, unit.workspace, changed)
@@ -95,7 +95,7 @@ class Tags:
 
     @writes_with(MOVES_MEMBERS)
     async def delete(self, unit: WriteUnit, id_: str | None) -> None:
-        """Delete a tag and take it off its contacts; raise `NotFound`."""
+        """Delete a tag and remove it from its contacts; raise `NotFound`."""
         tag = await _require_tag(unit, id_)
         await _rewrite_contacts(unit, tag, None)
         await tags.delete_tag(unit.transaction, unit.workspace, tag.number)
@@ -104,37 +104,37 @@ class Tags:
     async def add_to_contacts(
         self, unit: WriteUnit, id_: str | None, ids: Sequence[str | None]
     ) -> tuple[int, int]:
-        """Put a tag on contacts; return how many got it and how many bear it now.
+        """Add a tag to contacts; return the number of newly tagged contacts and the new total.
 
-        Raise `NotFound` when there is no such tag, or when one of the contacts does not exist, `InvalidInput`
-        when one has as many tags as it can: then none gets it.
+        Raise `NotFound` if the tag or one of the contacts does not exist, `InvalidInput` if one of them has
+        the maximum number of tags; then no contact is tagged.
         """
         tag = await _require_tag(unit, id_)
         named = await require_contacts(unit.transaction, unit.workspace, ids)
         changed = [
-            (contact, _with_tags(contact, [*borne.values(), tag.name], unit.now))
+            (contact, _with_tags(contact, [*own_tags.values(), tag.name], unit.now))
             for contact in named
-            if tag.exact_name not in (borne := decode_tags(contact.tags))
+            if tag.exact_name not in (own_tags := decode_tags(contact.tags))
         ]
         if any(len(decode_tags(contact.tags)) == MAX_TAGS for contact, _ in changed):
-            raise InvalidInput.at((), f"A contact bears at most {MAX_TAGS} tags")
+            raise InvalidInput.at((), f"A contact has at most {MAX_TAGS} tags")
         if changed:
             await contact_writes.update_contacts(unit, changed)
         return len(changed), tag.contact_count + len(changed)
 
     @writes_with(MOVES_MEMBERS)
     async def remove_from_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
-        """Take a tag off a contact; raise `NotFound` when it does not bear it."""
+        """Remove a tag from a contact; raise `NotFound` if the contact does not have it."""
         tag = await _require_tag(unit, id_)
         stored = (
             None
             if contact_id is None
             else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
         )
-        borne = {} if stored is None else decode_tags(stored.tags)
-        if stored is None or borne.pop(tag.exact_name, None) is None:
+        own_tags = {} if stored is None else decode_tags(stored.tags)
+        if stored is None or own_tags.pop(tag.exact_name, None) is None:
             raise NotFound("contact")
-        changed = _with_tags(stored, list(borne.values()), unit.now)
+        changed = _with_tags(stored, list(own_tags.values()), unit.now)
         await contact_writes.update_contacts(unit, [(stored, changed)])
 
 
@@ -156,29 +156,29 @@ def _with_tags(contact: Contact, names: Sequence[str], now: int) -> Contact:
 
 
 async def _rewrite_contacts(unit: WriteUnit, tag: Tag, name: str | None) -> None:
-    """Put another name in a tag's place on every contact that bears it, or nothing."""
-    relation = MembershipQuery(unit.workspace, _tag_condition(tag), unit.now, unit.zone)
+    """Rename a tag on every contact that has it, or remove it if the new name is None."""
+    query = MembershipQuery(unit.workspace, _tag_condition(tag), unit.now, unit.zone)
     pk = 0
-    while found := await read.load_after(unit.transaction, relation, pk, _BATCH_SIZE):
-        renamed = [(contact, _replace_tag(contact, tag.exact_name, name, unit.now)) for contact in found]
+    while batch := await read.load_after(unit.transaction, query, pk, _BATCH_SIZE):
+        renamed = [(contact, _replace_tag(contact, tag.exact_name, name, unit.now)) for contact in batch]
         changed: list[ContactUpdate] = [pair for pair in renamed if pair[0] is not pair[1]]
         await contact_writes.update_contacts(unit, changed)
-        pk = found[-1].pk
+        pk = batch[-1].pk
 
 
 def _replace_tag(contact: Contact, exact: str, name: str | None, now: int) -> Contact:
-    borne = decode_tags(contact.tags)
-    kept = [name if one == exact else spelled for one, spelled in borne.items()]
-    return _with_tags(contact, [one for one in kept if one is not None], now)
+    own_tags = decode_tags(contact.tags)
+    names = [name if normal == exact else spelled for normal, spelled in own_tags.items()]
+    return _with_tags(contact, [spelled for spelled in names if spelled is not None], now)
 
 
-async def _require_unused_name(tenant: Tenant, wanted: Tag) -> None:
-    if await tags.find_by_name(tenant.transaction, tenant.workspace, wanted.exact_name) is not None:
+async def _require_unused_name(tenant: Tenant, tag: Tag) -> None:
+    if await tags.find_by_name(tenant.transaction, tenant.workspace, tag.exact_name) is not None:
         raise Conflict("tag", "A tag with this name already exists")
 
 
 async def _require_tag(tenant: Tenant, id_: str | None) -> Tag:
-    found = None if id_ is None else await tags.find_by_id(tenant.transaction, tenant.workspace, id_)
-    if found is None:
+    tag = None if id_ is None else await tags.find_by_id(tenant.transaction, tenant.workspace, id_)
+    if tag is None:
         raise NotFound("tag")
-    return found
+    return tag

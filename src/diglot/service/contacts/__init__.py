@@ -1,1 +1,1 @@
-"""Use cases of contacts and events, and what every write of a contact entails."""
+"""Use cases of contacts and events, and the writes that keep everything derived from contacts current."""

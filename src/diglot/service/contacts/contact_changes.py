@@ -1,4 +1,4 @@
-"""A contact made of a change: a new one, or one that exists with the change applied."""
+"""Applies a change to a contact, or creates a contact from it."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -28,9 +28,9 @@ def new_contact(change: ContactChange, pk: int, now: int) -> Contact:
 
 
 def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact:
-    """Return the contact after a change; the same object when nothing differs.
+    """Return the contact after a change, or the same object if nothing differs.
 
-    Raise `InvalidInput` for more tags than a contact bears.
+    Raise `InvalidInput` for more tags than a contact may have.
     """
     values: dict[str, Any] = dict(change.values)
     if change.added_tags:
@@ -45,16 +45,16 @@ def changed_contact(stored: Contact, change: ContactChange, now: int) -> Contact
         values["status"] = stricter(values.get("status", stored.status), change.lowered)
     if change.attributes:
         merged = _decode(stored.attributes) | change.attributes
-        kept = {key: value for key, value in merged.items() if value is not None}
-        values["attributes"] = _encode(kept).decode()
+        attributes = {key: value for key, value in merged.items() if value is not None}
+        values["attributes"] = _encode(attributes).decode()
     differing = {name: value for name, value in values.items() if value != getattr(stored, name)}
     return replace(stored, **differing, updated_at=now) if differing else stored
 
 
 def _merge_tags(own: list[str], more: Iterable[str]) -> list[str]:
-    every: dict[str, str] = {}
+    by_normal_form: dict[str, str] = {}
     for tag in (*own, *more):
-        every.setdefault(to_nfc(tag), tag)
-    if len(every) > MAX_TAGS:
-        raise InvalidInput.at(("tags",), f"A contact bears at most {MAX_TAGS} tags")
-    return list(every.values())
+        by_normal_form.setdefault(to_nfc(tag), tag)
+    if len(by_normal_form) > MAX_TAGS:
+        raise InvalidInput.at(("tags",), f"A contact has at most {MAX_TAGS} tags")
+    return list(by_normal_form.values())

@@ -1,6 +1,7 @@
-"""The door for contact values: what a body may say of a contact, checked into a `Change`.
+"""Validates contact values from request bodies and imports, and returns a `ContactChange`.
 
-A dialect hands over what was given under canonical names, each with the path it stood at.
+A dialect passes the values under our field names, each with its path in the body, so that faults name the
+path that the client sent.
 """
 
 import re
@@ -26,7 +27,7 @@ WRITABLE_FIELDS: Final = tuple(name for name, field in FIELDS.items() if field.i
 
 @dataclass(frozen=True, slots=True)
 class GivenValue:
-    """A value of a body and the path it stood at."""
+    """A value from a body, with its path there."""
 
     value: Any
     path: Path
@@ -59,7 +60,7 @@ class _InputChecker:
         return given.value
 
     def check_json(self, value: Any, path: Path, depth: int) -> None:
-        """Keep the first fault of a value: each repeats the keys above it, however long these are."""
+        """Report only the first fault in a value, because each repeats the full path, which may be long."""
         self.faults.extend(islice(_iterate_json_faults(value, path, depth), 1))
 
 
@@ -87,7 +88,7 @@ def read_change(
     zone: ZoneInfo,
     lists: GivenValue | None = None,
 ) -> ContactChange:
-    """Return the checked change; raise `InvalidInput` with every fault, in the order given."""
+    """Return the validated change; raise `InvalidInput` with all faults, in the order of the fields."""
     check = _InputChecker(zone)
     values = {name: check.read_field(name, given) for name, given in fields.items()}
     merged = {} if attributes is None else check.check_attributes(attributes)
@@ -103,14 +104,14 @@ def read_change(
 
 
 def find_json_faults(value: Any, path: Path) -> list[Fault]:
-    """Return the first thing that no JSON which is kept may hold: what attributes refuse."""
+    """Return the first fault of a JSON value to store, by the rules for attributes; empty if it is valid."""
     check = _InputChecker(_UNUSED_ZONE)
-    check.check_json(value, path, -1)  # an object of attributes is no level either
+    check.check_json(value, path, -1)  # the outermost object does not count, as for attributes
     return check.faults
 
 
 def require_email(fields: Mapping[str, GivenValue], path: Path) -> None:
-    """Raise `InvalidInput` when no address is given."""
+    """Raise `InvalidInput` if the fields have no email address."""
     if "email" not in fields:
         raise InvalidInput.at(path, "Required")
 
@@ -141,11 +142,11 @@ def _read_status(value: Any, row: Field, zone: ZoneInfo) -> str:
     del row, zone
     if not isinstance(value, str):
         raise wrong_type_error("string", value)
-    found = STATUS_ALIASES.get(value, value)
-    if found not in STATUSES:
-        options = " | ".join(f"'{status}'" for status in STATUSES)
+    status = STATUS_ALIASES.get(value, value)
+    if status not in STATUSES:
+        options = " | ".join(f"'{option}'" for option in STATUSES)
         raise OperandError(f"Invalid enum value. Expected {options}, received '{value[:100]}'")
-    return found
+    return status
 
 
 def _read_boolean(value: Any, row: Field, zone: ZoneInfo) -> bool:
@@ -159,7 +160,7 @@ def _read_tags(value: Any, row: Field, zone: ZoneInfo) -> list[str]:
     del row, zone
     if not isinstance(value, list):
         raise wrong_type_error("array", value)
-    found: dict[str, str] = {}
+    tags: dict[str, str] = {}
     for tag in value:
         if not isinstance(tag, str):
             raise wrong_type_error("array of strings, an element", tag)
@@ -167,10 +168,10 @@ def _read_tags(value: Any, row: Field, zone: ZoneInfo) -> list[str]:
             raise OperandError(
                 f"A tag has 1 to {MAX_TAG_LENGTH} characters, is not blank and holds no U+0000"
             )
-        found.setdefault(text.to_nfc(tag), tag)
-    if len(found) > MAX_TAGS:
+        tags.setdefault(text.to_nfc(tag), tag)
+    if len(tags) > MAX_TAGS:
         raise OperandError(f"Array must contain at most {MAX_TAGS} element(s)")
-    return list(found.values())
+    return list(tags.values())
 
 
 def _read_number(value: Any, row: Field, zone: ZoneInfo) -> float:
@@ -188,9 +189,9 @@ def _read_instant(value: Any, row: Field, zone: ZoneInfo) -> int:
     del row
     if not isinstance(value, str):
         raise OperandError(f"Expected string, received {json_type_name(value)}")
-    if (moment := dates.parse_to_microsecond(value)) is None:
+    if (parsed := dates.parse_to_microsecond(value)) is None:
         raise OperandError("Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ")
-    return moment.to_instant(zone)
+    return parsed.to_instant(zone)
 
 
 _READ_BY_KIND: Final[dict[FieldKind, Callable[[Any, Field, ZoneInfo], Any]]] = {

@@ -1,6 +1,6 @@
-"""Every write of contacts passes here, so that what follows from one follows from all.
+"""The only module that writes contacts, so that every write updates what depends on contacts.
 
-What follows happens in the unit of the write.
+Memberships, tag counts, the contact count and webhook deliveries are updated in the same write unit.
 """
 
 from collections.abc import Sequence
@@ -25,43 +25,43 @@ async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
         return
     unit.renew_contacts_version()
     unit.count_contacts(len(new))
-    here = await open_writer(unit)
+    writer = await open_writer(unit)
     await queries.insert_contacts(unit.transaction, unit.workspace, new, unit.zone)
     await outbox.enqueue_events(unit, outbox.created_events(new))
     writes = [(None, contact) for contact in new]
     await tag_counts.count_writes(unit, writes)
-    await follow.follow_writes(here, writes, Cause.CONTACT_CREATED, {})
+    await follow.follow_writes(writer, writes, Cause.CONTACT_CREATED, {})
 
 
 async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> None:
-    """Write contacts that exist."""
+    """Update existing contacts."""
     if not changed:
         return
     after = [contact for _, contact in changed]
     unit.renew_contacts_version()
-    here = await open_writer(unit)
-    on_lists = await follow.load_lists(here, after)
+    writer = await open_writer(unit)
+    on_lists = await follow.load_lists(writer, after)
     await queries.update_contacts(unit.transaction, unit.workspace, after, unit.zone)
     await outbox.enqueue_events(unit, outbox.updated_events(changed))
     await tag_counts.count_writes(unit, changed)
-    await follow.follow_writes(here, changed, Cause.CONTACT_CHANGED, on_lists)
+    await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, on_lists)
 
 
-async def delete_contacts(unit: WriteUnit, gone: Sequence[Contact]) -> None:
-    """Delete contacts, their places in lists and static segments, and their events."""
+async def delete_contacts(unit: WriteUnit, deleted: Sequence[Contact]) -> None:
+    """Delete contacts with their events, and remove them from lists and static segments."""
     transaction, workspace = unit.transaction, unit.workspace
     unit.renew_contacts_version()
-    unit.count_contacts(-len(gone))
-    here = await open_writer(unit)
-    on_lists = await follow.load_lists(here, gone)
-    pks = [contact.pk for contact in gone]
-    left = (
+    unit.count_contacts(-len(deleted))
+    writer = await open_writer(unit)
+    on_lists = await follow.load_lists(writer, deleted)
+    pks = [contact.pk for contact in deleted]
+    left_lists = (
         await lists.load_refs_of_contacts(transaction, workspace, pks)
         if unit.row.active_webhook_count
         else ()
     )
     await queries.delete_contacts(transaction, workspace, pks)
-    await outbox.enqueue_events(unit, outbox.left_list_events(gone, left))
-    writes = [(contact, None) for contact in gone]
+    await outbox.enqueue_events(unit, outbox.left_list_events(deleted, left_lists))
+    writes = [(contact, None) for contact in deleted]
     await tag_counts.count_writes(unit, writes)
-    await follow.follow_writes(here, writes, Cause.CONTACT_DELETED, on_lists)
+    await follow.follow_writes(writer, writes, Cause.CONTACT_DELETED, on_lists)

@@ -1,4 +1,4 @@
-"""Contacts: create, read, change, delete, import."""
+"""Contacts: create, read, update, delete, import."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import MOVES_MEMBERS, Reservation, WriteUnit
 
-# Nobody is without a status.
+# Matches all contacts, because every contact has a status.
 _ANY_CONTACT: Final = tree.Predicate("status", tree.Op.IS_SET)
 
 
@@ -43,7 +43,7 @@ class Contacts:
         condition: tree.Node | None = None,
         sort: Sort | None = None,
     ) -> CountedPage[Contact]:
-        """Return a window of the contacts, newest first or sorted: all, or those of a condition."""
+        """Return a window of all contacts, or of those that match a condition, newest first or sorted."""
         transaction = tenant.transaction
         state = await workspaces.load_state(transaction, tenant.workspace)
         total, at = state.contact_count, read.effective_now(state, self.clock())
@@ -51,10 +51,10 @@ class Contacts:
             page = await queries.load_contact_page(transaction, tenant.workspace, window)
             return CountedPage(page, total, at)
         node = _ANY_CONTACT if condition is None else condition
-        relation = MembershipQuery(tenant.workspace, node, at, state.zone)
+        query = MembershipQuery(tenant.workspace, node, at, state.zone)
         if condition is not None:
-            total = await self.counts.count(transaction, relation, state)
-        return CountedPage(await read.load_page(transaction, relation, window, sort), total, at)
+            total = await self.counts.count(transaction, query, state)
+        return CountedPage(await read.load_page(transaction, query, window, sort), total, at)
 
     @point_reads
     async def get(self, tenant: Tenant, id_: str | None) -> Contact:
@@ -63,13 +63,13 @@ class Contacts:
 
     @reads
     async def get_with_lists(self, tenant: Tenant, id_: str | None) -> tuple[Contact, list[ListName]]:
-        """Return a contact and the lists it is on; raise `NotFound`."""
+        """Return a contact and its lists; raise `NotFound`."""
         contact = await _require_contact(tenant, id_)
         return contact, await queries.load_lists_of(tenant.transaction, tenant.workspace, contact.pk)
 
     @writes_with(Reservation(moves_members=True, contacts=1))
     async def create(self, unit: WriteUnit, change: ContactChange) -> Contact:
-        """Make a contact; raise `Conflict` for an address that exists, `NotFound` for an unknown list."""
+        """Create a contact; raise `Conflict` for an address in use, `NotFound` for an unknown list."""
         if await queries.find_contact_by_email(unit.transaction, unit.workspace, change.email) is not None:
             raise Conflict("contact", "A contact with this email already exists")
         contact = new_contact(change, unit.take_keys("pk"), unit.now)
@@ -80,13 +80,13 @@ class Contacts:
 
     @writes_with(MOVES_MEMBERS)
     async def update(self, unit: WriteUnit, id_: str | None, change: ContactChange) -> Contact:
-        """Change a contact by its UUID; raise `NotFound`, or `Conflict` for another's address."""
+        """Update a contact by its UUID; raise `NotFound`, or `Conflict` for an address in use."""
         stored = await _require_contact(unit, id_)
         return await _update_contact(unit, stored, change)
 
     @writes_with(MOVES_MEMBERS)
     async def update_by_email(self, unit: WriteUnit, email: str, change: ContactChange) -> Contact:
-        """Change a contact by its address; raise `NotFound`."""
+        """Update a contact by its address; raise `NotFound`."""
         stored = await queries.find_contact_by_email(unit.transaction, unit.workspace, email)
         if stored is None:
             raise NotFound("contact")
@@ -100,22 +100,22 @@ class Contacts:
 
     @writes_with(MOVES_MEMBERS)
     async def update_many(self, unit: WriteUnit, ids: Sequence[str], change: ContactChange) -> frozenset[str]:
-        """Change contacts by their UUIDs, in one transaction; return which of them exist."""
-        found: set[str] = set()
+        """Update contacts by their UUIDs in one transaction; return which of them exist."""
+        existing_ids: set[str] = set()
         for part in queries.split_into_parts(ids):
             stored = await _load_contacts(unit, part)
             pairs = [(contact, changed_contact(contact, change, unit.now)) for contact in stored]
             if changed := [(before, after) for before, after in pairs if after is not before]:
                 await contact_writes.update_contacts(unit, changed)
-            found.update(contact.id for contact in stored)
-        return frozenset(found)
+            existing_ids.update(contact.id for contact in stored)
+        return frozenset(existing_ids)
 
     @writes_with(MOVES_MEMBERS)
     async def delete_many(self, unit: WriteUnit, ids: Sequence[str]) -> frozenset[str]:
-        """Delete contacts by their UUIDs, in one transaction; return which of them existed."""
-        if gone := await _load_contacts(unit, ids):
-            await contact_writes.delete_contacts(unit, gone)
-        return frozenset(contact.id for contact in gone)
+        """Delete contacts by their UUIDs in one transaction; return which of them existed."""
+        if contacts := await _load_contacts(unit, ids):
+            await contact_writes.delete_contacts(unit, contacts)
+        return frozenset(contact.id for contact in contacts)
 
     @writes_with(MOVES_MEMBERS)
     async def import_all(
@@ -125,11 +125,11 @@ class Contacts:
         *,
         update_existing: bool = True,
     ) -> ImportResult:
-        """Make or change contacts by address, in order, in one transaction.
+        """Create or update contacts by address, in order, in one transaction.
 
-        A change without a status leaves the status of a contact that exists, so that whoever unsubscribed
-        stays so. An address that the import gives twice exists the second time. One that would have more
-        tags than a contact bears is refused, alone.
+        A row without a status keeps the status of an existing contact, so unsubscribed contacts stay
+        unsubscribed. A repeated address updates the contact of its first row. A row that would exceed the
+        maximum number of tags is rejected; the others are imported.
         """
         batch = _ImportBatch(unit, update_existing=update_existing)
         emails = list(dict.fromkeys(change.email for change in changes))
@@ -155,7 +155,7 @@ async def _update_contact(unit: WriteUnit, stored: Contact, change: ContactChang
 
 
 class _ImportBatch:
-    """An import in progress: what exists, what is new, what changed."""
+    """An import in progress: existing, new and updated contacts."""
 
     def __init__(self, unit: WriteUnit, *, update_existing: bool) -> None:
         self.unit = unit
@@ -168,20 +168,20 @@ class _ImportBatch:
         self.rejected: list[str] = []
 
     def apply_change(self, change: ContactChange) -> None:
-        """Take one contact of the import; each counts once, repeated addresses included."""
+        """Apply one row of the import; every row is counted, even with a repeated address."""
         email = change.email
-        known = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
-        if known is None:
+        contact = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
+        if contact is None:
             self.created[email] = new_contact(change, self.unit.take_keys("pk"), self.unit.now)
         elif not self.update_existing:
             self.skipped_count += 1
         else:
             changed = self.created if email in self.created else self.updated
-            changed[email] = changed_contact(known, change, self.unit.now)
+            changed[email] = changed_contact(contact, change, self.unit.now)
             self.updated_count += 1
 
     async def write_contacts(self) -> None:
-        """Insert what is new, then write what changed."""
+        """Insert the new contacts, then update the changed ones."""
         await contact_writes.insert_contacts(self.unit, list(self.created.values()))
         pairs = [(self.existing[email], contact) for email, contact in self.updated.items()]
         if changed := [(before, after) for before, after in pairs if after is not before]:
@@ -190,22 +190,22 @@ class _ImportBatch:
 
 async def _join_list(unit: WriteUnit, list_id: str, contact: Contact) -> None:
     uuid = parse_id(list_id)
-    found = None if uuid is None else await lists.find_by_id(unit.transaction, unit.workspace, uuid)
-    if found is None:
+    list_with_count = None if uuid is None else await lists.find_by_id(unit.transaction, unit.workspace, uuid)
+    if list_with_count is None:
         raise NotFound("list")
-    list_members.require_static_list(found[0], ("list_id",))
-    await list_members.add_contacts(unit, found[0], [contact])
+    list_members.require_static_list(list_with_count[0], ("list_id",))
+    await list_members.add_contacts(unit, list_with_count[0], [contact])
 
 
 async def _load_contacts(tenant: Tenant, ids: Sequence[str]) -> list[Contact]:
-    found = await queries.find_contacts_by_id(tenant.transaction, tenant.workspace, ids)
-    return sorted(found.values(), key=lambda contact: contact.pk)
+    contacts = await queries.find_contacts_by_id(tenant.transaction, tenant.workspace, ids)
+    return sorted(contacts.values(), key=lambda contact: contact.pk)
 
 
 async def _require_contact(tenant: Tenant, id_: str | None) -> Contact:
-    found = (
+    contact = (
         None if id_ is None else await queries.find_contact_by_id(tenant.transaction, tenant.workspace, id_)
     )
-    if found is None:
+    if contact is None:
         raise NotFound("contact")
-    return found
+    return contact

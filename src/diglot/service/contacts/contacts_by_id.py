@@ -1,4 +1,4 @@
-"""Contacts that a body names by their ids."""
+"""Finds contacts by the ids in a request body."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,16 +8,16 @@ from diglot.model.contacts import Contact
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Transaction
 
-# What is missing when a body names a contact that is not there, as against the path.
+# The resource of `NotFound` if a contact in the body does not exist; one in the path is "contact".
 REFERENCED_CONTACT: Final = "named contact"
 
 
 async def require_contacts(
     transaction: Transaction, workspace: int, ids: Sequence[str | None]
 ) -> list[Contact]:
-    """Return the contacts of some UUIDs, each once; raise `NotFound` unless all of them exist."""
-    wanted = [id_ for id_ in dict.fromkeys(ids) if id_ is not None]
-    found = await queries.find_contacts_by_id(transaction, workspace, wanted)
-    if None in ids or len(found) != len(wanted):
+    """Return the contacts with these UUIDs, each once; raise `NotFound` unless all exist."""
+    unique_ids = [id_ for id_ in dict.fromkeys(ids) if id_ is not None]
+    contacts = await queries.find_contacts_by_id(transaction, workspace, unique_ids)
+    if None in ids or len(contacts) != len(unique_ids):
         raise NotFound(REFERENCED_CONTACT)
-    return list(found.values())
+    return list(contacts.values())

@@ -1,8 +1,8 @@
-"""What an event does to the contact whose it is: the arithmetic of the engagement fields.
+"""Computes the engagement fields of a contact after an event: times, counts and money.
 
-Times move forwards only, whatever the order in which events are told. Counts stop at the greatest number
-that every database compares exactly. Money is added as decimals: a sum of amounts with two digits after the
-point is the amount that a person would write, where adding doubles drifts away from it.
+Times only move forwards, because events may arrive out of order. Counts stop at the largest number that every
+database compares exactly. Money is added as decimals, because sums of doubles drift away from the exact
+amount.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from diglot.model.contacts import Contact
 from diglot.model.events import PURCHASE, EventKind, NewEvent
 
 _MAX_COUNT: Final = int(NUMBER_LIMIT)
-# The time and the count that a kind of event moves.
+# The time and the count that each kind of event updates.
 _FIELDS_BY_KIND: Final[Mapping[EventKind, tuple[str, str | None]]] = {
     EventKind.OPEN: ("last_opened_at", "total_opens"),
     EventKind.CLICK: ("last_clicked_at", "total_clicks"),
@@ -23,12 +23,12 @@ _FIELDS_BY_KIND: Final[Mapping[EventKind, tuple[str, str | None]]] = {
 
 
 def affects_contact(new: NewEvent) -> bool:
-    """Tell whether an event moves any field of its contact."""
+    """Tell whether an event updates any field of its contact."""
     return new.kind in _FIELDS_BY_KIND or _is_order(new)
 
 
 def compute_updates(contact: Contact, new: NewEvent, happened_at: int) -> dict[str, Any]:
-    """Return the fields of the contact that an event moves, with their new values."""
+    """Return the new values of the fields that an event updates."""
     if _is_order(new):
         assert new.value is not None
         return {
@@ -46,16 +46,16 @@ def _is_order(new: NewEvent) -> bool:
     return new.kind is EventKind.CONVERSION and new.name == PURCHASE
 
 
-def later_instant(known: int | None, told: int) -> int:
-    """Return the later of two instants, the first of which may be missing."""
-    return told if known is None else max(known, told)
+def later_instant(stored: int | None, happened_at: int) -> int:
+    """Return the later of two instants; the stored one may be missing."""
+    return happened_at if stored is None else max(stored, happened_at)
 
 
 def increment_count(count: int) -> int:
-    """Return a count with one more, at most the greatest number of the catalogue."""
+    """Return a count plus one, limited to the maximum of number fields."""
     return min(count + 1, _MAX_COUNT)
 
 
 def add_amount(total: float, amount: float) -> float:
-    """Return a sum of money, at most the greatest number of the catalogue."""
+    """Return a sum of money, limited to the maximum of number fields."""
     return min(float(Decimal(repr(total)) + Decimal(repr(amount))), NUMBER_LIMIT)

@@ -1,4 +1,4 @@
-"""Events: what contacts did, told once, with what follows for the contact in the same transaction."""
+"""Events: records what contacts did, and updates their engagement fields in the same transaction."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,7 +33,7 @@ from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import Reservation, WriteUnit
 from diglot.webhooks import outbox
 
-# How far the clock of whoever tells of an event may run ahead of ours.
+# How far the clock of a caller may run ahead of ours.
 MAX_CLOCK_AHEAD: Final = 5 * 60 * 1_000_000
 _encode = msgspec.json.Encoder().encode
 
@@ -45,33 +45,35 @@ class Events:
     engine: Engine
     clock: Clock = system_clock
 
-    async def record(self, caller: Caller, who: ContactRef, new: NewEvent) -> RecordedEvent:
-        """Store an event and move the contact's engagement fields; raise `NotFound` for an unknown contact.
+    async def record(self, caller: Caller, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
+        """Store an event and update the contact's engagement fields; raise `NotFound` for an unknown contact.
 
-        An order that was told before is answered with what was told first, and moves nothing.
+        An order that was recorded before returns the first event and changes nothing.
         """
         moves = engagement.affects_contact(new)
         record = self._record_and_move if moves else self._record_only
-        return await record(caller, who, new)
+        return await record(caller, contact_ref, new)
 
     @writes_with(Reservation(moves_members=True, events=1))
-    async def _record_and_move(self, unit: WriteUnit, who: ContactRef, new: NewEvent) -> RecordedEvent:
-        return await _record(unit, who, new)
+    async def _record_and_move(
+        self, unit: WriteUnit, contact_ref: ContactRef, new: NewEvent
+    ) -> RecordedEvent:
+        return await _record(unit, contact_ref, new)
 
     @writes_with(Reservation(events=1))
-    async def _record_only(self, unit: WriteUnit, who: ContactRef, new: NewEvent) -> RecordedEvent:
-        return await _record(unit, who, new)
+    async def _record_only(self, unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
+        return await _record(unit, contact_ref, new)
 
     @reads
     async def list_conversions(
-        self, tenant: Tenant, wanted: ConversionFilter, window: Window
+        self, tenant: Tenant, filter_: ConversionFilter, window: Window
     ) -> Page[RecordedEvent]:
         """Return a window of the conversions, newest first; an unknown contact has none."""
-        return await events.load_conversions(tenant.transaction, tenant.workspace, wanted, window)
+        return await events.load_conversions(tenant.transaction, tenant.workspace, filter_, window)
 
 
-async def _record(unit: WriteUnit, who: ContactRef, new: NewEvent) -> RecordedEvent:
-    return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(who)
+async def _record(unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
+    return await _EventRecorder(unit, new, _resolve_happened_at(new, unit.now)).record(contact_ref)
 
 
 def _resolve_happened_at(new: NewEvent, now: int) -> int:
@@ -84,21 +86,21 @@ def _resolve_happened_at(new: NewEvent, now: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _EventRecorder:
-    """An event being told, in a transaction."""
+    """Records one event in a write unit."""
 
     unit: WriteUnit
     new_event: NewEvent
     happened_at: int
 
-    async def record(self, who: ContactRef) -> RecordedEvent:
+    async def record(self, contact_ref: ContactRef) -> RecordedEvent:
         unit = self.unit
-        # Taken before the order is looked up: to give back a reserved key costs a statement.
+        # Take the key before the lookup, because returning an unused reserved key costs a statement.
         number = unit.take_keys("event")
         if self.new_event.order_id is not None:
             first = await events.find_by_order(unit.transaction, unit.workspace, self.new_event.order_id)
             if first is not None:
                 return first
-        contact = await self.require_contact(who)
+        contact = await self.require_contact(contact_ref)
         event = self.build_event(number, await self.find_attributed_click(contact))
         await events.insert_event(unit.transaction, unit.workspace, contact.pk, event)
         if engagement.affects_contact(self.new_event):
@@ -111,24 +113,32 @@ class _EventRecorder:
             await outbox.enqueue_events(unit, [occurrence])
         return RecordedEvent(event, contact.id, contact.email)
 
-    async def require_contact(self, who: ContactRef) -> Contact:
-        """Return whose event it is; where id and address are given they have to agree."""
-        found = None
-        if who.id is not None:
-            found = await queries.find_contact_by_id(self.unit.transaction, self.unit.workspace, who.id)
-        elif who.email is not None:
-            found = await queries.find_contact_by_email(self.unit.transaction, self.unit.workspace, who.email)
-        if found is None:
-            # An event makes no contact: somebody who never asked for mail would be subscribed by it.
+    async def require_contact(self, contact_ref: ContactRef) -> Contact:
+        """Return the contact of the event; if id and address are both given, they must agree."""
+        contact = None
+        if contact_ref.id is not None:
+            contact = await queries.find_contact_by_id(
+                self.unit.transaction, self.unit.workspace, contact_ref.id
+            )
+        elif contact_ref.email is not None:
+            contact = await queries.find_contact_by_email(
+                self.unit.transaction, self.unit.workspace, contact_ref.email
+            )
+        if contact is None:
+            # An event creates no contact, because that would subscribe a person without consent.
             raise NotFound(REFERENCED_CONTACT)
-        if who.email not in (None, found.email):
+        if contact_ref.email not in (None, contact.email):
             raise InvalidInput.at(("email",), "Is not the address of the contact with this contact_id")
-        return found
+        return contact
 
     async def find_attributed_click(self, contact: Contact) -> ContactEvent | None:
-        """Return the click that a conversion is put down to, where it is not told what earned it."""
-        worth, since = self.new_event.value, self.happened_at - self.new_event.attribution_window
-        if worth is None or worth.flow_id is not None or self.new_event.campaign_id is not None:
+        """Return the click that a conversion is attributed to, unless it names its campaign or flow."""
+        conversion_value, since = self.new_event.value, self.happened_at - self.new_event.attribution_window
+        if (
+            conversion_value is None
+            or conversion_value.flow_id is not None
+            or self.new_event.campaign_id is not None
+        ):
             return None
         if contact.last_clicked_at is None or contact.last_clicked_at < since:
             return None
@@ -140,10 +150,13 @@ class _EventRecorder:
         """Return the event as it is stored."""
         new, campaign_id, body = self.new_event, self.new_event.campaign_id, self.new_event.body
         if new.value is not None:
-            worth = new.value
+            conversion_value = new.value
             if click is not None:
-                campaign_id, worth = click.campaign_id, replace(worth, clicked_at=click.happened_at)
-            body = _encode(worth).decode()
+                campaign_id, conversion_value = (
+                    click.campaign_id,
+                    replace(conversion_value, clicked_at=click.happened_at),
+                )
+            body = _encode(conversion_value).decode()
         return ContactEvent(
             number=number,
             id=new_id(),
@@ -157,16 +170,18 @@ class _EventRecorder:
         )
 
 
-def _build_conversion_event(contact: Contact, event: ContactEvent, worth: ConversionValue) -> DomainEvent:
-    """Return what webhooks hear of a conversion."""
+def _build_conversion_event(
+    contact: Contact, event: ContactEvent, conversion_value: ConversionValue
+) -> DomainEvent:
+    """Build the webhook event of a conversion."""
     conversion = Conversion(
         id=event.id,
         type=event.name,
-        revenue=worth.revenue,
-        currency=worth.currency,
+        revenue=conversion_value.revenue,
+        currency=conversion_value.currency,
         order_id=event.order_id,
         campaign_id=event.campaign_id,
         converted_at=event.happened_at,
-        metadata=worth.metadata,
+        metadata=conversion_value.metadata,
     )
     return DomainEvent(webhooks.WebhookEventType.CONVERTED, EventPayload(contact, conversion=conversion))

@@ -1,4 +1,4 @@
-"""Every change of who is on a static list passes here, so that what follows from one follows from all."""
+"""The only module that changes static lists, so that every change updates memberships and webhooks."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,50 +14,50 @@ from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 
 _DYNAMIC_LIST_MESSAGE: Final = (
-    "This list is dynamic: its conditions decide who is on it, nobody is put on it by hand"
+    "This list is dynamic: its contacts follow its conditions and cannot be changed by hand"
 )
 
 
-def require_static_list(one: ContactList, path: Path = ()) -> None:
+def require_static_list(contact_list: ContactList, path: Path = ()) -> None:
     """Raise `InvalidInput` for a dynamic list."""
-    if one.segment is not None:
+    if contact_list.segment is not None:
         raise InvalidInput.at(path, _DYNAMIC_LIST_MESSAGE)
 
 
-async def add_contacts(unit: WriteUnit, one: ContactList, joining: Sequence[Contact]) -> int:
-    """Put contacts on a static list; those who are on it already stay. Return how many came to it."""
+async def add_contacts(unit: WriteUnit, contact_list: ContactList, joining: Sequence[Contact]) -> int:
+    """Add contacts to a static list, ignoring those on it already; return the number of added contacts."""
     transaction, workspace = unit.transaction, unit.workspace
     by_pk = {contact.pk: contact for contact in joining}
-    already = await lists.find_members_among(transaction, workspace, one.number, sorted(by_pk))
-    new = sorted(by_pk.keys() - already)
+    current_pks = await lists.find_members_among(transaction, workspace, contact_list.number, sorted(by_pk))
+    new = sorted(by_pk.keys() - current_pks)
     if new:
-        came = [by_pk[pk] for pk in new]
+        added = [by_pk[pk] for pk in new]
         unit.renew_contacts_version()
-        here = await open_writer(unit)
-        before = await follow.load_lists(here, came)
-        await lists.add_members(transaction, workspace, one.number, new)
-        await follow.follow_list_moves(here, came, before)
-        await _enqueue_list_events(unit, WebhookEventType.LIST_JOINED, one, came)
+        writer = await open_writer(unit)
+        before = await follow.load_lists(writer, added)
+        await lists.add_members(transaction, workspace, contact_list.number, new)
+        await follow.follow_list_moves(writer, added, before)
+        await _enqueue_list_events(unit, WebhookEventType.LIST_JOINED, contact_list, added)
     return len(new)
 
 
-async def remove_contact(unit: WriteUnit, one: ContactList, leaving: Contact) -> bool:
-    """Take a contact off a static list; tell whether it was on it."""
+async def remove_contact(unit: WriteUnit, contact_list: ContactList, leaving: Contact) -> bool:
+    """Remove a contact from a static list; return whether it was on the list."""
     transaction, workspace = unit.transaction, unit.workspace
-    if not await lists.find_members_among(transaction, workspace, one.number, [leaving.pk]):
+    if not await lists.find_members_among(transaction, workspace, contact_list.number, [leaving.pk]):
         return False
     unit.renew_contacts_version()
-    here = await open_writer(unit)
-    before = await follow.load_lists(here, [leaving])
-    await lists.remove_member(transaction, workspace, one.number, leaving.pk)
-    await follow.follow_list_moves(here, [leaving], before)
-    await _enqueue_list_events(unit, WebhookEventType.LIST_LEFT, one, [leaving])
+    writer = await open_writer(unit)
+    before = await follow.load_lists(writer, [leaving])
+    await lists.remove_member(transaction, workspace, contact_list.number, leaving.pk)
+    await follow.follow_list_moves(writer, [leaving], before)
+    await _enqueue_list_events(unit, WebhookEventType.LIST_LEFT, contact_list, [leaving])
     return True
 
 
 async def _enqueue_list_events(
-    unit: WriteUnit, event: WebhookEventType, one: ContactList, moved: Sequence[Contact]
+    unit: WriteUnit, event: WebhookEventType, contact_list: ContactList, moved: Sequence[Contact]
 ) -> None:
-    group = AudienceRef(one.id, one.name)
-    occurrences = [DomainEvent(event, EventPayload(contact, group)) for contact in moved]
+    list_ref = AudienceRef(contact_list.id, contact_list.name)
+    occurrences = [DomainEvent(event, EventPayload(contact, list_ref)) for contact in moved]
     await outbox.enqueue_events(unit, occurrences)

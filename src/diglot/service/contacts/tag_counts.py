@@ -1,4 +1,4 @@
-"""What a write of contacts means for tags: a row for each name, and how many contacts bear it."""
+"""Updates tags after writes of contacts: a tag for each new name, and the number of contacts of each tag."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,52 +15,52 @@ from diglot.storage.write_unit import WriteUnit
 
 _decode: Final = msgspec.json.Decoder(list[str]).decode
 _NO_TAGS: Final = "[]"
-# A contact before and after; nothing where it was not there, or is no more.
+# A contact before and after a write; None before it is created and after it is deleted.
 ContactWrite = tuple[Contact | None, Contact | None]
 
 
-async def count_writes(unit: WriteUnit, steps: Sequence[ContactWrite]) -> None:
-    """Count what a write of contacts changed, and make the tags whose names are new.
+async def count_writes(unit: WriteUnit, writes: Sequence[ContactWrite]) -> None:
+    """Update the contact counts of tags, and create tags for new names.
 
-    Equal changes are summed up first: an import of thousands costs what its distinct tags cost.
+    Equal changes are summed first, so that the cost of an import depends on its distinct tags only.
     """
     transaction, workspace = unit.transaction, unit.workspace
-    more, names = _summarize_writes(steps)
-    known = await tags.find_known_names(transaction, workspace, list(names)) if names else set()
-    new = [exact for exact in names if exact not in known]
+    count_changes, names = _summarize_writes(writes)
+    existing = await tags.find_known_names(transaction, workspace, list(names)) if names else set()
+    new = [exact for exact in names if exact not in existing]
     if new:
-        now = max(after.updated_at for _, after in steps if after is not None)
-        made = [
-            Tag(number, new_id(), names[exact], DEFAULT_COLOR, None, more.pop(exact), now, now)
+        now = max(after.updated_at for _, after in writes if after is not None)
+        created = [
+            Tag(number, new_id(), names[exact], DEFAULT_COLOR, None, count_changes.pop(exact), now, now)
             for number, exact in enumerate(new, unit.take_keys("tag", len(new)))
         ]
-        await tags.insert_all(transaction, workspace, made)
-    if moved := {exact: number for exact, number in more.items() if number}:
-        await tags.add_counts(transaction, workspace, moved)
+        await tags.insert_all(transaction, workspace, created)
+    if changed := {exact: number for exact, number in count_changes.items() if number}:
+        await tags.add_counts(transaction, workspace, changed)
 
 
 def decode_tags(encoded: str) -> dict[str, str]:
-    """Return the tags of a contact as sent, by their normal form."""
+    """Return the tags of a contact as the client spelled them, by their normal form."""
     return {text.to_nfc(name): name for name in _decode(encoded)}
 
 
-def _summarize_writes(steps: Sequence[ContactWrite]) -> tuple[dict[str, int], dict[str, str]]:
-    """Return how many more contacts bear each name, and how those that came were spelled first."""
-    more: dict[str, int] = {}
+def _summarize_writes(writes: Sequence[ContactWrite]) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the change of the contact count of each tag, and the first spelling of each added tag."""
+    count_changes: dict[str, int] = {}
     names: dict[str, str] = {}
     pairs = Counter(
         (_NO_TAGS if before is None else before.tags, _NO_TAGS if after is None else after.tags)
-        for before, after in steps
+        for before, after in writes
     )
     for (old, new), times in pairs.items():
         if old == new:
             continue
-        had, has = decode_tags(old), decode_tags(new)
-        for exact in had:
-            if exact not in has:
-                more[exact] = more.get(exact, 0) - times
-        for exact, name in has.items():
-            if exact not in had:
-                more[exact] = more.get(exact, 0) + times
+        old_tags, new_tags = decode_tags(old), decode_tags(new)
+        for exact in old_tags:
+            if exact not in new_tags:
+                count_changes[exact] = count_changes.get(exact, 0) - times
+        for exact, name in new_tags.items():
+            if exact not in old_tags:
+                count_changes[exact] = count_changes.get(exact, 0) + times
                 names.setdefault(exact, name)
-    return more, names
+    return count_changes, names
