@@ -34,6 +34,8 @@ _PYTHON_OPERATORS: Final = {
     Op.LTE: "<=",
     Op.EQUALS: "==",
 }
+_TEXT_METHODS: Final = {Op.STARTS_WITH: "startswith", Op.ENDS_WITH: "endswith"}
+_TEXTS_HELPERS: Final = {Op.STARTS_WITH: "any_starts_with", Op.ENDS_WITH: "any_ends_with"}
 
 
 def compile_to_python(conditions: Mapping[int, tree.Node], zone: ZoneInfo) -> MatchFunction:
@@ -146,8 +148,7 @@ def _compile_text(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     part = writer.add_constant(text.fold_case(value_text))
     if op is Op.CONTAINS:
         return f"({folded} is not None and {part} in {folded})"
-    method = "startswith" if op is Op.STARTS_WITH else "endswith"
-    return f"({folded} is not None and {folded}.{method}({part}))"
+    return f"({folded} is not None and {folded}.{_TEXT_METHODS[op]}({part}))"
 
 
 def _compile_choice(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -179,9 +180,8 @@ def _compile_tags(predicate: tree.Predicate, writer: _CodeWriter) -> str:
     if op in (Op.EQUALS, Op.CONTAINS, Op.IN):
         return _contains_any(values, writer.add_read("s.exact_tags()"), writer)
     (value_text,) = values
-    helper = "any_starts_with" if op is Op.STARTS_WITH else "any_ends_with"
     part = writer.add_constant(text.fold_case(value_text))
-    return f"{helper}({writer.add_read('s.folded_tags()')}, {part})"
+    return f"{_TEXTS_HELPERS[op]}({writer.add_read('s.folded_tags()')}, {part})"
 
 
 def _compile_lists(predicate: tree.Predicate, writer: _CodeWriter) -> str:
@@ -285,7 +285,7 @@ def _compile_attribute_substring(op: Op, scalar: tree.Scalar, value: str, writer
     part = writer.add_constant(text.fold_case(value_text))
     if op is Op.CONTAINS:
         return f"({exact} if {value}.is_array else contains_part({value}.folded_texts, {part}))"
-    return f"{'any_starts_with' if op is Op.STARTS_WITH else 'any_ends_with'}({value}.folded_texts, {part})"
+    return f"{_TEXTS_HELPERS[op]}({value}.folded_texts, {part})"
 
 
 _COMPILERS: Final[dict[FieldKind, Callable[[tree.Predicate, _CodeWriter], str]]] = {

@@ -116,6 +116,7 @@ def _compile_substring(key: str, op: Op, scalar: tree.Scalar, binder: Binder) ->
     part = escape_marks(text.fold_case(scalar.value))
     if op is Op.STARTS_WITH:
         return binder.contains_part(FOLDED_DOCUMENT, f"{OPEN}{key}{CLOSE}{part}")
+    assert op is Op.ENDS_WITH
     return binder.contains_part(FOLDED_DOCUMENT, f"{part}{CLOSE}{key}{OPEN}")
 
 

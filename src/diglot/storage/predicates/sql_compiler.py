@@ -115,6 +115,7 @@ def _compile_text(predicate: tree.Predicate, binder: Binder) -> Expression:
         return binder.contains_part(folded, part)
     if predicate.op is Op.STARTS_WITH:
         return func.substr(folded, ONE, binder.bind_length(part)) == binder.bind_text(part)
+    assert predicate.op is Op.ENDS_WITH
     return binder.backend.suffix(folded, binder.bind_length(part)) == binder.bind_text(part)
 
 
@@ -147,7 +148,8 @@ def _compile_tags(predicate: tree.Predicate, binder: Binder) -> Expression:
     if predicate.op in (Op.EQUALS, Op.CONTAINS):
         return binder.contains_part(exact, f"{OPEN}{values[0]}{CLOSE}")
     part = escape_marks(text.fold_case(texts_of(predicate.operand)[0]))
-    return binder.contains_part(folded, OPEN + part if predicate.op is Op.STARTS_WITH else part + CLOSE)
+    marked = {Op.STARTS_WITH: OPEN + part, Op.ENDS_WITH: part + CLOSE}
+    return binder.contains_part(folded, marked[predicate.op])
 
 
 def _compile_lists(predicate: tree.Predicate, binder: Binder) -> Expression:

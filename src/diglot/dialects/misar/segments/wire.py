@@ -19,6 +19,8 @@ Criteria = Annotated[msgspec.Raw, schema_ref("FilterCriteria")]
 
 SegmentTypeWord = Annotated[str, choice_ref("SegmentType", tuple(each.value for each in SegmentType))]
 
+SegmentName = Annotated[str, Meta(min_length=1, max_length=200)]
+
 
 class SegmentItem(msgspec.Struct, frozen=True):
     """A segment in a list. The fields after `created_at` are an extension, as in a single segment."""
@@ -130,7 +132,7 @@ class MembersAnswer(msgspec.Struct, frozen=True):
 class SegmentCreate(msgspec.Struct, frozen=True):
     """A new segment."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: SegmentName
     segment_type: SegmentTypeWord
     filter_criteria: Criteria
     description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
@@ -139,7 +141,7 @@ class SegmentCreate(msgspec.Struct, frozen=True):
 class SegmentPatch(msgspec.Struct, frozen=True):
     """The fields of a segment to update."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    name: SegmentName | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
     filter_criteria: Criteria | UnsetType = UNSET
 
@@ -154,7 +156,7 @@ class DryRun(msgspec.Struct, frozen=True):
 
     filter_criteria: Criteria
     segment_id: AnySegmentId | UnsetType = UNSET
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    name: SegmentName | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=1000)] | UnsetType | None = UNSET
     segment_type: SegmentTypeWord | UnsetType = UNSET
 
