@@ -12,12 +12,13 @@ from support.reporting import Tally
 from support.servers.process import running
 from support.servers.webhook_receiver import receiving
 
-NUMBER = 1_000
-
 
 @pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
-async def test_every_webhook_method(database: Database, prefix: str, tally: Tally) -> None:
-    """Every method works; a test and a thousand contacts arrive once each, in order, from two processes."""
+async def test_every_webhook_method(
+    database: Database, prefix: str, tally: Tally, pytestconfig: pytest.Config
+) -> None:
+    """Every method works; a test and many contacts arrive once each, in order, from two processes."""
+    number = pytestconfig.getoption("client_deliveries")
     targets = ("--workers", "2", "--webhook-targets", "127.0.0.1")
     async with database.fresh() as url, running(url, *targets) as live, receiving() as receiver:
         client = misarmail.MisarMailClient(await live.key("misar"), base_url=f"{live.base}/mail/v1")
@@ -32,11 +33,11 @@ async def test_every_webhook_method(database: Database, prefix: str, tally: Tall
         await hooks("update", created["id"], {"events": ["contact.created", "email.unsubscribed"]})
         assert (await hooks("test", created["id"]))["data"]["type"] == "webhook.test"
         await receiver.wait(1)
-        people = [{"email": f"p{n}@example.com"} for n in range(NUMBER)]
-        for start in range(0, NUMBER, 250):
+        people = [{"email": f"p{n}@example.com"} for n in range(number)]
+        for start in range(0, number, 250):
             body = {"contacts": people[start : start + 250]}
             await asyncio.to_thread(client.contacts.import_contacts, body)
-        await receiver.wait(NUMBER + 1, seconds=60)
+        await receiver.wait(number + 1, seconds=60)
         assert [got.email for got in receiver.requests[1:]] == [contact["email"] for contact in people]
         for got in receiver.requests:
             signature, timestamp = got.headers["x-misar-signature"], got.headers["x-misar-timestamp"]
@@ -44,4 +45,4 @@ async def test_every_webhook_method(database: Database, prefix: str, tally: Tall
         await hooks("delete", created["id"])
         with pytest.raises(misarmail.MisarMailError, match="Webhook not found"):
             await hooks("get", created["id"])
-    tally("deliveries that the vendor's client verified", database.name, NUMBER + 1)
+    tally("deliveries that the vendor's client verified", database.name, number + 1)
