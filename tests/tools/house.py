@@ -154,6 +154,8 @@ def _length(function: _Function) -> int:
 
 def _spread(lengths: Sequence[int]) -> str:
     """Return the median, the value that nine of ten stay below, and the largest."""
+    if not lengths:
+        return "-"
     p90 = quantiles(lengths, n=10, method="inclusive")[-1] if len(lengths) > 1 else lengths[0]
     return f"{median(lengths):.0f} / {p90:.0f} / {max(lengths)}"
 
