@@ -103,8 +103,8 @@ def load_settings(
         upstreams = values.get(_UPSTREAMS, {}) | layer.get(_UPSTREAMS, {})
         values |= layer | {_UPSTREAMS: upstreams}
     settings = Settings(**values)
-    _check_settings(settings)
     _check_dialects(settings, dialects)
+    _check_settings(settings)
     return settings
 
 
@@ -174,9 +174,12 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise Misconfigured(f"settings file {str(path)!r}: {error}") from error
     upstreams = values.pop(_UPSTREAMS, {})
     if not isinstance(upstreams, dict):
-        raise Misconfigured(f"{path}: {_UPSTREAMS}: expected a table of URLs by dialect, got {upstreams!r}")
-    values |= {f"upstream_{name}": url for name, url in upstreams.items()}
-    return _convert_values((key, value, f"{path}: {key}") for key, value in values.items())
+        raise Misconfigured(f"{path}: {_UPSTREAMS}: expected a table of URLs by dialect")
+    converted = _convert_values((key, value, f"{path}: {key}") for key, value in values.items())
+    table = {
+        name: _convert_value(str, url, f"{path}: {_UPSTREAMS}.{name}") for name, url in upstreams.items()
+    }
+    return converted | {_UPSTREAMS: converted[_UPSTREAMS] | table}
 
 
 def _convert_values(given: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
@@ -209,7 +212,8 @@ def _convert_value(kind: Any, value: Any, where: str) -> Any:
     if isinstance(value, bool) or not isinstance(value, str):
         if type(value) is kind:
             return value
-        raise Misconfigured(f"{where}: expected {kind.__name__}, got {value!r}")
+        # The value may be a URL with a password.
+        raise Misconfigured(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
     if kind is bool:
         if value.lower() not in _TRUE_WORDS + _FALSE_WORDS:
             raise Misconfigured(f"{where}: expected true or false, got {value!r}")

@@ -196,7 +196,7 @@ def test_a_bad_settings_file_is_reported_in_one_line(diglot: Diglot) -> None:
     for text, message in (
         ("worker = 2", "worker: did you mean workers?"),
         ('port = "x"', "port: expected a whole number, got 'x'"),
-        ("port = true", "port: expected int, got True"),
+        ("port = true", "port: expected int, got bool"),
         ("port =", "settings file 'diglot.toml'"),
     ):
         Path("diglot.toml").write_text(text)
@@ -469,6 +469,30 @@ def test_serve(diglot: Diglot, url: str, tmp_path: Path, number: signal.Signals)
         assert server.process.communicate() == ("", "")
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{server.url}/health")
+
+
+def test_repeated_signals_do_not_kill_a_stop(tmp_path: Path) -> None:
+    """A hangup changes nothing, and a second stop signal does not end the process before it has stopped."""
+    with served(tmp_path, "serve", "--port", "0") as server:
+        server.process.send_signal(signal.SIGHUP)
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        for _ in range(20):
+            if server.process.poll() is None:
+                server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.01)
+        assert server.process.wait(STOP_SECONDS) == 0
+
+
+def test_a_stop_signal_ends_a_start_without_a_database(tmp_path: Path) -> None:
+    """A start that waits for a silent database ends with code 0; the connect timeout would end it with 2."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/diglot"
+        with process(tmp_path, "serve", "--port", "0", "--database", url) as started:
+            silent.settimeout(START_SECONDS)
+            connection, _ = silent.accept()
+            with connection:
+                started.send_signal(signal.SIGTERM)
+                assert started.wait(STOP_SECONDS) == 0
 
 
 def test_serve_creates_its_file(tmp_path: Path) -> None:

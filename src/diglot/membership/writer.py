@@ -72,6 +72,9 @@ async def open_writer(unit: WriteUnit) -> MembershipWriter:
     # Read this process's clock again, because the unit may have waited for its lock.
     elif clock_went_back(unit.row.evaluated_at, unit.clock()):
         await _rewind(unit, active_segments)
+    if unit.row.segments_version != active_segments.version:
+        # A pending segment was evaluated: its further changes belong into the log.
+        active_segments = await load_active_segments(unit)
     return MembershipWriter(unit, active_segments, unit.row.evaluated_at)
 
 

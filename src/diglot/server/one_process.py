@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 import uvloop
@@ -38,43 +39,69 @@ def serve(
     gc.disable()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, address, announce, load_app))
+            runner.run(_Serving(settings, address, announce, load_app).run())
     finally:
         gc.enable()
 
 
-async def _serve(
-    settings: Settings, address: ListenAddress, announce: Callable[[], None], load_app: Callable[[], App]
-) -> None:
-    stopping = _listen_for_signals()
-    if is_embedded(settings.database):
-        await prepare_database(settings.database)
-    app = load_app()
-    # The lifespan runs here, because granian only logs its error and then serves without it.
-    async with _running_lifespan(app):
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """One run of the server. `stopping` is set by a stop signal, `ready` once the app has started."""
+
+    settings: Settings
+    address: ListenAddress
+    announce: Callable[[], None]
+    load_app: Callable[[], App]
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Serve until a stop signal, which also ends a start that is still waiting for its database."""
+        _listen_for_signals(self.stopping)
+        serving = asyncio.create_task(self._start())
+        stopped = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done() and not self.ready.is_set():
+                serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
+        finally:
+            stopped.cancel()
+            _ignore_signals()
+
+    async def _start(self) -> None:
+        if is_embedded(self.settings.database):
+            await prepare_database(self.settings.database)
+        app = self.load_app()
+        # The lifespan runs here, because granian only logs its error and then serves without it.
+        async with _running_lifespan(app):
+            self.ready.set()
+            await self._serve(app)
+
+    async def _serve(self, app: App) -> None:
         server = Server(
             app,
-            address.ip,
-            address.port,
+            self.address.ip,
+            self.address.port,
             interface=Interfaces.ASGINL,
             # A warning would say at each start that granian's embedded server is experimental.
-            **build_options(settings) | {"log_level": LogLevels.error},
+            **build_options(self.settings) | {"log_level": LogLevels.error},
         )
         serving = asyncio.create_task(server.serve())
-        announcing = asyncio.create_task(_announce_once_healthy(address, announce))
-        stop = asyncio.create_task(stopping.wait())
+        announcing = asyncio.create_task(_announce_once_healthy(self.address, self.announce))
+        stop = asyncio.create_task(self.stopping.wait())
         await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
         announcing.cancel()
-        if not stopping.is_set():
+        if not self.stopping.is_set():
             await serving
             raise RuntimeError("the server ended without a signal")
         server.stop()  # type: ignore[no-untyped-call]
         await serving
 
 
-def _listen_for_signals() -> asyncio.Event:
-    """Return the event that a stop signal sets; the signal also starts the deadline for stopping."""
-    stopping = asyncio.Event()
+def _listen_for_signals(stopping: asyncio.Event) -> None:
+    """Have a stop signal set an event; the signal also starts the deadline for stopping."""
     deadline = threading.Timer(STOP_SECONDS, _exit_at_once)
     deadline.daemon = True
 
@@ -83,9 +110,19 @@ def _listen_for_signals() -> asyncio.Event:
             stopping.set()
             deadline.start()
 
+    loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    return stopping
+        loop.add_signal_handler(number, stop)
+    # The server has no files to open again, and the end of a terminal is no order to stop.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+
+
+def _ignore_signals() -> None:
+    """Ignore repeated signals from here to the end of the process, because they would kill it."""
+    loop = asyncio.get_running_loop()
+    for number in (*_STOP_SIGNALS, signal.SIGHUP):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _exit_at_once() -> None:

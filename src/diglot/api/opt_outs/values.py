@@ -38,7 +38,7 @@ def _scalar_status(column: OptOutColumn, value: Any) -> str | None:
     if value is None or value == {}:
         return None
     if column.reading in _HINTS:
-        return _hinted_status(column.reading, value)
+        return _hinted_status(column, value)
     if isinstance(value, bool):
         return _answer_status(column, value, value)
     if isinstance(value, str):
@@ -48,12 +48,15 @@ def _scalar_status(column: OptOutColumn, value: Any) -> str | None:
     raise _not_understood(value)
 
 
-def _hinted_status(reading: Reading, value: Any) -> str | None:
-    word = _word(str(value)) if isinstance(value, str | bool | int) else ""
-    if reading is Reading.HINT_NO and (word in words_of.NO or word == "0"):
-        return OptOutColumn(reading).status
-    if reading is Reading.HINT_YES and word in words_of.YES:
-        return OptOutColumn(reading).status
+def _hinted_status(column: OptOutColumn, value: Any) -> str | None:
+    value_text = str(value).strip(text.WHITE_SPACE) if isinstance(value, str | int | float) else ""
+    word = _word(value_text)
+    is_no = word in words_of.NO or value_text in words_of.NO_SIGNS or text.parse_number(value_text) == 0
+    if column.reading is Reading.HINT_NO and is_no:
+        return column.status
+    is_yes = word in words_of.YES or value_text in words_of.YES_SIGNS
+    if column.reading is Reading.HINT_YES and is_yes:
+        return column.status
     return words_of.STATUS_VALUES.get(word)
 
 

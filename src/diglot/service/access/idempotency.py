@@ -15,6 +15,7 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import IdempotencyKeyReused
+from diglot.membership.store import MAX_CLOCK_SKEW
 from diglot.model.workspaces import Caller
 from diglot.storage.access import idempotent_responses
 from diglot.storage.access.idempotent_responses import StoredResponse
@@ -136,7 +137,8 @@ async def _run_once(
 async def _can_replay(
     transaction: Transaction, request: IdempotentRequest, stored: StoredResponse, now: int
 ) -> bool:
-    if not now - request.ttl_seconds * _SECOND < stored.stored_at <= now:
+    # Clocks of several servers differ, so the response may seem to come from the future.
+    if not now - request.ttl_seconds * _SECOND < stored.stored_at <= now + MAX_CLOCK_SKEW:
         return False
     if request.idempotency_key is not None:
         return True

@@ -192,13 +192,12 @@ class Lists:
         self, unit: WriteUnit, contact_list: ContactList, evaluated: EvaluatedSegment | None
     ) -> CountedList:
         """Return a written list with its count, which is known if its segment was evaluated."""
-        transaction, state = unit.transaction, unit.state
+        # The unit may have waited for its lock, so its own instant may lie behind the workspace clock.
+        transaction, state, now = unit.transaction, unit.state, unit.clock()
         if contact_list.segment is not None:
-            segment = await with_next_change(
-                transaction, unit.workspace, contact_list.segment, state, unit.now
-            )
+            segment = await with_next_change(transaction, unit.workspace, contact_list.segment, state, now)
             contact_list = replace(contact_list, segment=segment)
-        query = _members_query(unit.workspace, contact_list, unit.now, state)
+        query = _members_query(unit.workspace, contact_list, now, state)
         if evaluated is not None and evaluated.count is not None:
             return CountedList(contact_list, evaluated.count, query.now)
         return CountedList(

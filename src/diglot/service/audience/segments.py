@@ -244,9 +244,9 @@ class Segments:
     async def _with_known_count(self, unit: WriteUnit, evaluated: EvaluatedSegment) -> CountedSegment:
         """Return a written segment with its count, which is known if the segment was evaluated."""
         if evaluated.count is None:
-            return await self._with_count(unit, evaluated.segment, unit.state, unit.now)
+            return await self._with_count(unit, evaluated.segment, unit.state, unit.clock())
         segment = await _with_next_change(unit, evaluated)
-        return CountedSegment(segment, evaluated.count, read.effective_now(unit.state, unit.now))
+        return CountedSegment(segment, evaluated.count, read.effective_now(unit.state, unit.clock()))
 
 
 async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
@@ -257,4 +257,6 @@ async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Eva
 
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:
     """Return a written segment with its next change by time."""
-    return await with_next_change(unit.transaction, unit.workspace, evaluated.segment, unit.state, unit.now)
+    return await with_next_change(
+        unit.transaction, unit.workspace, evaluated.segment, unit.state, unit.clock()
+    )

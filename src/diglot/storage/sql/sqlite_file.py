@@ -15,7 +15,7 @@ def parse_sqlite_path(url: str) -> Path:
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
     if not path or path == ":memory:" or scheme:
         raise Misconfigured(
-            f"database {url!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
+            f"database {_without_password(url)!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
         )
     return Path(path)
 
@@ -51,3 +51,7 @@ def read_revision(path: Path) -> str | None:
     except (OSError, sqlite3.Error) as error:
         raise Misconfigured(f"database {str(path)!r} cannot be opened: {error}") from error
     return None if row is None else str(row[0])
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//[^@/]*@", "//...@", url)
