@@ -122,10 +122,13 @@ class Lists:
 
         Only a dynamic list takes a condition.
         """
-        writer = await open_writer(unit)
         stored, _ = await _require_list(unit, id_)
-        evaluated = None
-        if stored.segment is not None:
+        evaluated = None if stored.segment is None else EvaluatedSegment(stored.segment)
+        if stored.segment is not None and not segment_writes.changes_nothing(stored.segment, change):
+            writer = await open_writer(unit)
+            # The list is read again, because the writer may have applied changes by time to its segment.
+            stored, _ = await _require_list(unit, id_)
+            assert stored.segment is not None
             evaluated = await segment_writes.update_segment(writer, stored.segment, change)
         segment = None if evaluated is None else evaluated.segment
         changed = _apply_patch(stored, change, segment, unit.now)

@@ -86,6 +86,11 @@ async def update_segment(writer: MembershipWriter, stored: Segment, patch: Segme
     return EvaluatedSegment(changed)
 
 
+def changes_nothing(stored: Segment, patch: SegmentPatch) -> bool:
+    """Tell whether a patch leaves a segment as it is, so that not even the workspace clock has to move."""
+    return _apply_patch(stored, patch, stored.updated_at) is stored
+
+
 async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
     """Delete a segment; its contacts stay."""
     await segments.delete_segment(unit, segment.number)

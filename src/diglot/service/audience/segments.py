@@ -250,7 +250,11 @@ class Segments:
 
 
 async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
+    stored = await segment_lookup.require_segment(unit, id_)
+    if segment_writes.changes_nothing(stored, change):
+        return EvaluatedSegment(stored)
     writer = await open_writer(unit)
+    # The segment is read again, because the writer may have applied changes by time to it.
     stored = await segment_lookup.require_segment(unit, id_)
     return await segment_writes.update_segment(writer, stored, change)
 
