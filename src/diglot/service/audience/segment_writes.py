@@ -11,10 +11,12 @@ from diglot.membership import evaluate, store
 from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.writer import MembershipWriter, open_writer
 from diglot.model.ids import new_id
+from diglot.model.limits import WorkspaceLimits
 from diglot.model.lists import ContactList
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
+from diglot.service.limits import require_room
 from diglot.storage.audience import segments
 from diglot.storage.write_unit import WriteUnit
 
@@ -39,9 +41,15 @@ class SegmentPatch:
 
 
 async def create_segment(
-    unit: WriteUnit, new: NewSegment, list_: ContactList | None = None
+    unit: WriteUnit, new: NewSegment, limits: WorkspaceLimits, list_: ContactList | None = None
 ) -> EvaluatedSegment:
-    """Create a segment, or the one behind a dynamic list; a static one is filled immediately."""
+    """Create a segment, or the one behind a dynamic list; a static one is filled immediately.
+
+    Raise `LimitReached` if the workspace has no room for it or for its rules.
+    """
+    require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
+    _count_rules(unit, tree.count_predicates(new.condition.tree), limits)
+    unit.row.segment_count += 1
     segment = Segment(
         number=unit.take_keys("segment"),
         id=new_id(),
@@ -62,15 +70,20 @@ async def create_segment(
     return await evaluate.evaluate_segment(renamed, segment, Cause.SEGMENT_CREATED)
 
 
-async def update_segment(writer: MembershipWriter, stored: Segment, patch: SegmentPatch) -> EvaluatedSegment:
+async def update_segment(
+    writer: MembershipWriter, stored: Segment, patch: SegmentPatch, limits: WorkspaceLimits
+) -> EvaluatedSegment:
     """Update a segment that was read after the writer was opened; return the same object if nothing differs.
 
-    The writer must be opened first, because changes by time up to now follow the old condition.
+    The writer must be opened first, because changes by time up to now follow the old condition. Raise
+    `LimitReached` if the workspace has no room for the rules that the change adds.
     """
     unit = writer.unit
     changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
+    more = tree.count_predicates(changed.condition.tree) - tree.count_predicates(stored.condition.tree)
+    _count_rules(unit, more, limits)
     await segments.update_segment(unit.transaction, unit.workspace, changed)
     if changed.revision != stored.revision:
         unit.renew_contacts_version()
@@ -94,7 +107,15 @@ def changes_nothing(stored: Segment, patch: SegmentPatch) -> bool:
 async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
     """Delete a segment; its contacts stay."""
     await segments.delete_segment(unit, segment.number)
+    unit.row.segment_count -= 1
+    unit.row.rule_count -= tree.count_predicates(segment.condition.tree)
     await evaluate.handle_segment_deleted(unit)
+
+
+def _count_rules(unit: WriteUnit, more: int, limits: WorkspaceLimits) -> None:
+    """Add to the rules of the workspace, or raise `LimitReached`; `more` may be negative."""
+    require_room("rules over all segments", limits.rules, unit.row.rule_count, more)
+    unit.row.rule_count += more
 
 
 def _with_current_name(writer: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:

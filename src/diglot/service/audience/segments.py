@@ -14,6 +14,7 @@ from diglot.membership.next_change import next_change_is_known, with_next_change
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
+from diglot.model.limits import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.model.pages import MemberPage, Page, Sort, Window
 from diglot.model.segments import (
     CountedSegment,
@@ -48,6 +49,7 @@ class Segments:
     engine: Engine
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @reads
     async def list_page(self, tenant: Tenant, window: Window, search: str | None = None) -> Page[Segment]:
@@ -138,27 +140,30 @@ class Segments:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:
-        """Create a segment; a static one is filled immediately."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment; a static one is filled immediately. Raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await _with_next_change(unit, evaluated)
 
     @writes
     async def create_with_count(self, unit: WriteUnit, new: NewSegment) -> CountedSegment:
-        """Create a segment and return it with its count."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment and return it with its count; raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await self._with_known_count(unit, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Segment:
-        """Update a segment; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is."""
-        return await _with_next_change(unit, await _update(unit, id_, change))
+        """Update a segment; raise `NotFound` or `LimitReached`.
+
+        A patch that changes nothing leaves `updated_at` as it is.
+        """
+        return await _with_next_change(unit, await self._update(unit, id_, change))
 
     @writes
     async def update_with_count(
         self, unit: WriteUnit, id_: str | None, change: SegmentPatch
     ) -> CountedSegment:
-        """Update a segment and return it with its count; raise `NotFound`."""
-        return await self._with_known_count(unit, await _update(unit, id_, change))
+        """Update a segment and return it with its count; raise `NotFound` or `LimitReached`."""
+        return await self._with_known_count(unit, await self._update(unit, id_, change))
 
     @writes
     async def refresh(self, unit: WriteUnit, id_: str | None) -> CountedSegment:
@@ -195,6 +200,15 @@ class Segments:
         """Delete a segment; its contacts stay. Raise `NotFound`."""
         segment = await segment_lookup.require_segment(unit, id_)
         await segment_writes.delete_segment(unit, segment)
+
+    async def _update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
+        stored = await segment_lookup.require_segment(unit, id_)
+        if segment_writes.changes_nothing(stored, change):
+            return EvaluatedSegment(stored)
+        writer = await open_writer(unit)
+        # The segment is read again, because the writer may have applied changes by time to it.
+        stored = await segment_lookup.require_segment(unit, id_)
+        return await segment_writes.update_segment(writer, stored, change, self.limits)
 
     async def _from_cache_or_read(
         self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]
@@ -247,16 +261,6 @@ class Segments:
             return await self._with_count(unit, evaluated.segment, unit.state, unit.clock())
         segment = await _with_next_change(unit, evaluated)
         return CountedSegment(segment, evaluated.count, read.effective_now(unit.state, unit.clock()))
-
-
-async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
-    stored = await segment_lookup.require_segment(unit, id_)
-    if segment_writes.changes_nothing(stored, change):
-        return EvaluatedSegment(stored)
-    writer = await open_writer(unit)
-    # The segment is read again, because the writer may have applied changes by time to it.
-    stored = await segment_lookup.require_segment(unit, id_)
-    return await segment_writes.update_segment(writer, stored, change)
 
 
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:

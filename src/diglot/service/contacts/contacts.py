@@ -6,15 +6,17 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
-from diglot.errors import Conflict, InvalidInput, NotFound
+from diglot.errors import Conflict, InvalidInput, LimitReached, NotFound
 from diglot.membership import read
 from diglot.membership.count import CountCache
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange, ImportResult, ListName
 from diglot.model.ids import parse_id
+from diglot.model.limits import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.model.pages import CountedPage, Sort, Window
 from diglot.service.contacts import contact_writes, list_members
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
+from diglot.service.limits import require_room
 from diglot.service.unit_of_work import point_reads, reads, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import lists
@@ -34,6 +36,7 @@ class Contacts:
     engine: Engine
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @reads
     async def list_page(
@@ -69,9 +72,13 @@ class Contacts:
 
     @writes_with(Reservation(moves_members=True, contacts=1))
     async def create(self, unit: WriteUnit, change: ContactChange) -> Contact:
-        """Create a contact; raise `Conflict` for an address in use, `NotFound` for an unknown list."""
+        """Create a contact; raise `Conflict` for an address in use, `NotFound` for an unknown list.
+
+        Raise `LimitReached` if the workspace has as many contacts as it may have.
+        """
         if await queries.find_contact_by_email(unit.transaction, unit.workspace, change.email) is not None:
             raise Conflict("contact", "A contact with this email already exists")
+        require_room("contacts", self.limits.contacts, unit.row.contact_count)
         contact = new_contact(change, unit.take_keys("pk"), unit.now)
         await contact_writes.insert_contacts(unit, [contact])
         for id_ in change.lists_to_join:
@@ -129,9 +136,9 @@ class Contacts:
 
         A row without a status keeps the status of an existing contact, so unsubscribed contacts stay
         unsubscribed. A repeated address updates the contact of its first row. A row that would exceed the
-        maximum number of tags is rejected; the others are imported.
+        maximum number of tags, or of the workspace's contacts, is rejected; the others are imported.
         """
-        batch = _ImportBatch(unit, update_existing=update_existing)
+        batch = _ImportBatch(unit, self.limits.contacts, update_existing=update_existing)
         emails = list(dict.fromkeys(change.email for change in changes))
         batch.existing = await queries.find_contacts_by_email(unit.transaction, unit.workspace, emails)
         for change in changes:
@@ -139,6 +146,8 @@ class Contacts:
                 batch.apply_change(change)
             except InvalidInput as invalid:
                 batch.rejected.append(f"{change.email}: {invalid.faults[0].message}")
+            except LimitReached as reached:
+                batch.rejected.append(f"{change.email}: {reached}")
         await batch.write_contacts()
         return ImportResult(len(batch.created), batch.updated_count, batch.skipped_count, batch.rejected)
 
@@ -157,8 +166,9 @@ async def _update_contact(unit: WriteUnit, stored: Contact, change: ContactChang
 class _ImportBatch:
     """An import in progress: existing, new and updated contacts."""
 
-    def __init__(self, unit: WriteUnit, *, update_existing: bool) -> None:
+    def __init__(self, unit: WriteUnit, max_contacts: int, *, update_existing: bool) -> None:
         self.unit = unit
+        self.max_contacts = max_contacts
         self.update_existing = update_existing
         self.existing: dict[str, Contact] = {}
         self.created: dict[str, Contact] = {}
@@ -172,6 +182,8 @@ class _ImportBatch:
         email = change.email
         contact = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
         if contact is None:
+            count = self.unit.row.contact_count + len(self.created)
+            require_room("contacts", self.max_contacts, count)
             self.created[email] = new_contact(change, self.unit.take_keys("pk"), self.unit.now)
         elif not self.update_existing:
             self.skipped_count += 1
