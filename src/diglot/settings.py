@@ -5,14 +5,21 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
+
 VENDOR_LIMITS: Final = "vendor"
 NO_LIMITS: Final = "off"
 UPSTREAMS: Final = "upstreams"
 _MAX_TIMEOUT_SECONDS: Final = 3600
+_MAX_COUNT: Final = 2_000_000_000
 
 
 def _unit(unit: str) -> dict[str, str]:
     return {"unit": unit}
+
+
+def _limit(description: str) -> Meta:
+    return Meta(ge=0, le=_MAX_COUNT, description=f"{description} 0 for no limit.")
 
 
 _SECONDS: Final = _unit("seconds")
@@ -49,6 +56,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_unit("vendor|off|NUMBER"),
         ),
     ] = VENDOR_LIMITS
+    workspace_rate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="How many times the rate limit of one key all keys of a workspace have together; 0 "
+            "for no limit.",
+        ),
+    ] = 10
+    max_segments: Annotated[int, _limit("Segments and dynamic lists of a workspace.")] = (
+        DEFAULT_LIMITS.segments
+    )
+    max_rules: Annotated[int, _limit("Rules over all segments of a workspace.")] = DEFAULT_LIMITS.rules
+    max_lists: Annotated[int, _limit("Lists of a workspace.")] = DEFAULT_LIMITS.lists
+    max_keys: Annotated[
+        int, _limit("Valid API keys up to which clients may create more in their workspace.")
+    ] = DEFAULT_LIMITS.keys
+    max_webhooks: Annotated[int, _limit("Webhooks of a workspace.")] = DEFAULT_LIMITS.webhooks
+    max_contacts: Annotated[int, _limit("Contacts of a workspace.")] = DEFAULT_LIMITS.contacts
     # By dialect, empty for none. The flags of upstreams need the names of the dialects, so cli/ has them.
     upstreams: dict[str, str] = {}
     upstream_timeout: Annotated[
@@ -122,6 +148,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             else 0
             if self.rate_limits == NO_LIMITS
             else int(self.rate_limits)
+        )
+
+    @property
+    def workspace_limits(self) -> WorkspaceLimits:
+        """The limits of each workspace."""
+        return WorkspaceLimits(
+            segments=self.max_segments,
+            rules=self.max_rules,
+            lists=self.max_lists,
+            keys=self.max_keys,
+            webhooks=self.max_webhooks,
+            contacts=self.max_contacts,
         )
 
 

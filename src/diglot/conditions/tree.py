@@ -136,11 +136,6 @@ def predicates_of(node: Node) -> Iterator[Predicate]:
         yield from predicates_of(item)
 
 
-def count_predicates(node: Node) -> int:
-    """Return the number of predicates in a condition."""
-    return sum(1 for _ in predicates_of(node))
-
-
 def fields_of(node: Node) -> frozenset[str]:
     """Return the fields that a condition mentions; changes of other fields cannot affect its matches."""
     return frozenset(predicate.field for predicate in predicates_of(node))

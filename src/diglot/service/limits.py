@@ -1,4 +1,4 @@
-"""Checks the limits of a workspace; the caller holds its lock, so that parallel requests cannot exceed them."""
+"""Checks the limits of a workspace, whose lock the caller holds: parallel requests cannot exceed them."""
 
 from diglot.errors import LimitReached
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 from diglot.clock import Clock, system_clock
 from diglot.errors import NotFound
 from diglot.model.ids import new_id
-from diglot.model.limits import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.model.webhooks import Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.service.limits import require_room
 from diglot.service.unit_of_work import point_reads, reads, writes
 from diglot.storage.sql.engine import Engine

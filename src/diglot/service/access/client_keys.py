@@ -6,8 +6,7 @@ from typing import Final
 
 from diglot.clock import Clock
 from diglot.errors import NotFound, ScopeNotGranted, Unauthenticated
-from diglot.model.limits import DEFAULT_LIMITS, WorkspaceLimits
-from diglot.model.workspaces import ApiKey, Caller, KeyOptions
+from diglot.model.workspaces import DEFAULT_LIMITS, ApiKey, Caller, KeyOptions, WorkspaceLimits
 from diglot.service.access.keys import KeyFormat, Keys
 from diglot.service.limits import require_room
 from diglot.service.unit_of_work import reads, writes

@@ -16,10 +16,10 @@ from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
 from diglot.model.ids import new_id
-from diglot.model.limits import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import CountedPage, Page, Window
 from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.service.audience import segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.contacts import list_members

@@ -1,7 +1,7 @@
 """Creates, updates and deletes segments, including those behind dynamic lists."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
@@ -11,14 +11,18 @@ from diglot.membership import evaluate, store
 from diglot.membership.evaluate import EvaluatedSegment
 from diglot.membership.writer import MembershipWriter, open_writer
 from diglot.model.ids import new_id
-from diglot.model.limits import WorkspaceLimits
 from diglot.model.lists import ContactList
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
+from diglot.model.workspaces import WorkspaceLimits
 from diglot.service.limits import require_room
 from diglot.storage.audience import segments
 from diglot.storage.write_unit import WriteUnit
+
+# A condition counts as at least one rule for each so many characters of its stored form, because a rule may
+# hold thousands of values. A rule with one short value has about a hundred characters.
+CHARACTERS_OF_A_RULE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ async def create_segment(
     Raise `LimitReached` if the workspace has no room for it or for its rules.
     """
     require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
-    _count_rules(unit, tree.count_predicates(new.condition.tree), limits)
+    _count_rules(unit, count_rules(new.condition), limits)
     unit.row.segment_count += 1
     segment = Segment(
         number=unit.take_keys("segment"),
@@ -82,8 +86,8 @@ async def update_segment(
     changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
-    more = tree.count_predicates(changed.condition.tree) - tree.count_predicates(stored.condition.tree)
-    _count_rules(unit, more, limits)
+    if changed.revision != stored.revision:
+        _count_rules(unit, count_rules(changed.condition) - count_rules(stored.condition), limits)
     await segments.update_segment(unit.transaction, unit.workspace, changed)
     if changed.revision != stored.revision:
         unit.renew_contacts_version()
@@ -108,8 +112,16 @@ async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
     """Delete a segment; its contacts stay."""
     await segments.delete_segment(unit, segment.number)
     unit.row.segment_count -= 1
-    unit.row.rule_count -= tree.count_predicates(segment.condition.tree)
+    unit.row.rule_count -= count_rules(segment.condition)
     await evaluate.handle_segment_deleted(unit)
+
+
+def count_rules(condition: Condition) -> int:
+    """Return the number of rules that a condition counts as."""
+    return max(
+        sum(1 for _ in tree.predicates_of(condition.tree)),
+        len(tree.encode(condition.tree)) // CHARACTERS_OF_A_RULE,
+    )
 
 
 def _count_rules(unit: WriteUnit, more: int, limits: WorkspaceLimits) -> None:

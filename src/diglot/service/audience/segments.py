@@ -14,7 +14,6 @@ from diglot.membership.next_change import next_change_is_known, with_next_change
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
-from diglot.model.limits import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.model.pages import MemberPage, Page, Sort, Window
 from diglot.model.segments import (
     CountedSegment,
@@ -23,7 +22,7 @@ from diglot.model.segments import (
     Segment,
     SegmentType,
 )
-from diglot.model.workspaces import Caller
+from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with

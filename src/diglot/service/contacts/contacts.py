@@ -12,8 +12,8 @@ from diglot.membership.count import CountCache
 from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange, ImportResult, ListName
 from diglot.model.ids import parse_id
-from diglot.model.limits import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.model.pages import CountedPage, Sort, Window
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.service.contacts import contact_writes, list_members
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
 from diglot.service.limits import require_room

@@ -61,7 +61,7 @@ workspaces = Table(
     # The number of active webhooks; a write reads it with its lock, and usually finds 0.
     Column("active_webhook_count", Integer, nullable=False),
     # What limits of the workspace apply to: its segments, including those behind dynamic lists, the rules of
-    # all of them, and its lists.
+    # all of them (see service/audience/segment_writes.py), and its lists.
     Column("segment_count", Integer, nullable=False),
     Column("rule_count", Integer, nullable=False),
     Column("list_count", Integer, nullable=False),

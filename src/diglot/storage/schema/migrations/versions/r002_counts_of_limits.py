@@ -17,11 +17,15 @@ _segments = sa.table("segments", sa.column("workspace"), sa.column("tree"))
 _lists = sa.table("lists", sa.column("workspace"))
 
 
-def _count_rules(node: dict[str, Any]) -> int:
-    """Return the number of rules in a decoded condition."""
+def _count_predicates(node: dict[str, Any]) -> int:
     if node["type"] == "predicate":
         return 1
-    return sum(map(_count_rules, [node["item"]] if node["type"] == "not" else node["items"]))
+    return sum(map(_count_predicates, [node["item"]] if node["type"] == "not" else node["items"]))
+
+
+def _count_rules(tree: str) -> int:
+    """Return the number of rules that a stored condition counts as."""
+    return max(_count_predicates(json.loads(tree)), len(tree) // 1_000)
 
 
 def upgrade() -> None:
@@ -34,7 +38,7 @@ def upgrade() -> None:
     for workspace, tree in connection.execute(sa.select(_segments.c.workspace, _segments.c.tree)):
         row = counts.setdefault(workspace, dict.fromkeys(_COUNTS, 0))
         row["segment_count"] += 1
-        row["rule_count"] += _count_rules(json.loads(tree))
+        row["rule_count"] += _count_rules(tree)
     listed = sa.select(_lists.c.workspace, sa.func.count()).group_by(_lists.c.workspace)
     for workspace, number in connection.execute(listed):
         counts.setdefault(workspace, dict.fromkeys(_COUNTS, 0))["list_count"] = number
