@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
+from diglot.conditions.fields import MAX_TAGS
 from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
@@ -17,7 +18,6 @@ from diglot.model.pages import Page, Window
 from diglot.model.tags import DEFAULT_COLOR, Tag
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
-from diglot.service.contacts.contact_input import MAX_TAGS
 from diglot.service.contacts.contact_writes import ContactUpdate
 from diglot.service.contacts.contacts_by_id import require_contacts
 from diglot.service.contacts.tag_counts import decode_tags
