@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 
-import msgspec
 import pytest
 
 from diglot.api import patterns

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from diglot.api.annotations import Check
 from diglot.api.input.struct_plans import FieldPlan, Plans
 from diglot.api.input.value_readers import Given
-from diglot.errors import Fault, InvalidInput, Path
+from diglot.errors import ContentTooLarge, Fault, InvalidInput, Path
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -88,6 +88,9 @@ class MemberReader(ABC):
             self._values[plan.name] = value
         except InvalidInput as invalid:
             self._faults.extend(invalid.faults)
+        except ContentTooLarge:
+            self.raise_faults()  # what was found before decides the status
+            raise
 
     def find_keys(self, struct: type[msgspec.Struct], *names: str) -> None:
         """Record faults for different spellings of these fields before any field is read."""
