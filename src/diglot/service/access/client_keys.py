@@ -35,7 +35,7 @@ class ClientKeys:
 
     @reads
     async def _load_all(self, tenant: Tenant, key_format: KeyFormat) -> list[ApiKey]:
-        return await keys.list_of_dialect(tenant.transaction, tenant.workspace, key_format.dialect)
+        return await keys.list_of_dialect(tenant, key_format.dialect)
 
     async def get(self, caller: Caller, key_format: KeyFormat, key: str | None) -> ApiKey:
         """Return a key; raise `NotFound`."""

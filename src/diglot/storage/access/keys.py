@@ -10,6 +10,7 @@ from diglot.model.workspaces import ApiKey
 from diglot.storage.schema import keys, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = keys.c
 _COLUMNS = (
@@ -98,15 +99,14 @@ async def insert_key(transaction: Transaction, key: ApiKey, lookup_prefix: str, 
     await transaction.execute(_INSERT, values)
 
 
-async def list_of_workspace(transaction: Transaction, workspace: int) -> list[ApiKey]:
+async def list_of_workspace(tenant: Tenant) -> list[ApiKey]:
     """Return the keys of a workspace, oldest first, including revoked ones."""
-    return [_key_of(row) for row in await transaction.fetch_all(_OF_WORKSPACE, {"workspace": workspace})]
+    return [_key_of(row) for row in await tenant.fetch_all(_OF_WORKSPACE)]
 
 
-async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[ApiKey]:
+async def list_of_dialect(tenant: Tenant, dialect: str) -> list[ApiKey]:
     """Return the keys of a workspace in a dialect, newest first, including revoked ones."""
-    values = {"workspace": workspace, "dialect": dialect}
-    return [_key_of(row) for row in await transaction.fetch_all(_OF_DIALECT, values)]
+    return [_key_of(row) for row in await tenant.fetch_all(_OF_DIALECT, dialect=dialect)]
 
 
 async def find_by_id(transaction: Transaction, key: str) -> ApiKey | None:
