@@ -18,9 +18,9 @@ from sqlalchemy import and_, bindparam, case, update
 from diglot.clock import Clock
 from diglot.model.webhooks import Delivery, Webhook
 from diglot.storage.schema import workspaces
-from diglot.storage.sql.engine import Transaction, UnitOfWork
+from diglot.storage.sql.engine import UnitOfWork
 from diglot.storage.sql.statement import Statement
-from diglot.storage.tenant import Tenant
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.webhooks import deliveries, webhooks
 from diglot.storage.workspaces import WorkspaceState
 
@@ -217,11 +217,11 @@ def lock_workspace(
 ) -> UnitOfWork[T]:
     """Return a unit of work that runs a function on a locked workspace."""
 
-    async def run(transaction: Transaction) -> T:
-        async with open_unit(Tenant(transaction, workspace), clock, reservation) as unit:
+    async def run(tenant: Tenant) -> T:
+        async with open_unit(tenant, clock, reservation) as unit:
             return await work(unit)
 
-    return run
+    return bind_workspace(workspace, run)
 
 
 async def _lock(tenant: Tenant, clock: Clock, reservation: Reservation) -> WriteUnit:

@@ -159,14 +159,16 @@ class Keys:
             minted = key_format.mint(key_secret, owner.number, scopes, options, now)
             if await keys.find_by_lookup_prefix(transaction, minted.lookup_prefix) is not None:
                 raise Conflict("key", "this key exists already")
-            await keys.insert_key(transaction, minted.key, minted.lookup_prefix, minted.digest)
+            await keys.insert_key(
+                Tenant(transaction, owner.number), minted.key, minted.lookup_prefix, minted.digest
+            )
 
         await self.engine.write(work)
         return key_secret
 
     async def list_all(self, workspace: str | None = None) -> list[tuple[Workspace, ApiKey]]:
         """Return the keys of one workspace or of all; raise `NotFound`."""
-        return await self.engine.read(partial(_list_keys, workspace=workspace))
+        return await self.engine.read(partial(_list_keys, name=workspace))
 
     async def revoke(self, key: str) -> None:
         """Revoke a key by its id or by the key itself; raise `NotFound`."""
@@ -211,10 +213,10 @@ class Keys:
         return record
 
 
-async def _list_keys(transaction: Transaction, workspace: str | None) -> list[tuple[Workspace, ApiKey]]:
-    owners = [row for row in await workspaces.list_all(transaction) if workspace in (None, row.name)]
-    if workspace is not None and not owners:
-        raise NotFound(f"workspace {workspace}")
+async def _list_keys(transaction: Transaction, name: str | None) -> list[tuple[Workspace, ApiKey]]:
+    owners = [row for row in await workspaces.list_all(transaction) if name in (None, row.name)]
+    if name is not None and not owners:
+        raise NotFound(f"workspace {name}")
     return [
         (owner, key)
         for owner in owners

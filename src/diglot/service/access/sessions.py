@@ -111,5 +111,5 @@ async def _begin_session(unit: WriteUnit, credentials: SignInRecord, digest: str
         raise Unauthenticated
     session = Session(digest, credentials.workspace, unit.now, unit.now + SESSION_SECONDS * _SECOND)
     await sessions.end_expired(unit, unit.now)
-    await sessions.begin(unit.transaction, session)
+    await sessions.begin(unit, session)
     return session

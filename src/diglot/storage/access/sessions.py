@@ -32,15 +32,11 @@ async def find(transaction: Transaction, digest: str) -> Session | None:
     return Session(digest, Workspace(number, name, zone), created_at, expires_at)
 
 
-async def begin(transaction: Transaction, session: Session) -> None:
+async def begin(tenant: Tenant, session: Session) -> None:
     """Insert a session."""
-    values = {
-        "digest": session.digest,
-        "workspace": session.workspace.number,
-        "created_at": session.created_at,
-        "expires_at": session.expires_at,
-    }
-    await transaction.execute(_INSERT, values)
+    await tenant.execute(
+        _INSERT, digest=session.digest, created_at=session.created_at, expires_at=session.expires_at
+    )
 
 
 async def end(transaction: Transaction, digest: str) -> None:
