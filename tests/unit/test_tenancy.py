@@ -25,7 +25,7 @@ MAKES_TENANTS = {
 
 
 def test_only_a_tenant_has_a_transaction_and_a_workspace() -> None:
-    """A function that needs both takes a `Tenant`, so its caller cannot pass the number of another workspace."""
+    """A function that needs both takes a `Tenant`, so its caller cannot pass another workspace."""
     assert list(_taking_both(MODULES)) == ["storage/tenant.py:Tenant"]
 
 
