@@ -250,9 +250,11 @@ async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Eva
     stored = await segment_lookup.require_segment(unit, id_)
     if segment_writes.changes_nothing(stored, change):
         return EvaluatedSegment(stored)
+    evaluated_at = unit.row.evaluated_at
     writer = await open_writer(unit)
-    # The segment is read again, because the writer may have applied changes by time to it.
-    stored = await segment_lookup.require_segment(unit, id_)
+    if unit.row.evaluated_at != evaluated_at:
+        # The writer has applied changes by time, maybe to this segment.
+        stored = await segment_lookup.require_segment(unit, id_)
     return await segment_writes.update_segment(writer, stored, change)
 
 
