@@ -59,7 +59,8 @@ def reads(
     @wraps(method)
     async def run(self: R, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.engine.read(
-            bind_workspace(caller.workspace, lambda tenant: method(self, tenant, *args, **kwargs))
+            bind_workspace(caller.workspace, lambda tenant: method(self, tenant, *args, **kwargs)),
+            workspace=caller.workspace,
         )
 
     return run
@@ -81,7 +82,8 @@ def writes_with(
             def work(unit: WriteUnit) -> Awaitable[T]:
                 return method(self, unit, *args, **kwargs)
 
-            return await self.engine.write(lock_workspace(caller.workspace, self.clock, work, reservation))
+            unit_of_work = lock_workspace(caller.workspace, self.clock, work, reservation)
+            return await self.engine.write(unit_of_work, workspace=caller.workspace)
 
         return run
 

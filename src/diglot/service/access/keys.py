@@ -157,11 +157,7 @@ class Keys:
             owner = await get_or_create_workspace(transaction, workspace, time_zone, now)
             options = KeyOptions(_check_name(name), None, _resolve_expiry(expires_at, owner, now))
             minted = key_format.mint(key_secret, owner.number, scopes, options, now)
-            if await keys.find_by_lookup_prefix(transaction, minted.lookup_prefix) is not None:
-                raise Conflict("key", "this key exists already")
-            await keys.insert_key(
-                Tenant(transaction, owner.number), minted.key, minted.lookup_prefix, minted.digest
-            )
+            await _insert_new_key(Tenant(transaction, owner.number), minted)
 
         await self.engine.write(work)
         return key_secret
@@ -211,6 +207,12 @@ class Keys:
         )
         self._cache[lookup_prefix] = read_at, record
         return record
+
+
+async def _insert_new_key(tenant: Tenant, minted: MintedKey) -> None:
+    if await keys.find_by_lookup_prefix(tenant.transaction, minted.lookup_prefix) is not None:
+        raise Conflict("key", "this key exists already")
+    await keys.insert_key(tenant, minted.key, minted.lookup_prefix, minted.digest)
 
 
 async def _list_keys(transaction: Transaction, name: str | None) -> list[tuple[Workspace, ApiKey]]:
