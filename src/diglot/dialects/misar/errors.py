@@ -16,6 +16,7 @@ from diglot.errors import (
     ScopeNotGranted,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
     UpstreamUnreachable,
 )
@@ -57,6 +58,8 @@ def render_error(error: Exception) -> ErrorResponse:
         return ErrorResponse(403, ErrorBody(success=False, error=str(error), code=_LIMIT_CODE), {})
     status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
     return ErrorResponse(status, ErrorBody(success=False, error=text), headers)
 
 
@@ -88,6 +91,8 @@ def _server_status_and_text(error: Exception) -> tuple[int, str]:
             return 504, "The upstream did not answer in time"
         case UpstreamUnreachable():
             return 502, "The upstream did not answer"
+        case Unavailable():
+            return 503, error.answer
         case _:
             return 500, "Internal server error"
 
