@@ -1,7 +1,8 @@
 """Queries and writes of contact rows."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, ColumnElement, Table, Text, and_, bindparam, delete, insert, select, update
@@ -12,11 +13,11 @@ from diglot.model.pages import Window
 from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of, derive_attribute_columns, row_of
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.schema import contacts, events, list_members, lists
+from diglot.storage.slices import compute_in_slices
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Row, Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
 
-T = TypeVar("T")
 _c = contacts.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
 _BY_ID = Statement(select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.id == bindparam("id")))
@@ -104,14 +105,6 @@ _UPDATE_DERIVED = Statement(
     .values({name: bindparam(f"new_{name}") for name in _DERIVED_COLUMNS})
 )
 _SLICE_LENGTH = 1_000
-# A unit on PostgreSQL shares its thread with all requests, so other requests run between two parts.
-_PART_LENGTH = 250
-
-
-def split_into_parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield a long sequence in parts that are short enough to be processed without a pause."""
-    for start in range(0, len(items), _PART_LENGTH):
-        yield items[start : start + _PART_LENGTH]
 
 
 async def find_contact_by_id(transaction: Transaction, workspace: int, id_: str) -> Contact | None:
@@ -186,21 +179,29 @@ async def insert_contacts(
     transaction: Transaction, workspace: int, new: Sequence[Contact], zone: ZoneInfo
 ) -> None:
     """Insert new contacts."""
-    for part in split_into_parts(new):
-        await transaction.execute_many(_INSERT, [row_of(workspace, contact, zone) for contact in part])
+    build = partial(_build_rows, workspace, zone)
+    async for rows in compute_in_slices(transaction, new, build):
+        await transaction.execute_many(_INSERT, rows)
 
 
 async def update_contacts(
     transaction: Transaction, workspace: int, changed: Sequence[Contact], zone: ZoneInfo
 ) -> None:
     """Update every column of existing contacts except their keys."""
-    for part in split_into_parts(changed):
-        values = []
-        for contact in part:
-            row = row_of(workspace, contact, zone)
-            new = {f"new_{name}": row[name] for name in _UPDATED_COLUMNS}
-            values.append(new | {"in_workspace": workspace, "at_pk": contact.pk})
+    build = partial(_build_updates, workspace, zone)
+    async for values in compute_in_slices(transaction, changed, build):
         await transaction.execute_many(_UPDATE, values)
+
+
+def _build_rows(workspace: int, zone: ZoneInfo, new: Sequence[Contact]) -> list[dict[str, Any]]:
+    return [row_of(workspace, contact, zone) for contact in new]
+
+
+def _build_updates(workspace: int, zone: ZoneInfo, changed: Sequence[Contact]) -> list[dict[str, Any]]:
+    return [
+        {f"new_{name}": row[name] for name in _UPDATED_COLUMNS} | {"in_workspace": workspace, "at_pk": pk}
+        for pk, row in ((contact.pk, row_of(workspace, contact, zone)) for contact in changed)
+    ]
 
 
 async def delete_contacts(transaction: Transaction, workspace: int, pks: Sequence[int]) -> None:
@@ -222,10 +223,15 @@ async def rederive_attributes(transaction: Transaction, workspace: int, zone: Zo
     while rows := await transaction.fetch_all(
         _SELECT_ATTRIBUTES, {"workspace": workspace, "after": after, "limit": _SLICE_LENGTH}
     ):
-        values = []
-        for pk, attributes in rows:
-            derived = derive_attribute_columns(attributes, zone)
-            new = {f"new_{name}": value for name, value in derived.items()}
-            values.append(new | {"in_workspace": workspace, "at_pk": pk})
-        await transaction.execute_many(_UPDATE_DERIVED, values)
+        build = partial(_derive_again, workspace, zone)
+        async for values in compute_in_slices(transaction, rows, build):
+            await transaction.execute_many(_UPDATE_DERIVED, values)
         after = rows[-1][0]
+
+
+def _derive_again(workspace: int, zone: ZoneInfo, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [
+        {f"new_{name}": value for name, value in derive_attribute_columns(attributes, zone).items()}
+        | {"in_workspace": workspace, "at_pk": pk}
+        for pk, attributes in rows
+    ]
