@@ -111,11 +111,11 @@ async def match_list_moves(
     numbers = active_segments.affected_by((LISTS_FIELD,))
     evaluate = await active_segments.evaluator(transaction, numbers, 2 * len(moved))
 
+    def view(contact: Contact, on_lists: ListsByKey) -> ContactView | None:
+        return active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
+
     def record(contacts: Sequence[Contact]) -> None:
-        views = [
-            (contact.pk, *(active_segments.view_contact(contact, each.get(contact.pk, ())) for each in lists))
-            for contact in contacts
-        ]
+        views = [(contact.pk, view(contact, lists[0]), view(contact, lists[1])) for contact in contacts]
         moves.record_views(evaluate, at, views)
 
     async for _ in compute_in_slices(transaction, moved, record):
