@@ -41,7 +41,8 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
-from diglot.settings import Settings, load_settings
+from diglot.setting_sources import load_settings
+from diglot.settings import Settings
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import revisions
 from diglot.storage.sql.engine import Engine

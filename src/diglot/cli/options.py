@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from diglot.settings import load_settings
+from diglot.setting_sources import load_settings
+from diglot.settings import Setting
 from diglot.storage.connect import warn_beside_others
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -15,6 +16,25 @@ config_option = click.option(
     metavar="FILE",
     help="A TOML file with settings, such as `port = 8000`. Flags and DIGLOT_... variables override it.",
 )
+
+
+def setting_option(setting: Setting) -> Callable[[F], F]:
+    """Return the option of a setting; without the flag its value is None, so that other sources count."""
+    flag = f"--{setting.name.replace('_', '-')}"
+    if setting.kind is bool:
+        default = "yes" if setting.default else "no"
+        flag = f"{flag}/--no-{flag.removeprefix('--')}"
+        return click.option(flag, default=None, help=f"{setting.description} [default: {default}]")
+    return click.option(
+        flag,
+        type=setting.kind,
+        metavar=None
+        if setting.unit is None
+        else setting.unit.upper()
+        if setting.kind is int
+        else setting.unit,
+        help=f"{setting.description} [default: {setting.default}]",
+    )
 
 
 def database_options(command: F) -> F:
