@@ -91,7 +91,8 @@ class PartwiseWrite(Generic[P]):
         """Write all items that are not written yet; return the progress of all parts."""
         progress, size = self.progress_type(), PartSize()
         while progress.next_item < self.item_count:
-            progress = await engine.write(partial(self._run_part, workspace, clock, checkpoint, size))
+            part = partial(self._run_part, workspace, clock, checkpoint, size)
+            progress = await engine.write(part, workspace=workspace)
         return progress
 
     async def _run_part(

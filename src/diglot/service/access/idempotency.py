@@ -112,7 +112,7 @@ class Idempotency:
             async with open_unit(transaction, request.caller.workspace, self.clock) as unit:
                 return await _complete(unit, request, completed)
 
-        return await self.engine.write(complete)
+        return await self.engine.write(complete, workspace=request.caller.workspace)
 
     async def delete_expired(self) -> None:
         """Delete responses older than a day in every workspace, because they contain contacts."""

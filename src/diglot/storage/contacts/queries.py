@@ -5,7 +5,20 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ColumnElement, Table, Text, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.model.contacts import Contact, ListName
@@ -24,20 +37,28 @@ _BY_ID = Statement(select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.id == bindpa
 _BY_EMAIL = Statement(select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, _c.email == bindparam("email")))
 
 
-def _select_by_emails(backend: Backend) -> ClauseElement:
-    wanted = backend.one_of(_c.email, [], Text(), lambda _, kind: bindparam("emails", type_=kind))
-    return pin_to_index(select(*CONTACT_COLUMNS), "email").where(_IN_WORKSPACE, wanted)
+def _look_up(column: Column[Any]) -> Callable[[Backend], ClauseElement]:
+    """Return the select of contacts by one of the bound values of a unique column.
+
+    PostgreSQL looks up each value by itself: in a table that it has not analyzed yet, it would rather read
+    the whole workspace for every part of an import.
+    """
+
+    def build(backend: Backend) -> ClauseElement:
+        name = f"row_{column.name}"
+        if backend.rows_from_arrays is None:
+            wanted = backend.one_of(column, [], Text(), lambda _, kind: bindparam(name, type_=kind))
+            return pin_to_index(select(*CONTACT_COLUMNS), column.name).where(_IN_WORKSPACE, wanted)
+        sent = backend.rows_from_arrays([column])
+        found = select(*CONTACT_COLUMNS).where(_IN_WORKSPACE, column == sent.c[column.name]).limit(1)
+        contact = found.lateral("contact")
+        return select(*contact.c).select_from(sent.join(contact, true()))
+
+    return build
 
 
-SELECT_BY_EMAILS = BackendStatement(_select_by_emails)
-
-
-def _select_by_ids(backend: Backend) -> ClauseElement:
-    wanted = backend.one_of(_c.id, [], Text(), lambda _, kind: bindparam("ids", type_=kind))
-    return pin_to_index(select(*CONTACT_COLUMNS), "id").where(_IN_WORKSPACE, wanted)
-
-
-SELECT_BY_IDS = BackendStatement(_select_by_ids)
+SELECT_BY_EMAILS = BackendStatement(_look_up(_c.email))
+SELECT_BY_IDS = BackendStatement(_look_up(_c.id))
 
 
 def _select_by_keys(*columns: ColumnElement[Any]) -> Callable[[Backend], ClauseElement]:
@@ -123,7 +144,7 @@ async def find_contacts_by_email(
     transaction: Transaction, workspace: int, emails: Sequence[str]
 ) -> dict[str, Contact]:
     """Return the contacts with one of the addresses, by address."""
-    values = {"workspace": workspace, "emails": transaction.backend.encode_list(emails)}
+    values = {"workspace": workspace, "row_email": transaction.backend.encode_list(emails)}
     matches = map(contact_of, await transaction.fetch_all(SELECT_BY_EMAILS, values))
     return {contact.email: contact for contact in matches}
 
@@ -132,7 +153,7 @@ async def find_contacts_by_id(
     transaction: Transaction, workspace: int, ids: Sequence[str]
 ) -> dict[str, Contact]:
     """Return the contacts with one of the UUIDs, by UUID."""
-    values = {"workspace": workspace, "ids": transaction.backend.encode_list(ids)}
+    values = {"workspace": workspace, "row_id": transaction.backend.encode_list(ids)}
     matches = map(contact_of, await transaction.fetch_all(SELECT_BY_IDS, values))
     return {contact.id: contact for contact in matches}
 
