@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from diglot.api.call import Call
-from diglot.api.endpoint import Handler, respond
+from diglot.api.endpoint import Handler, respond_whole
 from diglot.api.input import request_body
 from diglot.api.input.headers import find_header
 from diglot.api.responses import JsonResponse
@@ -49,7 +49,7 @@ async def respond_once(call: Call, handler: Handler) -> JsonResponse:
             call.check_headers()
         except (UnsupportedMediaType, ContentTooLarge):
             # The handler reports the invalid body, or the 404 that takes precedence.
-            return await respond(call, handler)
+            return await respond_whole(call, handler)
     body = await request_body.read_bytes(call.request, call.operation.max_bytes)
     fingerprint = await call.run_in_thread(partial(_compute_fingerprint, call, body), len(body))
     request = IdempotentRequest(call.caller, name, fingerprint)
@@ -62,7 +62,7 @@ async def _run_in_transaction(
     call: Call, handler: Handler, request: IdempotentRequest, body: bytes
 ) -> Completed:
     async def perform(transaction: Transaction) -> Completed:
-        first = await respond(call.in_transaction(transaction, body), handler)
+        first = await respond_whole(call.in_transaction(transaction, body), handler)
         made = (
             parse_id(msgspec.json.decode(first.body, type=_CreatedResponse).data.id)
             if request.idempotency_key is None
@@ -75,7 +75,7 @@ async def _run_in_transaction(
 
 async def _run_in_parts(call: Call, handler: Handler, request: IdempotentRequest, body: bytes) -> Completed:
     async def perform(checkpoint: Checkpoint) -> Completed:
-        response = await respond(call.with_checkpoint(checkpoint, body), handler)
+        response = await respond_whole(call.with_checkpoint(checkpoint, body), handler)
         return Completed(response.status, response.body)
 
     return await call.services.idempotency.run_in_parts(request, perform)

@@ -46,12 +46,12 @@ async def load_ids(transaction: Transaction, workspace: int, pks: Iterable[int])
     return {row[0]: row[1] for row in await transaction.fetch_all(_SELECT_IDS, values)}
 
 
-async def count_among(transaction: Transaction, workspace: int, pks: BitMap) -> int:
-    """Return how many of the contacts are deleted."""
+async def find_among(transaction: Transaction, workspace: int, pks: BitMap) -> BitMap:
+    """Return the keys of those contacts that are deleted."""
     if not pks:
-        return 0
+        return BitMap()
     if len(pks) <= _FEW_KEYS:
-        return len(await load_ids(transaction, workspace, pks))
+        return BitMap(await load_ids(transaction, workspace, pks))
     values = {"workspace": workspace, "first": pks.min(), "last": pks.max()}
     deleted = transaction.backend.decode_keys(await transaction.fetch_all(_SELECT_KEY_RANGE, values))
-    return deleted.intersection_cardinality(pks)
+    return deleted & pks

@@ -1,0 +1,59 @@
+"""The ids of many members, read in windows: no snapshot and no connection is held between two windows.
+
+The keys of the members come from one snapshot, as a bitmap of at most two bits for each contact. Ids never
+change, so they are read later; the id of a contact that was deleted meanwhile is among the deleted contacts.
+So the ids are exactly the members of that snapshot.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from pyroaring import BitMap
+
+from diglot.membership import store
+from diglot.storage.contacts import queries
+from diglot.storage.membership import deleted_contacts
+from diglot.storage.sql.engine import Engine, Transaction
+
+# Reading so many ids takes about 2 ms, for which other requests wait on SQLite.
+IDS_PER_READ: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class MemberKeys:
+    """The keys of the members in one snapshot."""
+
+    bitmap: BitMap
+
+    def __len__(self) -> int:
+        return len(self.bitmap)
+
+    def window(self, offset: int) -> list[int]:
+        """Return the keys of a window, newest first."""
+        return store.newest_keys(self.bitmap, offset, IDS_PER_READ)
+
+
+async def load_first_ids(transaction: Transaction, workspace: int, keys: MemberKeys) -> list[str]:
+    """Return the ids of the first window of members, newest first."""
+    return await _load_ids(workspace, keys.window(0), transaction)
+
+
+def iterate_other_ids(
+    engine: Engine, workspace: int, keys: MemberKeys
+) -> AsyncIterator[Sequence[str]] | None:
+    """Return the ids of the further windows of members, None if there are none."""
+    return _iterate(engine, workspace, keys) if len(keys) > IDS_PER_READ else None
+
+
+async def _iterate(engine: Engine, workspace: int, keys: MemberKeys) -> AsyncIterator[Sequence[str]]:
+    for offset in range(IDS_PER_READ, len(keys), IDS_PER_READ):
+        yield await engine.read(partial(_load_ids, workspace, keys.window(offset)), workspace=workspace)
+
+
+async def _load_ids(workspace: int, keys: Sequence[int], transaction: Transaction) -> list[str]:
+    ids = await queries.load_ids_by_key(transaction, workspace, keys)
+    if missing := [key for key in keys if key not in ids]:
+        ids |= await deleted_contacts.load_ids(transaction, workspace, missing)
+    return [ids[key] for key in keys if key in ids]
