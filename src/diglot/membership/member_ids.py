@@ -5,10 +5,12 @@ change, so they are read later; the id of a contact that was deleted meanwhile i
 So the ids are exactly the members of that snapshot.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from pyroaring import BitMap
 
@@ -19,6 +21,7 @@ from diglot.storage.sql.engine import Engine, Transaction
 
 # Reading so many ids takes about 2 ms, for which other requests wait on SQLite.
 IDS_PER_READ: Final = 1_000
+_TURNS: Final[WeakKeyDictionary[Engine, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,21 @@ def iterate_other_ids(
 
 async def _iterate(engine: Engine, workspace: int, keys: MemberKeys) -> AsyncIterator[Sequence[str]]:
     for offset in range(IDS_PER_READ, len(keys), IDS_PER_READ):
-        yield await engine.read(partial(_load_ids, workspace, keys.window(offset)), workspace=workspace)
+        async with _turn(engine):
+            window = await engine.read(
+                partial(_load_ids, workspace, keys.window(offset)), workspace=workspace
+            )
+        yield window
+
+
+def _turn(engine: Engine) -> asyncio.Lock:
+    """Return the lock of an engine's long lists: one window at a time, so that other reads need not queue."""
+    return _TURNS.setdefault(engine, asyncio.Lock())
 
 
 async def _load_ids(workspace: int, keys: Sequence[int], transaction: Transaction) -> list[str]:
+    if (all_ids := await queries.load_all_ids(transaction, workspace, keys)) is not None:
+        return all_ids
     ids = await queries.load_ids_by_key(transaction, workspace, keys)
     if missing := [key for key in keys if key not in ids]:
         ids |= await deleted_contacts.load_ids(transaction, workspace, missing)
