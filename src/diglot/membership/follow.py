@@ -37,9 +37,7 @@ async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> Li
     """Return the static lists of contacts, or nothing if no segment mentions lists."""
     if not writer.active_segments.mention_lists(writer.active_segments.all_dynamic):
         return {}
-    return await lists.load_ids_of_contacts(
-        writer.transaction, writer.workspace, [contact.pk for contact in written]
-    )
+    return await lists.load_ids_of_contacts(writer.unit, [contact.pk for contact in written])
 
 
 async def follow_writes(
@@ -52,11 +50,11 @@ async def follow_writes(
     deleted = [before for before, after in writes if before is not None and after is None]
     if deleted:
         identities = [(contact.pk, contact.id) for contact in deleted]
-        await deleted_contacts.add(writer.transaction, writer.workspace, identities, writer.effective_now)
+        await deleted_contacts.add(writer.unit, identities, writer.effective_now)
     if not writer.has_segments:
         return
     at = writer.effective_now
-    moves = await match_writes(writer.transaction, writer.active_segments, writes, on_lists, at)
+    moves = await match_writes(writer.unit, writer.active_segments, writes, on_lists, at)
     if deleted and writer.active_segments.static_segments:
         await _leave_static_segments(writer, deleted, moves)
     await _update_indexes(writer, writes)
@@ -80,7 +78,7 @@ async def _leave_static_segments(
     """Record that deleted contacts leave their static segments."""
     pks = [contact.pk for contact in deleted]
     among = await store.find_members_among(
-        writer.transaction, writer.workspace, writer.active_segments.static_segments, pks, writer.unit.state
+        writer.unit, writer.active_segments.static_segments, pks, writer.unit.state
     )
     for number, members in among.items():
         if members:
@@ -92,9 +90,9 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
     flips: dict[RelativeDate, int] = {}
     for name in writer.active_segments.indexed_fields:
         find = partial(_find_moved_instants, writer.active_segments, name)
-        async for removed, added in compute_in_slices(writer.transaction, writes, find):
-            await instant_index.remove(writer.transaction, writer.workspace, name, removed)
-            await instant_index.add(writer.transaction, writer.workspace, name, added)
+        async for removed, added in compute_in_slices(writer.unit, writes, find):
+            await instant_index.remove(writer.unit, name, removed)
+            await instant_index.add(writer.unit, name, added)
             if added:
                 _collect_next_flips(writer, name, [instant for _, instant in added], flips)
     if flips:
@@ -163,7 +161,7 @@ async def follow_list_moves(
         return
     lists_of = before, await load_lists(writer, moved)
     at = writer.effective_now
-    moves = await match_list_moves(writer.transaction, writer.active_segments, moved, lists_of, at)
+    moves = await match_list_moves(writer.unit, writer.active_segments, moved, lists_of, at)
     known_contacts = {contact.pk: contact for contact in moved}
     await append_changes(
         writer, moves.to_changes(), ChangeOrigin(writer.effective_now, Cause.LIST_CHANGED), known_contacts
@@ -174,8 +172,7 @@ async def change_static_members(
     writer: MembershipWriter, segment: Segment, action: MemberAction, ids: Sequence[str]
 ) -> int:
     """Set, add or remove members of a static segment; ignore unknown ids; return the new member count."""
-    transaction, workspace = writer.transaction, writer.workspace
-    by_id = await queries.find_contacts_by_id(transaction, workspace, ids)
+    by_id = await queries.find_contacts_by_id(writer.unit, ids)
     known_contacts = {contact.pk: contact for contact in by_id.values()}
     given = BitMap(known_contacts)
     origin = ChangeOrigin(writer.effective_now, Cause.BY_HAND)
@@ -183,9 +180,9 @@ async def change_static_members(
         await replace_membership(writer, segment.number, given, origin, known_contacts)
         return len(given)
     assert segment.members is not None
-    delta = await store.get_delta(transaction, workspace, writer.unit.state)
+    delta = await store.get_delta(writer.unit, writer.unit.state)
     count = delta.count_members(segment.number, segment.members)
-    among = await store.find_members_among(transaction, workspace, [segment.number], given, writer.unit.state)
+    among = await store.find_members_among(writer.unit, [segment.number], given, writer.unit.state)
     members = among.get(segment.number, BitMap())
     if action is MemberAction.ADD:
         change = SegmentChange(segment.number, given - members, BitMap())

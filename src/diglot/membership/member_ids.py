@@ -17,7 +17,8 @@ from pyroaring import BitMap
 from diglot.membership import store
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
 
 # Reading so many ids takes about 2 ms, for which other requests wait on SQLite.
 IDS_PER_READ: Final = 1_000
@@ -38,9 +39,9 @@ class MemberKeys:
         return store.newest_keys(self.bitmap, offset, IDS_PER_READ)
 
 
-async def load_first_ids(transaction: Transaction, workspace: int, keys: MemberKeys) -> list[str]:
+async def load_first_ids(tenant: Tenant, keys: MemberKeys) -> list[str]:
     """Return the ids of the first window of members, newest first."""
-    return await _load_ids(workspace, keys.window(0), transaction)
+    return await _load_ids(tenant, keys.window(0))
 
 
 def iterate_other_ids(
@@ -54,7 +55,7 @@ async def _iterate(engine: Engine, workspace: int, keys: MemberKeys) -> AsyncIte
     for offset in range(IDS_PER_READ, len(keys), IDS_PER_READ):
         async with _turn(engine):
             window = await engine.read(
-                partial(_load_ids, workspace, keys.window(offset)), workspace=workspace
+                bind_workspace(workspace, partial(_load_ids, keys=keys.window(offset))), workspace=workspace
             )
         yield window
 
@@ -64,10 +65,10 @@ def _turn(engine: Engine) -> asyncio.Lock:
     return _TURNS.setdefault(engine, asyncio.Lock())
 
 
-async def _load_ids(workspace: int, keys: Sequence[int], transaction: Transaction) -> list[str]:
-    if (all_ids := await queries.load_all_ids(transaction, workspace, keys)) is not None:
+async def _load_ids(tenant: Tenant, keys: Sequence[int]) -> list[str]:
+    if (all_ids := await queries.load_all_ids(tenant, keys)) is not None:
         return all_ids
-    ids = await queries.load_ids_by_key(transaction, workspace, keys)
+    ids = await queries.load_ids_by_key(tenant, keys)
     if missing := [key for key in keys if key not in ids]:
-        ids |= await deleted_contacts.load_ids(transaction, workspace, missing)
+        ids |= await deleted_contacts.load_ids(tenant, missing)
     return [ids[key] for key in keys if key in ids]

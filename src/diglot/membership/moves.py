@@ -11,7 +11,7 @@ from diglot.model.contact_views import views_before_and_after
 from diglot.model.contacts import Contact
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.slices import compute_in_slices, compute_off_loop
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 
 # A contact before and after a write; None before it is created and after it is deleted.
 ContactWrite = tuple[Contact | None, Contact | None]
@@ -62,7 +62,7 @@ def newest_version(before: Contact | None, after: Contact | None) -> Contact:
 
 
 async def match_writes(
-    transaction: Transaction,
+    tenant: Tenant,
     active_segments: ActiveSegments,
     writes: Sequence[ContactWrite],
     on_lists: ListsByKey,
@@ -75,11 +75,11 @@ async def match_writes(
     """
     moves = MembershipMoves()
     view = partial(_view_by_segments, active_segments, on_lists)
-    async for views_by_segments in compute_in_slices(transaction, writes, view):
+    async for views_by_segments in compute_in_slices(tenant, writes, view):
         for numbers, views in views_by_segments.items():
-            evaluate = await active_segments.evaluator(transaction, numbers, 2 * len(views))
+            evaluate = await active_segments.evaluator(tenant.transaction, numbers, 2 * len(views))
             record = partial(moves.record_views, evaluate, at, views)
-            await compute_off_loop(transaction, len(views), record)
+            await compute_off_loop(tenant, len(views), record)
     return moves
 
 
@@ -100,7 +100,7 @@ def _view_by_segments(
 
 
 async def match_list_moves(
-    transaction: Transaction,
+    tenant: Tenant,
     active_segments: ActiveSegments,
     moved: Sequence[Contact],
     lists: tuple[ListsByKey, ListsByKey],
@@ -109,7 +109,7 @@ async def match_list_moves(
     """Return who enters and leaves because contacts moved between static lists, given before and after."""
     moves = MembershipMoves()
     numbers = active_segments.affected_by((LISTS_FIELD,))
-    evaluate = await active_segments.evaluator(transaction, numbers, 2 * len(moved))
+    evaluate = await active_segments.evaluator(tenant.transaction, numbers, 2 * len(moved))
 
     def view(contact: Contact, on_lists: ListsByKey) -> ContactView | None:
         return active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
@@ -118,6 +118,6 @@ async def match_list_moves(
         views = [(contact.pk, view(contact, lists[0]), view(contact, lists[1])) for contact in contacts]
         moves.record_views(evaluate, at, views)
 
-    async for _ in compute_in_slices(transaction, moved, record):
+    async for _ in compute_in_slices(tenant, moved, record):
         pass
     return moves

@@ -15,8 +15,8 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from diglot.clock import Clock
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, open_unit
+from diglot.storage.sql.engine import Engine
+from diglot.storage.write_unit import MOVES_MEMBERS, WriteUnit, lock_workspace
 
 # How long a part should hold the lock. A commit costs 2 to 10 ms, so much shorter parts would cost an import
 # a tenth of its speed; a writer of another workspace waits for one part.
@@ -91,25 +91,21 @@ class PartwiseWrite(Generic[P]):
         """Write all items that are not written yet; return the progress of all parts."""
         progress, size = self.progress_type(), PartSize()
         while progress.next_item < self.item_count:
-            part = partial(self._run_part, workspace, clock, checkpoint, size)
-            progress = await engine.write(part, workspace=workspace)
+            part = partial(self._run_part, checkpoint, size)
+            work = lock_workspace(workspace, clock, part, MOVES_MEMBERS)
+            progress = await engine.write(work, workspace=workspace)
         return progress
 
-    async def _run_part(
-        self, workspace: int, clock: Clock, checkpoint: Checkpoint, size: PartSize, transaction: Transaction
-    ) -> P:
-        async with open_unit(transaction, workspace, clock, MOVES_MEMBERS) as unit:
-            began = time.perf_counter()
-            stored = await checkpoint.load(unit)
-            progress = (
-                self.progress_type()
-                if stored is None
-                else msgspec.json.decode(stored, type=self.progress_type)
-            )
-            first, end = progress.next_item, min(progress.next_item + size.items, self.item_count)
-            if first < end:
-                await self.write_part(unit, progress, end)
-                progress.next_item = end
-                await checkpoint.save(unit, _encode(progress))
-                size.adapt(end - first, time.perf_counter() - began)
-            return progress
+    async def _run_part(self, checkpoint: Checkpoint, size: PartSize, unit: WriteUnit) -> P:
+        began = time.perf_counter()
+        stored = await checkpoint.load(unit)
+        progress = (
+            self.progress_type() if stored is None else msgspec.json.decode(stored, type=self.progress_type)
+        )
+        first, end = progress.next_item, min(progress.next_item + size.items, self.item_count)
+        if first < end:
+            await self.write_part(unit, progress, end)
+            progress.next_item = end
+            await checkpoint.save(unit, _encode(progress))
+            size.adapt(end - first, time.perf_counter() - began)
+        return progress

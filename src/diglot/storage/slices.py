@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,13 +26,13 @@ def split_into_slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 async def compute_in_slices(
-    transaction: Transaction, items: Sequence[T], compute: Callable[[Sequence[T]], R]
+    tenant: Tenant, items: Sequence[T], compute: Callable[[Sequence[T]], R]
 ) -> AsyncIterator[R]:
     """Yield the result for each slice in order; `compute` must not use the transaction."""
     for part in split_into_slices(items):
-        yield await compute_off_loop(transaction, len(part), partial(compute, part))
+        yield await compute_off_loop(tenant, len(part), partial(compute, part))
 
 
-async def compute_off_loop(transaction: Transaction, size: int, compute: Callable[[], R]) -> R:
+async def compute_off_loop(tenant: Tenant, size: int, compute: Callable[[], R]) -> R:
     """Return the result of a computation over `size` items, off the event loop unless there are few."""
-    return compute() if size <= MAX_INLINE else await transaction.run_off_loop(compute)
+    return compute() if size <= MAX_INLINE else await tenant.transaction.run_off_loop(compute)

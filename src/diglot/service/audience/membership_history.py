@@ -20,14 +20,14 @@ from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.unit_of_work import reads
 from diglot.storage.contacts import queries
 from diglot.storage.membership import log
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 T = TypeVar("T")
 _SegmentWithState = tuple[Segment, WorkspaceState]
 # Loads the contacts of keys; deleted contacts are left out.
-_LoadByKeys = Callable[[Transaction, int, Sequence[int]], Awaitable[Sequence[T]]]
+_LoadByKeys = Callable[[Tenant, Sequence[int]], Awaitable[Sequence[T]]]
 _AS_OF_PATH: Final = ("as_of",)
 
 
@@ -65,7 +65,7 @@ class MembershipHistory:
     ) -> tuple[HistoricalPage[str], MemberKeys]:
         past = await self._load_past(tenant, id_, as_of)
         keys = MemberKeys(past.members - past.deleted)
-        ids = await load_first_ids(tenant.transaction, tenant.workspace, keys)
+        ids = await load_first_ids(tenant, keys)
         return HistoricalPage(ids, len(past.members), past.entry, len(past.deleted)), keys
 
     @reads
@@ -74,24 +74,21 @@ class MembershipHistory:
     ) -> tuple[Segment, HistoricalPage[T]]:
         past = await self._load_past(tenant, id_, as_of)
         keys = store.newest_keys(past.members, window.offset, window.limit)
-        items = await load(tenant.transaction, tenant.workspace, keys)
+        items = await load(tenant, keys)
         return past.segment, HistoricalPage(items, len(past.members), past.entry, len(past.deleted))
 
     async def _load_past(self, tenant: Tenant, id_: str | None, as_of: AsOf) -> PastMembers:
-        workspace = tenant.workspace
         segment, state = with_state = await require_segment_with_state(tenant, id_)
-        entry = await _resolve_entry(tenant.transaction, workspace, with_state, as_of, self.clock())
-        return await stored.load_past_members(tenant.transaction, workspace, segment, entry, state)
+        entry = await _resolve_entry(tenant, with_state, as_of, self.clock())
+        return await stored.load_past_members(tenant, segment, entry, state)
 
 
-async def _resolve_entry(
-    transaction: Transaction, workspace: int, with_state: _SegmentWithState, as_of: AsOf, now: int
-) -> int:
+async def _resolve_entry(tenant: Tenant, with_state: _SegmentWithState, as_of: AsOf, now: int) -> int:
     segment, state = with_state
     if isinstance(as_of, AtInstant):
         _require_within_history(segment, state, as_of.at, now)
         after, until = state.history_entry, state.last_entry
-        entry = await log.find_last_entry_before(transaction, workspace, after, until, as_of.at)
+        entry = await log.find_last_entry_before(tenant, after, until, as_of.at)
     else:
         entry = as_of.number
         if entry > state.last_entry:
@@ -120,11 +117,11 @@ def _require_within_history(segment: Segment, state: WorkspaceState, at: int, no
 
 
 async def find_entry_origin(
-    transaction: Transaction, workspace: int, segment: Segment, pk: int, state: WorkspaceState
+    tenant: Tenant, segment: Segment, pk: int, state: WorkspaceState
 ) -> ChangeOrigin | None:
     """Return the origin of the last entry of a contact into a segment, or None if history has none.
 
     None also if the last stored change says that the contact left.
     """
-    last_change = await stored.find_last_change(transaction, workspace, segment.number, pk, state)
+    last_change = await stored.find_last_change(tenant, segment.number, pk, state)
     return last_change[0] if last_change is not None and last_change[1] else None

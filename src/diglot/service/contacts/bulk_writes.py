@@ -60,9 +60,9 @@ class Import:
     async def _write_part(self, unit: WriteUnit, progress: ImportProgress, end: int) -> None:
         changes = self.changes[progress.next_item : end]
         emails = list(dict.fromkeys(change.email for change in changes))
-        existing = await queries.find_contacts_by_email(unit.transaction, unit.workspace, emails)
+        existing = await queries.find_contacts_by_email(unit, emails)
         part = _ImportPart(unit, existing, progress, update_existing=self.update_existing)
-        await compute_off_loop(unit.transaction, len(changes), partial(part.apply_changes, changes))
+        await compute_off_loop(unit, len(changes), partial(part.apply_changes, changes))
         await contact_writes.insert_contacts(unit, list(part.created.values()))
         await contact_writes.update_contacts(unit, part.updates())
 
@@ -126,7 +126,7 @@ class BulkUpdate:
     async def _write_part(self, unit: WriteUnit, progress: IdsProgress, end: int) -> None:
         ids = self.ids[progress.next_item : end]
         stored = await _load_contacts(unit, ids)
-        updates = await compute_off_loop(unit.transaction, len(ids), partial(self._updates, stored, unit.now))
+        updates = await compute_off_loop(unit, len(ids), partial(self._updates, stored, unit.now))
         await contact_writes.update_contacts(unit, updates)
         progress.note_missing(ids, {contact.id for contact in stored})
 
@@ -154,5 +154,5 @@ class BulkDeletion:
 
 
 async def _load_contacts(unit: WriteUnit, ids: Sequence[str]) -> list[Contact]:
-    contacts = await queries.find_contacts_by_id(unit.transaction, unit.workspace, ids)
+    contacts = await queries.find_contacts_by_id(unit, ids)
     return sorted(contacts.values(), key=lambda contact: contact.pk)
