@@ -30,6 +30,7 @@ AMOUNTS: Final = (
     Amount("--world-writes", 1_000, 4_000, "random writes that are compared with the oracle"),
     Amount("--world-steps", 100, 300, "random steps of memberships"),
     Amount("--client-deliveries", 100, 1_000, "webhook deliveries that the vendor's client verifies"),
+    Amount("--commit-seconds", 10, 60, "seconds in which processes commit and checkpoint one SQLite file"),
     Amount("--operations", 400, 400, "writes of several processes on each database"),
     Amount("--outside-seed", 1, 1, "the seed of Schemathesis"),
     Amount("--outside-examples", 15, 15, "cases of Schemathesis for each call on SQLite"),
