@@ -4,9 +4,9 @@
 
 Commits are small and a few pages are checkpointed at a time, because the WAL-reset bug needs a checkpoint in
 one process while another one begins the write-ahead log anew. The moment for that lasts less than a
-microsecond, so half of the checkpoints pause in it. Without `--module` the library of the product is used. The
-command prints the number of commits, or raises RuntimeError with what is wrong with the file: Python's own SQLite
-3.40.1 loses commits within seconds.
+microsecond, so half of the checkpoints pause in it. Without `--module` the library of the product is used.
+The command prints the number of commits, or raises RuntimeError with what is wrong with the file: Python's
+own SQLite 3.40.1 loses commits within seconds.
 """
 
 import argparse

@@ -2,7 +2,8 @@
 
 SQLite reaches files through a structure of function pointers (sqlite.org/vfs.html), of which each copy of the
 library has its own. `install` replaces a few of them with functions that call the original and tell a
-`Hooks`. The others, such as reads and locks, stay those of the library, so that hooked processes run at their usual speed.
+`Hooks`. The others, such as reads and locks, stay those of the library, so that hooked processes run at their
+usual speed.
 """
 
 import atexit
