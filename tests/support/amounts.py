@@ -31,6 +31,8 @@ AMOUNTS: Final = (
     Amount("--world-steps", 100, 300, "random steps of memberships"),
     Amount("--client-deliveries", 100, 1_000, "webhook deliveries that the vendor's client verifies"),
     Amount("--commit-seconds", 10, 60, "seconds in which processes commit and checkpoint one SQLite file"),
+    Amount("--power-losses", 20, 120, "images of a disk after a power loss"),
+    Amount("--power-writes", 60, 200, "writes of two clients before the power losses"),
     Amount("--operations", 400, 400, "writes of several processes on each database"),
     Amount("--outside-seed", 1, 1, "the seed of Schemathesis"),
     Amount("--outside-examples", 15, 15, "cases of Schemathesis for each call on SQLite"),
