@@ -41,7 +41,8 @@ from diglot.service.contacts.contacts import Contacts
 from diglot.service.contacts.events import Events
 from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
-from diglot.settings import Settings, load_settings
+from diglot.setting_sources import load_settings
+from diglot.settings import Settings
 from diglot.storage.connect import create_engine
 from diglot.storage.schema import revisions
 from diglot.storage.sql.engine import Engine
@@ -108,19 +109,19 @@ def from_environment() -> asgi.App:
 
 def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:
     counts = CountCache()
-    keys = Keys(engine, clock, uses)
+    keys, limits = Keys(engine, clock, uses), settings.workspace_limits
     return Services(
-        segments=Segments(engine, clock, counts),
-        contacts=Contacts(engine, clock, counts),
+        segments=Segments(engine, clock, counts, limits),
+        contacts=Contacts(engine, clock, counts, limits),
         keys=keys,
-        client_keys=ClientKeys(engine, keys),
-        lists=Lists(engine, clock, counts),
+        client_keys=ClientKeys(engine, keys, limits),
+        lists=Lists(engine, clock, counts, limits),
         events=Events(engine, clock),
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
         rate_limits=RateLimits(engine, clock, override=settings.rate_limit_override),
         idempotency=Idempotency(engine, clock),
-        webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets)),
+        webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),
         explanations=Explanations(engine, clock),
         dry_runs=DryRuns(engine, clock),
         membership_history=MembershipHistory(engine, clock),

@@ -96,7 +96,7 @@ def list_keys(diglot: Diglot, url: str, *more: str) -> list[list[str]]:
 
 COMMANDS = [
     (),
-    *(("serve",), ("demo",), ("migrate",), ("openapi",)),
+    *(("serve",), ("demo",), ("migrate",), ("openapi",), ("health",)),
     *(("keys",), ("keys", "create"), ("keys", "list"), ("keys", "revoke"), ("keys", "adopt")),
     *(("workspaces",), ("workspaces", "list"), ("workspaces", "set"), ("workspaces", "password")),
 ]
@@ -130,8 +130,8 @@ BAD = {
     "no-such-command": (("serv",), "No such command 'serv'"),
     "no-such-option": (("serve", "--prot", "1"), "'--port'"),
     "not-a-number": (("serve", "--port", "abc"), "'abc' is not a valid integer"),
-    "port": (("serve", "--port", "70000"), "port 70000 is not between 0 and 65535"),
-    "workers": (("serve", "--workers", "0"), "workers 0 is not between 1 and 64"),
+    "port": (("serve", "--port", "70000"), "port 70000 is not from 0 to 65535"),
+    "workers": (("serve", "--workers", "0"), "workers 0 is not from 1 to 64"),
     "no-host": (("serve", "--host", ""), "host is empty"),
     "host": (("serve", "--host", "no such host"), "host 'no such host' is not an address of this machine"),
     "other-host": (("serve", "--host", "192.0.2.1"), "host '192.0.2.1' is not an address of this machine"),

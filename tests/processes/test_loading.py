@@ -14,7 +14,7 @@ LISTED = "; import json, sys; print(json.dumps(sorted(sys.modules)))"
 HELP = "import diglot.cli; diglot.cli.commands.main(['--help'], standalone_mode=False)"
 APP = """
 from diglot.app import create_app
-from diglot.settings import load_settings
+from diglot.setting_sources import load_settings
 create_app(load_settings({"database": "a.db"}, {}))
 """
 # What only another database, a change of the schema, a delivery, an upstream, a password or a document needs.

@@ -12,19 +12,27 @@ from diglot.errors import (
     Conflict,
     ContentTooLarge,
     CrossSiteWrite,
+    DatabaseAway,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseReadOnly,
+    DeadlineExceeded,
     DiglotError,
     Fault,
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
     MalformedRequest,
     MethodNotAllowed,
     Misconfigured,
     NotFound,
     RequestTimeout,
     ScopeNotGranted,
+    StorageFull,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
     UpstreamUnreachable,
 )
@@ -72,6 +80,12 @@ _ROWS: Final[Sequence[_Row]] = (
         _MISAR,
         "The key to create or revoke has a scope that the calling key lacks",
         "Use `diglot keys create` or `diglot keys revoke`",
+    ),
+    (
+        LimitReached("segments and dynamic lists", 2_000, 2_000),
+        _BOTH,
+        "The workspace has as many of something as [its limits](operate.md#limits) allow",
+        "Delete what is not needed, or raise the limit: `diglot serve --max-segments`",
     ),
     (
         CrossSiteWrite("Send the csrf_token of the session as X-CSRF-Token"),
@@ -163,6 +177,36 @@ _ROWS: Final[Sequence[_Row]] = (
         "The upstream timed out",
         "As for 502; see `--upstream-timeout`",
     ),
+    (
+        DatabaseAway(),
+        _BOTH,
+        "The database does not answer, or is damaged; the log says why",
+        "Wait as long as `Retry-After` says, then retry. Check the database",
+    ),
+    (
+        DatabaseBusy(),
+        _BOTH,
+        "No connection to the database, or no lock, became free in time",
+        "Wait as long as `Retry-After` says, then retry",
+    ),
+    (
+        DeadlineExceeded(),
+        _BOTH,
+        "A read took longer than a read may",
+        "Ask for less: fewer rules, or a smaller page",
+    ),
+    (
+        DatabaseReadOnly(),
+        _BOTH,
+        "The database accepts no writes; reads are answered",
+        "Wait as long as `Retry-After` says, then retry. Check the database",
+    ),
+    (
+        StorageFull(),
+        _BOTH,
+        "The disk of the database is full; reads are answered",
+        "Free space on the disk; the server recovers by itself",
+    ),
 )
 
 
@@ -195,11 +239,13 @@ def _body(body: Any) -> str:
 
 
 def missing() -> set[str]:
-    """Return the subclasses of DiglotError without a row, but Misconfigured, which no dialect sends."""
-    told = {type(error) for error, *_ in _ROWS}
-    return {
-        error.__name__ for error in _family(DiglotError) if error not in told and error is not Misconfigured
-    }
+    """Return the subclasses of DiglotError without a row.
+
+    No dialect sends Misconfigured, an Unavailable is always one of a kind, and DatabaseDamaged looks like
+    DatabaseAway.
+    """
+    told = {type(error) for error, *_ in _ROWS} | {Misconfigured, Unavailable, DatabaseDamaged}
+    return {error.__name__ for error in _family(DiglotError) if error not in told}
 
 
 def _family(root: type[DiglotError]) -> Iterator[type[DiglotError]]:

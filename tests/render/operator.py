@@ -9,7 +9,8 @@ import msgspec
 from diglot.cli.serve import serve
 from diglot.model.metrics import Metrics
 from diglot.server.metrics import METRIC_NAMES, to_prometheus
-from diglot.settings import ENVIRONMENT_PREFIX, Settings
+from diglot.setting_sources import ENVIRONMENT_PREFIX
+from diglot.settings import Settings
 from render.markdown import code, table
 
 _DEFAULT: Final = re.compile(r"\s*\[default: (.*)\]$")

@@ -10,7 +10,7 @@ import pytest
 
 from diglot.errors import Misconfigured
 from diglot.service.access.rate_limits import Rate, RateLimits
-from diglot.settings import load_settings
+from diglot.setting_sources import load_settings
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from support.engines import SQLITE, Database

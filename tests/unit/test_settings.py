@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from diglot.errors import Misconfigured
-from diglot.settings import load_settings
+from diglot.setting_sources import load_settings
 
 
 def test_each_place_sets_its_upstreams_alone(tmp_path: Path) -> None:

@@ -6,18 +6,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+import msgspec
 from litestar import Request
 
 from diglot.api.input import query_string, request_body
+from diglot.api.input.query_string import QueryReader
 from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
+from diglot.service.parts import Checkpoint
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
 
+S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 SERVICES: Final = "services"
+# Reading or hashing a shorter body takes less than a millisecond.
+SHORT_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +35,21 @@ class Call:
     caller: Caller
     services: Services
     preread_body: bytes | None = None
+    # Where a write in parts keeps its progress; None without an idempotency key.
+    checkpoint: Checkpoint | None = None
 
     def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call bound to an open transaction, with the body that was read before."""
         return replace(self, services=self.services.in_transaction(transaction), preread_body=body)
 
-    async def run_in_thread(self, work: Callable[[], T]) -> T:
-        """Run slow work in a separate thread, unless a unit of work on SQLite already runs in one."""
+    def with_checkpoint(self, checkpoint: Checkpoint, body: bytes) -> "Call":
+        """Return the call of a write in parts that may be a retry, with the body that was read before."""
+        return replace(self, checkpoint=checkpoint, preread_body=body)
+
+    async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
+        """Run work on `size` bytes in a separate thread, unless it is short or on the thread of a unit."""
+        if size < SHORT_BYTES:
+            return work()
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -48,11 +62,24 @@ class Call:
         found: dict[str, str] = self.request.scope["path_params"]
         return found
 
-    @property
-    def query_parameters(self) -> dict[str, str]:
-        """The parameters of the query string."""
-        known = () if self.operation.query is None else self.operation.query.__struct_encode_fields__
-        return query_string.parse_query(self.request.scope["query_string"], known)
+    def open_query(self) -> QueryReader:
+        """Return a reader of the query string; raise `InvalidInput` for a parameter with two values."""
+        assert self.operation.query is not None
+        known = self.operation.query.__struct_encode_fields__
+        return QueryReader(query_string.parse_query(self.request.scope["query_string"], known))
+
+    def read_query(self, struct: type[S], *first: str) -> S:
+        """Read the query by the struct that documents it; raise `InvalidInput` with all faults.
+
+        Faults of the fields in `first` come first.
+        """
+        assert struct is self.operation.query
+        reader = self.open_query()
+        if first:
+            reader.read(struct, *first)
+        query = reader.read(struct)
+        reader.raise_faults()
+        return query
 
     def add_header(self, name: bytes, value: bytes) -> None:
         """Add a header to the response."""

@@ -24,7 +24,8 @@ from diglot.server import addresses, process
 from diglot.service.access.keys import Keys
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
-from diglot.settings import Settings, load_settings
+from diglot.setting_sources import load_settings
+from diglot.settings import Settings
 from diglot.storage.connect import find_file, is_embedded, open_engine
 from diglot.storage.sql.engine import Engine
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import Fault, InvalidInput, NotFound
+from diglot.errors import NotFound
 from diglot.model.ids import new_id
 from diglot.model.webhooks import Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
+from diglot.service.limits import require_room
 from diglot.service.unit_of_work import point_reads, reads, writes
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
@@ -17,7 +19,6 @@ from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 from diglot.webhooks.allowed_targets import PUBLIC_ONLY, AllowedTargets, find_url_fault
 
-MAX_WEBHOOKS: Final = 100
 MAX_LISTED_DELIVERIES: Final = 100
 
 
@@ -56,6 +57,7 @@ class Webhooks:
     engine: Engine
     clock: Clock = system_clock
     allowed_targets: AllowedTargets = PUBLIC_ONLY
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     def find_url_fault(self, url: str) -> str | None:
         """Return the fault of a webhook URL, or None."""
@@ -64,7 +66,7 @@ class Webhooks:
     @reads
     async def list_all(self, tenant: Tenant, dialect: str) -> Sequence[Webhook]:
         """Return the webhooks, newest first."""
-        return await webhooks.list_of_dialect(tenant.transaction, tenant.workspace, dialect)
+        return await webhooks.list_of_dialect(tenant, dialect)
 
     @point_reads
     async def get(self, tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
@@ -73,9 +75,8 @@ class Webhooks:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewWebhook) -> Webhook:
-        """Create a webhook; raise `InvalidInput` if the workspace has the maximum already."""
-        if await webhooks.count(unit.transaction, unit.workspace) >= MAX_WEBHOOKS:
-            raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
+        """Create a webhook; raise `LimitReached`."""
+        require_room("webhooks", self.limits.webhooks, await webhooks.count(unit))
         webhook = Webhook(
             number=unit.take_keys("webhook"),
             id=new_id(),
@@ -88,7 +89,7 @@ class Webhooks:
             created_at=unit.now,
             updated_at=unit.now,
         )
-        await webhooks.insert_webhook(unit.transaction, unit.workspace, webhook)
+        await webhooks.insert_webhook(unit, webhook)
         unit.count_webhooks(int(webhook.active))
         return webhook
 
@@ -98,18 +99,18 @@ class Webhooks:
         stored = await _require_webhook(unit, dialect, id_)
         after = _apply_patch(stored, change, unit.now)
         if after is not stored:
-            await webhooks.update_webhook(unit.transaction, unit.workspace, after)
+            await webhooks.update_webhook(unit, after)
             unit.count_webhooks(int(after.active) - int(stored.active))
         if stored.active and not after.active:
             reason = "the webhook was switched off"
-            await deliveries.cancel(unit.transaction, unit.workspace, stored.number, reason)
+            await deliveries.cancel(unit, stored.number, reason)
         return after
 
     @writes
     async def delete(self, unit: WriteUnit, dialect: str, id_: str | None) -> None:
         """Delete a webhook and its deliveries; raise `NotFound`."""
         stored = await _require_webhook(unit, dialect, id_)
-        await webhooks.delete_webhook(unit.transaction, unit.workspace, stored.number)
+        await webhooks.delete_webhook(unit, stored.number)
         unit.count_webhooks(-int(stored.active))
 
     @writes
@@ -124,15 +125,11 @@ class Webhooks:
     async def list_deliveries(self, tenant: Tenant, dialect: str, id_: str | None) -> Sequence[Delivery]:
         """Return the last deliveries to a webhook, newest first; raise `NotFound`."""
         stored = await _require_webhook(tenant, dialect, id_)
-        return await deliveries.load_last(
-            tenant.transaction, tenant.workspace, stored.number, MAX_LISTED_DELIVERIES
-        )
+        return await deliveries.load_last(tenant, stored.number, MAX_LISTED_DELIVERIES)
 
 
 async def _require_webhook(tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
-    webhook = (
-        None if id_ is None else await webhooks.find_by_id(tenant.transaction, tenant.workspace, dialect, id_)
-    )
+    webhook = None if id_ is None else await webhooks.find_by_id(tenant, dialect, id_)
     if webhook is None:
         raise NotFound("webhook")
     return webhook

@@ -6,7 +6,7 @@ import io
 from diglot.api.openapi.document import build_document
 from diglot.cli import commands
 from diglot.dialects.registry import DIALECTS, get_dialect
-from diglot.settings import load_settings
+from diglot.setting_sources import load_settings
 from support.one_guess import probing
 from support.one_guess.probing import CONTACT
 

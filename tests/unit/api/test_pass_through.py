@@ -15,7 +15,7 @@ from diglot.server.proxy import headers
 from diglot.server.proxy.downstream import ClientGone, Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
 from diglot.server.proxy.upstream import UpstreamProxy
-from diglot.settings import load_settings
+from diglot.setting_sources import load_settings
 
 OWNED = OwnPaths(
     [None if part.startswith("{") else part for part in (surface.prefix + operation.path).split("/") if part]

@@ -9,12 +9,14 @@ from diglot.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
     MethodNotAllowed,
     NotFound,
     RequestTimeout,
     ScopeNotGranted,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
     UpstreamUnreachable,
 )
@@ -31,6 +33,9 @@ _NOT_FOUND_MESSAGES = {
     REFERENCED_CONTACT: "Contact not found",
 }
 # The message names `contacts`, because that scope permits all audience calls of `read` and `write`.
+# The vendor's code for a spent allowance, by which its clients know that no retry helps. An `upgrade` object
+# would have them advertise the vendor's plans.
+_LIMIT_CODE = "plan_limit_exceeded"
 _AUDIENCE_SCOPES = {"read": "contacts", "write": "contacts"}
 
 # Errors whose message is constant.
@@ -49,8 +54,12 @@ def render_error(error: Exception) -> ErrorResponse:
     if isinstance(error, TooManyRequests):
         text = "Too many requests. Please slow down."
         return ErrorResponse(429, ErrorBody(success=False, error=text, retryAfter=error.retry_after), {})
+    if isinstance(error, LimitReached):
+        return ErrorResponse(403, ErrorBody(success=False, error=str(error), code=_LIMIT_CODE), {})
     status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
     return ErrorResponse(status, ErrorBody(success=False, error=text), headers)
 
 
@@ -82,6 +91,8 @@ def _server_status_and_text(error: Exception) -> tuple[int, str]:
             return 504, "The upstream did not answer in time"
         case UpstreamUnreachable():
             return 502, "The upstream did not answer"
+        case Unavailable():
+            return 503, error.answer
         case _:
             return 500, "Internal server error"
 

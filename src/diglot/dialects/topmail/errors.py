@@ -8,11 +8,13 @@ from diglot.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
     MethodNotAllowed,
     NotFound,
     RequestTimeout,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
     UpstreamUnreachable,
 )
@@ -49,6 +51,8 @@ def render_error(error: Exception) -> ErrorResponse:
         return ErrorResponse(400, ErrorBody(detail), {})
     status, code, message = _status_code_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
     return ErrorResponse(status, ErrorBody(ErrorDetail(code, message)), headers)
 
 
@@ -58,6 +62,8 @@ def _status_code_and_text(error: Exception) -> tuple[int, str, str]:
     match error:
         case Forbidden():
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
+        case LimitReached():
+            return 403, "limit_reached", str(error)
         case NotFound():
             code = "contact_not_found" if error.resource == REFERENCED_CONTACT else "not_found"
             return 404, code, _NOT_FOUND_MESSAGES.get(error.resource, "Not found")
@@ -79,5 +85,7 @@ def _server_status_code_and_text(error: Exception) -> tuple[int, str, str]:
             return 504, "gateway_timeout", "The upstream did not answer in time"
         case UpstreamUnreachable():
             return 502, "bad_gateway", "The upstream did not answer"
+        case Unavailable():
+            return 503, "service_unavailable", error.answer
         case _:
             return 500, "internal_error", "Internal server error"

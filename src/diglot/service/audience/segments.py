@@ -10,11 +10,12 @@ from diglot.errors import Conflict
 from diglot.membership import evaluate, follow, read
 from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.evaluate import EvaluatedSegment
+from diglot.membership.member_ids import MemberKeys, iterate_other_ids, load_first_ids
 from diglot.membership.next_change import next_change_is_known, with_next_change
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
-from diglot.model.pages import MemberPage, Page, Sort, Window
+from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
 from diglot.model.segments import (
     CountedSegment,
     ManualMemberChange,
@@ -22,7 +23,7 @@ from diglot.model.segments import (
     Segment,
     SegmentType,
 )
-from diglot.model.workspaces import Caller
+from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
@@ -48,24 +49,22 @@ class Segments:
     engine: Engine
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @reads
     async def list_page(self, tenant: Tenant, window: Window, search: str | None = None) -> Page[Segment]:
         """Return a window of the segments, newest first."""
-        page = await segments.load_page(tenant.transaction, tenant.workspace, window, search)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        page = await segments.load_page(tenant, window, search)
+        state = await workspaces.load_state(tenant)
         now = self.clock()
-        items = [
-            await with_next_change(tenant.transaction, tenant.workspace, segment, state, now)
-            for segment in page.items
-        ]
+        items = [await with_next_change(tenant, segment, state, now) for segment in page.items]
         return Page(items, page.total)
 
     @reads
     async def list_page_with_counts(self, tenant: Tenant, window: Window) -> Page[CountedSegment]:
         """Return a window of the segments, with counts from one snapshot."""
-        page = await segments.load_page(tenant.transaction, tenant.workspace, window)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        page = await segments.load_page(tenant, window)
+        state = await workspaces.load_state(tenant)
         now = self.clock()
         counted = [await self._with_count(tenant, segment, state, now) for segment in page.items]
         return Page(counted, page.total)
@@ -89,7 +88,7 @@ class Segments:
     @reads
     async def _read_with_next_change(self, tenant: Tenant, id_: str | None) -> Segment:
         segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
-        return await with_next_change(tenant.transaction, tenant.workspace, segment, state, self.clock())
+        return await with_next_change(tenant, segment, state, self.clock())
 
     async def get_with_count(self, caller: Caller, id_: str | None) -> CountedSegment:
         """Return a segment with its count; raise `NotFound`."""
@@ -98,14 +97,16 @@ class Segments:
     async def count_members(self, caller: Caller, id_: str | None) -> MemberCount:
         """Return the number of members; raise `NotFound`."""
         if id_ is not None:
-            count = await self.engine.point_read(
-                lambda tx: find_stored_count(tx, caller.workspace, id_, self.clock())
-            )
+            count = await self._find_stored_count(caller, id_)
             if count is not None:
                 return count
         return await self._from_cache_or_read(
             caller, id_, lambda counted: MemberCount(counted.count, counted.as_of, counted.segment.revision)
         )
+
+    @point_reads
+    async def _find_stored_count(self, tenant: Tenant, id_: str) -> MemberCount | None:
+        return await find_stored_count(tenant, id_, self.clock())
 
     @reads
     async def list_members(
@@ -120,45 +121,60 @@ class Segments:
 
         A condition restricts the members further.
         """
-        transaction = tenant.transaction
         segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
         query, total = await self._query_members(tenant, with_state, condition)
-        page = await read.load_page(transaction, query, window, sort)
+        page = await read.load_page(tenant, query, window, sort)
         return MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
 
     @reads
     async def list_member_ids(
-        self, tenant: Tenant, id_: str | None, window: Window | None
+        self, tenant: Tenant, id_: str | None, window: Window
     ) -> tuple[Segment, MemberPage[str]]:
-        """Return a segment and a window of the ids of its members, or all, newest first; raise `NotFound`."""
+        """Return a segment and a window of the ids of its members, newest first; raise `NotFound`."""
         segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
         query, total = await self._query_members(tenant, with_state)
-        page = await read.load_ids(tenant.transaction, query, window or Window(0, total))
+        page = await read.load_ids(tenant, query, window)
         return segment, MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
+
+    async def list_all_member_ids(self, caller: Caller, id_: str | None) -> AllIds:
+        """Return the ids of all members in one snapshot, newest first; raise `NotFound`."""
+        page, keys = await self._read_first_ids(caller, id_)
+        return AllIds(page, iterate_other_ids(self.engine, caller.workspace, keys))
+
+    @reads
+    async def _read_first_ids(self, tenant: Tenant, id_: str | None) -> tuple[MemberPage[str], MemberKeys]:
+        segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
+        query = MembershipQuery.for_segment(segment, self.clock(), state)
+        keys = MemberKeys(await read.load_members(tenant, query))
+        ids = await load_first_ids(tenant, keys)
+        return MemberPage(ids, len(keys), query.now, segment.revision, entry=state.last_entry), keys
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:
-        """Create a segment; a static one is filled immediately."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment; a static one is filled immediately. Raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await _with_next_change(unit, evaluated)
 
     @writes
     async def create_with_count(self, unit: WriteUnit, new: NewSegment) -> CountedSegment:
-        """Create a segment and return it with its count."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment and return it with its count; raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await self._with_known_count(unit, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Segment:
-        """Update a segment; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is."""
-        return await _with_next_change(unit, await _update(unit, id_, change))
+        """Update a segment; raise `NotFound` or `LimitReached`.
+
+        A patch that changes nothing leaves `updated_at` as it is.
+        """
+        return await _with_next_change(unit, await self._update(unit, id_, change))
 
     @writes
     async def update_with_count(
         self, unit: WriteUnit, id_: str | None, change: SegmentPatch
     ) -> CountedSegment:
-        """Update a segment and return it with its count; raise `NotFound`."""
-        return await self._with_known_count(unit, await _update(unit, id_, change))
+        """Update a segment and return it with its count; raise `NotFound` or `LimitReached`."""
+        return await self._with_known_count(unit, await self._update(unit, id_, change))
 
     @writes
     async def refresh(self, unit: WriteUnit, id_: str | None) -> CountedSegment:
@@ -168,7 +184,7 @@ class Segments:
         dynamic = segment.type is SegmentType.DYNAMIC
         if not (dynamic and tree.is_draft(segment.condition.tree)):
             segment = replace(segment, last_calculated_at=unit.now)
-            await segments.update_segment(unit.transaction, unit.workspace, segment)
+            await segments.update_segment(unit, segment)
         evaluated = EvaluatedSegment(segment)
         if dynamic:
             evaluated = await evaluate.refresh_segment(writer, segment)
@@ -196,6 +212,17 @@ class Segments:
         segment = await segment_lookup.require_segment(unit, id_)
         await segment_writes.delete_segment(unit, segment)
 
+    async def _update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
+        stored = await segment_lookup.require_segment(unit, id_)
+        if segment_writes.changes_nothing(stored, change):
+            return EvaluatedSegment(stored)
+        evaluated_at = unit.row.evaluated_at
+        writer = await open_writer(unit)
+        if unit.row.evaluated_at != evaluated_at:
+            # The writer has applied changes by time, maybe to this segment.
+            stored = await segment_lookup.require_segment(unit, id_)
+        return await segment_writes.update_segment(writer, stored, change, self.limits)
+
     async def _from_cache_or_read(
         self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]
     ) -> T:
@@ -214,8 +241,8 @@ class Segments:
     async def _read_cached(self, tenant: Tenant, id_: str | None) -> CountedSegment | None:
         segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
         now = self.clock()
-        query = MembershipQuery.for_segment(tenant.workspace, segment, now, state)
-        count = self.counts.cached_count(tenant.transaction, query, state)
+        query = MembershipQuery.for_segment(segment, now, state)
+        count = self.counts.cached_count(tenant, query, state)
         if count is None or not next_change_is_known(segment, state, now):
             return None
         return CountedSegment(segment, count, query.now)
@@ -227,18 +254,17 @@ class Segments:
         condition: tree.Node | None = None,
     ) -> tuple[MembershipQuery, int]:
         segment, state = with_state
-        query = MembershipQuery.for_segment(tenant.workspace, segment, self.clock(), state)
+        query = MembershipQuery.for_segment(segment, self.clock(), state)
         query = query.restricted_to(condition)
-        return query, await self.counts.count(tenant.transaction, query, state)
+        return query, await self.counts.count(tenant, query, state)
 
     async def _with_count(
         self, tenant: Tenant, segment: Segment, state: WorkspaceState, now: int
     ) -> CountedSegment:
-        transaction, workspace = tenant.transaction, tenant.workspace
-        query = MembershipQuery.for_segment(workspace, segment, now, state)
-        counts = self.counts.count_uncached if transaction.may_write else self.counts.count
-        count = await counts(transaction, query, state)
-        segment = await with_next_change(transaction, workspace, segment, state, now)
+        query = MembershipQuery.for_segment(segment, now, state)
+        counts = self.counts.count_uncached if tenant.transaction.may_write else self.counts.count
+        count = await counts(tenant, query, state)
+        segment = await with_next_change(tenant, segment, state, now)
         return CountedSegment(segment, count, query.now)
 
     async def _with_known_count(self, unit: WriteUnit, evaluated: EvaluatedSegment) -> CountedSegment:
@@ -249,18 +275,6 @@ class Segments:
         return CountedSegment(segment, evaluated.count, read.effective_now(unit.state, unit.clock()))
 
 
-async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
-    stored = await segment_lookup.require_segment(unit, id_)
-    if segment_writes.changes_nothing(stored, change):
-        return EvaluatedSegment(stored)
-    writer = await open_writer(unit)
-    # The segment is read again, because the writer may have applied changes by time to it.
-    stored = await segment_lookup.require_segment(unit, id_)
-    return await segment_writes.update_segment(writer, stored, change)
-
-
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:
     """Return a written segment with its next change by time."""
-    return await with_next_change(
-        unit.transaction, unit.workspace, evaluated.segment, unit.state, unit.clock()
-    )
+    return await with_next_change(unit, evaluated.segment, unit.state, unit.clock())

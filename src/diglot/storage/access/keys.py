@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
 
 from diglot.model.workspaces import ApiKey
 from diglot.storage.schema import keys, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
+# Ended keys that one statement deletes. A key ends once, so a creation leaves none of them behind for long.
+MAX_DELETED: Final = 1_000
 _c = keys.c
 _COLUMNS = (
     *(_c.id, _c.workspace, _c.dialect, _c.prefix, _c.scopes, _c.created_at, _c.revoked_at),
@@ -41,6 +44,19 @@ _UPDATE_LAST_USE = Statement(
 _REVOKE = Statement(
     update(keys).where(_c.id == bindparam("key"), _c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 )
+_IS_VALID = and_(_c.revoked_at.is_(None), or_(_c.expires_at.is_(None), _c.expires_at > bindparam("now")))
+_COUNT_VALID = Statement(
+    select(func.count()).select_from(keys).where(_c.workspace == bindparam("workspace"), _IS_VALID)
+)
+# Ended keys in the order in which they ended, as far as that is known, without the newest `kept` ones.
+_OLDEST_ENDED = (
+    select(_c.id)
+    .where(_c.workspace == bindparam("workspace"), not_(_IS_VALID))
+    .order_by(func.coalesce(_c.revoked_at, _c.expires_at).desc(), _c.id.desc())
+    .limit(bindparam("most"))
+    .offset(bindparam("kept"))
+)
+_DELETE_OLDEST_ENDED = Statement(delete(keys).where(_c.id.in_(_OLDEST_ENDED)))
 _BY_ID = Statement(select(*_COLUMNS).where(_c.id == bindparam("key")))
 
 
@@ -78,41 +94,51 @@ async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) ->
     )
 
 
-async def insert_key(transaction: Transaction, key: ApiKey, lookup_prefix: str, digest: str) -> None:
+async def insert_key(tenant: Tenant, key: ApiKey, lookup_prefix: str, digest: str) -> None:
     """Insert a key; the caller has checked that its lookup prefix is unused."""
-    values = {
-        "id": key.id,
-        "workspace": key.workspace,
-        "dialect": key.dialect,
-        "lookup_prefix": lookup_prefix,
-        "digest": digest,
-        "prefix": key.prefix,
-        "scopes": ",".join(key.scopes),
-        "created_at": key.created_at,
-        "name": key.name,
-        "account": key.account,
-        "expires_at": key.expires_at,
-        "last_used_at": None,
-        "revoked_at": None,
-    }
-    await transaction.execute(_INSERT, values)
+    await tenant.execute(
+        _INSERT,
+        id=key.id,
+        dialect=key.dialect,
+        lookup_prefix=lookup_prefix,
+        digest=digest,
+        prefix=key.prefix,
+        scopes=",".join(key.scopes),
+        created_at=key.created_at,
+        name=key.name,
+        account=key.account,
+        expires_at=key.expires_at,
+        last_used_at=None,
+        revoked_at=None,
+    )
 
 
-async def list_of_workspace(transaction: Transaction, workspace: int) -> list[ApiKey]:
+async def list_of_workspace(tenant: Tenant) -> list[ApiKey]:
     """Return the keys of a workspace, oldest first, including revoked ones."""
-    return [_key_of(row) for row in await transaction.fetch_all(_OF_WORKSPACE, {"workspace": workspace})]
+    return [_key_of(row) for row in await tenant.fetch_all(_OF_WORKSPACE)]
 
 
-async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[ApiKey]:
+async def list_of_dialect(tenant: Tenant, dialect: str) -> list[ApiKey]:
     """Return the keys of a workspace in a dialect, newest first, including revoked ones."""
-    values = {"workspace": workspace, "dialect": dialect}
-    return [_key_of(row) for row in await transaction.fetch_all(_OF_DIALECT, values)]
+    return [_key_of(row) for row in await tenant.fetch_all(_OF_DIALECT, dialect=dialect)]
 
 
 async def find_by_id(transaction: Transaction, key: str) -> ApiKey | None:
     """Return a key by its id, or None."""
     row = await transaction.fetch_one(_BY_ID, {"key": key})
     return None if row is None else _key_of(row)
+
+
+async def count_valid(tenant: Tenant, now: int) -> int:
+    """Return the number of keys that are neither revoked nor expired, in all dialects."""
+    row = await tenant.fetch_one(_COUNT_VALID, now=now)
+    assert row is not None
+    return int(row[0])
+
+
+async def delete_oldest_ended(tenant: Tenant, now: int, kept: int) -> None:
+    """Delete revoked and expired keys, except those that ended last."""
+    await tenant.execute(_DELETE_OLDEST_ENDED, now=now, kept=kept, most=MAX_DELETED)
 
 
 async def revoke(transaction: Transaction, key: str, now: int) -> None:

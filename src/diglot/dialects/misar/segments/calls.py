@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 
 from diglot.api.call import Call
-from diglot.api.extensions.as_of import add_as_of_header, read_as_of
+from diglot.api.extensions.as_of import PastQuery, add_as_of_header, to_as_of
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.rules import Words
@@ -17,7 +17,7 @@ from diglot.dialects.misar.words import WORDS
 from diglot.model.contacts import Contact
 from diglot.model.ids import format_prefixed_id, parse_id
 from diglot.model.membership_changes import AsOf
-from diglot.model.pages import CountedPage, HistoricalPage, MemberPage, Page, Window
+from diglot.model.pages import AllIds, CountedPage, HistoricalPage, MemberPage, Page, Window
 from diglot.model.segments import Condition, CountedSegment, Segment, SegmentType
 from diglot.service.audience.segments import NewSegment
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
@@ -35,7 +35,8 @@ def read_segment_id(call: Call) -> str | None:
 
 async def list_page(call: Call) -> tuple[pagination.PageRequest, Page[CountedSegment]]:
     """Return the requested page and its segments."""
-    paging = pagination.read_page(call.query_parameters)
+    query = call.read_query(wire.PageQuery)
+    paging = pagination.PageRequest(query.page, query.limit)
     return paging, await call.services.segments.list_page_with_counts(call.caller, paging.window)
 
 
@@ -149,7 +150,8 @@ async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
     """Return a page of member ids of the segment in the path."""
     id_ = read_segment_id(call)
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
-        paging, as_of = pagination.read_page(call.query_parameters), read_as_of(call)
+        query = call.read_query(segments_wire.MembersQuery)
+    paging, as_of = pagination.PageRequest(query.page, query.limit), to_as_of(query.as_of, call.caller.zone)
     segment, member_page = await _load_member_ids(call, paging.window, as_of)
     return segments_wire.MembersAnswer(
         success=True,
@@ -158,16 +160,22 @@ async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
     )
 
 
-async def list_all_member_ids(call: Call) -> MemberPage[str] | HistoricalPage[str]:
+async def list_all_member_ids(call: Call) -> AllIds:
     """Return the ids of all members of the segment in the path."""
-    async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
-        as_of = read_as_of(call)
-    _, member_page = await _load_member_ids(call, None, as_of)
-    return member_page
+    id_ = read_segment_id(call)
+    async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
+        query = call.read_query(PastQuery)
+    as_of = to_as_of(query.as_of, call.caller.zone)
+    if as_of is None:
+        ids = await call.services.segments.list_all_member_ids(call.caller, id_)
+    else:
+        ids = await call.services.membership_history.list_all_member_ids(call.caller, id_, as_of)
+    add_as_of_header(call, ids.page)
+    return ids
 
 
 async def _load_member_ids(
-    call: Call, window: Window | None, as_of: AsOf | None
+    call: Call, window: Window, as_of: AsOf | None
 ) -> tuple[Segment, MemberPage[str] | HistoricalPage[str]]:
     segment: Segment
     member_page: MemberPage[str] | HistoricalPage[str]
