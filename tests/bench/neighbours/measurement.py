@@ -15,7 +15,7 @@ import msgspec
 
 from bench.load import memory
 from bench.neighbours.attacks import ATTACKS
-from bench.neighbours.preparation import encode, prepare_attacker, prepare_victim
+from bench.neighbours.preparation import SCANNED, encode, prepare_attacker, prepare_victim
 from bench.neighbours.victim import GRACE_SECONDS, WARM_SECONDS, Sample, Task
 from support.engines import Database
 from support.paths import TESTS
@@ -54,19 +54,23 @@ async def _measure_one(database: Database, workers: int, seconds: float, attack:
     ):
         try:
             task = await prepare_victim(live, seconds)
-            async with _process("bench.neighbours.attacks", encode(await prepare_attacker(live, attack))) as (
-                attacker
-            ):
-                await _line(attacker, "ready")
+            async with attacking(live, attack) as attacker:
                 alone = await _samples(task)
-                peaks: Counter[str] = Counter()
-                watching = asyncio.create_task(_watch(live, peaks))
-                beside = await _samples(msgspec.structs.replace(task, run="beside"), attacker)
-                watching.cancel()
-                answers = await _end(attacker)
+                async with watching_memory(live) as peaks:
+                    beside = await _samples(msgspec.structs.replace(task, run="beside"), attacker)
+                answers = await end_attack(attacker)
         finally:
             live.kill()
     return Outcome(attack, workers, alone, beside, peaks, answers)
+
+
+@asynccontextmanager
+async def attacking(live: ServerProcess, attack: str, scanned: int = SCANNED) -> AsyncIterator[Process]:
+    """Prepare a workspace and a process for an attack, which waits for `begin_attack`."""
+    task = await prepare_attacker(live, attack, scanned)
+    async with _process("bench.neighbours.attacks", encode(task)) as attacker:
+        await _line(attacker, "ready")
+        yield attacker
 
 
 @asynccontextmanager
@@ -87,8 +91,7 @@ async def _samples(task: Task, attacker: Process | None = None) -> Sequence[Samp
     async with _process("bench.neighbours.victim", encode(task)) as calling:
         await _line(calling, "warm")
         if attacker is not None:
-            assert attacker.stdin is not None
-            attacker.stdin.write(b"go\n")
+            begin_attack(attacker)
         output, _ = await asyncio.wait_for(
             calling.communicate(), WARM_SECONDS + task.seconds + 2 * GRACE_SECONDS
         )
@@ -102,7 +105,13 @@ async def _line(process: Process, expected: str) -> None:
         raise RuntimeError(f"{line!r} instead of {expected!r}")
 
 
-async def _end(attacker: Process) -> Mapping[str, int]:
+def begin_attack(attacker: Process) -> None:
+    """Begin a prepared attack."""
+    assert attacker.stdin is not None
+    attacker.stdin.write(b"go\n")
+
+
+async def end_attack(attacker: Process) -> Mapping[str, int]:
     """End an attack and return the number of its answers by name."""
     assert attacker.stdin is not None
     attacker.stdin.close()
@@ -111,8 +120,18 @@ async def _end(attacker: Process) -> Mapping[str, int]:
     return answers
 
 
+@asynccontextmanager
+async def watching_memory(live: ServerProcess) -> AsyncIterator[Counter[str]]:
+    """Keep the largest sums of the memory of the server's processes until the end of the block, in bytes."""
+    peaks: Counter[str] = Counter()
+    watching = asyncio.create_task(_watch(live, peaks))
+    try:
+        yield peaks
+    finally:
+        watching.cancel()
+
+
 async def _watch(live: ServerProcess, peaks: Counter[str]) -> None:
-    """Keep the largest sums of the memory of the server's processes."""
     while True:
         # A worker may end while it is read.
         with suppress(OSError):

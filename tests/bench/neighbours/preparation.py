@@ -60,13 +60,13 @@ async def prepare_victim(live: ServerProcess, seconds: float) -> victim.Task:
     return victim.Task(port, misar, topmail, ids, made[0]["id"], seconds, "alone")
 
 
-async def prepare_attacker(live: ServerProcess, attack: str) -> attacks.Task:
+async def prepare_attacker(live: ServerProcess, attack: str, scanned: int = SCANNED) -> attacks.Task:
     """Fill the attacker's workspace with the contacts that are scanned, or with large ones."""
     key = await replace(live, workspace="attacker").key("misar")
     async with httpx.AsyncClient(base_url=live.base, timeout=_SECONDS) as client:
         tenant = Tenant(client, key)
         if attack == "dry runs":
-            for first in range(0, SCANNED, _AT_ONCE):
+            for first in range(0, scanned, _AT_ONCE):
                 await tenant.post("/mail/v1/contacts/import", {"contacts": _scanned(first)})
         if attack == "deaf":
             for number in range(LARGE):
