@@ -270,10 +270,10 @@ async def test_an_event_that_waits_does_not_set_the_clock_back(engine: Engine) -
         def __init__(self) -> None:
             """Take no transaction."""
 
-        async def write(self, work: UnitOfWork[T]) -> T:
+        async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
             clock[0] += 2 * MAX_CLOCK_SKEW
             await contacts.create(caller, ContactChange({"email": "bob@example.com"}))
-            return await engine.write(work)
+            return await engine.write(work, workspace=workspace)
 
     told = await Events(Queue(), lambda: clock[0]).record(
         caller, ContactRef(ada.id, None), NewEvent(EventKind.OPEN, "open")

@@ -59,7 +59,8 @@ def reads(
     @wraps(method)
     async def run(self: R, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.engine.read(
-            lambda transaction: method(self, Tenant(transaction, caller.workspace), *args, **kwargs)
+            lambda transaction: method(self, Tenant(transaction, caller.workspace), *args, **kwargs),
+            workspace=caller.workspace,
         )
 
     return run
@@ -82,7 +83,7 @@ def writes_with(
                 async with open_unit(transaction, caller.workspace, self.clock, reservation) as unit:
                     return await method(self, unit, *args, **kwargs)
 
-            return await self.engine.write(work)
+            return await self.engine.write(work, workspace=caller.workspace)
 
         return run
 
