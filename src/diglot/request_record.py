@@ -10,12 +10,14 @@ from typing import Final
 
 # The key of the record in the scope of a request.
 RECORD: Final = "diglot.record"
+# The attribute of a log record for its fields: a mapping of names to values.
+LOG_FIELDS: Final = "diglot_fields"
 
 
 class RequestRecord:
     """A request in progress.
 
-    `operation` is the dialect and the id of the call, such as `misar.getSegment`, None until a route is
+    `operation` is the name of the dialect, a point and the id of the call, None until a route is
     found. `workspace` and `key` are the number and the id of the caller, None without a valid key. `status`
     is 0 until the response begins. `rows` counts the rows of an import by what became of them.
     """

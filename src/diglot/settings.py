@@ -47,7 +47,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_log: Annotated[bool, Meta(description="Log a line for each request.")] = False
     log_format: Annotated[
         str,
-        Meta(description="The form of log lines: text for people, json for programs.", extra=_one_of("text", "json")),
+        Meta(
+            description="The form of log lines: text for people, json for programs.",
+            extra=_one_of("text", "json"),
+        ),
     ] = "text"
     log_level: Annotated[
         str,
@@ -67,9 +70,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1_000
     traces: Annotated[
         bool,
-        Meta(
-            description="Export OpenTelemetry traces, as the OTEL_... variables say; needs diglot[otel]."
-        ),
+        Meta(description="Export OpenTelemetry traces, as the OTEL_... variables say; needs diglot[otel]."),
     ] = False
     drain_seconds: Annotated[
         int,

@@ -5,10 +5,10 @@ from typing import Final
 
 import click
 import msgspec
+from diglot.server.metrics import METRIC_NAMES, to_prometheus
 
 from diglot.cli.serve import serve
 from diglot.model.metrics import Metrics
-from diglot.server.metrics import METRIC_NAMES, to_prometheus
 from diglot.setting_sources import ENVIRONMENT_PREFIX
 from diglot.settings import Settings
 from render.markdown import code, table

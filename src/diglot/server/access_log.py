@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from diglot.request_record import RequestRecord
+from diglot.request_record import LOG_FIELDS, RequestRecord
 from diglot.server.console.client_address import find_address
-from diglot.server.observability.log_format import FIELDS
+from diglot.server.console.routing import NO_DIALECT
 
 access_logger: Final = logging.getLogger("diglot.access")
 _TRACE_PARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -22,11 +22,15 @@ ACCESS_FIELDS: Final[Mapping[str, str]] = {
     "status": "The status of the response; 0 if the client left before it began.",
     "ms": "Milliseconds from the head of the request to the end of the response.",
     "bytes": "Bytes of the response's body.",
-    "client": "The address of the client; with `--trusted-proxies`, the one that the first trusted proxy saw.",
+    "client": "The address of the client; with `--trusted-proxies`, as the first trusted proxy saw it.",
     "dialect": "The dialect, if the path belongs to one.",
-    "operation": "The operation's id, as in the OpenAPI document; absent if no route matches.",
+    "operation": "The operation's id, as in the OpenAPI document, or as in the metrics: `other` has no route.",
     "workspace": "The number of the workspace, with a valid key or session.",
     "key": "The id of the key, as `diglot keys list` shows it; the key itself is never logged.",
+    "created": "For an import: rows that made a contact.",
+    "updated": "For an import: rows that changed a contact.",
+    "skipped": "For an import: rows of known contacts that were to stay as they are.",
+    "rejected": "For an import: rows with a fault.",
     "traceparent": "The header `traceparent`, if the client sent a valid one.",
     "request": "The request's id: `X-Request-Id` of the response.",
 }
@@ -43,15 +47,16 @@ def log_request(scope: Mapping[str, Any], record: RequestRecord, seconds: float,
         "ms": round(seconds * 1_000, 1),
         "bytes": record.sent_bytes,
         "client": find_address(scope, proxies),
-        "dialect": dialect,
+        "dialect": "" if dialect == NO_DIALECT else dialect,
         "operation": operation,
         "workspace": record.workspace,
         "key": record.key,
+        **(record.rows or {}),
         "traceparent": _find_trace_parent(scope),
         "request": record.id,
     }
     shown = {name: value for name, value in fields.items() if value not in (None, "")}
-    access_logger.info("request", extra={FIELDS: shown})
+    access_logger.info("request", extra={LOG_FIELDS: shown})
 
 
 def loggable_path(path: str) -> str:

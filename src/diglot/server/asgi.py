@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from diglot.api.responses import EXTRA_HEADERS
@@ -55,10 +55,11 @@ class Options:
     """What the operator configures.
 
     `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
-    the size of the body allows.
+    the size of the body allows. `watch` is what shows requests to the operator.
     """
 
     body_seconds: float = BODY_SECONDS
+    watch: RequestWatch = field(default_factory=RequestWatch)
 
 
 _DEFAULTS: Final = Options()
@@ -80,14 +81,13 @@ class ServerApp:
         *,
         proxy_for: Callable[[Scope], App | None] = lambda scope: None,
         options: Options = _DEFAULTS,
-        watch: RequestWatch | None = None,
     ) -> None:
         self._app = app
         self._allowed_methods = allowed_methods
         self._operator_pages = operator_pages
         self._proxy_for = proxy_for
         self._body_seconds = options.body_seconds
-        self._watch = watch or RequestWatch()
+        self._watch = options.watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -110,7 +110,6 @@ class _Serving:
         server.stop()  # type: ignore[no-untyped-call]
         await serving
 
-
     async def _drain(self) -> None:
         """Have `/ready` say that the server stops, and answer requests until load balancers know."""
         self.cells.drain()

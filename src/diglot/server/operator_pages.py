@@ -13,10 +13,11 @@ from diglot.model.metrics import Metrics
 from diglot.server.asgi import HEALTH_PATH, METRICS_PATH, READY_PATH, PlainResponse
 from diglot.server.observability import process_metrics, stored_metrics
 from diglot.server.observability.cells import SharedCells
+from diglot.server.observability.engine_figures import EngineFigures
 from diglot.server.observability.exposition import CONTENT_TYPE, Samples, labelled, single, to_prometheus
 from diglot.server.observability.readiness import OK, Readiness
 from diglot.storage.background import metrics as background_metrics
-from diglot.storage.connect import measure_files, measure_free_bytes
+from diglot.storage.connect import measure_files, measure_free_bytes, name_database, name_library
 from diglot.storage.sql.engine import Engine
 
 log: Final = logging.getLogger("diglot")
@@ -27,14 +28,14 @@ _DEADLINE_SECONDS: Final = 2.0
 
 @dataclass(slots=True)
 class OperatorPages:
-    """What the pages show. `build` is the name and version of the database's library or server."""
+    """What the pages show."""
 
     engine: Engine
     clock: Clock
     url: str
-    build: str
     cells: SharedCells
     readiness: Readiness
+    engine_figures: EngineFigures
     _reading: asyncio.Task[Metrics | None] | None = field(default=None)
 
     def by_path(self) -> dict[str, Page]:
@@ -62,6 +63,7 @@ class OperatorPages:
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_stored())
         stored = await asyncio.shield(self._reading)
+        self.engine_figures.copy()
         more = await asyncio.to_thread(self._measure)
         is_up = single(process_metrics.DATABASE_UP, stored is not None)
         from_database = [] if stored is None else stored_metrics.list_samples(stored)
@@ -82,7 +84,7 @@ class OperatorPages:
         """Measure the processes and the files."""
         processes = self.cells.live_processes()
         sums = process_metrics.measure_processes(processes)
-        labels = process_metrics.build_labels(self.build)
+        labels = process_metrics.build_labels(name_library(self.url) or name_database(self.url))
         free = _find_free_bytes(self.url)
         return [
             single(process_metrics.PROCESSES, len(processes)),

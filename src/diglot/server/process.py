@@ -13,7 +13,6 @@ from diglot.server.observability.log_format import configure_logging
 from diglot.settings import Settings
 from diglot.storage.connect import name_library, require_shareable
 
-
 # Slots for each worker: a worker that is replaced may still run beside its successor.
 _SLOTS_PER_WORKER: Final = 2
 

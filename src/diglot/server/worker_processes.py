@@ -60,7 +60,7 @@ class Announcing(MPServer):
         self,
         address: ListenAddress,
         announce: Callable[[], None],
-        drain: Callable[[threading.Event], None],
+        drain: Callable[[threading.Event], None] = lambda interrupted: None,
         **options: Any,
     ) -> None:
         super().__init__("diglot.app:from_environment", address.ip, address.port, **options)

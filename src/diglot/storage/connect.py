@@ -16,6 +16,11 @@ def create_engine(url: str) -> Engine:
     return find_database(url).create_engine(url, ephemeral_metadata)
 
 
+def name_database(url: str) -> str:
+    """Return the name of the kind of database that a URL names, such as `sqlite`."""
+    return find_database(url).name
+
+
 def is_embedded(url: str) -> bool:
     """Tell whether a database is a local file, which Diglot migrates by itself."""
     return find_database(url).embedded is not None

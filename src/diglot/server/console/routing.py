@@ -9,8 +9,9 @@ from litestar.types import ASGIApp
 
 from diglot.request_record import RECORD, RequestRecord
 
-# The operation of every page for people, in metrics and in the log.
-CONSOLE: Final = "none.console"
+# The dialect of what belongs to none, and the operation of every page for people, in metrics and in the log.
+NO_DIALECT: Final = "none"
+CONSOLE: Final = f"{NO_DIALECT}.console"
 Handler = Callable[[Request[Any, Any, Any]], Awaitable[ASGIApp]]
 
 

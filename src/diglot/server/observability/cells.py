@@ -11,7 +11,7 @@ metric. An update costs several times as much there, and files of dead processes
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 _DOUBLE: Final = 8
@@ -32,7 +32,8 @@ class SharedCells:
         self._size = size
         self._width = _SLOT_HEADER + size
         self._slots = slots
-        self._cells = memoryview(mmap.mmap(-1, (_HEADER + slots * self._width) * _DOUBLE)).cast("d")
+        memory = mmap.mmap(-1, (_HEADER + slots * self._width) * _DOUBLE)
+        self._cells: memoryview[float] = memoryview(memory).cast("d")
         self._slot = 0
         self._first_process = os.getpid()
         self._cells[self._start(0) + _PROCESS] = self._first_process
@@ -42,7 +43,7 @@ class SharedCells:
         return SharedCells, (self._size,)
 
     @property
-    def figures(self) -> memoryview:
+    def figures(self) -> "memoryview[float]":
         """The figures of this process; only its event loop writes them."""
         start = self._start(self._slot) + _SLOT_HEADER
         return self._cells[start : start + self._size]
@@ -61,14 +62,14 @@ class SharedCells:
         self._cells[self._start(0) + _PROCESS] = 0
         os.register_at_fork(before=self._reserve_slot, after_in_child=self._take_slot)
 
-    def of_all_processes(self) -> Iterator[list[float]]:
+    def of_all_processes(self) -> Iterator[Sequence[float]]:
         """Yield the figures of each slot that was used, also of processes that have ended."""
         for slot in range(self._slots):
             start = self._start(slot)
             if self._cells[start + _PROCESS]:
                 yield self._cells[start + _SLOT_HEADER : start + self._width].tolist()
 
-    def of_live_processes(self) -> Iterator[list[float]]:
+    def of_live_processes(self) -> Iterator[Sequence[float]]:
         """Yield the figures of each process that runs."""
         for slot in range(self._slots):
             start = self._start(slot)

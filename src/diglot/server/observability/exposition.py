@@ -8,7 +8,17 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from diglot.server.observability.cells import SharedCells
-from diglot.server.observability.families import COUNTER, FAMILIES, GAUGE, HISTOGRAM, PLACES, SIZE, Family, Labels
+from diglot.server.observability.families import (
+    COUNTER,
+    FAMILIES,
+    GAUGE,
+    HISTOGRAM,
+    PLACES,
+    POOL_SIZE,
+    SIZE,
+    Family,
+    Labels,
+)
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -16,8 +26,6 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 # A metric with its samples: labels and value.
 Samples = tuple[Family, Sequence[tuple[Labels, float]]]
-# Most series of requests never occur, and a page with all of them would be 100 times as long.
-_SPARSE_LABELS: Final = "operation"
 
 
 def to_prometheus(cells: SharedCells, more: Iterable[Samples]) -> bytes:
@@ -53,9 +61,18 @@ def _convert(family: Family, figures: Sequence[float]) -> "Metric":
         return _convert_histogram(family, figures)
     start = PLACES[family.name]
     values = figures[start : start + len(family.series)]
-    sparse = _SPARSE_LABELS in family.label_names
-    samples = zip(family.series, values, strict=True)
-    return _convert_samples(family, [(labels, value) for labels, value in samples if value or not sparse])
+    samples = list(zip(family.series, values, strict=True))
+    if "operation" in family.label_names:
+        # Most series of requests never occur, and a page with all of them would be 100 times as long.
+        samples = [(labels, value) for labels, value in samples if value]
+    elif "pool" in family.label_names:
+        samples = [(labels, value) for labels, value in samples if _pool_exists(labels, figures)]
+    return _convert_samples(family, samples)
+
+
+def _pool_exists(labels: Labels, figures: Sequence[float]) -> bool:
+    """Tell whether this database has a pool: the other database has others."""
+    return figures[PLACES[POOL_SIZE.name] + POOL_SIZE.series.index(labels)] > 0
 
 
 def _convert_samples(family: Family, samples: Iterable[tuple[Labels, float]]) -> "Metric":

@@ -4,13 +4,15 @@ Every series exists from the start, because a process cannot tell another of a n
 labels keep a client from filling the memory of Prometheus: unknown paths are one series.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, product
 from typing import Final, Literal
 
 import msgspec
 
 from diglot.dialects.registry import DIALECTS
+from diglot.errors import Unavailable
+from diglot.server.console.routing import NO_DIALECT
 
 Labels = tuple[str, ...]
 COUNTER: Final = "counter"
@@ -18,7 +20,6 @@ GAUGE: Final = "gauge"
 HISTOGRAM: Final = "histogram"
 OTHER: Final = "other"
 FORWARDED: Final = "forwarded"
-NO_DIALECT: Final = "none"
 # The statuses that Diglot answers, and those that are usual for an upstream. Any other is `other`, and
 # `none` is a request whose client left before the response began.
 STATUSES: Final = (
@@ -51,7 +52,11 @@ class Family(msgspec.Struct, frozen=True):
 def _operations() -> tuple[Labels, ...]:
     """Return dialect and operation of every series of requests; `other` is also what has no route."""
     return (
-        *((one.name, id_) for one in DIALECTS for id_ in dict.fromkeys(each.id for _, each in one.operations)),
+        *(
+            (one.name, id_)
+            for one in DIALECTS
+            for id_ in dict.fromkeys(each.id for _, each in one.operations)
+        ),
         *((one.name, name) for one in DIALECTS for name in (FORWARDED, OTHER)),
         *((NO_DIALECT, name) for name in ("health", "ready", "metrics", "console", OTHER)),
     )
@@ -59,6 +64,14 @@ def _operations() -> tuple[Labels, ...]:
 
 OPERATIONS: Final = _operations()
 _REQUEST_LABELS: Final = ("dialect", "operation")
+
+
+def _kinds(base: type[Unavailable]) -> Iterator[type[Unavailable]]:
+    """Yield a class of failures and all that derive from it."""
+    yield base
+    for derived in base.__subclasses__():
+        yield from _kinds(derived)
+
 
 HTTP_REQUESTS: Final = Family(
     "diglot_http_requests_total",
@@ -106,6 +119,38 @@ WEBHOOK_ATTEMPTS: Final = Family(
 SLOW_STATEMENTS: Final = Family(
     "diglot_slow_statements_total", COUNTER, "Statements of SQL that took at least --slow-statement-ms."
 )
+# The pools of both databases: PostgreSQL's connections, and SQLite's readers and its writer.
+_POOLS: Final = (("connections",), ("read",), ("write",), (OTHER,))
+POOL_SIZE: Final = Family(
+    "diglot_database_pool_connections", GAUGE, "Connections that a pool may use.", ("pool",), _POOLS
+)
+POOL_IN_USE: Final = Family(
+    "diglot_database_pool_connections_in_use", GAUGE, "Connections in use.", ("pool",), _POOLS
+)
+POOL_WAITING: Final = Family(
+    "diglot_database_pool_waiting", GAUGE, "Units of work that wait for a connection.", ("pool",), _POOLS
+)
+POOL_WAITS: Final = Family(
+    "diglot_database_pool_waits_total",
+    COUNTER,
+    "Units of work that had to wait for a connection.",
+    ("pool",),
+    _POOLS,
+)
+POOL_WAIT_SECONDS: Final = Family(
+    "diglot_database_pool_wait_seconds_total",
+    COUNTER,
+    "Time that units of work waited for a connection.",
+    ("pool",),
+    _POOLS,
+)
+DATABASE_ERRORS: Final = Family(
+    "diglot_database_errors_total",
+    COUNTER,
+    "Failures of the database, by kind: requests that got a 503 or 507, and background work to repeat.",
+    ("kind",),
+    (*((kind,) for kind in sorted({one.kind for one in _kinds(Unavailable)})), (OTHER,)),
+)
 FAMILIES: Final = (
     HTTP_REQUESTS,
     HTTP_DURATION,
@@ -114,8 +159,19 @@ FAMILIES: Final = (
     FIRST_EVALUATIONS,
     FIRST_EVALUATION_DURATION,
     WEBHOOK_ATTEMPTS,
+    POOL_SIZE,
+    POOL_IN_USE,
+    POOL_WAITING,
+    POOL_WAITS,
+    POOL_WAIT_SECONDS,
+    DATABASE_ERRORS,
     SLOW_STATEMENTS,
 )
+
+
+def known_label(family: Family, label: str) -> str:
+    """Return a label of a family with one label, or `other` if it has no such series."""
+    return label if (label,) in family.series else OTHER
 
 
 def _place(families: Iterable[Family]) -> tuple[dict[str, int], int]:

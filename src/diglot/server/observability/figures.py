@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from diglot.dialects.registry import find_surface
+from diglot.model.webhooks import Attempt
 from diglot.request_record import RequestRecord
+from diglot.server.console.routing import NO_DIALECT
 from diglot.server.observability import families
-from diglot.server.observability.families import FORWARDED, NO_DIALECT, OTHER, PLACES, Family
+from diglot.server.observability.families import FORWARDED, OTHER, PLACES, Family
 
 _STATUS_INDEX: Final = {
     0 if status == "none" else int(status): index
@@ -28,7 +30,7 @@ _DURATION_WIDTH: Final = families.HTTP_DURATION.width
 class Figures:
     """Writes the figures of this process into its slot; its event loop alone may call it."""
 
-    def __init__(self, cells: memoryview) -> None:
+    def __init__(self, cells: "memoryview[float]") -> None:
         self._cells = cells
         # The process that had the slot before may have died while it answered.
         cells[_IN_FLIGHT] = 0
@@ -37,21 +39,28 @@ class Figures:
         """Count a request in."""
         self._cells[_IN_FLIGHT] += 1
 
-    def end_request(self, record: RequestRecord, path: str, seconds: float) -> None:
+    def end_request(self, record: RequestRecord, operation: str, seconds: float) -> None:
         """Count a request out, under its operation and status."""
         cells = self._cells
         cells[_IN_FLIGHT] -= 1
-        operation = _OPERATION_INDEX.get(record.operation or name_unrouted(path))
-        if operation is None:
-            operation = _OPERATION_INDEX[name_unrouted(path)]
+        series = _OPERATION_INDEX[operation]
         status = _STATUS_INDEX.get(record.status, _OTHER_STATUS)
-        cells[_REQUESTS + operation * _STATUS_COUNT + status] += 1
-        start = _DURATIONS + operation * _DURATION_WIDTH
+        cells[_REQUESTS + series * _STATUS_COUNT + status] += 1
+        start = _DURATIONS + series * _DURATION_WIDTH
         cells[start + bisect_left(families.REQUEST_BUCKETS, seconds)] += 1
         cells[start + _DURATION_WIDTH - 1] += seconds
-        if record.rows is not None:
+        if record.rows is not None and record.status < 300:
             for outcome, rows in record.rows.items():
                 self.count(families.IMPORTED_ROWS, outcome, by=rows)
+
+    def count_evaluation(self, outcome: str, seconds: float) -> None:
+        """Count a first evaluation of a segment."""
+        self.count(families.FIRST_EVALUATIONS, outcome)
+        self.observe(families.FIRST_EVALUATION_DURATION, seconds)
+
+    def count_attempt(self, attempt: Attempt) -> None:
+        """Count an attempt to deliver to a webhook."""
+        self.count(families.WEBHOOK_ATTEMPTS, attempt.outcome)
 
     def count(self, family: Family, *labels: str, by: float = 1) -> None:
         """Add to a counter; unknown labels raise ValueError."""

@@ -1,7 +1,7 @@
 """The form of log lines: one for all libraries, as text for people or as JSON for programs.
 
-Every line has a time (UTC, milliseconds) and a level. Fields that a program may search for are in the
-attribute `fields` of a record. A line of text never contains a line break of a message, because a client
+Every line has a time (UTC, milliseconds) and a level. Fields that a program may search for are in an
+attribute of the record. A line of text never contains a line break of a message, because a client
 could otherwise write lines of its own; the lines of a traceback begin with a tab.
 """
 
@@ -12,12 +12,11 @@ import threading
 import time
 from typing import Any, Final
 
-from diglot.request_record import current_request
+from diglot.request_record import LOG_FIELDS, current_request
 from diglot.settings import Settings
 
 TEXT: Final = "text"
 JSON: Final = "json"
-FIELDS: Final = "fields"
 _ROOT: Final = "diglot"
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/,+%@~*!()[]")
 
@@ -54,7 +53,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         fields = "".join(f" {name}={_quote(value)}" for name, value in _fields_of(record).items())
-        line = f"{_format_time(record)} {record.levelname} {record.name} {_escape(record.getMessage())}{fields}"
+        line = (
+            f"{_format_time(record)} {record.levelname} {record.name} {_escape(record.getMessage())}{fields}"
+        )
         error = _describe_error(self, record)
         return line if error is None else "\n\t".join([line, *error.splitlines()])
 
@@ -82,7 +83,7 @@ def _format_time(record: logging.LogRecord) -> str:
 
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return the fields of a line; one that was written for a request has the request's id."""
-    fields: dict[str, Any] = getattr(record, FIELDS, {})
+    fields: dict[str, Any] = getattr(record, LOG_FIELDS, {})
     request = current_request.get()
     return fields if request is None or "request" in fields else {**fields, "request": request.id}
 

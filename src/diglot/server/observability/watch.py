@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from diglot.request_record import RECORD, RequestRecord, current_request
 from diglot.server.access_log import log_request
-from diglot.server.observability.figures import Figures
+from diglot.server.observability.figures import Figures, name_unrouted
 
 Scope = Mapping[str, Any]
+_NOTHING: Final[AbstractContextManager[object]] = nullcontext()
 
 
 class Tracing(Protocol):
@@ -20,6 +21,9 @@ class Tracing(Protocol):
 
     def unit(self, kind: str) -> AbstractContextManager[object]:
         """Return the context of a database unit of a kind, such as `read`."""
+
+    def close(self) -> None:
+        """Export what is left; this may take seconds."""
 
 
 class RequestWatch:
@@ -48,12 +52,14 @@ class RequestWatch:
 
     def span(self, scope: Scope, record: RequestRecord) -> AbstractContextManager[object]:
         """Return the context in which the request is answered."""
-        return nullcontext() if self._tracing is None else self._tracing.request(scope, record)
+        return _NOTHING if self._tracing is None else self._tracing.request(scope, record)
 
     def end(self, scope: Scope, record: RequestRecord) -> None:
         """Count and log a request that has been answered, or whose client left."""
         seconds = time.perf_counter() - record.started
+        if record.operation is None:
+            record.operation = name_unrouted(scope["path"])
         if self._figures is not None:
-            self._figures.end_request(record, scope["path"], seconds)
+            self._figures.end_request(record, record.operation, seconds)
         if self._logs:
             log_request(scope, record, seconds, self._proxies)

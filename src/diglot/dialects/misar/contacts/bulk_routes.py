@@ -84,6 +84,7 @@ async def import_contacts(call: Call) -> contacts_wire.ImportAnswer:
     )
     errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))
+    call.note_rows(*counts)
     return contacts_wire.ImportAnswer(True, contacts_wire.ImportSummary(*counts), errors, *counts)
 
 

@@ -1,0 +1,72 @@
+"""Everything that watches one server process: its figures, its slow statements, its traces."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from diglot.errors import Misconfigured
+from diglot.server.observability.cells import SharedCells
+from diglot.server.observability.engine_figures import EngineFigures, SlowStatements
+from diglot.server.observability.figures import Figures
+from diglot.server.observability.watch import RequestWatch, Tracing
+from diglot.settings import Settings
+from diglot.storage.connect import create_engine, name_database
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.pool.watched import EngineWatch, WatchedEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What watches a process; `cells` is what it shares with the others."""
+
+    settings: Settings
+    cells: SharedCells
+    figures: Figures
+    tracing: Tracing | None
+    slow_statements: SlowStatements = field(default_factory=SlowStatements)
+
+    def create_engine(self) -> Engine:
+        """Return the engine of the settings, watched as far as they ask for it."""
+        engine = create_engine(self.settings.database)
+        if not self.settings.slow_statement_ms and self.tracing is None:
+            return engine
+        slow_seconds = (self.settings.slow_statement_ms or float("inf")) / 1_000
+        around_unit = None if self.tracing is None else self.tracing.unit
+        return WatchedEngine(engine, EngineWatch(slow_seconds, self.slow_statements.report, around_unit))
+
+    def watch_engine(self, engine: Engine) -> EngineFigures:
+        """Return what copies the figures of an engine."""
+        return EngineFigures(engine, self.figures, self.slow_statements)
+
+    def watch_requests(self) -> RequestWatch:
+        """Return what happens around each request."""
+        settings = self.settings
+        return RequestWatch(
+            self.figures, self.tracing, logs=settings.access_log, proxies=settings.trusted_proxies
+        )
+
+    @asynccontextmanager
+    async def watching(self, engine_figures: EngineFigures) -> AsyncIterator[None]:
+        """Copy the figures of the engine until the end of the block, and then export what is left."""
+        try:
+            async with engine_figures.copy_periodically():
+                yield
+        finally:
+            if self.tracing is not None:
+                await asyncio.to_thread(self.tracing.close)
+
+
+def create_instruments(settings: Settings, cells: SharedCells) -> Instruments:
+    """Return the instruments of this process; raise `Misconfigured` for traces without their extra."""
+    return Instruments(settings, cells, Figures(cells.figures), _create_tracing(settings))
+
+
+def _create_tracing(settings: Settings) -> Tracing | None:
+    if not settings.traces:
+        return None
+    try:
+        from diglot.server.observability.open_telemetry import OpenTelemetry  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise Misconfigured("traces need the extra otel: pip install 'diglot[otel]'") from error
+    return OpenTelemetry(settings.trusted_proxies, name_database(settings.database))
