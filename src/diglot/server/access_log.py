@@ -24,7 +24,7 @@ ACCESS_FIELDS: Final[Mapping[str, str]] = {
     "bytes": "Bytes of the response's body.",
     "client": "The address of the client; with `--trusted-proxies`, as the first trusted proxy saw it.",
     "dialect": "The dialect, if the path belongs to one.",
-    "operation": "The operation's id, as in the OpenAPI document, or as in the metrics: `other` has no route.",
+    "operation": "The operation's id, as in the OpenAPI document and in the metrics: `other` has no route.",
     "workspace": "The number of the workspace, with a valid key or session.",
     "key": "The id of the key, as `diglot keys list` shows it; the key itself is never logged.",
     "created": "For an import: rows that made a contact.",

@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from diglot.errors import Misconfigured
 from diglot.server.observability.cells import SharedCells
-from diglot.server.observability.engine_figures import EngineFigures, SlowStatements
+from diglot.server.observability.engine_figures import EngineFigures
 from diglot.server.observability.figures import Figures
 from diglot.server.observability.watch import RequestWatch, Tracing
 from diglot.settings import Settings
 from diglot.storage.connect import create_engine, name_database
 from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.pool.watched import EngineWatch, WatchedEngine
+from diglot.storage.sql.pool.slow_statements import SLOW_STATEMENTS
+from diglot.storage.sql.pool.traced import TracedEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,15 @@ class Instruments:
     cells: SharedCells
     figures: Figures
     tracing: Tracing | None
-    slow_statements: SlowStatements = field(default_factory=SlowStatements)
 
     def create_engine(self) -> Engine:
-        """Return the engine of the settings, watched as far as they ask for it."""
+        """Return the engine of the settings, with traces if they ask for them."""
         engine = create_engine(self.settings.database)
-        if not self.settings.slow_statement_ms and self.tracing is None:
-            return engine
-        slow_seconds = (self.settings.slow_statement_ms or float("inf")) / 1_000
-        around_unit = None if self.tracing is None else self.tracing.unit
-        return WatchedEngine(engine, EngineWatch(slow_seconds, self.slow_statements.report, around_unit))
+        return engine if self.tracing is None else TracedEngine(engine, self.tracing.unit)
 
     def watch_engine(self, engine: Engine) -> EngineFigures:
         """Return what copies the figures of an engine."""
-        return EngineFigures(engine, self.figures, self.slow_statements)
+        return EngineFigures(engine, self.figures)
 
     def watch_requests(self) -> RequestWatch:
         """Return what happens around each request."""
@@ -59,6 +55,7 @@ class Instruments:
 
 def create_instruments(settings: Settings, cells: SharedCells) -> Instruments:
     """Return the instruments of this process; raise `Misconfigured` for traces without their extra."""
+    SLOW_STATEMENTS.set_threshold(settings.slow_statement_ms)
     return Instruments(settings, cells, Figures(cells.figures), _create_tracing(settings))
 
 
