@@ -9,9 +9,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from diglot.server.observability import instruments, open_telemetry
+from diglot.server.observability import open_telemetry
 from diglot.server.observability.open_telemetry import OpenTelemetry
 from diglot.service.audience.segments import Segments
+from diglot.settings import Settings
 from support.engines import Database
 from support.servers.in_process import Server, bearer, serving
 
@@ -117,4 +118,4 @@ async def test_traces_are_off_by_default(database: Database, exported: InMemoryS
     async with database.fresh() as url, serving(url) as server:
         await server.client.get("/mail/v1/segments")
     assert exported.get_finished_spans() == ()
-    assert instruments.Settings().traces is False
+    assert Settings().traces is False

@@ -49,9 +49,7 @@ async def upgrade_schema(url: str, report: Callable[[str], None] | None = None) 
     errors: tuple[type[Exception], ...] = (*_DATABASE_ERRORS, *migrator.driver_errors)
     try:
         async with migrator.begin(url) as transaction:
-            return await transaction.run_sync(
-                partial(_run_upgrade, database, report or _log_revision)
-            ), LATEST
+            before = await transaction.run_sync(partial(_run_upgrade, database, report or _log_revision))
     except errors as error:
         raise Misconfigured(f"the database cannot be migrated: {_error_reason(error)}") from error
     return before, LATEST

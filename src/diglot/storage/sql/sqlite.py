@@ -72,9 +72,11 @@ class _ConnectionThread(aiosqlite.Connection):
 
     async def run_on_thread(self, function: Callable[[sqlite3.Connection], T]) -> T:
         context = copy_context()
-        return cast(
-            "T", await self._execute(self._call_with_connection, lambda opened: context.run(function, opened))
-        )  # type: ignore[no-untyped-call]
+
+        def in_context(opened: sqlite3.Connection) -> T:
+            return context.run(function, opened)
+
+        return cast("T", await self._execute(self._call_with_connection, in_context))  # type: ignore[no-untyped-call]
 
     def _call_with_connection(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return function(self._conn)
