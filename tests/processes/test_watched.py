@@ -145,14 +145,14 @@ async def test_impatience_ends_the_drain(
     database: Database, workers: str, signals: tuple[signal.Signals, ...]
 ) -> None:
     """Ctrl+C does not wait, and a second SIGTERM ends the wait: an hour of it would end this test."""
-    async with database.fresh() as url:
-        async with watched(url, "--workers", workers, "--drain-seconds", "3600") as one:
-            for number in signals[:-1]:
-                one.process.send_signal(number)
-                async with asyncio.timeout(SECONDS):
-                    while (await get(one.server, "/ready")).status_code == 200:  # noqa: ASYNC110 - as above
-                        await asyncio.sleep(0.02)
-            await one.stop(signals[-1])
+    options = ("--workers", workers, "--drain-seconds", "3600")
+    async with database.fresh() as url, watched(url, *options) as one:
+        for number in signals[:-1]:
+            one.process.send_signal(number)
+            async with asyncio.timeout(SECONDS):
+                while (await get(one.server, "/ready")).status_code == 200:  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.02)
+        await one.stop(signals[-1])
 
 
 @BOTH_SHAPES
