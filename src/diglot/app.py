@@ -73,15 +73,13 @@ def create_app(
     `cells` is what it shares with the other processes of the server, None if it is the only one.
     """
     instruments = create_instruments(settings, cells or SharedCells(SIZE))
-    engine = instruments.engine
-    uses = KeyUsage(engine)
+    uses = KeyUsage(instruments.engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
     app = Litestar(
         route_handlers=_build_routes(settings),
         exception_handlers={Exception: respond_with_error},
         lifespan=[
-            _database_lifespan(engine, settings, uses),
-            lambda _: instruments.watching(),
+            *_server_lifespans(instruments, uses),
             *([_proxy_lifespan] if forwarded else []),
             *(_background_lifespans(clock, instruments) if run_background else []),
         ],
@@ -89,7 +87,7 @@ def create_app(
         logging_config=None,
         request_max_body_size=None,
     )
-    app.state[SERVICES] = _build_services(engine, clock, settings, uses)
+    app.state[SERVICES] = _build_services(instruments.engine, clock, settings, uses)
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
@@ -160,6 +158,11 @@ def _build_router(dialect: Dialect, surface: Surface) -> Router:
         path=surface.prefix,
         route_handlers=[build_route(dialect, endpoint) for endpoint in surface.endpoints],
     )
+
+
+def _server_lifespans(instruments: Instruments, uses: KeyUsage) -> list[Lifespan]:
+    database = _database_lifespan(instruments.engine, instruments.settings, uses)
+    return [database, lambda _: instruments.watching()]
 
 
 def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Lifespan:
