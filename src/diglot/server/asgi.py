@@ -110,8 +110,12 @@ class ServerApp:
             await send(message)
 
         try:
-            with self._watch.span(scope, record):
-                await self._dispatch(scope, receive if body is None else body.receive, sending)
+            reading = receive if body is None else body.receive
+            if (span := self._watch.span(scope, record)) is None:
+                await self._dispatch(scope, reading, sending)
+            else:
+                with span:
+                    await self._dispatch(scope, reading, sending)
         finally:
             # granian closes the connection of an unread body only when nothing refers to the request any
             # more. After an error the frames that do would live until the garbage collector runs.
