@@ -137,4 +137,6 @@ POSTGRESQL: Final = Database(
     create_engine=_create_engine,
     read_revision=_read_revision,
     load_migrator=_load_migrator,
+    backup_command="pg_dump --format=custom --file=FILE URL",
+    restore_command="pg_restore --clean --if-exists --dbname=URL FILE",
 )

@@ -28,6 +28,7 @@ from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql import sqlite_file, sqlite_module
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
+from diglot.storage.sql.backups import sqlite_backup, sqlite_restore
 from diglot.storage.sql.database import Database, Embedded, Migrator
 from diglot.storage.sql.engine import Engine
 
@@ -183,5 +184,8 @@ SQLITE: Final = Database(
         require_shareable=sqlite_module.require_mended,
         warn_beside_others=sqlite_module.warn_beside_others,
         measure_files=sqlite_file.measure_files,
+        back_up=sqlite_backup.back_up,
+        verify_file=sqlite_backup.verify_file,
+        replace=sqlite_restore.replace_database,
     ),
 )
