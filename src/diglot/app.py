@@ -21,7 +21,6 @@ from diglot.server import asgi
 from diglot.server.console import docs, session
 from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, respond_with_error
 from diglot.server.observability.cells import SharedCells
-from diglot.server.observability.engine_figures import EngineFigures
 from diglot.server.observability.families import SIZE
 from diglot.server.observability.instruments import Instruments, create_instruments
 from diglot.server.observability.log_format import configure_logging
@@ -74,37 +73,32 @@ def create_app(
     `cells` is what it shares with the other processes of the server, None if it is the only one.
     """
     instruments = create_instruments(settings, cells or SharedCells(SIZE))
-    engine = instruments.create_engine()
-    engine_figures = instruments.watch_engine(engine)
-    uses = KeyUsage(engine)
+    uses = KeyUsage(instruments.engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
     app = Litestar(
         route_handlers=_build_routes(settings),
         exception_handlers={Exception: respond_with_error},
         lifespan=[
-            _database_lifespan(engine, settings, uses),
-            lambda _: instruments.watching(engine_figures),
+            *_server_lifespans(instruments, uses),
             *([_proxy_lifespan] if forwarded else []),
-            *(_background_lifespans(engine, clock, instruments) if run_background else []),
+            *(_background_lifespans(clock, instruments) if run_background else []),
         ],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=None,
     )
-    app.state[SERVICES] = _build_services(engine, clock, settings, uses)
+    app.state[SERVICES] = _build_services(instruments.engine, clock, settings, uses)
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
-    return _wrap(app, _build_pages(engine, clock, instruments, engine_figures), instruments)
+    return _wrap(app, _build_pages(clock, instruments), instruments)
 
 
-def _build_pages(
-    engine: Engine, clock: Clock, instruments: Instruments, engine_figures: EngineFigures
-) -> dict[str, Page]:
+def _build_pages(clock: Clock, instruments: Instruments) -> dict[str, Page]:
     settings, cells = instruments.settings, instruments.cells
-    parts = list_parts(settings.database, engine.ping, settings.min_free_mib)
+    parts = list_parts(settings.database, instruments.engine.ping, settings.min_free_mib)
     readiness = Readiness(parts, lambda: cells.is_draining)
-    pages = OperatorPages(engine, clock, settings.database, cells, readiness, engine_figures)
+    pages = OperatorPages(instruments.engine_figures, clock, settings.database, cells, readiness)
     return pages.by_path()
 
 
@@ -166,6 +160,11 @@ def _build_router(dialect: Dialect, surface: Surface) -> Router:
     )
 
 
+def _server_lifespans(instruments: Instruments, uses: KeyUsage) -> list[Lifespan]:
+    database = _database_lifespan(instruments.engine, instruments.settings, uses)
+    return [database, lambda _: instruments.watching()]
+
+
 def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -190,8 +189,8 @@ def _begin_collecting() -> None:
     gc.enable()
 
 
-def _background_lifespans(engine: Engine, clock: Clock, instruments: Instruments) -> list[Lifespan]:
-    settings, figures = instruments.settings, instruments.figures
+def _background_lifespans(clock: Clock, instruments: Instruments) -> list[Lifespan]:
+    engine, settings, figures = instruments.engine, instruments.settings, instruments.figures
     targets = parse_allowed_targets(settings.webhook_targets)
     scheduler = Scheduler(
         engine,

@@ -34,5 +34,9 @@ class RequestRecord:
         self.rows: dict[str, int] | None = None
         self.started = time.perf_counter()
 
+    def describe_caller(self) -> dict[str, int | str | None]:
+        """Return the caller as fields of a log line."""
+        return {"workspace": self.workspace, "key": self.key}
+
 
 current_request: Final[ContextVar[RequestRecord | None]] = ContextVar("diglot_request", default=None)

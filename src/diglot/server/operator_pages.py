@@ -18,7 +18,6 @@ from diglot.server.observability.exposition import CONTENT_TYPE, Samples, labell
 from diglot.server.observability.readiness import OK, Readiness
 from diglot.storage.background import metrics as background_metrics
 from diglot.storage.connect import measure_files, measure_free_bytes, name_database, name_library
-from diglot.storage.sql.engine import Engine
 
 log: Final = logging.getLogger("diglot")
 Page = Callable[[], Awaitable[PlainResponse]]
@@ -30,12 +29,11 @@ _DEADLINE_SECONDS: Final = 2.0
 class OperatorPages:
     """What the pages show."""
 
-    engine: Engine
+    engine_figures: EngineFigures
     clock: Clock
     url: str
     cells: SharedCells
     readiness: Readiness
-    engine_figures: EngineFigures
     _reading: asyncio.Task[Metrics | None] | None = field(default=None)
 
     def by_path(self) -> dict[str, Page]:
@@ -73,7 +71,9 @@ class OperatorPages:
     async def _read_stored(self) -> Metrics | None:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
-                return await self.engine.read(lambda tx: background_metrics.load(tx, self.clock()))
+                return await self.engine_figures.engine.read(
+                    lambda tx: background_metrics.load(tx, self.clock())
+                )
         except Exception as error:  # noqa: BLE001 - the page says so
             log.warning("the database does not answer the metrics page: %s", error or type(error).__name__)
             return None

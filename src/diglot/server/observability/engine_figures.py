@@ -27,13 +27,13 @@ class EngineFigures:
     """
 
     def __init__(self, engine: Engine, figures: Figures) -> None:
-        self._engine = engine
+        self.engine = engine
         self._figures = figures
         self._seen: dict[tuple[str, str], float] = {}
 
     def copy(self) -> None:
         """Copy the figures of now."""
-        usage = self._engine.usage()
+        usage = self.engine.usage()
         for name, pool in usage.pools.items():
             self._copy_pool(families.known_label(families.POOL_SIZE, name), pool)
         for kind, number in usage.errors.items():

@@ -19,21 +19,14 @@ from diglot.storage.sql.pool.traced import TracedEngine
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """What watches a process; `cells` is what it shares with the others."""
+    """What watches a process, and the engine that it watches; `cells` is shared with other processes."""
 
     settings: Settings
     cells: SharedCells
     figures: Figures
     tracing: Tracing | None
-
-    def create_engine(self) -> Engine:
-        """Return the engine of the settings, with traces if they ask for them."""
-        engine = create_engine(self.settings.database)
-        return engine if self.tracing is None else TracedEngine(engine, self.tracing.unit)
-
-    def watch_engine(self, engine: Engine) -> EngineFigures:
-        """Return what copies the figures of an engine."""
-        return EngineFigures(engine, self.figures)
+    engine: Engine
+    engine_figures: EngineFigures
 
     def watch_requests(self) -> RequestWatch:
         """Return what happens around each request."""
@@ -43,10 +36,10 @@ class Instruments:
         )
 
     @asynccontextmanager
-    async def watching(self, engine_figures: EngineFigures) -> AsyncIterator[None]:
+    async def watching(self) -> AsyncIterator[None]:
         """Copy the figures of the engine until the end of the block, and then export what is left."""
         try:
-            async with engine_figures.copy_periodically():
+            async with self.engine_figures.copy_periodically():
                 yield
         finally:
             if self.tracing is not None:
@@ -56,7 +49,11 @@ class Instruments:
 def create_instruments(settings: Settings, cells: SharedCells) -> Instruments:
     """Return the instruments of this process; raise `Misconfigured` for traces without their extra."""
     SLOW_STATEMENTS.set_threshold(settings.slow_statement_ms)
-    return Instruments(settings, cells, Figures(cells.figures), _create_tracing(settings))
+    figures, tracing = Figures(cells.figures), _create_tracing(settings)
+    engine = create_engine(settings.database)
+    if tracing is not None:
+        engine = TracedEngine(engine, tracing.unit)
+    return Instruments(settings, cells, figures, tracing, engine, EngineFigures(engine, figures))
 
 
 def _create_tracing(settings: Settings) -> Tracing | None:

@@ -23,6 +23,7 @@ SLOW_FIELDS: Final = {
     "sql": "The statement without its values, at most 2,000 characters of it.",
     "operation": "The dialect and operation of the request, if the statement was part of one.",
     "workspace": "The number of its workspace.",
+    "key": "The id of its key.",
     "request": "The request's id.",
 }
 
@@ -50,7 +51,7 @@ class SlowStatements:
         self._uncounted.append(None)
         fields: dict[str, Any] = {"ms": round(seconds * 1_000), "sql": " ".join(sql.split())[:_MAX_SQL]}
         if (request := current_request.get()) is not None:
-            about = {"operation": request.operation, "workspace": request.workspace, "request": request.id}
+            about = {"operation": request.operation, **request.describe_caller(), "request": request.id}
             fields |= {name: value for name, value in about.items() if value is not None}
         log.warning("slow statement", extra={LOG_FIELDS: fields})
 
