@@ -31,7 +31,7 @@ AMOUNTS: Final = (
     Amount("--world-steps", 100, 300, "random steps of memberships"),
     Amount("--client-deliveries", 100, 1_000, "webhook deliveries that the vendor's client verifies"),
     Amount("--commit-seconds", 10, 60, "seconds in which processes commit and checkpoint one SQLite file"),
-    Amount("--abuse-seconds", 5, 20, "seconds in which one workspace takes all that it can get"),
+    Amount("--abuse-seconds", 5, 10, "seconds in which one workspace takes all that it can get"),
     Amount("--abuse-contacts", 5_000, 20_000, "contacts over which one workspace runs dry runs at once"),
     Amount("--power-losses", 20, 120, "images of a disk after a power loss"),
     Amount("--power-writes", 60, 200, "writes of two clients before the power losses"),
