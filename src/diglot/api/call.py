@@ -15,6 +15,7 @@ from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
+from diglot.request_record import RECORD, RequestRecord
 from diglot.service.parts import Checkpoint
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
@@ -84,6 +85,11 @@ class Call:
     def add_header(self, name: bytes, value: bytes) -> None:
         """Add a header to the response."""
         self.request.scope[EXTRA_HEADERS].append((name, value))  # type: ignore[typeddict-item]
+
+    def note_rows(self, created: int, updated: int, skipped: int, rejected: int) -> None:
+        """Note what became of the rows of an import, for metrics and for the log."""
+        record: RequestRecord = self.request.scope[RECORD]  # type: ignore[typeddict-item]
+        record.rows = {"created": created, "updated": updated, "skipped": skipped, "rejected": rejected}
 
     async def read_body(self) -> bytes:
         """Return the body within the call's limit; raise `UnsupportedMediaType` or `ContentTooLarge`."""

@@ -22,7 +22,7 @@ from diglot.model.segments import (
     Segment,
     SegmentType,
 )
-from diglot.model.workspaces import Caller
+from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
 from diglot.service.audience.member_ids import iterate_other_ids, load_first_ids
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
@@ -49,6 +49,7 @@ class Segments:
     engine: Engine
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @reads
     async def list_page(self, tenant: Tenant, window: Window, search: str | None = None) -> Page[Segment]:
@@ -150,27 +151,30 @@ class Segments:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:
-        """Create a segment; a static one is filled immediately."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment; a static one is filled immediately. Raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await _with_next_change(unit, evaluated)
 
     @writes
     async def create_with_count(self, unit: WriteUnit, new: NewSegment) -> CountedSegment:
-        """Create a segment and return it with its count."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment and return it with its count; raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await self._with_known_count(unit, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Segment:
-        """Update a segment; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is."""
-        return await _with_next_change(unit, await _update(unit, id_, change))
+        """Update a segment; raise `NotFound` or `LimitReached`.
+
+        A patch that changes nothing leaves `updated_at` as it is.
+        """
+        return await _with_next_change(unit, await self._update(unit, id_, change))
 
     @writes
     async def update_with_count(
         self, unit: WriteUnit, id_: str | None, change: SegmentPatch
     ) -> CountedSegment:
-        """Update a segment and return it with its count; raise `NotFound`."""
-        return await self._with_known_count(unit, await _update(unit, id_, change))
+        """Update a segment and return it with its count; raise `NotFound` or `LimitReached`."""
+        return await self._with_known_count(unit, await self._update(unit, id_, change))
 
     @writes
     async def refresh(self, unit: WriteUnit, id_: str | None) -> CountedSegment:
@@ -207,6 +211,17 @@ class Segments:
         """Delete a segment; its contacts stay. Raise `NotFound`."""
         segment = await segment_lookup.require_segment(unit, id_)
         await segment_writes.delete_segment(unit, segment)
+
+    async def _update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
+        stored = await segment_lookup.require_segment(unit, id_)
+        if segment_writes.changes_nothing(stored, change):
+            return EvaluatedSegment(stored)
+        evaluated_at = unit.row.evaluated_at
+        writer = await open_writer(unit)
+        if unit.row.evaluated_at != evaluated_at:
+            # The writer has applied changes by time, maybe to this segment.
+            stored = await segment_lookup.require_segment(unit, id_)
+        return await segment_writes.update_segment(writer, stored, change, self.limits)
 
     async def _from_cache_or_read(
         self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]
@@ -258,18 +273,6 @@ class Segments:
             return await self._with_count(unit, evaluated.segment, unit.state, unit.clock())
         segment = await _with_next_change(unit, evaluated)
         return CountedSegment(segment, evaluated.count, read.effective_now(unit.state, unit.clock()))
-
-
-async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
-    stored = await segment_lookup.require_segment(unit, id_)
-    if segment_writes.changes_nothing(stored, change):
-        return EvaluatedSegment(stored)
-    evaluated_at = unit.row.evaluated_at
-    writer = await open_writer(unit)
-    if unit.row.evaluated_at != evaluated_at:
-        # The writer has applied changes by time, maybe to this segment.
-        stored = await segment_lookup.require_segment(unit, id_)
-    return await segment_writes.update_segment(writer, stored, change)
 
 
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:

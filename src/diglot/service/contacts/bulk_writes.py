@@ -6,11 +6,12 @@ from functools import partial
 
 import msgspec
 
-from diglot.errors import InvalidInput
+from diglot.errors import InvalidInput, LimitReached
 from diglot.model.contacts import Contact, ContactChange, ImportResult
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
 from diglot.service.contacts.contact_writes import ContactUpdate
+from diglot.service.limits import require_room
 from diglot.service.parts import PartwiseWrite, Progress
 from diglot.storage.contacts import queries
 from diglot.storage.slices import compute_off_loop
@@ -48,10 +49,14 @@ class IdsProgress(Progress):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """An import; the address identifies a contact."""
+    """An import; the address identifies a contact.
+
+    A workspace may have `max_contacts`, 0 for any number: a row that would create one more is rejected.
+    """
 
     changes: Sequence[ContactChange]
     update_existing: bool
+    max_contacts: int
 
     def in_parts(self) -> PartwiseWrite[ImportProgress]:
         """Return the import as a write in parts."""
@@ -61,7 +66,7 @@ class Import:
         changes = self.changes[progress.next_item : end]
         emails = list(dict.fromkeys(change.email for change in changes))
         existing = await queries.find_contacts_by_email(unit, emails)
-        part = _ImportPart(unit, existing, progress, update_existing=self.update_existing)
+        part = _ImportPart(self, unit, existing, progress)
         await compute_off_loop(unit, len(changes), partial(part.apply_changes, changes))
         await contact_writes.insert_contacts(unit, list(part.created.values()))
         await contact_writes.update_contacts(unit, part.updates())
@@ -71,15 +76,10 @@ class _ImportPart:
     """A part of an import in progress: existing, new and updated contacts by address."""
 
     def __init__(
-        self,
-        unit: WriteUnit,
-        existing: dict[str, Contact],
-        progress: ImportProgress,
-        *,
-        update_existing: bool,
+        self, work: Import, unit: WriteUnit, existing: dict[str, Contact], progress: ImportProgress
     ) -> None:
+        self.work = work
         self.unit = unit
-        self.update_existing = update_existing
         self.existing = existing
         self.created: dict[str, Contact] = {}
         self.updated: dict[str, Contact] = {}
@@ -91,15 +91,22 @@ class _ImportPart:
             try:
                 self._apply_change(change)
             except InvalidInput as invalid:
-                self.progress.rejected.setdefault(invalid.faults[0].message, []).append(row)
+                self._reject(row, invalid.faults[0].message)
+            except LimitReached as reached:
+                self._reject(row, str(reached))
+
+    def _reject(self, row: int, reason: str) -> None:
+        self.progress.rejected.setdefault(reason, []).append(row)
 
     def _apply_change(self, change: ContactChange) -> None:
         email = change.email
         contact = self.created.get(email) or self.updated.get(email) or self.existing.get(email)
         if contact is None:
+            count = self.unit.row.contact_count + len(self.created)
+            require_room("contacts", self.work.max_contacts, count)
             self.created[email] = new_contact(change, self.unit.take_keys("pk"), self.unit.now)
             self.progress.created += 1
-        elif not self.update_existing:
+        elif not self.work.update_existing:
             self.progress.skipped += 1
         else:
             changed = self.created if email in self.created else self.updated

@@ -13,10 +13,11 @@ from diglot.membership.read import MembershipQuery
 from diglot.model.contacts import Contact, ContactChange, ImportResult, ListName
 from diglot.model.ids import parse_id
 from diglot.model.pages import CountedPage, Sort, Window
-from diglot.model.workspaces import Caller
+from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.contacts import contact_writes, list_members
 from diglot.service.contacts.bulk_writes import BulkDeletion, BulkUpdate, Import
 from diglot.service.contacts.contact_changes import changed_contact, new_contact
+from diglot.service.limits import require_room
 from diglot.service.parts import Checkpoint, Memory, PartwiseWrite, Progress
 from diglot.service.unit_of_work import point_reads, reads, writes_with
 from diglot.storage import workspaces
@@ -38,6 +39,7 @@ class Contacts:
     engine: Engine
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @reads
     async def list_page(
@@ -72,9 +74,13 @@ class Contacts:
 
     @writes_with(Reservation(moves_members=True, contacts=1))
     async def create(self, unit: WriteUnit, change: ContactChange) -> Contact:
-        """Create a contact; raise `Conflict` for an address in use, `NotFound` for an unknown list."""
+        """Create a contact; raise `Conflict` for an address in use, `NotFound` for an unknown list.
+
+        Raise `LimitReached` if the workspace has as many contacts as it may have.
+        """
         if await queries.find_contact_by_email(unit, change.email) is not None:
             raise Conflict("contact", "A contact with this email already exists")
+        require_room("contacts", self.limits.contacts, unit.row.contact_count)
         contact = new_contact(change, unit.take_keys("pk"), unit.now)
         await contact_writes.insert_contacts(unit, [contact])
         for id_ in change.lists_to_join:
@@ -127,9 +133,9 @@ class Contacts:
 
         A row without a status keeps the status of an existing contact, so unsubscribed contacts stay
         unsubscribed. A repeated address updates the contact of its first row. A row that would exceed the
-        maximum number of tags is rejected; the others are imported.
+        maximum number of tags, or of the workspace's contacts, is rejected; the others are imported.
         """
-        work = Import(changes, update_existing).in_parts()
+        work = Import(changes, update_existing, self.limits.contacts).in_parts()
         return (await self._write_in_parts(caller, work, checkpoint)).to_result(changes)
 
     async def _write_in_parts(

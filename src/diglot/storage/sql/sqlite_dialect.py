@@ -182,5 +182,6 @@ SQLITE: Final = Database(
         library=_library,
         require_shareable=sqlite_module.require_mended,
         warn_beside_others=sqlite_module.warn_beside_others,
+        measure_files=sqlite_file.measure_files,
     ),
 )
