@@ -43,8 +43,7 @@ from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
 from diglot.settings import Settings
-from diglot.storage.connect import create_engine
-from diglot.storage.schema import revisions
+from diglot.storage.connect import create_engine, open_for_serving
 from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 from diglot.webhooks.worker import deliver_in_background
@@ -71,7 +70,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, run_backgroun
         lifespan=[
             _database_lifespan(engine, settings, uses),
             *([_proxy_lifespan] if forwarded else []),
-            *(_background_lifespans(engine, clock, settings) if run_background else []),
+            *(_background_lifespans(engine.in_background(), clock, settings) if run_background else []),
         ],
         openapi_config=None,
         logging_config=None,
@@ -147,8 +146,7 @@ def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Li
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         services: Services = app.state[SERVICES]
-        await revisions.require_latest(settings.database)
-        await engine.open()
+        await open_for_serving(engine, settings.database)
         _begin_collecting()
         try:
             async with uses.flush_periodically(), services.idempotency.clean_up_periodically():

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, MetaData
 
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.limits import Limits
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Database(Backend):
     """A database that Diglot can use."""
 
     url_prefixes: tuple[str, ...]
-    create_engine: Callable[[str, MetaData], Engine]
+    create_engine: Callable[[str, MetaData, Limits], Engine]
     """The engine for a URL, given the ephemeral tables."""
     read_revision: Callable[[str], Awaitable[str | None]]
     """The revision of the schema, or None if the database has no tables; raises `Misconfigured`."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
+from diglot.storage.sql.limits import BACKGROUND
 
 T = TypeVar("T")
 Row = Sequence[Any]
@@ -111,8 +112,12 @@ class Engine(Protocol):
     def point_reads_are_local(self) -> bool:
         """Whether a point read costs no round trip, so that results need no cache between requests."""
 
-    async def open(self) -> None:
-        """Connect; raise `Misconfigured` if the database cannot be used."""
+    async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Connect; raise `Misconfigured` if the database cannot be used.
+
+        With `check`, which raises `Misconfigured` itself, a server's database may be away: the check runs
+        once it answers, and units raise `Unavailable` until then.
+        """
 
     async def close(self) -> None:
         """Finish the units in progress and disconnect."""
@@ -154,6 +159,30 @@ class Engine(Protocol):
         """Run a slow computation outside of any unit, without blocking the event loop."""
 
 
+class BackgroundEngine:
+    """An engine as background work sees it; the engine behind it recognizes the work by its key."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.backend = engine.backend
+        self.point_reads_are_local = engine.point_reads_are_local
+        self.open, self.close, self.on_commit = engine.open, engine.close, engine.on_commit
+        self.ping, self.usage = engine.ping, engine.usage
+        self.point_read, self.run_ephemeral = engine.point_read, engine.run_ephemeral
+        self.run_off_loop = engine.run_off_loop
+
+    def in_background(self) -> "BackgroundEngine":
+        return self
+
+    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
+        return await self._engine.read(work, workspace=BACKGROUND)
+
+    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
+        return await self._engine.write(work, workspace=BACKGROUND)
+
+
 class NestedEngine:
     """An engine over an open transaction: each unit runs in it, and is committed or rolled back with it."""
 
@@ -166,7 +195,7 @@ class NestedEngine:
     def backend(self) -> Backend:
         return self._transaction.backend
 
-    async def open(self) -> None:
+    async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
         """Do nothing, because the transaction is open."""
 
     async def close(self) -> None:
