@@ -12,7 +12,7 @@ from diglot.errors import DatabaseAway, DatabaseReadOnly, DeadlineExceeded, Misc
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import BackgroundEngine, Engine, UnitOfWork, Usage
 from diglot.storage.sql.limits import BACKGROUND, DEFAULT_LIMITS, Limits
-from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.failures import Failures, renew
 from diglot.storage.sql.pool.postgresql_connections import Connections, Lease
 from diglot.storage.sql.pool.postgresql_failures import (
     describe,
@@ -193,13 +193,13 @@ class PostgreSQL:
         self._connections.give_back(lease, reusable=reusable, succeeded=not failed)
 
     def _explain(self, error: BaseException, lease: Lease) -> Unavailable | None:
-        """Return, counted and logged, why the database could not do a unit; None if that is not the reason."""
+        """Return why the database could not do a unit, counted and logged; None for another reason."""
         if lease.is_late:
             return self._failures.record(DeadlineExceeded("PostgreSQL: a unit of work took too long"))
         if not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError)):
             return None
         if lease.connection.is_closed() and self._connections.away is not None:
-            return self._failures.record(self._connections.away)
+            return self._failures.record(renew(self._connections.away))
         explained = explain_error(error)
         if explained is None and is_lost(error):
             explained = DatabaseAway(f"PostgreSQL: {describe(error)}")
@@ -213,11 +213,10 @@ class PostgreSQL:
 
     async def _require_version(self) -> None:
         connection = await self._connections.connect(self._limits.wait_seconds)
-        try:
-            version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
-        finally:
-            connection.terminate()
+        self._connections.adopt(connection)
+        version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
         if version < MIN_VERSION:
+            self._connections.drop_idle()
             raise Misconfigured(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")
 
     def _checking(self, check: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -11,6 +11,11 @@ log: Final = logging.getLogger("diglot.database")
 LOG_SECONDS: Final = 1.0
 
 
+def renew(error: Unavailable) -> Unavailable:
+    """Return an equal failure, because each raise of the same exception would lengthen its traceback."""
+    return type(error)(*error.args)
+
+
 class Failures:
     """The failures of an engine since its start, by `Unavailable.kind`.
 

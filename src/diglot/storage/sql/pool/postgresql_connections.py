@@ -7,6 +7,7 @@ can end all requests at once when the database is gone.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import asyncpg
 from diglot.errors import DatabaseAway, Unavailable
 from diglot.storage.sql.engine import PoolUsage
 from diglot.storage.sql.limits import BACKGROUND, Limits
-from diglot.storage.sql.pool.failures import Failures
+from diglot.storage.sql.pool.failures import Failures, renew
 from diglot.storage.sql.pool.postgresql_failures import explain_connect_error
 from diglot.storage.sql.pool.turns import Turns
 
@@ -47,13 +48,12 @@ class Connections:
     def __init__(self, url: str, limits: Limits, failures: Failures) -> None:
         self._url, self._limits, self._failures = url, limits, failures
         self.size = limits.connections or MAX_CONNECTIONS
-        self._turns = Turns(
-            self.size, stalled_seconds=limits.wait_seconds, queue_seconds=limits.queue_seconds
-        )
+        self._turns = Turns(self.size, limits)
         self._idle: list[tuple[Connection, float]] = []
         self._leases: dict[Lease, None] = {}
         self._refused_at: float | None = None
         self.away: Unavailable | None = None
+        self._all_returned: asyncio.Event | None = None
         self.on_lost: Callable[[], None] = lambda: None
 
     def usage(self) -> PoolUsage:
@@ -88,8 +88,14 @@ class Connections:
         if not reusable or self.away is not None:
             lease.connection.terminate()
         elif not lease.connection.is_closed():
-            self._idle.append((lease.connection, asyncio.get_running_loop().time()))
+            self.adopt(lease.connection)
         self._turns.give_back(lease.key, succeeded=succeeded)
+        if self._all_returned is not None and not self._leases:
+            self._all_returned.set()
+
+    def adopt(self, connection: Connection) -> None:
+        """Add an open connection to the pool."""
+        self._idle.append((connection, asyncio.get_running_loop().time()))
 
     async def connect(self, seconds: float) -> Connection:
         """Open a connection that is not part of the pool; raise what the driver raises."""
@@ -139,10 +145,11 @@ class Connections:
 
     async def close(self, seconds: float) -> None:
         """Close all connections; units have `seconds` to end."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while self._leases and loop.time() < until:
-            await asyncio.sleep(0.01)
+        if self._leases:
+            self._all_returned = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._all_returned.wait()
         for lease in self._leases:
             lease.connection.terminate()
         while self._idle:
@@ -154,7 +161,7 @@ class Connections:
 
     def _require_present(self) -> None:
         if self.away is not None:
-            raise self._failures.record(self.away)
+            raise self._failures.record(renew(self.away))
 
     def _pop_idle(self) -> Connection | None:
         while self._idle:

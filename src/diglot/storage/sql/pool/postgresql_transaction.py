@@ -9,6 +9,8 @@ from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
 
 T = TypeVar("T")
+# asyncpg has no types.
+Connection = Any
 
 
 class PostgreSQLTransaction:

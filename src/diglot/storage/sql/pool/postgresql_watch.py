@@ -1,6 +1,6 @@
 """Watches whether PostgreSQL answers, so that a request fails early and the server recovers by itself.
 
-A connection to a server that hangs or vanished says nothing, and no timeout of the server ends its statements.
+A connection to a server that hangs or vanished says nothing, and none of its timeouts ends a statement.
 So while a unit of work runs long, a probe asks the server on a connection of its own. If the probe gets no
 answer, all units end, and new ones fail at once until a probe succeeds again.
 """
@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 
 from diglot.errors import DatabaseAway, DatabaseBusy, DatabaseReadOnly, Misconfigured, Unavailable
-from diglot.storage.sql.pool.failures import Failures, log
+from diglot.storage.sql.pool.failures import Failures, log, renew
 from diglot.storage.sql.pool.postgresql_connections import Connection, Connections
 from diglot.storage.sql.pool.postgresql_failures import explain_connect_error
 
@@ -26,7 +26,7 @@ _PROBE: Final = "SELECT current_setting('transaction_read_only')"
 
 
 class Watch:
-    """Sets `away` of the connections; `check` examines the database whenever it answers for the first time."""
+    """Sets `away` of the connections; `check` runs when a database answers for the first time."""
 
     def __init__(self, connections: Connections, failures: Failures) -> None:
         self._connections, self._failures = connections, failures
@@ -58,7 +58,7 @@ class Watch:
     async def ping(self) -> None:
         """Raise `Unavailable` unless the database answers and accepts writes."""
         if self._connections.away is not None:
-            raise self._connections.away
+            raise renew(self._connections.away)
         if await self._probe():
             raise DatabaseReadOnly("PostgreSQL accepts no writes (transaction_read_only is on)")
 
@@ -76,7 +76,7 @@ class Watch:
                     await self._suspected.wait()
             try:
                 await self._look()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the watch must live on
                 log.exception("cannot watch the database")
 
     async def _look(self) -> None:

@@ -56,8 +56,8 @@ class OpenFile:
             identity = self._read_identity()
         except OSError as error:
             raise DatabaseDamaged(
-                f"{str(self.path)!r} was deleted or moved while in use ({error.strerror}): writes are refused; "
-                "stop the server and put the file back, or restore a backup"
+                f"{str(self.path)!r} was deleted or moved while in use ({error.strerror}): writes "
+                "are refused; stop the server and put the file back, or restore a backup"
             ) from None
         if identity != self._identity:
             raise DatabaseDamaged(

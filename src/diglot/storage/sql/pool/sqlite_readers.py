@@ -26,7 +26,7 @@ class Readers:
     def __init__(self, path: Path, begin: Begin, limits: Limits, failures: Failures) -> None:
         size = limits.connections or READER_COUNT
         self._path, self._begin, self._limits, self._failures = path, begin, limits, failures
-        self._turns = Turns(size, stalled_seconds=limits.wait_seconds, queue_seconds=limits.queue_seconds)
+        self._turns = Turns(size, limits)
         self._idle: list[ConnectionThread] = []
         self._threads: list[ConnectionThread] = []
         self._deadlines: dict[ConnectionThread, float] = {}

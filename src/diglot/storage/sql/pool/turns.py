@@ -13,6 +13,8 @@ from typing import Final
 
 from diglot.errors import DatabaseBusy, Unavailable
 from diglot.storage.sql.engine import PoolUsage
+from diglot.storage.sql.limits import Limits
+from diglot.storage.sql.pool.failures import renew
 
 # How often waiting units are checked for their deadline.
 SWEEP_SECONDS: Final = 0.25
@@ -36,13 +38,13 @@ class _Waiter:
 class Turns:
     """The slots of a pool.
 
-    A unit waits at most `stalled_seconds` if no unit of its workspace succeeds meanwhile, because then the
+    A unit waits at most `wait_seconds` if no unit of its workspace succeeds meanwhile, because then the
     database does not get on, and at most `queue_seconds` otherwise.
     """
 
-    def __init__(self, size: int, *, stalled_seconds: float, queue_seconds: float) -> None:
+    def __init__(self, size: int, limits: Limits) -> None:
         self._size = self._free = size
-        self._stalled_seconds, self._queue_seconds = stalled_seconds, queue_seconds
+        self._limits = limits
         self._shares: dict[Hashable, _Share] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._waits, self._wait_seconds = 0, 0.0
@@ -82,7 +84,7 @@ class Turns:
         for share in self._shares.values():
             for waiter in share.waiting:
                 if not waiter.granted.done():
-                    waiter.granted.set_exception(error)
+                    waiter.granted.set_exception(renew(error))
 
     def usage(self) -> PoolUsage:
         """Return the figures of the pool."""
@@ -147,9 +149,10 @@ class Turns:
         self._sweep = loop.call_later(SWEEP_SECONDS, self._reject_late) if waiting else None
 
     def _is_late(self, share: _Share, waited: float, now: float) -> bool:
-        if waited >= self._queue_seconds:
+        limits = self._limits
+        if waited >= limits.queue_seconds:
             return True
-        return waited >= self._stalled_seconds and now - share.succeeded_at >= self._stalled_seconds
+        return waited >= limits.wait_seconds and now - share.succeeded_at >= limits.wait_seconds
 
     def _busy(self) -> DatabaseBusy:
         held = self._size - self._free

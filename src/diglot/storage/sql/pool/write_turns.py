@@ -1,4 +1,4 @@
-"""Limits how many writes of one workspace hold a connection, because each waits for the lock of that workspace."""
+"""Limits the writes of one workspace that hold connections, because they wait for its lock one by one."""
 
 from typing import Final
 
@@ -39,8 +39,4 @@ class WriteTurns:
 
     def _make(self) -> Turns:
         # A single key holds half of the slots.
-        return Turns(
-            2 * _WRITES_PER_WORKSPACE,
-            stalled_seconds=self._limits.wait_seconds,
-            queue_seconds=self._limits.queue_seconds,
-        )
+        return Turns(2 * _WRITES_PER_WORKSPACE, self._limits)
