@@ -8,8 +8,7 @@ from pathlib import Path
 from diglot.errors import Misconfigured
 from diglot.storage.schema import ephemeral_metadata, revisions
 from diglot.storage.sql.databases import find_database
-from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.limits import DEFAULT_LIMITS, Limits
+from diglot.storage.sql.engine import DEFAULT_LIMITS, Engine, Limits
 
 
 def create_engine(url: str, limits: Limits = DEFAULT_LIMITS) -> Engine:

@@ -9,8 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, MetaData
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.limits import Limits
+from diglot.storage.sql.engine import Engine, Limits
 
 T = TypeVar("T")
 

@@ -10,16 +10,35 @@ it costs 8 times the CPU on SQLite, because of thread hops, and about twice on a
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend, Sql
-from diglot.storage.sql.limits import BACKGROUND
 
 T = TypeVar("T")
 Row = Sequence[Any]
 BoundValues = Mapping[str, Any]
 NO_VALUES: BoundValues = {}
+# The key of background work among the workspaces that share a pool; no workspace has this number.
+BACKGROUND: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the operator can set.
+
+    `connections` is the size of the pool, 0 for the figure of the database. A read ends after `read_seconds`.
+    A request waits at most `wait_seconds` for the database: to connect, for a lock, or for a connection while
+    no other request of its workspace is served; otherwise it waits at most `queue_seconds` for its turn.
+    """
+
+    connections: int = 0
+    read_seconds: float = 15
+    wait_seconds: float = 4
+    queue_seconds: float = 30
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class Executable(Protocol):

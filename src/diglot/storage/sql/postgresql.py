@@ -10,8 +10,15 @@ import asyncpg
 from diglot.caches import ProcessCache
 from diglot.errors import DatabaseAway, DatabaseReadOnly, DeadlineExceeded, Misconfigured, Unavailable
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import BackgroundEngine, Engine, UnitOfWork, Usage
-from diglot.storage.sql.limits import BACKGROUND, DEFAULT_LIMITS, Limits
+from diglot.storage.sql.engine import (
+    BACKGROUND,
+    DEFAULT_LIMITS,
+    BackgroundEngine,
+    Engine,
+    Limits,
+    UnitOfWork,
+    Usage,
+)
 from diglot.storage.sql.pool.failures import Failures, renew
 from diglot.storage.sql.pool.postgresql_connections import Connections, Lease
 from diglot.storage.sql.pool.postgresql_failures import (
@@ -213,8 +220,12 @@ class PostgreSQL:
 
     async def _require_version(self) -> None:
         connection = await self._connections.connect(self._limits.wait_seconds)
+        try:
+            version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
+        except BaseException:
+            connection.terminate()
+            raise
         self._connections.adopt(connection)
-        version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
         if version < MIN_VERSION:
             self._connections.drop_idle()
             raise Misconfigured(f"PostgreSQL {version // 10000} is too old: 15 or later is needed")

@@ -30,8 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
 from diglot.storage.sql.database import Database, Migrator
-from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.limits import Limits
+from diglot.storage.sql.engine import Engine, Limits
 
 
 def _strpos_position(haystack: Expression, needle: Expression) -> Expression:

@@ -11,8 +11,15 @@ from sqlalchemy import MetaData
 from diglot.caches import ProcessCache
 from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import BackgroundEngine, Engine, EphemeralBusyError, UnitOfWork, Usage
-from diglot.storage.sql.limits import DEFAULT_LIMITS, Limits
+from diglot.storage.sql.engine import (
+    DEFAULT_LIMITS,
+    BackgroundEngine,
+    Engine,
+    EphemeralBusyError,
+    Limits,
+    UnitOfWork,
+    Usage,
+)
 from diglot.storage.sql.pool.failures import Failures
 from diglot.storage.sql.pool.sqlite_failures import explain_error
 from diglot.storage.sql.pool.sqlite_readers import Readers

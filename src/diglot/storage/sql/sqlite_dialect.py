@@ -29,8 +29,7 @@ from sqlalchemy.types import TypeEngine
 from diglot.storage.sql import sqlite_file, sqlite_module
 from diglot.storage.sql.backend import CLOSE, ONE, ZERO, Bind, Expression
 from diglot.storage.sql.database import Database, Embedded, Migrator
-from diglot.storage.sql.engine import Engine
-from diglot.storage.sql.limits import Limits
+from diglot.storage.sql.engine import Engine, Limits
 
 _decode_integers = msgspec.json.Decoder(list[int]).decode
 # A double's denominator is at most 2 to the power of 1,074; an integer of SQLite holds 2 to the power of 62.

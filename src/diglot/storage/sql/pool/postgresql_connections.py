@@ -14,8 +14,7 @@ from typing import Any, Final
 import asyncpg
 
 from diglot.errors import DatabaseAway, Unavailable
-from diglot.storage.sql.engine import PoolUsage
-from diglot.storage.sql.limits import BACKGROUND, Limits
+from diglot.storage.sql.engine import BACKGROUND, Limits, PoolUsage
 from diglot.storage.sql.pool.failures import Failures, renew
 from diglot.storage.sql.pool.postgresql_failures import explain_connect_error
 from diglot.storage.sql.pool.turns import Turns

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from diglot.errors import DeadlineExceeded
-from diglot.storage.sql.engine import PoolUsage, UnitOfWork
-from diglot.storage.sql.limits import BACKGROUND, Limits
+from diglot.storage.sql.engine import BACKGROUND, Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
 from diglot.storage.sql.pool.sqlite_failures import explain_error
 from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from diglot.errors import DatabaseBusy, Unavailable
-from diglot.storage.sql.engine import PoolUsage, UnitOfWork
-from diglot.storage.sql.limits import Limits
+from diglot.storage.sql.engine import Limits, PoolUsage, UnitOfWork
 from diglot.storage.sql.pool.failures import Failures
 from diglot.storage.sql.pool.sqlite_failures import OpenFile, explain_error
 from diglot.storage.sql.pool.sqlite_thread import Begin, ConnectionThread

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from diglot.errors import DatabaseBusy, Unavailable
-from diglot.storage.sql.engine import PoolUsage
-from diglot.storage.sql.limits import Limits
+from diglot.storage.sql.engine import Limits, PoolUsage
 from diglot.storage.sql.pool.failures import renew
 
 # How often waiting units are checked for their deadline.

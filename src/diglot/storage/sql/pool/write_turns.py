@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from diglot.storage.sql.limits import Limits
+from diglot.storage.sql.engine import Limits
 from diglot.storage.sql.pool.turns import Turns
 
 # One write works while the next waits for its lock, so that the lock is never free for longer than needed.
