@@ -28,6 +28,7 @@ from diglot.storage.membership import instant_index
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.pool.postgresql_transaction import PostgreSQLTransaction
 from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction
+from diglot.storage.tenant import bind_workspace
 from support import canonical
 from support.engines import Database
 from support.reporting import Tally
@@ -203,7 +204,9 @@ async def test_the_count_of_a_pending_segment(two: TwoProcesses, monkeypatch: py
     assert await two.read_counts(id_) == {(1, NOW, 1)}
     assert (await two.segments().get_with_next_change(two.caller, id_)).next_change_at == NOW + dates.DAY + 1
     workspace = two.caller.workspace
-    await two.engine.write(lambda tx: instant_index.drop_index(tx, workspace, "last_opened_at"))
+    await two.engine.write(
+        bind_workspace(workspace, lambda tenant: instant_index.drop_index(tenant, "last_opened_at"))
+    )
     seen = await two.segments().get_with_next_change(two.caller, id_)
     assert seen.next_change_at == NOW + 1, "no tick follows the segment yet, so it may change at any time"
 
