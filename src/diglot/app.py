@@ -44,7 +44,7 @@ from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
 from diglot.settings import Settings
 from diglot.storage.connect import create_engine, open_for_serving
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 from diglot.webhooks.worker import deliver_in_background
 
@@ -61,7 +61,7 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, run_backgroun
 
     Without `run_background` it only answers requests: it delivers no webhook and runs no background task.
     """
-    engine = create_engine(settings.database)
+    engine = create_engine(settings.database, _limits(settings))
     uses = KeyUsage(engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
     app = Litestar(
@@ -81,6 +81,15 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, run_backgroun
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
     return _wrap(app, build_pages(engine, clock), settings)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.database_connections,
+        read_seconds=settings.read_timeout,
+        wait_seconds=settings.database_timeout,
+        queue_seconds=settings.queue_timeout,
+    )
 
 
 def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App:

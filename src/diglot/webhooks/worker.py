@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from diglot.clock import Clock
+from diglot.errors import Unavailable
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook, WebhookMessage
 from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import AllowedTargets
@@ -64,6 +65,8 @@ class DeliveryWorker:
             self._wake_event.clear()
             try:
                 pause = await self._start_due_turns()
+            except Unavailable:
+                pause = self.poll_seconds
             except Exception:
                 log.exception("cannot read the pending deliveries")
                 pause = self.poll_seconds
@@ -122,6 +125,8 @@ class DeliveryWorker:
         """Serve one webhook; after a bug in Diglot wait before its next turn."""
         try:
             await self._serve_webhook(key)
+        except Unavailable:
+            await asyncio.sleep(self.poll_seconds)
         except Exception:
             log.exception("cannot deliver to webhook %d of workspace %d", key[1], key[0])
             await asyncio.sleep(self.poll_seconds)
@@ -140,6 +145,8 @@ class DeliveryWorker:
     async def _release_lease(self, batch: LeasedDeliveries) -> None:
         try:
             await self.deliveries.release_lease(batch)
+        except Unavailable:
+            pass  # the engine has logged it, and the lease will expire
         except Exception:
             log.exception("cannot release the webhook lease; it will expire")
 
