@@ -81,22 +81,30 @@ class PostgreSQL:
         self.process_cache = ProcessCache()
 
     async def open(self, check: Callable[[], Awaitable[None]] | None = None) -> None:
-        self._watch = Watch(self._connections, self._failures)
         away: Unavailable | None = None
+        try:
+            away = await self._examine(check)
+        except BaseException:
+            await self._connections.close(0)
+            raise
+        self._watch = Watch(self._connections, self._failures)
+        self._watch.start(self._checking(check) if away is not None and check is not None else None, away)
+
+    async def _examine(self, check: Callable[[], Awaitable[None]] | None) -> Unavailable | None:
+        """Return why the database is away, None if it can be used; raise `Misconfigured`."""
         try:
             await self._require_version()
             if check is not None:
                 await check()
-                check = None
         except Unavailable as error:
-            away = error
+            away: Unavailable | None = error
         except _UNUSABLE as error:
-            if check is None or not is_temporary(error):
+            away = explain_connect_error(error) if is_temporary(error) else None
+            if away is None or check is None:
                 raise Misconfigured(_refusal(error)) from error
-            away = explain_connect_error(error)
-        if away is not None and check is None:
-            raise Misconfigured(str(away)) from away
-        self._watch.start(check and self._checking(check), away)
+        else:
+            return None
+        return away
 
     async def close(self) -> None:
         if self._watch is not None:

@@ -109,6 +109,8 @@ class Writer:
                 await self._commit(units)
                 self._running = 0
                 self._put_back([unit for unit in units if not unit.ran])
+                # The timer does not see units while they are tried.
+                self._drop_late()
                 for unit in units:
                     if unit.ran:
                         self._finish(unit)
@@ -188,9 +190,14 @@ class Writer:
             unit.future.set_result(unit.result)
 
     def _reject_late(self) -> None:
-        """Reject units that waited too long, and those whose request is gone."""
+        self._drop_late()
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        again = bool(self._queues)
+        self._sweep = loop.call_later(SWEEP_SECONDS, self._reject_late) if again else None
+
+    def _drop_late(self) -> None:
+        """Reject units that waited too long, and forget those whose request is gone."""
+        now = asyncio.get_running_loop().time()
         stalled = now - self._committed_at >= self._limits.wait_seconds
         limit = self._limits.wait_seconds if stalled else self._limits.queue_seconds
         for key, queue in list(self._queues.items()):
@@ -199,8 +206,6 @@ class Writer:
                 self._queues[key] = kept
             else:
                 del self._queues[key]
-        again = bool(self._queues)
-        self._sweep = loop.call_later(SWEEP_SECONDS, self._reject_late) if again else None
 
     def _reject(self, unit: QueuedWrite, is_late: bool) -> bool:
         if unit.future.done():
