@@ -4,16 +4,18 @@ These are not Litestar middleware, because Litestar does not run middleware for 
 """
 
 import asyncio
-import logging
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import RequestTimeout
+from diglot.request_record import RECORD
+from diglot.server.observability.figures import name_own_page
+from diglot.server.observability.watch import RequestWatch
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -21,10 +23,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-access_logger = logging.getLogger("diglot.access")
 _REQUEST_ID: Final = b"x-request-id"
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH_PATH: Final = "/health"
+READY_PATH: Final = "/ready"
 METRICS_PATH: Final = "/metrics"
 # Many clients read the response only after they have sent the body, so a body that no call reads is read
 # here, up to this limit.
@@ -53,11 +55,11 @@ class Options:
     """What the operator configures.
 
     `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
-    the size of the body allows.
+    the size of the body allows. `watch` is what shows requests to the operator.
     """
 
-    access_log: bool = False
     body_seconds: float = BODY_SECONDS
+    watch: RequestWatch = field(default_factory=RequestWatch)
 
 
 _DEFAULTS: Final = Options()
@@ -84,8 +86,8 @@ class ServerApp:
         self._allowed_methods = allowed_methods
         self._operator_pages = operator_pages
         self._proxy_for = proxy_for
-        self._access_log = options.access_log
         self._body_seconds = options.body_seconds
+        self._watch = options.watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -95,28 +97,28 @@ class ServerApp:
         request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
         scope["diglot.request_id"] = request_id.decode()
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
-        started = time.perf_counter()
-        status = 0
+        record = self._watch.begin(scope, scope["diglot.request_id"])
         body = _UnreadBody(receive, self._body_seconds, headers) if _has_body(headers) else None
 
         async def sending(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                record.status = message["status"]
                 closing = () if body is None or await body.drain() else (_CLOSE,)
                 message["headers"] = [*message["headers"], *extra, *closing]
+            else:
+                record.sent_bytes += len(message.get("body", b""))
             await send(message)
 
         try:
-            await self._dispatch(scope, receive if body is None else body.receive, sending)
+            with self._watch.span(scope, record):
+                await self._dispatch(scope, receive if body is None else body.receive, sending)
         finally:
             # granian closes the connection of an unread body only when nothing refers to the request any
             # more. After an error the frames that do would live until the garbage collector runs.
             receive, send = _disconnected, _dropped
             if body is not None:
                 body.release()
-        if self._access_log:
-            _log(scope, status, time.perf_counter() - started)
+            self._watch.end(scope, record)
 
     async def _handle_non_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -130,6 +132,7 @@ class ServerApp:
             # No id or route contains NUL, and databases reject it.
             scope = {**scope, "path": path.replace("\x00", "\ufffd"), "raw_path": b""}
         if path in self._operator_pages and method in ("GET", "HEAD"):
+            scope[RECORD].operation = name_own_page(path.removeprefix("/"))
             page = await self._operator_pages[path]()
             responding = send if method == "GET" else _drop_body(send)
             await send_response(
@@ -220,15 +223,6 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """Return the request id in the headers if it is valid, else None."""
     value = dict(headers).get(_REQUEST_ID, b"")
     return value if _VALID_REQUEST_ID.fullmatch(value) else None
-
-
-def _log(scope: Scope, status: int, seconds: float) -> None:
-    path, request_id = _escape_path(scope["path"]), scope["diglot.request_id"]
-    access_logger.info("%s %s %s %.1f ms %s", scope["method"], path, status, seconds * 1000, request_id)
-
-
-def _escape_path(path: str) -> str:
-    return path.encode("unicode_escape").decode()
 
 
 def _drop_body(send: Send) -> Send:

@@ -24,6 +24,7 @@ from diglot.errors import Misconfigured
 from diglot.server.addresses import POLL_SECONDS, ListenAddress, is_healthy
 from diglot.server.asgi import App, Message, Scope
 from diglot.server.granian_options import STOP_SECONDS, build_options
+from diglot.server.observability.cells import SharedCells
 from diglot.settings import Settings
 from diglot.storage.connect import is_embedded, prepare_database
 
@@ -32,32 +33,41 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(
-    settings: Settings, address: ListenAddress, announce: Callable[[], None], load_app: Callable[[], App]
+    settings: Settings,
+    address: ListenAddress,
+    announce: Callable[[], None],
+    load_app: Callable[[SharedCells], App],
+    cells: SharedCells,
 ) -> None:
     """Serve until a signal; raise `Misconfigured` if the app cannot start."""
     # The app's lifespan enables collection, because objects created during start-up are kept and no garbage.
     gc.disable()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Serving(settings, address, announce, load_app).run())
+            runner.run(_Serving(settings, address, announce, load_app, cells).run())
     finally:
         gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
 class _Serving:
-    """One run of the server. `stopping` is set by a stop signal, `ready` once the app has started."""
+    """One run of the server. `stopping` is set by a stop signal, `ready` once the app has started.
+
+    `interrupted` is set by Ctrl+C or by a second signal: the server stops without draining.
+    """
 
     settings: Settings
     address: ListenAddress
     announce: Callable[[], None]
-    load_app: Callable[[], App]
+    load_app: Callable[[SharedCells], App]
+    cells: SharedCells
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Serve until a stop signal, which also ends a start that is still waiting for its database."""
-        _listen_for_signals(self.stopping)
+        _listen_for_signals(self.stopping, self.interrupted, self.settings.drain_seconds)
         serving = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self.stopping.wait())
         try:
@@ -73,7 +83,7 @@ class _Serving:
     async def _start(self) -> None:
         if is_embedded(self.settings.database):
             await prepare_database(self.settings.database)
-        app = self.load_app()
+        app = self.load_app(self.cells)
         # The lifespan runs here, because granian only logs its error and then serves without it.
         async with _running_lifespan(app):
             self.ready.set()
@@ -96,23 +106,35 @@ class _Serving:
         if not self.stopping.is_set():
             await serving
             raise RuntimeError("the server ended without a signal")
+        await self._drain()
         server.stop()  # type: ignore[no-untyped-call]
         await serving
 
+    async def _drain(self) -> None:
+        """Have `/ready` say that the server stops, and answer requests until load balancers know."""
+        self.cells.drain()
+        seconds = self.settings.drain_seconds
+        if seconds and not self.interrupted.is_set():
+            log.info("draining for %d seconds", seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.interrupted.wait(), seconds)
 
-def _listen_for_signals(stopping: asyncio.Event) -> None:
+
+def _listen_for_signals(stopping: asyncio.Event, interrupted: asyncio.Event, drain_seconds: int) -> None:
     """Have a stop signal set an event; the signal also starts the deadline for stopping."""
-    deadline = threading.Timer(STOP_SECONDS, _exit_at_once)
+    deadline = threading.Timer(drain_seconds + STOP_SECONDS, _exit_at_once)
     deadline.daemon = True
 
-    def stop() -> None:
+    def stop(number: signal.Signals) -> None:
+        if stopping.is_set() or number == signal.SIGINT:
+            interrupted.set()
         if not stopping.is_set():
             stopping.set()
             deadline.start()
 
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop, number)
     # The server has no files to open again, and the end of a terminal is no order to stop.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
 

@@ -14,8 +14,10 @@ from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS, encode_json
 from diglot.dialects.registry import find_surface
 from diglot.errors import MalformedRequest, RequestTimeout, UpstreamUnreachable
+from diglot.request_record import RECORD
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
+from diglot.server.observability.figures import name_forwarded
 from diglot.server.proxy import headers
 from diglot.server.proxy.downstream import ClientGone, Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
@@ -64,7 +66,9 @@ class UpstreamProxy:
         ):
             return None
         assert self._transport is not None, "the lifespan opens it"
-        return _Exchange(self._transport, upstream, surface, self._pseudonym, self._timeout_seconds)
+        return _Exchange(
+            self._transport, upstream, dialect.name, surface, self._pseudonym, self._timeout_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,14 @@ class _Exchange:
 
     transport: httpx.AsyncHTTPTransport
     upstream: httpx.URL
+    dialect: str
     surface: Surface
     pseudonym: bytes
     timeout_seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, as long as the client waits for the response."""
+        scope[RECORD].operation = name_forwarded(self.dialect)
         client = Downstream(receive, send, self.timeout_seconds)
         exchange = asyncio.create_task(self._forward_request(scope, client))
         leaving = asyncio.create_task(client.wait_until_gone())
@@ -160,7 +166,7 @@ def _adopt_request_id(scope: Scope, received: headers.Headers) -> None:
     """Use the upstream's request id, so that its operators can find the request."""
     request_id = asgi.request_id_of((name.lower(), value) for name, value in received)
     if request_id is not None:
-        scope["diglot.request_id"] = request_id.decode()
+        scope["diglot.request_id"] = scope[RECORD].id = request_id.decode()
         scope[EXTRA_HEADERS][:] = [(b"x-request-id", request_id)]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -55,9 +56,9 @@ class ConnectionThread(aiosqlite.Connection):
         self._large_sql: dict[int, int] = {}
 
     def submit(self, function: Callable[["ConnectionThread"], T]) -> asyncio.Future[T]:
-        """Run a function on the thread and return its future result."""
+        """Run a function on the thread, in the context of the caller, and return its future result."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._tx.put_nowait((future, partial(function, self)))
+        self._tx.put_nowait((future, partial(copy_context().run, function, self)))
         return future
 
     @property

@@ -11,7 +11,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -41,6 +42,8 @@ class QueuedWrite:
     key: _Key
     future: asyncio.Future[Any]
     since: float
+    # The context of the request: its units share a commit with those of others.
+    context: Context = field(default_factory=copy_context)
     ran: bool = False
     seconds: float = 0.0
     result: Any = None
@@ -252,7 +255,7 @@ def _run_unit(unit: QueuedWrite, transaction: SQLiteTransaction, connection: sql
     unit.ran = True
     connection.execute("SAVEPOINT unit")
     try:
-        unit.result = run_without_suspending(unit.work(transaction))
+        unit.result = unit.context.run(run_without_suspending, unit.work(transaction))
         unit.must_notify = transaction.must_notify
     except Exception as error:
         if not connection.in_transaction:
