@@ -47,7 +47,7 @@ from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
 from diglot.settings import Settings
-from diglot.storage.schema import revisions
+from diglot.storage.connect import open_for_serving
 from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 from diglot.webhooks.deliveries import Deliveries
@@ -169,8 +169,7 @@ def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Li
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         services: Services = app.state[SERVICES]
-        await revisions.require_latest(settings.database)
-        await engine.open()
+        await open_for_serving(engine, settings.database)
         _begin_collecting()
         try:
             async with uses.flush_periodically(), services.idempotency.clean_up_periodically():
@@ -190,7 +189,7 @@ def _begin_collecting() -> None:
 
 
 def _background_lifespans(clock: Clock, instruments: Instruments) -> list[Lifespan]:
-    engine, settings, figures = instruments.engine, instruments.settings, instruments.figures
+    engine, settings, figures = instruments.engine.in_background(), instruments.settings, instruments.figures
     targets = parse_allowed_targets(settings.webhook_targets)
     scheduler = Scheduler(
         engine,

@@ -154,6 +154,42 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 30
+    database_connections: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Connections of each server process to PostgreSQL, or its readers of a SQLite file; "
+            "0 stands for 8 or 4.",
+        ),
+    ] = 0
+    database_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60,
+            description="Seconds that a request waits for the database to connect, and for a lock.",
+            extra=_SECONDS,
+        ),
+    ] = 4
+    queue_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a request waits for its turn behind others of its workspace.",
+            extra=_SECONDS,
+        ),
+    ] = 30
+    read_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a read of the database may take.",
+            extra=_SECONDS,
+        ),
+    ] = 15
     webhook_targets: Annotated[
         str,
         Meta(

@@ -151,7 +151,7 @@ BAD = {
     "scheme": (("serve", "--port", "0", "--database", "mysql://a/b"), "neither a file, sqlite:///FILE nor"),
     "folder": (("serve", "--port", "0", "--database", "/no/such/folder/a.db"), "unable to open database"),
     "url": (("serve", "--port", "0", "--database", "postgresql://u@h:x/d"), "its URL cannot be read"),
-    "server": (("serve", "--port", "0", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be opened"),
+    "server": (("keys", "list", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be opened"),
     "migrate": (("migrate", "--database", "postgresql://u@127.0.0.1:1/d"), "cannot be migrated"),
     "demo": (("demo", "--database", "postgresql://u@h/d"), "the demo keeps its examples in a file"),
     "no-dialect": (("keys", "create", "--workspace", "A"), "Missing option '--dialect'"),

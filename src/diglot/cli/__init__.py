@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from diglot import __version__
-from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
+from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound, Unavailable
 
 # The lines of `diglot --help`. They are listed here because importing a command's module loads its needs.
 SUMMARIES: Final = {
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
-    except (click.ClickException, Conflict, InvalidInput, Misconfigured, NotFound) as error:
+    except (click.ClickException, Conflict, InvalidInput, Misconfigured, NotFound, Unavailable) as error:
         click.echo(f"diglot: {_error_line(error)}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, MetaData
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Database(Backend):
     """A database that Diglot can use."""
 
     url_prefixes: tuple[str, ...]
-    create_engine: Callable[[str, MetaData], Engine]
+    create_engine: Callable[[str, MetaData, Limits], Engine]
     """The engine for a URL, given the ephemeral tables."""
     read_revision: Callable[[str], Awaitable[str | None]]
     """The revision of the schema, or None if the database has no tables; raises `Misconfigured`."""

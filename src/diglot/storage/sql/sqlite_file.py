@@ -1,7 +1,8 @@
 """The file of an embedded database: its name, its page size and journal mode, its schema revision."""
 
+import os
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ def parse_sqlite_path(url: str) -> Path:
     return Path(path)
 
 
+# How long a command or a start waits for another process.
 BUSY_SECONDS: Final = 30
 # The file of the ephemeral tables, next to the database.
 EPHEMERAL_SUFFIX: Final = "-ephemeral"
@@ -28,8 +30,19 @@ EPHEMERAL_SUFFIX: Final = "-ephemeral"
 PAGE_SIZE: Final = 8192
 
 
+def create_private(path: Path) -> None:
+    """Create a file that only this user can read, unless it exists; SQLite would use the umask.
+
+    SQLite gives its -wal and -shm files the permissions of the database. Those of an existing file stay,
+    because its owner may have opened it to a group on purpose.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
 def prepare_file(path: Path) -> None:
     """Set the page size and the journal mode, which the file keeps, before the first connection."""
+    create_private(path)
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
     try:
         connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
