@@ -20,7 +20,7 @@ from diglot.membership.count import CountCache
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
-from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, respond_with_error
+from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, find_renderer, respond_with_error
 from diglot.server.operator_pages import Page, build_pages
 from diglot.server.proxy.own_paths import OwnPaths
 from diglot.server.routes import allowed_methods_lookup, path_shape
@@ -91,7 +91,14 @@ def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App
         app.state[ALLOWED_METHODS],
         pages,
         proxy_for=proxy.handler_for if proxy is not None else lambda scope: None,
-        options=asgi.Options(settings.access_log, settings.body_timeout),
+        renderer_for=find_renderer,
+        options=asgi.Options(
+            access_log=settings.access_log,
+            body_seconds=settings.body_timeout,
+            send_seconds=settings.send_timeout,
+            trusted_proxies=settings.trusted_proxies,
+            secure_cookies=settings.secure_cookies,
+        ),
     )
 
 
@@ -132,7 +139,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
 
 def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    signing_in = session.build_routes(settings.trusted_proxies, secure=settings.secure_cookies)
+    signing_in = session.build_routes(settings.trusted_proxies)
     return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
 
 

@@ -16,6 +16,13 @@
     |-- ContentTooLarge         the body exceeds a limit
     |-- RequestTimeout          the body does not arrive in time
     |-- UpstreamUnreachable     the upstream of a dialect did not answer, or timed out
+    |-- Unavailable             the database cannot serve the request now, but may in a moment
+    |   |-- DatabaseAway        it does not answer
+    |   |-- DatabaseBusy        no connection or lock became free in time
+    |   |-- DatabaseReadOnly    it accepts no writes
+    |   |-- DatabaseDamaged     its file is damaged, or was replaced or deleted while in use
+    |   |-- DeadlineExceeded    a read took longer than it may
+    |   `-- StorageFull         its disk is full
     `-- Misconfigured           a setting or a database that prevents the start
 
 Nothing here depends on HTTP: each dialect has a table that maps these classes to its own responses.
@@ -23,6 +30,7 @@ Nothing here depends on HTTP: each dialect has a table that maps these classes t
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 Path = tuple[str | int, ...]
 
@@ -144,5 +152,70 @@ class UpstreamUnreachable(DiglotError):
         super().__init__("timeout" if timed_out else "failure")
 
 
+class Unavailable(DiglotError):
+    """The database cannot serve the request now; `retry_after` is how many seconds the client should wait.
+
+    `kind` names the failure in metrics and in the log, `answer` tells it to clients. The message is for the
+    operator: it may name files, hosts and settings, so clients never see it.
+    """
+
+    kind: ClassVar[str] = "unavailable"
+    answer: ClassVar[str] = "The database is not available: retry later"
+    retry_after: int = 5
+
+
+class DatabaseAway(Unavailable):
+    """The database does not answer, or refuses connections."""
+
+    kind = "away"
+
+
+class DatabaseBusy(Unavailable):
+    """No connection became free in time, or another transaction held a lock too long."""
+
+    kind = "busy"
+    answer = "The server is busy: retry in a moment"
+    retry_after = 2
+
+
+class DatabaseReadOnly(Unavailable):
+    """The database accepts reads but no writes."""
+
+    kind = "read_only"
+    answer = "The database accepts no writes at the moment: retry later"
+    retry_after = 10
+
+
+class DatabaseDamaged(Unavailable):
+    """The file of the database is damaged, or was replaced or deleted while the server used it."""
+
+    kind = "damaged"
+    retry_after = 60
+
+
+class DeadlineExceeded(Unavailable):
+    """A read took longer than a read may."""
+
+    kind = "deadline"
+    answer = "The request takes too long: retry later, or ask for less"
+    retry_after = 10
+
+
+class StorageFull(Unavailable):
+    """The disk of the database is full."""
+
+    kind = "full"
+    answer = "The disk of the server is full: retry later"
+    retry_after = 60
+
+
 class Misconfigured(DiglotError):
     """A setting is unusable; the message is one line for the operator."""
+
+
+class ServerBusy(Unavailable):
+    """The server holds as many unread answers, or forwarded exchanges, as it may."""
+
+    kind = "overload"
+    answer = "The server is busy: retry in a moment"
+    retry_after = 2

@@ -12,8 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diglot.api.responses import EXTRA_HEADERS
-from diglot.errors import RequestTimeout
+from diglot.api.authentication import SECURE
+from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, encode_json
+from diglot.errors import MalformedRequest, RequestTimeout
+from diglot.server.console.errors import render_error
+from diglot.server.guards.answers import SEND_SECONDS, Answer, AnswerLimits
+from diglot.server.guards.client_gone import ClientGone
+from diglot.server.guards.headers import add_safety
+from diglot.server.guards.networks import is_https
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -21,6 +27,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+log = logging.getLogger("diglot")
 access_logger = logging.getLogger("diglot.access")
 _REQUEST_ID: Final = b"x-request-id"
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -53,11 +60,15 @@ class Options:
     """What the operator configures.
 
     `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
-    the size of the body allows.
+    the size of the body allows; `send_seconds` is the same for an answer. `trusted_proxies` is the number of
+    reverse proxies, `secure_cookies` says that all clients use https.
     """
 
     access_log: bool = False
     body_seconds: float = BODY_SECONDS
+    send_seconds: float = SEND_SECONDS
+    trusted_proxies: int = 0
+    secure_cookies: bool = False
 
 
 _DEFAULTS: Final = Options()
@@ -68,7 +79,7 @@ class ServerApp:
 
     `allowed_methods` returns the methods of a path, None if it does not exist. `operator_pages` maps a path
     to the function that renders its page. `proxy_for` returns the app that answers a request instead of the
-    wrapped app, or None.
+    wrapped app, or None. `renderer_for` returns what renders the errors of a path.
     """
 
     def __init__(
@@ -78,14 +89,18 @@ class ServerApp:
         operator_pages: Mapping[str, Callable[[], Awaitable[PlainResponse]]],
         *,
         proxy_for: Callable[[Scope], App | None] = lambda scope: None,
+        renderer_for: Callable[[str], Callable[[Exception], ErrorResponse]] = lambda path: render_error,
         options: Options = _DEFAULTS,
     ) -> None:
         self._app = app
         self._allowed_methods = allowed_methods
         self._operator_pages = operator_pages
         self._proxy_for = proxy_for
+        self._renderer_for = renderer_for
         self._access_log = options.access_log
         self._body_seconds = options.body_seconds
+        self._answers = AnswerLimits(options.send_seconds, options.trusted_proxies)
+        self._secure = options.secure_cookies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -95,28 +110,50 @@ class ServerApp:
         request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
         scope["diglot.request_id"] = request_id.decode()
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
+        scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
         started = time.perf_counter()
-        status = 0
         body = _UnreadBody(receive, self._body_seconds, headers) if _has_body(headers) else None
+        answer = Answer(scope, send, self._answers, self._renderer_for(scope["path"]))
 
         async def sending(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
                 closing = () if body is None or await body.drain() else (_CLOSE,)
-                message["headers"] = [*message["headers"], *extra, *closing]
-            await send(message)
+                message["headers"] = add_safety(scope, [*message["headers"], *extra, *closing])
+            await answer.send(message)
 
         try:
-            await self._dispatch(scope, receive if body is None else body.receive, sending)
+            await self._answer(scope, receive if body is None else body.receive, sending, answer)
+            if not answer.status and body is not None and body.is_broken:
+                await self._send_error(scope, sending, MalformedRequest("The body ends before its end"))
+            await answer.flush()
         finally:
             # granian closes the connection of an unread body only when nothing refers to the request any
             # more. After an error the frames that do would live until the garbage collector runs.
             receive, send = _disconnected, _dropped
+            answer.release()
             if body is not None:
                 body.release()
         if self._access_log:
-            _log(scope, status, time.perf_counter() - started)
+            _log(scope, answer.status, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
+        """Dispatch a request; a bug is a 500 in the dialect, if nothing was sent yet."""
+        try:
+            await self._dispatch(scope, receive, send)
+        except ClientGone:
+            return
+        except Exception as error:
+            log.exception("request %s failed", scope["diglot.request_id"])
+            if answer.has_begun:
+                raise
+            answer.discard()
+            await self._send_error(scope, send, error)
+
+    async def _send_error(self, scope: Scope, send: Send, error: Exception) -> None:
+        response = self._renderer_for(scope["path"])(error)
+        headers = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
+        headers.append((b"content-type", b"application/json"))
+        await send_response(send, response.status, encode_json(response.body), headers)
 
     async def _handle_non_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -149,7 +186,8 @@ class _UnreadBody:
     """The body of a request, which may be answered before its end.
 
     One deadline holds for the whole body. Only the time in which the server waits for the client counts,
-    because a busy server is not the client's fault.
+    because a busy server is not the client's fault. `is_broken` says that it ended early: the client left, or
+    sent what is no HTTP.
     """
 
     def __init__(self, receive: Receive, seconds: float, headers: Mapping[bytes, bytes]) -> None:
@@ -158,6 +196,7 @@ class _UnreadBody:
         self._reads_rest = _needs_draining(headers)
         self._ended = False
         self._late = False
+        self.is_broken = False
 
     async def receive(self) -> Message:
         """Return the next message of the body; raise `RequestTimeout` after the deadline."""
@@ -172,6 +211,7 @@ class _UnreadBody:
             raise RequestTimeout from None
         self._left += len(message.get("body", b"")) / BYTES_A_SECOND - (time.monotonic() - started)
         self._ended = not message.get("more_body", False)
+        self.is_broken = message["type"] == "http.disconnect"
         return message
 
     async def drain(self) -> bool:

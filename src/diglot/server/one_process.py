@@ -6,10 +6,7 @@ process that died: the service manager has to restart it.
 
 import asyncio
 import gc
-import logging
-import os
 import signal
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,10 +21,11 @@ from diglot.errors import Misconfigured
 from diglot.server.addresses import POLL_SECONDS, ListenAddress, is_healthy
 from diglot.server.asgi import App, Message, Scope
 from diglot.server.granian_options import STOP_SECONDS, build_options
+from diglot.server.guarded_app import GuardedApp
+from diglot.server.guards.stop import StopDeadline
 from diglot.settings import Settings
 from diglot.storage.connect import is_embedded, prepare_database
 
-log = logging.getLogger("diglot")
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -57,7 +55,8 @@ class _Serving:
 
     async def run(self) -> None:
         """Serve until a stop signal, which also ends a start that is still waiting for its database."""
-        _listen_for_signals(self.stopping)
+        deadline = StopDeadline(self.address.port, STOP_SECONDS)
+        _listen_for_signals(self.stopping, deadline)
         serving = asyncio.create_task(self._start())
         stopped = asyncio.create_task(self.stopping.wait())
         try:
@@ -68,12 +67,13 @@ class _Serving:
                 await serving
         finally:
             stopped.cancel()
+            deadline.cancel()
             _ignore_signals()
 
     async def _start(self) -> None:
         if is_embedded(self.settings.database):
             await prepare_database(self.settings.database)
-        app = self.load_app()
+        app = GuardedApp(self.load_app(), self.address.port, self.settings)
         # The lifespan runs here, because granian only logs its error and then serves without it.
         async with _running_lifespan(app):
             self.ready.set()
@@ -100,10 +100,8 @@ class _Serving:
         await serving
 
 
-def _listen_for_signals(stopping: asyncio.Event) -> None:
+def _listen_for_signals(stopping: asyncio.Event, deadline: StopDeadline) -> None:
     """Have a stop signal set an event; the signal also starts the deadline for stopping."""
-    deadline = threading.Timer(STOP_SECONDS, _exit_at_once)
-    deadline.daemon = True
 
     def stop() -> None:
         if not stopping.is_set():
@@ -123,12 +121,6 @@ def _ignore_signals() -> None:
     for number in (*_STOP_SIGNALS, signal.SIGHUP):
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
-
-
-def _exit_at_once() -> None:
-    """Exit as a killed worker does; every acknowledged write is stored."""
-    log.warning("requests or tasks did not end within %d seconds", STOP_SECONDS)
-    os._exit(0)
 
 
 async def _announce_once_healthy(address: ListenAddress, announce: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from diglot.errors import (
     ScopeNotGranted,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
     UpstreamUnreachable,
 )
@@ -51,6 +52,8 @@ def render_error(error: Exception) -> ErrorResponse:
         return ErrorResponse(429, ErrorBody(success=False, error=text, retryAfter=error.retry_after), {})
     status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
     return ErrorResponse(status, ErrorBody(success=False, error=text), headers)
 
 
@@ -82,6 +85,8 @@ def _server_status_and_text(error: Exception) -> tuple[int, str]:
             return 504, "The upstream did not answer in time"
         case UpstreamUnreachable():
             return 502, "The upstream did not answer"
+        case Unavailable():
+            return 503, error.answer
         case _:
             return 500, "Internal server error"
 

@@ -13,6 +13,7 @@ from diglot.errors import (
     RequestTimeout,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
     UpstreamUnreachable,
 )
@@ -49,6 +50,8 @@ def render_error(error: Exception) -> ErrorResponse:
         return ErrorResponse(400, ErrorBody(detail), {})
     status, code, message = _status_code_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
     return ErrorResponse(status, ErrorBody(ErrorDetail(code, message)), headers)
 
 
@@ -79,5 +82,7 @@ def _server_status_code_and_text(error: Exception) -> tuple[int, str, str]:
             return 504, "gateway_timeout", "The upstream did not answer in time"
         case UpstreamUnreachable():
             return 502, "bad_gateway", "The upstream did not answer"
+        case Unavailable():
+            return 503, "service_unavailable", error.answer
         case _:
             return 500, "internal_error", "Internal server error"

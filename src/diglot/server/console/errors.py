@@ -11,6 +11,7 @@ from diglot.errors import (
     RequestTimeout,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
 )
 from diglot.server.console.wire import ErrorBody
@@ -24,7 +25,7 @@ def render_error(error: Exception) -> ErrorResponse:
         return ErrorResponse(400, ErrorBody(text, fields) if fields else ErrorBody(text), {})
     status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests | Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     return ErrorResponse(status, ErrorBody(text), headers)
 
@@ -48,5 +49,7 @@ def _status_and_text(error: Exception) -> tuple[int, str]:
             return 415, "Content-Type must be application/json"
         case TooManyRequests():
             return 429, "Too many attempts: wait and try again"
+        case Unavailable():
+            return 503, error.answer
         case _:
             return 500, "Internal server error"

@@ -8,10 +8,7 @@ import httpx
 
 from diglot.errors import RequestTimeout
 from diglot.server.asgi import Message, Receive, Send
-
-
-class ClientGone(Exception):
-    """The client closed the connection or stopped reading."""
+from diglot.server.guards.client_gone import ClientGone
 
 
 class Downstream(httpx.AsyncByteStream):

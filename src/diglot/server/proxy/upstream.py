@@ -16,8 +16,10 @@ from diglot.dialects.registry import find_surface
 from diglot.errors import MalformedRequest, RequestTimeout, UpstreamUnreachable
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
+from diglot.server.guards.client_gone import ClientGone
+from diglot.server.guards.headers import FORWARDED
 from diglot.server.proxy import headers
-from diglot.server.proxy.downstream import ClientGone, Downstream
+from diglot.server.proxy.downstream import Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
 
 log = logging.getLogger("diglot")
@@ -133,6 +135,7 @@ class _Exchange:
         try:
             try:
                 _adopt_request_id(scope, response.headers.raw)
+                scope[FORWARDED] = True
                 await client.start_response(response.status_code, headers.to_client(response.headers.raw))
                 assert isinstance(response.stream, httpx.AsyncByteStream)
                 async for chunk in response.stream:
