@@ -21,6 +21,7 @@ from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
 from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, find_renderer, respond_with_error
+from diglot.server.guards.redaction import redact_logs
 from diglot.server.operator_pages import Page, build_pages
 from diglot.server.proxy.own_paths import OwnPaths
 from diglot.server.routes import allowed_methods_lookup, path_shape
@@ -105,6 +106,7 @@ def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App
 def load_app(settings: Settings) -> asgi.App:
     """Return the app of a server process, and configure logging."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    redact_logs()
     log.setLevel(logging.INFO)
     return create_app(settings)
 
@@ -188,12 +190,17 @@ def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMe
 
 
 def _build_proxy(app: Litestar, settings: Settings) -> "UpstreamProxy":
-    from diglot.server.proxy.upstream import UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
+    from diglot.server.proxy.upstream import ProxyOptions, UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
 
     # Never proxy the vendor's OpenAPI document: it describes calls that this server answers itself.
     documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENT_PATHS]
     owned = OwnPaths([*map(path_shape, app.routes), *documents])
-    return UpstreamProxy(settings.upstreams, owned, settings.upstream_timeout)
+    options = ProxyOptions(
+        silence_seconds=settings.upstream_timeout,
+        exchange_seconds=settings.exchange_timeout,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    return UpstreamProxy(settings.upstreams, owned, options)
 
 
 def _proxy_lifespan(app: Litestar) -> AbstractAsyncContextManager[None]:

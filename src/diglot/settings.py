@@ -60,6 +60,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 60
+    exchange_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="Seconds that a call may take that goes to an upstream, plus one for each 32 KiB that "
+            "passes.",
+            extra=_SECONDS,
+        ),
+    ] = 300
     idle_timeout: Annotated[
         int,
         Meta(

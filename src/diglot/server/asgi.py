@@ -20,6 +20,7 @@ from diglot.server.guards.answers import SEND_SECONDS, Answer, AnswerLimits
 from diglot.server.guards.client_gone import ClientGone
 from diglot.server.guards.headers import add_safety
 from diglot.server.guards.networks import is_https
+from diglot.server.guards.redaction import holds_key
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -144,10 +145,9 @@ class ServerApp:
             return
         except Exception as error:
             log.exception("request %s failed", scope["diglot.request_id"])
-            if answer.has_begun:
-                raise
-            answer.discard()
-            await self._send_error(scope, send, error)
+            if not answer.has_begun:
+                answer.discard()
+                await self._send_error(scope, send, error)
 
     async def _send_error(self, scope: Scope, send: Send, error: Exception) -> None:
         response = self._renderer_for(scope["path"])(error)
@@ -257,9 +257,9 @@ def _needs_draining(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the request id in the headers if it is valid, else None."""
+    """Return the request id in the headers if it is valid and no API key, else None."""
     value = dict(headers).get(_REQUEST_ID, b"")
-    return value if _VALID_REQUEST_ID.fullmatch(value) else None
+    return value if _VALID_REQUEST_ID.fullmatch(value) and not holds_key(value.decode()) else None
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

@@ -12,9 +12,10 @@ from diglot.api.responses import EXTRA_HEADERS
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Misconfigured, NotFound, RequestTimeout, UpstreamUnreachable
 from diglot.server.proxy import headers
-from diglot.server.proxy.downstream import ClientGone, Downstream
+from diglot.server.guards.client_gone import ClientGone
+from diglot.server.proxy.downstream import Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
-from diglot.server.proxy.upstream import UpstreamProxy
+from diglot.server.proxy.upstream import ProxyOptions, UpstreamProxy
 from diglot.setting_sources import load_settings
 
 OWNED = OwnPaths(
@@ -199,7 +200,7 @@ def test_no_call_is_forwarded_with_any_method() -> None:
 
 def test_only_dialects_with_an_upstream_are_forwarded() -> None:
     """Other dialects, other prefixes, disguised prefixes, tunnels and traces stay."""
-    proxy = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, 1)
+    proxy = UpstreamProxy({"misar": "http://127.0.0.1:9", "topmail": ""}, OWNED, ProxyOptions(1))
     proxy._transport = httpx.AsyncHTTPTransport()
     assert proxy.handler_for(scope()) is not None
     assert proxy.handler_for(scope("OPTIONS")) is not None
@@ -215,7 +216,7 @@ def test_only_dialects_with_an_upstream_are_forwarded() -> None:
         *(scope("BREW", "/mail/v1/segments"), scope(path="//evil.example/mail/v1/emails")),
     ):
         assert proxy.handler_for(stays) is None, stays
-    assert UpstreamProxy({"misar": ""}, OWNED, 1).handler_for(scope()) is None
+    assert UpstreamProxy({"misar": ""}, OWNED, ProxyOptions(1)).handler_for(scope()) is None
 
 
 def test_request_headers() -> None:
