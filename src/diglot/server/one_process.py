@@ -10,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 from granian.constants import Interfaces
@@ -18,7 +18,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from diglot.errors import Misconfigured
-from diglot.server.addresses import POLL_SECONDS, ListenAddress, is_healthy
+from diglot.server.addresses import POLL_SECONDS, ListenAddress, bind, is_healthy
 from diglot.server.asgi import App, Message, Scope
 from diglot.server.granian_options import STOP_SECONDS, build_options
 from diglot.server.guarded_app import GuardedApp
@@ -40,6 +40,17 @@ def serve(
             runner.run(_Serving(settings, address, announce, load_app).run())
     finally:
         gc.enable()
+
+
+class _Server(Server):
+    """A granian server that reports an address in use in one line."""
+
+    def __init__(self, app: App, address: ListenAddress, **options: Any) -> None:
+        super().__init__(app, address.ip, address.port, **options)
+        self._address = address
+
+    def _init_shared_socket(self) -> None:
+        bind(self._address, super()._init_shared_socket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +91,9 @@ class _Serving:
             await self._serve(app)
 
     async def _serve(self, app: App) -> None:
-        server = Server(
+        server = _Server(
             app,
-            self.address.ip,
-            self.address.port,
+            self.address,
             interface=Interfaces.ASGINL,
             # A warning would say at each start that granian's embedded server is experimental.
             **build_options(self.settings) | {"log_level": LogLevels.error},

@@ -13,7 +13,7 @@ from typing import Any, Final
 from granian.constants import Interfaces
 from granian.server.mp import MPServer
 
-from diglot.server.addresses import ListenAddress, is_healthy
+from diglot.server.addresses import ListenAddress, bind, is_healthy
 from diglot.server.asgi import App
 from diglot.server.granian_options import STOP_SECONDS, build_options
 from diglot.server.guarded_app import GuardedApp
@@ -61,6 +61,9 @@ class Announcing(MPServer):
         """Start the workers, then wait for the first healthy response in a thread."""
         super().startup(*arguments)  # type: ignore[no-untyped-call]
         threading.Thread(target=self._wait, daemon=True).start()
+
+    def _init_shared_socket(self) -> None:
+        bind(self._address, super()._init_shared_socket)
 
     def _stop_workers(self) -> None:
         """Stop the workers, and wait until each has ended.
