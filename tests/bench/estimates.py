@@ -23,6 +23,7 @@ from diglot.membership.read import MembershipQuery
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.sqlite_module import sqlite3
+from diglot.storage.tenant import bind_workspace
 
 ROUNDS = 3
 Count = Callable[[], Awaitable[int]]
@@ -66,10 +67,12 @@ async def measure(url: str, workspace: int) -> list[Line]:
 
 async def _line(engine: Engine, driver: Any, workspace: int, condition: HandWritten) -> Line:
     node = check_condition(rules.read_condition(json.loads(condition.wire), WORDS), ZoneInfo("UTC"))
-    relation = MembershipQuery(workspace, node, NOW, ZoneInfo("UTC"))
+    relation = MembershipQuery(node, NOW, ZoneInfo("UTC"))
 
     async def ours() -> int:
-        return await engine.read(lambda transaction: membership_read.count_members(transaction, relation))
+        return await engine.read(
+            bind_workspace(workspace, lambda tenant: membership_read.count_members(tenant, relation))
+        )
 
     async def theirs() -> int:
         count: int = await driver(engine.backend.name, condition, workspace)

@@ -16,8 +16,8 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.storage.connect import create_engine
 from diglot.storage.contacts import queries as rows
 from diglot.storage.schema import migrate
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.write_unit import open_unit
+from diglot.storage.sql.engine import Engine
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 BATCH = 5_000
 
@@ -68,13 +68,12 @@ async def _insert(engine: Engine, workspace: int, count: int) -> None:
     with Progress("contacts", count) as progress:
         while batch := list(islice(source, BATCH)):
 
-            async def work(transaction: Transaction, batch: list[Contact] = batch) -> None:
-                async with open_unit(transaction, workspace, system_clock) as unit:
-                    unit.take_keys("pk", len(batch))
-                    unit.count_contacts(len(batch))
-                    await rows.insert_contacts(transaction, workspace, batch, unit.zone)
+            async def work(unit: WriteUnit, batch: list[Contact] = batch) -> None:
+                unit.take_keys("pk", len(batch))
+                unit.count_contacts(len(batch))
+                await rows.insert_contacts(unit, batch, unit.zone)
 
-            await engine.write(work)
+            await engine.write(lock_workspace(workspace, system_clock, work))
             progress.step(len(batch))
 
 

@@ -33,6 +33,7 @@ from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import bind_workspace
 from support import engines
 from support.engines import Database
 from support.servers.asgi import Request, send_request
@@ -270,13 +271,13 @@ async def test_an_event_that_waits_does_not_set_the_clock_back(engine: Engine) -
         def __init__(self) -> None:
             """Take no transaction."""
 
-        async def write(self, work: UnitOfWork[T]) -> T:
+        async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
             clock[0] += 2 * MAX_CLOCK_SKEW
             await contacts.create(caller, ContactChange({"email": "bob@example.com"}))
-            return await engine.write(work)
+            return await engine.write(work, workspace=workspace)
 
     told = await Events(Queue(), lambda: clock[0]).record(
         caller, ContactRef(ada.id, None), NewEvent(EventKind.OPEN, "open")
     )
-    state = await engine.read(lambda tx: workspaces.load_state(tx, caller.workspace))
+    state = await engine.read(bind_workspace(caller.workspace, workspaces.load_state))
     assert state.evaluated_at == told.event.created_at == clock[0]

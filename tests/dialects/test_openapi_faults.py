@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from diglot.dialects.registry import DIALECTS, get_dialect
+from diglot.errors import DatabaseAway, DatabaseBusy
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from support.openapi import documents
@@ -100,8 +101,20 @@ async def _often(asked: FaultCase) -> httpx.Response:
 
 
 async def _broken(asked: FaultCase) -> httpx.Response:
+    return await _raising(asked, RuntimeError())
+
+
+async def _away(asked: FaultCase) -> httpx.Response:
+    return await _raising(asked, DatabaseAway("no route to the host"))
+
+
+async def _busy(asked: FaultCase) -> httpx.Response:
+    return await _raising(asked, DatabaseBusy("8 connections are in use"))
+
+
+async def _raising(asked: FaultCase, error: Exception) -> httpx.Response:
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError
+        raise error
 
     with pytest.MonkeyPatch.context() as patched:
         for service, name in (
@@ -124,6 +137,7 @@ FAULTS: dict[str, dict[str, Callable[[FaultCase], Awaitable[httpx.Response]]]] =
     "UnsupportedMediaType": {"not-JSON": _media},
     "TooManyRequests": {"half-a-minute-to-wait": _often},
     "InternalServerError": {"a-fault-of-Diglot": _broken},
+    "ServiceUnavailable": {"no-database": _away, "a-busy-server": _busy},
 }
 # The first surface of each error body, and the prefix of its shared responses.
 SURFACES = (("misar", "/mail/v1", ""), ("misar", "/io/contacts", "Platform"), ("topmail", "/api/v1", ""))

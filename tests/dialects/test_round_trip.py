@@ -16,6 +16,7 @@ from diglot.model.segments import Segment
 from diglot.storage.audience import segments
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import bind_workspace
 from support import canonical, random_conditions
 from support.engines import Database
 from support.fuzz.requests import expressible
@@ -43,7 +44,7 @@ class Both:
         """Return a segment as stored, with its revision and its source."""
         uuid = parse_id(id_)
         assert uuid is not None
-        result = await self.engine.read(lambda transaction: segments.find_by_id(transaction, 1, uuid))
+        result = await self.engine.read(bind_workspace(1, lambda tenant: segments.find_by_id(tenant, uuid)))
         assert result is not None
         return result
 

@@ -28,8 +28,9 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
-from diglot.storage.sql.sqlite import SQLiteTransaction, run_without_suspending
+from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.sqlite_dialect import SQLITE
+from diglot.storage.tenant import bind_workspace
 from support import canonical
 from support.membership.random_world import NOW
 
@@ -126,7 +127,9 @@ async def test_nothing_is_compiled_on_the_event_loop(engine: Engine, compiled: C
 
     await compiles(lambda: contacts.import_all(caller, opened))
     now[0] += 2 * 86_400_000_000
-    await compiles(lambda: engine.write(lambda tx: tick(tx, caller.workspace, now[0])))
+    await compiles(
+        lambda: engine.write(bind_workspace(caller.workspace, lambda tenant: tick(tenant, now[0])))
+    )
     await compiles(lambda: Workspaces(engine).set_time_zone("one", "America/New_York"))
     explanations = Explanations(engine, lambda: now[0])
     await compiles(lambda: explanations.explain(caller, created[0].id, "0@example.com"))

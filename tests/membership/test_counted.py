@@ -25,8 +25,10 @@ from diglot.service.audience.segments import NewSegment, Segments
 from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.membership import instant_index
-from diglot.storage.sql import postgresql, sqlite
+from diglot.storage.sql import postgresql
 from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction
+from diglot.storage.tenant import bind_workspace
 from support import canonical
 from support.engines import Database
 from support.reporting import Tally
@@ -202,7 +204,9 @@ async def test_the_count_of_a_pending_segment(two: TwoProcesses, monkeypatch: py
     assert await two.read_counts(id_) == {(1, NOW, 1)}
     assert (await two.segments().get_with_next_change(two.caller, id_)).next_change_at == NOW + dates.DAY + 1
     workspace = two.caller.workspace
-    await two.engine.write(lambda tx: instant_index.drop_index(tx, workspace, "last_opened_at"))
+    await two.engine.write(
+        bind_workspace(workspace, lambda tenant: instant_index.drop_index(tenant, "last_opened_at"))
+    )
     seen = await two.segments().get_with_next_change(two.caller, id_)
     assert seen.next_change_at == NOW + 1, "no tick follows the segment yet, so it may change at any time"
 
@@ -271,7 +275,7 @@ class Failing:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
-        for transaction in (sqlite.SQLiteTransaction, postgresql.PostgreSQLTransaction):
+        for transaction in (SQLiteTransaction, postgresql.PostgreSQLTransaction):
             for method in METHODS:
                 monkeypatch.setattr(transaction, method, self._failing(getattr(transaction, method)))
 

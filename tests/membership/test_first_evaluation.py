@@ -28,6 +28,7 @@ from diglot.storage.schema import membership_log as log_rows
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant, bind_workspace
 from support import canonical
 from support.membership.random_world import World
 
@@ -75,17 +76,16 @@ async def pending_segments(world: World) -> list[due_work.SegmentKey]:
 async def causes(world: World) -> list[tuple[str, int]]:
     """Return the causes of membership changes, with the number of contacts of each."""
 
-    async def work(transaction: Transaction) -> list[tuple[str, int]]:
-        workspace = world.caller.workspace
-        state = await workspaces.load_state(transaction, workspace)
-        rows = await log.load_between(transaction, workspace, 0, state.last_entry)
-        kinds = await transaction.fetch_all(Statement(log_rows.select().order_by(log_rows.c.first_entry)))
+    async def work(tenant: Tenant) -> list[tuple[str, int]]:
+        state = await workspaces.load_state(tenant)
+        rows = await log.load_between(tenant, 0, state.last_entry)
+        kinds = await tenant.fetch_all(Statement(log_rows.select().order_by(log_rows.c.first_entry)))
         return [
             (kind[4], sum(change.entry_count for change in row.changes))
             for kind, row in zip(kinds, rows, strict=True)
         ]
 
-    return await world.engine.read(work)
+    return await world.engine.read(bind_workspace(world.caller.workspace, work))
 
 
 async def test_changes_between_scan_and_store_are_included(crowd: World) -> None:

@@ -32,6 +32,7 @@ from diglot.storage.contacts import queries
 from diglot.storage.membership.changes import SegmentChange as Moved
 from diglot.storage.membership.log import DeltaRow as Logged
 from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEngine, Row, Transaction
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
 from support import canonical
 from support.membership.membership_checks import expire
@@ -167,13 +168,13 @@ async def test_a_rolled_back_tick_is_not_cached(world: World) -> None:
         pass
 
     async def work(transaction: Transaction) -> None:
-        async with open_unit(transaction, workspace, world.clock) as unit:
+        async with open_unit(Tenant(transaction, workspace), world.clock) as unit:
             for id_, change in zip(ids, opened, strict=True):
-                stored = await queries.find_contact_by_id(transaction, workspace, id_)
+                stored = await queries.find_contact_by_id(unit, id_)
                 assert stored is not None
                 changed = changed_contact(stored, change, world.now)
                 # Like a reader that began before the segments changed last.
-                await get_active_segments(transaction, workspace, unit.row.segments_version - 1, unit.zone)
+                await get_active_segments(unit, unit.row.segments_version - 1, unit.zone)
                 await contact_writes.update_contacts(unit, [(stored, changed)])
             raise Undone
 
@@ -239,7 +240,7 @@ async def test_a_write_that_waits_does_not_set_the_clock_back(world: World) -> N
             if self._waits:
                 self._waits = False
                 world.now += 2 * store.MAX_CLOCK_SKEW
-                await tick(self._transaction, world.caller.workspace, world.clock())
+                await tick(Tenant(self._transaction, world.caller.workspace), world.clock())
             return await self._transaction.fetch_one(statement, values)
 
     async def work(transaction: Transaction) -> int:
@@ -251,7 +252,7 @@ async def test_a_write_that_waits_does_not_set_the_clock_back(world: World) -> N
         return before + 2 * store.MAX_CLOCK_SKEW
 
     after = await world.engine.write(work)
-    state = await world.engine.read(lambda tx: workspaces.load_state(tx, world.caller.workspace))
+    state = await world.engine.read(bind_workspace(world.caller.workspace, workspaces.load_state))
     assert state.evaluated_at > after
     await world.check()
 
@@ -363,7 +364,7 @@ async def test_members_in_several_chunks(world: World) -> None:
     """Pages continue from chunk to chunk, the newest first, over stored and uncompacted changes."""
 
     async def skip_keys(transaction: Transaction) -> None:
-        async with open_unit(transaction, world.caller.workspace, world.clock) as unit:
+        async with open_unit(Tenant(transaction, world.caller.workspace), world.clock) as unit:
             unit.take_keys("pk", 65_530)
             unit.count_contacts(65_530)
 

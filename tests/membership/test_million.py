@@ -24,6 +24,7 @@ from diglot.storage.audience import lists
 from diglot.storage.connect import create_engine
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from support import canonical, oracle
 from support.engines import Database
 from support.membership.membership_checks import ALL_ROWS, compare
@@ -100,11 +101,9 @@ class OracleWorld(World):
         return asked
 
     async def _oracle_subjects(self, transaction: Transaction) -> Mapping[str, Mapping[str, Any]]:
-        workspace = self.caller.workspace
-        everybody = await queries.load_contact_page(transaction, workspace, Window(0, ALL_ROWS.limit))
-        on_lists = await lists.load_ids_of_contacts(
-            transaction, workspace, [contact.pk for contact in everybody]
-        )
+        tenant = Tenant(transaction, self.caller.workspace)
+        everybody = await queries.load_contact_page(tenant, Window(0, ALL_ROWS.limit))
+        on_lists = await lists.load_ids_of_contacts(tenant, [contact.pk for contact in everybody])
         return {contact.id: _described(contact, on_lists.get(contact.pk, [])) for contact in everybody}
 
 

@@ -19,8 +19,8 @@ from diglot.storage.membership import instant_index as stored_moments
 from diglot.storage.membership import log, log_expiry
 from diglot.storage.schema import deleted_contacts, deleted_segments, field_instants, membership_log_sums
 from diglot.storage.schema import membership_log as log_rows
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.workspaces import WorkspaceState
 from support import canonical
 from support.membership.random_world import World
@@ -44,7 +44,7 @@ async def rows(world: World, *columns: Any) -> Sequence[Sequence[Any]]:
 
 async def state(world: World) -> WorkspaceState:
     """Return the state of the workspace."""
-    return await world.engine.read(lambda tx: workspaces.load_state(tx, world.caller.workspace))
+    return await world.engine.read(bind_workspace(world.caller.workspace, workspaces.load_state))
 
 
 async def expire(world: World) -> int:
@@ -124,30 +124,26 @@ async def test_the_log_replays_from_its_first_row(world: World) -> None:
     assert await rows(world, log_rows.c.first_entry) == []
     await make_changes(world, 20)
 
-    async def work(transaction: Transaction) -> None:
-        now = await workspaces.load_state(transaction, world.caller.workspace)
-        workspace = world.caller.workspace
-        for row in await log.load_between(transaction, workspace, now.history_entry, now.last_entry):
+    async def work(tenant: Tenant) -> None:
+        now = await workspaces.load_state(tenant)
+        for row in await log.load_between(tenant, now.history_entry, now.last_entry):
             for change in row.changes:
                 members = held[change.segment]
                 assert members.issuperset(change.left)
                 assert members.isdisjoint(change.entered)
                 held[change.segment] = (members - set(change.left)) | set(change.entered)
 
-    await world.engine.read(work)
+    await world.engine.read(bind_workspace(world.caller.workspace, work))
     assert held == await _members(world)
 
 
 async def _members(world: World) -> dict[int, set[int]]:
-    async def work(transaction: Transaction) -> dict[int, set[int]]:
-        workspace = world.caller.workspace
-        now = await workspaces.load_state(transaction, workspace)
-        numbers = await log_expiry.list_segment_numbers(transaction, workspace)
-        return {
-            number: set(await store.load_members(transaction, workspace, number, now)) for number in numbers
-        }
+    async def work(tenant: Tenant) -> dict[int, set[int]]:
+        now = await workspaces.load_state(tenant)
+        numbers = await log_expiry.list_segment_numbers(tenant)
+        return {number: set(await store.load_members(tenant, number, now)) for number in numbers}
 
-    return await world.engine.read(work)
+    return await world.engine.read(bind_workspace(world.caller.workspace, work))
 
 
 async def test_a_quiet_workspace_is_compacted_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from diglot.service.audience.segments import SegmentPatch as SegmentChange
 from diglot.service.contacts.contacts import Contacts
 from diglot.service.webhooks import NewWebhook
 from diglot.storage.sql.engine import NestedEngine, Transaction
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
 from diglot.webhooks import outbox
 from support import canonical
@@ -187,7 +188,7 @@ async def test_time(box: Outbox) -> None:
         await create_vip(box, name, last_opened_at=box.now)
     await ear.short_events()
     box.now += dates.DAY + 1
-    await box.engine.write(lambda tx: writer.tick(tx, box.caller.workspace, box.now))
+    await box.engine.write(bind_workspace(box.caller.workspace, lambda tenant: writer.tick(tenant, box.now)))
     assert await ear.short_events() == [(LEFT, name, "fresh", Cause.TIME) for name in ("ada", "bob")]
     await create_vip(box, "cem", last_opened_at=box.now)
     box.now += dates.DAY + 1
@@ -278,7 +279,7 @@ async def test_zones_and_repairs(box: Outbox) -> None:
     assert await ear.short_events() == [(ENTERED, "ada", "before", Cause.ZONE_CHANGED)]
 
     async def break_it(transaction: Transaction) -> None:
-        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
+        async with open_unit(Tenant(transaction, box.caller.workspace), box.clock) as unit:
             wrong = ChangeOrigin(box.now, Cause.REPAIRED)
             await store.replace_members(unit, segment.number, BitMap(), wrong)
 
@@ -400,7 +401,7 @@ async def test_a_contact_deleted_before_the_evaluation(box: Outbox, monkeypatch:
     assert await ear.new_events() == []
 
     async def evaluate(transaction: Transaction) -> None:
-        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
+        async with open_unit(Tenant(transaction, box.caller.workspace), box.clock) as unit:
             here = await writer.open_writer(unit)
             one = frozenset({segment.number})
             await writer.evaluate_and_store(here, one, ChangeOrigin(box.now, Cause.SEGMENT_CHANGED))

@@ -8,6 +8,7 @@ update of the workspace; now a write unit locks the row once, and updates it onc
 |-------------------------------------------------------------------|--------|-----|
 | PATCH of a contact that changes segments, told to a webhook        | 17     | 11  |
 | create of a segment with a member, told to a webhook               | 23     | 11  |
+| PATCH of a segment's name, the first since its create              | 6      | 5   |
 | PATCH of a contact in a workspace without segments and webhooks    | 3      | 3   |
 | PATCH of a contact that changes nothing                            | 2      | 2   |
 """
@@ -18,9 +19,10 @@ from typing import Final
 import pytest_asyncio
 
 from diglot.model.contacts import ContactChange
+from diglot.model.pages import Window
 from diglot.model.segments import Condition, OriginalText
 from diglot.model.webhooks import WebhookEventType
-from diglot.service.audience.segments import NewSegment, Segments
+from diglot.service.audience.segments import NewSegment, SegmentPatch, Segments
 from diglot.service.webhooks import NewWebhook
 from diglot.storage.sql.engine import Engine
 from support import canonical
@@ -32,6 +34,7 @@ from support.statements import recording
 
 MOST_FOR_A_MOVE: Final = 11
 MOST_FOR_A_SEGMENT: Final = 11
+MOST_FOR_A_NAME: Final = 5
 MOST_FOR_A_CHANGE: Final = 3
 MOST_FOR_NO_CHANGE: Final = 2
 HEARS: Final = (
@@ -96,6 +99,16 @@ async def test_new_segment(box: Outbox, tally: Tally, database: Database) -> Non
     assert made.count == 1
     tally("statements of a create of a segment", database.name, len(statements))
     assert len(statements) <= MOST_FOR_A_SEGMENT, "\n".join(statements)
+
+
+async def test_segment_with_another_name(box: Outbox, tally: Tally, database: Database) -> None:
+    segments = await _add_segments(box.engine, box)
+    (segment, _) = (await segments.list_page(box.caller, Window(0, 2))).items
+    box.now += 1
+    with recording() as statements:
+        await segments.update(box.caller, segment.id, SegmentPatch(name="other"))
+    tally("statements of a PATCH of a segment's name", database.name, len(statements))
+    assert len(statements) <= MOST_FOR_A_NAME, "\n".join(statements)
 
 
 async def test_contact_without_segments(box: Outbox, tally: Tally, database: Database) -> None:

@@ -40,6 +40,7 @@ from diglot.storage.connect import create_engine
 from diglot.storage.schema import membership_log, segments
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant, bind_workspace
 from support import canonical
 from support.membership.random_world import NOW, World, create_world
 from support.servers.in_process import serving
@@ -69,7 +70,7 @@ async def create_vip(world: World, name: str, days: float = 0) -> None:
 
 async def evaluated_at(world: World) -> int:
     """Return the time at which the memberships of the workspace are right."""
-    state = await world.engine.read(lambda tx: workspaces.load_state(tx, world.caller.workspace))
+    state = await world.engine.read(bind_workspace(world.caller.workspace, workspaces.load_state))
     return state.evaluated_at
 
 
@@ -125,9 +126,9 @@ async def test_a_failing_workspace_does_not_block_others(
     world.now += 2 * dates.DAY
     tick = writer.tick
 
-    async def broken(transaction: Transaction, workspace: int, now: int, min_interval: int) -> None:
-        await tick(transaction, workspace, now, min_interval)
-        if workspace == world.caller.workspace:
+    async def broken(tenant: Tenant, now: int, min_interval: int) -> None:
+        await tick(tenant, now, min_interval)
+        if tenant.workspace == world.caller.workspace:
             raise ValueError("broken")
 
     monkeypatch.setattr(service, "tick", broken)

@@ -29,6 +29,7 @@ from diglot.storage.schema import segments as segment_rows
 from diglot.storage.schema import workspaces as workspace_rows
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant, bind_workspace
 from support import canonical
 from support.membership.random_world import World
 
@@ -70,7 +71,9 @@ class Scene:
 
     async def bits(self, place: SegmentKey) -> BitMap:
         """Return the contacts in the chunks of a segment."""
-        return await self.world.engine.read(lambda tx: chunks.load_all(tx, place.workspace, place.segment))
+        return await self.world.engine.read(
+            bind_workspace(place.workspace, lambda tenant: chunks.load_all(tenant, place.segment))
+        )
 
 
 async def _segment(world: World, written: dict[str, Any]) -> SegmentKey:
@@ -117,7 +120,7 @@ async def test_nothing_to_repair(scene: Scene) -> None:
 
 async def _stored(world: World, place: SegmentKey) -> Any:
     async def work(transaction: Transaction) -> Any:
-        result = await segments.find_by_number_with_state(transaction, place.workspace, place.segment)
+        result = await segments.find_by_number_with_state(Tenant(transaction, place.workspace), place.segment)
         assert result is not None
         return result[0]
 
@@ -153,7 +156,7 @@ async def _chunk(scene: Scene) -> SegmentKey:
 
 async def _log_row(scene: Scene) -> SegmentKey:
     """Delete the log row of the late contact, which only the log holds."""
-    state = await scene.world.engine.read(lambda tx: workspaces.load_state(tx, scene.vips.workspace))
+    state = await scene.world.engine.read(bind_workspace(scene.vips.workspace, workspaces.load_state))
     assert state.compacted_to < state.last_entry
     await scene.run(log_rows.delete().where(log_rows.c.last_entry == state.last_entry))
     return scene.vips
@@ -169,14 +172,13 @@ async def _log_row_unread(scene: Scene) -> SegmentKey:
 async def _damaged_cache(scene: Scene) -> SegmentKey:
     """Delete a part of this process's cached delta."""
 
-    async def work(transaction: Transaction) -> None:
-        workspace = scene.vips.workspace
-        state = await workspaces.load_state(transaction, workspace)
-        await store.get_delta(transaction, workspace, state)
-        kept = transaction.process_cache.of(store.READER_DELTAS)
-        kept.put(workspace, LogDelta(state.compacted_to, state.last_entry))
+    async def work(tenant: Tenant) -> None:
+        state = await workspaces.load_state(tenant)
+        await store.get_delta(tenant, state)
+        kept = tenant.transaction.process_cache.of(store.READER_DELTAS)
+        kept.put(tenant.workspace, LogDelta(state.compacted_to, state.last_entry))
 
-    await scene.world.engines[0].read(work)
+    await scene.world.engines[0].read(bind_workspace(scene.vips.workspace, work))
     return scene.vips
 
 
@@ -310,17 +312,17 @@ async def test_a_slow_comparison_does_not_set_the_clock_back(scene: Scene) -> No
 
     class Long(Verification):
         async def _record_result(
-            self, transaction: Transaction, place: SegmentKey, verdict: VerificationResult, now: int
+            self, tenant: Tenant, number: int, result: VerificationResult, now: int
         ) -> None:
             world.now += 2 * store.MAX_CLOCK_SKEW
             written.append(world.clock())
-            await tick(transaction, place.workspace, written[0])
-            await super()._record_result(transaction, place, verdict, now)
+            await tick(tenant, written[0])
+            await super()._record_result(tenant, number, result, now)
 
     verdict = await Long(world.engines[0], world.clock).verify(place)
     assert verdict is not None
     assert not verdict.is_correct
-    state = await world.engine.read(lambda tx: workspaces.load_state(tx, place.workspace))
+    state = await world.engine.read(bind_workspace(place.workspace, workspaces.load_state))
     assert state.evaluated_at >= written[0]
     await world.compare(world.engine)
 
@@ -335,10 +337,17 @@ async def test_segments_without_a_condition_are_not_verified(scene: Scene) -> No
     verification = Verification(world.engines[0], world.clock)
     place = SegmentKey(scene.vips.workspace, scene.opened.segment + 1)
     assert await verification.verify(place) is None
-    verdict = await world.engine.read(lambda tx: verification._compare_in_snapshot(tx, scene.vips, world.now))
+    workspace, number = scene.vips.workspace, scene.vips.segment
+    verdict = await world.engine.read(
+        bind_workspace(workspace, lambda tenant: verification._compare_in_snapshot(tenant, number, world.now))
+    )
     assert verdict is not None
     await service.update(world.caller, segment.id, SegmentChange(condition=draft))
-    await world.engine.write(lambda tx: verification._record_result(tx, scene.vips, verdict, world.now))
+    await world.engine.write(
+        bind_workspace(
+            workspace, lambda tenant: verification._record_result(tenant, number, verdict, world.now)
+        )
+    )
     assert await verification.verify(scene.vips) is None
     assert (await _stored(world, scene.vips)).last_calculated_at is None
     await service.delete(world.caller, segment.id)
@@ -351,9 +360,9 @@ async def test_the_log_is_read_once_for_a_workspace(scene: Scene, monkeypatch: p
     reads: list[tuple[int, int]] = []
     between = log.load_between
 
-    async def counting(transaction: Transaction, workspace: int, after: int, until: int) -> Any:
+    async def counting(tenant: Tenant, after: int, until: int) -> Any:
         reads.append((after, until))
-        return await between(transaction, workspace, after, until)
+        return await between(tenant, after, until)
 
     monkeypatch.setattr(log, "load_between", counting)
     verification = Verification(scene.world.engines[1], scene.world.clock)

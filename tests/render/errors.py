@@ -12,6 +12,11 @@ from diglot.errors import (
     Conflict,
     ContentTooLarge,
     CrossSiteWrite,
+    DatabaseAway,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseReadOnly,
+    DeadlineExceeded,
     DiglotError,
     Fault,
     Forbidden,
@@ -23,8 +28,10 @@ from diglot.errors import (
     NotFound,
     RequestTimeout,
     ScopeNotGranted,
+    StorageFull,
     TooManyRequests,
     Unauthenticated,
+    Unavailable,
     UnsupportedMediaType,
     UpstreamUnreachable,
 )
@@ -163,6 +170,36 @@ _ROWS: Final[Sequence[_Row]] = (
         "The upstream timed out",
         "As for 502; see `--upstream-timeout`",
     ),
+    (
+        DatabaseAway(),
+        _BOTH,
+        "The database does not answer, or is damaged; the log says why",
+        "Wait as long as `Retry-After` says, then retry. Check the database",
+    ),
+    (
+        DatabaseBusy(),
+        _BOTH,
+        "No connection to the database, or no lock, became free in time",
+        "Wait as long as `Retry-After` says, then retry",
+    ),
+    (
+        DeadlineExceeded(),
+        _BOTH,
+        "A read took longer than a read may",
+        "Ask for less: fewer rules, or a smaller page",
+    ),
+    (
+        DatabaseReadOnly(),
+        _BOTH,
+        "The database accepts no writes; reads are answered",
+        "Wait as long as `Retry-After` says, then retry. Check the database",
+    ),
+    (
+        StorageFull(),
+        _BOTH,
+        "The disk of the database is full; reads are answered",
+        "Free space on the disk; the server recovers by itself",
+    ),
 )
 
 
@@ -195,11 +232,13 @@ def _body(body: Any) -> str:
 
 
 def missing() -> set[str]:
-    """Return the subclasses of DiglotError without a row, but Misconfigured, which no dialect sends."""
-    told = {type(error) for error, *_ in _ROWS}
-    return {
-        error.__name__ for error in _family(DiglotError) if error not in told and error is not Misconfigured
-    }
+    """Return the subclasses of DiglotError without a row.
+
+    No dialect sends Misconfigured, an Unavailable is always one of a kind, and DatabaseDamaged looks like
+    DatabaseAway.
+    """
+    told = {type(error) for error, *_ in _ROWS} | {Misconfigured, Unavailable, DatabaseDamaged}
+    return {error.__name__ for error in _family(DiglotError) if error not in told}
 
 
 def _family(root: type[DiglotError]) -> Iterator[type[DiglotError]]:

@@ -21,6 +21,7 @@ from diglot.storage.sql.sqlite_dialect import SQLITE
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from diglot.storage.sql.sqlite_module import sqlite3
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 from diglot.storage.webhooks import deliveries as stored
 from diglot.storage.webhooks import webhooks
 from diglot.storage.write_unit import open_unit
@@ -130,11 +131,8 @@ async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Rec
     """The count is exact, because a write reads nothing else."""
 
     async def count(transaction: Transaction) -> int:
-        async with open_unit(transaction, box.caller.workspace, box.clock) as unit:
-            assert (
-                len(await webhooks.list_active(transaction, box.caller.workspace))
-                == unit.row.active_webhook_count
-            )
+        async with open_unit(Tenant(transaction, box.caller.workspace), box.clock) as unit:
+            assert len(await webhooks.list_active(unit)) == unit.row.active_webhook_count
             return unit.row.active_webhook_count
 
     hooks = [await box.register(receiver.url) for _ in range(2)]

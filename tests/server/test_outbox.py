@@ -6,7 +6,7 @@ import pytest
 
 from diglot.model.webhooks import Delivery
 from diglot.service.webhooks import WebhookPatch
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.webhooks import deliveries
 from diglot.storage.write_unit import DELIVERIES_PER_INSERT
 from support.outboxes import deliver, outbox
@@ -18,9 +18,9 @@ async def test_an_import_is_enqueued_in_parts(url: str, monkeypatch: pytest.Monk
     parts: list[Sequence[Delivery]] = []
     insert = deliveries.insert_all
 
-    async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Delivery]) -> None:
+    async def insert_all(tenant: Tenant, new: Sequence[Delivery]) -> None:
         parts.append(new)
-        await insert(transaction, workspace, new)
+        await insert(tenant, new)
 
     monkeypatch.setattr(deliveries, "insert_all", insert_all)
     async with outbox(url) as box:

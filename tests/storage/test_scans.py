@@ -181,7 +181,7 @@ def condition_pairs(number: int) -> list[dry_run_counts.DryRunQuestion]:
             canonical.read(random_conditions.predicate(again, field, ids=LISTS), "UTC") for field in fields
         ]
         condition, current = group_at_random(rng, few, 3), rng.choice((tree.DRAFT, few[0]))
-        results.append(dry_run_counts.DryRunQuestion(1, condition, current, 0, UTC))
+        results.append(dry_run_counts.DryRunQuestion(condition, current, 0, UTC))
     return results
 
 

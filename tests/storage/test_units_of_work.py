@@ -12,7 +12,8 @@ from diglot.errors import NotFound
 from diglot.storage import workspaces
 from diglot.storage.connect import create_engine
 from diglot.storage.sql.engine import Transaction
-from diglot.storage.sql.sqlite import SQLite, run_without_suspending
+from diglot.storage.sql.pool.sqlite_transaction import run_without_suspending
+from diglot.storage.sql.sqlite import SQLite
 from diglot.storage.sql.statement import Statement
 from support import engines
 

@@ -13,6 +13,7 @@ from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage import workspaces
 from diglot.storage.sql.engine import Engine, NestedEngine, Transaction
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import Reservation, WriteUnit, open_unit
 from support.statements import recording
 
@@ -36,7 +37,7 @@ async def workspace(engine: Engine) -> int:
 
 async def _take(engine: Engine, workspace: int, number: int, *, undone: bool = False) -> int:
     async def work(transaction: Transaction) -> int:
-        async with open_unit(transaction, workspace, now) as unit:
+        async with open_unit(Tenant(transaction, workspace), now) as unit:
             first = unit.take_keys("tag", number)
             if undone:
                 raise UndoneError
@@ -59,7 +60,7 @@ async def test_units_that_share_a_commit(engine: Engine, workspace: int) -> None
 
 async def test_unit_without_changes_stores_nothing(engine: Engine, workspace: int) -> None:
     async def work(transaction: Transaction) -> None:
-        async with open_unit(transaction, workspace, now):
+        async with open_unit(Tenant(transaction, workspace), now):
             pass
 
     with recording() as statements:
@@ -72,7 +73,7 @@ async def test_reservation_that_is_not_used_is_given_back(
     engine: Engine, workspace: int, *, used: bool
 ) -> None:
     async def work(transaction: Transaction) -> int:
-        async with open_unit(transaction, workspace, now, Reservation(contacts=1, events=1)) as unit:
+        async with open_unit(Tenant(transaction, workspace), now, Reservation(contacts=1, events=1)) as unit:
             if used:
                 unit.count_contacts(1)
                 return unit.take_keys("pk") + unit.take_keys("event")
@@ -81,13 +82,13 @@ async def test_reservation_that_is_not_used_is_given_back(
     with recording() as statements:
         assert await engine.write(work) == (2 if used else 0)
     assert len(statements) == (1 if used else 2)
-    state = await engine.read(lambda tx: workspaces.load_state(tx, workspace))
+    state = await engine.read(bind_workspace(workspace, workspaces.load_state))
     assert state.contact_count == int(used)
     assert await engine.write(lambda tx: _next_keys(tx, workspace)) == ((2, 2) if used else (1, 1))
 
 
 async def _next_keys(transaction: Transaction, workspace: int) -> tuple[int, int]:
-    async with open_unit(transaction, workspace, now) as unit:
+    async with open_unit(Tenant(transaction, workspace), now) as unit:
         return unit.row.next_pk, unit.row.next_event
 
 
@@ -97,7 +98,7 @@ async def test_unit_within_a_unit(engine: Engine, workspace: int) -> None:
 
     async def work(transaction: Transaction) -> tuple[int, int, int]:
         contacts = Contacts(NestedEngine(transaction), now)
-        async with open_unit(transaction, workspace, now) as unit:
+        async with open_unit(Tenant(transaction, workspace), now) as unit:
             before = unit.row.next_pk
             made = await contacts.create(caller, ContactChange({"email": "ada@example.com"}))
             page = await contacts.list_page(caller, Window(0, 10))
@@ -119,7 +120,7 @@ async def test_the_unit_ends_with_its_block(engine: Engine, workspace: int) -> N
     async def work(transaction: Transaction) -> list[WriteUnit]:
         units = []
         for _ in range(2):
-            async with open_unit(transaction, workspace, now) as unit:
+            async with open_unit(Tenant(transaction, workspace), now) as unit:
                 unit.take_keys("segment")
                 units.append(unit)
             assert not transaction.open_units

@@ -23,6 +23,7 @@ from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.contacts.rows import TEXT_FIELDS
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
 
 People = Mapping[str, Mapping[str, Any]]
@@ -52,12 +53,12 @@ class Crowd:
     async def members(self, node: tree.Node, now: datetime) -> frozenset[str]:
         """Return the names of the contacts that match a condition; its count must be their number."""
 
-        async def work(transaction: Transaction) -> tuple[list[str], int]:
+        async def work(tenant: Tenant) -> tuple[list[str], int]:
             relation = self._relation(node, now)
-            listed = await read.load_ids(transaction, relation, EVERYBODY)
-            return listed, await read.count_members(transaction, relation)
+            listed = await read.load_ids(tenant, relation, EVERYBODY)
+            return listed, await read.count_members(tenant, relation)
 
-        ids, count = await self.engine.read(work)
+        ids, count = await self.engine.read(bind_workspace(self.workspace, work))
         assert count == len(ids), "the count and the list of a condition differ"
         return self.names_of(ids)
 
@@ -73,7 +74,10 @@ class Crowd:
 
     async def page(self, node: tree.Node, now: datetime, window: Window) -> list[Contact]:
         """Return a page of the members."""
-        return await self.engine.read(lambda tx: read.load_page(tx, self._relation(node, now), window))
+        relation = self._relation(node, now)
+        return await self.engine.read(
+            bind_workspace(self.workspace, lambda tenant: read.load_page(tenant, relation, window))
+        )
 
     def names_of(self, ids: Sequence[str]) -> frozenset[str]:
         """Return the names of contacts by their ids, which must come newest first, each once."""
@@ -83,7 +87,7 @@ class Crowd:
         return frozenset(names[id_] for id_ in ids)
 
     def _relation(self, node: tree.Node, now: datetime) -> MembershipQuery:
-        return MembershipQuery(self.workspace, node, micros(now), self.zone)
+        return MembershipQuery(node, micros(now), self.zone)
 
 
 def micros(instant: datetime) -> int:
@@ -96,16 +100,16 @@ async def load(engine: Engine, people: People, known: Mapping[str, str], zone: s
 
     async def work(transaction: Transaction) -> Crowd:
         created = await workspaces.create(transaction, zone, zone, micros(now))
-        async with open_unit(transaction, created.number, lambda: micros(now)) as unit:
+        async with open_unit(Tenant(transaction, created.number), lambda: micros(now)) as unit:
             unit.count_contacts(len(people))
             rows = {name: contact(one, unit.take_keys("pk")) for name, one in people.items()}
-            await queries.insert_contacts(transaction, created.number, list(rows.values()), ZoneInfo(zone))
+            await queries.insert_contacts(unit, list(rows.values()), ZoneInfo(zone))
             for name, id_ in known.items():
                 number = unit.take_keys("list")
                 new = ContactList(number, id_, name, None, None, micros(now), micros(now))
-                await lists.insert_list(transaction, created.number, new)
+                await lists.insert_list(unit, new)
                 joined = [rows[who].pk for who, one in people.items() if name in one.get("lists", ())]
-                await lists.add_members(transaction, created.number, number, joined)
+                await lists.add_members(unit, number, joined)
         return Crowd(engine, created.number, ZoneInfo(zone), rows)
 
     return await engine.write(work)

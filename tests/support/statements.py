@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction
 from diglot.storage.sql.postgresql import PostgreSQLTransaction
-from diglot.storage.sql.sqlite import SQLiteTransaction
 
 METHODS = ("fetch_all", "fetch_one", "execute", "execute_many")
 

@@ -1,7 +1,7 @@
 """Annotations for fields of the wire structs.
 
-Some are for the OpenAPI documents: extensions and named schemas. Others are for the reader of bodies: further
-spellings of a field, error messages, and checks that a schema cannot express.
+Some are for the OpenAPI documents: extensions and named schemas. Others are for the readers of bodies and
+query strings: further spellings of a field, error messages, and what a schema cannot express.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,14 +13,19 @@ T = TypeVar("T")
 EXTENSION_KEY: Final = "x-diglot-extension"
 LEGACY_KEY: Final = "x-diglot-older-spelling"
 ANNOTATION_KEYS: Final = frozenset({EXTENSION_KEY, LEGACY_KEY})
-# The keys in a field's `extra` for the reader of bodies.
+# The keys in a field's `extra` for the readers of bodies and query strings.
 SPELLINGS: Final = "spellings"
 LONGEST: Final = "longest"
 MISMATCH: Final = "mismatch"
 OPTIONS: Final = "options"
+SYNONYMS: Final = "synonyms"
 REPLACEABLE: Final = "replaceable"
 CHECK: Final = "check"
 CONVERT: Final = "convert"
+READ: Final = "read"
+REDUCED_TO: Final = "reduced to"
+COUNTED_IN: Final = "counted in"
+LEFT_TO_HANDLER: Final = "left to handler"
 # Returns the error message for a value of the right type, or None if it is valid.
 Check = Callable[[Any], str | None]
 # A field that the vendor does not have, called an extension.
@@ -65,6 +70,11 @@ def choice_ref(name: str, options: tuple[str, ...]) -> Meta:
     return Meta(extra_json_schema=json_reference(name), extra={OPTIONS: options})
 
 
+def synonyms(words: Mapping[str, str]) -> Meta:
+    """Return the annotation for words that are read as a word of the enumeration, but not documented."""
+    return Meta(extra={SYNONYMS: words})
+
+
 def also_spelled(*spellings: str) -> Meta:
     """Return the annotation for further spellings of a field; several in one body must not differ."""
     return Meta(extra={SPELLINGS: spellings})
@@ -76,7 +86,11 @@ def read_at_most(length: int) -> Meta:
 
 
 def refused_as(message: str) -> Meta:
-    """Return the annotation for the error message of a pattern mismatch or of a list with a wrong length."""
+    """Return the annotation for the error message of a value that has the right type.
+
+    It is blank, its pattern does not match, it is no word of the enumeration, its list has a wrong length,
+    or it is a fraction in place of an integer.
+    """
     return Meta(extra={MISMATCH: message})
 
 
@@ -90,6 +104,29 @@ def required_by_handler() -> Meta:
     return Meta(extra={REPLACEABLE: True})
 
 
-def converted_by(convert: Callable[[Any], Any]) -> Meta:
-    """Return the annotation for a converter that reads the value; it raises `OperandError`."""
+def converted_by(convert: Callable[[str], Any]) -> Meta:
+    """Return the annotation for the converter of a valid string."""
     return Meta(extra={CONVERT: convert})
+
+
+def read_by(read: Callable[[Any], Any]) -> Meta:
+    """Return the annotation for a function that reads the value in place of the reader of its type.
+
+    It raises `OperandError`, or `InvalidInput` with paths inside the value.
+    """
+    return Meta(extra={READ: read})
+
+
+def reduced_to(most: int) -> Meta:
+    """Return the annotation for the number to which a larger number of a query is reduced."""
+    return Meta(extra={REDUCED_TO: most})
+
+
+def counted_in(unit: str) -> Meta:
+    """Return the annotation for a list that is `ContentTooLarge` above its maximum length."""
+    return Meta(extra={COUNTED_IN: unit})
+
+
+def left_to_handler() -> Meta:
+    """Return the annotation for a list whose elements the handler reads one by one."""
+    return Meta(extra={LEFT_TO_HANDLER: True})

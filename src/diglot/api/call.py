@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+import msgspec
 from litestar import Request
 
 from diglot.api.input import query_string, request_body
+from diglot.api.input.query_string import QueryReader
 from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
@@ -16,6 +18,7 @@ from diglot.model.workspaces import Caller
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
 
+S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 SERVICES: Final = "services"
 
@@ -48,11 +51,24 @@ class Call:
         found: dict[str, str] = self.request.scope["path_params"]
         return found
 
-    @property
-    def query_parameters(self) -> dict[str, str]:
-        """The parameters of the query string."""
-        known = () if self.operation.query is None else self.operation.query.__struct_encode_fields__
-        return query_string.parse_query(self.request.scope["query_string"], known)
+    def open_query(self) -> QueryReader:
+        """Return a reader of the query string; raise `InvalidInput` for a parameter with two values."""
+        assert self.operation.query is not None
+        known = self.operation.query.__struct_encode_fields__
+        return QueryReader(query_string.parse_query(self.request.scope["query_string"], known))
+
+    def read_query(self, struct: type[S], *first: str) -> S:
+        """Read the query by the struct that documents it; raise `InvalidInput` with all faults.
+
+        Faults of the fields in `first` come first.
+        """
+        assert struct is self.operation.query
+        reader = self.open_query()
+        if first:
+            reader.read(struct, *first)
+        query = reader.read(struct)
+        reader.raise_faults()
+        return query
 
     def add_header(self, name: bytes, value: bytes) -> None:
         """Add a header to the response."""

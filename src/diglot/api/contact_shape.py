@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, UnsetType
 
+from diglot.api.annotations import also_spelled, read_by, refused_as
 from diglot.api.formatting import whole_if_integral
+from diglot.api.input.contact_values import read_instant
 from diglot.conditions.fields import CANONICAL_NAMES, CATALOGUE, FIELDS, STORED_FIELDS, Field, FieldKind
 from diglot.model.contacts import SUBSCRIBED
 
@@ -17,6 +19,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 # The wire types of a dialect, by property name or by the kind of the field; the name wins.
 WireTypes: TypeAlias = Mapping[str | FieldKind, Any]
 _INT64: Final = Meta(extra_json_schema={"format": "int64"})
+_FRACTION_FAULT: Final = refused_as("Expected integer, received float")
 _COUNT: Final = Annotated[int, _INT64, Meta(ge=0)]
 
 
@@ -50,13 +53,15 @@ def _shown_type(name: str, types: WireTypes, mark: Any) -> Any:
 
 
 def given_types(names: Iterable[str], types: WireTypes, mark: Any = None) -> dict[str, Any]:
-    """Return the types of properties in bodies: all are optional, and strings and numbers have limits."""
+    """Return the types of properties in bodies: all are optional, with the limits of the field table."""
     return {name: _given_type(name, types, mark) for name in names}
 
 
 def _given_type(name: str, types: WireTypes, mark: Any) -> Any:
     field = FIELDS.get(CANONICAL_NAMES.get(name, name))
     found = types[name] if field is None else _limit_type(field, types)
+    if field is not None and name == field.name and field.aliases:
+        found = Annotated[found, also_spelled(*field.aliases)]
     found = (found if mark is None else mark[found]) | UnsetType
     return found | None if field is not None and field.is_nullable else found
 
@@ -65,8 +70,10 @@ def _limit_type(field: Field, types: WireTypes) -> Any:
     if field.kind is FieldKind.TEXT:
         return Annotated[types[field.kind], Meta(max_length=field.max_length)]
     if field.kind is FieldKind.NUMBER:
-        number = Annotated[int, _INT64] if field.is_integer else types[field.kind]
+        number = Annotated[int, _INT64, _FRACTION_FAULT] if field.is_integer else types[field.kind]
         return Annotated[number, Meta(ge=0, le=int(field.max_value))]
+    if field.kind is FieldKind.INSTANT:
+        return Annotated[types[field.kind], read_by(read_instant)]
     return types[field.kind]
 
 

@@ -5,6 +5,7 @@ moves, and so does every tick, so the result is correct whichever of them the sc
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from pyroaring import BitMap
 
@@ -19,9 +20,10 @@ from diglot.model.segments import Segment
 from diglot.storage.audience import segments
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import pending_members
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.workspaces import WorkspaceState
-from diglot.storage.write_unit import open_unit
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class FirstEvaluation:
         """Evaluate a segment; return whether its members were stored. An update meanwhile prevents it."""
         # Tick first: the fields that the scan compares must be indexed by then, and a short gap means few
         # changes to replay.
-        await self.engine.write(lambda tx: tick(tx, segment_key.workspace, self.clock()))
+        await self.engine.write(bind_workspace(segment_key.workspace, partial(tick, now=self.clock())))
         scan = await self.scan_segment(segment_key)
         return scan is not None and await self.is_still_pending(scan) and await self.store_result(scan)
 
@@ -54,63 +56,63 @@ class FirstEvaluation:
         Also returns None while time is not yet tracked for the segment, because changes during the scan would
         be lost.
         """
-
-        async def work(transaction: Transaction) -> ScanResult | None:
-            pending = await _load_pending(transaction, segment_key)
-            if pending is None:
-                return None
-            segment, state = pending
-            node, members = segment.condition.tree, BitMap()
-            if not tree.is_draft(node):
-                if segment.next_change_at == TIME_NOT_TRACKED:
-                    return None
-                at, zone = state.evaluated_at, state.zone
-                members = await read.evaluate_condition(transaction, segment_key.workspace, node, at, zone)
-            return ScanResult(segment_key, segment.revision, members)
-
-        return await self.engine.read(work)
+        return await self.engine.read(
+            bind_workspace(segment_key.workspace, partial(_scan, segment_key=segment_key))
+        )
 
     async def is_still_pending(self, scan: ScanResult) -> bool:
         """Tell whether the segment is still pending with the scanned revision."""
-        return await self.engine.read(lambda tx: _revision_is_pending(tx, scan))
+        return await self.engine.read(
+            bind_workspace(scan.segment_key.workspace, partial(_revision_is_pending, scan=scan))
+        )
 
     async def store_result(self, scan: ScanResult) -> bool:
         """Store the result of a scan, merged with later changes; return whether that was still needed."""
+        return await self.engine.write(
+            lock_workspace(scan.segment_key.workspace, self.clock, partial(_store_if_pending, scan=scan))
+        )
 
-        async def work(transaction: Transaction) -> bool:
-            async with open_unit(transaction, scan.segment_key.workspace, self.clock) as unit:
-                writer = await open_writer(unit)
-                if not await _revision_is_pending(transaction, scan):
-                    return False
-                await _store_members(writer, scan)
-                return True
 
-        return await self.engine.write(work)
+async def _scan(tenant: Tenant, segment_key: SegmentKey) -> ScanResult | None:
+    pending = await _load_pending(tenant, segment_key.segment)
+    if pending is None:
+        return None
+    segment, state = pending
+    node, members = segment.condition.tree, BitMap()
+    if not tree.is_draft(node):
+        if segment.next_change_at == TIME_NOT_TRACKED:
+            return None
+        members = await read.evaluate_condition(tenant, node, state.evaluated_at, state.zone)
+    return ScanResult(segment_key, segment.revision, members)
+
+
+async def _store_if_pending(unit: WriteUnit, scan: ScanResult) -> bool:
+    writer = await open_writer(unit)
+    if not await _revision_is_pending(unit, scan):
+        return False
+    await _store_members(writer, scan)
+    return True
 
 
 async def _store_members(writer: MembershipWriter, scan: ScanResult) -> None:
-    transaction, workspace, segment = writer.transaction, writer.workspace, scan.segment_key.segment
-    members = await pending_members.merge_into(transaction, workspace, segment, scan.members)
+    segment = scan.segment_key.segment
+    members = await pending_members.merge_into(writer.unit, segment, scan.members)
     origin = ChangeOrigin(writer.effective_now, first_evaluation_cause(scan.revision))
     await replace_membership(writer, segment, members, origin)
-    await pending_members.clear(transaction, workspace, segment)
+    await pending_members.clear(writer.unit, segment)
     membership_store.renew_segments_version(writer.unit)
     if segment in writer.active_segments.conditions:
-        await segments.set_last_calculated(transaction, workspace, segment, writer.effective_now)
+        await segments.set_last_calculated(writer.unit, segment, writer.effective_now)
 
 
-async def _load_pending(
-    transaction: Transaction, segment_key: SegmentKey
-) -> tuple[Segment, WorkspaceState] | None:
+async def _load_pending(tenant: Tenant, number: int) -> tuple[Segment, WorkspaceState] | None:
     """Return a pending segment and the state of its workspace, or None."""
-    segment_and_state = await segments.find_by_number_with_state(
-        transaction, segment_key.workspace, segment_key.segment
-    )
+    segment_and_state = await segments.find_by_number_with_state(tenant, number)
     return (
         None if segment_and_state is None or segment_and_state[0].members is not None else segment_and_state
     )
 
 
-async def _revision_is_pending(transaction: Transaction, scan: ScanResult) -> bool:
-    pending = await _load_pending(transaction, scan.segment_key)
+async def _revision_is_pending(tenant: Tenant, scan: ScanResult) -> bool:
+    pending = await _load_pending(tenant, scan.segment_key.segment)
     return pending is not None and pending[0].revision == scan.revision

@@ -19,7 +19,8 @@ from diglot.storage.background import due_work
 from diglot.storage.background.due_work import LongLog
 from diglot.storage.membership import instant_index, log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.write_unit import WriteUnit, open_unit
+from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
@@ -28,6 +29,8 @@ DAY: Final = 86_400 * SECOND
 QUIET_PERIOD: Final = 60 * SECOND
 IDLE_PERIOD: Final = 3_600 * SECOND
 _EARLY_COMPACTION_DIVISOR: Final = 4
+_Check = Callable[[Tenant], Awaitable[bool]]
+_Step = Callable[[WriteUnit], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +43,16 @@ class Retention:
 
     async def find_long_logs(self) -> Sequence[int]:
         """Return the workspaces whose log is slow to load for a new process, and that are idle."""
-        at_least, now = store.COMPACT_AT // _EARLY_COMPACTION_DIVISOR, self.clock()
-
-        async def work(transaction: Transaction) -> Sequence[int]:
-            long_logs = await due_work.list_long_logs(transaction, at_least, now - QUIET_PERIOD)
-            return [
-                long_log.workspace
-                for long_log in long_logs
-                if long_log.last_change_at <= now - IDLE_PERIOD or await _log_is_long(transaction, long_log)
-            ]
-
-        return await self.engine.read(work)
+        return await self.engine.read(partial(_find_long_logs, now=self.clock()))
 
     async def compact(self, workspace: int) -> None:
         """Compact the log of a workspace."""
-        await self._write(workspace, _compact_log)
+        await self.engine.write(lock_workspace(workspace, self.clock, _compact_log))
 
     async def expire_batch(self, workspace: int) -> bool:
         """Delete some expired history of a workspace; return whether there may be more."""
         before = self.clock() - self.history_days * DAY
-        steps = (
+        steps: tuple[tuple[_Check, _Step], ...] = (
             (partial(_has_expired_log, before=before), partial(_delete_expired_log, before=before)),
             (
                 partial(_has_purgeable_contacts, before=before),
@@ -68,24 +61,25 @@ class Retention:
             (_has_unused_index, _purge_unused_index),
         )
         for is_needed, step in steps:
-            if await self.engine.read(partial(is_needed, workspace=workspace)):
-                await self._write(workspace, step)
+            if await self.engine.read(bind_workspace(workspace, is_needed)):
+                await self.engine.write(lock_workspace(workspace, self.clock, step))
                 return True
         return False
 
-    async def _write(self, workspace: int, step: Callable[[WriteUnit], Awaitable[None]]) -> None:
-        async def work(transaction: Transaction) -> None:
-            async with open_unit(transaction, workspace, self.clock) as unit:
-                await step(unit)
 
-        await self.engine.write(work)
+async def _find_long_logs(transaction: Transaction, now: int) -> Sequence[int]:
+    at_least = store.COMPACT_AT // _EARLY_COMPACTION_DIVISOR
+    return [
+        long_log.workspace
+        for long_log in await due_work.list_long_logs(transaction, at_least, now - QUIET_PERIOD)
+        if long_log.last_change_at <= now - IDLE_PERIOD
+        or await _log_is_long(Tenant(transaction, long_log.workspace), long_log)
+    ]
 
 
-async def _log_is_long(transaction: Transaction, long_log: LongLog) -> bool:
-    state = await workspaces.load_state(transaction, long_log.workspace)
-    active_segments = await get_active_segments(
-        transaction, long_log.workspace, state.segments_version, state.zone
-    )
+async def _log_is_long(tenant: Tenant, long_log: LongLog) -> bool:
+    state = await workspaces.load_state(tenant)
+    active_segments = await get_active_segments(tenant, state.segments_version, state.zone)
     return (
         long_log.uncompacted
         >= store.compaction_threshold(active_segments, long_log.next_pk) // _EARLY_COMPACTION_DIVISOR
@@ -96,14 +90,14 @@ async def _compact_log(unit: WriteUnit) -> None:
     await store.compact_log(unit, await load_active_segments(unit))
 
 
-async def _has_expired_log(transaction: Transaction, workspace: int, before: int) -> bool:
-    first = await log_expiry.load_oldest_rows(transaction, workspace, limit=1)
+async def _has_expired_log(tenant: Tenant, before: int) -> bool:
+    first = await log_expiry.load_oldest_rows(tenant, limit=1)
     return bool(first) and first[0].happened_at < before
 
 
 async def _delete_expired_log(unit: WriteUnit, before: int) -> None:
     """Compact the expired rows if necessary, then delete them and the sums that end with them."""
-    rows = await log_expiry.load_oldest_rows(unit.transaction, unit.workspace)
+    rows = await log_expiry.load_oldest_rows(unit)
     expired = list(takewhile(lambda row: row.happened_at < before, rows))
     if not expired:
         return
@@ -112,31 +106,31 @@ async def _delete_expired_log(unit: WriteUnit, before: int) -> None:
     await log_expiry.expire_log(unit, expired[-1])
 
 
-async def _has_purgeable_contacts(transaction: Transaction, workspace: int, before: int) -> bool:
-    return bool(await _find_purgeable_contacts(transaction, workspace, before))
+async def _has_purgeable_contacts(tenant: Tenant, before: int) -> bool:
+    return bool(await _find_purgeable_contacts(tenant, before))
 
 
 async def _purge_deleted_contacts(unit: WriteUnit, before: int) -> None:
-    pks = await _find_purgeable_contacts(unit.transaction, unit.workspace, before)
+    pks = await _find_purgeable_contacts(unit, before)
     if pks:
-        await log_expiry.purge_deleted_contacts(unit.transaction, unit.workspace, pks)
+        await log_expiry.purge_deleted_contacts(unit, pks)
 
 
-async def _find_purgeable_contacts(transaction: Transaction, workspace: int, before: int) -> Sequence[int]:
+async def _find_purgeable_contacts(tenant: Tenant, before: int) -> Sequence[int]:
     """Return some deleted contacts that no remaining log row mentions.
 
     None are returned while a segment is pending, because its old members may still have to leave.
     """
-    if await due_work.has_pending_segments(transaction, workspace):
+    if await due_work.has_pending_segments(tenant):
         return []
-    first = await log_expiry.load_oldest_rows(transaction, workspace, limit=1)
+    first = await log_expiry.load_oldest_rows(tenant, limit=1)
     log_start = min([before, *(row.happened_at for row in first)])
-    return await log_expiry.load_deleted_contacts(transaction, workspace, log_start)
+    return await log_expiry.load_deleted_contacts(tenant, log_start)
 
 
-async def _has_unused_index(transaction: Transaction, workspace: int) -> bool:
-    return await instant_index.find_dropped_field(transaction, workspace) is not None
+async def _has_unused_index(tenant: Tenant) -> bool:
+    return await instant_index.find_dropped_field(tenant) is not None
 
 
 async def _purge_unused_index(unit: WriteUnit) -> None:
-    await instant_index.purge_dropped(unit.transaction, unit.workspace)
+    await instant_index.purge_dropped(unit)

@@ -20,6 +20,7 @@ from diglot.membership.writer import tick
 from diglot.storage.background import due_work, leases
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.sql.engine import Engine, EphemeralBusyError
+from diglot.storage.tenant import bind_workspace
 
 TaskName = tuple[str | int, ...]
 log = logging.getLogger("diglot.background")
@@ -104,9 +105,8 @@ class Scheduler:
             partial(due_work.list_due_workspaces, now=now, rested=now - TICK_INTERVAL)
         ):
             try:
-                await self._engine.write(
-                    partial(tick, workspace=workspace, now=self._clock(), min_interval=TICK_INTERVAL)
-                )
+                step = partial(tick, now=self._clock(), min_interval=TICK_INTERVAL)
+                await self._engine.write(bind_workspace(workspace, step))
             except Exception:
                 log.exception("cannot advance the clock of workspace %d", workspace)
 

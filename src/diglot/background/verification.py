@@ -6,6 +6,7 @@ counted.
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 
 from pyroaring import BitMap
 
@@ -22,7 +23,8 @@ from diglot.storage.background import verifications
 from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.membership import chunks, instant_checksums, instant_index
 from diglot.storage.membership.chunks import CHUNK_BITS
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import open_unit
 
@@ -58,49 +60,39 @@ class Verification:
 
     async def verify(self, segment_key: SegmentKey) -> VerificationResult | None:
         """Compare a segment, repair differences, and store when; return None if it cannot be verified."""
-        now = self.clock()
-        result = await self.engine.read(lambda tx: self._compare_in_snapshot(tx, segment_key, now))
+        number, now = segment_key.segment, self.clock()
+        compare = partial(self._compare_in_snapshot, number=number, now=now)
+        result = await self.engine.read(bind_workspace(segment_key.workspace, compare))
         if result is not None:
-            await self.engine.write(lambda tx: self._record_result(tx, segment_key, result, now))
+            record = partial(self._record_result, number=number, result=result, now=now)
+            await self.engine.write(bind_workspace(segment_key.workspace, record))
         return result
 
-    async def _compare_in_snapshot(
-        self, transaction: Transaction, segment_key: SegmentKey, now: int
-    ) -> VerificationResult | None:
-        segment_and_state = await segments.find_by_number_with_state(
-            transaction, segment_key.workspace, segment_key.segment
-        )
+    async def _compare_in_snapshot(self, tenant: Tenant, number: int, now: int) -> VerificationResult | None:
+        segment_and_state = await segments.find_by_number_with_state(tenant, number)
         if segment_and_state is None or not is_verifiable(segment_and_state[0]):
             return None
         segment, state = segment_and_state
         # Consecutive segments of a workspace share one read of the log.
         workspace, base = self._cached_delta or (0, None)
-        delta = await store.load_delta(
-            transaction, segment_key.workspace, state, base if workspace == segment_key.workspace else None
-        )
-        self._cached_delta = segment_key.workspace, delta
-        return await _compare_with_evaluation(
-            _Snapshot(transaction, segment_key.workspace, segment, state, delta), now
-        )
+        delta = await store.load_delta(tenant, state, base if workspace == tenant.workspace else None)
+        self._cached_delta = tenant.workspace, delta
+        return await _compare_with_evaluation(_Snapshot(tenant, segment, state, delta), now)
 
-    async def _record_result(
-        self, transaction: Transaction, segment_key: SegmentKey, result: VerificationResult, now: int
-    ) -> None:
-        async with open_unit(transaction, segment_key.workspace, self.clock) as unit:
-            segment_and_state = await segments.find_by_number_with_state(
-                transaction, segment_key.workspace, segment_key.segment
-            )
+    async def _record_result(self, tenant: Tenant, number: int, result: VerificationResult, now: int) -> None:
+        async with open_unit(tenant, self.clock) as unit:
+            segment_and_state = await segments.find_by_number_with_state(unit, number)
             if (
                 segment_and_state is None
                 or not is_verifiable(segment_and_state[0])
                 or segment_and_state[0].revision != result.revision
             ):
                 return
-            await segments.set_last_calculated(transaction, segment_key.workspace, segment_key.segment, now)
-            await verifications.add_counts(transaction, segment_key.workspace, verified_segments=1)
+            await segments.set_last_calculated(unit, number, now)
+            await verifications.add_counts(unit, verified_segments=1)
             if not result.is_correct:
-                store.clear_cache(transaction)
-                await _repair_segment(await open_writer(unit), segment_key.segment, result)
+                store.clear_cache(unit.transaction)
+                await _repair_segment(await open_writer(unit), number, result)
 
 
 def is_verifiable(segment: Segment) -> bool:
@@ -113,31 +105,30 @@ def is_verifiable(segment: Segment) -> bool:
 class _Snapshot:
     """A segment in one snapshot of the database, with the delta of the log since its chunks."""
 
-    transaction: Transaction
-    workspace: int
+    tenant: Tenant
     segment: Segment
     state: WorkspaceState
     delta: LogDelta
 
 
 async def _compare_with_evaluation(snapshot: _Snapshot, now: int) -> VerificationResult:
-    transaction, segment, state = snapshot.transaction, snapshot.segment, snapshot.state
+    segment, state = snapshot.segment, snapshot.state
     # If time has not changed the segment since, its stored members must be right at `now` too.
     due = segment.next_change_at <= now
     at = state.evaluated_at if due else max(state.evaluated_at, now)
     node = segment.condition.tree
-    expected = await read.evaluate_condition(transaction, snapshot.workspace, node, at, state.zone)
-    rows = await chunks.load_rows(transaction, snapshot.workspace, segment.number)
+    expected = await read.evaluate_condition(snapshot.tenant, node, at, state.zone)
+    rows = await chunks.load_rows(snapshot.tenant, segment.number)
     entered, left = snapshot.delta.entered_and_left(segment.number)
     stored = (BitMap.union(BitMap(), *(bits for _, _, bits in rows)) - left) | entered
-    cached = store.cached_delta_of_state(transaction, snapshot.workspace, state)
+    cached = store.cached_delta_of_state(snapshot.tenant, state)
     cache_matches = cached is None or cached.entered_and_left(segment.number) == (entered, left)
     return VerificationResult(
         segment.revision,
         members_match=stored == expected and cache_matches,
         counts_match=_counts_match(snapshot, rows, expected),
         next_change_matches=await _next_change_matches(snapshot, at),
-        stale_fields=await _find_stale_fields(transaction, snapshot.workspace, segment, state),
+        stale_fields=await _find_stale_fields(snapshot.tenant, segment, state),
     )
 
 
@@ -163,56 +154,51 @@ async def _next_change_matches(snapshot: _Snapshot, at: int) -> bool:
     stored, zone = snapshot.segment.next_change_at, snapshot.state.zone
     first = NEVER
     for relative_date in relative_dates_of(snapshot.segment.condition.tree):
-        flip = await instant_index.find_next_flip(
-            snapshot.transaction, snapshot.workspace, relative_date, at, zone
-        )
+        flip = await instant_index.find_next_flip(snapshot.tenant, relative_date, at, zone)
         first = min(first, flip)
     return snapshot.state.next_change_at <= stored <= first
 
 
-async def _find_stale_fields(
-    transaction: Transaction, workspace: int, segment: Segment, state: WorkspaceState
-) -> frozenset[str]:
+async def _find_stale_fields(tenant: Tenant, segment: Segment, state: WorkspaceState) -> frozenset[str]:
     """Return the fields with relative dates in a condition whose instant index differs from the contacts."""
     fields = {relative_date.field for relative_date in relative_dates_of(segment.condition.tree)}
     if not fields:
         return frozenset()
-    stale = fields - await instant_index.load_indexed_fields(transaction, workspace)
+    stale = fields - await instant_index.load_indexed_fields(tenant)
     for name in sorted(fields - stale):
-        if not await instant_checksums.index_matches_contacts(transaction, workspace, name, state.zone):
+        if not await instant_checksums.index_matches_contacts(tenant, name, state.zone):
             stale.add(name)
     return frozenset(stale)
 
 
 async def _repair_segment(writer: MembershipWriter, segment: int, result: VerificationResult) -> None:
     """Replace the stored members of a segment by a full evaluation, and count the contacts that differed."""
-    transaction, workspace = writer.transaction, writer.workspace
     node, origin = (
         writer.active_segments.conditions[segment],
         ChangeOrigin(writer.effective_now, Cause.REPAIRED),
     )
     expected = await read.evaluate_condition(
-        transaction, workspace, node, writer.effective_now, writer.active_segments.zone
+        writer.unit, node, writer.effective_now, writer.active_segments.zone
     )
     change = await replace_membership(writer, segment, expected, origin)
-    segment_and_state = await segments.find_by_number_with_state(transaction, workspace, segment)
+    segment_and_state = await segments.find_by_number_with_state(writer.unit, segment)
     assert segment_and_state is not None
-    delta = await store.load_delta(transaction, workspace, segment_and_state[1], None)
-    rows = await chunks.load_rows(transaction, workspace, segment)
-    if not _counts_match(_Snapshot(transaction, workspace, *segment_and_state, delta), rows, expected):
+    delta = await store.load_delta(writer.unit, segment_and_state[1], None)
+    rows = await chunks.load_rows(writer.unit, segment)
+    if not _counts_match(_Snapshot(writer.unit, *segment_and_state, delta), rows, expected):
         await store.rewrite_chunks(writer.unit, segment, expected, writer.active_segments)
     await _repair_indexes(writer, segment, result.stale_fields)
     contacts = len(change.entered) + len(change.left)
-    await verifications.add_counts(transaction, workspace, repaired_segments=1, repaired_contacts=contacts)
+    await verifications.add_counts(writer.unit, repaired_segments=1, repaired_contacts=contacts)
+    workspace = writer.unit.workspace
     log.warning("repaired segment %d of workspace %d: %s, %d contacts", segment, workspace, result, contacts)
 
 
 async def _repair_indexes(writer: MembershipWriter, segment: int, stale: frozenset[str]) -> None:
     """Rebuild the instant index of fields, and recompute the next changes of segments that use them."""
-    transaction, workspace = writer.transaction, writer.workspace
     for name in sorted(stale):
-        await instant_index.drop_index(transaction, workspace, name)
-        await instant_index.build_index(transaction, workspace, name, writer.active_segments.zone)
+        await instant_index.drop_index(writer.unit, name)
+        await instant_index.build_index(writer.unit, name, writer.active_segments.zone)
     users = [
         numbers
         for relative_date, numbers in writer.active_segments.by_relative_date.items()

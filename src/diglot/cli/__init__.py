@@ -15,6 +15,7 @@ from diglot.errors import Conflict, InvalidInput, Misconfigured, NotFound
 # The lines of `diglot --help`. They are listed here because importing a command's module loads its needs.
 SUMMARIES: Final = {
     "demo": "Start a server with example contacts and segments.",
+    "health": "Tell whether the server responds.",
     "keys": "Create, list, revoke and adopt API keys.",
     "migrate": "Migrate a database to the schema of this version.",
     "openapi": "Print the OpenAPI 3.1 document of a dialect.",

@@ -1,21 +1,19 @@
 """`diglot keys`."""
 
-import asyncio
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from diglot.cli.options import database_options, resolve_database
+from diglot.cli.options import database_options, resolve_database, run_on_database
 from diglot.clock import system_clock
 from diglot.conditions import dates
 from diglot.conditions.dates import ParsedDate
 from diglot.dialects.registry import DIALECTS, get_dialect
 from diglot.errors import InvalidInput
-from diglot.model.workspaces import ApiKey, Workspace
+from diglot.model.workspaces import ApiKey
 from diglot.service.access.keys import KeyFormat, Keys
-from diglot.storage.connect import open_engine, open_existing_engine
 
 _STDIN = "-"
 
@@ -100,13 +98,8 @@ def list_keys(workspace: str | None, database: str | None, config: str | None) -
     The state is `active`, `active until TIME`, `expired TIME` or `revoked TIME`; a last use appears within
     a minute.
     """
-
-    async def work() -> list[tuple[Workspace, ApiKey]]:
-        async with open_existing_engine(resolve_database(database, config)) as engine:
-            return await Keys(engine).list_all(workspace)
-
-    now = system_clock()
-    for owner, key in asyncio.run(work()):
+    url, now = resolve_database(database, config), system_clock()
+    for owner, key in run_on_database(url, lambda engine: Keys(engine).list_all(workspace)):
         used = "never used" if key.last_used_at is None else f"used {_format_time(key.last_used_at)}"
         shown = (
             f"{key.prefix}...",
@@ -133,12 +126,8 @@ def revoke(key: str, database: str | None, config: str | None) -> None:
 
     The key stops working immediately; with several workers on PostgreSQL, within a second.
     """
-
-    async def work() -> None:
-        async with open_existing_engine(resolve_database(database, config)) as engine:
-            await Keys(engine).revoke(_read_key(key))
-
-    asyncio.run(work())
+    url = resolve_database(database, config)
+    run_on_database(url, lambda engine: Keys(engine).revoke(_read_key(key)))
     click.echo("The key is revoked.", err=True)
 
 
@@ -149,14 +138,13 @@ def _store_key(
     zone: str | None = options["time_zone"]
     name: str | None = options["name"]
     ends = _parse_expiry(options["expires_at"])
-
-    async def work() -> str:
-        async with open_engine(url) as engine:
-            return await Keys(engine).create(
-                shape, workspace, scopes, time_zone=zone, secret=secret, name=name, expires_at=ends
-            )
-
-    return asyncio.run(work())
+    return run_on_database(
+        url,
+        lambda engine: Keys(engine).create(
+            shape, workspace, scopes, time_zone=zone, secret=secret, name=name, expires_at=ends
+        ),
+        create_file=True,
+    )
 
 
 def _parse_expiry(text: str | None) -> ParsedDate | None:

@@ -1,15 +1,18 @@
 """Options and helpers that the commands share: the database URL, and an engine for it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import click
 
 from diglot.setting_sources import load_settings
 from diglot.settings import Setting
-from diglot.storage.connect import warn_beside_others
+from diglot.storage.connect import open_engine, open_existing_engine, warn_beside_others
+from diglot.storage.sql.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 config_option = click.option(
     "--config",
@@ -52,6 +55,16 @@ def resolve_database(database: str | None, config: str | None) -> str:
     url = load_settings({"database": database}, file=config).database
     warn_of_risk(url)
     return url
+
+
+def run_on_database(url: str, work: Callable[[Engine], Awaitable[T]], *, create_file: bool = False) -> T:
+    """Run a function on a database; a file that does not exist is created only if `create_file` is set."""
+
+    async def run() -> T:
+        async with (open_engine if create_file else open_existing_engine)(url) as engine:
+            return await work(engine)
+
+    return asyncio.run(run())
 
 
 def warn_of_risk(url: str) -> None:

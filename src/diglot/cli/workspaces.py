@@ -1,14 +1,11 @@
 """`diglot workspaces`."""
 
-import asyncio
 import sys
 
 import click
 
-from diglot.cli.options import database_options, resolve_database
-from diglot.model.workspaces import Workspace
+from diglot.cli.options import database_options, resolve_database, run_on_database
 from diglot.service.access.workspaces import Workspaces
-from diglot.storage.connect import open_existing_engine
 
 
 @click.group()
@@ -24,12 +21,8 @@ def workspaces() -> None:
 @database_options
 def list_workspaces(database: str | None, config: str | None) -> None:
     """List the workspaces with their time zones."""
-
-    async def work() -> list[Workspace]:
-        async with open_existing_engine(resolve_database(database, config)) as engine:
-            return await Workspaces(engine).list_all()
-
-    for workspace in asyncio.run(work()):
+    url = resolve_database(database, config)
+    for workspace in run_on_database(url, lambda engine: Workspaces(engine).list_all()):
         click.echo(f"{workspace.name}\t{workspace.time_zone}")
 
 
@@ -44,12 +37,8 @@ def set_workspace(name: str, time_zone: str, database: str | None, config: str |
 
     Bare dates in contacts and in segments, and "exactly N days ago", follow it.
     """
-
-    async def work() -> None:
-        async with open_existing_engine(resolve_database(database, config)) as engine:
-            await Workspaces(engine).set_time_zone(name, time_zone)
-
-    asyncio.run(work())
+    url = resolve_database(database, config)
+    run_on_database(url, lambda engine: Workspaces(engine).set_time_zone(name, time_zone))
     click.echo(f"{name} has time zone {time_zone} now.", err=True)
 
 
@@ -64,12 +53,8 @@ def password(name: str, *, remove: bool, database: str | None, config: str | Non
     sessions of the workspace are signed out.
     """
     given = None if remove else _read_password()
-
-    async def work() -> None:
-        async with open_existing_engine(resolve_database(database, config)) as engine:
-            await Workspaces(engine).set_password(name, given)
-
-    asyncio.run(work())
+    url = resolve_database(database, config)
+    run_on_database(url, lambda engine: Workspaces(engine).set_password(name, given))
     click.echo(f"{name} has {'no password' if remove else 'a new password'} now.", err=True)
 
 

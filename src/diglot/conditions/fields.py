@@ -11,6 +11,8 @@ import msgspec
 
 # Stored core numbers stay below 2^53, so that integers and doubles compare alike in every backend.
 NUMBER_LIMIT: Final = float(2**53 - 1)
+MAX_TAGS: Final = 50
+MAX_TAG_LENGTH: Final = 100
 ATTRIBUTE_PREFIX: Final = "attributes."
 _ATTRIBUTE_PREFIXES: Final = (ATTRIBUTE_PREFIX, "custom_fields.", "customFields.")
 _FORBIDDEN_IN_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\"\\\ud800-\udfff]")

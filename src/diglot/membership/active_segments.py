@@ -26,6 +26,7 @@ from diglot.model.segments import SegmentType
 from diglot.model.webhooks import AudienceRef
 from diglot.storage.membership import segment_state
 from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
 # Cached sets of changed fields, for each workspace.
@@ -176,27 +177,25 @@ CACHE: Final = CacheSlot[SharedCache[int, ActiveSegments]](
 )
 
 
-async def get_active_segments(
-    transaction: Transaction, workspace: int, version: int, zone: ZoneInfo
-) -> ActiveSegments:
+async def get_active_segments(tenant: Tenant, version: int, zone: ZoneInfo) -> ActiveSegments:
     """Return the active segments of a workspace at a version, from the process cache if possible."""
-    cache = transaction.process_cache.of(CACHE)
-    active = cache.get(workspace)
+    cache = tenant.transaction.process_cache.of(CACHE)
+    active = cache.get(tenant.workspace)
     if active is None or active.version != version or active.zone != zone:
-        active = await _load_active_segments(transaction, workspace, version, zone, active)
-        cache.put(workspace, active)
+        active = await _load_active_segments(tenant, version, zone, active)
+        cache.put(tenant.workspace, active)
     return active
 
 
 async def _load_active_segments(
-    transaction: Transaction, workspace: int, version: int, zone: ZoneInfo, earlier: ActiveSegments | None
+    tenant: Tenant, version: int, zone: ZoneInfo, earlier: ActiveSegments | None
 ) -> ActiveSegments:
     nodes: dict[int, tree.Node] = {}
     pending: set[int] = set()
     static: set[int] = set()
     segment_refs: dict[int, AudienceRef] = {}
     list_refs: dict[int, AudienceRef] = {}
-    rows = await segment_state.load_all(transaction, workspace)
+    rows = await segment_state.load_all(tenant)
     for number, id_, name, kind, stored, members, list_, list_id in rows:
         if list_ is None:
             segment_refs[number] = AudienceRef(id_, name)
@@ -231,7 +230,7 @@ async def get_next_changes(unit: WriteUnit, active_segments: ActiveSegments) -> 
     """Return the next changes by time of the active segments, as the write unit sees them."""
     version = unit.row.clock_version
     if active_segments.next_changes.version != version:
-        rows = await segment_state.load_next_changes(unit.transaction, unit.workspace)
+        rows = await segment_state.load_next_changes(unit)
         by_segment: dict[int, int] = {row[0]: row[1] for row in rows}
         latest_by_date = {
             relative_date: max(by_segment.get(number, NEVER) for number in numbers)

@@ -14,7 +14,7 @@ from diglot.caches import CacheSlot, SharedCache
 from diglot.membership import store
 from diglot.model.membership_changes import ChangeOrigin
 from diglot.storage.membership import chunks, log, log_sums
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 # Member sets that a process caches, because clients read them page by page.
@@ -23,62 +23,54 @@ _CacheKey = tuple[int, int, int]
 _CACHE: Final = CacheSlot[SharedCache[_CacheKey, BitMap]]("members as of", lambda: SharedCache(_MAX_CACHED))
 
 
-async def load_members(
-    transaction: Transaction, workspace: int, segment: int, entry: int, state: WorkspaceState
-) -> BitMap:
+async def load_members(tenant: Tenant, segment: int, entry: int, state: WorkspaceState) -> BitMap:
     """Return the keys of the members at an entry within the history, including contacts deleted since."""
-    cache = transaction.process_cache.of(_CACHE)
-    key = workspace, segment, entry
+    cache = tenant.transaction.process_cache.of(_CACHE)
+    key = tenant.workspace, segment, entry
     members = cache.get(key)
     if members is None:
-        members = await _rewind_members(transaction, workspace, segment, entry, state)
+        members = await _rewind_members(tenant, segment, entry, state)
         # A write transaction may be rolled back.
-        if not transaction.may_write:
+        if not tenant.transaction.may_write:
             cache.put(key, members)
     return members
 
 
-async def _rewind_members(
-    transaction: Transaction, workspace: int, segment: int, entry: int, state: WorkspaceState
-) -> BitMap:
-    members = await chunks.load_all(transaction, workspace, segment)
+async def _rewind_members(tenant: Tenant, segment: int, entry: int, state: WorkspaceState) -> BitMap:
+    members = await chunks.load_all(tenant, segment)
     has_sums = False
-    async for last, net in log_sums.iterate_backwards(transaction, workspace, segment, entry):
+    async for last, net in log_sums.iterate_backwards(tenant, segment, entry):
         has_sums = True
         if net.first_entry > entry:
             members = (members - net.entered) | net.left
         else:
-            await _undo_changes(transaction, workspace, segment, members, entry, last)
+            await _undo_changes(tenant, segment, members, entry, last)
     if has_sums:
         return members
-    changes = await store.get_delta(transaction, workspace, state)
+    changes = await store.get_delta(tenant, state)
     recent = changes.net_changes.get(segment)
     if recent is not None:
         members = (members - recent.left) | recent.entered
-        await _undo_changes(
-            transaction, workspace, segment, members, max(entry, recent.first_entry - 1), state.last_entry
-        )
+        await _undo_changes(tenant, segment, members, max(entry, recent.first_entry - 1), state.last_entry)
     return members
 
 
-async def _undo_changes(  # noqa: PLR0913, PLR0917 - tenant, members, span of entries
-    transaction: Transaction, workspace: int, segment: int, members: BitMap, after: int, until: int
-) -> None:
+async def _undo_changes(tenant: Tenant, segment: int, members: BitMap, after: int, until: int) -> None:
     """Undo on `members` the changes with entries after one, up to another."""
-    async for row in log.iterate_backwards(transaction, workspace, after, until):
+    async for row in log.iterate_backwards(tenant, after, until):
         for change in row.changes_of(segment, after, until):
             change.undo_on(members)
 
 
 async def find_last_change(
-    transaction: Transaction, workspace: int, segment: int, pk: int, state: WorkspaceState
+    tenant: Tenant, segment: int, pk: int, state: WorkspaceState
 ) -> tuple[ChangeOrigin, bool] | None:
     """Return the origin of the last change of a contact in a segment, and whether it entered.
 
     None if the history has no such change.
     """
-    async for after, until in _iterate_spans_mentioning(transaction, workspace, segment, pk, state):
-        async for row in log.iterate_backwards(transaction, workspace, after, until):
+    async for after, until in _iterate_spans_mentioning(tenant, segment, pk, state):
+        async for row in log.iterate_backwards(tenant, after, until):
             for change in row.changes_of(segment, after, until):
                 if pk in change.entered or pk in change.left:
                     return row.origin, pk in change.entered
@@ -86,15 +78,13 @@ async def find_last_change(
 
 
 async def _iterate_spans_mentioning(
-    transaction: Transaction, workspace: int, segment: int, pk: int, state: WorkspaceState
+    tenant: Tenant, segment: int, pk: int, state: WorkspaceState
 ) -> AsyncIterator[tuple[int, int]]:
     """Yield the spans of entries (after, until) that mention a contact, the newest first."""
-    changes = await store.get_delta(transaction, workspace, state)
+    changes = await store.get_delta(tenant, state)
     net = changes.net_changes.get(segment)
     if net is not None and net.mentions(pk):
         yield net.first_entry - 1, state.last_entry
-    async for last, net_change in log_sums.iterate_backwards(
-        transaction, workspace, segment, state.history_entry
-    ):
+    async for last, net_change in log_sums.iterate_backwards(tenant, segment, state.history_entry):
         if net_change.mentions(pk):
             yield max(net_change.first_entry - 1, state.history_entry), last

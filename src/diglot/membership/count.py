@@ -16,7 +16,7 @@ from diglot.membership import read, store
 from diglot.membership.read import MembershipQuery
 from diglot.model.segments import MemberCount
 from diglot.storage.membership import segment_state
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 MAX_CACHED_COUNTS: Final = 50_000
@@ -29,38 +29,34 @@ class CountCache:
 
     _counts: SharedCache[_CacheKey, int] = field(default_factory=lambda: SharedCache(MAX_CACHED_COUNTS))
 
-    def cached_count(
-        self, transaction: Transaction, query: MembershipQuery, state: WorkspaceState
-    ) -> int | None:
+    def cached_count(self, tenant: Tenant, query: MembershipQuery, state: WorkspaceState) -> int | None:
         """Return the number of members in a state if that needs no statement, or None."""
         if query.stored_answer is not None:
-            return read.cached_count(transaction, query)
+            return read.cached_count(tenant, query)
         if not query.is_static and tree.is_draft(query.condition):
             return 0
-        key = _cache_key(query, state)
+        key = _cache_key(tenant, query, state)
         return None if key is None else self._counts.get(key)
 
-    async def count(self, transaction: Transaction, query: MembershipQuery, state: WorkspaceState) -> int:
+    async def count(self, tenant: Tenant, query: MembershipQuery, state: WorkspaceState) -> int:
         """Return the number of members in the state that the transaction sees."""
-        count = self.cached_count(transaction, query, state)
+        count = self.cached_count(tenant, query, state)
         if count is None:
-            count = await read.count_members(transaction, query)
-            if (key := _cache_key(query, state)) is not None:
+            count = await read.count_members(tenant, query)
+            if (key := _cache_key(tenant, query, state)) is not None:
                 self._counts.put(key, count)
         return count
 
-    async def count_uncached(
-        self, transaction: Transaction, query: MembershipQuery, state: WorkspaceState
-    ) -> int:
+    async def count_uncached(self, tenant: Tenant, query: MembershipQuery, state: WorkspaceState) -> int:
         """Return the number of members that a write transaction sees.
 
         It reads the cache but does not fill it, because the transaction may be rolled back.
         """
-        count = self.cached_count(transaction, query, state)
-        return await read.count_members(transaction, query) if count is None else count
+        count = self.cached_count(tenant, query, state)
+        return await read.count_members(tenant, query) if count is None else count
 
 
-def _cache_key(query: MembershipQuery, state: WorkspaceState) -> _CacheKey | None:
+def _cache_key(tenant: Tenant, query: MembershipQuery, state: WorkspaceState) -> _CacheKey | None:
     if query.stored_answer is not None:
         return None
     node = query.condition if query.restriction is None else query.restriction
@@ -69,23 +65,21 @@ def _cache_key(query: MembershipQuery, state: WorkspaceState) -> _CacheKey | Non
     members = f"{query.stored.segment} " if query.restriction is not None and query.stored else ""
     # A hash, because a condition may hold thousands of values.
     digest = sha256(f"{members}{tree.encode(node)}".encode()).digest()
-    return query.workspace, state.contacts_version, query.zone.key, digest
+    return tenant.workspace, state.contacts_version, query.zone.key, digest
 
 
-async def find_stored_count(
-    transaction: Transaction, workspace: int, id_: str, now: int
-) -> MemberCount | None:
+async def find_stored_count(tenant: Tenant, id_: str, now: int) -> MemberCount | None:
     """Return the number of members of a segment by one read of two rows, or None if more is necessary.
 
     More is necessary for an unknown id, a pending segment, log rows that this process has not read, or if
     time may have changed the members.
     """
-    row = await segment_state.load_count(transaction, workspace, id_)
+    row = await segment_state.load_count(tenant, id_)
     if row is None:
         return None
     number, stored, next_change_at, revision, evaluated_at, compacted_entry, next_entry = row
     at = max(now, evaluated_at)
     if stored is None or next_change_at <= at or now < evaluated_at - store.MAX_CLOCK_SKEW:
         return None
-    changes = store.cached_delta(transaction, workspace, compacted_entry, next_entry - 1)
+    changes = store.cached_delta(tenant, compacted_entry, next_entry - 1)
     return None if changes is None else MemberCount(changes.count_members(number, stored), at, revision)

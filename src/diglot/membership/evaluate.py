@@ -53,16 +53,16 @@ async def evaluate_segment(
     if not tree.is_draft(node):
         zone = writer.active_segments.zone
         at = writer.effective_now
-        members = await read.evaluate_condition(writer.transaction, writer.workspace, node, at, zone)
+        members = await read.evaluate_condition(writer.unit, node, at, zone)
     origin = ChangeOrigin(writer.effective_now, cause)
     replacement = await replace_membership(writer, segment.number, members, origin, is_new=is_new)
     if cause is Cause.REPAIRED and (differed := len(replacement.entered) + len(replacement.left)):
         repaired = {"repaired_segments": 1, "repaired_contacts": differed}
-        await verifications.add_counts(writer.transaction, writer.workspace, **repaired)
+        await verifications.add_counts(writer.unit, **repaired)
     next_change = await _find_next_change(writer, node) if segment.type is SegmentType.DYNAMIC else NEVER
     await _store_next_change(writer, segment, next_change)
     if segment.members is None and not is_new:
-        await pending_members.clear(writer.transaction, writer.workspace, segment.number)
+        await pending_members.clear(writer.unit, segment.number)
     if condition_changed or segment.members is None:
         store.renew_segments_version(unit)
     return EvaluatedSegment(_with_members(unit, segment, replacement, next_change), len(members))
@@ -80,7 +80,7 @@ async def _find_next_change(writer: MembershipWriter, node: tree.Node) -> int:
     """Return the next instant at which time alone can change the members of a condition, or `NEVER`."""
     at, zone = writer.effective_now, writer.active_segments.zone
     flips = [
-        await instant_index.find_next_flip(writer.transaction, writer.workspace, relative_date, at, zone)
+        await instant_index.find_next_flip(writer.unit, relative_date, at, zone)
         for relative_date in relative_dates_of(node)
     ]
     return min(flips, default=NEVER)
@@ -101,8 +101,8 @@ async def _postpone_evaluation(
     writer: MembershipWriter, segment: Segment, *, is_new: bool
 ) -> EvaluatedSegment:
     if not is_new:
-        await segment_state.clear_members(writer.transaction, writer.workspace, segment.number)
-        await pending_members.clear(writer.transaction, writer.workspace, segment.number)
+        await segment_state.clear_members(writer.unit, segment.number)
+        await pending_members.clear(writer.unit, segment.number)
     # The next tick starts tracking its relative dates.
     next_change = writer.effective_now + 1 if relative_dates_of(segment.condition.tree) else NEVER
     await _store_next_change(writer, segment, next_change)
@@ -125,9 +125,9 @@ async def handle_segment_deleted(unit: WriteUnit) -> None:
 async def drop_unused_indexes(unit: WriteUnit) -> None:
     """Drop the instant index of fields that no segment uses any more; it would no longer be maintained."""
     active_segments = await load_active_segments(unit)
-    indexed = await instant_index.load_indexed_fields(unit.transaction, unit.workspace)
+    indexed = await instant_index.load_indexed_fields(unit)
     for name in sorted(indexed - active_segments.indexed_fields):
-        await instant_index.drop_index(unit.transaction, unit.workspace, name)
+        await instant_index.drop_index(unit, name)
 
 
 async def handle_list_deleted(writer: MembershipWriter) -> None:
@@ -145,8 +145,8 @@ async def reevaluate_all_segments(unit: WriteUnit) -> None:
     at = max(unit.now, unit.row.evaluated_at)
     writer = MembershipWriter(unit, active_segments, at)
     for name in sorted(active_segments.indexed_fields):
-        await instant_index.drop_index(unit.transaction, unit.workspace, name)
-        await instant_index.build_index(unit.transaction, unit.workspace, name, active_segments.zone)
+        await instant_index.drop_index(unit, name)
+        await instant_index.build_index(unit, name, active_segments.zone)
     await evaluate_and_store(writer, active_segments.all_dynamic, ChangeOrigin(at, Cause.ZONE_CHANGED))
     changes = dict.fromkeys(active_segments.conditions, NEVER) | await compute_next_changes(
         writer, active_segments.conditions

@@ -12,7 +12,7 @@ from diglot.model.membership_changes import ChangeOrigin
 from diglot.storage.membership import log, log_sums
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.log import LogRow
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 # Upper limit of log rows scanned for one page of a segment's feed.
@@ -38,20 +38,18 @@ class FeedSlice:
     through: int
 
 
-async def load_workspace_changes(
-    transaction: Transaction, workspace: int, after: int, limit: int, state: WorkspaceState
-) -> FeedSlice:
+async def load_workspace_changes(tenant: Tenant, after: int, limit: int, state: WorkspaceState) -> FeedSlice:
     """Return the next changes after an entry within the history."""
     until = min(after + limit, state.last_entry)
     entries: list[FeedEntry] = []
-    async for row in log.iterate_forwards(transaction, workspace, after, until):
+    async for row in log.iterate_forwards(tenant, after, until):
         for number, change in row.changes_between(after, until):
             entries += _feed_entries(row, number, change)
     return FeedSlice(entries, until)
 
 
-async def load_segment_changes(  # noqa: PLR0913, PLR0917 - tenant, segment, span of entries
-    transaction: Transaction, workspace: int, segment: int, after: int, limit: int, state: WorkspaceState
+async def load_segment_changes(
+    tenant: Tenant, segment: int, after: int, limit: int, state: WorkspaceState
 ) -> FeedSlice:
     """Return the next changes of a segment after an entry within the history.
 
@@ -59,8 +57,8 @@ async def load_segment_changes(  # noqa: PLR0913, PLR0917 - tenant, segment, spa
     """
     entries: list[FeedEntry] = []
     rows = 0
-    for begin, until in await _list_spans_mentioning(transaction, workspace, segment, after, state):
-        async for row in log.iterate_forwards(transaction, workspace, begin, until):
+    for begin, until in await _list_spans_mentioning(tenant, segment, after, state):
+        async for row in log.iterate_forwards(tenant, begin, until):
             # Most rows do not mention the segment; skip numbering their entries.
             for number, change in (
                 row.changes_between(begin, until) if row.changes_of(segment, begin, until) else ()
@@ -76,11 +74,11 @@ async def load_segment_changes(  # noqa: PLR0913, PLR0917 - tenant, segment, spa
 
 
 async def _list_spans_mentioning(
-    transaction: Transaction, workspace: int, segment: int, after: int, state: WorkspaceState
+    tenant: Tenant, segment: int, after: int, state: WorkspaceState
 ) -> list[tuple[int, int]]:
     """Return the spans of entries (after, until) that may mention a segment."""
-    spans = await log_sums.load_spans(transaction, workspace, segment, after)
-    changes = await store.get_delta(transaction, workspace, state)
+    spans = await log_sums.load_spans(tenant, segment, after)
+    changes = await store.get_delta(tenant, state)
     net = changes.net_changes.get(segment)
     if net is not None and after < state.last_entry:
         spans.append((net.first_entry, state.last_entry))

@@ -60,9 +60,7 @@ async def load_lists(writer: MembershipWriter, written: Iterable[Contact]) -> _L
     """Return the static lists of contacts, or nothing if no segment mentions lists."""
     if not writer.active_segments.mention_lists(writer.active_segments.all_dynamic):
         return {}
-    return await lists.load_ids_of_contacts(
-        writer.transaction, writer.workspace, [contact.pk for contact in written]
-    )
+    return await lists.load_ids_of_contacts(writer.unit, [contact.pk for contact in written])
 
 
 async def follow_writes(
@@ -75,7 +73,7 @@ async def follow_writes(
     deleted = [before for before, after in writes if before is not None and after is None]
     if deleted:
         identities = [(contact.pk, contact.id) for contact in deleted]
-        await deleted_contacts.add(writer.transaction, writer.workspace, identities, writer.effective_now)
+        await deleted_contacts.add(writer.unit, identities, writer.effective_now)
     if not writer.has_segments:
         return
     moves = _MembershipMoves()
@@ -87,7 +85,7 @@ async def follow_writes(
         if numbers:
             pk = _contact_key(before, after)
             old, new = views_before_and_after(before, after, on_lists.get(pk, ()), active_segments.zone)
-            evaluate = await active_segments.evaluator(writer.transaction, numbers, 2)
+            evaluate = await active_segments.evaluator(writer.unit.transaction, numbers, 2)
             moves.record_contact(pk, evaluate(old, at), evaluate(new, at))
     if deleted and writer.active_segments.static_segments:
         await _leave_static_segments(writer, deleted, moves)
@@ -123,7 +121,7 @@ async def _leave_static_segments(
     """Record that deleted contacts leave their static segments."""
     pks = [contact.pk for contact in deleted]
     among = await store.find_members_among(
-        writer.transaction, writer.workspace, writer.active_segments.static_segments, pks, writer.unit.state
+        writer.unit, writer.active_segments.static_segments, pks, writer.unit.state
     )
     for number, members in among.items():
         if members:
@@ -147,8 +145,8 @@ async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrit
                 pk = _contact_key(before, after)
                 removed += [(pk, old_instant)] if old_instant is not None else []
                 added += [(pk, new_instant)] if new_instant is not None else []
-        await instant_index.remove(writer.transaction, writer.workspace, name, removed)
-        await instant_index.add(writer.transaction, writer.workspace, name, added)
+        await instant_index.remove(writer.unit, name, removed)
+        await instant_index.add(writer.unit, name, added)
         if added:
             _collect_next_flips(writer, name, [instant for _, instant in added], flips)
     if flips:
@@ -199,7 +197,7 @@ async def follow_list_moves(
         return
     after = await load_lists(writer, moved)
     moves = _MembershipMoves()
-    evaluate = await writer.active_segments.evaluator(writer.transaction, numbers, 2 * len(moved))
+    evaluate = await writer.active_segments.evaluator(writer.unit.transaction, numbers, 2 * len(moved))
     for contact in moved:
         old = writer.active_segments.view_contact(contact, before.get(contact.pk, ()))
         new = writer.active_segments.view_contact(contact, after.get(contact.pk, ()))
@@ -216,8 +214,7 @@ async def change_static_members(
     writer: MembershipWriter, segment: Segment, action: MemberAction, ids: Sequence[str]
 ) -> int:
     """Set, add or remove members of a static segment; ignore unknown ids; return the new member count."""
-    transaction, workspace = writer.transaction, writer.workspace
-    by_id = await queries.find_contacts_by_id(transaction, workspace, ids)
+    by_id = await queries.find_contacts_by_id(writer.unit, ids)
     known_contacts = {contact.pk: contact for contact in by_id.values()}
     given = BitMap(known_contacts)
     origin = ChangeOrigin(writer.effective_now, Cause.BY_HAND)
@@ -225,9 +222,9 @@ async def change_static_members(
         await replace_membership(writer, segment.number, given, origin, known_contacts)
         return len(given)
     assert segment.members is not None
-    delta = await store.get_delta(transaction, workspace, writer.unit.state)
+    delta = await store.get_delta(writer.unit, writer.unit.state)
     count = delta.count_members(segment.number, segment.members)
-    among = await store.find_members_among(transaction, workspace, [segment.number], given, writer.unit.state)
+    among = await store.find_members_among(writer.unit, [segment.number], given, writer.unit.state)
     members = among.get(segment.number, BitMap())
     if action is MemberAction.ADD:
         change = SegmentChange(segment.number, given - members, BitMap())

@@ -9,7 +9,7 @@ from diglot.conditions.relative_dates import NEVER, RelativeDate, relative_dates
 from diglot.membership.read import clock_went_back, effective_now
 from diglot.model.segments import Segment, SegmentType
 from diglot.storage.membership import instant_index
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
@@ -29,22 +29,17 @@ def _relative_dates(segment: Segment) -> frozenset[RelativeDate]:
     return frozenset() if segment.type is SegmentType.STATIC else relative_dates_of(segment.condition.tree)
 
 
-async def with_next_change(
-    transaction: Transaction, workspace: int, segment: Segment, state: WorkspaceState, now: int
-) -> Segment:
+async def with_next_change(tenant: Tenant, segment: Segment, state: WorkspaceState, now: int) -> Segment:
     """Return a segment with the next instant at which time can change its members."""
     if next_change_is_known(segment, state, now):
         return segment
     at, relative_dates = effective_now(state, now), _relative_dates(segment)
     # Fields that are not indexed yet give no instant, so time may change the segment at any moment.
     next_change = at + 1
-    if {relative_date.field for relative_date in relative_dates} <= await instant_index.load_indexed_fields(
-        transaction, workspace
-    ):
+    indexed = await instant_index.load_indexed_fields(tenant)
+    if {relative_date.field for relative_date in relative_dates} <= indexed:
         next_change = NEVER
         for relative_date in relative_dates:
-            next_change = min(
-                next_change,
-                await instant_index.find_next_flip(transaction, workspace, relative_date, at, state.zone),
-            )
+            flip = await instant_index.find_next_flip(tenant, relative_date, at, state.zone)
+            next_change = min(next_change, flip)
     return replace(segment, next_change_at=next_change)

@@ -127,7 +127,7 @@ async def _load_contacts(
     missing = sorted(needed - row.known_contacts.keys())
     by_key = {pk: row.known_contacts[pk] for pk in needed & row.known_contacts.keys()}
     for pks in queries.split_into_parts(missing):
-        loaded = await queries.load_contacts(tenant.transaction, tenant.workspace, pks)
+        loaded = await queries.load_contacts(tenant, pks)
         by_key |= {contact.pk: contact for contact in loaded}
     return by_key
 

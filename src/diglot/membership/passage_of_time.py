@@ -17,7 +17,7 @@ from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import instant_index
 from diglot.storage.membership.changes import SegmentChange
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 
 T = TypeVar("T")
 # If more contacts cross one relative date, evaluating its segments in full costs less.
@@ -33,13 +33,8 @@ class ChangesByTime:
     to_evaluate_in_full: frozenset[int]
 
 
-async def changes_by_time(  # noqa: PLR0913, PLR0917 - tenant, segments, two instants
-    transaction: Transaction,
-    workspace: int,
-    active_segments: ActiveSegments,
-    numbers: frozenset[int],
-    since: int,
-    until: int,
+async def changes_by_time(
+    tenant: Tenant, active_segments: ActiveSegments, numbers: frozenset[int], since: int, until: int
 ) -> ChangesByTime:
     """Return the contacts that enter and leave segments between two instants, by time alone.
 
@@ -51,22 +46,19 @@ async def changes_by_time(  # noqa: PLR0913, PLR0917 - tenant, segments, two ins
         if not (affected := segments & numbers):
             continue
         pks = await instant_index.contacts_crossing(
-            transaction, workspace, relative_date, since, until, active_segments.zone, MAX_CROSSING + 1
+            tenant, relative_date, since, until, active_segments.zone, MAX_CROSSING + 1
         )
         if len(pks) > MAX_CROSSING:
             full |= affected
             continue
-        await _evaluate_contacts(
-            transaction, workspace, active_segments, affected, sorted(pks), (since, until), moves
-        )
+        await _evaluate_contacts(tenant, active_segments, affected, sorted(pks), (since, until), moves)
     moved_segments = sorted(moves.keys() - full)
     changes = [SegmentChange(number, *moves[number]) for number in moved_segments]
     return ChangesByTime(changes, frozenset(full))
 
 
 async def _evaluate_contacts(  # noqa: PLR0913, PLR0917 - one step of the loop above
-    transaction: Transaction,
-    workspace: int,
+    tenant: Tenant,
     active_segments: ActiveSegments,
     numbers: frozenset[int],
     pks: Sequence[int],
@@ -74,14 +66,12 @@ async def _evaluate_contacts(  # noqa: PLR0913, PLR0917 - one step of the loop a
     moves: dict[int, tuple[BitMap, BitMap]],
 ) -> None:
     since, until = span
-    evaluate = await active_segments.evaluator(transaction, numbers, 2 * len(pks))
+    evaluate = await active_segments.evaluator(tenant.transaction, numbers, 2 * len(pks))
     for part in _split_into_parts(pks):
         on_lists = (
-            await lists.load_ids_of_contacts(transaction, workspace, part)
-            if active_segments.mention_lists(numbers)
-            else {}
+            await lists.load_ids_of_contacts(tenant, part) if active_segments.mention_lists(numbers) else {}
         )
-        for contact in await queries.load_contacts(transaction, workspace, part):
+        for contact in await queries.load_contacts(tenant, part):
             subject = active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
             old, new = (set(evaluate(subject, at)) for at in (since, until))
             for number in new - old:

@@ -24,8 +24,8 @@ from diglot.storage.contacts.rows import contact_of
 from diglot.storage.membership import chunks
 from diglot.storage.membership.log import DeltaRow
 from diglot.storage.predicates.sql_compiler import compile_condition
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 
@@ -50,7 +50,6 @@ class MembershipQuery:
     the members of a static segment.
     """
 
-    workspace: int
     condition: tree.Node
     now: int
     zone: ZoneInfo
@@ -59,9 +58,7 @@ class MembershipQuery:
     restriction: tree.Node | None = None
 
     @classmethod
-    def for_segment(
-        cls, workspace: int, segment: Segment, now: int, state: WorkspaceState
-    ) -> "MembershipQuery":
+    def for_segment(cls, segment: Segment, now: int, state: WorkspaceState) -> "MembershipQuery":
         """Return the query for the members of a segment in a state of its workspace."""
         now = effective_now(state, now)
         static = segment.type is SegmentType.STATIC
@@ -69,7 +66,7 @@ class MembershipQuery:
         if segment.members is not None and not _is_from_future(segment, now, state):
             due = segment.next_change_at <= now
             stored = StoredMembership(segment.number, segment.members, state, due)
-        return cls(workspace, segment.condition.tree, now, state.zone, static, stored)
+        return cls(segment.condition.tree, now, state.zone, static, stored)
 
     def restricted_to(self, condition: tree.Node | None) -> "MembershipQuery":
         """Return the query for the members that also match a condition; None restricts nothing."""
@@ -104,40 +101,35 @@ def _is_from_future(segment: Segment, now: int, state: WorkspaceState) -> bool:
 
 
 async def _build_scan(
-    transaction: Transaction, query: MembershipQuery, purpose: str, sort: Sort | None = None
+    tenant: Tenant, query: MembershipQuery, purpose: str, sort: Sort | None = None
 ) -> tuple[ShapedStatement, dict[str, Any]]:
     """Return the scan for a purpose, and its values without those of the window."""
-    values: dict[str, Any] = {"workspace": query.workspace}
-    backend = transaction.backend
+    backend = tenant.backend
     if not query.is_static:
         statement = scans.build_scan(purpose, query.condition, backend, query.now, query.zone, sort=sort)
-        return statement, values | statement.values
+        return statement, statement.values
     restriction = None
     if query.restriction is not None:
         restriction = compile_condition(query.restriction, backend, query.now, query.zone)
     statement = scans.build_static_scan(purpose, backend, restriction, sort)
     stored = query.stored
     assert stored is not None
-    members = await store.load_members(transaction, query.workspace, stored.segment, stored.state)
-    return statement, values | statement.values | {"keys": backend.encode_list(list(members))}
+    members = await store.load_members(tenant, stored.segment, stored.state)
+    return statement, statement.values | {"keys": backend.encode_list(list(members))}
 
 
 async def _load_current_delta(
-    transaction: Transaction, query: MembershipQuery, stored: StoredMembership
+    tenant: Tenant, query: MembershipQuery, stored: StoredMembership
 ) -> LogDelta | None:
     """Return the delta with the changes by time up to now; None if a scan costs less."""
-    changes = await store.get_delta(transaction, query.workspace, stored.state)
+    changes = await store.get_delta(tenant, stored.state)
     if not stored.time_may_have_moved_it:
         return changes
     state = stored.state
-    active_segments = await get_active_segments(
-        transaction, query.workspace, state.segments_version, state.zone
-    )
+    active_segments = await get_active_segments(tenant, state.segments_version, state.zone)
     since, until = state.evaluated_at, max(query.now, state.evaluated_at)
     numbers = frozenset({stored.segment})
-    by_time = await passage_of_time.changes_by_time(
-        transaction, query.workspace, active_segments, numbers, since, until
-    )
+    by_time = await passage_of_time.changes_by_time(tenant, active_segments, numbers, since, until)
     if by_time.to_evaluate_in_full:
         return None
     return changes.with_rows(
@@ -145,93 +137,89 @@ async def _load_current_delta(
     )
 
 
-async def count_members(transaction: Transaction, query: MembershipQuery) -> int:
+async def count_members(tenant: Tenant, query: MembershipQuery) -> int:
     """Return the number of members."""
     if (stored := query.stored_answer) is not None:
-        changes = await _load_current_delta(transaction, query, stored)
+        changes = await _load_current_delta(tenant, query, stored)
         if changes is not None:
             return changes.count_members(stored.segment, stored.members)
-    statement, values = await _build_scan(transaction, query, scans.COUNT)
-    row = await transaction.fetch_one(statement, values)
+    statement, values = await _build_scan(tenant, query, scans.COUNT)
+    row = await tenant.fetch_one(statement, **values)
     assert row is not None
     return int(row[0])
 
 
-async def has_member(transaction: Transaction, query: MembershipQuery, pk: int) -> bool:
+async def has_member(tenant: Tenant, query: MembershipQuery, pk: int) -> bool:
     """Tell whether the contact of a key is a member."""
     if (stored := query.stored_answer) is not None:
-        changes = await _load_current_delta(transaction, query, stored)
+        changes = await _load_current_delta(tenant, query, stored)
         if changes is not None:
             chunk = chunks.chunk_of(pk)
-            members = await chunks.load_chunk(transaction, query.workspace, stored.segment, chunk)
+            members = await chunks.load_chunk(tenant, stored.segment, chunk)
             return pk in changes.apply_to_chunk(stored.segment, members, chunk)
-    statement, values = await _build_scan(transaction, query, scans.HAS)
-    return await transaction.fetch_one(statement, values | {"pk": pk}) is not None
+    statement, values = await _build_scan(tenant, query, scans.HAS)
+    return await tenant.fetch_one(statement, **values, pk=pk) is not None
 
 
 async def load_page(
-    transaction: Transaction, query: MembershipQuery, window: Window, sort: Sort | None = None
+    tenant: Tenant, query: MembershipQuery, window: Window, sort: Sort | None = None
 ) -> list[Contact]:
     """Return a window of the members, newest first or sorted."""
-    if sort is None and (pks := await _load_page_keys(transaction, query, window)) is not None:
-        return await queries.load_contacts(transaction, query.workspace, pks)
-    statement, values = await _build_scan(transaction, query, scans.PAGE, sort)
-    rows = await transaction.fetch_all(statement, values | {"limit": window.limit, "offset": window.offset})
+    if sort is None and (pks := await _load_page_keys(tenant, query, window)) is not None:
+        return await queries.load_contacts(tenant, pks)
+    statement, values = await _build_scan(tenant, query, scans.PAGE, sort)
+    rows = await tenant.fetch_all(statement, **values, limit=window.limit, offset=window.offset)
     return [contact_of(row) for row in rows]
 
 
-async def load_after(transaction: Transaction, query: MembershipQuery, pk: int, limit: int) -> list[Contact]:
+async def load_after(tenant: Tenant, query: MembershipQuery, pk: int, limit: int) -> list[Contact]:
     """Return the next members after a key, oldest first, for loops that update the members they load."""
-    statement, values = await _build_scan(transaction, query, scans.AFTER)
-    rows = await transaction.fetch_all(statement, values | {"after": pk, "limit": limit})
+    statement, values = await _build_scan(tenant, query, scans.AFTER)
+    rows = await tenant.fetch_all(statement, **values, after=pk, limit=limit)
     return [contact_of(row) for row in rows]
 
 
-async def load_ids(transaction: Transaction, query: MembershipQuery, window: Window) -> list[str]:
+async def load_ids(tenant: Tenant, query: MembershipQuery, window: Window) -> list[str]:
     """Return the ids of a window of the members, newest first."""
-    if (pks := await _load_page_keys(transaction, query, window)) is not None:
-        return await queries.load_ids(transaction, query.workspace, pks)
-    statement, values = await _build_scan(transaction, query, scans.IDS)
-    rows = await transaction.fetch_all(statement, values | {"limit": window.limit, "offset": window.offset})
+    if (pks := await _load_page_keys(tenant, query, window)) is not None:
+        return await queries.load_ids(tenant, pks)
+    statement, values = await _build_scan(tenant, query, scans.IDS)
+    rows = await tenant.fetch_all(statement, **values, limit=window.limit, offset=window.offset)
     return [row[0] for row in rows]
 
 
-async def load_members(transaction: Transaction, query: MembershipQuery) -> BitMap:
+async def load_members(tenant: Tenant, query: MembershipQuery) -> BitMap:
     """Return the keys of all members."""
     if (stored := query.stored_answer) is not None:
-        changes = await _load_current_delta(transaction, query, stored)
+        changes = await _load_current_delta(tenant, query, stored)
         if changes is not None:
             entered, left = changes.entered_and_left(stored.segment)
-            members = await chunks.load_all(transaction, query.workspace, stored.segment)
+            members = await chunks.load_all(tenant, stored.segment)
             return (members - left) | entered
-    return await evaluate_condition(transaction, query.workspace, query.condition, query.now, query.zone)
+    return await evaluate_condition(tenant, query.condition, query.now, query.zone)
 
 
-async def evaluate_condition(
-    transaction: Transaction, workspace: int, node: tree.Node, now: int, zone: ZoneInfo
-) -> BitMap:
+async def evaluate_condition(tenant: Tenant, node: tree.Node, now: int, zone: ZoneInfo) -> BitMap:
     """Return the keys of all contacts that match a condition, by one scan."""
-    statement = scans.build_scan(scans.KEYS, node, transaction.backend, now, zone)
-    rows = await transaction.fetch_all(statement, statement.values | {"workspace": workspace})
-    return transaction.backend.decode_keys(rows)
+    statement = scans.build_scan(scans.KEYS, node, tenant.backend, now, zone)
+    rows = await tenant.fetch_all(statement, **statement.values)
+    return tenant.backend.decode_keys(rows)
 
 
-async def _load_page_keys(
-    transaction: Transaction, query: MembershipQuery, window: Window
-) -> list[int] | None:
+async def _load_page_keys(tenant: Tenant, query: MembershipQuery, window: Window) -> list[int] | None:
     """Return the keys of a window of a stored membership, or None if a scan is necessary."""
     if (stored := query.stored_answer) is None:
         return None
-    changes = await _load_current_delta(transaction, query, stored)
+    changes = await _load_current_delta(tenant, query, stored)
     if changes is None:
         return None
-    return await store.load_page_keys(transaction, query.workspace, stored.segment, window, changes)
+    return await store.load_page_keys(tenant, stored.segment, window, changes)
 
 
-def cached_count(transaction: Transaction, query: MembershipQuery) -> int | None:
+def cached_count(tenant: Tenant, query: MembershipQuery) -> int | None:
     """Return the number of members if that needs no statement, or None."""
     stored = query.stored_answer
     if stored is None or stored.time_may_have_moved_it:
         return None
-    changes = store.cached_delta_of_state(transaction, query.workspace, stored.state)
+    changes = store.cached_delta_of_state(tenant, stored.state)
     return None if changes is None else changes.count_members(stored.segment, stored.members)

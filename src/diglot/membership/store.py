@@ -26,6 +26,7 @@ from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import chunk_of, chunks_of
 from diglot.storage.membership.log_sums import NetChange
 from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 from diglot.storage.write_unit import WorkspaceRow, WriteUnit
 
@@ -65,13 +66,11 @@ class MembershipReplacement:
     first_entry: int = 0
 
 
-async def load_members(
-    transaction: Transaction, workspace: int, segment: int, state: WorkspaceState
-) -> BitMap:
+async def load_members(tenant: Tenant, segment: int, state: WorkspaceState) -> BitMap:
     """Return the keys of all members of a segment in a state of its workspace."""
-    changes = await get_delta(transaction, workspace, state)
+    changes = await get_delta(tenant, state)
     entered, left = changes.entered_and_left(segment)
-    return (await chunks.load_all(transaction, workspace, segment) - left) | entered
+    return (await chunks.load_all(tenant, segment) - left) | entered
 
 
 async def replace_members(
@@ -83,20 +82,20 @@ async def replace_members(
     """
     stored, net = BitMap(), NetChange.starting_at(unit.row.compacted_entry + 1)
     if not is_new:
-        changes = await get_delta(unit.transaction, unit.workspace, unit.state)
-        stored = await chunks.load_all(unit.transaction, unit.workspace, segment)
+        changes = await get_delta(unit, unit.state)
+        stored = await chunks.load_all(unit, segment)
         net = changes.net_changes.get(segment) or net
     old_members = (stored - net.left) | net.entered
     entered, left = new_members - old_members, old_members - new_members
     if not entered and not left:
         await segment_state.set_members(unit, {segment: len(stored)})
         return MembershipReplacement(len(stored), entered, left)
-    await chunks.replace(unit.transaction, unit.workspace, segment, new_members, is_new=is_new)
+    await chunks.replace(unit, segment, new_members, is_new=is_new)
     change = SegmentChange(segment, entered, left)
     first = await log.append(unit, [change], origin, rewrites_segment=True)
     toggled = (net.toggled | net.entered | net.left) - (new_members ^ stored)
     sum_ = NetChange(net.first_entry, new_members - stored, stored - new_members, toggled)
-    await log_sums.add(unit.transaction, unit.workspace, unit.last_entry, [(segment, sum_)])
+    await log_sums.add(unit, unit.last_entry, [(segment, sum_)])
     await segment_state.set_members(unit, {segment: len(new_members)})
     return MembershipReplacement(len(new_members), entered, left, first)
 
@@ -106,20 +105,20 @@ async def rewrite_chunks(
 ) -> None:
     """Rewrite the chunks and the member count of a segment, even if the stored ones look right."""
     await compact_log(unit, active_segments)
-    await chunks.replace(unit.transaction, unit.workspace, segment, new_members)
+    await chunks.replace(unit, segment, new_members)
     await segment_state.set_members(unit, {segment: len(new_members)})
 
 
 async def set_next_changes(unit: WriteUnit, next_changes: Mapping[int, int]) -> None:
     """Store for each segment the next instant at which time alone can change its members."""
     if next_changes:
-        await segment_state.set_next_changes(unit.transaction, unit.workspace, next_changes)
+        await segment_state.set_next_changes(unit, next_changes)
         unit.row.clock_version = _new_version()
 
 
 async def lower_next_changes(unit: WriteUnit, next_changes: Mapping[int, int]) -> None:
     """Store the instants at which time can change segments, unless an earlier one is stored."""
-    await segment_state.lower_next_changes(unit.transaction, unit.workspace, next_changes)
+    await segment_state.lower_next_changes(unit, next_changes)
     unit.row.clock_version = _new_version()
     unit.lower_next_change(min(next_changes.values()))
 
@@ -153,32 +152,27 @@ async def compact_log(unit: WriteUnit, active_segments: ActiveSegments) -> None:
     state = unit.state
     if state.compacted_to == state.last_entry:
         return
-    changes = await get_delta(unit.transaction, unit.workspace, state)
+    changes = await get_delta(unit, state)
     nets = [
         (number, net)
         for number, net in sorted(changes.net_changes.items())
         if number in active_segments.stored_segments
     ]
     for first in range(0, len(nets), _SEGMENTS_PER_COMPACTION):
-        await _compact_segments(
-            unit.transaction, unit.workspace, changes, nets[first : first + _SEGMENTS_PER_COMPACTION]
-        )
+        await _compact_segments(unit, changes, nets[first : first + _SEGMENTS_PER_COMPACTION])
     moved = [(number, net) for number, net in nets if net.entered or net.left or net.toggled]
-    await log_sums.add(unit.transaction, unit.workspace, state.last_entry, moved)
+    await log_sums.add(unit, state.last_entry, moved)
     unit.row.compacted_entry, unit.row.uncompacted_changes = state.last_entry, 0
 
 
-async def _compact_segments(
-    transaction: Transaction, workspace: int, changes: LogDelta, nets: Sequence[tuple[int, NetChange]]
-) -> None:
+async def _compact_segments(tenant: Tenant, changes: LogDelta, nets: Sequence[tuple[int, NetChange]]) -> None:
     touched = {number: chunks_of(net.entered | net.left) for number, net in nets}
     all_touched = {chunk for touched_chunks in touched.values() for chunk in touched_chunks}
     if not all_touched:
         return
-    stored = await chunks.load_some(transaction, workspace, touched, all_touched)
+    stored = await chunks.load_some(tenant, touched, all_touched)
     await chunks.write(
-        transaction,
-        workspace,
+        tenant,
         [
             (number, chunk, changes.apply_to_chunk(number, stored.get((number, chunk), BitMap()), chunk))
             for number, touched_chunks in touched.items()
@@ -186,23 +180,19 @@ async def _compact_segments(
         ],
     )
     added_counts = {number: changes.count_members(number, 0) for number, _ in nets}
-    await segment_state.add_members(transaction, workspace, added_counts)
+    await segment_state.add_members(tenant, added_counts)
 
 
 async def find_members_among(
-    transaction: Transaction,
-    workspace: int,
-    segments_: Iterable[int],
-    pks: Iterable[int],
-    state: WorkspaceState,
+    tenant: Tenant, segments_: Iterable[int], pks: Iterable[int], state: WorkspaceState
 ) -> dict[int, BitMap]:
     """Return for each of the segments which of the given contacts are members."""
     candidates = BitMap(pks)
     numbers = list(segments_)
     if not numbers or not candidates:
         return {}
-    changes = await get_delta(transaction, workspace, state)
-    stored = await chunks.load_some(transaction, workspace, numbers, chunks_of(candidates))
+    changes = await get_delta(tenant, state)
+    stored = await chunks.load_some(tenant, numbers, chunks_of(candidates))
     members = {number: BitMap() for number in numbers}
     for (number, _), bits in stored.items():
         members[number] |= bits & candidates
@@ -212,52 +202,49 @@ async def find_members_among(
     return members
 
 
-def cached_delta_of_state(transaction: Transaction, workspace: int, state: WorkspaceState) -> LogDelta | None:
+def cached_delta_of_state(tenant: Tenant, state: WorkspaceState) -> LogDelta | None:
     """Return the delta of a state from the process cache, or None."""
-    return cached_delta(transaction, workspace, state.compacted_to, state.last_entry)
+    return cached_delta(tenant, state.compacted_to, state.last_entry)
 
 
-def cached_delta(transaction: Transaction, workspace: int, compacted_to: int, last: int) -> LogDelta | None:
+def cached_delta(tenant: Tenant, compacted_to: int, last: int) -> LogDelta | None:
     """Return the delta of the entries after `compacted_to` from the process cache, or None."""
     if compacted_to == last:
         return LogDelta(compacted_to, last)
-    delta = transaction.process_cache.of(READER_DELTAS).get(workspace)
+    delta = tenant.transaction.process_cache.of(READER_DELTAS).get(tenant.workspace)
     if delta is None or (delta.compacted_to, delta.last_entry) != (compacted_to, last):
         return None
     return delta
 
 
-async def get_delta(transaction: Transaction, workspace: int, state: WorkspaceState) -> LogDelta:
+async def get_delta(tenant: Tenant, state: WorkspaceState) -> LogDelta:
     """Return the delta of the state that a transaction sees, from the process cache if possible."""
-    if (delta := cached_delta_of_state(transaction, workspace, state)) is not None:
+    if (delta := cached_delta_of_state(tenant, state)) is not None:
         return delta
     # A delta built in a write transaction may be rolled back, so it is extended only if the log still
     # contains its last row.
+    transaction, workspace = tenant.transaction, tenant.workspace
     cache = transaction.process_cache.of(WRITER_DELTAS if transaction.may_write else READER_DELTAS)
-    delta = await load_delta(transaction, workspace, state, cache.get(workspace))
+    delta = await load_delta(tenant, state, cache.get(workspace))
     if transaction.may_write or _is_newer(delta, cache.get(workspace)):
         cache.put(workspace, delta)
     return delta
 
 
-async def _can_extend(
-    transaction: Transaction, workspace: int, base: LogDelta, state: WorkspaceState
-) -> bool:
+async def _can_extend(tenant: Tenant, base: LogDelta, state: WorkspaceState) -> bool:
     """Tell whether a delta can be extended to a state."""
     if base.compacted_to != state.compacted_to or base.last_entry > state.last_entry:
         return False
-    if base.fingerprint is None or not transaction.may_write:
+    if base.fingerprint is None or not tenant.transaction.may_write:
         return True
-    return await log.has_row(transaction, workspace, base.last_entry, base.fingerprint)
+    return await log.has_row(tenant, base.last_entry, base.fingerprint)
 
 
-async def load_delta(
-    transaction: Transaction, workspace: int, state: WorkspaceState, base: LogDelta | None
-) -> LogDelta:
+async def load_delta(tenant: Tenant, state: WorkspaceState, base: LogDelta | None) -> LogDelta:
     """Load the delta of a state, reading only the rows after the base delta if that can be extended."""
-    if base is None or not await _can_extend(transaction, workspace, base, state):
+    if base is None or not await _can_extend(tenant, base, state):
         base = LogDelta(state.compacted_to, state.compacted_to)
-    rows = await log.load_between(transaction, workspace, base.last_entry, state.last_entry)
+    rows = await log.load_between(tenant, base.last_entry, state.last_entry)
     return base.with_rows(rows, state.last_entry)
 
 
@@ -271,21 +258,19 @@ def _is_newer(delta: LogDelta, cached: LogDelta | None) -> bool:
     return cached is None or (cached.compacted_to, cached.last_entry) < (delta.compacted_to, delta.last_entry)
 
 
-async def load_page_keys(
-    transaction: Transaction, workspace: int, segment: int, window: Window, changes: LogDelta
-) -> list[int]:
+async def load_page_keys(tenant: Tenant, segment: int, window: Window, changes: LogDelta) -> list[int]:
     """Return the keys of a window of the members, newest first; read only the chunks in the window.
 
     Measured on SQLite, 1M contacts: 0.23 ms at offset 500,000, against 12.7 ms with a row for each member.
     """
-    counts = changes.count_by_chunk(segment, await chunks.load_sizes(transaction, workspace, segment))
+    counts = changes.count_by_chunk(segment, await chunks.load_sizes(tenant, segment))
     page: list[int] = []
     skip = window.offset
     for chunk in sorted(counts, reverse=True):
         if skip >= counts[chunk]:
             skip -= counts[chunk]
             continue
-        stored = await chunks.load_chunk(transaction, workspace, segment, chunk)
+        stored = await chunks.load_chunk(tenant, segment, chunk)
         page += newest_keys(changes.apply_to_chunk(segment, stored, chunk), skip, window.limit - len(page))
         skip = 0
         if len(page) == window.limit:

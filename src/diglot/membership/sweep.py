@@ -22,7 +22,7 @@ from diglot.storage.membership import chunks, log, log_sums, segment_state
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.membership.chunks import CHUNK_BITS, chunk_of
 from diglot.storage.membership.log_sums import NetChange
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
 _CONTACTS_PER_READ: Final = 1_000
@@ -32,15 +32,8 @@ _SEGMENTS_PER_WRITE: Final = 64
 class _Sweep:
     """A sweep in progress: the members counted so far for each segment, and the keys that moved."""
 
-    def __init__(
-        self,
-        transaction: Transaction,
-        workspace: int,
-        active_segments: ActiveSegments,
-        numbers: frozenset[int],
-    ) -> None:
-        self.transaction = transaction
-        self.workspace = workspace
+    def __init__(self, tenant: Tenant, active_segments: ActiveSegments, numbers: frozenset[int]) -> None:
+        self.tenant = tenant
         self.active_segments = active_segments
         self.numbers = numbers
         self.member_counts: dict[int, int] = dict.fromkeys(sorted(numbers), 0)
@@ -51,9 +44,7 @@ class _Sweep:
         """Evaluate all segments for the contacts of one chunk at an instant, and store the members."""
         matches: defaultdict[int, list[int]] = defaultdict(list)
         after, end = (chunk << CHUNK_BITS) - 1, (chunk + 1) << CHUNK_BITS
-        while part := await queries.load_key_range(
-            self.transaction, self.workspace, after, end, _CONTACTS_PER_READ
-        ):
+        while part := await queries.load_key_range(self.tenant, after, end, _CONTACTS_PER_READ):
             await self._evaluate_contacts(part, at, matches)
             after = part[-1].pk
         ordered = list(self.member_counts)
@@ -66,8 +57,8 @@ class _Sweep:
         on_lists: dict[int, list[str]] = {}
         if self.active_segments.mention_lists(self.numbers):
             pks = [contact.pk for contact in part]
-            on_lists = await lists.load_ids_of_contacts(self.transaction, self.workspace, pks)
-        evaluate = await self.active_segments.evaluator(self.transaction, self.numbers, len(part))
+            on_lists = await lists.load_ids_of_contacts(self.tenant, pks)
+        evaluate = await self.active_segments.evaluator(self.tenant.transaction, self.numbers, len(part))
         for contact in part:
             subject = self.active_segments.view_contact(contact, on_lists.get(contact.pk, ()))
             for number in evaluate(subject, at):
@@ -94,7 +85,7 @@ class _Sweep:
     async def _store_chunk(
         self, chunk: int, numbers: Sequence[int], matches: defaultdict[int, list[int]]
     ) -> None:
-        stored = await chunks.load_some(self.transaction, self.workspace, numbers, [chunk])
+        stored = await chunks.load_some(self.tenant, numbers, [chunk])
         written = []
         for number in numbers:
             old, new = stored.get((number, chunk), BitMap()), BitMap(matches.get(number, ()))
@@ -103,7 +94,7 @@ class _Sweep:
                 self.entered[number] |= new - old
                 self.left[number] |= old - new
                 written.append((number, chunk, new))
-        await chunks.write(self.transaction, self.workspace, written)
+        await chunks.write(self.tenant, written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +111,13 @@ async def sweep_segments(
     """Evaluate dynamic segments in full and store their members; return the changes."""
     await store.compact_log(unit, active_segments)
     first = unit.row.next_entry
-    sweep = _Sweep(unit.transaction, unit.workspace, active_segments, numbers)
+    sweep = _Sweep(unit, active_segments, numbers)
     for chunk in range(chunk_of(unit.row.next_pk) + 1):
         await sweep.evaluate_chunk(chunk, origin.at)
     moved = sweep.changes()
     if moved:
         await log.append(unit, moved, origin, rewrites_segment=True)
         nets = sweep.net_changes(moved, first)
-        await log_sums.add(unit.transaction, unit.workspace, unit.last_entry, nets)
+        await log_sums.add(unit, unit.last_entry, nets)
     await segment_state.set_members(unit, sweep.member_counts)
     return SweepResult(moved, first)

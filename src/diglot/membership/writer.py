@@ -24,7 +24,7 @@ from diglot.model.contacts import Contact
 from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.storage.membership import instant_index, log, pending_members
 from diglot.storage.membership.changes import SegmentChange
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit, open_unit
 
 # If more segments are evaluated at the same time, one sweep costs less than a scan for each. Measured for
@@ -43,16 +43,6 @@ class MembershipWriter:
     unit: WriteUnit
     active_segments: ActiveSegments
     effective_now: int
-
-    @property
-    def transaction(self) -> Transaction:
-        """The transaction of the unit."""
-        return self.unit.transaction
-
-    @property
-    def workspace(self) -> int:
-        """The workspace of the unit."""
-        return self.unit.workspace
 
     @property
     def has_segments(self) -> bool:
@@ -78,9 +68,9 @@ async def open_writer(unit: WriteUnit) -> MembershipWriter:
     return MembershipWriter(unit, active_segments, unit.row.evaluated_at)
 
 
-async def tick(transaction: Transaction, workspace: int, now: int, min_interval: int = 0) -> None:
+async def tick(tenant: Tenant, now: int, min_interval: int = 0) -> None:
     """Advance the workspace clock to now, unless it was advanced within the last `min_interval`."""
-    async with open_unit(transaction, workspace, lambda: now) as unit:
+    async with open_unit(tenant, lambda: now) as unit:
         if unit.row.evaluated_at <= now - min_interval:
             await open_writer(unit)
 
@@ -89,7 +79,7 @@ async def load_active_segments(unit: WriteUnit) -> ActiveSegments:
     """Return the active segments of a locked workspace."""
     if not unit.row.segments_version:
         return ActiveSegments(0, unit.zone)
-    return await get_active_segments(unit.transaction, unit.workspace, unit.row.segments_version, unit.zone)
+    return await get_active_segments(unit, unit.row.segments_version, unit.zone)
 
 
 async def _rewind(unit: WriteUnit, active_segments: ActiveSegments) -> None:
@@ -109,9 +99,7 @@ async def _catch_up(unit: WriteUnit, active_segments: ActiveSegments) -> None:
     by_segment = {number: at for number, at in stored.items() if number in active_segments.conditions}
     new = frozenset(number for number, at in by_segment.items() if at == TIME_NOT_TRACKED)
     due = frozenset(number for number, at in by_segment.items() if at <= now) - new
-    by_time = await passage_of_time.changes_by_time(
-        unit.transaction, unit.workspace, active_segments, due, unit.row.evaluated_at, now
-    )
+    by_time = await passage_of_time.changes_by_time(unit, active_segments, due, unit.row.evaluated_at, now)
     origin = ChangeOrigin(now, Cause.TIME)
     writer = MembershipWriter(unit, active_segments, now)
     await append_changes(writer, by_time.changes, origin)
@@ -131,18 +119,17 @@ def _set_clock(unit: WriteUnit, next_changes: Iterable[int]) -> None:
 
 async def evaluate_and_store(writer: MembershipWriter, numbers: frozenset[int], origin: ChangeOrigin) -> None:
     """Evaluate dynamic segments in full and replace their members."""
-    transaction, workspace = writer.transaction, writer.workspace
     if len(numbers) > SWEEP_THRESHOLD:
         swept = await sweep_segments(writer.unit, writer.active_segments, numbers, origin)
         await _notify_webhooks(writer, swept.changes, swept.first_entry, origin, NO_CONTACTS)
     for number in sorted(numbers) if len(numbers) <= SWEEP_THRESHOLD else ():
         node = writer.active_segments.conditions[number]
         members = await read.evaluate_condition(
-            transaction, workspace, node, writer.effective_now, writer.active_segments.zone
+            writer.unit, node, writer.effective_now, writer.active_segments.zone
         )
         await replace_membership(writer, number, members, origin)
     for number in sorted(numbers & writer.active_segments.pending_segments):
-        await pending_members.clear(transaction, workspace, number)
+        await pending_members.clear(writer.unit, number)
         store.renew_segments_version(writer.unit)
 
 
@@ -150,12 +137,8 @@ async def build_indexes(writer: MembershipWriter, node: tree.Node) -> None:
     """Build the missing instant indexes of the fields that a condition compares with relative dates."""
     fields = {relative_date.field for relative_date in relative_dates_of(node)}
     if fields:
-        for name in sorted(
-            fields - await instant_index.load_indexed_fields(writer.transaction, writer.workspace)
-        ):
-            await instant_index.build_index(
-                writer.transaction, writer.workspace, name, writer.active_segments.zone
-            )
+        for name in sorted(fields - await instant_index.load_indexed_fields(writer.unit)):
+            await instant_index.build_index(writer.unit, name, writer.active_segments.zone)
 
 
 async def compute_next_changes(writer: MembershipWriter, numbers: Iterable[int]) -> dict[int, int]:
@@ -166,8 +149,7 @@ async def compute_next_changes(writer: MembershipWriter, numbers: Iterable[int])
         for relative_date in relative_dates_of(writer.active_segments.conditions[number]):
             if relative_date not in next_flips:
                 next_flips[relative_date] = await instant_index.find_next_flip(
-                    writer.transaction,
-                    writer.workspace,
+                    writer.unit,
                     relative_date,
                     writer.effective_now,
                     writer.active_segments.zone,
@@ -203,7 +185,7 @@ async def append_changes(
     Changes of pending segments are stored apart, because the scan in progress is merged with them.
     """
     pending = [change for change in changes if change.segment in writer.active_segments.pending_segments]
-    await pending_members.record(writer.transaction, writer.workspace, pending)
+    await pending_members.record(writer.unit, pending)
     logged = [change for change in changes if change.segment not in writer.active_segments.pending_segments]
     if not logged:
         return

@@ -11,9 +11,9 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from diglot.clock import Clock
 from diglot.model.workspaces import Caller
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.tenant import Tenant
-from diglot.storage.write_unit import NOTHING, Reservation, WriteUnit, open_unit
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.write_unit import NOTHING, Reservation, WriteUnit, lock_workspace
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def point_reads(
     @wraps(method)
     async def run(self: R, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.engine.point_read(
-            lambda transaction: method(self, Tenant(transaction, caller.workspace), *args, **kwargs)
+            bind_workspace(caller.workspace, lambda tenant: method(self, tenant, *args, **kwargs))
         )
 
     return run
@@ -59,7 +59,8 @@ def reads(
     @wraps(method)
     async def run(self: R, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.engine.read(
-            lambda transaction: method(self, Tenant(transaction, caller.workspace), *args, **kwargs)
+            bind_workspace(caller.workspace, lambda tenant: method(self, tenant, *args, **kwargs)),
+            workspace=caller.workspace,
         )
 
     return run
@@ -78,11 +79,11 @@ def writes_with(
     ) -> Callable[Concatenate[W, Caller, P], Coroutine[Any, Any, T]]:
         @wraps(method)
         async def run(self: W, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            async def work(transaction: Transaction) -> T:
-                async with open_unit(transaction, caller.workspace, self.clock, reservation) as unit:
-                    return await method(self, unit, *args, **kwargs)
+            def work(unit: WriteUnit) -> Awaitable[T]:
+                return method(self, unit, *args, **kwargs)
 
-            return await self.engine.write(work)
+            unit_of_work = lock_workspace(caller.workspace, self.clock, work, reservation)
+            return await self.engine.write(unit_of_work, workspace=caller.workspace)
 
         return run
 

@@ -64,7 +64,7 @@ class Webhooks:
     @reads
     async def list_all(self, tenant: Tenant, dialect: str) -> Sequence[Webhook]:
         """Return the webhooks, newest first."""
-        return await webhooks.list_of_dialect(tenant.transaction, tenant.workspace, dialect)
+        return await webhooks.list_of_dialect(tenant, dialect)
 
     @point_reads
     async def get(self, tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
@@ -74,7 +74,7 @@ class Webhooks:
     @writes
     async def create(self, unit: WriteUnit, new: NewWebhook) -> Webhook:
         """Create a webhook; raise `InvalidInput` if the workspace has the maximum already."""
-        if await webhooks.count(unit.transaction, unit.workspace) >= MAX_WEBHOOKS:
+        if await webhooks.count(unit) >= MAX_WEBHOOKS:
             raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
         webhook = Webhook(
             number=unit.take_keys("webhook"),
@@ -88,7 +88,7 @@ class Webhooks:
             created_at=unit.now,
             updated_at=unit.now,
         )
-        await webhooks.insert_webhook(unit.transaction, unit.workspace, webhook)
+        await webhooks.insert_webhook(unit, webhook)
         unit.count_webhooks(int(webhook.active))
         return webhook
 
@@ -98,18 +98,18 @@ class Webhooks:
         stored = await _require_webhook(unit, dialect, id_)
         after = _apply_patch(stored, change, unit.now)
         if after is not stored:
-            await webhooks.update_webhook(unit.transaction, unit.workspace, after)
+            await webhooks.update_webhook(unit, after)
             unit.count_webhooks(int(after.active) - int(stored.active))
         if stored.active and not after.active:
             reason = "the webhook was switched off"
-            await deliveries.cancel(unit.transaction, unit.workspace, stored.number, reason)
+            await deliveries.cancel(unit, stored.number, reason)
         return after
 
     @writes
     async def delete(self, unit: WriteUnit, dialect: str, id_: str | None) -> None:
         """Delete a webhook and its deliveries; raise `NotFound`."""
         stored = await _require_webhook(unit, dialect, id_)
-        await webhooks.delete_webhook(unit.transaction, unit.workspace, stored.number)
+        await webhooks.delete_webhook(unit, stored.number)
         unit.count_webhooks(-int(stored.active))
 
     @writes
@@ -124,15 +124,11 @@ class Webhooks:
     async def list_deliveries(self, tenant: Tenant, dialect: str, id_: str | None) -> Sequence[Delivery]:
         """Return the last deliveries to a webhook, newest first; raise `NotFound`."""
         stored = await _require_webhook(tenant, dialect, id_)
-        return await deliveries.load_last(
-            tenant.transaction, tenant.workspace, stored.number, MAX_LISTED_DELIVERIES
-        )
+        return await deliveries.load_last(tenant, stored.number, MAX_LISTED_DELIVERIES)
 
 
 async def _require_webhook(tenant: Tenant, dialect: str, id_: str | None) -> Webhook:
-    webhook = (
-        None if id_ is None else await webhooks.find_by_id(tenant.transaction, tenant.workspace, dialect, id_)
-    )
+    webhook = None if id_ is None else await webhooks.find_by_id(tenant, dialect, id_)
     if webhook is None:
         raise NotFound("webhook")
     return webhook

@@ -17,6 +17,7 @@ from diglot.model.workspaces import Workspace
 from diglot.storage.schema import workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = workspaces.c
 # The columns of a state, in its order.
@@ -90,9 +91,9 @@ async def find_sign_in(transaction: Transaction, name: str) -> SignInRecord | No
     return None if row is None else SignInRecord(_workspace_of(row[:3]), row[3])
 
 
-async def set_password(transaction: Transaction, workspace: int, password: str | None) -> None:
+async def set_password(tenant: Tenant, password: str | None) -> None:
     """Set the hash of the password; None disables sign-in."""
-    await transaction.execute(_SET_PASSWORD, {"in_workspace": workspace, "hash": password})
+    await tenant.execute(_SET_PASSWORD, hash=password)
 
 
 async def list_all(transaction: Transaction) -> list[Workspace]:
@@ -127,20 +128,20 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
     return Workspace(row[0], name, time_zone)
 
 
-async def load_state(transaction: Transaction, workspace: int) -> WorkspaceState:
+async def load_state(tenant: Tenant) -> WorkspaceState:
     """Return the state of a workspace as this transaction sees it."""
-    unit = transaction.open_units.get(workspace)
+    unit = tenant.transaction.open_units.get(tenant.workspace)
     if unit is not None:
         state: WorkspaceState = unit.state
         return state
-    row = await transaction.fetch_one(_STATE, {"workspace": workspace})
+    row = await tenant.fetch_one(_STATE)
     assert row is not None
     return WorkspaceState.from_row(row)
 
 
-def state_of_row(transaction: Transaction, workspace: int, row: Sequence[Any]) -> WorkspaceState:
+def state_of_row(tenant: Tenant, row: Sequence[Any]) -> WorkspaceState:
     """Return the state in selected columns, or the changed state of an open write unit."""
-    unit = transaction.open_units.get(workspace)
+    unit = tenant.transaction.open_units.get(tenant.workspace)
     return WorkspaceState.from_row(row) if unit is None else unit.state
 
 

@@ -5,11 +5,11 @@ Changes that are not stored yet are discarded with a failing unit. The row also 
 `workspaces`).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,12 +18,13 @@ from sqlalchemy import and_, bindparam, case, update
 from diglot.clock import Clock
 from diglot.model.webhooks import Delivery, Webhook
 from diglot.storage.schema import workspaces
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.sql.engine import UnitOfWork
 from diglot.storage.sql.statement import Statement
-from diglot.storage.tenant import Tenant
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.webhooks import deliveries, webhooks
 from diglot.storage.workspaces import WorkspaceState
 
+T = TypeVar("T")
 # A unit holds this many deliveries before it inserts them, because an import may reach a hundred webhooks.
 DELIVERIES_PER_INSERT: Final = 500
 # The kinds of dense keys, each numbered without gaps within a workspace.
@@ -158,7 +159,7 @@ class WriteUnit(Tenant):
         if not self.row.active_webhook_count:
             return ()
         if self._active_webhooks is None:
-            self._active_webhooks = await webhooks.list_active(self.transaction, self.workspace)
+            self._active_webhooks = await webhooks.list_active(self)
         return self._active_webhooks
 
     async def add_deliveries(self, new: Sequence[Delivery]) -> None:
@@ -178,13 +179,13 @@ class WriteUnit(Tenant):
             self._stored_row = copy(self.row)
 
     async def _insert_deliveries(self) -> None:
-        await deliveries.insert_all(self.transaction, self.workspace, self._new_deliveries)
+        await deliveries.insert_all(self, self._new_deliveries)
         self._new_deliveries = []
 
 
 @asynccontextmanager
 async def open_unit(
-    transaction: Transaction, workspace: int, clock: Clock, reservation: Reservation = NOTHING
+    tenant: Tenant, clock: Clock, reservation: Reservation = NOTHING
 ) -> AsyncIterator[WriteUnit]:
     """Lock a workspace until the end of the transaction, and update its row at the end of the block.
 
@@ -192,39 +193,53 @@ async def open_unit(
     never deadlock. Inside another unit of the same workspace the block gets that unit, which stays open
     afterwards.
     """
-    opened: WriteUnit | None = transaction.open_units.get(workspace)
+    open_units = tenant.transaction.open_units
+    opened: WriteUnit | None = open_units.get(tenant.workspace)
     if opened is not None:
         if reservation.moves_members:
             opened.renew_contacts_version()
         yield opened
         return
-    unit = await _lock(transaction, workspace, clock, reservation)
-    transaction.open_units[workspace] = unit
+    unit = await _lock(tenant, clock, reservation)
+    open_units[tenant.workspace] = unit
     try:
         yield unit
         await unit.flush()
     finally:
-        del transaction.open_units[workspace]
+        del open_units[tenant.workspace]
 
 
-async def _lock(
-    transaction: Transaction, workspace: int, clock: Clock, reservation: Reservation
-) -> WriteUnit:
+def lock_workspace(
+    workspace: int,
+    clock: Clock,
+    work: Callable[[WriteUnit], Awaitable[T]],
+    reservation: Reservation = NOTHING,
+) -> UnitOfWork[T]:
+    """Return a unit of work that runs a function on a locked workspace."""
+
+    async def run(tenant: Tenant) -> T:
+        async with open_unit(tenant, clock, reservation) as unit:
+            return await work(unit)
+
+    return bind_workspace(workspace, run)
+
+
+async def _lock(tenant: Tenant, clock: Clock, reservation: Reservation) -> WriteUnit:
     now = clock()
     pks = max(reservation.contacts, 0)
-    values = {
-        "in_workspace": workspace,
-        "now": now,
-        "pks": pks,
-        "events": reservation.events,
-        "contacts": reservation.contacts,
-        "versions": int(reservation.moves_members),
-    }
-    found = await transaction.fetch_one(_LOCK, values)
+    found = await tenant.fetch_one(
+        _LOCK,
+        now=now,
+        pks=pks,
+        events=reservation.events,
+        contacts=reservation.contacts,
+        versions=int(reservation.moves_members),
+    )
     assert found is not None
     stored = WorkspaceRow(*found)
     row = copy(stored)
     row.next_pk -= pks
     row.next_event -= reservation.events
     row.contact_count -= reservation.contacts
-    return WriteUnit(transaction, workspace, clock, now, row, stored, reservation.moves_members)
+    moves_members = reservation.moves_members
+    return WriteUnit(tenant.transaction, tenant.workspace, clock, now, row, stored, moves_members)

@@ -13,9 +13,10 @@ from typing import Final
 
 from diglot.clock import Clock, system_clock
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.webhooks import deliveries, webhooks
-from diglot.storage.write_unit import WriteUnit, open_unit
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 from diglot.webhooks import retry_after
 
 SECOND: Final = 1_000_000
@@ -61,27 +62,25 @@ class Deliveries:
 
     async def lease_due(self, workspace: int, number: int, leased_until: int = 0) -> LeasedDeliveries | None:
         """Lease a webhook or renew a lease, and return its due deliveries; None if there are none."""
+        lease = partial(self._lease_due, number=number, leased_until=leased_until)
+        return await self.engine.write(bind_workspace(workspace, lease))
 
-        async def work(transaction: Transaction) -> LeasedDeliveries | None:
-            now = self.clock()
-            until = now + LEASE_DURATION
-            if not await webhooks.lease(
-                transaction, workspace, number, now=now, leased_until=leased_until, until=until
-            ):
-                return None
-            items = await deliveries.load_due(transaction, workspace, number, now, BATCH_SIZE)
-            webhook = await webhooks.find_by_number(transaction, workspace, number)
-            if not items or webhook is None:
-                await webhooks.release(transaction, workspace, number, until, None)
-                return None
-            return LeasedDeliveries(workspace, webhook, until, items)
-
-        return await self.engine.write(work)
+    async def _lease_due(self, tenant: Tenant, number: int, leased_until: int) -> LeasedDeliveries | None:
+        now = self.clock()
+        until = now + LEASE_DURATION
+        if not await webhooks.lease(tenant, number, now=now, leased_until=leased_until, until=until):
+            return None
+        items = await deliveries.load_due(tenant, number, now, BATCH_SIZE)
+        webhook = await webhooks.find_by_number(tenant, number)
+        if not items or webhook is None:
+            await webhooks.release(tenant, number, until, None)
+            return None
+        return LeasedDeliveries(tenant.workspace, webhook, until, items)
 
     async def release_lease(self, batch: LeasedDeliveries) -> None:
         """Release a lease."""
-        key = (batch.workspace, batch.webhook.number)
-        await self.engine.write(lambda tx: webhooks.release(tx, *key, batch.leased_until, None))
+        release = partial(_release, batch=batch, until=None)
+        await self.engine.write(bind_workspace(batch.workspace, release))
 
     async def record_attempt(self, batch: LeasedDeliveries, delivery: Delivery, attempt: Attempt) -> bool:
         """Record an attempt; return whether the next delivery may follow, to the unchanged webhook."""
@@ -93,30 +92,26 @@ class Deliveries:
         is_gone = attempt.status == STATUS_GONE
         unreachable = attempt.unreachable
 
-        async def work(transaction: Transaction) -> bool:
-            if is_gone or unreachable or requested_pause:
-                async with open_unit(transaction, batch.workspace, self.clock) as unit:
-                    await deliveries.record_attempt(transaction, batch.workspace, after)
-                    if is_gone:
-                        await self._deactivate(unit, batch)
-                    if unreachable:
-                        await self._back_off(transaction, batch, after)
-                    if requested_pause:
-                        key = (batch.workspace, batch.webhook.number)
-                        await webhooks.release(transaction, *key, batch.leased_until, now + requested_pause)
-            else:
-                await deliveries.record_attempt(transaction, batch.workspace, after)
-            stored = await webhooks.find_by_number(transaction, batch.workspace, batch.webhook.number)
-            return stored == batch.webhook
+        async def pause(unit: WriteUnit) -> None:
+            await deliveries.record_attempt(unit, after)
+            if is_gone:
+                await _deactivate(unit, batch)
+            if unreachable:
+                await self._back_off(unit, batch, after)
+            if requested_pause:
+                await _release(unit, batch, now + requested_pause)
 
-        same = await self.engine.write(work)
-        return same and not is_gone and not unreachable and not requested_pause
+        if is_gone or unreachable or requested_pause:
+            await self.engine.write(lock_workspace(batch.workspace, self.clock, pause))
+            return False
+        record = partial(_record_attempt, batch=batch, delivery=after)
+        return await self.engine.write(bind_workspace(batch.workspace, record))
 
     async def purge_ended(self) -> None:
         """Delete finished deliveries after the retention period."""
         before = self.clock() - RETENTION_PERIOD
         for workspace in await self.engine.read(webhooks.list_workspaces_with_webhooks):
-            purge = partial(deliveries.purge, workspace=workspace, before=before)
+            purge = bind_workspace(workspace, partial(deliveries.purge, before=before))
             while await self.engine.write(purge):
                 pass
 
@@ -139,19 +134,29 @@ class Deliveries:
         shortened = 1 - _JITTER * self.random()
         return round(_FIRST_RETRY_DELAY * _DELAY_GROWTH ** (attempts - 1) * shortened)
 
-    async def _deactivate(self, unit: WriteUnit, batch: LeasedDeliveries) -> None:
-        """Deactivate a webhook whose receiver answered 410 Gone (RFC 9110, section 15.5.11)."""
-        transaction, key = unit.transaction, (batch.workspace, batch.webhook.number)
-        if await webhooks.deactivate(transaction, *key, unit.now):
-            unit.count_webhooks(-1)
-        await deliveries.cancel(transaction, *key, "the receiver is gone (410)")
-        await webhooks.release(transaction, *key, batch.leased_until, None)
-
-    async def _back_off(self, transaction: Transaction, batch: LeasedDeliveries, after: Delivery) -> None:
+    async def _back_off(self, unit: WriteUnit, batch: LeasedDeliveries, after: Delivery) -> None:
         """Pause an unreachable receiver, and give up deliveries that have waited too long."""
-        key = (batch.workspace, batch.webhook.number)
         now = self.clock()
         pause = min(self._retry_delay(min(after.attempts, MAX_RETRIES)), MAX_PAUSE)
         reason = after.last_error or "no response"
-        await deliveries.cancel(transaction, *key, reason, created_until=now - GIVE_UP_AFTER)
-        await webhooks.release(transaction, *key, batch.leased_until, now + pause)
+        await deliveries.cancel(unit, batch.webhook.number, reason, created_until=now - GIVE_UP_AFTER)
+        await _release(unit, batch, now + pause)
+
+
+async def _record_attempt(tenant: Tenant, batch: LeasedDeliveries, delivery: Delivery) -> bool:
+    """Record an attempt; return whether the webhook is unchanged since it was leased."""
+    await deliveries.record_attempt(tenant, delivery)
+    return await webhooks.find_by_number(tenant, batch.webhook.number) == batch.webhook
+
+
+async def _deactivate(unit: WriteUnit, batch: LeasedDeliveries) -> None:
+    """Deactivate a webhook whose receiver answered 410 Gone (RFC 9110, section 15.5.11)."""
+    number = batch.webhook.number
+    if await webhooks.deactivate(unit, number, unit.now):
+        unit.count_webhooks(-1)
+    await deliveries.cancel(unit, number, "the receiver is gone (410)")
+    await _release(unit, batch, None)
+
+
+async def _release(tenant: Tenant, batch: LeasedDeliveries, until: int | None) -> None:
+    await webhooks.release(tenant, batch.webhook.number, batch.leased_until, until)

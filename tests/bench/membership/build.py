@@ -37,9 +37,10 @@ from diglot.storage.connect import create_engine
 from diglot.storage.contacts.rows import row_of
 from diglot.storage.schema import contacts, migrate
 from diglot.storage.schema import tags as tag_rows
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
 from diglot.storage.sql.statement import Statement
-from diglot.storage.write_unit import open_unit
+from diglot.storage.tenant import bind_workspace
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 BATCH = 5_000
 COPIED_AT_ONCE = 50_000
@@ -104,7 +105,7 @@ class Builder:
         with Progress("contacts created and inserted", count) as progress:
             for first in range(1, count + 1, BATCH):
                 size = min(BATCH, count - first + 1)
-                ahead.append(loop.run_in_executor(pool, rows_of, workspace, first, size, self.now))
+                ahead.append(loop.run_in_executor(pool, rows_of, first, size, self.now))
                 if len(ahead) > processors:
                     progress.step(await self._write(workspace, await ahead.popleft()))
             while ahead:
@@ -116,30 +117,26 @@ class Builder:
     async def _write(self, workspace: int, tables: tuple[list[dict[str, Any]], Counter[str]]) -> int:
         rows, bear = tables
 
-        async def work(transaction: Transaction) -> None:
-            async with open_unit(transaction, workspace, lambda: self.now) as unit:
-                unit.take_keys("pk", len(rows))
-                unit.count_contacts(len(rows))
-                await transaction.execute_many(_INSERT, rows)
+        async def work(unit: WriteUnit) -> None:
+            unit.take_keys("pk", len(rows))
+            unit.count_contacts(len(rows))
+            await unit.execute_many(_INSERT, rows)
 
-        await self.engine.write(work)
+        await self.engine.write(lock_workspace(workspace, lambda: self.now, work))
         self.bear += bear
         return len(rows)
 
     async def count_tags(self, workspace: int, bear: Counter[str]) -> None:
         """Insert the tag rows that writes of these contacts would have inserted."""
 
-        async def work(transaction: Transaction) -> None:
-            async with open_unit(transaction, workspace, lambda: self.now) as unit:
-                new = [
-                    Tag(number, new_id(), name, DEFAULT_COLOR, None, count, self.now, self.now)
-                    for number, (name, count) in enumerate(
-                        sorted(bear.items()), unit.take_keys("tag", len(bear))
-                    )
-                ]
-                await tags.insert_all(transaction, workspace, new)
+        async def work(unit: WriteUnit) -> None:
+            new = [
+                Tag(number, new_id(), name, DEFAULT_COLOR, None, count, self.now, self.now)
+                for number, (name, count) in enumerate(sorted(bear.items()), unit.take_keys("tag", len(bear)))
+            ]
+            await tags.insert_all(unit, new)
 
-        await self.engine.write(work)
+        await self.engine.write(lock_workspace(workspace, lambda: self.now, work))
 
     async def copy(self, source: int, target: int, count: int, name: str) -> None:
         """Copy the contacts of a workspace to another, with their tags."""
@@ -148,13 +145,12 @@ class Builder:
                 last = min(after + COPIED_AT_ONCE, count)
                 values = {"source": source, "target": target, "after": after, "last": last}
 
-                async def work(transaction: Transaction, values: dict[str, int] = values) -> None:
-                    async with open_unit(transaction, target, lambda: self.now) as unit:
-                        unit.take_keys("pk", values["last"] - values["after"])
-                        unit.count_contacts(values["last"] - values["after"])
-                        await transaction.execute(_COPY, values)
+                async def work(unit: WriteUnit, values: dict[str, int] = values) -> None:
+                    unit.take_keys("pk", values["last"] - values["after"])
+                    unit.count_contacts(values["last"] - values["after"])
+                    await unit.execute(_COPY, **values)
 
-                await self.engine.write(work)
+                await self.engine.write(lock_workspace(target, lambda: self.now, work))
                 progress.step(last - after)
         bear = await self.engine.read(lambda tx: tx.fetch_all(_TAGS, {"workspace": source}))
         await self.count_tags(target, Counter(dict(map(tuple, bear))))
@@ -175,7 +171,7 @@ class Builder:
         return results
 
     async def _put(self, caller: Caller, segment: str, count: int) -> None:
-        state = await self.engine.read(lambda tx: workspaces.load_state(tx, caller.workspace))
+        state = await self.engine.read(bind_workspace(caller.workspace, workspaces.load_state))
         step = max(1, state.contact_count // count)
         values = {"workspace": caller.workspace, "step": step, "limit": count}
         ids = await self.engine.read(lambda tx: tx.fetch_all(_SPREAD, values))
@@ -183,11 +179,11 @@ class Builder:
         await self.segments.change_members(caller, segment, change)
 
 
-def rows_of(workspace: int, first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Counter[str]]:
+def rows_of(first: int, count: int, now: int) -> tuple[list[dict[str, Any]], Counter[str]]:
     """Return the rows of contacts, and the number of contacts per tag."""
     results = list(made_contacts(count, first, seed=first, now=now))
     bear = Counter(name for contact in results for name in msgspec.json.decode(contact.tags))
-    return [row_of(workspace, contact, UTC) for contact in results], bear
+    return [row_of(contact, UTC) for contact in results], bear
 
 
 @asynccontextmanager

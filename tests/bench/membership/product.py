@@ -13,21 +13,22 @@ from diglot.model.workspaces import Caller
 from diglot.storage.audience import segments
 from diglot.storage.contacts import scans
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.write_unit import open_unit
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.write_unit import lock_workspace
 
 UTC = ZoneInfo("UTC")
 
 
-async def stored_count(transaction: Transaction, workspace: int, id_: str, now: int) -> int:
+async def stored_count(tenant: Tenant, id_: str, now: int) -> int:
     """Return the count of a saved segment as a read computes it, below the services."""
-    saved = await membership_count.find_stored_count(transaction, workspace, id_, now)
+    saved = await membership_count.find_stored_count(tenant, id_, now)
     if saved is not None:
         return saved.members
-    result = await segments.find_with_state(transaction, workspace, id_)
+    result = await segments.find_with_state(tenant, id_)
     assert result is not None
     segment, state = result
-    return await read.count_members(transaction, MembershipQuery.for_segment(workspace, segment, now, state))
+    return await read.count_members(tenant, MembershipQuery.for_segment(segment, now, state))
 
 
 def raw_count(workspace: int, node: tree.Node, backend: Backend, now: int) -> tuple[str, Sequence[Any]]:
@@ -46,16 +47,11 @@ def scan_of_keys(count: str) -> str:
 
 async def refresh_all(engine: Engine, caller: Caller) -> None:
     """Evaluate every active segment of a workspace again, in full."""
-
-    async def work(transaction: Transaction) -> None:
-        async with open_unit(transaction, caller.workspace, lambda: 0) as unit:
-            await evaluate.reevaluate_all_segments(unit)
-
-    await engine.write(work)
+    await engine.write(lock_workspace(caller.workspace, lambda: 0, evaluate.reevaluate_all_segments))
 
 
 async def slide(engine: Engine, caller: Caller, before: int, after: int) -> bool:
     """Move the relative-date segments of a workspace from one instant to a later one."""
-    await engine.write(lambda tx: tick(tx, caller.workspace, before))
-    await engine.write(lambda tx: tick(tx, caller.workspace, after))
+    await engine.write(bind_workspace(caller.workspace, lambda tenant: tick(tenant, before)))
+    await engine.write(bind_workspace(caller.workspace, lambda tenant: tick(tenant, after)))
     return True

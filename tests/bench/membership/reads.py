@@ -10,6 +10,7 @@ from bench.membership.segments import ALMOST_ALL, DYNAMIC, EACH, RELATIVE, STATI
 from bench.membership.store import Store, require_equal
 from bench.progress import Progress
 from diglot.model.pages import Window
+from diglot.storage.tenant import Tenant
 
 KINDS = (DYNAMIC, RELATIVE, STATIC)
 PAGE = 100
@@ -22,7 +23,7 @@ def storage_count_work(store: Store, kind: str) -> Work:
     made, workspace = store.note.of_kind(kind), store.main.workspace
     return store.read_work(
         lambda _, transaction, turn: product.stored_count(
-            transaction, workspace, made[turn % EACH].id, store.now
+            Tenant(transaction, workspace), made[turn % EACH].id, store.now
         )
     )
 

@@ -13,6 +13,7 @@ from bench.membership.segments import DYNAMIC
 from bench.membership.store import Store, require_equal
 from bench.progress import Progress
 from diglot.model.pages import Window
+from diglot.storage.tenant import Tenant
 
 ROUNDS = 3
 FIRST_PAGE = Window(0, 100)
@@ -66,7 +67,9 @@ async def _ask(store: Store, segment: BuiltSegment) -> SegmentMeasurement:
     workspace, node = store.main.workspace, segment.spec.node
     sides: dict[str, Work] = {
         COUNT: store.read_work(
-            lambda _, transaction, __: product.stored_count(transaction, workspace, segment.id, store.now)
+            lambda _, transaction, __: product.stored_count(
+                Tenant(transaction, workspace), segment.id, store.now
+            )
         ),
         PAGE: store.read_work(
             lambda service, _, __: service.list_members(store.main, segment.id, FIRST_PAGE)

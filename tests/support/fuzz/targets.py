@@ -20,7 +20,7 @@ from diglot.model.workspaces import Workspace
 from diglot.service.access.keys import Keys
 from diglot.storage.access import sessions
 from diglot.storage.connect import create_engine
-from diglot.storage.sql.engine import Transaction
+from diglot.storage.tenant import Tenant, bind_workspace
 from support.database_watch import Watch, watching
 from support.engines import Database
 from support.fuzz.drafts import Known
@@ -88,18 +88,18 @@ async def _known(server: Server, dialect: Dialect) -> Known:
     engine = create_engine(server.url)
     await engine.open()
     await Keys(engine).revoke(revoked)
-    await engine.write(lambda transaction: _sign_in(transaction, known.session, 1))
-    await engine.write(lambda transaction: _sign_in(transaction, known.other_sessions[0], 2))
+    await engine.write(bind_workspace(1, lambda tenant: _sign_in(tenant, known.session)))
+    await engine.write(bind_workspace(2, lambda tenant: _sign_in(tenant, known.other_sessions[0])))
     await engine.close()
     known.other_keys = (weak, revoked, await server.key(other.name, "one"), known.key[:-1], known.key + "0")
     known.foreign = stranger.ids
     return known
 
 
-async def _sign_in(transaction: Transaction, secret: str, workspace: int) -> None:
+async def _sign_in(tenant: Tenant, secret: str) -> None:
     """Create a session of a workspace that never expires."""
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    await sessions.begin(transaction, Session(digest, Workspace(workspace, "", "UTC"), NOW, 2**62))
+    await sessions.begin(tenant, Session(digest, Workspace(tenant.workspace, "", "UTC"), NOW, 2**62))
 
 
 async def _replenish(server: Server, dialect: Dialect, known: Known) -> None:

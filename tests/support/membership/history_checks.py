@@ -17,8 +17,8 @@ from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.audience.segments import Segments
 from diglot.service.contacts.contacts import Contacts
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.tenant import Tenant
+from diglot.storage.sql.engine import Engine
+from diglot.storage.tenant import Tenant, bind_workspace
 from support.membership.membership_checks import ALL_ROWS, entries_after, stored_ids
 
 BEGINNING = 0
@@ -132,13 +132,13 @@ class Historian:
                 await self._compare_entered(id_, contact, last.get(contact))
 
     async def _compare_entered(self, segment: str, contact: str, last: MembershipChange | None) -> None:
-        async def work(transaction: Transaction) -> object:
-            found, state = await require_segment_with_state(
-                Tenant(transaction, self.caller.workspace), segment
-            )
-            person = await queries.find_contact_by_id(transaction, self.caller.workspace, contact)
+        async def work(tenant: Tenant) -> object:
+            found, state = await require_segment_with_state(tenant, segment)
+            person = await queries.find_contact_by_id(tenant, contact)
             assert person is not None
-            return await find_entry_origin(transaction, self.caller.workspace, found, person.pk, state)
+            return await find_entry_origin(tenant, found, person.pk, state)
 
         assert last is None or last.entered
-        assert await self.engine.read(work) == (None if last is None else last.origin)
+        assert await self.engine.read(bind_workspace(self.caller.workspace, work)) == (
+            None if last is None else last.origin
+        )

@@ -29,6 +29,7 @@ from diglot.storage.background.due_work import SegmentKey
 from diglot.storage.connect import create_engine
 from diglot.storage.membership import log_expiry
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
 from support import canonical
 from support import random_conditions as drawn
@@ -136,7 +137,9 @@ class World:
         else:
             self.now += rng.choice((1, dates.SECOND, 60 * dates.SECOND, 3_600 * dates.SECOND, dates.DAY))
         if rng.random() < 0.3:
-            await self.engine.write(lambda tx: tick(tx, self.caller.workspace, self.clock()))
+            await self.engine.write(
+                bind_workspace(self.caller.workspace, lambda tenant: tick(tenant, self.clock()))
+            )
 
     async def _create(self) -> None:
         self.made += 1
@@ -245,7 +248,7 @@ class World:
         """Verify every segment in one of the processes: nothing needs a repair."""
         workspace = self.caller.workspace
         verification = Verification(self.engine, self.clock)
-        for number in await self.engine.read(lambda tx: log_expiry.list_segment_numbers(tx, workspace)):
+        for number in await self.engine.read(bind_workspace(workspace, log_expiry.list_segment_numbers)):
             verdict = await verification.verify(SegmentKey(workspace, number))
             assert verdict is None or verdict.is_correct, (number, verdict)
 
@@ -304,7 +307,7 @@ class World:
         workspace = self.caller.workspace
 
         async def work(transaction: Transaction) -> None:
-            async with open_unit(transaction, workspace, self.clock) as unit:
+            async with open_unit(Tenant(transaction, workspace), self.clock) as unit:
                 await store.compact_log(unit, await load_active_segments(unit))
 
         await self.engine.write(work)

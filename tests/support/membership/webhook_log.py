@@ -16,6 +16,7 @@ from diglot.storage.membership import changes
 from diglot.storage.schema import deliveries, membership_log
 from diglot.storage.sql.engine import Engine, Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 from support.membership.membership_checks import ALL_ROWS
 
 _l, _d = membership_log.c, deliveries.c
@@ -83,12 +84,13 @@ class EventReader:
 
     async def _load_ids(self, transaction: Transaction) -> None:
         """Load the current ids; those of deleted resources stay known by their dense keys."""
-        result = await queries.load_contact_page(transaction, self.workspace, ALL_ROWS)
+        tenant = Tenant(transaction, self.workspace)
+        result = await queries.load_contact_page(tenant, ALL_ROWS)
         self.contacts = {item.id: item for item in result}
         self.ids |= {item.pk: item.id for item in result}
-        for segment in (await segments.load_page(transaction, self.workspace, ALL_ROWS)).items:
+        for segment in (await segments.load_page(tenant, ALL_ROWS)).items:
             self.groups[segment.number] = (segment.id, _SEGMENT)
-        dynamic = await lists.load_page(transaction, self.workspace, ALL_ROWS, SegmentType.DYNAMIC, None)
+        dynamic = await lists.load_page(tenant, ALL_ROWS, SegmentType.DYNAMIC, None)
         for list_, _ in dynamic.items:
             assert list_.segment is not None
             self.groups[list_.segment.number] = (list_.id, _LIST)

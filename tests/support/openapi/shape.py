@@ -79,7 +79,7 @@ OPERATION = _object(
         "additionalProperties": False,
         "patternProperties": {
             "^20[01]$": ANSWER,
-            "^(40[01349]|41[35]|429|500)$": _to("responses"),
+            "^(40[01349]|41[35]|429|50[03])$": _to("responses"),
         },
     },
     **EXTENSION,

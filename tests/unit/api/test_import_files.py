@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from diglot.conditions.operands import OperandError
-from diglot.dialects.misar.contacts import import_csv, import_form
+from diglot.dialects.misar.contacts import import_csv, import_form, tag_text
 from diglot.errors import ContentTooLarge, InvalidInput, MalformedRequest
 
 HEADER = b"email,plan\n"
@@ -20,8 +20,7 @@ def _read(body: bytes) -> list[tuple[int | str, object]]:
         if isinstance(content, InvalidInput):
             results.append((path[1], str(content)))
         else:
-            assert content.attributes is not None
-            email, attributes = content.fields["email"].value, content.attributes.value
+            email, attributes = content.fields["email"].value, content.fields["custom_fields"].value
             results.append((path[1], (email, attributes.get("plan"))))
     return results
 
@@ -100,14 +99,14 @@ def test_a_form_field_that_is_no_text() -> None:
 )
 def test_tags_in_a_cell(cell: str, tags: list[str]) -> None:
     """A cell of tags is a row of CSV; without quotes a semicolon separates as a comma does."""
-    assert import_csv.split_tags(cell) == tags
+    assert tag_text.split_tags(cell) == tags
 
 
 @pytest.mark.parametrize("cell", ['"VIP', '"VIP"x,denver', 'a,"b"";c', '"a";"b'])
 def test_unclosed_quotes_in_tags(cell: str) -> None:
     """The row is rejected, because its tags would contain quotes."""
     with pytest.raises(OperandError, match="quotes"):
-        import_csv.split_tags(cell)
+        tag_text.split_tags(cell)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,7 @@ def test_a_flag_is_not_stored_as_an_attribute() -> None:
     cells = ["yes", "2024-05-01", "yes", "1", "no", '{"email_opt_out": "no", "dnc": 2}']
     ((_, content),) = read_file(_file(["email", *names], ["a@example.com", *cells]))
     assert isinstance(content, ContactInput)
-    assert content.attributes is not None
-    assert content.attributes.value == {
+    assert content.fields["custom_fields"].value == {
         "UNSUB_TIME": "2024-05-01",
         "consent": "yes",
         "optOut": "1",

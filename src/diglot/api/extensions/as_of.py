@@ -6,22 +6,36 @@ and to which revision of the segment's condition it belongs.
 
 from collections.abc import Callable
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from diglot.api.annotations import Extension, checked_by
 from diglot.api.call import Call
-from diglot.api.input import query_string
+from diglot.api.input.parameter_readers import clamp_digits
 from diglot.api.input.query_string import MAX_OFFSET
 from diglot.api.patterns import INSTANT_OR_SEQUENCE
 from diglot.api.responses import AS_OF_HEADER
 from diglot.conditions import dates
 from diglot.conditions.relative_dates import NEVER
-from diglot.errors import InvalidInput
 from diglot.model.membership_changes import AsOf, AtEntry, AtInstant
 from diglot.model.pages import CountedPage, HistoricalPage, MemberPage, Page
 from diglot.model.segments import Segment
 
 _AS_OF_HEADER_BYTES: Final = AS_OF_HEADER.lower().encode()
+
+
+def _is_entry(written: str) -> bool:
+    return written.isascii() and written.isdigit()
+
+
+def _find_as_of_fault(written: str) -> str | None:
+    if _is_entry(written) or dates.parse(written) is not None:
+        return None
+    return "Expected an instant or a sequence number"
+
+
 AsOfQuery = Annotated[
     str,
     Meta(
@@ -31,23 +45,28 @@ AsOfQuery = Annotated[
         "change that it includes: pass that number to get further pages of the same state.",
         pattern=INSTANT_OR_SEQUENCE,
     ),
+    checked_by(_find_as_of_fault),
 ]
 _Number = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 OfPast = _Number | UnsetType
 Revision = Annotated[int, Meta(ge=1, description="Increases by one whenever the rules change.")]
 
 
-def read_as_of(call: Call) -> AsOf | None:
-    """Return the `as_of` of the query, or None for now; raise `InvalidInput` if it is not valid."""
-    written = query_string.read_text(call.query_parameters, "as_of")
-    if written is None:
+class PastQuery(msgspec.Struct, frozen=True):
+    """The point in time of the members."""
+
+    as_of: Extension[AsOfQuery] | UnsetType = UNSET
+
+
+def to_as_of(written: str | UnsetType, zone: ZoneInfo) -> AsOf | None:
+    """Return a valid `as_of` of a query, or None for now."""
+    if written is UNSET:
         return None
-    if written.isascii() and written.isdigit():
-        return AtEntry(query_string.clamp_digits(written, MAX_OFFSET))
+    if _is_entry(written):
+        return AtEntry(clamp_digits(written, MAX_OFFSET))
     found = dates.parse(written)
-    if found is None:
-        raise InvalidInput.at(("as_of",), "Expected an instant or a sequence number")
-    return AtInstant(found.to_instant(call.caller.zone))
+    assert found is not None
+    return AtInstant(found.to_instant(zone))
 
 
 def add_as_of_header(call: Call, page: MemberPage[Any] | HistoricalPage[Any]) -> None:

@@ -1,16 +1,15 @@
 """The feed of changes: which contacts entered and left segments, change by change."""
 
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import Uuid, schema_ref
+from diglot.api.annotations import Uuid, reduced_to, schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.format import TAG, Count, ExtensionFormat, define_struct
-from diglot.api.input.query_string import MAX_OFFSET, read_integer
+from diglot.api.input.query_string import MAX_OFFSET
 from diglot.api.operation import Operation
 from diglot.model.ids import parse_id
 from diglot.model.membership_changes import Cause, ChangeFeed, MembershipChange
@@ -23,10 +22,12 @@ _After = Annotated[
         ge=0,
         description="Return changes after this sequence number; the default is all changes in the history.",
     ),
+    reduced_to(MAX_OFFSET),
 ]
 _Limit = Annotated[
     int,
     Meta(ge=1, description=f"Number of changes to return; reduced to {_MAX_LIMIT} if larger."),
+    reduced_to(_MAX_LIMIT),
 ]
 
 
@@ -112,16 +113,20 @@ class _Answer:
         )
 
     async def list_for_workspace(self, call: Call) -> msgspec.Struct:
-        after, limit = _read_query(call.query_parameters)
-        feed = await call.services.membership_changes.list_for_workspace(call.caller, after, limit)
-        return self._to_wire(feed, limit)
+        query = call.read_query(ChangesQuery)
+        feed = await call.services.membership_changes.list_for_workspace(
+            call.caller, _after(query), query.limit
+        )
+        return self._to_wire(feed, query.limit)
 
     async def list_for_segment(self, call: Call) -> msgspec.Struct:
         id_ = parse_id(call.path_parameters["segment_id"])
         async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
-            after, limit = _read_query(call.query_parameters)
-        feed = await call.services.membership_changes.list_for_segment(call.caller, id_, after, limit)
-        return self._to_wire(feed, limit)
+            query = call.read_query(ChangesQuery)
+        feed = await call.services.membership_changes.list_for_segment(
+            call.caller, id_, _after(query), query.limit
+        )
+        return self._to_wire(feed, query.limit)
 
     def _to_wire(self, feed: ChangeFeed, limit: int) -> msgspec.Struct:
         pagination = ChangesPagination(
@@ -142,7 +147,6 @@ class _Answer:
         return self._change(**members)
 
 
-def _read_query(query: Mapping[str, str]) -> tuple[int | None, int]:
-    """Return `after`, or None for the beginning, and `limit` of the query."""
-    after = read_integer(query, "after", 0, minimum=0, maximum=MAX_OFFSET) if "after" in query else None
-    return after, read_integer(query, "limit", _DEFAULT_LIMIT, minimum=1, maximum=_MAX_LIMIT)
+def _after(query: ChangesQuery) -> int | None:
+    """Return `after`, or None for the beginning."""
+    return None if query.after is UNSET else query.after

@@ -8,12 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from diglot.api import rules
-from diglot.api.annotations import Uuid, schema_ref
+from diglot.api.annotations import Uuid, refused_as, schema_ref
 from diglot.api.call import Call
 from diglot.api.endpoint import Endpoint
 from diglot.api.extensions.as_of import Revision
 from diglot.api.extensions.format import TAG, ExtensionFormat, SegmentTypeWord, define_struct
-from diglot.api.input import query_string
 from diglot.api.operation import Operation
 from diglot.api.responses import encode_json
 from diglot.conditions import tree
@@ -30,7 +29,11 @@ _attributes_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class ExplainQuery(msgspec.Struct, frozen=True):
     """The contact to explain."""
 
-    contact: Annotated[str, Meta(min_length=1, description="The id or the email address of the contact.")]
+    contact: Annotated[
+        str,
+        Meta(min_length=1, description="The id or the email address of the contact."),
+        refused_as("String is blank"),
+    ]
 
 
 def build_endpoint(form: ExtensionFormat) -> Endpoint:
@@ -77,7 +80,7 @@ class _Answer:
     async def explain(self, call: Call) -> msgspec.Struct:
         id_ = parse_id(call.path_parameters["segment_id"])
         async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
-            contact = query_string.read_name(call.query_parameters, "contact")
+            contact = call.read_query(ExplainQuery).contact
         found = await call.services.explanations.explain(call.caller, id_, contact)
         return self.struct(**self._form.envelope, data=self._to_wire(found))
 

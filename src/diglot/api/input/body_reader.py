@@ -1,118 +1,52 @@
 """Reads a body according to the struct that documents it, and records all faults in reading order."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.api import rules
-from diglot.api.annotations import Check
 from diglot.api.input import request_body
-from diglot.api.input.struct_plans import FieldPlan, plan_struct
+from diglot.api.input.member_reader import MemberReader
+from diglot.api.input.struct_plans import Plans, plan_struct
 from diglot.api.input.value_readers import Given
 from diglot.conditions.check import check_condition
 from diglot.conditions.tree import is_draft
-from diglot.errors import Fault, InvalidInput, Path
+from diglot.errors import Fault, InvalidInput
 from diglot.model.segments import Condition, OriginalText
 from diglot.model.workspaces import Caller
 
-S = TypeVar("S", bound=msgspec.Struct)
 
-
-class BodyReader:
+class BodyReader(MemberReader):
     """The members of one body and the faults found so far; unknown members are ignored.
 
     `omit_nulls` treats a null member as one that was not sent.
     """
 
-    def __init__(self, members: request_body.RawObject, *, omit_nulls: bool = False) -> None:
+    def __init__(
+        self,
+        members: request_body.RawObject,
+        faults: list[Fault] | None = None,
+        *,
+        omit_nulls: bool = False,
+    ) -> None:
         if omit_nulls:
             members = {key: raw for key, raw in members.items() if bytes(raw) != b"null"}
-        self._members = members
-        self._faults: list[Fault] = []
-        self._required: set[type[msgspec.Struct]] = set()
-        self._keys: dict[str, str] = {}
-        # The value of each field that was read; `UNSET` if it is invalid.
-        self._values: dict[str, Any] = {}
+        super().__init__(members, faults)
 
-    def add_fault(self, path: Path, message: str) -> None:
-        """Record a fault."""
-        self._faults.append(Fault(path, message))
+    def _plan_struct(self, struct: type[msgspec.Struct]) -> Plans:
+        return plan_struct(struct)
 
-    def has(self, key: str) -> bool:
-        """Tell whether the body has a member."""
-        return key in self._members
+    def _take(self, key: str) -> Given:
+        raw = self._members[key]
+        return Given(request_body.decode_value(raw, (key,)), (key,), raw)
 
     def is_null(self, key: str) -> bool:
         """Tell whether the body has a member that is null."""
         return key in self._members and bytes(self._members[key]) == b"null"
 
-    def raise_faults(self) -> None:
-        """Raise `InvalidInput` if there was any fault."""
-        if self._faults:
-            raise InvalidInput(self._faults)
-
-    def read(self, struct: type[S], *names: str, checks: Mapping[str, Check] | None = None) -> S:
-        """Read the named fields of a struct, or all that were not read before.
-
-        The first call records a fault for each missing required field. `checks` validate values that only
-        the handler can judge. A field that is invalid, not read or raw JSON has its default, or is `UNSET`
-        even if its type does not allow it, so the handler calls `raise_faults` before it uses the field.
-        """
-        plans = plan_struct(struct)
-        if struct not in self._required:
-            self._required.add(struct)
-            self.require(*[self._find_key(plan) for plan in plans.values() if plan.is_required])
-        for name in names or plans:
-            if name not in self._values:
-                self._read_field(plans[name], (checks or {}).get(name))
-        given = {plan.name: UNSET for plan in plans.values() if not plan.has_default}
-        given |= {name: value for name in plans if (value := self._values.get(name, UNSET)) is not UNSET}
-        return struct(**given)
-
-    def _read_field(self, plan: FieldPlan, check: Check | None) -> None:
-        key = self._find_key(plan)
-        if key not in self._members or plan.read is None:
-            return
-        self._values[plan.name] = UNSET
-        try:
-            value = request_body.decode_value(self._members[key], (key,))
-            if value is not None or not plan.is_nullable:
-                value = plan.read(Given(value, self._members[key], (key,)))
-                if check is not None and (message := check(value)) is not None:
-                    raise InvalidInput.at((key,), message)
-            self._values[plan.name] = value
-        except InvalidInput as invalid:
-            self._faults.extend(invalid.faults)
-
-    def find_keys(self, struct: type[msgspec.Struct], *names: str) -> None:
-        """Record faults for different spellings of these fields before any field is read."""
-        for name in names:
-            self._find_key(plan_struct(struct)[name])
-
-    def key_of(self, name: str) -> str:
-        """Return the property that the body uses for a field that was read."""
-        return self._keys[name]
-
     def json_of(self, name: str) -> msgspec.Raw | None:
         """Return the JSON of a field as sent, without white space, or None if it was not sent."""
         raw = self._members.get(self.key_of(name))
         return None if raw is None else msgspec.Raw(request_body.compact_json(raw).encode())
-
-    def _find_key(self, plan: FieldPlan) -> str:
-        """Return the property that the body uses for a field, or the first; record a fault if two differ."""
-        if plan.name not in self._keys:
-            self._keys[plan.name] = self.resolve_spelling(*plan.keys)
-        return self._keys[plan.name]
-
-    def resolve_spelling(self, *spellings: str) -> str:
-        """Return the spelling that the body uses, or the first; record a fault if two differ."""
-        used = [spelling for spelling in spellings if spelling in self._members] or [spellings[0]]
-        for other in used[1:]:
-            if self._decode_value(other) != self._decode_value(used[0]):
-                self.add_fault((other,), f"Differs from {used[0]}")
-        return used[0]
 
     def read_condition(
         self, key: str, dialect: str, words: rules.Words, caller: Caller, *, strict: bool
@@ -132,16 +66,3 @@ class BodyReader:
             rules.write_condition(node, words) if respelled else request_body.compact_json(self._members[key])
         )
         return Condition(node, OriginalText(dialect, text))
-
-    def require(self, *keys: str) -> None:
-        """Record a fault for each missing member."""
-        for key in keys:
-            if key not in self._members:
-                self.add_fault((key,), "Required")
-
-    def _decode_value(self, key: str) -> object:
-        try:
-            return request_body.decode_value(self._members[key], (key,))
-        except InvalidInput as invalid:
-            self._faults.extend(invalid.faults)
-            return UNSET

@@ -1,77 +1,160 @@
-"""Reads contact bodies into values by canonical name; both dialects accept the casings of both vendors."""
+"""Reads contacts by the struct that documents them, from bodies and from the rows of imports."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
 
 from diglot.api.input import request_body
-from diglot.conditions import tree
-from diglot.conditions.fields import CANONICAL_NAMES
-from diglot.conditions.operands import MAX_TEXT_LENGTH
-from diglot.errors import Fault, InvalidInput, Path
-from diglot.service.contacts.contact_input import WRITABLE_FIELDS, GivenValue
+from diglot.api.input.struct_plans import FieldPlan, plan_struct
+from diglot.api.input.value_readers import Given
+from diglot.conditions.dates import ParsedDate
+from diglot.conditions.operands import wrong_type_error
+from diglot.errors import Fault, InvalidInput, MalformedRequest
+from diglot.model.contacts import SUBSCRIBED, ContactChange
 
-_WRITABLE_SPELLINGS: Final = {
-    spelling: name for spelling, name in CANONICAL_NAMES.items() if name in WRITABLE_FIELDS
-}
-IMPORT_SPELLINGS: Final = _WRITABLE_SPELLINGS | {"created_at": "created_at", "createdAt": "created_at"}
-_ATTRIBUTES_KEY: Final = "attributes"
-# Each word takes three predicates, which stays below the limit of 250 in a condition.
-MAX_SEARCH_WORDS: Final = 50
+_LIST_KEY: Final = "list_id"
 
 
-def decode_properties(
-    members: request_body.RawObject, containers: tuple[str, ...], *more: str
-) -> dict[str, Any]:
-    """Return the known members of a contact body, decoded; unknown members are ignored."""
-    known = {*_WRITABLE_SPELLINGS, *containers, *more}
-    return {key: request_body.decode_value(raw, (key,)) for key, raw in members.items() if key in known}
+@dataclass(frozen=True, slots=True)
+class ContactValues:
+    """The valid values of a contact by field name; dates are parsed, but not in a time zone yet."""
+
+    fields: dict[str, Any]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    subscribed: bool | None = None
+    lists_to_join: tuple[str, ...] = ()
+
+    def to_change(
+        self, zone: ZoneInfo, *, added_tags: tuple[str, ...] = (), lowered: str | None = None
+    ) -> ContactChange:
+        """Return the change, with instants in microseconds."""
+        values = {
+            name: value.to_instant(zone) if type(value) is ParsedDate else value
+            for name, value in self.fields.items()
+        }
+        return ContactChange(
+            values, self.attributes, self.subscribed, self.lists_to_join, added_tags, lowered
+        )
 
 
-def read_fields(
-    body: Mapping[str, Any], containers: tuple[str, ...], path: Path = (), *, for_import: bool = False
-) -> tuple[dict[str, GivenValue], GivenValue | None]:
-    """Return the core fields and the attributes of a contact body.
+class ContactReader:
+    """Reads contacts of one kind of body; both dialects accept the casings of both vendors.
 
-    Raise `InvalidInput` if two spellings of one field differ.
+    Faults are in the order of the members, and those of attributes and lists last.
     """
-    spellings = (IMPORT_SPELLINGS if for_import else _WRITABLE_SPELLINGS) | dict.fromkeys(
-        containers, _ATTRIBUTES_KEY
-    )
-    given: dict[str, GivenValue] = {}
-    faults: list[Fault] = []
-    for key, value in body.items():
-        if (name := spellings.get(key)) is None:
-            continue
-        earlier = given.setdefault(name, GivenValue(value, (*path, key)))
-        if not _are_equal(earlier.value, value):
-            faults.append(Fault((*path, key), f"Differs from {earlier.path[-1]}"))
-    if faults:
-        raise InvalidInput(faults)
-    attributes = given.pop(_ATTRIBUTES_KEY, None)
-    return given, attributes
+
+    def __init__(self, struct: type[msgspec.Struct], attributes_key: str) -> None:
+        self._plans = plan_struct(struct)
+        self._by_key = {key: plan for plan in self._plans.values() for key in plan.keys}
+        self._attributes_key = attributes_key
+        self._last = tuple(name for name in (attributes_key, _LIST_KEY) if name in self._plans)
+        # The field name for each property of a field with a fixed type.
+        self.spellings = {key: plan.name for key, plan in self._by_key.items() if plan.name not in self._last}
+        self._required = tuple(plan.name for plan in self._plans.values() if plan.is_required)
+
+    def read_body(
+        self, members: request_body.RawObject, zone: ZoneInfo, *, required: tuple[str, ...] = ()
+    ) -> ContactChange:
+        """Return the change that a body means; raise `InvalidInput` with all faults.
+
+        `required` are fields that this call needs, although the struct does not.
+        """
+        faults: list[Fault] = []
+        decoded: dict[str, Any] = {}
+        unread: list[str] = []
+        for key, raw in members.items():
+            if (plan := self._by_key.get(key)) is not None:
+                try:
+                    decoded[key] = request_body.decode_value(raw, (key,))
+                except MalformedRequest:
+                    raise
+                except InvalidInput as invalid:
+                    faults += invalid.faults
+                    unread.append(plan.name)
+        given = self._collect(decoded, faults)
+        self._require([name for name in (*self._required, *required) if name not in unread], given, faults)
+        return self._read_values(given, faults).to_change(zone)
+
+    def read_object(self, members: Any, refused: Mapping[str, str] = MappingProxyType({})) -> ContactValues:
+        """Return the values of a decoded object; raise `OperandError` or `InvalidInput` with all faults.
+
+        `refused` has a message for each member that the object must not have.
+        """
+        if not isinstance(members, dict):
+            raise wrong_type_error("object", members)
+        faults = [Fault((key,), message) for key, message in refused.items() if key in members]
+        given = self._collect(members, faults)
+        self._require(self._required, given, faults)
+        return self._read_values(given, faults)
+
+    def collect(self, members: Mapping[str, Any]) -> dict[str, Given]:
+        """Return the known members by field name, unread; raise `InvalidInput` if two spellings differ."""
+        faults: list[Fault] = []
+        given = self._collect(members, faults)
+        if faults:
+            raise InvalidInput(faults)
+        return given
+
+    def read_fields(self, given: Mapping[str, Given]) -> ContactValues:
+        """Return the values of fields by name; raise `InvalidInput` with all faults."""
+        faults: list[Fault] = []
+        self._require(self._required, given, faults)
+        return self._read_values(given, faults)
+
+    def _collect(self, members: Mapping[str, Any], faults: list[Fault]) -> dict[str, Given]:
+        """Return the members by field name, and record a fault if two spellings of a field differ."""
+        found: dict[str, Given] = {}
+        for key, value in members.items():
+            if (plan := self._by_key.get(key)) is None:
+                continue
+            if (first := found.get(plan.name)) is None:
+                found[plan.name] = Given(value, (key,))
+            elif not _are_equal(first.value, value):
+                faults.append(Fault((key,), f"Differs from {first.path[-1]}"))
+        return found
+
+    def _require(self, names: Any, given: Mapping[str, Given], faults: list[Fault]) -> None:
+        faults += [Fault((self._plans[name].keys[0],), "Required") for name in names if name not in given]
+
+    def _read_values(self, given: Mapping[str, Given], faults: list[Fault]) -> ContactValues:
+        values: dict[str, Any] = {}
+        for name, one in given.items():
+            if name not in self._last:
+                _read_into(values, self._plans[name], one, faults)
+        for name in self._last:
+            if name in given:
+                _read_into(values, self._plans[name], given[name], faults)
+        attributes = values.pop(self._attributes_key, {})
+        joined = (values.pop(_LIST_KEY),) if _LIST_KEY in values else ()
+        subscribed = values.pop("subscribed", None)
+        if subscribed is not None and "status" in values:
+            if not faults and subscribed != (values["status"] == SUBSCRIBED):
+                faults.append(Fault(given["subscribed"].path, "Contradicts status"))
+            subscribed = None
+        if faults:
+            raise InvalidInput(faults)
+        return ContactValues(values, attributes, subscribed, joined)
+
+
+@cache
+def contact_reader(struct: type[msgspec.Struct], attributes_key: str) -> ContactReader:
+    """Return the reader of a struct, which is built at its first use so that a start does not wait for it."""
+    return ContactReader(struct, attributes_key)
+
+
+def _read_into(values: dict[str, Any], plan: FieldPlan, given: Given, faults: list[Fault]) -> None:
+    assert plan.read is not None
+    try:
+        value = given.value
+        values[plan.name] = None if value is None and plan.is_nullable else plan.read(given)
+    except InvalidInput as invalid:
+        faults += invalid.faults
 
 
 def _are_equal(one: Any, other: Any) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
-
-
-def build_search_condition(text: str) -> tree.Node | None:
-    """Return the condition of a search: each word is part of the address or of a name.
-
-    Raise `InvalidInput` if the search has too many words or a word is too long.
-    """
-    words = dict.fromkeys(text.split())
-    if len(words) > MAX_SEARCH_WORDS:
-        raise InvalidInput.at(("search",), f"A search has at most {MAX_SEARCH_WORDS} words")
-    if any(len(word) > MAX_TEXT_LENGTH for word in words):
-        raise InvalidInput.at(("search",), f"A word has at most {MAX_TEXT_LENGTH} characters")
-    found = [
-        tree.Any(
-            tuple(
-                tree.Predicate(name, tree.Op.CONTAINS, tree.Text(word))
-                for name in ("email", "first_name", "last_name")
-            )
-        )
-        for word in words
-    ]
-    return tree.All(tuple(found)) if found else None

@@ -1,4 +1,4 @@
-"""Readers for addresses and instants in the bodies of events."""
+"""Readers for instants in the bodies of events."""
 
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -6,27 +6,13 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, UnsetType
 
 from diglot.api.annotations import checked_by, read_at_most
+from diglot.api.input.contact_values import INSTANT_FAULT
 from diglot.conditions import dates
-from diglot.conditions.operands import OperandError
-from diglot.errors import InvalidInput
 from diglot.model.events import OccurredAt
-from diglot.service.contacts.contact_input import GivenValue, read_change
-
-_UNUSED_ZONE: Final = ZoneInfo("UTC")
-
-
-def read_email(value: Any) -> str:
-    """Return an address in the form stored with contacts; raise `OperandError` if it is invalid."""
-    try:
-        return read_change({"email": GivenValue(value, ())}, None, _UNUSED_ZONE).email
-    except InvalidInput as invalid:
-        raise OperandError(invalid.faults[0].message) from None
 
 
 def _find_instant_fault(written: str) -> str | None:
-    if dates.parse_to_microsecond(written) is None:
-        return "Invalid date: expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ"
-    return None
+    return INSTANT_FAULT if dates.parse_to_microsecond(written) is None else None
 
 
 INSTANT_CHECK: Final = checked_by(_find_instant_fault)

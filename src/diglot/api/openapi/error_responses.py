@@ -13,6 +13,8 @@ from diglot.api.operation import JSON, MEBIBYTE, Operation
 from diglot.errors import (
     Conflict,
     ContentTooLarge,
+    DatabaseAway,
+    DatabaseBusy,
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
@@ -86,6 +88,13 @@ _ERROR_KINDS: Final = (
         "A bug in Diglot; find the request id in the server's log.",
         {"a fault of Diglot": RuntimeError()},
     ),
+    _ErrorKind(
+        "ServiceUnavailable",
+        503,
+        "The database is not available, or the request could not be served in time; nothing was written. "
+        "`Retry-After` says how many seconds to wait.",
+        {"no database": DatabaseAway(), "a busy server": DatabaseBusy()},
+    ),
 )
 # Titles of examples; the names of examples stay as they were published, others are their own titles.
 _TITLES: Final = {
@@ -129,7 +138,7 @@ def _name_prefix(surface: Surface) -> str:
 
 
 def _possible_statuses(operation: Operation) -> Iterator[int]:
-    yield from (401, 403, 429, 500)
+    yield from (401, 403, 429, 500, 503)
     if operation.query is not None or operation.body is not None or operation.accepts_idempotency_key:
         yield 400
     if operation.body is not None:

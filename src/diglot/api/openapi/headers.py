@@ -62,7 +62,7 @@ def list_for_error(dialect: Dialect, status: int) -> dict[str, Any]:
     A 401 has no rate-limit headers, because unauthenticated requests are not counted.
     """
     counted = dialect.rate_header_docs if status != 401 else {}
-    return _header_references(_REQUEST_ID | dict(counted) | (_RETRY_AFTER if status == 429 else {}))
+    return _header_references(_REQUEST_ID | dict(counted) | (_RETRY_AFTER if status in (429, 503) else {}))
 
 
 def _header_references(every: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """Converts between `page` and `limit` and a window."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from diglot.api.extensions.as_of import count_metadata, history_metadata
-from diglot.api.input.query_string import MAX_OFFSET, read_integer
+from diglot.api.input.query_string import MAX_OFFSET
 from diglot.dialects.misar import formatting, wire
-from diglot.errors import Fault, InvalidInput
 from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
 
 # The vendor's MCP client sends `engagement_asc`; the other orders follow its pattern.
@@ -55,17 +53,3 @@ class PageRequest:
 def _state_fields(page: MemberPage[Any] | HistoricalPage[Any]) -> tuple[Any, ...]:
     """Return the time and revision of the total, or the historical change that it belongs to."""
     return (*count_metadata(page, formatting.format_time), *history_metadata(page))
-
-
-def read_page(query: Mapping[str, str], *, default_limit: int = 20, max_limit: int = 100) -> PageRequest:
-    """Return the page that a query requests; raise `InvalidInput` with the faults of both parameters."""
-    faults: list[Fault] = []
-    numbers: dict[str, int] = {}
-    for key, fallback, greatest in (("page", 1, MAX_OFFSET), ("limit", default_limit, max_limit)):
-        try:
-            numbers[key] = read_integer(query, key, fallback, minimum=1, maximum=greatest)
-        except InvalidInput as invalid:
-            faults.extend(invalid.faults)
-    if faults:
-        raise InvalidInput(faults)
-    return PageRequest(numbers["page"], numbers["limit"])

@@ -1,27 +1,28 @@
 """Misar's structs for JSON, with the properties in the vendor's order."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import Extension, LegacySpelling, converted_by, schema_ref
+from diglot.api.annotations import Extension, LegacySpelling, reduced_to, schema_ref
 from diglot.api.extensions.as_of import OfPast, Revision
-from diglot.api.input.events import read_email
-from diglot.api.patterns import EMAIL
+from diglot.api.input.query_string import MAX_OFFSET
 
 NullableText = str | None
+_MAX_LIMIT: Final = 100
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2026-05-27T10:01:44Z"])]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 Attributes = Annotated[msgspec.Raw, schema_ref("CustomFields")]
-TagList = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
-Email = Annotated[
-    str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"]), converted_by(read_email)
+PageNumber = Annotated[int, Meta(ge=1, description="Page number, from 1."), reduced_to(MAX_OFFSET)]
+PageLimit = Annotated[
+    int,
+    Meta(ge=1, description=f"Results per page; more than {_MAX_LIMIT} is read as {_MAX_LIMIT}."),
+    reduced_to(_MAX_LIMIT),
 ]
-StatusWord = Annotated[str, schema_ref("ContactStatus")]
 
 
 class Pagination(msgspec.Struct, frozen=True):
@@ -92,5 +93,5 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class PageQuery(msgspec.Struct, frozen=True):
     """Which page."""
 
-    page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
-    limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 20
+    page: PageNumber = 1
+    limit: PageLimit = 20

@@ -1,21 +1,15 @@
 """Converts between `limit` and `offset` and a window."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from diglot.api.extensions.as_of import count_metadata, history_metadata
-from diglot.api.input.query_string import MAX_OFFSET, read_integer
 from diglot.dialects.topmail import formatting, wire
 from diglot.model.pages import CountedPage, HistoricalPage, Window
 
-DEFAULT_LIMIT = 100
-MAX_LIMIT = 1000
 
-
-def read_window(query: Mapping[str, str]) -> Window:
-    """Return the window that a query requests; raise `InvalidInput` with the first fault."""
-    limit = read_integer(query, "limit", DEFAULT_LIMIT, minimum=1, maximum=MAX_LIMIT)
-    return Window(read_integer(query, "offset", 0, minimum=0, maximum=MAX_OFFSET), limit)
+def to_window(query: wire.WindowQuery) -> Window:
+    """Return the window that a query requests."""
+    return Window(query.offset, query.limit)
 
 
 def to_pagination(window: Window, total: int) -> wire.Pagination:

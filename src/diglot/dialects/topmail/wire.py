@@ -1,16 +1,16 @@
 """Topmail's structs for JSON, with the properties in the vendor's order."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import Extension, Uuid, converted_by, schema_ref
+from diglot.api.annotations import Extension, Uuid, reduced_to, schema_ref
 from diglot.api.extensions.as_of import OfPast, Revision
-from diglot.api.input.events import read_email
-from diglot.api.patterns import EMAIL
+from diglot.api.input.query_string import MAX_OFFSET
 
 NullableText = str | None
+_MAX_LIMIT: Final = 1_000
 Number = Annotated[float, Meta(extra_json_schema={"format": "double"})]
 Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 Money = Annotated[Number, Meta(ge=0, le=2**53 - 1)]
@@ -19,11 +19,6 @@ Id = Uuid
 Conditions = Annotated[msgspec.Raw, schema_ref("Conditions")]
 Tags = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array", "items": {"type": "string"}})]
 Attributes = Annotated[msgspec.Raw, schema_ref("Attributes")]
-TagList = Annotated[list[Annotated[str, Meta(min_length=1, max_length=100)]], Meta(max_length=50)]
-Email = Annotated[
-    str, Meta(max_length=254, pattern=EMAIL, examples=["ada@example.com"]), converted_by(read_email)
-]
-StatusWord = Annotated[str, schema_ref("ContactStatus")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
@@ -78,5 +73,9 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class WindowQuery(msgspec.Struct, frozen=True):
     """Which window."""
 
-    limit: Annotated[int, Meta(ge=1, description="Rows to return; more than 1000 is read as 1000.")] = 100
-    offset: Annotated[int, Meta(ge=0, description="Rows to skip.")] = 0
+    limit: Annotated[
+        int,
+        Meta(ge=1, description=f"Rows to return; more than {_MAX_LIMIT} is read as {_MAX_LIMIT}."),
+        reduced_to(_MAX_LIMIT),
+    ] = 100
+    offset: Annotated[int, Meta(ge=0, description="Rows to skip."), reduced_to(MAX_OFFSET)] = 0

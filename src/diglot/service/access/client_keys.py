@@ -35,7 +35,7 @@ class ClientKeys:
 
     @reads
     async def _load_all(self, tenant: Tenant, key_format: KeyFormat) -> list[ApiKey]:
-        return await keys.list_of_dialect(tenant.transaction, tenant.workspace, key_format.dialect)
+        return await keys.list_of_dialect(tenant, key_format.dialect)
 
     async def get(self, caller: Caller, key_format: KeyFormat, key: str | None) -> ApiKey:
         """Return a key; raise `NotFound`."""
@@ -75,7 +75,7 @@ class ClientKeys:
             key_scopes, key_options = scopes or calling_key.scopes, _restrict_options(options, calling_key)
         _require_scopes(key_scopes, caller.scopes)
         minted = key_format.mint(secret, caller.workspace, key_scopes, key_options, unit.now)
-        await keys.insert_key(unit.transaction, minted.key, minted.lookup_prefix, minted.digest)
+        await keys.insert_key(unit, minted.key, minted.lookup_prefix, minted.digest)
         return minted.key
 
     async def revoke(self, caller: Caller, key_format: KeyFormat, key: str | None) -> None:

@@ -21,7 +21,8 @@ from diglot.storage.access import idempotent_responses
 from diglot.storage.access.idempotent_responses import StoredResponse
 from diglot.storage.audience import segments
 from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.write_unit import WriteUnit, open_unit
+from diglot.storage.tenant import Tenant, bind_workspace
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 log = logging.getLogger("diglot")
 _SECOND: Final = 1_000_000
@@ -79,12 +80,8 @@ class Idempotency:
         Raise `IdempotencyKeyReused` for a different request with the same key. A request that raises is not
         stored, so it can be retried.
         """
-
-        async def work(transaction: Transaction) -> Completed:
-            async with open_unit(transaction, request.caller.workspace, self.clock) as unit:
-                return await _run_once(unit, request, perform)
-
-        return await self.engine.write(work)
+        work = partial(_run_once, request=request, perform=perform)
+        return await self.engine.write(lock_workspace(request.caller.workspace, self.clock, work))
 
     async def delete_expired(self) -> None:
         """Delete responses older than a day in every workspace, because they contain contacts."""
@@ -92,9 +89,8 @@ class Idempotency:
         for workspace in await self.engine.read(
             lambda tx: idempotent_responses.list_workspaces_with_old(tx, before)
         ):
-            await self.engine.write(
-                partial(idempotent_responses.delete_old, workspace=workspace, before=before)
-            )
+            delete = partial(idempotent_responses.delete_old, before=before)
+            await self.engine.write(bind_workspace(workspace, delete))
 
     @asynccontextmanager
     async def clean_up_periodically(self) -> AsyncIterator[None]:
@@ -118,25 +114,23 @@ class Idempotency:
 async def _run_once(
     unit: WriteUnit, request: IdempotentRequest, perform: Callable[[Transaction], Awaitable[Completed]]
 ) -> Completed:
-    transaction, now = unit.transaction, unit.now
-    row_key = (unit.workspace, request.caller.key, request.storage_key)
-    stored = await idempotent_responses.find(transaction, *row_key)
-    if stored is not None and await _can_replay(transaction, request, stored, now):
+    now = unit.now
+    row_key = (request.caller.key, request.storage_key)
+    stored = await idempotent_responses.find(unit, *row_key)
+    if stored is not None and await _can_replay(unit, request, stored, now):
         if stored.fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
         return Completed(stored.status, stored.body, stored.created_id, is_replay=True)
-    completed = await perform(transaction)
+    completed = await perform(unit.transaction)
     response = StoredResponse(
         request.fingerprint, completed.status, completed.body, completed.created_id, now
     )
-    await idempotent_responses.delete_old(transaction, unit.workspace, now - KEY_TTL_SECONDS * _SECOND)
-    await idempotent_responses.store(transaction, *row_key, response)
+    await idempotent_responses.delete_old(unit, now - KEY_TTL_SECONDS * _SECOND)
+    await idempotent_responses.store(unit, *row_key, response)
     return completed
 
 
-async def _can_replay(
-    transaction: Transaction, request: IdempotentRequest, stored: StoredResponse, now: int
-) -> bool:
+async def _can_replay(tenant: Tenant, request: IdempotentRequest, stored: StoredResponse, now: int) -> bool:
     # Clocks of several servers differ, so the response may seem to come from the future.
     if not now - request.ttl_seconds * _SECOND < stored.stored_at <= now + MAX_CLOCK_SKEW:
         return False
@@ -144,7 +138,4 @@ async def _can_replay(
         return True
     # If the segment was deleted since, this is a new request, not a retry.
     created_id = stored.created_id
-    return (
-        created_id is not None
-        and await segments.find_by_id(transaction, request.caller.workspace, created_id) is not None
-    )
+    return created_id is not None and await segments.find_by_id(tenant, created_id) is not None

@@ -9,10 +9,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from diglot.storage.access import keys
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
 
 log = logging.getLogger("diglot")
 FLUSH_SECONDS: Final = 60.0
@@ -39,12 +40,8 @@ class KeyUsage:
         pending, self._pending_uses = self._pending_uses, {}
         if not pending:
             return
-
-        async def work(transaction: Transaction) -> None:
-            await keys.record_uses(transaction, pending)
-
         try:
-            await self.engine.write(work)
+            await self.engine.write(partial(keys.record_uses, uses=pending))
         except BaseException as error:
             self._pending_uses = pending | self._pending_uses
             if not isinstance(error, Exception):

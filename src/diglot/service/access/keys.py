@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from diglot.service.access.workspaces import get_or_create_workspace
 from diglot.storage import workspaces
 from diglot.storage.access import keys
 from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.tenant import Tenant
 
 LOOKUP_PREFIX_LENGTH: Final = 16
 DISPLAYED_CHARACTERS: Final = 8
@@ -155,39 +157,18 @@ class Keys:
             owner = await get_or_create_workspace(transaction, workspace, time_zone, now)
             options = KeyOptions(_check_name(name), None, _resolve_expiry(expires_at, owner, now))
             minted = key_format.mint(key_secret, owner.number, scopes, options, now)
-            if await keys.find_by_lookup_prefix(transaction, minted.lookup_prefix) is not None:
-                raise Conflict("key", "this key exists already")
-            await keys.insert_key(transaction, minted.key, minted.lookup_prefix, minted.digest)
+            await _insert_new_key(Tenant(transaction, owner.number), minted)
 
         await self.engine.write(work)
         return key_secret
 
     async def list_all(self, workspace: str | None = None) -> list[tuple[Workspace, ApiKey]]:
         """Return the keys of one workspace or of all; raise `NotFound`."""
-
-        async def work(transaction: Transaction) -> list[tuple[Workspace, ApiKey]]:
-            owners = [row for row in await workspaces.list_all(transaction) if workspace in (None, row.name)]
-            if workspace is not None and not owners:
-                raise NotFound(f"workspace {workspace}")
-            return [
-                (owner, key)
-                for owner in owners
-                for key in await keys.list_of_workspace(transaction, owner.number)
-            ]
-
-        return await self.engine.read(work)
+        return await self.engine.read(partial(_list_keys, name=workspace))
 
     async def revoke(self, key: str) -> None:
         """Revoke a key by its id or by the key itself; raise `NotFound`."""
-
-        async def work(transaction: Transaction) -> None:
-            record = await keys.find_by_lookup_prefix(transaction, _hash_secret(key)[:LOOKUP_PREFIX_LENGTH])
-            id_ = key if record is None else record.id
-            if await keys.find_by_id(transaction, id_) is None:
-                raise NotFound("key")
-            await keys.revoke(transaction, id_, self.clock())
-
-        await self.engine.write(work)
+        await self.engine.write(partial(_revoke_key, key=key, clock=self.clock))
 
     async def authenticate(self, dialect: str, secret: str | None) -> Caller:
         """Return the caller of a key of this dialect; raise `Unauthenticated`."""
@@ -226,3 +207,28 @@ class Keys:
         )
         self._cache[lookup_prefix] = read_at, record
         return record
+
+
+async def _insert_new_key(tenant: Tenant, minted: MintedKey) -> None:
+    if await keys.find_by_lookup_prefix(tenant.transaction, minted.lookup_prefix) is not None:
+        raise Conflict("key", "this key exists already")
+    await keys.insert_key(tenant, minted.key, minted.lookup_prefix, minted.digest)
+
+
+async def _list_keys(transaction: Transaction, name: str | None) -> list[tuple[Workspace, ApiKey]]:
+    owners = [row for row in await workspaces.list_all(transaction) if name in (None, row.name)]
+    if name is not None and not owners:
+        raise NotFound(f"workspace {name}")
+    return [
+        (owner, key)
+        for owner in owners
+        for key in await keys.list_of_workspace(Tenant(transaction, owner.number))
+    ]
+
+
+async def _revoke_key(transaction: Transaction, key: str, clock: Clock) -> None:
+    record = await keys.find_by_lookup_prefix(transaction, _hash_secret(key)[:LOOKUP_PREFIX_LENGTH])
+    id_ = key if record is None else record.id
+    if await keys.find_by_id(transaction, id_) is None:
+        raise NotFound("key")
+    await keys.revoke(transaction, id_, clock())

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,9 @@ from diglot.service.access.passwords import PasswordChecker
 from diglot.service.access.rate_limits import Rate, RateLimits
 from diglot.storage import workspaces
 from diglot.storage.access import sessions
-from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.write_unit import open_unit
+from diglot.storage.sql.engine import Engine
+from diglot.storage.workspaces import SignInRecord
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 SESSION_SECONDS: Final = 12 * 60 * 60
 _SECOND: Final = 1_000_000
@@ -76,19 +78,8 @@ class Sessions:
         if not await self.passwords.verify(password_hash, password) or credentials is None:
             raise Unauthenticated
         secret = secrets.token_urlsafe(32)
-
-        async def work(transaction: Transaction) -> Session:
-            async with open_unit(transaction, credentials.workspace.number, self.clock) as unit:
-                # The verification is slow, so the password may have changed since.
-                if await workspaces.find_sign_in(transaction, workspace) != credentials:
-                    raise Unauthenticated
-                expires_at = unit.now + SESSION_SECONDS * _SECOND
-                session = Session(_hash_secret(secret), credentials.workspace, unit.now, expires_at)
-                await sessions.end_expired(transaction, credentials.workspace.number, unit.now)
-                await sessions.begin(transaction, session)
-                return session
-
-        session = await self.engine.write(work)
+        begin = partial(_begin_session, credentials=credentials, digest=_hash_secret(secret))
+        session = await self.engine.write(lock_workspace(credentials.workspace.number, self.clock, begin))
         if replaced_secret is not None:
             await self.sign_out(replaced_secret)
         return secret, session
@@ -112,3 +103,13 @@ class Sessions:
         if allowance is not None and allowance.is_exceeded:
             raise TooManyRequests(allowance.retry_after)
         await self.rate_limits.delete_old_counts(bucket, rate)
+
+
+async def _begin_session(unit: WriteUnit, credentials: SignInRecord, digest: str) -> Session:
+    # The verification is slow, so the password may have changed since.
+    if await workspaces.find_sign_in(unit.transaction, credentials.workspace.name) != credentials:
+        raise Unauthenticated
+    session = Session(digest, credentials.workspace, unit.now, unit.now + SESSION_SECONDS * _SECOND)
+    await sessions.end_expired(unit, unit.now)
+    await sessions.begin(unit, session)
+    return session

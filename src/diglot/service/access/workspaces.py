@@ -1,7 +1,10 @@
 """Workspaces: created by the operator, each with a time zone."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from diglot.clock import Clock, system_clock
 from diglot.errors import Conflict, InvalidInput, NotFound
@@ -13,7 +16,7 @@ from diglot.storage import workspaces
 from diglot.storage.access import sessions
 from diglot.storage.contacts import queries
 from diglot.storage.sql.engine import Engine, Transaction
-from diglot.storage.write_unit import open_unit
+from diglot.storage.write_unit import WriteUnit, lock_workspace
 
 DEFAULT_ZONE: Final = "UTC"
 MAX_NAME_LENGTH: Final = 100
@@ -52,30 +55,32 @@ class Workspaces:
     async def set_time_zone(self, name: str, time_zone: str) -> None:
         """Set the time zone of a workspace, and rebuild what depends on it in the same transaction."""
         zone = parse_time_zone(time_zone)
-
-        async def work(transaction: Transaction) -> None:
-            workspace = await workspaces.find_by_name(transaction, name)
-            if workspace is None:
-                raise NotFound(f"workspace {name}")
-            async with open_unit(transaction, workspace.number, self.clock) as unit:
-                await open_writer(unit)
-                unit.row.time_zone = time_zone
-                unit.renew_contacts_version()
-                await queries.rederive_attributes(transaction, workspace.number, zone)
-                await reevaluate_all_segments(unit)
-
-        await self.engine.write(work)
+        await self.engine.write(partial(self._run, name=name, step=partial(_set_time_zone, zone=zone)))
 
     async def set_password(self, name: str, password: str | None) -> None:
         """Set or remove (None) the password for browser sessions; end the existing sessions."""
         password_hash = None if password is None else hash_password(check_new_password(password))
+        step = partial(_set_password, password_hash=password_hash)
+        await self.engine.write(partial(self._run, name=name, step=step))
 
-        async def work(transaction: Transaction) -> None:
-            workspace = await workspaces.find_by_name(transaction, name)
-            if workspace is None:
-                raise NotFound(f"workspace {name}")
-            async with open_unit(transaction, workspace.number, self.clock):
-                await workspaces.set_password(transaction, workspace.number, password_hash)
-                await sessions.end_all(transaction, workspace.number)
+    async def _run(
+        self, transaction: Transaction, name: str, step: Callable[[WriteUnit], Awaitable[None]]
+    ) -> None:
+        """Run a function on the locked workspace of a name; raise `NotFound`."""
+        workspace = await workspaces.find_by_name(transaction, name)
+        if workspace is None:
+            raise NotFound(f"workspace {name}")
+        await lock_workspace(workspace.number, self.clock, step)(transaction)
 
-        await self.engine.write(work)
+
+async def _set_time_zone(unit: WriteUnit, zone: ZoneInfo) -> None:
+    await open_writer(unit)
+    unit.row.time_zone = zone.key
+    unit.renew_contacts_version()
+    await queries.rederive_attributes(unit, zone)
+    await reevaluate_all_segments(unit)
+
+
+async def _set_password(unit: WriteUnit, password_hash: str | None) -> None:
+    await workspaces.set_password(unit, password_hash)
+    await sessions.end_all(unit)

@@ -15,7 +15,7 @@ from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import dry_run_counts
 from diglot.storage.contacts.dry_run_counts import DryRunCounts, DryRunQuestion
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
@@ -36,48 +36,41 @@ class DryRuns:
 
         Raise `NotFound` for a segment that does not exist, `InvalidInput` for a static one.
         """
-        transaction, workspace = tenant.transaction, tenant.workspace
         segment = None
         if replaces is None:
-            state = await workspaces.load_state(transaction, workspace)
+            state = await workspaces.load_state(tenant)
         else:
-            segment, state = await _require_dynamic_segment(transaction, workspace, replaces)
+            segment, state = await _require_dynamic_segment(tenant, replaces)
         current = tree.DRAFT if segment is None else segment.condition.tree
         at = read.effective_now(state, self.clock())
-        question = DryRunQuestion(workspace, condition, current, at, state.zone)
-        counts = await dry_run_counts.count_matches(transaction, question)
+        question = DryRunQuestion(condition, current, at, state.zone)
+        counts = await dry_run_counts.count_matches(tenant, question)
         return DryRun(
-            members=await _sample_contacts(transaction, question, condition, counts.total),
+            members=await _sample_contacts(tenant, question, condition, counts.total),
             rules=list(zip(tree.rules_of(condition), counts.rules, strict=True)),
             replaced=None
             if segment is None
-            else await _compare_with_segment(transaction, question, segment, counts),
+            else await _compare_with_segment(tenant, question, segment, counts),
             as_of=at,
         )
 
 
-async def _sample_contacts(
-    transaction: Transaction, question: DryRunQuestion, node: tree.Node, count: int
-) -> Sample:
+async def _sample_contacts(tenant: Tenant, question: DryRunQuestion, node: tree.Node, count: int) -> Sample:
     # Asking for no more rows than match lets the scan stop early.
-    return Sample(
-        count, await dry_run_counts.load_newest(transaction, question, node, min(count, SAMPLE_SIZE))
-    )
+    return Sample(count, await dry_run_counts.load_newest(tenant, question, node, min(count, SAMPLE_SIZE)))
 
 
 async def _compare_with_segment(
-    transaction: Transaction, question: DryRunQuestion, segment: Segment, counts: DryRunCounts
+    tenant: Tenant, question: DryRunQuestion, segment: Segment, counts: DryRunCounts
 ) -> ReplacedSegment:
-    entering = await _sample_contacts(transaction, question, question.entering, counts.entering)
-    leaving = await _sample_contacts(transaction, question, question.leaving, counts.leaving)
+    entering = await _sample_contacts(tenant, question, question.entering, counts.entering)
+    leaving = await _sample_contacts(tenant, question, question.leaving, counts.leaving)
     return ReplacedSegment(segment, counts.current, entering, leaving)
 
 
-async def _require_dynamic_segment(
-    transaction: Transaction, workspace: int, sent_id: str
-) -> tuple[Segment, WorkspaceState]:
+async def _require_dynamic_segment(tenant: Tenant, sent_id: str) -> tuple[Segment, WorkspaceState]:
     id_ = parse_id(sent_id)
-    segment_with_state = None if id_ is None else await segments.find_with_state(transaction, workspace, id_)
+    segment_with_state = None if id_ is None else await segments.find_with_state(tenant, id_)
     if segment_with_state is None:
         raise NotFound("segment")
     if segment_with_state[0].type is not SegmentType.DYNAMIC:

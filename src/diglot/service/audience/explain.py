@@ -20,7 +20,7 @@ from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.contacts.contacts_by_id import REFERENCED_CONTACT
 from diglot.service.unit_of_work import reads
 from diglot.storage.contacts import queries
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
@@ -63,31 +63,23 @@ class Explanations:
 
     @reads
     async def _load_snapshot(self, tenant: Tenant, segment_id: str | None, id_or_email: str) -> _Snapshot:
-        transaction, workspace = tenant.transaction, tenant.workspace
         segment, state = await require_segment_with_state(tenant, segment_id)
-        contact = await _require_contact(transaction, workspace, id_or_email)
+        contact = await _require_contact(tenant, id_or_email)
         at = read.effective_now(state, self.clock())
-        query = MembershipQuery.for_segment(workspace, segment, at, state)
-        is_member = await read.has_member(transaction, query, contact.pk)
-        entry_origin = (
-            await find_entry_origin(transaction, workspace, segment, contact.pk, state) if is_member else None
-        )
+        query = MembershipQuery.for_segment(segment, at, state)
+        is_member = await read.has_member(tenant, query, contact.pk)
+        entry_origin = await find_entry_origin(tenant, segment, contact.pk, state) if is_member else None
         lists: tuple[str, ...] = ()
         if "lists" in tree.fields_of(segment.condition.tree):
-            lists = tuple(
-                contact_list.id
-                for contact_list in await queries.load_lists_of(transaction, workspace, contact.pk)
-            )
+            lists = tuple(contact_list.id for contact_list in await queries.load_lists_of(tenant, contact.pk))
         return _Snapshot(segment, state, contact, lists, is_member, entry_origin, at)
 
 
-async def _require_contact(transaction: Transaction, workspace: int, id_or_email: str) -> Contact:
+async def _require_contact(tenant: Tenant, id_or_email: str) -> Contact:
     if (id_ := parse_id(id_or_email)) is not None:
-        contact = await queries.find_contact_by_id(transaction, workspace, id_)
+        contact = await queries.find_contact_by_id(tenant, id_)
     else:
-        contact = await queries.find_contact_by_email(
-            transaction, workspace, text.normalize_email(id_or_email)
-        )
+        contact = await queries.find_contact_by_email(tenant, text.normalize_email(id_or_email))
     if contact is None:
         raise NotFound(REFERENCED_CONTACT)
     return contact

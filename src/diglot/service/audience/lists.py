@@ -62,8 +62,8 @@ class Lists:
         search: str | None = None,
     ) -> Page[CountedList]:
         """Return a window of the lists, newest first, with counts from one snapshot."""
-        page = await lists.load_page(tenant.transaction, tenant.workspace, window, list_type, search)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        page = await lists.load_page(tenant, window, list_type, search)
+        state = await workspaces.load_state(tenant)
         now = self.clock()
         counted = [
             await self._with_count(tenant, list_with_count, state, now) for list_with_count in page.items
@@ -80,7 +80,7 @@ class Lists:
     async def get(self, tenant: Tenant, id_: str | None) -> CountedList:
         """Return a list with its count; raise `NotFound`."""
         list_with_count = await _require_list(tenant, id_)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        state = await workspaces.load_state(tenant)
         return await self._with_count(tenant, list_with_count, state, self.clock())
 
     @reads
@@ -96,10 +96,10 @@ class Lists:
         Raise `NotFound`.
         """
         contact_list, _ = await _require_list(tenant, id_)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        query = _members_query(tenant.workspace, contact_list, self.clock(), state).restricted_to(condition)
-        total = await self.counts.count(tenant.transaction, query, state)
-        page = await read.load_page(tenant.transaction, query, window)
+        state = await workspaces.load_state(tenant)
+        query = _members_query(contact_list, self.clock(), state).restricted_to(condition)
+        total = await self.counts.count(tenant, query, state)
+        page = await read.load_page(tenant, query, window)
         revision = None if contact_list.segment is None else contact_list.segment.revision
         return CountedPage(page, total, query.now, revision)
 
@@ -113,7 +113,7 @@ class Lists:
             new_segment = NewSegment(new.name, new.condition, new.description)
             evaluated = await segment_writes.create_segment(unit, new_segment, contact_list)
             contact_list = replace(contact_list, segment=evaluated.segment)
-        await lists.insert_list(unit.transaction, unit.workspace, contact_list)
+        await lists.insert_list(unit, contact_list)
         return await self._with_known_count(unit, contact_list, evaluated)
 
     @writes
@@ -133,7 +133,7 @@ class Lists:
         segment = None if evaluated is None else evaluated.segment
         changed = _apply_patch(stored, change, segment, unit.now)
         if changed is not stored:
-            await lists.update_list(unit.transaction, unit.workspace, changed)
+            await lists.update_list(unit, changed)
         return await self._with_known_count(unit, changed, evaluated)
 
     @writes_with(MOVES_MEMBERS)
@@ -142,7 +142,7 @@ class Lists:
         unit.renew_contacts_version()
         writer = await open_writer(unit)
         contact_list, _ = await _require_list(unit, id_)
-        await lists.delete_list(unit.transaction, unit.workspace, contact_list.number)
+        await lists.delete_list(unit, contact_list.number)
         await evaluate.handle_list_deleted(writer)
         if contact_list.segment is not None:
             await segment_writes.delete_segment(unit, contact_list.segment)
@@ -157,7 +157,7 @@ class Lists:
         """
         contact_list, count = await _require_list(unit, id_)
         list_members.require_static_list(contact_list)
-        joining = await require_contacts(unit.transaction, unit.workspace, ids)
+        joining = await require_contacts(unit, ids)
         added = await list_members.add_contacts(unit, contact_list, joining)
         return added, count + added
 
@@ -166,11 +166,7 @@ class Lists:
         """Remove a contact from a static list; raise `NotFound` if it is not on the list."""
         contact_list, _ = await _require_list(unit, id_)
         list_members.require_static_list(contact_list)
-        contact = (
-            None
-            if contact_id is None
-            else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
-        )
+        contact = None if contact_id is None else await queries.find_contact_by_id(unit, contact_id)
         if contact is None or not await list_members.remove_contact(unit, contact_list, contact):
             raise NotFound("contact")
 
@@ -184,11 +180,9 @@ class Lists:
         contact_list, static_count = list_with_count
         if contact_list.segment is None:
             return CountedList(contact_list, static_count, read.effective_now(state, now))
-        query = MembershipQuery.for_segment(tenant.workspace, contact_list.segment, now, state)
-        count = await self.counts.count(tenant.transaction, query, state)
-        segment = await with_next_change(
-            tenant.transaction, tenant.workspace, contact_list.segment, state, now
-        )
+        query = MembershipQuery.for_segment(contact_list.segment, now, state)
+        count = await self.counts.count(tenant, query, state)
+        segment = await with_next_change(tenant, contact_list.segment, state, now)
         return CountedList(replace(contact_list, segment=segment), count, query.now)
 
     async def _with_known_count(
@@ -196,16 +190,14 @@ class Lists:
     ) -> CountedList:
         """Return a written list with its count, which is known if its segment was evaluated."""
         # The unit may have waited for its lock, so its own instant may lie behind the workspace clock.
-        transaction, state, now = unit.transaction, unit.state, unit.clock()
+        state, now = unit.state, unit.clock()
         if contact_list.segment is not None:
-            segment = await with_next_change(transaction, unit.workspace, contact_list.segment, state, now)
+            segment = await with_next_change(unit, contact_list.segment, state, now)
             contact_list = replace(contact_list, segment=segment)
-        query = _members_query(unit.workspace, contact_list, now, state)
+        query = _members_query(contact_list, now, state)
         if evaluated is not None and evaluated.count is not None:
             return CountedList(contact_list, evaluated.count, query.now)
-        return CountedList(
-            contact_list, await self.counts.count_uncached(transaction, query, state), query.now
-        )
+        return CountedList(contact_list, await self.counts.count_uncached(unit, query, state), query.now)
 
 
 def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | None, now: int) -> ContactList:
@@ -218,19 +210,15 @@ def _apply_patch(stored: ContactList, change: SegmentPatch, segment: Segment | N
     return stored if changed == stored else replace(changed, updated_at=now)
 
 
-def _members_query(
-    workspace: int, contact_list: ContactList, now: int, state: WorkspaceState
-) -> MembershipQuery:
+def _members_query(contact_list: ContactList, now: int, state: WorkspaceState) -> MembershipQuery:
     if contact_list.segment is not None:
-        return MembershipQuery.for_segment(workspace, contact_list.segment, now, state)
+        return MembershipQuery.for_segment(contact_list.segment, now, state)
     on_it = tree.Predicate("lists", tree.Op.EQUALS, tree.Text(contact_list.id))
-    return MembershipQuery(workspace, on_it, read.effective_now(state, now), state.zone)
+    return MembershipQuery(on_it, read.effective_now(state, now), state.zone)
 
 
 async def _require_list(tenant: Tenant, id_: str | None) -> tuple[ContactList, int]:
-    list_with_count = (
-        None if id_ is None else await lists.find_by_id(tenant.transaction, tenant.workspace, id_)
-    )
+    list_with_count = None if id_ is None else await lists.find_by_id(tenant, id_)
     if list_with_count is None:
         raise NotFound("list")
     return list_with_count

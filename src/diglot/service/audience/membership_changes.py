@@ -12,7 +12,7 @@ from diglot.storage import workspaces
 from diglot.storage.audience import segments
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
@@ -30,23 +30,20 @@ class MembershipChanges:
         Changes of dynamic lists have sequence numbers too, but are left out. Raise `InvalidInput` for a
         number before the history.
         """
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        state = await workspaces.load_state(tenant)
         begin = _resolve_start(after, state)
-        slice_ = await feed.load_workspace_changes(tenant.transaction, tenant.workspace, begin, limit, state)
-        return await _build_feed(tenant.transaction, tenant.workspace, slice_, begin, state)
+        slice_ = await feed.load_workspace_changes(tenant, begin, limit, state)
+        return await _build_feed(tenant, slice_, begin, state)
 
     @reads
     async def list_for_segment(
         self, tenant: Tenant, id_: str | None, after: int | None, limit: int
     ) -> ChangeFeed:
         """Return the next changes of one segment; raise `NotFound`, or `InvalidInput` as above."""
-        workspace = tenant.workspace
         segment, state = await require_segment_with_state(tenant, id_)
         begin = _resolve_start(after, state)
-        slice_ = await feed.load_segment_changes(
-            tenant.transaction, workspace, segment.number, begin, limit, state
-        )
-        return await _build_feed(tenant.transaction, workspace, slice_, begin, state)
+        slice_ = await feed.load_segment_changes(tenant, segment.number, begin, limit, state)
+        return await _build_feed(tenant, slice_, begin, state)
 
 
 def _resolve_start(after: int | None, state: WorkspaceState) -> int:
@@ -57,15 +54,13 @@ def _resolve_start(after: int | None, state: WorkspaceState) -> int:
     return after
 
 
-async def _build_feed(
-    transaction: Transaction, workspace: int, slice_: FeedSlice, after: int, state: WorkspaceState
-) -> ChangeFeed:
+async def _build_feed(tenant: Tenant, slice_: FeedSlice, after: int, state: WorkspaceState) -> ChangeFeed:
     pks = sorted({entry.pk for entry in slice_.entries})
-    ids = await queries.load_ids_by_key(transaction, workspace, pks)
+    ids = await queries.load_ids_by_key(tenant, pks)
     if len(ids) < len(pks):
-        ids |= await deleted_contacts.load_ids(transaction, workspace, [pk for pk in pks if pk not in ids])
+        ids |= await deleted_contacts.load_ids(tenant, [pk for pk in pks if pk not in ids])
     numbers = {entry.segment for entry in slice_.entries}
-    segment_ids = await segments.load_ids(transaction, workspace, numbers) if numbers else {}
+    segment_ids = await segments.load_ids(tenant, numbers) if numbers else {}
     moves = [
         MembershipChange(
             entry.number, entry.origin, segment_ids[entry.segment], ids.get(entry.pk), entry.entered

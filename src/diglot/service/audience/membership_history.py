@@ -18,14 +18,14 @@ from diglot.service.audience.segment_lookup import require_segment_with_state
 from diglot.service.unit_of_work import reads
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, log
-from diglot.storage.sql.engine import Engine, Transaction
+from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import WorkspaceState
 
 T = TypeVar("T")
 _SegmentWithState = tuple[Segment, WorkspaceState]
 # Loads the contacts of keys; deleted contacts are left out.
-_LoadByKeys = Callable[[Transaction, int, Sequence[int]], Awaitable[Sequence[T]]]
+_LoadByKeys = Callable[[Tenant, Sequence[int]], Awaitable[Sequence[T]]]
 _AS_OF_PATH: Final = ("as_of",)
 
 
@@ -61,28 +61,25 @@ class MembershipHistory:
         as_of: AsOf,
         load: _LoadByKeys[T],
     ) -> tuple[Segment, HistoricalPage[T]]:
-        workspace = tenant.workspace
         segment, state = with_state = await require_segment_with_state(tenant, id_)
-        entry = await _resolve_entry(tenant.transaction, workspace, with_state, as_of, self.clock())
-        members = await stored.load_members(tenant.transaction, workspace, segment.number, entry, state)
-        current_members = await store.load_members(tenant.transaction, workspace, segment.number, state)
+        entry = await _resolve_entry(tenant, with_state, as_of, self.clock())
+        members = await stored.load_members(tenant, segment.number, entry, state)
+        current_members = await store.load_members(tenant, segment.number, state)
         # The stored members of a pending segment may include deleted contacts.
         missing = members if segment.members is None else members - current_members
-        deleted = await deleted_contacts.count_among(tenant.transaction, workspace, missing)
+        deleted = await deleted_contacts.count_among(tenant, missing)
         resolved = window or Window(0, len(members))
         keys = store.newest_keys(members, resolved.offset, resolved.limit)
-        items = await load(tenant.transaction, workspace, keys)
+        items = await load(tenant, keys)
         return segment, HistoricalPage(items, len(members), entry, deleted)
 
 
-async def _resolve_entry(
-    transaction: Transaction, workspace: int, with_state: _SegmentWithState, as_of: AsOf, now: int
-) -> int:
+async def _resolve_entry(tenant: Tenant, with_state: _SegmentWithState, as_of: AsOf, now: int) -> int:
     segment, state = with_state
     if isinstance(as_of, AtInstant):
         _require_within_history(segment, state, as_of.at, now)
         after, until = state.history_entry, state.last_entry
-        entry = await log.find_last_entry_before(transaction, workspace, after, until, as_of.at)
+        entry = await log.find_last_entry_before(tenant, after, until, as_of.at)
     else:
         entry = as_of.number
         if entry > state.last_entry:
@@ -111,11 +108,11 @@ def _require_within_history(segment: Segment, state: WorkspaceState, at: int, no
 
 
 async def find_entry_origin(
-    transaction: Transaction, workspace: int, segment: Segment, pk: int, state: WorkspaceState
+    tenant: Tenant, segment: Segment, pk: int, state: WorkspaceState
 ) -> ChangeOrigin | None:
     """Return the origin of the last entry of a contact into a segment, or None if history has none.
 
     None also if the last stored change says that the contact left.
     """
-    last_change = await stored.find_last_change(transaction, workspace, segment.number, pk, state)
+    last_change = await stored.find_last_change(tenant, segment.number, pk, state)
     return last_change[0] if last_change is not None and last_change[1] else None

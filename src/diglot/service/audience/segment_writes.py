@@ -56,7 +56,7 @@ async def create_segment(
     )
     writer = await open_writer(unit)
     number = None if list_ is None else list_.number
-    await segments.insert_segment(unit.transaction, unit.workspace, segment, number)
+    await segments.insert_segment(unit, segment, number)
     list_id = None if list_ is None else list_.id
     renamed = _with_current_name(writer, segment, list_id)
     return await evaluate.evaluate_segment(renamed, segment, Cause.SEGMENT_CREATED)
@@ -71,7 +71,7 @@ async def update_segment(writer: MembershipWriter, stored: Segment, patch: Segme
     changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
-    await segments.update_segment(unit.transaction, unit.workspace, changed)
+    await segments.update_segment(unit, changed)
     if changed.revision != stored.revision:
         unit.renew_contacts_version()
         list_ref = writer.active_segments.list_refs.get(stored.number)

@@ -52,20 +52,17 @@ class Segments:
     @reads
     async def list_page(self, tenant: Tenant, window: Window, search: str | None = None) -> Page[Segment]:
         """Return a window of the segments, newest first."""
-        page = await segments.load_page(tenant.transaction, tenant.workspace, window, search)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        page = await segments.load_page(tenant, window, search)
+        state = await workspaces.load_state(tenant)
         now = self.clock()
-        items = [
-            await with_next_change(tenant.transaction, tenant.workspace, segment, state, now)
-            for segment in page.items
-        ]
+        items = [await with_next_change(tenant, segment, state, now) for segment in page.items]
         return Page(items, page.total)
 
     @reads
     async def list_page_with_counts(self, tenant: Tenant, window: Window) -> Page[CountedSegment]:
         """Return a window of the segments, with counts from one snapshot."""
-        page = await segments.load_page(tenant.transaction, tenant.workspace, window)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
+        page = await segments.load_page(tenant, window)
+        state = await workspaces.load_state(tenant)
         now = self.clock()
         counted = [await self._with_count(tenant, segment, state, now) for segment in page.items]
         return Page(counted, page.total)
@@ -89,7 +86,7 @@ class Segments:
     @reads
     async def _read_with_next_change(self, tenant: Tenant, id_: str | None) -> Segment:
         segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
-        return await with_next_change(tenant.transaction, tenant.workspace, segment, state, self.clock())
+        return await with_next_change(tenant, segment, state, self.clock())
 
     async def get_with_count(self, caller: Caller, id_: str | None) -> CountedSegment:
         """Return a segment with its count; raise `NotFound`."""
@@ -98,14 +95,16 @@ class Segments:
     async def count_members(self, caller: Caller, id_: str | None) -> MemberCount:
         """Return the number of members; raise `NotFound`."""
         if id_ is not None:
-            count = await self.engine.point_read(
-                lambda tx: find_stored_count(tx, caller.workspace, id_, self.clock())
-            )
+            count = await self._find_stored_count(caller, id_)
             if count is not None:
                 return count
         return await self._from_cache_or_read(
             caller, id_, lambda counted: MemberCount(counted.count, counted.as_of, counted.segment.revision)
         )
+
+    @point_reads
+    async def _find_stored_count(self, tenant: Tenant, id_: str) -> MemberCount | None:
+        return await find_stored_count(tenant, id_, self.clock())
 
     @reads
     async def list_members(
@@ -120,10 +119,9 @@ class Segments:
 
         A condition restricts the members further.
         """
-        transaction = tenant.transaction
         segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
         query, total = await self._query_members(tenant, with_state, condition)
-        page = await read.load_page(transaction, query, window, sort)
+        page = await read.load_page(tenant, query, window, sort)
         return MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
 
     @reads
@@ -133,7 +131,7 @@ class Segments:
         """Return a segment and a window of the ids of its members, or all, newest first; raise `NotFound`."""
         segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
         query, total = await self._query_members(tenant, with_state)
-        page = await read.load_ids(tenant.transaction, query, window or Window(0, total))
+        page = await read.load_ids(tenant, query, window or Window(0, total))
         return segment, MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
 
     @writes
@@ -168,7 +166,7 @@ class Segments:
         dynamic = segment.type is SegmentType.DYNAMIC
         if not (dynamic and tree.is_draft(segment.condition.tree)):
             segment = replace(segment, last_calculated_at=unit.now)
-            await segments.update_segment(unit.transaction, unit.workspace, segment)
+            await segments.update_segment(unit, segment)
         evaluated = EvaluatedSegment(segment)
         if dynamic:
             evaluated = await evaluate.refresh_segment(writer, segment)
@@ -214,8 +212,8 @@ class Segments:
     async def _read_cached(self, tenant: Tenant, id_: str | None) -> CountedSegment | None:
         segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
         now = self.clock()
-        query = MembershipQuery.for_segment(tenant.workspace, segment, now, state)
-        count = self.counts.cached_count(tenant.transaction, query, state)
+        query = MembershipQuery.for_segment(segment, now, state)
+        count = self.counts.cached_count(tenant, query, state)
         if count is None or not next_change_is_known(segment, state, now):
             return None
         return CountedSegment(segment, count, query.now)
@@ -227,18 +225,17 @@ class Segments:
         condition: tree.Node | None = None,
     ) -> tuple[MembershipQuery, int]:
         segment, state = with_state
-        query = MembershipQuery.for_segment(tenant.workspace, segment, self.clock(), state)
+        query = MembershipQuery.for_segment(segment, self.clock(), state)
         query = query.restricted_to(condition)
-        return query, await self.counts.count(tenant.transaction, query, state)
+        return query, await self.counts.count(tenant, query, state)
 
     async def _with_count(
         self, tenant: Tenant, segment: Segment, state: WorkspaceState, now: int
     ) -> CountedSegment:
-        transaction, workspace = tenant.transaction, tenant.workspace
-        query = MembershipQuery.for_segment(workspace, segment, now, state)
-        counts = self.counts.count_uncached if transaction.may_write else self.counts.count
-        count = await counts(transaction, query, state)
-        segment = await with_next_change(transaction, workspace, segment, state, now)
+        query = MembershipQuery.for_segment(segment, now, state)
+        counts = self.counts.count_uncached if tenant.transaction.may_write else self.counts.count
+        count = await counts(tenant, query, state)
+        segment = await with_next_change(tenant, segment, state, now)
         return CountedSegment(segment, count, query.now)
 
     async def _with_known_count(self, unit: WriteUnit, evaluated: EvaluatedSegment) -> CountedSegment:
@@ -253,14 +250,14 @@ async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Eva
     stored = await segment_lookup.require_segment(unit, id_)
     if segment_writes.changes_nothing(stored, change):
         return EvaluatedSegment(stored)
+    evaluated_at = unit.row.evaluated_at
     writer = await open_writer(unit)
-    # The segment is read again, because the writer may have applied changes by time to it.
-    stored = await segment_lookup.require_segment(unit, id_)
+    if unit.row.evaluated_at != evaluated_at:
+        # The writer has applied changes by time, maybe to this segment.
+        stored = await segment_lookup.require_segment(unit, id_)
     return await segment_writes.update_segment(writer, stored, change)
 
 
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:
     """Return a written segment with its next change by time."""
-    return await with_next_change(
-        unit.transaction, unit.workspace, evaluated.segment, unit.state, unit.clock()
-    )
+    return await with_next_change(unit, evaluated.segment, unit.state, unit.clock())

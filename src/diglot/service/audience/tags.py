@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from diglot.clock import Clock, system_clock
 from diglot.conditions import tree
+from diglot.conditions.fields import MAX_TAGS
 from diglot.errors import Conflict, InvalidInput, NotFound
 from diglot.membership import read
 from diglot.membership.read import MembershipQuery
@@ -17,7 +18,6 @@ from diglot.model.pages import Page, Window
 from diglot.model.tags import DEFAULT_COLOR, Tag
 from diglot.service.contacts import contact_writes
 from diglot.service.contacts.contact_changes import changed_contact
-from diglot.service.contacts.contact_input import MAX_TAGS
 from diglot.service.contacts.contact_writes import ContactUpdate
 from diglot.service.contacts.contacts_by_id import require_contacts
 from diglot.service.contacts.tag_counts import decode_tags
@@ -52,7 +52,7 @@ class Tags:
     @reads
     async def list_page(self, tenant: Tenant, window: Window, search: str | None = None) -> Page[Tag]:
         """Return a window of the tags, newest first."""
-        return await tags.load_page(tenant.transaction, tenant.workspace, window, search)
+        return await tags.load_page(tenant, window, search)
 
     @point_reads
     async def get(self, tenant: Tenant, id_: str | None) -> Tag:
@@ -63,9 +63,9 @@ class Tags:
     async def list_contacts(self, tenant: Tenant, id_: str | None, window: Window) -> Page[Contact]:
         """Return a window of the contacts with a tag, newest first; raise `NotFound`."""
         tag = await _require_tag(tenant, id_)
-        state = await workspaces.load_state(tenant.transaction, tenant.workspace)
-        query = MembershipQuery(tenant.workspace, _tag_condition(tag), self.clock(), state.zone)
-        return Page(await read.load_page(tenant.transaction, query, window), tag.contact_count)
+        state = await workspaces.load_state(tenant)
+        query = MembershipQuery(_tag_condition(tag), self.clock(), state.zone)
+        return Page(await read.load_page(tenant, query, window), tag.contact_count)
 
     @writes
     async def create(self, unit: WriteUnit, new: TagPatch) -> Tag:
@@ -73,7 +73,7 @@ class Tags:
         number, now = unit.take_keys("tag"), unit.now
         tag = _apply_patch(Tag(number, new_id(), "", DEFAULT_COLOR, None, 0, now, now), new)
         await _require_unused_name(unit, tag)
-        await tags.insert_all(unit.transaction, unit.workspace, [tag])
+        await tags.insert_all(unit, [tag])
         return tag
 
     @writes_with(MOVES_MEMBERS)
@@ -88,7 +88,7 @@ class Tags:
             # The renamed row starts at zero, because writing its contacts below counts them.
             changed = replace(changed, contact_count=0)
         changed = replace(changed, updated_at=unit.now)
-        await tags.update_tag(unit.transaction, unit.workspace, changed)
+        await tags.update_tag(unit, changed)
         if changed.name != stored.name:
             await _rewrite_contacts(unit, stored, changed.name)
         return await _require_tag(unit, id_)
@@ -98,7 +98,7 @@ class Tags:
         """Delete a tag and remove it from its contacts; raise `NotFound`."""
         tag = await _require_tag(unit, id_)
         await _rewrite_contacts(unit, tag, None)
-        await tags.delete_tag(unit.transaction, unit.workspace, tag.number)
+        await tags.delete_tag(unit, tag.number)
 
     @writes_with(MOVES_MEMBERS)
     async def add_to_contacts(
@@ -110,7 +110,7 @@ class Tags:
         the maximum number of tags; then no contact is tagged.
         """
         tag = await _require_tag(unit, id_)
-        named = await require_contacts(unit.transaction, unit.workspace, ids)
+        named = await require_contacts(unit, ids)
         changed = [
             (contact, _with_tags(contact, [*own_tags.values(), tag.name], unit.now))
             for contact in named
@@ -126,11 +126,7 @@ class Tags:
     async def remove_from_contact(self, unit: WriteUnit, id_: str | None, contact_id: str | None) -> None:
         """Remove a tag from a contact; raise `NotFound` if the contact does not have it."""
         tag = await _require_tag(unit, id_)
-        stored = (
-            None
-            if contact_id is None
-            else await queries.find_contact_by_id(unit.transaction, unit.workspace, contact_id)
-        )
+        stored = None if contact_id is None else await queries.find_contact_by_id(unit, contact_id)
         own_tags = {} if stored is None else decode_tags(stored.tags)
         if stored is None or own_tags.pop(tag.exact_name, None) is None:
             raise NotFound("contact")
@@ -157,9 +153,9 @@ def _with_tags(contact: Contact, names: Sequence[str], now: int) -> Contact:
 
 async def _rewrite_contacts(unit: WriteUnit, tag: Tag, name: str | None) -> None:
     """Rename a tag on every contact that has it, or remove it if the new name is None."""
-    query = MembershipQuery(unit.workspace, _tag_condition(tag), unit.now, unit.zone)
+    query = MembershipQuery(_tag_condition(tag), unit.now, unit.zone)
     pk = 0
-    while batch := await read.load_after(unit.transaction, query, pk, _BATCH_SIZE):
+    while batch := await read.load_after(unit, query, pk, _BATCH_SIZE):
         renamed = [(contact, _replace_tag(contact, tag.exact_name, name, unit.now)) for contact in batch]
         changed: list[ContactUpdate] = [pair for pair in renamed if pair[0] is not pair[1]]
         await contact_writes.update_contacts(unit, changed)
@@ -173,12 +169,12 @@ def _replace_tag(contact: Contact, exact: str, name: str | None, now: int) -> Co
 
 
 async def _require_unused_name(tenant: Tenant, tag: Tag) -> None:
-    if await tags.find_by_name(tenant.transaction, tenant.workspace, tag.exact_name) is not None:
+    if await tags.find_by_name(tenant, tag.exact_name) is not None:
         raise Conflict("tag", "A tag with this name already exists")
 
 
 async def _require_tag(tenant: Tenant, id_: str | None) -> Tag:
-    tag = None if id_ is None else await tags.find_by_id(tenant.transaction, tenant.workspace, id_)
+    tag = None if id_ is None else await tags.find_by_id(tenant, id_)
     if tag is None:
         raise NotFound("tag")
     return tag

@@ -6,12 +6,11 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from diglot.conditions.fields import STORED_FIELDS, stricter
+from diglot.conditions.fields import MAX_TAGS, STORED_FIELDS, stricter
 from diglot.conditions.text import to_nfc
 from diglot.errors import InvalidInput
 from diglot.model.contacts import SUBSCRIBED, UNSUBSCRIBED, Contact, ContactChange
 from diglot.model.ids import new_id
-from diglot.service.contacts.contact_input import MAX_TAGS
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode

@@ -26,7 +26,7 @@ async def insert_contacts(unit: WriteUnit, new: Sequence[Contact]) -> None:
     unit.renew_contacts_version()
     unit.count_contacts(len(new))
     writer = await open_writer(unit)
-    await queries.insert_contacts(unit.transaction, unit.workspace, new, unit.zone)
+    await queries.insert_contacts(unit, new, unit.zone)
     await outbox.enqueue_events(unit, outbox.created_events(new))
     writes = [(None, contact) for contact in new]
     await tag_counts.count_writes(unit, writes)
@@ -41,7 +41,7 @@ async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> 
     unit.renew_contacts_version()
     writer = await open_writer(unit)
     on_lists = await follow.load_lists(writer, after)
-    await queries.update_contacts(unit.transaction, unit.workspace, after, unit.zone)
+    await queries.update_contacts(unit, after, unit.zone)
     await outbox.enqueue_events(unit, outbox.updated_events(changed))
     await tag_counts.count_writes(unit, changed)
     await follow.follow_writes(writer, changed, Cause.CONTACT_CHANGED, on_lists)
@@ -49,18 +49,13 @@ async def update_contacts(unit: WriteUnit, changed: Sequence[ContactUpdate]) -> 
 
 async def delete_contacts(unit: WriteUnit, deleted: Sequence[Contact]) -> None:
     """Delete contacts with their events, and remove them from lists and static segments."""
-    transaction, workspace = unit.transaction, unit.workspace
     unit.renew_contacts_version()
     unit.count_contacts(-len(deleted))
     writer = await open_writer(unit)
     on_lists = await follow.load_lists(writer, deleted)
     pks = [contact.pk for contact in deleted]
-    left_lists = (
-        await lists.load_refs_of_contacts(transaction, workspace, pks)
-        if unit.row.active_webhook_count
-        else ()
-    )
-    await queries.delete_contacts(transaction, workspace, pks)
+    left_lists = await lists.load_refs_of_contacts(unit, pks) if unit.row.active_webhook_count else ()
+    await queries.delete_contacts(unit, pks)
     await outbox.enqueue_events(unit, outbox.left_list_events(deleted, left_lists))
     writes = [(contact, None) for contact in deleted]
     await tag_counts.count_writes(unit, writes)

@@ -44,17 +44,16 @@ class Contacts:
         sort: Sort | None = None,
     ) -> CountedPage[Contact]:
         """Return a window of all contacts, or of those that match a condition, newest first or sorted."""
-        transaction = tenant.transaction
-        state = await workspaces.load_state(transaction, tenant.workspace)
+        state = await workspaces.load_state(tenant)
         total, at = state.contact_count, read.effective_now(state, self.clock())
         if condition is None and sort is None:
-            page = await queries.load_contact_page(transaction, tenant.workspace, window)
+            page = await queries.load_contact_page(tenant, window)
             return CountedPage(page, total, at)
         node = _ANY_CONTACT if condition is None else condition
-        query = MembershipQuery(tenant.workspace, node, at, state.zone)
+        query = MembershipQuery(node, at, state.zone)
         if condition is not None:
-            total = await self.counts.count(transaction, query, state)
-        return CountedPage(await read.load_page(transaction, query, window, sort), total, at)
+            total = await self.counts.count(tenant, query, state)
+        return CountedPage(await read.load_page(tenant, query, window, sort), total, at)
 
     @point_reads
     async def get(self, tenant: Tenant, id_: str | None) -> Contact:
@@ -65,12 +64,12 @@ class Contacts:
     async def get_with_lists(self, tenant: Tenant, id_: str | None) -> tuple[Contact, list[ListName]]:
         """Return a contact and its lists; raise `NotFound`."""
         contact = await _require_contact(tenant, id_)
-        return contact, await queries.load_lists_of(tenant.transaction, tenant.workspace, contact.pk)
+        return contact, await queries.load_lists_of(tenant, contact.pk)
 
     @writes_with(Reservation(moves_members=True, contacts=1))
     async def create(self, unit: WriteUnit, change: ContactChange) -> Contact:
         """Create a contact; raise `Conflict` for an address in use, `NotFound` for an unknown list."""
-        if await queries.find_contact_by_email(unit.transaction, unit.workspace, change.email) is not None:
+        if await queries.find_contact_by_email(unit, change.email) is not None:
             raise Conflict("contact", "A contact with this email already exists")
         contact = new_contact(change, unit.take_keys("pk"), unit.now)
         await contact_writes.insert_contacts(unit, [contact])
@@ -87,7 +86,7 @@ class Contacts:
     @writes_with(MOVES_MEMBERS)
     async def update_by_email(self, unit: WriteUnit, email: str, change: ContactChange) -> Contact:
         """Update a contact by its address; raise `NotFound`."""
-        stored = await queries.find_contact_by_email(unit.transaction, unit.workspace, email)
+        stored = await queries.find_contact_by_email(unit, email)
         if stored is None:
             raise NotFound("contact")
         return await _update_contact(unit, stored, change)
@@ -133,7 +132,7 @@ class Contacts:
         """
         batch = _ImportBatch(unit, update_existing=update_existing)
         emails = list(dict.fromkeys(change.email for change in changes))
-        batch.existing = await queries.find_contacts_by_email(unit.transaction, unit.workspace, emails)
+        batch.existing = await queries.find_contacts_by_email(unit, emails)
         for change in changes:
             try:
                 batch.apply_change(change)
@@ -146,7 +145,7 @@ class Contacts:
 async def _update_contact(unit: WriteUnit, stored: Contact, change: ContactChange) -> Contact:
     changed = changed_contact(stored, change, unit.now)
     if changed.email != stored.email:
-        other = await queries.find_contact_by_email(unit.transaction, unit.workspace, changed.email)
+        other = await queries.find_contact_by_email(unit, changed.email)
         if other is not None:
             raise Conflict("contact", "A contact with this email already exists")
     if changed is not stored:
@@ -190,7 +189,7 @@ class _ImportBatch:
 
 async def _join_list(unit: WriteUnit, list_id: str, contact: Contact) -> None:
     uuid = parse_id(list_id)
-    list_with_count = None if uuid is None else await lists.find_by_id(unit.transaction, unit.workspace, uuid)
+    list_with_count = None if uuid is None else await lists.find_by_id(unit, uuid)
     if list_with_count is None:
         raise NotFound("list")
     list_members.require_static_list(list_with_count[0], ("list_id",))
@@ -198,14 +197,12 @@ async def _join_list(unit: WriteUnit, list_id: str, contact: Contact) -> None:
 
 
 async def _load_contacts(tenant: Tenant, ids: Sequence[str]) -> list[Contact]:
-    contacts = await queries.find_contacts_by_id(tenant.transaction, tenant.workspace, ids)
+    contacts = await queries.find_contacts_by_id(tenant, ids)
     return sorted(contacts.values(), key=lambda contact: contact.pk)
 
 
 async def _require_contact(tenant: Tenant, id_: str | None) -> Contact:
-    contact = (
-        None if id_ is None else await queries.find_contact_by_id(tenant.transaction, tenant.workspace, id_)
-    )
+    contact = None if id_ is None else await queries.find_contact_by_id(tenant, id_)
     if contact is None:
         raise NotFound("contact")
     return contact

@@ -69,7 +69,7 @@ class Events:
         self, tenant: Tenant, filter_: ConversionFilter, window: Window
     ) -> Page[RecordedEvent]:
         """Return a window of the conversions, newest first; an unknown contact has none."""
-        return await events.load_conversions(tenant.transaction, tenant.workspace, filter_, window)
+        return await events.load_conversions(tenant, filter_, window)
 
 
 async def _record(unit: WriteUnit, contact_ref: ContactRef, new: NewEvent) -> RecordedEvent:
@@ -97,12 +97,12 @@ class _EventRecorder:
         # Take the key before the lookup, because returning an unused reserved key costs a statement.
         number = unit.take_keys("event")
         if self.new_event.order_id is not None:
-            first = await events.find_by_order(unit.transaction, unit.workspace, self.new_event.order_id)
+            first = await events.find_by_order(unit, self.new_event.order_id)
             if first is not None:
                 return first
         contact = await self.require_contact(contact_ref)
         event = self.build_event(number, await self.find_attributed_click(contact))
-        await events.insert_event(unit.transaction, unit.workspace, contact.pk, event)
+        await events.insert_event(unit, contact.pk, event)
         if engagement.affects_contact(self.new_event):
             change = ContactChange(engagement.compute_updates(contact, self.new_event, self.happened_at))
             pair = contact, changed_contact(contact, change, unit.now)
@@ -117,13 +117,9 @@ class _EventRecorder:
         """Return the contact of the event; if id and address are both given, they must agree."""
         contact = None
         if contact_ref.id is not None:
-            contact = await queries.find_contact_by_id(
-                self.unit.transaction, self.unit.workspace, contact_ref.id
-            )
+            contact = await queries.find_contact_by_id(self.unit, contact_ref.id)
         elif contact_ref.email is not None:
-            contact = await queries.find_contact_by_email(
-                self.unit.transaction, self.unit.workspace, contact_ref.email
-            )
+            contact = await queries.find_contact_by_email(self.unit, contact_ref.email)
         if contact is None:
             # An event creates no contact, because that would subscribe a person without consent.
             raise NotFound(REFERENCED_CONTACT)
@@ -142,9 +138,7 @@ class _EventRecorder:
             return None
         if contact.last_clicked_at is None or contact.last_clicked_at < since:
             return None
-        return await events.find_last_click(
-            self.unit.transaction, self.unit.workspace, contact.pk, since, self.happened_at
-        )
+        return await events.find_last_click(self.unit, contact.pk, since, self.happened_at)
 
     def build_event(self, number: int, click: ContactEvent | None) -> ContactEvent:
         """Return the event as it is stored."""

@@ -26,16 +26,15 @@ def require_static_list(contact_list: ContactList, path: Path = ()) -> None:
 
 async def add_contacts(unit: WriteUnit, contact_list: ContactList, joining: Sequence[Contact]) -> int:
     """Add contacts to a static list, ignoring those on it already; return the number of added contacts."""
-    transaction, workspace = unit.transaction, unit.workspace
     by_pk = {contact.pk: contact for contact in joining}
-    current_pks = await lists.find_members_among(transaction, workspace, contact_list.number, sorted(by_pk))
+    current_pks = await lists.find_members_among(unit, contact_list.number, sorted(by_pk))
     new = sorted(by_pk.keys() - current_pks)
     if new:
         added = [by_pk[pk] for pk in new]
         unit.renew_contacts_version()
         writer = await open_writer(unit)
         before = await follow.load_lists(writer, added)
-        await lists.add_members(transaction, workspace, contact_list.number, new)
+        await lists.add_members(unit, contact_list.number, new)
         await follow.follow_list_moves(writer, added, before)
         await _enqueue_list_events(unit, WebhookEventType.LIST_JOINED, contact_list, added)
     return len(new)
@@ -43,13 +42,12 @@ async def add_contacts(unit: WriteUnit, contact_list: ContactList, joining: Sequ
 
 async def remove_contact(unit: WriteUnit, contact_list: ContactList, leaving: Contact) -> bool:
     """Remove a contact from a static list; return whether it was on the list."""
-    transaction, workspace = unit.transaction, unit.workspace
-    if not await lists.find_members_among(transaction, workspace, contact_list.number, [leaving.pk]):
+    if not await lists.find_members_among(unit, contact_list.number, [leaving.pk]):
         return False
     unit.renew_contacts_version()
     writer = await open_writer(unit)
     before = await follow.load_lists(writer, [leaving])
-    await lists.remove_member(transaction, workspace, contact_list.number, leaving.pk)
+    await lists.remove_member(unit, contact_list.number, leaving.pk)
     await follow.follow_list_moves(writer, [leaving], before)
     await _enqueue_list_events(unit, WebhookEventType.LIST_LEFT, contact_list, [leaving])
     return True

@@ -24,9 +24,8 @@ async def count_writes(unit: WriteUnit, writes: Sequence[ContactWrite]) -> None:
 
     Equal changes are summed first, so that the cost of an import depends on its distinct tags only.
     """
-    transaction, workspace = unit.transaction, unit.workspace
     count_changes, names = _summarize_writes(writes)
-    existing = await tags.find_known_names(transaction, workspace, list(names)) if names else set()
+    existing = await tags.find_known_names(unit, list(names)) if names else set()
     new = [exact for exact in names if exact not in existing]
     if new:
         now = max(after.updated_at for _, after in writes if after is not None)
@@ -34,9 +33,9 @@ async def count_writes(unit: WriteUnit, writes: Sequence[ContactWrite]) -> None:
             Tag(number, new_id(), names[exact], DEFAULT_COLOR, None, count_changes.pop(exact), now, now)
             for number, exact in enumerate(new, unit.take_keys("tag", len(new)))
         ]
-        await tags.insert_all(transaction, workspace, created)
+        await tags.insert_all(unit, created)
     if changed := {exact: number for exact, number in count_changes.items() if number}:
-        await tags.add_counts(transaction, workspace, changed)
+        await tags.add_counts(unit, changed)
 
 
 def decode_tags(encoded: str) -> dict[str, str]:

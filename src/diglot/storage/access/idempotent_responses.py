@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, insert, select
 from diglot.storage.schema import idempotent_responses
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = idempotent_responses.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
@@ -35,31 +36,30 @@ class StoredResponse:
     stored_at: int
 
 
-async def find(transaction: Transaction, workspace: int, key: str, name: str) -> StoredResponse | None:
+async def find(tenant: Tenant, key: str, name: str) -> StoredResponse | None:
     """Return the stored response of an API key's request with an idempotency key, or None."""
-    row = await transaction.fetch_one(_SELECT, {"workspace": workspace, "key": key, "request_name": name})
+    row = await tenant.fetch_one(_SELECT, key=key, request_name=name)
     return None if row is None else StoredResponse(row[0], row[1], bytes(row[2]), row[3], row[4])
 
 
-async def store(
-    transaction: Transaction, workspace: int, key: str, name: str, response: StoredResponse
-) -> None:
+async def store(tenant: Tenant, key: str, name: str, response: StoredResponse) -> None:
     """Store a response, replacing an older one."""
-    request = {"workspace": workspace, "key": key, "request_name": name}
-    await transaction.execute(_DELETE, request)
-    values = {
-        "fingerprint": response.fingerprint,
-        "status": response.status,
-        "body": response.body,
-        "created_id": response.created_id,
-        "stored_at": response.stored_at,
-    }
-    await transaction.execute(_INSERT, request | values)
+    request = {"key": key, "request_name": name}
+    await tenant.execute(_DELETE, **request)
+    await tenant.execute(
+        _INSERT,
+        **request,
+        fingerprint=response.fingerprint,
+        status=response.status,
+        body=response.body,
+        created_id=response.created_id,
+        stored_at=response.stored_at,
+    )
 
 
-async def delete_old(transaction: Transaction, workspace: int, before: int) -> None:
+async def delete_old(tenant: Tenant, before: int) -> None:
     """Delete a workspace's responses stored before an instant."""
-    await transaction.execute(_DELETE_OLD, {"workspace": workspace, "before": before})
+    await tenant.execute(_DELETE_OLD, before=before)
 
 
 async def list_workspaces_with_old(transaction: Transaction, before: int) -> list[int]:

@@ -10,6 +10,7 @@ from diglot.model.workspaces import ApiKey
 from diglot.storage.schema import keys, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = keys.c
 _COLUMNS = (
@@ -78,35 +79,33 @@ async def find_by_lookup_prefix(transaction: Transaction, lookup_prefix: str) ->
     )
 
 
-async def insert_key(transaction: Transaction, key: ApiKey, lookup_prefix: str, digest: str) -> None:
+async def insert_key(tenant: Tenant, key: ApiKey, lookup_prefix: str, digest: str) -> None:
     """Insert a key; the caller has checked that its lookup prefix is unused."""
-    values = {
-        "id": key.id,
-        "workspace": key.workspace,
-        "dialect": key.dialect,
-        "lookup_prefix": lookup_prefix,
-        "digest": digest,
-        "prefix": key.prefix,
-        "scopes": ",".join(key.scopes),
-        "created_at": key.created_at,
-        "name": key.name,
-        "account": key.account,
-        "expires_at": key.expires_at,
-        "last_used_at": None,
-        "revoked_at": None,
-    }
-    await transaction.execute(_INSERT, values)
+    await tenant.execute(
+        _INSERT,
+        id=key.id,
+        dialect=key.dialect,
+        lookup_prefix=lookup_prefix,
+        digest=digest,
+        prefix=key.prefix,
+        scopes=",".join(key.scopes),
+        created_at=key.created_at,
+        name=key.name,
+        account=key.account,
+        expires_at=key.expires_at,
+        last_used_at=None,
+        revoked_at=None,
+    )
 
 
-async def list_of_workspace(transaction: Transaction, workspace: int) -> list[ApiKey]:
+async def list_of_workspace(tenant: Tenant) -> list[ApiKey]:
     """Return the keys of a workspace, oldest first, including revoked ones."""
-    return [_key_of(row) for row in await transaction.fetch_all(_OF_WORKSPACE, {"workspace": workspace})]
+    return [_key_of(row) for row in await tenant.fetch_all(_OF_WORKSPACE)]
 
 
-async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[ApiKey]:
+async def list_of_dialect(tenant: Tenant, dialect: str) -> list[ApiKey]:
     """Return the keys of a workspace in a dialect, newest first, including revoked ones."""
-    values = {"workspace": workspace, "dialect": dialect}
-    return [_key_of(row) for row in await transaction.fetch_all(_OF_DIALECT, values)]
+    return [_key_of(row) for row in await tenant.fetch_all(_OF_DIALECT, dialect=dialect)]
 
 
 async def find_by_id(transaction: Transaction, key: str) -> ApiKey | None:

@@ -7,6 +7,7 @@ from diglot.model.workspaces import Workspace
 from diglot.storage.schema import sessions, workspaces
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = sessions.c
 _INSERT = Statement(insert(sessions))
@@ -31,15 +32,11 @@ async def find(transaction: Transaction, digest: str) -> Session | None:
     return Session(digest, Workspace(number, name, zone), created_at, expires_at)
 
 
-async def begin(transaction: Transaction, session: Session) -> None:
+async def begin(tenant: Tenant, session: Session) -> None:
     """Insert a session."""
-    values = {
-        "digest": session.digest,
-        "workspace": session.workspace.number,
-        "created_at": session.created_at,
-        "expires_at": session.expires_at,
-    }
-    await transaction.execute(_INSERT, values)
+    await tenant.execute(
+        _INSERT, digest=session.digest, created_at=session.created_at, expires_at=session.expires_at
+    )
 
 
 async def end(transaction: Transaction, digest: str) -> None:
@@ -47,11 +44,11 @@ async def end(transaction: Transaction, digest: str) -> None:
     await transaction.execute(_END, {"digest": digest})
 
 
-async def end_all(transaction: Transaction, workspace: int) -> None:
+async def end_all(tenant: Tenant) -> None:
     """Delete every session of a workspace."""
-    await transaction.execute(_END_ALL, {"workspace": workspace})
+    await tenant.execute(_END_ALL)
 
 
-async def end_expired(transaction: Transaction, workspace: int, now: int) -> None:
+async def end_expired(tenant: Tenant, now: int) -> None:
     """Delete the expired sessions of a workspace."""
-    await transaction.execute(_END_EXPIRED, {"workspace": workspace, "now": now})
+    await tenant.execute(_END_EXPIRED, now=now)

@@ -12,8 +12,8 @@ from diglot.storage.contacts import queries as people
 from diglot.storage.schema import contacts, events
 from diglot.storage.sql.backend import Expression
 from diglot.storage.sql.databases import pin_to_index
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = events.c
 _COLUMNS: Final = (
@@ -85,62 +85,46 @@ def _recorded_event_of(row: Sequence[Any]) -> RecordedEvent:
     return RecordedEvent(_event_of(columns), contact_id, email)
 
 
-async def insert_event(transaction: Transaction, workspace: int, pk: int, event: ContactEvent) -> None:
+async def insert_event(tenant: Tenant, pk: int, event: ContactEvent) -> None:
     """Insert an event of a contact."""
-    values = {
-        "workspace": workspace,
-        "event": event.number,
-        "id": event.id,
-        "pk": pk,
-        "kind": event.kind.value,
-        "name": event.name,
-        "order_id": event.order_id,
-        "campaign_id": event.campaign_id,
-        "happened_at": event.happened_at,
-        "created_at": event.created_at,
-        "body": event.body,
-    }
-    await transaction.execute(_INSERT, values)
+    await tenant.execute(
+        _INSERT,
+        event=event.number,
+        id=event.id,
+        pk=pk,
+        kind=event.kind.value,
+        name=event.name,
+        order_id=event.order_id,
+        campaign_id=event.campaign_id,
+        happened_at=event.happened_at,
+        created_at=event.created_at,
+        body=event.body,
+    )
 
 
-async def find_by_order(transaction: Transaction, workspace: int, order_id: str) -> RecordedEvent | None:
+async def find_by_order(tenant: Tenant, order_id: str) -> RecordedEvent | None:
     """Return the event that reported an order, or None."""
-    row = await transaction.fetch_one(_BY_ORDER, {"workspace": workspace, "order_id": order_id})
+    row = await tenant.fetch_one(_BY_ORDER, order_id=order_id)
     return None if row is None else _recorded_event_of(row)
 
 
-async def find_last_click(
-    transaction: Transaction, workspace: int, pk: int, since: int, until: int
-) -> ContactEvent | None:
+async def find_last_click(tenant: Tenant, pk: int, since: int, until: int) -> ContactEvent | None:
     """Return the last click of a contact between two instants, or None."""
-    values = {
-        "workspace": workspace,
-        "pk": pk,
-        "kind": EventKind.CLICK.value,
-        "since": since,
-        "until": until,
-    }
-    row = await transaction.fetch_one(_LAST_CLICK, values)
+    row = await tenant.fetch_one(_LAST_CLICK, pk=pk, kind=EventKind.CLICK.value, since=since, until=until)
     return None if row is None else _event_of(row)
 
 
-async def load_conversions(
-    transaction: Transaction, workspace: int, filter_: ConversionFilter, window: Window
-) -> Page[RecordedEvent]:
+async def load_conversions(tenant: Tenant, filter_: ConversionFilter, window: Window) -> Page[RecordedEvent]:
     """Return a window of the conversions that match a filter, newest first."""
     filters: dict[str, Any] = {"campaign_id": filter_.campaign_id, "type": filter_.type}
     if filter_.contact_id is not None:
-        contact = await people.find_contact_by_id(transaction, workspace, filter_.contact_id)
+        contact = await people.find_contact_by_id(tenant, filter_.contact_id)
         if contact is None:
             return Page([], 0)
         filters["pk"] = contact.pk
     values = {name: value for name, value in filters.items() if value is not None}
     shape = tuple(values)
-    values["workspace"] = workspace
-    total = await transaction.fetch_one(_count_statement(shape), values)
+    total = await tenant.fetch_one(_count_statement(shape), **values)
     assert total is not None
-    values |= {"limit": window.limit, "offset": window.offset}
-    return Page(
-        [_recorded_event_of(row) for row in await transaction.fetch_all(_page_statement(shape), values)],
-        total[0],
-    )
+    rows = await tenant.fetch_all(_page_statement(shape), **values, limit=window.limit, offset=window.offset)
+    return Page([_recorded_event_of(row) for row in rows], total[0])

@@ -28,8 +28,8 @@ from diglot.model.webhooks import AudienceRef
 from diglot.storage.audience.segments import SEGMENT_COLUMNS, segment_of
 from diglot.storage.schema import list_members, lists, segments
 from diglot.storage.sql.backend import ZERO, Backend, Expression
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
 
 _l = lists.c
 _m = list_members.c
@@ -133,99 +133,85 @@ def _list_of(row: Sequence[Any]) -> tuple[ContactList, int]:
     return ContactList(number, id_, name, description, segment, created_at, updated_at), members
 
 
-async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> tuple[ContactList, int] | None:
+async def find_by_id(tenant: Tenant, id_: str) -> tuple[ContactList, int] | None:
     """Return a list by its UUID, with the number of its members if it is static, or None."""
-    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
+    row = await tenant.fetch_one(_BY_ID, id=id_)
     return None if row is None else _list_of(row)
 
 
 async def load_page(
-    transaction: Transaction, workspace: int, window: Window, kind: SegmentType | None, search: str | None
+    tenant: Tenant, window: Window, kind: SegmentType | None, search: str | None
 ) -> Page[tuple[ContactList, int]]:
     """Return a window of the lists, newest first, each as `find_by_id` does; `search` is part of a name."""
     way = (kind, bool(search))
-    values: dict[str, Any] = {"workspace": workspace}
-    if search:
-        values["search"] = text.fold_case(search)
-    total = await transaction.fetch_one(_COUNTS[way], values)
+    values = {"search": text.fold_case(search)} if search else {}
+    total = await tenant.fetch_one(_COUNTS[way], **values)
     assert total is not None
-    page_values = values | {"limit": window.limit, "offset": window.offset}
-    return Page([_list_of(row) for row in await transaction.fetch_all(_PAGES[way], page_values)], total[0])
+    rows = await tenant.fetch_all(_PAGES[way], **values, limit=window.limit, offset=window.offset)
+    return Page([_list_of(row) for row in rows], total[0])
 
 
-async def insert_list(transaction: Transaction, workspace: int, new: ContactList) -> None:
+async def insert_list(tenant: Tenant, new: ContactList) -> None:
     """Insert a list; the segment of a dynamic list is inserted separately."""
-    values = {
-        "workspace": workspace,
-        "list": new.number,
-        "id": new.id,
-        "name": new.name,
-        "name_fold": text.fold_case(new.name),
-        "description": new.description,
-        "segment": None if new.segment is None else new.segment.number,
-        "created_at": new.created_at,
-        "updated_at": new.updated_at,
-    }
-    await transaction.execute(_INSERT, values)
+    await tenant.execute(
+        _INSERT,
+        list=new.number,
+        id=new.id,
+        name=new.name,
+        name_fold=text.fold_case(new.name),
+        description=new.description,
+        segment=None if new.segment is None else new.segment.number,
+        created_at=new.created_at,
+        updated_at=new.updated_at,
+    )
 
 
-async def update_list(transaction: Transaction, workspace: int, changed: ContactList) -> None:
+async def update_list(tenant: Tenant, changed: ContactList) -> None:
     """Update the name, the description and the update time of a list."""
-    values = {
-        "in_workspace": workspace,
-        "at_list": changed.number,
-        "new_name": changed.name,
-        "new_name_fold": text.fold_case(changed.name),
-        "new_description": changed.description,
-        "new_updated_at": changed.updated_at,
-    }
-    await transaction.execute(_UPDATE, values)
+    await tenant.execute(
+        _UPDATE,
+        at_list=changed.number,
+        new_name=changed.name,
+        new_name_fold=text.fold_case(changed.name),
+        new_description=changed.description,
+        new_updated_at=changed.updated_at,
+    )
 
 
-async def delete_list(transaction: Transaction, workspace: int, number: int) -> None:
+async def delete_list(tenant: Tenant, number: int) -> None:
     """Delete a list and its memberships; contacts are kept."""
     for statement in _DELETES:
-        await transaction.execute(statement, {"workspace": workspace, "list": number})
+        await tenant.execute(statement, list=number)
 
 
-async def find_members_among(
-    transaction: Transaction, workspace: int, number: int, pks: Sequence[int]
-) -> set[int]:
+async def find_members_among(tenant: Tenant, number: int, pks: Sequence[int]) -> set[int]:
     """Return which of the contacts are on a static list."""
-    values = {"workspace": workspace, "list": number, "pks": transaction.backend.encode_list(pks)}
-    return {row[0] for row in await transaction.fetch_all(_MEMBERS_AMONG, values)}
+    rows = await tenant.fetch_all(_MEMBERS_AMONG, list=number, pks=tenant.backend.encode_list(pks))
+    return {row[0] for row in rows}
 
 
-async def load_ids_of_contacts(
-    transaction: Transaction, workspace: int, pks: Sequence[int]
-) -> dict[int, list[str]]:
+async def load_ids_of_contacts(tenant: Tenant, pks: Sequence[int]) -> dict[int, list[str]]:
     """Return the ids of the static lists of each contact; a contact on no list is left out."""
     list_ids: dict[int, list[str]] = {}
-    values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
-    for pk, id_ in await transaction.fetch_all(_LIST_IDS_OF_CONTACTS, values):
+    for pk, id_ in await tenant.fetch_all(_LIST_IDS_OF_CONTACTS, pks=tenant.backend.encode_list(pks)):
         list_ids.setdefault(pk, []).append(id_)
     return list_ids
 
 
-async def load_refs_of_contacts(
-    transaction: Transaction, workspace: int, pks: Sequence[int]
-) -> list[tuple[int, AudienceRef]]:
+async def load_refs_of_contacts(tenant: Tenant, pks: Sequence[int]) -> list[tuple[int, AudienceRef]]:
     """Return the ids and names of the static lists of each contact, in order of keys."""
-    values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
     refs = [
         (pk, AudienceRef(id_, name))
-        for pk, id_, name in await transaction.fetch_all(_LISTS_OF_CONTACTS, values)
+        for pk, id_, name in await tenant.fetch_all(_LISTS_OF_CONTACTS, pks=tenant.backend.encode_list(pks))
     ]
     return sorted(refs, key=lambda ref: (ref[0], ref[1].id))
 
 
-async def add_members(transaction: Transaction, workspace: int, number: int, pks: Sequence[int]) -> None:
+async def add_members(tenant: Tenant, number: int, pks: Sequence[int]) -> None:
     """Add contacts to a static list that does not contain them."""
-    await transaction.execute_many(
-        _INSERT_MEMBER, [{"workspace": workspace, "list": number, "pk": pk} for pk in pks]
-    )
+    await tenant.execute_many(_INSERT_MEMBER, [{"list": number, "pk": pk} for pk in pks])
 
 
-async def remove_member(transaction: Transaction, workspace: int, number: int, pk: int) -> None:
+async def remove_member(tenant: Tenant, number: int, pk: int) -> None:
     """Remove a contact from a static list."""
-    await transaction.execute(_DELETE_MEMBER, {"workspace": workspace, "list": number, "pk": pk})
+    await tenant.execute(_DELETE_MEMBER, list=number, pk=pk)

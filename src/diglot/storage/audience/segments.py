@@ -32,8 +32,8 @@ from diglot.storage.schema import (
     workspaces,
 )
 from diglot.storage.sql.backend import ZERO, Backend, Expression
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
 from diglot.storage.workspaces import STATE_COLUMNS, WorkspaceState, state_of_row
 from diglot.storage.write_unit import WriteUnit
 
@@ -158,86 +158,73 @@ def _values_of(segment: Segment) -> dict[str, Any]:
     }
 
 
-def _split_row(
-    transaction: Transaction, workspace: int, row: Sequence[Any]
-) -> tuple[Segment, WorkspaceState]:
+def _split_row(tenant: Tenant, row: Sequence[Any]) -> tuple[Segment, WorkspaceState]:
     columns = len(SEGMENT_COLUMNS)
-    return segment_of(row[:columns]), state_of_row(transaction, workspace, row[columns:])
+    return segment_of(row[:columns]), state_of_row(tenant, row[columns:])
 
 
-async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Segment | None:
+async def find_by_id(tenant: Tenant, id_: str) -> Segment | None:
     """Return a segment by its UUID, or None."""
-    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
+    row = await tenant.fetch_one(_BY_ID, id=id_)
     return None if row is None else segment_of(row)
 
 
-async def find_with_state(
-    transaction: Transaction, workspace: int, id_: str
-) -> tuple[Segment, WorkspaceState] | None:
+async def find_with_state(tenant: Tenant, id_: str) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its UUID with the state of its workspace, both of one snapshot, or None."""
-    row = await transaction.fetch_one(_BY_ID_WITH_STATE, {"workspace": workspace, "id": id_})
-    return None if row is None else _split_row(transaction, workspace, row)
+    row = await tenant.fetch_one(_BY_ID_WITH_STATE, id=id_)
+    return None if row is None else _split_row(tenant, row)
 
 
-async def find_by_number_with_state(
-    transaction: Transaction, workspace: int, number: int
-) -> tuple[Segment, WorkspaceState] | None:
+async def find_by_number_with_state(tenant: Tenant, number: int) -> tuple[Segment, WorkspaceState] | None:
     """Return a segment by its number, also of a dynamic list, with the state of its workspace, or None."""
-    row = await transaction.fetch_one(_BY_NUMBER_WITH_STATE, {"workspace": workspace, "segment": number})
-    return None if row is None else _split_row(transaction, workspace, row)
+    row = await tenant.fetch_one(_BY_NUMBER_WITH_STATE, segment=number)
+    return None if row is None else _split_row(tenant, row)
 
 
-async def load_ids(transaction: Transaction, workspace: int, numbers: Collection[int]) -> dict[int, str]:
+async def load_ids(tenant: Tenant, numbers: Collection[int]) -> dict[int, str]:
     """Return the ids of segments by number, including deleted ones, without segments of dynamic lists."""
-    values = {"workspace": workspace, "numbers": transaction.backend.encode_list(sorted(numbers))}
-    ids = {row[0]: str(row[1]) for row in await transaction.fetch_all(_IDS, values)}
+    wanted = tenant.backend.encode_list(sorted(numbers))
+    ids = {row[0]: str(row[1]) for row in await tenant.fetch_all(_IDS, numbers=wanted)}
     if len(ids) < len(numbers):
-        ids |= {row[0]: row[1] for row in await transaction.fetch_all(_DELETED_IDS, values)}
+        ids |= {row[0]: row[1] for row in await tenant.fetch_all(_DELETED_IDS, numbers=wanted)}
     return ids
 
 
-async def load_page(
-    transaction: Transaction, workspace: int, window: Window, search: str | None = None
-) -> Page[Segment]:
+async def load_page(tenant: Tenant, window: Window, search: str | None = None) -> Page[Segment]:
     """Return a window of the segments, newest first; `search` is part of a name, ignoring case."""
-    values: dict[str, Any] = {"workspace": workspace}
-    if search:
-        values["search"] = text.fold_case(search)
-    total = await transaction.fetch_one(_SEARCH_COUNT if search else _COUNT, values)
+    values = {"search": text.fold_case(search)} if search else {}
+    total = await tenant.fetch_one(_SEARCH_COUNT if search else _COUNT, **values)
     assert total is not None
-    window_values = values | {"limit": window.limit, "offset": window.offset}
-    rows = await transaction.fetch_all(_SEARCH_PAGE if search else _PAGE, window_values)
+    page = _SEARCH_PAGE if search else _PAGE
+    rows = await tenant.fetch_all(page, **values, limit=window.limit, offset=window.offset)
     return Page([segment_of(row) for row in rows], total[0])
 
 
-async def insert_segment(
-    transaction: Transaction, workspace: int, segment: Segment, list_: int | None = None
-) -> None:
+async def insert_segment(tenant: Tenant, segment: Segment, list_: int | None = None) -> None:
     """Insert a segment; `list_` is the number of its dynamic list, if it belongs to one."""
-    row = _values_of(segment) | {
-        "workspace": workspace,
-        "segment": segment.number,
-        "id": segment.id,
-        "type": segment.type.value,
-        "list": list_,
-        "members": None,
-        "history_since_entry": None,
-        "next_change_at": NEVER,
-        "created_at": segment.created_at,
-    }
-    await transaction.execute(_INSERT, row)
+    await tenant.execute(
+        _INSERT,
+        **_values_of(segment),
+        segment=segment.number,
+        id=segment.id,
+        type=segment.type.value,
+        list=list_,
+        members=None,
+        history_since_entry=None,
+        next_change_at=NEVER,
+        created_at=segment.created_at,
+    )
 
 
-async def update_segment(transaction: Transaction, workspace: int, segment: Segment) -> None:
+async def update_segment(tenant: Tenant, segment: Segment) -> None:
     """Update an existing segment, except for its type and keys."""
     new = {f"new_{name}": value for name, value in _values_of(segment).items()}
-    await transaction.execute(_UPDATE, new | {"in_workspace": workspace, "at_segment": segment.number})
+    await tenant.execute(_UPDATE, **new, at_segment=segment.number)
 
 
-async def set_last_calculated(transaction: Transaction, workspace: int, number: int, at: int) -> None:
+async def set_last_calculated(tenant: Tenant, number: int, at: int) -> None:
     """Store when a segment was last evaluated in full."""
-    values = {"in_workspace": workspace, "at_segment": number, "instant": at}
-    await transaction.execute(_SET_LAST_CALCULATED, values)
+    await tenant.execute(_SET_LAST_CALCULATED, at_segment=number, instant=at)
 
 
 async def delete_segment(unit: WriteUnit, number: int) -> None:

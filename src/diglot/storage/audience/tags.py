@@ -11,8 +11,8 @@ from diglot.model.pages import Page, Window
 from diglot.model.tags import Tag
 from diglot.storage.schema import tags
 from diglot.storage.sql.backend import ZERO, Backend, Expression
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
 
 _c = tags.c
 _IN_WORKSPACE = _c.workspace == bindparam("workspace")
@@ -86,63 +86,54 @@ def _values_of(tag: Tag) -> dict[str, Any]:
     }
 
 
-async def find_by_id(transaction: Transaction, workspace: int, id_: str) -> Tag | None:
+async def find_by_id(tenant: Tenant, id_: str) -> Tag | None:
     """Return a tag by its UUID, or None."""
-    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
+    row = await tenant.fetch_one(_BY_ID, id=id_)
     return None if row is None else Tag(*row)
 
 
-async def find_by_name(transaction: Transaction, workspace: int, exact: str) -> Tag | None:
+async def find_by_name(tenant: Tenant, exact: str) -> Tag | None:
     """Return a tag by its name in normal form, or None."""
-    row = await transaction.fetch_one(_BY_NAME, {"workspace": workspace, "exact": exact})
+    row = await tenant.fetch_one(_BY_NAME, exact=exact)
     return None if row is None else Tag(*row)
 
 
-async def load_page(
-    transaction: Transaction, workspace: int, window: Window, search: str | None
-) -> Page[Tag]:
+async def load_page(tenant: Tenant, window: Window, search: str | None) -> Page[Tag]:
     """Return a window of the tags, newest first; `search` is part of a name, ignoring case."""
-    values: dict[str, Any] = {"workspace": workspace}
-    if search:
-        values["search"] = text.fold_case(search)
-    total = await transaction.fetch_one(_COUNTS[bool(search)], values)
+    values = {"search": text.fold_case(search)} if search else {}
+    total = await tenant.fetch_one(_COUNTS[bool(search)], **values)
     assert total is not None
-    page_values = values | {"limit": window.limit, "offset": window.offset}
-    return Page(
-        [Tag(*row) for row in await transaction.fetch_all(_PAGES[bool(search)], page_values)], total[0]
-    )
+    page = _PAGES[bool(search)]
+    rows = await tenant.fetch_all(page, **values, limit=window.limit, offset=window.offset)
+    return Page([Tag(*row) for row in rows], total[0])
 
 
-async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Tag]) -> None:
+async def insert_all(tenant: Tenant, new: Sequence[Tag]) -> None:
     """Insert new tags."""
-    keys = [{"workspace": workspace, "tag": tag.number, "id": tag.id} for tag in new]
+    keys = [{"tag": tag.number, "id": tag.id} for tag in new]
     rows = [
         key | _values_of(tag) | {"created_at": tag.created_at} for key, tag in zip(keys, new, strict=True)
     ]
-    await transaction.execute_many(_INSERT, rows)
+    await tenant.execute_many(_INSERT, rows)
 
 
-async def update_tag(transaction: Transaction, workspace: int, tag: Tag) -> None:
+async def update_tag(tenant: Tenant, tag: Tag) -> None:
     """Update an existing tag, except for its keys."""
     new = {f"new_{name}": value for name, value in _values_of(tag).items()}
-    await transaction.execute(_UPDATE, new | {"in_workspace": workspace, "at_tag": tag.number})
+    await tenant.execute(_UPDATE, **new, at_tag=tag.number)
 
 
-async def delete_tag(transaction: Transaction, workspace: int, number: int) -> None:
+async def delete_tag(tenant: Tenant, number: int) -> None:
     """Delete a tag that no contact has."""
-    await transaction.execute(_DELETE, {"workspace": workspace, "tag": number})
+    await tenant.execute(_DELETE, tag=number)
 
 
-async def find_known_names(transaction: Transaction, workspace: int, names: Sequence[str]) -> set[str]:
+async def find_known_names(tenant: Tenant, names: Sequence[str]) -> set[str]:
     """Return which of the names, given in normal form, have a row."""
-    values = {"workspace": workspace, "names": transaction.backend.encode_list(names)}
-    return {row[0] for row in await transaction.fetch_all(_SELECT_KNOWN, values)}
+    return {row[0] for row in await tenant.fetch_all(_SELECT_KNOWN, names=tenant.backend.encode_list(names))}
 
 
-async def add_counts(transaction: Transaction, workspace: int, increments: Mapping[str, int]) -> None:
+async def add_counts(tenant: Tenant, increments: Mapping[str, int]) -> None:
     """Add to the contact counts of tags by their names in normal form; names without a row are ignored."""
-    rows = [
-        {"in_workspace": workspace, "exact": exact, "more": increment}
-        for exact, increment in increments.items()
-    ]
-    await transaction.execute_many(_ADD_COUNT, rows)
+    rows = [{"exact": exact, "more": increment} for exact, increment in increments.items()]
+    await tenant.execute_many(_ADD_COUNT, rows)

@@ -9,6 +9,7 @@ from diglot.storage.schema import membership_log, segments, workspaces
 from diglot.storage.schema.core import IS_DYNAMIC, IS_PENDING
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _MAX_SEGMENTS: Final = 100
 _w, _s, _l = workspaces.c, segments.c, membership_log.c
@@ -81,9 +82,9 @@ async def list_pending_segments(transaction: Transaction) -> list[SegmentKey]:
     return [SegmentKey(*row) for row in await transaction.fetch_all(_PENDING_SEGMENTS)]
 
 
-async def has_pending_segments(transaction: Transaction, workspace: int) -> bool:
+async def has_pending_segments(tenant: Tenant) -> bool:
     """Tell whether a workspace has segments that are not evaluated yet."""
-    return await transaction.fetch_one(_PENDING_IN_WORKSPACE, {"workspace": workspace}) is not None
+    return await tenant.fetch_one(_PENDING_IN_WORKSPACE) is not None
 
 
 async def list_unverified_segments(transaction: Transaction, before: int) -> list[SegmentKey]:

@@ -5,8 +5,8 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from diglot.storage.schema import verifications
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
+from diglot.storage.tenant import Tenant
 
 _c = verifications.c
 _COUNTERS = ("verified_segments", "repaired_segments", "repaired_contacts")
@@ -25,17 +25,16 @@ _UPSERT_COUNTS = BackendStatement(_upsert_counts)
 
 
 async def add_counts(
-    transaction: Transaction,
-    workspace: int,
+    tenant: Tenant,
     *,
     verified_segments: int = 0,
     repaired_segments: int = 0,
     repaired_contacts: int = 0,
 ) -> None:
     """Add the counts of a verification; a repaired contact had a wrong membership."""
-    values = {
-        "verified_segments": verified_segments,
-        "repaired_segments": repaired_segments,
-        "repaired_contacts": repaired_contacts,
-    }
-    await transaction.execute(_UPSERT_COUNTS, values | {"workspace": workspace})
+    await tenant.execute(
+        _UPSERT_COUNTS,
+        verified_segments=verified_segments,
+        repaired_segments=repaired_segments,
+        repaired_contacts=repaired_contacts,
+    )

@@ -16,8 +16,8 @@ from diglot.storage.predicates.binder import MATCHES_NONE
 from diglot.storage.predicates.sql_compiler import CompiledConditions, combine_predicates, compile_conditions
 from diglot.storage.schema import contacts
 from diglot.storage.sql.backend import ONE, ZERO, Backend, Expression
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement
+from diglot.storage.tenant import Tenant
 
 _PURPOSE: Final = "dry counts"
 _CURRENT_FLAG: Final = "is_current"
@@ -27,7 +27,6 @@ _CURRENT_FLAG: Final = "is_current"
 class DryRunQuestion:
     """An unsaved condition and the current one that it would replace, at an instant (microseconds)."""
 
-    workspace: int
     condition: tree.Node
     current: tree.Node
     now: int
@@ -65,16 +64,15 @@ class DryRunCounts:
     rules: tuple[int, ...]
 
 
-async def count_matches(transaction: Transaction, question: DryRunQuestion) -> DryRunCounts:
+async def count_matches(tenant: Tenant, question: DryRunQuestion) -> DryRunCounts:
     """Count all parts of a question in one statement."""
     condition, current = question.condition, question.current
     if tree.is_draft(condition) and tree.is_draft(current):
         return DryRunCounts(0, 0, 0, 0, ())
     predicates = _predicates_by_stored_form(condition)
-    statement = build_count_statement(question, transaction.backend)
-    sql = scans.compile_once(_PURPOSE, transaction.backend, statement.shape, statement.build)
-    values = statement.values | {"workspace": question.workspace}
-    row = await transaction.fetch_one(ShapedStatement(sql, statement.values), values)
+    statement = build_count_statement(question, tenant.backend)
+    sql = scans.compile_once(_PURPOSE, tenant.backend, statement.shape, statement.build)
+    row = await tenant.fetch_one(ShapedStatement(sql, statement.values), **statement.values)
     assert row is not None
     contact_count, total, members, entering, leaving, *flags = row
     assert total == members + entering - leaving, "the counts of one scan contradict each other"
@@ -160,11 +158,11 @@ def _select_flags(compiled: CompiledConditions, names: list[str]) -> Subquery:
 
 
 async def load_newest(
-    transaction: Transaction, question: DryRunQuestion, node: tree.Node, max_count: int
+    tenant: Tenant, question: DryRunQuestion, node: tree.Node, max_count: int
 ) -> list[Contact]:
     """Return up to `max_count` of the newest contacts that match a condition; 0 costs no query."""
     if max_count == 0:
         return []
-    statement = scans.build_scan(scans.PAGE, node, transaction.backend, question.now, question.zone)
-    values = statement.values | {"workspace": question.workspace, "limit": max_count, "offset": 0}
-    return [contact_of(row) for row in await transaction.fetch_all(statement, values)]
+    statement = scans.build_scan(scans.PAGE, node, tenant.backend, question.now, question.zone)
+    rows = await tenant.fetch_all(statement, **statement.values, limit=max_count, offset=0)
+    return [contact_of(row) for row in rows]

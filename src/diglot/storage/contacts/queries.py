@@ -13,8 +13,9 @@ from diglot.storage.contacts.rows import CONTACT_COLUMNS, contact_of, derive_att
 from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.schema import contacts, events, list_members, lists
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Row, Transaction
+from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
 
 T = TypeVar("T")
 _c = contacts.c
@@ -114,118 +115,100 @@ def split_into_parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + _PART_LENGTH]
 
 
-async def find_contact_by_id(transaction: Transaction, workspace: int, id_: str) -> Contact | None:
+async def find_contact_by_id(tenant: Tenant, id_: str) -> Contact | None:
     """Return a contact by its UUID, or None."""
-    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "id": id_})
+    row = await tenant.fetch_one(_BY_ID, id=id_)
     return None if row is None else contact_of(row)
 
 
-async def find_contact_by_email(transaction: Transaction, workspace: int, email: str) -> Contact | None:
+async def find_contact_by_email(tenant: Tenant, email: str) -> Contact | None:
     """Return a contact by its address in stored form, or None."""
-    row = await transaction.fetch_one(_BY_EMAIL, {"workspace": workspace, "email": email})
+    row = await tenant.fetch_one(_BY_EMAIL, email=email)
     return None if row is None else contact_of(row)
 
 
-async def find_contacts_by_email(
-    transaction: Transaction, workspace: int, emails: Sequence[str]
-) -> dict[str, Contact]:
+async def find_contacts_by_email(tenant: Tenant, emails: Sequence[str]) -> dict[str, Contact]:
     """Return the contacts with one of the addresses, by address."""
-    values = {"workspace": workspace, "emails": transaction.backend.encode_list(emails)}
-    matches = map(contact_of, await transaction.fetch_all(SELECT_BY_EMAILS, values))
-    return {contact.email: contact for contact in matches}
+    rows = await tenant.fetch_all(SELECT_BY_EMAILS, emails=tenant.backend.encode_list(emails))
+    return {contact.email: contact for contact in map(contact_of, rows)}
 
 
-async def find_contacts_by_id(
-    transaction: Transaction, workspace: int, ids: Sequence[str]
-) -> dict[str, Contact]:
+async def find_contacts_by_id(tenant: Tenant, ids: Sequence[str]) -> dict[str, Contact]:
     """Return the contacts with one of the UUIDs, by UUID."""
-    values = {"workspace": workspace, "ids": transaction.backend.encode_list(ids)}
-    matches = map(contact_of, await transaction.fetch_all(SELECT_BY_IDS, values))
-    return {contact.id: contact for contact in matches}
+    rows = await tenant.fetch_all(SELECT_BY_IDS, ids=tenant.backend.encode_list(ids))
+    return {contact.id: contact for contact in map(contact_of, rows)}
 
 
-async def load_contacts(transaction: Transaction, workspace: int, keys: Sequence[int]) -> list[Contact]:
+async def load_contacts(tenant: Tenant, keys: Sequence[int]) -> list[Contact]:
     """Return the contacts with one of the dense keys, newest first."""
-    return [contact_of(row) for row in await _load_rows(transaction, _BY_KEYS, workspace, keys)]
+    return [contact_of(row) for row in await _load_rows(tenant, _BY_KEYS, keys)]
 
 
-async def load_ids(transaction: Transaction, workspace: int, keys: Sequence[int]) -> list[str]:
+async def load_ids(tenant: Tenant, keys: Sequence[int]) -> list[str]:
     """Return the ids of the contacts with one of the dense keys, newest first."""
-    return [row[0] for row in await _load_rows(transaction, _IDS_OF_KEYS, workspace, keys)]
+    return [row[0] for row in await _load_rows(tenant, _IDS_OF_KEYS, keys)]
 
 
-async def load_ids_by_key(transaction: Transaction, workspace: int, keys: Sequence[int]) -> dict[int, str]:
+async def load_ids_by_key(tenant: Tenant, keys: Sequence[int]) -> dict[int, str]:
     """Return the ids of the existing contacts with one of the dense keys, by key."""
-    return {row[0]: row[1] for row in await _load_rows(transaction, _KEYS_AND_IDS, workspace, keys)}
+    return {row[0]: row[1] for row in await _load_rows(tenant, _KEYS_AND_IDS, keys)}
 
 
-async def _load_rows(
-    transaction: Transaction, statement: BackendStatement, workspace: int, keys: Sequence[int]
-) -> Sequence[Row]:
+async def _load_rows(tenant: Tenant, statement: BackendStatement, keys: Sequence[int]) -> Sequence[Row]:
     if not keys:
         return []
-    values = {"workspace": workspace, "keys": transaction.backend.encode_list(keys)}
-    return await transaction.fetch_all(statement, values)
+    return await tenant.fetch_all(statement, keys=tenant.backend.encode_list(keys))
 
 
-async def load_contact_page(transaction: Transaction, workspace: int, window: Window) -> list[Contact]:
+async def load_contact_page(tenant: Tenant, window: Window) -> list[Contact]:
     """Return the contacts of a window, newest first."""
-    values = {"workspace": workspace, "limit": window.limit, "offset": window.offset}
-    return [contact_of(row) for row in await transaction.fetch_all(_PAGE, values)]
+    rows = await tenant.fetch_all(_PAGE, limit=window.limit, offset=window.offset)
+    return [contact_of(row) for row in rows]
 
 
-async def load_key_range(
-    transaction: Transaction, workspace: int, after: int, end: int, limit: int
-) -> list[Contact]:
+async def load_key_range(tenant: Tenant, after: int, end: int, limit: int) -> list[Contact]:
     """Return the first contacts with keys between `after` and `end`, both excluded, oldest first."""
-    values = {"workspace": workspace, "after": after, "end": end, "limit": limit}
-    return [contact_of(row) for row in await transaction.fetch_all(_KEY_RANGE, values)]
+    return [contact_of(row) for row in await tenant.fetch_all(_KEY_RANGE, after=after, end=end, limit=limit)]
 
 
-async def insert_contacts(
-    transaction: Transaction, workspace: int, new: Sequence[Contact], zone: ZoneInfo
-) -> None:
+async def insert_contacts(tenant: Tenant, new: Sequence[Contact], zone: ZoneInfo) -> None:
     """Insert new contacts."""
     for part in split_into_parts(new):
-        await transaction.execute_many(_INSERT, [row_of(workspace, contact, zone) for contact in part])
+        await tenant.execute_many(_INSERT, (row_of(contact, zone) for contact in part))
 
 
-async def update_contacts(
-    transaction: Transaction, workspace: int, changed: Sequence[Contact], zone: ZoneInfo
-) -> None:
+async def update_contacts(tenant: Tenant, changed: Sequence[Contact], zone: ZoneInfo) -> None:
     """Update every column of existing contacts except their keys."""
     for part in split_into_parts(changed):
         values = []
         for contact in part:
-            row = row_of(workspace, contact, zone)
+            row = row_of(contact, zone)
             new = {f"new_{name}": row[name] for name in _UPDATED_COLUMNS}
-            values.append(new | {"in_workspace": workspace, "at_pk": contact.pk})
-        await transaction.execute_many(_UPDATE, values)
+            values.append(new | {"at_pk": contact.pk})
+        await tenant.execute_many(_UPDATE, values)
 
 
-async def delete_contacts(transaction: Transaction, workspace: int, pks: Sequence[int]) -> None:
+async def delete_contacts(tenant: Tenant, pks: Sequence[int]) -> None:
     """Delete contacts, their list memberships and their events."""
-    values = {"workspace": workspace, "pks": transaction.backend.encode_list(pks)}
+    gone = tenant.backend.encode_list(pks)
     for statement in _DELETES:
-        await transaction.execute(statement, values)
+        await tenant.execute(statement, pks=gone)
 
 
-async def load_lists_of(transaction: Transaction, workspace: int, pk: int) -> list[ListName]:
+async def load_lists_of(tenant: Tenant, pk: int) -> list[ListName]:
     """Return the static lists that contain a contact."""
-    rows = await transaction.fetch_all(_LISTS_OF_CONTACT, {"workspace": workspace, "pk": pk})
+    rows = await tenant.fetch_all(_LISTS_OF_CONTACT, pk=pk)
     return [ListName(id_, name) for id_, name in rows]
 
 
-async def rederive_attributes(transaction: Transaction, workspace: int, zone: ZoneInfo) -> None:
+async def rederive_attributes(tenant: Tenant, zone: ZoneInfo) -> None:
     """Recompute the columns that depend on the time zone, for every contact of a workspace."""
     after = 0
-    while rows := await transaction.fetch_all(
-        _SELECT_ATTRIBUTES, {"workspace": workspace, "after": after, "limit": _SLICE_LENGTH}
-    ):
+    while rows := await tenant.fetch_all(_SELECT_ATTRIBUTES, after=after, limit=_SLICE_LENGTH):
         values = []
         for pk, attributes in rows:
             derived = derive_attribute_columns(attributes, zone)
             new = {f"new_{name}": value for name, value in derived.items()}
-            values.append(new | {"in_workspace": workspace, "at_pk": pk})
-        await transaction.execute_many(_UPDATE_DERIVED, values)
+            values.append(new | {"at_pk": pk})
+        await tenant.execute_many(_UPDATE_DERIVED, values)
         after = rows[-1][0]

@@ -31,10 +31,9 @@ def contact_of(row: Sequence[Any]) -> Contact:
     return contact if row[-1] is None else replace(contact, **_decode(row[-1]))
 
 
-def row_of(workspace: int, contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
-    """Return every column of a contact; attribute columns are derived for the time zone."""
+def row_of(contact: Contact, zone: ZoneInfo) -> dict[str, Any]:
+    """Return every column of a contact but its workspace; attribute columns are derived for the time zone."""
     row: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN_FIELDS}
-    row["workspace"] = workspace
     row["email_fold"] = text.fold_case(contact.email)
     as_sent: dict[str, str] = {}
     for name in TEXT_FIELDS:

@@ -16,8 +16,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.storage.schema import segment_chunks
 from diglot.storage.sql import bulk
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
 
 CHUNK_BITS: Final = 16
 
@@ -66,65 +66,56 @@ _SELECT_SOME = BackendStatement(_select_some)
 _UPSERT = bulk.build_insert(segment_chunks, replaced=("member_count", "bitmap"))
 
 
-async def load_sizes(transaction: Transaction, workspace: int, segment: int) -> dict[int, int]:
+async def load_sizes(tenant: Tenant, segment: int) -> dict[int, int]:
     """Return the number of members in each chunk of a segment."""
-    rows = await transaction.fetch_all(_SELECT_SIZES, {"workspace": workspace, "segment": segment})
+    rows = await tenant.fetch_all(_SELECT_SIZES, segment=segment)
     return {row[0]: row[1] for row in rows}
 
 
-async def load_chunk(transaction: Transaction, workspace: int, segment: int, chunk: int) -> BitMap:
+async def load_chunk(tenant: Tenant, segment: int, chunk: int) -> BitMap:
     """Return the members in one chunk of a segment; empty if the chunk is not stored."""
-    row = await transaction.fetch_one(
-        _SELECT_BITMAPS, {"workspace": workspace, "segment": segment, "chunk": chunk}
-    )
+    row = await tenant.fetch_one(_SELECT_BITMAPS, segment=segment, chunk=chunk)
     return BitMap() if row is None else BitMap.deserialize(bytes(row[0]))
 
 
-async def load_all(transaction: Transaction, workspace: int, segment: int) -> BitMap:
+async def load_all(tenant: Tenant, segment: int) -> BitMap:
     """Return the members in all chunks of a segment."""
-    rows = await transaction.fetch_all(_SELECT_ALL_BITMAPS, {"workspace": workspace, "segment": segment})
+    rows = await tenant.fetch_all(_SELECT_ALL_BITMAPS, segment=segment)
     return BitMap.union(BitMap(), *(BitMap.deserialize(bytes(row[0])) for row in rows))
 
 
-async def load_rows(transaction: Transaction, workspace: int, segment: int) -> list[tuple[int, int, BitMap]]:
+async def load_rows(tenant: Tenant, segment: int) -> list[tuple[int, int, BitMap]]:
     """Return the stored chunks of a segment, to verify them: chunk number, stored count, and members."""
-    rows = await transaction.fetch_all(_SELECT_ROWS, {"workspace": workspace, "segment": segment})
+    rows = await tenant.fetch_all(_SELECT_ROWS, segment=segment)
     return [(chunk, n, BitMap.deserialize(bytes(bits))) for chunk, n, bits in rows]
 
 
 async def load_some(
-    transaction: Transaction, workspace: int, segments: Iterable[int], numbers: Iterable[int]
+    tenant: Tenant, segments: Iterable[int], numbers: Iterable[int]
 ) -> dict[tuple[int, int], BitMap]:
     """Return the stored ones among some chunks of some segments, by segment and chunk."""
-    encode = transaction.backend.encode_list
-    values = {"segments": encode(sorted(segments)), "chunks": encode(sorted(numbers))}
-    rows = await transaction.fetch_all(_SELECT_SOME, values | {"workspace": workspace})
+    encode = tenant.backend.encode_list
+    rows = await tenant.fetch_all(
+        _SELECT_SOME, segments=encode(sorted(segments)), chunks=encode(sorted(numbers))
+    )
     return {(row[0], row[1]): BitMap.deserialize(bytes(row[2])) for row in rows}
 
 
-async def write(
-    transaction: Transaction, workspace: int, new_chunks: Sequence[tuple[int, int, BitMap]]
-) -> None:
+async def write(tenant: Tenant, new_chunks: Sequence[tuple[int, int, BitMap]]) -> None:
     """Insert or replace chunks, each given as segment, chunk number, and all its members."""
     values = []
     for segment, chunk, members in new_chunks:
         members.run_optimize()
-        row = {"workspace": workspace, "segment": segment, "chunk": chunk}
+        row = {"segment": segment, "chunk": chunk}
         values.append(row | {"member_count": len(members), "bitmap": members.serialize()})
-    await _UPSERT.execute(transaction, values)
+    await tenant.execute_bulk(_UPSERT, values)
 
 
-async def replace(
-    transaction: Transaction, workspace: int, segment: int, members: BitMap, *, is_new: bool = False
-) -> None:
+async def replace(tenant: Tenant, segment: int, members: BitMap, *, is_new: bool = False) -> None:
     """Replace the stored members of a segment; a new segment has none."""
     if not is_new:
-        await transaction.execute(_DELETE_OF_SEGMENT, {"workspace": workspace, "segment": segment})
-    await write(
-        transaction,
-        workspace,
-        [(segment, chunk, members & keys_of_chunk(chunk)) for chunk in chunks_of(members)],
-    )
+        await tenant.execute(_DELETE_OF_SEGMENT, segment=segment)
+    await write(tenant, [(segment, chunk, members & keys_of_chunk(chunk)) for chunk in chunks_of(members)])
 
 
 def chunk_of(pk: int) -> int:

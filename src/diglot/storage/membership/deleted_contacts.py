@@ -10,8 +10,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from diglot.storage.schema import deleted_contacts
 from diglot.storage.sql import bulk
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement
+from diglot.storage.tenant import Tenant
 
 # For more keys than this, reading the whole range from the first to the last costs less.
 _FEW_KEYS: Final = 1_000
@@ -34,24 +34,23 @@ _SELECT_IDS = BackendStatement(_select_ids)
 _SELECT_KEY_RANGE = BackendStatement(_select_key_range)
 
 
-async def add(transaction: Transaction, workspace: int, deleted: Iterable[tuple[int, str]], at: int) -> None:
+async def add(tenant: Tenant, deleted: Iterable[tuple[int, str]], at: int) -> None:
     """Store the ids of deleted contacts, each given as key and id; `at` is when they were deleted."""
-    values = [{"workspace": workspace, "pk": pk, "id": id_, "deleted_at": at} for pk, id_ in deleted]
-    await _INSERT.execute(transaction, values)
+    values = [{"pk": pk, "id": id_, "deleted_at": at} for pk, id_ in deleted]
+    await tenant.execute_bulk(_INSERT, values)
 
 
-async def load_ids(transaction: Transaction, workspace: int, pks: Iterable[int]) -> dict[int, str]:
+async def load_ids(tenant: Tenant, pks: Iterable[int]) -> dict[int, str]:
     """Return the ids of those contacts that are deleted, by key."""
-    values = {"workspace": workspace, "pks": transaction.backend.encode_list(list(pks))}
-    return {row[0]: row[1] for row in await transaction.fetch_all(_SELECT_IDS, values)}
+    rows = await tenant.fetch_all(_SELECT_IDS, pks=tenant.backend.encode_list(list(pks)))
+    return {row[0]: row[1] for row in rows}
 
 
-async def count_among(transaction: Transaction, workspace: int, pks: BitMap) -> int:
+async def count_among(tenant: Tenant, pks: BitMap) -> int:
     """Return how many of the contacts are deleted."""
     if not pks:
         return 0
     if len(pks) <= _FEW_KEYS:
-        return len(await load_ids(transaction, workspace, pks))
-    values = {"workspace": workspace, "first": pks.min(), "last": pks.max()}
-    deleted = transaction.backend.decode_keys(await transaction.fetch_all(_SELECT_KEY_RANGE, values))
-    return deleted.intersection_cardinality(pks)
+        return len(await load_ids(tenant, pks))
+    rows = await tenant.fetch_all(_SELECT_KEY_RANGE, first=pks.min(), last=pks.max())
+    return tenant.backend.decode_keys(rows).intersection_cardinality(pks)

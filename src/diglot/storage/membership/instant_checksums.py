@@ -15,8 +15,8 @@ from diglot.storage.contacts.scans import pin_to_index
 from diglot.storage.membership import instant_index
 from diglot.storage.schema import contacts
 from diglot.storage.schema import field_instants as kept
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 # Small enough that the sum over a billion contacts does not overflow 63 bits.
 _INSTANT_MODULUS: Final = 1_000_003
@@ -44,24 +44,20 @@ _CONTACT_CHECKSUMS: Final = {
 }
 
 
-async def index_matches_contacts(
-    transaction: Transaction, workspace: int, field: str, zone: ZoneInfo
-) -> bool:
+async def index_matches_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> bool:
     """Tell whether the instant index of a field holds exactly the instants of the contacts."""
-    row = await transaction.fetch_one(_INDEX_CHECKSUM, {"workspace": workspace, "field": field})
+    row = await tenant.fetch_one(_INDEX_CHECKSUM, field=field)
     assert row is not None
-    return (row[0], row[1]) == await _checksum_contacts(transaction, workspace, field, zone)
+    return (row[0], row[1]) == await _checksum_contacts(tenant, field, zone)
 
 
-async def _checksum_contacts(
-    transaction: Transaction, workspace: int, field: str, zone: ZoneInfo
-) -> tuple[int, int]:
+async def _checksum_contacts(tenant: Tenant, field: str, zone: ZoneInfo) -> tuple[int, int]:
     if field in _CONTACT_CHECKSUMS:
-        row = await transaction.fetch_one(_CONTACT_CHECKSUMS[field], {"workspace": workspace})
+        row = await tenant.fetch_one(_CONTACT_CHECKSUMS[field])
         assert row is not None
         return row[0], row[1]
     count = total = 0
-    async for page in instant_index.iterate_attribute_instants(transaction, workspace, field, zone):
+    async for page in instant_index.iterate_attribute_instants(tenant, field, zone):
         count += len(page)
         total += sum(_sql_remainder(instant) * (pk % _KEY_MODULUS + 1) for pk, instant in page)
     return count, total

@@ -21,8 +21,8 @@ from diglot.storage.predicates.binder import Binder
 from diglot.storage.predicates.token_documents import decode_integer
 from diglot.storage.schema import contacts, field_instants, indexed_fields
 from diglot.storage.sql import bulk
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import ShapedStatement, Statement
+from diglot.storage.tenant import Tenant
 
 # The page size of index builds and of deletions.
 _ROWS_PER_SLICE: Final = 5_000
@@ -74,35 +74,34 @@ CORE_FIELDS: Final = tuple(field.name for field in STORED_FIELDS if field.kind i
 _FILLS: Final = {name: _fill_statement(name) for name in CORE_FIELDS}
 
 
-async def load_indexed_fields(transaction: Transaction, workspace: int) -> frozenset[str]:
+async def load_indexed_fields(tenant: Tenant) -> frozenset[str]:
     """Return the indexed fields."""
-    return frozenset(row[0] for row in await transaction.fetch_all(_INDEXED_FIELDS, {"workspace": workspace}))
+    return frozenset(row[0] for row in await tenant.fetch_all(_INDEXED_FIELDS))
 
 
-async def build_index(transaction: Transaction, workspace: int, field: str, zone: ZoneInfo) -> None:
+async def build_index(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
     """Index a field: from now on, its instants are kept current by every write of contacts."""
-    values = {"workspace": workspace, "field": field}
     # A dropped index may have left outdated rows.
-    await transaction.execute(_DELETE_INSTANTS, values)
+    await tenant.execute(_DELETE_INSTANTS, field=field)
     if field in _FILLS:
-        await transaction.execute(_FILLS[field], values)
+        await tenant.execute(_FILLS[field], field=field)
     else:
-        await _fill_attribute(transaction, workspace, field, zone)
-    await transaction.execute(_INSERT_FIELD, values)
+        await _fill_attribute(tenant, field, zone)
+    await tenant.execute(_INSERT_FIELD, field=field)
 
 
-async def _fill_attribute(transaction: Transaction, workspace: int, field: str, zone: ZoneInfo) -> None:
-    async for page in iterate_attribute_instants(transaction, workspace, field, zone):
-        await add(transaction, workspace, field, page)
+async def _fill_attribute(tenant: Tenant, field: str, zone: ZoneInfo) -> None:
+    async for page in iterate_attribute_instants(tenant, field, zone):
+        await add(tenant, field, page)
 
 
 async def iterate_attribute_instants(
-    transaction: Transaction, workspace: int, field: str, zone: ZoneInfo
+    tenant: Tenant, field: str, zone: ZoneInfo
 ) -> AsyncIterator[list[tuple[int, int]]]:
     """Yield pages of the instants that contacts hold in a custom attribute, each a key and an instant."""
     key = attribute_key(field)
     assert key is not None
-    binder = Binder(transaction.backend, 0, zone)
+    binder = Binder(tenant.backend, 0, zone)
     present, digits = compile_attribute_instant(key, binder)
     page = (
         pin_to_index(select(_c.pk, digits))
@@ -110,81 +109,64 @@ async def iterate_attribute_instants(
         .order_by(_c.pk)
         .limit(bindparam("limit"))
     )
-    statement = ShapedStatement(transaction.backend.compile(page), binder.values)
+    statement = ShapedStatement(tenant.backend.compile(page), binder.values)
     after = 0
     while True:
-        values = binder.values | {"workspace": workspace, "after": after, "limit": _ROWS_PER_SLICE}
-        rows = await transaction.fetch_all(statement, values)
+        rows = await tenant.fetch_all(statement, **binder.values, after=after, limit=_ROWS_PER_SLICE)
         yield [(pk, decode_integer(text)) for pk, text in rows]
         if len(rows) < _ROWS_PER_SLICE:
             return
         after = rows[-1][0]
 
 
-async def drop_index(transaction: Transaction, workspace: int, field: str) -> None:
+async def drop_index(tenant: Tenant, field: str) -> None:
     """Stop indexing a field; `purge_dropped` deletes its rows."""
-    await transaction.execute(_DELETE_FIELD, {"workspace": workspace, "field": field})
+    await tenant.execute(_DELETE_FIELD, field=field)
 
 
-async def purge_dropped(transaction: Transaction, workspace: int) -> bool:
+async def purge_dropped(tenant: Tenant) -> bool:
     """Delete some rows of a field that is no longer indexed; return whether there may be more.
 
     The caller holds the lock of the workspace.
     """
-    field = await find_dropped_field(transaction, workspace)
+    field = await find_dropped_field(tenant)
     if field is None:
         return False
-    values = {"workspace": workspace, "field": field}
-    first_kept = await transaction.fetch_one(_ROW_AT_OFFSET, values | {"offset": _ROWS_PER_SLICE})
+    first_kept = await tenant.fetch_one(_ROW_AT_OFFSET, field=field, offset=_ROWS_PER_SLICE)
     if first_kept is None:
-        await transaction.execute(_DELETE_INSTANTS, values)
+        await tenant.execute(_DELETE_INSTANTS, field=field)
     else:
-        await transaction.execute(
-            _DELETE_INSTANTS_BEFORE, values | {"until": first_kept[0], "until_pk": first_kept[1]}
-        )
+        instant, pk = first_kept
+        await tenant.execute(_DELETE_INSTANTS_BEFORE, field=field, until=instant, until_pk=pk)
     return True
 
 
-async def find_dropped_field(transaction: Transaction, workspace: int) -> str | None:
+async def find_dropped_field(tenant: Tenant) -> str | None:
     """Return a field that is no longer indexed but still has rows, or None."""
-    indexed = await load_indexed_fields(transaction, workspace)
+    indexed = await load_indexed_fields(tenant)
     field: str | None = ""
     while field is not None:
-        row = await transaction.fetch_one(_NEXT_FIELD, {"workspace": workspace, "after": field})
+        row = await tenant.fetch_one(_NEXT_FIELD, after=field)
         field = None if row is None else row[0]
         if field is not None and field not in indexed:
             break
     return field
 
 
-async def add(
-    transaction: Transaction, workspace: int, field: str, instants: Iterable[tuple[int, int]]
-) -> None:
+async def add(tenant: Tenant, field: str, instants: Iterable[tuple[int, int]]) -> None:
     """Add the instants of contacts, each given as key and instant."""
-    values = [
-        {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
-    ]
-    await _INSERT.execute(transaction, values)
+    values = [{"field": field, "pk": pk, "instant": instant} for pk, instant in instants]
+    await tenant.execute_bulk(_INSERT, values)
 
 
-async def remove(
-    transaction: Transaction, workspace: int, field: str, instants: Iterable[tuple[int, int]]
-) -> None:
+async def remove(tenant: Tenant, field: str, instants: Iterable[tuple[int, int]]) -> None:
     """Remove the instants of contacts, each given as key and instant."""
-    values = [
-        {"workspace": workspace, "field": field, "pk": pk, "instant": instant} for pk, instant in instants
-    ]
-    await _DELETE.execute(transaction, values)
+    values = [{"field": field, "pk": pk, "instant": instant} for pk, instant in instants]
+    await tenant.execute_bulk(_DELETE, values)
 
 
 async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative date, and time span
-    transaction: Transaction,
-    workspace: int,
-    relative_date: RelativeDate,
-    since: int,
-    until: int,
-    zone: ZoneInfo,
-    max_keys: int,
+    tenant: Tenant, relative_date: RelativeDate, since: int, until: int, zone: ZoneInfo, max_keys: int
 ) -> set[int]:
     """Return the keys of contacts for which a relative date may change between two instants.
 
@@ -192,32 +174,24 @@ async def contacts_crossing(  # noqa: PLR0913, PLR0917 - workspace, relative dat
     """
     keys: set[int] = set()
     for begin, end in windows_crossed(relative_date, since, until, zone):
-        values = {
-            "workspace": workspace,
-            "field": relative_date.field,
-            "since": begin,
-            "until": end,
-            "limit": max_keys,
-        }
-        keys.update(row[0] for row in await transaction.fetch_all(_KEYS_IN_SPAN, values))
+        rows = await tenant.fetch_all(
+            _KEYS_IN_SPAN, field=relative_date.field, since=begin, until=end, limit=max_keys
+        )
+        keys.update(row[0] for row in rows)
     return keys
 
 
-async def find_next_flip(
-    transaction: Transaction, workspace: int, relative_date: RelativeDate, at: int, zone: ZoneInfo
-) -> int:
+async def find_next_flip(tenant: Tenant, relative_date: RelativeDate, at: int, zone: ZoneInfo) -> int:
     """Return an instant after `at` before which the relative date changes for no contact, or NEVER."""
     if relative_date.offsets is None:
         return next_midnight(at, zone)
     flip = NEVER
     for offset in relative_date.offsets:
-        first = await _find_first_instant(transaction, workspace, relative_date.field, at + offset)
+        first = await _find_first_instant(tenant, relative_date.field, at + offset)
         flip = min(flip, flip_at(first, offset))
     return flip
 
 
-async def _find_first_instant(transaction: Transaction, workspace: int, field: str, since: int) -> int:
-    row = await transaction.fetch_one(
-        _FIRST_INSTANT, {"workspace": workspace, "field": field, "since": since}
-    )
+async def _find_first_instant(tenant: Tenant, field: str, since: int) -> int:
+    row = await tenant.fetch_one(_FIRST_INSTANT, field=field, since=since)
     return NEVER if row is None or row[0] is None else int(row[0])

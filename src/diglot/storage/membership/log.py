@@ -16,8 +16,8 @@ from diglot.model.membership_changes import Cause, ChangeOrigin
 from diglot.storage.membership import changes
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.schema import membership_log
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
 # Distinguishes a row from another one with the same numbers: when it was written, and its body.
@@ -119,42 +119,37 @@ async def append(
     return first
 
 
-async def has_row(transaction: Transaction, workspace: int, entry: int, mark: RowFingerprint) -> bool:
+async def has_row(tenant: Tenant, entry: int, mark: RowFingerprint) -> bool:
     """Tell whether the row that ends with an entry has a fingerprint; if not, it was rolled back."""
-    row = await transaction.fetch_one(_ROW_ENDING_AT, {"workspace": workspace, "entry": entry})
+    row = await tenant.fetch_one(_ROW_ENDING_AT, entry=entry)
     return row is not None and (row[0], bytes(row[1])) == mark
 
 
-async def load_between(transaction: Transaction, workspace: int, after: int, until: int) -> list[DeltaRow]:
+async def load_between(tenant: Tenant, after: int, until: int) -> list[DeltaRow]:
     """Return the rows after an entry up to another; both must be the last entry of a row."""
     if after >= until:
         return []
-    values = {"workspace": workspace, "after": after, "until": until}
     return [
         DeltaRow(last, bool(whole), changes.decode(bytes(body)), (at, bytes(body)))
-        for last, whole, at, body in await transaction.fetch_all(_ROWS_BETWEEN, values)
+        for last, whole, at, body in await tenant.fetch_all(_ROWS_BETWEEN, after=after, until=until)
     ]
 
 
-async def iterate_forwards(
-    transaction: Transaction, workspace: int, after: int, until: int
-) -> AsyncIterator[LogRow]:
+async def iterate_forwards(tenant: Tenant, after: int, until: int) -> AsyncIterator[LogRow]:
     """Yield the rows with entry numbers after `after` up to `until`, in order."""
     while after < until:
-        values = {"workspace": workspace, "number": after + 1, "until": until, "limit": _ROWS_PER_READ}
-        log_rows = [_row_of(row) for row in await transaction.fetch_all(_ROWS_FORWARDS, values)]
+        rows = await tenant.fetch_all(_ROWS_FORWARDS, number=after + 1, until=until, limit=_ROWS_PER_READ)
+        log_rows = [_row_of(row) for row in rows]
         for log_row in log_rows:
             yield log_row
         after = log_rows[-1].last_entry if len(log_rows) == _ROWS_PER_READ else until
 
 
-async def iterate_backwards(
-    transaction: Transaction, workspace: int, after: int, until: int
-) -> AsyncIterator[LogRow]:
+async def iterate_backwards(tenant: Tenant, after: int, until: int) -> AsyncIterator[LogRow]:
     """Yield the rows with entry numbers after `after` up to `until`, last row first."""
     while after < until:
-        values = {"workspace": workspace, "number": after + 1, "until": until, "limit": _ROWS_PER_READ}
-        log_rows = [_row_of(row) for row in await transaction.fetch_all(_ROWS_BACKWARDS, values)]
+        rows = await tenant.fetch_all(_ROWS_BACKWARDS, number=after + 1, until=until, limit=_ROWS_PER_READ)
+        log_rows = [_row_of(row) for row in rows]
         for log_row in log_rows:
             yield log_row
         until = log_rows[-1].first_entry - 1 if len(log_rows) == _ROWS_PER_READ else after
@@ -165,21 +160,17 @@ def _row_of(row: Sequence[Any]) -> LogRow:
     return LogRow(entry, last, ChangeOrigin(at, Cause(cause)), bytes(body))
 
 
-async def find_last_entry_before(
-    transaction: Transaction, workspace: int, after: int, until: int, at: int
-) -> int:
+async def find_last_entry_before(tenant: Tenant, after: int, until: int, at: int) -> int:
     """Return the last entry after `after` up to `until` that was written by an instant; else `after`."""
     entry = 0
     for bit in reversed(range(until.bit_length())):
         candidate = entry + (1 << bit)
-        if candidate <= after or (
-            candidate <= until and await _load_happened_at(transaction, workspace, candidate) <= at
-        ):
+        if candidate <= after or (candidate <= until and await _load_happened_at(tenant, candidate) <= at):
             entry = candidate
     return max(entry, after)
 
 
-async def _load_happened_at(transaction: Transaction, workspace: int, number: int) -> int:
-    row = await transaction.fetch_one(_SELECT_HAPPENED_AT, {"workspace": workspace, "number": number})
+async def _load_happened_at(tenant: Tenant, number: int) -> int:
+    row = await tenant.fetch_one(_SELECT_HAPPENED_AT, number=number)
     assert row is not None
     return int(row[0])

@@ -15,8 +15,8 @@ from diglot.storage.schema import (
     segments,
 )
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import BackendStatement, Statement
+from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
 # The number of rows that one transaction deletes at most.
@@ -73,17 +73,14 @@ class LogPosition:
     happened_at: int
 
 
-async def load_oldest_rows(
-    transaction: Transaction, workspace: int, limit: int | None = None
-) -> list[LogPosition]:
+async def load_oldest_rows(tenant: Tenant, limit: int | None = None) -> list[LogPosition]:
     """Return the oldest rows of the log, in order: as many as one transaction deletes."""
-    values = {"workspace": workspace, "limit": limit or MAX_ROWS}
-    return [LogPosition(*row) for row in await transaction.fetch_all(_OLDEST_ROWS, values)]
+    return [LogPosition(*row) for row in await tenant.fetch_all(_OLDEST_ROWS, limit=limit or MAX_ROWS)]
 
 
-async def list_segment_numbers(transaction: Transaction, workspace: int) -> list[int]:
+async def list_segment_numbers(tenant: Tenant) -> list[int]:
     """Return the numbers of all segments."""
-    return [row[0] for row in await transaction.fetch_all(_SEGMENT_NUMBERS, {"workspace": workspace})]
+    return [row[0] for row in await tenant.fetch_all(_SEGMENT_NUMBERS)]
 
 
 async def expire_log(unit: WriteUnit, until: LogPosition) -> None:
@@ -91,27 +88,21 @@ async def expire_log(unit: WriteUnit, until: LogPosition) -> None:
 
     The history is complete after that position.
     """
-    transaction, workspace = unit.transaction, unit.workspace
-    values = {"workspace": workspace, "until": until.last_entry}
-    await transaction.execute(_DELETE_LOG_ROWS, values)
-    await transaction.execute(_PURGE_DELETED_SEGMENTS, values)
-    if numbers := await list_segment_numbers(transaction, workspace):
-        await transaction.execute_many(
-            _DELETE_SUMS, [values | {"of_segment": segment} for segment in numbers]
-        )
+    last = until.last_entry
+    await unit.execute(_DELETE_LOG_ROWS, until=last)
+    await unit.execute(_PURGE_DELETED_SEGMENTS, until=last)
+    if numbers := await list_segment_numbers(unit):
+        await unit.execute_many(_DELETE_SUMS, [{"of_segment": number, "until": last} for number in numbers])
     unit.row.history_after_entry = until.last_entry
     unit.row.history_since = max(unit.row.history_since, until.happened_at)
 
 
-async def load_deleted_contacts(transaction: Transaction, workspace: int, before: int) -> list[int]:
+async def load_deleted_contacts(tenant: Tenant, before: int) -> list[int]:
     """Return the keys of some contacts that were deleted before an instant."""
-    rows = await transaction.fetch_all(
-        _OLD_DELETED_CONTACTS, {"workspace": workspace, "before": before, "limit": MAX_ROWS}
-    )
+    rows = await tenant.fetch_all(_OLD_DELETED_CONTACTS, before=before, limit=MAX_ROWS)
     return [row[0] for row in rows]
 
 
-async def purge_deleted_contacts(transaction: Transaction, workspace: int, pks: Iterable[int]) -> None:
+async def purge_deleted_contacts(tenant: Tenant, pks: Iterable[int]) -> None:
     """Delete the stored ids of deleted contacts."""
-    values = {"workspace": workspace, "pks": transaction.backend.encode_list(list(pks))}
-    await transaction.execute(_PURGE_DELETED_CONTACTS, values)
+    await tenant.execute(_PURGE_DELETED_CONTACTS, pks=tenant.backend.encode_list(list(pks)))

@@ -15,8 +15,8 @@ from sqlalchemy import bindparam, select
 from diglot.storage.membership.changes import DenseKeys, SegmentChange
 from diglot.storage.schema import membership_log_sums
 from diglot.storage.sql import bulk
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 # For fewer keys, toggling one by one is faster than bitmap algebra.
 _FEW_KEYS: Final = 8
@@ -84,13 +84,10 @@ _SUMS_BACKWARDS = Statement(
 )
 
 
-async def add(
-    transaction: Transaction, workspace: int, last: int, net_changes: Sequence[tuple[int, NetChange]]
-) -> None:
+async def add(tenant: Tenant, last: int, net_changes: Sequence[tuple[int, NetChange]]) -> None:
     """Store the net changes of segments that end with an entry."""
     values = [
         {
-            "workspace": workspace,
             "segment": segment,
             "first_entry": net_change.first_entry,
             "last_entry": last,
@@ -100,28 +97,24 @@ async def add(
         }
         for segment, net_change in net_changes
     ]
-    await _INSERT.execute(transaction, values)
+    await tenant.execute_bulk(_INSERT, values)
 
 
-async def load_spans(
-    transaction: Transaction, workspace: int, segment: int, after: int
-) -> list[tuple[int, int]]:
+async def load_spans(tenant: Tenant, segment: int, after: int) -> list[tuple[int, int]]:
     """Return the spans of entries that change a segment, each its first and last entry, in order.
 
     Spans that end at `after` or before are left out, and so are entries that are not yet compacted.
     """
-    values = {"workspace": workspace, "segment": segment, "after": after}
-    return [(row[0], row[1]) for row in await transaction.fetch_all(_SPANS, values)]
+    return [(row[0], row[1]) for row in await tenant.fetch_all(_SPANS, segment=segment, after=after)]
 
 
-async def iterate_backwards(
-    transaction: Transaction, workspace: int, segment: int, after: int
-) -> AsyncIterator[tuple[int, NetChange]]:
+async def iterate_backwards(tenant: Tenant, segment: int, after: int) -> AsyncIterator[tuple[int, NetChange]]:
     """Yield the net changes of a segment that end after an entry, last first, each with its last entry."""
     before = _AFTER_ANY_ENTRY
     while True:
-        values = {"workspace": workspace, "segment": segment, "after": after, "before": before}
-        rows = await transaction.fetch_all(_SUMS_BACKWARDS, values | {"limit": _ROWS_PER_READ})
+        rows = await tenant.fetch_all(
+            _SUMS_BACKWARDS, segment=segment, after=after, before=before, limit=_ROWS_PER_READ
+        )
         for first, last, *bitmaps in rows:
             yield last, NetChange(first, *map(_decode_bitmap, bitmaps))
         if len(rows) < _ROWS_PER_READ:

@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, delete, select
 from diglot.storage.membership.changes import SegmentChange
 from diglot.storage.schema import pending_members
 from diglot.storage.sql import bulk
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = pending_members.c
 _OF_SEGMENT = (_c.workspace == bindparam("workspace"), _c.segment == bindparam("segment"))
@@ -18,24 +18,24 @@ _DELETE = Statement(delete(pending_members).where(*_OF_SEGMENT))
 _UPSERT = bulk.build_insert(pending_members, replaced=("is_member",))
 
 
-async def record(transaction: Transaction, workspace: int, moved: Sequence[SegmentChange]) -> None:
+async def record(tenant: Tenant, moved: Sequence[SegmentChange]) -> None:
     """Record which contacts are now in segments and which are not."""
     values = [
-        {"workspace": workspace, "segment": change.segment, "pk": pk, "is_member": is_member}
+        {"segment": change.segment, "pk": pk, "is_member": is_member}
         for change in moved
         for keys, is_member in ((change.left, 0), (change.entered, 1))
         for pk in keys
     ]
-    await _UPSERT.execute(transaction, values)
+    await tenant.execute_bulk(_UPSERT, values)
 
 
-async def merge_into(transaction: Transaction, workspace: int, segment: int, scanned: BitMap) -> BitMap:
+async def merge_into(tenant: Tenant, segment: int, scanned: BitMap) -> BitMap:
     """Return the members of a segment, given those that a scan scanned at any time since its creation."""
-    rows = await transaction.fetch_all(_SELECT_MEMBERS, {"workspace": workspace, "segment": segment})
+    rows = await tenant.fetch_all(_SELECT_MEMBERS, segment=segment)
     left = BitMap([pk for pk, is_member in rows if not is_member])
     return (scanned - left) | BitMap([pk for pk, is_member in rows if is_member])
 
 
-async def clear(transaction: Transaction, workspace: int, segment: int) -> None:
+async def clear(tenant: Tenant, segment: int) -> None:
     """Delete what was recorded for a segment."""
-    await transaction.execute(_DELETE, {"workspace": workspace, "segment": segment})
+    await tenant.execute(_DELETE, segment=segment)

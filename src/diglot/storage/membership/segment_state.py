@@ -8,8 +8,9 @@ from sqlalchemy import BigInteger, Column, and_, bindparam, case, func, select
 from diglot.conditions.relative_dates import NEVER
 from diglot.storage.schema import lists, segments, workspaces
 from diglot.storage.sql import bulk
-from diglot.storage.sql.engine import Row, Transaction
+from diglot.storage.sql.engine import Row
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 from diglot.storage.write_unit import WriteUnit
 
 _c, _w = segments.c, workspaces.c
@@ -60,52 +61,49 @@ _LOWER_NEXT = _set_column(
 
 
 async def _update_segments(
-    transaction: Transaction,
-    statement: bulk.BulkStatement,
-    workspace: int,
-    values: Mapping[int, int] | Mapping[int, int | None],
+    tenant: Tenant, statement: bulk.BulkStatement, values: Mapping[int, int] | Mapping[int, int | None]
 ) -> None:
-    rows = [{"workspace": workspace, "segment": segment, "value": value} for segment, value in values.items()]
-    await statement.execute(transaction, rows)
+    rows = [{"segment": segment, "value": value} for segment, value in values.items()]
+    await tenant.execute_bulk(statement, rows)
 
 
-async def load_all(transaction: Transaction, workspace: int) -> Sequence[Row]:
+async def load_all(tenant: Tenant) -> Sequence[Row]:
     """Return number, id, name, type, tree, members, list and list id of each segment, by number."""
-    return await transaction.fetch_all(_SELECT_ALL, {"workspace": workspace})
+    return await tenant.fetch_all(_SELECT_ALL)
 
 
-async def load_next_changes(transaction: Transaction, workspace: int) -> Sequence[Row]:
+async def load_next_changes(tenant: Tenant) -> Sequence[Row]:
     """Return each segment that time changes, and when."""
-    return await transaction.fetch_all(_SELECT_NEXT_CHANGES, {"workspace": workspace})
+    return await tenant.fetch_all(_SELECT_NEXT_CHANGES)
 
 
-async def load_count(transaction: Transaction, workspace: int, id_: str) -> Row | None:
+async def load_count(tenant: Tenant, id_: str) -> Row | None:
     """Return the columns of a segment and its workspace from which its count is computed, or None."""
-    return await transaction.fetch_one(_SELECT_COUNT, {"workspace": workspace, "id": id_})
+    return await tenant.fetch_one(_SELECT_COUNT, id=id_)
 
 
 async def set_members(unit: WriteUnit, members: Mapping[int, int]) -> None:
     """Store the member counts of segments; the first count begins the history of a segment."""
-    shared = {"workspace": unit.workspace, "last_entry": unit.last_entry}
-    rows = [shared | {"segment": segment, "value": count} for segment, count in members.items()]
-    await _SET_MEMBERS.execute(unit.transaction, rows)
+    last = unit.last_entry
+    rows = [{"segment": number, "value": count, "last_entry": last} for number, count in members.items()]
+    await unit.execute_bulk(_SET_MEMBERS, rows)
 
 
-async def clear_members(transaction: Transaction, workspace: int, segment: int) -> None:
+async def clear_members(tenant: Tenant, segment: int) -> None:
     """Mark a segment as not evaluated."""
-    await _update_segments(transaction, _CLEAR_MEMBERS, workspace, {segment: None})
+    await _update_segments(tenant, _CLEAR_MEMBERS, {segment: None})
 
 
-async def add_members(transaction: Transaction, workspace: int, more: Mapping[int, int]) -> None:
+async def add_members(tenant: Tenant, more: Mapping[int, int]) -> None:
     """Add to the member counts of segments."""
-    await _update_segments(transaction, _ADD_MEMBERS, workspace, more)
+    await _update_segments(tenant, _ADD_MEMBERS, more)
 
 
-async def set_next_changes(transaction: Transaction, workspace: int, instants: Mapping[int, int]) -> None:
+async def set_next_changes(tenant: Tenant, instants: Mapping[int, int]) -> None:
     """Store when time changes segments next."""
-    await _update_segments(transaction, _SET_NEXT, workspace, instants)
+    await _update_segments(tenant, _SET_NEXT, instants)
 
 
-async def lower_next_changes(transaction: Transaction, workspace: int, instants: Mapping[int, int]) -> None:
+async def lower_next_changes(tenant: Tenant, instants: Mapping[int, int]) -> None:
     """Store when time changes segments next, if that is earlier than the stored instant."""
-    await _update_segments(transaction, _LOWER_NEXT, workspace, instants)
+    await _update_segments(tenant, _LOWER_NEXT, instants)

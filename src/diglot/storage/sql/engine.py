@@ -9,6 +9,7 @@ it costs 8 times the CPU on SQLite, because of thread hops, and about twice on a
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from diglot.caches import ProcessCache
@@ -66,6 +67,29 @@ class Transaction(Protocol):
         """Call the engine's commit listener once this transaction is committed."""
 
 
+@dataclass(frozen=True, slots=True)
+class PoolUsage:
+    """A pool of connections, or a queue for one.
+
+    `size`, `in_use` and `waiting` are of now; `waits` and `wait_seconds` count the units that waited, and
+    how long, since the start of the process.
+    """
+
+    size: int = 0
+    in_use: int = 0
+    waiting: int = 0
+    waits: int = 0
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an engine does: its pools by name, and the errors since the start by `Unavailable.kind`."""
+
+    pools: Mapping[str, PoolUsage] = field(default_factory=dict)
+    errors: Mapping[str, int] = field(default_factory=dict)
+
+
 UnitOfWork = Callable[[Transaction], Awaitable[T]]
 
 
@@ -74,7 +98,11 @@ class EphemeralBusyError(Exception):
 
 
 class Engine(Protocol):
-    """A database. `write` is one transaction, `read` one snapshot, `point_read` one bounded read."""
+    """A database. `write` is one transaction, `read` one snapshot, `point_read` one bounded read.
+
+    Units of different workspaces take turns: `workspace` is the key of that, None for units of no workspace.
+    All methods that run a unit, and `ping`, raise `Unavailable` while the database cannot be used.
+    """
 
     @property
     def backend(self) -> Backend: ...
@@ -92,13 +120,28 @@ class Engine(Protocol):
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Register a function to call after each commit that requested it with `notify_on_commit`."""
 
-    async def read(self, work: UnitOfWork[T]) -> T:
-        """Run a unit that reads; all its reads see one snapshot of the database."""
+    async def ping(self) -> None:
+        """Raise `Unavailable` unless the database answers within a few seconds.
+
+        It uses a connection of its own, so that it never waits for requests.
+        """
+
+    def usage(self) -> Usage:
+        """Return what the pools do, and how often the database could not be used."""
+
+    def in_background(self) -> "Engine":
+        """Return this engine for background work: its reads have no deadline, and it shares one turn."""
+
+    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        """Run a unit that reads; all its reads see one snapshot of the database.
+
+        A unit that takes longer than a read may raises `DeadlineExceeded`.
+        """
 
     async def point_read(self, work: UnitOfWork[T]) -> T:
         """Run a unit of one read by a unique key, without a transaction."""
 
-    async def write(self, work: UnitOfWork[T]) -> T:
+    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
         """Run a unit that writes. It is durable when this returns, and rolled back if the unit raises."""
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:
@@ -132,8 +175,19 @@ class NestedEngine:
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Do nothing, because the engine that began the transaction notifies its own listener."""
 
-    async def read(self, work: UnitOfWork[T]) -> T:
+    async def ping(self) -> None:
+        """Do nothing, because a transaction is open."""
+
+    def usage(self) -> Usage:
+        """Return nothing, because the engine that began the transaction counts."""
+        return Usage()
+
+    def in_background(self) -> "NestedEngine":
+        return self
+
+    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
         """Run a unit that sees what was written, also what an open unit still held in memory."""
+        del workspace
         for unit in self._transaction.open_units.values():
             await unit.flush()
         return await work(self._transaction)
@@ -141,7 +195,8 @@ class NestedEngine:
     async def point_read(self, work: UnitOfWork[T]) -> T:
         return await self.read(work)
 
-    async def write(self, work: UnitOfWork[T]) -> T:
+    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
         return await work(self._transaction)
 
     async def run_ephemeral(self, work: UnitOfWork[T]) -> T:

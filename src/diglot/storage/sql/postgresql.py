@@ -8,13 +8,14 @@ from typing import Any, Final, TypeVar
 import asyncpg
 
 from diglot.caches import ProcessCache
-from diglot.errors import Misconfigured
+from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row, UnitOfWork
+from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, PoolUsage, Row, UnitOfWork, Usage
 
 T = TypeVar("T")
 MAX_CONNECTIONS: Final = 8
 CONNECT_SECONDS: Final = 10
+PING_SECONDS: Final = 3
 MIN_VERSION: Final = 150000
 
 # Statements are short and cached, so neither JIT compilation nor parallel workers pay off at the size of one
@@ -116,7 +117,25 @@ class PostgreSQL:
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._commit_listener = listener
 
-    async def read(self, work: UnitOfWork[T]) -> T:
+    async def ping(self) -> None:
+        try:
+            connection = await asyncpg.connect(self._url, timeout=PING_SECONDS, command_timeout=PING_SECONDS)
+            try:
+                await connection.execute("SELECT 1")
+            finally:
+                connection.terminate()
+        except _UNUSABLE as error:
+            raise DatabaseAway(_refusal(error)) from error
+
+    def usage(self) -> Usage:
+        in_use = self._pool.get_size() - self._pool.get_idle_size()
+        return Usage({"connections": PoolUsage(MAX_CONNECTIONS, in_use)})
+
+    def in_background(self) -> "PostgreSQL":
+        return self
+
+    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
         async with self._begin_transaction(isolation="repeatable_read", readonly=True) as transaction:
             return await work(transaction)
 
@@ -130,7 +149,8 @@ class PostgreSQL:
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await asyncio.to_thread(function)
 
-    async def write(self, work: UnitOfWork[T]) -> T:
+    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
         async with self._begin_transaction() as transaction:
             result = await work(transaction)
         if transaction.must_notify and self._commit_listener is not None:

@@ -7,7 +7,7 @@ Each unit runs in its own savepoint.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,15 @@ import aiosqlite
 from sqlalchemy import MetaData
 
 from diglot.caches import ProcessCache
-from diglot.errors import Misconfigured
+from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.engine import NO_VALUES, BoundValues, EphemeralBusyError, Executable, Row, UnitOfWork
+from diglot.storage.sql.engine import (
+    EphemeralBusyError,
+    PoolUsage,
+    UnitOfWork,
+    Usage,
+)
+from diglot.storage.sql.pool.sqlite_transaction import SQLiteTransaction, run_without_suspending
 from diglot.storage.sql.sqlite_ephemeral import EphemeralFile
 from diglot.storage.sql.sqlite_file import BUSY_SECONDS, prepare_file
 from diglot.storage.sql.sqlite_module import require_supported, sqlite3
@@ -38,63 +44,8 @@ _PRAGMAS: Final = (
 )
 
 
-class SQLiteTransaction:
-    """A transaction on the connection's own thread: awaits return at once."""
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        backend: Backend,
-        process_cache: ProcessCache,
-        *,
-        may_write: bool = False,
-    ) -> None:
-        self.backend = backend
-        self.process_cache = process_cache
-        self.open_units: dict[int, Any] = {}
-        self.may_write = may_write
-        self._execute = connection.execute
-        self._execute_many = connection.executemany
-        self.must_notify = False
-
-    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
-        sql = statement.sql_for(self.backend)
-        return self._execute(sql.text, sql.positional_values(values)).fetchall()
-
-    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
-        sql = statement.sql_for(self.backend)
-        row: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
-        return row
-
-    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
-        sql = statement.sql_for(self.backend)
-        self._execute(sql.text, sql.positional_values(values))
-
-    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
-        sql = statement.sql_for(self.backend)
-        self._execute_many(sql.text, [sql.positional_values(each) for each in values])
-
-    async def run_off_loop(self, function: Callable[[], T]) -> T:
-        # A unit runs on the thread of its connection already, and must not suspend.
-        return function()
-
-    def notify_on_commit(self) -> None:
-        self.must_notify = True
-
-
 # Makes the transaction of a unit on a connection.
 _Begin = Callable[..., SQLiteTransaction]
-
-
-def run_without_suspending(work: Awaitable[T]) -> T:
-    """Run an awaitable that never suspends and return its result; raise RuntimeError if it suspends."""
-    coroutine = cast("Coroutine[Any, Any, T]", work)
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return cast("T", stop.value)
-    coroutine.close()
-    raise RuntimeError("a unit of work on SQLite awaited something other than its transaction")
 
 
 def _open_connection(path: Path, *, shared: bool = False) -> sqlite3.Connection:
@@ -186,7 +137,23 @@ class SQLite:
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._commit_listener = listener
 
-    async def read(self, work: UnitOfWork[T]) -> T:
+    async def ping(self) -> None:
+        assert self._point_reads is not None
+        try:
+            self._point_reads.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise DatabaseAway(str(error)) from error
+
+    def usage(self) -> Usage:
+        waiting = len(self._write_queue)
+        in_use = READER_COUNT - self._readers.qsize()
+        return Usage({"read": PoolUsage(READER_COUNT, in_use), "write": PoolUsage(1, 0, waiting)})
+
+    def in_background(self) -> "SQLite":
+        return self
+
+    async def read(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
         reader = await self._readers.get()
         try:
             return await reader.run_on_thread(partial(_run_read, work, self._begin))
@@ -206,7 +173,8 @@ class SQLite:
     async def run_off_loop(self, function: Callable[[], T]) -> T:
         return await asyncio.to_thread(function)
 
-    async def write(self, work: UnitOfWork[T]) -> T:
+    async def write(self, work: UnitOfWork[T], *, workspace: int | None = None) -> T:
+        del workspace
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._write_queue.append(_QueuedWrite(work, future))
         if self._drain_task is None:

@@ -8,8 +8,8 @@ from sqlalchemy import and_, bindparam, delete, insert, select, update
 from diglot.model.webhooks import Delivery, WebhookEventType
 from diglot.storage.schema import deliveries
 from diglot.storage.sql.databases import pin_to_index
-from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = deliveries.c
 _COLUMNS = (
@@ -67,14 +67,13 @@ def _delivery_of(row: Sequence[Any]) -> Delivery:
     return Delivery(number, id_, webhook, WebhookEventType(event), *columns)
 
 
-async def insert_all(transaction: Transaction, workspace: int, new: Sequence[Delivery]) -> None:
+async def insert_all(tenant: Tenant, new: Sequence[Delivery]) -> None:
     """Insert deliveries."""
-    await transaction.execute_many(_INSERT, [_row_of(workspace, delivery) for delivery in new])
+    await tenant.execute_many(_INSERT, map(_row_of, new))
 
 
-def _row_of(workspace: int, delivery: Delivery) -> dict[str, Any]:
+def _row_of(delivery: Delivery) -> dict[str, Any]:
     return {
-        "workspace": workspace,
         "delivery": delivery.number,
         "id": delivery.id,
         "webhook": delivery.webhook,
@@ -90,43 +89,34 @@ def _row_of(workspace: int, delivery: Delivery) -> dict[str, Any]:
     }
 
 
-async def load_due(
-    transaction: Transaction, workspace: int, webhook: int, now: int, limit: int
-) -> list[Delivery]:
+async def load_due(tenant: Tenant, webhook: int, now: int, limit: int) -> list[Delivery]:
     """Return the first due deliveries to a webhook, in the order of their events."""
-    values = {"workspace": workspace, "webhook": webhook, "now": now, "limit": limit}
-    due = [_delivery_of(row) for row in await transaction.fetch_all(_DUE, values)]
+    due = [_delivery_of(row) for row in await tenant.fetch_all(_DUE, webhook=webhook, now=now, limit=limit)]
     return sorted(due, key=lambda delivery: delivery.number)
 
 
-async def load_last(transaction: Transaction, workspace: int, webhook: int, limit: int) -> list[Delivery]:
+async def load_last(tenant: Tenant, webhook: int, limit: int) -> list[Delivery]:
     """Return the last deliveries to a webhook, newest first."""
-    values = {"workspace": workspace, "webhook": webhook, "limit": limit}
-    return [_delivery_of(row) for row in await transaction.fetch_all(_LAST, values)]
+    return [_delivery_of(row) for row in await tenant.fetch_all(_LAST, webhook=webhook, limit=limit)]
 
 
-async def record_attempt(transaction: Transaction, workspace: int, delivery: Delivery) -> None:
+async def record_attempt(tenant: Tenant, delivery: Delivery) -> None:
     """Record the result of an attempt; a delivery that was cancelled or deleted meanwhile is unchanged."""
     new = {f"new_{name}": getattr(delivery, name) for name in _RESULT_COLUMNS}
-    await transaction.execute(
-        _RECORD_ATTEMPT, new | {"in_workspace": workspace, "at_delivery": delivery.number}
-    )
+    await tenant.execute(_RECORD_ATTEMPT, **new, at_delivery=delivery.number)
 
 
-async def cancel(
-    transaction: Transaction, workspace: int, webhook: int, reason: str, created_until: int = NO_TIME_LIMIT
-) -> None:
+async def cancel(tenant: Tenant, webhook: int, reason: str, created_until: int = NO_TIME_LIMIT) -> None:
     """Cancel the waiting deliveries of a webhook that were created by an instant."""
-    values = {"in_workspace": workspace, "at_webhook": webhook, "reason": reason, "made_by": created_until}
-    await transaction.execute(_CANCEL, values)
+    await tenant.execute(_CANCEL, at_webhook=webhook, reason=reason, made_by=created_until)
 
 
-async def purge(transaction: Transaction, workspace: int, before: int) -> bool:
+async def purge(tenant: Tenant, before: int) -> bool:
     """Delete some finished deliveries created before an instant; return whether there may be more."""
-    oldest = await transaction.fetch_one(_OLDEST, {"workspace": workspace})
+    oldest = await tenant.fetch_one(_OLDEST)
     if oldest is None or oldest[1] >= before:
         return False
     below = oldest[0] + _PURGE_BATCH
-    await transaction.execute(_PURGE, {"workspace": workspace, "below": below, "before": before})
-    next_oldest = await transaction.fetch_one(_OLDEST, {"workspace": workspace})
+    await tenant.execute(_PURGE, below=below, before=before)
+    next_oldest = await tenant.fetch_one(_OLDEST)
     return next_oldest is not None and next_oldest[0] >= below

@@ -9,6 +9,7 @@ from diglot.model.webhooks import WaitingWebhook, Webhook, WebhookEventType
 from diglot.storage.schema import deliveries, webhooks
 from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
+from diglot.storage.tenant import Tenant
 
 _c = webhooks.c
 _COLUMNS = (
@@ -99,64 +100,64 @@ def _values_of(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-async def find_by_id(transaction: Transaction, workspace: int, dialect: str, id_: str) -> Webhook | None:
+async def find_by_id(tenant: Tenant, dialect: str, id_: str) -> Webhook | None:
     """Return a webhook of a dialect by its UUID, or None."""
-    row = await transaction.fetch_one(_BY_ID, {"workspace": workspace, "dialect": dialect, "id": id_})
+    row = await tenant.fetch_one(_BY_ID, dialect=dialect, id=id_)
     return None if row is None else _webhook_of(row)
 
 
-async def find_by_number(transaction: Transaction, workspace: int, number: int) -> Webhook | None:
+async def find_by_number(tenant: Tenant, number: int) -> Webhook | None:
     """Return a webhook by its dense number, or None."""
-    row = await transaction.fetch_one(_BY_NUMBER, {"workspace": workspace, "webhook": number})
+    row = await tenant.fetch_one(_BY_NUMBER, webhook=number)
     return None if row is None else _webhook_of(row)
 
 
-async def list_of_dialect(transaction: Transaction, workspace: int, dialect: str) -> list[Webhook]:
+async def list_of_dialect(tenant: Tenant, dialect: str) -> list[Webhook]:
     """Return the webhooks of a dialect, newest first."""
-    rows = await transaction.fetch_all(_OF_DIALECT, {"workspace": workspace, "dialect": dialect})
+    rows = await tenant.fetch_all(_OF_DIALECT, dialect=dialect)
     return [_webhook_of(row) for row in rows]
 
 
-async def list_active(transaction: Transaction, workspace: int) -> list[Webhook]:
+async def list_active(tenant: Tenant) -> list[Webhook]:
     """Return the active webhooks of every dialect."""
-    return [_webhook_of(row) for row in await transaction.fetch_all(_ACTIVE, {"workspace": workspace})]
+    return [_webhook_of(row) for row in await tenant.fetch_all(_ACTIVE)]
 
 
-async def count(transaction: Transaction, workspace: int) -> int:
+async def count(tenant: Tenant) -> int:
     """Return the number of webhooks, active or not."""
-    row = await transaction.fetch_one(_COUNT, {"workspace": workspace})
+    row = await tenant.fetch_one(_COUNT)
     assert row is not None
     return int(row[0])
 
 
-async def insert_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
+async def insert_webhook(tenant: Tenant, webhook: Webhook) -> None:
     """Insert a webhook; the caller counts an active one in its write unit."""
-    values = {
-        "workspace": workspace,
-        "webhook": webhook.number,
-        "id": webhook.id,
-        "dialect": webhook.dialect,
-        "leased_until": None,
-        "created_at": webhook.created_at,
-    }
-    await transaction.execute(_INSERT, values | _values_of(webhook))
+    await tenant.execute(
+        _INSERT,
+        **_values_of(webhook),
+        webhook=webhook.number,
+        id=webhook.id,
+        dialect=webhook.dialect,
+        leased_until=None,
+        created_at=webhook.created_at,
+    )
 
 
-async def update_webhook(transaction: Transaction, workspace: int, webhook: Webhook) -> None:
+async def update_webhook(tenant: Tenant, webhook: Webhook) -> None:
     """Update an existing webhook."""
     new = {f"new_{name}": value for name, value in _values_of(webhook).items()}
-    await transaction.execute(_UPDATE, new | _key_values(workspace, webhook.number))
+    await tenant.execute(_UPDATE, **new, at_webhook=webhook.number)
 
 
-async def delete_webhook(transaction: Transaction, workspace: int, number: int) -> None:
+async def delete_webhook(tenant: Tenant, number: int) -> None:
     """Delete a webhook and its deliveries, including those not sent yet."""
     for statement in _DELETES:
-        await transaction.execute(statement, {"workspace": workspace, "webhook": number})
+        await tenant.execute(statement, webhook=number)
 
 
-async def deactivate(transaction: Transaction, workspace: int, number: int, now: int) -> bool:
+async def deactivate(tenant: Tenant, number: int, now: int) -> bool:
     """Deactivate a webhook; return whether it was active."""
-    row = await transaction.fetch_one(_DEACTIVATE, _key_values(workspace, number) | {"now": now})
+    row = await tenant.fetch_one(_DEACTIVATE, at_webhook=number, now=now)
     return row is not None
 
 
@@ -175,26 +176,16 @@ async def list_workspaces_with_webhooks(transaction: Transaction) -> list[int]:
     return [row[0] for row in await transaction.fetch_all(_WORKSPACES_WITH_WEBHOOKS)]
 
 
-async def lease(  # noqa: PLR0913 - the webhook and three instants
-    transaction: Transaction, workspace: int, number: int, *, now: int, leased_until: int, until: int
-) -> bool:
+async def lease(tenant: Tenant, number: int, *, now: int, leased_until: int, until: int) -> bool:
     """Lease a webhook until an instant, so that no other process sends to it.
 
     `leased_until` is the end of the caller's present lease, or 0. Return False if another process holds a
     lease, if the webhook is paused after a failure, or if it was deleted.
     """
-    values = _key_values(workspace, number) | {"now": now, "held": leased_until, "until": until}
-    return await transaction.fetch_one(_LEASE, values) is not None
+    row = await tenant.fetch_one(_LEASE, at_webhook=number, now=now, held=leased_until, until=until)
+    return row is not None
 
 
-async def release(
-    transaction: Transaction, workspace: int, number: int, leased_until: int, until: int | None
-) -> None:
+async def release(tenant: Tenant, number: int, leased_until: int, until: int | None) -> None:
     """Release the caller's lease; no process sends before `until`, if it is given."""
-    await transaction.execute(
-        _RELEASE, _key_values(workspace, number) | {"held": leased_until, "until": until}
-    )
-
-
-def _key_values(workspace: int, number: int) -> dict[str, int]:
-    return {"in_workspace": workspace, "at_webhook": number}
+    await tenant.execute(_RELEASE, at_webhook=number, held=leased_until, until=until)

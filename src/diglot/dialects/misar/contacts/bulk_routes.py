@@ -8,8 +8,7 @@ from diglot.api.endpoint import handles
 from diglot.api.input.headers import find_header
 from diglot.api.input.request_body import media_type
 from diglot.api.operation import MEBIBYTE, Operation
-from diglot.dialects.misar.contacts import bulk_input, import_request
-from diglot.dialects.misar.contacts import wire as contacts_wire
+from diglot.dialects.misar.contacts import bulk_input, bulk_wire, import_request
 
 _TAG: Final = "contacts"
 _BULK_PATH: Final = "/contacts/bulk"
@@ -23,14 +22,14 @@ _BULK_PATH: Final = "/contacts/bulk"
         _TAG,
         "Apply the same update to up to 10,000 contacts, in one transaction",
         scope="write",
-        body=contacts_wire.BulkUpdate,
-        response=contacts_wire.BulkUpdateAnswer,
+        body=bulk_wire.BulkUpdate,
+        response=bulk_wire.BulkUpdateAnswer,
     )
 )
-async def update_contacts(call: Call) -> contacts_wire.BulkUpdateAnswer:
+async def update_contacts(call: Call) -> bulk_wire.BulkUpdateAnswer:
     named, change = bulk_input.read_bulk_update(await call.read_object(), call.caller.zone)
     updated = await call.services.contacts.update_many(call.caller, named.known_ids, change)
-    return contacts_wire.BulkUpdateAnswer(
+    return bulk_wire.BulkUpdateAnswer(
         success=True, updated=len(updated), not_found=named.missing_ids(updated)
     )
 
@@ -43,14 +42,14 @@ async def update_contacts(call: Call) -> contacts_wire.BulkUpdateAnswer:
         _TAG,
         "Delete up to 10,000 contacts, in one transaction",
         scope="write",
-        body=contacts_wire.BulkDelete,
-        response=contacts_wire.BulkDeleteAnswer,
+        body=bulk_wire.BulkDelete,
+        response=bulk_wire.BulkDeleteAnswer,
     )
 )
-async def delete_contacts(call: Call) -> contacts_wire.BulkDeleteAnswer:
+async def delete_contacts(call: Call) -> bulk_wire.BulkDeleteAnswer:
     named = bulk_input.read_contact_ids(await call.read_object())
     deleted = await call.services.contacts.delete_many(call.caller, named.known_ids)
-    return contacts_wire.BulkDeleteAnswer(
+    return bulk_wire.BulkDeleteAnswer(
         success=True, deleted=len(deleted), not_found=named.missing_ids(deleted)
     )
 
@@ -63,20 +62,20 @@ async def delete_contacts(call: Call) -> contacts_wire.BulkDeleteAnswer:
         _TAG,
         "Create or update up to 10,000 contacts by email, in one transaction",
         scope="write",
-        query=contacts_wire.ImportQuery,
-        body=contacts_wire.ImportBody,
+        query=bulk_wire.ImportQuery,
+        body=bulk_wire.ImportBody,
         other_bodies={
             import_request.CSV_MEDIA_TYPE: str,
-            import_request.FORM_MEDIA_TYPE: contacts_wire.ImportForm,
+            import_request.FORM_MEDIA_TYPE: bulk_wire.ImportForm,
         },
-        response=contacts_wire.ImportAnswer,
+        response=bulk_wire.ImportAnswer,
         max_bytes=32 * MEBIBYTE,
     )
 )
-async def import_contacts(call: Call) -> contacts_wire.ImportAnswer:
+async def import_contacts(call: Call) -> bulk_wire.ImportAnswer:
     body = await call.read_body()
     content_type = find_header(call.request, b"content-type") or ""
-    sent = import_request.RawImport(body, media_type(call.request), content_type, call.query_parameters)
+    sent = import_request.RawImport(body, media_type(call.request), content_type, call.open_query())
     # Checking a full import takes a second, so it runs outside the event loop's thread.
     request = await call.run_in_thread(partial(import_request.read_import, sent, call.caller.zone))
     done = await call.services.contacts.import_all(
@@ -84,7 +83,7 @@ async def import_contacts(call: Call) -> contacts_wire.ImportAnswer:
     )
     errors = [*request.errors, *done.refusals]
     counts = (done.created, done.updated, done.skipped, len(errors))
-    return contacts_wire.ImportAnswer(True, contacts_wire.ImportSummary(*counts), errors, *counts)
+    return bulk_wire.ImportAnswer(True, bulk_wire.ImportSummary(*counts), errors, *counts)
 
 
 ENDPOINTS: Final = (update_contacts, delete_contacts, import_contacts)

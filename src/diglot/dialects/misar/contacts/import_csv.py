@@ -13,10 +13,11 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from diglot.api.input import request_body
-from diglot.api.input.contacts import IMPORT_SPELLINGS
+from diglot.api.input.value_readers import Given
 from diglot.api.opt_outs.columns import OptOutColumn, Reading
 from diglot.api.opt_outs.names import column_of
 from diglot.api.opt_outs.reader import OptOuts
@@ -24,11 +25,11 @@ from diglot.api.opt_outs.values import read_status
 from diglot.conditions.fields import FIELDS, FieldKind, attribute_key, find_key_fault, resolve_field, stricter
 from diglot.conditions.operands import OperandError
 from diglot.conditions.text import WHITE_SPACE, parse_number
-from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
+from diglot.dialects.misar.contacts.bulk_wire import MAX_CONTACTS, import_reader
+from diglot.dialects.misar.contacts.tag_text import split_tags
+from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS, ATTRIBUTES_KEY
 from diglot.errors import ContentTooLarge, Fault, InvalidInput, MalformedRequest, Path
-from diglot.service.contacts.contact_input import GivenValue
 
-MAX_CONTACTS: Final = 10_000
 MAX_COLUMNS: Final = 1_000
 # A fault in a row names its column, so only the spellings that people write are accepted as column names.
 MAX_COLUMN_LENGTH: Final = 200
@@ -42,10 +43,9 @@ _BOOLEANS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 
 @dataclass(frozen=True, slots=True)
 class ContactInput:
-    """The known fields and the attributes of a contact, unchecked, and the status that an opt-out sets."""
+    """The known fields of a contact and its attributes, unread, and the status that an opt-out sets."""
 
-    fields: dict[str, GivenValue]
-    attributes: GivenValue | None
+    fields: dict[str, Given]
     lowered: str | None = None
 
 
@@ -73,15 +73,17 @@ def _squeeze_name(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
-_FIELD_BY_NAME: Final = {_squeeze_name(spelling): field for spelling, field in IMPORT_SPELLINGS.items()}
+@cache
+def _field_by_name() -> dict[str, str]:
+    """Return the field for each spelling of a column."""
+    return {_squeeze_name(spelling): name for spelling, name in import_reader().spellings.items()}
+
+
 _CONTAINER_NAMES: Final = {_squeeze_name(name) for name in ATTRIBUTE_CONTAINERS}
 # The vendor's responses contain these fields, but clients cannot write them.
 _IGNORED_NAMES: Final = {_squeeze_name(name) for name in ("id", "updated_at", "lists", "list_id")}
 _METADATA_PREFIX: Final = "metadata."
 _FIRST_LINE: Final = re.compile(r"[^\r\n]*")
-# The second group is None if a quote is not closed, and empty at the end of the text.
-_QUOTED_TAG: Final = re.compile(rf'[{WHITE_SPACE}]*"(?:([^"]*(?:""[^"]*)*)"[{WHITE_SPACE}]*([,;]|\Z))?')
-_PLAIN_TAG: Final = re.compile(r"([^,;]*)([,;]|\Z)")
 
 
 def read_rows(body: bytes) -> list[InputRow]:
@@ -109,30 +111,6 @@ def read_rows(body: bytes) -> list[InputRow]:
     if opt_outs.faults:
         raise InvalidInput(opt_outs.faults)
     return rows
-
-
-def split_tags(text: str) -> list[str]:
-    """Split a text into tags at commas or semicolons; raise `OperandError`.
-
-    The text is a row of CSV, so a quoted tag may contain both separators. After a semicolon, quotes are
-    special only if the first tag is quoted too, because in `a;"b"` the quotes do not begin a CSV cell.
-    """
-    tags: list[str] = []
-    quoted_first = text.lstrip(WHITE_SPACE).startswith('"')
-    quotes, start = True, 0
-    while start <= len(text):
-        if quotes and (quoted := _QUOTED_TAG.match(text, start)) is not None:
-            if quoted[2] is None:
-                raise OperandError("The quotes of a tag have to end, before a comma or a semicolon")
-            tag, end, separator = quoted[1].replace('""', '"'), quoted.end(), quoted[2]
-        else:
-            plain = _PLAIN_TAG.match(text, start)
-            assert plain is not None
-            tag, end, separator = plain[1], plain.end(), plain[2]
-        tags.append(tag.strip(WHITE_SPACE))
-        quotes = separator == "," or quoted_first
-        start = end if separator else len(text) + 1
-    return [tag for tag in tags if tag]
 
 
 def _decode_text(body: bytes) -> str:
@@ -188,7 +166,7 @@ def _classify_column(name: str) -> _Column:
     squeezed = _squeeze_name(name)
     if not name:
         return _Column(name, _ColumnRole.NAMELESS)
-    if (field := _FIELD_BY_NAME.get(squeezed)) is not None:
+    if (field := _field_by_name().get(squeezed)) is not None:
         return _Column(name, _ColumnRole.FIELD, field)
     if squeezed in _CONTAINER_NAMES:
         return _Column(name, _ColumnRole.ATTRIBUTES)
@@ -209,7 +187,7 @@ def _read_row(
 ) -> ContactInput | InvalidInput:
     if len(cells) != len(columns):
         return InvalidInput.at((), f"Expected {len(columns)} cells, received {len(cells)}")
-    fields: dict[str, GivenValue] = {}
+    fields: dict[str, Given] = {}
     attributes: dict[str, Any] = {}
     faults: list[Fault] = []
     lowered: str | None = None
@@ -219,7 +197,7 @@ def _read_row(
         cell_path = (*path, column.name)
         lowered = stricter(lowered, opt_outs.read(column.opt_out, column.name, cell, cell_path))
         if column.role is _ColumnRole.FIELD:
-            fields[column.key] = GivenValue(_convert_cell(column, cell, faults), (column.name,))
+            fields[column.key] = Given(_convert_cell(column, cell, faults), (column.name,))
         elif column.role is _ColumnRole.NAMELESS:
             faults.append(Fault((), "A cell stands in a column without a name"))
         else:
@@ -230,7 +208,8 @@ def _read_row(
             attributes |= cell_attributes
             if column.role is _ColumnRole.ATTRIBUTES:
                 lowered = stricter(lowered, opt_outs.read_object(cell_attributes, cell_path))
-    return InvalidInput(faults) if faults else ContactInput(fields, GivenValue(attributes, ()), lowered)
+    fields[ATTRIBUTES_KEY] = Given(attributes, ())
+    return InvalidInput(faults) if faults else ContactInput(fields, lowered)
 
 
 def _read_attributes(column: _Column, cell: str, faults: list[Fault]) -> dict[str, Any]:

@@ -2,28 +2,32 @@
 
 from typing import Final
 
+import msgspec
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.extensions.as_of import add_as_of_header, read_as_of
+from diglot.api.extensions.as_of import add_as_of_header, to_as_of
 from diglot.api.formatting import whole_if_integral
-from diglot.api.input import contacts, query_string
+from diglot.api.input.contacts import contact_reader
+from diglot.api.input.search import build_search_condition
 from diglot.api.operation import Operation
 from diglot.conditions import tree
-from diglot.conditions.fields import STATUS_ALIASES, STATUSES
 from diglot.dialects.misar import pagination, wire
 from diglot.dialects.misar.contacts import show as contacts_show
 from diglot.dialects.misar.contacts import wire as contacts_wire
 from diglot.dialects.misar.contacts.tiers import tier_of_score
-from diglot.dialects.misar.contacts.wire import ATTRIBUTE_CONTAINERS
+from diglot.dialects.misar.contacts.wire import ATTRIBUTES_KEY, ContactPageQuery
 from diglot.errors import InvalidInput
 from diglot.model.contacts import Contact, ContactChange
 from diglot.model.ids import parse_id
 from diglot.model.membership_changes import AsOf
 from diglot.model.pages import HistoricalPage, MemberPage, Page, Sort, Window
-from diglot.service.contacts.contact_input import read_change, require_email
 
 _TAG: Final = "contacts"
 _CONTACT_PATH: Final = "/contacts/{contact_id:str}"
+# The filters are checked in this order; a page of the past is checked last.
+_READING_ORDER: Final = ("page", "limit", "search", "status", "sort")
 _AS_OF_NEEDS_SEGMENT: Final = (
     "The history says who was a member of a segment, not what contacts were like: "
     "give segment_id with it, and no id, status, search or sort"
@@ -38,28 +42,31 @@ _AS_OF_NEEDS_SEGMENT: Final = (
         _TAG,
         "List contacts, newest first or sorted",
         scope="read",
-        query=contacts_wire.ContactPageQuery,
+        query=ContactPageQuery,
         response=contacts_wire.ContactListAnswer,
         lists_members=True,
     )
 )
 async def list_contacts(call: Call) -> contacts_wire.ContactListAnswer | contacts_wire.ContactAnswer:
-    query = call.query_parameters
-    if "id" in query:
-        if "as_of" in query:
+    reader = call.open_query()
+    if reader.has("id"):
+        if reader.has("as_of"):
             raise InvalidInput.at(("as_of",), _AS_OF_NEEDS_SEGMENT)
-        return await _get_by_id(call, query["id"])
-    paging = pagination.read_page(query, default_limit=50)
-    condition, sort = _read_condition(query), _read_sort(query)
-    segment = query_string.read_spelling(query, "segment_id", "segmentId")
-    as_of = read_as_of(call)
-    if as_of is not None and (segment is None or condition is not None or sort is not None):
+        return await _get_by_id(call, reader.read(ContactPageQuery, "id").id or "")
+    reader.read(ContactPageQuery, *_READING_ORDER)
+    query = reader.read(ContactPageQuery)
+    reader.raise_faults()
+    paging = pagination.PageRequest(query.page, query.limit)
+    condition, sort = _build_condition(query), None if query.sort is UNSET else pagination.SORTS[query.sort]
+    as_of = to_as_of(query.as_of, call.caller.zone)
+    if as_of is not None and (query.segment_id is UNSET or condition is not None or sort is not None):
         raise InvalidInput.at(("as_of",), _AS_OF_NEEDS_SEGMENT)
     page: Page[Contact]
-    if segment is None:
+    if query.segment_id is UNSET:
         page = await call.services.contacts.list_page(call.caller, paging.window, condition, sort)
     else:
-        page = members = await _list_members(call, parse_id(segment), paging.window, condition, sort, as_of)
+        id_ = parse_id(query.segment_id)
+        page = members = await _list_members(call, id_, paging.window, condition, sort, as_of)
         add_as_of_header(call, members)
     shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.ContactListAnswer(
@@ -80,21 +87,12 @@ async def _list_members(  # noqa: PLR0913, PLR0917 - the filters of a list of co
     return await call.services.segments.list_members(call.caller, segment, window, condition, sort)
 
 
-def _read_condition(query: dict[str, str]) -> tree.Node | None:
-    status = query_string.read_text(query, "status")
-    words = contacts.build_search_condition(query_string.read_text(query, "search") or "")
+def _build_condition(query: ContactPageQuery) -> tree.Node | None:
+    words = build_search_condition(query.search or "")
     predicates = [] if words is None else [words]
-    if status is not None:
-        status = STATUS_ALIASES.get(status, status)
-        if status not in STATUSES:
-            raise InvalidInput.at(("status",), f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
-        predicates.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(status)))
+    if query.status is not UNSET:
+        predicates.append(tree.Predicate("status", tree.Op.EQUALS, tree.Text(query.status)))
     return tree.All(tuple(predicates)) if predicates else None
-
-
-def _read_sort(query: dict[str, str]) -> Sort | None:
-    written = query_string.read_choice(query, "sort", tuple(pagination.SORTS))
-    return None if written is None else pagination.SORTS[written]
 
 
 @handles(
@@ -112,7 +110,7 @@ def _read_sort(query: dict[str, str]) -> Sort | None:
     )
 )
 async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
-    change = await _read_change(call, email_required=True)
+    change = await _read_change(call, contacts_wire.ContactCreate)
     contact = await call.services.contacts.create(call.caller, change)
     return contacts_wire.ContactAnswer(success=True, data=contacts_show.show_contact(contact))
 
@@ -169,10 +167,10 @@ async def _get_by_id(call: Call, contact_id: str) -> contacts_wire.ContactAnswer
     )
 )
 async def update_contact_by_email(call: Call) -> contacts_wire.ContactAnswer:
-    query = call.query_parameters
-    if "id" in query:
-        return await _update_by_id(call, query["id"])
-    change = await _read_change(call, email_required=True)
+    query = call.read_query(contacts_wire.ContactPatchQuery)
+    if query.id is not UNSET:
+        return await _update_by_id(call, query.id)
+    change = await _read_change(call, contacts_wire.ContactPatchByEmail, "email")
     contact = await call.services.contacts.update_by_email(call.caller, change.email, change)
     return contacts_wire.ContactAnswer(success=True, data=contacts_show.show_contact(contact))
 
@@ -197,7 +195,7 @@ async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
 async def _update_by_id(call: Call, contact_id: str) -> contacts_wire.ContactAnswer:
     id_ = parse_id(contact_id)
     async with call.not_found_first(lambda: call.services.contacts.get(call.caller, id_)):
-        change = await _read_change(call, email_required=False)
+        change = await _read_change(call, contacts_wire.ContactPatch)
     contact = await call.services.contacts.update(call.caller, id_, change)
     return contacts_wire.ContactAnswer(success=True, data=contacts_show.show_contact(contact))
 
@@ -215,10 +213,7 @@ async def _update_by_id(call: Call, contact_id: str) -> contacts_wire.ContactAns
     )
 )
 async def delete_contact_by_query(call: Call) -> wire.Success:
-    written = call.query_parameters.get("id")
-    if written is None:
-        raise InvalidInput.at(("id",), "Required")
-    return await _delete_by_id(call, written)
+    return await _delete_by_id(call, call.read_query(contacts_wire.ContactIdQuery).id)
 
 
 @handles(
@@ -241,12 +236,9 @@ async def _delete_by_id(call: Call, contact_id: str) -> wire.Success:
     return wire.Success(success=True)
 
 
-async def _read_change(call: Call, *, email_required: bool) -> ContactChange:
-    values = contacts.decode_properties(await call.read_object(), ATTRIBUTE_CONTAINERS)
-    fields, attributes = contacts.read_fields(values, ATTRIBUTE_CONTAINERS)
-    if email_required:
-        require_email(fields, ("email",))
-    return read_change(fields, attributes, call.caller.zone)
+async def _read_change(call: Call, struct: type[msgspec.Struct], *required: str) -> ContactChange:
+    reader = contact_reader(struct, ATTRIBUTES_KEY)
+    return reader.read_body(await call.read_object(), call.caller.zone, required=required)
 
 
 ENDPOINTS: Final = (

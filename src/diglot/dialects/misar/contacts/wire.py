@@ -1,11 +1,20 @@
-"""The structs of Misar's contact calls: contacts, pages, bulk calls, scores and files."""
+"""The structs of Misar's contact calls: contacts, pages and scores."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import Extension, LegacySpelling, Uuid, schema_ref
+from diglot.api.annotations import (
+    Extension,
+    LegacySpelling,
+    Uuid,
+    also_spelled,
+    choice_ref,
+    read_by,
+    refused_as,
+    schema_ref,
+)
 from diglot.api.contact_shape import (
     WireTypes,
     given_types,
@@ -15,17 +24,17 @@ from diglot.api.contact_shape import (
     writable_fields_except,
 )
 from diglot.api.extensions.as_of import AsOfQuery
-from diglot.conditions.fields import FieldKind
-from diglot.dialects.misar import wire
+from diglot.api.input.contact_values import Email, StatusWord, TagList
+from diglot.api.input.json_values import read_attributes
+from diglot.api.input.query_string import any_text
+from diglot.api.input.search import MAX_SEARCH_WORDS, SEARCH_CHECK
+from diglot.conditions.fields import STATUSES, FieldKind
+from diglot.dialects.misar import pagination, wire
 from diglot.dialects.misar.contacts.tiers import Tier
 from diglot.dialects.misar.wire import (
     Attributes,
     BothPagination,
-    Count,
-    Email,
     Number,
-    StatusWord,
-    TagList,
     Tags,
     Time,
 )
@@ -53,16 +62,18 @@ _TYPES: Final[WireTypes] = {
     FieldKind.NUMBER: Number,
     FieldKind.INSTANT: Time,
 }
-_GIVEN_TYPES: Final[WireTypes] = {
+_GivenAttributes = Annotated[dict[str, Any], schema_ref("CustomFields"), read_by(read_attributes)]
+GIVEN_TYPES: Final[WireTypes] = {
     **_TYPES,
     FieldKind.TAGS: TagList,
-    **dict.fromkeys(_OLDER_CONTAINERS, Attributes),
+    ATTRIBUTES_KEY: Annotated[_GivenAttributes, also_spelled(*_OLDER_CONTAINERS)],
+    **dict.fromkeys(_OLDER_CONTAINERS, _GivenAttributes),
 }
 _GIVEN: Final = {
-    **given_types(_GIVEN_KEYS, _GIVEN_TYPES),
-    **given_types(older_spellings(_GIVEN_KEYS), _GIVEN_TYPES, LegacySpelling),
-    **given_types(_OLDER_CONTAINERS, _GIVEN_TYPES, LegacySpelling),
-    **given_types(writable_fields_except(_GIVEN_KEYS), _GIVEN_TYPES, Extension),
+    **given_types(_GIVEN_KEYS, GIVEN_TYPES),
+    **given_types(older_spellings(_GIVEN_KEYS), GIVEN_TYPES, LegacySpelling),
+    **given_types(_OLDER_CONTAINERS, GIVEN_TYPES, LegacySpelling),
+    **given_types(writable_fields_except(_GIVEN_KEYS), GIVEN_TYPES, Extension),
 }
 
 
@@ -91,34 +102,10 @@ class ContactListAnswer(msgspec.Struct, frozen=True):
     pagination: BothPagination
 
 
-class ImportSummary(msgspec.Struct, frozen=True):
-    """The results of an import, in numbers of contacts."""
-
-    imported: Count
-    updated: Count
-    skipped: Count
-    errors: Count
-
-
-class ImportAnswer(msgspec.Struct, frozen=True):
-    """The response to an import; `errors` names each rejected contact.
-
-    The counts are repeated outside the summary, as the vendor's older pages show them.
-    """
-
-    success: bool
-    summary: ImportSummary
-    errors: list[str]
-    imported: Count
-    updated: Count
-    skipped: Count
-    failed: Count
-
-
 class ContactIdQuery(msgspec.Struct, frozen=True):
     """Which contact."""
 
-    id: Annotated[ContactId, Meta(description="The id of the contact.")]
+    id: Annotated[ContactId, Meta(description="The id of the contact."), read_by(any_text)]
 
 
 class ContactFields(msgspec.Struct, frozen=True):
@@ -140,51 +127,64 @@ class ContactPatch(ContactFields, frozen=True, kw_only=True):
     email: Email | UnsetType = UNSET
 
 
-class ImportContact(ContactFields, frozen=True, kw_only=True):
-    """A contact in an import."""
-
-    email: Email
-    created_at: Extension[Time] | UnsetType = UNSET
-
-
-class ImportBody(msgspec.Struct, frozen=True):
-    """Contacts to create or update, matched by email. The four switches are spellings of the same option."""
-
-    contacts: Annotated[list[ImportContact], Meta(max_length=10000)]
-    updateExisting: bool | UnsetType = UNSET  # noqa: N815
-    update_existing: LegacySpelling[bool] | UnsetType = UNSET
-    skipExisting: LegacySpelling[bool] | UnsetType = UNSET  # noqa: N815
-    skip_existing: LegacySpelling[bool] | UnsetType = UNSET
-    tags: TagList | UnsetType = UNSET
-
-
-Sort = Annotated[str, schema_ref("ContactSort")]
+Sort = Annotated[str, choice_ref("ContactSort", tuple(pagination.SORTS))]
+_STATUS_FAULT: Final = refused_as(f"Invalid enum value. Expected one of {', '.join(STATUSES)}")
 
 
 class ContactPageQuery(msgspec.Struct, frozen=True):
     """The page and the filters. With `id`, which older clients send, the response is that of `getContact`."""
 
-    page: Annotated[int, Meta(ge=1, description="Page number, from 1.")] = 1
-    limit: Annotated[int, Meta(ge=1, description="Results per page; more than 100 is read as 100.")] = 50
-    id: LegacySpelling[Annotated[str, Meta(description="Return only this contact.")]] = ""
-    search: Annotated[str, Meta(description="Up to 50 words, each contained in the email or a name.")] = ""
-    status: Annotated[wire.StatusWord, Meta(description="Only contacts with this status.")] = ""
-    segment_id: Annotated[str, Meta(description="Only members of this segment; 404 if it is missing.")] = ""
-    segmentId: LegacySpelling[Annotated[str, Meta(description="Another spelling of `segment_id`.")]] = ""  # noqa: N815
-    as_of: Extension[AsOfQuery] = ""
-    sort: Annotated[Sort, Meta(description="The order; by default the newest contacts come first.")] = ""
+    page: wire.PageNumber = 1
+    limit: wire.PageLimit = 50
+    id: (
+        LegacySpelling[Annotated[str, Meta(description="Return only this contact."), read_by(any_text)]]
+        | UnsetType
+    ) = UNSET
+    search: (
+        Annotated[
+            str,
+            Meta(description=f"Up to {MAX_SEARCH_WORDS} words, each contained in the email or a name."),
+            SEARCH_CHECK,
+        ]
+        | UnsetType
+    ) = UNSET
+    status: (
+        Annotated[StatusWord, Meta(description="Only contacts with this status."), _STATUS_FAULT] | UnsetType
+    ) = UNSET
+    segment_id: (
+        Annotated[
+            str,
+            Meta(description="Only members of this segment; 404 if it is missing."),
+            also_spelled("segmentId"),
+        ]
+        | UnsetType
+    ) = UNSET
+    segmentId: (  # noqa: N815
+        LegacySpelling[Annotated[str, Meta(description="Another spelling of `segment_id`.")]] | UnsetType
+    ) = UNSET
+    as_of: Extension[AsOfQuery] | UnsetType = UNSET
+    sort: (
+        Annotated[Sort, Meta(description="The order; by default the newest contacts come first.")] | UnsetType
+    ) = UNSET
 
 
 class ContactPatchQuery(msgspec.Struct, frozen=True):
     """The contact, if the body does not name it."""
 
-    id: Annotated[str, Meta(description="The contact; by default, that with the email in the body.")] = ""
+    id: (
+        Annotated[
+            str,
+            Meta(description="The contact; by default, that with the email in the body."),
+            read_by(any_text),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ContactPatchByEmail(ContactFields, frozen=True, kw_only=True):
     """An update of the contact with this email. With an id in the query, the email is the new one."""
 
-    email: wire.Email | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
 
 
 class ContactScore(msgspec.Struct, frozen=True):
@@ -193,68 +193,3 @@ class ContactScore(msgspec.Struct, frozen=True):
     score: wire.Number | None
     tier: TierWord | None
     success: bool
-
-
-MAX_IDS: Final = 10_000
-Ids = Annotated[list[str], Meta(max_length=MAX_IDS)]
-
-
-class BulkDelete(msgspec.Struct, frozen=True):
-    """The ids of the contacts, in one of three spellings."""
-
-    ids: Ids
-    contact_ids: LegacySpelling[Ids] | UnsetType = UNSET
-    contactIds: LegacySpelling[Ids] | UnsetType = UNSET  # noqa: N815
-
-
-class BulkUpdate(BulkDelete, frozen=True, kw_only=True):
-    """The ids of the contacts, and the update for each of them; an email is rejected."""
-
-    update: ContactFields
-
-
-class BulkUpdateAnswer(msgspec.Struct, frozen=True):
-    """The number of contacts that now match the update, and the ids that do not exist."""
-
-    success: bool
-    updated: wire.Count
-    not_found: list[str]
-
-
-class BulkDeleteAnswer(msgspec.Struct, frozen=True):
-    """The number of deleted contacts, and the ids that do not exist."""
-
-    success: bool
-    deleted: wire.Count
-    not_found: list[str]
-
-
-Switch = Annotated[str, schema_ref("YesOrNo")]
-TagText = Annotated[str, Meta(description="Tags for every contact, separated by commas.")]
-
-
-class ImportQuery(msgspec.Struct, frozen=True):
-    """The options for every contact of an import, if the body has no property for them."""
-
-    updateExisting: Annotated[Switch, Meta(description="Whether existing contacts are updated.")] = "true"  # noqa: N815
-    update_existing: LegacySpelling[
-        Annotated[Switch, Meta(description="Another spelling of `updateExisting`.")]
-    ] = "true"
-    skipExisting: LegacySpelling[  # noqa: N815
-        Annotated[Switch, Meta(description="The opposite of `updateExisting`.")]
-    ] = "false"
-    skip_existing: LegacySpelling[
-        Annotated[Switch, Meta(description="Another spelling of `skipExisting`.")]
-    ] = "false"
-    tags: TagText = ""
-
-
-class ImportForm(msgspec.Struct, frozen=True):
-    """A file of comma-separated values whose first row names the fields, and the options of the query."""
-
-    file: Annotated[str, Meta(extra_json_schema={"contentMediaType": "text/csv"})]
-    updateExisting: Switch | UnsetType = UNSET  # noqa: N815
-    update_existing: LegacySpelling[Switch] | UnsetType = UNSET
-    skipExisting: LegacySpelling[Switch] | UnsetType = UNSET  # noqa: N815
-    skip_existing: LegacySpelling[Switch] | UnsetType = UNSET
-    tags: TagText | UnsetType = UNSET

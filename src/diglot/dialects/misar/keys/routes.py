@@ -13,7 +13,6 @@ from diglot.dialects.misar import wire
 from diglot.dialects.misar.key_format import KEY_FORMAT
 from diglot.dialects.misar.keys import show as keys_show
 from diglot.dialects.misar.keys import wire as keys_wire
-from diglot.errors import InvalidInput
 from diglot.model.ids import parse_id
 from diglot.model.workspaces import KeyOptions
 
@@ -106,10 +105,7 @@ async def get_key(call: Call) -> keys_wire.KeyAnswer:
     )
 )
 async def revoke_key_by_query(call: Call) -> wire.Success:
-    written = call.query_parameters.get("id")
-    if written is None:
-        raise InvalidInput.at(("id",), "Required")
-    return await _revoke_by_id(call, written)
+    return await _revoke_by_id(call, call.read_query(keys_wire.KeyIdQuery).id)
 
 
 @handles(

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import LegacySpelling, Uuid, also_spelled, checked_by, choice_ref
+from diglot.api.annotations import LegacySpelling, Uuid, also_spelled, checked_by, choice_ref, read_by
+from diglot.api.input.query_string import any_text
 from diglot.api.patterns import INSTANT
 from diglot.conditions import dates
 from diglot.dialects.misar.key_format import SCOPES
@@ -91,4 +92,4 @@ class KeyCreate(msgspec.Struct, frozen=True):
 class KeyIdQuery(msgspec.Struct, frozen=True):
     """Which key."""
 
-    id: Annotated[KeyId, Meta(description="The id of the API key.")]
+    id: Annotated[KeyId, Meta(description="The id of the API key."), read_by(any_text)]

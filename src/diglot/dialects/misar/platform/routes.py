@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.extensions.as_of import count_metadata, history_metadata
+from diglot.api.extensions.as_of import PastQuery, count_metadata, history_metadata
 from diglot.api.operation import Operation
 from diglot.dialects.misar import formatting
 from diglot.dialects.misar.contacts import show as contacts_show
@@ -71,7 +71,7 @@ async def preview_platform_segment(call: Call) -> wire.PlatformPreviewAnswer:
         _TAG,
         "List the ids of all members in one response, newest first, with 39 bytes per id",
         scope="read",
-        query=wire.PlatformMembersQuery,
+        query=PastQuery,
         response=wire.PlatformMembersAnswer,
         lists_members=True,
     )

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from diglot.api.annotations import Extension, schema_ref
-from diglot.api.extensions.as_of import AsOfQuery, OfPast, Revision
+from diglot.api.extensions.as_of import OfPast, Revision
 from diglot.dialects.misar.contacts.wire import Contact, ContactId
 from diglot.dialects.misar.segments.wire import ContactIds, Criteria, SegmentId, SegmentTypeWord
 from diglot.dialects.misar.wire import Count, Time
@@ -57,12 +57,6 @@ class PlatformMembersAnswer(msgspec.Struct, frozen=True):
     revision: Extension[Revision] | UnsetType = UNSET
     as_of: Extension[OfPast] = UNSET
     deleted: Extension[OfPast] = UNSET
-
-
-class PlatformMembersQuery(msgspec.Struct, frozen=True):
-    """The point in time of the members."""
-
-    as_of: Extension[AsOfQuery] = ""
 
 
 class PlatformMembersChange(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 
 from diglot.api.call import Call
-from diglot.api.extensions.as_of import add_as_of_header, read_as_of
+from diglot.api.extensions.as_of import PastQuery, add_as_of_header, to_as_of
 from diglot.api.input import request_body
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.rules import Words
@@ -35,7 +35,8 @@ def read_segment_id(call: Call) -> str | None:
 
 async def list_page(call: Call) -> tuple[pagination.PageRequest, Page[CountedSegment]]:
     """Return the requested page and its segments."""
-    paging = pagination.read_page(call.query_parameters)
+    query = call.read_query(wire.PageQuery)
+    paging = pagination.PageRequest(query.page, query.limit)
     return paging, await call.services.segments.list_page_with_counts(call.caller, paging.window)
 
 
@@ -149,7 +150,8 @@ async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
     """Return a page of member ids of the segment in the path."""
     id_ = read_segment_id(call)
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
-        paging, as_of = pagination.read_page(call.query_parameters), read_as_of(call)
+        query = call.read_query(segments_wire.MembersQuery)
+    paging, as_of = pagination.PageRequest(query.page, query.limit), to_as_of(query.as_of, call.caller.zone)
     segment, member_page = await _load_member_ids(call, paging.window, as_of)
     return segments_wire.MembersAnswer(
         success=True,
@@ -161,7 +163,8 @@ async def list_member_ids(call: Call) -> segments_wire.MembersAnswer:
 async def list_all_member_ids(call: Call) -> MemberPage[str] | HistoricalPage[str]:
     """Return the ids of all members of the segment in the path."""
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, read_segment_id(call))):
-        as_of = read_as_of(call)
+        query = call.read_query(PastQuery)
+    as_of = to_as_of(query.as_of, call.caller.zone)
     _, member_page = await _load_member_ids(call, None, as_of)
     return member_page
 

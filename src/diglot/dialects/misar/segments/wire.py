@@ -164,7 +164,7 @@ class DryRun(msgspec.Struct, frozen=True):
 class MembersQuery(PageQuery, frozen=True):
     """The page of members, and its point in time."""
 
-    as_of: Extension[AsOfQuery] = ""
+    as_of: Extension[AsOfQuery] | UnsetType = UNSET
 
 
 # Any string is accepted, because invalid ids are ignored too.

@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
@@ -115,14 +114,14 @@ def _read_purchase(call: Call, reader: BodyReader) -> tuple[str, NewEvent]:
 
 def _read_total(reader: BodyReader) -> float:
     """Read the total, which the newest clients send in cents and older clients in units."""
-    revenue = reader.read(wire.OlderTotal).revenue
+    revenue = reader.read(wire.TrackPurchase, "revenue").revenue
     total_cents = reader.read(wire.TrackPurchase, "total_cents").total_cents
     units = reader.key_of("revenue")
     cents = float(Decimal(total_cents) / 100) if isinstance(total_cents, int) else None
     if not reader.has(units):
         reader.require("total_cents")
         return cents or 0.0
-    amount = 0.0 if revenue is UNSET else revenue
+    amount = revenue or 0.0
     if cents not in (None, amount):
         reader.add_fault((units,), "Differs from total_cents")
     return amount

@@ -13,9 +13,10 @@ from diglot.api.annotations import (
     required_by_handler,
     schema_ref,
 )
+from diglot.api.input.contact_values import Email
 from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
 from diglot.dialects.misar.contacts.wire import ContactId
-from diglot.dialects.misar.wire import Email, Money, NullableText, Time
+from diglot.dialects.misar.wire import Money, NullableText, Time
 
 Id = Annotated[str, Meta(max_length=100)]
 Url = Annotated[str, Meta(max_length=2048)]
@@ -91,16 +92,10 @@ class TrackPurchase(msgspec.Struct, frozen=True):
         | None
     ) = UNSET
     orderId: LegacySpelling[Id] | UnsetType | None = UNSET  # noqa: N815
-    revenue: LegacySpelling[Money] | UnsetType | None = UNSET
+    revenue: LegacySpelling[Annotated[Money, also_spelled("amount")]] | UnsetType | None = UNSET
     amount: LegacySpelling[Money] | UnsetType | None = UNSET
     timestamp: Timestamp | UnsetType | None = UNSET
     messageId: MessageId | UnsetType | None = UNSET  # noqa: N815
-
-
-class OlderTotal(msgspec.Struct, frozen=True):
-    """The total of a purchase in units, which older clients send."""
-
-    revenue: Annotated[Money, also_spelled("amount")] | UnsetType = UNSET
 
 
 class Attribution(msgspec.Struct, frozen=True):

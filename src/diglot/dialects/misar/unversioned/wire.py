@@ -5,9 +5,10 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.annotations import Extension
 from diglot.api.extensions.as_of import Revision
+from diglot.api.input.contact_values import StatusWord
 from diglot.dialects.misar.contacts.wire import ContactId, TierWord
 from diglot.dialects.misar.segments.wire import Criteria, SegmentId, SegmentTypeWord
-from diglot.dialects.misar.wire import Count, NullableText, StatusWord, Time
+from diglot.dialects.misar.wire import Count, NullableText, Time
 
 
 class RootPagination(msgspec.Struct, frozen=True):

@@ -2,9 +2,12 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.input import contacts, query_string
+from diglot.api.input.contacts import contact_reader
+from diglot.api.input.search import build_search_condition
 from diglot.api.operation import Operation
 from diglot.conditions import tree
 from diglot.dialects.topmail import pagination as topmail_pagination
@@ -12,11 +15,9 @@ from diglot.dialects.topmail import wire
 from diglot.dialects.topmail.contacts import show as contacts_show
 from diglot.dialects.topmail.contacts import wire as contacts_wire
 from diglot.model.ids import parse_id
-from diglot.service.contacts.contact_input import GivenValue, read_change, require_email
 
 _TAG: Final = "contacts"
 _CONTACT_PATH: Final = "/contacts/{contact_id:str}"
-_ATTRIBUTE_CONTAINERS: Final = (contacts_wire.ATTRIBUTES_KEY,)
 
 
 @handles(
@@ -32,11 +33,11 @@ _ATTRIBUTE_CONTAINERS: Final = (contacts_wire.ATTRIBUTES_KEY,)
     )
 )
 async def list_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
-    query = call.query_parameters
-    condition = _read_condition(query)
-    window = topmail_pagination.read_window(query)
-    if "list_id" in query:
-        id_ = parse_id(query["list_id"])
+    query = call.read_query(contacts_wire.ContactQuery, "search", "subscribed")
+    condition = _build_condition(query)
+    window = topmail_pagination.to_window(query)
+    if query.list_id is not UNSET:
+        id_ = parse_id(query.list_id)
         page = await call.services.lists.list_members(call.caller, id_, window, condition)
         pagination = topmail_pagination.to_members_pagination(window, page)
     else:
@@ -47,12 +48,11 @@ async def list_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
     )
 
 
-def _read_condition(query: dict[str, str]) -> tree.Node | None:
-    words = contacts.build_search_condition(query_string.read_text(query, "search") or "")
-    subscribed = query_string.read_boolean(query, "subscribed")
+def _build_condition(query: contacts_wire.ContactQuery) -> tree.Node | None:
+    words = build_search_condition(query.search or "")
     predicates = [] if words is None else [words]
-    if subscribed is not None:
-        predicates.append(tree.Predicate("subscribed", tree.Op.EQUALS, tree.Boolean(subscribed)))
+    if query.subscribed is not UNSET:
+        predicates.append(tree.Predicate("subscribed", tree.Op.EQUALS, tree.Boolean(query.subscribed)))
     return tree.All(tuple(predicates)) if predicates else None
 
 
@@ -71,11 +71,8 @@ def _read_condition(query: dict[str, str]) -> tree.Node | None:
     )
 )
 async def create_contact(call: Call) -> contacts_wire.ContactAnswer:
-    values = contacts.decode_properties(await call.read_object(), _ATTRIBUTE_CONTAINERS, "list_id")
-    fields, attributes = contacts.read_fields(values, _ATTRIBUTE_CONTAINERS)
-    require_email(fields, ("email",))
-    joined = GivenValue(values["list_id"], ("list_id",)) if "list_id" in values else None
-    change = read_change(fields, attributes, call.caller.zone, joined)
+    reader = contact_reader(contacts_wire.ContactCreate, contacts_wire.ATTRIBUTES_KEY)
+    change = reader.read_body(await call.read_object(), call.caller.zone)
     return contacts_wire.ContactAnswer(
         contacts_show.show_contact(await call.services.contacts.create(call.caller, change))
     )
@@ -115,8 +112,8 @@ async def get_contact(call: Call) -> contacts_wire.ContactDetailAnswer:
 async def update_contact(call: Call) -> contacts_wire.ContactAnswer:
     id_ = parse_id(call.path_parameters["contact_id"])
     async with call.not_found_first(lambda: call.services.contacts.get(call.caller, id_)):
-        values = contacts.decode_properties(await call.read_object(), _ATTRIBUTE_CONTAINERS)
-        change = read_change(*contacts.read_fields(values, _ATTRIBUTE_CONTAINERS), call.caller.zone)
+        reader = contact_reader(contacts_wire.ContactPatch, contacts_wire.ATTRIBUTES_KEY)
+        change = reader.read_body(await call.read_object(), call.caller.zone)
     contact = await call.services.contacts.update(call.caller, id_, change)
     return contacts_wire.ContactAnswer(contacts_show.show_contact(contact))
 

@@ -1,11 +1,11 @@
 """The structs of Topmail's contact calls."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import Extension
+from diglot.api.annotations import Extension, read_by, schema_ref
 from diglot.api.contact_shape import (
     WireTypes,
     given_types,
@@ -13,16 +13,17 @@ from diglot.api.contact_shape import (
     stored_fields_except,
     writable_fields_except,
 )
+from diglot.api.input.contact_values import Email, StatusWord, TagList
+from diglot.api.input.json_values import read_attributes
+from diglot.api.input.query_string import any_text
+from diglot.api.input.search import SEARCH_CHECK
 from diglot.conditions.fields import FieldKind
 from diglot.dialects.topmail.wire import (
     Attributes,
-    Email,
     Id,
     MembersPagination,
     Number,
     Pagination,
-    StatusWord,
-    TagList,
     Tags,
     Time,
     WindowQuery,
@@ -54,7 +55,11 @@ _SHOWN: Final = shown_types(_SHOWN_KEYS, _TYPES)
 _SHOWN_EXTENSIONS: Final = shown_types(
     stored_fields_except(_SHOWN_KEYS, first=("updated_at",)), _TYPES, Extension
 )
-_GIVEN_TYPES: Final[WireTypes] = {**_TYPES, FieldKind.TAGS: TagList}
+_GIVEN_TYPES: Final[WireTypes] = {
+    **_TYPES,
+    FieldKind.TAGS: TagList,
+    ATTRIBUTES_KEY: Annotated[dict[str, Any], schema_ref("Attributes"), read_by(read_attributes)],
+}
 _GIVEN: Final = {
     **given_types(_GIVEN_KEYS, _GIVEN_TYPES),
     **given_types(writable_fields_except(_GIVEN_KEYS, first=("status", "tags")), _GIVEN_TYPES, Extension),
@@ -102,9 +107,19 @@ class SegmentContactsAnswer(msgspec.Struct, frozen=True):
 class ContactQuery(WindowQuery, frozen=True):
     """Which contacts."""
 
-    search: Annotated[str, Meta(description="Words; the email or a name must contain each of them.")] = ""
-    subscribed: Annotated[bool, Meta(description="Only subscribed, or only unsubscribed contacts.")] = True
-    list_id: Annotated[Id, Meta(description="Only contacts on a list, static or dynamic.")] = ""
+    search: (
+        Annotated[
+            str, Meta(description="Words; the email or a name must contain each of them."), SEARCH_CHECK
+        ]
+        | UnsetType
+    ) = UNSET
+    subscribed: (
+        Annotated[bool, Meta(description="Only subscribed, or only unsubscribed contacts.")] | UnsetType
+    ) = UNSET
+    list_id: (
+        Annotated[Id, Meta(description="Only contacts on a list, static or dynamic."), read_by(any_text)]
+        | UnsetType
+    ) = UNSET
 
 
 class ContactFields(msgspec.Struct, frozen=True):

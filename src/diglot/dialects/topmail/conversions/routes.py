@@ -3,18 +3,16 @@
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
 from diglot.api.formatting import format_milliseconds, whole_if_integral
-from diglot.api.input import query_string
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.input.events import read_occurred_at, without_unset
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination
 from diglot.dialects.topmail.conversions import wire
-from diglot.dialects.topmail.schemas import CONVERSION_TYPES
-from diglot.errors import InvalidInput
 from diglot.model.events import (
     ContactRef,
     ConversionFilter,
@@ -60,23 +58,15 @@ _encode = msgspec.json.Encoder().encode
     )
 )
 async def list_conversions(call: Call) -> wire.ConversionListAnswer:
-    query = call.query_parameters
-    window = pagination.read_window(query)
-    wanted = ConversionFilter(
-        _read_contact_id(query), query_string.read_text(query, "campaign_id"), query.get("type")
-    )
-    if wanted.type is not None and wanted.type not in CONVERSION_TYPES:
-        options = " | ".join(f"'{option}'" for option in CONVERSION_TYPES)
-        raise InvalidInput.at(("type",), f"Invalid enum value. Expected {options}")
+    query = call.read_query(wire.ConversionQuery)
+    window = pagination.to_window(query)
+    contact_id = None if query.contact_id is UNSET else parse_id(query.contact_id) or ""
+    campaign_id, type_ = (None if word is UNSET else word for word in (query.campaign_id, query.type))
+    wanted = ConversionFilter(contact_id, campaign_id, type_)
     page = await call.services.events.list_conversions(call.caller, wanted, window)
     return wire.ConversionListAnswer(
         [_to_wire(conversion) for conversion in page.items], pagination.to_pagination(window, page.total)
     )
-
-
-def _read_contact_id(query: dict[str, str]) -> str | None:
-    written = query_string.read_text(query, "contact_id")
-    return None if written is None else parse_id(written) or ""
 
 
 @handles(

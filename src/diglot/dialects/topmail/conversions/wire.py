@@ -1,15 +1,16 @@
 """Topmail's structs for conversions and product views, with the properties in the vendor's order."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from diglot.api.annotations import choice_ref, read_at_most, refused_as, schema_ref
+from diglot.api.input.contact_values import Email
 from diglot.api.input.events import INSTANT_CHECK, INSTANT_LENGTH
 from diglot.api.patterns import URL
 from diglot.dialects.topmail.schemas import CONVERSION_TYPES
-from diglot.dialects.topmail.wire import Email, Id, Money, NullableText, Number, Pagination, Time, WindowQuery
+from diglot.dialects.topmail.wire import Id, Money, NullableText, Number, Pagination, Time, WindowQuery
 
 Short = Annotated[str, Meta(min_length=1, max_length=100)]
 Word = Annotated[str, Meta(max_length=100)]
@@ -21,6 +22,9 @@ Currency = Annotated[
     refused_as("Invalid currency: expected 3 letters"),
 ]
 Type = Annotated[str, choice_ref("ConversionType", CONVERSION_TYPES)]
+_TYPE_FAULT: Final = refused_as(
+    "Invalid enum value. Expected " + " | ".join(f"'{option}'" for option in CONVERSION_TYPES)
+)
 ConvertedAt = Annotated[
     Time, Meta(description="When it happened; by default, now."), INSTANT_LENGTH, INSTANT_CHECK
 ]
@@ -91,11 +95,14 @@ class ProductViewAnswer(msgspec.Struct, frozen=True):
 class ConversionQuery(WindowQuery, frozen=True):
     """The filters and the window of a list of conversions."""
 
-    contact_id: Annotated[
-        str, Meta(description="Only conversions of this contact; an invalid id has none.")
-    ] = ""
-    campaign_id: Annotated[str, Meta(description="Only conversions attributed to this campaign.")] = ""
-    type: Annotated[Type, Meta(description="Only conversions of this type.")] = ""
+    contact_id: (
+        Annotated[str, Meta(description="Only conversions of this contact; an invalid id has none.")]
+        | UnsetType
+    ) = UNSET
+    campaign_id: (
+        Annotated[str, Meta(description="Only conversions attributed to this campaign.")] | UnsetType
+    ) = UNSET
+    type: Annotated[Type, Meta(description="Only conversions of this type."), _TYPE_FAULT] | UnsetType = UNSET
 
 
 class OfContact(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.input import query_string
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination, wire, words
@@ -40,12 +39,11 @@ _NO_CONDITIONS_MESSAGE: Final = "Only a dynamic list has conditions"
     )
 )
 async def list_lists(call: Call) -> lists_wire.ListListAnswer:
-    query = call.query_parameters
-    search = query_string.read_text(query, "search")
-    kind = query_string.read_choice(query, "type", lists_wire.LIST_TYPES)
-    window = pagination.read_window(query)
-    kinds = None if kind is None else SegmentType(kind)
-    page = await call.services.lists.list_page(call.caller, window, kinds, search)
+    query = call.read_query(lists_wire.ListQuery, "search", "type")
+    window = pagination.to_window(query)
+    kind = None if query.type is UNSET else SegmentType(query.type)
+    search = None if query.search is UNSET else query.search
+    page = await call.services.lists.list_page(call.caller, window, kind, search)
     shown = [lists_show.show_contact_list(counted) for counted in page.items]
     return lists_wire.ListListAnswer(shown, pagination.to_pagination(window, page.total))
 
@@ -171,7 +169,7 @@ async def delete_list(call: Call) -> wire.DeletedAnswer:
 async def list_members(call: Call) -> contacts_wire.SegmentContactsAnswer:
     id_ = parse_id(call.path_parameters["list_id"])
     async with call.not_found_first(lambda: call.services.lists.get_without_count(call.caller, id_)):
-        window = pagination.read_window(call.query_parameters)
+        window = pagination.to_window(call.read_query(wire.WindowQuery))
     page = await call.services.lists.list_members(call.caller, id_, window)
     shown = [contacts_show.show_contact(contact) for contact in page.items]
     return contacts_wire.SegmentContactsAnswer(shown, pagination.to_members_pagination(window, page))

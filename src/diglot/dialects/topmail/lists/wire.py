@@ -61,10 +61,14 @@ class ListListAnswer(msgspec.Struct, frozen=True):
 class ListQuery(WindowQuery, frozen=True):
     """Which lists."""
 
-    type: Annotated[ListWord, Meta(description="Only static or only dynamic lists.")] = ""
-    search: Annotated[
-        str, Meta(description="A part of the name; case is ignored. An extension, as for segments and tags.")
-    ] = ""
+    type: Annotated[ListWord, Meta(description="Only static or only dynamic lists.")] | UnsetType = UNSET
+    search: (
+        Annotated[
+            str,
+            Meta(description="A part of the name; case is ignored. An extension, as for segments and tags."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ListCreate(msgspec.Struct, frozen=True):

@@ -6,8 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.extensions.as_of import add_as_of_header, read_as_of
-from diglot.api.input import query_string
+from diglot.api.extensions.as_of import add_as_of_header, to_as_of
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.api.rules import write_condition
@@ -43,9 +42,8 @@ _DRAFT_CONDITION: Final = Condition(DRAFT, OriginalText(words.DIALECT_NAME, writ
     )
 )
 async def list_segments(call: Call) -> segments_wire.SegmentListAnswer:
-    query = call.query_parameters
-    search = query_string.read_text(query, "search")
-    window = pagination.read_window(query)
+    query = call.read_query(segments_wire.SegmentQuery, "search")
+    window, search = pagination.to_window(query), None if query.search is UNSET else query.search
     page = await call.services.segments.list_page(call.caller, window, search)
     return segments_wire.SegmentListAnswer(
         [show.show_segment(segment) for segment in page.items], pagination.to_pagination(window, page.total)
@@ -168,7 +166,8 @@ async def estimate_segment(call: Call) -> segments_wire.EstimateAnswer:
 async def list_segment_contacts(call: Call) -> contacts_wire.SegmentContactsAnswer:
     id_ = parse_id(call.path_parameters["segment_id"])
     async with call.not_found_first(lambda: call.services.segments.get(call.caller, id_)):
-        window, as_of = pagination.read_window(call.query_parameters), read_as_of(call)
+        query = call.read_query(segments_wire.SegmentContactsQuery)
+    window, as_of = pagination.to_window(query), to_as_of(query.as_of, call.caller.zone)
     page: MemberPage[Contact] | HistoricalPage[Contact]
     if as_of is None:
         page = await call.services.segments.list_members(call.caller, id_, window)

@@ -93,10 +93,10 @@ class DryRun(msgspec.Struct, frozen=True):
 class SegmentContactsQuery(WindowQuery, frozen=True):
     """The window of a segment's contacts, and its point in time."""
 
-    as_of: Extension[AsOfQuery] = ""
+    as_of: Extension[AsOfQuery] | UnsetType = UNSET
 
 
 class SegmentQuery(WindowQuery, frozen=True):
     """Which segments."""
 
-    search: Annotated[str, Meta(description="A part of the name; case is ignored.")] = ""
+    search: Annotated[str, Meta(description="A part of the name; case is ignored.")] | UnsetType = UNSET

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from msgspec import UNSET
+
 from diglot.api.call import Call
 from diglot.api.endpoint import handles
-from diglot.api.input import query_string
 from diglot.api.input.body_reader import BodyReader
 from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination, wire
@@ -34,9 +35,8 @@ _TAG_PATH: Final = "/tags/{tag_id:str}"
     )
 )
 async def list_tags(call: Call) -> tags_wire.TagListAnswer:
-    query = call.query_parameters
-    search = query_string.read_text(query, "search")
-    window = pagination.read_window(query)
+    query = call.read_query(tags_wire.TagQuery, "search")
+    window, search = pagination.to_window(query), None if query.search is UNSET else query.search
     page = await call.services.tags.list_page(call.caller, window, search)
     return tags_wire.TagListAnswer(
         [tags_show.show_tag(tag) for tag in page.items], pagination.to_pagination(window, page.total)
@@ -136,7 +136,7 @@ async def delete_tag(call: Call) -> wire.DeletedAnswer:
 async def list_tag_contacts(call: Call) -> contacts_wire.ContactListAnswer:
     id_ = parse_id(call.path_parameters["tag_id"])
     async with call.not_found_first(lambda: call.services.tags.get(call.caller, id_)):
-        window = pagination.read_window(call.query_parameters)
+        window = pagination.to_window(call.read_query(wire.WindowQuery))
     page = await call.services.tags.list_contacts(call.caller, id_, window)
     return contacts_wire.ContactListAnswer(
         [contacts_show.show_contact(contact) for contact in page.items],

@@ -46,7 +46,7 @@ class TagListAnswer(msgspec.Struct, frozen=True):
 class TagQuery(WindowQuery, frozen=True):
     """Which tags."""
 
-    search: Annotated[str, Meta(description="A part of the name; case is ignored.")] = ""
+    search: Annotated[str, Meta(description="A part of the name; case is ignored.")] | UnsetType = UNSET
 
 
 class TagCreate(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from diglot.api.operation import Operation
 from diglot.dialects.topmail import pagination, wire, words
 from diglot.dialects.topmail.webhooks import wire as hooks
 from diglot.dialects.topmail.webhooks.messages import EVENTS
-from diglot.errors import Forbidden, InvalidInput
+from diglot.errors import Forbidden
 from diglot.model.ids import parse_id
 from diglot.model.webhooks import Webhook
 from diglot.service.webhooks import NewWebhook, generate_secret
@@ -39,7 +39,7 @@ _SCOPE_BY_EVENT: Final = {"conversion": "conversions:read", "list": "lists:read"
     )
 )
 async def list_triggers(call: Call) -> hooks.TriggerListAnswer:
-    window = pagination.read_window(call.query_parameters)
+    window = pagination.to_window(call.read_query(wire.WindowQuery))
     active = [
         webhook
         for webhook in await call.services.webhooks.list_all(call.caller, words.DIALECT_NAME)
@@ -100,10 +100,8 @@ async def create_trigger(call: Call) -> hooks.CreatedTriggerAnswer:
     )
 )
 async def delete_trigger(call: Call) -> wire.DeletedAnswer:
-    written = call.query_parameters.get("id")
-    if written is None:
-        raise InvalidInput.at(("id",), "Required")
-    await call.services.webhooks.delete(call.caller, words.DIALECT_NAME, parse_id(written))
+    id_ = parse_id(call.read_query(hooks.TriggerIdQuery).id)
+    await call.services.webhooks.delete(call.caller, words.DIALECT_NAME, id_)
     return wire.DeletedAnswer(wire.Deleted(success=True))
 
 

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from diglot.api.annotations import Extension, choice_ref, read_at_most
+from diglot.api.annotations import Extension, choice_ref, read_at_most, read_by
+from diglot.api.input.query_string import any_text
 from diglot.api.input.webhooks import MAX_TARGET_URL_READ
 from diglot.api.patterns import WEBHOOK_URL
 from diglot.dialects.topmail.webhooks.messages import EVENTS
@@ -66,4 +67,4 @@ class TriggerCreate(msgspec.Struct, frozen=True):
 class TriggerIdQuery(msgspec.Struct, frozen=True):
     """Which one."""
 
-    id: Annotated[Id, Meta(description="The id of the webhook.")]
+    id: Annotated[Id, Meta(description="The id of the webhook."), read_by(any_text)]

@@ -1,0 +1,1 @@
+"""How units of work get a connection: turns, threads, deadlines, and what failures mean."""

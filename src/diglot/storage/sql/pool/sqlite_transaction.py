@@ -1,0 +1,66 @@
+"""A transaction of SQLite, which runs on the thread of its connection and never suspends."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar, cast
+
+from diglot.caches import ProcessCache
+from diglot.storage.sql.backend import Backend
+from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
+from diglot.storage.sql.sqlite_module import sqlite3
+
+T = TypeVar("T")
+
+
+class SQLiteTransaction:
+    """A transaction on the connection's own thread: awaits return at once."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        backend: Backend,
+        process_cache: ProcessCache,
+        *,
+        may_write: bool = False,
+    ) -> None:
+        self.backend = backend
+        self.process_cache = process_cache
+        self.open_units: dict[int, Any] = {}
+        self.may_write = may_write
+        self._execute = connection.execute
+        self._execute_many = connection.executemany
+        self.must_notify = False
+
+    async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
+        sql = statement.sql_for(self.backend)
+        return self._execute(sql.text, sql.positional_values(values)).fetchall()
+
+    async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
+        sql = statement.sql_for(self.backend)
+        row: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
+        return row
+
+    async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
+        sql = statement.sql_for(self.backend)
+        self._execute(sql.text, sql.positional_values(values))
+
+    async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
+        sql = statement.sql_for(self.backend)
+        self._execute_many(sql.text, [sql.positional_values(each) for each in values])
+
+    async def run_off_loop(self, function: Callable[[], T]) -> T:
+        # A unit runs on the thread of its connection already, and must not suspend.
+        return function()
+
+    def notify_on_commit(self) -> None:
+        self.must_notify = True
+
+
+def run_without_suspending(work: Awaitable[T]) -> T:
+    """Run an awaitable that never suspends and return its result; raise RuntimeError if it suspends."""
+    coroutine = cast("Coroutine[Any, Any, T]", work)
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    coroutine.close()
+    raise RuntimeError("a unit of work on SQLite awaited something other than its transaction")
