@@ -92,8 +92,8 @@ def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App
         app.state[ALLOWED_METHODS],
         pages,
         proxy_for=proxy.handler_for if proxy is not None else lambda scope: None,
-        renderer_for=find_renderer,
         options=asgi.Options(
+            renderer_for=find_renderer,
             access_log=settings.access_log,
             body_seconds=settings.body_timeout,
             send_seconds=settings.send_timeout,

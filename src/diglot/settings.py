@@ -65,8 +65,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             ge=1,
             le=86_400,
-            description="Seconds that a call may take that goes to an upstream, plus one for each 32 KiB that "
-            "passes.",
+            description="Seconds that a call to an upstream may take, plus one for each 32 KiB that passes.",
             extra=_SECONDS,
         ),
     ] = 300

@@ -62,7 +62,8 @@ class Options:
 
     `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
     the size of the body allows; `send_seconds` is the same for an answer. `trusted_proxies` is the number of
-    reverse proxies, `secure_cookies` says that all clients use https.
+    reverse proxies, `secure_cookies` says that all clients use https. `renderer_for` returns what renders the
+    errors of a path.
     """
 
     access_log: bool = False
@@ -70,6 +71,7 @@ class Options:
     send_seconds: float = SEND_SECONDS
     trusted_proxies: int = 0
     secure_cookies: bool = False
+    renderer_for: Callable[[str], Callable[[Exception], ErrorResponse]] = lambda path: render_error
 
 
 _DEFAULTS: Final = Options()
@@ -80,7 +82,7 @@ class ServerApp:
 
     `allowed_methods` returns the methods of a path, None if it does not exist. `operator_pages` maps a path
     to the function that renders its page. `proxy_for` returns the app that answers a request instead of the
-    wrapped app, or None. `renderer_for` returns what renders the errors of a path.
+    wrapped app, or None.
     """
 
     def __init__(
@@ -90,14 +92,13 @@ class ServerApp:
         operator_pages: Mapping[str, Callable[[], Awaitable[PlainResponse]]],
         *,
         proxy_for: Callable[[Scope], App | None] = lambda scope: None,
-        renderer_for: Callable[[str], Callable[[Exception], ErrorResponse]] = lambda path: render_error,
         options: Options = _DEFAULTS,
     ) -> None:
         self._app = app
         self._allowed_methods = allowed_methods
         self._operator_pages = operator_pages
         self._proxy_for = proxy_for
-        self._renderer_for = renderer_for
+        self._renderer_for = options.renderer_for
         self._access_log = options.access_log
         self._body_seconds = options.body_seconds
         self._answers = AnswerLimits(options.send_seconds, options.trusted_proxies)

@@ -51,7 +51,9 @@ def serve(
 class Announcing(MPServer):
     """A granian server that calls a function once it responds."""
 
-    def __init__(self, address: ListenAddress, announce: Callable[[], None], parent: ParentPipe, **options: Any) -> None:
+    def __init__(
+        self, address: ListenAddress, announce: Callable[[], None], parent: ParentPipe, **options: Any
+    ) -> None:
         super().__init__("diglot.app:from_environment", address.ip, address.port, **options)
         self._address = address
         self._announce = announce
@@ -73,10 +75,11 @@ class Announcing(MPServer):
         killed without another wait. The workers stop by the pipe and not by signals, because granian blocks
         a worker that gets a third one.
         """
+        for worker in self.wrks:
+            worker.interrupt_by_parent = True  # its end is expected
         self._parent.announce_stop()
         until = time.monotonic() + STOP_SECONDS
         for worker in self.wrks:
-            worker.interrupt_by_parent = True
             while worker.inner.exitcode is None and time.monotonic() < until:
                 worker.inner.join(_POLL_SECONDS)
                 time.sleep(_POLL_SECONDS)

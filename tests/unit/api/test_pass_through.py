@@ -11,8 +11,8 @@ from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.dialects.registry import DIALECTS
 from diglot.errors import Misconfigured, NotFound, RequestTimeout, UpstreamUnreachable
-from diglot.server.proxy import headers
 from diglot.server.guards.client_gone import ClientGone
+from diglot.server.proxy import headers
 from diglot.server.proxy.downstream import Downstream
 from diglot.server.proxy.own_paths import OwnPaths, may_forward
 from diglot.server.proxy.upstream import ProxyOptions, UpstreamProxy
@@ -237,7 +237,10 @@ def test_request_headers() -> None:
             (b"expect", b"100-continue"),
         ),
         *((b"transfer-encoding", b"chunked"), (b"content-length", b"5"), (b"content-type", b"text/plain")),
-        *((b"cookie", b"a=1; diglot_session=secret"), (b"cookie", b"__Host-diglot_session=secret;b=2")),
+        *(
+            (b"cookie", b"a=1; diglot_session=secret; =diglot_session=x; diglot_session"),
+            (b"cookie", b"__Host-diglot_session=secret;b=2"),
+        ),
         *((b"forwarded", b"for=10.0.0.1"), (b"x-forwarded-for", b"10.0.0.1"), (b"x-real-ip", b"10.0.0.1")),
         *((b"via", b"1.1 proxy"), (b"x-request-id", b"<odd>"), (b"idempotency-key", b"k")),
     ]
@@ -288,6 +291,15 @@ def test_response_headers() -> None:
         (b"retry-after", b"3"),
     ]
     assert headers.to_client([(b"Transfer-Encoding", b"chunked"), (b"Content-Length", b"3")]) == []
+
+
+@pytest.mark.parametrize(
+    "cookie", ["=diglot_session=x", " = a=b", "diglot_session", "=", "__Host-diglot_session=x", "; a=b"]
+)
+def test_no_cookie_becomes_a_session_on_its_way(cookie: str) -> None:
+    """Browsers send a nameless cookie as if its value were a name and a value."""
+    assert headers.to_client([(b"Set-Cookie", f"{cookie}; Path=/".encode())]) == []
+    assert headers.to_client([(b"Set-Cookie", b"a==diglot_session=x")]) != []
 
 
 @EVERY_SURFACE

@@ -1,1 +1,1 @@
-"""What protects the server from clients: limits of connections, answers and forwarded exchanges, and its stop."""
+"""What protects the server from clients: limits of connections and answers, and its stop."""

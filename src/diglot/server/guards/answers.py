@@ -1,7 +1,7 @@
 """Sends answers to clients that may not read them: in pieces, within a deadline, and within a budget.
 
-granian keeps an answer that it gets whole in memory until the client has taken it, without a deadline. What it
-gets in pieces it takes as the client does, about 300 KiB ahead.
+granian keeps an answer that it gets whole in memory until the client has taken it, without a deadline. What
+it gets in pieces it takes as the client does, about 300 KiB ahead.
 """
 
 import asyncio

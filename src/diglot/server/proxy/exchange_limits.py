@@ -1,16 +1,20 @@
 """Limits how many forwarded exchanges are open at once, because each holds a connection to an upstream."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from diglot.errors import ServerBusy
 
+log: Final = logging.getLogger("diglot")
 MAX_EXCHANGES: Final = 256
 MAX_EXCHANGES_OF_NETWORK: Final = 64
 # How long an exchange waits for others to end.
 _WAIT_SECONDS: Final = 5.0
+_LOG_SECONDS: Final = 60.0
 
 
 class _Network:
@@ -34,6 +38,7 @@ class ExchangeLimits:
         self._most_of_network = most_of_network
         self._wait_seconds = wait_seconds
         self._networks: dict[str, _Network] = {}
+        self._next_log = 0.0
 
     @asynccontextmanager
     async def take(self, network: str) -> AsyncIterator[None]:
@@ -46,10 +51,17 @@ class ExchangeLimits:
                     waiting.reschedule(None)
                     yield
         except TimeoutError:
-            if waiting.expired():
-                raise ServerBusy from None
-            raise
+            if not waiting.expired():
+                raise
+            self._log(network)
+            raise ServerBusy from None
         finally:
             own.users -= 1
             if not own.users:
                 del self._networks[network]
+
+    def _log(self, network: str) -> None:
+        now = time.monotonic()
+        if now >= self._next_log:
+            self._next_log = now + _LOG_SECONDS
+            log.warning("%s has too many open calls to upstreams, or all clients have", network or "a client")

@@ -27,7 +27,9 @@ from diglot.server.proxy.own_paths import OwnPaths, may_forward
 
 log = logging.getLogger("diglot")
 # Many servers close idle connections after 5 seconds; ours are closed before, so that no request is lost.
-_POOL_LIMITS: Final = httpx.Limits(max_connections=MAX_EXCHANGES, max_keepalive_connections=32, keepalive_expiry=4.0)
+_POOL_LIMITS: Final = httpx.Limits(
+    max_connections=MAX_EXCHANGES, max_keepalive_connections=32, keepalive_expiry=4.0
+)
 # CONNECT requests a tunnel and TRACE an echo of the request; neither is part of a vendor's API.
 _REFUSED_METHODS: Final = ("CONNECT", "TRACE")
 
@@ -102,7 +104,6 @@ class _LimitedExchange:
             async with self.limits.take(self.network):
                 await self.exchange(scope, receive, send)
         except ServerBusy as error:
-            log.warning("request %s: too many open calls to upstreams", scope["diglot.request_id"])
             await self.exchange.send_error(error, send)
 
 
@@ -169,9 +170,7 @@ class _Exchange:
             extensions={
                 # The raw path, because httpx would normalize a URL.
                 "target": target,
-                "timeout": dict.fromkeys(
-                    ("connect", "read", "write", "pool"), self.options.silence_seconds
-                ),
+                "timeout": dict.fromkeys(("connect", "read", "write", "pool"), self.options.silence_seconds),
             },
         )
 
