@@ -1,7 +1,6 @@
 """Assembles the ASGI app from settings, engine, services and dialects; no other module does."""
 
 import gc
-import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,8 +20,13 @@ from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
 from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, find_renderer, respond_with_error
-from diglot.server.guards.redaction import redact_logs
-from diglot.server.operator_pages import Page, build_pages
+from diglot.server.observability.cells import SharedCells
+from diglot.server.observability.engine_figures import EngineFigures
+from diglot.server.observability.families import SIZE
+from diglot.server.observability.instruments import Instruments, create_instruments
+from diglot.server.observability.log_format import configure_logging
+from diglot.server.observability.readiness import Readiness, list_parts
+from diglot.server.operator_pages import OperatorPages, Page
 from diglot.server.proxy.own_paths import OwnPaths
 from diglot.server.routes import allowed_methods_lookup, path_shape
 from diglot.service.access.client_keys import ClientKeys
@@ -44,26 +48,34 @@ from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
 from diglot.settings import Settings
-from diglot.storage.connect import create_engine
 from diglot.storage.schema import revisions
 from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import parse_allowed_targets
+from diglot.webhooks.deliveries import Deliveries
 from diglot.webhooks.worker import deliver_in_background
 
 if TYPE_CHECKING:
     from diglot.server.proxy.upstream import UpstreamProxy
 
-log = logging.getLogger("diglot")
 _PROXY: Final = "proxy"
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock, run_background: bool = True) -> asgi.App:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    run_background: bool = True,
+    cells: SharedCells | None = None,
+) -> asgi.App:
     """Return the app; its lifespan opens and closes the database, which has to be migrated.
 
     Without `run_background` it only answers requests: it delivers no webhook and runs no background task.
+    `cells` is what it shares with the other processes of the server, None if it is the only one.
     """
-    engine = create_engine(settings.database)
+    instruments = create_instruments(settings, cells or SharedCells(SIZE))
+    engine = instruments.create_engine()
+    engine_figures = instruments.watch_engine(engine)
     uses = KeyUsage(engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
     app = Litestar(
@@ -71,8 +83,9 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, run_backgroun
         exception_handlers={Exception: respond_with_error},
         lifespan=[
             _database_lifespan(engine, settings, uses),
+            lambda _: instruments.watching(engine_figures),
             *([_proxy_lifespan] if forwarded else []),
-            *(_background_lifespans(engine, clock, settings) if run_background else []),
+            *(_background_lifespans(engine, clock, instruments) if run_background else []),
         ],
         openapi_config=None,
         logging_config=None,
@@ -82,33 +95,46 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, run_backgroun
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
-    return _wrap(app, build_pages(engine, clock), settings)
+    return _wrap(app, _build_pages(engine, clock, instruments, engine_figures), instruments)
 
 
-def _wrap(app: Litestar, pages: dict[str, Page], settings: Settings) -> asgi.App:
+def _build_pages(
+    engine: Engine, clock: Clock, instruments: Instruments, engine_figures: EngineFigures
+) -> dict[str, Page]:
+    settings, cells = instruments.settings, instruments.cells
+    parts = list_parts(settings.database, engine.ping, settings.min_free_mib)
+    readiness = Readiness(parts, lambda: cells.is_draining)
+    pages = OperatorPages(engine, clock, settings.database, cells, readiness, engine_figures)
+    return pages.by_path()
+
+
+def _wrap(app: Litestar, pages: dict[str, Page], instruments: Instruments) -> asgi.App:
     proxy = app.state[_PROXY]
     return asgi.ServerApp(
         app,  # type: ignore[arg-type]
         app.state[ALLOWED_METHODS],
         pages,
         proxy_for=proxy.handler_for if proxy is not None else lambda scope: None,
-        options=asgi.Options(
-            renderer_for=find_renderer,
-            access_log=settings.access_log,
-            body_seconds=settings.body_timeout,
-            send_seconds=settings.send_timeout,
-            trusted_proxies=settings.trusted_proxies,
-            secure_cookies=settings.secure_cookies,
-        ),
+        options=_build_options(instruments),
     )
 
 
-def load_app(settings: Settings) -> asgi.App:
+def _build_options(instruments: Instruments) -> asgi.Options:
+    settings = instruments.settings
+    return asgi.Options(
+        body_seconds=settings.body_timeout,
+        send_seconds=settings.send_timeout,
+        trusted_proxies=settings.trusted_proxies,
+        secure_cookies=settings.secure_cookies,
+        renderer_for=find_renderer,
+        watch=instruments.watch_requests(),
+    )
+
+
+def load_app(settings: Settings, cells: SharedCells | None = None) -> asgi.App:
     """Return the app of a server process, and configure logging."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    redact_logs()
-    log.setLevel(logging.INFO)
-    return create_app(settings)
+    configure_logging(settings)
+    return create_app(settings, cells=cells)
 
 
 def from_environment() -> asgi.App:
@@ -118,19 +144,19 @@ def from_environment() -> asgi.App:
 
 def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyUsage) -> Services:
     counts = CountCache()
-    keys = Keys(engine, clock, uses)
+    keys, limits = Keys(engine, clock, uses), settings.workspace_limits
     return Services(
-        segments=Segments(engine, clock, counts),
-        contacts=Contacts(engine, clock, counts),
+        segments=Segments(engine, clock, counts, limits),
+        contacts=Contacts(engine, clock, counts, limits),
         keys=keys,
-        client_keys=ClientKeys(engine, keys),
-        lists=Lists(engine, clock, counts),
+        client_keys=ClientKeys(engine, keys, limits),
+        lists=Lists(engine, clock, counts, limits),
         events=Events(engine, clock),
         sessions=Sessions(engine, RateLimits(engine, clock), clock),
         tags=Tags(engine, clock),
         rate_limits=RateLimits(engine, clock, override=settings.rate_limit_override),
         idempotency=Idempotency(engine, clock),
-        webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets)),
+        webhooks=Webhooks(engine, clock, parse_allowed_targets(settings.webhook_targets), limits),
         explanations=Explanations(engine, clock),
         dry_runs=DryRuns(engine, clock),
         membership_history=MembershipHistory(engine, clock),
@@ -176,12 +202,20 @@ def _begin_collecting() -> None:
     gc.enable()
 
 
-def _background_lifespans(engine: Engine, clock: Clock, settings: Settings) -> list[Lifespan]:
+def _background_lifespans(engine: Engine, clock: Clock, instruments: Instruments) -> list[Lifespan]:
+    settings, figures = instruments.settings, instruments.figures
     targets = parse_allowed_targets(settings.webhook_targets)
-    hours, days = settings.verify_every_hours, settings.history_days
+    scheduler = Scheduler(
+        engine,
+        clock,
+        verify_every_hours=settings.verify_every_hours,
+        history_days=settings.history_days,
+        on_evaluation=figures.count_evaluation,
+    )
+    deliveries = Deliveries(engine, clock)
     return [
-        lambda _: deliver_in_background(engine, clock, targets, _render_message),
-        lambda _: work_in_background(Scheduler(engine, clock, verify_every_hours=hours, history_days=days)),
+        lambda _: deliver_in_background(deliveries, targets, _render_message, figures.count_attempt),
+        lambda _: work_in_background(scheduler),
     ]
 
 

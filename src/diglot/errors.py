@@ -9,6 +9,7 @@
     |-- CrossSiteWrite          another site may have sent this write with a session cookie
     |-- NotFound                the workspace has no such object
     |-- Conflict                the object exists already
+    |-- LimitReached            the workspace has as many of something as it may have
     |-- IdempotencyKeyReused    the idempotency key belongs to a different request
     |-- TooManyRequests         the key has to wait before its next request
     |-- MethodNotAllowed        the path exists, the method does not
@@ -101,6 +102,15 @@ class Conflict(DiglotError):
     def __init__(self, resource: str, message: str) -> None:
         self.resource = resource
         super().__init__(message)
+
+
+class LimitReached(DiglotError):
+    """The workspace has as many rows of a kind as it may have, or `more` would exceed the limit."""
+
+    def __init__(self, kind: str, limit: int, current: int, more: int = 1) -> None:
+        self.kind, self.limit, self.current, self.more = kind, limit, current, more
+        asked = f", and this request adds {more:,}" if more > 1 else ""
+        super().__init__(f"A workspace has at most {limit:,} {kind}; this one has {current:,}{asked}")
 
 
 class IdempotencyKeyReused(DiglotError):

@@ -58,6 +58,10 @@ def _check_settings(settings: Settings) -> None:
     for setting in SETTINGS.values():
         if setting.kind is int:
             _check_range(setting, getattr(settings, setting.name))
+        elif setting.choices and (value := getattr(settings, setting.name)) not in setting.choices:
+            raise Misconfigured(
+                f"{setting.name.replace('_', ' ')} {value!r} is not one of {', '.join(setting.choices)}"
+            )
     limit = settings.rate_limits
     number = limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_REQUESTS))
     if limit not in (VENDOR_LIMITS, NO_LIMITS) and not (number and 1 <= int(limit) <= MAX_REQUESTS):

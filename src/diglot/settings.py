@@ -5,14 +5,25 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
+
 VENDOR_LIMITS: Final = "vendor"
 NO_LIMITS: Final = "off"
 UPSTREAMS: Final = "upstreams"
 _MAX_TIMEOUT_SECONDS: Final = 3600
+_MAX_COUNT: Final = 2_000_000_000
 
 
 def _unit(unit: str) -> dict[str, str]:
     return {"unit": unit}
+
+
+def _limit(description: str) -> Meta:
+    return Meta(ge=0, le=_MAX_COUNT, description=f"{description} 0 for no limit.")
+
+
+def _one_of(*choices: str) -> dict[str, Any]:
+    return {"unit": "|".join(choices), "choices": choices}
 
 
 _SECONDS: Final = _unit("seconds")
@@ -41,6 +52,52 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool, Meta(description="Reject extensions that the vendor would reject, such as nested groups.")
     ] = False
     access_log: Annotated[bool, Meta(description="Log a line for each request.")] = False
+    log_format: Annotated[
+        str,
+        Meta(
+            description="The form of log lines: text for people, json for programs.",
+            extra=_one_of("text", "json"),
+        ),
+    ] = "text"
+    log_level: Annotated[
+        str,
+        Meta(
+            description="The least severe lines to log; libraries log warnings and errors only.",
+            extra=_one_of("debug", "info", "warning", "error"),
+        ),
+    ] = "info"
+    slow_statement_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_MAX_TIMEOUT_SECONDS * 1_000,
+            description="Log and count a statement of SQL that takes at least this long; 0 turns it off.",
+            extra=_unit("milliseconds"),
+        ),
+    ] = 1_000
+    traces: Annotated[
+        bool,
+        Meta(description="Export OpenTelemetry traces, as the OTEL_... variables say; needs diglot[otel]."),
+    ] = False
+    drain_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that /ready answers 503 after SIGTERM before the server stops accepting "
+            "connections.",
+            extra=_SECONDS,
+        ),
+    ] = 0
+    min_free_mib: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_048_576,
+            description="Free space in MiB on the disk of a SQLite file below which /ready answers 503.",
+            extra=_unit("MiB"),
+        ),
+    ] = 64
     rate_limits: Annotated[
         str,
         Meta(
@@ -49,6 +106,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_unit("vendor|off|NUMBER"),
         ),
     ] = VENDOR_LIMITS
+    workspace_rate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="How many times the rate limit of one key all keys of a workspace have together; 0 "
+            "for no limit.",
+        ),
+    ] = 10
+    max_segments: Annotated[int, _limit("Segments and dynamic lists of a workspace.")] = (
+        DEFAULT_LIMITS.segments
+    )
+    max_rules: Annotated[int, _limit("Rules over all segments of a workspace.")] = DEFAULT_LIMITS.rules
+    max_lists: Annotated[int, _limit("Lists of a workspace.")] = DEFAULT_LIMITS.lists
+    max_keys: Annotated[
+        int, _limit("Valid API keys up to which clients may create more in their workspace.")
+    ] = DEFAULT_LIMITS.keys
+    max_webhooks: Annotated[int, _limit("Webhooks of a workspace.")] = DEFAULT_LIMITS.webhooks
+    max_contacts: Annotated[int, _limit("Contacts of a workspace.")] = DEFAULT_LIMITS.contacts
     # By dialect, empty for none. The flags of upstreams need the names of the dialects, so cli/ has them.
     upstreams: dict[str, str] = {}
     upstream_timeout: Annotated[
@@ -151,6 +227,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             else int(self.rate_limits)
         )
 
+    @property
+    def workspace_limits(self) -> WorkspaceLimits:
+        """The limits of each workspace."""
+        return WorkspaceLimits(
+            segments=self.max_segments,
+            rules=self.max_rules,
+            lists=self.max_lists,
+            keys=self.max_keys,
+            webhooks=self.max_webhooks,
+            contacts=self.max_contacts,
+        )
+
 
 class Setting(msgspec.Struct, frozen=True):
     """A row of `Settings`; `minimum` and `maximum` are None unless it is a number."""
@@ -162,13 +250,23 @@ class Setting(msgspec.Struct, frozen=True):
     unit: str | None = None
     minimum: int | None = None
     maximum: int | None = None
+    choices: tuple[str, ...] = ()
 
 
 def _read_row(field: msgspec.structs.FieldInfo) -> Setting:
     kind: Any = field.type.__origin__
     [meta] = field.type.__metadata__
-    unit = (meta.extra or {}).get("unit")
-    return Setting(field.name, kind, field.default, meta.description, unit, meta.ge, meta.le)
+    extra = meta.extra or {}
+    return Setting(
+        field.name,
+        kind,
+        field.default,
+        meta.description,
+        extra.get("unit"),
+        meta.ge,
+        meta.le,
+        extra.get("choices", ()),
+    )
 
 
 SETTINGS: Final = {

@@ -14,12 +14,13 @@ WITHIN = 1.0
 
 
 async def freeze(live: ServerProcess) -> None:
-    """Stop the worker for longer than a newcomer waits."""
+    """Stop the server for longer than a newcomer waits."""
     async with newcomer(live, within=WITHIN):
-        (worker,) = live.workers
-        os.kill(worker, signal.SIGSTOP)
-        await asyncio.sleep(2 * WITHIN)
-        os.kill(worker, signal.SIGCONT)
+        processes = [live.pid, *live.workers]
+        for change in (signal.SIGSTOP, signal.SIGCONT):
+            for process in processes:
+                os.kill(process, change)
+            await asyncio.sleep(2 * WITHIN)
 
 
 async def refuse(live: ServerProcess) -> None:
@@ -40,7 +41,7 @@ async def test_a_newcomer_sees_a_frozen_server() -> None:
 async def test_a_newcomer_sees_a_refusal() -> None:
     """A fast answer that refuses is a failure too."""
     async with SQLITE.fresh() as url, running(url) as live:
-        with pytest.raises(AssertionError, match=r"PATCH /mail/v1/contacts/\w+: 404 after"):
+        with pytest.raises(AssertionError, match=r"PATCH /mail/v1/contacts/[-0-9a-f]+: 404 after"):
             await refuse(live)
 
 

@@ -20,7 +20,8 @@ NOW = 1_772_366_430_000_000
 CRITERIA = {"field": "email", "operator": "equals", "value": "ada@example.com"}
 NOBODY = "0198ffff-ffff-7fff-bfff-ffffffffffff"
 BIG = b'{"name": "' + b"a" * 1024 * 1024 + b'"}'
-SERVING = {"now": NOW, "rate_limits": "vendor"}
+LIMIT = 5
+SERVING = {"now": NOW, "rate_limits": "vendor", "max_segments": LIMIT}
 
 
 @dataclass
@@ -62,6 +63,14 @@ async def _may_not(asked: FaultCase) -> httpx.Response:
     idle = idle_scope(get_dialect(asked.dialect))
     key = await asked.server.key(asked.dialect, "one", (idle,))
     return await asked.send("GET", asked.members, key)
+
+
+async def _full(asked: FaultCase) -> httpx.Response:
+    for number in range(LIMIT):
+        answer = await asked.send("POST", asked.writes, json=_segment(asked, f"{number} more"))
+        if not answer.is_success:
+            break
+    return answer
 
 
 async def _missing(asked: FaultCase) -> httpx.Response:
@@ -129,7 +138,7 @@ async def _raising(asked: FaultCase, error: Exception) -> httpx.Response:
 FAULTS: dict[str, dict[str, Callable[[FaultCase], Awaitable[httpx.Response]]]] = {
     "BadRequest": {"a-time-that-is-none": _bad},
     "Unauthorized": {"no-key": _unknown},
-    "Forbidden": {"a-key-without-the-scope": _may_not},
+    "Forbidden": {"a-key-without-the-scope": _may_not, "a-workspace-that-is-full": _full},
     "NotFound": {"no-such-segment": _missing},
     "Repeated": {"the-name-of-another-request": _repeated},
     "Conflict": {"an-address-that-a-contact-has": _taken, "the-name-of-another-request": _repeated},
@@ -204,5 +213,5 @@ async def test_the_headers_of_success_are_sent(
 
 
 def _without_seconds(text: str) -> str:
-    """Return a text without the seconds to wait, because these depend on the clock."""
-    return re.sub(r"\b[0-9]{1,2}\b", "N", text)
+    """Return a text without numbers, because the seconds to wait depend on the clock, limits on settings."""
+    return re.sub(r"\b[0-9]{1,2}\b(,[0-9]{3})?", "N", text)

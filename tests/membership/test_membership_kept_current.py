@@ -35,6 +35,7 @@ from diglot.storage.sql.engine import BoundValues, Engine, Executable, NestedEng
 from diglot.storage.tenant import Tenant, bind_workspace
 from diglot.storage.write_unit import open_unit
 from support import canonical
+from support.membership.member_ids import collect_ids
 from support.membership.membership_checks import expire
 from support.membership.random_world import NOW, World
 
@@ -114,12 +115,12 @@ async def test_a_pending_segment_has_no_history(world: World, monkeypatch: pytes
     segment = (await segments.create(caller, new)).id
     past = MembershipHistory(world.engine, world.clock)
     with pytest.raises(InvalidInput, match="still being evaluated"):
-        await past.list_member_ids(caller, segment, None, AtInstant(world.now))
+        await past.list_all_member_ids(caller, segment, AtInstant(world.now))
     await segments.refresh(caller, segment)
     for as_of in (AtEntry(1), AtInstant(world.clock())):
-        assert (await past.list_member_ids(caller, segment, None, as_of))[1].items == world.ids
+        assert await collect_ids(await past.list_all_member_ids(caller, segment, as_of)) == world.ids
     with pytest.raises(InvalidInput, match="begins after the change 1"):
-        await past.list_member_ids(caller, segment, None, AtEntry(0))
+        await past.list_all_member_ids(caller, segment, AtEntry(0))
 
 
 async def test_a_rolled_back_write_changes_nothing(world: World) -> None:

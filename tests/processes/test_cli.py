@@ -737,7 +737,12 @@ def test_the_access_log(tmp_path: Path) -> None:
         assert server.stop()[0] == 0
         assert server.process.stderr is not None
         log = server.process.stderr.read()
-    assert re.search(r"diglot\.access: GET /mail/v1/segments 401 [0-9.]+ ms r1\n", log)
+    assert re.search(
+        r"^2[0-9]{3}-[0-9-]{5}T[0-9:]{8}\.[0-9]{3}Z INFO diglot\.access request method=GET "
+        r"path=/mail/v1/segments status=401 ms=[0-9.]+ bytes=[0-9]+ client=127\.0\.0\.1 .*request=r1$",
+        log,
+        re.MULTILINE,
+    )
     assert "Bearer" not in log
     assert "GET /mail/v1/segments/msk_55555555... 401 " in log
     assert secret not in log

@@ -22,6 +22,7 @@ from diglot.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
     MalformedRequest,
     MethodNotAllowed,
     Misconfigured,
@@ -79,6 +80,12 @@ _ROWS: Final[Sequence[_Row]] = (
         _MISAR,
         "The key to create or revoke has a scope that the calling key lacks",
         "Use `diglot keys create` or `diglot keys revoke`",
+    ),
+    (
+        LimitReached("segments and dynamic lists", 2_000, 2_000),
+        _BOTH,
+        "The workspace has as many of something as [its limits](operate.md#limits) allow",
+        "Delete what is not needed, or raise the limit: `diglot serve --max-segments`",
     ),
     (
         CrossSiteWrite("Send the csrf_token of the session as X-CSRF-Token"),

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from diglot.errors import Conflict, InvalidInput, NotFound
+from diglot.errors import Conflict, NotFound
 from diglot.model.contacts import ContactChange
 from diglot.model.webhooks import Attempt, Delivery, Webhook, WebhookEventType, WebhookMessage
-from diglot.service import webhooks as registered
 from diglot.service.audience.lists import Lists, NewList
 from diglot.service.webhooks import NewWebhook, WebhookPatch
 from diglot.storage.sql.engine import Engine, Transaction
@@ -144,15 +143,6 @@ async def test_a_workspace_counts_its_active_webhooks(box: Outbox, receiver: Rec
         await box.webhooks.delete(box.caller, "misar", hook.id)
         counts.append(await box.engine.write(count))
     assert counts == [2, 1, 1, 2, 2, 1, 1, 0]
-
-
-async def test_a_workspace_has_a_limit_of_webhooks(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every webhook makes each write insert one more row."""
-    monkeypatch.setattr(registered, "MAX_WEBHOOKS", 2)
-    for _ in range(2):
-        await box.register("https://example.com/")
-    with pytest.raises(InvalidInput, match="at most 2 webhooks"):
-        await box.register("https://example.com/")
 
 
 # Retries

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from diglot.errors import Misconfigured
 from diglot.storage.schema import metadata, migrate, revisions
@@ -19,6 +20,7 @@ from diglot.storage.schema.revisions import LATEST, REVISIONS
 from diglot.storage.sql.databases import find_database
 from diglot.storage.sql.sqlite_file import parse_sqlite_path
 from support.engines import SQLITE, Database, set_revision
+from support.servers.in_process import bearer, serving
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -42,8 +44,10 @@ async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
     """The first upgrade creates the latest revision; the second changes nothing."""
     async with database.empty() as url:
         assert await revisions.read_revision(url) is None
-        assert await migrate.upgrade_schema(url) == (None, LATEST)
-        assert await migrate.upgrade_schema(url) == (LATEST, LATEST)
+        applied: list[str] = []
+        assert await migrate.upgrade_schema(url, applied.append) == (None, LATEST)
+        assert await migrate.upgrade_schema(url, applied.append) == (LATEST, LATEST)
+        assert applied == list(REVISIONS), "each is reported once"
         await revisions.require_latest(url)
 
 
@@ -51,7 +55,9 @@ async def test_an_upgrade_waits_for_another(database: Database) -> None:
     """Of several processes that start in parallel one creates the tables, and the others use them."""
     async with database.empty() as url:
         async with find_database(url).load_migrator().begin(url) as transaction:
-            assert await transaction.run_sync(partial(migrate._run_upgrade, find_database(url))) is None
+            assert (
+                await transaction.run_sync(partial(migrate._run_upgrade, find_database(url), print)) is None
+            )
             other = asyncio.create_task(migrate.upgrade_schema(url))
             await asyncio.sleep(0.2)
             assert not other.done()
@@ -98,6 +104,50 @@ async def test_an_older_revision_is_left_to_migrate(url: str, monkeypatch: pytes
     await set_revision(url, "r000")
     with pytest.raises(Misconfigured, match=f"at revision r000, not {LATEST}: run `diglot migrate` first"):
         await revisions.require_latest(url)
+
+
+async def test_an_upgrade_counts_what_limits_apply_to(url: str) -> None:
+    """A database of r001 gets the counts that its rows have, as if they had been counted all the time."""
+    async with serving(url) as server:
+        key = bearer(await server.key("topmail", "one"))
+        await server.key("topmail", "empty")
+        values = [f"{number:04}" for number in range(200)]
+        for number in range(3):
+            rules: list[Any] = [{"field": "status", "operator": "equals", "value": "bounced"}] * number
+            rules += [{"field": "attributes.plan", "operator": "in_list", "value": values}] * (number == 2)
+            created: dict[str, Any] = {"name": "a", "conditions": {"match": "all", "rules": rules}}
+            answer = await server.client.post("/api/v1/segments", headers=key, json=created)
+            assert answer.status_code == 201, answer.text
+            listed = {**created, "type": "dynamic"} if number else {"name": "a"}
+            answer = await server.client.post("/api/v1/lists", headers=key, json=listed)
+            assert answer.status_code == 201, answer.text
+    counted = await _counts(url)
+    assert [row[:2] for row in counted] == [("empty", 0), ("one", 5)]
+    assert counted[1][3] == 3
+    async with find_database(url).load_migrator().begin(url) as transaction:
+        await transaction.run_sync(_downgrade)
+    assert await migrate.upgrade_schema(url) == ("r001", LATEST)
+    assert await _counts(url) == counted
+
+
+async def _counts(url: str) -> list[tuple[str, int, int, int]]:
+    names = ("name", "segment_count", "rule_count", "list_count")
+
+    def select_counts(connection: Connection) -> list[Any]:
+        table = metadata.tables["workspaces"]
+        rows = connection.execute(select(*(table.c[name] for name in names)).order_by("name"))
+        return [tuple(row) for row in rows]
+
+    async with find_database(url).load_migrator().begin(url) as transaction:
+        return await transaction.run_sync(select_counts)
+
+
+def _downgrade(connection: Connection) -> None:
+    operations = Operations(MigrationContext.configure(connection))
+    for name in ("segment_count", "rule_count", "list_count"):
+        operations.drop_column("workspaces", name)
+    operations.drop_index("keys_by_workspace")
+    connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'r001'")
 
 
 async def test_an_empty_database_is_rejected(database: Database) -> None:

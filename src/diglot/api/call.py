@@ -15,12 +15,16 @@ from diglot.api.operation import Operation
 from diglot.api.responses import EXTRA_HEADERS
 from diglot.errors import ContentTooLarge, InvalidInput, UnsupportedMediaType
 from diglot.model.workspaces import Caller
+from diglot.request_record import RECORD, RequestRecord
+from diglot.service.parts import Checkpoint
 from diglot.service.services import Services
 from diglot.storage.sql.engine import Transaction
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 SERVICES: Final = "services"
+# Reading or hashing a shorter body takes less than a millisecond.
+SHORT_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +36,21 @@ class Call:
     caller: Caller
     services: Services
     preread_body: bytes | None = None
+    # Where a write in parts keeps its progress; None without an idempotency key.
+    checkpoint: Checkpoint | None = None
 
     def in_transaction(self, transaction: Transaction, body: bytes) -> "Call":
         """Return the call bound to an open transaction, with the body that was read before."""
         return replace(self, services=self.services.in_transaction(transaction), preread_body=body)
 
-    async def run_in_thread(self, work: Callable[[], T]) -> T:
-        """Run slow work in a separate thread, unless a unit of work on SQLite already runs in one."""
+    def with_checkpoint(self, checkpoint: Checkpoint, body: bytes) -> "Call":
+        """Return the call of a write in parts that may be a retry, with the body that was read before."""
+        return replace(self, checkpoint=checkpoint, preread_body=body)
+
+    async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
+        """Run work on `size` bytes in a separate thread, unless it is short or on the thread of a unit."""
+        if size < SHORT_BYTES:
+            return work()
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -73,6 +85,11 @@ class Call:
     def add_header(self, name: bytes, value: bytes) -> None:
         """Add a header to the response."""
         self.request.scope[EXTRA_HEADERS].append((name, value))  # type: ignore[typeddict-item]
+
+    def note_rows(self, created: int, updated: int, skipped: int, rejected: int) -> None:
+        """Note what became of the rows of an import, for metrics and for the log."""
+        record: RequestRecord = self.request.scope[RECORD]  # type: ignore[typeddict-item]
+        record.rows = {"created": created, "updated": updated, "skipped": skipped, "rejected": rejected}
 
     async def read_body(self) -> bytes:
         """Return the body within the call's limit; raise `UnsupportedMediaType` or `ContentTooLarge`."""

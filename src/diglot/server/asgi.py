@@ -9,18 +9,21 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from diglot.api.authentication import SECURE
 from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, encode_json
 from diglot.errors import MalformedRequest, RequestTimeout
+from diglot.request_record import RECORD
 from diglot.server.console.errors import render_error
 from diglot.server.guards.answers import SEND_SECONDS, Answer, AnswerLimits
 from diglot.server.guards.client_gone import ClientGone
 from diglot.server.guards.headers import add_safety
 from diglot.server.guards.networks import is_https
 from diglot.server.guards.redaction import holds_key
+from diglot.server.observability.figures import name_own_page
+from diglot.server.observability.watch import RequestWatch
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -29,10 +32,10 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("diglot")
-access_logger = logging.getLogger("diglot.access")
 _REQUEST_ID: Final = b"x-request-id"
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH_PATH: Final = "/health"
+READY_PATH: Final = "/ready"
 METRICS_PATH: Final = "/metrics"
 # Many clients read the response only after they have sent the body, so a body that no call reads is read
 # here, up to this limit.
@@ -63,15 +66,15 @@ class Options:
     `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
     the size of the body allows; `send_seconds` is the same for an answer. `trusted_proxies` is the number of
     reverse proxies, `secure_cookies` says that all clients use https. `renderer_for` returns what renders the
-    errors of a path.
+    errors of a path. `watch` is what shows requests to the operator.
     """
 
-    access_log: bool = False
     body_seconds: float = BODY_SECONDS
     send_seconds: float = SEND_SECONDS
     trusted_proxies: int = 0
     secure_cookies: bool = False
     renderer_for: Callable[[str], Callable[[Exception], ErrorResponse]] = lambda path: render_error
+    watch: RequestWatch = field(default_factory=RequestWatch)
 
 
 _DEFAULTS: Final = Options()
@@ -99,10 +102,10 @@ class ServerApp:
         self._operator_pages = operator_pages
         self._proxy_for = proxy_for
         self._renderer_for = options.renderer_for
-        self._access_log = options.access_log
         self._body_seconds = options.body_seconds
         self._answers = AnswerLimits(options.send_seconds, options.trusted_proxies)
         self._secure = options.secure_cookies
+        self._watch = options.watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,7 +116,7 @@ class ServerApp:
         scope["diglot.request_id"] = request_id.decode()
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
         scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
-        started = time.perf_counter()
+        record = self._watch.begin(scope, scope["diglot.request_id"])
         body = _UnreadBody(receive, self._body_seconds, headers) if _has_body(headers) else None
         answer = Answer(scope, send, self._answers, self._renderer_for(scope["path"]))
 
@@ -121,13 +124,17 @@ class ServerApp:
             if message["type"] == "http.response.start":
                 closing = () if body is None or await body.drain() else (_CLOSE,)
                 message["headers"] = add_safety(scope, [*message["headers"], *extra, *closing])
-            await answer.send(message)
+            try:
+                await answer.send(message)
+            finally:
+                record.status, record.sent_bytes = answer.status, answer.sent_bytes
 
         try:
-            await self._answer(scope, receive if body is None else body.receive, sending, answer)
-            if not answer.status and body is not None and body.is_broken:
-                await self._send_error(scope, sending, MalformedRequest("The body ends before its end"))
-            await answer.flush()
+            with self._watch.span(scope, record):
+                await self._answer(scope, receive if body is None else body.receive, sending, answer)
+                if not answer.status and body is not None and body.is_broken:
+                    await self._send_error(scope, sending, MalformedRequest("The body ends before its end"))
+                await answer.flush()
         finally:
             # granian closes the connection of an unread body only when nothing refers to the request any
             # more. After an error the frames that do would live until the garbage collector runs.
@@ -135,8 +142,7 @@ class ServerApp:
             answer.release()
             if body is not None:
                 body.release()
-        if self._access_log:
-            _log(scope, answer.status, time.perf_counter() - started)
+            self._watch.end(scope, record)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
         """Dispatch a request; a bug is a 500 in the dialect, if nothing was sent yet."""
@@ -168,6 +174,7 @@ class ServerApp:
             # No id or route contains NUL, and databases reject it.
             scope = {**scope, "path": path.replace("\x00", "\ufffd"), "raw_path": b""}
         if path in self._operator_pages and method in ("GET", "HEAD"):
+            scope[RECORD].operation = name_own_page(path.removeprefix("/"))
             page = await self._operator_pages[path]()
             responding = send if method == "GET" else _drop_body(send)
             await send_response(
@@ -261,15 +268,6 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """Return the request id in the headers if it is valid and no API key, else None."""
     value = dict(headers).get(_REQUEST_ID, b"")
     return value if _VALID_REQUEST_ID.fullmatch(value) and not holds_key(value.decode()) else None
-
-
-def _log(scope: Scope, status: int, seconds: float) -> None:
-    path, request_id = _escape_path(scope["path"]), scope["diglot.request_id"]
-    access_logger.info("%s %s %s %.1f ms %s", scope["method"], path, status, seconds * 1000, request_id)
-
-
-def _escape_path(path: str) -> str:
-    return path.encode("unicode_escape").decode()
 
 
 def _drop_body(send: Send) -> Send:

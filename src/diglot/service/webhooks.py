@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from diglot.clock import Clock, system_clock
-from diglot.errors import Fault, InvalidInput, NotFound
+from diglot.errors import NotFound
 from diglot.model.ids import new_id
 from diglot.model.webhooks import Delivery, DomainEvent, EventPayload, Webhook, WebhookEventType
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
+from diglot.service.limits import require_room
 from diglot.service.unit_of_work import point_reads, reads, writes
 from diglot.storage.sql.engine import Engine
 from diglot.storage.tenant import Tenant
@@ -17,7 +19,6 @@ from diglot.storage.write_unit import WriteUnit
 from diglot.webhooks import outbox
 from diglot.webhooks.allowed_targets import PUBLIC_ONLY, AllowedTargets, find_url_fault
 
-MAX_WEBHOOKS: Final = 100
 MAX_LISTED_DELIVERIES: Final = 100
 
 
@@ -56,6 +57,7 @@ class Webhooks:
     engine: Engine
     clock: Clock = system_clock
     allowed_targets: AllowedTargets = PUBLIC_ONLY
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     def find_url_fault(self, url: str) -> str | None:
         """Return the fault of a webhook URL, or None."""
@@ -73,9 +75,8 @@ class Webhooks:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewWebhook) -> Webhook:
-        """Create a webhook; raise `InvalidInput` if the workspace has the maximum already."""
-        if await webhooks.count(unit) >= MAX_WEBHOOKS:
-            raise InvalidInput([Fault((), f"A workspace has at most {MAX_WEBHOOKS} webhooks")])
+        """Create a webhook; raise `LimitReached`."""
+        require_room("webhooks", self.limits.webhooks, await webhooks.count(unit))
         webhook = Webhook(
             number=unit.take_keys("webhook"),
             id=new_id(),

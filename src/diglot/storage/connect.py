@@ -1,6 +1,7 @@
 """Opens databases: returns an engine for a URL, connected and at the latest schema revision."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from diglot.storage.sql.engine import Engine
 def create_engine(url: str) -> Engine:
     """Return the engine for a database URL or a file name; raise `Misconfigured` for an invalid one."""
     return find_database(url).create_engine(url, ephemeral_metadata)
+
+
+def name_database(url: str) -> str:
+    """Return the name of the kind of database that a URL names, such as `sqlite`."""
+    return find_database(url).name
 
 
 def is_embedded(url: str) -> bool:
@@ -31,6 +37,20 @@ def name_library(url: str) -> str | None:
     """Return the library that reads an embedded database and its version; None for a server."""
     embedded = find_database(url).embedded
     return None if embedded is None else embedded.library()
+
+
+def measure_free_bytes(url: str) -> int | None:
+    """Return the free space on the disk of an embedded database; None for a server. Raise OSError."""
+    if not is_embedded(url):
+        return None
+    disk = os.statvfs(find_file(url).absolute().parent)
+    return disk.f_bavail * disk.f_frsize
+
+
+def measure_files(url: str) -> Mapping[str, int]:
+    """Return the sizes of the files of an embedded database in bytes, by what they hold."""
+    embedded = find_database(url).embedded
+    return {} if embedded is None else embedded.measure_files(embedded.find_file(url))
 
 
 def require_shareable(url: str, workers: int) -> None:

@@ -121,6 +121,9 @@ async def create(transaction: Transaction, name: str, time_zone: str, now: int) 
         "history_after_entry": 0,
         "history_since": now,
         "active_webhook_count": 0,
+        "segment_count": 0,
+        "rule_count": 0,
+        "list_count": 0,
         "password_hash": None,
         "created_at": now,
     }

@@ -53,6 +53,9 @@ class WorkspaceRow(msgspec.Struct):
     history_after_entry: int
     history_since: int
     active_webhook_count: int
+    segment_count: int
+    rule_count: int
+    list_count: int
     time_zone: str
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from support.paths import SPEC
 
@@ -26,7 +26,8 @@ MATCHERS = {
     "<rfc3339 s>": re.compile(SECOND + "Z"),
     "<rfc3339 ms>": re.compile(SECOND + r"\.[0-9]{3}Z"),
 }
-STORY_KEYS = {"story", "basis", "now", "keys", "steps"}
+STORY_NEEDS = {"story", "basis", "now", "keys", "steps"}
+STORY_KEYS = STORY_NEEDS | {"settings"}
 KEY_KEYS = {"dialect", "workspace", "scopes"}
 STEP_NEEDS = {"name", "as", "method", "path", "status", "answer"}
 STEP_KEYS = STEP_NEEDS | {
@@ -95,6 +96,7 @@ class Story:
     now: datetime
     keys: Mapping[str, Key]
     steps: tuple[Step, ...]
+    settings: Mapping[str, Any]
 
 
 def load_stories(folder: Path = FOLDER) -> list[Story]:
@@ -108,7 +110,7 @@ def load_stories(folder: Path = FOLDER) -> list[Story]:
 def read_story(file: str, source: str) -> Story:
     """Read one story, and reject keys that the README does not name."""
     raw = json.loads(source, object_pairs_hook=unique_keys)
-    require(file, set(raw) == STORY_KEYS, "the keys of a story")
+    require(file, set(raw) >= STORY_NEEDS and set(raw) <= STORY_KEYS, "the keys of a story")
     require(file, raw["basis"] in BASES, "basis")
     keys = {name: _key(f"{file}: key {name}", key) for name, key in raw["keys"].items()}
     steps = tuple(_step(file, step, keys) for step in raw["steps"])
@@ -116,7 +118,9 @@ def read_story(file: str, source: str) -> Story:
     require(file, bool(steps) and len(set(names)) == len(names), "unique names of steps")
     now = datetime.fromisoformat(raw["now"])
     require(file, now.utcoffset() == timedelta(0), "now in UTC")
-    return Story(file, raw["story"], raw["basis"], now.astimezone(UTC), keys, steps)
+    settings = raw.get("settings", {})
+    require(file, all(isinstance(value, int) for value in settings.values()), "settings that are numbers")
+    return Story(file, raw["story"], raw["basis"], now.astimezone(UTC), keys, steps, settings)
 
 
 def _key(where: str, raw: dict[str, Json]) -> Key:

@@ -23,7 +23,7 @@ class StepResult:
 async def run_story(story: Story, url: str) -> list[StepResult]:
     """Run a story against an app on an empty, migrated database."""
     now = round(story.now.timestamp() * 1_000_000)
-    async with serving(url, now=now) as server:
+    async with serving(url, now=now, **story.settings) as server:
         kept: dict[str, Json] = {}
         for name, key in story.keys.items():
             kept[f"key.{name}"] = await server.key(key.dialect, key.workspace, key.scopes)

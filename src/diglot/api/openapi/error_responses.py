@@ -18,6 +18,7 @@ from diglot.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
     NotFound,
     TooManyRequests,
     Unauthenticated,
@@ -52,7 +53,15 @@ _ERROR_KINDS: Final = (
         "The key is missing, unknown, expired or revoked.",
         {"no key": Unauthenticated()},
     ),
-    _ErrorKind("Forbidden", 403, "The key lacks a scope.", {"a key without the scope": Forbidden("")}),
+    _ErrorKind(
+        "Forbidden",
+        403,
+        "The key lacks a scope, or the workspace has as many of something as it may have.",
+        {
+            "a key without the scope": Forbidden(""),
+            "a workspace that is full": LimitReached("segments and dynamic lists", 2_000, 2_000),
+        },
+    ),
     _ErrorKind(
         "NotFound", 404, "It does not exist in the key's workspace.", {"no such segment": NotFound("segment")}
     ),
@@ -161,8 +170,9 @@ def _build_examples(dialect: Dialect, surface: Surface, row: _ErrorKind) -> dict
     """Render the example errors as the surface would answer them."""
     found: dict[str, Any] = {}
     for name, error in row.errors.items():
-        if isinstance(error, Conflict) and surface.error_body is not dialect.surfaces[0].error_body:
-            continue  # only the first prefix creates contacts
+        is_shared = surface.error_body is dialect.surfaces[0].error_body
+        if isinstance(error, Conflict | LimitReached) and not is_shared:
+            continue  # only the first prefix creates contacts and segments
         lacks = isinstance(error, Forbidden)
         answer = surface.render_error(Forbidden(surface.endpoints[0].operation.scope) if lacks else error)
         summary = _TITLES.get(name, name[:1].upper() + name[1:])

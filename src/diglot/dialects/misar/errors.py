@@ -9,6 +9,7 @@ from diglot.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
     MethodNotAllowed,
     NotFound,
     RequestTimeout,
@@ -32,6 +33,9 @@ _NOT_FOUND_MESSAGES = {
     REFERENCED_CONTACT: "Contact not found",
 }
 # The message names `contacts`, because that scope permits all audience calls of `read` and `write`.
+# The vendor's code for a spent allowance, by which its clients know that no retry helps. An `upgrade` object
+# would have them advertise the vendor's plans.
+_LIMIT_CODE = "plan_limit_exceeded"
 _AUDIENCE_SCOPES = {"read": "contacts", "write": "contacts"}
 
 # Errors whose message is constant.
@@ -50,6 +54,8 @@ def render_error(error: Exception) -> ErrorResponse:
     if isinstance(error, TooManyRequests):
         text = "Too many requests. Please slow down."
         return ErrorResponse(429, ErrorBody(success=False, error=text, retryAfter=error.retry_after), {})
+    if isinstance(error, LimitReached):
+        return ErrorResponse(403, ErrorBody(success=False, error=str(error), code=_LIMIT_CODE), {})
     status, text = _status_and_text(error)
     headers = {"Allow": ", ".join(error.allowed_methods)} if isinstance(error, MethodNotAllowed) else {}
     if isinstance(error, Unavailable):

@@ -82,10 +82,14 @@ class FieldFaults(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """An error. Validation errors have `details`, rate limit errors have `retryAfter` in seconds."""
+    """An error. Validation errors have `details`, rate limit errors have `retryAfter` in seconds.
+
+    A limit of the workspace has the `code` `plan_limit_exceeded`.
+    """
 
     success: bool
     error: str
+    code: str | UnsetType = UNSET
     details: FieldFaults | UnsetType = UNSET
     retryAfter: Count | UnsetType = UNSET  # noqa: N815
 

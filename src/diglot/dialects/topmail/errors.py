@@ -8,6 +8,7 @@ from diglot.errors import (
     Forbidden,
     IdempotencyKeyReused,
     InvalidInput,
+    LimitReached,
     MethodNotAllowed,
     NotFound,
     RequestTimeout,
@@ -61,6 +62,8 @@ def _status_code_and_text(error: Exception) -> tuple[int, str, str]:
     match error:
         case Forbidden():
             return 403, "forbidden", f"API key does not have the {error.scope} permission"
+        case LimitReached():
+            return 403, "limit_reached", str(error)
         case NotFound():
             code = "contact_not_found" if error.resource == REFERENCED_CONTACT else "not_found"
             return 404, code, _NOT_FOUND_MESSAGES.get(error.resource, "Not found")

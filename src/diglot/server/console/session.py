@@ -41,7 +41,7 @@ def build_routes(proxies: int) -> list[HTTPRouteHandler]:
     """Return the routes; `proxies` is the number of reverse proxies before the server."""
 
     async def sign_in(request: _Request) -> ASGIApp:
-        return await _sign_in(request, client_network(request.scope, proxies))  # type: ignore[arg-type]
+        return await _sign_in(request, client_network(request.scope, proxies))
 
     return [
         build_route(SESSION_PATH, "POST", "signIn", sign_in),

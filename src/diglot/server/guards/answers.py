@@ -59,8 +59,8 @@ class AnswerLimits:
 class Answer:
     """The answer to one request, as ASGI messages.
 
-    `status` is 0 until the answer begins. `busy` returns the answer to a client for whose answer there is no
-    room.
+    `status` is 0 until the answer begins; `sent_bytes` counts its body. `busy` returns the answer to a client
+    for whose answer there is no room.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Answer:
         busy: Callable[[ServerBusy], ErrorResponse],
     ) -> None:
         self.status = 0
+        self.sent_bytes = 0
         self._scope = scope
         self._send_now = send
         self._limits = limits
@@ -89,6 +90,7 @@ class Answer:
         if self._start is not None and not more and len(body) <= PIECE_BYTES:
             await self.flush()
             await self._send_now(message)
+            self.sent_bytes += len(body)
             return
         if more or len(body) <= PIECE_BYTES:
             await self._send_pieces(body, more=more)
@@ -156,6 +158,7 @@ class Answer:
             self._is_gone = True
             self._abort()
             raise ClientGone from None
+        self.sent_bytes += len(message["body"])
         self._seconds_left += len(message["body"]) / BYTES_A_SECOND - (time.monotonic() - started)
 
     def _abort(self) -> None:

@@ -32,10 +32,3 @@ class RedactingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record, with its traceback."""
         return redact(self._formatter.format(record))
-
-
-def redact_logs() -> None:
-    """Redact what the handlers of the root logger write."""
-    for handler in logging.getLogger().handlers:
-        if not isinstance(handler.formatter, RedactingFormatter):
-            handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))

@@ -14,12 +14,14 @@ from diglot.api.dialect import Surface
 from diglot.api.responses import EXTRA_HEADERS, encode_json
 from diglot.dialects.registry import find_surface
 from diglot.errors import MalformedRequest, RequestTimeout, ServerBusy, UpstreamUnreachable
+from diglot.request_record import RECORD
 from diglot.server import asgi
 from diglot.server.asgi import App, Receive, Scope, Send
 from diglot.server.guards.client_gone import ClientGone
 from diglot.server.guards.connections import BYTES_A_SECOND
 from diglot.server.guards.headers import FORWARDED
 from diglot.server.guards.networks import client_network
+from diglot.server.observability.figures import name_forwarded
 from diglot.server.proxy import headers
 from diglot.server.proxy.downstream import Downstream
 from diglot.server.proxy.exchange_limits import MAX_EXCHANGES, ExchangeLimits
@@ -87,7 +89,7 @@ class UpstreamProxy:
         assert self._transport is not None, "the lifespan opens it"
         network = client_network(scope, self._options.trusted_proxies)
         exchange = _Exchange(self._transport, upstream, surface, self._pseudonym, self._options)
-        return _LimitedExchange(exchange, self._limits, network)
+        return _LimitedExchange(exchange, self._limits, network, dialect.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,11 @@ class _LimitedExchange:
     exchange: "_Exchange"
     limits: ExchangeLimits
     network: str
+    dialect: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, or answer that the server is busy."""
+        scope[RECORD].operation = name_forwarded(self.dialect)
         try:
             async with self.limits.take(self.network):
                 await self.exchange(scope, receive, send)
@@ -208,7 +212,7 @@ def _adopt_request_id(scope: Scope, received: headers.Headers) -> None:
     """Use the upstream's request id, so that its operators can find the request."""
     request_id = asgi.request_id_of((name.lower(), value) for name, value in received)
     if request_id is not None:
-        scope["diglot.request_id"] = request_id.decode()
+        scope["diglot.request_id"] = scope[RECORD].id = request_id.decode()
         scope[EXTRA_HEADERS][:] = [(b"x-request-id", request_id)]
 
 

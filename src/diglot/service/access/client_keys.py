@@ -6,8 +6,9 @@ from typing import Final
 
 from diglot.clock import Clock
 from diglot.errors import NotFound, ScopeNotGranted, Unauthenticated
-from diglot.model.workspaces import ApiKey, Caller, KeyOptions
+from diglot.model.workspaces import DEFAULT_LIMITS, ApiKey, Caller, KeyOptions, WorkspaceLimits
 from diglot.service.access.keys import KeyFormat, Keys
+from diglot.service.limits import require_room
 from diglot.service.unit_of_work import reads, writes
 from diglot.storage.access import keys
 from diglot.storage.sql.engine import Engine
@@ -19,10 +20,15 @@ _SCOPE_SEPARATOR: Final = ":"
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
-    """Key calls of clients. No key creates or revokes a key with more scopes, or one that outlives it."""
+    """Key calls of clients. No key creates or revokes a key with more scopes, or one that outlives it.
+
+    A workspace has a limit of valid keys, because each has an allowance of requests of its own. Of the keys
+    that have ended it keeps as many, those that ended last. The operator's commands have no limit.
+    """
 
     engine: Engine
     keys: Keys
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @property
     def clock(self) -> Clock:
@@ -51,7 +57,7 @@ class ClientKeys:
         """Create a key and return it with its secret; without scopes it gets those of the calling key.
 
         It expires no later than the calling key and is tied to the same account, if there is one. Raise
-        `ScopeNotGranted` for a scope that the caller does not have.
+        `ScopeNotGranted` for a scope that the caller does not have, or `LimitReached`.
         """
         secret = key_format.generate_secret()
         return secret, await self._insert_key(caller, caller, key_format, secret, scopes, options)
@@ -74,6 +80,9 @@ class ClientKeys:
                 raise Unauthenticated
             key_scopes, key_options = scopes or calling_key.scopes, _restrict_options(options, calling_key)
         _require_scopes(key_scopes, caller.scopes)
+        if self.limits.keys:
+            require_room("valid API keys", self.limits.keys, await keys.count_valid(unit, unit.now))
+            await keys.delete_oldest_ended(unit, unit.now, self.limits.keys)
         minted = key_format.mint(secret, caller.workspace, key_scopes, key_options, unit.now)
         await keys.insert_key(unit, minted.key, minted.lookup_prefix, minted.digest)
         return minted.key

@@ -19,10 +19,12 @@ from diglot.model.ids import new_id
 from diglot.model.lists import ContactList, CountedList
 from diglot.model.pages import CountedPage, Page, Window
 from diglot.model.segments import Condition, Segment, SegmentType
+from diglot.model.workspaces import DEFAULT_LIMITS, WorkspaceLimits
 from diglot.service.audience import segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.contacts import list_members
 from diglot.service.contacts.contacts_by_id import require_contacts
+from diglot.service.limits import require_room
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
 from diglot.storage import workspaces
 from diglot.storage.audience import lists
@@ -52,6 +54,7 @@ class Lists:
     engine: Engine
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @reads
     async def list_page(
@@ -105,22 +108,24 @@ class Lists:
 
     @writes
     async def create(self, unit: WriteUnit, new: NewList) -> CountedList:
-        """Create a list."""
+        """Create a list; raise `LimitReached`."""
+        require_room("lists", self.limits.lists, unit.row.list_count)
+        unit.row.list_count += 1
         number, now = unit.take_keys("list"), unit.now
         contact_list = ContactList(number, new_id(), new.name, new.description, None, now, now)
         evaluated = None
         if new.condition is not None:
             new_segment = NewSegment(new.name, new.condition, new.description)
-            evaluated = await segment_writes.create_segment(unit, new_segment, contact_list)
+            evaluated = await segment_writes.create_segment(unit, new_segment, self.limits, contact_list)
             contact_list = replace(contact_list, segment=evaluated.segment)
         await lists.insert_list(unit, contact_list)
         return await self._with_known_count(unit, contact_list, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> CountedList:
-        """Update a list; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is.
+        """Update a list; raise `NotFound` or `LimitReached`.
 
-        Only a dynamic list takes a condition.
+        A patch that changes nothing leaves `updated_at` as it is. Only a dynamic list takes a condition.
         """
         stored, _ = await _require_list(unit, id_)
         evaluated = None if stored.segment is None else EvaluatedSegment(stored.segment)
@@ -129,7 +134,7 @@ class Lists:
             # The list is read again, because the writer may have applied changes by time to its segment.
             stored, _ = await _require_list(unit, id_)
             assert stored.segment is not None
-            evaluated = await segment_writes.update_segment(writer, stored.segment, change)
+            evaluated = await segment_writes.update_segment(writer, stored.segment, change, self.limits)
         segment = None if evaluated is None else evaluated.segment
         changed = _apply_patch(stored, change, segment, unit.now)
         if changed is not stored:
@@ -143,6 +148,7 @@ class Lists:
         writer = await open_writer(unit)
         contact_list, _ = await _require_list(unit, id_)
         await lists.delete_list(unit, contact_list.number)
+        unit.row.list_count -= 1
         await evaluate.handle_list_deleted(writer)
         if contact_list.segment is not None:
             await segment_writes.delete_segment(unit, contact_list.segment)

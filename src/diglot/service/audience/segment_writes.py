@@ -1,7 +1,7 @@
 """Creates, updates and deletes segments, including those behind dynamic lists."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
@@ -15,8 +15,14 @@ from diglot.model.lists import ContactList
 from diglot.model.membership_changes import Cause
 from diglot.model.segments import Condition, Segment, SegmentType
 from diglot.model.webhooks import AudienceRef
+from diglot.model.workspaces import WorkspaceLimits
+from diglot.service.limits import require_room
 from diglot.storage.audience import segments
 from diglot.storage.write_unit import WriteUnit
+
+# A condition counts as at least one rule for each so many characters of its stored form, because a rule may
+# hold thousands of values. A rule with one short value has about a hundred characters.
+CHARACTERS_OF_A_RULE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,15 @@ class SegmentPatch:
 
 
 async def create_segment(
-    unit: WriteUnit, new: NewSegment, list_: ContactList | None = None
+    unit: WriteUnit, new: NewSegment, limits: WorkspaceLimits, list_: ContactList | None = None
 ) -> EvaluatedSegment:
-    """Create a segment, or the one behind a dynamic list; a static one is filled immediately."""
+    """Create a segment, or the one behind a dynamic list; a static one is filled immediately.
+
+    Raise `LimitReached` if the workspace has no room for it or for its rules.
+    """
+    require_room("segments and dynamic lists", limits.segments, unit.row.segment_count)
+    _count_rules(unit, count_rules(new.condition), limits)
+    unit.row.segment_count += 1
     segment = Segment(
         number=unit.take_keys("segment"),
         id=new_id(),
@@ -62,15 +74,20 @@ async def create_segment(
     return await evaluate.evaluate_segment(renamed, segment, Cause.SEGMENT_CREATED)
 
 
-async def update_segment(writer: MembershipWriter, stored: Segment, patch: SegmentPatch) -> EvaluatedSegment:
+async def update_segment(
+    writer: MembershipWriter, stored: Segment, patch: SegmentPatch, limits: WorkspaceLimits
+) -> EvaluatedSegment:
     """Update a segment that was read after the writer was opened; return the same object if nothing differs.
 
-    The writer must be opened first, because changes by time up to now follow the old condition.
+    The writer must be opened first, because changes by time up to now follow the old condition. Raise
+    `LimitReached` if the workspace has no room for the rules that the change adds.
     """
     unit = writer.unit
     changed = _apply_patch(stored, patch, unit.now)
     if changed is stored:
         return EvaluatedSegment(stored)
+    if changed.revision != stored.revision:
+        _count_rules(unit, count_rules(changed.condition) - count_rules(stored.condition), limits)
     await segments.update_segment(unit, changed)
     if changed.revision != stored.revision:
         unit.renew_contacts_version()
@@ -94,7 +111,23 @@ def changes_nothing(stored: Segment, patch: SegmentPatch) -> bool:
 async def delete_segment(unit: WriteUnit, segment: Segment) -> None:
     """Delete a segment; its contacts stay."""
     await segments.delete_segment(unit, segment.number)
+    unit.row.segment_count -= 1
+    unit.row.rule_count -= count_rules(segment.condition)
     await evaluate.handle_segment_deleted(unit)
+
+
+def count_rules(condition: Condition) -> int:
+    """Return the number of rules that a condition counts as."""
+    return max(
+        sum(1 for _ in tree.predicates_of(condition.tree)),
+        len(tree.encode(condition.tree)) // CHARACTERS_OF_A_RULE,
+    )
+
+
+def _count_rules(unit: WriteUnit, more: int, limits: WorkspaceLimits) -> None:
+    """Add to the rules of the workspace, or raise `LimitReached`; `more` may be negative."""
+    require_room("rules over all segments", limits.rules, unit.row.rule_count, more)
+    unit.row.rule_count += more
 
 
 def _with_current_name(writer: MembershipWriter, segment: Segment, list_id: str | None) -> MembershipWriter:

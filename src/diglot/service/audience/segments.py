@@ -10,11 +10,12 @@ from diglot.errors import Conflict
 from diglot.membership import evaluate, follow, read
 from diglot.membership.count import CountCache, find_stored_count
 from diglot.membership.evaluate import EvaluatedSegment
+from diglot.membership.member_ids import MemberKeys, iterate_other_ids, load_first_ids
 from diglot.membership.next_change import next_change_is_known, with_next_change
 from diglot.membership.read import MembershipQuery
 from diglot.membership.writer import open_writer
 from diglot.model.contacts import Contact
-from diglot.model.pages import MemberPage, Page, Sort, Window
+from diglot.model.pages import AllIds, MemberPage, Page, Sort, Window
 from diglot.model.segments import (
     CountedSegment,
     ManualMemberChange,
@@ -22,7 +23,7 @@ from diglot.model.segments import (
     Segment,
     SegmentType,
 )
-from diglot.model.workspaces import Caller
+from diglot.model.workspaces import DEFAULT_LIMITS, Caller, WorkspaceLimits
 from diglot.service.audience import segment_lookup, segment_writes
 from diglot.service.audience.segment_writes import NewSegment, SegmentPatch
 from diglot.service.unit_of_work import point_reads, reads, writes, writes_with
@@ -48,6 +49,7 @@ class Segments:
     engine: Engine
     clock: Clock = system_clock
     counts: CountCache = field(default_factory=CountCache)
+    limits: WorkspaceLimits = DEFAULT_LIMITS
 
     @reads
     async def list_page(self, tenant: Tenant, window: Window, search: str | None = None) -> Page[Segment]:
@@ -126,37 +128,53 @@ class Segments:
 
     @reads
     async def list_member_ids(
-        self, tenant: Tenant, id_: str | None, window: Window | None
+        self, tenant: Tenant, id_: str | None, window: Window
     ) -> tuple[Segment, MemberPage[str]]:
-        """Return a segment and a window of the ids of its members, or all, newest first; raise `NotFound`."""
+        """Return a segment and a window of the ids of its members, newest first; raise `NotFound`."""
         segment, state = with_state = await segment_lookup.require_segment_with_state(tenant, id_)
         query, total = await self._query_members(tenant, with_state)
-        page = await read.load_ids(tenant, query, window or Window(0, total))
+        page = await read.load_ids(tenant, query, window)
         return segment, MemberPage(page, total, query.now, segment.revision, entry=state.last_entry)
+
+    async def list_all_member_ids(self, caller: Caller, id_: str | None) -> AllIds:
+        """Return the ids of all members in one snapshot, newest first; raise `NotFound`."""
+        page, keys = await self._read_first_ids(caller, id_)
+        return AllIds(page, iterate_other_ids(self.engine, caller.workspace, keys))
+
+    @reads
+    async def _read_first_ids(self, tenant: Tenant, id_: str | None) -> tuple[MemberPage[str], MemberKeys]:
+        segment, state = await segment_lookup.require_segment_with_state(tenant, id_)
+        query = MembershipQuery.for_segment(segment, self.clock(), state)
+        keys = MemberKeys(await read.load_members(tenant, query))
+        ids = await load_first_ids(tenant, keys)
+        return MemberPage(ids, len(keys), query.now, segment.revision, entry=state.last_entry), keys
 
     @writes
     async def create(self, unit: WriteUnit, new: NewSegment) -> Segment:
-        """Create a segment; a static one is filled immediately."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment; a static one is filled immediately. Raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await _with_next_change(unit, evaluated)
 
     @writes
     async def create_with_count(self, unit: WriteUnit, new: NewSegment) -> CountedSegment:
-        """Create a segment and return it with its count."""
-        evaluated = await segment_writes.create_segment(unit, new)
+        """Create a segment and return it with its count; raise `LimitReached`."""
+        evaluated = await segment_writes.create_segment(unit, new, self.limits)
         return await self._with_known_count(unit, evaluated)
 
     @writes
     async def update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> Segment:
-        """Update a segment; raise `NotFound`. A patch that changes nothing leaves `updated_at` as it is."""
-        return await _with_next_change(unit, await _update(unit, id_, change))
+        """Update a segment; raise `NotFound` or `LimitReached`.
+
+        A patch that changes nothing leaves `updated_at` as it is.
+        """
+        return await _with_next_change(unit, await self._update(unit, id_, change))
 
     @writes
     async def update_with_count(
         self, unit: WriteUnit, id_: str | None, change: SegmentPatch
     ) -> CountedSegment:
-        """Update a segment and return it with its count; raise `NotFound`."""
-        return await self._with_known_count(unit, await _update(unit, id_, change))
+        """Update a segment and return it with its count; raise `NotFound` or `LimitReached`."""
+        return await self._with_known_count(unit, await self._update(unit, id_, change))
 
     @writes
     async def refresh(self, unit: WriteUnit, id_: str | None) -> CountedSegment:
@@ -193,6 +211,17 @@ class Segments:
         """Delete a segment; its contacts stay. Raise `NotFound`."""
         segment = await segment_lookup.require_segment(unit, id_)
         await segment_writes.delete_segment(unit, segment)
+
+    async def _update(self, unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
+        stored = await segment_lookup.require_segment(unit, id_)
+        if segment_writes.changes_nothing(stored, change):
+            return EvaluatedSegment(stored)
+        evaluated_at = unit.row.evaluated_at
+        writer = await open_writer(unit)
+        if unit.row.evaluated_at != evaluated_at:
+            # The writer has applied changes by time, maybe to this segment.
+            stored = await segment_lookup.require_segment(unit, id_)
+        return await segment_writes.update_segment(writer, stored, change, self.limits)
 
     async def _from_cache_or_read(
         self, caller: Caller, id_: str | None, part: Callable[[CountedSegment], T]
@@ -244,18 +273,6 @@ class Segments:
             return await self._with_count(unit, evaluated.segment, unit.state, unit.clock())
         segment = await _with_next_change(unit, evaluated)
         return CountedSegment(segment, evaluated.count, read.effective_now(unit.state, unit.clock()))
-
-
-async def _update(unit: WriteUnit, id_: str | None, change: SegmentPatch) -> EvaluatedSegment:
-    stored = await segment_lookup.require_segment(unit, id_)
-    if segment_writes.changes_nothing(stored, change):
-        return EvaluatedSegment(stored)
-    evaluated_at = unit.row.evaluated_at
-    writer = await open_writer(unit)
-    if unit.row.evaluated_at != evaluated_at:
-        # The writer has applied changes by time, maybe to this segment.
-        stored = await segment_lookup.require_segment(unit, id_)
-    return await segment_writes.update_segment(writer, stored, change)
 
 
 async def _with_next_change(unit: WriteUnit, evaluated: EvaluatedSegment) -> Segment:

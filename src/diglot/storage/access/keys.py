@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
 
 from diglot.model.workspaces import ApiKey
 from diglot.storage.schema import keys, workspaces
@@ -12,6 +12,8 @@ from diglot.storage.sql.engine import Transaction
 from diglot.storage.sql.statement import Statement
 from diglot.storage.tenant import Tenant
 
+# Ended keys that one statement deletes. A key ends once, so a creation leaves none of them behind for long.
+MAX_DELETED: Final = 1_000
 _c = keys.c
 _COLUMNS = (
     *(_c.id, _c.workspace, _c.dialect, _c.prefix, _c.scopes, _c.created_at, _c.revoked_at),
@@ -42,6 +44,19 @@ _UPDATE_LAST_USE = Statement(
 _REVOKE = Statement(
     update(keys).where(_c.id == bindparam("key"), _c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 )
+_IS_VALID = and_(_c.revoked_at.is_(None), or_(_c.expires_at.is_(None), _c.expires_at > bindparam("now")))
+_COUNT_VALID = Statement(
+    select(func.count()).select_from(keys).where(_c.workspace == bindparam("workspace"), _IS_VALID)
+)
+# Ended keys in the order in which they ended, as far as that is known, without the newest `kept` ones.
+_OLDEST_ENDED = (
+    select(_c.id)
+    .where(_c.workspace == bindparam("workspace"), not_(_IS_VALID))
+    .order_by(func.coalesce(_c.revoked_at, _c.expires_at).desc(), _c.id.desc())
+    .limit(bindparam("most"))
+    .offset(bindparam("kept"))
+)
+_DELETE_OLDEST_ENDED = Statement(delete(keys).where(_c.id.in_(_OLDEST_ENDED)))
 _BY_ID = Statement(select(*_COLUMNS).where(_c.id == bindparam("key")))
 
 
@@ -112,6 +127,18 @@ async def find_by_id(transaction: Transaction, key: str) -> ApiKey | None:
     """Return a key by its id, or None."""
     row = await transaction.fetch_one(_BY_ID, {"key": key})
     return None if row is None else _key_of(row)
+
+
+async def count_valid(tenant: Tenant, now: int) -> int:
+    """Return the number of keys that are neither revoked nor expired, in all dialects."""
+    row = await tenant.fetch_one(_COUNT_VALID, now=now)
+    assert row is not None
+    return int(row[0])
+
+
+async def delete_oldest_ended(tenant: Tenant, now: int, kept: int) -> None:
+    """Delete revoked and expired keys, except those that ended last."""
+    await tenant.execute(_DELETE_OLDEST_ENDED, now=now, kept=kept, most=MAX_DELETED)
 
 
 async def revoke(transaction: Transaction, key: str, now: int) -> None:

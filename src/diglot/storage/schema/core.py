@@ -60,6 +60,11 @@ workspaces = Table(
     Column("history_since", BigInteger, nullable=False),
     # The number of active webhooks; a write reads it with its lock, and usually finds 0.
     Column("active_webhook_count", Integer, nullable=False),
+    # What limits of the workspace apply to: its segments, including those behind dynamic lists, the rules of
+    # all of them (see service/audience/segment_writes.py), and its lists.
+    Column("segment_count", Integer, nullable=False),
+    Column("rule_count", Integer, nullable=False),
+    Column("list_count", Integer, nullable=False),
     # An argon2 hash (RFC 9106); None disables sign-in.
     Column("password_hash", Text),
     Column("created_at", BigInteger, nullable=False),
@@ -85,6 +90,7 @@ keys = Table(
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
     ForeignKeyConstraint(["workspace"], ["workspaces.workspace"]),
+    Index("keys_by_workspace", "workspace"),
     sqlite_with_rowid=False,
 )
 

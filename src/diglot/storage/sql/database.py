@@ -1,6 +1,6 @@
 """A database as one record: its SQL, and how Diglot finds, opens and migrates it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,8 @@ class Embedded:
     """Raises `Misconfigured` if this number of workers must not share a file with the library."""
     warn_beside_others: Callable[[Path], str | None]
     """A warning if another process has the file open and the library could corrupt it."""
+    measure_files: Callable[[Path], Mapping[str, int]]
+    """The bytes of the file and of those next to it, by what they hold; a missing one has 0."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

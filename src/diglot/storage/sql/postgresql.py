@@ -11,6 +11,7 @@ from diglot.caches import ProcessCache
 from diglot.errors import DatabaseAway, Misconfigured
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, PoolUsage, Row, UnitOfWork, Usage
+from diglot.storage.sql.pool.slow_statements import timed
 
 T = TypeVar("T")
 MAX_CONNECTIONS: Final = 8
@@ -53,20 +54,24 @@ class PostgreSQLTransaction:
         self.open_units: dict[int, Any] = {}
         self.may_write = may_write
 
+    @timed
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         sql = statement.sql_for(self.backend)
         rows: Sequence[Row] = await self._connection.fetch(sql.text, *sql.positional_values(values))
         return rows
 
+    @timed
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
         sql = statement.sql_for(self.backend)
         row: Row | None = await self._connection.fetchrow(sql.text, *sql.positional_values(values))
         return row
 
+    @timed
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         sql = statement.sql_for(self.backend)
         await self._connection.execute(sql.text, *sql.positional_values(values))
 
+    @timed
     async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
         sql = statement.sql_for(self.backend)
         await self._connection.executemany(sql.text, [sql.positional_values(each) for each in values])

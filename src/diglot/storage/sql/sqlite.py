@@ -8,7 +8,8 @@ Each unit runs in its own savepoint.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -70,7 +71,12 @@ class _ConnectionThread(aiosqlite.Connection):
         self._thread.daemon = True
 
     async def run_on_thread(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return cast("T", await self._execute(self._call_with_connection, function))  # type: ignore[no-untyped-call]
+        context = copy_context()
+
+        def in_context(opened: sqlite3.Connection) -> T:
+            return context.run(function, opened)
+
+        return cast("T", await self._execute(self._call_with_connection, in_context))  # type: ignore[no-untyped-call]
 
     def _call_with_connection(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return function(self._conn)
@@ -80,6 +86,8 @@ class _ConnectionThread(aiosqlite.Connection):
 class _QueuedWrite:
     work: UnitOfWork[Any]
     future: asyncio.Future[Any]
+    # The context of the request: its units share a commit with those of others.
+    context: Context = field(default_factory=copy_context)
     result: Any = None
     error: BaseException | None = None
     must_notify: bool = False
@@ -231,7 +239,7 @@ def _run_writes(units: Sequence[_QueuedWrite], begin: _Begin, connection: sqlite
             connection.execute("SAVEPOINT unit")
             transaction = begin(connection, may_write=True)
             try:
-                unit.result = run_without_suspending(unit.work(transaction))
+                unit.result = unit.context.run(run_without_suspending, unit.work(transaction))
                 unit.must_notify = transaction.must_notify
             except Exception as error:  # noqa: BLE001 - the error belongs to one request, which gets it
                 unit.error = error

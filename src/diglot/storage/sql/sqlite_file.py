@@ -25,6 +25,8 @@ def parse_sqlite_path(url: str) -> Path:
 
 
 BUSY_SECONDS: Final = 30
+# The file of the ephemeral tables, next to the database.
+EPHEMERAL_SUFFIX: Final = "-ephemeral"
 
 # A page of 8 KiB holds a contact with its documents; it was the fastest of 4, 8 and 16 KiB.
 PAGE_SIZE: Final = 8192
@@ -55,3 +57,16 @@ def read_revision(path: Path) -> str | None:
     except (OSError, sqlite3.Error) as error:
         raise Misconfigured(f"database {str(path)!r} cannot be opened: {error}") from error
     return None if row is None else str(row[0])
+
+
+def measure_files(path: Path) -> dict[str, int]:
+    """Return the bytes of a database, of its write-ahead log and of the file of its ephemeral tables."""
+    files = {"database": "", "wal": "-wal", "ephemeral": EPHEMERAL_SUFFIX}
+    return {name: _measure_file(Path(f"{path}{suffix}")) for name, suffix in files.items()}
+
+
+def _measure_file(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

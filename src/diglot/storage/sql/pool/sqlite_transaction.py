@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 from diglot.caches import ProcessCache
 from diglot.storage.sql.backend import Backend
 from diglot.storage.sql.engine import NO_VALUES, BoundValues, Executable, Row
+from diglot.storage.sql.pool.slow_statements import timed
 from diglot.storage.sql.sqlite_module import sqlite3
 
 T = TypeVar("T")
@@ -30,19 +31,23 @@ class SQLiteTransaction:
         self._execute_many = connection.executemany
         self.must_notify = False
 
+    @timed
     async def fetch_all(self, statement: Executable, values: BoundValues = NO_VALUES) -> Sequence[Row]:
         sql = statement.sql_for(self.backend)
         return self._execute(sql.text, sql.positional_values(values)).fetchall()
 
+    @timed
     async def fetch_one(self, statement: Executable, values: BoundValues = NO_VALUES) -> Row | None:
         sql = statement.sql_for(self.backend)
         row: Row | None = self._execute(sql.text, sql.positional_values(values)).fetchone()
         return row
 
+    @timed
     async def execute(self, statement: Executable, values: BoundValues = NO_VALUES) -> None:
         sql = statement.sql_for(self.backend)
         self._execute(sql.text, sql.positional_values(values))
 
+    @timed
     async def execute_many(self, statement: Executable, values: Sequence[BoundValues]) -> None:
         sql = statement.sql_for(self.backend)
         self._execute_many(sql.text, [sql.positional_values(each) for each in values])

@@ -1,0 +1,69 @@
+"""Everything that watches one server process: its figures, its slow statements, its traces."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from diglot.errors import Misconfigured
+from diglot.server.observability.cells import SharedCells
+from diglot.server.observability.engine_figures import EngineFigures
+from diglot.server.observability.figures import Figures
+from diglot.server.observability.watch import RequestWatch, Tracing
+from diglot.settings import Settings
+from diglot.storage.connect import create_engine, name_database
+from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.pool.slow_statements import SLOW_STATEMENTS
+from diglot.storage.sql.pool.traced import TracedEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What watches a process; `cells` is what it shares with the others."""
+
+    settings: Settings
+    cells: SharedCells
+    figures: Figures
+    tracing: Tracing | None
+
+    def create_engine(self) -> Engine:
+        """Return the engine of the settings, with traces if they ask for them."""
+        engine = create_engine(self.settings.database)
+        return engine if self.tracing is None else TracedEngine(engine, self.tracing.unit)
+
+    def watch_engine(self, engine: Engine) -> EngineFigures:
+        """Return what copies the figures of an engine."""
+        return EngineFigures(engine, self.figures)
+
+    def watch_requests(self) -> RequestWatch:
+        """Return what happens around each request."""
+        settings = self.settings
+        return RequestWatch(
+            self.figures, self.tracing, logs=settings.access_log, proxies=settings.trusted_proxies
+        )
+
+    @asynccontextmanager
+    async def watching(self, engine_figures: EngineFigures) -> AsyncIterator[None]:
+        """Copy the figures of the engine until the end of the block, and then export what is left."""
+        try:
+            async with engine_figures.copy_periodically():
+                yield
+        finally:
+            if self.tracing is not None:
+                await asyncio.to_thread(self.tracing.close)
+
+
+def create_instruments(settings: Settings, cells: SharedCells) -> Instruments:
+    """Return the instruments of this process; raise `Misconfigured` for traces without their extra."""
+    SLOW_STATEMENTS.set_threshold(settings.slow_statement_ms)
+    return Instruments(settings, cells, Figures(cells.figures), _create_tracing(settings))
+
+
+def _create_tracing(settings: Settings) -> Tracing | None:
+    if not settings.traces:
+        return None
+    try:
+        from diglot.server.observability.open_telemetry import OpenTelemetry  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise Misconfigured("traces need the extra otel: pip install 'diglot[otel]'") from error
+    return OpenTelemetry(settings.trusted_proxies, name_database(settings.database))
