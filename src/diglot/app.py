@@ -19,7 +19,7 @@ from diglot.membership.count import CountCache
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
-from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, respond_with_error
+from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, find_renderer, respond_with_error
 from diglot.server.observability.cells import SharedCells
 from diglot.server.observability.families import SIZE
 from diglot.server.observability.instruments import Instruments, create_instruments
@@ -109,7 +109,19 @@ def _wrap(app: Litestar, pages: dict[str, Page], instruments: Instruments) -> as
         app.state[ALLOWED_METHODS],
         pages,
         proxy_for=proxy.handler_for if proxy is not None else lambda scope: None,
-        options=asgi.Options(instruments.settings.body_timeout, instruments.watch_requests()),
+        options=_build_options(instruments),
+    )
+
+
+def _build_options(instruments: Instruments) -> asgi.Options:
+    settings = instruments.settings
+    return asgi.Options(
+        body_seconds=settings.body_timeout,
+        send_seconds=settings.send_timeout,
+        trusted_proxies=settings.trusted_proxies,
+        secure_cookies=settings.secure_cookies,
+        renderer_for=find_renderer,
+        watch=instruments.watch_requests(),
     )
 
 
@@ -149,7 +161,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
 
 def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    signing_in = session.build_routes(settings.trusted_proxies, secure=settings.secure_cookies)
+    signing_in = session.build_routes(settings.trusted_proxies)
     return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
 
 
@@ -210,12 +222,17 @@ def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMe
 
 
 def _build_proxy(app: Litestar, settings: Settings) -> "UpstreamProxy":
-    from diglot.server.proxy.upstream import UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
+    from diglot.server.proxy.upstream import ProxyOptions, UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
 
     # Never proxy the vendor's OpenAPI document: it describes calls that this server answers itself.
     documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENT_PATHS]
     owned = OwnPaths([*map(path_shape, app.routes), *documents])
-    return UpstreamProxy(settings.upstreams, owned, settings.upstream_timeout)
+    options = ProxyOptions(
+        silence_seconds=settings.upstream_timeout,
+        exchange_seconds=settings.exchange_timeout,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    return UpstreamProxy(settings.upstreams, owned, options)
 
 
 def _proxy_lifespan(app: Litestar) -> AbstractAsyncContextManager[None]:

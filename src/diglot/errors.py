@@ -221,3 +221,11 @@ class StorageFull(Unavailable):
 
 class Misconfigured(DiglotError):
     """A setting is unusable; the message is one line for the operator."""
+
+
+class ServerBusy(Unavailable):
+    """The server holds as many unread answers, or forwarded exchanges, as it may."""
+
+    kind = "overload"
+    answer = "The server is busy: retry in a moment"
+    retry_after = 2

@@ -136,6 +136,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 60
+    exchange_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="Seconds that a call to an upstream may take, plus one for each 32 KiB that passes.",
+            extra=_SECONDS,
+        ),
+    ] = 300
     idle_timeout: Annotated[
         int,
         Meta(
@@ -190,6 +199,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 15
+    send_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a client may take to read an answer, plus one for each 32 KiB.",
+            extra=_SECONDS,
+        ),
+    ] = 30
+    connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4_096,
+            description="Connections that a client's address may have to each worker; 0 turns the limit off, "
+            "and so does --trusted-proxies.",
+        ),
+    ] = 512
     webhook_targets: Annotated[
         str,
         Meta(

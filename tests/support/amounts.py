@@ -27,6 +27,8 @@ AMOUNTS: Final = (
         "test explain, dry-run and static segments with one row of the spec in N, and with all strata",
     ),
     Amount("--kills", 2, 8, "number of kills of a server on each database"),
+    Amount("--held-connections", 1_100, 4_500, "connections that an attacker holds"),
+    Amount("--unread-answers", 60, 240, "clients that do not read an answer of 6 MB"),
     Amount("--world-writes", 1_000, 4_000, "random writes that are compared with the oracle"),
     Amount("--world-steps", 100, 300, "random steps of memberships"),
     Amount("--client-deliveries", 100, 1_000, "webhook deliveries that the vendor's client verifies"),

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from diglot.request_record import LOG_FIELDS, RequestRecord
-from diglot.server.console.client_address import find_address
 from diglot.server.console.routing import NO_DIALECT
+from diglot.server.guards.networks import find_address
 
 access_logger: Final = logging.getLogger("diglot.access")
 _TRACE_PARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

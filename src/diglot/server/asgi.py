@@ -4,6 +4,7 @@ These are not Litestar middleware, because Litestar does not run middleware for 
 """
 
 import asyncio
+import logging
 import re
 import secrets
 import time
@@ -11,9 +12,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from diglot.api.responses import EXTRA_HEADERS
-from diglot.errors import RequestTimeout
+from diglot.api.authentication import SECURE
+from diglot.api.responses import EXTRA_HEADERS, ErrorResponse, encode_json
+from diglot.errors import MalformedRequest, RequestTimeout
 from diglot.request_record import RECORD
+from diglot.server.console.errors import render_error
+from diglot.server.guards.answers import SEND_SECONDS, Answer, AnswerLimits
+from diglot.server.guards.client_gone import ClientGone
+from diglot.server.guards.headers import add_safety
+from diglot.server.guards.networks import is_https
+from diglot.server.guards.redaction import holds_key
 from diglot.server.observability.figures import name_own_page
 from diglot.server.observability.watch import RequestWatch
 
@@ -23,6 +31,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+log = logging.getLogger("diglot")
 _REQUEST_ID: Final = b"x-request-id"
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 HEALTH_PATH: Final = "/health"
@@ -55,10 +64,16 @@ class Options:
     """What the operator configures.
 
     `body_seconds` is how long a client may keep the server waiting for a body, in addition to the time that
-    the size of the body allows. `watch` is what shows requests to the operator.
+    the size of the body allows; `send_seconds` is the same for an answer. `trusted_proxies` is the number of
+    reverse proxies, `secure_cookies` says that all clients use https. `renderer_for` returns what renders the
+    errors of a path. `watch` is what shows requests to the operator.
     """
 
     body_seconds: float = BODY_SECONDS
+    send_seconds: float = SEND_SECONDS
+    trusted_proxies: int = 0
+    secure_cookies: bool = False
+    renderer_for: Callable[[str], Callable[[Exception], ErrorResponse]] = lambda path: render_error
     watch: RequestWatch = field(default_factory=RequestWatch)
 
 
@@ -86,7 +101,10 @@ class ServerApp:
         self._allowed_methods = allowed_methods
         self._operator_pages = operator_pages
         self._proxy_for = proxy_for
+        self._renderer_for = options.renderer_for
         self._body_seconds = options.body_seconds
+        self._answers = AnswerLimits(options.send_seconds, options.trusted_proxies)
+        self._secure = options.secure_cookies
         self._watch = options.watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,28 +115,52 @@ class ServerApp:
         request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
         scope["diglot.request_id"] = request_id.decode()
         scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
+        scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
         record = self._watch.begin(scope, scope["diglot.request_id"])
         body = _UnreadBody(receive, self._body_seconds, headers) if _has_body(headers) else None
+        answer = Answer(scope, send, self._answers, self._renderer_for(scope["path"]))
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                record.status = message["status"]
                 closing = () if body is None or await body.drain() else (_CLOSE,)
-                message["headers"] = [*message["headers"], *extra, *closing]
-            else:
-                record.sent_bytes += len(message.get("body", b""))
-            await send(message)
+                message["headers"] = add_safety(scope, [*message["headers"], *extra, *closing])
+            try:
+                await answer.send(message)
+            finally:
+                record.status, record.sent_bytes = answer.status, answer.sent_bytes
 
         try:
             with self._watch.span(scope, record):
-                await self._dispatch(scope, receive if body is None else body.receive, sending)
+                await self._answer(scope, receive if body is None else body.receive, sending, answer)
+                if not answer.status and body is not None and body.is_broken:
+                    await self._send_error(scope, sending, MalformedRequest("The body ends before its end"))
+                await answer.flush()
         finally:
             # granian closes the connection of an unread body only when nothing refers to the request any
             # more. After an error the frames that do would live until the garbage collector runs.
             receive, send = _disconnected, _dropped
+            answer.release()
             if body is not None:
                 body.release()
             self._watch.end(scope, record)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
+        """Dispatch a request; a bug is a 500 in the dialect, if nothing was sent yet."""
+        try:
+            await self._dispatch(scope, receive, send)
+        except ClientGone:
+            return
+        except Exception as error:
+            log.exception("request %s failed", scope["diglot.request_id"])
+            if not answer.has_begun:
+                answer.discard()
+                await self._send_error(scope, send, error)
+
+    async def _send_error(self, scope: Scope, send: Send, error: Exception) -> None:
+        response = self._renderer_for(scope["path"])(error)
+        headers = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
+        headers.append((b"content-type", b"application/json"))
+        await send_response(send, response.status, encode_json(response.body), headers)
 
     async def _handle_non_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -152,7 +194,8 @@ class _UnreadBody:
     """The body of a request, which may be answered before its end.
 
     One deadline holds for the whole body. Only the time in which the server waits for the client counts,
-    because a busy server is not the client's fault.
+    because a busy server is not the client's fault. `is_broken` says that it ended early: the client left, or
+    sent what is no HTTP.
     """
 
     def __init__(self, receive: Receive, seconds: float, headers: Mapping[bytes, bytes]) -> None:
@@ -161,6 +204,7 @@ class _UnreadBody:
         self._reads_rest = _needs_draining(headers)
         self._ended = False
         self._late = False
+        self.is_broken = False
 
     async def receive(self) -> Message:
         """Return the next message of the body; raise `RequestTimeout` after the deadline."""
@@ -175,6 +219,7 @@ class _UnreadBody:
             raise RequestTimeout from None
         self._left += len(message.get("body", b"")) / BYTES_A_SECOND - (time.monotonic() - started)
         self._ended = not message.get("more_body", False)
+        self.is_broken = message["type"] == "http.disconnect"
         return message
 
     async def drain(self) -> bool:
@@ -220,9 +265,9 @@ def _needs_draining(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the request id in the headers if it is valid, else None."""
+    """Return the request id in the headers if it is valid and no API key, else None."""
     value = dict(headers).get(_REQUEST_ID, b"")
-    return value if _VALID_REQUEST_ID.fullmatch(value) else None
+    return value if _VALID_REQUEST_ID.fullmatch(value) and not holds_key(value.decode()) else None
 
 
 def _drop_body(send: Send) -> Send:

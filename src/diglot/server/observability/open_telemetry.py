@@ -22,7 +22,7 @@ from diglot.dialects.registry import DIALECTS, find_surface
 from diglot.errors import DiglotError, Unavailable
 from diglot.request_record import RequestRecord
 from diglot.server.access_log import loggable_path
-from diglot.server.console.client_address import find_address
+from diglot.server.guards.networks import find_address
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 _PARENT_HEADERS: Final = (b"traceparent", b"tracestate")

@@ -9,15 +9,19 @@ from typing import Final
 from diglot.errors import Misconfigured
 from diglot.storage.sql.sqlite_module import sqlite3
 
+_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
+# A misspelt URL, or the parameters of a connection.
+_CREDENTIALS: Final = re.compile(r"//[^/]*:.*@|^\s|\bpassword\s*=", re.IGNORECASE)
+
 
 def parse_sqlite_path(url: str) -> Path:
     """Return the path of an embedded database; raise `Misconfigured` for a URL that names no file."""
     path = url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else url
-    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", path)
-    if not path or path == ":memory:" or scheme:
-        raise Misconfigured(
-            f"database {_without_password(url)!r} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME"
-        )
+    scheme = _SCHEME.match(path)
+    if not path or path == ":memory:" or scheme or _CREDENTIALS.search(path):
+        # The rest of a URL may be, or contain, a password.
+        shown = f"database {scheme[0]}..." if scheme else "the database"
+        raise Misconfigured(f"{shown} is neither a file, sqlite:///FILE nor postgresql://USER@HOST/NAME")
     return Path(path)
 
 
@@ -79,7 +83,3 @@ def _measure_file(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^@/]*@", "//...@", url)
