@@ -46,6 +46,7 @@ class Reader:
     before_chunk: Callable[[int], Awaitable[None]] | None = None
     chunks: list[bytes] = field(default_factory=list)
     headers: dict[bytes, bytes] = field(default_factory=dict)
+    asked: bool = False
     ended: bool = False
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -56,6 +57,9 @@ class Reader:
         await self.server.app(scope, self._receive, self._send)
 
     async def _receive(self) -> dict[str, Any]:
+        if not self.asked:
+            self.asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
         await self.left.wait()
         return {"type": "http.disconnect"}
 
