@@ -111,13 +111,9 @@ class ServerApp:
         if scope["type"] != "http":
             await self._handle_non_http(scope, receive, send)
             return
-        headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
-        scope["diglot.request_id"] = request_id.decode()
-        scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
-        scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
+        extra = self._prepare(scope)
         record = self._watch.begin(scope, scope["diglot.request_id"])
-        body = _UnreadBody(receive, self._body_seconds, headers) if _has_body(headers) else None
+        body = _watch_body(scope, receive, self._body_seconds)
         answer = Answer(scope, send, self._answers, self._renderer_for(scope["path"]))
 
         async def sending(message: Message) -> None:
@@ -143,6 +139,14 @@ class ServerApp:
             if body is not None:
                 body.release()
             self._watch.end(scope, record)
+
+    def _prepare(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Put what the app needs into a scope; return the headers that every answer to it has."""
+        request_id = request_id_of(scope["headers"]) or secrets.token_hex(16).encode()
+        scope["diglot.request_id"] = request_id.decode()
+        scope[SECURE] = self._secure or is_https(scope, self._answers.proxies)
+        scope[EXTRA_HEADERS] = extra = [(_REQUEST_ID, request_id)]
+        return extra
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
         """Dispatch a request; a bug is a 500 in the dialect, if nothing was sent yet."""
@@ -250,6 +254,11 @@ async def _disconnected() -> Message:
 
 async def _dropped(_: Message) -> None:
     return None
+
+
+def _watch_body(scope: Scope, receive: Receive, seconds: float) -> _UnreadBody | None:
+    headers: Mapping[bytes, bytes] = dict(scope["headers"])
+    return _UnreadBody(receive, seconds, headers) if _has_body(headers) else None
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:
