@@ -19,7 +19,7 @@ from diglot.membership.count import CountCache
 from diglot.model.webhooks import Delivery, Webhook, WebhookMessage
 from diglot.server import asgi
 from diglot.server.console import docs, session
-from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, respond_with_error
+from diglot.server.errors import ALLOWED_METHODS, FORWARDED_DIALECTS, find_renderer, respond_with_error
 from diglot.server.observability.cells import SharedCells
 from diglot.server.observability.families import SIZE
 from diglot.server.observability.instruments import Instruments, create_instruments
@@ -47,7 +47,7 @@ from diglot.service.services import Services
 from diglot.service.webhooks import Webhooks
 from diglot.setting_sources import load_settings
 from diglot.settings import Settings
-from diglot.storage.schema import revisions
+from diglot.storage.connect import open_for_serving
 from diglot.storage.sql.engine import Engine
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 from diglot.webhooks.deliveries import Deliveries
@@ -75,23 +75,28 @@ def create_app(
     instruments = create_instruments(settings, cells or SharedCells(SIZE))
     uses = KeyUsage(instruments.engine)
     forwarded = frozenset(name for name, url in settings.upstreams.items() if url)
-    app = Litestar(
-        route_handlers=_build_routes(settings),
-        exception_handlers={Exception: respond_with_error},
-        lifespan=[
-            *_server_lifespans(instruments, uses),
-            *([_proxy_lifespan] if forwarded else []),
-            *(_background_lifespans(clock, instruments) if run_background else []),
-        ],
-        openapi_config=None,
-        logging_config=None,
-        request_max_body_size=None,
-    )
+    lifespans = [
+        *_server_lifespans(instruments, uses),
+        *([_proxy_lifespan] if forwarded else []),
+        *(_background_lifespans(clock, instruments) if run_background else []),
+    ]
+    app = _build_litestar(settings, lifespans)
     app.state[SERVICES] = _build_services(instruments.engine, clock, settings, uses)
     app.state[ALLOWED_METHODS] = allowed_methods_lookup(app.routes)
     app.state[FORWARDED_DIALECTS] = forwarded
     app.state[_PROXY] = _build_proxy(app, settings) if forwarded else None
     return _wrap(app, _build_pages(clock, instruments), instruments)
+
+
+def _build_litestar(settings: Settings, lifespans: list[Lifespan]) -> Litestar:
+    return Litestar(
+        route_handlers=_build_routes(settings),
+        exception_handlers={Exception: respond_with_error},
+        lifespan=lifespans,
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
 
 
 def _build_pages(clock: Clock, instruments: Instruments) -> dict[str, Page]:
@@ -109,7 +114,19 @@ def _wrap(app: Litestar, pages: dict[str, Page], instruments: Instruments) -> as
         app.state[ALLOWED_METHODS],
         pages,
         proxy_for=proxy.handler_for if proxy is not None else lambda scope: None,
-        options=asgi.Options(instruments.settings.body_timeout, instruments.watch_requests()),
+        options=_build_options(instruments),
+    )
+
+
+def _build_options(instruments: Instruments) -> asgi.Options:
+    settings = instruments.settings
+    return asgi.Options(
+        body_seconds=settings.body_timeout,
+        send_seconds=settings.send_timeout,
+        trusted_proxies=settings.trusted_proxies,
+        secure_cookies=settings.secure_cookies,
+        renderer_for=find_renderer,
+        watch=instruments.watch_requests(),
     )
 
 
@@ -149,7 +166,7 @@ def _build_services(engine: Engine, clock: Clock, settings: Settings, uses: KeyU
 
 def _build_routes(settings: Settings) -> list[Any]:
     dialects = [_build_router(dialect, surface) for dialect in DIALECTS for surface in dialect.surfaces]
-    signing_in = session.build_routes(settings.trusted_proxies, secure=settings.secure_cookies)
+    signing_in = session.build_routes(settings.trusted_proxies)
     return [*dialects, *signing_in, *(docs.build_routes() if settings.docs else ())]
 
 
@@ -169,8 +186,7 @@ def _database_lifespan(engine: Engine, settings: Settings, uses: KeyUsage) -> Li
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         services: Services = app.state[SERVICES]
-        await revisions.require_latest(settings.database)
-        await engine.open()
+        await open_for_serving(engine, settings.database)
         _begin_collecting()
         try:
             async with uses.flush_periodically(), services.idempotency.clean_up_periodically():
@@ -190,7 +206,7 @@ def _begin_collecting() -> None:
 
 
 def _background_lifespans(clock: Clock, instruments: Instruments) -> list[Lifespan]:
-    engine, settings, figures = instruments.engine, instruments.settings, instruments.figures
+    engine, settings, figures = instruments.engine.in_background(), instruments.settings, instruments.figures
     targets = parse_allowed_targets(settings.webhook_targets)
     scheduler = Scheduler(
         engine,
@@ -211,12 +227,17 @@ def _render_message(webhook: Webhook, delivery: Delivery, now: int) -> WebhookMe
 
 
 def _build_proxy(app: Litestar, settings: Settings) -> "UpstreamProxy":
-    from diglot.server.proxy.upstream import UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
+    from diglot.server.proxy.upstream import ProxyOptions, UpstreamProxy  # noqa: PLC0415 - httpx costs a start 0.12 s
 
     # Never proxy the vendor's OpenAPI document: it describes calls that this server answers itself.
     documents = [tuple(path.strip("/").split("/")) for path in docs.DOCUMENT_PATHS]
     owned = OwnPaths([*map(path_shape, app.routes), *documents])
-    return UpstreamProxy(settings.upstreams, owned, settings.upstream_timeout)
+    options = ProxyOptions(
+        silence_seconds=settings.upstream_timeout,
+        exchange_seconds=settings.exchange_timeout,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    return UpstreamProxy(settings.upstreams, owned, options)
 
 
 def _proxy_lifespan(app: Litestar) -> AbstractAsyncContextManager[None]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from diglot.errors import Misconfigured
 from diglot.settings import NO_LIMITS, SETTINGS, UPSTREAMS, VENDOR_LIMITS, Setting, Settings
+from diglot.storage.database_urls import require_readable
 from diglot.webhooks.allowed_targets import parse_allowed_targets
 
 ENVIRONMENT_PREFIX: Final = "DIGLOT_"
@@ -70,6 +71,7 @@ def _check_settings(settings: Settings) -> None:
         )
     for dialect, url in settings.upstreams.items():
         _check_upstream(dialect, url)
+    require_readable(settings.database)
     parse_allowed_targets(settings.webhook_targets)
     if not settings.host:
         raise Misconfigured("host is empty: use 127.0.0.1 for this machine only, 0.0.0.0 for all addresses")

@@ -136,6 +136,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 60
+    exchange_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="Seconds that a call to an upstream may take, plus one for each 32 KiB that passes.",
+            extra=_SECONDS,
+        ),
+    ] = 300
     idle_timeout: Annotated[
         int,
         Meta(
@@ -154,6 +163,60 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             extra=_SECONDS,
         ),
     ] = 30
+    database_connections: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Connections of each server process to PostgreSQL, or its readers of a SQLite file; "
+            "0 stands for 8 or 4.",
+        ),
+    ] = 0
+    database_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=60,
+            description="Seconds that a request waits for the database to connect, and for a lock.",
+            extra=_SECONDS,
+        ),
+    ] = 4
+    queue_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a request waits for its turn behind others of its workspace.",
+            extra=_SECONDS,
+        ),
+    ] = 30
+    read_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a read of the database may take.",
+            extra=_SECONDS,
+        ),
+    ] = 15
+    send_timeout: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_MAX_TIMEOUT_SECONDS,
+            description="Seconds that a client may take to read an answer, plus one for each 32 KiB.",
+            extra=_SECONDS,
+        ),
+    ] = 30
+    connections_per_address: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=4_096,
+            description="Connections that a client's address may have to each worker; 0 turns the limit off, "
+            "and so does --trusted-proxies.",
+        ),
+    ] = 512
     webhook_targets: Annotated[
         str,
         Meta(

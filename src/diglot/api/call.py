@@ -48,14 +48,8 @@ class Call:
         return replace(self, checkpoint=checkpoint, preread_body=body)
 
     async def run_in_thread(self, work: Callable[[], T], size: int = SHORT_BYTES) -> T:
-        """Run work on `size` bytes in a separate thread, unless it is short or on the thread of a unit."""
-        if size < SHORT_BYTES:
-            return work()
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return work()
-        return await asyncio.to_thread(work)
+        """Run work on `size` bytes in a separate thread, unless it is short."""
+        return work() if size < SHORT_BYTES else await asyncio.to_thread(work)
 
     @property
     def path_parameters(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from diglot.background.first_evaluation import FirstEvaluation
 from diglot.background.retention import Retention
 from diglot.background.verification import Verification
 from diglot.clock import Clock, system_clock
+from diglot.errors import Unavailable
 from diglot.membership.writer import tick
 from diglot.storage.background import due_work, leases
 from diglot.storage.background.due_work import SegmentKey
@@ -114,6 +115,8 @@ class Scheduler:
             try:
                 step = partial(tick, now=self._clock(), min_interval=TICK_INTERVAL)
                 await self._engine.write(bind_workspace(workspace, step))
+            except Unavailable:
+                return
             except Exception:
                 log.exception("cannot advance the clock of workspace %d", workspace)
 
@@ -149,6 +152,9 @@ class Scheduler:
     async def _run_task(self, task: Task) -> bool:
         try:
             return await task.step()
+        except Unavailable:
+            self._postponed_until[task.name] = self._clock() + REEVALUATION_DELAY
+            return False
         except Exception:
             log.exception("cannot %s %s", task.name[0], task.name[1:])
             self._postponed_until[task.name] = self._clock() + RETRY_DELAY

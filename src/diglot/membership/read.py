@@ -83,6 +83,20 @@ class MembershipQuery:
         return self.stored if self.restriction is None else None
 
 
+@dataclass(frozen=True, slots=True)
+class MemberKeys:
+    """The keys of the members in one snapshot: at most two bits for each contact."""
+
+    bitmap: BitMap
+
+    def __len__(self) -> int:
+        return len(self.bitmap)
+
+    def newest(self, offset: int, limit: int) -> list[int]:
+        """Return a window of the keys, newest first."""
+        return store.newest_keys(self.bitmap, offset, limit)
+
+
 def clock_went_back(evaluated_at: int, now: int) -> bool:
     """Tell whether the system clock was set back by more than the skew between servers."""
     return now < evaluated_at - store.MAX_CLOCK_SKEW

@@ -10,7 +10,7 @@ from granian.log import LogLevels
 from diglot.settings import Settings
 
 # What has not stopped by then is killed, so that stopping always ends.
-STOP_SECONDS: Final = 15
+STOP_SECONDS: Final = 10
 # Connections that a worker accepts, and the backlog of the system beyond them.
 _CONNECTIONS: Final = 4_096
 _QUEUE: Final = 2_048

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from diglot.errors import Unavailable
 from diglot.model.webhooks import Attempt, Delivery, WaitingWebhook, Webhook, WebhookMessage
 from diglot.webhooks.allowed_targets import AllowedTargets
 from diglot.webhooks.deliveries import Deliveries, LeasedDeliveries
@@ -63,6 +64,8 @@ class DeliveryWorker:
             self._wake_event.clear()
             try:
                 pause = await self._start_due_turns()
+            except Unavailable:
+                pause = self.poll_seconds
             except Exception:
                 log.exception("cannot read the pending deliveries")
                 pause = self.poll_seconds
@@ -121,6 +124,8 @@ class DeliveryWorker:
         """Serve one webhook; after a bug in Diglot wait before its next turn."""
         try:
             await self._serve_webhook(key)
+        except Unavailable:
+            await asyncio.sleep(self.poll_seconds)
         except Exception:
             log.exception("cannot deliver to webhook %d of workspace %d", key[1], key[0])
             await asyncio.sleep(self.poll_seconds)
@@ -139,6 +144,8 @@ class DeliveryWorker:
     async def _release_lease(self, batch: LeasedDeliveries) -> None:
         try:
             await self.deliveries.release_lease(batch)
+        except Unavailable:
+            pass  # the engine has logged it, and the lease will expire
         except Exception:
             log.exception("cannot release the webhook lease; it will expire")
 

@@ -8,6 +8,7 @@ import pytest
 
 from diglot.errors import RequestTimeout
 from diglot.server import asgi
+from diglot.server.guards import unread_body
 
 HEADERS = [(b"transfer-encoding", b"chunked")]
 
@@ -58,7 +59,7 @@ async def test_a_body_without_end_is_read_to_the_limit() -> None:
     """A client that never ends its body gets its response after the limit."""
     client = _Client(None)
     assert await _status(client, HEADERS) == 401
-    assert client.sent * 65_536 == asgi.MAX_UNREAD_BYTES
+    assert client.sent * 65_536 == unread_body.MAX_UNREAD_BYTES
 
 
 async def test_a_client_that_stalls_is_answered_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from diglot.server.observability.figures import Figures
 from diglot.server.observability.watch import RequestWatch, Tracing
 from diglot.settings import Settings
 from diglot.storage.connect import create_engine, name_database
-from diglot.storage.sql.engine import Engine
+from diglot.storage.sql.engine import Engine, Limits
 from diglot.storage.sql.pool.slow_statements import SLOW_STATEMENTS
 from diglot.storage.sql.pool.traced import TracedEngine
 
@@ -50,7 +50,13 @@ def create_instruments(settings: Settings, cells: SharedCells) -> Instruments:
     """Return the instruments of this process; raise `Misconfigured` for traces without their extra."""
     SLOW_STATEMENTS.set_threshold(settings.slow_statement_ms)
     figures, tracing = Figures(cells.figures), _create_tracing(settings)
-    engine = create_engine(settings.database)
+    limits = Limits(
+        settings.database_connections,
+        read_seconds=settings.read_timeout,
+        wait_seconds=settings.database_timeout,
+        queue_seconds=settings.queue_timeout,
+    )
+    engine = create_engine(settings.database, limits)
     if tracing is not None:
         engine = TracedEngine(engine, tracing.unit)
     return Instruments(settings, cells, figures, tracing, engine, EngineFigures(engine, figures))

@@ -13,6 +13,7 @@ import time
 from typing import Any, Final
 
 from diglot.request_record import LOG_FIELDS, current_request
+from diglot.server.guards.redaction import RedactingFormatter
 from diglot.settings import Settings
 
 TEXT: Final = "text"
@@ -27,7 +28,9 @@ def configure_logging(settings: Settings) -> None:
     for handler in [one for one in root.handlers if isinstance(one, _Handler)]:
         root.removeHandler(handler)
     handler = _Handler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.log_format == JSON else TextFormatter())
+    handler.setFormatter(
+        RedactingFormatter(JsonFormatter() if settings.log_format == JSON else TextFormatter())
+    )
     root.addHandler(handler)
     level: int = getattr(logging, settings.log_level.upper())
     # Libraries write keys of API clients on their lower levels.

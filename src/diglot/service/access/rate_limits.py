@@ -64,9 +64,8 @@ class RateLimits:
         try:
             used = await self.engine.run_ephemeral(lambda tx: rate_counts.count_request(tx, request))
         except EphemeralBusyError:
-            # Another process has locked the counts; serve the request, because that costs less than failing
-            # it.
-            log.warning("rate limit counts are locked: request not counted")
+            # The counts are locked or cannot be written, which the engine has logged; serve the request,
+            # because that costs less than failing it.
             return None
         return _build_state(rate, used, request, now)
 

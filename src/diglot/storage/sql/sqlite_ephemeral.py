@@ -24,7 +24,7 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable
 
 from diglot.storage.sql.backend import Backend
-from diglot.storage.sql.sqlite_file import EPHEMERAL_SUFFIX
+from diglot.storage.sql.sqlite_file import EPHEMERAL_SUFFIX, create_private
 from diglot.storage.sql.sqlite_module import sqlite3
 
 log = logging.getLogger("diglot")
@@ -139,6 +139,7 @@ def _is_current(connection: sqlite3.Connection, table: Table) -> bool:
 
 def _attach(connection: sqlite3.Connection, path: Path, backend: Backend, tables: Sequence[Table]) -> None:
     """Attach the file, create missing tables, and check all its pages."""
+    create_private(path)
     connection.execute("ATTACH ? AS ephemeral", (str(path),))
     connection.execute("PRAGMA ephemeral.journal_mode=WAL")
     connection.execute("PRAGMA ephemeral.synchronous=OFF")
