@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from pyroaring import BitMap
 
-from diglot.conditions.fields import ATTRIBUTE_PREFIX
 from diglot.conditions.relative_dates import NEVER, RelativeDate, next_flip
 from diglot.membership import store
 from diglot.membership.active_segments import LISTS_FIELD, changed_fields, get_next_changes
@@ -23,6 +22,7 @@ from diglot.storage.audience import lists
 from diglot.storage.contacts import queries
 from diglot.storage.membership import deleted_contacts, instant_index
 from diglot.storage.membership.changes import SegmentChange
+from diglot.storage.membership.instant_index import IndexedInstant
 
 # A contact before and after a write; None before it is created and after it is deleted.
 ContactWrite = tuple[Contact | None, Contact | None]
@@ -130,46 +130,34 @@ async def _leave_static_segments(
 
 async def _update_indexes(writer: MembershipWriter, writes: Sequence[ContactWrite]) -> None:
     """Update the instant indexes, and lower the next changes of segments with relative dates."""
+    active_segments = writer.active_segments
+    removed: list[IndexedInstant] = []
+    added: list[IndexedInstant] = []
+    for before, after in writes:
+        old, new = active_segments.instants_of(before), active_segments.instants_of(after)
+        if old != new:
+            pk = _contact_key(before, after)
+            removed += [(name, pk, at) for name, at in old.items() if new.get(name) != at]
+            added += [(name, pk, at) for name, at in new.items() if old.get(name) != at]
+    await instant_index.remove(writer.unit, removed)
+    await instant_index.add(writer.unit, added)
+    if added:
+        await _lower_next_changes(writer, _find_next_flips(writer, added))
+
+
+def _find_next_flips(writer: MembershipWriter, added: Iterable[IndexedInstant]) -> Mapping[RelativeDate, int]:
+    """Return for each relative date of a field with new instants the first flip of these."""
+    instants: defaultdict[str, list[int]] = defaultdict(list)
+    for name, _, instant in added:
+        instants[name].append(instant)
     flips: dict[RelativeDate, int] = {}
-    for name in writer.active_segments.indexed_fields:
-        removed: list[tuple[int, int]] = []
-        added: list[tuple[int, int]] = []
-        for before, after in writes:
-            if _field_is_unchanged(before, after, name):
-                continue
-            old_instant, new_instant = (
-                writer.active_segments.instant_of(before, name),
-                writer.active_segments.instant_of(after, name),
-            )
-            if old_instant != new_instant:
-                pk = _contact_key(before, after)
-                removed += [(pk, old_instant)] if old_instant is not None else []
-                added += [(pk, new_instant)] if new_instant is not None else []
-        await instant_index.remove(writer.unit, name, removed)
-        await instant_index.add(writer.unit, name, added)
-        if added:
-            _collect_next_flips(writer, name, [instant for _, instant in added], flips)
-    if flips:
-        await _lower_next_changes(writer, flips)
-
-
-def _field_is_unchanged(before: Contact | None, after: Contact | None, name: str) -> bool:
-    """Tell whether a field is surely unchanged, by a cheap comparison; False if that is not certain."""
-    if before is None or after is None or not name.startswith(ATTRIBUTE_PREFIX):
-        return False
-    return before.attributes == after.attributes
-
-
-def _collect_next_flips(
-    writer: MembershipWriter, name: str, instants: Sequence[int], flips: dict[RelativeDate, int]
-) -> None:
-    """Store for each relative date of a field the first flip of the given instants."""
-    ascending = sorted(instants)
-    for relative_date in writer.active_segments.by_relative_date:
-        if relative_date.field == name:
+    for name, of_field in instants.items():
+        of_field.sort()
+        for relative_date in writer.active_segments.dates_of_field[name]:
             flips[relative_date] = next_flip(
-                relative_date, ascending, writer.effective_now, writer.active_segments.zone
+                relative_date, of_field, writer.effective_now, writer.active_segments.zone
             )
+    return flips
 
 
 async def _lower_next_changes(writer: MembershipWriter, flips: Mapping[RelativeDate, int]) -> None:

@@ -108,6 +108,9 @@ class Engine(Protocol):
     def backend(self) -> Backend: ...
 
     @property
+    def process_cache(self) -> ProcessCache: ...
+
+    @property
     def point_reads_are_local(self) -> bool:
         """Whether a point read costs no round trip, so that results need no cache between requests."""
 
@@ -165,6 +168,10 @@ class NestedEngine:
     @property
     def backend(self) -> Backend:
         return self._transaction.backend
+
+    @property
+    def process_cache(self) -> ProcessCache:
+        return self._transaction.process_cache
 
     async def open(self) -> None:
         """Do nothing, because the transaction is open."""
